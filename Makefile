@@ -1,0 +1,44 @@
+# `make` alone lists the targets.
+PYTHON ?= python3
+VENV := .venv
+STAMP := $(VENV)/.installed
+export EXR_CORPUS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast lint format docs clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 20
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3 python3-venv; \
+	  else echo "Python 3.10 or newer with venv is needed: apt-get install python3 python3-venv" >&2; exit 1; fi; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP)  ## make a small show, ingest it, and say what is wrong with it
+	$(VENV)/bin/exr-inspector demo
+
+test: lint  ## everything CI runs: lint, types, all tests
+	$(VENV)/bin/python -m pytest -n auto
+
+test-fast: $(STAMP)  ## the everyday loop, under a minute
+	$(VENV)/bin/python -m pytest -n auto -m 'not slow'
+
+lint: $(STAMP)  ## ruff (lint and format), mypy --strict
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+format: $(STAMP)  ## let ruff put the code in form
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+docs: $(STAMP)  ## regenerate the generated parts of the docs
+	$(VENV)/bin/python -m tests.docs
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) demo dist build
