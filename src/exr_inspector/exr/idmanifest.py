@@ -1,0 +1,1 @@
+def decode_idmanifest(raw): return None
