@@ -1,1 +1,5 @@
+from dataclasses import dataclass
+@dataclass(frozen=True)
+class IdManifest:
+    groups: tuple = ()
 def decode_idmanifest(raw): return None
