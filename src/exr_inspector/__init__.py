@@ -1,10 +1,10 @@
 """exr-inspector reads OpenEXR headers without loss, checks that files are whole, and catalogs them.
 
-    from exr_inspector import inspect, open_catalog
+from exr_inspector import inspect, open_catalog
 
-    inspection = inspect("plate.1001.exr")
-    with open_catalog("duckdb:shows.duckdb") as catalog:
-        catalog.persist([inspection])
+inspection = inspect("plate.1001.exr")
+with open_catalog("duckdb:shows.duckdb") as catalog:
+    catalog.persist([inspection])
 """
 
 from importlib import import_module

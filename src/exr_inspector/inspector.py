@@ -7,7 +7,17 @@ from collections.abc import Iterable
 
 from . import __version__
 from .errors import ExrFormatError
-from .exr import ChunkReport, Header, HeaderCutError, Limits, Part, PartChunks, Problem, read_chunks, read_header
+from .exr import (
+    ChunkReport,
+    Header,
+    HeaderCutError,
+    Limits,
+    Part,
+    PartChunks,
+    Problem,
+    read_chunks,
+    read_header,
+)
 from .exr.header import DEEP, LONG_NAMES, MULTIPART, TILED
 from .identity import file_id, header_hash, structure_hash
 from .inspection import SCHEMA_VERSION, FileFacts, Flags, Inspection, PartFacts
@@ -15,7 +25,15 @@ from .jsonform import shortest_single
 from .sequences import parse_name
 from .sources import ByteSource, Reader, open_source
 
-_SOFTWARE = ("software", "Software", "arnold/version", "vrayInfo/vrayversion", "nuke/version", "dcc", "husk:command")
+_SOFTWARE = (
+    "software",
+    "Software",
+    "arnold/version",
+    "vrayInfo/vrayversion",
+    "nuke/version",
+    "dcc",
+    "husk:command",
+)
 _COLOR_SPACE = ("colorInteropID", "oiio:ColorSpace", "colorSpace", "ColorSpace", "color_space", "colorspace")
 
 
@@ -38,9 +56,7 @@ def inspect(
     try:
         reader = Reader(opened)
         header = fetch_header(reader, limits)
-        chunks = read_chunks(
-            header, reader.read, opened.size_bytes, walk=opened.walk_chunks, limits=limits
-        )
+        chunks = read_chunks(header, reader.read, opened.size_bytes, walk=opened.walk_chunks, limits=limits)
     finally:
         opened.close()
     return _inspection(opened, reader, header, chunks)
@@ -135,9 +151,8 @@ def _part_facts(part: Part, chunks: PartChunks) -> PartFacts:
         is_deep=part.is_deep,
         multi_view=bool(part.value("multiView", "stringvector")),
         color_space=_first_text(part, _COLOR_SPACE),
-        chromaticities=chromaticities and _window_text(
-            shortest_single(v) if v - v == 0 else v for pair in chromaticities for v in pair
-        ),
+        chromaticities=chromaticities
+        and _window_text(shortest_single(v) if v - v == 0 else v for pair in chromaticities for v in pair),
         render_software=_first_text(part, _SOFTWARE),
         renderer=None,
         frames_per_second=_frames_per_second(part),

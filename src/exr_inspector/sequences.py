@@ -6,6 +6,7 @@ counts where a separator or nothing stands before it (`c.-001.exr` is frame -1, 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -86,7 +87,7 @@ def missing_numbers(numbers: Iterable[int]) -> list[int]:
     present = sorted(set(numbers))
     if len(present) < 2:
         return []
-    steps = Counter(b - a for a, b in zip(present, present[1:], strict=False))
+    steps = Counter(b - a for a, b in itertools.pairwise(present))
     step, times = steps.most_common(1)[0]
     if step == 1 or times < 2 or any(gap % step for gap in steps):
         step = 1

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import stat
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Protocol
 
 from .errors import NotAFileError, SourceError, SourceNotFoundError
@@ -42,7 +41,7 @@ class ByteSource(Protocol):
 class LocalSource:
     """A regular file of this machine. Raises SourceError, in words, for anything else."""
 
-    etag = None
+    etag: str | None = None
     walk_chunks = True
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -62,13 +61,15 @@ class LocalSource:
             raise NotAFileError(given, f"not a file but a {_kind(facts.st_mode)}")
         self.uri = normalize_path(local)
         self.size_bytes = facts.st_size
-        self.mtime = mtime_from_ns(facts.st_mtime_ns)
+        self.mtime: datetime | None = mtime_from_ns(facts.st_mtime_ns)
 
     def read(self, offset: int, length: int) -> bytes:
         """The bytes of a range; fewer where the file ends."""
         try:
             data = os.pread(self._fd, length, offset)
-            while len(data) < length and (more := os.pread(self._fd, length - len(data), offset + len(data))):
+            if len(data) == length:
+                return data
+            while more := os.pread(self._fd, length - len(data), offset + len(data)):
                 data += more
         except OSError as problem:
             raise SourceError(self.path, _reason(problem)) from None
@@ -82,8 +83,8 @@ class LocalSource:
 class MemorySource:
     """Bytes that are already here, under a name."""
 
-    mtime = None
-    etag = None
+    mtime: datetime | None = None
+    etag: str | None = None
     walk_chunks = True
 
     def __init__(self, data: bytes, path: str = "memory://bytes") -> None:
@@ -124,9 +125,13 @@ class Reader:
 
     def read(self, offset: int, length: int) -> bytes:
         """The bytes of a range, from the prefix where it has them."""
-        if offset + length <= len(self._prefix):
-            return self._prefix[offset : offset + length]
-        return self._fetch(offset, length)
+        end = offset + length
+        if end <= len(self._prefix):
+            return self._prefix[offset:end]
+        data = self.source.read(offset, length)  # not through _fetch: this runs once for each chunk
+        self.reads += 1
+        self.bytes_read += len(data)
+        return data
 
     def _fetch(self, offset: int, length: int) -> bytes:
         data = self.source.read(offset, length)
@@ -139,7 +144,7 @@ def open_source(source: str | os.PathLike[str] | bytes | ByteSource) -> ByteSour
     """The source that a path, URI, or bytes name; a ByteSource is itself. Raises SourceError."""
     if isinstance(source, bytes):
         return MemorySource(source)
-    if isinstance(source, (str, Path)) or hasattr(source, "__fspath__"):
+    if isinstance(source, (str, os.PathLike)):
         scheme, mark, _ = os.fspath(source).partition("://")
         if mark and scheme.lower() != "file":
             raise SourceError(os.fspath(source), f"{scheme}:// is not supported; give a path or a file:// URI")

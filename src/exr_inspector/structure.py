@@ -6,6 +6,7 @@ plain floats follow the camera. Then the look of a text: dates, clocks, long hex
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 from functools import lru_cache
@@ -32,7 +33,13 @@ VOLATILE_WORDS = frozenset(
     "vmem worker yaw".split()
 )
 # Words that make a name stable although one above is in it: frames per second, exposure time, …
-STABLE_PAIRS = (("frame", "rate"), ("frames", "per"), ("exp", "time"), ("exposure", "time"), ("shutter", "time"))
+STABLE_PAIRS = (
+    ("frame", "rate"),
+    ("frames", "per"),
+    ("exp", "time"),
+    ("exposure", "time"),
+    ("shutter", "time"),
+)
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _LOOKS_VOLATILE = re.compile(
@@ -48,7 +55,7 @@ _LONG_TEXT = 2000
 def _name_is_volatile(name: str) -> bool:
     words = [word.lower() for word in _WORDS.findall(name)]
     whole = [word.lower() for word in re.findall(r"[A-Za-z]+", name)]
-    pairs = set(zip(words, words[1:], strict=False))
+    pairs = set(itertools.pairwise(words))
     if any(pair in pairs for pair in STABLE_PAIRS):
         return False
     return not VOLATILE_WORDS.isdisjoint(words) or not VOLATILE_WORDS.isdisjoint(whole)

@@ -83,7 +83,7 @@ class KeyCode(NamedTuple):
     filmMfcCode: int
     filmType: int
     prefix: int
-    count: int
+    count: int  # type: ignore[assignment]
     perfOffset: int
     perfsPerFrame: int
     perfsPerCount: int
@@ -164,7 +164,7 @@ def enum(names: tuple[str, ...]) -> Decoder:
     byte = Struct("B").unpack
 
     def decode_enum(raw: bytes) -> str:
-        (code,) = byte(raw)
+        code: int = byte(raw)[0]
         if code >= len(names):
             raise ValueError(f"{code} is none of the {len(names)} known values")
         return names[code]
@@ -215,7 +215,8 @@ def _floatvector(raw: bytes) -> tuple[float, ...]:
 
 
 def _stringvector(raw: bytes, encoding: str = "utf-8") -> tuple[str, ...]:
-    strings, at = [], 0
+    strings: list[str] = []
+    at = 0
     while at < len(raw):
         (length,) = unpack_from("<i", raw, at)
         at += 4

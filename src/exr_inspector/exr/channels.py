@@ -32,7 +32,7 @@ MAX_CHANNELS = 65_536
 
 def decode_channels(raw: bytes, encoding: str = "utf-8") -> tuple[Channel, ...]:
     """The channels of a `chlist` value; raises ValueError where the bytes are not one."""
-    channels = []
+    channels: list[Channel] = []
     at, end = 0, len(raw)
     while True:
         stop = raw.find(b"\0", at)

@@ -10,9 +10,9 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import itemgetter
 from struct import Struct
 from sys import byteorder
-from typing import NamedTuple
 
 from .geometry import Level, chunk_counts, levels, lines_per_chunk, unpacked_bytes
 from .header import Header, Limits, Part, Problem
@@ -109,8 +109,9 @@ def read_chunks(
         walks.append(chunks)
         at += count
     if walk:
-        _mark_overlaps(walks)
-        _mark_zero_tails(walks, read)
+        chunks = _in_file_order(walks)
+        _mark_overlaps(chunks)
+        _mark_zero_tails(chunks, walks, read)
     return ChunkReport(
         completeness=_judge(walks, problems),
         parts=tuple(w.result(walked=walk) for w in walks),
@@ -136,9 +137,7 @@ def _unknown_parts(counts: list[int | None]) -> tuple[PartChunks, ...]:
 
 
 def _absent_part(part: Part, count: int) -> PartChunks:
-    return PartChunks(
-        part_index=part.part_index, chunk_count=count, chunks_present=0, missing="all", packed_bytes=0
-    )
+    return PartChunks(part_index=part.part_index, chunk_count=count, chunks_present=0, missing="all", packed_bytes=0)
 
 
 def _end_limit(parts: tuple[Part, ...], data_start: int, count: int) -> int:
@@ -161,11 +160,7 @@ def _judge(walks: list[_PartWalk], problems: list[Problem]) -> str:
     return "incomplete" if states - {PRESENT} else "complete"
 
 
-class _Chunk(NamedTuple):
-    begin: int
-    end: int
-    walk: _PartWalk
-    slot: int
+Chunk = tuple[int, int, int]  # begin, end, slot of the offset table
 
 
 class _PartWalk:
@@ -178,12 +173,11 @@ class _PartWalk:
         self.data_start, self.size, self.end_limit = data_start, size, end_limit
         self.states = bytearray(len(offsets))
         self.misplaced = 0  # entries that point to the chunk of another entry
-        self.packed_bytes = 0
         self.levels = levels(part) if part.is_tiled else []
-        self.chunks: list[_Chunk] = []
+        self.chunks: list[Chunk] = []
         self._multipart = multipart
         layout = "i" * multipart + ("iiii" if part.is_tiled else "i") + ("QQQ" if part.is_deep else "i")
-        self._leader = Struct("<" + layout)
+        self.leader = Struct("<" + layout)
         self._slot_of = self._tile_slot() if part.is_tiled else self._line_slot()
 
     def check_offsets(self) -> None:
@@ -195,48 +189,48 @@ class _PartWalk:
     def _offset_state(self, offset: int) -> int:
         if offset < self.data_start or offset > self.end_limit:
             return BROKEN
-        return CUT if offset + self._leader.size > self.size else PRESENT
+        return CUT if offset + self.leader.size > self.size else PRESENT
 
     def walk(self, read: Read) -> None:
         """States from the offset table and the leader of each chunk."""
-        displaced = []
-        unpack, leader_size, states = self._leader.unpack, self._leader.size, self.states
+        displaced: list[Chunk] = []
+        unpack, leader_size, states, slot_of = self.leader.unpack, self.leader.size, self.states, self._slot_of
         first, index, deep = int(self._multipart), self.part.part_index, self.part.is_deep
+        last = -3 if deep else -1
         for slot, offset in enumerate(self.offsets):
             if not offset:
                 continue
-            states[slot] = self._offset_state(offset)
-            if states[slot] != PRESENT:
+            state = self._offset_state(offset)
+            if state != PRESENT:
+                states[slot] = state
                 continue
             leader = read(offset, leader_size)
-            fields = unpack(leader) if len(leader) == leader_size else ()
-            if not any(fields):
-                states[slot] = ZERO_FILLED
+            if len(leader) < leader_size:  # the file became shorter
+                states[slot] = CUT
                 continue
-            if first and fields[0] != index:
-                states[slot] = BROKEN
-                continue
-            packed = fields[-3] + fields[-2] if deep else fields[-1]
-            own_slot = self._slot_of(fields[first : -3 if deep else -1])
-            if own_slot is None or packed <= 0:
-                states[slot] = BROKEN
-                continue
-            chunk = _Chunk(offset, offset + leader_size + packed, self, own_slot)
-            if own_slot != slot:
-                states[slot] = NEVER_WRITTEN
-                displaced.append(chunk)
+            fields = unpack(leader)
+            packed = fields[-1] if not deep else fields[-3] + fields[-2]
+            own_slot = slot_of(fields[first:last])
+            if packed <= 0 or own_slot is None or (first and fields[0] != index):
+                states[slot] = BROKEN if any(fields) else ZERO_FILLED
+            elif own_slot == slot:
+                self._add((offset, offset + leader_size + packed, slot))
             else:
-                self._add(chunk)
+                displaced.append((offset, offset + leader_size + packed, own_slot))
         for chunk in displaced:
-            if self.offsets[chunk.slot] or states[chunk.slot] != NEVER_WRITTEN:
+            if self.offsets[chunk[2]] or states[chunk[2]] != NEVER_WRITTEN:
                 self.misplaced += 1
             else:
                 self._add(chunk)
 
-    def _add(self, chunk: _Chunk) -> None:
-        self.states[chunk.slot] = CUT if chunk.end > self.size else PRESENT
-        self.packed_bytes += min(chunk.end, self.size) - chunk.begin - self._leader.size
+    def _add(self, chunk: Chunk) -> None:
+        self.states[chunk[2]] = PRESENT if chunk[1] <= self.size else CUT
         self.chunks.append(chunk)
+
+    @property
+    def packed_bytes(self) -> int:
+        """Bytes of the chunks that were found, without their leaders, up to the end of the file."""
+        return sum(min(end, self.size) - begin for begin, end, _ in self.chunks) - self.leader.size * len(self.chunks)
 
     def _line_slot(self) -> Callable[[tuple[int, ...]], int | None]:
         window, lines, count = self.part.data_window, lines_per_chunk(self.part), len(self.offsets)
@@ -290,46 +284,44 @@ class _PartWalk:
         )
 
 
-def _in_file_order(walks: list[_PartWalk]) -> list[_Chunk]:
-    chunks = [chunk for w in walks for chunk in w.chunks]
-    chunks.sort(key=_Chunk.begin.__get__)  # type: ignore[attr-defined]
+FileChunk = tuple[int, int, int, _PartWalk]  # begin, end, slot, and the walk over its part
+
+
+def _in_file_order(walks: list[_PartWalk]) -> list[FileChunk]:
+    """The chunks of all parts."""
+    chunks = [(*chunk, w) for w in walks for chunk in w.chunks]
+    chunks.sort(key=itemgetter(0))
     return chunks
 
 
-def _mark_overlaps(walks: list[_PartWalk]) -> None:
+def _mark_overlaps(chunks: list[FileChunk]) -> None:
     """Chunks that begin inside another one are broken, and so is that one."""
-    before: _Chunk | None = None
-    for chunk in _in_file_order(walks):
-        if before is not None and chunk.begin < before.end:
-            for one in (before, chunk):
-                one.walk.states[one.slot] = BROKEN
-        if before is None or chunk.end > before.end:
-            before = chunk
+    end = 0
+    before: tuple[int, _PartWalk] | None = None
+    for chunk_begin, chunk_end, slot, w in chunks:
+        if chunk_begin < end and before is not None:
+            w.states[slot] = BROKEN
+            before[1].states[before[0]] = BROKEN
+        if chunk_end > end:
+            end, before = chunk_end, (slot, w)
 
 
-def _mark_zero_tails(walks: list[_PartWalk], read: Read) -> None:
+def _mark_zero_tails(chunks: list[FileChunk], walks: list[_PartWalk], read: Read) -> None:
     """Chunks whose end is zero-filled: the last one of the file, and each one before a zero-filled leader.
 
     A zlib stream ends with an Adler-32, which is never 0 for pixels; other codecs are left alone.
     """
-    chunks = _in_file_order(walks)
     if not chunks:
         return
-    suspects = {len(chunks) - 1}
-    begins = [chunk.begin for chunk in chunks]
-    for w in walks:
-        if ZERO_FILLED in w.states:
-            for slot, state in enumerate(w.states):
-                if state == ZERO_FILLED:
-                    suspects.add(bisect_right(begins, w.offsets[slot]) - 1)
-    for number in suspects:
-        chunk = chunks[number]
-        w = chunk.walk
-        if number < 0 or w.states[chunk.slot] != PRESENT or w.part.is_deep:
+    begins = [chunk[0] for chunk in chunks]
+    holes = [w.offsets[slot] for w in walks for slot, state in enumerate(w.states) if state == ZERO_FILLED]
+    suspects = {len(chunks) - 1, *(bisect_right(begins, hole) - 1 for hole in holes)} - {-1}
+    for begin, end, slot, w in (chunks[number] for number in suspects):
+        if w.states[slot] != PRESENT or w.part.is_deep:
             continue
         if w.part.value("compression", "compression") not in _ZLIB_COMPRESSIONS:
             continue
-        head = read(chunk.begin + w._leader.size, 2)
+        head = read(begin + w.leader.size, 2)
         is_zlib = len(head) == 2 and head[0] & 15 == 8 and int.from_bytes(head, "big") % 31 == 0
-        if is_zlib and read(chunk.end - 4, 4) == b"\0\0\0\0":
-            w.states[chunk.slot] = ZERO_FILLED
+        if is_zlib and read(end - 4, 4) == b"\0\0\0\0":
+            w.states[slot] = ZERO_FILLED

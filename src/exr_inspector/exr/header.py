@@ -127,7 +127,7 @@ class Header:
         return bool(self.flags & MULTIPART)
 
 
-def read_header(data: bytes, limits: Limits = Limits()) -> Header:  # noqa: B008 (frozen)
+def read_header(data: bytes, limits: Limits = Limits()) -> Header:
     """The header at the start of `data`, which may end anywhere behind it.
 
     Raises HeaderCutError where the bytes end too early, ExrFormatError where they are no header that can be walked.
@@ -197,8 +197,7 @@ def _read_attributes(
             raise ExrFormatError(
                 "header_too_large",
                 value_at,
-                f"attribute {_text(data[at:name_end])!r} claims {size} bytes, "
-                f"headers may have {limits.header_bytes}",
+                f"attribute {_text(data[at:name_end])!r} claims {size} bytes, headers may have {limits.header_bytes}",
             )
         if end > length:
             raise HeaderCutError(
@@ -267,9 +266,7 @@ def _make_part(part_index: int, attributes: list[Attribute], flags: int, problem
     return part
 
 
-def _part_type(
-    part_index: int, by_name: Mapping[str, Attribute], flags: int, problems: list[Problem]
-) -> str | None:
+def _part_type(part_index: int, by_name: Mapping[str, Attribute], flags: int, problems: list[Problem]) -> str | None:
     """How the part is stored. Flags decide for single-part flat files, as in the library, else `type` does."""
     attribute = by_name.get("type")
     said = attribute.value if attribute is not None and attribute.attr_type == "string" else None
@@ -328,8 +325,6 @@ def _check_geometry(part: Part, problems: list[Problem]) -> None:
             problems.append(Problem("duplicate_channel", message, part.part_index, "channels"))
         names.add(channel.channel_name)
     tiles = part.tiles if part.is_tiled else None
-    if tiles is not None and (
-        0 in (tiles.xSize, tiles.ySize) or tiles.levelMode is None or tiles.roundingMode is None
-    ):
+    if tiles is not None and (0 in (tiles.xSize, tiles.ySize) or tiles.levelMode is None or tiles.roundingMode is None):
         message = f"tile description {list(tiles)} cannot be"
         problems.append(Problem("bad_tiles", message, part.part_index, "tiles"))
