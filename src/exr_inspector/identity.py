@@ -27,7 +27,7 @@ def normalize_path(path: str | os.PathLike[str]) -> str:
     scheme = _SCHEME.match(text)
     if scheme and scheme[1].lower() != "file":
         return unicodedata.normalize("NFC", f"{scheme[1].lower()}{text[scheme.end(1) :]}")
-    local = os.path.abspath(text[7:] if scheme else text)  # noqa: PTH100 (Path.absolute keeps "..")
+    local = os.path.abspath(text[7:] if scheme else text)
     local = posixpath.normpath(local.replace(os.sep, "/"))
     if local.startswith("//"):  # POSIX lets exactly two slashes stand
         local = local[1:]
