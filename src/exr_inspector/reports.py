@@ -98,7 +98,7 @@ def _matches(sequence: str, pattern: str | None) -> bool:
 
 
 def _frames(catalog: Catalog) -> dict[str, list[_Frame]]:
-    missing = {}
+    missing: dict[str, str] = {}
     for row in _rows(catalog, _MISSING):
         words = f"part {row['part_index']}: {row['missing']}" if row["part_index"] else row["missing"]
         missing[row["file_id"]] = "; ".join(filter(None, (missing.get(row["file_id"]), words)))

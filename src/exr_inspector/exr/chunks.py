@@ -104,9 +104,9 @@ def read_chunks(
     walks, at = [], 0
     end_limit = _end_limit(header.parts, data_start, sum(known))
     for part, count in zip(header.parts, known, strict=True):
-        chunks = _PartWalk(part, header.is_multipart, table[at : at + count], data_start, size, end_limit)
-        chunks.walk(read) if walk else chunks.check_offsets()
-        walks.append(chunks)
+        part_walk = _PartWalk(part, header.is_multipart, table[at : at + count], data_start, size, end_limit)
+        part_walk.walk(read) if walk else part_walk.check_offsets()
+        walks.append(part_walk)
         at += count
     if walk:
         chunks = _in_file_order(walks)
