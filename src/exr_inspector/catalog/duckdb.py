@@ -79,24 +79,22 @@ class DuckDBCatalog:
         incoming = _with_persist_columns(batch.tables["files"], _now())
         with self._transaction() as connection:
             connection.register("incoming", incoming)
-            inserted = _column(
-                connection,
-                "INSERT INTO files BY NAME SELECT * FROM incoming ON CONFLICT DO NOTHING RETURNING file_id",
-            )
-            if len(inserted) < incoming.num_rows:
-                known = incoming.filter(
-                    pc.invert(pc.is_in(incoming["file_id"], pa.array(inserted, pa.string())))
-                )
-                connection.register("known", known)
+            known = pa.array(_column(connection, statements.KNOWN), pa.string())
+            is_known = pc.is_in(incoming["file_id"], known)
+            new = incoming.filter(pc.invert(is_known))
+            connection.register("new", new)
+            _run(connection, statements.INSERT_FILES)
+            if len(known):
+                connection.register("known", incoming.filter(is_known))
                 _run(connection, statements.COUNT_UP)
             _run(connection, statements.RETIRE_OLDER)
             _run(connection, statements.FORGET_ERRORS)
-            _insert_children(connection, batch, inserted, everything=len(inserted) == incoming.num_rows)
-        new = set(inserted)
+            _insert_children(connection, batch, new["file_id"])
+        inserted = set(new["file_id"].to_pylist())
         outcomes = []
         for file_id in batch.tables["files"]["file_id"].to_pylist():
-            outcomes.append(PersistOutcome(file_id=file_id, inserted=file_id in new))
-            new.discard(file_id)
+            outcomes.append(PersistOutcome(file_id=file_id, inserted=file_id in inserted))
+            inserted.discard(file_id)  # it is inserted once, however often the batch has it
         return outcomes
 
     def record_errors(self, errors: Sequence[IngestError]) -> None:
@@ -283,14 +281,12 @@ def _with_persist_columns(files: pa.Table, now: datetime) -> pa.Table:
     )
 
 
-def _insert_children(
-    connection: duckdb.DuckDBPyConnection, batch: RowBatch, inserted: list[str], *, everything: bool
-) -> None:
-    only = pa.array(inserted, pa.string())
+def _insert_children(connection: duckdb.DuckDBPyConnection, batch: RowBatch, new: pa.ChunkedArray) -> None:
+    everything = len(new) == pc.count_distinct(batch.tables["files"]["file_id"]).as_py()
     for table in CHILD_TABLES:
         rows = batch.tables[table]
         if not everything:
-            rows = rows.filter(pc.is_in(rows["file_id"], only))
+            rows = rows.filter(pc.is_in(rows["file_id"], new.combine_chunks()))
         if rows.num_rows:
             connection.register("children", rows)
             _run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM children")  # noqa: S608 (our own names)
