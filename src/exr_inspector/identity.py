@@ -31,8 +31,12 @@ def normalize_path(path: str | os.PathLike[str]) -> str:
     local = posixpath.normpath(local.replace(os.sep, "/"))
     if local.startswith("//"):  # POSIX lets exactly two slashes stand
         local = local[1:]
-    printable = _UNDECODABLE.sub(lambda match: f"%{ord(match[0]) - 0xDC00:02X}", local)
-    return "file://" + unicodedata.normalize("NFC", printable)
+    return "file://" + unicodedata.normalize("NFC", percent_undecodable(local))
+
+
+def percent_undecodable(path: str) -> str:
+    """A path as text that UTF-8 can hold: bytes of its name that are no UTF-8 stand as %XX."""
+    return path if path.isascii() else _UNDECODABLE.sub(lambda match: f"%{ord(match[0]) - 0xDC00:02X}", path)
 
 
 def header_hash(header: bytes) -> str:
