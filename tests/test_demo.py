@@ -53,9 +53,7 @@ def test_the_paths_are_those_that_were_written(show):
 def test_twice_the_same_bytes(show, tmp_path):
     """The second run is in another process, at another time, below another root."""
     root, paths = show
-    code = (
-        "import sys, pathlib; from exr_inspector.demo import make_show; make_show(pathlib.Path(sys.argv[1]))"
-    )
+    code = "import sys, pathlib; from exr_inspector.demo import make_show; make_show(pathlib.Path(sys.argv[1]))"
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
     for path in paths:
         assert (tmp_path / path.relative_to(root)).read_bytes() == path.read_bytes(), path.name
@@ -83,9 +81,7 @@ def test_kinds_of_files(good, tmp_path):
     (texture,) = [path for path in good if "textures" in path.parts]
     sizes = [size for _, size, _ in image_levels(texture.read_bytes(), tmp_path)]
     assert sizes == [128, 64, 32, 16, 8, 4, 2, 1]
-    corner = {
-        path: (p[0].header["dataWindow"][0], p[0].header["displayWindow"][0]) for path, p in parts.items()
-    }
+    corner = {path: (p[0].header["dataWindow"][0], p[0].header["displayWindow"][0]) for path, p in parts.items()}
     assert any((data < display).all() for data, display in corner.values()), "overscan"
     assert any((data > display).all() for data, display in corner.values()), "cropped"
 

@@ -35,9 +35,7 @@ MIP_AND_RIP = [
 ]
 
 
-@pytest.mark.parametrize(
-    "code", range(len(w.LINES_PER_CHUNK)), ids=lambda code: OpenEXR.Compression(code).name
-)
+@pytest.mark.parametrize("code", range(len(w.LINES_PER_CHUNK)), ids=lambda code: OpenEXR.Compression(code).name)
 def test_a_chunk_of_the_unpacked_size_is_read_under_every_compression(code):
     """The pixels come out as they were put in, without the writer knowing one codec."""
     written = w.build(w.part(window=ODD, channels=LAYERS, compression=code))

@@ -225,8 +225,11 @@ def _look_for_vanished(
     Names that are not their URI (other Unicode forms, undecodable bytes) are there when this run found them.
     """
     for path in paths:
-        for uris in catalog.current_paths(normalize_path(path)):
-            gone = [uri for uri in uris if uri not in odd_uris and not os.path.lexists(uri.removeprefix("file://"))]
+        place = normalize_path(path)
+        inside = place.rstrip("/") + "/"
+        for uris in catalog.current_paths(place):
+            below = (uri for uri in uris if (uri == place or uri.startswith(inside)) and uri not in odd_uris)
+            gone = [uri for uri in below if not os.path.lexists(uri.removeprefix("file://"))]
             summary.vanished += gone
             if prune and gone:
                 summary.pruned += catalog.mark_deleted(gone)

@@ -135,9 +135,7 @@ class DuckDBCatalog:
         table = pa.table({"path": pa.array(paths, pa.string()), "now": pa.array([_now()] * len(paths), TIME)})
         with self._transaction() as connection:
             connection.register("gone", table)
-            marked = _column(connection, statements.MARK_DELETED) + _column(
-                connection, statements.DROP_DELETED_ERRORS
-            )
+            marked = _column(connection, statements.MARK_DELETED) + _column(connection, statements.DROP_DELETED_ERRORS)
         return len(set(marked))
 
     def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
@@ -177,9 +175,7 @@ class DuckDBCatalog:
         self.close()
 
     @contextmanager
-    def _cursor(
-        self, translate: errors.Translator = errors.as_catalog_error
-    ) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _cursor(self, translate: errors.Translator = errors.as_catalog_error) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection of its own, so that a thread never waits for another's query and sees no foreign views."""
         if self._closed:
             raise CatalogError(f"{self.uri} was closed; open it again")
@@ -211,9 +207,7 @@ class DuckDBCatalog:
                 rows = []
         version = rows[0][0] if rows else None
         if version is None and self._read_only:
-            raise CatalogSchemaError(
-                f"{self._path} is a DuckDB database without a catalog; {errors.HOW_TO_MAKE_ONE}"
-            )
+            raise CatalogSchemaError(f"{self._path} is a DuckDB database without a catalog; {errors.HOW_TO_MAKE_ONE}")
         if version is not None and version > VERSION:
             raise CatalogSchemaError(
                 f"{self._path} was written by a newer exr-inspector: its tables have version {version}, "
@@ -249,9 +243,7 @@ def _record_version(connection: duckdb.DuckDBPyConnection, version: int) -> None
 
 
 def _refuse_foreign_tables(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    present = _column(
-        connection, "SELECT table_name FROM duckdb_tables() WHERE schema_name = current_schema()"
-    )
+    present = _column(connection, "SELECT table_name FROM duckdb_tables() WHERE schema_name = current_schema()")
     foreign = sorted(set(present) & set(TABLES))
     if foreign:
         raise CatalogSchemaError(
@@ -275,9 +267,7 @@ def _with_persist_columns(files: pa.Table, now: datetime) -> pa.Table:
         files.append_column("is_current", pa.array([file_id in current for file_id in file_ids], pa.bool_()))
         .append_column("inspection_timestamp", times)
         .append_column("last_inspected", times)
-        .append_column(
-            "inspection_count", pa.array([occurrences[file_id] for file_id in file_ids], pa.int64())
-        )
+        .append_column("inspection_count", pa.array([occurrences[file_id] for file_id in file_ids], pa.int64()))
     )
 
 

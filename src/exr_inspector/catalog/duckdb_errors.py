@@ -31,9 +31,7 @@ def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         raise CatalogError(f"{path}: there is no folder {path.parent}; create it, or give another path")
     try:
         connection = duckdb.connect(str(path), read_only=read_only, config=_CONFIG)
-        connection.execute(
-            "SET GLOBAL TimeZone = 'UTC'"
-        ).fetchall()  # times in the tables are UTC without a zone
+        connection.execute("SET GLOBAL TimeZone = 'UTC'").fetchall()  # times in the tables are UTC without a zone
     except duckdb.Error as problem:
         raise as_catalog_error(problem, path) from problem
     return connection

@@ -29,10 +29,7 @@ _TYPES = {
 
 def create_table(table: str, schema: pa.Schema) -> str:
     """The statement that creates a table."""
-    columns = [
-        f'"{column.name}" {sql_type(column.type)}{"" if column.nullable else " NOT NULL"}'
-        for column in schema
-    ]
+    columns = [f'"{column.name}" {sql_type(column.type)}{"" if column.nullable else " NOT NULL"}' for column in schema]
     if table in INDEXED_TABLES:
         columns.append(f"PRIMARY KEY ({', '.join(PRIMARY_KEYS[table])})")
     return f"CREATE TABLE {table} ({', '.join(columns)})"

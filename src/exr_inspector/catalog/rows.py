@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..exr import Channel, split_name
 from ..identity import percent_undecodable
@@ -32,6 +33,23 @@ class RowBatch:
     """
 
     tables: dict[str, pa.Table]
+
+    @classmethod
+    def concat(cls, batches: Sequence[RowBatch]) -> RowBatch:
+        """The rows of all batches; those that hang on a file_id which an earlier batch has are left out."""
+        seen: set[str] = set()
+        kept: dict[str, list[pa.Table]] = {table: [] for table in ("files", *CHILD_TABLES)}
+        for batch in batches:
+            file_ids = set(batch.tables["files"]["file_id"].to_pylist())
+            again = pa.array(file_ids & seen, pa.string())
+            seen |= file_ids
+            kept["files"].append(batch.tables["files"])
+            for table in CHILD_TABLES:
+                rows = batch.tables[table]
+                if len(again):
+                    rows = rows.filter(pc.invert(pc.is_in(rows["file_id"], again)))
+                kept[table].append(rows)
+        return cls({table: pa.concat_tables(tables) for table, tables in kept.items()})
 
 
 def from_inspections(inspections: Iterable[Inspection], *, cell_limit: int = CELL_LIMIT) -> RowBatch:

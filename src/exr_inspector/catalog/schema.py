@@ -191,9 +191,7 @@ TABLES: dict[str, pa.Schema] = {
 CHILD_TABLES = ("parts", "channels", "attributes", "channel_stats", "validation_results")
 
 # What an inspection cannot know: a backend sets these columns of `files` when it persists.
-SET_AT_PERSIST = frozenset(
-    {"is_current", "deleted_at", "inspection_timestamp", "last_inspected", "inspection_count"}
-)
+SET_AT_PERSIST = frozenset({"is_current", "deleted_at", "inspection_timestamp", "last_inspected", "inspection_count"})
 
 # What tells the rows of a table apart.
 PRIMARY_KEYS: dict[str, tuple[str, ...]] = {
@@ -229,7 +227,5 @@ def batch_schema(table: str) -> pa.Schema:
 def vector_dimensions() -> dict[str, int]:
     """The number of dimensions of each vector column of `files`."""
     return {
-        column.name: column.type.list_size
-        for column in TABLES["files"]
-        if pa.types.is_fixed_size_list(column.type)
+        column.name: column.type.list_size for column in TABLES["files"] if pa.types.is_fixed_size_list(column.type)
     }
