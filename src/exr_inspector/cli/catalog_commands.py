@@ -148,13 +148,13 @@ def status(catalog: Catalog = None) -> None:
     """Show the catalog's version, its row counts and its size."""
     with _open(catalog, read_only=True) as opened:
         facts = opened.status()
-    typer.echo(f"catalog          {facts.uri}")
-    typer.echo(f"backend          {facts.backend} {facts.server_version}")
-    typer.echo(f"schema version   {facts.schema_version}")
+    typer.echo(f"catalog              {facts.uri}")
+    typer.echo(f"backend              {facts.server_version}")
+    typer.echo(f"schema version       {facts.schema_version}")
     if facts.file_size_bytes is not None:
-        typer.echo(f"size             {facts.file_size_bytes:,} bytes")
+        typer.echo(f"size                 {facts.file_size_bytes:,} bytes")
     for table, rows in facts.row_counts.items():
-        typer.echo(f"{table:<16} {rows:,} rows")
+        typer.echo(f"{table:<20} {rows:,} rows")
     for column, dimension in facts.vector_dimensions.items():
         typer.echo(f"{column:<20} {dimension} dimensions")
 

@@ -194,7 +194,7 @@ def inspection_table(inspections: Iterable[Inspection]) -> Table:
         table.add_row(
             Text(clean(file.file_path)),
             Text(status, style=STATUS_STYLES.get(status, "bold red")),
-            f"{first.width}×{first.height}" if first else "",
+            f"{first.width}×{first.height}" if first and first.data_window else "?",
             _several([p.part_type or "?" for p in parts]),
             _several([p.compression or "?" for p in parts]),
             str(file.channel_count),
