@@ -11,7 +11,7 @@ import signal
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing import get_context, parent_process
@@ -30,6 +30,8 @@ from .inspector import inspect
 _FILES_WORTH_A_POOL = 200
 _FILES_PER_TASK = 64
 _STAMPS_PER_LOOKUP = 2000
+# Requests to an object store that one process has under way: it waits for each longer than it works on the answer.
+_REQUESTS_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,25 +96,28 @@ def ingest(
     """
     summary = IngestSummary()
     catalog.ensure_schema()
-    odd_uris: set[str] = set()
-    todo = _changed(paths, catalog, options.rescan, summary, odd_uris)
+    there: set[str] = set()
+    todo = _changed(paths, catalog, options.rescan, summary, there)
     for batch in _batches(_inspected(todo, options), options.batch_files):
         _persist(catalog, batch, summary)
         progress(summary)
     progress(summary)
-    _look_for_vanished(paths, catalog, options.prune, odd_uris, summary)
+    _look_for_vanished(paths, catalog, options.prune, there, summary)
     return summary
 
 
 def _changed(
-    paths: Sequence[str], catalog: Catalog, rescan: bool, summary: IngestSummary, odd_uris: set[str]
+    paths: Sequence[str], catalog: Catalog, rescan: bool, summary: IngestSummary, there: set[str]
 ) -> Iterator[Found | Failure]:
-    """The files to look at; counts the unchanged ones, and repeats what was wrong with those."""
+    """The files to look at; counts the unchanged ones, and repeats what was wrong with those.
+
+    `there` gets the URIs of found files which the file system cannot be asked for: objects, and odd names.
+    """
     found = discover(paths)
     while some := list(islice(found, _STAMPS_PER_LOOKUP)):
         files = [item for item in some if isinstance(item, Found)]
         summary.found += len(files)
-        odd_uris.update(item.uri for item in files if item.uri[7:] != item.path and not item.uri.isascii())
+        there.update(f.uri for f in files if f.is_remote or (f.uri[7:] != f.path and not f.uri.isascii()))
         stamps = [FileStamp(file_path_normalized=f.uri, size_bytes=f.size_bytes, mtime=f.mtime) for f in files]
         seen = {} if rescan else catalog.seen(stamps)
         for item in some:
@@ -159,23 +164,34 @@ def _start_worker() -> None:
 
 
 def _inspect_task(task: Sequence[Found | Failure], options: IngestOptions) -> _Inspected:
-    inspections: list[Inspection] = []
-    failures: list[Failure] = []
-    for item in task:
-        if isinstance(item, Failure):
-            failures.append(item)
-            continue
-        try:
-            inspections.append(inspect(item.path, limits=options.limits))
-        except ExrFormatError as error:
-            failures.append(_failure(item, error.code, error.message, error.offset))
-        except SourceError as error:
-            failures.append(_failure(item, error.code, error.reason, None))
+    looked: list[Inspection | Failure]
+    if any(isinstance(item, Found) and item.is_remote for item in task):
+        with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as threads:
+            looked = list(threads.map(lambda item: _look(item, options.limits), task))
+    else:
+        looked = [_look(item, options.limits) for item in task]
+    inspections = [item for item in looked if isinstance(item, Inspection)]
+    failures = [item for item in looked if isinstance(item, Failure)]
     return _Inspected(
         rows=from_inspections(inspections, cell_limit=options.cell_limit),
         completeness=Counter(i.completeness for i in inspections),
         failures=failures,
     )
+
+
+def _look(item: Found | Failure, limits: Limits) -> Inspection | Failure:
+    if isinstance(item, Failure):
+        return item
+    try:
+        return inspect(item.path, limits=limits)
+    except ExrFormatError as error:
+        return _failure(item, error.code, error.message, error.offset)
+    except SourceError as error:
+        if (
+            error.retryable
+        ):  # a store that is down says nothing about the file
+            return Failure(item.path, error.reason)
+        return _failure(item, error.code, error.reason, None)
 
 
 def _failure(item: Found, code: str, message: str, offset: int | None) -> Failure:
@@ -218,18 +234,22 @@ def _persist(catalog: Catalog, batch: list[_Inspected], summary: IngestSummary) 
 
 
 def _look_for_vanished(
-    paths: Iterable[str], catalog: Catalog, prune: bool, odd_uris: set[str], summary: IngestSummary
+    paths: Iterable[str], catalog: Catalog, prune: bool, there: set[str], summary: IngestSummary
 ) -> None:
     """Files of the catalog below `paths` that are no longer there; marked deleted with `prune`.
 
-    Names that are not their URI (other Unicode forms, undecodable bytes) are there when this run found them.
+    Names that are not their URI (objects, other Unicode forms, undecodable bytes) are there when this run found them.
+    Below a path that could not be listed to its end nothing counts as vanished.
     """
+    failed = {failure.path for failure in summary.failures}
     for path in paths:
         place = normalize_path(path)
+        if not place.startswith("file://") and path in failed:
+            continue
         inside = place.rstrip("/") + "/"
         for uris in catalog.current_paths(place):
-            below = (uri for uri in uris if (uri == place or uri.startswith(inside)) and uri not in odd_uris)
-            gone = [uri for uri in below if not os.path.lexists(uri.removeprefix("file://"))]
+            below = (uri for uri in uris if (uri == place or uri.startswith(inside)) and uri not in there)
+            gone = [uri for uri in below if not uri.startswith("file://") or not os.path.lexists(uri[7:])]
             summary.vanished += gone
             if prune and gone:
                 summary.pruned += catalog.mark_deleted(gone)
