@@ -1,4 +1,4 @@
-"""Inspections as Arrow tables: what a catalog stores, and what worker processes send to the one that writes."""
+"""Inspections as Arrow tables: what a catalog stores, and what workers send to the process that writes."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _split = lru_cache(maxsize=4096)(split_name)
 
 @dataclass(frozen=True, slots=True)
 class RowBatch:
-    """The rows of some inspections, by table. Pickles: a batch of 500 files crosses a process border in milliseconds.
+    """The rows of some inspections, by table. Pickles: 500 files cross a process border in milliseconds.
 
-    `files` has one row for each inspection, in order, without the columns that are set at persist. The other tables
-    have the rows of each file_id once, however often it occurs.
+    `files` has one row for each inspection, in order, without the columns that are set at persist. The other
+    tables have the rows of each file_id once, however often it occurs.
     """
 
     tables: dict[str, pa.Table]
 
 
 def from_inspections(inspections: Iterable[Inspection], *, cell_limit: int = CELL_LIMIT) -> RowBatch:
-    """The rows of inspections. An attribute that needs more than `cell_limit` bytes in a cell is cut, and says so."""
+    """The rows of inspections. An attribute with a cell above `cell_limit` bytes is cut, and says so."""
     inspections = list(inspections)
     first: dict[str, Inspection] = {}
     for inspection in inspections:
