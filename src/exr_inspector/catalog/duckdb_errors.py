@@ -26,8 +26,8 @@ _WRITER_SETTINGS = (
     # A checkpoint compresses again what shares a row group with new rows: every 16 MB, DuckDB's default, it
     # took half of all time.
     "checkpoint_threshold = '256MB'",
-    # Batches are small: handing them from thread to thread took a fifth of the time. Read-only catalogs use all
-    # cores.
+    # Batches are small: handing them from thread to thread took a fifth of the time. Read-only catalogs use
+    # all cores.
     "threads = 1",
 )
 

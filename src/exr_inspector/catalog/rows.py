@@ -17,6 +17,8 @@ from ..inspection import FileFacts, Inspection, PartFacts
 from .cells import CELL_LIMIT, Cells, cells_of
 from .schema import CHILD_TABLES, batch_schema
 
+BATCH_TABLES = ("files", *CHILD_TABLES)
+
 _FILE_COLUMNS = tuple(column.name for column in fields(FileFacts) if column.name != "file_path")
 _PART_COLUMNS = tuple(column.name for column in fields(PartFacts) if column.metadata.get("row", True))
 _file_values, _part_values = attrgetter(*_FILE_COLUMNS), attrgetter(*_PART_COLUMNS)
@@ -32,6 +34,24 @@ class RowBatch:
     """
 
     tables: dict[str, pa.Table]
+
+    def to_ipc(self) -> bytes:
+        """The tables as Arrow IPC streams, one behind the other."""
+        sink = pa.BufferOutputStream()
+        for table in BATCH_TABLES:
+            with pa.ipc.new_stream(sink, self.tables[table].schema) as writer:
+                writer.write_table(self.tables[table])
+        return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+
+    @classmethod
+    def from_ipc(cls, data: bytes) -> RowBatch:
+        """The batch that to_ipc() wrote."""
+        source = pa.BufferReader(data)
+        return cls({table: pa.ipc.open_stream(source).read_all() for table in BATCH_TABLES})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # pyarrow 23 pickles a vector column as one whose floats may be null, which VAST refuses
+        return RowBatch.from_ipc, (self.to_ipc(),)
 
 
 def from_inspections(inspections: Iterable[Inspection], *, cell_limit: int = CELL_LIMIT) -> RowBatch:
