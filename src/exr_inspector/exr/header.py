@@ -312,6 +312,7 @@ def _check_geometry(part: Part, problems: list[Problem]) -> None:
         if box is not None and (box.xMax < box.xMin or box.yMax < box.yMin):
             message = f"{name} {list(box)} is empty"
             problems.append(Problem("empty_window", message, part.part_index, name))
+    window = part.data_window
     names = set()
     for channel in part.channels:
         if channel.channel_type is None:
@@ -319,6 +320,10 @@ def _check_geometry(part: Part, problems: list[Problem]) -> None:
             problems.append(Problem("unknown_pixel_type", message, part.part_index, "channels"))
         if channel.x_sampling < 1 or channel.y_sampling < 1:
             message = f"channel {channel.channel_name!r} has sampling {channel.x_sampling} × {channel.y_sampling}"
+            problems.append(Problem("bad_sampling", message, part.part_index, "channels"))
+        elif window is not None and (channel.x_sampling > 1 or channel.y_sampling > 1) and not _fits(channel, window):
+            sampling = f"{channel.x_sampling} × {channel.y_sampling}"
+            message = f"channel {channel.channel_name!r}: the data window is no multiple of its sampling, {sampling}"
             problems.append(Problem("bad_sampling", message, part.part_index, "channels"))
         if channel.channel_name in names:
             message = f"channel {channel.channel_name!r} is there more than once"
@@ -328,3 +333,9 @@ def _check_geometry(part: Part, problems: list[Problem]) -> None:
     if tiles is not None and (0 in (tiles.xSize, tiles.ySize) or tiles.levelMode is None or tiles.roundingMode is None):
         message = f"tile description {list(tiles)} cannot be"
         problems.append(Problem("bad_tiles", message, part.part_index, "tiles"))
+
+
+def _fits(channel: Channel, window: Box2i) -> bool:
+    """Whether a window begins and ends with whole samples, as the library demands."""
+    x, y = channel.x_sampling, channel.y_sampling
+    return not (window.xMin % x or (window.xMax + 1) % x or window.yMin % y or (window.yMax + 1) % y)
