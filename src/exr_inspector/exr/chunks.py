@@ -109,9 +109,9 @@ def read_chunks(
         walks.append(chunks)
         at += count
     if walk:
-        chunks = _in_file_order(walks)
-        _mark_overlaps(chunks)
-        _mark_zero_tails(chunks, walks, read)
+        in_order = _in_file_order(walks)
+        _mark_overlaps(in_order)
+        _mark_zero_tails(in_order, walks, read)
     return ChunkReport(
         completeness=_judge(walks, problems),
         parts=tuple(w.result(walked=walk) for w in walks),
