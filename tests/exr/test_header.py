@@ -486,6 +486,14 @@ def test_a_file_with_more_chunks_than_the_limit_is_not_judged():
     assert [problem.code for problem in inspection.errors] == ["too_many_chunks"]
 
 
+def test_many_problems_are_counted_and_not_listed():
+    """A few kilobytes of empty parts must not make a report of megabytes."""
+    data = pack("<II", w.MAGIC, 2 | MULTIPART) + b"a\0b\0\0\0\0\0\0" * 500 + b"\0"
+    problems = read_header(data).problems
+    assert len(problems) == 1001
+    assert problems[-1].message == f"{500 * 12 - 1000} more problems are left out"
+
+
 def test_equal_attributes_of_many_files_are_one_object():
     """What a sequence repeats is decoded once; large values are not kept for it."""
     long = w.text("long", "x" * 5000)
