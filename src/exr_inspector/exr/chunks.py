@@ -21,7 +21,7 @@ from .missing import describe_missing
 Read = Callable[[int, int], bytes]  # offset, length → the bytes there, fewer at the end of the file
 
 # What was found out about each chunk; describe_missing() puts it into words.
-NEVER_WRITTEN, PRESENT, CUT, ZERO_FILLED, BROKEN = range(5)
+NEVER_WRITTEN, PRESENT, CUT, ZERO_FILLED, BROKEN, CUT_OFF = range(6)  # cut in its middle, or gone as a whole
 
 _ZLIB_COMPRESSIONS = ("ZIP", "ZIPS", "PXR24")
 _DEEP_OFFSET_LIMIT = 1 << 48
@@ -109,9 +109,9 @@ def read_chunks(
         walks.append(part_walk)
         at += count
     if walk:
-        chunks = _in_file_order(walks)
-        _mark_overlaps(chunks)
-        _mark_zero_tails(chunks, walks, read)
+        in_order = _in_file_order(walks)
+        _mark_overlaps(in_order)
+        _mark_zero_tails(in_order, walks, read)
     return ChunkReport(
         completeness=_judge(walks, problems),
         parts=tuple(w.result(walked=walk) for w in walks),
@@ -155,7 +155,7 @@ def _judge(walks: list[_PartWalk], problems: list[Problem]) -> str:
     states = {state for w in walks for state in set(w.states)}
     if BROKEN in states or any(w.misplaced for w in walks) or problems:
         return "corrupt"
-    if CUT in states:
+    if CUT in states or CUT_OFF in states:
         return "truncated"
     return "incomplete" if states - {PRESENT} else "complete"
 
@@ -189,6 +189,8 @@ class _PartWalk:
     def _offset_state(self, offset: int) -> int:
         if offset < self.data_start or offset > self.end_limit:
             return BROKEN
+        if offset >= self.size:
+            return CUT_OFF
         return CUT if offset + self.leader.size > self.size else PRESENT
 
     def walk(self, read: Read) -> None:
