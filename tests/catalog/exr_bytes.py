@@ -1,5 +1,6 @@
 """The smallest EXR files: one part of 4 × 4 pixels, uncompressed, complete."""
 
+from datetime import datetime
 from struct import pack
 
 from exr_inspector import Inspection, inspect
@@ -39,9 +40,13 @@ def exr_bytes(*extra: bytes, channels: str = "ABG") -> bytes:
     return header + pack(f"<{LINES}Q", *offsets) + b"".join(pack("<ii", y, len(data)) + data for y in range(LINES))
 
 
-def inspection(path: str = "s3://renders/a.1001.exr", *extra: bytes, channels: str = "ABG") -> Inspection:
+def inspection(
+    path: str = "s3://renders/a.1001.exr", *extra: bytes, channels: str = "ABG", mtime: datetime | None = None
+) -> Inspection:
     """What looking at such a file gives; other attributes make another version of the same path."""
-    return inspect(MemorySource(exr_bytes(*extra, channels=channels), path))
+    source = MemorySource(exr_bytes(*extra, channels=channels), path)
+    source.mtime = mtime
+    return inspect(source)
 
 
 def text(name: str, value: str) -> bytes:
