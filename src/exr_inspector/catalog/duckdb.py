@@ -37,8 +37,9 @@ _WRITE_LOCKS: dict[str, threading.RLock] = {}
 class DuckDBCatalog:
     """A catalog in a DuckDB file. See Catalog for what the methods promise.
 
-    Raises CatalogLockedError, naming the process, when another one has the file open for writing; CatalogError when
-    the file is no DuckDB database, or is missing and `read_only`; CatalogSchemaError when its tables are not ours.
+    Raises CatalogLockedError, naming the process, when another one has the file open for writing;
+    CatalogError when the file is no DuckDB database, or is missing and `read_only`; CatalogSchemaError when
+    its tables are not ours.
     """
 
     def __init__(self, path: str, *, read_only: bool = False) -> None:
@@ -129,7 +130,7 @@ class DuckDBCatalog:
                 yield [path for (path,) in rows]
 
     def mark_deleted(self, paths: Sequence[str]) -> int:
-        """Say of normalized paths that nothing is there any more. Returns how many of them were there till now."""
+        """Say of normalized paths that nothing is there any more. Returns how many were there till now."""
         if not paths:
             return 0
         table = pa.table({"path": pa.array(paths, pa.string()), "now": pa.array([_now()] * len(paths), TIME)})
@@ -147,9 +148,8 @@ class DuckDBCatalog:
 
     def status(self) -> CatalogStatus:
         """What the catalog is and holds; counts are exact."""
-        counts = " UNION ALL ".join(f"SELECT '{table}', count(*) FROM {table}" for table in TABLES)
         with self._cursor() as connection:
-            row_counts = dict(_run(connection, counts))
+            row_counts = dict(_run(connection, statements.ROW_COUNTS))
         return CatalogStatus(
             uri=self.uri,
             backend="duckdb",
@@ -176,7 +176,7 @@ class DuckDBCatalog:
 
     @contextmanager
     def _cursor(self, translate: errors.Translator = errors.as_catalog_error) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection of its own, so that a thread never waits for another's query and sees no foreign views."""
+        """A connection of its own: a thread waits for no other's query and sees no other's tables."""
         if self._closed:
             raise CatalogError(f"{self.uri} was closed; open it again")
         try:
@@ -190,7 +190,7 @@ class DuckDBCatalog:
 
     @contextmanager
     def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection inside a transaction that ends with the block: committed, or rolled back if it raised."""
+        """A connection inside a transaction: committed at the end of the block, rolled back if it raised."""
         if self._read_only:
             raise CatalogError(f"{self.uri} was opened read-only; open it for writing to change it")
         with self._write_lock, self._cursor() as connection:
@@ -199,7 +199,7 @@ class DuckDBCatalog:
             _run(connection, "COMMIT")  # a connection that is closed before rolls back
 
     def _check_version(self) -> int | None:
-        """The version of the tables, None where there are none. Raises CatalogSchemaError for what is not ours."""
+        """The version of the tables, None where there are none. Raises CatalogSchemaError."""
         with self._cursor() as connection:
             try:
                 rows = _run(connection, "SELECT max(version) FROM schema_version")
@@ -247,7 +247,7 @@ def _refuse_foreign_tables(connection: duckdb.DuckDBPyConnection, path: Path) ->
     foreign = sorted(set(present) & set(TABLES))
     if foreign:
         raise CatalogSchemaError(
-            f"{path} has tables of the catalog's names that exr-inspector did not make ({', '.join(foreign)}); "
+            f"{path} has tables exr-inspector did not make, of names that it needs: {', '.join(foreign)}; "
             "give another path"
         )
 
@@ -279,7 +279,7 @@ def _insert_children(connection: duckdb.DuckDBPyConnection, batch: RowBatch, new
             rows = rows.filter(pc.is_in(rows["file_id"], new.combine_chunks()))
         if rows.num_rows:
             connection.register("children", rows)
-            _run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM children")  # noqa: S608 (our own names)
+            _run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM children")  # noqa: S608 (our names)
 
 
 def _error_rows(errors: Sequence[IngestError], now: datetime) -> pa.Table:

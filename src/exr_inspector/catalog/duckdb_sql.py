@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from .schema import PRIMARY_KEYS
+from .schema import PRIMARY_KEYS, TABLES
 
 # Statements that bring the tables from the version before to this one, each version in one transaction.
 MIGRATIONS: dict[int, tuple[str, ...]] = {}
 
-# Only `files` has an index: child rows are written once, together with their file, and a row of ingest_errors that is
-# deleted and comes back would meet its old key in the index as long as a reader holds an older snapshot.
+# Only `files` has an index: child rows are written once, together with their file, and a row of ingest_errors
+# that is deleted and comes back would meet its old key in the index while a reader holds an older snapshot.
 INDEXED_TABLES = frozenset({"files", "schema_version"})
 
 _TYPES = {
@@ -64,8 +64,8 @@ FORGET_ERRORS = """
 
 COUNT_ERRORS_UP = """
     UPDATE ingest_errors
-    SET size_bytes = incoming.size_bytes, mtime = incoming.mtime, code = incoming.code, message = incoming.message,
-        byte_offset = incoming.byte_offset, last_seen = incoming.last_seen,
+    SET size_bytes = incoming.size_bytes, mtime = incoming.mtime, code = incoming.code,
+        message = incoming.message, byte_offset = incoming.byte_offset, last_seen = incoming.last_seen,
         count = ingest_errors.count + incoming.count
     FROM incoming WHERE ingest_errors.file_path_normalized = incoming.file_path_normalized"""
 
@@ -84,7 +84,8 @@ SEEN = """
     UNION ALL
     SELECT stamps.path, message || ' (' || code || ')'
     FROM stamps JOIN ingest_errors ON ingest_errors.file_path_normalized = stamps.path
-    WHERE ingest_errors.size_bytes = stamps.size_bytes AND ingest_errors.mtime IS NOT DISTINCT FROM stamps.mtime"""
+    WHERE ingest_errors.size_bytes = stamps.size_bytes
+      AND ingest_errors.mtime IS NOT DISTINCT FROM stamps.mtime"""
 
 CURRENT_PATHS = """
     SELECT file_path_normalized FROM files
@@ -100,3 +101,5 @@ MARK_DELETED = """
 DROP_DELETED_ERRORS = """
     DELETE FROM ingest_errors WHERE file_path_normalized IN (SELECT path FROM gone)
     RETURNING file_path_normalized"""
+
+ROW_COUNTS = " UNION ALL ".join(f"SELECT '{table}', count(*) FROM {table}" for table in TABLES)  # noqa: S608

@@ -1,4 +1,4 @@
-"""Inspections as Arrow tables: what a catalog stores, and what worker processes send to the one that writes."""
+"""Inspections as Arrow tables: what a catalog stores, and what workers send to the process that writes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from ..inspection import FileFacts, Inspection, PartFacts
 from .cells import CELL_LIMIT, Cells, cells_of
 from .schema import CHILD_TABLES, batch_schema
 
+BATCH_TABLES = ("files", *CHILD_TABLES)
+
 _FILE_COLUMNS = tuple(column.name for column in fields(FileFacts) if column.name != "file_path")
 _PART_COLUMNS = tuple(column.name for column in fields(PartFacts) if column.metadata.get("row", True))
 _file_values, _part_values = attrgetter(*_FILE_COLUMNS), attrgetter(*_PART_COLUMNS)
@@ -26,10 +28,10 @@ _split = lru_cache(maxsize=4096)(split_name)
 
 @dataclass(frozen=True, slots=True)
 class RowBatch:
-    """The rows of some inspections, by table. Pickles: a batch of 500 files crosses a process border in milliseconds.
+    """The rows of some inspections, by table. Pickles: 500 files cross a process border in milliseconds.
 
-    `files` has one row for each inspection, in order, without the columns that are set at persist. The other tables
-    have the rows of each file_id once, however often it occurs.
+    `files` has one row for each inspection, in order, without the columns that are set at persist. The other
+    tables have the rows of each file_id once, however often it occurs.
     """
 
     tables: dict[str, pa.Table]
@@ -38,7 +40,7 @@ class RowBatch:
     def concat(cls, batches: Sequence[RowBatch]) -> RowBatch:
         """The rows of all batches; those that hang on a file_id which an earlier batch has are left out."""
         seen: set[str] = set()
-        kept: dict[str, list[pa.Table]] = {table: [] for table in ("files", *CHILD_TABLES)}
+        kept: dict[str, list[pa.Table]] = {table: [] for table in BATCH_TABLES}
         for batch in batches:
             file_ids = set(batch.tables["files"]["file_id"].to_pylist())
             again = pa.array(file_ids & seen, pa.string())
@@ -51,9 +53,27 @@ class RowBatch:
                 kept[table].append(rows)
         return cls({table: pa.concat_tables(tables) for table, tables in kept.items()})
 
+    def to_ipc(self) -> bytes:
+        """The tables as Arrow IPC streams, one behind the other."""
+        sink = pa.BufferOutputStream()
+        for table in BATCH_TABLES:
+            with pa.ipc.new_stream(sink, self.tables[table].schema) as writer:
+                writer.write_table(self.tables[table])
+        return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+
+    @classmethod
+    def from_ipc(cls, data: bytes) -> RowBatch:
+        """The batch that to_ipc() wrote."""
+        source = pa.BufferReader(data)
+        return cls({table: pa.ipc.open_stream(source).read_all() for table in BATCH_TABLES})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # pyarrow 23 pickles a vector column as one whose floats may be null, which VAST refuses
+        return RowBatch.from_ipc, (self.to_ipc(),)
+
 
 def from_inspections(inspections: Iterable[Inspection], *, cell_limit: int = CELL_LIMIT) -> RowBatch:
-    """The rows of inspections. An attribute that needs more than `cell_limit` bytes in a cell is cut, and says so."""
+    """The rows of inspections. An attribute with a cell above `cell_limit` bytes is cut, and says so."""
     inspections = list(inspections)
     first: dict[str, Inspection] = {}
     for inspection in inspections:

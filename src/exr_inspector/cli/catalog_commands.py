@@ -163,6 +163,8 @@ def demo(
     folder: Annotated[str, typer.Argument(help="Where the show and its catalog go.")] = "demo",
 ) -> None:
     """Make a small show with real damage in it, ingest it, and say what is wrong with it."""
+    import shutil
+    import sys
     from pathlib import Path
 
     from ..demo import make_show
@@ -188,9 +190,9 @@ def demo(
     with data_stream(None) as stream:
         for report in reports:
             print_to(stream, *sequence_lines(report))
-    first = next((str(path) for path in paths), "FILE")
+    program = "exr-inspector" if shutil.which("exr-inspector") else sys.argv[0]
     typer.echo(f"""
 Next, try:
-  exr-inspector inspect {first}
-  exr-inspector sequences --catalog duckdb:{catalog_path}
-  exr-inspector query "SELECT compression, count(*) FROM parts GROUP BY 1" --catalog duckdb:{catalog_path}""")  # noqa: S608
+  {program} inspect {paths[0]}
+  {program} sequences --catalog duckdb:{catalog_path}
+  {program} query "SELECT compression, count(*) FROM parts GROUP BY 1" --catalog duckdb:{catalog_path}""")  # noqa: S608
