@@ -50,9 +50,9 @@ def structure_hash(parts: Sequence[Part] | Sequence[Sequence[Attribute]]) -> str
     for part in parts:
         attributes = part.attributes if isinstance(part, Part) else part
         for item in sorted(structure_of(attributes)):
+            digest.update(b"%d:" % len(item))  # so that no value can look like the end of one and another one
             digest.update(item)
-            digest.update(b"\0")
-        digest.update(b"\1")
+        digest.update(b";")
     return digest.hexdigest()
 
 

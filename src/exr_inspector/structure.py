@@ -74,7 +74,7 @@ def is_volatile(attr_name: str, attr_type: str, value: Any) -> bool:
 
 @lru_cache(maxsize=8192)
 def _item(attribute: Attribute) -> bytes:
-    name = f"{attribute.attr_name}\1{attribute.attr_type}\1".encode()
+    name = f"{attribute.attr_name}\0{attribute.attr_type}\0".encode()
     if is_volatile(attribute.attr_name, attribute.attr_type, attribute.value):
         return name
     return name + attribute.raw
