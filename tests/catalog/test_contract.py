@@ -198,7 +198,7 @@ def test_a_batch_that_fails_leaves_nothing(catalog):
 VERSIONS = [A, A_AGAIN, B, C]
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(persisted=st.lists(st.tuples(st.sampled_from(VERSIONS), st.integers(0, 3)), min_size=1, max_size=8))
 def test_rows_do_not_depend_on_how_inspections_are_grouped(new_catalog, persisted):
     """One by one, in one batch, or in any groups between."""
@@ -212,7 +212,7 @@ def test_rows_do_not_depend_on_how_inspections_are_grouped(new_catalog, persiste
     assert current(one_by_one) == last
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), persisted=st.lists(st.sampled_from(VERSIONS), min_size=1, max_size=8))
 def test_rows_do_not_depend_on_the_order_of_inspections(new_catalog, data, persisted):
     """But for which version of a path is current: the last one is."""
