@@ -162,6 +162,16 @@ def test_of_two_versions_in_one_batch_the_last_is_current(catalog, known):
     assert current(catalog) == {path_of(A): A.file.file_id}
 
 
+def test_a_batch_may_be_large(catalog):
+    """More files than a backend can name in one statement."""
+    many = [inspection(f"s3://renders/{number:05}.exr") for number in range(4_100)]
+    assert all(outcome.inserted for outcome in catalog.persist(many))
+    again = [inspection(f"s3://renders/{number:05}.exr", text("note", "again")) for number in range(4_100)]
+    assert all(outcome.inserted for outcome in catalog.persist(again))
+    assert not any(outcome.inserted for outcome in catalog.persist(again))
+    assert current(catalog) == {path_of(one): one.file.file_id for one in again}
+
+
 def test_nothing_to_persist_is_nothing_to_do(catalog):
     assert catalog.persist([]) == []
     assert catalog.persist_rows(from_inspections([])) == []
@@ -188,7 +198,7 @@ def test_a_batch_that_fails_leaves_nothing(catalog):
 VERSIONS = [A, A_AGAIN, B, C]
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(persisted=st.lists(st.tuples(st.sampled_from(VERSIONS), st.integers(0, 3)), min_size=1, max_size=8))
 def test_rows_do_not_depend_on_how_inspections_are_grouped(new_catalog, persisted):
     """One by one, in one batch, or in any groups between."""
@@ -202,7 +212,7 @@ def test_rows_do_not_depend_on_how_inspections_are_grouped(new_catalog, persiste
     assert current(one_by_one) == last
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), persisted=st.lists(st.sampled_from(VERSIONS), min_size=1, max_size=8))
 def test_rows_do_not_depend_on_the_order_of_inspections(new_catalog, data, persisted):
     """But for which version of a path is current: the last one is."""
