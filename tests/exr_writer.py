@@ -35,28 +35,15 @@ def attribute(name: str | bytes, type_name: str, raw: bytes) -> bytes:
 
 # The types of one fixed size, as struct layouts.
 LAYOUTS = {
-    "compression": "B",
-    "lineOrder": "B",
-    "envmap": "B",
-    "deepImageState": "B",
-    "int": "i",
-    "float": "f",
-    "double": "d",
-    "rational": "iI",
-    "keycode": "7i",
-    "chromaticities": "8f",
-    "v2i": "2i",
-    "v2f": "2f",
-    "v2d": "2d",
-    "v3i": "3i",
-    "v3f": "3f",
-    "v3d": "3d",
-    "m33f": "9f",
-    "m33d": "9d",
-    "m44f": "16f",
-    "m44d": "16d",
+    **dict.fromkeys(("compression", "lineOrder", "envmap", "deepImageState"), "B"),
+    **{f"v{n}{t}": f"{n}{t}" for n in (2, 3) for t in "ifd"},
+    **{f"m{n}{n}{t}": f"{n * n}{t}" for n in (3, 4) for t in "fd"},
+    **{t: t[0] for t in ("int", "float", "double")},
     "box2i": "4i",
     "box2f": "4f",
+    "chromaticities": "8f",
+    "keycode": "7i",
+    "rational": "iI",
 }
 
 

@@ -38,9 +38,7 @@ def small_file(index: int, multipart: bool, attribute_count: int) -> bytes:
 
 
 def _frame_attributes(index: int, frame: int) -> list[bytes]:
-    clock = (
-        f"2026:03:{1 + index // 5760 % 28:02} {index // 240 % 24:02}:{index // 4 % 60:02}:{index % 4 * 15:02}"
-    )
+    clock = f"2026:03:{1 + index // 5760 % 28:02} {index // 240 % 24:02}:{index // 4 % 60:02}:{index % 4 * 15:02}"
     return [
         b"arnold/frame\0float\0\4\0\0\0" + _FLOAT(frame),
         b"arnold/stats/time/render\0float\0\4\0\0\0" + _FLOAT(60 + index * 7919 % 1000 / 8),

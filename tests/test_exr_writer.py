@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy
@@ -11,6 +10,7 @@ import OpenImageIO
 import pytest
 
 from tests import exr_writer as w
+from tests.oracles import image_levels, opened
 from tests.small_exr import small_file
 
 ODD = (-3, 5, 97, 64)  # 101 x 60, off the origin, no multiple of anything
@@ -35,33 +35,7 @@ MIP_AND_RIP = [
 ]
 
 
-def opened(data: bytes) -> list[OpenEXR.Part]:
-    """The parts that OpenEXR finds, pixels decoded."""
-    return list(OpenEXR.File(io.BytesIO(data), separate_channels=True).parts)
-
-
-def image_levels(data: bytes, tmp_path: Path) -> list[tuple[int, int, int]]:
-    """(subimage, width, height) of every image and level that OpenImageIO can read to the last pixel."""
-    path = tmp_path / "image.exr"
-    path.write_bytes(data)
-    image = OpenImageIO.ImageInput.open(str(path))
-    assert image, OpenImageIO.geterror()
-    found, subimage, level = [], 0, 0
-    while image.seek_subimage(subimage, level):
-        while image.seek_subimage(subimage, level):
-            spec = image.spec()
-            deep_or_flat = image.read_native_deep_image if spec.deep else image.read_image
-            arguments = (subimage, level) if spec.deep else (subimage, level, 0, spec.nchannels, "half")
-            assert deep_or_flat(*arguments) is not None, image.geterror()
-            found.append((subimage, spec.width, spec.height))
-            level += 1
-        subimage, level = subimage + 1, 0
-    return found
-
-
-@pytest.mark.parametrize(
-    "code", range(len(w.LINES_PER_CHUNK)), ids=lambda code: OpenEXR.Compression(code).name
-)
+@pytest.mark.parametrize("code", range(len(w.LINES_PER_CHUNK)), ids=lambda code: OpenEXR.Compression(code).name)
 def test_a_chunk_of_the_unpacked_size_is_read_under_every_compression(code):
     """The pixels come out as they were put in, without the writer knowing one codec."""
     written = w.build(w.part(window=ODD, channels=LAYERS, compression=code))

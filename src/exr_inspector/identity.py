@@ -27,12 +27,16 @@ def normalize_path(path: str | os.PathLike[str]) -> str:
     scheme = _SCHEME.match(text)
     if scheme and scheme[1].lower() != "file":
         return unicodedata.normalize("NFC", f"{scheme[1].lower()}{text[scheme.end(1) :]}")
-    local = os.path.abspath(text[7:] if scheme else text)  # noqa: PTH100 (Path.absolute keeps "..")
+    local = os.path.abspath(text[7:] if scheme else text)
     local = posixpath.normpath(local.replace(os.sep, "/"))
     if local.startswith("//"):  # POSIX lets exactly two slashes stand
         local = local[1:]
-    printable = _UNDECODABLE.sub(lambda match: f"%{ord(match[0]) - 0xDC00:02X}", local)
-    return "file://" + unicodedata.normalize("NFC", printable)
+    return "file://" + unicodedata.normalize("NFC", percent_undecodable(local))
+
+
+def percent_undecodable(path: str) -> str:
+    """A path as text that UTF-8 can hold: bytes of its name that are no UTF-8 stand as %XX."""
+    return path if path.isascii() else _UNDECODABLE.sub(lambda match: f"%{ord(match[0]) - 0xDC00:02X}", path)
 
 
 def header_hash(header: bytes) -> str:

@@ -44,8 +44,8 @@ def inspect(
 ) -> Inspection:
     """Everything the header of one EXR file says, and whether the file is whole.
 
-    `source` is a path, a file:// URI, the file's bytes, or any ByteSource. Windows are inclusive pixel bounds as stored:
-    width = xMax - xMin + 1. Sizes are bytes.
+    `source` is a path, a file:// URI, the file's bytes, or any ByteSource. Windows are inclusive pixel bounds as
+    stored: width = xMax - xMin + 1. Sizes are bytes.
     Cost: usually one read of 8 KiB, the offset table, and a few bytes for each chunk. No pixel is decoded.
 
     Raises SourceError when bytes cannot be had, ExrFormatError when they are no EXR header.

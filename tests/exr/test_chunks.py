@@ -396,12 +396,20 @@ def test_a_chunk_count_that_contradicts_the_window_is_corrupt():
 
 
 @pytest.mark.parametrize("name", ["compression", "dataWindow"])
-def test_a_file_whose_chunks_cannot_be_counted_is_not_judged(name):
-    """Unknown, not complete."""
+def test_a_header_without_what_chunks_are_counted_by_is_corrupt(name):
+    """Nothing can read such a file."""
     inspection = inspect(w.build(w.part(replace={name: None})).data)
-    assert inspection.completeness == "unknown"
+    assert inspection.completeness == "corrupt"
     assert inspection.file.chunk_count is None
     assert inspection.parts[0].missing is None
+
+
+def test_a_compression_of_the_future_is_not_judged():
+    """Its lines per chunk are not known: unknown, not complete and not corrupt."""
+    inspection = inspect(
+        w.build(w.part(replace={"compression": w.attribute("compression", "compression", b"\x63")})).data
+    )
+    assert inspection.completeness == "unknown"
 
 
 def test_chunks_of_another_part_are_corrupt():

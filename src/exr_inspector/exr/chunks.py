@@ -15,7 +15,7 @@ from struct import Struct
 from sys import byteorder
 
 from .geometry import Level, chunk_counts, levels, lines_per_chunk, unpacked_bytes
-from .header import Header, Limits, Part, Problem
+from .header import PART_TYPES, Header, Limits, Part, Problem
 from .missing import describe_missing
 
 Read = Callable[[int, int], bytes]  # offset, length → the bytes there, fewer at the end of the file
@@ -88,9 +88,12 @@ def read_chunks(
     counts = chunk_counts(header.parts)
     known = [n for n in counts if n is not None]
     problems = _count_mismatches(header.parts, counts)
-    if len(known) < len(counts) or sum(known) > limits.chunks:
-        if len(known) == len(counts):
-            problems.append(Problem("too_many_chunks", f"{sum(known)} chunks; {limits.chunks} are looked at"))
+    if len(known) < len(counts):
+        uncounted = [part for part, count in zip(header.parts, counts, strict=True) if count is None]
+        completeness = "unknown" if all(map(_is_of_the_future, uncounted)) else "corrupt"
+        return ChunkReport(completeness=completeness, parts=_unknown_parts(counts), problems=tuple(problems))
+    if sum(known) > limits.chunks:
+        problems.append(Problem("too_many_chunks", f"{sum(known)} chunks; {limits.chunks} are looked at"))
         return ChunkReport(completeness="unknown", parts=_unknown_parts(counts), problems=tuple(problems))
     data_start = header.header_bytes + 8 * sum(known)
     if size < data_start:
@@ -104,9 +107,9 @@ def read_chunks(
     walks, at = [], 0
     end_limit = _end_limit(header.parts, data_start, sum(known))
     for part, count in zip(header.parts, known, strict=True):
-        chunks = _PartWalk(part, header.is_multipart, table[at : at + count], data_start, size, end_limit)
-        chunks.walk(read) if walk else chunks.check_offsets()
-        walks.append(chunks)
+        part_walk = _PartWalk(part, header.is_multipart, table[at : at + count], data_start, size, end_limit)
+        part_walk.walk(read) if walk else part_walk.check_offsets()
+        walks.append(part_walk)
         at += count
     if walk:
         in_order = _in_file_order(walks)
@@ -127,6 +130,20 @@ def _count_mismatches(parts: tuple[Part, ...], counts: list[int | None]) -> list
             message = f"chunkCount says {stored}, the windows and the compression make it {count}"
             problems.append(Problem("chunk_count_mismatch", message, part.part_index, "chunkCount"))
     return problems
+
+
+def _is_of_the_future(part: Part) -> bool:
+    """Whether a part's chunks cannot be counted for a code or type that is not known, and not for a broken header."""
+    if part.part_type is not None and part.part_type not in PART_TYPES:
+        return True
+    compression = part.by_name.get("compression")
+    return (
+        part.data_window is not None
+        and compression is not None
+        and compression.attr_type == "compression"
+        and len(compression.raw) == 1
+        and compression.value is None
+    )
 
 
 def _unknown_parts(counts: list[int | None]) -> tuple[PartChunks, ...]:
