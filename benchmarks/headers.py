@@ -45,6 +45,13 @@ def header_only(path: str) -> None:
     source.close()
 
 
+def inspection_without_walk(path: str) -> None:
+    """Header, hashes, identity and offset table, but not the leader of each chunk."""
+    source = LocalSource(path)
+    source.walk_chunks = False
+    inspect(source)
+
+
 def whole_inspection(path: str) -> None:
     inspect(path)
 
@@ -70,6 +77,7 @@ def openimageio(path: str) -> None:
 
 READERS: dict[str, Callable[[str], None]] = {
     "exr-inspector, header": header_only,
+    "exr-inspector, no chunk walk": inspection_without_walk,
     "exr-inspector, inspect": whole_inspection,
     "OpenEXR.File": openexr,
     "OpenImageIO": openimageio,

@@ -109,7 +109,9 @@ def test_any_frame_is_found(number, width, base):
     assert parse_name(f"{base}{text}.exr")[1:] in ((text, number), (f"-{text}", -number))
 
 
-@pytest.mark.parametrize("name", ["1" * 4000, ".a1" * 1300, "-1." * 1300, "1.a" * 1300 + "-", "v" * 4000 + "1.exr-"])
+@pytest.mark.parametrize(
+    "name", ["1" * 1024, ".a1" * 341, "-1." * 341, "1.a" * 341 + "-", "v" * 1000 + "1.exr-", "1.a" * 99_999 + "-"]
+)
 def test_long_names_cost_little(name):
     """A path has up to 4096 bytes, and some are made to be slow."""
     begin = time.process_time()

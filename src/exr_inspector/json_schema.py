@@ -38,7 +38,7 @@ _DETAILS: dict[str, dict[str, Any]] = {
 def inspection_schema() -> dict[str, Any]:
     """A JSON Schema (2020-12) of what `Inspection.to_json` gives.
 
-    Objects have exactly the keys that are listed. An attribute's `value` is any JSON; `attr_type` tells its form.
+    Objects have exactly the keys that are listed. An attribute's `value` is any JSON: its form follows from its type.
     """
     return {
         "$schema": DIALECT,

@@ -40,7 +40,8 @@ def _prefix_is_version(base: str) -> bool:
 def parse_name(path: str) -> FrameName | None:
     """The sequence and frame that a path or URI names, None where it names no frame."""
     folder, slash, name = path.rpartition("/")
-    match = _NAME.fullmatch(name)
+    # File systems allow 255 bytes, object stores 1024; the time of a match can grow with the square of the length.
+    match = _NAME.fullmatch(name) if len(name) <= 1024 else None
     if match is None:
         return None
     base, frame, extension = match["base"], match["frame"], match["ext"]

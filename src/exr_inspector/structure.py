@@ -76,8 +76,10 @@ def is_volatile(attr_name: str, attr_type: str, value: Any) -> bool:
 def _item(attribute: Attribute) -> bytes:
     name = f"{attribute.attr_name}\0{attribute.attr_type}\0".encode()
     if is_volatile(attribute.attr_name, attribute.attr_type, attribute.value):
-        return name
-    return name + attribute.raw
+        item = name
+    else:
+        item = name + attribute.raw
+    return b"%d:%b" % (len(item), item)  # with its length, so that no value can look like two attributes
 
 
 def structure_of(attributes: Iterable[Attribute]) -> list[bytes]:
