@@ -26,7 +26,7 @@ def path(tmp_path) -> Path:
 
 
 def open_files() -> int:
-    return len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0  # noqa: PTH208
+    return len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
 
 
 def test_a_path_may_be_given_in_any_form(path):
@@ -106,8 +106,8 @@ def test_schemes_that_are_not_supported(uri):
 
 def test_a_name_of_bytes_that_are_no_text(tmp_path):
     """Old archives have them: read, and named in a URI that is text."""
-    path = os.path.join(os.fsencode(tmp_path), b"l\xf6we.1001.exr")  # noqa: PTH118
-    with open(path, "wb") as file:  # noqa: PTH123
+    path = os.path.join(os.fsencode(tmp_path), b"l\xf6we.1001.exr")
+    with open(path, "wb") as file:
         file.write(DATA)
     inspection = inspect(os.fsdecode(path))
     assert inspection.file.file_path_normalized.endswith("/l%F6we.1001.exr")

@@ -75,10 +75,7 @@ def is_volatile(attr_name: str, attr_type: str, value: Any) -> bool:
 @lru_cache(maxsize=8192)
 def _item(attribute: Attribute) -> bytes:
     name = f"{attribute.attr_name}\0{attribute.attr_type}\0".encode()
-    if is_volatile(attribute.attr_name, attribute.attr_type, attribute.value):
-        item = name
-    else:
-        item = name + attribute.raw
+    item = name if is_volatile(attribute.attr_name, attribute.attr_type, attribute.value) else name + attribute.raw
     return b"%d:%b" % (len(item), item)  # with its length, so that no value can look like two attributes
 
 
