@@ -2,7 +2,7 @@
 
     python -m benchmarks.ingest [--files 20000] [--workers 2]
 
-Makes small files (one third multipart, 10 to 40 attributes) in a temporary folder, and runs the command as a user would.
+Makes small files (one third multipart, 10 to 40 attributes) in a temporary folder, and runs the command as users do.
 """
 
 from __future__ import annotations

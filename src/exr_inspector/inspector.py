@@ -25,6 +25,7 @@ from .jsonform import shortest_single
 from .sequences import parse_name
 from .sources import ByteSource, Reader, open_source
 
+# Looked up in this order.
 _SOFTWARE = (
     "software",
     "Software",
@@ -172,8 +173,7 @@ def _window_text(numbers: Iterable[float]) -> str:
 
 def _first_text(part: Part, names: tuple[str, ...]) -> str | None:
     for name in names:
-        text = part.value(name, "string")
-        if text:
+        if name in part.by_name and (text := part.value(name, "string")):
             return str(text)
     return None
 
