@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .exr import Attribute, Channel, Problem, split_name
@@ -201,12 +202,16 @@ class Inspection:
 
 def row_of(facts: Any) -> dict[str, Any]:
     """The fields of a facts dataclass that are columns, as JSON values."""
-    row = {}
-    for column in fields(facts):
-        if column.metadata.get("row", True):
-            value = getattr(facts, column.name)
-            row[column.name] = timestamp_text(value) if isinstance(value, datetime) else value
+    row = {name: getattr(facts, name) for name in _columns(facts.__class__)}
+    for name, value in row.items():
+        if isinstance(value, datetime):
+            row[name] = timestamp_text(value)
     return row
+
+
+@lru_cache
+def _columns(facts: type) -> tuple[str, ...]:
+    return tuple(column.name for column in fields(facts) if column.metadata.get("row", True))
 
 
 def timestamp_text(moment: datetime) -> str:

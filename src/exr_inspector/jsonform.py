@@ -16,7 +16,7 @@ FLOAT32_TYPES = frozenset(
 )  # fmt: skip
 
 _F32 = Struct("<f")
-_SMALLEST_NORMAL = 2.0**-126
+_SMALLEST_NORMAL, _TOO_LARGE = 2.0**-126, 2.0**128 - 2.0**103
 
 
 def json_value(attr_type: str, value: Any) -> Any:
@@ -70,7 +70,9 @@ def shortest_single(value: float) -> float:
                 return candidate
         except OverflowError:  # rounded up, beyond the largest 32-bit float
             continue
-    return float(f"{value:.9g}")
+    # Above a power of two lies twice the room: eight digits may do there although the nearest eight do not (2**-96).
+    outward = float(f"{value * (1 + 2**-25):.8g}")
+    return outward if abs(outward) < _TOO_LARGE and _F32.pack(outward) == stored else float(f"{value:.9g}")
 
 
 def base64_text(raw: bytes) -> str:

@@ -26,8 +26,9 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 
 
 def open_catalog(uri: str, *, read_only: bool = False) -> Catalog:
-    """The catalog that a URI names: `duckdb:PATH`, or a path that ends in .duckdb. One for writing gets its tables.
+    """The catalog that a URI names: `duckdb:PATH`, or a path that ends in .duckdb.
 
+    One that is opened for writing has its tables afterwards.
     Raises SettingsError for a URI of another form, CatalogError where it cannot be opened.
     """
     scheme = _SCHEME.match(uri)

@@ -15,9 +15,9 @@ CELL_LIMIT = 64 * 1024
 # Made once: json.dumps makes an encoder for each call that is not plain, which took a third of a cell's time.
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
-# Frames of a sequence share Attribute objects (the reader keeps those of up to 1 KiB), so their cells are made once.
-# By identity: hashing an attribute's bytes costs more than all the rest of its row. The entry keeps the object alive,
-# so its id cannot come to mean another one.
+# Frames of a sequence share Attribute objects (the reader keeps those of up to 1 KiB): their cells are made
+# once. By identity: hashing an attribute's bytes costs more than all the rest of its row. The entry keeps the
+# object alive, so its id cannot come to mean another one.
 _CACHE: dict[int, tuple[Attribute, int, Cells]] = {}
 _CACHE_ENTRIES, _CACHE_ATTRIBUTE_BYTES, _CACHE_JSON_CHARS = 8192, 1024, 4096
 
@@ -37,7 +37,7 @@ class Cells(NamedTuple):
 
 
 def cells_of(attribute: Attribute, cell_limit: int = CELL_LIMIT) -> Cells:
-    """The cells of an attribute. One that has no room keeps its size and the first part of its text or bytes."""
+    """The cells of an attribute; one without room keeps its size and the first part of its text or bytes."""
     key = id(attribute)
     entry = _CACHE.get(key)
     if entry is not None and entry[0] is attribute and entry[1] == cell_limit:

@@ -37,8 +37,9 @@ _WRITE_LOCKS: dict[str, threading.RLock] = {}
 class DuckDBCatalog:
     """A catalog in a DuckDB file. See Catalog for what the methods promise.
 
-    Raises CatalogLockedError, naming the process, when another one has the file open for writing; CatalogError when
-    the file is no DuckDB database, or is missing and `read_only`; CatalogSchemaError when its tables are not ours.
+    Raises CatalogLockedError, naming the process, when another one has the file open for writing;
+    CatalogError when the file is no DuckDB database, or is missing and `read_only`; CatalogSchemaError when
+    its tables are not ours.
     """
 
     def __init__(self, path: str, *, read_only: bool = False) -> None:
@@ -64,6 +65,8 @@ class DuckDBCatalog:
                 _refuse_foreign_tables(connection, self._path)
                 for table, schema in TABLES.items():
                     _run(connection, statements.create_table(table, schema))
+                for statement in statements.INDEXES:
+                    _run(connection, statement)
                 _record_version(connection, VERSION)
             for step in range((version or VERSION) + 1, VERSION + 1):
                 for statement in statements.MIGRATIONS[step]:
@@ -76,10 +79,12 @@ class DuckDBCatalog:
 
     def persist_rows(self, batch: RowBatch) -> list[PersistOutcome]:
         """Store the rows of inspections; those whose file_id is known only count up. One transaction."""
+        if not batch.tables["files"].num_rows:
+            return []
         incoming = _with_persist_columns(batch.tables["files"], _now())
         with self._transaction() as connection:
             connection.register("incoming", incoming)
-            known = pa.array(_column(connection, statements.KNOWN), pa.string())
+            known = pa.array(_retire_older(connection, incoming), pa.string())
             is_known = pc.is_in(incoming["file_id"], known)
             new = incoming.filter(pc.invert(is_known))
             connection.register("new", new)
@@ -87,7 +92,6 @@ class DuckDBCatalog:
             if len(known):
                 connection.register("known", incoming.filter(is_known))
                 _run(connection, statements.COUNT_UP)
-            _run(connection, statements.RETIRE_OLDER)
             _run(connection, statements.FORGET_ERRORS)
             _insert_children(connection, batch, new["file_id"])
         inserted = set(new["file_id"].to_pylist())
@@ -129,7 +133,7 @@ class DuckDBCatalog:
                 yield [path for (path,) in rows]
 
     def mark_deleted(self, paths: Sequence[str]) -> int:
-        """Say of normalized paths that nothing is there any more. Returns how many of them were there till now."""
+        """Say of normalized paths that nothing is there any more. Returns how many were there till now."""
         if not paths:
             return 0
         table = pa.table({"path": pa.array(paths, pa.string()), "now": pa.array([_now()] * len(paths), TIME)})
@@ -147,9 +151,8 @@ class DuckDBCatalog:
 
     def status(self) -> CatalogStatus:
         """What the catalog is and holds; counts are exact."""
-        counts = " UNION ALL ".join(f"SELECT '{table}', count(*) FROM {table}" for table in TABLES)
         with self._cursor() as connection:
-            row_counts = dict(_run(connection, counts))
+            row_counts = dict(_run(connection, statements.ROW_COUNTS))
         return CatalogStatus(
             uri=self.uri,
             backend="duckdb",
@@ -176,7 +179,7 @@ class DuckDBCatalog:
 
     @contextmanager
     def _cursor(self, translate: errors.Translator = errors.as_catalog_error) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection of its own, so that a thread never waits for another's query and sees no foreign views."""
+        """A connection of its own: a thread waits for no other's query and sees no other's tables."""
         if self._closed:
             raise CatalogError(f"{self.uri} was closed; open it again")
         try:
@@ -190,7 +193,7 @@ class DuckDBCatalog:
 
     @contextmanager
     def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection inside a transaction that ends with the block: committed, or rolled back if it raised."""
+        """A connection inside a transaction: committed at the end of the block, rolled back if it raised."""
         if self._read_only:
             raise CatalogError(f"{self.uri} was opened read-only; open it for writing to change it")
         with self._write_lock, self._cursor() as connection:
@@ -199,7 +202,7 @@ class DuckDBCatalog:
             _run(connection, "COMMIT")  # a connection that is closed before rolls back
 
     def _check_version(self) -> int | None:
-        """The version of the tables, None where there are none. Raises CatalogSchemaError for what is not ours."""
+        """The version of the tables, None where there are none. Raises CatalogSchemaError."""
         with self._cursor() as connection:
             try:
                 rows = _run(connection, "SELECT max(version) FROM schema_version")
@@ -222,8 +225,8 @@ def _run(connection: duckdb.DuckDBPyConnection, statement: str, params: Any = No
     return rows
 
 
-def _column(connection: duckdb.DuckDBPyConnection, statement: str) -> list[Any]:
-    return [row[0] for row in _run(connection, statement)]
+def _column(connection: duckdb.DuckDBPyConnection, statement: str, params: Any = None) -> list[Any]:
+    return [row[0] for row in _run(connection, statement, params)]
 
 
 def _now() -> datetime:
@@ -247,7 +250,7 @@ def _refuse_foreign_tables(connection: duckdb.DuckDBPyConnection, path: Path) ->
     foreign = sorted(set(present) & set(TABLES))
     if foreign:
         raise CatalogSchemaError(
-            f"{path} has tables of the catalog's names that exr-inspector did not make ({', '.join(foreign)}); "
+            f"{path} has tables exr-inspector did not make, of names that it needs: {', '.join(foreign)}; "
             "give another path"
         )
 
@@ -271,6 +274,26 @@ def _with_persist_columns(files: pa.Table, now: datetime) -> pa.Table:
     )
 
 
+def _retire_older(connection: duckdb.DuckDBPyConnection, incoming: pa.Table) -> list[str]:
+    """Take is_current from the versions of the batch's paths that are not the newest; all their file_ids."""
+    newest = set(incoming.filter(incoming["is_current"])["file_id"].to_pylist())
+    known: list[str] = []
+    older: list[str] = []
+    for paths in _slices(list(set(incoming["file_path_normalized"].to_pylist()))):
+        for file_id, is_current in _run(connection, statements.versions(len(paths)), paths):
+            known.append(file_id)
+            if is_current and file_id not in newest:
+                older.append(file_id)
+    for file_ids in _slices(older):
+        _run(connection, statements.retire(len(file_ids)), file_ids)
+    return known
+
+
+def _slices(values: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(values), statements.LONGEST_LIST):
+        yield values[start : start + statements.LONGEST_LIST]
+
+
 def _insert_children(connection: duckdb.DuckDBPyConnection, batch: RowBatch, new: pa.ChunkedArray) -> None:
     everything = len(new) == pc.count_distinct(batch.tables["files"]["file_id"]).as_py()
     for table in CHILD_TABLES:
@@ -279,7 +302,7 @@ def _insert_children(connection: duckdb.DuckDBPyConnection, batch: RowBatch, new
             rows = rows.filter(pc.is_in(rows["file_id"], new.combine_chunks()))
         if rows.num_rows:
             connection.register("children", rows)
-            _run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM children")  # noqa: S608 (our own names)
+            _run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM children")  # noqa: S608 (our names)
 
 
 def _error_rows(errors: Sequence[IngestError], now: datetime) -> pa.Table:

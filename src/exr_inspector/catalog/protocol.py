@@ -26,7 +26,7 @@ class PersistOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestError:
-    """A file that could not be inspected. Size and time are those of the attempt, None where they are not known."""
+    """A file that could not be inspected; size and time are those of the attempt, None where unknown."""
 
     file_path_normalized: str
     size_bytes: int | None
@@ -47,7 +47,7 @@ class FileStamp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenFile:
-    """A file that was looked at when it had the same size and time; `error` says why it could not be read, if so."""
+    """A file that was looked at when it had the same size and time; `error` says why it was not readable."""
 
     error: str | None
 
@@ -66,7 +66,7 @@ class CatalogStatus:
 
 
 class Catalog(Protocol):
-    """A database of inspections. One opened for writing has its tables; all methods may be called from any thread.
+    """A database of inspections. One opened for writing has its tables; any thread may call any method.
 
     Every method raises CatalogError, or the more telling CatalogLockedError, CatalogSchemaError, QueryError.
     A history is kept: persisting and deleting never remove rows of `files`.
@@ -109,7 +109,7 @@ class Catalog(Protocol):
         """
 
     def mark_deleted(self, paths: Sequence[str]) -> int:
-        """Say of normalized paths that nothing is there any more. Returns how many of them were there till now.
+        """Say of normalized paths that nothing is there any more. Returns how many were there till now.
 
         Their rows stay, with `deleted_at`; their ingest errors go.
         """

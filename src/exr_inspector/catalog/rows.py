@@ -1,4 +1,4 @@
-"""Inspections as Arrow tables: what a catalog stores, and what worker processes send to the one that writes."""
+"""Inspections as Arrow tables: what a catalog stores, and what workers send to the process that writes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..exr import Channel, split_name
-from ..identity import percent_undecodable
 from ..inspection import FileFacts, Inspection, PartFacts
 from .cells import CELL_LIMIT, Cells, cells_of
 from .schema import CHILD_TABLES, batch_schema
 
-_FILE_COLUMNS = tuple(column.name for column in fields(FileFacts) if column.name != "file_path")
+BATCH_TABLES = ("files", *CHILD_TABLES)
+
+_FILE_COLUMNS = tuple(column.name for column in fields(FileFacts))
 _PART_COLUMNS = tuple(column.name for column in fields(PartFacts) if column.metadata.get("row", True))
 _file_values, _part_values = attrgetter(*_FILE_COLUMNS), attrgetter(*_PART_COLUMNS)
 _split = lru_cache(maxsize=4096)(split_name)
@@ -26,10 +27,10 @@ _split = lru_cache(maxsize=4096)(split_name)
 
 @dataclass(frozen=True, slots=True)
 class RowBatch:
-    """The rows of some inspections, by table. Pickles: a batch of 500 files crosses a process border in milliseconds.
+    """The rows of some inspections, by table. Pickles: 500 files cross a process border in milliseconds.
 
-    `files` has one row for each inspection, in order, without the columns that are set at persist. The other tables
-    have the rows of each file_id once, however often it occurs.
+    `files` has one row for each inspection, in order, without the columns that are set at persist. The other
+    tables have the rows of each file_id once, however often it occurs.
     """
 
     tables: dict[str, pa.Table]
@@ -38,7 +39,7 @@ class RowBatch:
     def concat(cls, batches: Sequence[RowBatch]) -> RowBatch:
         """The rows of all batches; those that hang on a file_id which an earlier batch has are left out."""
         seen: set[str] = set()
-        kept: dict[str, list[pa.Table]] = {table: [] for table in ("files", *CHILD_TABLES)}
+        kept: dict[str, list[pa.Table]] = {table: [] for table in BATCH_TABLES}
         for batch in batches:
             file_ids = set(batch.tables["files"]["file_id"].to_pylist())
             again = pa.array(file_ids & seen, pa.string())
@@ -51,9 +52,27 @@ class RowBatch:
                 kept[table].append(rows)
         return cls({table: pa.concat_tables(tables) for table, tables in kept.items()})
 
+    def to_ipc(self) -> bytes:
+        """The tables as Arrow IPC streams, one behind the other."""
+        sink = pa.BufferOutputStream()
+        for table in BATCH_TABLES:
+            with pa.ipc.new_stream(sink, self.tables[table].schema) as writer:
+                writer.write_table(self.tables[table])
+        return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+
+    @classmethod
+    def from_ipc(cls, data: bytes) -> RowBatch:
+        """The batch that to_ipc() wrote."""
+        source = pa.BufferReader(data)
+        return cls({table: pa.ipc.open_stream(source).read_all() for table in BATCH_TABLES})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # pyarrow 23 pickles a vector column as one whose floats may be null, which VAST refuses
+        return RowBatch.from_ipc, (self.to_ipc(),)
+
 
 def from_inspections(inspections: Iterable[Inspection], *, cell_limit: int = CELL_LIMIT) -> RowBatch:
-    """The rows of inspections. An attribute that needs more than `cell_limit` bytes in a cell is cut, and says so."""
+    """The rows of inspections. An attribute with a cell above `cell_limit` bytes is cut, and says so."""
     inspections = list(inspections)
     first: dict[str, Inspection] = {}
     for inspection in inspections:
@@ -69,13 +88,8 @@ def from_inspections(inspections: Iterable[Inspection], *, cell_limit: int = CEL
     return RowBatch(tables)
 
 
-def _path_cell(inspection: Inspection) -> str:
-    return percent_undecodable(inspection.file.file_path)
-
-
 def _files(inspections: list[Inspection]) -> pa.Table:
     columns = _columns(_FILE_COLUMNS, (_file_values(inspection.file) for inspection in inspections))
-    columns["file_path"] = list(map(_path_cell, inspections))
     columns["schema_version"] = [inspection.schema_version for inspection in inspections]
     columns["inspector_version"] = [inspection.inspector_version for inspection in inspections]
     return _table("files", columns, len(inspections))
@@ -118,7 +132,7 @@ def _attributes(inspections: list[Inspection], cell_limit: int) -> pa.Table:
 def _owners(inspections: list[Inspection], counts: list[int]) -> dict[str, list[str]]:
     """The columns that say which file a row belongs to, for so many rows of each."""
     ids = [inspection.file.file_id for inspection in inspections]
-    paths = map(_path_cell, inspections)
+    paths = [inspection.file.file_path for inspection in inspections]
     return {
         "file_id": _repeated(zip(ids, counts, strict=True)),
         "file_path": _repeated(zip(paths, counts, strict=True)),

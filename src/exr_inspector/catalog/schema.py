@@ -1,7 +1,7 @@
 """The tables of the catalog, as Arrow schemas: the only definition of them; every backend creates from it.
 
-A trailing ? marks a column that may be null. Integers are 64 bits wide throughout: a hostile header can name windows
-and tiles that no 32 bits hold. Timestamps hold UTC and carry no zone, as VAST clusters before 5.4 drop it.
+A trailing ? marks a column that may be null. Integers are 64 bits wide throughout: a hostile header can name
+windows and tiles that no 32 bits hold. Timestamps hold UTC without a zone: VAST clusters before 5.4 drop it.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ PRIMARY_KEYS: dict[str, tuple[str, ...]] = {
     "schema_version": ("version",),
 }
 
-# The order in which a backend that sorts its tables keeps the rows: that of the columns by which they are looked up.
+# The order in which a backend that sorts its tables keeps the rows: by what they are looked up by.
 SORT_KEYS: dict[str, tuple[str, ...]] = {
     "files": ("file_path_normalized",),
     "parts": ("file_id",),

@@ -148,13 +148,13 @@ def status(catalog: Catalog = None) -> None:
     """Show the catalog's version, its row counts and its size."""
     with _open(catalog, read_only=True) as opened:
         facts = opened.status()
-    typer.echo(f"catalog          {facts.uri}")
-    typer.echo(f"backend          {facts.backend} {facts.server_version}")
-    typer.echo(f"schema version   {facts.schema_version}")
+    typer.echo(f"catalog              {facts.uri}")
+    typer.echo(f"backend              {facts.server_version}")
+    typer.echo(f"schema version       {facts.schema_version}")
     if facts.file_size_bytes is not None:
-        typer.echo(f"size             {facts.file_size_bytes:,} bytes")
+        typer.echo(f"size                 {facts.file_size_bytes:,} bytes")
     for table, rows in facts.row_counts.items():
-        typer.echo(f"{table:<16} {rows:,} rows")
+        typer.echo(f"{table:<20} {rows:,} rows")
     for column, dimension in facts.vector_dimensions.items():
         typer.echo(f"{column:<20} {dimension} dimensions")
 
@@ -163,6 +163,8 @@ def demo(
     folder: Annotated[str, typer.Argument(help="Where the show and its catalog go.")] = "demo",
 ) -> None:
     """Make a small show with real damage in it, ingest it, and say what is wrong with it."""
+    import shutil
+    import sys
     from pathlib import Path
 
     from ..demo import make_show
@@ -188,9 +190,9 @@ def demo(
     with data_stream(None) as stream:
         for report in reports:
             print_to(stream, *sequence_lines(report))
-    first = next((str(path) for path in paths), "FILE")
+    program = "exr-inspector" if shutil.which("exr-inspector") else sys.argv[0]
     typer.echo(f"""
 Next, try:
-  exr-inspector inspect {first}
-  exr-inspector sequences --catalog duckdb:{catalog_path}
-  exr-inspector query "SELECT compression, count(*) FROM parts GROUP BY 1" --catalog duckdb:{catalog_path}""")  # noqa: S608
+  {program} inspect {paths[0]}
+  {program} sequences --catalog duckdb:{catalog_path}
+  {program} query "SELECT compression, count(*) FROM parts GROUP BY 1" --catalog duckdb:{catalog_path}""")  # noqa: S608

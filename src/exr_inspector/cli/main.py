@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _say(text: str, code: int) -> int:
     if text:
-        sys.stderr.write(f"exr-inspector: {text}\n")
+        sys.stderr.write(f"exr-inspector: {' '.join(text.split())}\n")
     return code
 
 

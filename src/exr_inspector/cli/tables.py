@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -194,7 +195,7 @@ def inspection_table(inspections: Iterable[Inspection]) -> Table:
         table.add_row(
             Text(clean(file.file_path)),
             Text(status, style=STATUS_STYLES.get(status, "bold red")),
-            f"{first.width}×{first.height}" if first else "",
+            f"{first.width}×{first.height}" if first and first.data_window else "?",
             _several([p.part_type or "?" for p in parts]),
             _several([p.compression or "?" for p in parts]),
             str(file.channel_count),
@@ -240,9 +241,15 @@ def difference_table(differences: Sequence[Difference], a: str, b: str) -> Table
     return table
 
 
+def short_path(uri: str) -> str:
+    """A place as one would type it: local paths without file://, and from the working folder on where it has them."""
+    path = uri.removeprefix("file://")
+    return path.removeprefix(f"{Path.cwd()}/")
+
+
 def sequence_lines(report: SequenceReport) -> list[Text]:
     """One sequence: its range in one line, then one line for each thing that is wrong."""
-    head = Text.assemble((clean(report.pattern.removeprefix("file://")), "bold"), f"  {report.frames}")
+    head = Text.assemble((clean(short_path(report.pattern)), "bold"), f"  {report.frames}")
     head.append(f"  ({report.frame_count} frames)", style="dim")
     lines = [head]
     if report.missing:

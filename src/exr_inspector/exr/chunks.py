@@ -15,13 +15,13 @@ from struct import Struct
 from sys import byteorder
 
 from .geometry import Level, chunk_counts, levels, lines_per_chunk, unpacked_bytes
-from .header import Header, Limits, Part, Problem
+from .header import PART_TYPES, Header, Limits, Part, Problem
 from .missing import describe_missing
 
 Read = Callable[[int, int], bytes]  # offset, length → the bytes there, fewer at the end of the file
 
 # What was found out about each chunk; describe_missing() puts it into words.
-NEVER_WRITTEN, PRESENT, CUT, ZERO_FILLED, BROKEN = range(5)
+NEVER_WRITTEN, PRESENT, CUT, ZERO_FILLED, BROKEN, CUT_OFF = range(6)  # cut in its middle, or gone as a whole
 
 _ZLIB_COMPRESSIONS = ("ZIP", "ZIPS", "PXR24")
 _DEEP_OFFSET_LIMIT = 1 << 48
@@ -88,9 +88,12 @@ def read_chunks(
     counts = chunk_counts(header.parts)
     known = [n for n in counts if n is not None]
     problems = _count_mismatches(header.parts, counts)
-    if len(known) < len(counts) or sum(known) > limits.chunks:
-        if len(known) == len(counts):
-            problems.append(Problem("too_many_chunks", f"{sum(known)} chunks; {limits.chunks} are looked at"))
+    if len(known) < len(counts):
+        uncounted = [part for part, count in zip(header.parts, counts, strict=True) if count is None]
+        completeness = "unknown" if all(map(_is_of_the_future, uncounted)) else "corrupt"
+        return ChunkReport(completeness=completeness, parts=_unknown_parts(counts), problems=tuple(problems))
+    if sum(known) > limits.chunks:
+        problems.append(Problem("too_many_chunks", f"{sum(known)} chunks; {limits.chunks} are looked at"))
         return ChunkReport(completeness="unknown", parts=_unknown_parts(counts), problems=tuple(problems))
     data_start = header.header_bytes + 8 * sum(known)
     if size < data_start:
@@ -109,9 +112,9 @@ def read_chunks(
         walks.append(part_walk)
         at += count
     if walk:
-        chunks = _in_file_order(walks)
-        _mark_overlaps(chunks)
-        _mark_zero_tails(chunks, walks, read)
+        in_order = _in_file_order(walks)
+        _mark_overlaps(in_order)
+        _mark_zero_tails(in_order, walks, read)
     return ChunkReport(
         completeness=_judge(walks, problems),
         parts=tuple(w.result(walked=walk) for w in walks),
@@ -127,6 +130,20 @@ def _count_mismatches(parts: tuple[Part, ...], counts: list[int | None]) -> list
             message = f"chunkCount says {stored}, the windows and the compression make it {count}"
             problems.append(Problem("chunk_count_mismatch", message, part.part_index, "chunkCount"))
     return problems
+
+
+def _is_of_the_future(part: Part) -> bool:
+    """Whether a part's chunks cannot be counted for a code or type that is not known, and not for a broken header."""
+    if part.part_type is not None and part.part_type not in PART_TYPES:
+        return True
+    compression = part.by_name.get("compression")
+    return (
+        part.data_window is not None
+        and compression is not None
+        and compression.attr_type == "compression"
+        and len(compression.raw) == 1
+        and compression.value is None
+    )
 
 
 def _unknown_parts(counts: list[int | None]) -> tuple[PartChunks, ...]:
@@ -155,7 +172,7 @@ def _judge(walks: list[_PartWalk], problems: list[Problem]) -> str:
     states = {state for w in walks for state in set(w.states)}
     if BROKEN in states or any(w.misplaced for w in walks) or problems:
         return "corrupt"
-    if CUT in states:
+    if CUT in states or CUT_OFF in states:
         return "truncated"
     return "incomplete" if states - {PRESENT} else "complete"
 
@@ -182,13 +199,21 @@ class _PartWalk:
 
     def check_offsets(self) -> None:
         """States from the offset table alone."""
+        if self.offsets and min(self.offsets) >= self.data_start and max(self.offsets) <= self._last_offset():
+            self.states = bytearray([PRESENT]) * len(self.offsets)
+            return
         for slot, offset in enumerate(self.offsets):
             if offset:
                 self.states[slot] = self._offset_state(offset)
 
+    def _last_offset(self) -> int:
+        return min(self.end_limit, self.size - self.leader.size)
+
     def _offset_state(self, offset: int) -> int:
         if offset < self.data_start or offset > self.end_limit:
             return BROKEN
+        if offset >= self.size:
+            return CUT_OFF
         return CUT if offset + self.leader.size > self.size else PRESENT
 
     def walk(self, read: Read) -> None:
@@ -197,12 +222,11 @@ class _PartWalk:
         unpack, leader_size, states, slot_of = self.leader.unpack, self.leader.size, self.states, self._slot_of
         first, index, deep = int(self._multipart), self.part.part_index, self.part.is_deep
         last = -3 if deep else -1
+        lowest, highest = self.data_start, self._last_offset()
         for slot, offset in enumerate(self.offsets):
-            if not offset:
-                continue
-            state = self._offset_state(offset)
-            if state != PRESENT:
-                states[slot] = state
+            if not lowest <= offset <= highest:
+                if offset:
+                    states[slot] = self._offset_state(offset)
                 continue
             leader = read(offset, leader_size)
             if len(leader) < leader_size:  # the file became shorter

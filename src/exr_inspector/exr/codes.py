@@ -33,6 +33,7 @@ PROBLEMS = {
     "bad_tiles": "A tile size is 0, or a level or rounding mode is not known.",
     "chunk_count_mismatch": "The `chunkCount` attribute does not fit the windows and the compression.",
     "too_many_chunks": "More chunks than are checked (a setting); completeness is unknown.",
+    "more_problems": "More problems than are listed were found; the message says how many.",
     "offset_table_cut": "The file ends inside its offset table.",
     "bad_chunk": "Chunks with offsets, leaders or sizes that cannot be, or that overlap.",
     "misplaced_chunk": "Entries of the offset table point to the chunk of another entry.",

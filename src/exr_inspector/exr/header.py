@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from struct import Struct
 from typing import Any, NamedTuple
 
@@ -50,6 +51,7 @@ class Limits:
     parts: int = 4096
     attributes: int = 65_536
     chunks: int = 1 << 22
+    problems: int = 1000  # the rest is counted
 
 
 class HeaderCutError(ExrFormatError):
@@ -69,6 +71,19 @@ class Problem(NamedTuple):
     part_index: int | None = None
     attr_name: str | None = None
     byte_offset: int | None = None
+
+
+class _Problems(list[Problem]):
+    """The first problems of a header: a few thousand empty parts must not make a report of megabytes."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.left_out = most, 0
+
+    def append(self, problem: Problem) -> None:
+        if len(self) < self.most:
+            super().append(problem)
+        else:
+            self.left_out += 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +149,7 @@ def read_header(data: bytes, limits: Limits = Limits()) -> Header:
     Odd values, missing and repeated attributes and contradictions do not raise: see `Header.problems`.
     """
     version, flags = _read_version(data)
-    problems: list[Problem] = []
+    problems = _Problems(limits.problems)
     if flags & ~(TILED | LONG_NAMES | DEEP | MULTIPART):
         problems.append(Problem("unknown_flags", f"unknown bits in the version field: {flags:#x}", byte_offset=4))
     multipart = bool(flags & MULTIPART)
@@ -150,6 +165,9 @@ def read_header(data: bytes, limits: Limits = Limits()) -> Header:
         parts.append(_make_part(len(parts), attributes, flags, problems))
         if not multipart:
             break
+    if problems.left_out:
+        more = Problem("more_problems", f"{problems.left_out} more problems are left out")
+        list.append(problems, more)
     return Header(version=version, flags=flags, parts=tuple(parts), header_bytes=at, problems=tuple(problems))
 
 
@@ -288,16 +306,22 @@ def _part_type(part_index: int, by_name: Mapping[str, Attribute], flags: int, pr
     return part_type
 
 
+@lru_cache
+def _required_of(tiled: bool, deep: bool, multipart: bool) -> tuple[tuple[str, str], ...]:
+    """Name and type of the attributes that a part must have."""
+    required = {
+        **REQUIRED,
+        **(REQUIRED_OF_TILED if tiled else {}),
+        **(REQUIRED_OF_DEEP if deep else {}),
+        **(REQUIRED_OF_MULTIPART if multipart else {}),
+    }
+    return tuple(required.items())
+
+
 def _check_required(part: Part, flags: int, problems: list[Problem]) -> None:
-    required = dict(REQUIRED)
-    if part.is_tiled:
-        required |= REQUIRED_OF_TILED
-    if part.is_deep:
-        required |= REQUIRED_OF_DEEP
-    if flags & MULTIPART:
-        required |= REQUIRED_OF_MULTIPART
-    for name, attr_type in required.items():
-        attribute = part.by_name.get(name)
+    get = part.by_name.get
+    for name, attr_type in _required_of(part.is_tiled, part.is_deep, bool(flags & MULTIPART)):
+        attribute = get(name)
         if attribute is None:
             message = f"required attribute {name!r} is missing"
             problems.append(Problem("missing_attribute", message, part.part_index, name))
@@ -312,19 +336,34 @@ def _check_geometry(part: Part, problems: list[Problem]) -> None:
         if box is not None and (box.xMax < box.xMin or box.yMax < box.yMin):
             message = f"{name} {list(box)} is empty"
             problems.append(Problem("empty_window", message, part.part_index, name))
-    names = set()
-    for channel in part.channels:
-        if channel.channel_type is None:
-            message = f"channel {channel.channel_name!r} has an unknown pixel type"
-            problems.append(Problem("unknown_pixel_type", message, part.part_index, "channels"))
-        if channel.x_sampling < 1 or channel.y_sampling < 1:
-            message = f"channel {channel.channel_name!r} has sampling {channel.x_sampling} × {channel.y_sampling}"
-            problems.append(Problem("bad_sampling", message, part.part_index, "channels"))
-        if channel.channel_name in names:
-            message = f"channel {channel.channel_name!r} is there more than once"
-            problems.append(Problem("duplicate_channel", message, part.part_index, "channels"))
-        names.add(channel.channel_name)
+    _check_channels(part, problems)
     tiles = part.tiles if part.is_tiled else None
     if tiles is not None and (0 in (tiles.xSize, tiles.ySize) or tiles.levelMode is None or tiles.roundingMode is None):
         message = f"tile description {list(tiles)} cannot be"
         problems.append(Problem("bad_tiles", message, part.part_index, "tiles"))
+
+
+def _check_channels(part: Part, problems: list[Problem]) -> None:
+    def report(code: str, message: str) -> None:
+        problems.append(Problem(code, message, part.part_index, "channels"))
+
+    window = part.data_window
+    names = set()
+    for channel in part.channels:
+        name, channel_type, x, y, _ = channel  # unpacked, as this runs for every channel of every file
+        if channel_type is None:
+            report("unknown_pixel_type", f"channel {name!r} has an unknown pixel type")
+        if x != 1 or y != 1:
+            if x < 1 or y < 1:
+                report("bad_sampling", f"channel {name!r} has sampling {x} × {y}")
+            elif window is not None and not _fits(channel, window):
+                report("bad_sampling", f"channel {name!r}: the data window is no multiple of its sampling, {x} × {y}")
+        if name in names:
+            report("duplicate_channel", f"channel {name!r} is there more than once")
+        names.add(name)
+
+
+def _fits(channel: Channel, window: Box2i) -> bool:
+    """Whether a window begins and ends with whole samples, as the library demands."""
+    x, y = channel.x_sampling, channel.y_sampling
+    return not (window.xMin % x or (window.xMax + 1) % x or window.yMin % y or (window.yMax + 1) % y)
