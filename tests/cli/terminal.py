@@ -14,13 +14,19 @@ from pathlib import Path
 COMMAND = (sys.executable, "-m", "exr_inspector")
 
 
-def on_terminal(*words: str, cwd: Path, columns: int = 80, stdout: int | None = None) -> tuple[int, str]:
-    """The exit code, and all that stood on the terminal; with `stdout`, words on stderr alone."""
+def on_terminal(
+    *words: str, cwd: Path, columns: int = 80, stdout: int | None = None, program: str = ""
+) -> tuple[int, str]:
+    """The exit code, and all that stood on the terminal; with `stdout`, words on stderr alone.
+
+    `program` is a script that runs in the place of the command.
+    """
+    command = (sys.executable, program) if program else COMMAND
     control, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
     env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")} | {"TERM": "xterm"}
     process = subprocess.Popen(
-        [*COMMAND, *words], stdin=terminal, stdout=stdout or terminal, stderr=terminal, cwd=cwd, env=env
+        [*command, *words], stdin=terminal, stdout=stdout or terminal, stderr=terminal, cwd=cwd, env=env
     )
     os.close(terminal)
     shown = bytearray()

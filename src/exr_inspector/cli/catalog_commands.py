@@ -63,10 +63,10 @@ def ingest(
     with _open(catalog) as opened, shown_progress(paths) as progress:
         summary = ingest_files(paths, opened, options, progress)
     _tell(summary, opened.uri, prune)
-    damaged = sum(n for status, n in summary.completeness.items() if status not in ("complete", "unknown"))
+    fine = ("complete",) if fail_on is FailOn.WARNING else ("complete", "unknown")
     if summary.failures:
         return 3
-    return 1 if damaged and fail_on is not FailOn.NEVER else 0
+    return 1 if fail_on is not FailOn.NEVER and any(status not in fine for status in summary.completeness) else 0
 
 
 def _tell(summary: IngestSummary, uri: str, prune: bool) -> None:
