@@ -293,7 +293,7 @@ def test_progress_counts_every_file_also_unchanged_ones():
 
 # Whole processes, their workers, and signals.
 
-MANY = 1500
+MANY = 1000
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import wait
+from types import FrameType
 
 from .catalog import Catalog, FileStamp, IngestError
 from .catalog.rows import RowBatch, from_inspections
@@ -156,7 +157,7 @@ def _inspected(todo: Iterator[Found | Failure], options: IngestOptions) -> Gener
     try:
         running: deque[Future[_Inspected]] = deque()
         for task in chain(first, tasks):
-            with _ctrl_c_blocked():  # submitting starts the workers
+            with _ctrl_c_later():  # submitting starts the workers
                 running.append(pool.submit(_inspect_task, task, options))
             if len(running) > 4 * workers:
                 yield running.popleft().result()
@@ -167,13 +168,24 @@ def _inspected(todo: Iterator[Found | Failure], options: IngestOptions) -> Gener
 
 
 @contextmanager
-def _ctrl_c_blocked() -> Iterator[None]:
-    """Processes that start inside never see SIGINT, from their first moment on: it is for the parent to act on."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _ctrl_c_later() -> Iterator[None]:
+    """Ctrl-C acts when the block ends: one that cut the start of a worker short would leave it behind, complaining.
+
+    Workers that start inside never see SIGINT: it is for the parent to act on.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which workers inherit
+    handler = signal.signal(signal.SIGINT, lambda *given: came.append(given))  # other threads do not block it
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    if came and callable(handler):
+        handler(*came[0])
 
 
 def _end_with_parent() -> None:
