@@ -30,7 +30,7 @@ from .inspector import inspect
 
 # Below this, starting worker processes costs more than it saves.
 _FILES_WORTH_A_POOL = 200
-_FILES_PER_TASK = 64
+_FILES_PER_TASK = 128
 _STAMPS_PER_LOOKUP = 2000
 
 
@@ -69,7 +69,7 @@ class IngestOptions:
     workers: int = 0  # 0: one for each core
     rescan: bool = False  # look at unchanged files too
     prune: bool = False  # mark vanished files deleted
-    batch_files: int = 500
+    batch_files: int = 1000
     cell_limit: int = 65536
     limits: Limits = field(default_factory=Limits)
 
