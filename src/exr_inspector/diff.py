@@ -63,7 +63,11 @@ def _channels(part: PartFacts) -> dict[str, Channel]:
 
 def _attributes(part: PartFacts) -> dict[str, Attribute]:
     """Attributes by name; the channel list is compared channel by channel instead."""
-    return {a.attr_name: a for a in reversed(part.attributes) if a.attr_type != "chlist" or a.attr_name != "channels"}
+    found: dict[str, Attribute] = {}
+    for attribute in part.attributes:
+        if attribute.attr_type != "chlist" or attribute.attr_name != "channels":
+            found.setdefault(attribute.attr_name, attribute)  # of two of a name the first one counts
+    return found
 
 
 def _shown(value: Attribute | Channel | None) -> Any:

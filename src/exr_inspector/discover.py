@@ -33,10 +33,12 @@ class Found:
 def discover(paths: Iterable[str], *, recursive: bool = True) -> Iterator[Found | SourceError]:
     """The files that `paths` name, in a fixed order: each file as it is, each folder's or key prefix's *.exr files.
 
-    Folders are entered depth first with `recursive`; symbolic links to files are followed, to folders not. What cannot
-    be looked at comes as a SourceError in its place. Memory does not grow with the number of files below the largest
-    folder's.
+    Folders are entered depth first with `recursive`; symbolic links to files are followed, to folders not. A file comes
+    once, however often and through whichever of the paths it is named. What cannot be looked at comes as a SourceError
+    in its place. Memory grows with the folders and with the files that are named, not with those inside folders.
     """
+    folders: set[str] = set()
+    named: set[str] = set()
     for path in paths:
         local = path[7:] if path.startswith("file://") else path
         scheme, mark, _ = local.partition("://")
@@ -45,24 +47,35 @@ def discover(paths: Iterable[str], *, recursive: bool = True) -> Iterator[Found 
         elif mark:
             yield SourceError(path, f"{scheme}:// is not supported; give a path, file:// or s3:// URI")
         elif os.path.isdir(local):
-            yield from _in_folder(local, recursive)
+            for item in _in_folder(local, recursive, folders):
+                if not named or not isinstance(item, Found) or item.uri not in named:
+                    yield item
         else:
-            yield _stamp(local)
+            stamp = _stamp(local)
+            if isinstance(stamp, Found):
+                folder, _, name = stamp.uri.rpartition("/")
+                if stamp.uri in named or (folder in folders and name.lower().endswith(EXTENSION)):
+                    continue
+                named.add(stamp.uri)
+            yield stamp
 
 
-def _in_folder(folder: str, recursive: bool) -> Iterator[Found | SourceError]:
+def _in_folder(folder: str, recursive: bool, entered: set[str]) -> Iterator[Found | SourceError]:
+    uri = normalize_path(folder).removesuffix("/")
+    if uri in entered:
+        return
+    entered.add(uri)
     try:
         with os.scandir(folder) as entries:
             names = sorted((entry for entry in entries), key=lambda entry: entry.name)
     except OSError as problem:
         yield SourceError(folder, problem.strerror or str(problem))
         return
-    uri = normalize_path(folder)
     for entry in names:
         try:
             if entry.is_dir(follow_symlinks=False):
                 if recursive:
-                    yield from _in_folder(entry.path, recursive)
+                    yield from _in_folder(entry.path, recursive, entered)
             elif entry.name.lower().endswith(EXTENSION):
                 yield _stamp(entry.path, entry, uri)
         except OSError as problem:
@@ -108,5 +121,5 @@ def _stamp(path: str, entry: os.DirEntry[str] | None = None, folder_uri: str = "
     if not os.path.isfile(path) if entry is None else not entry.is_file():
         return NotAFileError(path, "neither a file nor a folder")
     plain = entry is not None and entry.name.isascii()
-    uri = f"{folder_uri.rstrip('/')}/{entry.name}" if entry is not None and plain else normalize_path(path)
+    uri = f"{folder_uri}/{entry.name}" if entry is not None and plain else normalize_path(path)
     return Found(path, uri, facts.st_size, mtime_from_ns(facts.st_mtime_ns))

@@ -49,10 +49,7 @@ def structure_hash(parts: Sequence[Part] | Sequence[Sequence[Attribute]]) -> str
     digest = sha256()
     for part in parts:
         attributes = part.attributes if isinstance(part, Part) else part
-        for item in sorted(structure_of(attributes)):
-            digest.update(item)
-            digest.update(b"\0")
-        digest.update(b"\1")
+        digest.update(b"".join(sorted(structure_of(attributes))) + b";")
     return digest.hexdigest()
 
 

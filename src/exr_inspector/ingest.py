@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
-from multiprocessing import get_context, parent_process
+from itertools import chain, islice
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import wait
+from types import FrameType
 
 from .catalog import Catalog, FileStamp, IngestError
 from .catalog.rows import RowBatch, from_inspections
@@ -28,7 +31,8 @@ from .inspector import inspect
 
 # Below this, starting worker processes costs more than it saves.
 _FILES_WORTH_A_POOL = 200
-_FILES_PER_TASK = 64
+_FILES_PER_TASK = 128
+_SECONDS_PER_BATCH = 2.0  # on a slow disk, what was read is persisted and told before a batch is full
 _STAMPS_PER_LOOKUP = 2000
 # Requests to an object store that one process has under way: it waits for each longer than it works on the answer.
 _REQUESTS_AT_ONCE = 16
@@ -69,7 +73,7 @@ class IngestOptions:
     workers: int = 0  # 0: one for each core
     rescan: bool = False  # look at unchanged files too
     prune: bool = False  # mark vanished files deleted
-    batch_files: int = 500
+    batch_files: int = 2000
     cell_limit: int = 65536
     limits: Limits = field(default_factory=Limits)
 
@@ -97,17 +101,22 @@ def ingest(
     summary = IngestSummary()
     catalog.ensure_schema()
     there: set[str] = set()
-    todo = _changed(paths, catalog, options.rescan, summary, there)
-    for batch in _batches(_inspected(todo, options), options.batch_files):
-        _persist(catalog, batch, summary)
-        progress(summary)
-    progress(summary)
+    todo = _changed(paths, catalog, options.rescan, summary, there, progress)
+    with closing(_inspected(todo, options)) as tasks:  # workers end before an error leaves
+        for batch in _batches(tasks, options.batch_files):
+            _persist(catalog, batch, summary)
+            progress(summary)
     _look_for_vanished(paths, catalog, options.prune, there, summary)
     return summary
 
 
 def _changed(
-    paths: Sequence[str], catalog: Catalog, rescan: bool, summary: IngestSummary, there: set[str]
+    paths: Sequence[str],
+    catalog: Catalog,
+    rescan: bool,
+    summary: IngestSummary,
+    there: set[str],
+    progress: Callable[[IngestSummary], None],
 ) -> Iterator[Found | Failure]:
     """The files to look at; counts the unchanged ones, and repeats what was wrong with those.
 
@@ -117,7 +126,7 @@ def _changed(
     while some := list(islice(found, _STAMPS_PER_LOOKUP)):
         files = [item for item in some if isinstance(item, Found)]
         summary.found += len(files)
-        there.update(f.uri for f in files if f.is_remote or (f.uri[7:] != f.path and not f.uri.isascii()))
+        there.update(file.uri for file in files if file.is_remote or _is_odd(file))
         stamps = [FileStamp(file_path_normalized=f.uri, size_bytes=f.size_bytes, mtime=f.mtime) for f in files]
         seen = {} if rescan else catalog.seen(stamps)
         for item in some:
@@ -129,9 +138,17 @@ def _changed(
                 summary.failures.append(Failure(item.path, f"{error}, unchanged"))
             else:
                 summary.unchanged += 1
+        progress(summary)
 
 
-def _inspected(todo: Iterator[Found | Failure], options: IngestOptions) -> Iterator[_Inspected]:
+def _is_odd(file: Found) -> bool:
+    """Whether the file is not to be found under its URI: a name in another Unicode form, or one that is no UTF-8."""
+    if file.path.isascii() and file.uri.isascii():
+        return False
+    return file.uri[7:] != os.path.abspath(file.path)
+
+
+def _inspected(todo: Iterator[Found | Failure], options: IngestOptions) -> Generator[_Inspected]:
     """Tasks worked off, in this process while they are few, else by workers, a bounded number at a time."""
     tasks = iter(lambda: list(islice(todo, _FILES_PER_TASK)), [])
     first = list(islice(tasks, -(-_FILES_WORTH_A_POOL // _FILES_PER_TASK)))
@@ -142,11 +159,13 @@ def _inspected(todo: Iterator[Found | Failure], options: IngestOptions) -> Itera
         for task in tasks:
             yield _inspect_task(task, options)
         return
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker)
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
+    resource_tracker.ensure_running()  # it unblocks SIGINT when it starts
     try:
-        running: deque[Future[_Inspected]] = deque(pool.submit(_inspect_task, task, options) for task in first)
-        for task in tasks:
-            running.append(pool.submit(_inspect_task, task, options))
+        running: deque[Future[_Inspected]] = deque()
+        for task in chain(first, tasks):
+            with _ctrl_c_later():  # submitting starts the workers
+                running.append(pool.submit(_inspect_task, task, options))
             if len(running) > 4 * workers:
                 yield running.popleft().result()
         while running:
@@ -155,9 +174,29 @@ def _inspected(todo: Iterator[Found | Failure], options: IngestOptions) -> Itera
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and end with it, however it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _ctrl_c_later() -> Iterator[None]:
+    """Ctrl-C acts when the block ends: one that cut the start of a worker short would leave it behind, complaining.
+
+    Workers that start inside never see SIGINT: it is for the parent to act on.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which workers inherit
+    handler = signal.signal(signal.SIGINT, lambda *given: came.append(given))  # other threads do not block it
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    if came and callable(handler):
+        handler(*came[0])
+
+
+def _end_with_parent() -> None:
+    """In a worker: end when the parent ends, however it does."""
     parent = parent_process()
     if parent is not None:
         threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
@@ -187,9 +226,7 @@ def _look(item: Found | Failure, limits: Limits) -> Inspection | Failure:
     except ExrFormatError as error:
         return _failure(item, error.code, error.message, error.offset)
     except SourceError as error:
-        if (
-            error.retryable
-        ):  # a store that is down says nothing about the file
+        if error.retryable:  # a store that is down says nothing about the file
             return Failure(item.path, error.reason)
         return _failure(item, error.code, error.reason, None)
 
@@ -207,13 +244,15 @@ def _failure(item: Found, code: str, message: str, offset: int | None) -> Failur
 
 
 def _batches(tasks: Iterator[_Inspected], files: int) -> Iterator[list[_Inspected]]:
-    """Tasks gathered until they hold `files` files."""
+    """Tasks gathered until they hold `files` files, or the first of them was done a while ago."""
     batch: list[_Inspected] = []
-    count = 0
+    count, began = 0, 0.0
     for task in tasks:
+        if not batch:
+            began = time.monotonic()
         batch.append(task)
         count += task.completeness.total() + len(task.failures)
-        if count >= files:
+        if count >= files or time.monotonic() - began > _SECONDS_PER_BATCH:
             yield batch
             batch, count = [], 0
     if batch:
@@ -238,18 +277,48 @@ def _look_for_vanished(
 ) -> None:
     """Files of the catalog below `paths` that are no longer there; marked deleted with `prune`.
 
-    Names that are not their URI (objects, other Unicode forms, undecodable bytes) are there when this run found them.
-    Below a path that could not be listed to its end nothing counts as vanished.
+    Where nothing at all is left below a path, a disk is not mounted more likely than that everything was deleted: there
+    nothing is marked. What the file system cannot be asked for (`there`: objects, odd names) was found by this run or
+    is gone; below an object store's path that could not be listed to its end nothing counts as vanished.
     """
     failed = {failure.path for failure in summary.failures}
-    for path in paths:
-        place = normalize_path(path)
-        if not place.startswith("file://") and path in failed:
+    unlisted = {normalize_path(path) for path in paths if path in failed}
+    for place in _apart(normalize_path(path) for path in paths):
+        if os.path.isfile(place.removeprefix("file://")) or (place in unlisted and not place.startswith("file://")):
             continue
-        inside = place.rstrip("/") + "/"
+        inside = place.removesuffix("/") + "/"
+        gone: list[str] = []
+        left = 0
         for uris in catalog.current_paths(place):
-            below = (uri for uri in uris if (uri == place or uri.startswith(inside)) and uri not in there)
-            gone = [uri for uri in below if not uri.startswith("file://") or not os.path.lexists(uri[7:])]
-            summary.vanished += gone
-            if prune and gone:
-                summary.pruned += catalog.mark_deleted(gone)
+            for uri in uris:
+                if uri != place and not uri.startswith(inside):
+                    continue
+                if uri in there or not _is_gone(uri):
+                    left += 1
+                else:
+                    gone.append(uri)
+        summary.vanished += gone
+        if prune and gone and left:
+            summary.pruned += catalog.mark_deleted(gone)
+
+
+def _apart(places: Iterable[str]) -> Iterator[str]:
+    """The places that are not inside another one."""
+    last = None
+    for place in sorted(set(places), key=lambda place: place.removesuffix("/") + "/"):
+        if last is None or not place.startswith(last):
+            yield place
+            last = place.removesuffix("/") + "/"
+
+
+def _is_gone(uri: str) -> bool:
+    """Whether nothing is there. A folder that may not be entered or a disk that does not answer says nothing."""
+    if not uri.startswith("file://"):
+        return True  # an object that is there was listed
+    try:
+        os.lstat(uri.removeprefix("file://"))
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False

@@ -26,7 +26,7 @@ class FileFacts:
     """The file as a whole: one row of the table `files`. Sizes are bytes, times UTC."""
 
     file_id: str
-    file_path: str  # as given
+    file_path: str  # as given; bytes of a name that are no UTF-8 stand as %XX
     file_path_normalized: str  # s3://bucket/key or file:///absolute/path
     size_bytes: int
     mtime: datetime | None

@@ -19,7 +19,7 @@ from .exr import (
     read_header,
 )
 from .exr.header import DEEP, LONG_NAMES, MULTIPART, TILED
-from .identity import file_id, header_hash, structure_hash
+from .identity import file_id, header_hash, percent_undecodable, structure_hash
 from .inspection import SCHEMA_VERSION, FileFacts, Flags, Inspection, PartFacts
 from .jsonform import shortest_single
 from .sequences import parse_name
@@ -28,6 +28,7 @@ from .sources import ByteSource, Reader, open_source
 # How often a file that is replaced under the reader is read.
 _TRIES = 3
 
+# Looked up in this order.
 _SOFTWARE = (
     "software",
     "Software",
@@ -97,7 +98,7 @@ def _inspection(source: ByteSource, reader: Reader, header: Header, chunks: Chun
     parts = tuple(_part_facts(part, c) for part, c in zip(header.parts, chunks.parts, strict=True))
     facts = FileFacts(
         file_id=file_id(source.uri, source.size_bytes, source.mtime, source.etag, head),
-        file_path=source.path,
+        file_path=percent_undecodable(source.path),
         file_path_normalized=source.uri,
         size_bytes=source.size_bytes,
         mtime=source.mtime,
@@ -185,8 +186,7 @@ def _window_text(numbers: Iterable[float]) -> str:
 
 def _first_text(part: Part, names: tuple[str, ...]) -> str | None:
     for name in names:
-        text = part.value(name, "string")
-        if text:
+        if name in part.by_name and (text := part.value(name, "string")):
             return str(text)
     return None
 

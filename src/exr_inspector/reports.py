@@ -10,7 +10,7 @@ from typing import Any
 
 from .catalog import Catalog
 from .sequences import display_pattern, frame_range, missing_numbers, padding, padding_changes, parse_name
-from .structure import is_volatile
+from .structure import STABLE_NAMES, is_volatile
 
 _FRAMES = """
     SELECT sequence, frame, frame_number, file_id, file_path_normalized, completeness, structure_hash,
@@ -154,7 +154,8 @@ def _report(catalog: Catalog, sequence: str, frames: list[_Frame]) -> SequenceRe
 def _odd_frames(catalog: Catalog, frames: list[_Frame]) -> Iterator[OddFrames]:
     """The fields in which some frames differ from the majority, where their structure hashes say so.
 
-    A field without a majority value is one that changes with the frame, whatever its name says.
+    A field without a majority value is one that changes with the frame, whatever its name says; but for those of which
+    the format says what they are: there the most frequent value is the usual one, as soon as values repeat well.
     """
     numbers = {f.file_id: f.number for f in frames if f.file_id is not None}
     if len({f.structure_hash for f in frames if f.file_id is not None}) < 2:
@@ -166,7 +167,8 @@ def _odd_frames(catalog: Catalog, frames: list[_Frame]) -> Iterator[OddFrames]:
     for (part_index, name), by_file in values.items():
         counts: Counter[str | None] = Counter(by_file.get(file_id) for file_id in numbers)
         usual, count = counts.most_common(1)[0]
-        if len(counts) == 1 or 2 * count <= len(numbers):
+        has_usual = 2 * count > len(numbers) or (name in STABLE_NAMES and 4 * len(counts) <= len(numbers))
+        if len(counts) == 1 or not has_usual:
             continue
         for value in counts:
             if value != usual:

@@ -15,10 +15,12 @@ from typing import NamedTuple
 
 _NAME = re.compile(
     r"""(?P<base>.*?)
-        (?P<frame>(?:(?<![^._\s/])-)?(?<!\d)\d{1,9}(?:(?<=[._\s]\d{4})\.\d{1,3}|(?<=[._\s]\d{3})\.\d{1,2})?)
+        (?P<frame>(?:(?<![^._\s/])-)?(?<![0-9])[0-9]{1,9}
+            (?:(?<=[-._\s][0-9]{4})\.[0-9]{1,3}|(?<=[-._\s][0-9]{3})\.[0-9]{1,2})?)
         (?P<ext>(?:\.[A-Za-z]\w*)+)""",
     re.VERBOSE | re.DOTALL,
 )
+_MOST_MISSING = 1_000_000
 _VERSION = re.compile(r"(?:^|[^A-Za-z])[vV]$")
 
 
@@ -38,7 +40,8 @@ def _prefix_is_version(base: str) -> bool:
 def parse_name(path: str) -> FrameName | None:
     """The sequence and frame that a path or URI names, None where it names no frame."""
     folder, slash, name = path.rpartition("/")
-    match = _NAME.fullmatch(name)
+    # File systems allow 255 bytes, object stores 1024; the time of a match can grow with the square of the length.
+    match = _NAME.fullmatch(name) if len(name) <= 1024 else None
     if match is None:
         return None
     base, frame, extension = match["base"], match["frame"], match["ext"]
@@ -82,7 +85,8 @@ def frame_range(numbers: Iterable[int]) -> str:
 def missing_numbers(numbers: Iterable[int]) -> list[int]:
     """The gaps between the first and the last frame.
 
-    A sequence whose frames are all a fixed step apart (every second one) has none.
+    A sequence whose frames are all a fixed step apart (every second one) has none. Nor have numbers that would leave
+    out more than a million: those are dates, seeds or job numbers, no frames.
     """
     present = sorted(set(numbers))
     if len(present) < 2:
@@ -91,5 +95,7 @@ def missing_numbers(numbers: Iterable[int]) -> list[int]:
     step, times = steps.most_common(1)[0]
     if step == 1 or times < 2 or any(gap % step for gap in steps):
         step = 1
+    if (present[-1] - present[0]) // step - len(present) > _MOST_MISSING:
+        return []
     have = set(present)
     return [n for n in range(present[0], present[-1] + 1, step) if n not in have]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from datetime import datetime, timedelta, timezone
+from functools import cached_property
 from typing import Protocol
 
 from .errors import NotAFileError, SourceError, SourceNotFoundError
@@ -25,12 +26,15 @@ class ByteSource(Protocol):
     """Bytes by range."""
 
     path: str  # as it was given
-    uri: str
     size_bytes: int
     mtime: datetime | None
     etag: str | None
     walk_chunks: bool  # whether reading a few bytes for each chunk is cheap
     prefix_bytes: int  # how much of its beginning is best read first
+
+    @property
+    def uri(self) -> str:
+        """Its place; see identity.normalize_path."""
 
     def read(self, offset: int, length: int) -> bytes:
         """The bytes of a range; fewer where the file ends. Raises SourceError."""
@@ -60,10 +64,14 @@ class LocalSource:
         if not stat.S_ISREG(facts.st_mode):
             os.close(self._fd)
             raise NotAFileError(given, f"not a file but a {_kind(facts.st_mode)}")
-        self.uri = normalize_path(local)
         self.size_bytes = facts.st_size
         self.prefix_bytes = _first_read(self.size_bytes)
         self.mtime: datetime | None = mtime_from_ns(facts.st_mtime_ns)
+
+    @cached_property
+    def uri(self) -> str:
+        """Its place as a file:// URI."""
+        return normalize_path(self.path)
 
     def read(self, offset: int, length: int) -> bytes:
         """The bytes of a range; fewer where the file ends."""

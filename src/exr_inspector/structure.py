@@ -72,14 +72,16 @@ def is_volatile(attr_name: str, attr_type: str, value: Any) -> bool:
     return False
 
 
-@lru_cache(maxsize=8192)
 def _item(attribute: Attribute) -> bytes:
-    name = f"{attribute.attr_name}\1{attribute.attr_type}\1".encode()
-    if is_volatile(attribute.attr_name, attribute.attr_type, attribute.value):
-        return name
-    return name + attribute.raw
+    name = f"{attribute.attr_name}\0{attribute.attr_type}\0".encode()
+    item = name if is_volatile(attribute.attr_name, attribute.attr_type, attribute.value) else name + attribute.raw
+    return b"%d:%b" % (len(item), item)  # with its length, so that no value can look like two attributes
+
+
+_CACHED_BYTES = 1024  # a cache must not keep manifests of megabytes
+_cached_item = lru_cache(maxsize=8192)(_item)
 
 
 def structure_of(attributes: Iterable[Attribute]) -> list[bytes]:
     """One item for each attribute: its name and type, and its bytes unless they may change with the frame."""
-    return [_item(attribute) for attribute in attributes]
+    return [_cached_item(a) if len(a.raw) <= _CACHED_BYTES else _item(a) for a in attributes]

@@ -162,6 +162,16 @@ def test_of_two_versions_in_one_batch_the_last_is_current(catalog, known):
     assert current(catalog) == {path_of(A): A.file.file_id}
 
 
+def test_a_batch_may_be_large(catalog):
+    """More files than a backend can name in one statement."""
+    many = [inspection(f"s3://renders/{number:05}.exr") for number in range(4_100)]
+    assert all(outcome.inserted for outcome in catalog.persist(many))
+    again = [inspection(f"s3://renders/{number:05}.exr", text("note", "again")) for number in range(4_100)]
+    assert all(outcome.inserted for outcome in catalog.persist(again))
+    assert not any(outcome.inserted for outcome in catalog.persist(again))
+    assert current(catalog) == {path_of(one): one.file.file_id for one in again}
+
+
 def test_nothing_to_persist_is_nothing_to_do(catalog):
     assert catalog.persist([]) == []
     assert catalog.persist_rows(from_inspections([])) == []
@@ -188,7 +198,7 @@ def test_a_batch_that_fails_leaves_nothing(catalog):
 VERSIONS = [A, A_AGAIN, B, C]
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(persisted=st.lists(st.tuples(st.sampled_from(VERSIONS), st.integers(0, 3)), min_size=1, max_size=8))
 def test_rows_do_not_depend_on_how_inspections_are_grouped(new_catalog, persisted):
     """One by one, in one batch, or in any groups between."""
@@ -202,7 +212,7 @@ def test_rows_do_not_depend_on_how_inspections_are_grouped(new_catalog, persiste
     assert current(one_by_one) == last
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), persisted=st.lists(st.sampled_from(VERSIONS), min_size=1, max_size=8))
 def test_rows_do_not_depend_on_the_order_of_inspections(new_catalog, data, persisted):
     """But for which version of a path is current: the last one is."""
@@ -239,9 +249,7 @@ def test_threads_may_share_a_catalog(catalog):
 def test_an_error_is_noted_once_and_counted(catalog):
     catalog.record_errors([error_at("s3://renders/x.exr", "first"), error_at("s3://renders/y.exr")])
     (before,) = rows(catalog, "SELECT * FROM ingest_errors WHERE file_path_normalized = 's3://renders/x.exr'")
-    catalog.record_errors(
-        [error_at("s3://renders/x.exr", "second"), error_at("s3://renders/x.exr", "third", 9)]
-    )
+    catalog.record_errors([error_at("s3://renders/x.exr", "second"), error_at("s3://renders/x.exr", "third", 9)])
     (after,) = rows(catalog, "SELECT * FROM ingest_errors WHERE file_path_normalized = 's3://renders/x.exr'")
     assert (before["message"], before["count"], before["size_bytes"]) == ("first", 1, 7)
     assert (after["message"], after["count"], after["size_bytes"]) == ("third", 3, 9)
@@ -268,9 +276,7 @@ def test_persisting_a_path_ends_its_error(catalog, one):
     catalog.record_errors([error_at(path_of(A)), error_at("s3://renders/x.exr")])
     catalog.persist([one])
     assert current(catalog) == {path_of(A): one.file.file_id}
-    assert rows(catalog, "SELECT file_path_normalized AS path FROM ingest_errors") == [
-        {"path": "s3://renders/x.exr"}
-    ]
+    assert rows(catalog, "SELECT file_path_normalized AS path FROM ingest_errors") == [{"path": "s3://renders/x.exr"}]
 
 
 # ── seen, deleted ────────────────────────────────────────────────
@@ -311,9 +317,7 @@ def test_a_file_whose_size_was_not_known_is_not_seen(catalog):
 def test_current_paths_are_those_below_a_prefix(catalog):
     catalog.persist([A, A_AGAIN, B, C, inspection("s3://renders_old/%/a.exr")])
     catalog.record_errors([error_at("s3://renders/x.exr"), error_at(path_of(B))])
-    assert live_paths(catalog, "s3://renders/") == sorted(
-        [path_of(A), path_of(B), path_of(C), "s3://renders/x.exr"]
-    )
+    assert live_paths(catalog, "s3://renders/") == sorted([path_of(A), path_of(B), path_of(C), "s3://renders/x.exr"])
     assert live_paths(catalog, "s3://renders_old/%") == ["s3://renders_old/%/a.exr"]
     assert live_paths(catalog, "s3://%") == []
 
@@ -361,9 +365,7 @@ def test_a_deleted_path_has_no_error_any_more(catalog):
 
 def test_queries_take_parameters_by_position_or_name(catalog):
     catalog.persist([A, B])
-    query = (
-        "SELECT channel_name FROM channels WHERE file_id = {} AND channel_type = {} ORDER BY channel_index"
-    )
+    query = "SELECT channel_name FROM channels WHERE file_id = {} AND channel_type = {} ORDER BY channel_index"
     by_position = catalog.sql(query.format("?", "?"), (B.file.file_id, "HALF"))
     by_name = catalog.sql(query.format("$id", "$type"), {"id": B.file.file_id, "type": "HALF"})
     assert by_position == by_name
@@ -374,9 +376,7 @@ def test_a_result_without_rows_has_its_columns(catalog):
     assert catalog.sql("SELECT file_id, is_deep FROM files").column_names == ["file_id", "is_deep"]
 
 
-@pytest.mark.parametrize(
-    "query", ["SELEC 1", "SELECT * FROM no_such_table", "SELECT no_such_column FROM files"]
-)
+@pytest.mark.parametrize("query", ["SELEC 1", "SELECT * FROM no_such_table", "SELECT no_such_column FROM files"])
 def test_a_wrong_query_says_what_is_wrong(catalog, query):
     with pytest.raises(QueryError) as caught:
         catalog.sql(query)

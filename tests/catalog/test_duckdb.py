@@ -72,9 +72,7 @@ def test_a_catalog_is_named_by_uri_or_path(path):
         assert catalog.status().row_counts["files"] == 1
 
 
-@pytest.mark.parametrize(
-    "uri", ["", "duckdb:", "catalog.db", "sqlite:catalog.duckdb", "postgres://host/db", "folder"]
-)
+@pytest.mark.parametrize("uri", ["", "duckdb:", "catalog.db", "sqlite:catalog.duckdb", "postgres://host/db", "folder"])
 def test_another_form_is_refused_with_the_forms_that_exist(uri):
     with pytest.raises(SettingsError, match=r"duckdb:PATH"):
         open_catalog(uri)
@@ -142,9 +140,7 @@ def test_tables_of_somebody_else_are_not_taken_for_ours(path):
 def test_a_catalog_of_a_newer_version_is_left_alone(path, read_only):
     open_catalog(str(path)).close()
     with duckdb.connect(str(path)) as newer:
-        newer.execute(
-            f"INSERT INTO schema_version VALUES ({VERSION + 1}, now()::TIMESTAMP, '9.0')"
-        ).fetchall()
+        newer.execute(f"INSERT INTO schema_version VALUES ({VERSION + 1}, now()::TIMESTAMP, '9.0')").fetchall()
     with pytest.raises(CatalogSchemaError, match="newer exr-inspector"):
         open_catalog(str(path), read_only=read_only)
 

@@ -320,7 +320,7 @@ HARM = {
     "many empty names": (value(u32(0, 0, 0, 1, 900000) + bytes(900000)), "limit allows"),
     "many empty groups": (value(u32(0, 0, 0, 47000) + bytes(22 * 47000)), "limit allows"),
     "as many groups as may be": (value(u32(0, 0, 0, 8192) + bytes(22 * 8192)), None),
-    "as many ids as may be": (value(many_ids(65535)), None),
+    "as many ids as may be": (value(many_ids(65000)), None),
 }
 
 

@@ -65,6 +65,8 @@ class DuckDBCatalog:
                 _refuse_foreign_tables(connection, self._path)
                 for table, schema in TABLES.items():
                     _run(connection, statements.create_table(table, schema))
+                for statement in statements.INDEXES:
+                    _run(connection, statement)
                 _record_version(connection, VERSION)
             for step in range((version or VERSION) + 1, VERSION + 1):
                 for statement in statements.MIGRATIONS[step]:
@@ -77,10 +79,12 @@ class DuckDBCatalog:
 
     def persist_rows(self, batch: RowBatch) -> list[PersistOutcome]:
         """Store the rows of inspections; those whose file_id is known only count up. One transaction."""
+        if not batch.tables["files"].num_rows:
+            return []
         incoming = _with_persist_columns(batch.tables["files"], _now())
         with self._transaction() as connection:
             connection.register("incoming", incoming)
-            known = pa.array(_column(connection, statements.KNOWN), pa.string())
+            known = pa.array(_retire_older(connection, incoming), pa.string())
             is_known = pc.is_in(incoming["file_id"], known)
             new = incoming.filter(pc.invert(is_known))
             connection.register("new", new)
@@ -88,7 +92,6 @@ class DuckDBCatalog:
             if len(known):
                 connection.register("known", incoming.filter(is_known))
                 _run(connection, statements.COUNT_UP)
-            _run(connection, statements.RETIRE_OLDER)
             _run(connection, statements.FORGET_ERRORS)
             _insert_children(connection, batch, new["file_id"])
         inserted = set(new["file_id"].to_pylist())
@@ -222,8 +225,8 @@ def _run(connection: duckdb.DuckDBPyConnection, statement: str, params: Any = No
     return rows
 
 
-def _column(connection: duckdb.DuckDBPyConnection, statement: str) -> list[Any]:
-    return [row[0] for row in _run(connection, statement)]
+def _column(connection: duckdb.DuckDBPyConnection, statement: str, params: Any = None) -> list[Any]:
+    return [row[0] for row in _run(connection, statement, params)]
 
 
 def _now() -> datetime:
@@ -269,6 +272,26 @@ def _with_persist_columns(files: pa.Table, now: datetime) -> pa.Table:
         .append_column("last_inspected", times)
         .append_column("inspection_count", pa.array([occurrences[file_id] for file_id in file_ids], pa.int64()))
     )
+
+
+def _retire_older(connection: duckdb.DuckDBPyConnection, incoming: pa.Table) -> list[str]:
+    """Take is_current from the versions of the batch's paths that are not the newest; all their file_ids."""
+    newest = set(incoming.filter(incoming["is_current"])["file_id"].to_pylist())
+    known: list[str] = []
+    older: list[str] = []
+    for paths in _slices(list(set(incoming["file_path_normalized"].to_pylist()))):
+        for file_id, is_current in _run(connection, statements.versions(len(paths)), paths):
+            known.append(file_id)
+            if is_current and file_id not in newest:
+                older.append(file_id)
+    for file_ids in _slices(older):
+        _run(connection, statements.retire(len(file_ids)), file_ids)
+    return known
+
+
+def _slices(values: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(values), statements.LONGEST_LIST):
+        yield values[start : start + statements.LONGEST_LIST]
 
 
 def _insert_children(connection: duckdb.DuckDBPyConnection, batch: RowBatch, new: pa.ChunkedArray) -> None:

@@ -12,7 +12,7 @@ from .schema import PRIMARY_KEYS, TABLES
 # Statements that bring the tables from the version before to this one, each version in one transaction.
 MIGRATIONS: dict[int, tuple[str, ...]] = {}
 
-# Only `files` has an index: child rows are written once, together with their file, and a row of ingest_errors
+# Only `files` has indexes: child rows are written once, together with their file, and a row of ingest_errors
 # that is deleted and comes back would meet its old key in the index while a reader holds an older snapshot.
 INDEXED_TABLES = frozenset({"files", "schema_version"})
 
@@ -25,6 +25,8 @@ _TYPES = {
     pa.binary(): "BLOB",
     pa.timestamp("us"): "TIMESTAMP",
 }
+
+INDEXES = ("CREATE INDEX files_by_path ON files (file_path_normalized)",)
 
 
 def create_table(table: str, schema: pa.Schema) -> str:
@@ -42,21 +44,37 @@ def sql_type(type_: pa.DataType) -> str:
     return _TYPES[type_]
 
 
-KNOWN = "SELECT file_id FROM files WHERE file_id IN (SELECT file_id FROM incoming)"
+# DuckDB looks up at most 2048 values in an index before it rather scans the table.
+LONGEST_LIST = 2000
 
-# Plain: ON CONFLICT DO NOTHING takes three times as long as KNOWN and this together.
+
+def versions(count: int) -> str:
+    """The statement that tells all versions of so many paths.
+
+    Listed, as DuckDB looks up a list in the index and scans the table for a join: for 500 paths
+    a join takes 38 ms among 500,000 files, the list 10 ms among any number. A file_id is a version of one
+    path, so this also tells which are known.
+    """
+    marks = _marks(count)
+    return f"SELECT file_id, is_current FROM files WHERE file_path_normalized IN ({marks})"  # noqa: S608
+
+
+def retire(count: int) -> str:
+    """The statement that takes is_current from so many file_ids."""
+    return f"UPDATE files SET is_current = false WHERE file_id IN ({_marks(count)})"  # noqa: S608
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
+
+
+# Plain: ON CONFLICT DO NOTHING takes three times as long as asking first.
 INSERT_FILES = "INSERT INTO files BY NAME SELECT * FROM new"
 
 COUNT_UP = """
     UPDATE files SET is_current = known.is_current, deleted_at = NULL, last_inspected = known.last_inspected,
                      inspection_count = files.inspection_count + known.inspection_count
     FROM known WHERE files.file_id = known.file_id"""
-
-RETIRE_OLDER = """
-    UPDATE files SET is_current = false
-    FROM (SELECT file_id, file_path_normalized FROM incoming WHERE is_current) AS newest
-    WHERE files.is_current AND files.file_path_normalized = newest.file_path_normalized
-      AND files.file_id <> newest.file_id"""
 
 FORGET_ERRORS = """
     DELETE FROM ingest_errors

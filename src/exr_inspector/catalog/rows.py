@@ -13,14 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..exr import Channel, split_name
-from ..identity import percent_undecodable
 from ..inspection import FileFacts, Inspection, PartFacts
 from .cells import CELL_LIMIT, Cells, cells_of
 from .schema import CHILD_TABLES, batch_schema
 
 BATCH_TABLES = ("files", *CHILD_TABLES)
 
-_FILE_COLUMNS = tuple(column.name for column in fields(FileFacts) if column.name != "file_path")
+_FILE_COLUMNS = tuple(column.name for column in fields(FileFacts))
 _PART_COLUMNS = tuple(column.name for column in fields(PartFacts) if column.metadata.get("row", True))
 _file_values, _part_values = attrgetter(*_FILE_COLUMNS), attrgetter(*_PART_COLUMNS)
 _split = lru_cache(maxsize=4096)(split_name)
@@ -89,13 +88,8 @@ def from_inspections(inspections: Iterable[Inspection], *, cell_limit: int = CEL
     return RowBatch(tables)
 
 
-def _path_cell(inspection: Inspection) -> str:
-    return percent_undecodable(inspection.file.file_path)
-
-
 def _files(inspections: list[Inspection]) -> pa.Table:
     columns = _columns(_FILE_COLUMNS, (_file_values(inspection.file) for inspection in inspections))
-    columns["file_path"] = list(map(_path_cell, inspections))
     columns["schema_version"] = [inspection.schema_version for inspection in inspections]
     columns["inspector_version"] = [inspection.inspector_version for inspection in inspections]
     return _table("files", columns, len(inspections))
@@ -138,7 +132,7 @@ def _attributes(inspections: list[Inspection], cell_limit: int) -> pa.Table:
 def _owners(inspections: list[Inspection], counts: list[int]) -> dict[str, list[str]]:
     """The columns that say which file a row belongs to, for so many rows of each."""
     ids = [inspection.file.file_id for inspection in inspections]
-    paths = map(_path_cell, inspections)
+    paths = [inspection.file.file_path for inspection in inspections]
     return {
         "file_id": _repeated(zip(ids, counts, strict=True)),
         "file_path": _repeated(zip(paths, counts, strict=True)),

@@ -63,24 +63,25 @@ def ingest(
     with _open(catalog) as opened, shown_progress(paths) as progress:
         summary = ingest_files(paths, opened, options, progress)
     _tell(summary, opened.uri, prune)
-    damaged = sum(n for status, n in summary.completeness.items() if status not in ("complete", "unknown"))
+    fine = ("complete",) if fail_on is FailOn.WARNING else ("complete", "unknown")
     if summary.failures:
         return 3
-    return 1 if damaged and fail_on is not FailOn.NEVER else 0
+    return 1 if fail_on is not FailOn.NEVER and any(status not in fine for status in summary.completeness) else 0
 
 
 def _tell(summary: IngestSummary, uri: str, prune: bool) -> None:
     from .output import say
-    from .tables import clean
 
     for failure in summary.failures:
-        say(clean(f"{failure.path}: {failure.message}"))
+        say(f"{failure.path}: {failure.message}")
     for path in summary.vanished[:20]:
-        say(clean(f"{path.removeprefix('file://')}: vanished{', marked deleted' if summary.pruned else ''}"))
+        say(f"{path.removeprefix('file://')}: vanished")
     if len(summary.vanished) > 20:
         say(f"… and {len(summary.vanished) - 20} more vanished")
-    if summary.vanished and not summary.pruned:
-        say("no file was found at all: nothing was marked deleted" if prune else "--prune marks vanished files deleted")
+    if summary.vanished and not prune:
+        say("--prune marks vanished files deleted")
+    elif len(summary.vanished) > summary.pruned:
+        say("nothing was marked deleted below a path where no file is left: is its disk mounted?")
     words = [f"{summary.inserted:,} new", f"{summary.unchanged:,} unchanged"]
     if summary.known:
         words.append(f"{summary.known:,} seen again")
@@ -89,6 +90,8 @@ def _tell(summary: IngestSummary, uri: str, prune: bool) -> None:
         words.append(f"{len(summary.failures):,} unreadable")
     if summary.vanished:
         words.append(f"{len(summary.vanished):,} vanished")
+    if summary.pruned:
+        words.append(f"{summary.pruned:,} marked deleted")
     typer.echo(f"{summary.found:,} files: {', '.join(words)} → {uri}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from enum import Enum
 from typing import Annotated, Any, BinaryIO
@@ -30,7 +31,9 @@ def register(app: typer.Typer) -> None:
 def inspect(
     paths: Paths,
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Enter folders below the named ones.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: one object, or an array for several.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON: one object, or an array for several paths or a folder.")
+    ] = False,
     as_jsonl: Annotated[bool, typer.Option("--jsonl", help="Print one JSON object a line.")] = False,
     as_table: Annotated[bool, typer.Option("--table", help="Print one line for each file.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="With JSON: every attribute's bytes, in base64.")] = False,
@@ -44,7 +47,8 @@ def inspect(
         raise SettingsError("give one of --json, --jsonl and --table")
     failed = worst = 0
     files = list(_files(paths, recursive)) if not as_jsonl else _files(paths, recursive)
-    many = not isinstance(files, list) or len(files) > 1
+    folder_or_several = len(paths) > 1 or os.path.isdir(paths[0].removeprefix("file://"))
+    many = folder_or_several if as_json else not isinstance(files, list) or len(files) != 1
     shown = _Shown.JSON if as_json else _Shown.JSONL if as_jsonl else _Shown.TABLE if as_table or many else _Shown.PAGE
 
     def inspections() -> Iterator[Inspection]:
@@ -62,14 +66,12 @@ def inspect(
             worst = max(worst, _severity(inspection))
             yield inspection
 
-    with data_stream(output) as stream:
+    with data_stream(output, machine=shown in (_Shown.JSON, _Shown.JSONL)) as stream:
         _write(stream, inspections(), shown, raw, many)
     return _exit_code(failed, worst, fail_on)
 
 
 def _limits() -> Any:
-    import os
-
     from ..exr import Limits
 
     if not any(name.startswith("EXR_INSPECTOR_") for name in os.environ):
@@ -134,13 +136,16 @@ def diff(
 
     left, right = _inspect_named(a), _inspect_named(b)
     differences = differences_of(left, right)
+    from .output import data_stream, print_to
+
     if as_json:
         from dataclasses import asdict
 
-        typer.echo(json.dumps([asdict(d) for d in differences], ensure_ascii=False, allow_nan=False, indent=2))
+        text = json.dumps([asdict(d) for d in differences], ensure_ascii=False, allow_nan=False, indent=2)
+        with data_stream(None, machine=True) as stream:
+            stream.write(text.encode() + b"\n")
     elif differences:
         from . import tables
-        from .output import data_stream, print_to
 
         with data_stream(None) as stream:
             print_to(stream, tables.difference_table(differences, a, b))

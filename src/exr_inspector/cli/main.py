@@ -14,6 +14,7 @@ import typer
 
 from ..errors import ExrInspectorError, MissingExtraError, QueryError, SettingsError
 from . import catalog_commands, file_commands
+from .output import say
 
 USAGE, FAILED, INTERRUPTED = 2, 3, 130
 _USAGE_ERRORS = (SettingsError, QueryError, MissingExtraError)
@@ -57,14 +58,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except typer.Exit as stop:
         return stop.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        return _say("interrupted", INTERRUPTED)
+        result = INTERRUPTED
     except typer.TyperException as wrong:
         if debug:
             raise
         text = wrong.format_message() if hasattr(wrong, "format_message") else str(wrong)
+        if type(wrong).__name__ == "NoArgsIsHelpError":  # of a module that typer keeps to itself; its text is the help
+            sys.stderr.write(f"{text}\n")
+            return USAGE
         return _say(f"{text} Try --help." if text else "", USAGE)
-    except BrokenPipeError:
-        # the reader of stdout went away (`| head`): not an error, and Python must not flush again
+    except (BrokenPipeError, SystemExit):
+        # The reader of stdout went away (`| head`), which typer makes a SystemExit of: not an error, and Python must
+        # not flush again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except ExrInspectorError as problem:
@@ -75,12 +80,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             raise
         return _say(f"internal error: {type(bug).__name__}: {bug} (--debug shows where)", FAILED)
+    if result == INTERRUPTED:  # typer's word for it, too
+        return _say("interrupted", INTERRUPTED)
     return result if isinstance(result, int) else 0
 
 
 def _say(text: str, code: int) -> int:
     if text:
-        sys.stderr.write(f"exr-inspector: {' '.join(text.split())}\n")
+        say(f"exr-inspector: {' '.join(text.split())}")
     return code
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,23 +20,68 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+# What can steer a terminal or turn the order of its text round: C0 and C1 controls, line separators, bidi marks. Also
+# surrogates, which stand for bytes of a file name that are no UTF-8.
+_STEERING = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+_UNCLEAN = re.compile(f"[{_STEERING}\ud800-\udfff]")
+_UNCLEAN_IN_LINES = re.compile(f"(?![\r\n\t])[{_STEERING}]")
+
+
+def clean(text: str, most: int = 0) -> str:
+    """Text in one line that cannot steer a terminal, cut to `most` characters."""
+    text = _UNCLEAN.sub(_named, text)
+    return text if not most or len(text) <= most else text[: most - 1] + "…"
+
+
+def _named(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if 0xDC80 <= code <= 0xDCFF:
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 256 else "�"
+
+
+class _Terminal:
+    """stdout where it is a terminal, for JSON and CSV: what could steer it is written as \\uXXXX."""
+
+    def write(self, data: bytes) -> None:
+        text = _UNCLEAN_IN_LINES.sub(lambda match: f"\\u{ord(match[0]):04x}", data.decode())
+        sys.stdout.buffer.write(text.encode())
+
+
 @contextmanager
-def data_stream(path: str | None) -> Iterator[BinaryIO]:
-    """stdout, or a file that appears under its name only when all of it is written."""
+def data_stream(path: str | None, *, machine: bool = False) -> Iterator[BinaryIO]:
+    """stdout, or a file that appears under its name only when all of it is written.
+
+    `machine` says that text is coming which nobody has made harmless for a terminal.
+    """
     if path is None:
-        yield sys.stdout.buffer
+        yield _Terminal() if machine and sys.stdout.isatty() else sys.stdout.buffer  # type: ignore[misc]
         sys.stdout.buffer.flush()
         return
-    partial = f"{path}.part"
+    with _new_file(path) as stream:
+        yield stream
+
+
+@contextmanager
+def _new_file(path: str) -> Iterator[BinaryIO]:
+    target = os.path.realpath(path)
+    special = os.path.exists(target) and not stat.S_ISREG(os.stat(target).st_mode)
+    partial = target if special else f"{target}.part"  # /dev/null and FIFOs are written to, never replaced
     try:
-        with open(partial, "wb") as stream:
-            yield stream
+        stream = open(partial, "wb")  # noqa: SIM115 (closed below; only its own errors are bad usage)
     except OSError as problem:
         raise SettingsError(f"--output {path}: {problem.strerror or problem}") from None
-    except BaseException:
-        os.unlink(partial)
+    try:
+        with stream:
+            yield stream
+    except BaseException as problem:
+        if not special:
+            os.unlink(partial)
+        if isinstance(problem, OSError):
+            raise SettingsError(f"--output {path}: {problem.strerror or problem}") from None
         raise
-    os.replace(partial, path)
+    if not special:
+        os.replace(partial, target)
 
 
 def terminal_width() -> int:
@@ -65,15 +112,15 @@ def print_to(stream: BinaryIO, *renderables: Any, wide: bool = False) -> None:
 
 
 def say(text: str) -> None:
-    """One line of words for a person."""
-    sys.stderr.write(text + "\n")
+    """One line of words for a person, made harmless."""
+    sys.stderr.write(clean(text) + "\n")
 
 
 def write_table(table: pa.Table, how: Format, output: str | None) -> None:
     """An Arrow table in the format that was asked for."""
     if how is Format.PARQUET and output is None and sys.stdout.isatty():
         raise SettingsError("parquet is not for a terminal: give --output FILE, or send it to a file or a pipe")
-    with data_stream(output) as stream:
+    with data_stream(output, machine=how in (Format.JSON, Format.CSV)) as stream:
         if how is Format.PARQUET:
             import pyarrow.parquet as pq
 

@@ -14,6 +14,7 @@ from ..diff import Difference
 from ..exr import Attribute, split_name
 from ..inspection import Inspection, PartFacts
 from ..jsonform import json_value
+from .output import clean, plain_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from ..reports import SequenceReport
 
 STATUS_STYLES = {"complete": "green", "unknown": "yellow"}
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _SHOWN_IN_HEAD = frozenset(
     {"channels", "compression", "dataWindow", "displayWindow", "lineOrder", "tiles", "type", "name", "view"}
 )
@@ -36,12 +36,6 @@ KINDS = {
     "origin": "owner comments software longitude latitude altitude reelName",
 }
 _KIND_OF = {name: kind for kind, names in KINDS.items() for name in names.split()}
-
-
-def clean(text: str, most: int = 0) -> str:
-    """Text without control characters, which could steer a terminal; cut to `most` characters."""
-    text = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}" if ord(match[0]) < 256 else "�", text)
-    return text if not most or len(text) <= most else text[: most - 1] + "…"
 
 
 def inspection_page(inspection: Inspection, width: int) -> list[Text]:
@@ -85,7 +79,10 @@ def _part_lines(part: PartFacts, many: bool, width: int) -> list[Text]:
     names = "  ".join(clean(name) for name in (part.part_name, part.view_name and f"view {part.view_name}") if name)
     lines = [Text(""), Text.assemble((title, "bold"), f"  {names}" if names else "")]
     lines.append(
-        Text(f"  {part.part_type}, {part.compression or 'unknown compression'}, {part.line_order}{_tiles(part)}")
+        Text(
+            f"  {clean(part.part_type or 'unknown type', 60)}, {part.compression or 'unknown compression'}, "
+            f"{part.line_order or 'unknown line order'}{_tiles(part)}"
+        )
     )
     lines.append(Text(f"  {_windows(part)}"))
     if part.missing:
@@ -196,8 +193,8 @@ def inspection_table(inspections: Iterable[Inspection]) -> Table:
             Text(clean(file.file_path)),
             Text(status, style=STATUS_STYLES.get(status, "bold red")),
             f"{first.width}×{first.height}" if first and first.data_window else "?",
-            _several([p.part_type or "?" for p in parts]),
-            _several([p.compression or "?" for p in parts]),
+            Text(clean(_several([p.part_type or "?" for p in parts]), 60)),
+            Text(_several([p.compression or "?" for p in parts])),
             str(file.channel_count),
             Text("; ".join(p.missing for p in parts if p.missing)),
         )
@@ -212,15 +209,13 @@ def _several(words: Sequence[str]) -> str:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(Text(clean(column)), overflow="fold")
     return table
 
 
 def arrow_table(rows: pa.Table) -> Table:
     """An Arrow table, one line a row; long cells are cut."""
-    from .output import plain_text
-
-    table = _table(*(clean(name) for name in rows.column_names))
+    table = _table(*rows.column_names)
     for batch in rows.to_batches():
         for row in batch.to_pylist():
             cells = ("" if v is None else clean(plain_text(v), 120) for v in row.values())
@@ -230,7 +225,7 @@ def arrow_table(rows: pa.Table) -> Table:
 
 def difference_table(differences: Sequence[Difference], a: str, b: str) -> Table:
     """One line for each thing that differs."""
-    table = _table("part", "what", clean(a), clean(b))
+    table = _table("part", "what", a, b)
     for d in differences:
         table.add_row(
             "" if d.part_index is None else str(d.part_index),

@@ -199,9 +199,15 @@ class _PartWalk:
 
     def check_offsets(self) -> None:
         """States from the offset table alone."""
+        if self.offsets and min(self.offsets) >= self.data_start and max(self.offsets) <= self._last_offset():
+            self.states = bytearray([PRESENT]) * len(self.offsets)
+            return
         for slot, offset in enumerate(self.offsets):
             if offset:
                 self.states[slot] = self._offset_state(offset)
+
+    def _last_offset(self) -> int:
+        return min(self.end_limit, self.size - self.leader.size)
 
     def _offset_state(self, offset: int) -> int:
         if offset < self.data_start or offset > self.end_limit:
@@ -216,12 +222,11 @@ class _PartWalk:
         unpack, leader_size, states, slot_of = self.leader.unpack, self.leader.size, self.states, self._slot_of
         first, index, deep = int(self._multipart), self.part.part_index, self.part.is_deep
         last = -3 if deep else -1
+        lowest, highest = self.data_start, self._last_offset()
         for slot, offset in enumerate(self.offsets):
-            if not offset:
-                continue
-            state = self._offset_state(offset)
-            if state != PRESENT:
-                states[slot] = state
+            if not lowest <= offset <= highest:
+                if offset:
+                    states[slot] = self._offset_state(offset)
                 continue
             leader = read(offset, leader_size)
             if len(leader) < leader_size:  # the file became shorter

@@ -307,19 +307,21 @@ def _part_type(part_index: int, by_name: Mapping[str, Attribute], flags: int, pr
 
 
 @lru_cache
-def _required_of(tiled: bool, deep: bool, multipart: bool) -> dict[str, str]:
+def _required_of(tiled: bool, deep: bool, multipart: bool) -> tuple[tuple[str, str], ...]:
     """Name and type of the attributes that a part must have."""
-    return {
+    required = {
         **REQUIRED,
         **(REQUIRED_OF_TILED if tiled else {}),
         **(REQUIRED_OF_DEEP if deep else {}),
         **(REQUIRED_OF_MULTIPART if multipart else {}),
     }
+    return tuple(required.items())
 
 
 def _check_required(part: Part, flags: int, problems: list[Problem]) -> None:
-    for name, attr_type in _required_of(part.is_tiled, part.is_deep, bool(flags & MULTIPART)).items():
-        attribute = part.by_name.get(name)
+    get = part.by_name.get
+    for name, attr_type in _required_of(part.is_tiled, part.is_deep, bool(flags & MULTIPART)):
+        attribute = get(name)
         if attribute is None:
             message = f"required attribute {name!r} is missing"
             problems.append(Problem("missing_attribute", message, part.part_index, name))
@@ -334,27 +336,31 @@ def _check_geometry(part: Part, problems: list[Problem]) -> None:
         if box is not None and (box.xMax < box.xMin or box.yMax < box.yMin):
             message = f"{name} {list(box)} is empty"
             problems.append(Problem("empty_window", message, part.part_index, name))
-    window = part.data_window
-    names = set()
-    for channel in part.channels:
-        if channel.channel_type is None:
-            message = f"channel {channel.channel_name!r} has an unknown pixel type"
-            problems.append(Problem("unknown_pixel_type", message, part.part_index, "channels"))
-        if channel.x_sampling < 1 or channel.y_sampling < 1:
-            message = f"channel {channel.channel_name!r} has sampling {channel.x_sampling} × {channel.y_sampling}"
-            problems.append(Problem("bad_sampling", message, part.part_index, "channels"))
-        elif window is not None and (channel.x_sampling > 1 or channel.y_sampling > 1) and not _fits(channel, window):
-            sampling = f"{channel.x_sampling} × {channel.y_sampling}"
-            message = f"channel {channel.channel_name!r}: the data window is no multiple of its sampling, {sampling}"
-            problems.append(Problem("bad_sampling", message, part.part_index, "channels"))
-        if channel.channel_name in names:
-            message = f"channel {channel.channel_name!r} is there more than once"
-            problems.append(Problem("duplicate_channel", message, part.part_index, "channels"))
-        names.add(channel.channel_name)
+    _check_channels(part, problems)
     tiles = part.tiles if part.is_tiled else None
     if tiles is not None and (0 in (tiles.xSize, tiles.ySize) or tiles.levelMode is None or tiles.roundingMode is None):
         message = f"tile description {list(tiles)} cannot be"
         problems.append(Problem("bad_tiles", message, part.part_index, "tiles"))
+
+
+def _check_channels(part: Part, problems: list[Problem]) -> None:
+    def report(code: str, message: str) -> None:
+        problems.append(Problem(code, message, part.part_index, "channels"))
+
+    window = part.data_window
+    names = set()
+    for channel in part.channels:
+        name, channel_type, x, y, _ = channel  # unpacked, as this runs for every channel of every file
+        if channel_type is None:
+            report("unknown_pixel_type", f"channel {name!r} has an unknown pixel type")
+        if x != 1 or y != 1:
+            if x < 1 or y < 1:
+                report("bad_sampling", f"channel {name!r} has sampling {x} × {y}")
+            elif window is not None and not _fits(channel, window):
+                report("bad_sampling", f"channel {name!r}: the data window is no multiple of its sampling, {x} × {y}")
+        if name in names:
+            report("duplicate_channel", f"channel {name!r} is there more than once")
+        names.add(name)
 
 
 def _fits(channel: Channel, window: Box2i) -> bool:
