@@ -50,7 +50,7 @@ class Assumptions:
     max_vector_length: int = 65_535
 
     # Assumption: a page of columns larger than this is refused; the SDK's tests know the error, not the size.
-    max_column_list_bytes: int = 5 * MIB
+    max_column_list_bytes: int = 2 * MIB
 
     # Assumption: one subsplit answers about this many bytes per request before it asks to be called again.
     page_bytes: int = 16 * MIB
@@ -65,7 +65,7 @@ class Assumptions:
     # the SDK lets them pass and then cannot select them.
     accept_uncertain_types: bool = False
 
-    # Assumption: an external row id that the table has already is refused, as one given twice in a request is.
+    # Assumption: an external row id that the table has already is refused like one given twice in a request.
     external_row_ids_unique: bool = True
 
 

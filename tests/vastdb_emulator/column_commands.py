@@ -1,5 +1,7 @@
 """`?column` and `?sorted-columns`: list, add, rename and drop columns."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 
 from .column_types import check_field
@@ -57,9 +59,7 @@ def rename_column(service: Service, request: Request) -> Answer:
             raise conflict(f"the column {new!r} exists already", "ColumnAlreadyExists")
         check_field(state.by_name[old].field.with_name(new), service.assumptions)
         columns = (
-            Column(number=column.number, field=column.field.with_name(new))
-            if column.field.name == old
-            else column
+            replace(column, field=column.field.with_name(new)) if column.field.name == old else column
             for column in state.columns
         )
         catalog.tables[table_id] = state.changed(columns=tuple(columns))

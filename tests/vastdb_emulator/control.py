@@ -1,7 +1,7 @@
 """The control URL: faults and request log for tests that run in another process. Not signed.
 
 POST /_emulator/faults      {"action": "drop", "operation": "commit", "after_effect": true}
-GET  /_emulator/requests    {"request_count": 3, "requests": [{"method": "POST", …}], "faults": [{…, "hits": 1}]}
+GET  /_emulator/requests    {"request_count": 3, "requests": [{"method": …}], "faults": [{…, "hits": 1}]}
 POST /_emulator/reset       forgets log and faults; the data stays
 """
 

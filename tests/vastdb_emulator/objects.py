@@ -6,6 +6,7 @@ do not take part in transactions.
 
 import hashlib
 import threading
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
@@ -82,7 +83,7 @@ def _object_answer(service: "Service", request: Request) -> Answer:
     data = service.objects.get(request.bucket, request.schema)
     headers = {
         "ETag": _etag(data),
-        "Last-Modified": "Thu, 01 Jan 1970 00:00:00 GMT",
+        "Last-Modified": formatdate(0, usegmt=True),
         "Accept-Ranges": "bytes",
     }
     if not (asked := request.headers.get("Range", "").removeprefix("bytes=")):

@@ -86,6 +86,10 @@ def _compare(comparison: Comparison, lookup: Lookup) -> npt.NDArray[np.bool_]:
 
 def _compare_vectors(vectors: pa.Array, function: str, literals: tuple[Any, ...]) -> npt.NDArray[np.bool_]:
     """Whole vectors, element by element from the first one on, as tuples are compared."""
+    valid = _mask(pc.is_valid(vectors))
+    if not valid.all():  # the elements of a null vector can be anything
+        valid[valid] = _compare_vectors(vectors.filter(pa.array(valid)), function, literals)
+        return valid
     size, element = vectors.type.list_size, vectors.type.value_type
     if len(literals) != size:
         raise bad_request(f"a vector of {size} elements is compared with one of {len(literals)}")
@@ -105,7 +109,7 @@ def _compare_vectors(vectors: pa.Array, function: str, literals: tuple[Any, ...]
         "greater": ~equal & (left > right),
         "greater_equal": equal | (left > right),
     }[function]
-    return np.asarray(result, bool) & _mask(pc.is_valid(vectors))
+    return np.asarray(result, bool)
 
 
 def _values(node: Node, lookup: Lookup) -> pa.Array:

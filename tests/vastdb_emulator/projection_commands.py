@@ -1,6 +1,7 @@
 """`?projection`: sorted copies of some columns, by name."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from vastdb.vast_flatbuf.tabular.AlterProjectionTableRequest import AlterProjectionTableRequest
 from vastdb.vast_flatbuf.tabular.ColumnType import ColumnType
@@ -21,9 +22,12 @@ def list_projections(service: Service, request: Request) -> Answer:
     """GET."""
     state = service.table(request)
     path = request.table
-    names = wanted_names(request, [projection.name for projection in state.projections])
+    numbers = {projection.name: projection.number for projection in state.projections}
+    names = wanted_names(request, numbers)
     shown, headers = page(request, names)
-    details = [answers.Details(name=names[index], handle=index + 1, state=state) for index in shown]
+    details = [
+        answers.Details(name=names[index], handle=numbers[names[index]], state=state) for index in shown
+    ]
     body = answers.list_projections(path.bucket, path.schema, path.name, details)
     return Answer(body=body, headers=headers)
 
@@ -38,6 +42,7 @@ def create_projection(service: Service, request: Request) -> Answer:
         if name not in state.by_name:
             raise bad_request(f"the table has no column {name!r}", "TabularMismatchColumnName")
     projection = Projection(
+        number=service.database.next_table_id(),
         name=request.param("name"),
         sorted_columns=tuple(name for name, sort in is_sorted.items() if sort),
         unsorted_columns=tuple(name for name, sort in is_sorted.items() if not sort),
@@ -59,9 +64,7 @@ def rename_projection(service: Service, request: Request) -> Answer:
     old = find_projection(state, request)
     if (new_name := AlterProjectionTableRequest.GetRootAs(request.body).NewName()) is None:
         return Answer()
-    renamed = Projection(
-        name=new_name.decode(), sorted_columns=old.sorted_columns, unsorted_columns=old.unsorted_columns
-    )
+    renamed = replace(old, name=new_name.decode())
     return _change(
         service, request, state, lambda known: tuple(renamed if p.name == old.name else p for p in known)
     )

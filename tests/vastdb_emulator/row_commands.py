@@ -140,7 +140,7 @@ def _external_row_ids(service: Service, state: TableState, values: pa.Array) -> 
     ids = values.to_numpy(zero_copy_only=False)
     if values.null_count or (ids < 0).any() or not (np.diff(ids) > 0).all():
         raise bad_request("Found duplicate row ids or not in ascending order")
-    row_ids = ids.astype(np.uint64)
+    row_ids: RowIds = ids.astype(np.uint64)
     if service.assumptions.external_row_ids_unique and state.rows_of_others(row_ids, 0)[1]:
         raise bad_request("Found duplicate row ids or not in ascending order: some exist already")
     if len(ids):

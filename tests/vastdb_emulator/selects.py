@@ -130,7 +130,7 @@ def _page(state: TableState, query: Query, split: Split, subsplit: int, page_byt
 
 
 def _overlaps(state: TableState, start: int, stop: int) -> Iterator[tuple[Chunk, int, int, int]]:
-    """The parts of chunks between two rows: chunk, its first row, and positions within; never very long ones."""
+    """The parts of chunks between two rows: chunk, its first row, and positions within. None is very long."""
     index = int(np.searchsorted(state.ends, start, side="right"))
     while start < stop:
         chunk_stop = int(state.ends[index])

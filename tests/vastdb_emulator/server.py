@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, cast
 
 from . import (
     column_commands,
@@ -39,7 +39,7 @@ COMMANDS: dict[tuple[str, str], Command] = {
 log = logging.getLogger(__name__)
 
 
-class _DropConnection(Exception):
+class _DropConnection(Exception):  # noqa: N818 - an order, not an error
     """Close the connection without another byte."""
 
 
@@ -94,7 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
         """The `Server` header, in which the SDK looks for the version."""
         return f"vast {self.server.service.version}"
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *_: Any) -> None:
         """Requests are in the recorder's log."""
 
     def handle_expect_100(self) -> bool:
@@ -104,7 +104,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        request = Request(method=self.command, target=self.path, headers=self.headers, body=body)
+        request = Request(
+            method=self.command, target=self.path, headers=cast("Mapping[str, str]", self.headers), body=body
+        )
         try:
             if request.raw_path.startswith(control.PREFIX):
                 self._send(control.answer(self.server.recorder, request))
@@ -121,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
         except _DropConnection:
             self._drop()
 
-    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET
+    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - names that http.server looks for
 
     def _answer(self, request: Request, faults: list[Fault]) -> Answer:
         try:

@@ -71,6 +71,7 @@ class Chunk:
 class Projection:
     """A sorted copy of some columns, which the real server maintains; here it is sorted when asked for."""
 
+    number: int
     name: str
     sorted_columns: tuple[str, ...]
     unsorted_columns: tuple[str, ...]

@@ -73,12 +73,8 @@ def alter_table(service: Service, request: Request) -> Answer:
                 raise not_found("schema", schema)
             if new_path in catalog.names:
                 raise conflict(f"the table {name!r} exists already", "TableAlreadyExists")
-            catalog.names = {
-                known._replace(schema=schema, name=name)
-                if known._replace(sub_table="") == path
-                else known: table_id
-                for known, table_id in catalog.names.items()
-            }
+            for known in [known for known in catalog.names if known[:3] == path[:3]]:
+                catalog.names[known._replace(schema=schema, name=name)] = catalog.names.pop(known)
 
         service.database.write(service.transaction(request), rename, [("table", *path), ("table", *new_path)])
     if indices := _sorting_indices(request):

@@ -235,9 +235,7 @@ class Database:
                 raise conflict(f"transaction {transaction.txid} wrote what was committed after it began")
         for other in self._open.values():
             if with_open and other is not transaction and new.meets(other.written):
-                raise conflict(
-                    f"transaction {transaction.txid} writes what transaction {other.txid} has written"
-                )
+                raise conflict(f"transaction {other.txid} has written what {transaction.txid} writes")
 
     def _replayed(self, transaction: Transaction) -> Catalog:
         catalog = self._committed.copy()
