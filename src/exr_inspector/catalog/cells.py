@@ -1,0 +1,102 @@
+"""The cells of one attribute: its value as JSON, and as text, integer or float for queries that compare."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from ..exr import Attribute
+from ..exr.attributes import TimeCode
+from ..inspection import RAW_TYPES
+from ..jsonform import FLOAT32_TYPES, json_float, json_value
+
+CELL_LIMIT = 64 * 1024
+
+# Made once: json.dumps makes an encoder for each call that is not plain, which took a third of a cell's time.
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+# Frames of a sequence share Attribute objects (the reader keeps those of up to 1 KiB): their cells are made
+# once. By identity: hashing an attribute's bytes costs more than all the rest of its row. The entry keeps the
+# object alive, so its id cannot come to mean another one.
+_CACHE: dict[int, tuple[Attribute, int, Cells]] = {}
+_CACHE_ENTRIES, _CACHE_ATTRIBUTE_BYTES, _CACHE_JSON_CHARS = 8192, 1024, 4096
+
+
+class Cells(NamedTuple):
+    """The columns of the table `attributes` that do not depend on the file."""
+
+    attr_name: str
+    attr_type: str
+    size_bytes: int
+    value_json: str | None
+    value_text: str | None
+    value_int: int | None
+    value_float: float | None
+    raw: bytes | None  # of opaque, unknown and undecodable values only
+    truncated: bool
+
+
+def cells_of(attribute: Attribute, cell_limit: int = CELL_LIMIT) -> Cells:
+    """The cells of an attribute; one without room keeps its size and the first part of its text or bytes."""
+    key = id(attribute)
+    entry = _CACHE.get(key)
+    if entry is not None and entry[0] is attribute and entry[1] == cell_limit:
+        return entry[2]
+    cells = _make_cells(attribute, cell_limit)
+    if attribute.size_bytes <= _CACHE_ATTRIBUTE_BYTES and len(cells.value_json or "") <= _CACHE_JSON_CHARS:
+        if len(_CACHE) >= _CACHE_ENTRIES:
+            _CACHE.clear()
+        _CACHE[key] = (attribute, cell_limit, cells)
+    return cells
+
+
+def _make_cells(attribute: Attribute, cell_limit: int) -> Cells:
+    value, size = attribute.value, attribute.size_bytes
+    text = _text(value)
+    raw = attribute.raw if attribute.note is not None or attribute.attr_type in RAW_TYPES else None
+    value_json = None
+    if value is not None and size <= cell_limit:  # JSON is hardly ever shorter than the bytes
+        value_json = _json(attribute.attr_type, value)
+    truncated = size > cell_limit or any(_too_long(cell, cell_limit) for cell in (value_json, text))
+    if truncated:
+        value_json = None
+        text = text and _cut_text(text, cell_limit)
+        raw = raw and raw[:cell_limit]
+    return Cells(
+        attribute.attr_name,
+        attribute.attr_type,
+        size,
+        value_json,
+        text,
+        int(value) if isinstance(value, int) else None,
+        _float(attribute.attr_type, value),
+        raw,
+        truncated,
+    )
+
+
+def _json(attr_type: str, value: Any) -> str:
+    return _encode(json_value(attr_type, value))
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, TimeCode) else None
+
+
+def _float(attr_type: str, value: Any) -> float | None:
+    if isinstance(value, int):
+        return float(value)
+    if not isinstance(value, float):
+        return None
+    number = json_float(value, single=attr_type in FLOAT32_TYPES)
+    return None if isinstance(number, str) else number  # NaN and infinities are words
+
+
+def _too_long(text: str | None, limit: int) -> bool:
+    return text is not None and (len(text) > limit or len(text.encode()) > limit)
+
+
+def _cut_text(text: str, limit: int) -> str:
+    return text[:limit].encode()[:limit].decode(errors="ignore")

@@ -1,0 +1,201 @@
+"""Commands that use a catalog: ingest, query, sequences, db, demo."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import ExrInspectorError, MissingExtraError
+from .options import Catalog, FailOn, FailOnOption, Format, Output, OutputFormat, Paths
+
+if TYPE_CHECKING:
+    from ..catalog import Catalog as OpenCatalog
+    from ..ingest import IngestSummary
+
+db = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Create and look at the catalog itself.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.command()(ingest)
+    app.command()(query)
+    app.command()(sequences)
+    app.add_typer(db, name="db")
+    app.command()(demo)
+
+
+def _uri(catalog: str | None) -> str:
+    from ..settings import settings
+
+    return catalog or settings().catalog
+
+
+def _open(catalog: str | None, *, read_only: bool = False) -> OpenCatalog:
+    from ..catalog import open_catalog
+
+    return open_catalog(_uri(catalog), read_only=read_only)
+
+
+def ingest(
+    paths: Paths,
+    catalog: Catalog = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="Processes; 0 is one for each core.")] = None,
+    rescan: Annotated[bool, typer.Option("--rescan", help="Look at unchanged files too.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Mark files that vanished as deleted.")] = False,
+    fail_on: FailOnOption = FailOn.ERROR,
+) -> int:
+    """Inspect files and folders and persist them in the catalog; skips what is unchanged."""
+    from ..ingest import IngestOptions
+    from ..ingest import ingest as ingest_files
+    from ..settings import settings
+    from .progress import shown_progress
+
+    values = settings()
+    options = IngestOptions(
+        workers=values.workers if workers is None else workers,
+        rescan=rescan,
+        prune=prune,
+        batch_files=values.batch_files,
+        cell_limit=values.cell_limit,
+        limits=values.limits,
+    )
+    with _open(catalog) as opened, shown_progress(paths) as progress:
+        summary = ingest_files(paths, opened, options, progress)
+    _tell(summary, opened.uri, prune)
+    fine = ("complete",) if fail_on is FailOn.WARNING else ("complete", "unknown")
+    if summary.failures:
+        return 3
+    return 1 if fail_on is not FailOn.NEVER and any(status not in fine for status in summary.completeness) else 0
+
+
+def _tell(summary: IngestSummary, uri: str, prune: bool) -> None:
+    from .output import say
+
+    for failure in summary.failures:
+        say(f"{failure.path}: {failure.message}")
+    for path in summary.vanished[:20]:
+        say(f"{path.removeprefix('file://')}: vanished")
+    if len(summary.vanished) > 20:
+        say(f"… and {len(summary.vanished) - 20} more vanished")
+    if summary.vanished and not prune:
+        say("--prune marks vanished files deleted")
+    elif len(summary.vanished) > summary.pruned:
+        say("nothing was marked deleted below a path where no file is left: is its disk mounted?")
+    words = [f"{summary.inserted:,} new", f"{summary.unchanged:,} unchanged"]
+    if summary.known:
+        words.append(f"{summary.known:,} seen again")
+    words += [f"{n:,} {status}" for status, n in sorted(summary.completeness.items()) if status != "complete"]
+    if summary.failures:
+        words.append(f"{len(summary.failures):,} unreadable")
+    if summary.vanished:
+        words.append(f"{len(summary.vanished):,} vanished")
+    if summary.pruned:
+        words.append(f"{summary.pruned:,} marked deleted")
+    typer.echo(f"{summary.found:,} files: {', '.join(words)} → {uri}")
+
+
+def query(
+    sql: Annotated[str, typer.Argument(help="A SQL query over the tables of the catalog.", show_default=False)],
+    catalog: Catalog = None,
+    how: OutputFormat = Format.TABLE,
+    output: Output = None,
+) -> None:
+    """Run SQL on the catalog, read-only."""
+    from .output import write_table
+
+    with _open(catalog, read_only=True) as opened:
+        write_table(opened.sql(sql), how, output)
+
+
+def sequences(
+    pattern: Annotated[
+        str | None, typer.Argument(help="Part of a path, or a shell pattern.", show_default=False)
+    ] = None,
+    catalog: Catalog = None,
+    how: OutputFormat = Format.TABLE,
+    output: Output = None,
+    fail_on: FailOnOption = FailOn.NEVER,
+) -> int:
+    """Show sequences: frame ranges, missing frames, damaged frames, and frames that differ from the rest."""
+    from ..reports import sequence_reports
+    from .output import data_stream, print_to, write_table
+
+    with _open(catalog, read_only=True) as opened:
+        reports = sequence_reports(opened, pattern)
+    if how is Format.TABLE:
+        from .tables import sequence_lines
+
+        with data_stream(output) as stream:
+            for report in reports:
+                print_to(stream, *sequence_lines(report))
+    else:
+        from ..reports import as_arrow
+
+        write_table(as_arrow(reports), how, output)
+    bad = any(report.missing or report.bad for report in reports)
+    odd = any(report.odd for report in reports)
+    return 1 if (bad and fail_on is not FailOn.NEVER) or (odd and fail_on is FailOn.WARNING) else 0
+
+
+@db.command("create-schema")
+def create_schema(catalog: Catalog = None) -> None:
+    """Create the tables of the catalog; changes nothing where they are there."""
+    with _open(catalog) as opened:
+        opened.ensure_schema()
+        typer.echo(f"{opened.uri}: schema version {opened.status().schema_version}")
+
+
+@db.command("status")
+def status(catalog: Catalog = None) -> None:
+    """Show the catalog's version, its row counts and its size."""
+    with _open(catalog, read_only=True) as opened:
+        facts = opened.status()
+    typer.echo(f"catalog              {facts.uri}")
+    typer.echo(f"backend              {facts.server_version}")
+    typer.echo(f"schema version       {facts.schema_version}")
+    if facts.file_size_bytes is not None:
+        typer.echo(f"size                 {facts.file_size_bytes:,} bytes")
+    for table, rows in facts.row_counts.items():
+        typer.echo(f"{table:<20} {rows:,} rows")
+    for column, dimension in facts.vector_dimensions.items():
+        typer.echo(f"{column:<20} {dimension} dimensions")
+
+
+def demo(
+    folder: Annotated[str, typer.Argument(help="Where the show and its catalog go.")] = "demo",
+) -> None:
+    """Make a small show with real damage in it, ingest it, and say what is wrong with it."""
+    import shutil
+    import sys
+    from pathlib import Path
+
+    from ..demo import make_show
+    from ..ingest import ingest as ingest_files
+    from ..reports import sequence_reports
+    from .output import data_stream, print_to
+    from .tables import sequence_lines
+
+    root = Path(folder)
+    catalog_path = root / "catalog.duckdb"
+    try:
+        paths = make_show(root / "show")
+    except MissingExtraError:
+        raise
+    except OSError as problem:
+        raise ExrInspectorError(f"cannot write the show: {problem}") from None
+    typer.echo(f"wrote {len(paths)} files below {root / 'show'}")
+    with _open(f"duckdb:{catalog_path}") as opened:
+        summary = ingest_files([str(root / "show")], opened)
+        _tell(summary, opened.uri, False)
+        reports = sequence_reports(opened)
+    typer.echo("")
+    with data_stream(None) as stream:
+        for report in reports:
+            print_to(stream, *sequence_lines(report))
+    program = "exr-inspector" if shutil.which("exr-inspector") else sys.argv[0]
+    typer.echo(f"""
+Next, try:
+  {program} inspect {paths[0]}
+  {program} sequences --catalog duckdb:{catalog_path}
+  {program} query "SELECT compression, count(*) FROM parts GROUP BY 1" --catalog duckdb:{catalog_path}""")  # noqa: S608

@@ -1,0 +1,121 @@
+"""Every exception of the project: what happened, where, and what to do about it.
+
+    ExrInspectorError
+      ExrFormatError          the bytes break the OpenEXR file layout
+      SourceError             bytes cannot be had
+        SourceNotFoundError   … there is nothing at that place
+        NotAFileError         … a directory, FIFO, socket or device
+        SourceChangedError    … the file changed while it was read
+      CatalogError            the database refused or failed
+        CatalogLockedError    … another process writes to the DuckDB file
+        CatalogSchemaError    … its tables are not the ones this version knows
+        QueryError            … the SQL that was given is wrong
+      SettingsError           a setting, URI or option that cannot work
+      MissingExtraError       an optional dependency is not installed
+
+The class says `category` (one word for reports) and `retryable` (whether doing the same again can help);
+nobody parses texts. Every error keeps its constructor's arguments in `args`, so it crosses process borders.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ExrInspectorError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+    category: ClassVar[str] = "internal"
+    retryable: ClassVar[bool] = False
+
+
+class ExrFormatError(ExrInspectorError):
+    """The bytes break the OpenEXR file layout. `offset` counts from the start of the file."""
+
+    category = "format"
+
+    def __init__(self, code: str, offset: int, message: str) -> None:
+        super().__init__(code, offset, message)
+        self.code, self.offset, self.message = code, offset, message
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.code} at byte {self.offset})"
+
+
+class SourceError(ExrInspectorError):
+    """The bytes of a source cannot be read."""
+
+    category = "source"
+    code: ClassVar[str] = "unreadable"
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(place, reason)
+        self.place, self.reason = place, reason
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.reason}"
+
+
+class SourceNotFoundError(SourceError):
+    """There is nothing at the place that was named."""
+
+    category = "file_not_found"
+    code = "not_found"
+
+
+class NotAFileError(SourceError):
+    """The place is a directory, FIFO, socket or device: nothing with a size that can be read."""
+
+    category = "not_a_file"
+    code = "not_a_file"
+
+
+class SourceChangedError(SourceError):
+    """The file was replaced or rewritten while it was read, each time it was tried."""
+
+    retryable = True
+    code = "changed"
+
+
+class CatalogError(ExrInspectorError):
+    """The catalog refused or failed."""
+
+    category = "catalog"
+
+
+class CatalogLockedError(CatalogError):
+    """Another process holds the catalog open for writing."""
+
+    category = "locked"
+    retryable = True
+
+
+class CatalogSchemaError(CatalogError):
+    """The tables of the catalog are not the ones that this version knows."""
+
+    category = "schema"
+
+
+class QueryError(CatalogError):
+    """A query that was given cannot be run as it stands."""
+
+    category = "query"
+
+
+class SettingsError(ExrInspectorError):
+    """A setting, URI or option that cannot work."""
+
+    category = "settings"
+
+
+class MissingExtraError(ExrInspectorError):
+    """An optional dependency is needed and not installed."""
+
+    category = "missing_extra"
+
+    def __init__(self, extra: str, needed_for: str) -> None:
+        super().__init__(extra, needed_for)
+        self.extra, self.needed_for = extra, needed_for
+
+    def __str__(self) -> str:
+        return f"{self.needed_for} needs an optional package: pip install 'exr-inspector[{self.extra}]'"

@@ -1,0 +1,31 @@
+"""The OpenEXR file format: bytes in, `Header` and chunk report out, or `ExrFormatError`.
+
+Knows nothing of files, networks, catalogs or settings; imports nothing of the project but its errors.
+"""
+
+from .attributes import Attribute, Note, decode
+from .channels import Channel, split_name, view_of
+from .chunks import ChunkReport, PartChunks, read_chunks
+from .geometry import Level, chunk_counts, levels
+from .header import Header, HeaderCutError, Limits, Part, Problem, read_header
+
+__all__ = [
+    "Attribute",
+    "Channel",
+    "ChunkReport",
+    "Header",
+    "HeaderCutError",
+    "Level",
+    "Limits",
+    "Note",
+    "Part",
+    "PartChunks",
+    "Problem",
+    "chunk_counts",
+    "decode",
+    "levels",
+    "read_chunks",
+    "read_header",
+    "split_name",
+    "view_of",
+]

@@ -1,0 +1,351 @@
+"""Whether a file is whole: its offset table, and a walk over the leaders of its chunks, without decoding a pixel.
+
+Source: "OpenEXR File Layout", sections Offset Tables and Chunk Layout. An entry of 0 is a chunk that was never
+written; an entry or a chunk past the end is one that was cut off; the leader of a chunk says which one it is.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass
+from operator import itemgetter
+from struct import Struct
+from sys import byteorder
+
+from .geometry import Level, chunk_counts, levels, lines_per_chunk, unpacked_bytes
+from .header import PART_TYPES, Header, Limits, Part, Problem
+from .missing import describe_missing
+
+Read = Callable[[int, int], bytes]  # offset, length → the bytes there, fewer at the end of the file
+
+# What was found out about each chunk; describe_missing() puts it into words.
+NEVER_WRITTEN, PRESENT, CUT, ZERO_FILLED, BROKEN, CUT_OFF = range(6)  # cut in its middle, or gone as a whole
+
+_ZLIB_COMPRESSIONS = ("ZIP", "ZIPS", "PXR24")
+_DEEP_OFFSET_LIMIT = 1 << 48
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartChunks:
+    """The chunks of one part. `packed_bytes` is None where the chunks were not walked."""
+
+    part_index: int
+    chunk_count: int | None
+    chunks_present: int | None
+    missing: str | None  # in words: "lines 540-1079", "tiles (3,2) level 0", "all"
+    packed_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkReport:
+    """Whether the file is whole: complete, incomplete, truncated, corrupt or unknown; and what is missing."""
+
+    completeness: str
+    parts: tuple[PartChunks, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def chunk_count(self) -> int | None:
+        """Chunks of the whole file, None where a part's count is not known."""
+        return _sum([part.chunk_count for part in self.parts])
+
+    @property
+    def chunks_present(self) -> int | None:
+        """Chunks that are there."""
+        return _sum([part.chunks_present for part in self.parts])
+
+    @property
+    def missing(self) -> str | None:
+        """What is missing, in words; None when nothing is."""
+        said = [(part.part_index, part.missing) for part in self.parts if part.missing]
+        if not said:
+            return None
+        if len(self.parts) == 1:
+            return said[0][1]
+        return "; ".join(f"part {index}: {words}" for index, words in said)
+
+
+def _sum(numbers: list[int | None]) -> int | None:
+    known = [n for n in numbers if n is not None]
+    return sum(known) if len(known) == len(numbers) else None
+
+
+def read_chunks(
+    header: Header,
+    read: Read,
+    size: int,
+    *,
+    walk: bool = True,
+    limits: Limits = Limits(),  # noqa: B008 (frozen)
+) -> ChunkReport:
+    """What of the chunks of a file of `size` bytes is there.
+
+    Reads the offset table, and with `walk` the leader of each chunk (20 bytes or so a chunk). Without it a chunk
+    counts as present when its offset is inside the file. Bit rot inside a chunk's data is not seen.
+    """
+    counts = chunk_counts(header.parts)
+    known = [n for n in counts if n is not None]
+    problems = _count_mismatches(header.parts, counts)
+    if len(known) < len(counts):
+        uncounted = [part for part, count in zip(header.parts, counts, strict=True) if count is None]
+        completeness = "unknown" if all(map(_is_of_the_future, uncounted)) else "corrupt"
+        return ChunkReport(completeness=completeness, parts=_unknown_parts(counts), problems=tuple(problems))
+    if sum(known) > limits.chunks:
+        problems.append(Problem("too_many_chunks", f"{sum(known)} chunks; {limits.chunks} are looked at"))
+        return ChunkReport(completeness="unknown", parts=_unknown_parts(counts), problems=tuple(problems))
+    data_start = header.header_bytes + 8 * sum(known)
+    if size < data_start:
+        message = f"the offset table ends at byte {data_start}, the file at {size}"
+        problems.append(Problem("offset_table_cut", message, byte_offset=header.header_bytes))
+        parts = tuple(_absent_part(part, n) for part, n in zip(header.parts, known, strict=True))
+        return ChunkReport(completeness="truncated", parts=parts, problems=tuple(problems))
+    table = array("Q", read(header.header_bytes, 8 * sum(known)))
+    if byteorder == "big":
+        table.byteswap()
+    walks, at = [], 0
+    end_limit = _end_limit(header.parts, data_start, sum(known))
+    for part, count in zip(header.parts, known, strict=True):
+        part_walk = _PartWalk(part, header.is_multipart, table[at : at + count], data_start, size, end_limit)
+        part_walk.walk(read) if walk else part_walk.check_offsets()
+        walks.append(part_walk)
+        at += count
+    if walk:
+        in_order = _in_file_order(walks)
+        _mark_overlaps(in_order)
+        _mark_zero_tails(in_order, walks, read)
+    return ChunkReport(
+        completeness=_judge(walks, problems),
+        parts=tuple(w.result(walked=walk) for w in walks),
+        problems=tuple(problems + [p for w in walks for p in w.problems()]),
+    )
+
+
+def _count_mismatches(parts: tuple[Part, ...], counts: list[int | None]) -> list[Problem]:
+    problems = []
+    for part, count in zip(parts, counts, strict=True):
+        stored = part.value("chunkCount", "int")
+        if stored is not None and count is not None and stored != count:
+            message = f"chunkCount says {stored}, the windows and the compression make it {count}"
+            problems.append(Problem("chunk_count_mismatch", message, part.part_index, "chunkCount"))
+    return problems
+
+
+def _is_of_the_future(part: Part) -> bool:
+    """Whether a part's chunks cannot be counted for a code or type that is not known, and not for a broken header."""
+    if part.part_type is not None and part.part_type not in PART_TYPES:
+        return True
+    compression = part.by_name.get("compression")
+    return (
+        part.data_window is not None
+        and compression is not None
+        and compression.attr_type == "compression"
+        and len(compression.raw) == 1
+        and compression.value is None
+    )
+
+
+def _unknown_parts(counts: list[int | None]) -> tuple[PartChunks, ...]:
+    return tuple(
+        PartChunks(part_index=i, chunk_count=n, chunks_present=None, missing=None, packed_bytes=None)
+        for i, n in enumerate(counts)
+    )
+
+
+def _absent_part(part: Part, count: int) -> PartChunks:
+    return PartChunks(part_index=part.part_index, chunk_count=count, chunks_present=0, missing="all", packed_bytes=0)
+
+
+def _end_limit(parts: tuple[Part, ...], data_start: int, count: int) -> int:
+    """An offset above this cannot be in a file with these headers: no codec makes flat pixels larger."""
+    total = 0
+    for part in parts:
+        unpacked = unpacked_bytes(part)
+        if unpacked is None:
+            return _DEEP_OFFSET_LIMIT
+        total += unpacked
+    return data_start + 2 * total + 64 * count + (1 << 20)
+
+
+def _judge(walks: list[_PartWalk], problems: list[Problem]) -> str:
+    states = {state for w in walks for state in set(w.states)}
+    if BROKEN in states or any(w.misplaced for w in walks) or problems:
+        return "corrupt"
+    if CUT in states or CUT_OFF in states:
+        return "truncated"
+    return "incomplete" if states - {PRESENT} else "complete"
+
+
+Chunk = tuple[int, int, int]  # begin, end, slot of the offset table
+
+
+class _PartWalk:
+    """The walk over one part: a state for each slot of its offset table."""
+
+    def __init__(
+        self, part: Part, multipart: bool, offsets: array[int], data_start: int, size: int, end_limit: int
+    ) -> None:
+        self.part, self.offsets = part, offsets
+        self.data_start, self.size, self.end_limit = data_start, size, end_limit
+        self.states = bytearray(len(offsets))
+        self.misplaced = 0  # entries that point to the chunk of another entry
+        self.levels = levels(part) if part.is_tiled else []
+        self.chunks: list[Chunk] = []
+        self._multipart = multipart
+        layout = "i" * multipart + ("iiii" if part.is_tiled else "i") + ("QQQ" if part.is_deep else "i")
+        self.leader = Struct("<" + layout)
+        self._slot_of = self._tile_slot() if part.is_tiled else self._line_slot()
+
+    def check_offsets(self) -> None:
+        """States from the offset table alone."""
+        if self.offsets and min(self.offsets) >= self.data_start and max(self.offsets) <= self._last_offset():
+            self.states = bytearray([PRESENT]) * len(self.offsets)
+            return
+        for slot, offset in enumerate(self.offsets):
+            if offset:
+                self.states[slot] = self._offset_state(offset)
+
+    def _last_offset(self) -> int:
+        return min(self.end_limit, self.size - self.leader.size)
+
+    def _offset_state(self, offset: int) -> int:
+        if offset < self.data_start or offset > self.end_limit:
+            return BROKEN
+        if offset >= self.size:
+            return CUT_OFF
+        return CUT if offset + self.leader.size > self.size else PRESENT
+
+    def walk(self, read: Read) -> None:
+        """States from the offset table and the leader of each chunk."""
+        displaced: list[Chunk] = []
+        unpack, leader_size, states, slot_of = self.leader.unpack, self.leader.size, self.states, self._slot_of
+        first, index, deep = int(self._multipart), self.part.part_index, self.part.is_deep
+        last = -3 if deep else -1
+        lowest, highest = self.data_start, self._last_offset()
+        for slot, offset in enumerate(self.offsets):
+            if not lowest <= offset <= highest:
+                if offset:
+                    states[slot] = self._offset_state(offset)
+                continue
+            leader = read(offset, leader_size)
+            if len(leader) < leader_size:  # the file became shorter
+                states[slot] = CUT
+                continue
+            fields = unpack(leader)
+            packed = fields[-1] if not deep else fields[-3] + fields[-2]
+            own_slot = slot_of(fields[first:last])
+            if packed <= 0 or own_slot is None or (first and fields[0] != index):
+                states[slot] = BROKEN if any(fields) else ZERO_FILLED
+            elif own_slot == slot:
+                self._add((offset, offset + leader_size + packed, slot))
+            else:
+                displaced.append((offset, offset + leader_size + packed, own_slot))
+        for chunk in displaced:
+            if self.offsets[chunk[2]] or states[chunk[2]] != NEVER_WRITTEN:
+                self.misplaced += 1
+            else:
+                self._add(chunk)
+
+    def _add(self, chunk: Chunk) -> None:
+        self.states[chunk[2]] = PRESENT if chunk[1] <= self.size else CUT
+        self.chunks.append(chunk)
+
+    @property
+    def packed_bytes(self) -> int:
+        """Bytes of the chunks that were found, without their leaders, up to the end of the file."""
+        return sum(min(end, self.size) - begin for begin, end, _ in self.chunks) - self.leader.size * len(self.chunks)
+
+    def _line_slot(self) -> Callable[[tuple[int, ...]], int | None]:
+        window, lines, count = self.part.data_window, lines_per_chunk(self.part), len(self.offsets)
+
+        def slot(coordinates: tuple[int, ...]) -> int | None:
+            if window is None or lines is None:
+                return None
+            number, rest = divmod(coordinates[0] - window.yMin, lines)
+            return number if not rest and 0 <= number < count else None
+
+        return slot
+
+    def _tile_slot(self) -> Callable[[tuple[int, ...]], int | None]:
+        first_slots: dict[tuple[int, int], tuple[int, Level]] = {}
+        at = 0
+        for level in self.levels:
+            first_slots[level.level_x, level.level_y] = at, level
+            at += level.tiles_x * level.tiles_y
+
+        def slot(coordinates: tuple[int, ...]) -> int | None:
+            x, y, level_x, level_y = coordinates
+            at, level = first_slots.get((level_x, level_y), (0, None))
+            if level is None or not (0 <= x < level.tiles_x and 0 <= y < level.tiles_y):
+                return None
+            return at + y * level.tiles_x + x
+
+        return slot
+
+    def problems(self) -> list[Problem]:
+        """Broken entries and chunks, once a part."""
+        found, index = [], self.part.part_index
+        broken = self.states.count(BROKEN)
+        if broken:
+            message = f"{broken} chunks have offsets, leaders or sizes that cannot be"
+            at = self.offsets[self.states.index(BROKEN)]
+            found.append(Problem("bad_chunk", message, index, byte_offset=min(at, (1 << 63) - 1)))
+        if self.misplaced:
+            message = f"{self.misplaced} entries of the offset table point to the chunk of another entry"
+            found.append(Problem("misplaced_chunk", message, index))
+        return found
+
+    def result(self, *, walked: bool) -> PartChunks:
+        """What goes into the report."""
+        window = self.part.data_window
+        return PartChunks(
+            part_index=self.part.part_index,
+            chunk_count=len(self.states),
+            chunks_present=self.states.count(PRESENT),
+            missing=describe_missing(self.states, window, lines_per_chunk(self.part), self.levels),
+            packed_bytes=self.packed_bytes if walked else None,
+        )
+
+
+FileChunk = tuple[int, int, int, _PartWalk]  # begin, end, slot, and the walk over its part
+
+
+def _in_file_order(walks: list[_PartWalk]) -> list[FileChunk]:
+    """The chunks of all parts."""
+    chunks = [(*chunk, w) for w in walks for chunk in w.chunks]
+    chunks.sort(key=itemgetter(0))
+    return chunks
+
+
+def _mark_overlaps(chunks: list[FileChunk]) -> None:
+    """Chunks that begin inside another one are broken, and so is that one."""
+    end = 0
+    before: tuple[int, _PartWalk] | None = None
+    for chunk_begin, chunk_end, slot, w in chunks:
+        if chunk_begin < end and before is not None:
+            w.states[slot] = BROKEN
+            before[1].states[before[0]] = BROKEN
+        if chunk_end > end:
+            end, before = chunk_end, (slot, w)
+
+
+def _mark_zero_tails(chunks: list[FileChunk], walks: list[_PartWalk], read: Read) -> None:
+    """Chunks whose end is zero-filled: the last one of the file, and each one before a zero-filled leader.
+
+    A zlib stream ends with an Adler-32, which is never 0 for pixels; other codecs are left alone.
+    """
+    if not chunks:
+        return
+    begins = [chunk[0] for chunk in chunks]
+    holes = [w.offsets[slot] for w in walks for slot, state in enumerate(w.states) if state == ZERO_FILLED]
+    suspects = {len(chunks) - 1, *(bisect_right(begins, hole) - 1 for hole in holes)} - {-1}
+    for begin, end, slot, w in (chunks[number] for number in suspects):
+        if w.states[slot] != PRESENT or w.part.is_deep:
+            continue
+        if w.part.value("compression", "compression") not in _ZLIB_COMPRESSIONS:
+            continue
+        head = read(begin + w.leader.size, 2)
+        is_zlib = len(head) == 2 and head[0] & 15 == 8 and int.from_bytes(head, "big") % 31 == 0
+        if is_zlib and read(end - 4, 4) == b"\0\0\0\0":
+            w.states[slot] = ZERO_FILLED

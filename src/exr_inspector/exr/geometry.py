@@ -1,0 +1,117 @@
+"""How a part is cut into chunks: lines per chunk, mip and rip levels, tiles, and sizes before compression.
+
+Source: "OpenEXR File Layout", sections Chunk Layout, Levels and Tiles; the lines per chunk of the codes from
+HTJ2K256 on were measured on files written by OpenEXR 3.5.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .channels import SAMPLE_BYTES, samples_along
+from .header import Part
+
+LINES_PER_CHUNK = {
+    "NONE": 1,
+    "RLE": 1,
+    "ZIPS": 1,
+    "ZIP": 16,
+    "PIZ": 32,
+    "PXR24": 16,
+    "B44": 32,
+    "B44A": 32,
+    "DWAA": 32,
+    "DWAB": 256,
+    "HTJ2K256": 256,
+    "HTJ2K32": 32,
+    "LJ2K": 256,
+    "ZSTD": 1,
+}
+
+
+class Level(NamedTuple):
+    """One resolution level of a tiled part: its numbers, its size in pixels, and its tiles."""
+
+    level_x: int
+    level_y: int
+    width: int
+    height: int
+    tiles_x: int
+    tiles_y: int
+
+
+def levels(part: Part) -> list[Level]:
+    """The levels of a tiled part in the order of the offset table; empty where the header does not say.
+
+    A level is half the size of the one before, down to 1; windows are never scaled, only their sizes.
+    """
+    window, tiles = part.data_window, part.tiles
+    if window is None or tiles is None or 0 in (tiles.xSize, tiles.ySize):
+        return []
+    width, height = window.xMax - window.xMin + 1, window.yMax - window.yMin + 1
+    if width < 1 or height < 1 or tiles.roundingMode is None:
+        return []
+    round_up = tiles.roundingMode == "ROUND_UP"
+
+    def count(size: int) -> int:
+        return (size - 1).bit_length() + 1 if round_up else size.bit_length()
+
+    def size_at(size: int, level: int) -> int:
+        return max((size + (1 << level) - 1 if round_up else size) >> level, 1)
+
+    if tiles.levelMode == "ONE_LEVEL":
+        numbers = [(0, 0)]
+    elif tiles.levelMode == "MIPMAP_LEVELS":
+        numbers = [(n, n) for n in range(count(max(width, height)))]
+    elif tiles.levelMode == "RIPMAP_LEVELS":
+        numbers = [(x, y) for y in range(count(height)) for x in range(count(width))]
+    else:
+        return []
+    found = []
+    for x, y in numbers:
+        w, h = size_at(width, x), size_at(height, y)
+        found.append(Level(x, y, w, h, -(-w // tiles.xSize), -(-h // tiles.ySize)))
+    return found
+
+
+def lines_per_chunk(part: Part) -> int | None:
+    """Scan lines in one chunk of a scan line part, None where the compression is not known."""
+    return LINES_PER_CHUNK.get(part.value("compression", "compression"))
+
+
+def chunk_count(part: Part) -> int | None:
+    """How many chunks the part has when it is whole, None where its header does not say."""
+    if part.is_tiled:
+        return sum(level.tiles_x * level.tiles_y for level in levels(part)) or _stored_count(part)
+    window, lines = part.data_window, lines_per_chunk(part)
+    if window is None or lines is None or window.yMax < window.yMin or part.part_type is None:
+        return _stored_count(part)
+    if part.part_type not in ("scanlineimage", "deepscanline"):
+        return _stored_count(part)
+    return -(-(window.yMax - window.yMin + 1) // lines)
+
+
+def _stored_count(part: Part) -> int | None:
+    count = part.value("chunkCount", "int")
+    return count if count is not None and count > 0 else None
+
+
+def chunk_counts(parts: tuple[Part, ...]) -> list[int | None]:
+    """The chunk count of every part."""
+    return [chunk_count(part) for part in parts]
+
+
+def unpacked_bytes(part: Part) -> int | None:
+    """Bytes of all pixels of a flat part before compression, all levels; None for deep or unknown parts."""
+    window = part.data_window
+    if window is None or part.is_deep or not part.channels:
+        return None
+    if part.is_tiled:
+        sample = sum(SAMPLE_BYTES.get(c.channel_type or "", 4) for c in part.channels)
+        return sample * sum(level.width * level.height for level in levels(part))
+    return sum(
+        SAMPLE_BYTES.get(c.channel_type or "", 4)
+        * samples_along(window.xMin, window.xMax, c.x_sampling)
+        * samples_along(window.yMin, window.yMax, c.y_sampling)
+        for c in part.channels
+    )

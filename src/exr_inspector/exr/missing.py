@@ -1,0 +1,86 @@
+"""What of a part is missing, in words a person can act on: "lines 540-1079", "tiles (3,2) level 0", "all"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from .attributes import Box2i
+from .geometry import Level
+
+# The states of chunks.py that mean a chunk is there, cut off, or zero-filled.
+PRESENT, CUT, ZERO_FILLED = 1, 2, 3
+
+_MOST_RANGES = 8
+
+
+def describe_missing(
+    states: bytes | bytearray, window: Box2i | None, lines: int | None, levels: Sequence[Level]
+) -> str | None:
+    """The chunks whose state is not PRESENT, None when there are none."""
+    absent = len(states) - states.count(PRESENT)
+    if not absent:
+        return None
+    if absent == len(states) and CUT not in states:
+        return "all" + (" (zero-filled)" if ZERO_FILLED in states else "")
+    if levels:
+        words = _tiles(states, levels)
+    elif window is not None and lines is not None:
+        words = _lines(states, window, lines)
+    else:
+        words = _some([_range("", first, last) for first, last in _runs(states)], "chunks ")
+    return words + (" (zero-filled)" if ZERO_FILLED in states else "")
+
+
+def _runs(states: bytes | bytearray, begin: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
+    """First and last position of each run of chunks that are not present."""
+    first = None
+    stop = len(states) if end is None else end
+    for at in range(begin, stop):
+        if states[at] == PRESENT:
+            if first is not None:
+                yield first, at - 1
+            first = None
+        elif first is None:
+            first = at
+    if first is not None:
+        yield first, stop - 1
+
+
+def _range(prefix: str, first: int, last: int) -> str:
+    return f"{prefix}{first}" if first == last else f"{prefix}{first}-{last}"
+
+
+def _some(ranges: list[str], noun: str) -> str:
+    text = noun + ", ".join(ranges[:_MOST_RANGES])
+    return text if len(ranges) <= _MOST_RANGES else f"{text} and {len(ranges) - _MOST_RANGES} more ranges"
+
+
+def _lines(states: bytes | bytearray, window: Box2i, lines: int) -> str:
+    def line_range(first: int, last: int) -> str:
+        return _range("", window.yMin + first * lines, min(window.yMin + (last + 1) * lines - 1, window.yMax))
+
+    ranges = [line_range(first, last) for first, last in _runs(states)]
+    one_line = len(ranges) == 1 and "-" not in ranges[0].removeprefix("-")
+    text = _some(ranges, "line " if one_line else "lines ")
+    cut = states.find(CUT)
+    return f"{text} ({line_range(cut, cut)} in part)" if cut >= 0 else text
+
+
+def _tiles(states: bytes | bytearray, levels: Sequence[Level]) -> str:
+    texts, at = [], 0
+    rip = any(level.level_x != level.level_y for level in levels)
+    for level in levels:
+        count = level.tiles_x * level.tiles_y
+        name = f"level ({level.level_x},{level.level_y})" if rip else f"level {level.level_x}"
+        runs = [(first - at, last - at) for first, last in _runs(states, at, at + count)]
+        if runs == [(0, count - 1)] and count > 1:
+            texts.append(f"all tiles {name}")
+        elif runs:
+
+            def tile(number: int, across: int = level.tiles_x) -> str:
+                return f"({number % across},{number // across})"
+
+            ranges = [tile(a) if a == b else f"{tile(a)}-{tile(b)}" for a, b in runs]
+            texts.append(f"{_some(ranges, 'tiles ')} {name}")
+        at += count
+    return "; ".join(texts[:_MOST_RANGES]) + ("; …" if len(texts) > _MOST_RANGES else "")

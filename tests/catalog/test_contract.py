@@ -1,0 +1,424 @@
+"""What every catalog promises, whatever stands behind it."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+from itertools import groupby
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from exr_inspector.catalog import FileStamp, IngestError, PersistOutcome, SeenFile
+from exr_inspector.catalog.rows import RowBatch, from_inspections
+from exr_inspector.catalog.schema import CHILD_TABLES, TABLES, VERSION
+from exr_inspector.errors import CatalogError, QueryError
+
+from .exr_bytes import attribute, inspection, text
+
+NOON = datetime(2024, 5, 1, 12, 0, 0, 123456, tzinfo=timezone.utc)
+TIMES = {"inspection_timestamp", "last_inspected", "first_seen", "last_seen"}
+
+A = inspection("s3://renders/a.1001.exr")
+A_AGAIN = inspection("s3://renders/a.1001.exr", text("note", "rendered again"))
+B = inspection("s3://renders/b.1001.exr", channels="AZ")
+C = inspection("s3://renders/c.exr")
+
+
+def path_of(one):
+    return one.file.file_path_normalized
+
+
+def stamp_of(one):
+    return FileStamp(file_path_normalized=path_of(one), size_bytes=one.file.size_bytes, mtime=one.file.mtime)
+
+
+def error_at(path, message="it ends inside its header", size_bytes=7, mtime=NOON):
+    return IngestError(
+        file_path_normalized=path, size_bytes=size_bytes, mtime=mtime,
+        code="truncated", message=message, byte_offset=7,
+    )  # fmt: skip
+
+
+def rows(catalog, query, params=None):
+    return catalog.sql(query, params).to_pylist()
+
+
+def file_row(catalog, one):
+    (row,) = rows(catalog, "SELECT * FROM files WHERE file_id = ?", [one.file.file_id])
+    return row
+
+
+def current(catalog):
+    """The file_id of the current version of each path."""
+    found = rows(catalog, "SELECT file_path_normalized AS path, file_id FROM files WHERE is_current")
+    assert len({row["path"] for row in found}) == len(found), "a path has two current versions"
+    return {row["path"]: row["file_id"] for row in found}
+
+
+def all_rows(catalog, but=TIMES):
+    """Every row of every table, in a fixed order, up to the times at which things were done."""
+    return {
+        table: sorted(
+            (
+                {key: value for key, value in row.items() if key not in but}
+                for row in rows(catalog, f"SELECT * FROM {table}")
+            ),
+            key=repr,
+        )
+        for table in TABLES
+        if table != "schema_version"
+    }
+
+
+def live_paths(catalog, prefix=""):
+    return sorted(path for batch in catalog.current_paths(prefix) for path in batch)
+
+
+# ── persist ────────────────────────────────────────────────
+
+
+def test_what_is_stored_is_what_was_seen(catalog):
+    odd = inspection(
+        "s3://renders/ö.0001.exr", text("note", 'null \0 and "ü" 🎬'), attribute("x", "ourType", b"\0\xff"),
+        mtime=NOON,
+    )  # fmt: skip
+    catalog.persist([A, odd])
+    batch = from_inspections([A, odd])
+    for table in CHILD_TABLES:
+        stored = catalog.sql(f"SELECT * FROM {table}")
+        assert stored.column_names == TABLES[table].names
+        assert Counter(map(repr, stored.to_pylist())) == Counter(map(repr, batch.tables[table].to_pylist()))
+    for one, expected in zip((A, odd), batch.tables["files"].to_pylist(), strict=True):
+        row = file_row(catalog, one)
+        assert {key: row[key] for key in expected} == expected
+        assert (row["is_current"], row["deleted_at"], row["inspection_count"]) == (True, None, 1)
+
+
+def test_the_columns_of_files_are_those_of_the_schema(catalog):
+    assert catalog.sql("SELECT * FROM files").column_names == TABLES["files"].names
+
+
+def test_times_are_utc(catalog):
+    """A time given in another zone is stored, and compared with, as the same moment."""
+    before = datetime.now(timezone.utc)
+    catalog.persist([inspection("s3://renders/a.exr", mtime=NOON.astimezone(timezone(timedelta(hours=9))))])
+    (row,) = rows(catalog, "SELECT mtime, inspection_timestamp FROM files WHERE mtime = ?", [NOON])
+    assert row["mtime"] == NOON.replace(tzinfo=None)
+    written = row["inspection_timestamp"].replace(tzinfo=timezone.utc)
+    assert before <= written <= datetime.now(timezone.utc)
+
+
+def test_a_known_file_is_counted_and_nothing_else(catalog):
+    (first,) = catalog.persist([A])
+    before, stored = file_row(catalog, A), all_rows(catalog)
+    (second,) = catalog.persist([A])
+    after = file_row(catalog, A)
+    assert (first, second) == (
+        PersistOutcome(file_id=A.file.file_id, inserted=True),
+        PersistOutcome(file_id=A.file.file_id, inserted=False),
+    )
+    assert after["inspection_count"] == 2
+    assert after["last_inspected"] > before["last_inspected"]
+    assert after["inspection_timestamp"] == before["inspection_timestamp"]
+    assert all_rows(catalog, TIMES | {"inspection_count"}) == {
+        table: [{k: v for k, v in row.items() if k != "inspection_count"} for row in found]
+        for table, found in stored.items()
+    }
+
+
+def test_a_batch_may_hold_a_file_more_than_once(catalog):
+    outcomes = catalog.persist([A, B, A, A])
+    assert [outcome.inserted for outcome in outcomes] == [True, True, False, False]
+    assert file_row(catalog, A)["inspection_count"] == 3
+    outcomes = catalog.persist([A, C, A])
+    assert [outcome.inserted for outcome in outcomes] == [False, True, False]
+    assert file_row(catalog, A)["inspection_count"] == 5
+    assert catalog.status().row_counts["parts"] == 3
+
+
+def test_a_new_version_of_a_path_becomes_the_current_one_and_history_stays(catalog):
+    catalog.persist([A, B])
+    catalog.persist([A_AGAIN])
+    assert current(catalog) == {path_of(A): A_AGAIN.file.file_id, path_of(B): B.file.file_id}
+    assert file_row(catalog, A)["is_current"] is False
+    assert catalog.status().row_counts["files"] == 3
+
+
+def test_an_old_version_that_comes_back_is_current_again(catalog):
+    catalog.persist([A])
+    catalog.persist([A_AGAIN])
+    catalog.persist([A])
+    assert current(catalog) == {path_of(A): A.file.file_id}
+
+
+@pytest.mark.parametrize("known", [(), (A,), (A_AGAIN,), (A, A_AGAIN)], ids=["none", "one", "other", "both"])
+def test_of_two_versions_in_one_batch_the_last_is_current(catalog, known):
+    catalog.persist(known)
+    catalog.persist([A, A_AGAIN])
+    assert current(catalog) == {path_of(A): A_AGAIN.file.file_id}
+    catalog.persist([A, A_AGAIN, A])
+    assert current(catalog) == {path_of(A): A.file.file_id}
+
+
+def test_a_batch_may_be_large(catalog):
+    """More files than a backend can name in one statement."""
+    many = [inspection(f"s3://renders/{number:05}.exr") for number in range(4_100)]
+    assert all(outcome.inserted for outcome in catalog.persist(many))
+    again = [inspection(f"s3://renders/{number:05}.exr", text("note", "again")) for number in range(4_100)]
+    assert all(outcome.inserted for outcome in catalog.persist(again))
+    assert not any(outcome.inserted for outcome in catalog.persist(again))
+    assert current(catalog) == {path_of(one): one.file.file_id for one in again}
+
+
+def test_nothing_to_persist_is_nothing_to_do(catalog):
+    assert catalog.persist([]) == []
+    assert catalog.persist_rows(from_inspections([])) == []
+    catalog.record_errors([])
+    assert catalog.mark_deleted([]) == 0
+    assert catalog.seen([]) == {}
+
+
+def test_a_batch_that_fails_leaves_nothing(catalog):
+    """The last table is refused: of a file, all rows are there or none."""
+    catalog.persist([A])
+    before = all_rows(catalog, ())
+    tables = from_inspections([A, B]).tables
+    columns = tables["attributes"].to_pydict()
+    columns["attr_name"][-1] = None
+    nullable = pa.schema([column.with_nullable(True) for column in TABLES["attributes"]])
+    broken = RowBatch(tables | {"attributes": pa.table(columns, schema=nullable)})
+    with pytest.raises(CatalogError):
+        catalog.persist_rows(broken)
+    assert all_rows(catalog, ()) == before
+    assert [outcome.inserted for outcome in catalog.persist([A, B])] == [False, True]
+
+
+VERSIONS = [A, A_AGAIN, B, C]
+
+
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(persisted=st.lists(st.tuples(st.sampled_from(VERSIONS), st.integers(0, 3)), min_size=1, max_size=8))
+def test_rows_do_not_depend_on_how_inspections_are_grouped(new_catalog, persisted):
+    """One by one, in one batch, or in any groups between."""
+    one_by_one, one_batch, groups = new_catalog(), new_catalog(), new_catalog()
+    outcomes = [outcome for one, _ in persisted for outcome in one_by_one.persist([one])]
+    assert one_batch.persist([one for one, _ in persisted]) == outcomes
+    for _, group in groupby(persisted, key=lambda item: item[1]):
+        groups.persist([one for one, _ in group])
+    assert all_rows(one_by_one) == all_rows(one_batch) == all_rows(groups)
+    last = {path_of(one): one.file.file_id for one, _ in persisted}
+    assert current(one_by_one) == last
+
+
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), persisted=st.lists(st.sampled_from(VERSIONS), min_size=1, max_size=8))
+def test_rows_do_not_depend_on_the_order_of_inspections(new_catalog, data, persisted):
+    """But for which version of a path is current: the last one is."""
+    other_order = data.draw(st.permutations(persisted))
+    first, second = new_catalog(), new_catalog()
+    first.persist(persisted)
+    for one in other_order:
+        second.persist([one])
+    but = TIMES | {"is_current"}
+    assert all_rows(first, but) == all_rows(second, but)
+    assert current(first).keys() == current(second).keys()
+
+
+def test_threads_may_share_a_catalog(catalog):
+    """However many persist the same file at once, it has one set of rows, and every time is counted."""
+    own = [inspection(f"s3://renders/t.{number:04}.exr") for number in range(8)]
+
+    def work(one):
+        for _ in range(3):
+            catalog.persist([A, one])
+            catalog.seen([stamp_of(A)])
+            catalog.sql("SELECT count(*) FROM attributes")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, own))
+    assert file_row(catalog, A)["inspection_count"] == 24
+    assert catalog.status().row_counts["parts"] == 9
+    assert len(current(catalog)) == 9
+
+
+# ── errors ────────────────────────────────────────────────
+
+
+def test_an_error_is_noted_once_and_counted(catalog):
+    catalog.record_errors([error_at("s3://renders/x.exr", "first"), error_at("s3://renders/y.exr")])
+    (before,) = rows(catalog, "SELECT * FROM ingest_errors WHERE file_path_normalized = 's3://renders/x.exr'")
+    catalog.record_errors([error_at("s3://renders/x.exr", "second"), error_at("s3://renders/x.exr", "third", 9)])
+    (after,) = rows(catalog, "SELECT * FROM ingest_errors WHERE file_path_normalized = 's3://renders/x.exr'")
+    assert (before["message"], before["count"], before["size_bytes"]) == ("first", 1, 7)
+    assert (after["message"], after["count"], after["size_bytes"]) == ("third", 3, 9)
+    assert after["first_seen"] == before["first_seen"]
+    assert after["last_seen"] > before["last_seen"]
+    assert (after["code"], after["byte_offset"], after["mtime"]) == (
+        "truncated",
+        7,
+        NOON.replace(tzinfo=None),
+    )
+
+
+def test_a_path_in_error_has_no_current_version(catalog):
+    """What the catalog knows of it is not what lies there now."""
+    catalog.persist([A, B])
+    catalog.record_errors([error_at(path_of(A))])
+    assert current(catalog) == {path_of(B): B.file.file_id}
+    assert catalog.status().row_counts["files"] == 2
+
+
+@pytest.mark.parametrize("one", [A, A_AGAIN], ids=["same version", "new version"])
+def test_persisting_a_path_ends_its_error(catalog, one):
+    catalog.persist([A])
+    catalog.record_errors([error_at(path_of(A)), error_at("s3://renders/x.exr")])
+    catalog.persist([one])
+    assert current(catalog) == {path_of(A): one.file.file_id}
+    assert rows(catalog, "SELECT file_path_normalized AS path FROM ingest_errors") == [{"path": "s3://renders/x.exr"}]
+
+
+# ── seen, deleted ────────────────────────────────────────────────
+
+
+def test_a_file_is_seen_while_size_and_time_are_the_same(catalog):
+    old, new = (
+        inspection("s3://a.exr", mtime=NOON),
+        inspection("s3://a.exr", mtime=NOON + timedelta(seconds=1)),
+    )
+    catalog.persist([old, B])
+    unknown = FileStamp(file_path_normalized="s3://other.exr", size_bytes=1, mtime=None)
+    larger = FileStamp(file_path_normalized=path_of(old), size_bytes=old.file.size_bytes + 1, mtime=NOON)
+    assert catalog.seen([stamp_of(old), stamp_of(B), unknown]) == {
+        path_of(old): SeenFile(error=None),
+        path_of(B): SeenFile(error=None),  # has no time, as the stamp
+    }
+    assert catalog.seen([stamp_of(new)]) == catalog.seen([larger]) == {}
+    catalog.persist([new])
+    assert catalog.seen([stamp_of(old)]) == {}  # an old version is not what lies there
+    assert catalog.seen([stamp_of(new)]) == {path_of(new): SeenFile(error=None)}
+
+
+def test_a_file_in_error_is_seen_with_its_error(catalog):
+    path = "s3://renders/x.exr"
+    catalog.record_errors([error_at(path)])
+    seen = FileStamp(file_path_normalized=path, size_bytes=7, mtime=NOON)
+    grown = FileStamp(file_path_normalized=path, size_bytes=8, mtime=NOON)
+    assert catalog.seen([seen]) == {path: SeenFile(error="it ends inside its header (truncated)")}
+    assert catalog.seen([grown]) == {}
+
+
+def test_a_file_whose_size_was_not_known_is_not_seen(catalog):
+    catalog.record_errors([error_at("s3://x.exr", size_bytes=None, mtime=None)])
+    assert catalog.seen([FileStamp(file_path_normalized="s3://x.exr", size_bytes=7, mtime=None)]) == {}
+
+
+def test_current_paths_are_those_below_a_prefix(catalog):
+    catalog.persist([A, A_AGAIN, B, C, inspection("s3://renders_old/%/a.exr")])
+    catalog.record_errors([error_at("s3://renders/x.exr"), error_at(path_of(B))])
+    assert live_paths(catalog, "s3://renders/") == sorted([path_of(A), path_of(B), path_of(C), "s3://renders/x.exr"])
+    assert live_paths(catalog, "s3://renders_old/%") == ["s3://renders_old/%/a.exr"]
+    assert live_paths(catalog, "s3://%") == []
+
+
+def test_current_paths_come_in_batches_of_bounded_size_and_let_others_write(catalog):
+    many = [f"s3://renders/{number:06}.exr" for number in range(25_000)]
+    catalog.record_errors([error_at(path) for path in many])
+    found = []
+    for batch in catalog.current_paths("s3://renders/"):
+        assert 0 < len(batch) <= 10_000
+        found += batch
+        catalog.mark_deleted(batch[:1])
+        catalog.record_errors([error_at(batch[0])])
+    assert sorted(found) == many
+
+
+def test_a_deleted_file_keeps_its_rows_and_is_not_there(catalog):
+    catalog.persist([A, A_AGAIN, B])
+    assert catalog.mark_deleted([path_of(A), path_of(A), "s3://never/seen.exr"]) == 1
+    assert live_paths(catalog) == [path_of(B)]
+    assert catalog.seen([stamp_of(A_AGAIN)]) == {}
+    assert catalog.status().row_counts["files"] == 3
+    assert file_row(catalog, A_AGAIN)["deleted_at"] is not None
+    assert catalog.mark_deleted([path_of(A)]) == 0
+
+
+def test_a_deleted_file_may_come_back(catalog):
+    catalog.persist([A])
+    catalog.mark_deleted([path_of(A)])
+    assert [outcome.inserted for outcome in catalog.persist([A])] == [False]
+    assert file_row(catalog, A)["deleted_at"] is None
+    assert live_paths(catalog) == [path_of(A)]
+
+
+def test_a_deleted_path_has_no_error_any_more(catalog):
+    catalog.persist([A])
+    catalog.record_errors([error_at(path_of(A)), error_at("s3://renders/x.exr")])
+    assert catalog.mark_deleted([path_of(A), "s3://renders/x.exr"]) == 2
+    assert live_paths(catalog) == []
+    assert catalog.status().row_counts["ingest_errors"] == 0
+
+
+# ── sql, status, schema ────────────────────────────────────────────────
+
+
+def test_queries_take_parameters_by_position_or_name(catalog):
+    catalog.persist([A, B])
+    query = "SELECT channel_name FROM channels WHERE file_id = {} AND channel_type = {} ORDER BY channel_index"
+    by_position = catalog.sql(query.format("?", "?"), (B.file.file_id, "HALF"))
+    by_name = catalog.sql(query.format("$id", "$type"), {"id": B.file.file_id, "type": "HALF"})
+    assert by_position == by_name
+    assert by_position.column("channel_name").to_pylist() == ["A", "Z"]
+
+
+def test_a_result_without_rows_has_its_columns(catalog):
+    assert catalog.sql("SELECT file_id, is_deep FROM files").column_names == ["file_id", "is_deep"]
+
+
+@pytest.mark.parametrize("query", ["SELEC 1", "SELECT * FROM no_such_table", "SELECT no_such_column FROM files"])
+def test_a_wrong_query_says_what_is_wrong(catalog, query):
+    with pytest.raises(QueryError) as caught:
+        catalog.sql(query)
+    assert any(word in str(caught.value) for word in ("SELEC", "no_such_table", "no_such_column"))
+
+
+@pytest.mark.parametrize("params", [None, [], [1, 2], {"other": 1}])
+def test_parameters_that_do_not_fit_are_a_wrong_query(catalog, params):
+    with pytest.raises(QueryError):
+        catalog.sql("SELECT * FROM files WHERE size_bytes > ?", params)
+
+
+def test_a_query_does_not_see_the_program(catalog):
+    secret = pa.table({"a": [1]})  # noqa: F841 (a DuckDB connection would find it by its name)
+    with pytest.raises(QueryError):
+        catalog.sql("SELECT * FROM secret")
+
+
+def test_the_schema_can_be_ensured_again(catalog):
+    catalog.persist([A])
+    before = all_rows(catalog, ())
+    catalog.ensure_schema()
+    assert all_rows(catalog, ()) == before
+    assert [row["version"] for row in rows(catalog, "SELECT * FROM schema_version")] == [VERSION]
+
+
+def test_status_counts(catalog):
+    catalog.persist([A, A_AGAIN, B])
+    catalog.record_errors([error_at("s3://x.exr")])
+    status = catalog.status()
+    assert status.uri == catalog.uri
+    assert status.schema_version == VERSION
+    assert status.row_counts == {
+        "files": 3, "parts": 3, "channels": 8, "attributes": 25, "channel_stats": 0,
+        "validation_results": 0, "ingest_errors": 1, "schema_version": 1,
+    }  # fmt: skip
+    assert status.vector_dimensions == {"metadata_embedding": 384, "channel_fingerprint": 128}
+
+
+def test_a_closed_catalog_says_so(catalog):
+    catalog.close()
+    catalog.close()
+    for use in (lambda: catalog.persist([A]), lambda: catalog.sql("SELECT 1"), catalog.status):
+        with pytest.raises(CatalogError, match="closed"):
+            use()

@@ -1,0 +1,252 @@
+"""What is peculiar to the DuckDB file: who may open it, what it may be, and what a killed writer leaves."""
+
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from exr_inspector.catalog import IngestError, open_catalog
+from exr_inspector.catalog.duckdb_sql import create_table
+from exr_inspector.catalog.schema import TABLES, VERSION
+from exr_inspector.errors import (
+    CatalogError,
+    CatalogLockedError,
+    CatalogSchemaError,
+    QueryError,
+    SettingsError,
+)
+
+from .exr_bytes import inspection
+
+REPOSITORY = Path(__file__).parents[2]
+A, B = inspection("s3://renders/a.exr"), inspection("s3://renders/b.exr")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "catalog.duckdb"
+
+
+def start(code, *arguments):
+    """A Python process that runs `code`; its first line of output says that it has come so far."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(REPOSITORY / "src"), str(REPOSITORY)])}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline()
+    return process
+
+
+HOLD = """
+import sys
+from exr_inspector.catalog import open_catalog
+with open_catalog(sys.argv[1]):
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+
+PERSIST_FOR_EVER = """
+import sys
+from itertools import count
+from exr_inspector.catalog import open_catalog
+from tests.catalog.exr_bytes import inspection
+with open_catalog(sys.argv[1]) as catalog:
+    for batch in count():
+        catalog.persist([inspection(f"s3://renders/{batch:05}.{frame:04}.exr") for frame in range(20)])
+        print(batch, flush=True)
+"""
+
+
+# ── names ────────────────────────────────────────────────
+
+
+def test_a_catalog_is_named_by_uri_or_path(path):
+    with open_catalog(f"duckdb:{path}") as catalog:
+        catalog.persist([A])
+    with open_catalog(str(path)) as catalog:
+        assert catalog.status().row_counts["files"] == 1
+
+
+@pytest.mark.parametrize("uri", ["", "duckdb:", "catalog.db", "sqlite:catalog.duckdb", "postgres://host/db", "folder"])
+def test_another_form_is_refused_with_the_forms_that_exist(uri):
+    with pytest.raises(SettingsError, match=r"duckdb:PATH"):
+        open_catalog(uri)
+
+
+def test_the_package_imports_no_database():
+    """A command that needs no catalog does not pay for one."""
+    code = """
+import sys, exr_inspector.catalog
+print([name for name in ("duckdb", "pyarrow", "numpy") if name in sys.modules])
+"""
+    process = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(REPOSITORY / "src")},
+        capture_output=True,
+        text=True,
+    )
+    assert process.stdout.strip() == "[]", process.stderr
+
+
+# ── files that are no catalog ────────────────────────────
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_file_that_is_no_database_stays_as_it_is(path, read_only):
+    path.write_bytes(b"renders of shot 10\n" * 1000)
+    with pytest.raises(CatalogError, match="is no DuckDB database"):
+        open_catalog(str(path), read_only=read_only)
+    assert path.read_bytes() == b"renders of shot 10\n" * 1000
+
+
+def test_reading_a_catalog_that_does_not_exist_says_how_to_make_one(path):
+    with pytest.raises(CatalogError, match="exr-inspector ingest"):
+        open_catalog(str(path), read_only=True)
+    assert not path.exists()
+
+
+def test_a_missing_folder_and_a_folder_are_named(tmp_path):
+    with pytest.raises(CatalogError, match="no folder"):
+        open_catalog(f"duckdb:{tmp_path}/missing/catalog.duckdb")
+    with pytest.raises(CatalogError, match="is a folder"):
+        open_catalog(f"duckdb:{tmp_path}")
+
+
+def test_a_database_without_a_catalog_can_get_one_but_not_be_read_as_one(path):
+    with duckdb.connect(str(path)) as other:
+        other.execute("CREATE TABLE shots (name VARCHAR)").fetchall()
+    with pytest.raises(CatalogSchemaError, match="without a catalog"):
+        open_catalog(str(path), read_only=True)
+    with open_catalog(str(path)) as catalog:
+        catalog.persist([A])
+        assert catalog.sql("SELECT * FROM shots").num_rows == 0
+
+
+def test_tables_of_somebody_else_are_not_taken_for_ours(path):
+    with duckdb.connect(str(path)) as other:
+        other.execute("CREATE TABLE files (name VARCHAR)").fetchall()
+    with pytest.raises(CatalogSchemaError, match="files"):
+        open_catalog(str(path))
+    with duckdb.connect(str(path)) as other:
+        assert other.execute("SHOW TABLES").fetchall() == [("files",)]
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_catalog_of_a_newer_version_is_left_alone(path, read_only):
+    open_catalog(str(path)).close()
+    with duckdb.connect(str(path)) as newer:
+        newer.execute(f"INSERT INTO schema_version VALUES ({VERSION + 1}, now()::TIMESTAMP, '9.0')").fetchall()
+    with pytest.raises(CatalogSchemaError, match="newer exr-inspector"):
+        open_catalog(str(path), read_only=read_only)
+
+
+# ── who may open it ──────────────────────────────────────
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_catalog_that_another_process_writes_names_that_process(path, read_only):
+    open_catalog(str(path)).close()
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src")}
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)],
+        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as holder:  # fmt: skip
+        assert holder.stdout.readline() == "open\n"
+        with pytest.raises(CatalogLockedError) as caught:
+            open_catalog(str(path), read_only=read_only)
+        holder.stdin.close()
+    assert f"PID {holder.pid}" in str(caught.value)
+    assert "python" in str(caught.value)
+    assert caught.value.retryable
+    open_catalog(str(path), read_only=read_only).close()
+
+
+def test_two_processes_may_read(path):
+    open_catalog(str(path)).close()
+    with open_catalog(str(path), read_only=True):
+        reader = start(
+            "import sys; from exr_inspector.catalog import open_catalog\n"
+            "print(open_catalog(sys.argv[1], read_only=True).status().row_counts)",
+            path,
+        )
+        reader.communicate()
+        assert reader.returncode == 0
+
+
+def test_one_process_may_open_it_twice_for_writing(path):
+    """Two catalogs on one file take turns, from any number of threads."""
+    with (
+        open_catalog(str(path)) as one,
+        open_catalog(f"duckdb:{path}") as other,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        list(pool.map(lambda number: (one, other)[number % 2].persist([A, B]), range(40)))
+        assert one.sql("SELECT inspection_count AS n FROM files").to_pylist() == [{"n": 40}, {"n": 40}]
+
+
+def test_one_process_cannot_read_and_write_it_at_once(path):
+    with open_catalog(str(path)), pytest.raises(CatalogLockedError, match="this process"):
+        open_catalog(str(path), read_only=True)
+    with open_catalog(str(path), read_only=True), pytest.raises(CatalogLockedError, match="this process"):
+        open_catalog(str(path))
+
+
+def test_read_only_is_read_only(path):
+    with open_catalog(str(path)) as catalog:
+        catalog.persist([A])
+    error = IngestError(
+        file_path_normalized="s3://x", size_bytes=1, mtime=None, code="c", message="m", byte_offset=None
+    )
+    with open_catalog(str(path), read_only=True) as catalog:
+        for change in (
+            lambda: catalog.persist([B]),
+            lambda: catalog.record_errors([error]),
+            lambda: catalog.mark_deleted(["s3://x"]),
+        ):
+            with pytest.raises(CatalogError, match="read-only"):
+                change()
+        with pytest.raises(QueryError, match="read-only"):
+            catalog.sql("DELETE FROM files")
+        assert catalog.status().row_counts["files"] == 1
+
+
+# ── what a killed writer leaves ──────────────────────────
+
+
+def test_a_killed_writer_leaves_whole_batches(path):
+    """kill -9 at any moment: every batch that was reported is there, and each file has all of its rows."""
+    for reported in (0, 3):
+        writer = start(PERSIST_FOR_EVER, path)
+        for _ in range(reported):
+            last = int(writer.stdout.readline())
+        writer.send_signal(signal.SIGKILL)
+        writer.communicate()
+        with open_catalog(str(path), read_only=True) as catalog:
+            before = catalog.status().row_counts
+        with open_catalog(str(path)) as catalog:
+            assert catalog.status().row_counts == before
+            counts = catalog.status().row_counts
+            assert counts["files"] % 20 == 0
+            assert counts["files"] >= 20 * (last + 1 if reported else 1)
+            assert counts["parts"] == counts["files"]
+            assert counts["channels"] == 3 * counts["files"]
+            assert counts["attributes"] == 8 * counts["files"]
+            assert len(catalog.persist([A])) == 1
+            assert catalog.sql("SELECT count(DISTINCT file_id) AS n FROM files").to_pylist() == [
+                {"n": catalog.status().row_counts["files"]}
+            ]
+        path.unlink()
+
+
+def test_the_tables_are_created_from_the_arrow_schemas(path):
+    with open_catalog(str(path)) as catalog:
+        for table, schema in TABLES.items():
+            described = catalog.sql(f"DESCRIBE {table}").to_pylist()
+            assert [column["column_name"] for column in described] == schema.names
+            assert [column["null"] == "YES" for column in described] == [column.nullable for column in schema]
+    assert '"metadata_embedding" FLOAT[384]' in create_table("files", TABLES["files"])

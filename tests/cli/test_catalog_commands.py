@@ -1,0 +1,374 @@
+"""ingest, query, sequences, db and demo: words for people, tables for programs, and how the commands end."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+from base64 import b64encode
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from exr_inspector import open_catalog
+from exr_inspector.catalog.schema import TABLES
+from exr_inspector.cli.main import main
+from exr_inspector.ingest import ingest
+from exr_inspector.reports import as_arrow, sequence_reports
+from tests import exr_writer as w
+from tests.cli.terminal import COMMAND, on_terminal
+from tests.cli.test_inspect import COLOURS, CUT, GOOD, HOSTILE, UNWANTED, hostile_file
+from tests.small_exr import small_file
+
+CATALOG = "duckdb:catalog.duckdb"
+# Every type that a query may give, and what is hard to write: nulls, line breaks, quotes, commas, non-numbers.
+VALUES = """
+    SELECT * FROM (VALUES
+        (1, 1.5::DOUBLE, true, 'plain', 'x'::BLOB, TIMESTAMP '2026-02-20 17:41:08.123456', [1, 2], {'a': 1}),
+        (-9223372036854775807, 'nan'::DOUBLE, false, E'2\\nlines, "q"', '\\xff\\x00'::BLOB, NULL, [], {'a': NULL}),
+        (NULL, '-inf'::DOUBLE, NULL, NULL, NULL, NULL, NULL, NULL),
+        (0, 0.1::DOUBLE, NULL, '', ''::BLOB, TIMESTAMP '1969-12-31 23:59:59', [NULL], {'a': 2})
+    ) AS t(int, float, bool, text, bytes, time, list, struct)"""
+
+
+@pytest.fixture
+def show(tmp_path, monkeypatch):
+    """Three frames, one of them cut, one missing, and a file that is none."""
+    monkeypatch.chdir(tmp_path)
+    Path("show").mkdir()
+    for number in (1001, 1002, 1004):
+        Path(f"show/c.{number}.exr").write_bytes(CUT if number == 1002 else GOOD)
+    Path("show/png.exr").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(60))
+    return tmp_path
+
+
+@pytest.fixture
+def filled(show):
+    """The show, ingested."""
+    with open_catalog(CATALOG) as catalog:
+        ingest(["show"], catalog)
+    return show
+
+
+def test_ingest_says_what_it_did(show, capfd):
+    """One line on stdout, one on stderr for each file that cannot be read; again: what is unchanged."""
+    assert main(["ingest", "show", "--catalog", CATALOG]) == 3
+    shown = capfd.readouterr()
+    assert shown.out == f"4 files: 3 new, 0 unchanged, 1 truncated, 1 unreadable → {CATALOG}\n"
+    assert shown.err == "show/png.exr: not an EXR file: PNG signature (not_exr)\n"
+    assert main(["ingest", "show", "--catalog", CATALOG]) == 3
+    shown = capfd.readouterr()
+    assert shown.out == f"4 files: 0 new, 3 unchanged, 1 unreadable → {CATALOG}\n"
+    assert shown.err == "show/png.exr: not an EXR file: PNG signature (not_exr), unchanged\n"
+
+
+@pytest.mark.parametrize(
+    ("paths", "options", "code"),
+    [
+        (["show/c.1001.exr"], [], 0),
+        (["show/c.1002.exr"], [], 1),
+        (["show/c.1002.exr"], ["--fail-on", "never"], 0),
+        (["show/png.exr"], ["--fail-on", "never"], 3),
+        (["show/missing.exr", "show/c.1001.exr"], [], 3),
+        (["show"], ["--workers", "-1"], 2),
+        (["show"], ["--catalog", "nonsense"], 2),
+        (["show"], ["--catalog", "duckdb:no/folder/c.duckdb"], 3),
+    ],
+)
+def test_the_exit_code_of_ingest(show, paths, options, code):
+    """0 fine, 1 a file is not whole, 2 bad usage, 3 something could not be read or written."""
+    assert main(["ingest", *paths, "--catalog", CATALOG, *options]) == code
+
+
+def test_an_unknown_file_is_a_finding_for_who_asks_for_warnings(show):
+    """A file of which nobody can say whether it is whole."""
+    replace = {"compression": w.fixed("compression", "compression", 77)}
+    Path("odd.exr").write_bytes(w.build(w.part(replace=replace)).data)
+    whole = json.loads(subprocess.run([*COMMAND, "inspect", "odd.exr", "--json"], stdout=subprocess.PIPE).stdout)
+    assert whole["file"]["completeness"] == "unknown"
+    assert main(["ingest", "odd.exr", "--catalog", CATALOG]) == 0
+    assert main(["ingest", "odd.exr", "--catalog", CATALOG, "--rescan", "--fail-on", "warning"]) == 1
+
+
+def test_vanished_files_are_told_and_pruned_on_request(filled, capfd):
+    """And nothing is marked below a folder that has nothing left."""
+    Path("show/c.1004.exr").unlink()
+    main(["ingest", "show", "--catalog", CATALOG])
+    shown = capfd.readouterr()
+    assert f"{Path.cwd()}/show/c.1004.exr: vanished\n--prune marks vanished files deleted\n" in shown.err
+    assert "1 vanished" in shown.out
+    main(["ingest", "show", "--catalog", CATALOG, "--prune"])
+    assert "1 vanished, 1 marked deleted" in capfd.readouterr().out
+    for path in Path("show").iterdir():
+        path.unlink()
+    assert main(["ingest", "show", "--catalog", CATALOG, "--prune"]) == 0
+    shown = capfd.readouterr()
+    assert "nothing was marked deleted below a path where no file is left: is its disk mounted?" in shown.err
+    assert "marked deleted" not in shown.out
+
+
+def test_the_catalog_comes_from_the_environment_when_no_option_names_one(show, monkeypatch, capfd):
+    """EXR_INSPECTOR_CATALOG."""
+    from exr_inspector.settings import settings
+
+    monkeypatch.setenv("EXR_INSPECTOR_CATALOG", "duckdb:from-environment.duckdb")
+    settings.cache_clear()
+    try:
+        main(["ingest", "show/c.1001.exr"])
+    finally:
+        settings.cache_clear()
+    assert Path("from-environment.duckdb").exists()
+
+
+def test_progress_is_for_terminals(tmp_path, monkeypatch):
+    """A long run shows files a second; one with a piped stderr nothing at all."""
+    for index in range(280):
+        folder = tmp_path / f"show/sh{index // 100}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"c.{index}.exr").write_bytes(small_file(index, False, 10))
+    slow = """if True:
+        import sys, time
+        from exr_inspector import ingest
+        from exr_inspector.cli.main import main
+        real = ingest.inspect
+        ingest.inspect = lambda *a, **k: (time.sleep(0.005), real(*a, **k))[1]
+        sys.exit(main(["ingest", "show", "--catalog", "duckdb:c.duckdb", "--workers", "1", *sys.argv[1:]]))
+    """
+    monkeypatch.setenv("EXR_INSPECTOR_BATCH_FILES", "50")
+    program = tmp_path / "slow.py"
+    program.write_text(slow)
+    with open(os.devnull, "wb") as nothing:
+        code, shown = on_terminal("--rescan", cwd=tmp_path, stdout=nothing.fileno(), program=str(program))
+    assert code == 0
+    assert re.search(r"[1-9][\d,]* files/s", COLOURS.sub("", shown))
+    assert re.search(r"\d+/280", COLOURS.sub("", shown))
+    done = subprocess.run([COMMAND[0], str(program), "--rescan"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_hostile_names_and_values_steer_no_terminal(tmp_path):
+    """In failures, in tables of queries, their headings, in CSV, and in reports of sequences."""
+    name = HOSTILE.replace("/", "")
+    (tmp_path / "show").mkdir()
+    for number in (1, 2, 3):
+        hostile_file(tmp_path / f"show/{name}.{number}.exr")
+    (tmp_path / f"show/{name}.4.exr").write_bytes(GOOD)
+    (tmp_path / f"show/{name}.5.exr").write_bytes(b"")
+    everything = 'SELECT value_text AS "[/b]\x1b[2J", file_path FROM attributes'
+    for words in (
+        ["ingest", "show"],
+        ["sequences"],
+        *(["query", everything, "--format", how] for how in ("table", "csv")),
+    ):
+        _, shown = on_terminal(*words, "--catalog", CATALOG, cwd=tmp_path)
+        found = UNWANTED.findall(COLOURS.sub("", shown).replace("\r\n", "\n"))
+        assert not set(found) - ({"\r"} if "csv" in words else set()), words
+
+
+@pytest.fixture
+def answer(filled):
+    with open_catalog(CATALOG, read_only=True) as catalog:
+        yield lambda query=VALUES: catalog.sql(query)
+
+
+def read_by_duckdb(query: str) -> pa.Table:
+    with duckdb.connect() as connection:
+        return connection.sql(query).to_arrow_table()
+
+
+def as_json(value):
+    """An Arrow value as strict JSON has it."""
+    if isinstance(value, bytes):
+        return b64encode(value).decode()
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(value)]
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="microseconds")
+    return value
+
+
+def test_json_read_back_is_the_table(answer, capfdbinary):
+    """Strict JSON: non-numbers as words, bytes as base64, times in ISO 8601."""
+    assert main(["query", VALUES, "--format", "json", "--catalog", CATALOG]) == 0
+    read = json.loads(capfdbinary.readouterr().out, parse_constant=lambda word: pytest.fail(word))
+    assert read == [{key: as_json(value) for key, value in row.items()} for row in answer().to_pylist()]
+
+
+def test_csv_read_back_is_the_table(answer, capfdbinary):
+    """By Python's reader and by DuckDB's; null and an empty text are both empty."""
+    assert main(["query", VALUES, "--format", "csv", "--catalog", CATALOG]) == 0
+    text = capfdbinary.readouterr().out.decode()
+    expected = answer()
+    header, *read = csv.reader(io.StringIO(text, newline=""))
+    assert header == expected.column_names
+    for found, row in zip(read, expected.to_pylist(), strict=True):
+        for cell, value in zip(found, map(as_json, row.values()), strict=True):
+            assert cell == ("" if value is None else value if isinstance(value, str) else json.dumps(value))
+    Path("out.csv").write_text(text)
+    plain = "SELECT \"int\", float, bool, time FROM read_csv('out.csv', header = true)"
+    again = read_by_duckdb(plain)
+    assert str(again.to_pylist()) == str(expected.select(["int", "float", "bool", "time"]).to_pylist())
+
+
+@pytest.mark.parametrize("where", ["stdout", "file"])
+def test_parquet_read_back_is_the_table(answer, capfdbinary, where):
+    """By DuckDB's reader, types and all."""
+    to = ["--output", "out.parquet"] if where == "file" else []
+    assert main(["query", VALUES, "--format", "parquet", "--catalog", CATALOG, *to]) == 0
+    data = capfdbinary.readouterr().out
+    if where == "stdout":
+        Path("out.parquet").write_bytes(data)
+    else:
+        assert data == b""
+    again = read_by_duckdb("SELECT * FROM 'out.parquet'")
+    assert again.schema.equals(answer().schema)
+    assert str(again.to_pylist()) == str(answer().to_pylist())
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("how", ["json", "csv", "parquet"])
+def test_every_table_of_the_catalog_can_be_had_in_every_form(filled, table, how, capfdbinary):
+    """Vectors, lists and all."""
+    assert main(["query", f"SELECT * FROM {table}", "--format", how, "--catalog", CATALOG]) == 0
+    assert capfdbinary.readouterr().out
+
+
+@pytest.mark.parametrize("how", ["json", "csv", "parquet"])
+def test_an_empty_result_is_valid_in_every_form(filled, how):
+    """Columns without rows."""
+    query = "SELECT file_path, size_bytes FROM files WHERE false"
+    assert main(["query", query, "--format", how, "--catalog", CATALOG, "--output", "out"]) == 0
+    if how == "json":
+        assert json.loads(Path("out").read_text()) == []
+    elif how == "csv":
+        assert Path("out").read_text() == "file_path,size_bytes\n"
+    else:
+        assert read_by_duckdb("SELECT * FROM read_parquet('out')").column_names == ["file_path", "size_bytes"]
+
+
+def test_sequences_read_back_are_the_reports(filled, capfdbinary):
+    """In all three forms, by other readers."""
+    with open_catalog(CATALOG, read_only=True) as catalog:
+        expected = as_arrow(sequence_reports(catalog))
+    assert main(["sequences", "--format", "json", "--catalog", CATALOG]) == 0
+    assert json.loads(capfdbinary.readouterr().out) == expected.to_pylist()
+    assert main(["sequences", "--format", "csv", "--catalog", CATALOG]) == 0
+    (row,) = csv.DictReader(io.StringIO(capfdbinary.readouterr().out.decode(), newline=""))
+    assert row["frames"] == "1001-1002,1004"
+    assert json.loads(row["bad"]) == expected.to_pylist()[0]["bad"]
+    assert main(["sequences", "--format", "parquet", "--output", "out.parquet", "--catalog", CATALOG]) == 0
+    again = read_by_duckdb("SELECT * FROM 'out.parquet'")
+    assert pa.Table.from_pylist(again.to_pylist(), expected.schema).equals(expected)
+
+
+def test_sequences_for_people(filled, capfd):
+    """The range in one line, then one line for each thing that is wrong."""
+    assert main(["sequences", "--catalog", CATALOG]) == 0
+    assert capfd.readouterr().out == (
+        "show/c.####.exr  1001-1002,1004  (3 frames)\n"
+        "  missing     1003 (1)\n"
+        "  truncated   1002  7 of 8 chunks; missing line 7 (7 in part)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [([], 0), (["--fail-on", "error"], 1), (["--fail-on", "warning"], 1), (["nothing", "--fail-on", "error"], 0)],
+)
+def test_the_exit_code_of_sequences(filled, options, code):
+    """They are for looking unless --fail-on says otherwise."""
+    assert main(["sequences", *options, "--catalog", CATALOG]) == code
+
+
+def test_an_odd_frame_is_a_warning(tmp_path, monkeypatch):
+    """A frame that differs fails with `warning` only."""
+    monkeypatch.chdir(tmp_path)
+    for number in range(1, 6):
+        Path(f"c.{number}.exr").write_bytes(w.build(w.part(compression=3 if number == 2 else 0)).data)
+    assert main(["ingest", ".", "--catalog", CATALOG]) == 0
+    assert main(["sequences", "--catalog", CATALOG, "--fail-on", "error"]) == 0
+    assert main(["sequences", "--catalog", CATALOG, "--fail-on", "warning"]) == 1
+
+
+def test_query_for_people_is_a_table(filled, capfd):
+    """One line a row, whole where nobody's terminal is narrow."""
+    query = "SELECT frame, completeness FROM files ORDER BY frame_number"
+    assert main(["query", query, "--catalog", CATALOG]) == 0
+    lines = [line.split() for line in capfd.readouterr().out.splitlines()]
+    assert lines == [["frame", "completeness"], ["1001", "complete"], ["1002", "truncated"], ["1004", "complete"]]
+
+
+def test_query_changes_nothing(filled, capfd):
+    """The catalog is open for reading only."""
+    assert main(["query", "DELETE FROM files", "--catalog", CATALOG]) == 2
+    assert "read-only" in capfd.readouterr().err
+    assert main(["query", "SELECT nonsense FROM files", "--catalog", CATALOG]) == 2
+    err = capfd.readouterr().err
+    assert err.startswith("exr-inspector: ")
+    assert err.count("\n") == 1
+
+
+def test_parquet_does_not_go_to_a_terminal(filled):
+    """It is bytes; the message says what to do."""
+    code, shown = on_terminal("query", "SELECT 1", "--format", "parquet", "--catalog", CATALOG, cwd=filled)
+    assert code == 2
+    assert "--output FILE" in shown
+
+
+def test_a_missing_catalog_says_how_to_make_one(tmp_path, capfd):
+    """For every command that reads; none of them makes a file."""
+    uri = f"duckdb:{tmp_path}/none.duckdb"
+    for words in (["query", "SELECT 1"], ["sequences"], ["db", "status"]):
+        assert main([*words, "--catalog", uri]) == 3
+        assert "exr-inspector ingest" in capfd.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_catalog_that_another_process_writes_to_names_it(filled, capfd):
+    """And ends with 3."""
+    hold = "import sys, duckdb; c = duckdb.connect('catalog.duckdb'); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen([COMMAND[0], "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        holder.stdout.readline()
+        assert main(["ingest", "show", "--catalog", CATALOG]) == 3
+        assert f"PID {holder.pid}" in capfd.readouterr().err
+
+
+def test_db_makes_a_catalog_and_says_what_it_holds(tmp_path, monkeypatch, capfd):
+    """Creating twice changes nothing."""
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert main(["db", "create-schema", "--catalog", CATALOG]) == 0
+        assert capfd.readouterr().out == f"{CATALOG}: schema version 1\n"
+    assert main(["db", "status", "--catalog", CATALOG]) == 0
+    shown = capfd.readouterr().out
+    assert re.search(r"^catalog +duckdb:catalog\.duckdb$", shown, re.MULTILINE)
+    for table in TABLES:
+        assert re.search(rf"^{table} +{int(table == 'schema_version')} rows$", shown, re.MULTILINE)
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_the_demo_can_be_tried_at_once(tmp_path, monkeypatch, capfd):
+    """It says what is wrong, and the commands that it names work."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo"]) == 0
+    shown = capfd.readouterr()
+    assert "1 incomplete, 1 truncated, 1 unreadable" in shown.out
+    for words in (
+        "missing     1004 (1)",
+        "truncated   1007",
+        "incomplete  1005",
+        'differs     1006  compression: "DWAA"',
+    ):
+        assert words in shown.out
+    assert "not an EXR file: PNG signature" in shown.err
+    assert (
+        main(["query", "SELECT count(*) FROM files", "--catalog", "duckdb:demo/catalog.duckdb", "--format", "csv"]) == 0
+    )
+    assert capfd.readouterr().out == "count_star()\n34\n"
+    assert main(["demo"]) == 0  # again, in the same place

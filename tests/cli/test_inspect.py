@@ -1,0 +1,304 @@
+"""inspect, diff and schema: what people and programs get to see, and how the command ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from exr_inspector.cli.main import main
+from tests import exr_writer as w
+from tests.cli.terminal import COMMAND, on_terminal
+
+GOOD = w.build(w.part(extra=[w.text("owner", "someone")])).data
+CUT = GOOD[:-5]
+# Escape sequences (also as one C1 character), a line of its own, text turned round, and rich's markup.
+HOSTILE = "\x1b]0;owned\x07 \x9b31m\r\nall is well\u202egnp.exe\u2066\u200f[bold]x[/]"
+UNWANTED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Good and bad files in the working folder, and one more below it."""
+    monkeypatch.chdir(tmp_path)
+    Path("good.exr").write_bytes(GOOD)
+    Path("cut.exr").write_bytes(CUT)
+    Path("png.exr").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(60))
+    Path("below").mkdir()
+    Path("below", "deeper.exr").write_bytes(GOOD)
+    return tmp_path
+
+
+def hostile_file(path: Path) -> None:
+    channels = [(f"{HOSTILE}.R", w.HALF, 1, 1, 0)]
+    part = w.part(name=HOSTILE, channels=channels, extra=[w.text("owner", HOSTILE), w.text(HOSTILE, "x")])
+    path.write_bytes(w.build([part, w.part(name="b", replace={"type": w.text("type", HOSTILE)})]).data)
+
+
+def test_one_file_is_a_page(folder, capfd, monkeypatch):
+    """Verdict, windows, channels and attributes, no line longer than 80 columns, nothing on stderr."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["inspect", "good.exr"]) == 0
+    shown = capfd.readouterr()
+    assert shown.err == ""
+    assert shown.out.startswith("good.exr  complete\n")
+    for words in ("8 of 8 chunks", "16×8, data and display window [0,0,15,7]", "HALF   R G B", "owner  someone"):
+        assert words in shown.out
+    assert max(map(len, shown.out.splitlines())) <= 80
+
+
+def test_several_files_are_one_line_each(folder, capfd):
+    """A table; --table makes one of a single file, too."""
+    assert main(["inspect", "good.exr", "cut.exr"]) == 1
+    lines = capfd.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["file", "status"],
+        ["good.exr", "complete"],
+        ["cut.exr", "truncated"],
+    ]
+    assert "line 7 (7 in part)" in lines[2]
+    assert main(["inspect", "good.exr", "--table"]) == 0
+    assert len(capfd.readouterr().out.splitlines()) == 2
+
+
+def test_a_terminal_of_80_columns_is_enough(folder):
+    """Nothing is wider, even for a long name."""
+    name = f"{'harbor_' * 8}beauty.1001.exr"
+    Path(name).write_bytes(GOOD)
+    code, shown = on_terminal("inspect", name, "good.exr", "png.exr", cwd=folder)
+    assert code == 3
+    assert max(len(COLOURS.sub("", line)) for line in shown.split("\r\n")) <= 80
+
+
+def test_one_bad_file_never_stops_the_others(folder, capfd):
+    """Each has its line on stderr, all others are on stdout; the exit code says that some failed."""
+    Path("empty.exr").touch()
+    os.mkfifo("fifo.exr")
+    given = ["png.exr", "missing.exr", "good.exr", "empty.exr", "fifo.exr", "s3://bucket/key.exr", "cut.exr"]
+    assert main(["inspect", *given, "--jsonl"]) == 3
+    shown = capfd.readouterr()
+    assert [json.loads(line)["file"]["file_path"] for line in shown.out.splitlines()] == ["good.exr", "cut.exr"]
+    assert [line.partition(":")[0] for line in shown.err.splitlines()] == [
+        "png.exr", "missing.exr", "empty.exr", "fifo.exr", "s3"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "options", "code"),
+    [
+        ("good.exr", [], 0),
+        ("cut.exr", [], 1),
+        ("cut.exr", ["--fail-on", "warning"], 1),
+        ("cut.exr", ["--fail-on", "never"], 0),
+        ("cut.exr", ["--json"], 1),
+        ("odd.exr", [], 0),
+        ("odd.exr", ["--fail-on", "warning"], 1),
+        ("png.exr", ["--fail-on", "never"], 3),
+        ("missing.exr", [], 3),
+    ],
+)
+def test_the_exit_code_tells_findings_from_failures(folder, file, options, code):
+    """1 is a file that is not whole, or with `warning` an odd header; 3 one that could not be read."""
+    Path("odd.exr").write_bytes(w.build(w.part(extra=[w.text("owner", "a"), w.text("owner", "b")])).data)
+    assert main(["inspect", file, *options]) == code
+
+
+def test_json_follows_the_schema(folder, capfd):
+    """One object for one file, an array for several; --raw has every attribute's bytes; words stay on stderr."""
+    assert main(["schema"]) == 0
+    schema = json.loads(capfd.readouterr().out)
+    assert main(["inspect", "good.exr", "--json", "--raw"]) == 0
+    one = json.loads(capfd.readouterr().out)
+    jsonschema.validate(one, schema)
+    assert all(attribute["raw"] is not None for attribute in one["attributes"])
+    assert main(["inspect", "good.exr", "cut.exr", "png.exr", "--json"]) == 3
+    several = json.loads(capfd.readouterr().out)
+    assert [item["file"]["completeness"] for item in several] == ["complete", "truncated"]
+    for item in several:
+        jsonschema.validate(item, schema)
+
+
+def test_no_file_is_still_json(folder, capfd):
+    """A folder gives an array, of no files, of one or of many."""
+    Path("nothing").mkdir()
+    assert main(["inspect", "nothing", "--json"]) == 0
+    assert json.loads(capfd.readouterr().out) == []
+    assert main(["inspect", "below", "--json"]) == 0
+    assert len(json.loads(capfd.readouterr().out)) == 1
+    assert main(["inspect", "nothing", "--jsonl"]) == 0
+    assert capfd.readouterr().out == ""
+
+
+def test_folders_below_are_entered_only_when_asked(folder, capfd):
+    """--recursive."""
+    main(["inspect", ".", "--jsonl"])
+    assert "deeper" not in capfd.readouterr().out
+    main(["inspect", ".", "--jsonl", "--recursive"])
+    assert "./below/deeper.exr" in capfd.readouterr().out
+
+
+def test_output_goes_to_a_file(folder, capfd):
+    """Nothing on stdout, nothing half-written beside it."""
+    assert main(["inspect", "good.exr", "--json", "--output", "out.json"]) == 0
+    assert capfd.readouterr().out == ""
+    assert json.loads(Path("out.json").read_text())["file"]["completeness"] == "complete"
+    assert not list(folder.glob("*.part"))
+
+
+def test_what_is_no_file_is_written_to_and_not_replaced(folder):
+    """--output /dev/null must not put a file in the place of the device."""
+    os.mkfifo("pipe")
+    reader = subprocess.Popen(["cat", "pipe"], stdout=subprocess.PIPE)
+    assert main(["inspect", "good.exr", "--json", "--output", "pipe"]) == 0
+    assert json.loads(reader.communicate()[0])["file"]["file_path"] == "good.exr"
+    assert Path("pipe").is_fifo()
+
+
+def test_an_output_that_cannot_be_is_bad_usage(folder, capfd):
+    """One line that names it."""
+    assert main(["inspect", "good.exr", "--output", "no/such/folder.json"]) == 2
+    assert capfd.readouterr().err == "exr-inspector: --output no/such/folder.json: No such file or directory\n"
+
+
+@pytest.mark.parametrize("options", [[], ["--table"], ["--json"], ["--jsonl"]])
+def test_hostile_text_never_steers_a_terminal(folder, options):
+    """Names of files, parts, channels and attributes, values and types, and the errors that repeat them."""
+    name = f"{HOSTILE.replace('/', '')}.exr"
+    hostile_file(folder / name)
+    hostile_file(folder / "plain.exr")
+    code, shown = on_terminal("inspect", "plain.exr", name, f"missing{name}", *options, cwd=folder)
+    assert code == 3
+    without_colours = COLOURS.sub("", shown).replace("\r\n", "\n")
+    assert not UNWANTED.findall(without_colours)
+    assert "[bold]x[" in without_colours.replace("\n", "")
+    _, shown = on_terminal("inspect", "plain.exr", *options, cwd=folder)
+    assert not UNWANTED.findall(COLOURS.sub("", shown).replace("\r\n", "\n"))
+
+
+def test_json_on_a_terminal_is_the_same_json(folder):
+    """What could steer the terminal is escaped, which changes no value."""
+    hostile_file(folder / "plain.exr")
+    _, shown = on_terminal("inspect", "plain.exr", "--json", cwd=folder)
+    piped = subprocess.run([*COMMAND, "inspect", "plain.exr", "--json"], cwd=folder, stdout=subprocess.PIPE).stdout
+    assert json.loads(shown) == json.loads(piped)
+
+
+@pytest.mark.parametrize("words", [["inspect", HOSTILE], [HOSTILE], ["query", HOSTILE, "--catalog", HOSTILE]])
+def test_bad_arguments_are_repeated_harmlessly(folder, capfd, words):
+    """In one line."""
+    assert main(words) in (2, 3)
+    err = capfd.readouterr().err
+    assert err.count("\n") == 1
+    assert not UNWANTED.search(err)
+
+
+def test_a_name_that_is_no_text_can_be_shown_and_printed(folder, capfd):
+    """Bytes that are no UTF-8 stand as %XX, in JSON and on the page."""
+    path = os.fsdecode(b"caf\xe9.exr")
+    Path(path).write_bytes(GOOD)
+    for options in ([], ["--table"]):
+        assert main(["inspect", path, *options]) == 0
+        assert "caf%E9.exr" in capfd.readouterr().out
+    assert main(["inspect", path, "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["file"]["file_path"] == "caf%E9.exr"
+    Path(path).write_bytes(b"")
+    assert main(["inspect", path]) == 3
+    assert capfd.readouterr().err.startswith("caf\\xe9.exr: ")
+
+
+@pytest.mark.parametrize(
+    "words", [["inspekt"], ["inspect"], ["inspect", "x", "--json", "--table"], ["inspect", "x", "--fail-on", "x"],
+              ["query"], ["diff", "a"], ["--colour"]]
+)  # fmt: skip
+def test_bad_usage_is_2_and_one_line(folder, words, capfd):
+    """On stderr."""
+    assert main(words) == 2
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    assert len(shown.err.splitlines()) == 1
+
+
+def test_nothing_at_all_prints_the_help(capfd):
+    """For whoever does not know the commands yet."""
+    assert main([]) == 2
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    assert len(shown.err.splitlines()) > 10
+
+
+def test_a_traceback_only_with_debug(folder, capfd, monkeypatch):
+    """Not even for a bug of ours."""
+    monkeypatch.setattr("exr_inspector.cli.file_commands.inspect_file", lambda *_, **__: 1 / 0)
+    assert main(["inspect", "good.exr"]) == 3
+    err = capfd.readouterr().err
+    assert err == "exr-inspector: internal error: ZeroDivisionError: division by zero (--debug shows where)\n"
+    with pytest.raises(ZeroDivisionError):
+        main(["inspect", "good.exr", "--debug"])
+
+
+def test_an_error_passes_with_debug(folder):
+    """The traceback of a real process."""
+    done = subprocess.run([*COMMAND, "--debug", "diff", "good.exr", "png.exr"], capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize("options", ["--jsonl", "--json", "--table"])
+def test_a_reader_that_goes_away_is_no_error(folder, options):
+    """`… | head` ends quietly."""
+    for number in range(300):
+        Path(f"{number}.exr").write_bytes(GOOD)
+    command = f"{shlex.join(COMMAND)} inspect [0-9]*.exr {options} | head -c 10; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.stdout[10:].strip() == "0"
+
+
+def test_diff_tells_what_differs(folder, capfd):
+    """Exit code 1, one line for each thing; 0 and nothing at all for equal headers."""
+    assert main(["diff", "good.exr", "below/deeper.exr"]) == 0
+    assert capfd.readouterr().out == ""
+    other = w.part(compression=3, extra=[w.text("owner", "someone else")], channels=[("Z", 2, 1, 1, 0)])
+    Path("other.exr").write_bytes(w.build(other).data)
+    assert main(["diff", "good.exr", "other.exr"]) == 1
+    lines = capfd.readouterr().out.splitlines()
+    assert lines[0].split() == ["part", "what", "good.exr", "other.exr"]
+    assert [line.split() for line in lines if "compression" in line] == [
+        ["0", "attribute", "compression", "NONE", "ZIP"]
+    ]
+    assert [line.split()[2:] for line in lines if "channel" in line] == [
+        ["B", "HALF", "not", "there"],
+        ["G", "HALF", "not", "there"],
+        ["R", "HALF", "not", "there"],
+        ["Z", "not", "there", "FLOAT"],
+    ]
+    assert main(["diff", "good.exr", "other.exr", "--json"]) == 1
+    found = json.loads(capfd.readouterr().out)
+    assert {"part_index": 0, "kind": "attribute", "name": "owner", "a": "someone", "b": "someone else"} in found
+    assert main(["diff", "good.exr", "good.exr", "--json"]) == 0
+    assert json.loads(capfd.readouterr().out) == []
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_hostile_differences_steer_no_terminal(folder, options):
+    """Names of files, channels and attributes, and values."""
+    hostile_file(folder / "plain.exr")
+    name = "[b]\x1b[2J[red].exr"
+    Path(name).write_bytes(GOOD)
+    code, shown = on_terminal("diff", "plain.exr", name, *options, cwd=folder)
+    assert code == 1
+    assert not UNWANTED.findall(COLOURS.sub("", shown).replace("\r\n", "\n"))
+
+
+def test_diff_names_the_file_that_cannot_be_read(folder, capfd):
+    """And ends with 3."""
+    for bad in ("png.exr", "missing.exr"):
+        assert main(["diff", "good.exr", bad]) == 3
+        assert capfd.readouterr().err.startswith(f"exr-inspector: {bad}: ")

@@ -1,0 +1,54 @@
+"""What a command costs before it does anything: the modules that it imports, as a stopwatch depends on the machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import exr_inspector
+from exr_inspector.cli.main import main
+from tests import exr_writer as w
+
+HEAVY = {"duckdb", "pyarrow", "numpy", "OpenEXR", "OpenImageIO", "vastdb", "fileseq", "pydantic_settings"}
+
+
+def imported(*words: str, cwd) -> set[str]:
+    code = (
+        "import sys; from exr_inspector.cli.main import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    )
+    env = {name: value for name, value in os.environ.items() if not name.startswith("EXR_INSPECTOR_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=cwd, env=env, capture_output=True, text=True, check=True
+    )
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize("words", [("--help",), ("--version",)])
+def test_help_imports_nothing_that_only_work_needs(words, tmp_path):
+    """Neither databases nor formatting."""
+    assert not imported(*words, cwd=tmp_path) & (HEAVY | {"rich", "pydantic", "concurrent.futures"})
+
+
+@pytest.mark.parametrize("options", [(), ("--json",), ("--table",)])
+def test_inspect_imports_no_database_and_no_decoder(options, tmp_path):
+    """A header is read by the project's own code alone; typer itself needs pydantic to convert arguments."""
+    (tmp_path / "a.exr").write_bytes(w.build(w.part()).data)
+    modules = imported("inspect", "a.exr", *options, cwd=tmp_path)
+    assert not modules & HEAVY
+    assert ("rich" in modules) == (options != ("--json",))
+
+
+def test_the_package_itself_imports_nothing():
+    """Its names are looked up when they are used."""
+    code = "import sys, exr_inspector; print(*(name for name in sys.modules if name.startswith('exr_inspector')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["exr_inspector"]
+
+
+def test_the_version_is_printed(capfd):
+    """The package's own."""
+    assert main(["--version"]) == 0
+    assert capfd.readouterr().out == f"exr-inspector {exr_inspector.__version__}\n"

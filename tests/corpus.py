@@ -1,0 +1,71 @@
+"""The corpus of real files: alone knows `EXR_CORPUS` and what lies in its folders.
+
+EXR_CORPUS names a folder with `valid/` (files of the OpenEXR project and others), `damaged/` (files that crashed
+readers once) and `reports/` (files made after public bug reports, each with the right answers beside it).
+Without it the lists hold one entry that skips, so that nothing disappears unseen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exr_inspector.exr import read_header
+
+_SMALL = 25_000
+_given = os.environ.get("EXR_CORPUS", "")
+ROOT = Path(_given) if _given else None
+MISSING = pytest.mark.skip(reason="EXR_CORPUS names no corpus of EXR files")
+
+
+def _files(folder: str, pattern: str) -> list[Path]:
+    return [] if ROOT is None else sorted(path for path in (ROOT / folder).glob(pattern) if path.is_file())
+
+
+def _parameters(paths: list[Path], folder: str) -> list[Any]:
+    if not paths or ROOT is None:
+        return [pytest.param(None, marks=MISSING, id="no corpus")]
+    return [pytest.param(path, id=str(path.relative_to(ROOT / folder))) for path in paths]
+
+
+VALID_FILES = _files("valid", "**/*.exr")
+DAMAGED_FILES = _files("damaged", "*")
+SIDECARS = _files("reports", "*.expect.json")
+_UNREADABLE = ("plate_v2.1003.exr", "plate_v2.1004.exr", "plate_v2.1005.exr")
+REPORTED_FILES = [path for path in _files("reports", "**/*.exr") if path.name not in _UNREADABLE]
+
+# For parametrize.
+VALID = _parameters(VALID_FILES, "valid")
+SMALL = _parameters([path for path in VALID_FILES if path.stat().st_size < _SMALL], "valid")
+LARGE = _parameters([path for path in VALID_FILES if path.stat().st_size >= _SMALL], "valid")
+DAMAGED = _parameters(DAMAGED_FILES, "damaged")
+REPORTS = _parameters(SIDECARS, "reports")
+REPORTED = _parameters(REPORTED_FILES, "reports")
+
+need_corpus = pytest.mark.skipif(not VALID_FILES, reason="EXR_CORPUS names no corpus of EXR files")
+
+
+def name_of(path: Path) -> str:
+    """The name of a corpus file below its folder, with slashes."""
+    assert ROOT is not None
+    return path.relative_to(ROOT).as_posix()
+
+
+def sidecar(path: Path) -> dict[str, Any]:
+    """What a report's sidecar says."""
+    return json.loads(path.read_text("utf-8"))
+
+
+@lru_cache(maxsize=1)
+def headers() -> list[bytes]:
+    """The bytes of every valid file up to the end of its header."""
+    found = []
+    for path in VALID_FILES:
+        data = path.read_bytes()
+        found.append(data[: read_header(data).header_bytes])
+    return found

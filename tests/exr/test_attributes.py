@@ -1,0 +1,341 @@
+"""Attributes: every type from bytes spelled by hand, and what becomes of bytes that are no value."""
+
+from __future__ import annotations
+
+import json
+import math
+from struct import pack, unpack
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exr_inspector.exr import Attribute, decode
+from exr_inspector.exr.attributes import (
+    COMPRESSIONS,
+    DECODERS,
+    Box2f,
+    Box2i,
+    Bytes,
+    Chromaticities,
+    KeyCode,
+    Preview,
+    Rational,
+    TileDesc,
+)
+from exr_inspector.exr.channels import Channel
+from exr_inspector.exr.idmanifest import decode_idmanifest
+from exr_inspector.jsonform import json_float, json_value, shortest_single
+from tests import exr_writer as w
+
+ONE, TWO, MINUS_TWO, HALF = "0000803f", "00000040", "000000c0", "0000003f"
+D_ONE, D_TENTH = "000000000000f03f", "9a9999999999b93f"
+
+# type, bytes in hex, value, JSON value; written down from the file layout document, not from the code.
+VALUES = [
+    ("box2i", "ffffffff feffffff 80070000 38040000", Box2i(-1, -2, 1920, 1080), [-1, -2, 1920, 1080]),
+    ("box2f", f"{MINUS_TWO}{HALF}{ONE}{TWO}", Box2f(-2.0, 0.5, 1.0, 2.0), [-2.0, 0.5, 1.0, 2.0]),
+    (
+        "chlist",
+        "5200 01000000 01 000000 01000000 02000000 00",
+        (Channel("R", "HALF", 1, 2, 1),),
+        [{"channel_name": "R", "channel_type": "HALF", "x_sampling": 1, "y_sampling": 2, "p_linear": 1}],
+    ),
+    (
+        "chromaticities",
+        f"{ONE}{TWO}{HALF}{ONE}{ONE}{HALF}{TWO}{TWO}",
+        Chromaticities((1.0, 2.0), (0.5, 1.0), (1.0, 0.5), (2.0, 2.0)),
+        {"red": [1.0, 2.0], "green": [0.5, 1.0], "blue": [1.0, 0.5], "white": [2.0, 2.0]},
+    ),
+    ("compression", "04", "PIZ", "PIZ"),
+    ("double", D_TENTH, 0.1, 0.1),
+    ("envmap", "01", "ENVMAP_CUBE", "ENVMAP_CUBE"),
+    ("float", "cdcccc3d", 0.10000000149011612, 0.1),
+    ("int", "feffffff", -2, -2),
+    (
+        "keycode",
+        "01000000 02000000 39300000 4e000000 03000000 04000000 40000000",
+        KeyCode(1, 2, 12345, 78, 3, 4, 64),
+        {
+            "filmMfcCode": 1,
+            "filmType": 2,
+            "prefix": 12345,
+            "count": 78,
+            "perfOffset": 3,
+            "perfsPerFrame": 4,
+            "perfsPerCount": 64,
+        },
+    ),
+    ("lineOrder", "01", "DECREASING_Y", "DECREASING_Y"),
+    ("m33f", (ONE + TWO + HALF) * 3, ((1.0, 2.0, 0.5),) * 3, [[1.0, 2.0, 0.5]] * 3),
+    ("m44f", (ONE + TWO + HALF + ONE) * 4, ((1.0, 2.0, 0.5, 1.0),) * 4, [[1.0, 2.0, 0.5, 1.0]] * 4),
+    (
+        "preview",
+        "02000000 01000000 01020304 05060708",
+        Preview(2, 1, b"\1\2\3\4\5\6\7\10"),
+        {"width": 2, "height": 1, "pixels": "AQIDBAUGBwg="},
+    ),
+    ("rational", "c05d0000 e8030000", Rational(24000, 1000), {"numerator": 24000, "denominator": 1000}),
+    ("string", "4164612043c3b6", "Ada Cö", "Ada Cö"),
+    ("stringvector", "04000000 6c656674 00000000 01000000 72", ("left", "", "r"), ["left", "", "r"]),
+    (
+        "tiledesc",
+        "40000000 20000000 11",
+        TileDesc(64, 32, "MIPMAP_LEVELS", "ROUND_UP"),
+        {"xSize": 64, "ySize": 32, "levelMode": "MIPMAP_LEVELS", "roundingMode": "ROUND_UP"},
+    ),
+    ("v2i", "01000000 ffffffff", (1, -1), [1, -1]),
+    ("v2f", f"{ONE}{MINUS_TWO}", (1.0, -2.0), [1.0, -2.0]),
+    ("v3i", "01000000 ffffffff 00000080", (1, -1, -(2**31)), [1, -1, -(2**31)]),
+    ("v3f", f"{ONE}{MINUS_TWO}{HALF}", (1.0, -2.0, 0.5), [1.0, -2.0, 0.5]),
+    ("bytes", "03000000 706e67 ff00", Bytes("png", b"\xff\0"), {"typeHint": "png", "data": "/wA="}),
+    ("deepImageState", "03", "TIDY", "TIDY"),
+    ("floatvector", f"{ONE}{HALF}", (1.0, 0.5), [1.0, 0.5]),
+    ("m33d", (D_ONE + D_TENTH + D_ONE) * 3, ((1.0, 0.1, 1.0),) * 3, [[1.0, 0.1, 1.0]] * 3),
+    ("m44d", (D_ONE + D_TENTH) * 8, ((1.0, 0.1, 1.0, 0.1),) * 4, [[1.0, 0.1, 1.0, 0.1]] * 4),
+    ("v2d", D_ONE + D_TENTH, (1.0, 0.1), [1.0, 0.1]),
+    ("v3d", D_ONE + D_TENTH + D_ONE, (1.0, 0.1, 1.0), [1.0, 0.1, 1.0]),
+]
+FIXED_SIZES = {
+    "box2i": 16, "box2f": 16, "chromaticities": 32, "compression": 1, "deepImageState": 1, "double": 8, "envmap": 1,
+    "float": 4, "int": 4, "keycode": 28, "lineOrder": 1, "m33f": 36, "m33d": 72, "m44f": 64, "m44d": 128,
+    "rational": 8, "tiledesc": 9, "timecode": 8, "v2i": 8, "v2f": 8, "v2d": 16, "v3i": 12, "v3f": 12, "v3d": 24,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("attr_type", "raw", "value", "in_json"), VALUES, ids=[row[0] for row in VALUES])
+def test_a_value_of_each_type(attr_type, raw, value, in_json):
+    """Value, Python type and JSON form are those that the file layout document gives to these bytes."""
+    found, note = decode(attr_type, bytes.fromhex(raw))
+    assert (found, note) == (value, None)
+    assert type(found) is type(value)
+    assert json_value(attr_type, found) == in_json
+    json.dumps(json_value(attr_type, found), allow_nan=False)
+
+
+def test_every_type_that_is_decoded_has_a_value_here():
+    """A new decoder comes with bytes spelled by hand; time codes and manifests have tests of their own."""
+    assert {row[0] for row in VALUES} | {"timecode", "idmanifest"} == set(DECODERS)
+
+
+def test_a_timecode_is_binary_coded_decimal_with_flags_between():
+    """01:59:59;28, drop frame and the topmost flag set: the word is negative when it is read as signed."""
+    value, note = decode("timecode", bytes.fromhex("68595981 21436587"))
+    assert note is None
+    assert json_value("timecode", value) == {
+        "hours": 1, "minutes": 59, "seconds": 59, "frame": 28,
+        "dropFrame": True, "colorFrame": False, "fieldPhase": False, "bgf0": False, "bgf1": False, "bgf2": True,
+        "timeAndFlags": 2170116456, "userData": 2271560481,
+    }  # fmt: skip
+    assert str(value) == "01:59:59;28"
+    assert str(decode("timecode", w.timecode(10, 0, 9, 23))[0]) == "10:00:09:23"
+
+
+@pytest.mark.parametrize(
+    ("bit", "flag"), [(6, "dropFrame"), (7, "colorFrame"), (15, "fieldPhase"), (23, "bgf0"), (30, "bgf1"), (31, "bgf2")]
+)
+def test_a_timecode_flag_is_one_bit(bit, flag):
+    """Each flag is read from its own bit and changes no digit."""
+    value = decode("timecode", pack("<II", 1 << bit, 0))[0]
+    flags = ("dropFrame", "colorFrame", "fieldPhase", "bgf0", "bgf1", "bgf2")
+    assert [name for name in flags if getattr(value, name)] == [flag]
+    assert (value.hours, value.minutes, value.seconds, value.frame) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("attr_type", sorted(FIXED_SIZES))
+@pytest.mark.parametrize("change", [-1, 1])
+def test_bytes_of_the_wrong_size_are_no_value(attr_type, change):
+    """The note says how many bytes there are and of which type they were to be."""
+    raw = bytes(FIXED_SIZES[attr_type] + change)
+    value, note = decode(attr_type, raw)
+    assert value is None
+    assert (note.code, note.message) == ("attribute_size", f"{len(raw)} bytes are no value of type '{attr_type}'")
+    assert decode(attr_type, bytes(FIXED_SIZES[attr_type]))[1] is None
+
+
+def test_types_of_fixed_size_are_all_listed():
+    """Zero bytes of the right size are a value of every type but those whose size depends on the value."""
+    assert set(DECODERS) - set(FIXED_SIZES) == {
+        "bytes", "chlist", "floatvector", "idmanifest", "preview", "string", "stringvector"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("attr_type", "raw", "code", "words"),
+    [
+        ("compression", b"\x0e", "attribute_value", "14 is none of the 14 known values"),
+        ("lineOrder", b"\x03", "attribute_value", "3 is none of the 3 known values"),
+        ("envmap", b"\xff", "attribute_value", "255 is none of the 2 known values"),
+        ("deepImageState", b"\x04", "attribute_value", "4 is none of the 4 known values"),
+        ("floatvector", b"\0" * 6, "attribute_size", "6 bytes"),
+        ("stringvector", pack("<i", 5) + b"four", "attribute_value", "string 0 claims 5 bytes, 4 are left"),
+        ("stringvector", pack("<i", -1), "attribute_value", "string 0 claims -1 bytes"),
+        ("stringvector", pack("<i", 0) + b"\1\2", "attribute_size", "6 bytes"),
+        ("preview", pack("<II", 2, 2) + b"\0" * 15, "attribute_value", "2 × 2 pixels need 16 bytes, 15 are there"),
+        ("preview", pack("<II", 1 << 31, 1 << 31), "attribute_value", "pixels need"),
+        ("preview", b"\0" * 7, "attribute_size", "7 bytes"),
+        ("bytes", pack("<i", 9) + b"png", "attribute_value", "type hint claims 9 bytes, 3 are there"),
+        ("bytes", b"\0\0\0", "attribute_size", "3 bytes"),
+        ("chlist", b"", "attribute_value", "does not end with a zero byte"),
+        ("chlist", b"R\0" + bytes(15), "attribute_value", "channel 0 is cut off"),
+        ("chlist", b"R\0" + bytes(16), "attribute_value", "does not end with a zero byte"),
+        ("chlist", b"\0\0", "attribute_value", "1 bytes stand behind the end"),
+        ("v4f", b"\0" * 16, "unknown_type", "'v4f' is not known"),
+        ("myStudioType", b"", "unknown_type", "'myStudioType' is not known"),
+    ],
+)
+def test_bytes_that_are_no_value_say_why(attr_type, raw, code, words):
+    """Nothing is raised, nothing is guessed: None, a stable code, and a sentence."""
+    value, note = decode(attr_type, raw)
+    assert value is None
+    assert note.code == code
+    assert words in note.message
+
+
+@pytest.mark.parametrize(
+    ("attr_type", "raw", "value"),
+    [
+        ("string", b"L\xf6we", "Löwe"),
+        ("stringvector", w.stringvector(["a"]) + pack("<i", 1) + b"\xe9", ("a", "é")),
+        ("chlist", b"\xe9\0" + pack("<iB3xii", 1, 0, 1, 1) + b"\0", (Channel("é", "HALF", 1, 1, 0),)),
+    ],
+)
+def test_text_that_is_not_utf8_is_read_as_latin1(attr_type, raw, value):
+    """Text of old files is not lost, and a note says that the encoding was guessed."""
+    found, note = decode(attr_type, raw)
+    assert found == value
+    assert note.code == "text_encoding"
+
+
+def test_latin1_text_whose_layout_is_wrong_too_is_no_value():
+    """The second attempt may fail as well."""
+    value, note = decode("stringvector", pack("<i", 1) + b"\xe9" + pack("<i", 7))
+    assert value is None
+    assert note.code == "attribute_value"
+
+
+def test_a_fraction_is_kept_as_it_is():
+    """Nothing is reduced, the denominator may be 0, the numerator is signed and the denominator is not."""
+    assert decode("rational", pack("<iI", 7, 0)) == (Rational(7, 0), None)
+    assert decode("rational", pack("<iI", -48, 2**32 - 1)) == (Rational(-48, 2**32 - 1), None)
+
+
+def test_an_unknown_pixel_type_keeps_the_other_channels():
+    """The channel is there, its type is None."""
+    raw = w.chlist([("A", 7, 1, 1, 0), ("B", w.FLOAT, 1, 1, 0), ("C", w.UINT, 1, 1, 0)])
+    assert [c.channel_type for c in decode("chlist", raw)[0]] == [None, "FLOAT", "UINT"]
+
+
+def test_modes_of_a_tile_description_that_are_not_known_are_none():
+    """The sizes are still worth having."""
+    assert decode("tiledesc", pack("<IIB", 8, 4, 0x33))[0] == TileDesc(8, 4, None, None)
+
+
+def test_compressions_have_the_codes_of_the_library():
+    """The position in the list is the byte in the file; OpenEXR is the oracle."""
+    openexr = pytest.importorskip("OpenEXR")
+    for code, name in enumerate(COMPRESSIONS):
+        assert openexr.Compression(code).name.removesuffix("_COMPRESSION") in (name, {"NONE": "NO"}.get(name))
+
+
+def test_strings_may_hold_anything():
+    """Empty, with line breaks, with a zero byte: the text is what is between, nothing is trimmed."""
+    for text in ("", " a ", "a\nb", "a\0b", "桜", "x" * 100_000):
+        assert decode("string", text.encode()) == (text, None)
+
+
+def test_attributes_are_equal_when_their_bytes_are():
+    """Value and note follow from the bytes; a NaN must not make an attribute unequal to itself."""
+    nan = pack("<f", math.nan)
+    one, other = (Attribute("x", "float", nan, *decode("float", nan)) for _ in range(2))
+    assert one == other
+    assert hash(one) == hash(other)
+    assert one.size_bytes == 4
+
+
+@given(attr_type=st.sampled_from(sorted(DECODERS)), raw=st.binary(max_size=64))
+def test_any_bytes_are_a_value_or_a_note(attr_type, raw):
+    """Decoding never raises, and what it gives is strict JSON."""
+    value, note = decode(attr_type, raw)
+    assert value is not None or note is not None or attr_type == "idmanifest"
+    json.dumps(json_value(attr_type, value), allow_nan=False)
+
+
+def test_a_manifest_that_is_no_manifest_raises_nothing():
+    """The decoder's own refusal is a note like any other."""
+    value, _note = decode("idmanifest", b"\1\2\3")
+    assert value is None
+    assert decode_idmanifest is DECODERS["idmanifest"]
+
+
+# --- numbers in JSON ---
+
+
+@given(bits=st.integers(0, 2**32 - 1))
+def test_a_single_prints_as_the_shortest_decimal_that_reads_back(bits):
+    """Whatever the 32 bits: the text reads back to them, and one digit less would not."""
+    raw = pack("<I", bits)
+    (value,) = unpack("<f", raw)
+    text = json.dumps(json_float(value, single=True))
+    if math.isnan(value):
+        assert text == '"NaN"'
+    elif math.isinf(value):
+        assert text == ('"Infinity"' if value > 0 else '"-Infinity"')
+    else:
+        assert pack("<f", float(text)) == raw
+        digits = len(text.partition("e")[0].replace(".", "").lstrip("-0").rstrip("0"))
+        assert digits <= 9
+        if digits > 1:
+            shorter = float(f"{value:.{digits - 1}g}")
+            assert abs(shorter) > 3.4028235e38 or pack("<f", shorter) != raw
+
+
+@pytest.mark.parametrize(
+    ("bits", "text"),
+    [
+        (0x00000000, "0.0"),
+        (0x80000000, "-0.0"),
+        (0x00000001, "1e-45"),
+        (0x807FFFFF, "-1.1754942e-38"),
+        (0x00800000, "1.1754944e-38"),
+        (0x7F7FFFFF, "3.4028235e+38"),
+        (0x3DCCCCCD, "0.1"),
+        (0x3EAAAAAB, "0.33333334"),
+        (0x4B800000, "16777216.0"),
+        (0x42C80000, "100.0"),
+        (0x3F400000, "0.75"),
+    ],
+)
+def test_singles_on_the_edge(bits, text):
+    """Zeros with their sign, subnormal numbers, the largest one, and those people look at."""
+    (value,) = unpack("<f", pack("<I", bits))
+    assert json.dumps(shortest_single(value)) == text
+
+
+def test_singles_are_as_short_as_numpys():
+    """Every power of two, where the room for a decimal is not the same on both sides, and some of the others."""
+    numpy = pytest.importorskip("numpy")
+    powers = [exponent << 23 for exponent in range(255)] + [1 << bit for bit in range(23)]
+    for bits in [*powers, *range(1, 0x7F800000, 0x7F800000 // 5003)]:
+        (value,) = unpack("<f", pack("<I", bits))
+        assert shortest_single(value) == float(numpy.format_float_scientific(numpy.float32(value))), hex(bits)
+
+
+@given(value=st.floats())
+def test_a_double_prints_as_itself(value):
+    """Exactly, or by name."""
+    text = json_float(value, single=False)
+    if isinstance(text, str):
+        assert not math.isfinite(value)
+        assert repr(float(text.replace("Infinity", "inf"))) == repr(value) or math.isnan(value)
+    else:
+        assert pack("<d", json.loads(json.dumps(text))) == pack("<d", value)
+
+
+def test_numbers_inside_values_are_exact_too():
+    """Matrices, vectors and chromaticities hold singles; their double cousins do not."""
+    tenth = unpack("<f", pack("<f", 0.1))[0]
+    assert json_value("v2f", (tenth, math.inf)) == [0.1, "Infinity"]
+    assert json_value("m33f", ((tenth, math.nan, -0.0),)) == [[0.1, "NaN", -0.0]]
+    assert json_value("v2d", (tenth, -math.inf)) == [tenth, "-Infinity"]
+    assert math.copysign(1, json_value("float", -0.0)) == -1

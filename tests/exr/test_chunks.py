@@ -1,0 +1,438 @@
+"""Whether a file is whole: every damage that happens to files, made from twelve kinds of file, and its words."""
+
+from __future__ import annotations
+
+import io
+import random
+from dataclasses import dataclass
+from functools import lru_cache
+from struct import pack, pack_into, unpack_from
+
+import pytest
+
+from exr_inspector import inspect
+from exr_inspector.errors import ExrFormatError
+from exr_inspector.exr import chunk_counts, read_chunks, read_header
+from tests import corpus
+from tests import exr_writer as w
+
+LAYERS = (("A", w.HALF, 1, 1, 0), ("depth.Z", w.FLOAT, 1, 1, 1), ("id", w.UINT, 1, 1, 0))
+
+
+@dataclass(frozen=True)
+class Base:
+    """A whole file, and where its chunks are: worked out from the offset table alone."""
+
+    data: bytes
+    header_bytes: int
+    offsets: tuple[int, ...]  # in the order of the table
+
+    @property
+    def data_start(self) -> int:
+        return self.header_bytes + 8 * len(self.offsets)
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """Begin and end of each chunk in file order: it ends where the next one begins."""
+        begins = sorted(self.offsets)
+        return list(zip(begins, [*begins[1:], len(self.data)], strict=True))
+
+    def whole_before(self, position: int) -> int:
+        """How many chunks end before a position."""
+        return sum(end <= position for _, end in self.spans)
+
+    def with_offset(self, slot: int, offset: int) -> bytes:
+        """The file with another entry in its offset table."""
+        data = bytearray(self.data)
+        pack_into("<Q", data, self.header_bytes + 8 * slot, offset)
+        return bytes(data)
+
+
+def base_of(data: bytes) -> Base:
+    header = read_header(data)
+    count = sum(n or 0 for n in chunk_counts(header.parts))
+    return Base(data, header.header_bytes, unpack_from(f"<{count}Q", data, header.header_bytes))
+
+
+@lru_cache
+def written_by_openexr(name: str) -> bytes:
+    """A file with pixels that compress, 61 × 70 from (-3, 5)."""
+    numpy = pytest.importorskip("numpy")
+    openexr = pytest.importorskip("OpenEXR")
+    y, x = numpy.mgrid[0:70, 0:61]
+    pixels = (numpy.sin(x / 9) * numpy.cos(y / 7) + 1.5 + (x * y) % 17 / 99).astype("float16")
+    header = {
+        "compression": getattr(openexr, f"{name}_COMPRESSION"),
+        "type": openexr.scanlineimage,
+        "dataWindow": (numpy.array([-3, 5], "int32"), numpy.array([57, 74], "int32")),
+        "displayWindow": (numpy.array([0, 0], "int32"), numpy.array([63, 79], "int32")),
+    }
+    file = io.BytesIO()
+    openexr.File(header, dict.fromkeys("BGR", pixels)).write(file)
+    return file.getvalue()
+
+
+def written(*parts: w.Part) -> bytes:
+    return w.build(list(parts)).data
+
+
+def filled(size: int) -> bytes:
+    """Bytes that are no zeros."""
+    return bytes(1 + n % 255 for n in range(size))
+
+
+MADE = {
+    "tiled": lambda: written(w.part(window=(-3, 5, 57, 44), tiles=w.Tiles(16, 16), pixels=filled)),
+    "mipmap": lambda: written(
+        w.part(window=(-3, 5, 57, 44), tiles=w.Tiles(16, 16, w.MIPMAP_LEVELS, w.ROUND_UP), pixels=filled)
+    ),
+    "multipart": lambda: written(
+        w.part(name="beauty", channels=LAYERS, pixels=filled), w.part(name="depth", compression=3, pixels=filled)
+    ),
+    "deepscanline": lambda: written(w.part(deep=True, pixels=filled)),
+    "deeptile": lambda: written(w.part(deep=True, tiles=w.Tiles(8, 4), pixels=filled)),
+}
+BASES = ["NO", "ZIP", "PIZ", "PXR24", "B44", "DWAA", "RLE", *MADE]
+
+
+@pytest.fixture(params=BASES, scope="module")
+def base(request) -> Base:
+    """One of the twelve kinds."""
+    made = MADE.get(request.param)
+    return base_of(made() if made else written_by_openexr(request.param))
+
+
+def test_the_bases_are_whole(base):
+    """No damage, no alarm; all bytes behind the table are chunks."""
+    inspection = inspect(base.data)
+    assert inspection.completeness == "complete"
+    assert inspection.errors == ()
+    assert inspection.file.chunk_count == inspection.file.chunks_present == len(base.offsets) > 1
+    assert all(part.missing is None for part in inspection.parts)
+    assert_packed_bytes_fill_the_file(base.data, inspection)
+
+
+def assert_packed_bytes_fill_the_file(data, inspection):
+    header = read_header(data)
+    leaders = 0
+    for part in header.parts:
+        coordinates = 4 * header.is_multipart + (16 if part.is_tiled else 4)
+        leaders += inspection.parts[part.part_index].chunk_count * (coordinates + (24 if part.is_deep else 4))
+    packed = sum(part.packed_bytes for part in inspection.parts)
+    assert packed + leaders + 8 * inspection.file.chunk_count + header.header_bytes == len(data)
+
+
+def assert_cut(base: Base, position: int) -> None:
+    """What must be said of a file that ends at `position`."""
+    data = base.data[:position]
+    if position < base.header_bytes:
+        with pytest.raises(ExrFormatError) as refused:
+            inspect(data)
+        assert refused.value.code == ("truncated" if data else "empty_file"), position
+        return
+    inspection = inspect(data)
+    assert inspection.completeness == "truncated", position
+    present = base.whole_before(position) if position >= base.data_start else 0
+    assert inspection.file.chunks_present == present, position
+    assert any(part.missing for part in inspection.parts), position
+
+
+def test_cutting_at_any_byte_is_noticed(base):
+    """In the header, in the table, between chunks and inside of them; the chunks that are whole are counted."""
+    end = len(base.data)
+    borders = {n for begin, stop in base.spans for n in (begin, begin + 1, begin + 19, stop - 1)}
+    positions = {*range(0, end, 1 + end // 400), *borders, base.header_bytes, base.data_start, base.data_start - 1}
+    for position in sorted(positions):
+        assert_cut(base, position)
+
+
+@pytest.mark.parametrize("path", corpus.VALID)
+def test_cutting_a_valid_file_is_noticed(path):
+    """The corpus: its files are complete, and every cut is told, in forty places and at the last byte."""
+    data = path.read_bytes()
+    base = base_of(data)
+    inspection = inspect(data)
+    assert (inspection.completeness, inspection.errors) == ("complete", ())
+    assert_packed_bytes_fill_the_file(data, inspection)
+    chosen = random.Random(path.name)
+    table = [base.header_bytes + n for n in (0, 1, 4, 8 * len(base.offsets) - 1, 8 * len(base.offsets))]
+    few = 40 if len(base.offsets) < 500 else 6
+    for position in [*table, *(chosen.randrange(len(data)) for _ in range(few)), len(data) - 1]:
+        assert_cut(base, position)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", corpus.SMALL[-1:] + corpus.SMALL[:1])
+def test_cutting_a_small_valid_file_at_every_byte_is_noticed(path):
+    """Each length from nothing to one byte less than all."""
+    base = base_of(path.read_bytes())
+    for position in range(len(base.data)):
+        assert_cut(base, position)
+
+
+def test_a_header_alone_is_a_cut_file(base):
+    """The table is not there: everything is missing."""
+    inspection = inspect(base.data[: base.header_bytes])
+    assert [part.missing for part in inspection.parts] == ["all"] * len(inspection.parts)
+    assert [problem.code for problem in inspection.errors] == ["offset_table_cut"]
+
+
+def test_a_table_without_chunks_is_a_cut_file(base):
+    """Nothing is there "in part" either."""
+    inspection = inspect(base.data[: base.data_start])
+    assert inspection.completeness == "truncated"
+    assert [part.missing for part in inspection.parts] == ["all"] * len(inspection.parts)
+
+
+def test_a_cut_between_two_chunks_leaves_none_in_part(base):
+    """The words tell a chunk that is cut from one that is gone."""
+    begin, end = base.spans[len(base.spans) // 2]
+    at_border = inspect(base.data[:begin])
+    inside = inspect(base.data[: begin + (end - begin) // 2])
+    for inspection in (at_border, inside):
+        assert inspection.completeness == "truncated"
+        assert inspection.file.chunks_present == base.whole_before(begin)
+    assert "in part" not in "".join(part.missing or "" for part in at_border.parts)
+    if not inside.file.is_tiled:
+        assert "in part" in "".join(part.missing or "" for part in inside.parts)
+
+
+def test_an_interrupted_render_is_incomplete(base):
+    """Killed before the table was written: zeros there, and half of the data."""
+    data = bytearray(base.data[: (base.data_start + len(base.data)) // 2])
+    data[base.header_bytes : base.data_start] = bytes(8 * len(base.offsets))
+    inspection = inspect(bytes(data))
+    assert (inspection.completeness, inspection.file.chunks_present) == ("incomplete", 0)
+    assert [part.missing for part in inspection.parts] == ["all"] * len(inspection.parts)
+
+
+def test_a_lost_table_is_incomplete(base):
+    """All data is there, but no reader finds it in one look."""
+    data = base.data[: base.header_bytes] + bytes(8 * len(base.offsets)) + base.data[base.data_start :]
+    inspection = inspect(data)
+    assert (inspection.completeness, inspection.file.chunks_present) == ("incomplete", 0)
+
+
+@pytest.mark.parametrize("where", [0, -1, 1])
+def test_a_chunk_that_was_never_written_is_incomplete(base, where):
+    """One zero in the table, at its begin, its end, or between."""
+    slot = where % len(base.offsets)
+    inspection = inspect(base.with_offset(slot, 0))
+    assert inspection.completeness == "incomplete"
+    assert inspection.file.chunks_present == len(base.offsets) - 1
+    assert [bool(part.missing) for part in inspection.parts].count(True) == 1
+    assert inspection.errors == ()
+
+
+def test_one_offset_that_points_to_another_chunk_is_corrupt(base):
+    """Two entries, one chunk: the leader tells whose it is."""
+    inspection = inspect(base.with_offset(1, base.offsets[0]))
+    assert inspection.completeness == "corrupt"
+    assert [problem.code for problem in inspection.errors] == ["misplaced_chunk"]
+    assert inspection.file.chunks_present == len(base.offsets) - 1
+
+
+def test_swapped_offsets_are_corrupt(base):
+    """Every chunk is there, in the place of another."""
+    data = bytearray(base.data)
+    pack_into("<2Q", data, base.header_bytes, base.offsets[1], base.offsets[0])
+    inspection = inspect(bytes(data))
+    assert inspection.completeness == "corrupt"
+    assert [problem.code for problem in inspection.errors] == ["misplaced_chunk"]
+
+
+@pytest.mark.parametrize("offset", [1, 7, (1 << 63) - 1, (1 << 64) - 1], ids=["1", "7", "2^63-1", "2^64-1"])
+def test_an_offset_that_cannot_be_is_corrupt(base, offset):
+    """Inside the header, or beyond any file."""
+    inspection = inspect(base.with_offset(0, offset))
+    assert inspection.completeness == "corrupt"
+    assert [problem.code for problem in inspection.errors] == ["bad_chunk"]
+    assert inspection.to_json()
+
+
+def test_an_offset_into_the_table_is_corrupt(base):
+    """Chunks begin behind it."""
+    assert inspect(base.with_offset(0, base.data_start - 8)).completeness == "corrupt"
+
+
+def test_an_offset_into_the_middle_of_a_chunk_is_corrupt(base):
+    """Pixels are no leader, and where they look like one the chunks overlap."""
+    begin, end = base.spans[0]
+    assert inspect(base.with_offset(0, begin + (end - begin) // 2)).completeness != "complete"
+
+
+def test_a_size_that_reaches_into_the_next_chunk_is_corrupt(base):
+    """The leaders are right, one size is not."""
+    header = read_header(base.data)
+    part = header.parts[0]
+    at = base.offsets[0] + 4 * header.is_multipart + (16 if part.is_tiled else 4) + 8 * part.is_deep
+    data = bytearray(base.data)
+    (size,) = unpack_from("<i", data, at)
+    pack_into("<i", data, at, size + 1)
+    inspection = inspect(bytes(data))
+    assert inspection.completeness == "corrupt"
+    assert inspection.file.chunks_present == len(base.offsets) - 2
+
+
+def test_a_zero_filled_tail_is_incomplete(base):
+    """A preallocated file whose writer died: the size and the table are right, the rest is zeros."""
+    begin, _ = base.spans[len(base.spans) // 2]
+    data = base.data[:begin].ljust(len(base.data), b"\0")
+    inspection = inspect(data)
+    assert inspection.completeness == "incomplete"
+    assert inspection.file.chunks_present == base.whole_before(begin)
+    assert "(zero-filled)" in "".join(part.missing or "" for part in inspection.parts)
+
+
+def test_a_chunk_whose_end_is_zero_filled_counts_as_zero_filled():
+    """Where the codec ends with a checksum, the chunk in which the zeros begin is told too."""
+    base = base_of(written_by_openexr("ZIP"))
+    begin, end = base.spans[2]
+    data = base.data[: (begin + end) // 2].ljust(len(base.data), b"\0")
+    inspection = inspect(data)
+    assert (inspection.completeness, inspection.file.chunks_present) == ("incomplete", 2)
+    assert inspection.parts[0].missing == "lines 37-74 (zero-filled)"
+
+
+def test_garbage_after_the_end_is_no_alarm(base):
+    """Appended bytes are harmless: every chunk is where the table says."""
+    for garbage in (bytes(1000), filled(1000)):
+        inspection = inspect(base.data + garbage)
+        assert (inspection.completeness, inspection.errors) == ("complete", ())
+
+
+def test_without_a_walk_the_table_and_the_size_decide(base):
+    """What a few requests to an object store can tell: never written, cut off, cannot be."""
+
+    def report(data):
+        return read_chunks(read_header(data), lambda at, n: data[at : at + n], len(data), walk=False)
+
+    assert report(base.data).completeness == "complete"
+    assert {part.packed_bytes for part in report(base.data).parts} == {None}
+    assert report(base.with_offset(0, 0)).completeness == "incomplete"
+    assert report(base.with_offset(0, 3)).completeness == "corrupt"
+    assert report(base.data[: base.data_start]).completeness == "truncated"
+    assert report(base.data[: base.spans[-1][0]]).completeness == "truncated"
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_cut(base):
+    """The size said more than the bytes give."""
+    begin, _ = base.spans[-1]
+    data = base.data[: begin + 2]
+    report = read_chunks(read_header(data), lambda at, n: data[at : at + n], len(base.data))
+    assert report.completeness in ("truncated", "corrupt")
+
+
+# --- words ---
+
+
+def missing(part: w.Part | list[w.Part], *slots: int, cut: int | None = None) -> str | None:
+    """What is said of a file without some chunks, or cut some bytes behind the start of a chunk."""
+    base = base_of(w.build(part).data)
+    data = bytearray(base.data)
+    for slot in slots:
+        pack_into("<Q", data, base.header_bytes + 8 * slot, 0)
+    whole = bytes(data)
+    stop = len(whole) if cut is None else base.offsets[cut] + 20
+    return read_chunks(read_header(whole), lambda at, n: whole[at : min(at + n, stop)], stop).missing
+
+
+LINES = w.part(window=(-3, -5, 4, 14), pixels=filled)
+TILES = w.part(width=32, height=24, tiles=w.Tiles(8, 8), pixels=filled)
+MIP = w.part(width=32, height=24, tiles=w.Tiles(8, 8, w.MIPMAP_LEVELS), pixels=filled)
+RIP = w.part(width=16, height=16, tiles=w.Tiles(8, 8, w.RIPMAP_LEVELS), pixels=filled)
+ZIP = w.part(width=8, height=40, compression=3, pixels=filled)
+
+
+@pytest.mark.parametrize(
+    ("part", "slots", "words"),
+    [
+        (LINES, (), None),
+        (LINES, (0,), "line -5"),
+        (LINES, (0, 1), "lines -5--4"),
+        (LINES, (5, 6, 7, 19), "lines 0-2, 14"),
+        (LINES, range(20), "all"),
+        (LINES, range(1, 20, 2), "lines -4, -2, 0, 2, 4, 6, 8, 10 and 2 more ranges"),
+        (ZIP, (0,), "lines 0-15"),
+        (ZIP, (2,), "lines 32-39"),
+        (ZIP, (0, 2), "lines 0-15, 32-39"),
+        (TILES, (5,), "tiles (1,1) level 0"),
+        (TILES, (2, 3, 4), "tiles (2,0)-(0,1) level 0"),
+        (MIP, range(12), "all tiles level 0"),
+        (MIP, (11, 12, 13), "tiles (3,2) level 0; tiles (0,0)-(1,0) level 1"),
+        (RIP, (4,), "tiles (0,0) level (1,0)"),
+        ([w.part(name="a"), w.part(name="b")], (8, 9), "part 1: lines 0-1"),
+        ([w.part(name="a"), w.part(name="b")], (0, 9), "part 0: line 0; part 1: line 1"),
+    ],
+)
+def test_what_is_missing_is_said_in_words(part, slots, words):
+    """Lines and tiles as a person counts them, not slots of a table."""
+    assert missing(part, *slots) == words
+
+
+def test_a_cut_chunk_is_there_in_part():
+    """Its lines belong to the missing ones."""
+    assert missing(ZIP, cut=1) == "lines 16-39 (16-31 in part)"
+    assert missing(LINES, cut=19) == "line 14 (14 in part)"
+    assert missing(LINES, cut=0) == "lines -5-14 (-5 in part)"
+
+
+def test_a_chunk_in_the_slot_of_one_that_is_missing_is_found():
+    """A table with a single entry, in the wrong slot: the leader says which lines it holds."""
+    base = base_of(w.build(w.part(width=4, height=8, pixels=filled)).data)
+    data = bytearray(base.data)
+    data[base.header_bytes : base.data_start] = pack("<8Q", base.offsets[7], *[0] * 7)
+    inspection = inspect(bytes(data))
+    assert (inspection.completeness, inspection.file.chunks_present) == ("incomplete", 1)
+    assert inspection.parts[0].missing == "lines 0-6"
+
+
+def test_a_chunk_count_that_contradicts_the_window_is_corrupt():
+    """The stored count is not believed, and not ignored either."""
+    part = w.part(name="a", replace={"chunkCount": w.fixed("chunkCount", "int", 5)})
+    inspection = inspect(w.build([part, w.part(name="b")]).data)
+    assert inspection.completeness == "corrupt"
+    assert [problem.code for problem in inspection.errors] == ["chunk_count_mismatch"]
+
+
+@pytest.mark.parametrize("name", ["compression", "dataWindow"])
+def test_a_header_without_what_chunks_are_counted_by_is_corrupt(name):
+    """Nothing can read such a file."""
+    inspection = inspect(w.build(w.part(replace={name: None})).data)
+    assert inspection.completeness == "corrupt"
+    assert inspection.file.chunk_count is None
+    assert inspection.parts[0].missing is None
+
+
+def test_a_compression_of_the_future_is_not_judged():
+    """Its lines per chunk are not known: unknown, not complete and not corrupt."""
+    inspection = inspect(
+        w.build(w.part(replace={"compression": w.attribute("compression", "compression", b"\x63")})).data
+    )
+    assert inspection.completeness == "unknown"
+
+
+def test_chunks_of_another_part_are_corrupt():
+    """The part number in the leader is checked."""
+    parts = [w.part(name="a", pixels=filled), w.part(name="b", pixels=filled)]
+    base = base_of(w.build(parts).data)
+    data = bytearray(base.data)
+    pack_into("<i", data, base.offsets[0], 1)
+    assert inspect(bytes(data)).completeness == "corrupt"
+    pack_into("<i", data, base.offsets[0], 2)
+    assert inspect(bytes(data)).completeness == "corrupt"
+
+
+@pytest.mark.parametrize("path", corpus.DAMAGED)
+def test_damaged_files_are_refused_or_judged(path):
+    """Files that crashed readers: an error in words or an inspection, and JSON in any case."""
+    try:
+        inspection = inspect(path)
+    except ExrFormatError as error:
+        refused = error
+    else:
+        assert inspection.completeness in ("complete", "incomplete", "truncated", "corrupt", "unknown")
+        assert inspection.to_json(raw=True)
+        return
+    assert 0 <= refused.offset <= path.stat().st_size
+    assert refused.message

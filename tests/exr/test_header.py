@@ -1,0 +1,503 @@
+"""The header: every byte kept, equal to what the libraries say, and hostile bytes cost nothing."""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import time
+import tracemalloc
+from struct import pack
+
+import pytest
+
+from exr_inspector import inspect
+from exr_inspector.errors import ExrFormatError
+from exr_inspector.exr import HeaderCutError, Limits, read_header
+from exr_inspector.exr.header import DEEP, LONG_NAMES, MULTIPART, TILED
+from tests import corpus
+from tests import exr_writer as w
+
+LAYERS = (("A", w.HALF, 1, 1, 0), ("depth.Z", w.FLOAT, 1, 1, 1), ("id", w.UINT, 1, 1, 0))
+ONE_OF_EACH = [
+    w.text("owner", "Ada Löwe"),
+    w.fixed("int", "int", -7),
+    w.fixed("v2i", "v2i", 1, -2),
+    w.fixed("v2f", "v2f", 0.1, -2),
+    w.fixed("v2d", "v2d", 0.1, -2),
+    w.fixed("v3i", "v3i", 1, -2, 3),
+    w.fixed("v3f", "v3f", 0.1, -2, 3),
+    w.fixed("v3d", "v3d", 0.1, -2, 3),
+    w.fixed("box2f", "box2f", 0.1, 2, 3, 4),
+    w.fixed("m33f", "m33f", *range(9)),
+    w.fixed("m33d", "m33d", *range(9)),
+    w.fixed("m44f", "m44f", *range(16)),
+    w.fixed("m44d", "m44d", *range(16)),
+    w.fixed("double", "double", 0.1),
+    w.fixed("infinite", "float", math.inf),
+    w.fixed("keyCode", "keycode", 1, 2, 3, 4, 5, 6, 64),
+    w.fixed("framesPerSecond", "rational", 24000, 1000),
+    w.fixed("chromaticities", "chromaticities", *(n / 10 for n in range(8))),
+    w.fixed("envmap", "envmap", 1),
+    w.attribute("floats", "floatvector", pack("<3f", 0.1, -0.0, 3)),
+    w.attribute("multiView", "stringvector", w.stringvector(["left", "right"])),
+    w.attribute("png", "bytes", b"\3\0\0\0png\xff\0"),
+    w.attribute("studio", "myStudioType", b"\0\1\2"),
+    w.attribute("timeCode", "timecode", w.timecode(10, 59, 58, 23, drop=True)),
+    w.attribute("preview", "preview", w.preview(4, 2)),
+]
+
+
+def codes(header) -> list[str]:
+    return [problem.code for problem in header.problems]
+
+
+def attribute_bytes(attribute) -> bytes:
+    return w.attribute(attribute.attr_name, attribute.attr_type, attribute.raw)
+
+
+def written_again(header) -> bytes:
+    """The header's bytes, put together from what the reader kept."""
+    parts = [b"".join(map(attribute_bytes, part.attributes)) + b"\0" for part in header.parts]
+    start = pack("<II", w.MAGIC, header.version | header.flags)
+    return start + b"".join(parts) + b"\0" * header.is_multipart
+
+
+# --- the libraries as oracles ---
+
+
+def assert_same_as_openexr(path):
+    oracles = pytest.importorskip("tests.oracles", reason="needs OpenEXR and OpenImageIO", exc_type=ImportError)
+    try:
+        expected = oracles.openexr_headers(path)
+    except RuntimeError as refusal:
+        if "deepImageState" in str(refusal):  # the one type that the library reads in C++ only
+            return
+        raise
+    parts = read_header(path.read_bytes()).parts
+    assert len(parts) == len(expected)
+    for part, theirs in zip(parts, expected, strict=True):
+        if "type" not in part.by_name:  # the library adds it
+            assert oracles.plain(theirs.pop("type")) == part.part_type
+        assert sorted(theirs) == sorted(part.by_name)
+        for name, value in theirs.items():
+            ours = part.by_name[name]
+            assert ours.attr_type in oracles.types_of(value), name
+            form = oracles.same_form(ours.value, ours.raw)
+            assert form == oracles.plain(value) or form != form, name
+
+
+@pytest.mark.parametrize("path", corpus.VALID)
+def test_attributes_are_those_that_openexr_reads(path):
+    """Names, types and values of every part, bit for bit."""
+    assert_same_as_openexr(path)
+
+
+@pytest.mark.parametrize("path", corpus.REPORTED)
+def test_attributes_of_reported_files_are_those_that_openexr_reads(path):
+    """The same for the files made after bug reports."""
+    assert_same_as_openexr(path)
+
+
+def test_one_attribute_of_each_type_is_what_openexr_reads(tmp_path):
+    """Types that the corpus does not have."""
+    path = tmp_path / "types.exr"
+    path.write_bytes(w.build(w.part(channels=LAYERS, tiles=w.Tiles(), extra=ONE_OF_EACH)).data)
+    assert_same_as_openexr(path)
+    assert codes(read_header(path.read_bytes())) == ["unknown_type"]
+
+
+@pytest.mark.parametrize("path", corpus.VALID)
+def test_pixel_types_are_those_that_openimageio_says(path):
+    """Channel by channel; subsampled files, which OpenImageIO refuses, are read with OpenEXR."""
+    oracles = pytest.importorskip("tests.oracles", reason="needs OpenEXR and OpenImageIO", exc_type=ImportError)
+    expected = oracles.openimageio_pixel_types(path) or oracles.openexr_pixel_types(path)
+    parts = read_header(path.read_bytes()).parts
+    assert [{c.channel_name: c.channel_type for c in part.channels} for part in parts] == expected
+
+
+# --- every byte ---
+
+
+@pytest.mark.parametrize("path", corpus.VALID)
+def test_every_byte_of_the_header_is_kept(path):
+    """The attributes, written again, are the file's own header, byte for byte."""
+    data = path.read_bytes()
+    header = read_header(data)
+    assert written_again(header) == data[: header.header_bytes]
+    assert header.problems == ()
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        w.part(extra=ONE_OF_EACH),
+        w.part(extra=[w.text(n * "x", n * "y") for n in (31, 32, 255)]),
+        [w.part(name="a"), w.part(name="b", tiles=w.Tiles()), w.part(name="c", deep=True)],
+        w.part(deep=True, tiles=w.Tiles()),
+    ],
+    ids=["one of each type", "long names", "multipart", "deep tiles"],
+)
+def test_every_byte_of_a_written_header_is_kept(parts):
+    """And the header ends exactly where the offset table begins."""
+    written = w.build(parts)
+    header = read_header(written.data)
+    assert header.header_bytes == written.header_bytes == written.table_offsets[0]
+    assert written_again(header) == written.data[: header.header_bytes]
+
+
+def test_names_may_have_255_bytes():
+    """One more is no name; without the flag a name over 31 bytes is read and reported."""
+    longest = w.build(w.part(extra=[w.text("x" * 255, "end")]), flags=LONG_NAMES).data
+    header = read_header(longest)
+    assert header.parts[0].value("x" * 255, "string") == "end"
+    assert codes(header) == []
+    assert codes(read_header(w.build(w.part(extra=[w.text("x" * 32, "end")])).data)) == ["long_name"]
+    with pytest.raises(ExrFormatError, match="name of an attribute is longer than 255 bytes") as refused:
+        read_header(w.build(w.part(extra=[w.text("x" * 256, "end")]), flags=LONG_NAMES).data)
+    assert refused.value.code == "bad_attribute"
+
+
+def test_a_name_that_is_not_utf8_is_read_as_latin1():
+    """As in texts: with a note."""
+    header = read_header(w.build(w.part(extra=[w.attribute(b"\xe9", "int", pack("<i", 7))])).data)
+    assert header.parts[0].value("é", "int") == 7
+    assert codes(header) == ["text_encoding"]
+
+
+# --- multipart ---
+
+
+def test_each_part_has_its_own_attributes():
+    """In file order; deep and tiled are matters of a part, not of the file."""
+    parts = [w.part(name="a"), w.part(name="b", tiles=w.Tiles()), w.part(name="c", deep=True)]
+    header = read_header(w.build(parts).data)
+    assert header.is_multipart
+    assert header.flags == MULTIPART | DEEP
+    assert [part.value("name", "string") for part in header.parts] == ["a", "b", "c"]
+    assert [(part.is_tiled, part.is_deep) for part in header.parts] == [(False, False), (True, False), (False, True)]
+    assert header.problems == ()
+
+
+def test_a_multipart_file_of_one_part():
+    """The flag says that an empty header ends the list, however many there are."""
+    written = w.build(w.part(name="only"), flags=MULTIPART)
+    data = written.data[: written.header_bytes] + b"\0"
+    header = read_header(data)
+    assert len(header.parts) == 1
+    assert header.header_bytes == len(data)
+
+
+def test_a_multipart_file_without_any_part():
+    """Two zero bytes: one part that lacks everything, so nobody takes the file for a whole one."""
+    header = read_header(pack("<II", w.MAGIC, 2 | MULTIPART) + b"\0\0")
+    assert [part.attributes for part in header.parts] == [()]
+    assert codes(header).count("missing_attribute") == 11
+
+
+# --- what is missing, twice there, or contradicts ---
+
+
+@pytest.mark.parametrize("name", sorted(w.required()))
+def test_a_missing_attribute_is_reported_and_not_invented(name):
+    """No default takes its place."""
+    header = read_header(w.build(w.part(replace={name: None})).data)
+    assert [(p.code, p.attr_name, p.part_index) for p in header.problems] == [("missing_attribute", name, 0)]
+    assert name not in header.parts[0].by_name
+    assert header.parts[0].value(name, "int") is None
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        (w.part(tiles=w.Tiles(), replace={"tiles": None}), "tiles"),
+        (w.part(deep=True, replace={"version": None}), "version"),
+        (w.part(deep=True, replace={"chunkCount": None}), "chunkCount"),
+        (w.part(deep=True, replace={"type": None}), "type"),
+    ],
+    ids=["tiles", "version", "chunkCount", "type"],
+)
+def test_tiled_and_deep_parts_need_more(part, name):
+    """What they need is missed there only."""
+    header = read_header(w.build(part).data)
+    assert [(p.code, p.attr_name) for p in header.problems] == [("missing_attribute", name)]
+
+
+@pytest.mark.parametrize("name", ["name", "type", "chunkCount"])
+def test_parts_of_a_multipart_file_need_more(name):
+    """The problem says which part it is."""
+    header = read_header(w.build([w.part(name="a"), w.part(name="b", replace={name: None})]).data)
+    missing = [(p.attr_name, p.part_index) for p in header.problems if p.code == "missing_attribute"]
+    assert missing == [(name, 1)]
+
+
+def test_a_required_attribute_of_another_type_has_no_value():
+    """A window of floats is not read as a window of integers."""
+    header = read_header(w.build(w.part(replace={"dataWindow": w.fixed("dataWindow", "box2f", 0, 0, 9, 9)})).data)
+    assert [(p.code, p.attr_name) for p in header.problems] == [("attribute_type", "dataWindow")]
+    assert header.parts[0].data_window is None
+
+
+def test_the_first_of_two_attributes_counts_and_both_are_kept():
+    """Two of one name are no reason to lose track of the bytes behind them."""
+    twice = [w.text("owner", "one"), w.text("owner", "two"), w.fixed("after", "int", 7)]
+    written = w.build(w.part(extra=twice))
+    header = read_header(written.data)
+    (part,) = header.parts
+    assert codes(header) == ["duplicate_attribute"]
+    assert header.problems[0].byte_offset == written.data.index(w.text("owner", "two"))
+    assert part.value("owner", "string") == "one"
+    assert part.value("after", "int") == 7
+    assert [a.value for a in part.attributes if a.attr_name == "owner"] == ["one", "two"]
+    assert written_again(header) == written.data[: header.header_bytes]
+
+
+SAYS = {name: {"type": w.text("type", name)} for name in ("scanlineimage", "tiledimage", "deepscanline", "deeptile")}
+
+
+@pytest.mark.parametrize(
+    ("flags", "replace", "tiles", "part_type", "problem"),
+    [
+        (0, {}, None, "scanlineimage", []),
+        (0, SAYS["scanlineimage"], None, "scanlineimage", []),
+        (0, SAYS["tiledimage"], w.Tiles(), "scanlineimage", ["flags_type_mismatch"]),
+        (0, SAYS["deepscanline"], None, "scanlineimage", ["flags_type_mismatch"]),
+        (TILED, SAYS["tiledimage"], w.Tiles(), "tiledimage", []),
+        (TILED, SAYS["scanlineimage"], w.Tiles(), "tiledimage", ["flags_type_mismatch"]),
+        (TILED, {}, w.Tiles(), "tiledimage", []),
+        (DEEP, SAYS["deeptile"], w.Tiles(), "deeptile", []),
+        (DEEP, SAYS["scanlineimage"], None, "deepscanline", ["flags_type_mismatch"]),
+        (DEEP | TILED, SAYS["deeptile"], w.Tiles(), "deeptile", ["flags_type_mismatch"]),
+        (0, {"type": w.fixed("type", "int", 1)}, None, "scanlineimage", []),
+    ],
+)  # fmt: skip
+def test_flags_and_type_that_contradict_each_other_are_reported(flags, replace, tiles, part_type, problem):
+    """Both ways; flags decide about a flat file of one part, as they do in the library."""
+    header = read_header(w.build(w.part(tiles=tiles, replace=replace), flags=flags).data)
+    assert header.parts[0].part_type == part_type
+    assert [code for code in codes(header) if code != "missing_attribute"] == problem
+
+
+def test_multipart_flags_and_types_that_contradict_each_other():
+    """The tiled flag must be off, the deep flag on when a part is deep; an unknown type is named."""
+    two = [w.part(name="a"), w.part(name="b", deep=True)]
+    assert codes(read_header(w.build(two).data)) == []
+    assert codes(read_header(w.build(two, flags=MULTIPART).data)) == ["flags_type_mismatch"]
+    flat = [w.part(name="a"), w.part(name="b")]
+    assert codes(read_header(w.build(flat, flags=MULTIPART | TILED).data)) == ["flags_type_mismatch"] * 2
+    odd = [w.part(name="a", replace={"type": w.text("type", "hologram")}), w.part(name="b")]
+    header = read_header(w.build(odd).data)
+    assert codes(header) == ["unknown_part_type"]
+    assert header.parts[0].part_type == "hologram"
+
+
+@pytest.mark.parametrize(
+    ("replace", "code"),
+    [
+        ({"dataWindow": w.fixed("dataWindow", "box2i", 0, 0, -1, 5)}, "empty_window"),
+        ({"displayWindow": w.fixed("displayWindow", "box2i", 0, 9, 5, 5)}, "empty_window"),
+        ({"channels": w.attribute("channels", "chlist", w.chlist([("R", 3, 1, 1, 0)]))}, "unknown_pixel_type"),
+        ({"channels": w.attribute("channels", "chlist", w.chlist([("R", 1, 0, 1, 0)]))}, "bad_sampling"),
+        ({"channels": w.attribute("channels", "chlist", w.chlist([("R", 1, 1, -2, 0)]))}, "bad_sampling"),
+        ({"channels": w.attribute("channels", "chlist", w.chlist([("R", 1, 1, 1, 0)] * 2))}, "duplicate_channel"),
+        ({"compression": w.fixed("compression", "compression", 99)}, "attribute_value"),
+        ({"pixelAspectRatio": w.attribute("pixelAspectRatio", "float", b"\0\0")}, "attribute_size"),
+    ],
+)
+def test_values_that_cannot_be_are_reported_and_do_not_stop_the_reading(replace, code):
+    """One odd value never costs the file."""
+    header = read_header(w.build(w.part(replace=replace)).data)
+    assert codes(header) == [code]
+    assert len(header.parts[0].attributes) == 8
+
+
+@pytest.mark.parametrize(
+    ("window", "fits"),
+    [((0, 0, 21, 37), True), ((-4, 2, 3, 5), True), ((1, 0, 22, 37), False), ((0, 0, 21, 36), False)],
+)
+def test_a_window_ends_with_whole_samples(window, fits):
+    """The library refuses a file whose subsampled channels do not fit the data window; here it is reported."""
+    chroma = (("BY", w.HALF, 2, 2, 0), ("Y", w.HALF, 1, 1, 0))
+    data = w.build(w.part(window=window, channels=chroma)).data
+    assert codes(read_header(data)) == ([] if fits else ["bad_sampling"])
+    openexr = pytest.importorskip("OpenEXR")
+    if fits:
+        openexr.File(io.BytesIO(data), header_only=True)
+    else:
+        with pytest.raises(RuntimeError, match="Unable to open"):
+            openexr.File(io.BytesIO(data), header_only=True)
+
+
+def test_tiles_that_cannot_be_are_reported():
+    """A tile without a width."""
+    zero = {"tiles": w.attribute("tiles", "tiledesc", pack("<IIB", 0, 8, 0))}
+    assert codes(read_header(w.build(w.part(tiles=w.Tiles(), replace=zero)).data)) == ["bad_tiles"]
+
+
+def test_unknown_flags_are_reported():
+    """A newer kind of file is read as far as it is understood."""
+    header = read_header(w.build(w.part(), flags=0x2000).data)
+    assert codes(header) == ["unknown_flags"]
+    assert header.flags == 0x2000
+
+
+# --- cut, foreign, hostile ---
+
+
+def test_every_cut_of_a_header_says_how_many_bytes_are_needed():
+    """At each length: more bytes are asked for than there are, and never more than the header has by far."""
+    written = w.build([w.part(name="a", extra=ONE_OF_EACH), w.part(name="b")])
+    for length in range(5, written.header_bytes):
+        with pytest.raises(HeaderCutError) as cut:
+            read_header(written.data[:length])
+        assert length < cut.value.needed <= written.header_bytes + 1
+        assert cut.value.code == "truncated"
+    assert read_header(written.data[: written.header_bytes]).header_bytes == written.header_bytes
+
+
+def test_a_cut_header_survives_being_sent_to_another_process():
+    """All fields come back."""
+    cut = HeaderCutError(7, "cut", 99)
+    again = pickle.loads(pickle.dumps(cut))
+    assert (again.code, again.offset, again.message, again.needed) == ("truncated", 7, "cut", 99)
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "words"),
+    [
+        (b"", "empty_file", "empty file (0 bytes)"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(90), "not_exr", "PNG signature"),
+        (b"\xff\xd8\xff\xe0" + bytes(90), "not_exr", "JPEG signature"),
+        (b"II*\0" + bytes(90), "not_exr", "TIFF signature"),
+        (b"MM\0*" + bytes(90), "not_exr", "TIFF signature"),
+        (b"SDPX" + bytes(90), "not_exr", "DPX signature"),
+        (b"XPDS" + bytes(90), "not_exr", "DPX signature"),
+        (b"<!DOCTYPE html>", "not_exr", "HTML or XML"),
+        (b'{"error": "no such key"}', "not_exr", "JSON"),
+        (bytes(5305), "not_exr", "all 5305 bytes"),
+        (b"\0", "not_exr", "zero"),
+        (b"\x01\x31\x2f\x76\0\0\0\2", "not_exr", "reversed byte order"),
+        (b"random bytes", "not_exr", "72 61 6e 64"),
+        (w.build(w.part(), version=1).data, "unsupported_version", "version 1"),
+        (w.build(w.part(), version=3).data, "unsupported_version", "version 3"),
+        (b"v/1\x01\2", "truncated", "inside the version field"),
+        (b"v/1", "truncated", "inside the version field"),
+    ],
+)
+def test_what_is_no_exr_is_named(data, code, words):
+    """Somebody who gets another format, an empty file or an error page under .exr learns which."""
+    with pytest.raises(ExrFormatError, match=r"\(.+ at byte \d+\)$") as refused:
+        inspect(data)
+    assert refused.value.code == code
+    assert words in refused.value.message
+    assert refused.value.offset <= len(data)
+
+
+CLAIM = b"a\0string\0"
+START = pack("<II", w.MAGIC, 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (CLAIM + pack("<i", 2**31 - 1), "header_too_large"),
+        (CLAIM + pack("<i", 200 << 20), "truncated"),
+        (CLAIM + pack("<i", -1), "bad_attribute"),
+        (b"channels\0chlist\0" + pack("<i", 2**31 - 1), "header_too_large"),
+        (b"channels\0chlist\0" + pack("<i", 255 << 20), "truncated"),
+        (b"preview\0preview\0" + pack("<iII", 80, 2**32 - 1, 2**32 - 1), "truncated"),
+        (b"a\0\0" + pack("<i", 4), "bad_attribute"),
+        (b"a" * 90, "truncated"),
+        (b"a" * 400, "bad_attribute"),
+        (b"a\0" + b"t" * 400, "bad_attribute"),
+    ],
+)
+def test_small_files_that_claim_much_cost_nothing(body, code):
+    """A hundred bytes that claim two gigabytes are refused without time and without memory."""
+    data = (START + body).ljust(100, b"\1")
+    tracemalloc.start()
+    begin = time.process_time()
+    try:
+        with pytest.raises(ExrFormatError) as refused:
+            inspect(data)
+        duration = time.process_time() - begin
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert refused.value.code == code
+    assert 0 <= refused.value.offset <= len(data)
+    assert peak < 1 << 20
+    assert duration < 0.1
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        w.part(replace={"dataWindow": w.fixed("dataWindow", "box2i", -(2**31), -(2**31), 2**31 - 1, 2**31 - 1)}),
+        w.part(
+            tiles=w.Tiles(1, 1, w.RIPMAP_LEVELS),
+            replace={"dataWindow": w.fixed("dataWindow", "box2i", -(2**31), -(2**31), 2**31 - 1, 2**31 - 1)},
+            pixels=b"",
+        ),
+        w.part(deep=True, replace={"chunkCount": w.fixed("chunkCount", "int", 2**31 - 1)}),
+        w.part(replace={"preview": w.attribute("preview", "preview", pack("<II", 2**31, 2**31))}),
+        w.part(replace={"channels": w.attribute("channels", "chlist", w.chlist([("R", 1, 2**31 - 1, 1, 0)]))}),
+    ],
+    ids=["huge window", "huge rip map", "huge chunkCount", "huge preview", "huge sampling"],
+)
+def test_huge_numbers_in_small_files_cost_nothing(part):
+    """Nothing is allocated for chunks, tiles or pixels that are only claimed."""
+    data = w.build(part).data
+    tracemalloc.start()
+    begin = time.process_time()
+    try:
+        inspection = inspect(data)
+        duration = time.process_time() - begin
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert inspection.errors
+    assert peak < 1 << 20
+    assert duration < 0.1
+
+
+@pytest.mark.parametrize(
+    ("limits", "code"),
+    [
+        (Limits(header_bytes=100), "header_too_large"),
+        (Limits(parts=2), "too_many_parts"),
+        (Limits(attributes=20), "too_many_attributes"),
+    ],
+)
+def test_limits_are_kept(limits, code):
+    """A header above a limit is refused by name."""
+    data = w.build([w.part(name=name) for name in "abc"]).data
+    assert len(read_header(data).parts) == 3
+    with pytest.raises(ExrFormatError) as refused:
+        read_header(data, limits)
+    assert refused.value.code == code
+
+
+def test_a_file_with_more_chunks_than_the_limit_is_not_judged():
+    """Unknown is the honest word when nobody looked."""
+    data = w.build(w.part()).data
+    inspection = inspect(data, limits=Limits(chunks=7))
+    assert inspection.completeness == "unknown"
+    assert [problem.code for problem in inspection.errors] == ["too_many_chunks"]
+
+
+def test_many_problems_are_counted_and_not_listed():
+    """A few kilobytes of empty parts must not make a report of megabytes."""
+    data = pack("<II", w.MAGIC, 2 | MULTIPART) + b"a\0b\0\0\0\0\0\0" * 500 + b"\0"
+    problems = read_header(data).problems
+    assert len(problems) == 1001
+    assert problems[-1].message == f"{500 * 12 - 1000} more problems are left out"
+
+
+def test_equal_attributes_of_many_files_are_one_object():
+    """What a sequence repeats is decoded once; large values are not kept for it."""
+    long = w.text("long", "x" * 5000)
+    first, second = (read_header(w.build(w.part(extra=[long])).data).parts[0].by_name for _ in range(2))
+    assert first["channels"] is second["channels"]
+    assert first["long"] is not second["long"]
+    assert first["long"] == second["long"]

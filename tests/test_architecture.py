@@ -1,0 +1,36 @@
+"""The order of imports, and the table of codes."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+from exr_inspector.exr.codes import FORMAT_ERRORS, PROBLEMS
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "exr_inspector"
+
+
+def test_imports_point_one_way():
+    """The layers of pyproject.toml hold."""
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _codes(*names: str) -> set[str]:
+    found = set()
+    for path in (SOURCE / "exr").glob("*.py"), [SOURCE / "inspector.py"]:
+        for module in path:
+            for node in ast.walk(ast.parse(module.read_text())):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
+                    first = node.args[0]
+                    if isinstance(first, ast.Constant):
+                        found.add(first.value)
+    return found
+
+
+def test_every_code_is_documented_and_none_is_made_up():
+    assert _codes("ExrFormatError") | {"truncated"} == set(FORMAT_ERRORS)
+    assert _codes("Problem", "Note", "report") == set(PROBLEMS)

@@ -1,0 +1,184 @@
+"""The demo show is the same on every run, sound where it should be, and broken where it says so."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+from struct import unpack_from
+
+import numpy
+import OpenEXR
+import pytest
+
+from exr_inspector import demo
+from exr_inspector.demo import cryptomatte, damage, make_show
+from exr_inspector.errors import MissingExtraError
+from tests.oracles import image_levels, opened
+
+UNREADABLE = {"truncated", "incomplete", "not_exr"}
+BY_KIND = {defect.kind: defect.path for defect in demo.DEFECTS}
+
+
+@pytest.fixture(scope="module")
+def show(tmp_path_factory):
+    root = tmp_path_factory.mktemp("show")
+    return root, make_show(root)
+
+
+@pytest.fixture(scope="module")
+def good(show):
+    root, paths = show
+    bad = {root / defect.path for defect in demo.DEFECTS if defect.kind in UNREADABLE}
+    return [path for path in paths if path not in bad]
+
+
+def header(path: Path) -> dict[str, object]:
+    return OpenEXR.File(io.BytesIO(path.read_bytes()), header_only=True).header()
+
+
+def sequence(root: Path, stem: str) -> list[Path]:
+    return sorted((root / stem).parent.glob("*.exr"))
+
+
+def test_the_paths_are_those_that_were_written(show):
+    """Sorted, and nothing else lies below the root; small enough to make on every run."""
+    root, paths = show
+    assert paths == sorted(path for path in root.rglob("*") if path.is_file())
+    assert all(path.suffix == ".exr" for path in paths)
+    assert sum(path.stat().st_size for path in paths) < 15_000_000
+
+
+def test_twice_the_same_bytes(show, tmp_path):
+    """The second run is in another process, at another time, below another root."""
+    root, paths = show
+    code = "import sys, pathlib; from exr_inspector.demo import make_show; make_show(pathlib.Path(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    for path in paths:
+        assert (tmp_path / path.relative_to(root)).read_bytes() == path.read_bytes(), path.name
+
+
+def test_openexr_and_openimageio_read_every_good_file_to_the_last_pixel(good, tmp_path):
+    """No file but the ones named in DEFECTS is damaged."""
+    for path in good:
+        data = path.read_bytes()
+        assert all(part.channels for part in opened(data)), path.name
+        assert image_levels(data, tmp_path), path.name
+
+
+def test_kinds_of_files(good, tmp_path):
+    """Tiled, multi-layer, stereo, parts, mipmap, deep, overscan and cropped: all are there."""
+    parts = {path: opened(path.read_bytes()) for path in good}
+    views = {tuple(part.header.get("view") for part in found) for found in parts.values()}
+    assert ("left", "right") in views
+    assert max(len(found) for found in parts.values()) == 4
+    assert {found[0].header["type"].name for found in parts.values()} == {
+        "scanlineimage",
+        "tiledimage",
+        "deepscanline",
+    }
+    (texture,) = [path for path in good if "textures" in path.parts]
+    sizes = [size for _, size, _ in image_levels(texture.read_bytes(), tmp_path)]
+    assert sizes == [128, 64, 32, 16, 8, 4, 2, 1]
+    corner = {path: (p[0].header["dataWindow"][0], p[0].header["displayWindow"][0]) for path, p in parts.items()}
+    assert any((data < display).all() for data, display in corner.values()), "overscan"
+    assert any((data > display).all() for data, display in corner.values()), "cropped"
+
+
+@pytest.mark.parametrize(
+    ("stem", "same", "changing"),
+    [
+        (
+            demo.ARNOLD,
+            "arnold/version",
+            {"arnold/frame", "arnold/stats/time/render", "arnold/stats/memory/peak"},
+        ),
+        (demo.VRAY, "vrayInfo/vrayversion", {"vrayInfo/frame", "vrayInfo/rendertime", "vrayInfo/vmem"}),
+        (demo.CYCLES, "BlenderMultiChannel", {"Frame", "RenderTime", "Date"}),
+    ],
+)
+def test_headers_of_a_sequence(show, stem, same, changing):
+    """The renderer's name stays, what is measured changes with the frame."""
+    first, second = (header(path) for path in sequence(show[0], stem)[:2])
+    assert first[same] == second[same]
+    assert all(first[name] != second[name] for name in changing)
+    assert first.keys() == second.keys()
+
+
+def test_cryptomatte_ids_are_those_of_the_manifest(show):
+    """Where a buoy is seen the id channel holds its hash as a float."""
+    (part,) = opened(sequence(show[0], demo.ARNOLD)[0].read_bytes())
+    (manifest,) = [value for name, value in part.header.items() if name.endswith("/manifest")]
+    ids = part.channels["CryptoObject00.R"].pixels
+    assert ids.dtype == numpy.float32
+    seen = {f"{bits:08x}" for bits in numpy.unique(ids.view("uint32")) if bits}
+    assert len(seen) == 3
+    assert all(each in manifest for each in seen)
+
+
+def test_cryptomatte_hashes():
+    """Known values: the layer and an object of a file rendered by V-Ray."""
+    assert f"{cryptomatte.murmur3(b'uCryptoWildcard'):08x}".startswith("2ae4678")
+    assert f"{cryptomatte.id_bits('rect_[_top'):08x}" == "c1fa3f1f"
+
+
+def test_missing(show):
+    """The frame is not there, its neighbours are."""
+    root, paths = show
+    frame = root / BY_KIND["missing"]
+    assert frame not in paths
+    assert {int(path.suffixes[-2][1:]) for path in sequence(root, demo.ARNOLD)} == {
+        1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010
+    }  # fmt: skip
+
+
+def test_truncated(show):
+    """Three fifths of a frame: its header and some of its tiles can be read."""
+    root, _ = show
+    path = root / BY_KIND["truncated"]
+    offsets = table(path.read_bytes())
+    assert all(offsets)
+    assert sum(offset >= path.stat().st_size for offset in offsets) in range(2, 8)
+    assert header(path)["compression"] == OpenEXR.ZIP_COMPRESSION
+
+
+def test_incomplete(show):
+    """Five of nine chunks were written, and the file ends with the last of these."""
+    data = (show[0] / BY_KIND["incomplete"]).read_bytes()
+    offsets = table(data)
+    assert [bool(offset) for offset in offsets] == [True] * 5 + [False] * 4
+    (size,) = unpack_from("<i", data, offsets[4] + 4)
+    assert offsets[4] + 8 + size == len(data)
+    assert not any(part.channels for part in opened(data))
+
+
+def test_compression(show):
+    """One frame of the sequence differs from all others; it is a good file."""
+    root, _ = show
+    found = {path: header(path)["compression"].name for path in sequence(root, demo.VRAY)}
+    assert found.pop(root / BY_KIND["compression"]) == "DWAA_COMPRESSION"
+    assert set(found.values()) == {"ZIPS_COMPRESSION"}
+
+
+def test_not_exr(show, tmp_path):
+    """A valid PNG under a wrong name."""
+    data = (show[0] / BY_KIND["not_exr"]).read_bytes()
+    assert data == damage.png()
+    assert image_levels(data, tmp_path, "reference.png") == [(0, 64, 36)]
+
+
+def test_without_openexr_the_extra_is_named(monkeypatch, tmp_path):
+    """Nothing is written, and the error says what to install."""
+    monkeypatch.setitem(sys.modules, "OpenEXR", None)
+    with pytest.raises(MissingExtraError) as caught:
+        make_show(tmp_path)
+    assert "pixels" in caught.value.args
+    assert not list(tmp_path.iterdir())
+
+
+def table(data: bytes) -> list[int]:
+    """The offset table of a file of one part."""
+    start = damage.header_end(data)
+    count = 12 if b"tiledesc" in data else 9
+    return list(unpack_from(f"<{count}Q", data, start))

@@ -1,0 +1,61 @@
+"""The README shows what happens: its commands run, and its output is real."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from exr_inspector.cli.main import main
+from tests import exr_writer as w
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+COMMANDS = [
+    line.partition("  #")[0].strip()
+    for _, block in BLOCKS
+    if "pip install" in block
+    for line in block.splitlines()
+    if line.startswith("exr-inspector ")
+]
+
+
+@pytest.fixture
+def studio(tmp_path, monkeypatch):
+    """The files that the README speaks of."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("renders", "shows/harbor"):
+        Path(folder).mkdir(parents=True)
+        for frame in (1, 2):
+            Path(folder, f"beauty.100{frame}.exr").write_bytes(w.build(w.part()).data)
+    for frame in (1, 2):
+        owner = w.text("owner", f"artist {frame}")
+        Path(f"plate.100{frame}.exr").write_bytes(w.build(w.part(extra=[owner])).data)
+
+
+def test_every_command_runs(studio, capfdbinary):
+    """Each with exit code 0, but for diff, which finds a difference."""
+    assert len(COMMANDS) > 6
+    for command in COMMANDS:
+        words = shlex.split(command)
+        assert main(words[1:]) == (1 if words[1] == "diff" else 0), command
+        assert capfdbinary.readouterr().out, command
+
+
+def test_the_python_example_runs(studio):
+    """As it stands."""
+    (example,) = (block for language, block in BLOCKS if language == "python")
+    exec(compile(example, "README.md", "exec"), {})
+
+
+def test_the_output_of_the_demo_is_real(tmp_path, monkeypatch, capfd):
+    """What the first screen shows is what `make demo` prints."""
+    (shown,) = (block for _, block in BLOCKS if block.startswith("$ make demo"))
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo"]) == 0
+    printed = capfd.readouterr()
+    lines = {line for line in (printed.out + printed.err).splitlines() if line}
+    for line in shown.splitlines()[1:]:
+        assert not line or line in lines
