@@ -98,9 +98,7 @@ def _column_list(service: Service, request: Request, state: TableState, names: l
     shown, headers = page(request, names)
     fields = [_described(service, state, state.by_name[names[index]]) for index in shown]
     body = field_stream(fields)
-    if len(body) > service.assumptions.max_column_list_bytes and not request.flag(
-        "tabular-only-column-names"
-    ):
+    if len(body) > service.assumptions.max_column_list_bytes and not request.flag("tabular-only-column-names"):
         raise bad_request(f"list column result size {len(body)} is too long")
     return Answer(body=body, headers=headers)
 

@@ -98,9 +98,7 @@ def same_type(left: pa.DataType, right: pa.DataType) -> bool:
     if pa.types.is_list(left) or pa.types.is_fixed_size_list(left):
         if pa.types.is_fixed_size_list(left) and left.list_size != right.list_size:
             return False
-        return left.value_field.nullable == right.value_field.nullable and same_type(
-            left.value_type, right.value_type
-        )
+        return left.value_field.nullable == right.value_field.nullable and same_type(left.value_type, right.value_type)
     if pa.types.is_struct(left):
         return [f.name for f in left] == [f.name for f in right] and all(
             same_type(a.type, b.type) for a, b in zip(left, right, strict=True)

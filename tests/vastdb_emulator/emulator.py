@@ -39,9 +39,7 @@ class Emulator:
         """Port 0 takes a free one. `log_requests=False` keeps a long ingest from filling the log."""
         # The SDK sends data requests to the address in a table's statistics, which must be IPv4.
         vip = host if host.replace(".", "").isdecimal() else None
-        self._service = Service(
-            version=version, buckets=buckets, assumptions=assumptions or Assumptions(), vip=vip
-        )
+        self._service = Service(version=version, buckets=buckets, assumptions=assumptions or Assumptions(), vip=vip)
         create_system_tables(self._service)
         self._recorder = Recorder(log_requests=log_requests, log_limit=log_limit)
         self._keys = {access_key: secret_key}

@@ -15,9 +15,7 @@ NO_MORE_ROWS = (1 << 48) - 1
 _END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
-def subsplit_frames(
-    subsplit: int, next_row: int, columns: Sequence[pa.Array], row_count: int
-) -> Iterator[bytes]:
+def subsplit_frames(subsplit: int, next_row: int, columns: Sequence[pa.Array], row_count: int) -> Iterator[bytes]:
     """The frames of one page of one subsplit."""
     prefix = struct.pack("<IQ", subsplit, next_row)
     batches = [pa.record_batch([leaf], ["leaf"]) for column in columns for leaf in leaves(column)]
@@ -47,14 +45,10 @@ def leaves(array: pa.Array) -> list[pa.Array]:
     if pa.types.is_list(type_):
         return [_list_of(array, pa.list_(leaf.type), leaf, 2) for leaf in leaves(array.values)]
     if pa.types.is_fixed_size_list(type_):
-        return [
-            _list_of(array, pa.list_(leaf.type, type_.list_size), leaf, 1) for leaf in leaves(array.values)
-        ]
+        return [_list_of(array, pa.list_(leaf.type, type_.list_size), leaf, 1) for leaf in leaves(array.values)]
     return [array]
 
 
 def _list_of(array: pa.Array, type_: pa.DataType, child: pa.Array, buffers: int) -> pa.Array:
     """The lists of `array` with another child: validity and offsets stay as they are."""
-    return pa.Array.from_buffers(
-        type_, len(array), array.buffers()[:buffers], offset=array.offset, children=[child]
-    )
+    return pa.Array.from_buffers(type_, len(array), array.buffers()[:buffers], offset=array.offset, children=[child])

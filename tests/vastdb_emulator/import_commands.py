@@ -89,9 +89,7 @@ def _note_import(service: Service, request: Request, bucket: str, key: str) -> N
     path = request.table._replace(sub_table=IMPORTS)
     transaction = service.transaction(request)
     if path not in transaction.draft.names:
-        new = TableState(
-            table_id=service.database.next_table_id(), columns=new_columns(service, _IMPORTS_SCHEMA)
-        )
+        new = TableState(table_id=service.database.next_table_id(), columns=new_columns(service, _IMPORTS_SCHEMA))
 
         def write(catalog: Catalog) -> None:
             catalog.names[path] = new.table_id

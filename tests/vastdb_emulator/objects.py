@@ -117,9 +117,7 @@ def _list_snapshots(service: "Service", request: Request) -> Answer:
     prefix = request.params["prefix"]
     names = [f".snapshot/{name}/" for name in service.snapshots.get(request.bucket, ())]
     prefixes = "".join(
-        f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>"
-        for name in names
-        if name.startswith(prefix)
+        f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>" for name in names if name.startswith(prefix)
     )
     body = (
         f"<ListBucketResult><Name>{escape(request.bucket)}</Name><IsTruncated>false</IsTruncated>"

@@ -25,9 +25,7 @@ def list_projections(service: Service, request: Request) -> Answer:
     numbers = {projection.name: projection.number for projection in state.projections}
     names = wanted_names(request, numbers)
     shown, headers = page(request, names)
-    details = [
-        answers.Details(name=names[index], handle=numbers[names[index]], state=state) for index in shown
-    ]
+    details = [answers.Details(name=names[index], handle=numbers[names[index]], state=state) for index in shown]
     body = answers.list_projections(path.bucket, path.schema, path.name, details)
     return Answer(body=body, headers=headers)
 
@@ -65,9 +63,7 @@ def rename_projection(service: Service, request: Request) -> Answer:
     if (new_name := AlterProjectionTableRequest.GetRootAs(request.body).NewName()) is None:
         return Answer()
     renamed = replace(old, name=new_name.decode())
-    return _change(
-        service, request, state, lambda known: tuple(renamed if p.name == old.name else p for p in known)
-    )
+    return _change(service, request, state, lambda known: tuple(renamed if p.name == old.name else p for p in known))
 
 
 def drop_projection(service: Service, request: Request) -> Answer:

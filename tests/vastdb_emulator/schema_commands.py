@@ -86,9 +86,7 @@ def drop_schema(service: Service, request: Request) -> Answer:
 
 def tables_in(catalog: Catalog, bucket: str, schema: str) -> list[TablePath]:
     """The tables of a schema, without those that hold lists of imports."""
-    return [
-        path for path in catalog.names if (path.bucket, path.schema, path.sub_table) == (bucket, schema, "")
-    ]
+    return [path for path in catalog.names if (path.bucket, path.schema, path.sub_table) == (bucket, schema, "")]
 
 
 def check_name(service: Service, name: str) -> None:

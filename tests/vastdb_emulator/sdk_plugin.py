@@ -55,6 +55,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if getattr(item.module, "time", None) is time:
             item.module.time = _ImpatientTime("time")
     if unused:
-        raise pytest.UsageError(
-            f"{EXCLUSIONS.name} names tests that do not exist: {', '.join(sorted(unused))}"
-        )
+        raise pytest.UsageError(f"{EXCLUSIONS.name} names tests that do not exist: {', '.join(sorted(unused))}")

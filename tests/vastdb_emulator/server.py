@@ -49,9 +49,7 @@ class HttpServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(
-        self, address: tuple[str, int], service: Service, recorder: Recorder, keys: Mapping[str, str]
-    ) -> None:
+    def __init__(self, address: tuple[str, int], service: Service, recorder: Recorder, keys: Mapping[str, str]) -> None:
         self.service, self.recorder, self.keys = service, recorder, keys
         self.latency_s = 0.0
         self._connections: set[socket.socket] = set()
@@ -132,9 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
             verify(request, self.server.keys)
             limit = self.server.service.assumptions.max_request_bytes
             if request.command and len(request.body) > limit:
-                raise bad_request(
-                    f"a body of {len(request.body)} bytes, {limit} are allowed", "EntityTooLarge"
-                )
+                raise bad_request(f"a body of {len(request.body)} bytes, {limit} are allowed", "EntityTooLarge")
             return self.server.service.answer(request, COMMANDS)
         except ApiError as error:
             return _error_answer(error)

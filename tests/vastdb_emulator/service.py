@@ -19,9 +19,7 @@ VERSIONS = ("5.4.0.0", "5.5.0.0")
 class Service:
     """What all commands share."""
 
-    def __init__(
-        self, *, version: str, buckets: Iterable[str], assumptions: Assumptions, vip: str | None
-    ) -> None:
+    def __init__(self, *, version: str, buckets: Iterable[str], assumptions: Assumptions, vip: str | None) -> None:
         if version not in VERSIONS:
             raise ValueError(f"version is one of {', '.join(VERSIONS)}, not {version!r}")
         self.version = version

@@ -30,10 +30,7 @@ def verify(request: Request, keys: Mapping[str, str]) -> None:
     if (secret := keys.get(match["key"])) is None:
         raise forbidden("InvalidAccessKeyId", "the access key is not known")
     payload_hash = request.headers.get("x-amz-content-sha256", "")
-    if (
-        re.fullmatch("[0-9a-f]{64}", payload_hash)
-        and payload_hash != hashlib.sha256(request.body).hexdigest()
-    ):
+    if re.fullmatch("[0-9a-f]{64}", payload_hash) and payload_hash != hashlib.sha256(request.body).hexdigest():
         raise forbidden("XAmzContentSHA256Mismatch", "the body is not the one that was signed")
     key = _signing_key(secret, match["date"], match["region"])
     for path in (quote(request.raw_path, safe="/-_.~"), request.raw_path):

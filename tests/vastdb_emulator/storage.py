@@ -234,9 +234,7 @@ class TableState:
                 if len(chunk.row_ids) and chunk.row_ids[0] <= high and chunk.row_ids[-1] >= low:
                     yield index, chunk
 
-    def _rewrite(
-        self, row_ids: RowIds, rewrite: Callable[[Chunk, npt.NDArray[np.intp], Mask], Chunk]
-    ) -> "TableState":
+    def _rewrite(self, row_ids: RowIds, rewrite: Callable[[Chunk, npt.NDArray[np.intp], Mask], Chunk]) -> "TableState":
         chunks = list(self.chunks)
         for index, chunk in self._holding(row_ids):
             positions, here = chunk.positions(row_ids)

@@ -124,8 +124,7 @@ def new_columns(service: Service, schema: pa.Schema) -> tuple[Column, ...]:
     if len(set(schema.names)) != len(schema):
         raise bad_request("two columns have the same name")
     return tuple(
-        Column(number=service.database.next_column_number(), field=field.remove_metadata())
-        for field in schema
+        Column(number=service.database.next_column_number(), field=field.remove_metadata()) for field in schema
     )
 
 
@@ -142,9 +141,7 @@ def _new_table(service: Service, request: Request, schema: pa.Schema) -> TableSt
 
 def _sorting_indices(request: Request) -> list[int]:
     headers = (f"tabular-sorted-column-{index}" for index in itertools.count())
-    return [
-        request.number(header, 0) for header in itertools.takewhile(request.headers.__contains__, headers)
-    ]
+    return [request.number(header, 0) for header in itertools.takewhile(request.headers.__contains__, headers)]
 
 
 def _sorting_key(service: Service, indices: list[int], columns: tuple[Column, ...]) -> tuple[int, ...]:

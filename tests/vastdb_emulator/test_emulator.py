@@ -275,9 +275,7 @@ def test_a_signature_covers_the_body(emulator, session):
     with session.transaction() as tx:
         pooled = next(iter(session.api._sessions.values()))
         signed = pooled.prepare_request(
-            requests.Request(
-                "POST", f"{emulator.url}/b/x?schema", {"tabular-txid": str(tx.txid)}, data=b"body"
-            )
+            requests.Request("POST", f"{emulator.url}/b/x?schema", {"tabular-txid": str(tx.txid)}, data=b"body")
         )
         signed.body = b"ydob"
         assert "XAmzContentSHA256Mismatch" in pooled.send(signed, timeout=5).text
@@ -424,9 +422,7 @@ def test_another_process_can_order_faults_and_read_the_log(emulator, session):
     assert [fault["hits"] for fault in seen["faults"]] == [1]
     requests.post(f"{emulator.url}/_emulator/reset", timeout=5)
     assert emulator.request_count == 0
-    assert (
-        requests.post(f"{emulator.url}/_emulator/faults", json={"action": "?"}, timeout=5).status_code == 400
-    )
+    assert requests.post(f"{emulator.url}/_emulator/faults", json={"action": "?"}, timeout=5).status_code == 400
 
 
 def test_it_runs_by_hand(connect):

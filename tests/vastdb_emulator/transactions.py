@@ -67,9 +67,7 @@ class WriteSet:
         """Whether both have written the same thing or row."""
         if not self.things.isdisjoint(other.things):
             return True
-        return any(
-            not rows.isdisjoint(other.rows[table]) for table, rows in self.rows.items() if table in other.rows
-        )
+        return any(not rows.isdisjoint(other.rows[table]) for table, rows in self.rows.items() if table in other.rows)
 
     def add(self, other: "WriteSet") -> None:
         """Take over what the other has."""
@@ -173,11 +171,7 @@ class Database:
             try:
                 if transaction.writes:
                     self._refuse_conflicts(transaction, transaction.written, with_open=False)
-                    catalog = (
-                        transaction.draft
-                        if transaction.base is self._committed
-                        else self._replayed(transaction)
-                    )
+                    catalog = transaction.draft if transaction.base is self._committed else self._replayed(transaction)
                     for table_id, state in catalog.tables.items():
                         if state is not self._committed.tables.get(table_id):
                             catalog.tables[table_id] = state.compacted()
@@ -243,9 +237,7 @@ class Database:
             for write in transaction.writes:
                 write(catalog)
         except ApiError as error:
-            raise conflict(
-                f"what others have committed does not allow this any more: {error.message}"
-            ) from error
+            raise conflict(f"what others have committed does not allow this any more: {error.message}") from error
         return catalog
 
     def _expire(self) -> None:
