@@ -9,6 +9,10 @@
       CatalogError            the database refused or failed
         CatalogLockedError    … another process writes to the DuckDB file
         CatalogSchemaError    … its tables are not the ones this version knows
+        CatalogConnectionError       … it cannot be reached, or did not answer in time
+        CatalogAuthenticationError   … it does not take the keys
+        CatalogTransactionError      … a transaction failed, or met another one
+        CatalogTooLargeError         … a row or request is larger than it takes
         QueryError            … the SQL that was given is wrong
       SettingsError           a setting, URI or option that cannot work
       MissingExtraError       an optional dependency is not installed
@@ -94,6 +98,32 @@ class CatalogSchemaError(CatalogError):
     """The tables of the catalog are not the ones that this version knows."""
 
     category = "schema"
+
+
+class CatalogConnectionError(CatalogError):
+    """The database cannot be reached, or did not answer in time."""
+
+    category = "connection"
+    retryable = True
+
+
+class CatalogAuthenticationError(CatalogError):
+    """The database does not take the keys, or they may not do this."""
+
+    category = "authentication"
+
+
+class CatalogTransactionError(CatalogError):
+    """A transaction failed or met another one, each time it was tried; nothing of it is stored."""
+
+    category = "transaction"
+    retryable = True
+
+
+class CatalogTooLargeError(CatalogError):
+    """A row or a request is larger than the database takes."""
+
+    category = "too_large"
 
 
 class QueryError(CatalogError):
