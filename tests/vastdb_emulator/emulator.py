@@ -33,15 +33,14 @@ class Emulator:
         port: int = 0,
         assumptions: Assumptions | None = None,
         latency_s: float = 0.0,
-        log_requests: bool = True,
         log_limit: int | None = None,
     ) -> None:
-        """Port 0 takes a free one. `log_requests=False` keeps a long ingest from filling the log."""
+        """Port 0 takes a free one. `log_limit` is how many requests to remember: 0 for a long ingest, None for all."""
         # The SDK sends data requests to the address in a table's statistics, which must be IPv4.
-        vip = host if host.replace(".", "").isdecimal() else None
+        vip = host if host.replace(".", "").isdecimal() and host != "0.0.0.0" else None
         self._service = Service(version=version, buckets=buckets, assumptions=assumptions or Assumptions(), vip=vip)
         create_system_tables(self._service)
-        self._recorder = Recorder(log_requests=log_requests, log_limit=log_limit)
+        self._recorder = Recorder(log_limit)
         self._keys = {access_key: secret_key}
         self._latency_s = latency_s
         self._host, self._port = host, port

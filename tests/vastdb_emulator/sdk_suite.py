@@ -100,7 +100,7 @@ def run_suite(
             buckets=buckets,
             version=version,
             assumptions=Assumptions(idle_timeout_s=600),
-            log_requests=False,
+            log_limit=0,
         ) as emulator,
     ):
         report = Path(folder) / "report.xml"

@@ -20,7 +20,7 @@ from . import (
     transaction_commands,
 )
 from .errors import ApiError, bad_request
-from .faults import Fault, Recorder, split_by_moment
+from .faults import Fault, Recorder
 from .messages import Answer, Request
 from .service import Command, Service
 from .signing import verify
@@ -109,13 +109,13 @@ class _Handler(BaseHTTPRequestHandler):
             if request.raw_path.startswith(control.PREFIX):
                 self._send(control.answer(self.server.recorder, request))
                 return
-            before, after = split_by_moment(self.server.recorder.arrived(request))
-            if self.server.latency_s:
-                time.sleep(self.server.latency_s)
-            answer = self._answer(request, before)
-            for fault in after:
+            faults = self.server.recorder.arrived(request)
+            late = [fault for fault in faults if fault.is_late]
+            time.sleep(self.server.latency_s)
+            answer = self._answer(request, [fault for fault in faults if not fault.is_late])
+            for fault in late:
                 _strike(fault)
-            self._send(answer, cut=any(fault.action == "cut" for fault in after))
+            self._send(answer, cut=any(fault.action == "cut" for fault in late))
         except ApiError as error:
             self._send(_error_answer(error))
         except _DropConnection:

@@ -401,7 +401,7 @@ def test_four_inserts_are_six_requests(emulator, session):
 
 def test_the_log_can_be_left_out(start, connect):
     """A long ingest counts its requests and keeps none."""
-    emulator = start(log_requests=False)
+    emulator = start(log_limit=0)
     connect(emulator)
     assert (emulator.requests, emulator.request_count) == ([], 1)
 
