@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exr_inspector.catalog import FileStamp, IngestError, PersistOutcome, SeenFile
+from exr_inspector.catalog import OPEN_ERRORS, FileStamp, IngestError, PersistOutcome, SeenFile
 from exr_inspector.catalog.rows import RowBatch, from_inspections
 from exr_inspector.catalog.schema import CHILD_TABLES, TABLES, VERSION
 from exr_inspector.errors import CatalogError, QueryError
@@ -70,6 +70,11 @@ def all_rows(catalog, but=TIMES):
         for table in TABLES
         if table != "schema_version"
     }
+
+
+def open_errors(catalog):
+    query = f"SELECT file_path_normalized AS path FROM ingest_errors WHERE {OPEN_ERRORS}"
+    return {row["path"] for row in rows(catalog, query)}
 
 
 def live_paths(catalog, prefix=""):
@@ -272,11 +277,23 @@ def test_a_path_in_error_has_no_current_version(catalog):
 
 @pytest.mark.parametrize("one", [A, A_AGAIN], ids=["same version", "new version"])
 def test_persisting_a_path_ends_its_error(catalog, one):
+    """The error stays as history; it is not what is wrong now."""
     catalog.persist([A])
     catalog.record_errors([error_at(path_of(A)), error_at("s3://renders/x.exr")])
+    assert open_errors(catalog) == {path_of(A), "s3://renders/x.exr"}
     catalog.persist([one])
     assert current(catalog) == {path_of(A): one.file.file_id}
-    assert rows(catalog, "SELECT file_path_normalized AS path FROM ingest_errors") == [{"path": "s3://renders/x.exr"}]
+    assert open_errors(catalog) == {"s3://renders/x.exr"}
+    assert catalog.status().row_counts["ingest_errors"] == 2
+    assert catalog.seen([stamp_of(one)]) == {path_of(one): SeenFile(error=None)}
+
+
+def test_an_error_that_comes_back_is_open_again(catalog):
+    catalog.record_errors([error_at(path_of(A))])
+    catalog.persist([A])
+    catalog.record_errors([error_at(path_of(A))])
+    assert open_errors(catalog) == {path_of(A)}
+    assert rows(catalog, "SELECT count FROM ingest_errors") == [{"count": 2}]
 
 
 # ── seen, deleted ────────────────────────────────────────────────

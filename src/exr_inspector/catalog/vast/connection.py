@@ -1,0 +1,182 @@
+"""Talking to one VAST Database: a session that is kept, transactions that end, everything within a deadline.
+
+The SDK waits for ever, tries again what it should not and leaves a transaction open when a commit gets lost;
+so it is told never to try again, each request has a timeout, and none begins that could outlast the deadline.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import tenacity
+import vastdb
+from vastdb import errors as sdk
+from vastdb.config import SessionConfig
+from vastdb.transaction import Transaction
+
+from ...errors import CatalogConnectionError, CatalogSchemaError, CatalogTransactionError
+from ...settings import VastConnection
+from ..deadline import seconds_left
+from .errors import CatalogConflictError, CatalogRefusedError, translated
+
+log = logging.getLogger(__name__)
+
+_CONNECTION_TRIES, _OTHER_TRIES = 4, 2
+_Result = TypeVar("_Result")
+
+# The SDK logs each refused request as a warning with all headers, and each rollback as an error with a traceback.
+logging.getLogger("vastdb").setLevel(logging.CRITICAL)
+# More threads than pooled connections is nothing to warn of.
+logging.getLogger("urllib3.connectionpool").addFilter(lambda record: "pool is full" not in record.getMessage())
+
+
+class Clock:
+    """The time that an operation has, all its requests and tries together."""
+
+    def __init__(self, seconds: float, request_timeout_s: float, place: str) -> None:
+        self._ends = time.monotonic() + seconds
+        self._request_timeout_s = request_timeout_s
+        self._place = place
+
+    @property
+    def left(self) -> float:
+        """Seconds in which a request can still begin."""
+        return self._ends - self._request_timeout_s - time.monotonic()
+
+    def check(self) -> None:
+        """Raises CatalogConnectionError when a request that begins now could end too late."""
+        if self.left <= 0:
+            raise CatalogConnectionError(f"{self._place}: not done in time; VAST_DB_DEADLINE_S gives it more")
+
+
+class Connection:
+    """A session with one cluster. Any thread may use it."""
+
+    def __init__(self, given: VastConnection) -> None:
+        self.endpoint = given.endpoint.rstrip("/")
+        self._given = given
+        # Four requests fit into the deadline at the least, however long each takes.
+        self._request_timeout_s = min(given.request_timeout_s, given.deadline_s / 4)
+        self._session: vastdb.session.Session | None = None
+
+    @property
+    def data_endpoints(self) -> list[str] | None:
+        """Where selects go; None for the addresses that the server announces."""
+        return None if self._given.use_announced_endpoints else [self.endpoint]
+
+    @property
+    def server_version(self) -> str:
+        """The cluster's version, as 5.4.0.0."""
+        return ".".join(map(str, self.session().features.vast_version))
+
+    def clock(self) -> Clock:
+        """The time for one operation, from now on: the connection's deadline, or the caller's if that is nearer."""
+        seconds = min(self._given.deadline_s, seconds_left())
+        return Clock(seconds, self._request_timeout_s, self.endpoint)
+
+    def session(self) -> vastdb.session.Session:
+        """The session; the first call costs one request."""
+        session = self._session
+        if session is None:
+            # No lock: threads that waited for one that waits for the server would all be late.
+            with translated(self.endpoint):
+                session = self._session = self._connect()
+        return session
+
+    def _connect(self) -> vastdb.session.Session:
+        given = self._given
+        return vastdb.connect(
+            given.access_key.get_secret_value(),
+            given.secret_key.get_secret_value(),
+            self.endpoint,
+            ssl_verify=given.verify,
+            timeout=(self._request_timeout_s, self._request_timeout_s),
+            backoff_config=vastdb.BackoffConfig(max_tries=1),
+            config=SessionConfig(data_endpoints=self.data_endpoints),
+        )
+
+    @contextmanager
+    def transaction(self, clock: Clock | None = None) -> Iterator[Transaction]:
+        """A transaction: committed at the end of the block, rolled back if it raises. Foreign errors are translated.
+
+        When the commit fails, what became of it is not known: read it back.
+        """
+        with translated(self.endpoint):
+            _check(clock)
+            transaction = self.session().transaction()
+            self._begin(transaction)
+            txid = transaction.active_txid
+            try:
+                yield transaction
+                _check(clock)
+            except BaseException as problem:
+                self._end(transaction.__exit__, type(problem), problem, problem.__traceback__)
+                raise
+            try:
+                transaction.__exit__(None, None, None)
+            except BaseException as problem:
+                # It may hold rows that the next try needs. The answer says nothing: one that was committed is gone.
+                self._end(self.session().api.rollback_transaction, txid)
+                if isinstance(problem, (sdk.NotFound, sdk.BadRequest)):
+                    raise CatalogTransactionError(
+                        f"{self.endpoint}: the transaction was gone at its commit"
+                    ) from problem
+                raise
+
+    def _begin(self, transaction: Transaction) -> None:
+        try:
+            transaction.__enter__()
+        except BaseException:
+            if (txid := transaction.txid) is not None:  # the SDK leaves it open when its query engine fails
+                self._end(self.session().api.rollback_transaction, txid)
+            raise
+
+    def _end(self, roll_back: Callable[..., Any], *arguments: Any) -> None:
+        """Roll back; that it cannot be done must not hide why it has to."""
+        try:
+            roll_back(*arguments)
+        except Exception as problem:
+            log.debug("%s: rollback failed: %s", self.endpoint, type(problem).__name__)
+
+    def retried(self, work: Callable[[Clock], _Result], repair: Callable[[Clock], None] | None = None) -> _Result:
+        """Do the whole of `work`, again where that can help and the deadline allows.
+
+        A conflict is tried again until the deadline, a lost connection three times, another failure once. Where a
+        table seems to be missing, `repair` has its turn before the second try. `work` must find out what an earlier
+        try of it has done, for a lost answer does not tell.
+        """
+        clock = self.clock()
+
+        def stop(state: tenacity.RetryCallState) -> bool:
+            problem = state.outcome.exception() if state.outcome else None
+            if isinstance(problem, CatalogConflictError):
+                return clock.left <= 0
+            tries = _CONNECTION_TRIES if isinstance(problem, CatalogConnectionError) else _OTHER_TRIES
+            return clock.left <= 0 or state.attempt_number >= tries
+
+        def before_next(state: tenacity.RetryCallState) -> None:
+            problem = state.outcome.exception() if state.outcome else None
+            log.debug("%s: attempt %d failed: %s", self.endpoint, state.attempt_number, problem)
+            if isinstance(problem, CatalogSchemaError) and repair is not None:
+                repair(clock)
+
+        kinds = (CatalogConnectionError, CatalogTransactionError, CatalogRefusedError)
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type((*kinds, CatalogSchemaError) if repair else kinds),
+            wait=lambda state: min(_WAIT(state), max(clock.left, 0)),
+            stop=stop,
+            before_sleep=before_next,
+            reraise=True,
+        )(work, clock)
+
+
+_WAIT = tenacity.wait_random_exponential(multiplier=0.05, max=2)
+
+
+def _check(clock: Clock | None) -> None:
+    if clock is not None:
+        clock.check()
