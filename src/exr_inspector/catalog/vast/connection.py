@@ -28,8 +28,10 @@ log = logging.getLogger(__name__)
 _CONNECTION_TRIES, _OTHER_TRIES = 4, 2
 _Result = TypeVar("_Result")
 
-# The SDK logs each refused request as a warning with all headers, and each rollback as an error with a traceback.
+# The SDK logs each refused request as a warning with all headers, and each rollback as an error with a traceback;
+# and its library for retries, that it gives up at once, as it was told to.
 logging.getLogger("vastdb").setLevel(logging.CRITICAL)
+logging.getLogger("backoff").addFilter(lambda record: "vastdb." not in record.getMessage())
 # More threads than pooled connections is nothing to warn of.
 logging.getLogger("urllib3.connectionpool").addFilter(lambda record: "pool is full" not in record.getMessage())
 

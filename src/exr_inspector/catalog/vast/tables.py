@@ -54,29 +54,29 @@ class Tables:
     def transaction(self, clock: Clock | None = None) -> Iterator[Rows]:
         """The rows as one transaction sees and changes them: two requests, and those of what is done inside."""
         with self._connection.transaction(clock) as transaction:
-            yield Rows(transaction, clock, self._metadata, self._connection.data_endpoints)
+            yield self._rows(transaction, clock)
+
+    def _rows(self, transaction: Transaction, clock: Clock | None) -> Rows:
+        return Rows(transaction, clock, self._metadata, self._connection.data_endpoints)
 
     def version(self, clock: Clock) -> int | None:
         """The version of the tables, None where none were made. Raises CatalogSchemaError for tables not ours."""
         try:
             with self.transaction(clock) as rows:
-                versions = rows.select("schema_version", ["version"])["version"]
-            if len(versions):
-                return pc.max(versions).as_py()  # type: ignore[no-any-return]
+                if (version := _version(rows)) is not None:
+                    return version
         except CatalogSchemaError:
-            pass  # the server says that it is not there; which table is, is asked below
-        present = self._present(clock)
-        if present:
-            raise CatalogSchemaError(
-                f"{self.bucket}/{self.schema} has tables that exr-inspector did not make, of names that it needs: "
-                f"{', '.join(present)}; give another schema"
-            )
-        return None
-
-    def _present(self, clock: Clock) -> list[str]:
+            pass  # something is not there; what, is looked at inside one transaction: somebody may just be making it
         with self._connection.transaction(clock) as transaction:
             schema = transaction.bucket(self.bucket).schema(self.schema, fail_if_missing=False)
-            return sorted(set(schema.tablenames()) & set(TABLES)) if schema else []
+            present = set(schema.tablenames()) & set(TABLES) if schema else set()
+            version = _version(self._rows(transaction, clock)) if "schema_version" in present else None
+        if present and version is None:
+            raise CatalogSchemaError(
+                f"{self.bucket}/{self.schema} has tables that exr-inspector did not make, of names that it needs: "
+                f"{', '.join(sorted(present))}; give another schema"
+            )
+        return version
 
     def create(self, clock: Clock) -> None:
         """Make all tables, in one transaction. Raises CatalogConflictError where another process is about it."""
@@ -90,9 +90,10 @@ class Tables:
                 raise CatalogConflictError(
                     f"{self.bucket}/{self.schema}: another process makes {problem.table}"
                 ) from problem
-            rows = Rows(transaction, clock, self._metadata, self._connection.data_endpoints)
             made = {"version": VERSION, "applied_at": datetime.now(timezone.utc), "inspector_version": __version__}
-            rows.insert("schema_version", pa.Table.from_pylist([made], schema=TABLES["schema_version"]))
+            self._rows(transaction, clock).insert(
+                "schema_version", pa.Table.from_pylist([made], schema=TABLES["schema_version"])
+            )
 
     def drop(self) -> None:
         """Remove the tables and their schema."""
@@ -172,6 +173,11 @@ class Rows:
         if self._clock is not None:
             self._clock.check()
         return self._transaction.table_from_metadata(self._metadata[table])
+
+
+def _version(rows: Rows) -> int | None:
+    version: int | None = pc.max(rows.select("schema_version", ["version"])["version"]).as_py()
+    return version
 
 
 def _by_size(values: Sequence[str]) -> Iterator[list[str]]:
