@@ -16,7 +16,7 @@ from exr_inspector.catalog.vast import VastCatalog, pending
 
 from ..conftest import BUCKET
 from ..exr_bytes import inspection, text
-from ..test_contract import A_AGAIN, A, all_rows, path_of
+from ..test_contract import A_AGAIN, A, all_rows, error_at, path_of
 from .conftest import SECRET, connection_to, schema_of, start, stored
 from .writers import files
 

@@ -18,7 +18,7 @@ from vastdb import errors as sdk
 from vastdb.config import SessionConfig
 from vastdb.transaction import Transaction
 
-from ...errors import CatalogConnectionError, CatalogSchemaError, CatalogTransactionError
+from ...errors import CatalogConnectionError, CatalogError, CatalogSchemaError, CatalogTransactionError
 from ...settings import VastConnection
 from ..deadline import seconds_left
 from .errors import CatalogConflictError, CatalogRefusedError, translated
@@ -36,6 +36,10 @@ logging.getLogger("backoff").addFilter(lambda record: "vastdb." not in record.ge
 logging.getLogger("urllib3.connectionpool").addFilter(lambda record: "pool is full" not in record.getMessage())
 
 
+class OutOfTimeError(CatalogConnectionError):
+    """No time is left for another request."""
+
+
 class Clock:
     """The time that an operation has, all its requests and tries together."""
 
@@ -50,9 +54,9 @@ class Clock:
         return self._ends - self._request_timeout_s - time.monotonic()
 
     def check(self) -> None:
-        """Raises CatalogConnectionError when a request that begins now could end too late."""
+        """Raises OutOfTimeError when a request that begins now could end too late."""
         if self.left <= 0:
-            raise CatalogConnectionError(f"{self._place}: not done in time; VAST_DB_DEADLINE_S gives it more")
+            raise OutOfTimeError(f"{self._place}: not done in time; VAST_DB_DEADLINE_S gives it more")
 
 
 class Connection:
@@ -152,31 +156,41 @@ class Connection:
         try of it has done, for a lost answer does not tell.
         """
         clock = self.clock()
+        earlier: CatalogError | None = None
 
         def stop(state: tenacity.RetryCallState) -> bool:
-            problem = state.outcome.exception() if state.outcome else None
+            problem = _problem(state)
             if isinstance(problem, CatalogConflictError):
                 return clock.left <= 0
             tries = _CONNECTION_TRIES if isinstance(problem, CatalogConnectionError) else _OTHER_TRIES
             return clock.left <= 0 or state.attempt_number >= tries
 
         def before_next(state: tenacity.RetryCallState) -> None:
-            problem = state.outcome.exception() if state.outcome else None
-            log.debug("%s: attempt %d failed: %s", self.endpoint, state.attempt_number, problem)
-            if isinstance(problem, CatalogSchemaError) and repair is not None:
+            nonlocal earlier
+            earlier = _problem(state)
+            log.debug("%s: attempt %d failed: %s", self.endpoint, state.attempt_number, earlier)
+            if isinstance(earlier, CatalogSchemaError) and repair is not None:
                 repair(clock)
 
         kinds = (CatalogConnectionError, CatalogTransactionError, CatalogRefusedError)
-        return tenacity.Retrying(
+        again = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type((*kinds, CatalogSchemaError) if repair else kinds),
             wait=lambda state: min(_WAIT(state), max(clock.left, 0)),
             stop=stop,
             before_sleep=before_next,
             reraise=True,
-        )(work, clock)
+        )
+        try:
+            return again(work, clock)
+        except OutOfTimeError as late:
+            raise earlier or late from late  # why it took so long tells more than that it did
 
 
 _WAIT = tenacity.wait_random_exponential(multiplier=0.05, max=2)
+
+
+def _problem(state: tenacity.RetryCallState) -> CatalogError | None:
+    return state.outcome.exception() if state.outcome else None  # type: ignore[return-value]
 
 
 def _check(clock: Clock | None) -> None:

@@ -67,8 +67,7 @@ class Pending:
         try:
             self.settle_now()
         except Exception as problem:  # a thread of ours must not end with a traceback on stderr
-            log.warning("rows of concurrent writers were not looked at yet: %s", problem)
-            self.add()
+            log.warning("whether others stored the same is looked at after the next persist: %s", problem)
 
 
 class PathLocks:
