@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from ...errors import CatalogError, CatalogSchemaError, SettingsError
 from ...settings import VastConnection, settings, vast_connection
+from .. import streamed_sql
 from ..persist_rows import children_of, outcomes, with_persist_columns
 from ..protocol import CatalogStatus, FileStamp, IngestError, PersistOutcome, SeenFile
 from ..rows import RowBatch, from_inspections
@@ -131,14 +132,9 @@ class VastCatalog:
             return len(self._connection.retried(lambda clock: self._mark_deleted(set(paths), stamp, clock)))
 
     def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
-        """The result of a query, which runs here on the columns that it needs. Raises QueryError."""
-        import duckdb
-
-        con = duckdb.connect()
-        with self._tables.transaction() as rows:
-            for table, schema in TABLES.items():
-                con.register(table, rows.select(table, schema.names))
-        return con.sql(query, params=params).to_arrow_table()
+        """The result of a query, which runs here on the columns and rows that it needs. Raises QueryError."""
+        self._refuse()
+        return self._connection.retried(lambda _: self._sql(query, params))
 
     def status(self) -> CatalogStatus:
         """What the catalog is and holds; the counts are those of the server's statistics."""
@@ -218,7 +214,7 @@ class VastCatalog:
     def _seen(self, stamps: Sequence[FileStamp], clock: Clock) -> dict[str, SeenFile]:
         paths = [stamp.file_path_normalized for stamp in stamps]
         columns = ["file_path_normalized", "size_bytes", "mtime"]
-        with self._tables.transaction(clock) as rows:
+        with self._tables.reading(clock) as rows:
             files = rows.select_in("files", [*columns, "is_current", "deleted_at"], "file_path_normalized", paths)
             errors = rows.select_in("ingest_errors", [*columns, "code", "message"], "file_path_normalized", paths)
         current = {row["file_path_normalized"]: row for row in files.to_pylist() if row["is_current"]}
@@ -234,7 +230,7 @@ class VastCatalog:
         return seen
 
     def _live_paths(self, prefix: str) -> Iterator[str]:
-        with self._tables.transaction() as rows:
+        with self._tables.reading() as rows:
             wrong = set(rows.select("ingest_errors", ["file_path_normalized"])["file_path_normalized"].to_pylist())
             for batch in rows.stream("files", ["file_path_normalized", "is_current", "deleted_at"]):
                 for row in batch.to_pylist():
@@ -253,23 +249,25 @@ class VastCatalog:
             rows.update("files", changed_rows(changed, found.schema.field(ROW_ID).type))
             return ours | {row["file_path_normalized"] for row in gone} | unreadable.forget(rows, paths)
 
+    def _sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None) -> pa.Table:
+        with self._tables.reading() as rows:  # one transaction: tables of a join belong together
+            return streamed_sql.run(query, params, lambda scan: rows.stream(scan.table, scan.columns, scan.conditions))
+
     def _row_counts(self, clock: Clock) -> dict[str, int]:
-        with self._tables.transaction(clock) as rows:
+        with self._tables.reading(clock) as rows:
             return {table: rows.count(table) for table in TABLES}
 
     def _look(self, files: set[str], errors: set[str]) -> None:
         """Remove what this and other writers stored twice."""
-        ordered = sorted(files)
-        for start in range(0, len(ordered), _PATHS_PER_LOOK):
-            self._connection.retried(partial(self._settle, ordered[start : start + _PATHS_PER_LOOK]))
-        if errors:
-            self._connection.retried(partial(self._settle_errors, errors))
+        for work, paths in ((self._settle, sorted(files)), (self._settle_errors, sorted(errors))):
+            for start in range(0, len(paths), _PATHS_PER_LOOK):
+                self._connection.retried(partial(work, paths[start : start + _PATHS_PER_LOOK]))
 
     def _settle(self, paths: Sequence[str], clock: Clock) -> None:
         with self._tables.transaction(clock) as rows:
             settle(rows, paths)
 
-    def _settle_errors(self, paths: set[str], clock: Clock) -> None:
+    def _settle_errors(self, paths: Sequence[str], clock: Clock) -> None:
         with self._tables.transaction(clock) as rows:
             unreadable.settle_errors(rows, paths)
 

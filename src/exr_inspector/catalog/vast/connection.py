@@ -106,10 +106,10 @@ class Connection:
         )
 
     @contextmanager
-    def transaction(self, clock: Clock | None = None) -> Iterator[Transaction]:
+    def transaction(self, clock: Clock | None = None, *, read_only: bool = False) -> Iterator[Transaction]:
         """A transaction: committed at the end of the block, rolled back if it raises. Foreign errors are translated.
 
-        When the commit fails, what became of it is not known: read it back.
+        When the commit fails, what became of it is not known: read it back. One that only reads has then read all.
         """
         with translated(self.endpoint):
             _check(clock)
@@ -127,6 +127,8 @@ class Connection:
             except BaseException as problem:
                 # It may hold rows that the next try needs. The answer says nothing: one that was committed is gone.
                 self._end(self.session().api.rollback_transaction, txid)
+                if read_only and isinstance(problem, Exception):
+                    return
                 if isinstance(problem, (sdk.NotFound, sdk.BadRequest)):
                     raise CatalogTransactionError(
                         f"{self.endpoint}: the transaction was gone at its commit"

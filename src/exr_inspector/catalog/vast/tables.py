@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import cached_property
+from operator import eq, ge, gt, le, lt
 from typing import TYPE_CHECKING, Any
 
 import ibis
@@ -19,6 +20,7 @@ from ... import __version__
 from ...errors import CatalogSchemaError
 from ..cells import CELL_LIMIT, cut_text
 from ..schema import TABLES, VERSION
+from ..streamed_sql import Condition
 from .errors import CatalogConflictError
 
 if TYPE_CHECKING:
@@ -56,18 +58,24 @@ class Tables:
         with self._connection.transaction(clock) as transaction:
             yield self._rows(transaction, clock)
 
+    @contextmanager
+    def reading(self, clock: Clock | None = None) -> Iterator[Rows]:
+        """The same for what only reads: that its end is not confirmed does not matter."""
+        with self._connection.transaction(clock, read_only=True) as transaction:
+            yield self._rows(transaction, clock)
+
     def _rows(self, transaction: Transaction, clock: Clock | None) -> Rows:
         return Rows(transaction, clock, self._metadata, self._connection.data_endpoints)
 
     def version(self, clock: Clock) -> int | None:
         """The version of the tables, None where none were made. Raises CatalogSchemaError for tables not ours."""
         try:
-            with self.transaction(clock) as rows:
+            with self.reading(clock) as rows:
                 if (version := _version(rows)) is not None:
                     return version
         except CatalogSchemaError:
             pass  # something is not there; what, is looked at inside one transaction: somebody may just be making it
-        with self._connection.transaction(clock) as transaction:
+        with self._connection.transaction(clock, read_only=True) as transaction:
             schema = transaction.bucket(self.bucket).schema(self.schema, fail_if_missing=False)
             present = set(schema.tablenames()) & set(TABLES) if schema else set()
             version = _version(self._rows(transaction, clock)) if "schema_version" in present else None
@@ -135,12 +143,17 @@ class Rows:
             return pa.concat_tables(found)
         return pa.schema([*map(TABLES[table].field, columns), pa.field(ROW_ID, pa.uint64())]).empty_table()
 
-    def stream(self, table: str, columns: Sequence[str], predicate: Any = None) -> pa.RecordBatchReader:
-        """The columns in pages of bounded size. To be read inside the transaction."""
+    def stream(
+        self, table: str, columns: Sequence[str], conditions: Iterable[Condition] = ()
+    ) -> Iterator[pa.RecordBatch]:
+        """The columns in pages of bounded size, of the rows that fulfil the conditions and perhaps of others.
+
+        To be read inside the transaction.
+        """
         config = vastdb.QueryConfig(
             num_splits=1, num_sub_splits=1, data_endpoints=self._data_endpoints, limit_rows_per_sub_split=_ROWS_PER_PAGE
         )
-        return self._table(table).select(list(columns), predicate, config)
+        yield from self._table(table).select(list(columns), _predicate(conditions), config)
 
     def insert(self, table: str, rows: pa.Table) -> None:
         """Add rows; columns that they lack are null."""
@@ -178,6 +191,24 @@ class Rows:
 def _version(rows: Rows) -> int | None:
     version: int | None = pc.max(rows.select("schema_version", ["version"])["version"]).as_py()
     return version
+
+
+_COMPARISONS = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
+
+
+def _predicate(conditions: Iterable[Condition]) -> Any:
+    """The conditions in the SDK's form; what does not fit into a request is left out."""
+    predicate = None
+    for condition in conditions:
+        column, value = ibis._[condition.column], condition.value
+        if isinstance(value, tuple):
+            if len(list(_by_size(value))) > 1:
+                continue
+            term = column.isin(list(value))
+        else:
+            term = _COMPARISONS[condition.operator](column, value)
+        predicate = term if predicate is None else predicate & term
+    return predicate
 
 
 def _by_size(values: Sequence[str]) -> Iterator[list[str]]:
