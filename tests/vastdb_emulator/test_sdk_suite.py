@@ -2,8 +2,6 @@
 
 import pytest
 
-pytest.importorskip("vastdb", reason="needs the extra `vast`")
-
 from .sdk_suite import run_suite
 from .service import VERSIONS
 
