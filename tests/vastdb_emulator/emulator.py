@@ -149,3 +149,7 @@ class Emulator:
             for path in committed.names
             if (path.bucket, path.schema) == (bucket, schema) and not path.sub_table
         }
+
+    def schemas(self, bucket: str) -> list[str]:
+        """The names of the committed schemas of a bucket."""
+        return [name for owner, name in self._service.database.committed().schemas if owner == bucket]

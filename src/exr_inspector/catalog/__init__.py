@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ..errors import MissingExtraError, SettingsError
+from ..errors import SettingsError
 from .deadline import time_limit
 from .protocol import OPEN_ERRORS, Catalog, CatalogStatus, FileStamp, IngestError, PersistOutcome, SeenFile
 
@@ -57,10 +57,6 @@ def _open_duckdb(path: str, *, read_only: bool) -> Catalog:
 
 
 def _open_vast(uri: str, *, read_only: bool, connection: VastConnection | None) -> Catalog:
-    try:
-        from .vast import VastCatalog
-    except ModuleNotFoundError as missing:
-        if missing.name != "vastdb":
-            raise
-        raise MissingExtraError("vast", "a catalog in a VAST Database") from None
+    from .vast import VastCatalog
+
     return VastCatalog(uri, read_only=read_only, connection=connection)

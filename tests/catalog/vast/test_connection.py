@@ -137,7 +137,7 @@ def test_a_schema_without_a_catalog_is_not_made_for_reading():
 def test_tables_that_are_not_ours_are_left_alone():
     with start() as server:
         mine = VastCatalog(f"vast://{BUCKET}/mine", connection=connection_to(server))
-        with mine._tables._connection.transaction() as tx:
+        with mine.tables._connection.transaction() as tx:
             tx.bucket(BUCKET).create_schema("other").create_table(
                 "files", tx.bucket(BUCKET).schema("mine").table("parts").arrow_schema
             )
@@ -148,7 +148,7 @@ def test_tables_that_are_not_ours_are_left_alone():
 def test_tables_that_were_dropped_are_made_again_when_something_is_persisted():
     with start() as server:
         catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
-        catalog._tables.drop()
+        catalog.tables.drop()
         assert catalog.persist([A])[0].inserted
 
 

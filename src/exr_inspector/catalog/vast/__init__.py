@@ -5,6 +5,13 @@
 concurrent writers stored twice, and `catalog` is the Catalog made of these.
 """
 
+from ...errors import MissingExtraError
+
+try:
+    import vastdb  # noqa: F401
+except ModuleNotFoundError as missing:
+    raise MissingExtraError("vast", "a catalog in a VAST Database") from missing
+
 from .catalog import VastCatalog
 
 __all__ = ["VastCatalog"]

@@ -58,7 +58,7 @@ class VastCatalog:
         self._read_only = read_only
         self._closed = False
         self._connection = Connection(connection or vast_connection())
-        self._tables = Tables(self._connection, place[1], place[2])
+        self.tables = Tables(self._connection, place[1], place[2])
         self._stamps = _Stamps()
         self._locks = PathLocks()
         self._pending = Pending(self._look)
@@ -175,7 +175,7 @@ class VastCatalog:
             raise CatalogError(f"{self.uri} was opened read-only; open it for writing to {intent} it")
 
     def _check_version(self, clock: Clock) -> int | None:
-        version = self._tables.version(clock)
+        version = self.tables.version(clock)
         if version is None and self._read_only:
             raise CatalogSchemaError(
                 f"{self.uri} is no catalog yet; make one with: exr-inspector db create-schema --catalog {self.uri}"
@@ -189,11 +189,11 @@ class VastCatalog:
 
     def _ensure(self, clock: Clock) -> None:
         if self._check_version(clock) is None:
-            self._tables.create(clock)
+            self.tables.create(clock)
 
     def _persist(self, batch: RowBatch, incoming: pa.Table, paths: set[str], stamp: datetime, clock: Clock) -> Plan:
         passing = self._pending.in_passing()
-        with self._tables.transaction(clock) as rows:
+        with self.tables.transaction(clock) as rows:
             found = rows.select_in("files", COLUMNS, "file_path_normalized", paths | passing)
             todo = plan(incoming, found, stamp)
             rows.update("files", todo.changed)
@@ -205,7 +205,7 @@ class VastCatalog:
         return todo
 
     def _record(self, errors: Sequence[IngestError], paths: set[str], stamp: datetime, clock: Clock) -> bool:
-        with self._tables.transaction(clock) as rows:
+        with self.tables.transaction(clock) as rows:
             found = rows.select_in("files", COLUMNS, "file_path_normalized", paths)
             retired = {row[ROW_ID]: row | {"is_current": False} for row in found.to_pylist() if row["is_current"]}
             rows.update("files", changed_rows(retired, found.schema.field(ROW_ID).type))
@@ -214,7 +214,7 @@ class VastCatalog:
     def _seen(self, stamps: Sequence[FileStamp], clock: Clock) -> dict[str, SeenFile]:
         paths = [stamp.file_path_normalized for stamp in stamps]
         columns = ["file_path_normalized", "size_bytes", "mtime"]
-        with self._tables.reading(clock) as rows:
+        with self.tables.reading(clock) as rows:
             files = rows.select_in("files", [*columns, "is_current", "deleted_at"], "file_path_normalized", paths)
             errors = rows.select_in("ingest_errors", [*columns, "code", "message"], "file_path_normalized", paths)
         current = {row["file_path_normalized"]: row for row in files.to_pylist() if row["is_current"]}
@@ -230,7 +230,7 @@ class VastCatalog:
         return seen
 
     def _live_paths(self, prefix: str) -> Iterator[str]:
-        with self._tables.reading() as rows:
+        with self.tables.reading() as rows:
             wrong = set(rows.select("ingest_errors", ["file_path_normalized"])["file_path_normalized"].to_pylist())
             for batch in rows.stream("files", ["file_path_normalized", "is_current", "deleted_at"]):
                 for row in batch.to_pylist():
@@ -241,7 +241,7 @@ class VastCatalog:
         yield from (path for path in wrong if path.startswith(prefix))
 
     def _mark_deleted(self, paths: set[str], stamp: datetime, clock: Clock) -> set[str]:
-        with self._tables.transaction(clock) as rows:
+        with self.tables.transaction(clock) as rows:
             found = rows.select_in("files", COLUMNS, "file_path_normalized", paths)
             ours = {row["file_path_normalized"] for row in found.to_pylist() if row["deleted_at"] == stamp}
             gone = [row for row in found.to_pylist() if row["is_current"] and row["deleted_at"] is None]
@@ -250,11 +250,11 @@ class VastCatalog:
             return ours | {row["file_path_normalized"] for row in gone} | unreadable.forget(rows, paths)
 
     def _sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None) -> pa.Table:
-        with self._tables.reading() as rows:  # one transaction: tables of a join belong together
+        with self.tables.reading() as rows:  # one transaction: tables of a join belong together
             return streamed_sql.run(query, params, lambda scan: rows.stream(scan.table, scan.columns, scan.conditions))
 
     def _row_counts(self, clock: Clock) -> dict[str, int]:
-        with self._tables.reading(clock) as rows:
+        with self.tables.reading(clock) as rows:
             return {table: rows.count(table) for table in TABLES}
 
     def _look(self, files: set[str], errors: set[str]) -> None:
@@ -264,11 +264,11 @@ class VastCatalog:
                 self._connection.retried(partial(work, paths[start : start + _PATHS_PER_LOOK]))
 
     def _settle(self, paths: Sequence[str], clock: Clock) -> None:
-        with self._tables.transaction(clock) as rows:
+        with self.tables.transaction(clock) as rows:
             settle(rows, paths)
 
     def _settle_errors(self, paths: Sequence[str], clock: Clock) -> None:
-        with self._tables.transaction(clock) as rows:
+        with self.tables.transaction(clock) as rows:
             unreadable.settle_errors(rows, paths)
 
 
