@@ -32,8 +32,8 @@ class Pending:
             self._files.update(files)
             self._errors.update(errors)
             if self._timer is None and (self._files or self._errors):
+                # No daemon: the interpreter would end in the middle of what it does in Arrow's code, and crash.
                 self._timer = threading.Timer(SECONDS_BEFORE_LOOK, self._on_time)
-                self._timer.daemon = True
                 self._timer.start()
 
     def in_passing(self) -> set[str]:
@@ -64,10 +64,13 @@ class Pending:
             raise
 
     def _on_time(self) -> None:
+        if not threading.main_thread().is_alive():
+            return  # the process ends, and no thread can be started that would wait for an answer
         try:
             self.settle_now()
         except Exception as problem:  # a thread of ours must not end with a traceback on stderr
-            log.warning("whether others stored the same is looked at after the next persist: %s", problem)
+            if threading.main_thread().is_alive():
+                log.warning("whether others stored the same is looked at after the next persist: %s", problem)
 
 
 class PathLocks:
