@@ -203,7 +203,7 @@ def test_a_batch_that_fails_leaves_nothing(catalog):
 VERSIONS = [A, A_AGAIN, B, C]
 
 
-@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(persisted=st.lists(st.tuples(st.sampled_from(VERSIONS), st.integers(0, 3)), min_size=1, max_size=8))
 def test_rows_do_not_depend_on_how_inspections_are_grouped(new_catalog, persisted):
     """One by one, in one batch, or in any groups between."""
@@ -217,7 +217,7 @@ def test_rows_do_not_depend_on_how_inspections_are_grouped(new_catalog, persiste
     assert current(one_by_one) == last
 
 
-@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), persisted=st.lists(st.sampled_from(VERSIONS), min_size=1, max_size=8))
 def test_rows_do_not_depend_on_the_order_of_inspections(new_catalog, data, persisted):
     """But for which version of a path is current: the last one is."""
@@ -340,7 +340,7 @@ def test_current_paths_are_those_below_a_prefix(catalog):
 
 
 def test_current_paths_come_in_batches_of_bounded_size_and_let_others_write(catalog):
-    many = [f"s3://renders/{number:06}.exr" for number in range(25_000)]
+    many = [f"s3://renders/{number:06}.exr" for number in range(12_000)]
     catalog.record_errors([error_at(path) for path in many])
     found = []
     for batch in catalog.current_paths("s3://renders/"):

@@ -78,7 +78,8 @@ def test_the_rest_costs_few(open_vast, asked):
     unreadable = error_at("s3://renders/x.exr")
     assert asked(catalog.record_errors, [unreadable]) == ["begin", "select", "select", "insert", "commit"]
     assert asked(catalog.record_errors, [unreadable]) == ["begin", "select", "select", "update", "commit"]
-    assert asked(catalog.seen, [stamp_of(A)] * 100) == ["begin", "select", "select", "commit"]
+    assert asked(catalog.seen, [stamp_of(A)] * 100) == ["begin", "select", "commit"]
+    assert asked(catalog.seen, [stamp_of(A), stamp_of(B)]) == ["begin", "select", "select", "commit"]
     assert asked(catalog.mark_deleted, [path_of(A)]) == ["begin", "select", "update", "select", "commit"]
     assert asked(catalog.status) == ["begin", *["stats"] * 8, "commit", "begin", "select", "commit"]
 

@@ -215,9 +215,10 @@ class VastCatalog:
         paths = [stamp.file_path_normalized for stamp in stamps]
         columns = ["file_path_normalized", "size_bytes", "mtime"]
         with self.tables.reading(clock) as rows:
-            files = rows.select_in("files", [*columns, "is_current", "deleted_at"], "file_path_normalized", paths)
-            errors = rows.select_in("ingest_errors", [*columns, "code", "message"], "file_path_normalized", paths)
-        current = {row["file_path_normalized"]: row for row in files.to_pylist() if row["is_current"]}
+            files = rows.select_in("files", [*columns, "is_current", "deleted_at"], "file_path_normalized", set(paths))
+            current = {row["file_path_normalized"]: row for row in files.to_pylist() if row["is_current"]}
+            rest = set(paths).difference(current)
+            errors = rows.select_in("ingest_errors", [*columns, "code", "message"], "file_path_normalized", rest)
         wrong = {row["file_path_normalized"]: row for row in errors.to_pylist()}
         seen: dict[str, SeenFile] = {}
         for stamp in stamps:

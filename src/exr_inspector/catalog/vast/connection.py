@@ -10,7 +10,8 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from functools import partial
+from typing import TypeVar
 
 import tenacity
 import vastdb
@@ -50,8 +51,8 @@ class Clock:
 
     @property
     def left(self) -> float:
-        """Seconds in which a request can still begin."""
-        return self._ends - self._request_timeout_s - time.monotonic()
+        """Seconds in which a request can still begin, so that it and a rollback after it end in time."""
+        return self._ends - 2 * self._request_timeout_s - time.monotonic()
 
     def check(self) -> None:
         """Raises OutOfTimeError when a request that begins now could end too late."""
@@ -65,8 +66,9 @@ class Connection:
     def __init__(self, given: VastConnection) -> None:
         self.endpoint = given.endpoint.rstrip("/")
         self._given = given
-        # Four requests fit into the deadline at the least, however long each takes.
-        self._request_timeout_s = min(given.request_timeout_s, given.deadline_s / 4)
+        # Four requests and a rollback fit into the deadline at the least, however long each takes.
+        self._request_timeout_s = min(given.request_timeout_s, given.deadline_s / 5)
+        self._left_open: set[int] = set()  # transactions whose rollback got no answer
         self._session: vastdb.session.Session | None = None
 
     @property
@@ -120,13 +122,14 @@ class Connection:
                 yield transaction
                 _check(clock)
             except BaseException as problem:
-                self._end(transaction.__exit__, type(problem), problem, problem.__traceback__)
+                raised = (type(problem), problem, problem.__traceback__)
+                self._roll_back(txid, partial(transaction.__exit__, *raised))
                 raise
             try:
                 transaction.__exit__(None, None, None)
             except BaseException as problem:
                 # It may hold rows that the next try needs. The answer says nothing: one that was committed is gone.
-                self._end(self.session().api.rollback_transaction, txid)
+                self._roll_back(txid)
                 if read_only and isinstance(problem, Exception):
                     return
                 if isinstance(problem, (sdk.NotFound, sdk.BadRequest)):
@@ -140,15 +143,20 @@ class Connection:
             transaction.__enter__()
         except BaseException:
             if (txid := transaction.txid) is not None:  # the SDK leaves it open when its query engine fails
-                self._end(self.session().api.rollback_transaction, txid)
+                self._roll_back(txid)
             raise
 
-    def _end(self, roll_back: Callable[..., Any], *arguments: Any) -> None:
-        """Roll back; that it cannot be done must not hide why it has to."""
+    def _roll_back(self, txid: int, by: Callable[[], object] | None = None) -> None:
+        """End a transaction; that it cannot be done must not hide why it has to."""
         try:
-            roll_back(*arguments)
+            by() if by else self.session().api.rollback_transaction(txid)
+        except sdk.HttpError as problem:
+            log.debug("%s: rollback was refused: %s", self.endpoint, problem.code)
         except Exception as problem:
-            log.debug("%s: rollback failed: %s", self.endpoint, type(problem).__name__)
+            log.debug("%s: rollback got no answer: %s", self.endpoint, type(problem).__name__)
+            self._left_open.add(txid)
+            return
+        self._left_open.discard(txid)
 
     def retried(self, work: Callable[[Clock], _Result], repair: Callable[[Clock], None] | None = None) -> _Result:
         """Do the whole of `work`, again where that can help and the deadline allows.
@@ -170,6 +178,8 @@ class Connection:
         def before_next(state: tenacity.RetryCallState) -> None:
             nonlocal earlier
             earlier = _problem(state)
+            for txid in list(self._left_open):  # it may be what this one is in conflict with
+                self._roll_back(txid)
             log.debug("%s: attempt %d failed: %s", self.endpoint, state.attempt_number, earlier)
             if isinstance(earlier, CatalogSchemaError) and repair is not None:
                 repair(clock)
