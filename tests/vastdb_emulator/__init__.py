@@ -3,7 +3,8 @@
 In come the requests of the unmodified SDK, out go the answers that it expects; rows are Arrow arrays
 in memory. It knows nothing of the project. What is not known about the real server, because no
 public source tells, is decided in `assumptions`. The SDK's own test suite is run against it
-(`sdk_suite`).
+(`sdk_suite`). Not emulated are SQL (the ADBC driver and with it vector search), partitions, blob
+expansion and imports by key; they are refused with status 501.
 """
 
 from .assumptions import Assumptions

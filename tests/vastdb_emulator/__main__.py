@@ -1,4 +1,7 @@
-"""Runs the emulator by hand: `python -m tests.vastdb_emulator --port 9090 --access-key … --secret-key …`."""
+"""Serves an empty stand-in for a VAST cluster to the `vastdb` SDK until Ctrl-C or SIGTERM.
+
+The URL to connect to is printed in one line. Everything is in memory and gone at the end.
+"""
 
 import argparse
 import signal
@@ -8,36 +11,65 @@ from .assumptions import Assumptions
 from .emulator import Emulator
 from .service import VERSIONS
 
+EXAMPLE = """\
+example:
+  python -m tests.vastdb_emulator --port 9090 --access-key a --secret-key b --bucket shots
+
+  import vastdb
+  session = vastdb.connect(access="a", secret="b", endpoint="http://127.0.0.1:9090")
+  with session.transaction() as tx:
+      tx.bucket("shots").create_schema("s")
+
+Another process orders faults and reads the log of requests below <URL>/_emulator/; see control.py.
+"""
+
 
 def main() -> None:
-    """Print the URL in one line and serve until interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m tests.vastdb_emulator", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free port (default)")
-    parser.add_argument("--access-key", required=True)
-    parser.add_argument("--secret-key", required=True)
-    parser.add_argument("--bucket", action="append", default=[], metavar="NAME", help="may be repeated")
-    parser.add_argument("--version", choices=VERSIONS, default=VERSIONS[0], help="server version to report")
-    parser.add_argument("--latency-ms", type=float, default=0.0, help="time added to each request")
-    parser.add_argument("--log-limit", type=int, default=10_000, help="requests to remember; 0 is none")
-    parser.add_argument("--idle-timeout-s", type=float, default=Assumptions.idle_timeout_s)
+    """Print the URL and serve until interrupted."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.vastdb_emulator",
+        description=__doc__,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add("--port", type=int, default=0, help="port to listen on (default: a free one)")
+    add("--access-key", required=True, metavar="KEY", help="the only access key that is let in")
+    add("--secret-key", required=True, metavar="KEY", help="its secret")
+    add("--bucket", action="append", metavar="NAME", help="a bucket that exists; may be repeated (default: vastdb)")
+    add("--version", choices=VERSIONS, default=VERSIONS[0], help="server version to report (default: %(default)s)")
+    add("--latency-ms", type=float, default=0.0, metavar="MS", help="time added to each request (default: none)")
+    add("--log-limit", type=int, default=10_000, metavar="N", help="requests to remember (default: %(default)s)")
+    add(
+        "--idle-timeout-s",
+        type=float,
+        default=Assumptions.idle_timeout_s,
+        metavar="S",
+        help="how long a transaction lives without a request (default: %(default)s)",
+    )
     options = parser.parse_args()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with Emulator(
+    emulator = Emulator(
         access_key=options.access_key,
         secret_key=options.secret_key,
-        buckets=options.bucket,
+        buckets=options.bucket or ["vastdb"],
         version=options.version,
         host=options.host,
         port=options.port,
         assumptions=Assumptions(idle_timeout_s=options.idle_timeout_s),
         latency_s=options.latency_ms / 1000,
         log_limit=options.log_limit,
-    ) as emulator:
-        print(emulator.url, flush=True)
-        stop.wait()
+    )
+    try:
+        emulator.start()
+    except (OSError, OverflowError) as error:  # the latter for a port above 65535
+        parser.exit(1, f"cannot listen on {options.host}:{options.port}: {error}\n")
+    print(emulator.url, flush=True)
+    stop.wait()
+    emulator.stop()
 
 
 if __name__ == "__main__":

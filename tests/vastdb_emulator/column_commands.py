@@ -119,6 +119,8 @@ def _check_free(state: TableState, name: str) -> None:
         raise bad_request(f"the table has no column {name!r}", "TabularMismatchColumnName")
     if column.number in state.fixed_columns:
         raise bad_request(f"the column {name!r} belongs to the sorting key or the vector index")
+    if any(name in projection.column_names for projection in state.projections):
+        raise bad_request(f"the column {name!r} belongs to a projection")
 
 
 def _thing(table_id: int, column: str) -> tuple[str, str, str]:

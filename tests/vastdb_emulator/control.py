@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from .errors import bad_request, not_found
-from .faults import Recorder, make_fault
+from .faults import Fault, Recorder, make_fault
 from .messages import Answer, Request
 
 PREFIX = "/_emulator/"
@@ -30,7 +30,7 @@ def answer(recorder: Recorder, request: Request) -> Answer:
     return _json({"ok": True})
 
 
-def _fault(body: bytes) -> Any:
+def _fault(body: bytes) -> Fault:
     try:
         options = json.loads(body)
         return make_fault(options.pop("action"), **options)

@@ -33,17 +33,15 @@ class Emulator:
         port: int = 0,
         assumptions: Assumptions | None = None,
         latency_s: float = 0.0,
-        log_requests: bool = True,
         log_limit: int | None = None,
     ) -> None:
-        """Port 0 takes a free one. `log_requests=False` keeps a long ingest from filling the log."""
+        """Port 0 takes a free one. `log_limit` is how many requests to remember: 0 for a long ingest, None for all."""
         # The SDK sends data requests to the address in a table's statistics, which must be IPv4.
-        vip = host if host.replace(".", "").isdecimal() else None
+        vip = host if host.replace(".", "").isdecimal() and host != "0.0.0.0" else None
         self._service = Service(version=version, buckets=buckets, assumptions=assumptions or Assumptions(), vip=vip)
         create_system_tables(self._service)
-        self._recorder = Recorder(log_requests=log_requests, log_limit=log_limit)
+        self._recorder = Recorder(log_limit=log_limit, latency_s=latency_s)
         self._keys = {access_key: secret_key}
-        self._latency_s = latency_s
         self._host, self._port = host, port
         self._server: HttpServer | None = None
         self._thread: threading.Thread | None = None
@@ -62,7 +60,6 @@ class Emulator:
         if self._server is not None:
             raise RuntimeError("the emulator is running already")
         self._server = HttpServer((self._host, self._port), self._service, self._recorder, self._keys)
-        self._server.latency_s = self._latency_s
         self._port = self._server.server_port
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.05,), name="vastdb-emulator", daemon=True
@@ -100,21 +97,20 @@ class Emulator:
     @property
     def latency_s(self) -> float:
         """Time that is added to each request."""
-        return self._latency_s
+        return self._recorder.latency_s
 
     @latency_s.setter
     def latency_s(self, seconds: float) -> None:
-        self._latency_s = seconds
-        if self._server is not None:
-            self._server.latency_s = seconds
+        self._recorder.latency_s = seconds
 
     def fail(self, action: str | int, **options: Any) -> Fault:
         """Order a fault; options are the fields of `Fault`. Its `hits` tell whether it has struck.
 
         The action is "drop" (close the connection), "cut" (close it in the middle of the answer),
-        "delay" (with `seconds`), or a status such as 503 (with `code="SlowDown"` the SDK tries again).
-        It strikes before the request takes effect, or with `after_effect=True` afterwards; at the
-        `nth` request that matches `method`, `command`, `operation` and `path`, and `times` in all.
+        "fail" (a select says in the middle of its answer that it failed), "delay" (with `seconds`),
+        or a status such as 503 (with `code="SlowDown"` the SDK tries again). It strikes before the
+        request takes effect, or with `after_effect=True` afterwards; at the `nth` request that matches
+        `method`, `command`, `operation` and `path`, and `times` in all.
         """
         return self._recorder.add(make_fault(action, **options))
 

@@ -7,14 +7,13 @@ connection is lost after the effect looks to the client exactly like one that wa
 
 import threading
 from collections import deque
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from .messages import Request
 
-Action = Literal["drop", "cut", "status", "delay"]
+Action = Literal["drop", "cut", "fail", "status", "delay"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +49,13 @@ class Fault:
     def __post_init__(self) -> None:
         if self.action == "status" and not 400 <= self.status <= 599:
             raise ValueError(f"a fault answers a status from 400 to 599, not {self.status}")
-        if self.action not in ("drop", "cut", "status", "delay"):
+        if self.action not in get_args(Action):
             raise ValueError(f"unknown fault {self.action!r}")
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it strikes after the request took effect. A body can only be spoiled when there is one."""
+        return self.after_effect or self.action in ("cut", "fail")
 
     def strikes(self, request: Request) -> bool:
         """Whether it is this request's turn; counts the request."""
@@ -72,14 +76,14 @@ class Fault:
 
 
 class Recorder:
-    """Faults and request log of one emulator. Every method may be called from any thread."""
+    """Faults, latency and request log of one emulator. Every method may be called from any thread."""
 
-    def __init__(self, *, log_requests: bool = True, log_limit: int | None = None) -> None:
+    def __init__(self, *, log_limit: int | None, latency_s: float) -> None:
         self._lock = threading.Lock()
         self._requests: deque[LoggedRequest] = deque(maxlen=log_limit)
         self._faults: list[Fault] = []
-        self.log_requests = log_requests
         self.request_count = 0
+        self.latency_s = latency_s
 
     @property
     def requests(self) -> list[LoggedRequest]:
@@ -91,17 +95,16 @@ class Recorder:
         """Log a request; returns the faults that strike it."""
         with self._lock:
             self.request_count += 1
-            if self.log_requests:
-                self._requests.append(
-                    LoggedRequest(
-                        method=request.method,
-                        path=request.raw_path,
-                        command=request.command,
-                        operation=request.operation,
-                        txid=_txid(request),
-                        body_bytes=len(request.body),
-                    )
+            self._requests.append(
+                LoggedRequest(
+                    method=request.method,
+                    path=request.raw_path,
+                    command=request.command,
+                    operation=request.operation,
+                    txid=request.txid,
+                    body_bytes=len(request.body),
                 )
+            )
             return [fault for fault in self._faults if fault.strikes(request)]
 
     def add(self, fault: Fault) -> Fault:
@@ -136,14 +139,3 @@ def make_fault(action: str | int, **options: Any) -> Fault:
     if isinstance(action, int):
         return Fault(action="status", status=action, **options)
     return Fault(action=action, **options)  # type: ignore[arg-type]
-
-
-def _txid(request: Request) -> int:
-    text = request.headers.get("tabular-txid", "0")
-    return int(text) if text.isdecimal() else 0
-
-
-def split_by_moment(faults: list[Fault]) -> tuple[list[Fault], list[Fault]]:
-    """Those that strike before the effect, and those after it."""
-    is_late: Callable[[Fault], bool] = lambda fault: fault.after_effect or fault.action == "cut"  # noqa: E731
-    return [f for f in faults if not is_late(f)], [f for f in faults if is_late(f)]

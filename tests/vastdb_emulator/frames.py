@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 
 COMPLETED = struct.pack("<I", 0xFFFFFFFE)
+FAILED = struct.pack("<IQI", 0xFFFFFFFD, 1, 0)  # an error number, which the SDK only shows, and no text
 NO_MORE_ROWS = (1 << 48) - 1
 _END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 

@@ -1,7 +1,6 @@
 """`?rows` and `?data`: insert, update, delete and select."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import itertools
 
 import numpy as np
 import pyarrow as pa
@@ -17,22 +16,6 @@ from .transactions import Catalog
 
 # A column of this name and of type int64 shows the row ids, and lets an insert choose them.
 EXTERNAL_ROW_ID = "vastdb_rowid"
-
-
-@dataclass(frozen=True)
-class Append:
-    """The write of an insert."""
-
-    table_id: int
-    chunk: Chunk
-    has_external_row_ids: bool
-
-    def __call__(self, catalog: Catalog) -> None:
-        """Append the chunk to whatever the table has become."""
-        state = catalog.by_id(self.table_id)
-        if self.has_external_row_ids and not state.external_row_ids:
-            state = state.changed(external_row_ids=True)
-        catalog.tables[self.table_id] = state.append(self.chunk)
 
 
 def insert(service: Service, request: Request) -> Answer:
@@ -55,7 +38,14 @@ def append_batch(service: Service, request: Request, state: TableState, batch: p
         if (column := state.by_name.get(EXTERNAL_ROW_ID)) and column.field.type == pa.int64():
             arrays[column.number] = pa.array(row_ids.astype(np.int64))
     chunk = Chunk(row_ids=row_ids, arrays=arrays, writer=request.txid)
-    service.database.write(service.transaction(request), Append(state.table_id, chunk, external))
+
+    def write(catalog: Catalog) -> None:
+        current = catalog.by_id(state.table_id)
+        if external:
+            current = current.changed(external_row_ids=True)
+        catalog.tables[state.table_id] = current.append(chunk)
+
+    service.database.write(service.transaction(request), write)
     return row_ids
 
 
@@ -97,12 +87,7 @@ def select_rows(service: Service, request: Request) -> Answer:
     state = _projected(state, query, request)
     frames = select(state, query, split, service.assumptions.page_bytes)
     first = next(frames)  # refusals come before the status is sent
-
-    def body() -> Iterator[bytes]:
-        yield first
-        yield from frames
-
-    return Answer(body=body())
+    return Answer(body=itertools.chain([first], frames))
 
 
 def read_batch(body: bytes) -> pa.RecordBatch:
@@ -141,7 +126,7 @@ def _external_row_ids(service: Service, state: TableState, values: pa.Array) -> 
     if values.null_count or (ids < 0).any() or not (np.diff(ids) > 0).all():
         raise bad_request("Found duplicate row ids or not in ascending order")
     row_ids: RowIds = ids.astype(np.uint64)
-    if service.assumptions.external_row_ids_unique and state.rows_of_others(row_ids, 0)[1]:
+    if service.assumptions.external_row_ids_unique and state.count_existing(row_ids):
         raise bad_request("Found duplicate row ids or not in ascending order: some exist already")
     if len(ids):
         service.database.reserve_row_ids(state.table_id, int(ids[-1]))
@@ -156,10 +141,8 @@ def _row_ids(service: Service, state: TableState, batch: pa.RecordBatch) -> RowI
         expected = row_id_type(state)
         raise bad_request(f"row ids are {expected}, not {values.type}", "TabularMismatchColumnType")
     row_ids = np.asarray(values.cast(pa.uint64()).to_numpy())
-    if service.assumptions.missing_rows_are_errors:
-        _, count = state.rows_of_others(row_ids, 0)
-        if count < len(row_ids):
-            raise not_found("row", f"{len(row_ids) - count} of {len(row_ids)}")
+    if service.assumptions.missing_rows_are_errors and (count := state.count_existing(row_ids)) < len(row_ids):
+        raise not_found("row", f"{len(row_ids) - count} of {len(row_ids)}")
     return row_ids
 
 

@@ -1,7 +1,7 @@
 """`?schema`: schemas are nested paths below a bucket; lists show direct children only."""
 
 from . import answers
-from .errors import bad_request, conflict, not_found
+from .errors import bad_request, conflict
 from .messages import Answer, Request
 from .service import Command, Service, page, wanted_names
 from .transactions import Catalog, TablePath
@@ -12,8 +12,8 @@ def list_schemas(service: Service, request: Request) -> Answer:
     service.check_bucket(request.bucket)
     catalog = service.transaction(request).draft
     parent = request.schema
-    if parent and (request.bucket, parent) not in catalog.schemas:
-        raise not_found("schema", parent)
+    if parent:
+        catalog.check_schema(request.bucket, parent)
     start = len(parent) + 1 if parent else 0
     names = wanted_names(request, (path[start:] for path in _children(catalog, request.bucket, parent)))
     shown, headers = page(request, names)
@@ -29,8 +29,8 @@ def create_schema(service: Service, request: Request) -> Answer:
     check_name(service, name)
 
     def write(catalog: Catalog) -> None:
-        if parent and (bucket, parent) not in catalog.schemas:
-            raise not_found("schema", parent)
+        if parent:
+            catalog.check_schema(bucket, parent)
         if (bucket, path) in catalog.schemas:
             raise conflict(f"the schema {path!r} exists already", "SchemaAlreadyExists")
         catalog.schemas[bucket, path] = None
@@ -55,7 +55,7 @@ def rename_schema(service: Service, request: Request) -> Answer:
         return new_path + schema[len(path) :] if is_inside else schema
 
     def write(catalog: Catalog) -> None:
-        _check_exists(catalog, bucket, path)
+        catalog.check_schema(bucket, path)
         if (bucket, new_path) in catalog.schemas:
             raise conflict(f"the schema {new_path!r} exists already", "SchemaAlreadyExists")
         catalog.schemas = {(b, moved(p) if b == bucket else p): None for b, p in catalog.schemas}
@@ -75,7 +75,7 @@ def drop_schema(service: Service, request: Request) -> Answer:
     bucket, path = request.bucket, request.schema
 
     def write(catalog: Catalog) -> None:
-        _check_exists(catalog, bucket, path)
+        catalog.check_schema(bucket, path)
         if _children(catalog, bucket, path) or tables_in(catalog, bucket, path):
             raise conflict(f"the schema {path!r} is not empty", "SchemaNotEmpty")
         del catalog.schemas[bucket, path]
@@ -93,11 +93,6 @@ def check_name(service: Service, name: str) -> None:
     """Refuse a name that is empty, too long, or would change the meaning of a path."""
     if not name or len(name) > service.assumptions.max_name_chars or "/" in name:
         raise bad_request(f"invalid name {name!r}")
-
-
-def _check_exists(catalog: Catalog, bucket: str, path: str) -> None:
-    if (bucket, path) not in catalog.schemas:
-        raise not_found("schema", path)
 
 
 def _children(catalog: Catalog, bucket: str, parent: str) -> list[str]:

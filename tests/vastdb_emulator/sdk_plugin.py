@@ -29,9 +29,9 @@ class _ImpatientTime(ModuleType):
 
 
 def read_exclusions() -> dict[str, str]:
-    """Reasons by "module::test"."""
+    """Reasons by "module" or "module::test"."""
     lines = EXCLUSIONS.read_text(encoding="utf-8").splitlines()
-    entries = (line.rpartition(": ") for line in lines if line.strip() and not line.startswith("#"))
+    entries = (line.partition(": ") for line in lines if line.strip() and not line.startswith("#"))
     return {name: reason for name, _, reason in entries}
 
 
@@ -41,10 +41,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.tabular_bucket_name += f"-{config.workerinput['workerid']}"
 
 
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out excluded modules."""
+    return True if collection_path.stem in read_exclusions() else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip excluded tests; refuse exclusions that exclude nothing."""
+    """Skip excluded tests; refuse exclusions of tests that their module does not have."""
     exclusions = read_exclusions()
-    unused = set(exclusions)
+    collected = {item.path.stem for item in items}
+    unused = {name for name in exclusions if name.partition("::")[0] in collected}
     for item in items:
         if not isinstance(item, pytest.Function):
             continue

@@ -1,5 +1,6 @@
 """HTTP around the service: reads requests, checks signatures, applies faults, sends answers."""
 
+import itertools
 import logging
 import socket
 import threading
@@ -12,7 +13,7 @@ from . import (
     column_commands,
     control,
     import_commands,
-    objects,
+    object_commands,
     projection_commands,
     row_commands,
     schema_commands,
@@ -20,7 +21,8 @@ from . import (
     transaction_commands,
 )
 from .errors import ApiError, bad_request
-from .faults import Fault, Recorder, split_by_moment
+from .faults import Fault, Recorder
+from .frames import FAILED
 from .messages import Answer, Request
 from .service import Command, Service
 from .signing import verify
@@ -33,7 +35,7 @@ COMMANDS: dict[tuple[str, str], Command] = {
     **row_commands.COMMANDS,
     **projection_commands.COMMANDS,
     **import_commands.COMMANDS,
-    **objects.COMMANDS,
+    **object_commands.COMMANDS,
 }
 
 log = logging.getLogger(__name__)
@@ -51,7 +53,6 @@ class HttpServer(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], service: Service, recorder: Recorder, keys: Mapping[str, str]) -> None:
         self.service, self.recorder, self.keys = service, recorder, keys
-        self.latency_s = 0.0
         self._connections: set[socket.socket] = set()
         self._connections_lock = threading.Lock()
         super().__init__(address, _Handler)
@@ -109,13 +110,16 @@ class _Handler(BaseHTTPRequestHandler):
             if request.raw_path.startswith(control.PREFIX):
                 self._send(control.answer(self.server.recorder, request))
                 return
-            before, after = split_by_moment(self.server.recorder.arrived(request))
-            if self.server.latency_s:
-                time.sleep(self.server.latency_s)
-            answer = self._answer(request, before)
-            for fault in after:
+            faults = self.server.recorder.arrived(request)
+            late = [fault for fault in faults if fault.is_late]
+            time.sleep(self.server.recorder.latency_s)
+            answer = self._answer(request, [fault for fault in faults if not fault.is_late])
+            for fault in late:
                 _strike(fault)
-            self._send(answer, cut=any(fault.action == "cut" for fault in after))
+            late_actions = {fault.action for fault in late}
+            if "fail" in late_actions and not isinstance(answer.body, bytes):
+                answer.body = [*itertools.islice(answer.body, 1), FAILED]
+            self._send(answer, cut="cut" in late_actions)
         except ApiError as error:
             self._send(_error_answer(error))
         except _DropConnection:

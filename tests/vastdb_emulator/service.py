@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from .assumptions import Assumptions
-from .errors import ApiError, bad_request, not_found
+from .errors import ApiError, bad_request, not_found, not_implemented
 from .messages import Answer, Request
 from .objects import ObjectStore
 from .storage import TableState
@@ -14,6 +14,7 @@ Command = Callable[["Service", Request], Answer]
 CATALOG_BUCKET = "vast-big-catalog-bucket"
 AUDIT_BUCKET = "vast-audit-log-bucket"
 VERSIONS = ("5.4.0.0", "5.5.0.0")
+NOT_EMULATED = ("blob-expansion", "partitions", "vastdb-run-query")
 
 
 class Service:
@@ -34,6 +35,8 @@ class Service:
     def answer(self, request: Request, commands: dict[tuple[str, str], Command]) -> Answer:
         """Run the request's command."""
         if (command := commands.get((request.method, request.command))) is None:
+            if request.command in NOT_EMULATED:
+                raise not_implemented(f"?{request.command}")
             raise ApiError(405, "MethodNotAllowed", f"{request.method} ?{request.command} is not known")
         return command(self, request)
 

@@ -172,16 +172,17 @@ class TableState:
 
         return self._rewrite(row_ids, rewrite)
 
-    def rows_of_others(self, row_ids: RowIds, txid: int) -> tuple[set[int], int]:
-        """Which of the rows exist and were not inserted by this transaction, and how many exist at all."""
+    def count_existing(self, row_ids: RowIds) -> int:
+        """How many of the rows there are."""
+        return sum(len(chunk.positions(row_ids)[0]) for _, chunk in self._holding(row_ids))
+
+    def rows_of_others(self, row_ids: RowIds, txid: int) -> set[int]:
+        """Which of the rows exist and were not inserted by this transaction."""
         others: set[int] = set()
-        count = 0
         for _, chunk in self._holding(row_ids):
-            _, here = chunk.positions(row_ids)
-            count += int(here.sum())
             if chunk.writer != txid:
-                others.update(row_ids[here].tolist())
-        return others, count
+                others.update(row_ids[chunk.positions(row_ids)[1]].tolist())
+        return others
 
     def compacted(self) -> "TableState":
         """The same rows in fewer chunks: small neighbours at the end are merged, deleted rows dropped.

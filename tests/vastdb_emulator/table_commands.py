@@ -7,7 +7,7 @@ import pyarrow as pa
 from . import answers
 from .assumptions import DEFAULT_QUANTIZATION, SQL_DISTANCE_FUNCTIONS
 from .column_types import check_field
-from .errors import ApiError, bad_request, conflict, not_found, not_implemented
+from .errors import ApiError, bad_request, conflict, not_implemented
 from .messages import Answer, Request
 from .schema_commands import check_name, tables_in
 from .service import Command, Service, page, wanted_names
@@ -20,8 +20,7 @@ def list_tables(service: Service, request: Request) -> Answer:
     service.check_bucket(request.bucket)
     catalog = service.transaction(request).draft
     bucket, schema = request.bucket, request.schema
-    if (bucket, schema) not in catalog.schemas:
-        raise not_found("schema", schema)
+    catalog.check_schema(bucket, schema)
     paths = {path.name: path for path in tables_in(catalog, bucket, schema)}
     names = wanted_names(request, paths)
     shown, headers = page(request, names)
@@ -47,8 +46,7 @@ def create_table(service: Service, request: Request) -> Answer:
     state = _new_table(service, request, schema)
 
     def write(catalog: Catalog) -> None:
-        if (path.bucket, path.schema) not in catalog.schemas:
-            raise not_found("schema", path.schema)
+        catalog.check_schema(path.bucket, path.schema)
         if path in catalog.names:
             raise conflict(f"the table {path.name!r} exists already", "TableAlreadyExists")
         catalog.names[path] = state.table_id
@@ -69,8 +67,7 @@ def alter_table(service: Service, request: Request) -> Answer:
 
         def rename(catalog: Catalog) -> None:
             catalog.table(path)
-            if (path.bucket, schema) not in catalog.schemas:
-                raise not_found("schema", schema)
+            catalog.check_schema(path.bucket, schema)
             if new_path in catalog.names:
                 raise conflict(f"the table {name!r} exists already", "TableAlreadyExists")
             for known in [known for known in catalog.names if known[:3] == path[:3]]:

@@ -2,11 +2,8 @@
 
 import numpy as np
 import pyarrow as pa
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-pytest.importorskip("vastdb", reason="needs the extra `vast`")
 
 from .storage import MERGED_CHUNK_ROWS, Chunk, Column, TableState
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from .assumptions import Assumptions
-from .errors import ApiError, conflict
+from .errors import ApiError, conflict, not_found
 from .storage import RowIds, TableState
 
 
@@ -39,10 +39,15 @@ class Catalog:
         """A catalog that can be written to."""
         return Catalog(dict(self.schemas), dict(self.names), dict(self.tables))
 
+    def check_schema(self, bucket: str, path: str) -> None:
+        """Raise a 404 for a schema that is not there."""
+        if (bucket, path) not in self.schemas:
+            raise not_found("schema", path)
+
     def table(self, path: TablePath) -> TableState:
         """The table of that name."""
         if (table_id := self.names.get(path)) is None:
-            raise ApiError(404, "NoSuchTable", f"the table {'/'.join(path).rstrip('/')!r} does not exist")
+            raise not_found("table", "/".join(path).rstrip("/"))
         return self.tables[table_id]
 
     def by_id(self, table_id: int) -> TableState:
@@ -149,13 +154,10 @@ class Database:
             new = WriteSet(set(things))
             if rows is not None and self._assumptions.row_conflicts != "none":
                 state, row_ids = rows
-                others, _ = state.rows_of_others(row_ids, transaction.txid)
-                if others:
+                if others := state.rows_of_others(row_ids, transaction.txid):
                     new.rows[state.table_id] = others
-            if self._assumptions.row_conflicts == "request":
-                self._refuse_conflicts(transaction, new, with_open=True)
-            else:
-                self._refuse_conflicts(transaction, WriteSet(new.things), with_open=True)
+            at_once = new if self._assumptions.row_conflicts == "request" else WriteSet(new.things)
+            self._refuse_conflicts(transaction, at_once, with_open=True)
             draft = transaction.draft.copy()
             write(draft)
             transaction.draft = draft
