@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import random
 import subprocess
@@ -18,7 +17,7 @@ from hypothesis import strategies as st
 from exr_inspector import inspect, vectors
 from exr_inspector.catalog.rows import from_inspections
 from exr_inspector.sources import MemorySource
-from exr_inspector.vectors import channel_vector, embed, embed_rows, explain, metadata_vector
+from exr_inspector.vectors import channel_vector, embed, embed_rows, metadata_vector
 from tests import corpus
 from tests import exr_writer as w
 from tests.small_exr import small_file
