@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from exr_inspector import vectors
 from exr_inspector.catalog import OPEN_ERRORS, open_catalog
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.cli.main import main
@@ -125,6 +126,25 @@ def test_a_bad_file_stops_no_other_and_is_not_read_again():
     assert rows(f"SELECT count(*) FROM ingest_errors WHERE {OPEN_ERRORS}") == [(0,)]
     assert rows("SELECT count(*) FROM ingest_errors") == [(2,)]
     assert run().failures == []
+
+
+def test_a_file_without_vectors_stops_no_other(monkeypatch):
+    """It is a failure like any other, of the category that says why."""
+    embedding = vectors.Encoder.embedding
+
+    def fail_for_others(self, features):
+        if len(features.channels) > 1:
+            raise ArithmeticError("out of numbers")
+        return embedding(self, features)
+
+    monkeypatch.setattr(vectors.Encoder, "embedding", fail_for_others)
+    make("show/a.exr", "show/c.exr")
+    make("show/b.exr", data=small_file(0, True, 12))
+    summary = run()
+    assert summary.inserted == 2
+    (failure,) = summary.failures
+    assert failure.message == "ArithmeticError: out of numbers (embedding)"
+    assert rows("SELECT count(*), count(metadata_embedding) FROM files") == [(2, 2)]
 
 
 def test_a_file_that_became_bad_is_not_current_any_more():
