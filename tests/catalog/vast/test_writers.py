@@ -34,7 +34,7 @@ def processes(server, *commands):
     running = [subprocess.Popen([*program, *command], env=environment, **pipes) for command in commands]
     results = [process.communicate(timeout=600) for process in running]
     assert [process.returncode for process in running] == [0] * len(running), [error for _, error in results]
-    assert not any(error for _, error in results)
+    assert [error for _, error in results] == [""] * len(running)
     return [output for output, _ in results]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from itertools import islice
@@ -22,6 +22,7 @@ from ..rows import RowBatch, from_inspections
 from ..schema import TABLES, VERSION, vector_dimensions
 from . import unreadable
 from .connection import Clock, Connection
+from .errors import CatalogConflictError
 from .pending import PathLocks, Pending
 from .settle import settle
 from .tables import ROW_ID, Tables
@@ -262,7 +263,20 @@ class VastCatalog:
         """Remove what this and other writers stored twice."""
         for work, paths in ((self._settle, sorted(files)), (self._settle_errors, sorted(errors))):
             for start in range(0, len(paths), _PATHS_PER_LOOK):
-                self._connection.retried(partial(work, paths[start : start + _PATHS_PER_LOOK]))
+                self._settle_apart(work, paths[start : start + _PATHS_PER_LOOK])
+
+    def _settle_apart(self, work: Callable[[Sequence[str], Clock], None], paths: Sequence[str]) -> None:
+        """All paths in one transaction; where another writer is in the way, in two, and so on."""
+        is_last = len(paths) == 1
+        try:
+            with self._locks.hold(paths if is_last else (), self._connection.clock().left):
+                self._connection.retried(partial(work, paths), is_patient=is_last)
+        except CatalogConflictError:
+            if is_last:
+                raise
+            half = len(paths) // 2
+            self._settle_apart(work, paths[:half])
+            self._settle_apart(work, paths[half:])
 
     def _settle(self, paths: Sequence[str], clock: Clock) -> None:
         with self.tables.transaction(clock) as rows:

@@ -158,12 +158,18 @@ class Connection:
             return
         self._left_open.discard(txid)
 
-    def retried(self, work: Callable[[Clock], _Result], repair: Callable[[Clock], None] | None = None) -> _Result:
+    def retried(
+        self,
+        work: Callable[[Clock], _Result],
+        repair: Callable[[Clock], None] | None = None,
+        *,
+        is_patient: bool = True,
+    ) -> _Result:
         """Do the whole of `work`, again where that can help and the deadline allows.
 
-        A conflict is tried again until the deadline, a lost connection three times, another failure once. Where a
-        table seems to be missing, `repair` has its turn before the second try. `work` must find out what an earlier
-        try of it has done, for a lost answer does not tell.
+        A conflict is tried again until the deadline, but for the impatient; a lost connection three times, another
+        failure once. Where a table seems to be missing, `repair` has its turn before the second try. `work` must find
+        out what an earlier try of it has done, for a lost answer does not tell.
         """
         clock = self.clock()
         earlier: CatalogError | None = None
@@ -171,7 +177,7 @@ class Connection:
         def stop(state: tenacity.RetryCallState) -> bool:
             problem = _problem(state)
             if isinstance(problem, CatalogConflictError):
-                return clock.left <= 0
+                return clock.left <= 0 or not is_patient
             tries = _CONNECTION_TRIES if isinstance(problem, CatalogConnectionError) else _OTHER_TRIES
             return clock.left <= 0 or state.attempt_number >= tries
 
