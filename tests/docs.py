@@ -41,7 +41,8 @@ def _lines() -> Iterator[str]:
     for kind in (Settings, VastSettings):
         for name, field in kind.model_fields.items():
             default = f"`{field.default}`" if str(field.default) else ""
-            yield f"| `{kind.model_config['env_prefix']}{name.upper()}` | {default} | {field.description} |"
+            variable = field.validation_alias or f"{kind.model_config['env_prefix']}{name.upper()}"
+            yield f"| `{variable}` | {default} | {field.description} |"
     yield ""
     yield "## Codes"
     yield ""

@@ -14,6 +14,7 @@
         CatalogTransactionError      … a transaction failed, or met another one
         CatalogTooLargeError         … a row or request is larger than it takes
         QueryError            … the SQL that was given is wrong
+      EmbeddingError          the vectors of a file cannot be computed
       SettingsError           a setting, URI or option that cannot work
       MissingExtraError       an optional dependency is not installed
 
@@ -130,6 +131,19 @@ class QueryError(CatalogError):
     """A query that was given cannot be run as it stands."""
 
     category = "query"
+
+
+class EmbeddingError(ExrInspectorError):
+    """The vectors of a file cannot be computed."""
+
+    category = "embedding"
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(place, reason)
+        self.place, self.reason = place, reason
+
+    def __str__(self) -> str:
+        return f"{self.place}: no vectors can be computed: {self.reason}"
 
 
 class SettingsError(ExrInspectorError):

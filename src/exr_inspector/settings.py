@@ -21,7 +21,7 @@ class Settings(BaseSettings):
     catalog: str = Field("duckdb:exr-inspector.duckdb", description="Catalog that commands use without --catalog.")
     workers: int = Field(0, ge=0, description="Processes that inspect files; 0 is one for each core.")
     batch_files: int = Field(2000, ge=1, description="Most files that are persisted in one transaction.")
-    cell_limit: int = Field(65536, ge=1024, description="Largest attribute, in bytes, that a catalog cell holds whole.")
+    cell_limit: int = Field(65536, ge=4096, description="Largest attribute, in bytes, that a catalog cell holds whole.")
     max_header_bytes: int = Field(256 << 20, ge=1024, description="Largest header that is read.")
     max_parts: int = Field(4096, ge=1, description="Most parts of one file.")
     max_attributes: int = Field(65536, ge=1, description="Most attributes of one file.")
@@ -47,6 +47,10 @@ class VastSettings(BaseSettings):
     access_key: SecretStr = Field(SecretStr(""), description="Access key of the database.")
     secret_key: SecretStr = Field(SecretStr(""), description="Secret key of the database.")
     region: str = Field("us-east-1", description="Region; VAST clusters do not look at it.")
+    bucket: str = Field("", description="Bucket of the catalog, for the function.")
+    schema_name: str = Field(
+        "exr_metadata", validation_alias="VAST_DB_SCHEMA", description="Schema of the catalog, for the function."
+    )
     deadline_s: float = Field(30.0, gt=0, description="Seconds after which an operation gives up, retries included.")
     request_timeout_s: float = Field(5.0, gt=0, description="Seconds of silence after which a request has failed.")
     verify: str = Field("true", description="Check certificates: true, false, or a file of CA certificates.")
@@ -90,6 +94,14 @@ def vast_connection() -> VastConnection:
         verify={"true": True, "false": False}.get(values.verify.lower(), values.verify),
         use_announced_endpoints=values.use_announced_endpoints,
     )
+
+
+def vast_uri() -> str:
+    """The catalog that VAST_DB_BUCKET and VAST_DB_SCHEMA name. Raises SettingsError without a bucket."""
+    values = _resolved(VastSettings)
+    if not values.bucket:
+        raise SettingsError("VAST_DB_BUCKET must name the bucket of the catalog")
+    return f"vast://{values.bucket}/{values.schema_name}"
 
 
 @cache

@@ -123,6 +123,11 @@ class Emulator:
         """Numbers of the transactions that neither ended nor expired."""
         return self._service.database.open_transactions()
 
+    @property
+    def writing_transactions(self) -> list[int]:
+        """Those open transactions that have written something, and so are in the way of others."""
+        return self._service.database.open_transactions(writing=True)
+
     def expire_transactions(self) -> None:
         """Drop all open transactions, as if they had been idle for too long."""
         self._service.database.expire_all()
@@ -131,3 +136,16 @@ class Emulator:
         """The committed rows of a table, without a request."""
         state = self._service.database.committed().table(TablePath(bucket, schema, name))
         return state.as_table()
+
+    def committed_tables(self, bucket: str, schema: str) -> dict[str, pa.Table]:
+        """The rows of all tables of a schema as they are at one moment: what a transaction sees that begins now."""
+        committed = self._service.database.committed()
+        return {
+            path.name: committed.table(path).as_table()
+            for path in committed.names
+            if (path.bucket, path.schema) == (bucket, schema) and not path.sub_table
+        }
+
+    def schemas(self, bucket: str) -> list[str]:
+        """The names of the committed schemas of a bucket."""
+        return [name for owner, name in self._service.database.committed().schemas if owner == bucket]

@@ -193,11 +193,11 @@ class Database:
         """What a transaction would see that began now. Not to be changed."""
         return self._committed
 
-    def open_transactions(self) -> list[int]:
-        """Numbers of the transactions that neither ended nor expired."""
+    def open_transactions(self, *, writing: bool = False) -> list[int]:
+        """Numbers of the transactions that neither ended nor expired, or of those which have written something."""
         with self._lock:
             self._expire()
-            return sorted(self._open)
+            return sorted(txid for txid, transaction in self._open.items() if transaction.writes or not writing)
 
     def expire_all(self) -> None:
         """Drop every open transaction, as if each had been idle for too long."""
