@@ -41,4 +41,4 @@ docs: $(STAMP)  ## regenerate the generated parts of the docs
 	$(VENV)/bin/python -m tests.docs
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) demo dist build
+	rm -rf $(VENV) .venv-sdk-tests demo dist build

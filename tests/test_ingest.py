@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from exr_inspector.catalog import open_catalog
+from exr_inspector import vectors
+from exr_inspector.catalog import OPEN_ERRORS, open_catalog
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.cli.main import main
 from exr_inspector.ingest import IngestOptions, ingest
@@ -105,7 +106,7 @@ def test_a_file_that_was_touched_back_is_known():
 
 
 def test_a_bad_file_stops_no_other_and_is_not_read_again():
-    """It is told again, as unchanged, until it changes; then its error is gone."""
+    """It is told again, as unchanged, until it changes; then its error is history."""
     make("show/a.exr", "show/c.exr")
     make("show/b.exr", data=b"\x89PNG\r\n\x1a\n" + bytes(len(GOOD) - 8))
     make("show/d.exr", data=b"")
@@ -122,7 +123,28 @@ def test_a_bad_file_stops_no_other_and_is_not_read_again():
     make("show/b.exr", "show/d.exr")
     os.utime("show/b.exr", (2_000_000_000, 2_000_000_000))
     assert run().inserted == 2
-    assert rows("SELECT count(*) FROM ingest_errors") == [(0,)]
+    assert rows(f"SELECT count(*) FROM ingest_errors WHERE {OPEN_ERRORS}") == [(0,)]
+    assert rows("SELECT count(*) FROM ingest_errors") == [(2,)]
+    assert run().failures == []
+
+
+def test_a_file_without_vectors_stops_no_other(monkeypatch):
+    """It is a failure like any other, of the category that says why."""
+    embedding = vectors.Encoder.embedding
+
+    def fail_for_others(self, features):
+        if len(features.channels) > 1:
+            raise ArithmeticError("out of numbers")
+        return embedding(self, features)
+
+    monkeypatch.setattr(vectors.Encoder, "embedding", fail_for_others)
+    make("show/a.exr", "show/c.exr")
+    make("show/b.exr", data=small_file(0, True, 12))
+    summary = run()
+    assert summary.inserted == 2
+    (failure,) = summary.failures
+    assert failure.message == "ArithmeticError: out of numbers (embedding)"
+    assert rows("SELECT count(*), count(metadata_embedding) FROM files") == [(2, 2)]
 
 
 def test_a_file_that_became_bad_is_not_current_any_more():

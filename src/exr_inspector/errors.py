@@ -10,12 +10,16 @@
         SourceDeniedError     … the object store does not let these credentials in
         SourceRefusedError    … the place is not one that may be read from here
       EventError              an event that names no file in any way that is known
-      EmbeddingError          the vectors of a file cannot be computed
       RedeliveryError         an event has to be delivered again
       CatalogError            the database refused or failed
         CatalogLockedError    … another process writes to the DuckDB file
         CatalogSchemaError    … its tables are not the ones this version knows
+        CatalogConnectionError       … it cannot be reached, or did not answer in time
+        CatalogAuthenticationError   … it does not take the keys
+        CatalogTransactionError      … a transaction failed, or met another one
+        CatalogTooLargeError         … a row or request is larger than it takes
         QueryError            … the SQL that was given is wrong
+      EmbeddingError          the vectors of a file cannot be computed
       SettingsError           a setting, URI or option that cannot work
       MissingExtraError       an optional dependency is not installed
 
@@ -111,12 +115,6 @@ class EventError(ExrInspectorError):
     category = "event"
 
 
-class EmbeddingError(ExrInspectorError):
-    """The vectors of a file cannot be computed."""
-
-    category = "embedding"
-
-
 class RedeliveryError(ExrInspectorError):
     """An event that another delivery may serve; leaves the handler so that the platform delivers it again.
 
@@ -153,10 +151,49 @@ class CatalogSchemaError(CatalogError):
     category = "schema"
 
 
+class CatalogConnectionError(CatalogError):
+    """The database cannot be reached, or did not answer in time."""
+
+    category = "connection"
+    retryable = True
+
+
+class CatalogAuthenticationError(CatalogError):
+    """The database does not take the keys, or they may not do this."""
+
+    category = "authentication"
+
+
+class CatalogTransactionError(CatalogError):
+    """A transaction failed or met another one, each time it was tried; nothing of it is stored."""
+
+    category = "transaction"
+    retryable = True
+
+
+class CatalogTooLargeError(CatalogError):
+    """A row or a request is larger than the database takes."""
+
+    category = "too_large"
+
+
 class QueryError(CatalogError):
     """A query that was given cannot be run as it stands."""
 
     category = "query"
+
+
+class EmbeddingError(ExrInspectorError):
+    """The vectors of a file cannot be computed."""
+
+    category = "embedding"
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(place, reason)
+        self.place, self.reason = place, reason
+
+    def __str__(self) -> str:
+        return f"{self.place}: no vectors can be computed: {self.reason}"
 
 
 class SettingsError(ExrInspectorError):

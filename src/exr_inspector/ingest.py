@@ -23,7 +23,7 @@ from types import FrameType
 from .catalog import Catalog, FileStamp, IngestError
 from .catalog.rows import RowBatch, from_inspections
 from .discover import Found, discover
-from .errors import ExrFormatError, SourceError
+from .errors import EmbeddingError, ExrFormatError, SourceError
 from .exr import Limits
 from .identity import normalize_path
 from .inspection import Inspection
@@ -76,6 +76,7 @@ class IngestOptions:
     batch_files: int = 2000
     cell_limit: int = 65536
     limits: Limits = field(default_factory=Limits)
+    vectors: bool = True
 
 
 @dataclass(slots=True)
@@ -211,11 +212,15 @@ def _inspect_task(task: Sequence[Found | Failure], options: IngestOptions) -> _I
         looked = [_look(item, options.limits) for item in task]
     inspections = [item for item in looked if isinstance(item, Inspection)]
     failures = [item for item in looked if isinstance(item, Failure)]
-    return _Inspected(
-        rows=from_inspections(inspections, cell_limit=options.cell_limit),
-        completeness=Counter(i.completeness for i in inspections),
-        failures=failures,
-    )
+    while True:
+        try:
+            rows = from_inspections(inspections, cell_limit=options.cell_limit, vectors=options.vectors)
+            break
+        except EmbeddingError as error:  # one bad file never stops the others
+            (item,) = {item for item in task if isinstance(item, Found) and item.uri == error.place}
+            failures.append(_failure(item, error.category, error.reason, None))
+            inspections = [i for i in inspections if i.file.file_path_normalized != error.place]
+    return _Inspected(rows=rows, completeness=Counter(i.completeness for i in inspections), failures=failures)
 
 
 def _look(item: Found | Failure, limits: Limits) -> Inspection | Failure:

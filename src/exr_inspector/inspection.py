@@ -177,7 +177,10 @@ class Inspection:
                 )
 
     def to_dict(self, *, raw: bool = False) -> dict[str, Any]:
-        """The JSON form as Python values, keys in their fixed order."""
+        """The JSON form as Python values, keys in their fixed order.
+
+        Without the vectors that a catalog keeps: they are derived from what stands here.
+        """
         return {
             "schema_version": self.schema_version,
             "inspector_version": self.inspector_version,

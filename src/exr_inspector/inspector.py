@@ -22,6 +22,7 @@ from .exr.header import DEEP, LONG_NAMES, MULTIPART, TILED
 from .identity import file_id, header_hash, percent_undecodable, structure_hash
 from .inspection import SCHEMA_VERSION, FileFacts, Flags, Inspection, PartFacts
 from .jsonform import shortest_single
+from .renderer import renderer
 from .sequences import parse_name
 from .sources import ByteSource, Reader, open_source
 
@@ -34,6 +35,7 @@ _SOFTWARE = (
     "Software",
     "arnold/version",
     "vrayInfo/vrayversion",
+    "rs/version",
     "nuke/version",
     "dcc",
     "husk:command",
@@ -141,6 +143,7 @@ def _part_facts(part: Part, chunks: PartChunks) -> PartFacts:
     aspect = part.value("pixelAspectRatio", "float")
     chromaticities = part.value("chromaticities", "chromaticities")
     timecode = part.value("timeCode", "timecode")
+    told = renderer(part.attributes)
     return PartFacts(
         part_index=part.part_index,
         part_name=part.value("name", "string"),
@@ -168,7 +171,7 @@ def _part_facts(part: Part, chunks: PartChunks) -> PartFacts:
         chromaticities=chromaticities
         and _window_text(shortest_single(v) if v - v == 0 else v for pair in chromaticities for v in pair),
         render_software=_first_text(part, _SOFTWARE),
-        renderer=None,
+        renderer=told and told.renderer,
         frames_per_second=_frames_per_second(part),
         timecode=None if timecode is None else str(timecode),
         chunk_count=chunks.chunk_count,

@@ -148,3 +148,20 @@ def test_a_path_that_is_no_utf_8_is_text_all_the_same(tmp_path):
     path = tmp_path / "a\udcff.exr"
     path.write_bytes(exr_bytes())
     assert from_inspections([inspect(path)]).tables["files"]["file_path"].to_pylist()[0].endswith("a%FF.exr")
+
+
+def test_files_have_the_vectors_of_their_headers():
+    from exr_inspector.vectors import VERSION, embed
+
+    one, other = inspection("a.exr"), inspection("b.exr", text("owner", "me"), channels="AZ")
+    rows = from_inspections([one, other]).tables["files"].to_pylist()
+    for row, each in zip(rows, (one, other), strict=True):
+        vectors = embed(each)
+        assert row["metadata_embedding"] == vectors.metadata.tolist()
+        assert row["channel_fingerprint"] == vectors.channels.tolist()
+        assert row["embedding_version"] == VERSION
+
+
+def test_vectors_that_are_not_wanted_are_null():
+    row = from_inspections([inspection("a.exr")], vectors=False).tables["files"].to_pylist()[0]
+    assert (row["metadata_embedding"], row["channel_fingerprint"], row["embedding_version"]) == (None, None, None)

@@ -71,8 +71,13 @@ class RowBatch:
         return RowBatch.from_ipc, (self.to_ipc(),)
 
 
-def from_inspections(inspections: Iterable[Inspection], *, cell_limit: int = CELL_LIMIT) -> RowBatch:
-    """The rows of inspections. An attribute with a cell above `cell_limit` bytes is cut, and says so."""
+def from_inspections(
+    inspections: Iterable[Inspection], *, cell_limit: int = CELL_LIMIT, vectors: bool = True
+) -> RowBatch:
+    """The rows of inspections, with their vectors.
+
+    An attribute with a cell above `cell_limit` bytes is cut, and says so. Raises EmbeddingError, which names the file.
+    """
     inspections = list(inspections)
     first: dict[str, Inspection] = {}
     for inspection in inspections:
@@ -80,7 +85,7 @@ def from_inspections(inspections: Iterable[Inspection], *, cell_limit: int = CEL
     once = list(first.values())
     tables = {table: batch_schema(table).empty_table() for table in CHILD_TABLES}
     tables |= {
-        "files": _files(inspections),
+        "files": _files(inspections, vectors),
         "parts": _parts(once),
         "channels": _channels(once),
         "attributes": _attributes(once, cell_limit),
@@ -88,11 +93,31 @@ def from_inspections(inspections: Iterable[Inspection], *, cell_limit: int = CEL
     return RowBatch(tables)
 
 
-def _files(inspections: list[Inspection]) -> pa.Table:
+def _files(inspections: list[Inspection], vectors: bool) -> pa.Table:
     columns = _columns(_FILE_COLUMNS, (_file_values(inspection.file) for inspection in inspections))
     columns["schema_version"] = [inspection.schema_version for inspection in inspections]
     columns["inspector_version"] = [inspection.inspector_version for inspection in inspections]
+    if vectors:
+        columns |= _vectors(inspections)
     return _table("files", columns, len(inspections))
+
+
+def _vectors(inspections: list[Inspection]) -> dict[str, Any]:
+    """The columns of `files` that come from a header's vectors."""
+    import numpy as np  # only what makes rows pays for it
+
+    from ..vectors import VERSION, embed
+
+    found = [embed(inspection) for inspection in inspections]
+    columns: dict[str, Any] = {"embedding_version": [VERSION] * len(found)}
+    for name, one_each in (
+        ("metadata_embedding", [each.metadata for each in found]),
+        ("channel_fingerprint", [each.channels for each in found]),
+    ):
+        numbers = np.concatenate(one_each) if one_each else np.zeros(0, np.float32)
+        type_ = batch_schema("files").field(name).type
+        columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(numbers), type=type_)
+    return columns
 
 
 def _parts(inspections: list[Inspection]) -> pa.Table:
@@ -151,7 +176,11 @@ def _table(table: str, columns: dict[str, Sequence[Any]], rows: int) -> pa.Table
     """The columns under the table's schema; those that nothing is known of are null."""
     schema = batch_schema(table)
     arrays = [
-        pa.array(columns[column.name], column.type) if column.name in columns else pa.nulls(rows, column.type)
+        _array(columns[column.name], column.type) if column.name in columns else pa.nulls(rows, column.type)
         for column in schema
     ]
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _array(values: Any, type_: pa.DataType) -> pa.Array:
+    return values if isinstance(values, pa.Array) else pa.array(values, type_)

@@ -1,0 +1,125 @@
+"""Tokens as numbers: the groups that a vector is made of, and the places that a token has in its group.
+
+Each group is a sum of token codes, scaled to the length √share; the groups stand one behind the other. The shares add
+up to 1, so the vector has unit length, and the cosine of two vectors is the weighted mean of their groups' cosines.
+A token's code is four places in its group with a sign each, drawn from its BLAKE2b hash: the "hashing trick" of
+Weinberger et al., "Feature Hashing for Large Scale Multitask Learning" (2009). Weights are whole numbers, so sums are
+exact and the order of the tokens cannot change a bit.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+VERSION = 1  # stored beside every vector; one that changes anything below, or any token, must count up
+
+UNIT = 64  # the whole number that stands for a weight of 1
+_PLACES, _DRAWS = 4, 20
+
+
+class Group(NamedTuple):
+    """A stretch of a vector: how many dimensions it has, its share of the energy, and what it says, in words."""
+
+    name: str
+    dimensions: int
+    share: float
+    meaning: str
+
+
+METADATA_GROUPS = (
+    Group("software", 40, 0.17, "renderer and software, with their versions"),
+    Group("channels", 96, 0.25, "layers and pixel types"),
+    Group("structure", 72, 0.21, "compression, size, parts, tiles, windows"),
+    Group("names", 56, 0.10, "which attributes there are"),
+    Group("settings", 48, 0.10, "values of attributes that are the same in all frames"),
+    Group("colour", 24, 0.07, "chromaticities and colour spaces"),
+    Group("origin", 48, 0.10, "show, shot, scene, artist, camera"),
+)
+CHANNEL_GROUPS = (
+    Group("layers", 48, 0.34, "names of layers, whatever their spelling"),
+    Group("words", 32, 0.20, "words of the layers' names"),
+    Group("components", 24, 0.26, "components and pixel types of each layer"),
+    Group("shape", 24, 0.20, "how many channels and layers, of which types"),
+)
+
+
+class Token(NamedTuple):
+    """One thing that is said of a file, and how much it weighs, in UNITs."""
+
+    group: str
+    text: str
+    weight: int
+
+
+Vector = npt.NDArray[np.float32]
+
+
+class Codes:
+    """The codes of the tokens seen so far, and vectors as sums of them. Safe to use from several threads."""
+
+    def __init__(self, groups: Sequence[Group]) -> None:
+        sizes = [group.dimensions for group in groups]
+        self._groups = {group.name: number for number, group in enumerate(groups)}
+        self._sizes = sizes
+        self._starts = np.cumsum([0, *sizes[:-1]])
+        self._group_of_dimension = np.repeat(np.arange(len(groups)), sizes)
+        self._shares = np.array([group.share for group in groups])
+        self.dimensions = sum(sizes)
+        self._lock = threading.Lock()
+        self._known: dict[Token, int] = {}
+        self._places = np.zeros((1024, _PLACES), np.intp)
+        self._weights = np.zeros((1024, _PLACES))
+        # What stands for a group that nothing is said in: two such are equal there.
+        self._nothing = [self.number(Token(group.name, "", UNIT)) for group in groups]
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def number(self, token: Token) -> int:
+        """The number by which `vector` knows a token."""
+        number = self._known.get(token)
+        if number is not None:
+            return number
+        with self._lock:
+            number = self._known.get(token)
+            if number is None:
+                number = len(self._known)
+                if number == len(self._places):  # readers keep the old arrays, which hold all that they know
+                    self._places = np.concatenate([self._places, np.zeros_like(self._places)])
+                    self._weights = np.concatenate([self._weights, np.zeros_like(self._weights)])
+                places, signs = self._code(token)
+                self._places[number] = places
+                self._weights[number] = [sign * token.weight for sign in signs]
+                self._known[token] = number
+        return number
+
+    def _code(self, token: Token) -> tuple[list[int], list[int]]:
+        group = self._groups[token.group]
+        person = token.group.encode()
+        digest = blake2b(
+            token.text.encode("utf-8", "surrogatepass"), digest_size=2 * _DRAWS + 1, person=person
+        ).digest()
+        drawn = (digest[at] | digest[at + 1] << 8 for at in range(0, 2 * _DRAWS, 2))
+        # Any place is as good as another where the draws met fewer than four: once in 10^11 tokens.
+        places = list(dict.fromkeys([*(number % self._sizes[group] for number in drawn), *range(_PLACES)]))[:_PLACES]
+        signs = [1 if digest[-1] >> bit & 1 else -1 for bit in range(_PLACES)]
+        return [int(self._starts[group]) + place for place in places], signs
+
+    def vector(self, numbers: Sequence[int]) -> Vector:
+        """The vector of the tokens with these numbers; one that occurs twice counts twice."""
+        chosen = np.array(numbers, np.intp)
+        sums = np.bincount(self._places[chosen].ravel(), self._weights[chosen].ravel(), minlength=self.dimensions)
+        energy = np.add.reduceat(sums * sums, self._starts)
+        if not energy.all():  # nothing is said in a group, or its tokens cancel
+            for group in np.flatnonzero(energy == 0):
+                nothing = self._nothing[group]
+                sums[self._places[nothing]] = self._weights[nothing]
+            energy = np.add.reduceat(sums * sums, self._starts)
+        scale = np.sqrt(self._shares / energy)
+        return (sums * scale[self._group_of_dimension]).astype(np.float32)

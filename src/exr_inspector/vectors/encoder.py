@@ -1,0 +1,131 @@
+"""From features to vectors, remembering what was seen: frames of a sequence differ in little."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from itertools import chain
+from typing import Any, NamedTuple, TypeVar
+
+from ..exr import Attribute
+from .attributes import AttributeTokens, kind_of, tokens_of
+from .codes import CHANNEL_GROUPS, METADATA_GROUPS, Codes, Vector
+from .features import Features, value_of
+from .parts import PartChannels, PartShape, layer_tokens, structure_tokens
+
+_MOST_TOKENS = 50_000
+_MOST_ATTRIBUTES, _MOST_HEADERS = 16_384, 2048
+_KEPT_ATTRIBUTE_BYTES = 1024  # a cache must not keep manifests of megabytes
+
+
+class Embedding(NamedTuple):
+    """Both vectors of a file: 32-bit floats of unit length, read-only."""
+
+    metadata: Vector
+    channels: Vector
+
+
+class Trait:
+    """One attribute as far as it counts: the numbers of its tokens. Attributes that say the same share it."""
+
+    __slots__ = ("counted", "once")
+
+    def __init__(self, once: tuple[int, ...], counted: tuple[int, ...]) -> None:
+        self.once, self.counted = once, counted
+
+
+class _Layers:
+    """The channels of a file: the numbers of their tokens in the metadata vector, and their own vector."""
+
+    __slots__ = ("numbers", "vector")
+
+    def __init__(self, numbers: tuple[int, ...], vector: Vector) -> None:
+        self.numbers, self.vector = numbers, vector
+
+
+class Encoder:
+    """The codes of all tokens seen, and what attributes, channels and whole headers came to. Any thread may use it.
+
+    Replaced as a whole when it is full, so that a run over any number of files has bounded memory.
+    """
+
+    def __init__(self) -> None:
+        self._metadata, self._fingerprint = Codes(METADATA_GROUPS), Codes(CHANNEL_GROUPS)
+        # By identity, as the reader shares the Attribute objects of equal attributes: hashing bytes costs more than
+        # all the rest. The entry keeps the object alive, so its id cannot come to mean another one.
+        self._attributes: dict[int, tuple[Attribute, Trait | None]] = {}
+        self._traits: dict[AttributeTokens, Trait] = {}  # never emptied: a trait's identity is its meaning
+        self._layers: dict[tuple[PartChannels, ...], _Layers] = {}
+        self._structures: dict[tuple[PartShape, ...], tuple[int, ...]] = {}
+        self._vectors: dict[tuple[tuple[int, ...], _Layers, frozenset[Trait]], Vector] = {}
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time for a new one."""
+        return len(self._metadata) + len(self._fingerprint) + len(self._traits) > _MOST_TOKENS
+
+    def trait(self, attribute: Attribute) -> Trait | None:
+        """The trait of an attribute; None when it says nothing."""
+        key = id(attribute)
+        entry = self._attributes.get(key)
+        if entry is not None and entry[0] is attribute:
+            return entry[1]
+        kind = kind_of(attribute.attr_name, attribute.attr_type)
+        counts = kind is not None and kind.value_counts
+        trait = self.trait_of(attribute.attr_name, attribute.attr_type, value_of(attribute) if counts else None)
+        if attribute.size_bytes <= _KEPT_ATTRIBUTE_BYTES:
+            _remember(self._attributes, key, (attribute, trait), _MOST_ATTRIBUTES)
+        return trait
+
+    def trait_of(self, attr_name: str, attr_type: str, value: Any) -> Trait | None:
+        """The trait of an attribute with this value in its JSON form."""
+        kind = kind_of(attr_name, attr_type)
+        if kind is None:
+            return None
+        tokens = tokens_of(kind, value)
+        trait = self._traits.get(tokens)
+        if trait is None:
+            number = self._metadata.number
+            made = Trait(tuple(map(number, tokens.once)), tuple(map(number, tokens.counted)))
+            trait = self._traits.setdefault(tokens, made)  # another thread may have been first
+        return trait
+
+    def embedding(self, features: Features) -> Embedding:
+        """Both vectors of a file."""
+        layers = self._layers.get(features.channels) or self._layers_of(features.channels)
+        structure = self._structures.get(features.shapes) or self._structure_of(features.shapes)
+        key = (structure, layers, features.traits)
+        vector = self._vectors.get(key)
+        if vector is None:
+            once = {*layers.numbers, *structure}.union(*[trait.once for trait in features.traits])
+            counted = chain.from_iterable([trait.counted for trait in features.traits])
+            vector = _frozen(self._metadata.vector([*once, *counted]))
+            _remember(self._vectors, key, vector, _MOST_HEADERS)
+        return Embedding(vector, layers.vector)
+
+    def _layers_of(self, channels: tuple[PartChannels, ...]) -> _Layers:
+        tokens = layer_tokens(channels)
+        numbers = tuple(map(self._metadata.number, tokens.metadata))
+        fingerprint = list(map(self._fingerprint.number, tokens.fingerprint))
+        layers = _Layers(numbers, _frozen(self._fingerprint.vector(fingerprint)))
+        _remember(self._layers, channels, layers, _MOST_HEADERS)
+        return layers
+
+    def _structure_of(self, shapes: tuple[PartShape, ...]) -> tuple[int, ...]:
+        numbers = tuple(map(self._metadata.number, structure_tokens(shapes)))
+        _remember(self._structures, shapes, numbers, _MOST_HEADERS)
+        return numbers
+
+
+_Key = TypeVar("_Key", bound=Hashable)
+_Value = TypeVar("_Value")
+
+
+def _remember(cache: dict[_Key, _Value], key: _Key, value: _Value, most: int) -> None:
+    if len(cache) >= most:
+        cache.clear()
+    cache[key] = value
+
+
+def _frozen(vector: Vector) -> Vector:
+    vector.flags.writeable = False
+    return vector

@@ -1,0 +1,97 @@
+"""Words of names and texts, and the lists that say what a word means."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from functools import lru_cache
+
+from ..structure import STABLE_PAIRS, VOLATILE_WORDS
+
+# Whatever is not ASCII is a letter: what Unicode says of it changes with Python's version.
+_PIECES = re.compile(r"[A-Z]+(?![a-z\x80-\U0010ffff])|[A-Z]?[a-z\x80-\U0010ffff]+|[0-9]+")
+_RUNS = re.compile(r"[A-Za-z\x80-\U0010ffff]+")
+
+# Names that change with the frame although the rest of the header's structure may hold them.
+_VOLATILE = VOLATILE_WORDS | frozenset(
+    "edgecode gpu gpus manifest matrix preview slave thumbnail transform translate sha timestamps".split()
+)
+SOFTWARE = frozenset(
+    "application build core creator dcc engine generator producer program release renderer software version "
+    "vraycore vrayversion vrayrevision".split()
+)
+COLOUR = frozenset(
+    "aces chromaticities color colorspace colour colourspace gamut illuminant interop lut ocio primaries "
+    "primary transform".split()
+)
+# Attributes whose text tells where a render comes from.
+ORIGIN = frozenset(
+    "artist author cam camera clip comp entity file filename folder hip job level name owner path project reel scene "
+    "scenename script seq sequence shot show task usd user".split()
+)
+SETTINGS = frozenset(
+    "aa aperture bounce bounces clamp clip denoise denoiser depth error exposure far filter focal fstop gi iso kernel "
+    "length lens level levels limit max min mode near quality radius rate resolution sample sampler samples shutter "
+    "solver spp threshold total type variance width".split()
+)
+
+
+@lru_cache(maxsize=8192)
+def words_of(name: str) -> tuple[str, ...]:
+    """The words of a name in lower case, split at case, digits and punctuation: `AA_maxDepth2` is aa max depth 2."""
+    return tuple(piece.lower() for piece in _PIECES.findall(name))
+
+
+@lru_cache(maxsize=8192)
+def vocabulary_of(name: str) -> frozenset[str]:
+    """The words of a name, and its runs of letters unsplit, so that `hostName` is host, name and hostname."""
+    return frozenset(words_of(name)) | {run.lower() for run in _RUNS.findall(name)}
+
+
+@lru_cache(maxsize=8192)
+def name_is_volatile(name: str) -> bool:
+    """Whether an attribute of this name changes from frame to frame, whatever it holds."""
+    words = words_of(name)
+    if any(pair in STABLE_PAIRS for pair in itertools.pairwise(words)):
+        return False
+    return not _VOLATILE.isdisjoint(vocabulary_of(name))
+
+
+_LOOKS_VOLATILE = re.compile(
+    r"\d{1,2}:\d\d(?::\d\d)?"  # a clock
+    r"|\d{4}[-/.:]\d\d[-/.:]\d\d"  # a date
+    r"|\d{4}/[A-Z][a-z]{2}/\d\d"
+    r"|\b\d+(?:\.\d+)?\s?(?:ms|s|sec|seconds|m|min|h|hours|KB|MB|GB|KiB|MiB|GiB|%)(?![A-Za-z0-9])"  # a duration, a size
+    r"|\b(?=[0-9a-fA-F]*\d)(?=[0-9a-fA-F]*[a-fA-F])[0-9a-fA-F]{7,}\b"  # a hash
+    r"|^[^A-Za-z]*\d{7,}[^A-Za-z]*$"  # a counter
+)
+
+
+def text_is_volatile(text: str) -> bool:
+    """Whether a text looks like something that changes from frame to frame: dates, durations, sizes, hashes, JSON."""
+    return text[:1] in ("{", "[") or _LOOKS_VOLATILE.search(text) is not None
+
+
+_MEASURED_DIGITS = 4  # a person types 0.015, a measurement says 0.0151873
+_LARGEST_SETTING = 99_999
+
+
+def number_is_volatile(number: float) -> bool:
+    """Whether a number looks measured or counted rather than typed."""
+    if isinstance(number, int):
+        return abs(number) > _LARGEST_SETTING and number % 1000 != 0
+    digits = repr(number).split("e")[0].replace(".", "").strip("-0")
+    return len(digits) > _MEASURED_DIGITS
+
+
+_VERSION = re.compile(r"\d+(?:\.\d+)+(?:v\d+)?|(?<![A-Za-z0-9])v?\d{2,4}(?![A-Za-z0-9])")
+
+
+def versions_of(text: str) -> tuple[str, ...]:
+    """The first version number in a text as major, major.minor and all of it; () where there is none."""
+    found = _VERSION.search(text)
+    if found is None:
+        return ()
+    whole = found.group().lstrip("v")
+    pieces = whole.split("v")[0].split(".")
+    return (pieces[0], ".".join(pieces[:2]), whole)
