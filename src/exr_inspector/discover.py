@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -37,13 +37,15 @@ def discover(paths: Iterable[str], *, recursive: bool = True) -> Iterator[Found 
     once, however often and through whichever of the paths it is named. What cannot be looked at comes as a SourceError
     in its place. Memory grows with the folders and with the files that are named, not with those inside folders.
     """
+    paths = list(paths)
     folders: set[str] = set()
     named: set[str] = set()
-    for path in paths:
+    for number, path in enumerate(paths):
         local = path[7:] if path.startswith("file://") else path
         scheme, mark, _ = local.partition("://")
         if mark and scheme.lower() == "s3":
-            yield from _in_store(local, recursive)
+            if not _is_listed_elsewhere(number, paths, recursive):
+                yield from _in_store(local, recursive)
         elif mark:
             yield SourceError(path, f"{scheme}:// is not supported; give a path, file:// or s3:// URI")
         elif os.path.isdir(local):
@@ -80,6 +82,16 @@ def _in_folder(folder: str, recursive: bool, entered: set[str]) -> Iterator[Foun
                 yield _stamp(entry.path, entry, uri)
         except OSError as problem:
             yield SourceError(entry.path, problem.strerror or str(problem))
+
+
+def _is_listed_elsewhere(number: int, paths: Sequence[str], recursive: bool) -> bool:
+    """Whether a store's path is named before, or lies below another one."""
+    places = [path.rstrip("/") for path in paths]
+    place = places[number]
+    if place in places[:number]:
+        return True
+    folder = place.rpartition("/")[0]
+    return any((place.startswith(f"{other}/") if recursive else folder == other) for other in places)
 
 
 def _in_store(uri: str, recursive: bool) -> Iterator[Found | SourceError]:

@@ -57,6 +57,7 @@ class SourceError(ExrInspectorError):
 
     category = "source"
     code: ClassVar[str] = "unreadable"
+    lasting: ClassVar[bool] = True  # it tells something of the file itself, which a catalog should remember
 
     def __init__(self, place: str, reason: str) -> None:
         super().__init__(place, reason)
@@ -85,6 +86,7 @@ class SourceChangedError(SourceError):
 
     retryable = True
     code = "changed"
+    lasting = False
 
 
 class SourceConnectionError(SourceError):
@@ -93,6 +95,7 @@ class SourceConnectionError(SourceError):
     category = "connection"
     retryable = True
     code = "unreachable"
+    lasting = False
 
 
 class SourceDeniedError(SourceError):
@@ -100,6 +103,7 @@ class SourceDeniedError(SourceError):
 
     category = "authentication"
     code = "denied"
+    lasting = False
 
 
 class SourceRefusedError(SourceError):
@@ -107,6 +111,7 @@ class SourceRefusedError(SourceError):
 
     category = "not_allowed"
     code = "not_allowed"
+    lasting = False
 
 
 class EventError(ExrInspectorError):

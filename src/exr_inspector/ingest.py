@@ -231,7 +231,7 @@ def _look(item: Found | Failure, limits: Limits) -> Inspection | Failure:
     except ExrFormatError as error:
         return _failure(item, error.code, error.message, error.offset)
     except SourceError as error:
-        if error.retryable:  # a store that is down says nothing about the file
+        if not error.lasting:
             return Failure(item.path, error.reason)
         return _failure(item, error.code, error.reason, None)
 

@@ -6,16 +6,15 @@ later is asked for under that etag, so that two versions of an object are never 
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .deadline import seconds_left
 from .errors import (
     MissingExtraError,
     SettingsError,
@@ -26,15 +25,17 @@ from .errors import (
     SourceNotFoundError,
 )
 from .identity import normalize_path
+from .settings import S3Access, s3_access
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
-    from pydantic import SecretStr
 
 T = TypeVar("T")
 
 # Header and offset table of a 4K frame with one chunk a line have 17 KiB; over a network 64 KiB cost what 8 KiB cost.
 FIRST_RANGE_BYTES = 64 << 10
+# A longer range is asked for in pieces, so that a request that takes its whole time is one that hangs.
+_PIECE_BYTES = 4 << 20
 RETRIES = 3
 _FIRST_PAUSE_S = 0.1
 _KEY_BYTES = 1024
@@ -42,47 +43,35 @@ _KEY_BYTES = 1024
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w{1,64})</Code>")
-_KIND = re.compile(r"kind: (Connect|Timeout|Decode|Interrupted)\b")
+_BROKEN = re.compile(r"kind: (Connect|Timeout|Decode|Interrupted|Request|Unknown)\b")
+_UNTRUSTED = re.compile(r"InvalidCertificate\(\s*(?:Other\(\s*OtherError\(\s*)?(\w+)")
+_FORM = re.compile(r"Generic S3 error: (Received non-partial response[\w ]*|Requested [\d.]+, got [\d.]+)")
 _UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f]|^/|//|/$|(?:^|/)\.\.?(?:/|$)")
 _TRANSIENT = {408, 425, 429}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class S3Access:
-    """An object store and the keys to it: one bundle, which all comes from one place."""
-
-    endpoint: str | None = None  # None is AWS itself
-    access_key: SecretStr | None = None  # without keys requests are not signed
-    secret_key: SecretStr | None = None
-    session_token: SecretStr | None = None
-    region: str = "us-east-1"
-    path_style: bool = True
-    verify_tls: bool = True
-    ambient: bool = False  # AWS tells the keys of this machine or pod
-    request_timeout_s: float = 15.0
-
-    @property
-    def place(self) -> str:
-        """The endpoint, for people."""
-        return self.endpoint or f"https://s3.{self.region}.amazonaws.com"
+_BAD_KEYS = {
+    "ExpiredToken",
+    "InvalidToken",
+    "TokenRefreshRequired",
+    "InvalidAccessKeyId",
+    "AuthorizationHeaderMalformed",
+}
 
 
 class ObjectSource:
     """One object by its s3:// URI, opened with a request for its first bytes. Raises SourceError and its kinds.
 
-    A request that fails for a reason that may pass is repeated, at most three times, with growing pauses, and not
-    beyond `deadline` (of time.monotonic).
+    A request that fails for a reason that may pass is repeated, at most three times, with growing pauses, and only
+    where it would end within the caller's `time_limit`.
     """
 
     walk_chunks = False  # a request for each chunk: offset table and size decide
 
-    def __init__(self, uri: str, access: S3Access | None = None, *, deadline: float | None = None) -> None:
+    def __init__(self, uri: str, access: S3Access | None = None) -> None:
         bucket, self._key = split_uri(uri)
         _refuse_unspeakable(uri, self._key)
         self.path, self.uri = uri, normalize_path(uri)
-        self._access = access or environment_access()
+        self._access = access or s3_access()
         self._store = _store(self._access, bucket)
-        self._deadline = deadline
         self.requests = 0
         try:
             meta, self._first = self._get(0, FIRST_RANGE_BYTES, None)
@@ -99,13 +88,17 @@ class ObjectSource:
         end = min(offset + length, self.size_bytes)
         if end <= len(self._first):
             return self._first[offset:end]
-        if offset >= end:
-            return b""
+        data = bytearray(self._first[offset:])
+        while (start := offset + len(data)) < end:
+            data += self._piece(start, min(start + _PIECE_BYTES, end))
+        return bytes(data)
+
+    def _piece(self, start: int, end: int) -> bytes:
         try:
-            meta, data = self._get(offset, end, self._tag)
+            meta, data = self._get(start, end, self._tag)
         except (_RangeError, SourceNotFoundError):
             raise SourceChangedError(self.path, "it was replaced or removed while it was read") from None
-        if (meta["size"], meta["e_tag"]) != (self.size_bytes, self._tag) or len(data) != end - offset:
+        if (meta["size"], meta["e_tag"]) != (self.size_bytes, self._tag) or len(data) != end - start:
             raise SourceChangedError(self.path, "it was replaced while it was read")
         return data
 
@@ -122,13 +115,13 @@ class ObjectSource:
             answer = obstore.get(self._store, self._key, options=options)
             return answer.meta, bytes(answer.bytes())
 
-        return _repeated(request, self.path, self._access, self._deadline)
+        return _repeated(request, self.path, self._access)
 
     def _head(self) -> Any:
         import obstore
 
         self.requests += 1
-        return _repeated(lambda: obstore.head(self._store, self._key), self.path, self._access, self._deadline)
+        return _repeated(lambda: obstore.head(self._store, self._key), self.path, self._access)
 
 
 def list_objects(uri: str, *, recursive: bool = True, access: S3Access | None = None) -> Iterator[tuple[str, Any]]:
@@ -142,18 +135,28 @@ def list_objects(uri: str, *, recursive: bool = True, access: S3Access | None = 
     prefix = prefix.strip("/")
     if prefix:
         _refuse_unspeakable(uri, prefix)
-    access = access or environment_access()
+    access = access or s3_access()
     store = _store(access, bucket)
-    try:
-        if recursive:
-            pages: Any = obstore.list(store, prefix or None)
-        else:
-            pages = [obstore.list_with_delimiter(store, prefix or None)["objects"]]
-        for page in pages:
-            for facts in page:
-                yield f"s3://{bucket}/{facts['path']}", facts
-    except Exception as problem:
-        raise _translated(problem, uri, access) from problem
+    if not recursive:
+        answer = _repeated(lambda: obstore.list_with_delimiter(store, prefix or None), uri, access)
+        yield from ((f"s3://{bucket}/{facts['path']}", facts) for facts in answer["objects"])
+        return
+    last: str | None = None
+    pages: Any = None
+
+    def next_page() -> Any:
+        nonlocal pages
+        if pages is None:
+            pages = obstore.list(store, prefix or None, offset=last)
+        try:
+            return next(pages, None)
+        except Exception:
+            pages = None  # to be begun again behind the last page
+            raise
+
+    while page := _repeated(next_page, uri, access):
+        yield from ((f"s3://{bucket}/{facts['path']}", facts) for facts in page)
+        last = page[-1]["path"]
 
 
 def object_facts(uri: str, access: S3Access | None = None) -> Any:
@@ -162,9 +165,9 @@ def object_facts(uri: str, access: S3Access | None = None) -> Any:
 
     bucket, key = split_uri(uri)
     _refuse_unspeakable(uri, key)
-    access = access or environment_access()
+    access = access or s3_access()
     store = _store(access, bucket)
-    return _repeated(lambda: obstore.head(store, key), uri, access, None)
+    return _repeated(lambda: obstore.head(store, key), uri, access)
 
 
 def split_uri(uri: str, *, may_be_bucket: bool = False) -> tuple[str, str]:
@@ -189,58 +192,7 @@ def whole_seconds(moment: datetime) -> datetime:
     return moment.replace(microsecond=0)
 
 
-def environment_access(environ: Mapping[str, str] = os.environ, *, request_timeout_s: float = 15.0) -> S3Access:
-    """The store that S3_ENDPOINT, S3_ACCESS_KEY and S3_SECRET_KEY name; without any of them, the one of AWS_….
-
-    An endpoint of one family is never used with keys of the other. Raises SettingsError for one key without the other.
-    """
-    from pydantic import SecretStr
-
-    family = ("S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY", "", "S3_REGION")
-    ambient = False
-    if not any(environ.get(name) for name in family[:3]):
-        family = ("", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION")
-        ambient = any(environ.get(name) for name in _AMBIENT) and not environ.get("AWS_ACCESS_KEY_ID")
-    endpoint, access_key, secret_key, token, region = (environ.get(name) or None for name in family)
-    if not family[0]:
-        endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL") or None
-    if (access_key is None) != (secret_key is None):
-        raise SettingsError(f"{family[1]} and {family[2]} belong together: set both or none")
-    return S3Access(
-        endpoint=checked_endpoint(endpoint, "S3_ENDPOINT"),
-        access_key=SecretStr(access_key) if access_key else None,
-        secret_key=SecretStr(secret_key) if secret_key else None,
-        session_token=SecretStr(token) if token else None,
-        region=region or "us-east-1",
-        path_style=_flag(environ, "S3_PATH_STYLE"),
-        verify_tls=_flag(environ, "S3_VERIFY_TLS"),
-        ambient=ambient,
-        request_timeout_s=request_timeout_s,
-    )
-
-
-_AMBIENT = (
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-)
-
-
-def checked_endpoint(endpoint: str | None, name: str) -> str | None:
-    """An endpoint with a scheme and without credentials in it. Raises SettingsError, which does not repeat it."""
-    if endpoint is None:
-        return None
-    scheme, mark, rest = endpoint.partition("://")
-    if not mark or scheme.lower() not in ("http", "https") or not rest.strip("/") or "@" in rest:
-        raise SettingsError(f"{name} has to be a URL such as https://store.example:9000, without user or password")
-    return endpoint.rstrip("/")
-
-
-def _flag(environ: Mapping[str, str], name: str) -> bool:
-    return environ.get(name, "").strip().lower() not in ("0", "false", "no", "off")
-
-
-class _RangeError(Exception):
+class _RangeError(SourceError):
     """The range begins behind the end."""
 
 
@@ -256,83 +208,98 @@ def _store(access: S3Access, bucket: str) -> S3Store:
         from obstore.store import S3Store
     except ModuleNotFoundError:
         raise MissingExtraError("s3", "reading s3://") from None
-    keys: Any = {}
-    if access.access_key and access.secret_key:
-        keys = {
+    keys: Any = {} if access.ambient else {"skip_signature": not access.access_key.get_secret_value()}
+    if access.access_key.get_secret_value():
+        # Keys that are given as such would be joined by the AWS_SESSION_TOKEN of the environment.
+        keys["credential_provider"] = lambda: {
             "access_key_id": access.access_key.get_secret_value(),
             "secret_access_key": access.secret_key.get_secret_value(),
+            "token": access.session_token.get_secret_value() or None,
+            "expires_at": None,
         }
-        if access.session_token:
-            keys["token"] = access.session_token.get_secret_value()
-    elif not access.ambient:
-        keys = {"skip_signature": True}
-    endpoint = access.endpoint or (None if access.ambient else access.place)
-    if endpoint:
-        keys["endpoint"] = endpoint
+    if access.endpoint or not access.ambient:
+        keys["endpoint"] = access.place
     return S3Store(
         bucket,
         region=access.region,
         virtual_hosted_style_request=not access.path_style,
-        client_options={
-            "allow_http": access.place.startswith("http://"),
-            "allow_invalid_certificates": not access.verify_tls,
-            "timeout": timedelta(seconds=access.request_timeout_s),
-            "connect_timeout": timedelta(seconds=min(5.0, access.request_timeout_s)),
-        },
-        retry_config={
-            "max_retries": 0,
-            "retry_timeout": timedelta(seconds=access.request_timeout_s),
-            "backoff": {"init_backoff": timedelta(0), "max_backoff": timedelta(0), "base": 2},
-        },
+        client_options=_client_options(access),
+        retry_config={"max_retries": 0},
         **keys,
     )
 
 
-def _repeated(request: Callable[[], T], place: str, access: S3Access, deadline: float | None) -> T:
+def _client_options(access: S3Access) -> Any:
+    options: dict[str, Any] = {
+        "allow_http": access.place.lower().startswith("http://"),
+        "timeout": timedelta(seconds=access.request_timeout_s),
+        "connect_timeout": timedelta(seconds=access.request_timeout_s),
+    }
+    if access.verify is False:
+        options["allow_invalid_certificates"] = True
+    elif isinstance(access.verify, str):
+        try:
+            with open(access.verify, "rb") as certificates:
+                options["root_certificate"] = certificates.read()
+        except OSError as problem:
+            raise SettingsError(f"S3_VERIFY: {access.verify}: {problem.strerror}") from None
+    return options
+
+
+def _repeated(request: Callable[[], T], place: str, access: S3Access) -> T:
     """What a request gives, asked for again when it failed for a reason that may pass. Raises SourceError."""
+    if seconds_left() < access.request_timeout_s:
+        raise SourceConnectionError(place, f"there was no time left to ask the object store at {access.place}")
     pause = _FIRST_PAUSE_S
     for attempt in range(RETRIES + 1):
-        if deadline is not None and time.monotonic() > deadline:
-            raise SourceConnectionError(place, f"there was no time left to ask the object store at {access.place}")
         try:
             return request()
         except Exception as problem:
             translated = _translated(problem, place, access)
-            last = attempt == RETRIES or not isinstance(translated, SourceConnectionError)
-            wait = pause * random.uniform(0.5, 1.0)  # noqa: S311 (spreads retries)
-            if last or (deadline is not None and time.monotonic() + wait + access.request_timeout_s > deadline):
-                raise translated from None
-            time.sleep(wait)
-            pause *= 3
-    raise AssertionError("unreachable")
+        wait = pause * random.uniform(0.5, 1.0)  # noqa: S311 (spreads retries)
+        can_help = isinstance(translated, SourceConnectionError) and attempt < RETRIES
+        if not can_help or seconds_left() < wait + access.request_timeout_s:
+            break
+        time.sleep(wait)
+        pause *= 3
+    raise translated  # here, where the store's own text does not come along as its context
 
 
-def _translated(problem: Exception, place: str, access: S3Access) -> Exception:
+def _translated(problem: Exception, place: str, access: S3Access) -> SourceError:
     """A store's error in the words of the project; its text, which may hold anything, is left out."""
-    name, text = type(problem).__name__, str(problem)
-    found = _CODE.search(text)
-    code = found[1] if found else name
     if isinstance(problem, SourceError):
         return problem
+    name, text = type(problem).__name__, str(problem)
+    code = found[1] if (found := _CODE.search(text)) else name
+    status = int(found[1]) if (found := _STATUS.search(text)) else 0
+    store = f"the object store at {access.place}"
     if isinstance(problem, FileNotFoundError):
         return SourceNotFoundError(place, "no such bucket" if code == "NoSuchBucket" else "no such object")
-    if name in ("PermissionDeniedError", "UnauthenticatedError"):
-        way_out = "check its keys and what they may read" if access.access_key else "no keys are set"
-        return SourceDeniedError(place, f"the object store at {access.place} refuses ({code}); {way_out}")
+    if name in ("PermissionDeniedError", "UnauthenticatedError") or code in _BAD_KEYS:
+        way_out = "check its keys and what they may read" if access.access_key.get_secret_value() else "no keys are set"
+        return SourceDeniedError(place, f"{store} refuses ({code}); {way_out}")
     if name == "PreconditionError":
         return SourceChangedError(place, "it was replaced while it was read")
-    status = _STATUS.search(text)
-    if status and status[1] == "416":
-        return _RangeError()
+    if status == 416:
+        return _RangeError(place, "it is shorter than was asked for")
     if name == "InvalidPathError":
         return SourceError(place, "a key below it has an empty, '.' or '..' part; name the folders beside it")
-    if name != "GenericError":
-        return SourceError(place, f"the object store client gives up ({name})")
-    if status and int(status[1]) < 500 and int(status[1]) not in _TRANSIENT:
-        return SourceError(place, f"the object store at {access.place} answers {status[1]} ({code})")
-    kind = _KIND.search(text)
-    how = f"answers {status[1]}" if status else _WORDS.get(kind[1] if kind else "", "broke off")
-    return SourceConnectionError(place, f"the object store at {access.place} {how}; check that it is up")
+    if status >= 500 or status in _TRANSIENT:
+        return SourceConnectionError(place, f"{store} answers {status}; check that it is up")
+    if status:
+        return SourceError(place, f"{store} answers {status} ({code})")
+    if found := _UNTRUSTED.search(text):
+        way_out = "give the file of its authority in S3_VERIFY"
+        return SourceConnectionError(place, f"the certificate of {store} is not trusted ({found[1]}); {way_out}")
+    if found := _BROKEN.search(text):
+        how = {"Connect": "cannot be reached", "Timeout": "does not answer in time"}.get(found[1], "broke off")
+        return SourceConnectionError(place, f"{store} {how}; check that it is up")
+    if "edirect" in text:
+        return SourceError(place, f"{store} has the bucket in another region than {access.region}; set S3_REGION")
+    return SourceError(place, f"{store} gives an answer that is not one of S3 ({name}): {_summary(text)}")
 
 
-_WORDS = {"Connect": "cannot be reached", "Timeout": "does not answer in time"}
+def _summary(text: str) -> str:
+    """The client's own words: what it says of an answer's form holds nothing of the answer."""
+    found = _FORM.match(text)
+    return found[1] if found else "no more is known"

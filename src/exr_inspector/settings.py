@@ -1,8 +1,9 @@
-"""Settings, resolved once: from the environment (`EXR_INSPECTOR_…`, `VAST_DB_…`), then defaults."""
+"""Settings, resolved once: from the environment (`EXR_INSPECTOR_…`, `VAST_DB_…`, `S3_…`), then defaults."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TypeVar
 
@@ -91,7 +92,7 @@ def vast_connection() -> VastConnection:
         region=values.region,
         deadline_s=values.deadline_s,
         request_timeout_s=values.request_timeout_s,
-        verify={"true": True, "false": False}.get(values.verify.lower(), values.verify),
+        verify=_verify(values.verify),
         use_announced_endpoints=values.use_announced_endpoints,
     )
 
@@ -102,6 +103,93 @@ def vast_uri() -> str:
     if not values.bucket:
         raise SettingsError("VAST_DB_BUCKET must name the bucket of the catalog")
     return f"vast://{values.bucket}/{values.schema_name}"
+
+
+class S3Settings(BaseSettings):
+    """Where objects lie; each field is the environment variable S3_ and its name in capitals.
+
+    Without endpoint and keys here, those of AWS_… are taken; those of one family never meet those of the other.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="S3_", extra="ignore")
+
+    endpoint: str = Field("", description="URL of the object store, as https://store.example:9000; empty is AWS.")
+    access_key: SecretStr = Field(SecretStr(""), description="Access key of the store; without keys nothing is signed.")
+    secret_key: SecretStr = Field(SecretStr(""), description="Secret key of the store.")
+    region: str = Field("us-east-1", description="Region of the store.")
+    path_style: bool = Field(True, description="Address buckets as ENDPOINT/BUCKET, not as BUCKET.ENDPOINT.")
+    verify: str = Field("true", description="Check certificates: true, false, or a file of CA certificates.")
+    request_timeout_s: float = Field(5.0, gt=0, description="Seconds after which a request has failed.")
+
+
+_NO_SECRET = SecretStr("")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Access:
+    """An object store and the keys to it: a bundle, never mixed from two places."""
+
+    endpoint: str = ""  # empty is AWS
+    access_key: SecretStr = _NO_SECRET  # without keys requests are not signed
+    secret_key: SecretStr = _NO_SECRET
+    session_token: SecretStr = _NO_SECRET
+    region: str = "us-east-1"
+    path_style: bool = True
+    verify: bool | str = True  # a text is the path of a file of CA certificates
+    request_timeout_s: float = 5.0
+    ambient: bool = False  # AWS tells the keys of this machine or pod
+
+    def __post_init__(self) -> None:
+        """Raises SettingsError, which repeats neither endpoint nor keys."""
+        scheme, mark, rest = self.endpoint.partition("://")
+        if self.endpoint and (
+            not mark or scheme.lower() not in ("http", "https") or not rest.strip("/") or "@" in rest
+        ):
+            raise SettingsError(
+                "the endpoint of an object store is a URL such as https://store.example:9000, without user or password"
+            )
+        if bool(self.access_key.get_secret_value()) != bool(self.secret_key.get_secret_value()):
+            raise SettingsError("access key and secret key of an object store belong together: give both or none")
+
+    @property
+    def place(self) -> str:
+        """The endpoint, for people."""
+        return self.endpoint or f"https://s3.{self.region}.amazonaws.com"
+
+
+# What tells that AWS gives keys to this process.
+_AMBIENT = (
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+)
+
+
+def s3_access() -> S3Access:
+    """The object store that S3_… name; without endpoint and keys there, that of AWS_…. Raises SettingsError."""
+    values = _resolved(S3Settings)
+    store = S3Access(
+        region=values.region,
+        path_style=values.path_style,
+        verify=_verify(values.verify),
+        request_timeout_s=values.request_timeout_s,
+    )
+    if values.endpoint or values.access_key.get_secret_value() or values.secret_key.get_secret_value():
+        return replace(store, endpoint=values.endpoint, access_key=values.access_key, secret_key=values.secret_key)
+    aws = os.environ.get
+    return replace(
+        store,
+        endpoint=aws("AWS_ENDPOINT_URL_S3") or aws("AWS_ENDPOINT_URL", ""),
+        access_key=SecretStr(aws("AWS_ACCESS_KEY_ID", "")),
+        secret_key=SecretStr(aws("AWS_SECRET_ACCESS_KEY", "")),
+        session_token=SecretStr(aws("AWS_SESSION_TOKEN", "")),
+        region=aws("AWS_REGION") or aws("AWS_DEFAULT_REGION") or values.region,
+        ambient=not aws("AWS_ACCESS_KEY_ID") and any(map(aws, _AMBIENT)),
+    )
+
+
+def _verify(text: str) -> bool | str:
+    return {"true": True, "false": False}.get(text.lower(), text)
 
 
 @cache

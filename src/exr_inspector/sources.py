@@ -9,10 +9,13 @@ import os
 import stat
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from .errors import NotAFileError, SourceError, SourceNotFoundError
 from .identity import normalize_path
+
+if TYPE_CHECKING:
+    from .settings import S3Access
 
 # The median header has 437 bytes and 97 of 100 end within 8 KiB (offset table included); one page more costs nothing.
 PREFIX_BYTES = 8 << 10
@@ -150,8 +153,11 @@ class Reader:
         return data
 
 
-def open_source(source: str | os.PathLike[str] | bytes | ByteSource) -> ByteSource:
-    """The source that a path, URI, or bytes name; a ByteSource is itself. Raises SourceError."""
+def open_source(source: str | os.PathLike[str] | bytes | ByteSource, s3: S3Access | None = None) -> ByteSource:
+    """The source that a path, URI, or bytes name; a ByteSource is itself. Raises SourceError.
+
+    Objects come from the store `s3`, or from that of the environment.
+    """
     if isinstance(source, bytes):
         return MemorySource(source)
     if isinstance(source, (str, os.PathLike)):
@@ -159,7 +165,7 @@ def open_source(source: str | os.PathLike[str] | bytes | ByteSource) -> ByteSour
         if mark and scheme.lower() == "s3":
             from .object_store import ObjectSource
 
-            return ObjectSource(os.fspath(source))
+            return ObjectSource(os.fspath(source), s3)
         if mark and scheme.lower() != "file":
             raise SourceError(os.fspath(source), f"{scheme}:// is not supported; give a path, file:// or s3:// URI")
         return LocalSource(source)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ..deadline import time_limit
 from ..errors import SettingsError
-from .deadline import time_limit
 from .protocol import OPEN_ERRORS, Catalog, CatalogStatus, FileStamp, IngestError, PersistOutcome, SeenFile
 
 __all__ = [

@@ -19,9 +19,9 @@ from vastdb import errors as sdk
 from vastdb.config import SessionConfig
 from vastdb.transaction import Transaction
 
+from ...deadline import seconds_left
 from ...errors import CatalogConnectionError, CatalogError, CatalogSchemaError, CatalogTransactionError
 from ...settings import VastConnection
-from ..deadline import seconds_left
 from .errors import CatalogConflictError, CatalogRefusedError, translated
 
 log = logging.getLogger(__name__)

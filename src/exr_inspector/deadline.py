@@ -1,4 +1,4 @@
-"""How long the caller can wait: a limit that catalogs keep, whatever is between it and them."""
+"""How long the caller can wait: a limit that catalogs and object stores keep, whatever is between it and them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ends: ContextVar[float] = ContextVar("ends", default=math.inf)
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Inside the block, and in this thread, what is asked of a catalog is done or has failed in `seconds`."""
+    """Inside the block, and in this thread, what is asked of a catalog or store is done or has failed in `seconds`."""
     token = _ends.set(min(_ends.get(), time.monotonic() + seconds))
     try:
         yield
