@@ -15,8 +15,6 @@ from ..discover import EXTENSION
 from ..errors import EventError
 from .envelope import decoded, unwrapped
 
-DATABASE_FIELDS = ("vastdb_endpoint", "vastdb_access_key", "vastdb_secret_key", "vastdb_region")
-
 
 class Kind(Enum):
     """What an event says of a file."""
@@ -48,18 +46,33 @@ class FileEvent:
     options: Options = field(default_factory=Options)
 
 
-def from_direct_call(event: Mapping[str, Any]) -> list[FileEvent]:
+def file_events(event: Any) -> list[FileEvent]:
+    """The files that one event names; at least one entry, which says why where it names none. Never raises."""
+    try:
+        return from_direct_call(event) if is_plain(event) else from_platform_event(event)
+    except EventError as problem:
+        return [_invalid(str(problem))]
+
+
+def event_id(event: Any) -> str:
+    """What the sender calls the event; empty where it does not say."""
+    found = event.get("id") if isinstance(event, Mapping) else None
+    if not is_plain(event):
+        attributes = _asked(event, "get_attributes")
+        found = attributes.get("id") if isinstance(attributes, Mapping) else _member(event, "id")
+    return found if isinstance(found, str) else ""
+
+
+def from_direct_call(event: Any) -> list[FileEvent]:
     """A plain dict: `{"data": {"path": …}}`, or anything that would come over the wire."""
-    if "specversion" in event and ("data" in event or "elementpath" in event):
-        return from_cloud_event({k: v for k, v in event.items() if k != "data"}, event.get("data"))
-    data = event.get("data")
-    for payload in (event, data):
-        if isinstance(payload, Mapping) and ("Records" in payload or "Event" in payload):
-            return from_notification(payload)
-    payload = data if isinstance(data, Mapping) else event
-    if "path" not in payload:
-        return [_invalid("the event names no file: data.path is missing")]
-    return [from_path(payload)]
+    if not isinstance(event, Mapping):
+        return [_invalid("the event is no object")]
+    if "specversion" in event:
+        return from_cloud_event({name: value for name, value in event.items() if name != "data"}, event.get("data"))
+    for payload in (decoded(event.get("data")), event):
+        if isinstance(payload, Mapping) and (found := _from_payload(payload, Kind.CREATED)):
+            return found
+    return [_invalid("the event names no file: data.path is missing")]
 
 
 def from_path(data: Mapping[str, Any]) -> FileEvent:
@@ -83,8 +96,6 @@ def from_path(data: Mapping[str, Any]) -> FileEvent:
 def from_notification(payload: Mapping[str, Any]) -> list[FileEvent]:
     """An S3 notification: one FileEvent for each of its `Records`."""
     records = payload.get("Records")
-    if records is None:
-        return [_skipped("a test event names no file")]
     if not isinstance(records, Sequence) or isinstance(records, (str, bytes)):
         return [_invalid("Records is no list")]
     if not records:
@@ -103,14 +114,9 @@ def from_cloud_event(attributes: Mapping[str, Any], data: Any) -> list[FileEvent
     bucket, _, key = str(attributes.get("elementpath") or "").partition("/")
     if bucket and key:
         return [_from_element(bucket, key, subtype, payload)]
-    if "Records" in payload:
-        return from_notification(payload)
-    for bucket_name, key_name in (("s3_bucket", "s3_key"), ("bucket", "key"), ("bucket", "object_key")):
-        if isinstance(payload.get(bucket_name), str) and isinstance(payload.get(key_name), str):
-            return [_stored(_by_subtype(subtype), payload[bucket_name], (payload[key_name],))]
     for inner in (payload, payload.get("data")):
-        if isinstance(inner, Mapping) and "path" in inner:
-            return [from_path(inner)]
+        if isinstance(inner, Mapping) and (found := _from_payload(inner, _by_subtype(subtype))):
+            return found
     return [_skipped(f"{_KIND_NAMES.get(kind, 'the event')} names no file")]
 
 
@@ -119,9 +125,10 @@ def from_platform_event(event: Any) -> list[FileEvent]:
 
     What its members do when something is missing differs from release to release, so each is asked with care.
     """
-    attributes = dict(_asked(event, "get_attributes") or {})
-    for name, value in dict(_member(event, "extensions") or {}).items():
-        attributes.setdefault(str(name), value)
+    attributes: dict[str, Any] = {}
+    for found in (_asked(event, "get_attributes"), _member(event, "extensions")):
+        if isinstance(found, Mapping):
+            attributes = {str(name): value for name, value in found.items()} | attributes
     element = _asked(event, "as_element_event") or event
     bucket, key = _member(element, "bucket"), _member(element, "object_key")
     if isinstance(bucket, str) and isinstance(key, str) and bucket and key:
@@ -129,7 +136,35 @@ def from_platform_event(event: Any) -> list[FileEvent]:
     if not attributes.get("type"):
         kind, subtype = _member(event, "type"), _member(event, "subtype")
         attributes["type"] = f"{kind}.{subtype}" if subtype else str(kind or "")
-    return from_cloud_event(attributes, _asked(event, "get_data"))
+    data = _asked(event, "get_data")
+    return from_cloud_event(attributes, _member(event, "data") if data is None else data)
+
+
+def is_batch(event: Any) -> bool:
+    """Whether several events came at once: a list, or the platform's own kind of list."""
+    if isinstance(event, (Mapping, str, bytes, bytearray)) or hasattr(event, "get_data"):
+        return False
+    return isinstance(event, Sequence) or (hasattr(event, "__len__") and hasattr(event, "__getitem__"))
+
+
+def is_plain(event: Any) -> bool:
+    """Whether an event is made of nothing but JSON values: then no platform delivered it."""
+    return event is None or isinstance(event, (Mapping, list, str, int, float))
+
+
+def _from_payload(payload: Mapping[str, Any], kind: FileEvent | Kind) -> list[FileEvent]:
+    """A notification, a bucket and key, or a path; nothing where it is none of them."""
+    if "Records" in payload:
+        return from_notification(payload)
+    for bucket_name, key_name in (("s3_bucket", "s3_key"), ("bucket", "key"), ("bucket", "object_key")):
+        bucket, key = payload.get(bucket_name), payload.get(key_name)
+        if isinstance(bucket, str) and isinstance(key, str):
+            return [_stored(kind, bucket, (key,))]
+    if "path" in payload:
+        return [from_path(payload)]
+    if payload.get("Event") == "s3:TestEvent":
+        return [_skipped("a test event names no file")]
+    return []
 
 
 def _from_element(bucket: str, key: str, subtype: str, payload: Mapping[str, Any]) -> FileEvent:
