@@ -11,7 +11,7 @@ from exr_inspector.catalog import schema
 from exr_inspector.cli.main import app
 from exr_inspector.exr.attributes import DECODERS
 from exr_inspector.exr.codes import FORMAT_ERRORS, PROBLEMS
-from exr_inspector.settings import S3Settings, Settings, VastSettings
+from exr_inspector.settings import FunctionSettings, S3Settings, Settings, VastSettings
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "REFERENCE.md"
 
@@ -38,7 +38,7 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "| variable | default | |"
     yield "|---|---|---|"
-    for kind in (Settings, VastSettings, S3Settings):
+    for kind in (Settings, FunctionSettings, VastSettings, S3Settings):
         for name, field in kind.model_fields.items():
             default = f"`{field.default}`" if str(field.default) else ""
             variable = field.validation_alias or f"{kind.model_config['env_prefix']}{name.upper()}"

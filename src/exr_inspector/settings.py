@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -37,6 +37,23 @@ class Settings(BaseSettings):
             attributes=self.max_attributes,
             chunks=self.max_chunks,
         )
+
+
+class FunctionSettings(BaseSettings):
+    """What can be set for the function; the environment variables have EXR_INSPECTOR_ before the names here, too."""
+
+    model_config = SettingsConfigDict(env_prefix="EXR_INSPECTOR_", extra="ignore")
+
+    deadline_s: float = Field(30.0, gt=0, description="Seconds in which the function is done with an event, or fails.")
+    secret: str = Field("", description="Name of the secret that the function looks into; empty is all of them.")
+    roots: str = Field(
+        "", description="Folders, with : between, below which the function reads local files; events need one."
+    )
+    event_endpoints: str = Field(
+        "", description="Database endpoints, with commas between, that events may name; direct calls may name any."
+    )
+    log_format: Literal["text", "json"] = Field("text", description="Form of the lines that `function serve` logs.")
+    token: SecretStr = Field(SecretStr(""), description="Bearer token that `function serve` asks for.")
 
 
 class VastSettings(BaseSettings):
@@ -76,7 +93,7 @@ class VastConnection:
 
 def vast_connection() -> VastConnection:
     """The VAST Database of the environment. Raises SettingsError, naming the variables that are missing."""
-    values = _resolved(VastSettings)
+    values = resolved(VastSettings)
     given = {
         "ENDPOINT": values.endpoint,
         "ACCESS_KEY": values.access_key.get_secret_value(),
@@ -85,11 +102,17 @@ def vast_connection() -> VastConnection:
     missing = [f"VAST_DB_{name}" for name, value in given.items() if not value]
     if missing:
         raise SettingsError(f"a VAST catalog needs {', '.join(missing)} in the environment")
+    return vast_connection_to(values.endpoint, values.access_key, values.secret_key)
+
+
+def vast_connection_to(endpoint: str, access_key: SecretStr, secret_key: SecretStr, region: str = "") -> VastConnection:
+    """A VAST Database that is named elsewhere; how one is talked to, the environment says."""
+    values = resolved(VastSettings)
     return VastConnection(
-        endpoint=values.endpoint,
-        access_key=values.access_key,
-        secret_key=values.secret_key,
-        region=values.region,
+        endpoint=endpoint,
+        access_key=access_key,
+        secret_key=secret_key,
+        region=region or values.region,
         deadline_s=values.deadline_s,
         request_timeout_s=values.request_timeout_s,
         verify=_verify(values.verify),
@@ -99,10 +122,15 @@ def vast_connection() -> VastConnection:
 
 def vast_uri() -> str:
     """The catalog that VAST_DB_BUCKET and VAST_DB_SCHEMA name. Raises SettingsError without a bucket."""
-    values = _resolved(VastSettings)
+    values = resolved(VastSettings)
     if not values.bucket:
         raise SettingsError("VAST_DB_BUCKET must name the bucket of the catalog")
     return f"vast://{values.bucket}/{values.schema_name}"
+
+
+def function_settings() -> FunctionSettings:
+    """The settings of the function. Raises SettingsError, naming the variable that cannot be used."""
+    return resolved(FunctionSettings)
 
 
 class S3Settings(BaseSettings):
@@ -167,24 +195,34 @@ _AMBIENT = (
 
 def s3_access() -> S3Access:
     """The object store that S3_… name; without endpoint and keys there, that of AWS_…. Raises SettingsError."""
-    values = _resolved(S3Settings)
-    store = S3Access(
-        region=values.region,
+    values = resolved(S3Settings)
+    if values.endpoint or values.access_key.get_secret_value() or values.secret_key.get_secret_value():
+        return s3_access_to(values.endpoint, values.access_key, values.secret_key, values.region)
+    aws = os.environ.get
+    store = s3_access_to(
+        aws("AWS_ENDPOINT_URL_S3") or aws("AWS_ENDPOINT_URL", ""),
+        SecretStr(aws("AWS_ACCESS_KEY_ID", "")),
+        SecretStr(aws("AWS_SECRET_ACCESS_KEY", "")),
+        aws("AWS_REGION") or aws("AWS_DEFAULT_REGION", ""),
+    )
+    return replace(
+        store,
+        session_token=SecretStr(aws("AWS_SESSION_TOKEN", "")),
+        ambient=not aws("AWS_ACCESS_KEY_ID") and any(map(aws, _AMBIENT)),
+    )
+
+
+def s3_access_to(endpoint: str, access_key: SecretStr, secret_key: SecretStr, region: str = "") -> S3Access:
+    """An object store that is named elsewhere; how one is talked to, the environment says. Raises SettingsError."""
+    values = resolved(S3Settings)
+    return S3Access(
+        endpoint=endpoint,
+        access_key=access_key,
+        secret_key=secret_key,
+        region=region or values.region,
         path_style=values.path_style,
         verify=_verify(values.verify),
         request_timeout_s=values.request_timeout_s,
-    )
-    if values.endpoint or values.access_key.get_secret_value() or values.secret_key.get_secret_value():
-        return replace(store, endpoint=values.endpoint, access_key=values.access_key, secret_key=values.secret_key)
-    aws = os.environ.get
-    return replace(
-        store,
-        endpoint=aws("AWS_ENDPOINT_URL_S3") or aws("AWS_ENDPOINT_URL", ""),
-        access_key=SecretStr(aws("AWS_ACCESS_KEY_ID", "")),
-        secret_key=SecretStr(aws("AWS_SECRET_ACCESS_KEY", "")),
-        session_token=SecretStr(aws("AWS_SESSION_TOKEN", "")),
-        region=aws("AWS_REGION") or aws("AWS_DEFAULT_REGION") or values.region,
-        ambient=not aws("AWS_ACCESS_KEY_ID") and any(map(aws, _AMBIENT)),
     )
 
 
@@ -195,13 +233,14 @@ def _verify(text: str) -> bool | str:
 @cache
 def settings() -> Settings:
     """The settings of this process. Raises SettingsError, naming the variable that cannot be used."""
-    return _resolved(Settings)
+    return resolved(Settings)
 
 
 _AnySettings = TypeVar("_AnySettings", bound=BaseSettings)
 
 
-def _resolved(kind: type[_AnySettings]) -> _AnySettings:
+def resolved(kind: type[_AnySettings]) -> _AnySettings:
+    """Settings of one kind, as the environment has them now. Raises SettingsError, naming the variable."""
     try:
         return kind()
     except ValidationError as problem:

@@ -15,6 +15,9 @@ from ..discover import EXTENSION
 from ..errors import EventError
 from .envelope import decoded, unwrapped
 
+# What an event may say of the database, each with vastdb_ before it.
+DATABASE_FIELDS = ("endpoint", "access_key", "secret_key", "region", "bucket", "schema")
+
 
 class Kind(Enum):
     """What an event says of a file."""
@@ -61,6 +64,25 @@ def event_id(event: Any) -> str:
         attributes = _asked(event, "get_attributes")
         found = attributes.get("id") if isinstance(attributes, Mapping) else _member(event, "id")
     return found if isinstance(found, str) else ""
+
+
+def database_fields(event: Any) -> dict[str, str]:
+    """The database that an event names, by DATABASE_FIELDS: in the event, or in its data. Raises EventError."""
+    payload: Any = event
+    if not is_plain(event):
+        payload = _asked(event, "get_data")
+    found: dict[str, str] = {}
+    for _ in range(3):  # the event, the envelope around its data, its data
+        payload = decoded(payload)
+        if not isinstance(payload, Mapping):
+            break
+        for name in DATABASE_FIELDS:
+            if name not in found and (value := payload.get(f"vastdb_{name}")) is not None:
+                if not isinstance(value, str):
+                    raise EventError(f"vastdb_{name} has to be text")
+                found[name] = value
+        payload = payload.get("data")
+    return {name: value for name, value in found.items() if value}
 
 
 def from_direct_call(event: Any) -> list[FileEvent]:
