@@ -21,9 +21,9 @@ from multiprocessing.connection import wait
 from types import FrameType
 
 from .catalog import Catalog, FileStamp, IngestError
-from .catalog.rows import RowBatch, from_inspections
+from .catalog.rows import RowBatch, from_embeddable
 from .discover import Found, discover
-from .errors import EmbeddingError, ExrFormatError, SourceError
+from .errors import ExrFormatError, SourceError
 from .exr import Limits
 from .identity import normalize_path
 from .inspection import Inspection
@@ -212,15 +212,13 @@ def _inspect_task(task: Sequence[Found | Failure], options: IngestOptions) -> _I
         looked = [_look(item, options.limits) for item in task]
     inspections = [item for item in looked if isinstance(item, Inspection)]
     failures = [item for item in looked if isinstance(item, Failure)]
-    while True:
-        try:
-            rows = from_inspections(inspections, cell_limit=options.cell_limit, vectors=options.vectors)
-            break
-        except EmbeddingError as error:  # one bad file never stops the others
-            (item,) = {item for item in task if isinstance(item, Found) and item.uri == error.place}
-            failures.append(_failure(item, error.category, error.reason, None))
-            inspections = [i for i in inspections if i.file.file_path_normalized != error.place]
-    return _Inspected(rows=rows, completeness=Counter(i.completeness for i in inspections), failures=failures)
+    rows, unembeddable = from_embeddable(inspections, cell_limit=options.cell_limit, vectors=options.vectors)
+    for error in unembeddable:  # one bad file never stops the others
+        (item,) = {item for item in task if isinstance(item, Found) and item.uri == error.place}
+        failures.append(_failure(item, error.category, error.reason, None))
+    left_out = {error.place for error in unembeddable}
+    completeness = Counter(i.completeness for i in inspections if i.file.file_path_normalized not in left_out)
+    return _Inspected(rows=rows, completeness=completeness, failures=failures)
 
 
 def _look(item: Found | Failure, limits: Limits) -> Inspection | Failure:

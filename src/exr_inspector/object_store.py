@@ -64,8 +64,6 @@ class ObjectSource:
     where it would end within the caller's `time_limit`.
     """
 
-    walk_chunks = False  # a request for each chunk: offset table and size decide
-
     def __init__(self, uri: str, access: S3Access | None = None) -> None:
         bucket, self._key = split_uri(uri)
         _refuse_unspeakable(uri, self._key)
@@ -82,6 +80,8 @@ class ObjectSource:
         self._tag: str | None = meta["e_tag"]
         self.etag = self._tag.strip('"') if self._tag else None
         self.prefix_bytes = max(len(self._first), 1)
+        # Chunks that are not here would each cost a request: then offset table and size decide.
+        self.walk_chunks = len(self._first) >= self.size_bytes
 
     def read(self, offset: int, length: int) -> bytes:
         """The bytes of a range; fewer where the object ends. Raises SourceChangedError when it was replaced."""

@@ -5,3 +5,7 @@
 `events` knows what events look like and nothing of files; `handler` knows files and nothing of events; `runtime` is a
 host that calls the handler as the platform does. No event library is needed for any of it.
 """
+
+from .handler import close, handle, prepare
+
+__all__ = ["close", "handle", "prepare"]

@@ -101,21 +101,22 @@ def _target_of_event(fields: Mapping[str, str], *, is_delivered: bool) -> Target
         allowed = function_settings().event_endpoints.split(",")
         if fields["endpoint"].rstrip("/") not in [endpoint.strip().rstrip("/") for endpoint in allowed]:
             raise EventError("a delivered event may name only a database of EXR_INSPECTOR_EVENT_ENDPOINTS")
-    return _vast(fields, "vastdb_bucket")
+    return _vast(fields, ", or vastdb_bucket in the event")
 
 
 @lru_cache(maxsize=64)
 def _configured_target(_environment: object, secrets: Secrets) -> Target | None:
     found = _from_secrets(secrets, _DATABASE, "a database")
     if found:
-        return _vast(found, "the secret's entry vdbbucket")
+        return _vast(found, ", or vdbbucket in the secret")
     chosen = _chosen_catalog()
     if chosen and not chosen.lower().startswith("vast:"):
         return Target(chosen)
     values = resolved(VastSettings)
     if not (chosen or values.endpoint or values.access_key.get_secret_value() or values.secret_key.get_secret_value()):
         return None
-    return Target(_uri({}, "VAST_DB_BUCKET"), _hurried(vast_connection()))
+    connection = _hurried(vast_connection())
+    return Target(_uri({}), connection)
 
 
 @lru_cache(maxsize=64)
@@ -164,7 +165,7 @@ def _vast(found: Mapping[str, str], where: str) -> Target:
     return Target(_uri(found, where), _hurried(vast_connection_to(found["endpoint"], *keys, found.get("region", ""))))
 
 
-def _uri(found: Mapping[str, str], where: str) -> str:
+def _uri(found: Mapping[str, str], where: str = "") -> str:
     """The catalog inside of the database: as it was named, else as the environment has it."""
     chosen = _chosen_catalog()
     if chosen.lower().startswith("vast:") and not found.get("bucket"):
@@ -172,7 +173,7 @@ def _uri(found: Mapping[str, str], where: str) -> str:
     values = resolved(VastSettings)
     bucket, schema = found.get("bucket") or values.bucket, found.get("schema") or values.schema_name
     if not bucket:
-        raise SettingsError(f"no bucket is named for the catalog: set VAST_DB_BUCKET, or {where}")
+        raise SettingsError(f"no bucket is named for the catalog: set VAST_DB_BUCKET{where}")
     return f"vast://{bucket}/{schema}"
 
 
