@@ -25,7 +25,7 @@ class FailOn(str, Enum):
     NEVER = "never"
 
 
-Paths = Annotated[list[str], typer.Argument(help="Files or folders.", show_default=False)]
+Paths = Annotated[list[str], typer.Argument(help="Files, folders or s3:// URIs.", show_default=False)]
 Catalog = Annotated[
     str | None,
     typer.Option(

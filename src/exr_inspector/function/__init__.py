@@ -1,0 +1,7 @@
+"""Serverless: an event comes in, the files that it names are inspected and persisted, a result goes out.
+
+    event → events → handler (look → persist) → results
+
+`events` knows what events look like and nothing of files; `handler` knows files and nothing of events; `runtime` is a
+host that calls the handler as the platform does. No event library is needed for any of it.
+"""
