@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -31,7 +32,7 @@ from ..errors import (
 from ..identity import normalize_path
 from ..inspector import inspect
 from ..object_store import ObjectSource, S3Access
-from ..settings import settings
+from ..settings import VastConnection, settings
 from . import events, telemetry
 from .credentials import Target, store_access, target
 from .events import FileEvent, Kind
@@ -267,12 +268,18 @@ def _catalog(place: Target) -> Catalog:
     """The catalog, kept between invocations. It is opened outside of the lock, which nobody should wait for."""
     kept = _catalogs.get(place)
     if kept is None:
-        opened = open_catalog(place.uri, connection=place.connection)
+        opened = open_catalog(place.uri, connection=place.connection and _in_time(place.connection))
         with _catalogs_lock:
             kept = _catalogs.setdefault(place, opened)
         if kept is not opened:
             opened.close()
     return kept
+
+
+def _in_time(connection: VastConnection) -> VastConnection:
+    """The same database, with so little time for a request that several fit into what an invocation has left."""
+    seconds = settings().deadline_s
+    return replace(connection, deadline_s=seconds, request_timeout_s=min(connection.request_timeout_s, seconds / 8))
 
 
 def close_catalogs() -> None:
