@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -37,3 +38,13 @@ def tells_no_secret(watch: Watch) -> Iterator[None]:
     before = len(watch.leaks)
     yield
     assert watch.leaks[before:] == []
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    """What a catalog that was not closed would still do must not happen in the middle of another test."""
+    yield
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.cancel()
+            thread.join()

@@ -280,14 +280,15 @@ def _look_for_vanished(
 ) -> None:
     """Files of the catalog below `paths` that are no longer there; marked deleted with `prune`.
 
+    Objects are there when this run listed them, files with odd names when it found them. Below a path that could not be
+    listed to its end nothing counts as vanished.
+
     Where nothing at all is left below a path, a disk is not mounted more likely than that everything was deleted: there
-    nothing is marked. What the file system cannot be asked for (`there`: objects, odd names) was found by this run or
-    is gone; below an object store's path that could not be listed to its end nothing counts as vanished.
+    nothing is marked.
     """
-    failed = {failure.path for failure in summary.failures}
-    unlisted = {normalize_path(path) for path in paths if path in failed}
+    failed = {normalize_path(failure.path) for failure in summary.failures}
     for place in _apart(normalize_path(path) for path in paths):
-        if os.path.isfile(place.removeprefix("file://")) or (place in unlisted and not place.startswith("file://")):
+        if place in failed or os.path.isfile(place.removeprefix("file://")):
             continue
         inside = place.removesuffix("/") + "/"
         gone: list[str] = []
@@ -315,9 +316,12 @@ def _apart(places: Iterable[str]) -> Iterator[str]:
 
 
 def _is_gone(uri: str) -> bool:
-    """Whether nothing is there. A folder that may not be entered or a disk that does not answer says nothing."""
+    """Whether nothing is there: an object is gone when it was not listed, a file when its folder says so.
+
+    A folder that may not be entered or a disk that does not answer says nothing.
+    """
     if not uri.startswith("file://"):
-        return True  # an object that is there was listed
+        return True
     try:
         os.lstat(uri.removeprefix("file://"))
     except (FileNotFoundError, NotADirectoryError):

@@ -52,8 +52,10 @@ class FunctionSettings(BaseSettings):
     event_endpoints: str = Field(
         "", description="Database endpoints, with commas between, that events may name; direct calls may name any."
     )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least level of the lines that `function serve` logs."
+    )
     log_format: Literal["text", "json"] = Field("text", description="Form of the lines that `function serve` logs.")
-    token: SecretStr = Field(SecretStr(""), description="Bearer token that `function serve` asks for.")
 
 
 class VastSettings(BaseSettings):

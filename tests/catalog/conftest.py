@@ -31,6 +31,8 @@ def vast_settings(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VAST_DB_ENDPOINT", emulator.url)
     monkeypatch.setenv("VAST_DB_ACCESS_KEY", "key")
     monkeypatch.setenv("VAST_DB_SECRET_KEY", "not-a-real-secret")
+    monkeypatch.setenv("VAST_DB_DEADLINE_S", "120")  # of a busy machine
+    monkeypatch.setenv("VAST_DB_REQUEST_TIMEOUT_S", "20")
 
 
 @pytest.fixture(params=BACKENDS)

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         if name.startswith(PREFIXES):
             monkeypatch.delenv(name)
     yield
-    function.close()
+    function.close_catalogs()
 
 
 @pytest.fixture
@@ -67,8 +68,9 @@ def database(vast_server: Emulator, tmp_path: Any, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("VAST_DB_SECRET_KEY", DATABASE["secret_key"])
     monkeypatch.setenv("VAST_DB_BUCKET", "catalogs")
     monkeypatch.setenv("VAST_DB_SCHEMA", tmp_path.name)
+    vast_server.reset_requests()
     yield vast_server
-    function.close()
+    function.close_catalogs()
     vast_server.clear_faults()
 
 
@@ -84,11 +86,17 @@ def catalog(request: pytest.FixtureRequest, tmp_path: Any, monkeypatch: pytest.M
 
     @contextmanager
     def opened() -> Iterator[Catalog]:
-        function.close()
+        function.close_catalogs()
         with open_catalog(uri, read_only=True) as catalog:
             yield catalog
 
     return opened
+
+
+@pytest.fixture
+def deployed(store: S3Server, database: Emulator, tmp_path: Any) -> SimpleNamespace:
+    """The environment of a deployment: a store, a database and a schema that is not there yet."""
+    return SimpleNamespace(database=database, store=store, schema=tmp_path.name, uri=f"vast://catalogs/{tmp_path.name}")
 
 
 class Span:
@@ -153,6 +161,13 @@ def handle(ctx: Context, watch: Watch) -> Callable[[Any], Any]:
 
 def element(key: str, name: str = "ObjectCreated:Put", *, bucket: str = BUCKET, data: Any = None) -> VastEvent:
     """The platform's event for an object."""
+    return VastEvent.from_http(*element_request(key, name, bucket=bucket, data=data))
+
+
+def element_request(
+    key: str, name: str = "ObjectCreated:Put", *, bucket: str = BUCKET, data: Any = None
+) -> tuple[dict[str, str], bytes]:
+    """The request that brings it: attributes in headers, as on a cluster."""
     kind = "ElementDeleted" if "Removed" in name else "ElementCreated"
     record = {"eventName": name, "eventSource": "vast:s3", "s3": {"bucket": {"name": bucket}, "object": {"key": key}}}
     headers = {
@@ -161,7 +176,7 @@ def element(key: str, name: str = "ObjectCreated:Put", *, bucket: str = BUCKET, 
         "ce-id": "1004356627333135",
         "ce-source": "vastdata.com:exr-landed.b45a6820-410c-457a-ac1b-035a102b5d05",
         "ce-type": f"vastdata.com:Element.{kind}",
-        "ce-subject": "broker.topic",
+        "ce-subject": "vast-broker-engine-broker.main",
         "ce-elementpath": f"{bucket}/{key}",
     }
-    return VastEvent.from_http(headers, json.dumps(data or {"Records": [record]}).encode())
+    return headers, json.dumps(data or {"Records": [record]}).encode()

@@ -77,14 +77,16 @@ def test_a_direct_call_gets_the_whole_inspection(handle, path):
     assert result.keys() - whole.keys() == {"status", "message", "error", "path", "file_id", "inserted", "persistence"}
     assert (result["status"], result["error"], result["file_id"]) == ("success", None, whole["file"]["file_id"])
     without = handle({"data": {"path": path, "meta": False}})
-    assert whole.keys() - without.keys() == {"parts", "channels", "attributes"}
+    assert whole.keys() - without.keys() == {"attributes"}
 
 
 def test_what_is_not_there_yet_says_so(handle, path):
     """Statistics and validation, where they are asked for."""
     result = handle({"data": {"path": path, "stats": True, "deep_stats": True, "validate": True, "policy_path": "x"}})
-    for name in ("stats", "deep_stats", "validation"):
-        assert result[name] == {"status": "skipped", "message": "not available in this version"}
+    assert result["unavailable"] == [
+        {"code": "not_available", "message": f"{name} is not available in this version"}
+        for name in ("stats", "deep_stats", "validate")
+    ]
     assert result["status"] == "success"
 
 
@@ -119,7 +121,7 @@ def test_an_object_that_lands_is_in_the_catalog(handle, store, catalog, key):
     store.requests.clear()
     result = handle(element(key))
     assert (result["status"], result["inserted"]) == ("success", True)
-    assert (result["parts"], result["channels"], result["file"]["completeness"]) == (1, 3, "complete")
+    assert [result["summary"][name] for name in ("part_count", "channel_count", "completeness")] == [1, 3, "complete"]
     assert [request.method for request in store.requests] == ["GET"]
     assert rows(catalog, CURRENT) == [(unicodedata.normalize("NFC", f"s3://{BUCKET}/{key}"), result["file_id"])]
 
@@ -169,7 +171,7 @@ def test_a_batch_is_one_transaction(handle, store, database):
     for number in range(10):
         store.put(f"{number}.exr", GOOD)
     handle(element("0.exr"))
-    function.close()
+    function.close_catalogs()
     handle(element("0.exr"))
     database.reset_requests()
     results = handle(VastEventList([element(f"{number}.exr") for number in range(10)]))
@@ -198,7 +200,7 @@ def test_a_batch_of_many_kinds(handle, store, catalog):
     assert [each["inserted"] for each in results] == [True, False, False, False, True, False, False, False]
     assert results[0]["file_id"] == results[5]["file_id"]
     assert results[3]["persistence"]["message"] == "marked deleted"
-    assert results[4]["file"]["completeness"] == "truncated"
+    assert results[4]["summary"]["completeness"] == "truncated"
     assert [path.rpartition("/")[2] for path, _ in rows(catalog, CURRENT)] == ["cut.exr", "good.exr"]
 
 
@@ -269,7 +271,7 @@ def test_a_malformed_file_is_an_error_with_code_and_offset(handle, store, catalo
     for event in (element("a.exr"), {"data": {"path": f"s3://{BUCKET}/a.exr"}}):
         result = handle(event)
         assert (result["status"], result["category"], result["retryable"]) == ("error", "format", False)
-        assert (result["code"], result["offset"], result["inserted"]) == ("truncated", result["offset"], False)
+        assert (result["code"], result["byte_offset"], result["inserted"]) == ("truncated", len(BROKEN), False)
         assert result["persistence"]["message"] == "noted in ingest_errors"
     found = rows(catalog, "SELECT code, count, size_bytes, mtime IS NOT NULL FROM ingest_errors")
     assert found == [("truncated", 2, len(BROKEN), True)]
@@ -361,7 +363,7 @@ def test_one_line_for_each_file(handle, store, tmp_path, caplog):
     assert all(line.getMessage().isprintable() and line.getMessage().isascii() for line in lines)
     info = [line.getMessage() for line in lines if line.levelno == logging.INFO]
     assert len(info) == 4
-    assert info[0].startswith(f'file path="{tmp_path}/a\\" status=success\\n\\u001b[31m.exr" status=success file_id=')
+    assert info[0].startswith(f'file="{tmp_path}/a\\" status=success\\n\\u001b[31m.exr" status=success file_id=')
     assert "event=1004356627333135" in info[1]
     assert [line.levelname for line in lines if line.levelno != logging.INFO] == ["WARNING", "ERROR", "ERROR"]
 
@@ -372,7 +374,7 @@ def test_spans_and_instruments_of_the_platform(store, handle, ctx):
     function.prepare(ctx)
     handle(element("a.exr"))
     handle(element("missing.exr"))
-    steps = ["exr_inspector.event", "exr_inspector.inspect", "exr_inspector.persist"]
+    steps = ["exr_inspector.invocation", "exr_inspector.inspect", "exr_inspector.persist"]
     assert [span.name for span in ctx.spans] == steps * 2
     assert ctx.spans[1].attributes == {"exr_inspector.files": 1}
     assert [(name, attributes) for name, _, attributes in ctx.counted if name == "exr_inspector.files"] == [
@@ -403,7 +405,7 @@ print(sorted(metric.name for scope in scopes for metric in scope.metrics))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
-        "['exr_inspector.inspect', 'exr_inspector.persist', 'exr_inspector.event']",
+        "['exr_inspector.inspect', 'exr_inspector.persist', 'exr_inspector.invocation']",
         "['exr_inspector.duration', 'exr_inspector.files']",
     ]
 
@@ -437,7 +439,7 @@ def test_init_never_fails(ctx, monkeypatch, caplog, database):
     caplog.set_level(logging.INFO)
     function.prepare(ctx)
     assert "ready: results are persisted in vast://catalogs/" in caplog.text
-    function.close()
+    function.close_catalogs()
     database.fail(503, times=0)
     monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "1")
     function.prepare(ctx)

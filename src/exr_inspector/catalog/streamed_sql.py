@@ -25,7 +25,8 @@ from .duckdb_errors import as_query_error
 from .duckdb_sql import sql_type
 from .schema import TABLES, TIME
 
-MEMORY_LIMIT = "256MB"  # above it, DuckDB moves rows to a temporary file
+MEMORY_LIMIT = "128MB"  # above it, DuckDB moves rows to a temporary file
+_THREADS = 2  # each needs some of the memory; what takes the time is fetching
 
 # These would conclude from empty tables that there is nothing to read, or hide a list of values in a join.
 _MISLED_OPTIMIZERS = "statistics_propagation,empty_result_pullup,in_clause"
@@ -80,6 +81,7 @@ def _database() -> Iterator[duckdb.DuckDBPyConnection]:
         config = {
             "python_enable_replacements": False,
             "memory_limit": MEMORY_LIMIT,
+            "threads": _THREADS,
             "temp_directory": folder,
         }
         connection = duckdb.connect(str(Path(folder) / "query.duckdb"), config=config)

@@ -6,6 +6,6 @@
 host that calls the handler as the platform does. No event library is needed for any of it.
 """
 
-from .handler import close, handle, prepare
+from .handler import close_catalogs, handle, prepare
 
-__all__ = ["close", "handle", "prepare"]
+__all__ = ["close_catalogs", "handle", "prepare"]

@@ -153,14 +153,15 @@ def _from_secrets(secrets: Secrets, names: Mapping[str, tuple[str, ...]], what: 
     if len(candidates) > 1:
         raise SettingsError(f"{len(candidates)} secrets name {what}; EXR_INSPECTOR_SECRET says which one is meant")
     ((name, found),) = candidates.items()
-    if missing := [field for field in ("endpoint", "access_key", "secret_key") if field not in found]:
+    needed = ["access_key", "secret_key"]
+    if names is not _STORE or os.environ.get("S3_ENDPOINT"):  # without any endpoint, the store is that of AWS
+        needed.insert(0, "endpoint")
+    if missing := [field for field in needed if field not in found]:
         raise SettingsError(f"the secret {name!r} names {what} and lacks its {' and '.join(missing)}".replace("_", " "))
     return found
 
 
 def _vast(found: Mapping[str, str], where: str) -> Target:
-    if "@" in found["endpoint"]:
-        raise SettingsError("the endpoint of a database is a URL without user and password")
     keys = SecretStr(found["access_key"]), SecretStr(found["secret_key"])
     return Target(_uri(found, where), _hurried(vast_connection_to(found["endpoint"], *keys, found.get("region", ""))))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -20,6 +21,9 @@ from .persist import persist, refuse
 from .telemetry import instruments, member, span
 
 log = logging.getLogger(__name__)
+
+# What the database may still need when the object store has used up its part of the time.
+_SHARE_FOR_READING = 0.5
 
 _catalogs = Catalogs()  # for all threads of this process
 
@@ -51,7 +55,7 @@ def handle(ctx: Any, event: Any) -> Any:
     try:
         events = list(event) if several else [event]
         is_delivered, count = not all(map(is_plain, events)), len(events)
-        with span(ctx, "event"):
+        with span(ctx, "invocation"):
             found = _handle(ctx, events, is_delivered)
     except RedeliveryError:
         instruments(ctx).redelivery()
@@ -64,22 +68,22 @@ def handle(ctx: Any, event: Any) -> Any:
     return found if several else found[0]
 
 
-def close() -> None:
-    """Give back what is kept between events."""
+def close_catalogs() -> None:
+    """Give all catalogs back, as at the end of a process."""
     _catalogs.close()
 
 
 def _handle(ctx: Any, events: Sequence[Any], is_delivered: bool) -> list[dict[str, Any]]:
-    values = function_settings()
+    began, values = time.monotonic(), function_settings()
     with time_limit(values.deadline_s):
         outcomes = [[Outcome.of(file, event_id(event)) for file in file_events(event)] for event in events]
         everything = [outcome for each in outcomes for outcome in each]
-        with span(ctx, "inspect", files=len(everything)):
+        with span(ctx, "inspect", files=len(everything)), time_limit(_SHARE_FOR_READING * values.deadline_s):
             _looker(ctx, values, is_delivered).look(everything)
         with span(ctx, "persist"):
             _persist(ctx, zip(events, outcomes, strict=True), is_delivered)
     for outcome in everything:
-        _tell(ctx, outcome)
+        _tell(ctx, outcome, time.monotonic() - began)
     shape: Callable[[Outcome], dict[str, Any]] = results.summary if is_delivered else results.result
     found = [results.combined([shape(outcome) for outcome in each]) for each in outcomes]
     if not is_delivered:
@@ -94,7 +98,7 @@ def _looker(ctx: Any, values: FunctionSettings, is_delivered: bool) -> Looker:
     return Looker(
         store=lambda: credentials.store(ctx),
         limits=settings().limits,
-        roots=[root for root in values.roots.split(":") if root],
+        roots=[root for root in values.roots.split(os.pathsep) if root],
         is_delivered=is_delivered,
     )
 
@@ -113,14 +117,14 @@ def _persist(ctx: Any, outcomes: Iterable[tuple[Any, Sequence[Outcome]]], is_del
         persist(_catalogs, target, mine)
 
 
-def _tell(ctx: Any, outcome: Outcome) -> None:
+def _tell(ctx: Any, outcome: Outcome, seconds: float) -> None:
     """One line for each file; one more for what went wrong."""
     problem = outcome.problem
     word = "" if problem is None else category(problem)
     instruments(ctx).file(outcome.status, word)
     facts = outcome.inspection.file if outcome.inspection is not None else None
     line = {
-        "path": outcome.place,
+        "file": outcome.place,
         "status": outcome.status,
         "file_id": facts and facts.file_id,
         "completeness": facts and facts.completeness,
@@ -130,13 +134,14 @@ def _tell(ctx: Any, outcome: Outcome) -> None:
         "reason": outcome.skipped,
         "event": outcome.event_id,
         "inspect_ms": round(1000 * outcome.duration_s),
+        "duration_ms": round(1000 * seconds),
     }
     if problem is not None:
         is_foreign = not isinstance(problem, ExrInspectorError)
-        log.error("%s: %s", _quoted(word), _quoted(text(problem)), exc_info=problem if is_foreign else None)
+        log.error("%s", _pairs({"category": word, "error": text(problem)}), exc_info=problem if is_foreign else None)
     elif facts is not None and facts.completeness not in ("complete", "unknown"):
-        log.warning("not whole: %s", _pairs({"path": outcome.place, "completeness": facts.completeness}))
-    log.info("file %s", _pairs(line))
+        log.warning("%s", _pairs({"file": outcome.place, "completeness": facts.completeness}))
+    log.info("%s", _pairs(line))
 
 
 def _pairs(line: dict[str, Any]) -> str:

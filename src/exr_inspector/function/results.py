@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from ..inspection import Inspection, row_of
+from ..errors import ExrFormatError
+from ..inspection import Inspection
 from .outcome import Outcome, category, is_retryable, text
 
 # A platform's message broker refuses larger ones.
 SUMMARY_BYTES = 64_000
 _LISTED = 20  # problems and results that a summary lists at first; less, where it is too large
-_UNAVAILABLE = {"status": "skipped", "message": "not available in this version"}
 _FIRST = {"success": 0, "skipped": 1, "error": 2}
 
 
@@ -23,8 +23,7 @@ def result(outcome: Outcome) -> dict[str, Any]:
     if (inspection := outcome.inspection) is not None:
         whole = inspection.to_dict()
         if not outcome.event.options.meta:
-            for table in ("parts", "channels", "attributes"):
-                del whole[table]
+            del whole["attributes"]
         found |= whole
     return found | _not_yet(outcome)
 
@@ -33,7 +32,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
     """What fits into a message: ids, counts, completeness, problems; not the attributes."""
     found = _common(outcome)
     if (inspection := outcome.inspection) is not None:
-        found |= _counts(inspection)
+        found["summary"] = _summary(inspection)
     return found | _not_yet(outcome)
 
 
@@ -102,9 +101,8 @@ def _common(outcome: Outcome) -> dict[str, Any]:
     }
     if problem is not None:
         found |= {"category": category(problem), "retryable": outcome.passing_problem is not None}
-        for name in ("code", "offset"):
-            if (value := getattr(problem, name, None)) is not None:
-                found[name] = value
+        if isinstance(problem, ExrFormatError):
+            found |= {"code": problem.code, "byte_offset": problem.offset}
     failure = persistence.failure
     found |= {
         "path": _clean(outcome.place) or None,
@@ -139,32 +137,34 @@ def _message(outcome: Outcome) -> str:
     return f"inspected; {outcome.persistence.message}"
 
 
-def _counts(inspection: Inspection) -> dict[str, Any]:
-    problems = _problems(inspection)
-    found = {
+def _summary(inspection: Inspection) -> dict[str, Any]:
+    file = inspection.file
+    return {
         "schema_version": inspection.schema_version,
-        "inspector_version": inspection.inspector_version,
-        "file": row_of(inspection.file),
-        "parts": len(inspection.parts),
-        "channels": inspection.file.channel_count,
-        "attributes": sum(len(part.attributes) for part in inspection.parts),
-        "errors": problems[:_LISTED],
+        "size_bytes": file.size_bytes,
+        "completeness": inspection.completeness,
+        "chunk_count": file.chunk_count,
+        "chunks_present": file.chunks_present,
+        "sequence": file.sequence,
+        "frame": file.frame,
+        "part_count": len(inspection.parts),
+        "channel_count": file.channel_count,
+        "compression": sorted({part.compression for part in inspection.parts if part.compression}),
+        "errors": [{"code": problem.code, "message": problem.message} for problem in inspection.errors[:_LISTED]],
+        "error_count": len(inspection.errors),
     }
-    if len(problems) > _LISTED:
-        found["errors_left_out"] = len(problems) - _LISTED
-    return found
-
-
-def _problems(inspection: Inspection) -> list[dict[str, Any]]:
-    """What is odd about a file."""
-    return [{name: v for name, v in problem._asdict().items() if v is not None} for problem in inspection.errors]
 
 
 def _not_yet(outcome: Outcome) -> dict[str, Any]:
     """What was asked for and cannot be had: said, so that nobody takes silence for an answer."""
     options = outcome.event.options
-    asked = {"stats": options.stats, "deep_stats": options.deep_stats, "validation": options.validate}
-    return {name: dict(_UNAVAILABLE) for name, is_asked in asked.items() if is_asked}
+    asked = {"stats": options.stats, "deep_stats": options.deep_stats, "validate": options.validate}
+    entries = [
+        {"code": "not_available", "message": f"{name} is not available in this version"}
+        for name, is_asked in asked.items()
+        if is_asked
+    ]
+    return {"unavailable": entries} if entries else {}
 
 
 def _clean(words: str) -> str:

@@ -182,6 +182,21 @@ def test_a_uri_that_names_no_catalog(uri, vast_settings):
         open_catalog(uri)
 
 
+@pytest.mark.parametrize("endpoint", ["host:80", "ftp://host", "http://host/path", "http://user:pass@host", "http://"])
+def test_an_endpoint_that_cannot_be_one_is_refused_and_not_repeated(endpoint, vast_settings, monkeypatch):
+    monkeypatch.setenv("VAST_DB_ENDPOINT", endpoint)
+    with pytest.raises(SettingsError) as caught:
+        open_catalog("vast://b/s")
+    assert "http://vip-pool" in str(caught.value)
+    assert "pass" not in str(caught.value)
+
+
+def test_an_endpoint_may_end_with_a_slash(emulator, vast_settings, monkeypatch):
+    monkeypatch.setenv("VAST_DB_ENDPOINT", f"{emulator.url}/")
+    with open_catalog(f"vast://{BUCKET}/slash") as catalog:
+        assert catalog.status().row_counts["schema_version"] == 1
+
+
 def test_settings_are_one_bundle(monkeypatch):
     for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY"):
         monkeypatch.delenv(f"VAST_DB_{name}", raising=False)

@@ -143,14 +143,14 @@ def sweep(server, catalog, case, fault, name):
 
 def combinations():
     """Everything on a server as it is assumed to be; on the others what they answer differently to."""
-    for server, fault in product(SERVERS, FAULTS):
-        if server == "as assumed" or fault in ("lost before", "lost after", "409", "500 after", "late after"):
-            slow = server != "as assumed" or "late" in fault
-            yield pytest.param(server, fault, marks=[pytest.mark.slow] if slow else [])
+    for server, fault, case in product(SERVERS, FAULTS, CASES):
+        if server == "as assumed":
+            yield pytest.param(server, fault, case, marks=[pytest.mark.slow] if "late" in fault else [])
+        elif fault in ("lost after", "500 after", "late after") and case != "new":
+            yield pytest.param(server, fault, case, marks=[pytest.mark.slow])
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize(("server", "fault"), list(combinations()), indirect=["server"])
+@pytest.mark.parametrize(("server", "fault", "case"), list(combinations()), indirect=["server"])
 def test_a_fault_at_each_request(server, catalog, case, fault, request):
     with reader(server, catalog):
         sweep(server, catalog, case, fault, request.node.name)

@@ -1,5 +1,9 @@
 """What it costs: requests are counted, as the emulator received them."""
 
+import re
+import subprocess
+import sys
+
 import pytest
 
 from ..exr_bytes import inspection, text
@@ -89,3 +93,13 @@ def test_selects_go_to_the_endpoint_unless_told_otherwise(open_vast, asked):
     catalog.persist([A])
     operations = asked(catalog.persist, [A])
     assert "stats" in operations, "the addresses that the server announces are in the statistics"
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_catalog():
+    """Ingest, status, sequences, a query by key and a full scan."""
+    command = [sys.executable, "-m", "benchmarks.vast", "--scale", "5000"]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    peaks = [int(peak) for peak in re.findall(r"peak memory until here (\d+) MB", told)]
+    assert len(peaks) == 6
+    assert max(peaks) < 500

@@ -7,6 +7,7 @@ so it is told never to try again, each request has a timeout, and none begins th
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,12 +21,21 @@ from vastdb.config import SessionConfig
 from vastdb.transaction import Transaction
 
 from ...deadline import seconds_left
-from ...errors import CatalogConnectionError, CatalogError, CatalogSchemaError, CatalogTransactionError
+from ...errors import (
+    CatalogConnectionError,
+    CatalogError,
+    CatalogSchemaError,
+    CatalogTransactionError,
+    SettingsError,
+)
 from ...settings import VastConnection
 from .errors import CatalogConflictError, CatalogRefusedError, translated
 
 log = logging.getLogger(__name__)
 
+_ENDPOINT = re.compile(
+    r"https?://[A-Za-z0-9._-]+(:[0-9]{1,5})?|https?://\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?", re.IGNORECASE
+)
 _CONNECTION_TRIES, _OTHER_TRIES = 4, 2
 _Result = TypeVar("_Result")
 
@@ -65,6 +75,8 @@ class Connection:
 
     def __init__(self, given: VastConnection) -> None:
         self.endpoint = given.endpoint.rstrip("/")
+        if not _ENDPOINT.fullmatch(self.endpoint):  # not repeated: it may hold a password
+            raise SettingsError("the endpoint of a VAST Database is a URL such as http://vip-pool.example.com:80")
         self._given = given
         # Four requests and a rollback fit into the deadline at the least, however long each takes.
         self._request_timeout_s = min(given.request_timeout_s, given.deadline_s / 5)

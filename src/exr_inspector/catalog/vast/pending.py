@@ -22,6 +22,7 @@ class Pending:
     def __init__(self, look: Callable[[set[str], set[str]], None]) -> None:
         self._look = look
         self._lock = threading.Lock()
+        self._looking = threading.Lock()
         self._files: set[str] = set()
         self._errors: set[str] = set()
         self._timer: threading.Timer | None = None
@@ -47,21 +48,25 @@ class Pending:
             self._files -= files
 
     def settle_now(self) -> None:
-        """Look at all that is left. Raises what `look` raises; then they are still there."""
-        with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-            files, errors = self._files, self._errors
-            self._files, self._errors = set(), set()
-        try:
-            if files or errors:
-                self._look(files, errors)
-        except BaseException:
+        """Look at all that is left, or wait until the thread that does so is done.
+
+        Raises what `look` raises; then they are still there.
+        """
+        with self._looking:
             with self._lock:
-                self._files |= files
-                self._errors |= errors
-            raise
+                if self._timer is not None:
+                    self._timer.cancel()
+                    self._timer = None
+                files, errors = self._files, self._errors
+                self._files, self._errors = set(), set()
+            try:
+                if files or errors:
+                    self._look(files, errors)
+            except BaseException:
+                with self._lock:
+                    self._files |= files
+                    self._errors |= errors
+                raise
 
     def _on_time(self) -> None:
         if not threading.main_thread().is_alive():
