@@ -144,10 +144,12 @@ def blackhole(seconds: float) -> Fault:
 def stall_in_body(seconds: float) -> Fault:
     """A fault: the head of an answer, some of its body, and then nothing for so long."""
 
-    def answer(_request: Request, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def answer(request: Request, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        asked = (request.range or "bytes=0-999").removeprefix("bytes=")
+        first, last = map(int, asked.split("-"))
         headers = [
-            ("Content-Length", "1000"),
-            ("Content-Range", "bytes 0-999/1000"),
+            ("Content-Length", str(last + 1 - first)),
+            ("Content-Range", f"bytes {first}-{last}/{last + 1}"),
             ("ETag", '"e"'),
             ("Last-Modified", "Wed, 25 Nov 2026 10:00:00 GMT"),
         ]

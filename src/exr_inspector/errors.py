@@ -98,6 +98,13 @@ class SourceConnectionError(SourceError):
     lasting = False
 
 
+class SourceStoreError(SourceError):
+    """The object store gives an answer that says nothing of the object: its configuration is to be looked at."""
+
+    code = "store"
+    lasting = False
+
+
 class SourceDeniedError(SourceError):
     """The object store does not let these credentials read the object."""
 

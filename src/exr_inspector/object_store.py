@@ -23,6 +23,7 @@ from .errors import (
     SourceDeniedError,
     SourceError,
     SourceNotFoundError,
+    SourceStoreError,
 )
 from .identity import normalize_path
 from .settings import S3Access, s3_access
@@ -287,7 +288,7 @@ def _translated(problem: Exception, place: str, access: S3Access) -> SourceError
     if status >= 500 or status in _TRANSIENT:
         return SourceConnectionError(place, f"{store} answers {status}; check that it is up")
     if status:
-        return SourceError(place, f"{store} answers {status} ({code})")
+        return SourceStoreError(place, f"{store} answers {status} ({code})")
     if found := _UNTRUSTED.search(text):
         way_out = "give the file of its authority in S3_VERIFY"
         return SourceConnectionError(place, f"the certificate of {store} is not trusted ({found[1]}); {way_out}")
@@ -295,8 +296,8 @@ def _translated(problem: Exception, place: str, access: S3Access) -> SourceError
         how = {"Connect": "cannot be reached", "Timeout": "does not answer in time"}.get(found[1], "broke off")
         return SourceConnectionError(place, f"{store} {how}; check that it is up")
     if "edirect" in text:
-        return SourceError(place, f"{store} has the bucket in another region than {access.region}; set S3_REGION")
-    return SourceError(place, f"{store} gives an answer that is not one of S3 ({name}): {_summary(text)}")
+        return SourceStoreError(place, f"{store} has the bucket in another region than {access.region}; set S3_REGION")
+    return SourceStoreError(place, f"{store} gives an answer that is not one of S3 ({name}): {_summary(text)}")
 
 
 def _summary(text: str) -> str:
