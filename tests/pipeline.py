@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import boto3
 import httpx
@@ -22,17 +24,18 @@ from cloudevents.core.bindings.http import to_binary_event
 from cloudevents.core.v1.event import CloudEvent
 from moto.server import ThreadedMotoServer
 
-from exr_inspector.catalog import open_catalog
+from exr_inspector.catalog import Catalog, open_catalog
 from exr_inspector.demo import make_show
 from tests.vastdb_emulator import Emulator
 
 BUCKET = "renders"
+FILES = "SELECT completeness, channel_count, inspection_count FROM files WHERE file_path_normalized = ? AND is_current"
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)  # the store's log of requests
 
 
 @contextmanager
-def servers() -> Iterator[tuple[str, object]]:
+def servers() -> Iterator[tuple[str, Any]]:
     """The URL of the runtime, and a client of the store."""
     store = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     store.start()
@@ -58,17 +61,29 @@ def servers() -> Iterator[tuple[str, object]]:
 @contextmanager
 def runtime() -> Iterator[str]:
     """`exr-inspector function serve` in a process of its own."""
-    command = [sys.executable, "-m", "exr_inspector", "function", "serve", "--port", "18080"]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        url = "http://127.0.0.1:18080"
-        for _ in range(300):
-            try:
-                httpx.get(f"{url}/readiness")
-                break
-            except httpx.TransportError:
-                time.sleep(0.1)
-        yield url
-        process.terminate()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "exr_inspector", "function", "serve", "--port", str(port)]
+    with tempfile.TemporaryFile() as log, subprocess.Popen(command, stderr=log) as process:
+        try:
+            while not is_ready(url):
+                if process.poll() is not None:
+                    log.seek(0)
+                    raise SystemExit(f"the runtime ended: {log.read().decode()}")
+                time.sleep(0.05)
+            yield url
+        finally:
+            process.terminate()
+
+
+def is_ready(url: str) -> bool:
+    """Whether something answers there."""
+    try:
+        return httpx.get(f"{url}/readiness").is_success
+    except httpx.TransportError:
+        return False
 
 
 def deliver(url: str, key: str) -> dict[str, object]:
@@ -86,28 +101,31 @@ def deliver(url: str, key: str) -> dict[str, object]:
 
 
 def main() -> None:
-    """Upload, deliver, and show what is there."""
+    """Upload, deliver, and show the rows as they arrive."""
     with tempfile.TemporaryDirectory() as folder, servers() as (url, store):
-        files = [path for path in make_show(Path(folder)) if "beauty" in path.name or "reference" in path.name]
-        for path in files:
-            key = str(path.relative_to(folder))
-            store.upload_file(str(path), BUCKET, key)  # type: ignore[attr-defined]
-            tell(path.name, deliver(url, key))
-        print("\nthe first one is delivered again")
-        tell(files[0].name, deliver(url, str(files[0].relative_to(folder))))
-        with open_catalog("vast://catalogs/exr_metadata", read_only=True) as catalog:
-            print("\nrows in the database")
-            for table, count in catalog.status().row_counts.items():
-                print(f"  {table:<20} {count}")
-            print("\ningest_errors")
-            for row in catalog.sql("SELECT file_path_normalized, code, message FROM ingest_errors").to_pylist():
-                print(f"  {row['file_path_normalized']}  {row['code']}: {row['message']}")
+        shown = [path for path in make_show(Path(folder)) if "beauty" in path.name or "reference" in path.name]
+        keys = [str(path.relative_to(folder)) for path in shown]
+        with open_catalog("vast://catalogs/exr_metadata") as catalog:
+            print("uploaded, delivered, and read back from the database")
+            for key, path in zip(keys, shown, strict=True):
+                store.upload_file(str(path), BUCKET, key)
+                tell(catalog, key, deliver(url, key))
+            print("\nthe first one is delivered once more")
+            tell(catalog, keys[0], deliver(url, keys[0]))
+            counts = catalog.status().row_counts
+            print("\nrows: " + ", ".join(f"{count} {table}" for table, count in counts.items() if count))
 
 
-def tell(name: str, result: dict[str, object]) -> None:
-    """One line for one delivery."""
-    what = {True: "inserted", False: "seen again"}[bool(result["inserted"])] if result["file_id"] else result["error"]
-    print(f"  {name:<48} {result['status']:<8} {what}")
+def tell(catalog: Catalog, key: str, result: dict[str, object]) -> None:
+    """What the database has of an object after its event was handled."""
+    uri, name = f"s3://{BUCKET}/{key}", key.rpartition("/")[2]
+    for row in catalog.sql(FILES, [uri]).to_pylist():
+        persistence = result["persistence"]
+        assert isinstance(persistence, dict)
+        seen = f"seen {row['inspection_count']}x"
+        print(f"  {name}  {row['completeness']}, {row['channel_count']} channels, {seen}: {persistence['message']}")
+    for row in catalog.sql("SELECT code, message FROM ingest_errors WHERE file_path_normalized = ?", [uri]).to_pylist():
+        print(f"  {name}  {row['code']}: {row['message']}: noted in ingest_errors")
 
 
 if __name__ == "__main__":
