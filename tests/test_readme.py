@@ -60,6 +60,7 @@ def test_the_output_of_the_demo_is_real(tmp_path, monkeypatch, capfd):
     assert_shown("make demo", printed.out + printed.err)
 
 
+@pytest.mark.slow
 def test_the_output_of_the_pipeline_is_real():
     """What is shown of `make pipeline` is what it prints."""
     done = subprocess.run([sys.executable, "-m", "tests.pipeline"], capture_output=True, text=True, timeout=300)

@@ -143,7 +143,7 @@ def test_every_file_arrives_when_the_database_comes_back_in_time(deployed):
             delivered_one.result()
         source.deliver("bad.exr")
     assert source.dead_letters == []
-    assert source.attempts == {key: 4 for key in keys} | {"bad.exr": 1}
+    assert source.attempts == dict.fromkeys(keys, 4) | {"bad.exr": 1}
     assert_whole(deployed, 8)
 
 
