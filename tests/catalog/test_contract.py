@@ -167,6 +167,7 @@ def test_of_two_versions_in_one_batch_the_last_is_current(catalog, known):
     assert current(catalog) == {path_of(A): A.file.file_id}
 
 
+@pytest.mark.slow
 def test_a_batch_may_be_large(catalog):
     """More files than a backend can name in one statement."""
     many = [inspection(f"s3://renders/{number:05}.exr") for number in range(4_100)]
@@ -205,6 +206,7 @@ VERSIONS = [A, A_AGAIN, B, C]
 
 @settings(deadline=None, max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(persisted=st.lists(st.tuples(st.sampled_from(VERSIONS), st.integers(0, 3)), min_size=1, max_size=8))
+@pytest.mark.slow
 def test_rows_do_not_depend_on_how_inspections_are_grouped(new_catalog, persisted):
     """One by one, in one batch, or in any groups between."""
     one_by_one, one_batch, groups = new_catalog(), new_catalog(), new_catalog()
@@ -219,6 +221,7 @@ def test_rows_do_not_depend_on_how_inspections_are_grouped(new_catalog, persiste
 
 @settings(deadline=None, max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), persisted=st.lists(st.sampled_from(VERSIONS), min_size=1, max_size=8))
+@pytest.mark.slow
 def test_rows_do_not_depend_on_the_order_of_inspections(new_catalog, data, persisted):
     """But for which version of a path is current: the last one is."""
     other_order = data.draw(st.permutations(persisted))
@@ -339,6 +342,7 @@ def test_current_paths_are_those_below_a_prefix(catalog):
     assert live_paths(catalog, "s3://%") == []
 
 
+@pytest.mark.slow
 def test_current_paths_come_in_batches_of_bounded_size_and_let_others_write(catalog):
     many = [f"s3://renders/{number:06}.exr" for number in range(12_000)]
     catalog.record_errors([error_at(path) for path in many])

@@ -203,6 +203,7 @@ def conditions(draw):
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(condition=conditions(), join=st.sampled_from(["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]), on=conditions())
+@pytest.mark.slow
 def test_no_condition_loses_a_row(whole, condition, join, on):
     """Whatever is pushed down, in WHERE or in ON of any join, the result is that of whole tables."""
     query = f"""SELECT f.file_id, f.frame_number, c.channel_name, c.part_index FROM files f {join} channels c

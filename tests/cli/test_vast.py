@@ -89,7 +89,8 @@ def test_an_unreachable_database_is_one_line(monkeypatch, capsys):
     assert "http://127.0.0.1:9: cannot be reached" in told
 
 
-@pytest.mark.parametrize("version", ["5.4.0.0", pytest.param("5.5.0.0", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("version", ["5.4.0.0", "5.5.0.0"])
+@pytest.mark.slow
 def test_verify_reports_and_leaves_nothing(monkeypatch, capsys, version):
     with Emulator(access_key="key", secret_key=SECRET, buckets=[BUCKET], version=version) as server:
         monkeypatch.setenv("VAST_DB_ENDPOINT", server.url)

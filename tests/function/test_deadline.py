@@ -15,6 +15,8 @@ from tests.s3_server import BUCKET, blackhole, stall_in_body, status
 
 from .conftest import GOOD, element
 
+pytestmark = pytest.mark.slow
+
 DEADLINE_S = 3.0
 # What is not waiting for a service: reading, computing, and a busy machine.
 SLACK_S = 1.0

@@ -25,6 +25,8 @@ from tests.s3_server import blackhole, stall_in_body, status
 from .conftest import element as delivered
 from .test_runtime import element, serving
 
+pytestmark = pytest.mark.slow
+
 FAULTS = {
     "lost before": {"action": "drop"},
     "lost after": {"action": "drop", "after_effect": True},

@@ -479,6 +479,7 @@ def test_any_json_gives_a_result(handle, event, tmp_path, monkeypatch):
         assert {"message", "error", "file_id", "inserted", "persistence"} <= each.keys()
 
 
+@pytest.mark.slow
 def test_twenty_threads_share_what_is_kept(store, catalog, ctx):
     """As on the platform: each event once, whoever else is at work."""
     keys = [f"{number}.exr" for number in range(40)]

@@ -32,6 +32,8 @@ from tests.secrets import told as secrets_in
 
 from .conftest import BUCKET, DATABASE, element_request
 
+pytestmark = pytest.mark.slow
+
 
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as server:

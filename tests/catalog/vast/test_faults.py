@@ -18,6 +18,8 @@ from ..exr_bytes import inspection, text
 from ..test_contract import error_at, path_of
 from .conftest import connection_to, schema_of, start, stored
 
+pytestmark = pytest.mark.slow
+
 # A late answer comes after the time that a request has; all others have more, for the sake of a busy machine.
 SHORT_TIMEOUT_S, TIMEOUT_S, DEADLINE_S = 0.5, 5.0, 40.0
 
