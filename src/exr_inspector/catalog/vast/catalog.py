@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from ...errors import CatalogError, CatalogSchemaError, SettingsError
 from ...settings import VastConnection, settings, vast_connection
-from .. import streamed_sql
 from ..persist_rows import children_of, outcomes, with_persist_columns
 from ..protocol import CatalogStatus, FileStamp, IngestError, PersistOutcome, SeenFile
 from ..rows import RowBatch, from_inspections
@@ -252,6 +251,8 @@ class VastCatalog:
             return ours | {row["file_path_normalized"] for row in gone} | unreadable.forget(rows, paths)
 
     def _sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None) -> pa.Table:
+        from .. import streamed_sql  # brings DuckDB, which the function never needs
+
         with self.tables.reading() as rows:  # one transaction: tables of a join belong together
             return streamed_sql.run(query, params, lambda scan: rows.stream(scan.table, scan.columns, scan.conditions))
 

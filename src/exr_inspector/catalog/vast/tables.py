@@ -20,13 +20,13 @@ from ... import __version__
 from ...errors import CatalogSchemaError
 from ..cells import CELL_LIMIT, cut_text
 from ..schema import TABLES, VERSION
-from ..streamed_sql import Condition
 from .errors import CatalogConflictError
 
 if TYPE_CHECKING:
     from vastdb._table_interface import ITable
     from vastdb.transaction import Transaction
 
+    from ..streamed_sql import Condition
     from .connection import Clock, Connection
 
 ROW_ID = "$row_id"
