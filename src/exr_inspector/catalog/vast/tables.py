@@ -242,6 +242,8 @@ def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 
 def _fitting(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The rows with texts cut that no cell holds; those of attributes are cut, and say so, before they come here."""
+    if batch.nbytes <= CELL_LIMIT:
+        return batch
     arrays = list(batch.columns)
     for index, array in enumerate(arrays):
         if pa.types.is_string(array.type) and (pc.max(pc.binary_length(array)).as_py() or 0) > CELL_LIMIT:
