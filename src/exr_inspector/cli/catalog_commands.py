@@ -31,7 +31,8 @@ def _uri(catalog: str | None) -> str:
     return catalog or settings().catalog
 
 
-def _open(catalog: str | None, *, read_only: bool = False) -> OpenCatalog:
+def open_catalog(catalog: str | None, *, read_only: bool = False) -> OpenCatalog:
+    """The catalog that was asked for, or that of the settings."""
     from ..catalog import open_catalog
 
     return open_catalog(_uri(catalog), read_only=read_only)
@@ -60,7 +61,7 @@ def ingest(
         cell_limit=values.cell_limit,
         limits=values.limits,
     )
-    with _open(catalog) as opened, shown_progress(paths) as progress:
+    with open_catalog(catalog) as opened, shown_progress(paths) as progress:
         summary = ingest_files(paths, opened, options, progress)
     _tell(summary, opened.uri, prune)
     fine = ("complete",) if fail_on is FailOn.WARNING else ("complete", "unknown")
@@ -104,7 +105,7 @@ def query(
     """Run SQL on the catalog, read-only."""
     from .output import write_table
 
-    with _open(catalog, read_only=True) as opened:
+    with open_catalog(catalog, read_only=True) as opened:
         write_table(opened.sql(sql), how, output)
 
 
@@ -121,7 +122,7 @@ def sequences(
     from ..reports import sequence_reports
     from .output import data_stream, print_to, write_table
 
-    with _open(catalog, read_only=True) as opened:
+    with open_catalog(catalog, read_only=True) as opened:
         reports = sequence_reports(opened, pattern)
     if how is Format.TABLE:
         from .tables import sequence_lines
@@ -141,7 +142,7 @@ def sequences(
 @db.command("create-schema")
 def create_schema(catalog: Catalog = None) -> None:
     """Create the tables of the catalog; changes nothing where they are there."""
-    with _open(catalog) as opened:
+    with open_catalog(catalog) as opened:
         opened.ensure_schema()
         typer.echo(f"{opened.uri}: schema version {opened.status().schema_version}")
 
@@ -149,7 +150,7 @@ def create_schema(catalog: Catalog = None) -> None:
 @db.command("status")
 def status(catalog: Catalog = None) -> None:
     """Show the catalog's version, its row counts and its size."""
-    with _open(catalog, read_only=True) as opened:
+    with open_catalog(catalog, read_only=True) as opened:
         facts = opened.status()
     typer.echo(f"catalog              {facts.uri}")
     typer.echo(f"backend              {facts.server_version}")
@@ -212,7 +213,7 @@ def demo(
     except OSError as problem:
         raise ExrInspectorError(f"cannot write the show: {problem}") from None
     typer.echo(f"wrote {len(paths)} files below {root / 'show'}")
-    with _open(f"duckdb:{catalog_path}") as opened:
+    with open_catalog(f"duckdb:{catalog_path}") as opened:
         summary = ingest_files([str(root / "show")], opened)
         _tell(summary, opened.uri, False)
         reports = sequence_reports(opened)

@@ -19,6 +19,7 @@ from .output import clean, plain_text
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ..odd import OddFrame
     from ..reports import SequenceReport
 
 STATUS_STYLES = {"complete": "green", "unknown": "yellow"}
@@ -260,4 +261,29 @@ def sequence_lines(report: SequenceReport) -> list[Text]:
         lines.append(
             Text(f"  differs     {odd.frames}  {clean(odd.field)}{where}: {was}, the others {usual}", style="yellow")
         )
+    return lines
+
+
+def similar_lines(found: pa.Table) -> list[Text]:
+    """One line for each file, then one for each group in which it differs; the last one says how it was searched."""
+    lines = []
+    for row in found.to_pylist():
+        line = Text.assemble(
+            (f"{row['similarity']:.3f}", "bold"), f"  {clean(short_path(row['file_path_normalized']))}"
+        )
+        if row.get("files", 1) > 1:
+            line.append(f"  (one of {row['files']:,} frames)", style="dim")
+        lines += [line, *(Text(f"       {clean(text)}", style="dim") for text in row.get("differs") or ())]
+    method = (found.schema.metadata or {}).get(b"method", b"").decode()
+    count = "1 file" if found.num_rows == 1 else f"{found.num_rows} files"
+    return [*lines, Text(f"{count}, by {method}" if lines else "no other file to compare with", style="dim")]
+
+
+def odd_lines(found: Sequence[OddFrame]) -> list[Text]:
+    """One line for each frame, then one for each thing in which it differs from its sequence."""
+    lines = []
+    for frame in found:
+        head = Text(clean(short_path(frame.file_path_normalized)), style="bold")
+        head.append(f"  {frame.similarity:.3f} like the others, usual {frame.usual:.3f}", style="not bold dim")
+        lines += [head, *(Text(f"  {clean(text, 160)}", style="yellow") for text in frame.differs)]
     return lines

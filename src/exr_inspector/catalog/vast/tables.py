@@ -150,8 +150,12 @@ class Rows:
 
         To be read inside the transaction.
         """
+        is_wide = any(pa.types.is_fixed_size_list(TABLES[table].field(column).type) for column in columns)
         config = vastdb.QueryConfig(
-            num_splits=1, num_sub_splits=1, data_endpoints=self._data_endpoints, limit_rows_per_sub_split=_ROWS_PER_PAGE
+            num_splits=1,
+            num_sub_splits=1,
+            data_endpoints=self._data_endpoints,
+            limit_rows_per_sub_split=_ROWS_PER_PAGE // 8 if is_wide else _ROWS_PER_PAGE,
         )
         yield from self._table(table).select(list(columns), _predicate(conditions), config)
 
