@@ -233,7 +233,10 @@ def test_real_frames_and_what_differs_among_them(tmp_path):
             found = similar(catalog, subject(catalog, path), k=len(mates), explained=True).to_pylist()
             assert sorted(row["file_path_normalized"].removeprefix("file://") for row in found) == sorted(mates)
             assert all(row["differs"] == [] for row in found)
-            assert {d.name for mate in mates for d in diff(inspect(path), inspect(mate))} <= {"dataWindow", "chunkCount"}
+            assert {d.name for mate in mates for d in diff(inspect(path), inspect(mate))} <= {
+                "dataWindow",
+                "chunkCount",
+            }
         assert list(odd_frames(catalog)) == []
 
         changed.write_bytes(data.replace(as_it_was, as_it_was[:-1] + b"\x03"))

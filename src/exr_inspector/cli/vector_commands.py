@@ -79,13 +79,15 @@ def odd(
 ) -> int:
     """Show frames that stand apart from the rest of their sequence, and in what."""
     from ..odd import as_arrow, odd_frames
-    from .output import data_stream, print_to, write_table
+    from .output import data_stream, print_to, say, write_table
 
     with open_catalog(catalog, read_only=True) as opened:
         found = list(odd_frames(opened, pattern))
     if how is Format.TABLE:
         from .tables import odd_lines
 
+        if not found:
+            say("no frame stands apart")
         with data_stream(output) as stream:
             print_to(stream, *odd_lines(found))
     else:
