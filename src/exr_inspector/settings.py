@@ -22,6 +22,10 @@ class Settings(BaseSettings):
     workers: int = Field(0, ge=0, description="Processes that inspect files; 0 is one for each core.")
     batch_files: int = Field(2000, ge=1, description="Most files that are persisted in one transaction.")
     cell_limit: int = Field(65536, ge=4096, description="Largest attribute, in bytes, that a catalog cell holds whole.")
+    path_template: str = Field(
+        "{show}/{sequence:sq*}/{shot:sh*}/{task}[/{layer}]/**",
+        description="Where show, shot and layer stand in a path, for reports.",
+    )
     roots: str = Field("", description="Folders, apart by colons, outside of which the function reads no local file.")
     deadline_s: float = Field(30.0, gt=0, description="Seconds in which an invocation of the function ends.")
     max_header_bytes: int = Field(256 << 20, ge=1024, description="Largest header that is read.")
