@@ -3,7 +3,7 @@
 -- empty: there are no files
 -- param camera list = cameraModel,unreal/cameraName,vrayInfo/camera,rs/camera,camera,Camera: attributes, the best first
 -- param artist list = artist,Artist,exif:Artist,author,owner,user,unreal/jobAuthor,vrayInfo/username: likewise
--- param render_time list = arnold/stats/time/render,vrayInfo/rendertime,RenderTime,renderTime,husk:render_stats: likewise
+-- param render_time list = arnold/stats/time/render,vrayInfo/rendertime,RenderTime,husk:render_stats: likewise
 -- param path text = *: only files whose path this shell pattern matches
 WITH current AS (
     SELECT file_id, coalesce(sequence, file_path_normalized) AS render
@@ -56,21 +56,24 @@ programs AS (
     SELECT file_id, min(renderer) AS renderer, min(render_software) AS software
     FROM parts
     GROUP BY file_id
+),
+totals AS (
+    SELECT
+        c.render,
+        count(*) AS files,
+        string_agg(DISTINCT p.camera, ', ' ORDER BY p.camera) AS camera,
+        string_agg(DISTINCT p.artist, ', ' ORDER BY p.artist) AS artist,
+        string_agg(DISTINCT g.renderer, ', ' ORDER BY g.renderer) AS renderer,
+        string_agg(DISTINCT g.software, ', ' ORDER BY g.software) AS software,
+        round(avg(s.render_seconds), 1) AS mean_seconds,
+        max(s.render_seconds) AS most_seconds,
+        round(sum(s.render_seconds) / 3600, 4) AS total_hours
+    FROM current AS c
+    LEFT JOIN picked AS p USING (file_id)
+    LEFT JOIN seconds AS s USING (file_id)
+    LEFT JOIN programs AS g USING (file_id)
+    GROUP BY c.render
 )
-SELECT
-    c.render,
-    count(*) AS files,
-    string_agg(DISTINCT p.camera, ', ' ORDER BY p.camera) AS camera,
-    string_agg(DISTINCT p.artist, ', ' ORDER BY p.artist) AS artist,
-    string_agg(DISTINCT g.renderer, ', ' ORDER BY g.renderer) AS renderer,
-    string_agg(DISTINCT g.software, ', ' ORDER BY g.software) AS software,
-    round(avg(s.render_seconds), 1) AS mean_seconds,
-    max(s.render_seconds) AS most_seconds,
-    round(sum(s.render_seconds) / 3600, 2) AS total_hours,
-    round(sum(s.render_seconds) / nullif(sum(sum(s.render_seconds)) OVER (), 0), 4) AS share  -- of all render time
-FROM current AS c
-LEFT JOIN picked AS p USING (file_id)
-LEFT JOIN seconds AS s USING (file_id)
-LEFT JOIN programs AS g USING (file_id)
-GROUP BY c.render
-ORDER BY total_hours DESC NULLS LAST, c.render
+SELECT *, round(total_hours / (SELECT nullif(sum(total_hours), 0) FROM totals), 4) AS share  -- of all render time
+FROM totals
+ORDER BY total_hours DESC NULLS LAST, render

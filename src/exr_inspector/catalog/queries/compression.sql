@@ -28,17 +28,20 @@ pixels AS (  -- in floating point: a damaged header can name windows whose area 
     JOIN channels AS c USING (file_id, part_index)
     WHERE p.is_plain AND c.x_sampling > 0 AND c.y_sampling > 0
     GROUP BY ALL
+),
+totals AS (
+    SELECT
+        coalesce(c.compression, 'unknown') AS compression,
+        count(DISTINCT c.file_id) AS files,
+        count(DISTINCT c.render) AS renders,
+        count(*) AS parts,
+        sum(c.packed_bytes)::BIGINT AS packed_bytes,
+        -- 2.0: unpacked, the pixels take twice the bytes
+        round(sum(x.bytes) / nullif(sum(c.packed_bytes) FILTER (WHERE x.bytes IS NOT NULL), 0), 2) AS ratio
+    FROM current AS c
+    LEFT JOIN pixels AS x USING (file_id, part_index)
+    GROUP BY 1
 )
-SELECT
-    coalesce(c.compression, 'unknown') AS compression,
-    count(DISTINCT c.file_id) AS files,
-    count(DISTINCT c.render) AS renders,
-    count(*) AS parts,
-    sum(c.packed_bytes)::BIGINT AS packed_bytes,
-    round(sum(c.packed_bytes) / nullif(sum(sum(c.packed_bytes)) OVER (), 0), 4) AS share,
-    -- 2.0: unpacked, the pixels take twice the bytes
-    round(sum(x.bytes) / nullif(sum(c.packed_bytes) FILTER (WHERE x.bytes IS NOT NULL), 0), 2) AS ratio
-FROM current AS c
-LEFT JOIN pixels AS x USING (file_id, part_index)
-GROUP BY 1
-ORDER BY packed_bytes DESC NULLS LAST, 1
+SELECT *, round(packed_bytes / (SELECT nullif(sum(packed_bytes), 0) FROM totals), 4) AS share
+FROM totals
+ORDER BY packed_bytes DESC NULLS LAST, compression

@@ -16,7 +16,7 @@ known AS (
         false AS is_unreadable,
         last_inspected,
         inspector_version,
-        metadata_embedding IS NULL OR embedding_version IS DISTINCT FROM (SELECT embedding FROM newest) AS lacks_vectors,
+        embedding_version IS DISTINCT FROM (SELECT embedding FROM newest) AS lacks_vectors,
         validation_status IS NOT NULL AS is_validated
     FROM files
     WHERE is_current AND file_path_normalized GLOB $path

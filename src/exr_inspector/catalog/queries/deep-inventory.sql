@@ -28,23 +28,26 @@ names AS (
     FROM deep AS d
     JOIN channels AS c USING (file_id, part_index)
     GROUP BY ALL
+),
+totals AS (
+    SELECT
+        d.renderer,
+        d.part_type AS type,
+        d.compression,
+        count(DISTINCT d.file_id) AS files,
+        count(DISTINCT d.render) AS renders,
+        sum(d.packed_bytes)::BIGINT AS packed_bytes,
+        round(avg(s.mean), 2) AS samples_per_pixel,
+        max(s.most) AS most_samples,
+        any_value(n.channels) AS channels
+    FROM deep AS d
+    LEFT JOIN samples AS s USING (file_id, part_index)
+    LEFT JOIN names AS n
+        ON n.renderer = d.renderer
+       AND n.part_type IS NOT DISTINCT FROM d.part_type
+       AND n.compression IS NOT DISTINCT FROM d.compression
+    GROUP BY d.renderer, d.part_type, d.compression
 )
-SELECT
-    d.renderer,
-    d.part_type AS type,
-    d.compression,
-    count(DISTINCT d.file_id) AS files,
-    count(DISTINCT d.render) AS renders,
-    sum(d.packed_bytes)::BIGINT AS packed_bytes,
-    round(sum(d.packed_bytes) / nullif(sum(sum(d.packed_bytes)) OVER (), 0), 4) AS share,
-    round(avg(s.mean), 2) AS samples_per_pixel,
-    max(s.most) AS most_samples,
-    any_value(n.channels) AS channels
-FROM deep AS d
-LEFT JOIN samples AS s USING (file_id, part_index)
-LEFT JOIN names AS n
-    ON n.renderer = d.renderer
-   AND n.part_type IS NOT DISTINCT FROM d.part_type
-   AND n.compression IS NOT DISTINCT FROM d.compression
-GROUP BY d.renderer, d.part_type, d.compression
-ORDER BY packed_bytes DESC NULLS LAST, d.renderer, type, d.compression
+SELECT *, round(packed_bytes / (SELECT nullif(sum(packed_bytes), 0) FROM totals), 4) AS share
+FROM totals
+ORDER BY packed_bytes DESC NULLS LAST, renderer, type, compression

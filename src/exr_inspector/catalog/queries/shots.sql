@@ -21,21 +21,24 @@ placed AS (
         nullif(regexp_extract(file_path_normalized, $template.sequence, 1), '') AS in_sequence,
         nullif(regexp_extract(file_path_normalized, $template.shot, 1), '') AS in_shot
     FROM found
+),
+totals AS (
+    SELECT
+        in_show AS show,  -- null where the template does not match
+        CASE WHEN $level <> 'show' THEN in_sequence END AS sequence,
+        CASE WHEN $level IN ('shot', 'frame') THEN in_shot END AS shot,
+        CASE WHEN $level = 'frame' THEN frame_number END AS frame,
+        count(*) AS files,
+        count(DISTINCT coalesce(render, file_path_normalized)) AS renders,
+        count(DISTINCT frame_number) AS frames,
+        min(frame_number) AS first_frame,
+        max(frame_number) AS last_frame,
+        count(*) FILTER (WHERE completeness IN ('incomplete', 'truncated', 'corrupt')) AS damaged,
+        count(*) FILTER (WHERE completeness = 'unreadable') AS unreadable,
+        coalesce(sum(size_bytes), 0)::BIGINT AS bytes
+    FROM placed
+    GROUP BY 1, 2, 3, 4
 )
-SELECT
-    in_show AS show,  -- null where the template does not match
-    CASE WHEN $level <> 'show' THEN in_sequence END AS sequence,
-    CASE WHEN $level IN ('shot', 'frame') THEN in_shot END AS shot,
-    CASE WHEN $level = 'frame' THEN frame_number END AS frame,
-    count(*) AS files,
-    count(DISTINCT coalesce(render, file_path_normalized)) AS renders,
-    count(DISTINCT frame_number) AS frames,
-    min(frame_number) AS first_frame,
-    max(frame_number) AS last_frame,
-    count(*) FILTER (WHERE completeness IN ('incomplete', 'truncated', 'corrupt')) AS damaged,
-    count(*) FILTER (WHERE completeness = 'unreadable') AS unreadable,
-    coalesce(sum(size_bytes), 0)::BIGINT AS bytes,
-    round(sum(size_bytes) / nullif(sum(sum(size_bytes)) OVER (), 0), 4) AS share
-FROM placed
-GROUP BY 1, 2, 3, 4
-ORDER BY 1 NULLS LAST, 2 NULLS LAST, 3 NULLS LAST, 4 NULLS LAST
+SELECT *, round(bytes / (SELECT nullif(sum(bytes), 0) FROM totals), 4) AS share
+FROM totals AS t
+ORDER BY t.show NULLS LAST, t.sequence NULLS LAST, t.shot NULLS LAST, t.frame NULLS LAST

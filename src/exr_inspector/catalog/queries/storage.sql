@@ -11,16 +11,19 @@ WITH placed AS (
         size_bytes
     FROM files
     WHERE is_current AND deleted_at IS NULL AND file_path_normalized GLOB $path
+),
+totals AS (
+    SELECT
+        p.show,  -- null where the template does not match
+        p.layer,
+        count(DISTINCT render) AS renders,
+        count(*) AS files,
+        round(avg(size_bytes))::BIGINT AS mean_bytes,
+        max(size_bytes) AS largest_bytes,
+        sum(size_bytes)::BIGINT AS bytes
+    FROM placed AS p
+    GROUP BY p.show, p.layer
 )
-SELECT
-    p.show,  -- null where the template does not match
-    p.layer,
-    count(DISTINCT render) AS renders,
-    count(*) AS files,
-    round(avg(size_bytes))::BIGINT AS mean_bytes,
-    max(size_bytes) AS largest_bytes,
-    sum(size_bytes)::BIGINT AS bytes,
-    round(sum(size_bytes) / nullif(sum(sum(size_bytes)) OVER (), 0), 4) AS share
-FROM placed AS p
-GROUP BY p.show, p.layer
-ORDER BY bytes DESC, p.show, p.layer
+SELECT *, round(bytes / (SELECT nullif(sum(bytes), 0) FROM totals), 4) AS share
+FROM totals AS t
+ORDER BY bytes DESC, t.show, t.layer
