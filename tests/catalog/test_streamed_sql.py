@@ -86,6 +86,7 @@ def _holds(condition, row):
     return {
         "=": lambda: value == wanted,
         "in": lambda: value in wanted,
+        "starts_with": lambda: value.startswith(wanted),
         "<": lambda: value < wanted,
         "<=": lambda: value <= wanted,
         ">": lambda: value > wanted,
@@ -118,6 +119,8 @@ QUERIES = [
     ("SELECT file_path FROM files WHERE last_inspected > ? ORDER BY 1", [datetime(2024, 5, 1, 12, 0, 0, 123455)]),
     ("SELECT file_path FROM files WHERE deleted_at IS NULL AND is_current ORDER BY 1", None),
     ("SELECT file_path FROM files WHERE file_path LIKE '%brien%' AND starts_with(file_path, 's3') ORDER BY 1", None),
+    ("SELECT file_path FROM files WHERE file_path LIKE 's3://renders/a/o''brien%' ORDER BY 1", None),
+    ("SELECT value_text FROM attributes WHERE value_text GLOB 'it''s*' OR starts_with(value_text, 'ü')", None),
     ("SELECT f.file_path, count(*) AS n FROM files f JOIN channels c USING (file_id) WHERE c.channel_name = 'R' "
      "GROUP BY 1 ORDER BY 1", None),
     ("SELECT f.file_id, c.channel_name FROM files f LEFT JOIN channels c ON c.file_id = f.file_id "
@@ -240,6 +243,13 @@ def test_conditions_go_down_where_every_use_of_a_table_has_them():
         ("7 > size_bytes", None, ("size_bytes", "<", 7)),
         ("mtime < ?", [datetime(2024, 5, 1, 12)], ("mtime", "<", datetime(2024, 5, 1, 12))),
         ("mtime < '2024-05-01 12:00:00.5'", None, ("mtime", "<", datetime(2024, 5, 1, 12, 0, 0, 500_000))),
+        ("starts_with(file_id, 'a''(')", None, ("file_id", "starts_with", "a'(")),
+        ("file_id LIKE 'it''s%'", None, ("file_id", "starts_with", "it's")),
+        ("file_id GLOB ?", ["s3://a/*"], ("file_id", "starts_with", "s3://a/")),
+        ("file_id LIKE 'ü%'", None, ("file_id", "starts_with", "ü")),
+        ("file_id >= 'a' AND file_id < 'b'", None, ("file_id", "starts_with", "a")),
+        ("file_id >= 'a' AND file_id < 'c'", None, None),
+        ("file_id > 'a' AND file_id < 'b'", None, None),
         ("size_bytes > 5.9", None, None),
         ("size_bytes > 99999999999999999999", None, None),
         ("file_path > 'a'", None, None),
