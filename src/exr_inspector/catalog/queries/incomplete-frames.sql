@@ -68,7 +68,7 @@ lost AS (
 found AS (
     SELECT
         g.sequence AS render,
-        g.frame_number,
+        g.frame_number + r.step AS frame_number,
         'missing' AS problem,
         CASE WHEN g.gap = 2 * r.step THEN (g.frame_number + r.step)::VARCHAR
              ELSE (g.frame_number + r.step) || '-' || (g.frame_number + g.gap - r.step)
