@@ -414,7 +414,7 @@ def test_incomplete_frames(catalog):
         ("missing", "s3://a/ones.#.exr", "1007-1008", 2),
         ("missing", "s3://a/twos.#.exr", "8", 1),
     ]
-    assert rows[1]["detail"] == "15 of 16 chunks; missing lines 7 (7 in part)"
+    assert rows[1]["detail"] == "15 of 16 chunks; missing part 1: line 7 (7 in part)"
     missing = {report.sequence: report.missing_count for report in sequence_reports(catalog) if report.missing}
     assert missing == {
         name: sum(row["frame_count"] for row in rows if row["render"] == name and row["problem"] == "missing")

@@ -47,20 +47,21 @@ steps AS (  -- the most frequent distance; the earliest of several
     GROUP BY sequence, gap
     QUALIFY row_number() OVER (PARTITION BY sequence ORDER BY count(*) DESC, min(frame_number)) = 1
 ),
-regular AS (  -- every second frame is a sequence, too; numbers far apart are dates or seeds, no frames
+sequences AS (  -- every second frame is a sequence, too
     SELECT
         g.sequence,
         CASE WHEN s.times > 1 AND bool_and(g.gap % s.step = 0) THEN s.step ELSE 1 END AS step,
-        (max(g.frame_number + g.gap) - min(g.frame_number))
-            // CASE WHEN s.times > 1 AND bool_and(g.gap % s.step = 0) THEN s.step ELSE 1 END
-            - count(*) - 1 <= 1000000 AS has_frames
+        max(g.frame_number + g.gap) - min(g.frame_number) AS span,
+        count(*) + 1 AS present
     FROM gaps AS g
     JOIN steps AS s USING (sequence)
     WHERE g.gap IS NOT NULL
     GROUP BY g.sequence, s.step, s.times
 ),
 lost AS (
-    SELECT file_id, string_agg(missing, '; ' ORDER BY part_index) AS missing
+    SELECT file_id, string_agg(
+        CASE WHEN part_index > 0 THEN 'part ' || part_index || ': ' ELSE '' END || missing,
+        '; ' ORDER BY part_index) AS missing
     FROM parts
     WHERE missing IS NOT NULL
     GROUP BY file_id
@@ -77,8 +78,9 @@ found AS (
         g.gap // r.step - 1 AS frame_count,
         '' AS detail
     FROM gaps AS g
-    JOIN regular AS r USING (sequence)
-    WHERE g.gap > r.step AND r.has_frames
+    JOIN sequences AS r USING (sequence)
+    -- Numbers that would leave out more than a million are dates, seeds or job numbers, no frames.
+    WHERE g.gap > r.step AND r.span // r.step - r.present <= 1000000
     UNION ALL
     SELECT
         coalesce(c.sequence, c.file_path_normalized), c.frame_number, c.completeness, coalesce(c.frame, ''), 1,
