@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timezone
 from functools import cache
 from importlib import resources
@@ -96,6 +96,16 @@ def named_query(name: str) -> NamedQuery:
         return named_queries()[name]
     except KeyError:
         raise SettingsError(f"there is no report {name!r}; there are {', '.join(named_queries())}") from None
+
+
+def as_arrow(queries: Iterable[NamedQuery]) -> pa.Table:
+    """The queries as an Arrow table; parameters as lists of structs."""
+    import pyarrow as pa
+
+    text = ("name", "title", "question", "empty")
+    parameter = pa.struct([(field.name, pa.string()) for field in fields(Parameter)])
+    schema = pa.schema([*((name, pa.string()) for name in text), ("parameters", pa.list_(parameter))])
+    return pa.Table.from_pylist([asdict(query) for query in queries], schema)
 
 
 def _parse(name: str, text: str) -> NamedQuery:

@@ -29,15 +29,18 @@ def report(
 ) -> None:
     """Answer a question about the catalog, or list the questions and their parameters."""
     from ..catalog import open_catalog
-    from ..catalog.named_queries import named_queries, named_query
+    from ..catalog.named_queries import as_arrow, named_queries, named_query
     from ..settings import settings
     from .output import data_stream, print_to, say, write_table
 
-    if name is None:
+    if name is None and how is Format.TABLE:
         from .tables import query_lines
 
         with data_stream(output) as stream:
             print_to(stream, *query_lines(named_queries().values()), wide=True)
+        return
+    if name is None:
+        write_table(as_arrow(named_queries().values()), how, output)
         return
     query = named_query(name)
     if sql:
@@ -57,7 +60,8 @@ def report(
 
     with data_stream(output) as stream:
         if rows.num_rows:
-            print_to(stream, *report_lines(rows), wide=True)
+            lines, width = report_lines(rows)
+            print_to(stream, *lines, wide=True, least=width)
 
 
 def _assignments(words: list[str]) -> dict[str, str]:

@@ -228,21 +228,36 @@ def arrow_table(rows: pa.Table) -> Table:
 
 _BAR_CELLS = 10
 _PATH_COLUMNS = ("path", "render")
+_NARROWEST = 16
 
 
-def report_lines(rows: pa.Table) -> list[Text | Table]:
-    """The rows of a report: shares as bars, bytes with commas, and the folder that all paths share said once."""
-    columns = {name: rows[name].to_pylist() for name in rows.column_names}
+def report_lines(rows: pa.Table) -> tuple[list[Text | Table], int]:
+    """The rows of a report: shares as bars, bytes with commas, and the folder that all paths share said once.
+
+    Columns without any value are left out. Also the width that is needed: texts can be folded, numbers not.
+    """
+    columns = {name: rows[name].to_pylist() for name in rows.column_names if rows[name].null_count < rows.num_rows}
     paths = [value for name in _PATH_COLUMNS for value in columns.get(name, ())]
     shared = os.path.commonprefix(paths) if len(paths) > 1 else ""  # noqa: RUF071 (of URIs; ends at a slash below)
     folder = shared[: shared.rfind("/") + 1]
-    table = _table(*columns)
+    cells = {name: [_report_cell(name, value, folder) for value in values] for name, values in columns.items()}
+    longest = {name: max(map(len, texts)) for name, texts in cells.items()}
+    table = _table(*(name if len(name) <= longest[name] else name.replace("_", " ") for name in columns))
     for column, (name, values) in zip(table.columns, columns.items(), strict=True):
-        if any(isinstance(value, (int, float)) for value in values):
-            column.justify = "left" if name == "share" else "right"
-    for row in zip(*columns.values(), strict=True):
-        table.add_row(*(Text(_report_cell(n, value, folder)) for n, value in zip(columns, row, strict=True)))
-    return [Text(f"below {clean(short_path(folder))}", style="dim"), table] if len(folder) > 1 else [table]
+        is_number = any(isinstance(value, (int, float)) for value in values)
+        column.justify = "right" if is_number and name != "share" else "left"
+        column.min_width = max(longest[name] if is_number else min(longest[name], _NARROWEST), _longest_word(name))
+        column.max_width = column.min_width if is_number else None
+    # Two between two cells, and one for each cell, as rich rounds when it makes them narrower.
+    width = sum(column.min_width or 0 for column in table.columns) + 3 * len(columns)
+    for line in zip(*cells.values(), strict=True):
+        table.add_row(*map(Text, line))
+    below = clean(short_path(folder))
+    return [Text(f"below {below}", style="dim"), table] if below else [table], width
+
+
+def _longest_word(name: str) -> int:
+    return max(map(len, name.split("_")))
 
 
 def _report_cell(name: str, value: Any, folder: str) -> str:
