@@ -21,7 +21,7 @@ every_query = pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
 def of_kind(kind, default=None):
     """A query with one parameter."""
     parameter = Parameter(name="p", kind=kind, default=default, meaning="")
-    return NamedQuery(name="q", title="", question="", empty="", parameters=(parameter,), sql="")
+    return NamedQuery(name="q", title="", question="", empty="", note="", parameters=(parameter,), sql="")
 
 
 @every_query

@@ -3,6 +3,7 @@
     -- title: Storage by show and layer
     -- question: Where do the bytes lie?
     -- empty: what to say when no row comes out
+    -- note: what a column means that does not say it itself (may be left out, or be there several times)
     -- param path text = *: one line for each parameter; without a default it must be given
 
 Parameters are bound, never pasted. Their kinds: text, integer, number, timestamp, list (texts apart by commas),
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from .protocol import Catalog
 
-_HEAD = re.compile(r"-- (title|question|empty): (.+)")
+_HEAD = re.compile(r"-- (title|question|empty|note): (.+)")
 _PARAMETER = re.compile(r"-- param (\w+) ([\w|]+)(?: (=) ?(.*?))?: (.+)")
 _LARGEST = 2**63 - 1
 
@@ -63,6 +64,7 @@ class NamedQuery:
     title: str
     question: str
     empty: str  # what no rows mean
+    note: str  # what its columns mean, where they need it
     parameters: tuple[Parameter, ...]
     sql: str
 
@@ -102,7 +104,7 @@ def as_arrow(queries: Iterable[NamedQuery]) -> pa.Table:
     """The queries as an Arrow table; parameters as lists of structs."""
     import pyarrow as pa
 
-    text = ("name", "title", "question", "empty")
+    text = ("name", "title", "question", "empty", "note")
     parameter = pa.struct([(field.name, pa.string()) for field in fields(Parameter)])
     schema = pa.schema([*((name, pa.string()) for name in text), ("parameters", pa.list_(parameter))])
     return pa.Table.from_pylist([asdict(query) for query in queries], schema)
@@ -113,7 +115,7 @@ def _parse(name: str, text: str) -> NamedQuery:
     parameters: list[Parameter] = []
     for line in text.splitlines():
         if match := _HEAD.fullmatch(line):
-            head[match[1]] = match[2]
+            head[match[1]] = f"{head.get(match[1], '')} {match[2]}".lstrip()
         elif match := _PARAMETER.fullmatch(line):
             default = match[4] if match[3] else None
             parameters.append(Parameter(name=match[1], kind=match[2], default=default, meaning=match[5]))
@@ -124,6 +126,7 @@ def _parse(name: str, text: str) -> NamedQuery:
         title=head["title"],
         question=head["question"],
         empty=head["empty"],
+        note=head.get("note", ""),
         parameters=tuple(parameters),
         sql=text,
     )

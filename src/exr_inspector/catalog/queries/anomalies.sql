@@ -1,6 +1,8 @@
 -- title: Anomalies
 -- question: Which files are large, deep, uncompressed, full of channels, or unlike the rest of their sequence?
 -- empty: nothing stands out
+-- note: Odd one out: its structure hash, which leaves out what changes from frame to frame, is not that of most
+-- note: frames of its sequence; `exr-inspector sequences` tells the field.
 -- param large_bytes integer = 1000000000: from this size on a file is large
 -- param large_times number = 3: a file so many times the median size of its sequence is large, too
 -- param many_channels integer = 64: from this number on there are many

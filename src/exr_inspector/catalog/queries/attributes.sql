@@ -1,6 +1,8 @@
 -- title: Attribute pivot
 -- question: Which camera, software and artist made each render, and how long did a frame take?
 -- empty: there are no files
+-- note: Render times are read as seconds, minutes and hours in the ways that renderers write them. The share is that
+-- note: of all render time.
 -- param camera list = cameraModel,unreal/cameraName,vrayInfo/camera,rs/camera,camera,Camera: attributes, the best first
 -- param artist list = artist,Artist,exif:Artist,author,owner,user,unreal/jobAuthor,vrayInfo/username: likewise
 -- param render_time list = arnold/stats/time/render,vrayInfo/rendertime,RenderTime,husk:render_stats: likewise

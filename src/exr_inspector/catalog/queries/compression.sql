@@ -1,6 +1,7 @@
 -- title: Compression
 -- question: Which compressions are in use, what do they hold, and how well do they pack?
 -- empty: there are no files
+-- note: Ratio: bytes of the unpacked pixels for one packed byte, of flat parts that are whole and have one level.
 -- param path text = *: only files whose path this shell pattern matches
 WITH current AS (
     SELECT

@@ -1,6 +1,8 @@
 -- title: Inspection coverage and staleness
 -- question: How much of each show is inspected, by which version, and how long ago?
 -- empty: the catalog knows no files
+-- note: The share is that of the files which are there and can be read. Other version: not inspected by the version
+-- note: of exr-inspector that looked last. Without vectors: none, or those of an older version.
 -- param days integer = 30: an inspection older than this is stale
 -- param now timestamp = now: the moment from which the days are counted back, in UTC
 -- param template template =: where the show stands in a path; the setting path_template when it is empty

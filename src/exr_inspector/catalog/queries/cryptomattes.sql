@@ -1,6 +1,8 @@
 -- title: Cryptomatte manifests
 -- question: Which Cryptomattes are there, how large are their manifests, and how many objects do they name?
 -- empty: there are no Cryptomattes
+-- note: The share is that of the files they stand in. Of a manifest larger than a cell of the catalog the first part
+-- note: is kept, and the number of objects is an estimate from it. Broken: manifests that are no JSON object.
 -- param path text = *: only files whose path this shell pattern matches
 WITH fields AS (  -- cryptomatte/KEY/FIELD
     SELECT

@@ -1,6 +1,7 @@
 -- title: Deep images by renderer
 -- question: Which renderers write deep images, how many, and how heavy are they?
 -- empty: there are no deep images
+-- note: Samples come from pixel statistics, where these were taken.
 -- param path text = *: only files whose path this shell pattern matches
 WITH deep AS (
     SELECT

@@ -1,6 +1,7 @@
 -- title: Incomplete and missing frames
 -- question: Which frames are missing, damaged or unreadable?
 -- empty: every frame is there and whole
+-- note: A sequence whose frames are all a fixed step apart has no gaps between them.
 -- param path text = *: only files whose path this shell pattern matches
 WITH current AS (
     SELECT file_id, sequence, frame, frame_number, file_path_normalized, completeness, chunk_count, chunks_present

@@ -1,6 +1,7 @@
 -- title: Render iterations over time
 -- question: How often was a render made again, when, and how did its size change?
 -- empty: no render has a version in its path
+-- note: Rewritten: files that took the place of others of the same path. Bytes more: than the iteration before.
 -- param at_least integer = 1: iterations; 2 leaves out what was rendered once
 -- param path text = *: only files whose path this shell pattern matches
 WITH versions AS (

@@ -1,6 +1,7 @@
 -- title: Multi-layer renders
 -- question: Which renders carry several layers, and which?
 -- empty: no render has so many layers
+-- note: Channels without a layer count for that of their part's name, or in a file of one part for the layer `-`.
 -- param at_least integer = 2: layers
 -- param path text = *: only files whose path this shell pattern matches
 WITH file_layers AS (

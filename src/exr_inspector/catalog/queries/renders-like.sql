@@ -1,6 +1,7 @@
 -- title: Renders like a reference
 -- question: Which renders have a header, or a set of channels, most like those of this file?
 -- empty: no current file has that file_id or path, or none other can be compared with it
+-- note: Similarity: the cosine of the angle between the vectors, 1 for the same direction.
 -- param reference text: its file_id, or its path
 -- param by metadata|channels = metadata: what is compared: the vector of the whole header, or that of the channels
 -- param per sequence|file = sequence: the nearest frame of each sequence, or every file

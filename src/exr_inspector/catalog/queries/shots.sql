@@ -1,6 +1,7 @@
 -- title: Shows, sequences, shots and frames
 -- question: What is there of each show, sequence, shot or frame, how much, and is it whole?
 -- empty: there are no files
+-- note: Renders that the path template does not match are in the row without names.
 -- param level show|sequence|shot|frame = shot: what one row stands for
 -- param template template =: where show, sequence and shot stand in a path; the setting path_template when it is empty
 -- param path text = *: only files whose path this shell pattern matches

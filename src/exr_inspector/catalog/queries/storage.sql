@@ -1,6 +1,7 @@
 -- title: Storage by show and layer
 -- question: Where do the bytes lie?
 -- empty: there are no files
+-- note: Renders that the path template does not match are in the row without names.
 -- param template template =: where show and layer stand in a path; the setting path_template when it is empty
 -- param path text = *: only files whose path this shell pattern matches
 WITH placed AS (

@@ -1,6 +1,7 @@
 -- title: Validation failures by policy
 -- question: Which rules of which policies are broken, and by how many files?
 -- empty: no file breaks a rule, or none was validated
+-- note: The share is that of the files that were validated.
 -- param severity list = error,warning: the severities that count
 -- param path text = *: only files whose path this shell pattern matches
 WITH current AS (

@@ -1,6 +1,7 @@
 -- title: Validation failures by shot
 -- question: Which shots break the rules, and which rule most often?
 -- empty: no file was validated
+-- note: The share is that of the files of the shot that were validated.
 -- param severity list = error,warning: the severities that count
 -- param template template =: where the shot stands in a path; the setting path_template when it is empty
 -- param path text = *: only files whose path this shell pattern matches
