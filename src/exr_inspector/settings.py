@@ -26,6 +26,9 @@ class Settings(BaseSettings):
         "{show}/{sequence:sq*}/{shot:sh*}/{task}[/{layer}]/**",
         description="Where show, shot and layer stand in a path, for reports.",
     )
+    query_memory_mb: int = Field(
+        128, ge=64, description="Memory of a query on a VAST catalog, in MB, above which rows are moved to disk."
+    )
     roots: str = Field("", description="Folders, apart by colons, outside of which the function reads no local file.")
     deadline_s: float = Field(30.0, gt=0, description="Seconds in which an invocation of the function ends.")
     max_header_bytes: int = Field(256 << 20, ge=1024, description="Largest header that is read.")

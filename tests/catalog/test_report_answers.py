@@ -115,7 +115,7 @@ def test_channel_composition(catalog):
     assert found(has="X") == []
     assert found(has="r") == []
     (row,) = ask(catalog, "channel-composition", has="Z")
-    assert (row["parts"], row["channels"], row["channel_names"]) == (2, 4, "B G R Z")
+    assert (row["parts"], row["channels"], row["half"], row["float"], row["uint"]) == (2, 4, 4, 0, 0)
 
 
 def test_multi_layer(catalog):

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exr_inspector.catalog import streamed_sql
 from exr_inspector.catalog.duckdb_sql import sql_type
 from exr_inspector.catalog.persist_rows import with_persist_columns
 from exr_inspector.catalog.rows import from_inspections
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.catalog.streamed_sql import Condition, Scan, run
 from exr_inspector.errors import QueryError
+from exr_inspector.settings import settings as exr_settings
 
 from .exr_bytes import attribute, inspection, text
 
@@ -326,6 +326,16 @@ def test_what_the_server_raises_is_not_hidden():
         run("SELECT file_id FROM files", None, fetch)
 
 
+def test_a_query_that_needs_more_memory_names_the_setting():
+    def fetch(scan):
+        for page in range(20):
+            texts = pa.array([f"{page}-{row}-{'x' * 1000}" for row in range(10_000)])
+            yield pa.record_batch([texts], names=["value_text"])
+
+    with pytest.raises(QueryError, match="EXR_INSPECTOR_QUERY_MEMORY_MB"):
+        run("SELECT len(list(value_text)) FROM attributes", None, fetch)
+
+
 @pytest.mark.slow
 def test_memory_is_bounded():
     """A million rows, far larger than the limit, grow the process by less than twice that."""
@@ -350,4 +360,4 @@ assert result.to_pylist()[0]["count_star()"] == 1_000_000
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
 """
     grown = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
-    assert int(grown) < 2 * int(streamed_sql.MEMORY_LIMIT.removesuffix("MB"))
+    assert int(grown) < 2 * exr_settings().query_memory_mb

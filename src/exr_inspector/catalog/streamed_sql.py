@@ -21,11 +21,11 @@ import duckdb
 import pyarrow as pa
 
 from ..errors import QueryError
+from ..settings import settings
 from .duckdb_errors import as_query_error
 from .duckdb_sql import sql_type
 from .schema import TABLES, TIME
 
-MEMORY_LIMIT = "128MB"  # above it, DuckDB moves rows to a temporary file
 _THREADS = 2  # each needs some of the memory; what takes the time is fetching
 
 # These would conclude from empty tables that there is nothing to read, or hide a list of values in a join.
@@ -83,7 +83,7 @@ def _database() -> Iterator[duckdb.DuckDBPyConnection]:
     with tempfile.TemporaryDirectory(prefix="exr-inspector-") as folder:
         config = {
             "python_enable_replacements": False,
-            "memory_limit": MEMORY_LIMIT,
+            "memory_limit": f"{settings().query_memory_mb}MB",
             "threads": _THREADS,
             "temp_directory": folder,
         }
@@ -103,6 +103,11 @@ def _database() -> Iterator[duckdb.DuckDBPyConnection]:
 def _query_errors() -> Iterator[None]:
     try:
         yield
+    except duckdb.OutOfMemoryException as problem:
+        raise QueryError(
+            f"the query needs more memory than {settings().query_memory_mb} MB, even with what can be moved to disk; "
+            "set EXR_INSPECTOR_QUERY_MEMORY_MB to more"
+        ) from problem
     except duckdb.Error as problem:
         raise as_query_error(problem, Path()) from problem
 

@@ -8,7 +8,7 @@ WITH versions AS (
     SELECT
         -- The same for all versions of a render: v003 becomes v#, in folders and in the file's name.
         regexp_replace(coalesce(sequence, file_path_normalized), '([/_.-][vV])[0-9]+', '\1#', 'g') AS render,
-        regexp_extract(file_path_normalized, '[/_.-][vV]([0-9]{1,9})', 1)::INTEGER AS version,
+        try_cast(regexp_extract(file_path_normalized, '[/_.-][vV]([0-9]{1,9})', 1) AS BIGINT) AS version,
         file_path_normalized,
         is_current AND deleted_at IS NULL AS is_there,
         size_bytes,
