@@ -64,6 +64,14 @@ def test_an_empty_catalog_has_no_rows(catalog, name):
     assert ask(catalog, name, **needed) == []
 
 
+@pytest.mark.parametrize("name", named_queries())
+def test_an_empty_list_is_a_list(new_catalog, name):
+    given = {
+        p.name: "" if p.kind == "list" else "x" for p in named_query(name).parameters if p.kind in ("list", "text")
+    }
+    assert ask(new_catalog(), name, **given) == []
+
+
 def test_renders_like(catalog):
     arnold = [text("arnold/version", "Arnold 7"), text("arnold/color_space", "ACEScg")]
     same = [exr(f"{SHOT}/a.{n}.exr", w.part(extra=arnold)) for n in (1, 2)]
@@ -356,6 +364,8 @@ def test_coverage(catalog):
         ("RenderTime", "12.5", 12.5),
         ("husk:render_stats", '{"rendertime":117.57,"peakmem":1}', 117.57),
         ("RenderTime", "a while", None),
+        ("RenderTime", "inf", None),
+        ("RenderTime", "-5", None),
         ("RenderTime", "", None),
     ],
 )

@@ -15,18 +15,18 @@ WITH current AS (
 named AS (
     SELECT file_id, attr_name, trim(coalesce(value_text, value_json)) AS value
     FROM attributes
-    WHERE list_contains($camera || $artist || $render_time, attr_name)
+    WHERE list_contains($camera::VARCHAR[] || $artist::VARCHAR[] || $render_time::VARCHAR[], attr_name)
       AND trim(coalesce(value_text, value_json)) <> ''
 ),
 picked AS (  -- of several attributes the one that stands first in its list
     SELECT
         file_id,
-        arg_min(value, (list_position($camera, attr_name), value))
-            FILTER (WHERE list_contains($camera, attr_name)) AS camera,
-        arg_min(value, (list_position($artist, attr_name), value))
-            FILTER (WHERE list_contains($artist, attr_name)) AS artist,
-        arg_min(value, (list_position($render_time, attr_name), value))
-            FILTER (WHERE list_contains($render_time, attr_name)) AS render_time
+        arg_min(value, (list_position($camera::VARCHAR[], attr_name), value))
+            FILTER (WHERE list_contains($camera::VARCHAR[], attr_name)) AS camera,
+        arg_min(value, (list_position($artist::VARCHAR[], attr_name), value))
+            FILTER (WHERE list_contains($artist::VARCHAR[], attr_name)) AS artist,
+        arg_min(value, (list_position($render_time::VARCHAR[], attr_name), value))
+            FILTER (WHERE list_contains($render_time::VARCHAR[], attr_name)) AS render_time
     FROM named
     GROUP BY file_id
 ),
@@ -72,7 +72,7 @@ totals AS (
         round(sum(s.render_seconds) / 3600, 4) AS total_hours
     FROM current AS c
     LEFT JOIN picked AS p USING (file_id)
-    LEFT JOIN seconds AS s USING (file_id)
+    LEFT JOIN seconds AS s ON s.file_id = c.file_id AND s.render_seconds BETWEEN 0 AND 1e9  -- a text can say anything
     LEFT JOIN programs AS g USING (file_id)
     GROUP BY c.render
 )

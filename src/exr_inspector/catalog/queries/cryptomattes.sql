@@ -14,7 +14,7 @@ WITH fields AS (  -- cryptomatte/KEY/FIELD
         size_bytes,
         truncated
     FROM attributes
-    WHERE starts_with(attr_name, 'cryptomatte/')
+    WHERE attr_name LIKE 'cryptomatte/%'
 ),
 mattes AS (
     SELECT
@@ -35,8 +35,8 @@ counted AS (
         CASE
             -- A cell holds the first part of a long manifest: its names are counted, and the rest presumed alike.
             WHEN is_cut THEN round(
-                len(regexp_extract_all(manifest, '" *: *"[0-9A-Fa-f]{8}"')) * manifest_bytes / nullif(strlen(manifest), 0)
-            )::BIGINT
+                len(regexp_extract_all(manifest, '" *: *"[0-9A-Fa-f]{8}"'))
+                * manifest_bytes / nullif(strlen(manifest), 0))::BIGINT
             WHEN json_valid(manifest) THEN
                 CASE json_type(manifest) WHEN 'OBJECT' THEN len(list_distinct(json_keys(manifest))) END
         END AS objects

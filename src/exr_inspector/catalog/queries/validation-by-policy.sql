@@ -25,6 +25,6 @@ SELECT
     min(v.message) AS example
 FROM validation_results AS v
 JOIN current AS c USING (file_id)
-WHERE list_contains($severity, v.severity)
+WHERE list_contains($severity::VARCHAR[], v.severity)
 GROUP BY ALL
 ORDER BY files DESC, findings DESC, policy, version, rule, v.severity

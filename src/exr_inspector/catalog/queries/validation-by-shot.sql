@@ -18,7 +18,7 @@ WITH current AS (
 findings AS (
     SELECT file_id, rule_id, count(*) AS times
     FROM validation_results
-    WHERE list_contains($severity, severity)
+    WHERE list_contains($severity::VARCHAR[], severity)
     GROUP BY ALL
 ),
 rules AS (
