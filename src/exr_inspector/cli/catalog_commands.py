@@ -193,16 +193,19 @@ def verify(catalog: Catalog = None) -> int:
 def demo(
     folder: Annotated[str, typer.Argument(help="Where the show and its catalog go.")] = "demo",
 ) -> None:
-    """Make a small show with real damage in it, ingest it, and say what is wrong with it."""
+    """Make a small show with real damage in it, ingest it, and ask what is wrong, what is alike and what it takes."""
+    import os
     import shutil
     import sys
     from pathlib import Path
 
+    from ..catalog.named_queries import named_query
     from ..demo import make_show
     from ..ingest import ingest as ingest_files
     from ..reports import sequence_reports
+    from ..similar import similar, subject
     from .output import data_stream, print_to
-    from .tables import sequence_lines
+    from .tables import report_lines, sequence_lines, similar_lines
 
     root = Path(folder)
     catalog_path = root / "catalog.duckdb"
@@ -221,9 +224,21 @@ def demo(
     with data_stream(None) as stream:
         for report in reports:
             print_to(stream, *sequence_lines(report))
+    beauty, storage = os.fspath(next(path for path in paths if "_beauty_" in path.name)), named_query("storage")
+    with open_catalog(f"duckdb:{catalog_path}", read_only=True) as opened:
+        alike = similar(opened, subject(opened, beauty), k=3, per_sequence=True)
+        lines, width = report_lines(storage.run(opened, {}))
+    typer.echo(f"\nWhat else is like {beauty}?  (similar --per-sequence)")
+    with data_stream(None) as stream:
+        print_to(stream, *similar_lines(alike))
+    typer.echo(f"\n{storage.question}  (report storage)")
+    with data_stream(None) as stream:
+        print_to(stream, *lines, wide=True, least=width)
     program = "exr-inspector" if shutil.which("exr-inspector") else sys.argv[0]
     typer.echo(f"""
 Next, try:
   {program} inspect {paths[0]}
   {program} sequences --catalog duckdb:{catalog_path}
+  {program} odd --catalog duckdb:{catalog_path}
+  {program} report shots --catalog duckdb:{catalog_path}
   {program} query "SELECT compression, count(*) FROM parts GROUP BY 1" --catalog duckdb:{catalog_path}""")  # noqa: S608

@@ -209,6 +209,8 @@ def _predicate(conditions: Iterable[Condition]) -> Any:
             if sum(map(_literal_bytes, value)) > _NAMES_BYTES:
                 continue
             term = column.isin(list(value))
+        elif condition.operator == "starts_with":
+            term = column.startswith(value)
         else:
             term = _COMPARISONS[condition.operator](column, value)
         predicate = term if predicate is None else predicate & term
