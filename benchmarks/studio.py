@@ -296,7 +296,7 @@ def corpus(split: str, seed: int) -> list[Render]:
                 task = rng.choice(TASKS)
                 first = replace(shot, task=task)
                 found += _sequence(recipe, first, f"{seed}", rng)
-                if rng.random() < 0.6:
+                if recipe.renderer is not ARRI and rng.random() < 0.6:  # a take is shot once
                     drifted = recipe
                     if rng.random() < 0.5:
                         drifted = changed(recipe, rng.choice(("compression", "version", "AOV added", "setting")), rng) or recipe

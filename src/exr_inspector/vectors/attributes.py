@@ -38,8 +38,13 @@ _FRAME_IN_PATH = re.compile(r"(?<=[._])-?[0-9]{3,8}(?=\.[A-Za-z][A-Za-z0-9]{1,4}
 _FRAME_OPTION = re.compile(r"(?<!\S)(?:-f|-s|-e|--?frame\S*|--?start|--?end)[ =]+-?\d+(?:[-:,]\d+)*")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9\x80-\U0010ffff]+(?:[_-][A-Za-z0-9\x80-\U0010ffff]+)+")
 _RUN = re.compile(r"[A-Za-z0-9\x80-\U0010ffff]+")
+_ASSET_VERSION = re.compile(r"[vV]?[0-9]{1,4}")  # of a scene or a publish; programs have dots in theirs
 _LETTERS_AND_DIGITS = re.compile(r"(?=.*[0-9])(?=.*[^0-9])")
 _MOST_WORDS = 48  # of one text
+
+
+# Weights of values under names that do not tell what they are: some of them are noise that changes with the frame.
+_UNKNOWN_SETTING, _FAMILY_SETTING, _UNTRUSTED = 0.15, 0.8, 0.15
 
 
 class AttributeTokens(NamedTuple):
@@ -89,9 +94,15 @@ def kind_of(attr_name: str, attr_type: str) -> Kind | None:
         is_software=is_software,
         is_colour=is_colour,
         is_origin=not words.ORIGIN.isdisjoint(vocabulary),
-        setting_weight=0.4 if words.SETTINGS.isdisjoint(vocabulary) else 1.0,
+        setting_weight=_setting_weight(vocabulary, prefix.group() if prefix else ""),
         name=name,
     )
+
+
+def _setting_weight(vocabulary: frozenset[str], prefix: str) -> float:
+    if not words.SETTINGS.isdisjoint(vocabulary):
+        return 1.0
+    return _FAMILY_SETTING if prefix in words.FAMILIES else _UNKNOWN_SETTING
 
 
 def tokens_of(kind: Kind, value: Any) -> AttributeTokens:
@@ -114,7 +125,7 @@ def tokens_of(kind: Kind, value: Any) -> AttributeTokens:
 def _text_tokens(kind: Kind, text: str) -> tuple[list[Token], tuple[Token, ...]]:
     if not text:
         return [], ()
-    if kind.is_software:
+    if kind.is_software and not _ASSET_VERSION.fullmatch(text):
         return _software_tokens(kind, text), ()
     if kind.is_colour:
         return _colour_text(text), ()
@@ -128,7 +139,7 @@ def _text_tokens(kind: Kind, text: str) -> tuple[list[Token], tuple[Token, ...]]
     if len(text) <= 60 and not is_path:
         weight = kind.setting_weight * (0.4 if kind.is_origin else 1.0)
         once.append(_token("settings", f"{kind.name}={text.lower()}", weight))
-    return once, _origin_tokens(text, 1.0 if is_path or kind.is_origin else 0.4)
+    return once, _origin_tokens(text, 1.0 if is_path or kind.is_origin else _UNTRUSTED)
 
 
 def _as_number(text: str) -> float | None:

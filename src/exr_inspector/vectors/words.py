@@ -35,6 +35,12 @@ SETTINGS = frozenset(
     "solver spp threshold total type variance width".split()
 )
 
+# Prefixes of programs: what they write of their own is no noise of a studio's pipeline.
+FAMILIES = frozenset(
+    "arnold vrayinfo rs cycles husk karma unreal corona octane nuke input ri rman prman com moonray clarisse redshift "
+    "renderman mantra exif oiio cryptomatte openexr".split()
+)
+
 
 @lru_cache(maxsize=8192)
 def words_of(name: str) -> tuple[str, ...]:
@@ -61,7 +67,7 @@ _LOOKS_VOLATILE = re.compile(
     r"\d{1,2}:\d\d(?::\d\d)?"  # a clock
     r"|\d{4}[-/.:]\d\d[-/.:]\d\d"  # a date
     r"|\d{4}/[A-Z][a-z]{2}/\d\d"
-    r"|\b\d+(?:\.\d+)?\s?(?:ms|s|sec|seconds|m|min|h|hours|KB|MB|GB|KiB|MiB|GiB|%)(?![A-Za-z0-9])"  # a duration, a size
+    r"|\b\d+(?:\.\d+)?\s?(?:ms|s|sec|seconds|m|min|h|hours|KB|MB|GB|KiB|MiB|GiB|[MG]Hz|%)(?![A-Za-z0-9])"  # a duration, a size
     r"|\b(?=[0-9a-fA-F]*\d)(?=[0-9a-fA-F]*[a-fA-F])[0-9a-fA-F]{7,}\b"  # a hash
     r"|^[^A-Za-z]*\d{7,}[^A-Za-z]*$"  # a counter
 )
