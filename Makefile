@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 export EXR_CORPUS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint format docs clean
+.PHONY: help demo pipeline function-package test test-fast lint format docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 20
@@ -21,6 +21,15 @@ $(STAMP): pyproject.toml
 
 demo: $(STAMP)  ## make a small show, ingest it, and say what is wrong with it
 	$(VENV)/bin/exr-inspector demo
+
+pipeline: $(STAMP)  ## upload, event, function, database: the whole path on this machine
+	$(VENV)/bin/python -m tests.pipeline
+
+function-package: $(STAMP)  ## the function's folder with the product as a wheel: what `vastde functions build` packs
+	rm -rf dist/function && mkdir -p dist/function
+	cp functions/exr_inspector/*.py dist/function
+	$(VENV)/bin/python -m pip wheel -q --disable-pip-version-check --no-deps -w dist/function .
+	cd dist/function && sed "s#^exr-inspector#./$$(ls *.whl)#" ../../functions/exr_inspector/requirements.txt > requirements.txt
 
 test: lint  ## everything CI runs: lint, types, all tests
 	$(VENV)/bin/python -m pytest -n auto
@@ -41,4 +50,4 @@ docs: $(STAMP)  ## regenerate the generated parts of the docs
 	$(VENV)/bin/python -m tests.docs
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) demo dist build
+	rm -rf $(VENV) .venv-sdk-tests demo dist build

@@ -11,7 +11,7 @@ from exr_inspector.catalog import schema
 from exr_inspector.cli.main import app
 from exr_inspector.exr.attributes import DECODERS
 from exr_inspector.exr.codes import FORMAT_ERRORS, PROBLEMS
-from exr_inspector.settings import Settings, VastSettings
+from exr_inspector.settings import FunctionSettings, S3Settings, Settings, VastSettings
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "REFERENCE.md"
 
@@ -38,10 +38,11 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "| variable | default | |"
     yield "|---|---|---|"
-    for kind in (Settings, VastSettings):
+    for kind in (Settings, FunctionSettings, VastSettings, S3Settings):
         for name, field in kind.model_fields.items():
             default = f"`{field.default}`" if str(field.default) else ""
-            yield f"| `{kind.model_config['env_prefix']}{name.upper()}` | {default} | {field.description} |"
+            variable = field.validation_alias or f"{kind.model_config['env_prefix']}{name.upper()}"
+            yield f"| `{variable}` | {default} | {field.description} |"
     yield ""
     yield "## Codes"
     yield ""

@@ -124,9 +124,9 @@ def test_a_folder_named_like_a_file_is_a_folder():
 
 def test_what_is_not_there_says_so():
     """And so does a scheme that nobody reads."""
-    missing, remote = discover(["missing.exr", "s3://bucket/key.exr"])
+    missing, remote = discover(["missing.exr", "gs://bucket/key.exr"])
     assert isinstance(missing, SourceNotFoundError)
-    assert str(remote) == "s3://bucket/key.exr: s3:// is not supported; give a path or a file:// URI"
+    assert str(remote) == "gs://bucket/key.exr: gs:// is not supported; give a path, file:// or s3:// URI"
 
 
 def test_an_unreadable_folder_is_an_error_in_its_place():

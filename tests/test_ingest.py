@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from exr_inspector import vectors
-from exr_inspector.catalog import open_catalog
+from exr_inspector.catalog import OPEN_ERRORS, open_catalog
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.cli.main import main
 from exr_inspector.ingest import IngestOptions, ingest
@@ -106,7 +106,7 @@ def test_a_file_that_was_touched_back_is_known():
 
 
 def test_a_bad_file_stops_no_other_and_is_not_read_again():
-    """It is told again, as unchanged, until it changes; then its error is gone."""
+    """It is told again, as unchanged, until it changes; then its error is history."""
     make("show/a.exr", "show/c.exr")
     make("show/b.exr", data=b"\x89PNG\r\n\x1a\n" + bytes(len(GOOD) - 8))
     make("show/d.exr", data=b"")
@@ -123,7 +123,9 @@ def test_a_bad_file_stops_no_other_and_is_not_read_again():
     make("show/b.exr", "show/d.exr")
     os.utime("show/b.exr", (2_000_000_000, 2_000_000_000))
     assert run().inserted == 2
-    assert rows("SELECT count(*) FROM ingest_errors") == [(0,)]
+    assert rows(f"SELECT count(*) FROM ingest_errors WHERE {OPEN_ERRORS}") == [(0,)]
+    assert rows("SELECT count(*) FROM ingest_errors") == [(2,)]
+    assert run().failures == []
 
 
 def test_a_file_without_vectors_stops_no_other(monkeypatch):

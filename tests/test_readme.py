@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,10 +54,21 @@ def test_the_python_example_runs(studio):
 
 def test_the_output_of_the_demo_is_real(tmp_path, monkeypatch, capfd):
     """What the first screen shows is what `make demo` prints."""
-    (shown,) = (block for _, block in BLOCKS if block.startswith("$ make demo"))
     monkeypatch.chdir(tmp_path)
     assert main(["demo"]) == 0
     printed = capfd.readouterr()
-    lines = {line for line in (printed.out + printed.err).splitlines() if line}
-    for line in shown.splitlines()[1:]:
-        assert not line or line in lines
+    assert_shown("make demo", printed.out + printed.err)
+
+
+@pytest.mark.slow
+def test_the_output_of_the_pipeline_is_real():
+    """What is shown of `make pipeline` is what it prints."""
+    done = subprocess.run([sys.executable, "-m", "tests.pipeline"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert_shown("make pipeline", done.stdout)
+
+
+def assert_shown(command, printed):
+    """Every line of the block of a command is a line of what it printed."""
+    (shown,) = (block for _, block in BLOCKS if block.startswith(f"$ {command}\n"))
+    assert set(filter(None, shown.splitlines()[1:])) <= set(printed.splitlines())

@@ -1,11 +1,12 @@
-"""Which files to look at: paths and folders in, files with their stamps out."""
+"""Which files to look at: paths, folders and s3:// URIs in, files with their stamps out."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from .errors import NotAFileError, SourceError, SourceNotFoundError
 from .identity import normalize_path
@@ -23,20 +24,30 @@ class Found:
     size_bytes: int
     mtime: datetime
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether it lies in an object store."""
+        return not self.uri.startswith("file://")
+
 
 def discover(paths: Iterable[str], *, recursive: bool = True) -> Iterator[Found | SourceError]:
-    """The files that `paths` name, in a fixed order: each file as it is, each folder's *.exr files.
+    """The files that `paths` name, in a fixed order: each file as it is, each folder's or key prefix's *.exr files.
 
     Folders are entered depth first with `recursive`; symbolic links to files are followed, to folders not. A file comes
     once, however often and through whichever of the paths it is named. What cannot be looked at comes as a SourceError
     in its place. Memory grows with the folders and with the files that are named, not with those inside folders.
     """
+    paths = list(paths)
     folders: set[str] = set()
     named: set[str] = set()
-    for path in paths:
+    for number, path in enumerate(paths):
         local = path[7:] if path.startswith("file://") else path
-        if "://" in local:
-            yield SourceError(path, f"{local.partition('://')[0]}:// is not supported; give a path or a file:// URI")
+        scheme, mark, _ = local.partition("://")
+        if mark and scheme.lower() == "s3":
+            if not _is_listed_elsewhere(number, paths, recursive):
+                yield from _in_store(local, recursive)
+        elif mark:
+            yield SourceError(path, f"{scheme}:// is not supported; give a path, file:// or s3:// URI")
         elif os.path.isdir(local):
             for item in _in_folder(local, recursive, folders):
                 if not named or not isinstance(item, Found) or item.uri not in named:
@@ -71,6 +82,45 @@ def _in_folder(folder: str, recursive: bool, entered: set[str]) -> Iterator[Foun
                 yield _stamp(entry.path, entry, uri)
         except OSError as problem:
             yield SourceError(entry.path, problem.strerror or str(problem))
+
+
+def _is_listed_elsewhere(number: int, paths: Sequence[str], recursive: bool) -> bool:
+    """Whether a store's path is named before, or lies below another one."""
+    places = [path.rstrip("/") for path in paths]
+    place = places[number]
+    if place in places[:number]:
+        return True
+    folder = place.rpartition("/")[0]
+    return any((place.startswith(f"{other}/") if recursive else folder == other) for other in places)
+
+
+def _in_store(uri: str, recursive: bool) -> Iterator[Found | SourceError]:
+    """The object that a URI names, or what lies below it."""
+    from .object_store import list_objects, object_facts
+
+    looks_like_file = uri.lower().endswith(EXTENSION)
+    found = False
+    try:
+        if looks_like_file:
+            try:
+                yield _object(uri, object_facts(uri))
+                return
+            except SourceNotFoundError:
+                pass
+        for place, facts in list_objects(uri, recursive=recursive):
+            found = True
+            if place.lower().endswith(EXTENSION):
+                yield _object(place, facts)
+        if not found and uri.partition("://")[2].strip("/").count("/"):
+            yield SourceNotFoundError(uri, "no object has this name or lies below it")
+    except SourceError as problem:
+        yield problem
+
+
+def _object(uri: str, facts: Any) -> Found:
+    from .object_store import whole_seconds
+
+    return Found(uri, normalize_path(uri), facts["size"], whole_seconds(facts["last_modified"]))
 
 
 def _stamp(path: str, entry: os.DirEntry[str] | None = None, folder_uri: str = "") -> Found | SourceError:

@@ -6,6 +6,11 @@
         SourceNotFoundError   … there is nothing at that place
         NotAFileError         … a directory, FIFO, socket or device
         SourceChangedError    … the file changed while it was read
+        SourceConnectionError … the object store does not answer, or not in time
+        SourceDeniedError     … the object store does not let these credentials in
+        SourceRefusedError    … the place is not one that may be read from here
+      EventError              an event that names no file in any way that is known
+      RedeliveryError         an event has to be delivered again
       CatalogError            the database refused or failed
         CatalogLockedError    … another process writes to the DuckDB file
         CatalogSchemaError    … its tables are not the ones this version knows
@@ -52,6 +57,7 @@ class SourceError(ExrInspectorError):
 
     category = "source"
     code: ClassVar[str] = "unreadable"
+    lasting: ClassVar[bool] = True  # it tells something of the file itself, which a catalog should remember
 
     def __init__(self, place: str, reason: str) -> None:
         super().__init__(place, reason)
@@ -80,6 +86,62 @@ class SourceChangedError(SourceError):
 
     retryable = True
     code = "changed"
+    lasting = False
+
+
+class SourceConnectionError(SourceError):
+    """The object store cannot be reached, fails, or does not answer in time; it was tried more than once."""
+
+    category = "connection"
+    retryable = True
+    code = "unreachable"
+    lasting = False
+
+
+class SourceStoreError(SourceError):
+    """The object store gives an answer that says nothing of the object: its configuration is to be looked at."""
+
+    code = "store"
+    lasting = False
+
+
+class SourceDeniedError(SourceError):
+    """The object store does not let these credentials read the object."""
+
+    category = "authentication"
+    code = "denied"
+    lasting = False
+
+
+class SourceRefusedError(SourceError):
+    """The place lies outside of what may be read from here."""
+
+    category = "not_allowed"
+    code = "not_allowed"
+    lasting = False
+
+
+class EventError(ExrInspectorError):
+    """An event that cannot be understood, or that asks for what cannot be. Never says what was in it."""
+
+    category = "event"
+
+
+class RedeliveryError(ExrInspectorError):
+    """An event that another delivery may serve; leaves the handler so that the platform delivers it again.
+
+    `result` is what the handler would have returned.
+    """
+
+    category = "redelivery"
+    retryable = True
+
+    def __init__(self, message: str, result: object = None) -> None:
+        super().__init__(message, result)
+        self.message, self.result = message, result
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class CatalogError(ExrInspectorError):

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -21,9 +21,9 @@ from multiprocessing.connection import wait
 from types import FrameType
 
 from .catalog import Catalog, FileStamp, IngestError
-from .catalog.rows import RowBatch, from_inspections
+from .catalog.rows import RowBatch, from_embeddable
 from .discover import Found, discover
-from .errors import EmbeddingError, ExrFormatError, SourceError
+from .errors import ExrFormatError, SourceError
 from .exr import Limits
 from .identity import normalize_path
 from .inspection import Inspection
@@ -34,6 +34,8 @@ _FILES_WORTH_A_POOL = 200
 _FILES_PER_TASK = 128
 _SECONDS_PER_BATCH = 2.0  # on a slow disk, what was read is persisted and told before a batch is full
 _STAMPS_PER_LOOKUP = 2000
+# Requests to an object store that one process has under way: it waits for each longer than it works on the answer.
+_REQUESTS_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +101,13 @@ def ingest(
     """
     summary = IngestSummary()
     catalog.ensure_schema()
-    odd_uris: set[str] = set()
-    todo = _changed(paths, catalog, options.rescan, summary, odd_uris, progress)
+    there: set[str] = set()
+    todo = _changed(paths, catalog, options.rescan, summary, there, progress)
     with closing(_inspected(todo, options)) as tasks:  # workers end before an error leaves
         for batch in _batches(tasks, options.batch_files):
             _persist(catalog, batch, summary)
             progress(summary)
-    _look_for_vanished(paths, catalog, options.prune, odd_uris, summary)
+    _look_for_vanished(paths, catalog, options.prune, there, summary)
     return summary
 
 
@@ -114,15 +116,18 @@ def _changed(
     catalog: Catalog,
     rescan: bool,
     summary: IngestSummary,
-    odd_uris: set[str],
+    there: set[str],
     progress: Callable[[IngestSummary], None],
 ) -> Iterator[Found | Failure]:
-    """The files to look at; counts the unchanged ones, and repeats what was wrong with those."""
+    """The files to look at; counts the unchanged ones, and repeats what was wrong with those.
+
+    `there` gets the URIs of found files which the file system cannot be asked for: objects, and odd names.
+    """
     found = discover(paths)
     while some := list(islice(found, _STAMPS_PER_LOOKUP)):
         files = [item for item in some if isinstance(item, Found)]
         summary.found += len(files)
-        odd_uris.update(file.uri for file in files if _is_odd(file))
+        there.update(file.uri for file in files if file.is_remote or _is_odd(file))
         stamps = [FileStamp(file_path_normalized=f.uri, size_bytes=f.size_bytes, mtime=f.mtime) for f in files]
         seen = {} if rescan else catalog.seen(stamps)
         for item in some:
@@ -199,27 +204,34 @@ def _end_with_parent() -> None:
 
 
 def _inspect_task(task: Sequence[Found | Failure], options: IngestOptions) -> _Inspected:
-    inspections: list[Inspection] = []
-    failures: list[Failure] = []
-    for item in task:
-        if isinstance(item, Failure):
-            failures.append(item)
-            continue
-        try:
-            inspections.append(inspect(item.path, limits=options.limits))
-        except ExrFormatError as error:
-            failures.append(_failure(item, error.code, error.message, error.offset))
-        except SourceError as error:
-            failures.append(_failure(item, error.code, error.reason, None))
-    while True:
-        try:
-            rows = from_inspections(inspections, cell_limit=options.cell_limit, vectors=options.vectors)
-            break
-        except EmbeddingError as error:  # one bad file never stops the others
-            (item,) = {item for item in task if isinstance(item, Found) and item.uri == error.place}
-            failures.append(_failure(item, error.category, error.reason, None))
-            inspections = [i for i in inspections if i.file.file_path_normalized != error.place]
-    return _Inspected(rows=rows, completeness=Counter(i.completeness for i in inspections), failures=failures)
+    looked: list[Inspection | Failure]
+    if any(isinstance(item, Found) and item.is_remote for item in task):
+        with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as threads:
+            looked = list(threads.map(lambda item: _look(item, options.limits), task))
+    else:
+        looked = [_look(item, options.limits) for item in task]
+    inspections = [item for item in looked if isinstance(item, Inspection)]
+    failures = [item for item in looked if isinstance(item, Failure)]
+    rows, unembeddable = from_embeddable(inspections, cell_limit=options.cell_limit, vectors=options.vectors)
+    for error in unembeddable:  # one bad file never stops the others
+        (item,) = {item for item in task if isinstance(item, Found) and item.uri == error.place}
+        failures.append(_failure(item, error.category, error.reason, None))
+    left_out = {error.place for error in unembeddable}
+    completeness = Counter(i.completeness for i in inspections if i.file.file_path_normalized not in left_out)
+    return _Inspected(rows=rows, completeness=completeness, failures=failures)
+
+
+def _look(item: Found | Failure, limits: Limits) -> Inspection | Failure:
+    if isinstance(item, Failure):
+        return item
+    try:
+        return inspect(item.path, limits=limits)
+    except ExrFormatError as error:
+        return _failure(item, error.code, error.message, error.offset)
+    except SourceError as error:
+        if not error.lasting:
+            return Failure(item.path, error.reason)
+        return _failure(item, error.code, error.reason, None)
 
 
 def _failure(item: Found, code: str, message: str, offset: int | None) -> Failure:
@@ -264,15 +276,19 @@ def _persist(catalog: Catalog, batch: list[_Inspected], summary: IngestSummary) 
 
 
 def _look_for_vanished(
-    paths: Iterable[str], catalog: Catalog, prune: bool, odd_uris: set[str], summary: IngestSummary
+    paths: Iterable[str], catalog: Catalog, prune: bool, there: set[str], summary: IngestSummary
 ) -> None:
     """Files of the catalog below `paths` that are no longer there; marked deleted with `prune`.
+
+    Objects are there when this run listed them, files with odd names when it found them. Below a path that could not be
+    listed to its end nothing counts as vanished.
 
     Where nothing at all is left below a path, a disk is not mounted more likely than that everything was deleted: there
     nothing is marked.
     """
+    failed = {normalize_path(failure.path) for failure in summary.failures}
     for place in _apart(normalize_path(path) for path in paths):
-        if os.path.isfile(place.removeprefix("file://")):
+        if place in failed or os.path.isfile(place.removeprefix("file://")):
             continue
         inside = place.removesuffix("/") + "/"
         gone: list[str] = []
@@ -281,7 +297,7 @@ def _look_for_vanished(
             for uri in uris:
                 if uri != place and not uri.startswith(inside):
                     continue
-                if uri in odd_uris or not _is_gone(uri):
+                if uri in there or not _is_gone(uri):
                     left += 1
                 else:
                     gone.append(uri)
@@ -300,7 +316,12 @@ def _apart(places: Iterable[str]) -> Iterator[str]:
 
 
 def _is_gone(uri: str) -> bool:
-    """Whether nothing is there. A folder that may not be entered or a disk that does not answer says nothing."""
+    """Whether nothing is there: an object is gone when it was not listed, a file when its folder says so.
+
+    A folder that may not be entered or a disk that does not answer says nothing.
+    """
+    if not uri.startswith("file://"):
+        return True
     try:
         os.lstat(uri.removeprefix("file://"))
     except (FileNotFoundError, NotADirectoryError):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from . import __version__
-from .errors import ExrFormatError
+from .errors import ExrFormatError, SourceChangedError
 from .exr import (
     ChunkReport,
     Header,
@@ -26,6 +27,12 @@ from .renderer import renderer
 from .sequences import parse_name
 from .sources import ByteSource, Reader, open_source
 
+if TYPE_CHECKING:
+    from .settings import S3Access
+
+# How often a file that is replaced under the reader is read.
+_TRIES = 3
+
 # Looked up in this order.
 _SOFTWARE = (
     "software",
@@ -44,18 +51,30 @@ def inspect(
     source: str | os.PathLike[str] | bytes | ByteSource,
     *,
     limits: Limits = Limits(),  # noqa: B008 (frozen)
+    s3: S3Access | None = None,
 ) -> Inspection:
     """Everything the header of one EXR file says, and whether the file is whole.
 
-    `source` is a path, a file:// URI, the file's bytes, or any ByteSource. Windows are inclusive pixel bounds as
-    stored: width = xMax - xMin + 1. Sizes are bytes.
-    Cost: usually one read of 8 KiB, the offset table, and a few bytes for each chunk. No pixel is decoded.
+    `source` is a path, a file:// or s3:// URI, the file's bytes, or any ByteSource; `s3` is the object store, where it
+    is not the one of the environment (S3_ENDPOINT, S3_ACCESS_KEY, S3_SECRET_KEY). Windows are inclusive pixel bounds
+    as stored: width = xMax - xMin + 1. Sizes are bytes.
+    Cost: usually one read of 8 KiB, the offset table, and a few bytes for each chunk; of an object, almost always one
+    request. No pixel is decoded. An object that is replaced while it is read is read again.
 
     Raises SourceError when bytes cannot be had, ExrFormatError when they are no EXR header.
     A half-written file is no error: see `Inspection.completeness`.
     Source: "OpenEXR File Layout".
     """
-    opened = open_source(source)
+    for _ in range(_TRIES - 1):
+        try:
+            return _inspect(open_source(source, s3), limits)
+        except SourceChangedError:
+            if not isinstance(source, (str, os.PathLike)):  # it was opened elsewhere, and has to be again
+                raise
+    return _inspect(open_source(source, s3), limits)
+
+
+def _inspect(opened: ByteSource, limits: Limits) -> Inspection:
     try:
         reader = Reader(opened)
         header = fetch_header(reader, limits)
@@ -74,7 +93,7 @@ def fetch_header(reader: Reader, limits: Limits) -> Header:
             have, size = len(reader.prefix), reader.source.size_bytes
             if cut.needed > size or have >= size:
                 raise ExrFormatError(cut.code, cut.offset, _cut_message(cut, size)) from None
-            reader.grow_prefix(max(cut.needed + 4096, 2 * have))
+            reader.grow_prefix(max(cut.needed + max(4096, reader.source.prefix_bytes), 2 * have))
 
 
 def _cut_message(cut: HeaderCutError, size: int) -> str:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
 from typing import Any
 
-from .catalog import Catalog
+from .catalog import OPEN_ERRORS, Catalog
 from .sequences import display_pattern, frame_range, missing_numbers, padding, padding_changes, parse_name
 from .structure import STABLE_NAMES, is_volatile
 
@@ -18,7 +18,7 @@ _FRAMES = """
     FROM files WHERE is_current AND deleted_at IS NULL AND sequence IS NOT NULL
     ORDER BY sequence, frame_number, frame
 """
-_ERRORS = "SELECT file_path_normalized, code, message FROM ingest_errors ORDER BY file_path_normalized"
+_ERRORS = f"SELECT file_path_normalized, code, message FROM ingest_errors WHERE {OPEN_ERRORS} ORDER BY 1"  # noqa: S608
 _MISSING = "SELECT file_id, part_index, missing FROM parts WHERE missing IS NOT NULL ORDER BY file_id, part_index"
 
 

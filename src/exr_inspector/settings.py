@@ -1,10 +1,11 @@
-"""Settings, resolved once: from the environment (`EXR_INSPECTOR_…`, `VAST_DB_…`), then defaults."""
+"""Settings, resolved once: from the environment (`EXR_INSPECTOR_…`, `VAST_DB_…`, `S3_…`), then defaults."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -38,6 +39,25 @@ class Settings(BaseSettings):
         )
 
 
+class FunctionSettings(BaseSettings):
+    """What can be set for the function; the environment variables have EXR_INSPECTOR_ before the names here, too."""
+
+    model_config = SettingsConfigDict(env_prefix="EXR_INSPECTOR_", extra="ignore")
+
+    deadline_s: float = Field(30.0, gt=0, description="Seconds in which the function is done with an event, or fails.")
+    secret: str = Field("", description="Name of the secret that the function looks into; empty is all of them.")
+    roots: str = Field(
+        "", description="Folders, with : between, below which the function reads local files; events need one."
+    )
+    event_endpoints: str = Field(
+        "", description="Database endpoints, with commas between, that events may name; direct calls may name any."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least level of the lines that `function serve` logs."
+    )
+    log_format: Literal["text", "json"] = Field("text", description="Form of the lines that `function serve` logs.")
+
+
 class VastSettings(BaseSettings):
     """Where the VAST Database is; each field is the environment variable VAST_DB_ and its name in capitals."""
 
@@ -47,6 +67,10 @@ class VastSettings(BaseSettings):
     access_key: SecretStr = Field(SecretStr(""), description="Access key of the database.")
     secret_key: SecretStr = Field(SecretStr(""), description="Secret key of the database.")
     region: str = Field("us-east-1", description="Region; VAST clusters do not look at it.")
+    bucket: str = Field("", description="Bucket of the catalog, for the function.")
+    schema_name: str = Field(
+        "exr_metadata", validation_alias="VAST_DB_SCHEMA", description="Schema of the catalog, for the function."
+    )
     deadline_s: float = Field(30.0, gt=0, description="Seconds after which an operation gives up, retries included.")
     request_timeout_s: float = Field(5.0, gt=0, description="Seconds of silence after which a request has failed.")
     verify: str = Field("true", description="Check certificates: true, false, or a file of CA certificates.")
@@ -71,7 +95,7 @@ class VastConnection:
 
 def vast_connection() -> VastConnection:
     """The VAST Database of the environment. Raises SettingsError, naming the variables that are missing."""
-    values = _resolved(VastSettings)
+    values = resolved(VastSettings)
     given = {
         "ENDPOINT": values.endpoint,
         "ACCESS_KEY": values.access_key.get_secret_value(),
@@ -80,28 +104,145 @@ def vast_connection() -> VastConnection:
     missing = [f"VAST_DB_{name}" for name, value in given.items() if not value]
     if missing:
         raise SettingsError(f"a VAST catalog needs {', '.join(missing)} in the environment")
+    return vast_connection_to(values.endpoint, values.access_key, values.secret_key)
+
+
+def vast_connection_to(endpoint: str, access_key: SecretStr, secret_key: SecretStr, region: str = "") -> VastConnection:
+    """A VAST Database that is named elsewhere; how one is talked to, the environment says."""
+    values = resolved(VastSettings)
     return VastConnection(
-        endpoint=values.endpoint,
-        access_key=values.access_key,
-        secret_key=values.secret_key,
-        region=values.region,
+        endpoint=endpoint,
+        access_key=access_key,
+        secret_key=secret_key,
+        region=region or values.region,
         deadline_s=values.deadline_s,
         request_timeout_s=values.request_timeout_s,
-        verify={"true": True, "false": False}.get(values.verify.lower(), values.verify),
+        verify=_verify(values.verify),
         use_announced_endpoints=values.use_announced_endpoints,
     )
+
+
+def vast_uri() -> str:
+    """The catalog that VAST_DB_BUCKET and VAST_DB_SCHEMA name. Raises SettingsError without a bucket."""
+    values = resolved(VastSettings)
+    if not values.bucket:
+        raise SettingsError("VAST_DB_BUCKET must name the bucket of the catalog")
+    return f"vast://{values.bucket}/{values.schema_name}"
+
+
+def function_settings() -> FunctionSettings:
+    """The settings of the function. Raises SettingsError, naming the variable that cannot be used."""
+    return resolved(FunctionSettings)
+
+
+class S3Settings(BaseSettings):
+    """Where objects lie; each field is the environment variable S3_ and its name in capitals.
+
+    Without endpoint and keys here, those of AWS_… are taken; those of one family never meet those of the other.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="S3_", extra="ignore")
+
+    endpoint: str = Field("", description="URL of the object store, as https://store.example:9000; empty is AWS.")
+    access_key: SecretStr = Field(SecretStr(""), description="Access key of the store; without keys nothing is signed.")
+    secret_key: SecretStr = Field(SecretStr(""), description="Secret key of the store.")
+    region: str = Field("us-east-1", description="Region of the store.")
+    path_style: bool = Field(True, description="Address buckets as ENDPOINT/BUCKET, not as BUCKET.ENDPOINT.")
+    verify: str = Field("true", description="Check certificates: true, false, or a file of CA certificates.")
+    request_timeout_s: float = Field(5.0, gt=0, description="Seconds after which a request has failed.")
+
+
+_NO_SECRET = SecretStr("")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Access:
+    """An object store and the keys to it: a bundle, never mixed from two places."""
+
+    endpoint: str = ""  # empty is AWS
+    access_key: SecretStr = _NO_SECRET  # without keys requests are not signed
+    secret_key: SecretStr = _NO_SECRET
+    session_token: SecretStr = _NO_SECRET
+    region: str = "us-east-1"
+    path_style: bool = True
+    verify: bool | str = True  # a text is the path of a file of CA certificates
+    request_timeout_s: float = 5.0
+    ambient: bool = False  # AWS tells the keys of this machine or pod
+
+    def __post_init__(self) -> None:
+        """Raises SettingsError, which repeats neither endpoint nor keys."""
+        scheme, mark, rest = self.endpoint.partition("://")
+        if self.endpoint and (
+            not mark or scheme.lower() not in ("http", "https") or not rest.strip("/") or "@" in rest
+        ):
+            raise SettingsError(
+                "the endpoint of an object store is a URL such as https://store.example:9000, without user or password"
+            )
+        if bool(self.access_key.get_secret_value()) != bool(self.secret_key.get_secret_value()):
+            raise SettingsError("access key and secret key of an object store belong together: give both or none")
+
+    @property
+    def place(self) -> str:
+        """The endpoint, for people."""
+        return self.endpoint or f"https://s3.{self.region}.amazonaws.com"
+
+
+# What tells that AWS gives keys to this process.
+_AMBIENT = (
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+)
+
+
+def s3_access() -> S3Access:
+    """The object store that S3_… name; without endpoint and keys there, that of AWS_…. Raises SettingsError."""
+    values = resolved(S3Settings)
+    if values.endpoint or values.access_key.get_secret_value() or values.secret_key.get_secret_value():
+        return s3_access_to(values.endpoint, values.access_key, values.secret_key, values.region)
+    aws = os.environ.get
+    store = s3_access_to(
+        aws("AWS_ENDPOINT_URL_S3") or aws("AWS_ENDPOINT_URL", ""),
+        SecretStr(aws("AWS_ACCESS_KEY_ID", "")),
+        SecretStr(aws("AWS_SECRET_ACCESS_KEY", "")),
+        aws("AWS_REGION") or aws("AWS_DEFAULT_REGION", ""),
+    )
+    return replace(
+        store,
+        session_token=SecretStr(aws("AWS_SESSION_TOKEN", "")),
+        ambient=not aws("AWS_ACCESS_KEY_ID") and any(map(aws, _AMBIENT)),
+    )
+
+
+def s3_access_to(endpoint: str, access_key: SecretStr, secret_key: SecretStr, region: str = "") -> S3Access:
+    """An object store that is named elsewhere; how one is talked to, the environment says. Raises SettingsError."""
+    values = resolved(S3Settings)
+    return S3Access(
+        endpoint=endpoint,
+        access_key=access_key,
+        secret_key=secret_key,
+        region=region or values.region,
+        path_style=values.path_style,
+        verify=_verify(values.verify),
+        request_timeout_s=values.request_timeout_s,
+    )
+
+
+def _verify(text: str) -> bool | str:
+    return {"true": True, "false": False}.get(text.lower(), text)
 
 
 @cache
 def settings() -> Settings:
     """The settings of this process. Raises SettingsError, naming the variable that cannot be used."""
-    return _resolved(Settings)
+    return resolved(Settings)
 
 
 _AnySettings = TypeVar("_AnySettings", bound=BaseSettings)
 
 
-def _resolved(kind: type[_AnySettings]) -> _AnySettings:
+def resolved(kind: type[_AnySettings]) -> _AnySettings:
+    """Settings of one kind, as the environment has them now. Raises SettingsError, naming the variable."""
     try:
         return kind()
     except ValidationError as problem:

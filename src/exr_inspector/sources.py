@@ -1,4 +1,4 @@
-"""Where bytes come from: a local file, or memory. Each source answers ranges and knows its size.
+"""Where bytes come from: a local file, memory, or an object store. Each source answers ranges and knows its size.
 
 A source does no caching: `Reader` fetches a short prefix first, keeps it, and counts what is read.
 """
@@ -9,10 +9,13 @@ import os
 import stat
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from .errors import NotAFileError, SourceError, SourceNotFoundError
 from .identity import normalize_path
+
+if TYPE_CHECKING:
+    from .settings import S3Access
 
 # The median header has 437 bytes and 97 of 100 end within 8 KiB (offset table included); one page more costs nothing.
 PREFIX_BYTES = 8 << 10
@@ -30,6 +33,7 @@ class ByteSource(Protocol):
     mtime: datetime | None
     etag: str | None
     walk_chunks: bool  # whether reading a few bytes for each chunk is cheap
+    prefix_bytes: int  # how much of its beginning is best read first
 
     @property
     def uri(self) -> str:
@@ -64,6 +68,7 @@ class LocalSource:
             os.close(self._fd)
             raise NotAFileError(given, f"not a file but a {_kind(facts.st_mode)}")
         self.size_bytes = facts.st_size
+        self.prefix_bytes = _first_read(self.size_bytes)
         self.mtime: datetime | None = mtime_from_ns(facts.st_mtime_ns)
 
     @cached_property
@@ -99,6 +104,7 @@ class MemorySource:
         self._data = data
         self.path, self.uri = path, normalize_path(path)
         self.size_bytes = len(data)
+        self.prefix_bytes = _first_read(self.size_bytes)
 
     def read(self, offset: int, length: int) -> bytes:
         """A slice."""
@@ -117,8 +123,7 @@ class Reader:
         self.source = source
         self.bytes_read = self.reads = 0
         size = source.size_bytes
-        whole = source.walk_chunks and size <= SMALL_FILE_BYTES
-        self._prefix = self._fetch(0, size if whole else min(PREFIX_BYTES, size)) if size else b""
+        self._prefix = self._fetch(0, min(source.prefix_bytes, size)) if size else b""
 
     @property
     def prefix(self) -> bytes:
@@ -148,16 +153,27 @@ class Reader:
         return data
 
 
-def open_source(source: str | os.PathLike[str] | bytes | ByteSource) -> ByteSource:
-    """The source that a path, URI, or bytes name; a ByteSource is itself. Raises SourceError."""
+def open_source(source: str | os.PathLike[str] | bytes | ByteSource, s3: S3Access | None = None) -> ByteSource:
+    """The source that a path, URI, or bytes name; a ByteSource is itself. Raises SourceError.
+
+    Objects come from the store `s3`, or from that of the environment.
+    """
     if isinstance(source, bytes):
         return MemorySource(source)
     if isinstance(source, (str, os.PathLike)):
         scheme, mark, _ = os.fspath(source).partition("://")
+        if mark and scheme.lower() == "s3":
+            from .object_store import ObjectSource
+
+            return ObjectSource(os.fspath(source), s3)
         if mark and scheme.lower() != "file":
-            raise SourceError(os.fspath(source), f"{scheme}:// is not supported; give a path or a file:// URI")
+            raise SourceError(os.fspath(source), f"{scheme}:// is not supported; give a path, file:// or s3:// URI")
         return LocalSource(source)
     return source
+
+
+def _first_read(size_bytes: int) -> int:
+    return size_bytes if size_bytes <= SMALL_FILE_BYTES else PREFIX_BYTES
 
 
 def mtime_from_ns(nanoseconds: int) -> datetime:

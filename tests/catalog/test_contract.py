@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exr_inspector.catalog import FileStamp, IngestError, PersistOutcome, SeenFile
+from exr_inspector.catalog import OPEN_ERRORS, FileStamp, IngestError, PersistOutcome, SeenFile
 from exr_inspector.catalog.rows import RowBatch, from_inspections
 from exr_inspector.catalog.schema import CHILD_TABLES, TABLES, VERSION
 from exr_inspector.errors import CatalogError, QueryError
@@ -70,6 +70,11 @@ def all_rows(catalog, but=TIMES):
         for table in TABLES
         if table != "schema_version"
     }
+
+
+def open_errors(catalog):
+    query = f"SELECT file_path_normalized AS path FROM ingest_errors WHERE {OPEN_ERRORS}"
+    return {row["path"] for row in rows(catalog, query)}
 
 
 def live_paths(catalog, prefix=""):
@@ -162,6 +167,7 @@ def test_of_two_versions_in_one_batch_the_last_is_current(catalog, known):
     assert current(catalog) == {path_of(A): A.file.file_id}
 
 
+@pytest.mark.slow
 def test_a_batch_may_be_large(catalog):
     """More files than a backend can name in one statement."""
     many = [inspection(f"s3://renders/{number:05}.exr") for number in range(4_100)]
@@ -198,8 +204,9 @@ def test_a_batch_that_fails_leaves_nothing(catalog):
 VERSIONS = [A, A_AGAIN, B, C]
 
 
-@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(persisted=st.lists(st.tuples(st.sampled_from(VERSIONS), st.integers(0, 3)), min_size=1, max_size=8))
+@pytest.mark.slow
 def test_rows_do_not_depend_on_how_inspections_are_grouped(new_catalog, persisted):
     """One by one, in one batch, or in any groups between."""
     one_by_one, one_batch, groups = new_catalog(), new_catalog(), new_catalog()
@@ -212,8 +219,9 @@ def test_rows_do_not_depend_on_how_inspections_are_grouped(new_catalog, persiste
     assert current(one_by_one) == last
 
 
-@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), persisted=st.lists(st.sampled_from(VERSIONS), min_size=1, max_size=8))
+@pytest.mark.slow
 def test_rows_do_not_depend_on_the_order_of_inspections(new_catalog, data, persisted):
     """But for which version of a path is current: the last one is."""
     other_order = data.draw(st.permutations(persisted))
@@ -272,11 +280,23 @@ def test_a_path_in_error_has_no_current_version(catalog):
 
 @pytest.mark.parametrize("one", [A, A_AGAIN], ids=["same version", "new version"])
 def test_persisting_a_path_ends_its_error(catalog, one):
+    """The error stays as history; it is not what is wrong now."""
     catalog.persist([A])
     catalog.record_errors([error_at(path_of(A)), error_at("s3://renders/x.exr")])
+    assert open_errors(catalog) == {path_of(A), "s3://renders/x.exr"}
     catalog.persist([one])
     assert current(catalog) == {path_of(A): one.file.file_id}
-    assert rows(catalog, "SELECT file_path_normalized AS path FROM ingest_errors") == [{"path": "s3://renders/x.exr"}]
+    assert open_errors(catalog) == {"s3://renders/x.exr"}
+    assert catalog.status().row_counts["ingest_errors"] == 2
+    assert catalog.seen([stamp_of(one)]) == {path_of(one): SeenFile(error=None)}
+
+
+def test_an_error_that_comes_back_is_open_again(catalog):
+    catalog.record_errors([error_at(path_of(A))])
+    catalog.persist([A])
+    catalog.record_errors([error_at(path_of(A))])
+    assert open_errors(catalog) == {path_of(A)}
+    assert rows(catalog, "SELECT count FROM ingest_errors") == [{"count": 2}]
 
 
 # ── seen, deleted ────────────────────────────────────────────────
@@ -322,8 +342,9 @@ def test_current_paths_are_those_below_a_prefix(catalog):
     assert live_paths(catalog, "s3://%") == []
 
 
+@pytest.mark.slow
 def test_current_paths_come_in_batches_of_bounded_size_and_let_others_write(catalog):
-    many = [f"s3://renders/{number:06}.exr" for number in range(25_000)]
+    many = [f"s3://renders/{number:06}.exr" for number in range(12_000)]
     catalog.record_errors([error_at(path) for path in many])
     found = []
     for batch in catalog.current_paths("s3://renders/"):

@@ -215,6 +215,20 @@ def test_read_only_is_read_only(path):
         assert catalog.status().row_counts["files"] == 1
 
 
+@pytest.mark.parametrize(
+    "query", ["COPY files TO '{}/out.csv'", "SELECT * FROM read_text('{}/secret')", "ATTACH '{}/other.duckdb'"]
+)
+def test_a_query_on_a_catalog_opened_for_reading_reaches_no_other_file(path, tmp_path, query):
+    (tmp_path / "secret").write_text("secret")
+    with open_catalog(str(path)) as catalog:
+        catalog.persist([A])
+    with open_catalog(str(path), read_only=True) as catalog:
+        with pytest.raises(QueryError):
+            catalog.sql(query.format(tmp_path))
+        assert catalog.sql("SELECT count(*) AS n FROM files").to_pylist() == [{"n": 1}]
+    assert not (tmp_path / "out.csv").exists()
+
+
 # ── what a killed writer leaves ──────────────────────────
 
 

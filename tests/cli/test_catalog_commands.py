@@ -126,6 +126,7 @@ def test_the_catalog_comes_from_the_environment_when_no_option_names_one(show, m
     assert Path("from-environment.duckdb").exists()
 
 
+@pytest.mark.slow
 def test_progress_is_for_terminals(tmp_path, monkeypatch):
     """A long run shows files a second; one with a piped stderr nothing at all."""
     for index in range(280):
@@ -152,6 +153,7 @@ def test_progress_is_for_terminals(tmp_path, monkeypatch):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_hostile_names_and_values_steer_no_terminal(tmp_path):
     """In failures, in tables of queries, their headings, in CSV, and in reports of sequences."""
     name = HOSTILE.replace("/", "")

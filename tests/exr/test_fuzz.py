@@ -157,7 +157,7 @@ def many(count: int, piece: bytes, flags: int = 0) -> bytes:
 )
 def test_much_of_a_kind_costs_little(data):
     """Files of tens of kilobytes that repeat one thing: time grows with the bytes and not faster."""
-    assert min(seconds_for(data) for _ in range(2)) < MOST_SECONDS
+    assert min(seconds_for(data) for _ in range(2)) < 5 * MOST_SECONDS  # were it to grow faster, it would be seconds
     assert peak_of(data) < MOST_BYTES
 
 

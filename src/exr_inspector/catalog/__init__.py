@@ -6,11 +6,14 @@ Knows inspections and identities; knows nothing of how files are found or read.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
+from ..deadline import time_limit
 from ..errors import SettingsError
-from .protocol import Catalog, CatalogStatus, FileStamp, IngestError, PersistOutcome, SeenFile
+from .protocol import OPEN_ERRORS, Catalog, CatalogStatus, FileStamp, IngestError, PersistOutcome, SeenFile
 
 __all__ = [
+    "OPEN_ERRORS",
     "Catalog",
     "CatalogStatus",
     "FileStamp",
@@ -18,28 +21,42 @@ __all__ = [
     "PersistOutcome",
     "SeenFile",
     "open_catalog",
+    "time_limit",
 ]
 
-FORMS = ("duckdb:PATH", "PATH.duckdb")
+if TYPE_CHECKING:
+    from ..settings import VastConnection
+
+FORMS = ("duckdb:PATH", "PATH.duckdb", "vast://BUCKET/SCHEMA")
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 
 
-def open_catalog(uri: str, *, read_only: bool = False) -> Catalog:
-    """The catalog that a URI names: `duckdb:PATH`, or a path that ends in .duckdb.
+def open_catalog(uri: str, *, read_only: bool = False, connection: VastConnection | None = None) -> Catalog:
+    """The catalog that a URI names: `duckdb:PATH`, a path that ends in .duckdb, or `vast://BUCKET/SCHEMA`.
 
-    One that is opened for writing has its tables afterwards.
-    Raises SettingsError for a URI of another form, CatalogError where it cannot be opened.
+    One that is opened for writing has its tables afterwards. A VAST catalog is reached through `connection`, or
+    what the settings VAST_DB_… say. Raises SettingsError for a URI of another form or settings that are missing,
+    MissingExtraError without the SDK, CatalogError where it cannot be opened.
     """
     scheme = _SCHEME.match(uri)
-    if scheme and scheme[1].lower() == "duckdb" and uri[scheme.end() :]:
+    name = scheme[1].lower() if scheme else ""
+    if scheme and name == "duckdb" and uri[scheme.end() :]:
         return _open_duckdb(uri[scheme.end() :], read_only=read_only)
     if scheme is None and uri.endswith(".duckdb"):
         return _open_duckdb(uri, read_only=read_only)
-    raise SettingsError(f"{uri!r} names no catalog; give one as {' or '.join(FORMS)}")
+    if name == "vast":
+        return _open_vast(uri, read_only=read_only, connection=connection)
+    raise SettingsError(f"{uri!r} names no catalog; give one as {', '.join(FORMS[:-1])} or {FORMS[-1]}")
 
 
 def _open_duckdb(path: str, *, read_only: bool) -> Catalog:
     from .duckdb import DuckDBCatalog
 
     return DuckDBCatalog(path, read_only=read_only)
+
+
+def _open_vast(uri: str, *, read_only: bool, connection: VastConnection | None) -> Catalog:
+    from .vast import VastCatalog
+
+    return VastCatalog(uri, read_only=read_only, connection=connection)

@@ -60,7 +60,7 @@ def _make_cells(attribute: Attribute, cell_limit: int) -> Cells:
     truncated = size > cell_limit or any(_too_long(cell, cell_limit) for cell in (value_json, text))
     if truncated:
         value_json = None
-        text = text and _cut_text(text, cell_limit)
+        text = text and cut_text(text, cell_limit)
         raw = raw and raw[:cell_limit]
     return Cells(
         attribute.attr_name,
@@ -98,5 +98,6 @@ def _too_long(text: str | None, limit: int) -> bool:
     return text is not None and (len(text) > limit or len(text.encode()) > limit)
 
 
-def _cut_text(text: str, limit: int) -> str:
+def cut_text(text: str, limit: int) -> str:
+    """The first part of a text, at most `limit` bytes of UTF-8."""
     return text[:limit].encode()[:limit].decode(errors="ignore")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -19,9 +18,10 @@ from .. import __version__
 from ..errors import CatalogError, CatalogSchemaError
 from . import duckdb_errors as errors
 from . import duckdb_sql as statements
+from .persist_rows import children_of, error_rows, outcomes, with_persist_columns
 from .protocol import CatalogStatus, FileStamp, IngestError, PersistOutcome, SeenFile
 from .rows import RowBatch, from_inspections
-from .schema import CHILD_TABLES, TABLES, TIME, VERSION, vector_dimensions
+from .schema import TABLES, TIME, VERSION, vector_dimensions
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -81,7 +81,7 @@ class DuckDBCatalog:
         """Store the rows of inspections; those whose file_id is known only count up. One transaction."""
         if not batch.tables["files"].num_rows:
             return []
-        incoming = _with_persist_columns(batch.tables["files"], _now())
+        incoming = with_persist_columns(batch.tables["files"], _now())
         with self._transaction() as connection:
             connection.register("incoming", incoming)
             known = pa.array(_retire_older(connection, incoming), pa.string())
@@ -92,20 +92,16 @@ class DuckDBCatalog:
             if len(known):
                 connection.register("known", incoming.filter(is_known))
                 _run(connection, statements.COUNT_UP)
-            _run(connection, statements.FORGET_ERRORS)
-            _insert_children(connection, batch, new["file_id"])
-        inserted = set(new["file_id"].to_pylist())
-        outcomes = []
-        for file_id in batch.tables["files"]["file_id"].to_pylist():
-            outcomes.append(PersistOutcome(file_id=file_id, inserted=file_id in inserted))
-            inserted.discard(file_id)  # it is inserted once, however often the batch has it
-        return outcomes
+            for table, rows in children_of(batch, new["file_id"]).items():
+                connection.register("children", rows)
+                _run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM children")  # noqa: S608 (our names)
+        return outcomes(batch, new["file_id"].to_pylist())
 
     def record_errors(self, errors: Sequence[IngestError]) -> None:
         """Note files that cannot be read; one that is noted already counts up. One transaction."""
         if not errors:
             return
-        incoming = _error_rows(errors, _now())
+        incoming = error_rows(errors, _now())
         with self._transaction() as connection:
             connection.register("incoming", incoming)
             _run(connection, statements.COUNT_ERRORS_UP)
@@ -255,25 +251,6 @@ def _refuse_foreign_tables(connection: duckdb.DuckDBPyConnection, path: Path) ->
         )
 
 
-def _with_persist_columns(files: pa.Table, now: datetime) -> pa.Table:
-    """One row for each file_id, with how often it occurs, and whether it is the last one of its path."""
-    file_ids = files["file_id"].to_pylist()
-    newest = dict(zip(files["file_path_normalized"].to_pylist(), file_ids, strict=True))
-    occurrences = Counter(file_ids)
-    if len(occurrences) < len(file_ids):
-        first = {file_id: row for row, file_id in reversed(list(enumerate(file_ids)))}
-        files = files.take(sorted(first.values()))
-        file_ids = files["file_id"].to_pylist()
-    current = set(newest.values())
-    times = pa.array([now] * len(file_ids), TIME)
-    return (
-        files.append_column("is_current", pa.array([file_id in current for file_id in file_ids], pa.bool_()))
-        .append_column("inspection_timestamp", times)
-        .append_column("last_inspected", times)
-        .append_column("inspection_count", pa.array([occurrences[file_id] for file_id in file_ids], pa.int64()))
-    )
-
-
 def _retire_older(connection: duckdb.DuckDBPyConnection, incoming: pa.Table) -> list[str]:
     """Take is_current from the versions of the batch's paths that are not the newest; all their file_ids."""
     newest = set(incoming.filter(incoming["is_current"])["file_id"].to_pylist())
@@ -292,35 +269,3 @@ def _retire_older(connection: duckdb.DuckDBPyConnection, incoming: pa.Table) -> 
 def _slices(values: list[str]) -> Iterator[list[str]]:
     for start in range(0, len(values), statements.LONGEST_LIST):
         yield values[start : start + statements.LONGEST_LIST]
-
-
-def _insert_children(connection: duckdb.DuckDBPyConnection, batch: RowBatch, new: pa.ChunkedArray) -> None:
-    everything = len(new) == pc.count_distinct(batch.tables["files"]["file_id"]).as_py()
-    for table in CHILD_TABLES:
-        rows = batch.tables[table]
-        if not everything:
-            rows = rows.filter(pc.is_in(rows["file_id"], new.combine_chunks()))
-        if rows.num_rows:
-            connection.register("children", rows)
-            _run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM children")  # noqa: S608 (our names)
-
-
-def _error_rows(errors: Sequence[IngestError], now: datetime) -> pa.Table:
-    """One row for each path: the last error, and how often one occurs."""
-    last = {error.file_path_normalized: error for error in errors}
-    counts = Counter(error.file_path_normalized for error in errors)
-    rows = [
-        {
-            "file_path_normalized": path,
-            "size_bytes": error.size_bytes,
-            "mtime": error.mtime,
-            "code": error.code,
-            "message": error.message,
-            "byte_offset": error.byte_offset,
-            "first_seen": now,
-            "last_seen": now,
-            "count": counts[path],
-        }
-        for path, error in last.items()
-    ]
-    return pa.Table.from_pylist(rows, schema=TABLES["ingest_errors"])

@@ -22,6 +22,9 @@ _CONFIG = {"python_enable_replacements": False}
 
 _SETTINGS = ("TimeZone = 'UTC'",)  # times in the tables are UTC without a zone
 
+# A query that comes from elsewhere reads the catalog, and no other file.
+_READER_SETTINGS = ("enable_external_access = false",)
+
 _WRITER_SETTINGS = (
     # A checkpoint compresses again what shares a row group with new rows: every 16 MB, DuckDB's default, it
     # took half of all time.
@@ -42,7 +45,7 @@ def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         raise CatalogError(f"{path}: there is no folder {path.parent}; create it, or give another path")
     try:
         connection = duckdb.connect(str(path), read_only=read_only, config=_CONFIG)
-        for setting in _SETTINGS if read_only else _SETTINGS + _WRITER_SETTINGS:
+        for setting in _SETTINGS + (_READER_SETTINGS if read_only else _WRITER_SETTINGS):
             connection.execute(f"SET GLOBAL {setting}").fetchall()
     except duckdb.Error as problem:
         raise as_catalog_error(problem, path) from problem

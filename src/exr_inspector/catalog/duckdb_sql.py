@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from .protocol import OPEN_ERRORS
 from .schema import PRIMARY_KEYS, TABLES
 
 # Statements that bring the tables from the version before to this one, each version in one transaction.
@@ -76,10 +77,6 @@ COUNT_UP = """
                      inspection_count = files.inspection_count + known.inspection_count
     FROM known WHERE files.file_id = known.file_id"""
 
-FORGET_ERRORS = """
-    DELETE FROM ingest_errors
-    WHERE file_path_normalized IN (SELECT file_path_normalized FROM incoming)"""
-
 COUNT_ERRORS_UP = """
     UPDATE ingest_errors
     SET size_bytes = incoming.size_bytes, mtime = incoming.mtime, code = incoming.code,
@@ -95,7 +92,7 @@ RETIRE_UNREADABLE = """
     UPDATE files SET is_current = false
     WHERE is_current AND file_path_normalized IN (SELECT file_path_normalized FROM incoming)"""
 
-SEEN = """
+SEEN = f"""
     SELECT stamps.path, NULL FROM stamps JOIN files ON files.file_path_normalized = stamps.path
     WHERE files.is_current AND files.deleted_at IS NULL
       AND files.size_bytes = stamps.size_bytes AND files.mtime IS NOT DISTINCT FROM stamps.mtime
@@ -103,13 +100,14 @@ SEEN = """
     SELECT stamps.path, message || ' (' || code || ')'
     FROM stamps JOIN ingest_errors ON ingest_errors.file_path_normalized = stamps.path
     WHERE ingest_errors.size_bytes = stamps.size_bytes
-      AND ingest_errors.mtime IS NOT DISTINCT FROM stamps.mtime"""
+      AND ingest_errors.mtime IS NOT DISTINCT FROM stamps.mtime AND {OPEN_ERRORS}"""  # noqa: S608 (our words)
 
-CURRENT_PATHS = """
+CURRENT_PATHS = f"""
     SELECT file_path_normalized FROM files
     WHERE is_current AND deleted_at IS NULL AND starts_with(file_path_normalized, $prefix)
     UNION ALL
-    SELECT file_path_normalized FROM ingest_errors WHERE starts_with(file_path_normalized, $prefix)"""
+    SELECT file_path_normalized FROM ingest_errors
+    WHERE starts_with(file_path_normalized, $prefix) AND {OPEN_ERRORS}"""  # noqa: S608 (our words)
 
 MARK_DELETED = """
     UPDATE files SET deleted_at = (SELECT max(now) FROM gone)

@@ -65,6 +65,12 @@ class CatalogStatus:
     file_size_bytes: int | None  # None where the catalog is no file
 
 
+# The condition of SQL under which a row of ingest_errors says what is wrong now.
+OPEN_ERRORS = """NOT EXISTS (
+        SELECT 1 FROM files WHERE files.file_path_normalized = ingest_errors.file_path_normalized AND files.is_current
+    )"""
+
+
 class Catalog(Protocol):
     """A database of inspections. One opened for writing has its tables; any thread may call any method.
 
@@ -84,7 +90,7 @@ class Catalog(Protocol):
         """Store inspections; one whose file_id is known only counts up. One outcome for each, in order.
 
         One transaction: afterwards every row of every table is there, or none. The version of a path that was
-        persisted last is the current one, no longer deleted, and the path has no ingest error any more.
+        persisted last is the current one, no longer deleted; an ingest error of the path is history thereby.
         """
 
     def persist_rows(self, batch: RowBatch) -> list[PersistOutcome]:
@@ -93,7 +99,8 @@ class Catalog(Protocol):
     def record_errors(self, errors: Sequence[IngestError]) -> None:
         """Note files that cannot be read; one that is noted already counts up. One transaction.
 
-        No version of such a path is current afterwards: what the catalog knows is not what lies there now.
+        No version of such a path is current afterwards: what the catalog knows is not what lies there now. So an
+        error is open while its path has no current version.
         """
 
     def seen(self, stamps: Sequence[FileStamp]) -> dict[str, SeenFile]:
@@ -103,7 +110,7 @@ class Catalog(Protocol):
         """
 
     def current_paths(self, prefix: str) -> Iterator[list[str]]:
-        """The normalized paths that begin with `prefix` and are current and not deleted, or in error.
+        """The normalized paths that begin with `prefix` and are current and not deleted, or whose error is open.
 
         In batches of bounded size. The prefix is plain text: end it with a slash to mean a folder.
         """

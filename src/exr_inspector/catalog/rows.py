@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..errors import EmbeddingError
 from ..exr import Channel, split_name
 from ..inspection import FileFacts, Inspection, PartFacts
 from .cells import CELL_LIMIT, Cells, cells_of
@@ -91,6 +92,19 @@ def from_inspections(
         "attributes": _attributes(once, cell_limit),
     }
     return RowBatch(tables)
+
+
+def from_embeddable(
+    inspections: Sequence[Inspection], *, cell_limit: int = CELL_LIMIT, vectors: bool = True
+) -> tuple[RowBatch, list[EmbeddingError]]:
+    """The rows of those inspections whose vectors can be computed, and what is wrong with the others' files."""
+    failures: list[EmbeddingError] = []
+    while True:
+        try:
+            return from_inspections(inspections, cell_limit=cell_limit, vectors=vectors), failures
+        except EmbeddingError as failure:
+            failures.append(failure)
+            inspections = [each for each in inspections if each.file.file_path_normalized != failure.place]
 
 
 def _files(inspections: list[Inspection], vectors: bool) -> pa.Table:

@@ -204,17 +204,6 @@ PRIMARY_KEYS: dict[str, tuple[str, ...]] = {
     "schema_version": ("version",),
 }
 
-# The order in which a backend that sorts its tables keeps the rows: by what they are looked up by.
-SORT_KEYS: dict[str, tuple[str, ...]] = {
-    "files": ("file_path_normalized",),
-    "parts": ("file_id",),
-    "channels": ("file_id",),
-    "attributes": ("file_id",),
-    "channel_stats": ("file_id",),
-    "validation_results": ("file_id",),
-    "ingest_errors": ("file_path_normalized",),
-}
-
 
 def batch_schema(table: str) -> pa.Schema:
     """The columns of a table that come from inspections: all but those which are set at persist."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import ExrInspectorError, MissingExtraError
+from ..errors import ExrInspectorError, MissingExtraError, SettingsError
 from .options import Catalog, FailOn, FailOnOption, Format, Output, OutputFormat, Paths
 
 if TYPE_CHECKING:
@@ -160,6 +160,33 @@ def status(catalog: Catalog = None) -> None:
         typer.echo(f"{table:<20} {rows:,} rows")
     for column, dimension in facts.vector_dimensions.items():
         typer.echo(f"{column:<20} {dimension} dimensions")
+
+
+@db.command("verify")
+def verify(catalog: Catalog = None) -> int:
+    """Try out a VAST Database in a scratch schema that is removed again: a report of what holds and what it costs."""
+    from datetime import datetime, timezone
+
+    from .. import __version__
+    from ..settings import vast_connection
+
+    uri, connection = _uri(catalog), vast_connection()
+    if not uri.lower().startswith("vast://"):
+        raise SettingsError(f"{uri} is no VAST catalog; db verify takes --catalog vast://BUCKET/SCHEMA")
+    from ..verify import Check
+    from ..verify import verify as try_out
+
+    def line(check: Check) -> None:
+        word = {True: "ok", False: "FAILED", None: "found"}[check.passed]
+        cost = f"{check.requests:4} requests {1000 * check.seconds:8,.0f} ms"
+        typer.echo(f"{word:<7} {check.name:<40} {cost}  {check.detail}".rstrip())
+
+    now = datetime.now(timezone.utc)
+    typer.echo(f"exr-inspector {__version__}, {uri} at {connection.endpoint}, {now:%Y-%m-%d %H:%M} UTC")
+    checks = try_out(uri, connection, line)
+    failed = sum(check.passed is False for check in checks)
+    typer.echo(f"{len(checks)} checks, {failed} failed")
+    return 1 if failed else 0
 
 
 def demo(

@@ -10,7 +10,7 @@ from typing import Annotated, Any, BinaryIO
 
 import typer
 
-from ..discover import Found, discover
+from ..discover import EXTENSION, Found, discover
 from ..errors import ExrInspectorError, SettingsError, SourceError
 from ..inspection import Inspection
 from ..inspector import inspect as inspect_file
@@ -47,7 +47,7 @@ def inspect(
         raise SettingsError("give one of --json, --jsonl and --table")
     failed = worst = 0
     files = list(_files(paths, recursive)) if not as_jsonl else _files(paths, recursive)
-    folder_or_several = len(paths) > 1 or os.path.isdir(paths[0].removeprefix("file://"))
+    folder_or_several = len(paths) > 1 or _is_folder(paths[0])
     many = folder_or_several if as_json else not isinstance(files, list) or len(files) != 1
     shown = _Shown.JSON if as_json else _Shown.JSONL if as_jsonl else _Shown.TABLE if as_table or many else _Shown.PAGE
 
@@ -69,6 +69,12 @@ def inspect(
     with data_stream(output, machine=shown in (_Shown.JSON, _Shown.JSONL)) as stream:
         _write(stream, inspections(), shown, raw, many)
     return _exit_code(failed, worst, fail_on)
+
+
+def _is_folder(path: str) -> bool:
+    if path.lower().startswith("s3://"):
+        return not path.lower().endswith(EXTENSION)
+    return os.path.isdir(path.removeprefix("file://"))
 
 
 def _limits() -> Any:

@@ -25,10 +25,12 @@ class FailOn(str, Enum):
     NEVER = "never"
 
 
-Paths = Annotated[list[str], typer.Argument(help="Files or folders.", show_default=False)]
+Paths = Annotated[list[str], typer.Argument(help="Files, folders or s3:// URIs.", show_default=False)]
 Catalog = Annotated[
     str | None,
-    typer.Option("--catalog", help="duckdb:FILE; else $EXR_INSPECTOR_CATALOG.", show_default=False),
+    typer.Option(
+        "--catalog", help="duckdb:FILE or vast://BUCKET/SCHEMA; else $EXR_INSPECTOR_CATALOG.", show_default=False
+    ),
 ]
 OutputFormat = Annotated[Format, typer.Option("--format", help="How to print it.")]
 Output = Annotated[str | None, typer.Option("--output", help="Write to this file instead of stdout.")]

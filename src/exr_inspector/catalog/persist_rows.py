@@ -1,0 +1,77 @@
+"""What a backend adds to the rows of inspections when it persists them, and which of them it stores."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .protocol import IngestError, PersistOutcome
+from .rows import RowBatch
+from .schema import CHILD_TABLES, TABLES, TIME
+
+
+def with_persist_columns(files: pa.Table, now: datetime) -> pa.Table:
+    """One row for each file_id, with how often it occurs, and whether it is the last one of its path."""
+    file_ids = files["file_id"].to_pylist()
+    newest = dict(zip(files["file_path_normalized"].to_pylist(), file_ids, strict=True))
+    occurrences = Counter(file_ids)
+    if len(occurrences) < len(file_ids):
+        first = {file_id: row for row, file_id in reversed(list(enumerate(file_ids)))}
+        files = files.take(sorted(first.values()))
+        file_ids = files["file_id"].to_pylist()
+    current = set(newest.values())
+    times = pa.array([now] * len(file_ids), TIME)
+    return (
+        files.append_column("is_current", pa.array([file_id in current for file_id in file_ids], pa.bool_()))
+        .append_column("inspection_timestamp", times)
+        .append_column("last_inspected", times)
+        .append_column("inspection_count", pa.array([occurrences[file_id] for file_id in file_ids], pa.int64()))
+    )
+
+
+def children_of(batch: RowBatch, file_ids: pa.ChunkedArray) -> dict[str, pa.Table]:
+    """The rows that belong to the file_ids, by table; tables without any are left out."""
+    if len(file_ids) == pc.count_distinct(batch.tables["files"]["file_id"]).as_py():
+        children = {table: batch.tables[table] for table in CHILD_TABLES}
+    else:
+        wanted = file_ids.combine_chunks()
+        children = {
+            table: batch.tables[table].filter(pc.is_in(batch.tables[table]["file_id"], wanted))
+            for table in CHILD_TABLES
+        }
+    return {table: rows for table, rows in children.items() if rows.num_rows}
+
+
+def outcomes(batch: RowBatch, new: Iterable[str]) -> list[PersistOutcome]:
+    """One outcome for each inspection of the batch, in order; `new` are the file_ids that were inserted."""
+    inserted = set(new)
+    found = []
+    for file_id in batch.tables["files"]["file_id"].to_pylist():
+        found.append(PersistOutcome(file_id=file_id, inserted=file_id in inserted))
+        inserted.discard(file_id)  # it is inserted once, however often the batch has it
+    return found
+
+
+def error_rows(errors: Sequence[IngestError], now: datetime) -> pa.Table:
+    """One row for each path: the last error, and how often one occurs."""
+    last = {error.file_path_normalized: error for error in errors}
+    counts = Counter(error.file_path_normalized for error in errors)
+    rows = [
+        {
+            "file_path_normalized": path,
+            "size_bytes": error.size_bytes,
+            "mtime": error.mtime,
+            "code": error.code,
+            "message": error.message,
+            "byte_offset": error.byte_offset,
+            "first_seen": now,
+            "last_seen": now,
+            "count": counts[path],
+        }
+        for path, error in last.items()
+    ]
+    return pa.Table.from_pylist(rows, schema=TABLES["ingest_errors"])

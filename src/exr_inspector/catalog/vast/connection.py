@@ -1,0 +1,228 @@
+"""Talking to one VAST Database: a session that is kept, transactions that end, everything within a deadline.
+
+The SDK waits for ever, tries again what it should not and leaves a transaction open when a commit gets lost;
+so it is told never to try again, each request has a timeout, and none begins that could outlast the deadline.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
+
+import tenacity
+import vastdb
+from vastdb import errors as sdk
+from vastdb.config import SessionConfig
+from vastdb.transaction import Transaction
+
+from ...deadline import seconds_left
+from ...errors import (
+    CatalogConnectionError,
+    CatalogError,
+    CatalogSchemaError,
+    CatalogTransactionError,
+    SettingsError,
+)
+from ...settings import VastConnection
+from .errors import CatalogConflictError, CatalogRefusedError, translated
+
+log = logging.getLogger(__name__)
+
+_ENDPOINT = re.compile(
+    r"https?://[A-Za-z0-9._-]+(:[0-9]{1,5})?|https?://\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?", re.IGNORECASE
+)
+_CONNECTION_TRIES, _OTHER_TRIES = 4, 2
+_Result = TypeVar("_Result")
+
+# The SDK logs each refused request as a warning with all headers, and each rollback as an error with a traceback;
+# and its library for retries, that it gives up at once, as it was told to.
+logging.getLogger("vastdb").setLevel(logging.CRITICAL)
+logging.getLogger("backoff").addFilter(lambda record: "vastdb." not in record.getMessage())
+# More threads than pooled connections is nothing to warn of.
+logging.getLogger("urllib3.connectionpool").addFilter(lambda record: "pool is full" not in record.getMessage())
+
+
+class OutOfTimeError(CatalogConnectionError):
+    """No time is left for another request."""
+
+
+class Clock:
+    """The time that an operation has, all its requests and tries together."""
+
+    def __init__(self, seconds: float, request_timeout_s: float, place: str) -> None:
+        self._ends = time.monotonic() + seconds
+        self._request_timeout_s = request_timeout_s
+        self._place = place
+
+    @property
+    def left(self) -> float:
+        """Seconds in which a request can still begin, so that it and a rollback after it end in time."""
+        return self._ends - 2 * self._request_timeout_s - time.monotonic()
+
+    def check(self) -> None:
+        """Raises OutOfTimeError when a request that begins now could end too late."""
+        if self.left <= 0:
+            raise OutOfTimeError(f"{self._place}: not done in time; VAST_DB_DEADLINE_S gives it more")
+
+
+class Connection:
+    """A session with one cluster. Any thread may use it."""
+
+    def __init__(self, given: VastConnection) -> None:
+        self.endpoint = given.endpoint.rstrip("/")
+        if not _ENDPOINT.fullmatch(self.endpoint):  # not repeated: it may hold a password
+            raise SettingsError("the endpoint of a VAST Database is a URL such as http://vip-pool.example.com:80")
+        self._given = given
+        # Four requests and a rollback fit into the deadline at the least, however long each takes.
+        self._request_timeout_s = min(given.request_timeout_s, given.deadline_s / 5)
+        self._left_open: set[int] = set()  # transactions whose rollback got no answer
+        self._session: vastdb.session.Session | None = None
+
+    @property
+    def data_endpoints(self) -> list[str] | None:
+        """Where selects go; None for the addresses that the server announces."""
+        return None if self._given.use_announced_endpoints else [self.endpoint]
+
+    @property
+    def server_version(self) -> str:
+        """The cluster's version, as 5.4.0.0."""
+        return ".".join(map(str, self.session().features.vast_version))
+
+    def clock(self) -> Clock:
+        """The time for one operation, from now on: the connection's deadline, or the caller's if that is nearer."""
+        seconds = min(self._given.deadline_s, seconds_left())
+        return Clock(seconds, self._request_timeout_s, self.endpoint)
+
+    def session(self) -> vastdb.session.Session:
+        """The session; the first call costs one request."""
+        session = self._session
+        if session is None:
+            # No lock: threads that waited for one that waits for the server would all be late.
+            with translated(self.endpoint):
+                session = self._session = self._connect()
+        return session
+
+    def _connect(self) -> vastdb.session.Session:
+        given = self._given
+        return vastdb.connect(
+            given.access_key.get_secret_value(),
+            given.secret_key.get_secret_value(),
+            self.endpoint,
+            ssl_verify=given.verify,
+            timeout=(self._request_timeout_s, self._request_timeout_s),
+            backoff_config=vastdb.BackoffConfig(max_tries=1),
+            config=SessionConfig(data_endpoints=self.data_endpoints),
+        )
+
+    @contextmanager
+    def transaction(self, clock: Clock | None = None, *, read_only: bool = False) -> Iterator[Transaction]:
+        """A transaction: committed at the end of the block, rolled back if it raises. Foreign errors are translated.
+
+        When the commit fails, what became of it is not known: read it back. One that only reads has then read all.
+        """
+        with translated(self.endpoint):
+            _check(clock)
+            transaction = self.session().transaction()
+            self._begin(transaction)
+            txid = transaction.active_txid
+            try:
+                yield transaction
+                _check(clock)
+            except BaseException as problem:
+                raised = (type(problem), problem, problem.__traceback__)
+                self._roll_back(txid, partial(transaction.__exit__, *raised))
+                raise
+            try:
+                transaction.__exit__(None, None, None)
+            except BaseException as problem:
+                # It may hold rows that the next try needs. The answer says nothing: one that was committed is gone.
+                self._roll_back(txid)
+                if read_only and isinstance(problem, Exception):
+                    return
+                if isinstance(problem, (sdk.NotFound, sdk.BadRequest)):
+                    raise CatalogTransactionError(
+                        f"{self.endpoint}: the transaction was gone at its commit"
+                    ) from problem
+                raise
+
+    def _begin(self, transaction: Transaction) -> None:
+        try:
+            transaction.__enter__()
+        except BaseException:
+            if (txid := transaction.txid) is not None:  # the SDK leaves it open when its query engine fails
+                self._roll_back(txid)
+            raise
+
+    def _roll_back(self, txid: int, by: Callable[[], object] | None = None) -> None:
+        """End a transaction; that it cannot be done must not hide why it has to."""
+        try:
+            by() if by else self.session().api.rollback_transaction(txid)
+        except sdk.HttpError as problem:
+            log.debug("%s: rollback was refused: %s", self.endpoint, problem.code)
+        except Exception as problem:
+            log.debug("%s: rollback got no answer: %s", self.endpoint, type(problem).__name__)
+            self._left_open.add(txid)
+            return
+        self._left_open.discard(txid)
+
+    def retried(
+        self,
+        work: Callable[[Clock], _Result],
+        repair: Callable[[Clock], None] | None = None,
+        *,
+        is_patient: bool = True,
+    ) -> _Result:
+        """Do the whole of `work`, again where that can help and the deadline allows.
+
+        A conflict is tried again until the deadline, but for the impatient; a lost connection three times, another
+        failure once. Where a table seems to be missing, `repair` has its turn before the second try. `work` must find
+        out what an earlier try of it has done, for a lost answer does not tell.
+        """
+        clock = self.clock()
+        earlier: CatalogError | None = None
+
+        def stop(state: tenacity.RetryCallState) -> bool:
+            problem = _problem(state)
+            if isinstance(problem, CatalogConflictError):
+                return clock.left <= 0 or not is_patient
+            tries = _CONNECTION_TRIES if isinstance(problem, CatalogConnectionError) else _OTHER_TRIES
+            return clock.left <= 0 or state.attempt_number >= tries
+
+        def before_next(state: tenacity.RetryCallState) -> None:
+            nonlocal earlier
+            earlier = _problem(state)
+            for txid in list(self._left_open):  # it may be what this one is in conflict with
+                self._roll_back(txid)
+            log.debug("%s: attempt %d failed: %s", self.endpoint, state.attempt_number, earlier)
+            if isinstance(earlier, CatalogSchemaError) and repair is not None:
+                repair(clock)
+
+        kinds = (CatalogConnectionError, CatalogTransactionError, CatalogRefusedError)
+        again = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type((*kinds, CatalogSchemaError) if repair else kinds),
+            wait=lambda state: min(_WAIT(state), max(clock.left, 0)),
+            stop=stop,
+            before_sleep=before_next,
+            reraise=True,
+        )
+        try:
+            return again(work, clock)
+        except OutOfTimeError as late:
+            raise earlier or late from late  # why it took so long tells more than that it did
+
+
+_WAIT = tenacity.wait_random_exponential(multiplier=0.05, max=2)
+
+
+def _problem(state: tenacity.RetryCallState) -> CatalogError | None:
+    return state.outcome.exception() if state.outcome else None  # type: ignore[return-value]
+
+
+def _check(clock: Clock | None) -> None:
+    if clock is not None:
+        clock.check()

@@ -1,0 +1,249 @@
+"""The tables of one catalog: how they are made, and rows going in and coming out of them, request by request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from functools import cached_property
+from operator import eq, ge, gt, le, lt
+from typing import TYPE_CHECKING, Any
+
+import ibis
+import pyarrow as pa
+import pyarrow.compute as pc
+import vastdb
+from vastdb import errors as sdk
+from vastdb.table_metadata import TableMetadata
+
+from ... import __version__
+from ...errors import CatalogSchemaError
+from ..cells import CELL_LIMIT, cut_text
+from ..schema import TABLES, VERSION
+from ..streamed_sql import Condition
+from .errors import CatalogConflictError
+
+if TYPE_CHECKING:
+    from vastdb._table_interface import ITable
+    from vastdb.transaction import Transaction
+
+    from .connection import Clock, Connection
+
+ROW_ID = "$row_id"
+
+# The SDK splits what is above 5 MiB by columns, which leaves columns null for a moment that may not be null.
+_REQUEST_BYTES = 4 << 20
+_NAMES, _NAMES_BYTES = 2000, 2 << 20  # of the values that one select looks for: each costs both sides 0.1 ms
+_ROWS_PER_PAGE = 64 * 1024
+
+
+class Tables:
+    """The tables in one schema of a bucket. Any thread may use it."""
+
+    def __init__(self, connection: Connection, bucket: str, schema: str) -> None:
+        self._connection = connection
+        self.bucket, self.schema = bucket, schema
+
+    @cached_property
+    def _metadata(self) -> dict[str, TableMetadata]:
+        """What the SDK would ask the server for at each use: it is known."""
+        return {
+            table: TableMetadata(vastdb.TableRef(self.bucket, self.schema, table), columns, vastdb.TableType.Regular)
+            for table, columns in TABLES.items()
+        }
+
+    @contextmanager
+    def transaction(self, clock: Clock | None = None) -> Iterator[Rows]:
+        """The rows as one transaction sees and changes them: two requests, and those of what is done inside."""
+        with self._connection.transaction(clock) as transaction:
+            yield self._rows(transaction, clock)
+
+    @contextmanager
+    def reading(self, clock: Clock | None = None) -> Iterator[Rows]:
+        """The same for what only reads: that its end is not confirmed does not matter."""
+        with self._connection.transaction(clock, read_only=True) as transaction:
+            yield self._rows(transaction, clock)
+
+    def _rows(self, transaction: Transaction, clock: Clock | None) -> Rows:
+        return Rows(transaction, clock, self._metadata, self._connection.data_endpoints)
+
+    def version(self, clock: Clock) -> int | None:
+        """The version of the tables, None where none were made. Raises CatalogSchemaError for tables not ours."""
+        try:
+            with self.reading(clock) as rows:
+                if (version := _version(rows)) is not None:
+                    return version
+        except CatalogSchemaError:
+            pass  # something is not there; what, is looked at inside one transaction: somebody may just be making it
+        with self._connection.transaction(clock, read_only=True) as transaction:
+            schema = transaction.bucket(self.bucket).schema(self.schema, fail_if_missing=False)
+            present = set(schema.tablenames()) & set(TABLES) if schema else set()
+            version = _version(self._rows(transaction, clock)) if "schema_version" in present else None
+        if present and version is None:
+            raise CatalogSchemaError(
+                f"{self.bucket}/{self.schema} has tables that exr-inspector did not make, of names that it needs: "
+                f"{', '.join(sorted(present))}; give another schema"
+            )
+        return version
+
+    def create(self, clock: Clock) -> None:
+        """Make all tables, in one transaction. Raises CatalogConflictError where another process is about it."""
+        with self._connection.transaction(clock) as transaction:
+            try:
+                schema = transaction.bucket(self.bucket).create_schema(self.schema, fail_if_exists=False)
+                for table, columns in TABLES.items():
+                    clock.check()
+                    schema.create_table(table, columns)
+            except sdk.TableExists as problem:
+                raise CatalogConflictError(
+                    f"{self.bucket}/{self.schema}: another process makes {problem.table}"
+                ) from problem
+            made = {"version": VERSION, "applied_at": datetime.now(timezone.utc), "inspector_version": __version__}
+            self._rows(transaction, clock).insert(
+                "schema_version", pa.Table.from_pylist([made], schema=TABLES["schema_version"])
+            )
+
+    def drop(self) -> None:
+        """Remove the tables and their schema."""
+        clock = self._connection.clock()
+        with self._connection.transaction(clock) as transaction:
+            schema = transaction.bucket(self.bucket).schema(self.schema)
+            for table in schema.tables():
+                clock.check()
+                table.drop()
+            schema.drop()
+
+
+class Rows:
+    """The rows of all tables inside one transaction. Each method costs one request as long as sizes allow."""
+
+    def __init__(
+        self,
+        transaction: Transaction,
+        clock: Clock | None,
+        metadata: dict[str, TableMetadata],
+        data_endpoints: list[str] | None,
+    ) -> None:
+        self._transaction = transaction
+        self._clock = clock
+        self._metadata = metadata
+        self._data_endpoints = data_endpoints
+
+    def select(self, table: str, columns: Sequence[str], predicate: Any = None, *, row_ids: bool = False) -> pa.Table:
+        """The columns of the rows that the predicate lets through, and their `$row_id`."""
+        config = vastdb.QueryConfig(num_splits=1, num_sub_splits=1, data_endpoints=self._data_endpoints)
+        return self._table(table).select(list(columns), predicate, config, internal_row_id=row_ids).read_all()
+
+    def select_in(self, table: str, columns: Sequence[str], column: str, values: Iterable[str]) -> pa.Table:
+        """The columns and the `$row_id` of the rows whose text `column` is one of `values`."""
+        found = [
+            self.select(table, columns, ibis._[column].isin(some), row_ids=True) for some in _by_size(sorted(values))
+        ]
+        if found:
+            return pa.concat_tables(found)
+        return pa.schema([*map(TABLES[table].field, columns), pa.field(ROW_ID, pa.uint64())]).empty_table()
+
+    def stream(
+        self, table: str, columns: Sequence[str], conditions: Iterable[Condition] = ()
+    ) -> Iterator[pa.RecordBatch]:
+        """The columns in pages of bounded size, of the rows that fulfil the conditions and perhaps of others.
+
+        To be read inside the transaction.
+        """
+        config = vastdb.QueryConfig(
+            num_splits=1, num_sub_splits=1, data_endpoints=self._data_endpoints, limit_rows_per_sub_split=_ROWS_PER_PAGE
+        )
+        yield from self._table(table).select(list(columns), _predicate(conditions), config)
+
+    def insert(self, table: str, rows: pa.Table) -> None:
+        """Add rows; columns that they lack are null."""
+        columns = [
+            rows[column.name] if column.name in rows.column_names else pa.nulls(rows.num_rows, column.type)
+            for column in TABLES[table]
+        ]
+        for batch in pa.Table.from_arrays(columns, schema=TABLES[table]).combine_chunks().to_batches():
+            for piece in _pieces(_fitting(batch)):
+                self._table(table).insert(piece)
+
+    def update(self, table: str, rows: pa.Table) -> None:
+        """Set columns of the rows with the given `$row_id`."""
+        if rows.num_rows:
+            self._table(table).update(rows)
+
+    def delete(self, table: str, row_ids: pa.ChunkedArray) -> None:
+        """Remove rows."""
+        if len(row_ids):
+            self._table(table).delete(pa.table({ROW_ID: row_ids}))
+
+    def count(self, table: str) -> int:
+        """How many rows there are, as the server's statistics say."""
+        handle = self._table(table)
+        handle.reload_stats()
+        assert handle.stats is not None
+        return int(handle.stats.num_rows)
+
+    def _table(self, table: str) -> ITable:
+        if self._clock is not None:
+            self._clock.check()
+        return self._transaction.table_from_metadata(self._metadata[table])
+
+
+def _version(rows: Rows) -> int | None:
+    version: int | None = pc.max(rows.select("schema_version", ["version"])["version"]).as_py()
+    return version
+
+
+_COMPARISONS = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
+
+
+def _predicate(conditions: Iterable[Condition]) -> Any:
+    """The conditions in the SDK's form; what does not fit into a request is left out."""
+    predicate = None
+    for condition in conditions:
+        column, value = ibis._[condition.column], condition.value
+        if isinstance(value, tuple):
+            if sum(map(_literal_bytes, value)) > _NAMES_BYTES:
+                continue
+            term = column.isin(list(value))
+        else:
+            term = _COMPARISONS[condition.operator](column, value)
+        predicate = term if predicate is None else predicate & term
+    return predicate
+
+
+def _by_size(values: Sequence[str]) -> Iterator[list[str]]:
+    """The values in lists that fit into a request."""
+    some: list[str] = []
+    size = 0
+    for value in values:
+        if some and (len(some) >= _NAMES or size > _NAMES_BYTES):
+            yield some
+            some, size = [], 0
+        some.append(value)
+        size += _literal_bytes(value)
+    if some:
+        yield some
+
+
+def _literal_bytes(text: str) -> int:
+    """What a text takes in a request at most: four bytes for each character, and what goes around it."""
+    return 4 * len(text) + 100
+
+
+def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """The rows in batches that fit into a request."""
+    if batch.num_rows < 2 or pa.ipc.get_record_batch_size(batch) <= _REQUEST_BYTES:
+        yield batch
+        return
+    half = batch.num_rows // 2
+    yield from _pieces(batch.slice(0, half))
+    yield from _pieces(batch.slice(half))
+
+
+def _fitting(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows with texts cut that no cell holds; those of attributes are cut, and say so, before they come here."""
+    arrays = list(batch.columns)
+    for index, array in enumerate(arrays):
+        if pa.types.is_string(array.type) and (pc.max(pc.binary_length(array)).as_py() or 0) > CELL_LIMIT:
+            arrays[index] = pa.array([text and cut_text(text, CELL_LIMIT) for text in array.to_pylist()], pa.string())
+    return pa.RecordBatch.from_arrays(arrays, schema=batch.schema)

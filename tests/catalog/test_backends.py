@@ -1,0 +1,53 @@
+"""The same inspections, of real files, through both backends."""
+
+from datetime import datetime, timezone
+from itertools import count, islice
+
+from exr_inspector import inspect
+from exr_inspector.catalog import open_catalog
+from exr_inspector.catalog.schema import TABLES
+from exr_inspector.errors import ExrInspectorError
+from exr_inspector.reports import sequence_reports
+from tests.corpus import DAMAGED_FILES, REPORTED_FILES, VALID_FILES, need_corpus
+
+from .conftest import BUCKET
+from .exr_bytes import inspection, text
+from .test_contract import TIMES, error_at
+
+
+def looked_at(paths):
+    """Inspections of those which can be read."""
+    found = []
+    for path in paths:
+        try:
+            found.append(inspect(path))
+        except ExrInspectorError:
+            continue
+    return found
+
+
+@need_corpus
+def test_two_hundred_inspections_give_equal_rows(tmp_path, vast_settings):
+    inspections = looked_at([*VALID_FILES, *DAMAGED_FILES, *REPORTED_FILES])[:200]
+    made = (inspection(f"s3://renders/{n}.exr", text("note", str(n))) for n in count())
+    inspections += islice(made, 200 - len(inspections))
+    paths = [one.file.file_path_normalized for one in inspections]
+    at = datetime(2026, 2, 20, tzinfo=timezone.utc)
+    with (
+        open_catalog(f"duckdb:{tmp_path}/c.duckdb") as first,
+        open_catalog(f"vast://{BUCKET}/{tmp_path.name}") as second,
+    ):
+        outcomes = [catalog.persist(inspections) for catalog in (first, second)]
+        assert outcomes[0] == outcomes[1]
+        for catalog in (first, second):
+            catalog.persist(inspections[:50])
+            catalog.record_errors([error_at(path, mtime=at) for path in (paths[7], "s3://x.exr")])
+            catalog.mark_deleted([paths[9]])
+        for table, schema in TABLES.items():
+            columns = ", ".join(n for n in schema.names if n not in TIMES | {"deleted_at", "applied_at"})
+            query = f"SELECT {columns} FROM {table} ORDER BY ALL"
+            one, other = first.sql(query), second.sql(query)
+            assert one.schema == other.schema
+            assert one.to_pylist() == other.to_pylist()
+        assert first.status().row_counts == second.status().row_counts
+        assert sequence_reports(first) == sequence_reports(second)

@@ -1,0 +1,242 @@
+"""Reaching a cluster, or not: within the deadline, with the right error, and without telling a secret."""
+
+import logging
+import socket
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from exr_inspector.catalog import open_catalog, time_limit
+from exr_inspector.catalog.vast import VastCatalog
+from exr_inspector.errors import (
+    CatalogAuthenticationError,
+    CatalogConnectionError,
+    CatalogError,
+    CatalogSchemaError,
+    CatalogTransactionError,
+    SettingsError,
+)
+from exr_inspector.settings import VastConnection, vast_connection
+from tests.vastdb_emulator import Emulator
+
+from ..conftest import BUCKET
+from ..test_contract import A
+from .conftest import SECRET, connection_to, start
+
+
+@contextmanager
+def takes(at_most, at_least=0.0):
+    began = time.monotonic()
+    yield
+    assert at_least <= time.monotonic() - began <= at_most
+
+
+@pytest.fixture
+def silent_port():
+    """Accepts connections, and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def closed_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        free: int = server.getsockname()[1]
+    return free
+
+
+def reach(port, **options):
+    given = connection_to(start(), endpoint=f"http://127.0.0.1:{port}", **options)
+    return VastCatalog(f"vast://{BUCKET}/x", connection=given)
+
+
+def test_a_server_that_never_answers_is_given_up_within_the_deadline(silent_port):
+    with takes(at_least=0.4, at_most=2.5), pytest.raises(CatalogConnectionError, match=str(silent_port)):
+        reach(silent_port, deadline_s=2, request_timeout_s=0.2)
+
+
+def test_a_closed_port_is_tried_again_and_given_up_soon(closed_port):
+    with takes(at_most=3), pytest.raises(CatalogConnectionError, match="refused") as caught:
+        reach(closed_port, deadline_s=30)
+    assert (caught.value.category, caught.value.retryable) == ("connection", True)
+
+
+def test_a_database_that_falls_silent_fails_within_the_deadline():
+    with start() as server:
+        catalog = VastCatalog(
+            f"vast://{BUCKET}/x", connection=connection_to(server, deadline_s=2.0, request_timeout_s=0.3)
+        )
+        server.fail("delay", seconds=10, times=0, path="/*")
+        with takes(at_most=2.5), pytest.raises(CatalogConnectionError, match="in time"):
+            catalog.persist([A])
+
+
+def test_the_caller_may_have_less_time():
+    with start() as server:
+        catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server, request_timeout_s=0.2))
+        server.fail(409, operation="commit", times=0)
+        with takes(at_most=1.5, at_least=0.5), time_limit(1.0), pytest.raises(CatalogTransactionError):
+            catalog.persist([A])
+        server.clear_faults()
+        assert catalog.persist([A])[0].inserted
+
+
+def test_a_conflict_is_tried_again_until_it_is_over():
+    with start() as server:
+        catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
+        server.fail(409, operation="commit", times=6)
+        assert catalog.persist([A])[0].inserted
+
+
+@pytest.mark.parametrize("status", [500, 501])
+def test_another_failure_is_tried_again_once(status):
+    with start() as server:
+        catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
+        fault = server.fail(status, operation="commit", times=0)
+        with pytest.raises(CatalogError):
+            catalog.persist([A])
+        assert fault.hits == 2
+
+
+def test_wrong_keys_are_not_tried_again():
+    with start() as server:
+        with Emulator(access_key="other", secret_key="x", buckets=[BUCKET]) as stranger:
+            given = connection_to(stranger)
+            with pytest.raises(CatalogAuthenticationError, match="VAST_DB_SECRET_KEY") as caught:
+                VastCatalog(f"vast://{BUCKET}/x", connection=given)
+            assert len(stranger.requests) == 1
+        assert (caught.value.category, caught.value.retryable) == ("authentication", False)
+        assert server.requests == []
+
+
+def test_a_restart_between_two_calls_is_survived():
+    with start() as server:
+        catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
+        catalog.persist([A])
+        server.stop()
+        server.start()
+        assert not catalog.persist([A])[0].inserted
+
+
+def test_a_bucket_that_is_missing_is_named():
+    with start() as server, pytest.raises(CatalogSchemaError, match="no bucket nowhere"):
+        VastCatalog("vast://nowhere/x", connection=connection_to(server))
+
+
+def test_a_schema_without_a_catalog_is_not_made_for_reading():
+    with start() as server:
+        with pytest.raises(CatalogSchemaError, match="create-schema"):
+            VastCatalog(f"vast://{BUCKET}/x", read_only=True, connection=connection_to(server))
+        VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
+        reading = VastCatalog(f"vast://{BUCKET}/x", read_only=True, connection=connection_to(server))
+        with pytest.raises(CatalogError, match="read-only"):
+            reading.persist([A])
+
+
+def test_tables_that_are_not_ours_are_left_alone():
+    with start() as server:
+        mine = VastCatalog(f"vast://{BUCKET}/mine", connection=connection_to(server))
+        with mine.tables._connection.transaction() as tx:
+            tx.bucket(BUCKET).create_schema("other").create_table(
+                "files", tx.bucket(BUCKET).schema("mine").table("parts").arrow_schema
+            )
+        with pytest.raises(CatalogSchemaError, match=r"did not make.*files"):
+            VastCatalog(f"vast://{BUCKET}/other", connection=connection_to(server))
+
+
+def test_tables_that_were_dropped_are_made_again_when_something_is_persisted():
+    with start() as server:
+        catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
+        catalog.tables.drop()
+        assert catalog.persist([A])[0].inserted
+
+
+def test_a_server_that_is_no_vast_says_so():
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+    from threading import Thread
+
+    with HTTPServer(
+        ("127.0.0.1", 0), type("Quiet", (BaseHTTPRequestHandler,), {"log_message": lambda *_: None})
+    ) as web:
+        Thread(target=web.serve_forever, args=(0.01,), daemon=True).start()
+        with pytest.raises(CatalogError):
+            reach(web.server_port, deadline_s=2)
+        web.shutdown()
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "vast://",
+        "vast://bucket",
+        "vast:bucket/schema",
+        "vast://b/s/t",
+        "vast://key:secret@host/b",
+        "vast://b/s?x=1",
+        "vast://b/s p",
+    ],
+)
+def test_a_uri_that_names_no_catalog(uri, vast_settings):
+    with pytest.raises(SettingsError, match="vast://BUCKET/SCHEMA"):
+        open_catalog(uri)
+
+
+@pytest.mark.parametrize("endpoint", ["host:80", "ftp://host", "http://host/path", "http://user:pass@host", "http://"])
+def test_an_endpoint_that_cannot_be_one_is_refused_and_not_repeated(endpoint, vast_settings, monkeypatch):
+    monkeypatch.setenv("VAST_DB_ENDPOINT", endpoint)
+    with pytest.raises(SettingsError) as caught:
+        open_catalog("vast://b/s")
+    assert "http://vip-pool" in str(caught.value)
+    assert "pass" not in str(caught.value)
+
+
+def test_an_endpoint_may_end_with_a_slash(emulator, vast_settings, monkeypatch):
+    monkeypatch.setenv("VAST_DB_ENDPOINT", f"{emulator.url}/")
+    with open_catalog(f"vast://{BUCKET}/slash") as catalog:
+        assert catalog.status().row_counts["schema_version"] == 1
+
+
+def test_settings_are_one_bundle(monkeypatch):
+    for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY"):
+        monkeypatch.delenv(f"VAST_DB_{name}", raising=False)
+    monkeypatch.setenv("VAST_DB_ENDPOINT", "http://host")
+    with pytest.raises(SettingsError, match="VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY"):
+        open_catalog("vast://b/s")
+    monkeypatch.setenv("VAST_DB_ACCESS_KEY", "key")
+    monkeypatch.setenv("VAST_DB_SECRET_KEY", SECRET)
+    monkeypatch.setenv("VAST_DB_VERIFY", "/etc/ssl/ours.pem")
+    given = vast_connection()
+    assert (given.endpoint, given.verify, given.region) == ("http://host", "/etc/ssl/ours.pem", "us-east-1")
+    assert SECRET not in repr(given)
+    assert isinstance(given, VastConnection)
+    monkeypatch.setenv("VAST_DB_DEADLINE_S", "soon")
+    with pytest.raises(SettingsError, match="VAST_DB_DEADLINE_S"):
+        vast_connection()
+
+
+def test_no_secret_is_logged_or_told(caplog, capfd):
+    """Through failures of every kind, with everything logged that can be."""
+    caplog.set_level(logging.DEBUG)
+    told = []
+    with start() as server:
+        catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
+        for action in ("drop", 403, 409, 500, 503, 502):
+            for operation in ("begin", "select", "insert", "commit"):
+                server.fail(action, operation=operation, times=3)
+                try:
+                    catalog.persist([A])
+                except CatalogError as error:
+                    told += [str(error), repr(error)]
+                server.clear_faults()
+        told += [repr(catalog), str(catalog.status())]
+    assert told
+    assert SECRET not in "".join([*told, caplog.text, *capfd.readouterr()])
+
+
+def test_nothing_is_written_to_stderr_that_the_caller_did_not_ask_for(capfd):
+    with start() as server:
+        catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
+        server.fail("drop", operation="insert")
+        catalog.persist([A])
+    assert capfd.readouterr().err == ""

@@ -1,0 +1,203 @@
+"""Whatever fails, at whichever request: in the end each file has one whole set of rows, and never a part of one."""
+
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from functools import partial
+from itertools import product
+
+import pytest
+
+from exr_inspector.catalog.rows import from_inspections
+from exr_inspector.catalog.schema import CHILD_TABLES
+from exr_inspector.catalog.vast import VastCatalog
+from exr_inspector.errors import CatalogError
+
+from ..conftest import BUCKET
+from ..exr_bytes import inspection, text
+from ..test_contract import error_at, path_of
+from .conftest import connection_to, schema_of, start, stored
+
+pytestmark = pytest.mark.slow
+
+# A late answer comes after the time that a request has; all others have more, for the sake of a busy machine.
+SHORT_TIMEOUT_S, TIMEOUT_S, DEADLINE_S = 0.5, 5.0, 40.0
+
+FAULTS = {
+    "lost before": {"action": "drop"},
+    "lost after": {"action": "drop", "after_effect": True},
+    "answer cut": {"action": "cut"},
+    "500": {"action": 500},
+    "500 after": {"action": 500, "after_effect": True},
+    "502": {"action": 502},
+    "503": {"action": 503},
+    "503 SlowDown": {"action": 503, "code": "SlowDown"},
+    "403": {"action": 403, "code": "AccessDenied"},
+    "409": {"action": 409, "code": "Conflict"},
+    "late": {"action": "delay", "seconds": 2 * SHORT_TIMEOUT_S},
+    "late after": {"action": "delay", "seconds": 2 * SHORT_TIMEOUT_S, "after_effect": True},
+}
+
+# What is not known of the server: the backend must be right whichever way it is.
+SERVERS = {
+    "as assumed": {},
+    "conflicts at commit": {"row_conflicts": "commit"},
+    "reads what was committed": {"snapshot_isolation": False},
+    "knows no old transaction (400)": {"unknown_transaction_status": 400},
+    "knows no old transaction (409)": {"unknown_transaction_status": 409},
+    "commits twice": {"repeated_commit_succeeds": True},
+    "misses deleted rows": {"missing_rows_are_errors": True},
+}
+
+
+@pytest.fixture(scope="module")
+def server(request):
+    with start(**SERVERS[request.param]) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def catalog(server, fault):
+    timeout_s = SHORT_TIMEOUT_S if "late" in fault else TIMEOUT_S
+    options = {"request_timeout_s": timeout_s, "deadline_s": DEADLINE_S}
+    with VastCatalog(f"vast://{BUCKET}/faults", connection=connection_to(server, **options)) as opened:
+        yield opened
+        server.clear_faults()
+
+
+@contextmanager
+def reader(server, catalog):
+    """Looks, until the block ends, at what a transaction would see that began now: every file has all its rows."""
+    stop, wrong, looks = threading.Event(), [], 0
+
+    def poll():
+        nonlocal looks
+        while not stop.wait(0.002):
+            tables = server.committed_tables(BUCKET, schema_of(catalog))
+            found = {table: Counter(tables[table]["file_id"].to_pylist()) for table in ("files", *CHILD_TABLES[:3])}
+            looks += 1
+            for file_id, copies in found["files"].items():
+                expected = ("parts", 1), ("channels", 3), ("attributes", 9)
+                wrong.extend((file_id, t, found[t][file_id]) for t, n in expected if found[t][file_id] != n * copies)
+            wrong.extend((f, t) for t in found for f in found[t] if f not in found["files"])
+
+    thread = threading.Thread(target=poll)
+    thread.start()
+    yield
+    stop.set()
+    thread.join()
+    assert looks
+    assert not wrong
+
+
+def once_more(work):
+    """As a caller does: again, when it failed."""
+    try:
+        return work()
+    except CatalogError:
+        return work()
+
+
+def rows_of(server, catalog, inspections):
+    """The stored rows of the files, by table."""
+    ids = {one.file.file_id for one in inspections}
+    return {
+        table: [row for row in stored(server, catalog, table) if row["file_id"] in ids]
+        for table in ("files", *CHILD_TABLES)
+    }
+
+
+def assert_one_set(server, catalog, inspections):
+    expected = from_inspections(inspections).tables
+    found = rows_of(server, catalog, inspections)
+    for table in CHILD_TABLES:
+        assert Counter(map(repr, found[table])) == Counter(map(repr, expected[table].to_pylist()))
+    assert Counter(row["file_id"] for row in found["files"]) == {one.file.file_id: 1 for one in inspections}
+    assert all(row["is_current"] for row in found["files"])
+
+
+def some(name, count, note=""):
+    return [inspection(f"s3://renders/{name}.{n:04}.exr", text("note", note)) for n in range(count)]
+
+
+CASES = {"new": (1, False), "known": (1, True), "batch": (10, False)}
+REQUESTS = {"new": 7, "known": 4, "batch": 7}
+
+
+def sweep(server, catalog, case, fault, name):
+    """The fault at each request of the case in turn."""
+    count, is_known = CASES[case]
+    for n in range(1, REQUESTS[case] + 1):
+        files = some(f"{name}/{n}", count, "first")
+        if is_known:
+            catalog.persist(files)
+        options = dict(FAULTS[fault])
+        struck = server.fail(options.pop("action"), nth=n, path="/*", **options)
+        outcomes = once_more(partial(catalog.persist, files))
+        server.clear_faults()
+        catalog.settle()
+        assert struck.hits, f"request {n} was not made"
+        assert_one_set(server, catalog, files)
+        assert [outcome.file_id for outcome in outcomes] == [one.file.file_id for one in files]
+        (counted,) = {row["inspection_count"] for row in rows_of(server, catalog, files)["files"]}
+        assert counted in ((2, 3) if is_known else (1, 2)), "a failure that was reported may have been none"
+
+
+def combinations():
+    """Everything on a server as it is assumed to be; on the others what they answer differently to."""
+    for server, fault, case in product(SERVERS, FAULTS, CASES):
+        if server == "as assumed":
+            yield pytest.param(server, fault, case, marks=[pytest.mark.slow] if "late" in fault else [])
+        elif fault in ("lost after", "500 after", "late after") and case != "new":
+            yield pytest.param(server, fault, case, marks=[pytest.mark.slow])
+
+
+@pytest.mark.parametrize(("server", "fault", "case"), list(combinations()), indirect=["server"])
+def test_a_fault_at_each_request(server, catalog, case, fault, request):
+    with reader(server, catalog):
+        sweep(server, catalog, case, fault, request.node.name)
+    assert server.writing_transactions == []
+
+
+def rows_at(server, catalog, table, path):
+    return [row for row in stored(server, catalog, table) if row["file_path_normalized"] == path]
+
+
+ANY_FAULT = pytest.mark.parametrize("fault", [fault for fault in FAULTS if "late" not in fault])
+
+
+@ANY_FAULT
+@pytest.mark.parametrize("server", ["as assumed"], indirect=True)
+def test_a_fault_while_an_error_is_noted(server, catalog, fault, request):
+    for n in range(1, 7):
+        one = inspection(f"s3://renders/{request.node.name}/{n}.exr")
+        path = path_of(one)
+        catalog.persist([one])
+        options = dict(FAULTS[fault])
+        struck = server.fail(options.pop("action"), nth=n, path="/*", **options)
+        once_more(partial(catalog.record_errors, [error_at(path)]))
+        server.clear_faults()
+        catalog.settle()
+        (error,) = rows_at(server, catalog, "ingest_errors", path)
+        assert struck.hits
+        assert error["count"] in (1, 2)
+        assert [row["is_current"] for row in rows_at(server, catalog, "files", path)] == [False]
+
+
+@ANY_FAULT
+@pytest.mark.parametrize("server", ["as assumed"], indirect=True)
+def test_a_fault_while_a_file_is_deleted(server, catalog, fault, request):
+    for n in range(1, 7):
+        one = inspection(f"s3://renders/{request.node.name}/{n}.exr")
+        path = path_of(one)
+        catalog.record_errors([error_at(path)])
+        catalog.persist([one])
+        catalog.settle()
+        options = dict(FAULTS[fault])
+        struck = server.fail(options.pop("action"), nth=n, path="/*", **options)
+        assert once_more(partial(catalog.mark_deleted, [path])) in (0, 1)
+        server.clear_faults()
+        (row,) = rows_at(server, catalog, "files", path)
+        assert struck.hits
+        assert row["deleted_at"] is not None
+        assert rows_at(server, catalog, "ingest_errors", path) == []

@@ -1,0 +1,105 @@
+"""What it costs: requests are counted, as the emulator received them."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from ..exr_bytes import inspection, text
+from ..test_contract import A_AGAIN, A, B, error_at, path_of, stamp_of
+
+pytestmark = pytest.mark.usefixtures("no_timer")
+
+NEW = ["begin", "select", "insert", "insert", "insert", "insert", "commit"]  # files, parts, channels, attributes
+
+
+@pytest.fixture
+def asked(emulator):
+    """Runs something and tells the requests that it took."""
+
+    def run(work, *arguments):
+        emulator.reset_requests()
+        work(*arguments)
+        return [request.operation for request in emulator.requests]
+
+    return run
+
+
+def test_a_new_file_costs_seven_requests(open_vast, asked):
+    catalog = open_vast()
+    assert asked(catalog.persist, [A]) == NEW
+    assert asked(catalog.persist, [B]) == NEW  # looks in passing whether somebody else stored the first
+
+
+def test_a_known_file_costs_four(open_vast, asked):
+    catalog = open_vast()
+    catalog.persist([A])
+    assert asked(catalog.persist, [A]) == ["begin", "select", "update", "commit"]
+
+
+def test_a_new_version_costs_one_more_than_a_new_file(open_vast, asked):
+    catalog = open_vast()
+    catalog.persist([A])
+    assert asked(catalog.persist, [A_AGAIN]) == ["begin", "select", "update", *NEW[2:]]
+
+
+def test_a_batch_costs_what_one_file_costs(open_vast, asked):
+    catalog = open_vast()
+    batch = [inspection(f"s3://renders/{number:04}.exr") for number in range(500)]
+    assert asked(catalog.persist, batch) == NEW
+    assert asked(catalog.persist, batch) == ["begin", "select", "update", "commit"]
+
+
+def test_what_does_not_fit_into_a_request_takes_more(open_vast, asked):
+    """A row is never split, and a column that must not be null is never left out for a moment."""
+    catalog = open_vast()
+    large = [inspection(f"s3://renders/{n}.exr", text("note", "x" * 60_000)) for n in range(100)]
+    operations = asked(catalog.persist, large)
+    assert 3 < operations.count("insert") - 3 < 10
+    assert operations.count("update") == 0
+    (row,) = catalog.sql(
+        "SELECT count(*) AS n, min(length(value_text)) AS l FROM attributes WHERE attr_name = 'note'"
+    ).to_pylist()
+    assert row == {"n": 100, "l": 60_000}
+
+
+def test_opening_a_catalog_that_is_there_costs_four_and_no_ddl(open_vast, asked):
+    uri = open_vast().uri
+    assert asked(open_vast, uri) == ["probe", "begin", "select", "commit"]
+
+
+def test_looking_for_doubles_costs_three(open_vast, asked):
+    catalog = open_vast()
+    catalog.persist([A, B])
+    assert asked(catalog.settle) == ["begin", "select", "commit"]
+    assert asked(catalog.settle) == []
+
+
+def test_the_rest_costs_few(open_vast, asked):
+    catalog = open_vast()
+    catalog.persist([A])
+    unreadable = error_at("s3://renders/x.exr")
+    assert asked(catalog.record_errors, [unreadable]) == ["begin", "select", "select", "insert", "commit"]
+    assert asked(catalog.record_errors, [unreadable]) == ["begin", "select", "select", "update", "commit"]
+    assert asked(catalog.seen, [stamp_of(A)] * 100) == ["begin", "select", "commit"]
+    assert asked(catalog.seen, [stamp_of(A), stamp_of(B)]) == ["begin", "select", "select", "commit"]
+    assert asked(catalog.mark_deleted, [path_of(A)]) == ["begin", "select", "update", "select", "commit"]
+    assert asked(catalog.status) == ["begin", *["stats"] * 8, "commit", "begin", "select", "commit"]
+
+
+def test_selects_go_to_the_endpoint_unless_told_otherwise(open_vast, asked):
+    catalog = open_vast(use_announced_endpoints=True)
+    catalog.persist([A])
+    operations = asked(catalog.persist, [A])
+    assert "stats" in operations, "the addresses that the server announces are in the statistics"
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_catalog():
+    """Ingest, status, sequences, a query by key and a full scan."""
+    command = [sys.executable, "-m", "benchmarks.vast", "--scale", "5000"]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    peaks = [int(peak) for peak in re.findall(r"peak memory until here (\d+) MB", told)]
+    assert len(peaks) == 6
+    assert max(peaks) < 500

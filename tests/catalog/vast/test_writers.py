@@ -1,0 +1,182 @@
+"""Many processes and threads at once: what they store converges, and tables are made once."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import vastdb
+
+from exr_inspector.catalog.schema import CHILD_TABLES, TABLES
+from exr_inspector.catalog.vast import VastCatalog, pending
+
+from ..conftest import BUCKET
+from ..exr_bytes import inspection, text
+from ..test_contract import A_AGAIN, A, all_rows, error_at, path_of
+from .conftest import SECRET, connection_to, schema_of, start, stored
+from .writers import files
+
+
+def processes(server, *commands):
+    """Run writers at the same time; what each printed."""
+    environment = os.environ | {
+        "VAST_DB_ENDPOINT": server.url,
+        "VAST_DB_ACCESS_KEY": "key",
+        "VAST_DB_SECRET_KEY": SECRET,
+        "VAST_DB_DEADLINE_S": "120",
+    }
+    program = [sys.executable, "-m", "tests.catalog.vast.writers"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    running = [subprocess.Popen([*program, *command], env=environment, **pipes) for command in commands]
+    results = [process.communicate(timeout=600) for process in running]
+    assert [process.returncode for process in running] == [0] * len(running), [error for _, error in results]
+    assert [error for _, error in results] == [""] * len(running)
+    return [output for output, _ in results]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("conflicts", ["request", "commit"])
+def test_writers_of_the_same_files_leave_one_set_of_rows(conflicts):
+    """20 files, many times in random order, from 16 threads in 4 processes."""
+    rounds = 10
+    with start(row_conflicts=conflicts) as server:
+        uri = f"vast://{BUCKET}/shared"
+        commands = [("persist", uri, "20", str(rounds), "4", str(seed)) for seed in range(4)]
+        told = [json.loads(output) for output in processes(server, *commands)]
+        assert sum(one["persisted"] for one in told) == 20 * 4 * rounds
+        with VastCatalog(uri, connection=connection_to(server)) as catalog:
+            found = {table: stored(server, catalog, table) for table in ("files", *CHILD_TABLES)}
+            assert {row["file_id"]: row["inspection_count"] for row in found["files"]} == {
+                one.file.file_id: 4 * rounds for one in files(20)
+            }
+            assert len(found["files"]) == 20
+            assert Counter(row["is_current"] for row in found["files"]) == {True: 20}
+            assert len(found["parts"]) == 20
+            assert len(found["channels"]) == 60
+            assert len(found["attributes"]) == 180
+
+
+@pytest.mark.slow
+def test_tables_are_made_once_by_twenty_processes():
+    with start() as server:
+        processes(server, *[("create", f"vast://{BUCKET}/shared")] * 20)
+        session = vastdb.connect("key", SECRET, server.url)
+        with session.transaction() as tx:
+            assert sorted(tx.bucket(BUCKET).schema("shared").tablenames()) == sorted(TABLES)
+        assert server.read_table(BUCKET, "shared", "schema_version").num_rows == 1
+
+
+def test_tables_are_made_once_by_many_threads(emulator, open_vast):
+    uri = f"{open_vast().uri}_many"
+    with ThreadPoolExecutor(8) as pool:
+        catalogs = list(pool.map(lambda _: open_vast(uri), range(8)))
+    assert len(stored(emulator, catalogs[0], "schema_version")) == 1
+
+
+# ── how doubles arise, step by step ────────────────────────────────
+
+
+def wait_until(holds, seconds=20.0):
+    ends = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def meet(monkeypatch, emulator, open_vast):
+    """Two catalogs that persist at the same time: neither sees what the other is about to commit."""
+    monkeypatch.setattr(pending, "SECONDS_BEFORE_LOOK", 3600)
+
+    def persist(first, second):
+        """Inspections that one process persists while the other one is inside its transaction."""
+        a = open_vast()
+        b = open_vast(a.uri)
+        fault = emulator.fail("delay", seconds=0.3, operation="insert", path=f"/{BUCKET}/{schema_of(a)}/files*")
+        with ThreadPoolExecutor(2) as pool:
+            slow = pool.submit(a.persist, first)
+            wait_until(lambda: fault.hits)
+            fast = pool.submit(b.persist, second)
+            outcomes = fast.result(), slow.result()
+        assert all(outcome.inserted for found in outcomes for outcome in found)
+        return a, b
+
+    return persist
+
+
+def test_a_file_stored_by_two_is_left_once_whoever_looks_first(emulator, meet, open_vast):
+    a, b = meet([A], [A])
+    assert len(stored(emulator, a, "files")) == 2
+    a.settle()
+    b.settle()
+    alone = open_vast()
+    alone.persist([A])
+    alone.persist([A])
+    assert all_rows(a) == all_rows(alone)
+
+
+def test_the_next_persist_sees_a_double_in_passing(emulator, meet):
+    a, b = meet([A], [A])
+    b.persist([inspection("s3://renders/other.exr")])
+    b.settle()
+    assert [row["inspection_count"] for row in stored(emulator, a, "files") if row["file_id"] == A.file.file_id] == [2]
+
+
+def test_of_two_versions_that_meet_one_is_current(emulator, meet):
+    a, b = meet([A], [A_AGAIN])
+    b.settle()
+    rows = stored(emulator, a, "files")
+    assert len(rows) == 2
+    assert sum(row["is_current"] for row in rows) == 1
+
+
+def test_a_double_that_nobody_looked_at_is_found_when_its_path_is_written_again(emulator, meet, open_vast):
+    """Both writers died before they could look."""
+    a, _ = meet([A], [A])
+    other = open_vast(a.uri)
+    other.persist([A])
+    other.settle()
+    (row,) = stored(emulator, a, "files")
+    assert row["inspection_count"] == 3
+    assert len(stored(emulator, a, "parts")) == 1
+
+
+def test_a_writer_looks_by_itself_a_moment_later(emulator, open_vast, monkeypatch):
+    monkeypatch.setattr(pending, "SECONDS_BEFORE_LOOK", 0.01)
+    catalog = open_vast()
+    emulator.reset_requests()
+    catalog.persist([A])
+    wait_until(lambda: len(emulator.requests) >= 10)
+    assert [request.operation for request in emulator.requests][7:10] == ["begin", "select", "commit"]
+
+
+def test_doubled_errors_become_one(emulator, open_vast, monkeypatch):
+    monkeypatch.setattr(pending, "SECONDS_BEFORE_LOOK", 3600)
+    a = open_vast()
+    b = open_vast(a.uri)
+    fault = emulator.fail("delay", seconds=0.3, operation="insert", path=f"/{BUCKET}/{schema_of(a)}/ingest_errors*")
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(a.record_errors, [error_at(path_of(A), "slow")])
+        wait_until(lambda: fault.hits)
+        b.record_errors([error_at(path_of(A), "fast")])
+        slow.result()
+    assert len(stored(emulator, a, "ingest_errors")) == 2
+    a.settle()
+    (row,) = stored(emulator, a, "ingest_errors")
+    assert row["count"] == 2
+    b.settle()
+    assert stored(emulator, a, "ingest_errors") == [row]
+
+
+def test_a_large_batch_with_doubles_settles(emulator, meet):
+    many = [inspection(f"s3://renders/{n}.exr", text("note", str(n))) for n in range(120)]
+    a, b = meet(many, many[::-1])
+    b.settle()
+    a.settle()
+    assert len(stored(emulator, a, "files")) == 120
+    assert len(stored(emulator, a, "attributes")) == 120 * 9
+    assert {row["inspection_count"] for row in stored(emulator, a, "files")} == {2}

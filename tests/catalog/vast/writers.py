@@ -1,0 +1,34 @@
+"""Run as a process: one of several that write the same files at once. Says what it was told, and what it counted."""
+
+import json
+import random
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+from exr_inspector.catalog import open_catalog
+
+from ..exr_bytes import inspection, text
+
+
+def files(count: int) -> list:
+    """The same files in every process."""
+    return [inspection(f"s3://renders/shared.{number:04}.exr", text("note", "x" * number)) for number in range(count)]
+
+
+def main() -> None:
+    """`create URI`, or `persist URI FILES TIMES THREADS SEED`."""
+    command, uri, *numbers = sys.argv[1:]
+    with open_catalog(uri) as catalog:
+        if command == "persist":
+            count, times, threads, seed = map(int, numbers)
+            order = files(count) * times
+            random.Random(seed).shuffle(order)
+            with ThreadPoolExecutor(threads) as pool:
+                outcomes = [
+                    outcome for found in pool.map(lambda one: catalog.persist([one]), order) for outcome in found
+                ]
+            print(json.dumps({"persisted": len(outcomes), "inserted": sum(o.inserted for o in outcomes)}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""Every command that takes a catalog, on a VAST Database."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from exr_inspector.catalog import open_catalog
+from exr_inspector.catalog.schema import TABLES
+from exr_inspector.cli.main import main
+from tests.catalog.conftest import BUCKET, emulator, vast_settings  # noqa: F401 (fixtures)
+from tests.catalog.exr_bytes import exr_bytes, text
+from tests.cli.test_inspect import CUT
+from tests.vastdb_emulator import Emulator
+
+SECRET = "not-a-real-secret"
+
+
+@pytest.fixture
+def uri(tmp_path, monkeypatch, vast_settings):  # noqa: F811
+    """A catalog that is not there yet, and a folder with a sequence that has a gap, a cut frame and an odd one."""
+    monkeypatch.chdir(tmp_path)
+    Path("show").mkdir()
+    for number in (1001, 1002, 1004, 1005):
+        Path(f"show/c.{number}.exr").write_bytes(exr_bytes(text("note", "odd" if number == 1005 else "usual")))
+    Path("show/c.1006.exr").write_bytes(CUT)
+    Path("show/png.exr").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(60))
+    return f"vast://{BUCKET}/{tmp_path.name.replace('-', '_')}"
+
+
+def test_a_show_is_ingested_asked_and_told(uri, capsys):
+    assert main(["ingest", "show", "--catalog", uri]) == 3
+    told = capsys.readouterr()
+    assert f"6 files: 5 new, 0 unchanged, 1 truncated, 1 unreadable → {uri}" in told.out
+    assert main(["ingest", "show", "--catalog", uri]) == 3
+    assert "6 files: 0 new, 5 unchanged, 1 unreadable" in capsys.readouterr().out
+    assert main(["sequences", "--catalog", uri, "--format", "json"]) == 0
+    (sequence,) = json.loads(capsys.readouterr().out)
+    assert (sequence["missing"], sequence["bad"][0]["frame"]) == ("1003", "1006")
+    query = "SELECT count(*) AS n FROM channels WHERE channel_name = 'G'"
+    assert main(["query", query, "--catalog", uri, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"n": 5}]
+    Path("show/c.1001.exr").unlink()
+    assert main(["ingest", "show", "--catalog", uri, "--prune"]) == 3
+    assert "1 marked deleted" in capsys.readouterr().out
+
+
+def test_a_schema_is_created_and_its_status_told(uri, emulator, capsys):  # noqa: F811
+    assert main(["db", "status", "--catalog", uri]) == 3
+    assert "make one with: exr-inspector db create-schema" in capsys.readouterr().err
+    assert main(["db", "create-schema", "--catalog", uri]) == 0
+    assert capsys.readouterr().out == f"{uri}: schema version 1\n"
+    assert main(["db", "status", "--catalog", uri]) == 0
+    told = capsys.readouterr().out
+    assert f"backend              VAST 5.4.0.0 at {emulator.url}\n" in told
+    assert "metadata_embedding   384 dimensions" in told
+    for table in TABLES:
+        assert re.search(rf"^{table} +{int(table == 'schema_version')} rows$", told, re.MULTILINE)
+
+
+def test_a_query_changes_nothing(uri, capsys):
+    main(["ingest", "show", "--catalog", uri])
+    for query in ("DELETE FROM files", "COPY files TO 'files.csv'", "SELECT * FROM read_csv('show/png.exr')"):
+        assert main(["query", query, "--catalog", uri]) == 2
+    assert not Path("files.csv").exists()
+    capsys.readouterr()
+
+
+def test_without_settings_it_says_which(monkeypatch, capsys):
+    for name in [name for name in os.environ if name.startswith("VAST_DB_")]:
+        monkeypatch.delenv(name)
+    assert main(["db", "status", "--catalog", "vast://b/s"]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "VAST_DB_ENDPOINT, VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY" in told
+
+
+def test_an_unreachable_database_is_one_line(monkeypatch, capsys):
+    monkeypatch.setenv("VAST_DB_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("VAST_DB_ACCESS_KEY", "key")
+    monkeypatch.setenv("VAST_DB_SECRET_KEY", SECRET)
+    assert main(["db", "status", "--catalog", "vast://b/s"]) == 3
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "http://127.0.0.1:9: cannot be reached" in told
+
+
+@pytest.mark.parametrize("version", ["5.4.0.0", "5.5.0.0"])
+@pytest.mark.slow
+def test_verify_reports_and_leaves_nothing(monkeypatch, capsys, version):
+    with Emulator(access_key="key", secret_key=SECRET, buckets=[BUCKET], version=version) as server:
+        monkeypatch.setenv("VAST_DB_ENDPOINT", server.url)
+        monkeypatch.setenv("VAST_DB_ACCESS_KEY", "key")
+        monkeypatch.setenv("VAST_DB_SECRET_KEY", SECRET)
+        status = main(["db", "verify", "--catalog", f"vast://{BUCKET}/show"])
+        told = capsys.readouterr().out
+        assert (status, re.findall(r"FAILED.*", told)) == (0, [])
+        assert re.search(r"^ok +a new file +7 requests", told, re.MULTILINE)
+        assert "a transaction sees its beginning" in told
+        assert "the second one is refused at its request" in told
+        assert "128 KiB; 256 KiB is refused" in told
+        assert told.endswith("15 checks, 0 failed\n")
+        assert server.schemas(BUCKET) == []
+        assert SECRET not in told
+
+
+def test_verify_is_for_vast(capsys, vast_settings):  # noqa: F811
+    assert main(["db", "verify", "--catalog", "duckdb:x.duckdb"]) == 2
+    assert "vast://BUCKET/SCHEMA" in capsys.readouterr().err
+
+
+def test_the_sdk_is_not_needed_for_anything_else(tmp_path):
+    """Without the extra, a VAST catalog is refused with the way out, and DuckDB works."""
+    program = f"""
+import sys
+sys.modules["vastdb"] = None
+from exr_inspector.cli.main import main
+assert main(["db", "create-schema", "--catalog", "duckdb:{tmp_path}/x.duckdb"]) == 0
+sys.exit(main(["db", "status", "--catalog", "vast://b/s"]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "pip install 'exr-inspector[vast]'" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_catalog_opened_in_python_takes_the_same_settings(uri):
+    with open_catalog(uri) as catalog:
+        assert catalog.status().backend == "vast"

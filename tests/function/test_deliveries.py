@@ -1,0 +1,226 @@
+"""At least once, at the same time, with faults and killed processes: in the end one whole set of rows for each file."""
+
+import itertools
+import random
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from types import SimpleNamespace
+
+import httpx
+import pytest
+import vastdb
+from cloudevents.core.bindings.http import to_binary_event
+
+from exr_inspector import inspect
+from exr_inspector.catalog.rows import from_inspections
+from exr_inspector.errors import RedeliveryError
+from exr_inspector.function import close_catalogs, handle
+from tests import corpus
+from tests.catalog.exr_bytes import exr_bytes, text
+from tests.s3_server import blackhole, stall_in_body, status
+
+from .conftest import element as delivered
+from .test_runtime import element, serving
+
+pytestmark = pytest.mark.slow
+
+FAULTS = {
+    "lost before": {"action": "drop"},
+    "lost after": {"action": "drop", "after_effect": True},
+    "500 after": {"action": 500, "after_effect": True},
+    "503": {"action": 503, "code": "SlowDown"},
+    "409": {"action": 409},
+}
+
+
+def stored(deployed, table):
+    return deployed.database.read_table("catalogs", deployed.schema, table)["file_id"].to_pylist()
+
+
+def assert_whole(deployed, files):
+    """Each of so many files has all its rows once."""
+    assert Counter(Counter(stored(deployed, "files")).values()) == {1: files}
+    assert len(stored(deployed, "parts")) == files
+    assert len(stored(deployed, "channels")) == 3 * files
+    assert len(stored(deployed, "attributes")) == 9 * files
+    assert set(stored(deployed, "attributes")) == set(stored(deployed, "files"))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_the_database_at_each_request(deployed, fault):
+    """After the handler's own retries and one redelivery."""
+    for n in range(1, 8):
+        key = f"{n}.exr"
+        deployed.store.put(key, exr_bytes(text("note", key)))
+        options = dict(FAULTS[fault])
+        struck = deployed.database.fail(options.pop("action"), nth=n, path="/*", **options)
+        for _ in range(2):
+            try:
+                answer = handle(SimpleNamespace(), delivered(key))
+                break
+            except RedeliveryError:
+                continue
+        deployed.database.clear_faults()
+        assert struck.hits
+        assert answer["status"] == "success"
+        assert_whole(deployed, n)
+    assert deployed.database.writing_transactions == []
+
+
+# The header goes on for half a megabyte: reading it costs three requests.
+LONG = exr_bytes(text("manifest", "m" * 500_000))
+STORE_FAULTS = {
+    "500": status(500),
+    "503": status(503, "SlowDown"),
+    "hangs": blackhole(2),
+    "stalls": stall_in_body(2),
+    "cut": None,
+}
+
+
+@pytest.mark.parametrize("fault", STORE_FAULTS)
+def test_a_fault_of_the_store_at_each_request(deployed, monkeypatch, fault):
+    """Overcome by the handler's own retries."""
+    monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "5")
+    deployed.store.put("warm.exr", LONG)
+    deployed.store.requests.clear()
+    handle(SimpleNamespace(), delivered("warm.exr"))
+    needed = len(deployed.store.requests)
+    assert 1 < needed <= 3
+    for n in range(1, needed + 1):
+        deployed.store.put(f"{n}.exr", LONG)
+        asked = itertools.count(1)
+
+        def strike(request, start, n=n, asked=asked):
+            if next(asked) != n:
+                return None
+            if STORE_FAULTS[fault] is None:
+                deployed.store.cut_bodies = 1
+                return None
+            return STORE_FAULTS[fault](request, start)
+
+        deployed.store.fault = strike
+        answer = handle(SimpleNamespace(), delivered(f"{n}.exr"))
+        assert (answer["status"], answer["inserted"], next(asked)) == ("success", True, needed + 2)
+    assert_whole(deployed, needed + 1)
+
+
+class EventSource:
+    """Delivers as the platform does: again after 2, 4 and 8 seconds (here a tenth of it), then to the dead letters."""
+
+    def __init__(self, url):
+        self._url = url
+        self.before_last = lambda: None
+        self.attempts = Counter()
+        self.dead_letters = []
+
+    def deliver(self, key):
+        message = to_binary_event(element(key))
+        for pause in (0.2, 0.4, 0.8, None):
+            self.attempts[key] += 1
+            if pause is None:
+                self.before_last()
+            answer = httpx.post(self._url, headers=dict(message.headers), content=message.body, timeout=60)
+            if answer.status_code < 500:
+                return
+            if pause is not None:
+                time.sleep(pause)
+        self.dead_letters.append(key)
+
+
+def test_every_file_arrives_when_the_database_comes_back_in_time(deployed):
+    """It is away for three attempts of each file; a malformed file is attempted once, as nothing would mend it."""
+    keys = [f"{n}.exr" for n in range(8)]
+    for key in keys:
+        deployed.store.put(key, exr_bytes(text("note", key)))
+    deployed.store.put("bad.exr", exr_bytes()[:100])
+    with serving(EXR_INSPECTOR_DEADLINE_S="2") as (url, _), ThreadPoolExecutor(8) as pool:
+        source = EventSource(url)
+        source.before_last = threading.Barrier(len(keys), action=deployed.database.start, timeout=60).wait
+        deployed.database.stop()
+        for delivered_one in [pool.submit(source.deliver, key) for key in keys]:
+            delivered_one.result()
+        source.deliver("bad.exr")
+    assert source.dead_letters == []
+    assert source.attempts == dict.fromkeys(keys, 4) | {"bad.exr": 1}
+    assert_whole(deployed, 8)
+
+
+@corpus.need_corpus
+@pytest.mark.slow
+def test_fifty_real_files_become_rows(deployed):
+    """Uploaded by one client, announced by another, read back by a third: equal to the inspections."""
+    files = corpus.VALID_FILES[:: max(1, len(corpus.VALID_FILES) // 50)][:50]
+    uris = [deployed.store.put(corpus.name_of(path), path.read_bytes()) for path in files]
+    with serving() as (url, _), ThreadPoolExecutor(8) as pool:
+        messages = [to_binary_event(element(corpus.name_of(path))) for path in files]
+        posts = pool.map(lambda m: httpx.post(url, headers=dict(m.headers), content=m.body, timeout=60), messages)
+        assert {answer.status_code for answer in posts} == {204}
+    expected = from_inspections([inspect(uri) for uri in uris]).tables
+    session = vastdb.connect(access="key", secret="not-a-real-secret", endpoint=deployed.database.url)
+    with session.transaction() as transaction:
+        schema = transaction.bucket("catalogs").schema(deployed.schema)
+        for table in ("files", "parts", "channels", "attributes"):
+            columns = expected[table].column_names
+            found = schema.table(table).select(columns=columns).read_all().to_pylist()
+            assert sorted(map(repr, found)) == sorted(map(repr, expected[table].to_pylist()))
+
+
+def test_a_store_that_fails_is_asked_again_and_so_is_the_event(deployed, monkeypatch):
+    """It is down for one delivery, and back for the next."""
+    monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "6")
+    deployed.store.put("a.exr", exr_bytes(text("note", "a")))
+    with monkeypatch.context() as broken:
+        broken.setenv("S3_ENDPOINT", "http://127.0.0.1:9")
+        with pytest.raises(RedeliveryError, match="object store"):
+            handle(SimpleNamespace(), delivered("a.exr"))
+    assert handle(SimpleNamespace(), delivered("a.exr"))["status"] == "success"
+    assert_whole(deployed, 1)
+
+
+@pytest.mark.slow
+def test_deliveries_while_processes_are_killed(deployed):
+    """200 deliveries of 20 files in random order, 16 at a time, to four processes; two are killed and replaced."""
+    keys = [f"shared.{n:04}.exr" for n in range(20)]
+    for key in keys:
+        deployed.store.put(key, exr_bytes(text("note", key)))
+    deliveries = keys * 10
+    random.Random(7).shuffle(deliveries)
+    with ExitStack() as stack:
+        hosts = [stack.enter_context(serving()) for _ in range(4)]
+        turns = itertools.count()
+
+        def deliver(key):
+            """As the platform does: to whichever process answers, until it is done."""
+            for _ in range(40):
+                url, _process = hosts[next(turns) % len(hosts)]
+                try:
+                    message = to_binary_event(element(key))
+                    answer = httpx.post(url, headers=dict(message.headers), content=message.body, timeout=60)
+                except httpx.TransportError:
+                    continue
+                if answer.status_code == 204:
+                    return
+            raise AssertionError(f"{key} was never delivered")
+
+        with ThreadPoolExecutor(16) as pool:
+            running = [pool.submit(deliver, key) for key in deliveries]
+            for number in (0, 1):
+                while sum(one.done() for one in running) < 60 * (number + 1):
+                    time.sleep(0.01)
+                hosts[number][1].kill()
+                hosts[number] = stack.enter_context(serving())
+            for one in running:
+                one.result()
+        for _, process in hosts:
+            process.terminate()
+        for _, process in hosts:
+            process.wait(60)
+    # What a killed process could not look at any more is looked at with the next delivery.
+    for key in keys:
+        handle(SimpleNamespace(), delivered(key))
+    close_catalogs()
+    assert_whole(deployed, 20)

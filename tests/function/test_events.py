@@ -1,0 +1,278 @@
+"""Events of every flavour that is known, as recorded or documented, and what is made of them."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import pytest
+from cloudevents.core.bindings.http import HTTPMessage, from_http_event
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from exr_inspector.errors import EventError
+from exr_inspector.function.envelope import from_http
+from exr_inspector.function.events import FileEvent, Kind, event_id, file_events, is_batch, is_plain
+
+from .vast_event import VastEvent, VastEventList
+
+RECORDED = {path.stem: json.loads(path.read_text()) for path in sorted(Path(__file__).with_name("data").glob("*.json"))}
+OVER_HTTP = [name for name, case in RECORDED.items() if "headers" in case]
+ON_PLATFORM = [name for name in OVER_HTTP if "foreign" not in name and "function" not in name]
+DIRECT = [name for name, case in RECORDED.items() if "event" in case]
+
+
+def body(case: dict[str, Any]) -> bytes:
+    return b"" if case["body"] is None else json.dumps(case["body"]).encode()
+
+
+def check(found: list[FileEvent], expected: list[dict[str, Any]]) -> None:
+    assert len(found) == len(expected)
+    for event, wanted in zip(found, expected, strict=True):
+        assert event.kind.value == wanted["kind"], event
+        if wanted["places"] or event.kind in (Kind.CREATED, Kind.REMOVED):
+            assert list(event.places) == wanted["places"]
+        for name in ("reason", "options"):
+            if name in wanted:
+                assert (
+                    getattr(event, name) == wanted[name] if name == "reason" else asdict(event.options) == wanted[name]
+                )
+        assert bool(event.reason) == (event.kind in (Kind.SKIPPED, Kind.INVALID))
+
+
+@pytest.mark.parametrize("name", DIRECT)
+def test_plain_dicts(name):
+    """A direct call's dict, S3 notifications, an envelope."""
+    check(file_events(RECORDED[name]["event"]), RECORDED[name]["expected"])
+
+
+@pytest.mark.parametrize("name", OVER_HTTP)
+def test_requests(name):
+    """Binary and structured CloudEvents, as our own reader makes them of a request."""
+    case = RECORDED[name]
+    check(file_events(from_http(case["headers"].items(), body(case))), case["expected"])
+
+
+@pytest.mark.parametrize("name", ON_PLATFORM)
+def test_platform_events(name):
+    """The same as the platform's own objects."""
+    case = RECORDED[name]
+    check(file_events(VastEvent.from_http(case["headers"], body(case))), case["expected"])
+
+
+@pytest.mark.parametrize("name", OVER_HTTP)
+def test_events_of_the_current_library(name):
+    """The same as CloudEvents of the library's 2.x generation, which decodes header values."""
+    case = RECORDED[name]
+    headers, content = dict(case["headers"]), body(case)
+    if name == "element_encoded":
+        headers["ce-elementpath"] = headers["ce-elementpath"].replace("%", "%25")
+    check(file_events(from_http_event(HTTPMessage(headers, content))), case["expected"])
+
+
+def test_the_look_alike_is_as_observed():
+    """It prints as the platform's log does, and raises where that does."""
+    case = RECORDED["element_on_cluster"]
+    event = VastEvent.from_http(case["headers"], body(case))
+    assert str(event).startswith(
+        "{'attributes': {'source': 'vastdata.com:exr-landed.b45a6820-410c-457a-ac1b-035a102b5d05', "
+        "'id': '1004356627333135', 'type': 'vastdata.com:Element.ElementCreated', 'specversion': '1.0', "
+        "'time': '2026-04-08T15:41:29.591955+00:00', 'subject': 'vast-broker-engine-broker.main', "
+        "'datacontenttype': 'application/json', 'dataschema': None, 'elementpath': "
+    )
+    assert (event.type, event.subtype, event.trigger, event.broker) == (
+        "Element", "ElementCreated", "exr-landed", "vast-broker-engine-broker",
+    )  # fmt: skip
+    element = event.as_element_event()
+    assert (element.bucket, element.object_key) == ("renders", "shows/ab/sh010/beauty.1001.exr")
+    schedule = VastEvent.from_http(RECORDED["schedule"]["headers"], b"")
+    with pytest.raises(TypeError):
+        schedule.as_element_event()
+    with pytest.raises(ValueError, match="invalid literal for int"):
+        VastEvent.from_http({**case["headers"], "ce-id": "anything"}, b"")
+    with pytest.raises(ValueError, match="malformed vast event"):
+        VastEvent.from_http(RECORDED["function_path"]["headers"], b"")
+
+
+class Bare:
+    """An event with hardly anything, whose members raise."""
+
+    bucket, object_key = "renders", "a.exr"
+
+    @property
+    def extensions(self) -> Any:
+        raise ValueError("malformed vast event")
+
+    @property
+    def type(self) -> str:
+        raise ValueError("malformed vast event")
+
+    def get_data(self) -> Any:
+        return None
+
+
+def test_members_that_raise_are_done_without():
+    """Bucket and key alone will do; nothing at all is skipped."""
+    check(file_events(Bare()), [{"kind": "created", "places": ["s3://renders/a.exr"]}])
+    check(file_events(object()), [{"kind": "skipped", "places": [], "reason": "the event names no file"}])
+
+
+@pytest.mark.parametrize(
+    "key", ["a b.exr", "a+b.exr", "50%.exr", "ä.exr", "a\u0308.exr", "x" * 1020 + ".exr", "%41.exr"]
+)
+def test_every_spelling_of_a_key_leads_to_it(key):
+    """Encoded as AWS does or not at all, in the element's path or in a record: the key itself is among the places."""
+    case = RECORDED["element_on_cluster"]
+    for spelling in (key, quote(key), quote_plus(key)):
+        headers = {**case["headers"], "ce-elementpath": f"renders/{spelling}"}
+        for record in (None, {"Records": [{"eventName": "ObjectCreated:Put", "s3": {"object": {"key": spelling}}}]}):
+            (event,) = file_events(VastEvent.from_http(headers, json.dumps(record).encode()))
+            assert f"s3://renders/{key}" in event.places
+            assert len(event.places) <= 3
+        s3 = {"bucket": {"name": "renders"}, "object": {"key": spelling}}
+        for source in ("aws:s3", "vast:s3"):
+            (event,) = file_events({"Records": [{"eventName": "ObjectCreated:Put", "eventSource": source, "s3": s3}]})
+            assert f"s3://renders/{key}" in event.places
+
+
+def test_unicode_is_left_in_its_form():
+    """Two forms of one name are two objects."""
+    for form in ("NFC", "NFD"):
+        key = unicodedata.normalize(form, "ä.exr")
+        (event,) = file_events({"s3_bucket": "b", "s3_key": key})
+        assert event.places == (f"s3://b/{key}",)
+
+
+def test_batches_and_flavours_are_told_apart():
+    """By what they can do, not by their class."""
+    event = VastEvent.from_http(RECORDED["schedule"]["headers"], b"")
+    assert [is_batch(each) for each in (VastEventList([event]), [event], [{}], (), event, {}, "x", None, b"")] == [
+        True, True, True, True, False, False, False, False, False,
+    ]  # fmt: skip
+    assert [is_plain(each) for each in ({}, [], "x", 1, None, event, object())] == [True] * 5 + [False] * 2
+
+
+def test_events_have_a_name_for_logs():
+    """Where their sender gave them one."""
+    case = RECORDED["element_on_cluster"]
+    assert event_id(VastEvent.from_http(case["headers"], b"")) == "1004356627333135"
+    assert event_id(from_http(case["headers"].items(), b"")) == "1004356627333135"
+    assert [event_id(each) for each in ({"id": "x"}, {"id": 5}, {}, None, Bare(), object())] == [
+        "x",
+        "",
+        "",
+        "",
+        "",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("headers", "content", "wrong"),
+    [
+        ({}, b"", "neither ce- headers nor a JSON envelope"),
+        ({"content-type": "application/json"}, b"{not json", "neither ce- headers nor a JSON envelope"),
+        ({"content-type": "application/json"}, b"[1]", "the JSON is no envelope"),
+        (
+            {"content-type": "application/json"},
+            b'{"data": {"path": "/etc/passwd"}}',
+            "specversion, id, source, type missing",
+        ),
+        ({"ce-id": "1"}, b"", "specversion, source, type missing"),
+        ({"ce-id": "1", "ce-source": "s", "ce-type": "t", "ce-specversion": "0.3"}, b"", "another version than 1.0"),
+        ({"content-type": "application/cloudevents-batch+json"}, b"[]", "send one a request"),
+        ({}, b'{"specversion":"1.0","id":{},"source":"s","type":"t"}', "neither text nor a number"),
+        ({}, b'{"specversion":"1.0","id":"1","source":"s","type":"t","data_base64":"%"}', "data_base64 is not base64"),
+    ],
+)
+def test_what_is_no_cloud_event_is_refused(headers, content, wrong):
+    """In words that repeat nothing of it."""
+    with pytest.raises(EventError, match=wrong) as raised:
+        from_http(headers.items(), content)
+    assert "passwd" not in str(raised.value)
+
+
+def test_an_envelope_may_hold_nulls_and_base64():
+    """Nulls count as absent; data in base64 is JSON where it is that."""
+    event = from_http(
+        [],
+        b'{"specversion":"1.0","id":"1","source":"s","type":"t","dataschema":null,"data_base64":"eyJwYXRoIjoiL2EuZXhyIn0="}',
+    )
+    assert event.get_attributes() == {"specversion": "1.0", "id": "1", "source": "s", "type": "t"}
+    check(file_events(event), [{"kind": "created", "places": ["/a.exr"]}])
+
+
+def test_headers_are_utf_8_where_they_can_be():
+    """Servers hand them over as Latin-1."""
+    headers = {
+        **RECORDED["element_on_cluster"]["headers"],
+        "ce-elementpath": "renders/ä.exr".encode().decode("latin-1"),
+    }
+    (event,) = file_events(from_http(headers.items(), b""))
+    assert event.places == ("s3://renders/ä.exr",)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["s3://b/a.exr", "1.0"]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.text(max_size=5)
+            | st.sampled_from(
+                ["data", "path", "Records", "s3", "bucket", "object", "key", "name", "eventName", "specversion", "type",
+                 "elementpath", "data_base64", "s3_bucket", "s3_key", "id", "meta", "stats", "Event", "eventSource"]
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=20,
+)  # fmt: skip
+
+
+@given(JSON)
+@example({"specversion": "1.0", "data": {"specversion": "1.0", "data_base64": "%"}})
+@example({"specversion": "1.0", "elementpath": "/", "data": "[" * 100_000})
+@example(
+    {"Records": [{"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "\ud800"}, "object": {"key": "\ud800"}}}]}
+)
+def test_any_json_gives_events(event):
+    """As a dict, as a body, and as the data of an event; each with places, or with a reason."""
+    if isinstance(event, dict) and "specversion" in event:
+        attributes = {"id": "1", "source": "s", "type": "vastdata.com:Element.ElementCreated"}
+        events = [event, VastLike(event), VastLike({**attributes, **event})]
+    else:
+        events = [event, VastLike(event)]
+    for each in events:
+        found = file_events(each)
+        assert found
+        for file_event in found:
+            assert bool(file_event.places) if file_event.kind in (Kind.CREATED, Kind.REMOVED) else file_event.reason
+        assert isinstance(event_id(each), str)
+
+
+class VastLike:
+    def __init__(self, data: Any) -> None:
+        self._data = data
+
+    def get_data(self) -> Any:
+        return self._data
+
+    def get_attributes(self) -> Any:
+        return self._data
+
+
+@given(
+    st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()), st.dictionaries(st.text(), st.text())
+)
+def test_any_request_is_an_event_or_is_refused(content, headers):
+    """With EventError, and nothing else."""
+    try:
+        event = from_http(headers.items(), content)
+    except EventError:
+        return
+    assert file_events(event)

@@ -1,0 +1,532 @@
+"""The handler: what comes back for what was sent, what the catalog has afterwards, and what is delivered again."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from exr_inspector import function, inspect, vectors
+from exr_inspector.errors import EmbeddingError, RedeliveryError
+from exr_inspector.function import look
+from tests import corpus
+from tests.s3_server import BUCKET, status
+
+from .conftest import BROKEN, CUT, GOOD, OTHER, Context, element
+from .test_events import JSON
+from .vast_event import VastEventList
+
+ROOT = Path(__file__).parents[2]
+CURRENT = "SELECT file_path_normalized, file_id FROM files WHERE is_current AND deleted_at IS NULL ORDER BY 1"
+
+
+@pytest.fixture
+def path(tmp_path) -> str:
+    file = tmp_path / "plate.1001.exr"
+    file.write_bytes(GOOD)
+    return str(file)
+
+
+def rows(catalog, query: str) -> list[tuple]:
+    with catalog() as opened:
+        return [tuple(row.values()) for row in opened.sql(query).to_pylist()]
+
+
+SNIPPET = """
+from functions.exr_inspector.main import handler
+class MockContext: pass
+result = handler(MockContext(), {"data": {"path": %r, "meta": True}})
+print(result["status"], result["file"]["completeness"], result["persistence"]["status"])
+"""
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_snippet_of_the_guide_runs_from_the_root(path, installed):
+    """In an environment that has the package, and in a checkout with its dependencies only."""
+    command = [sys.executable, "-c", SNIPPET % path]
+    if not installed:
+        # -S leaves out what a development install adds to the path
+        site = next(place for place in sys.path if place.endswith("site-packages"))
+        command = [sys.executable, "-S", "-c", f"import sys; sys.path.append({site!r})" + SNIPPET % path]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("success complete skipped\n", "")
+
+
+def test_the_entry_points_are_as_the_builder_looks_for_them():
+    """Each on one line, without annotations; the folder is no package, as it shares the package's name."""
+    text = (ROOT / "functions" / "exr_inspector" / "main.py").read_text()
+    assert re.findall(r"^(?:async )?def .*", text, re.MULTILINE) == ["def init(ctx):", "def handler(ctx, event):"]
+    assert not (ROOT / "functions" / "exr_inspector" / "__init__.py").exists()
+
+
+def test_a_direct_call_gets_the_whole_inspection(handle, path):
+    """As `inspect` gives it, and what the caller needs on top."""
+    result = handle({"data": {"path": path, "meta": True}})
+    whole = inspect(path).to_dict()
+    assert {name: result[name] for name in whole} == whole
+    assert result.keys() - whole.keys() == {"status", "message", "error", "path", "file_id", "inserted", "persistence"}
+    assert (result["status"], result["error"], result["file_id"]) == ("success", None, whole["file"]["file_id"])
+    without = handle({"data": {"path": path, "meta": False}})
+    assert whole.keys() - without.keys() == {"attributes"}
+
+
+def test_what_is_not_there_yet_says_so(handle, path):
+    """Statistics and validation, where they are asked for."""
+    result = handle({"data": {"path": path, "stats": True, "deep_stats": True, "validate": True, "policy_path": "x"}})
+    assert result["unavailable"] == [
+        {"code": "not_available", "message": f"{name} is not available in this version"}
+        for name in ("stats", "deep_stats", "validate")
+    ]
+    assert result["status"] == "success"
+
+
+def test_without_a_catalog_nothing_is_persisted(handle, path, caplog):
+    """The inspection is there all the same; one DEBUG line tells."""
+    caplog.set_level(logging.DEBUG)
+    result = handle({"data": {"path": path}})
+    assert result["persistence"] == {
+        "status": "skipped", "file_id": result["file_id"], "inserted": False,
+        "message": "no catalog is configured", "error": None,
+    }  # fmt: skip
+    told = [record for record in caplog.records if "no catalog" in record.getMessage()]
+    assert [record.levelno for record in told] == [logging.DEBUG]
+
+
+def test_a_file_is_stored_once_however_often_it_comes(handle, path, catalog):
+    """Its new version replaces the old one, which stays as history."""
+    first, again = handle({"data": {"path": path}}), handle({"data": {"path": path}})
+    assert (first["inserted"], again["inserted"]) == (True, False)
+    assert first["persistence"]["status"] == again["persistence"]["status"] == "success"
+    Path(path).write_bytes(OTHER)
+    newer = handle({"data": {"path": path}})
+    assert (newer["inserted"], newer["file_id"] != first["file_id"]) == (True, True)
+    assert rows(catalog, CURRENT) == [(f"file://{path}", newer["file_id"])]
+    assert rows(catalog, "SELECT inspection_count FROM files ORDER BY 1") == [(1,), (2,)]
+
+
+@pytest.mark.parametrize("key", ["a b+c%20.exr", "ä.exr", "a\u0308.exr", "x" * 1020 + ".exr"], ids=ascii)
+def test_an_object_that_lands_is_in_the_catalog(handle, store, catalog, key):
+    """One request to the store; the answer is small and has no attributes."""
+    store.put(key, GOOD)
+    store.requests.clear()
+    result = handle(element(key))
+    assert (result["status"], result["inserted"]) == ("success", True)
+    assert [result["summary"][name] for name in ("part_count", "channel_count", "completeness")] == [1, 3, "complete"]
+    assert [request.method for request in store.requests] == ["GET"]
+    assert rows(catalog, CURRENT) == [(unicodedata.normalize("NFC", f"s3://{BUCKET}/{key}"), result["file_id"])]
+
+
+def when_quiet(database) -> None:
+    """Wait until the look for what other writers stored, half a second after a commit, has passed; count from there."""
+    before = -1
+    while before != database.request_count:
+        before = database.request_count
+        time.sleep(1.5)
+    database.reset_requests()
+
+
+def test_what_a_file_costs(handle, store, database):
+    """One GET; seven requests to the database for a new file on a warm handler, four for a known one."""
+    for key in ("warm.exr", "a.exr"):
+        store.put(key, GOOD)
+    handle(element("warm.exr"))
+    when_quiet(database)
+    store.requests.clear()
+    assert handle(element("a.exr"))["inserted"]
+    assert (len(store.requests), database.request_count) == (1, 7)
+    when_quiet(database)
+    assert not handle(element("a.exr"))["inserted"]
+    assert database.request_count == 4
+
+
+def test_the_records_of_one_event_have_a_result_each(handle, store, catalog):
+    """And an overall one."""
+    store.put("a.exr", GOOD)
+    store.put("b.exr", BROKEN)
+    records = [
+        {"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": BUCKET}, "object": {"key": key}}}
+        for key in ("a.exr", "b.exr", "c.txt", "missing.exr")
+    ]
+    result = handle({"Records": records})
+    assert [each["status"] for each in result["results"]] == ["success", "error", "skipped", "error"]
+    assert [each.get("category") for each in result["results"]] == [None, "format", None, "file_not_found"]
+    assert (result["status"], result["message"]) == ("error", "4 files: 2 error, 1 skipped, 1 success")
+    assert rows(catalog, "SELECT file_path_normalized, code FROM ingest_errors") == [
+        (f"s3://{BUCKET}/b.exr", "truncated")
+    ]
+
+
+def test_a_batch_is_one_transaction(handle, store, database):
+    """An answer for each event, in order; the database sees one begin and one commit."""
+    for number in range(10):
+        store.put(f"{number}.exr", GOOD)
+    handle(element("0.exr"))
+    function.close_catalogs()
+    handle(element("0.exr"))
+    database.reset_requests()
+    results = handle(VastEventList([element(f"{number}.exr") for number in range(10)]))
+    assert [(each["status"], each["inserted"]) for each in results] == [("success", number > 0) for number in range(10)]
+    done = [(request.command, request.operation) for request in database.requests]
+    assert sum(operation == "commit" for _, operation in done) == 1
+    assert len(done) <= 8
+
+
+def test_a_batch_of_many_kinds(handle, store, catalog):
+    """Good, broken, not an EXR, removed, half written, twice the same, and an event that names nothing."""
+    store.put("good.exr", GOOD)
+    store.put("broken.exr", BROKEN)
+    store.put("cut.exr", CUT)
+    store.put("old.exr", OTHER)
+    handle(element("old.exr"))
+    store.delete("old.exr")
+    events = [
+        element("good.exr"), element("broken.exr"), element("notes.txt"), element("old.exr", "ObjectRemoved:Delete"),
+        element("cut.exr"), element("good.exr"), element("good.exr", data={"msg": "hello"}), element("gone.exr"),
+    ]  # fmt: skip
+    results = handle(VastEventList(events))
+    assert [each["status"] for each in results] == [
+        "success", "error", "skipped", "success", "success", "success", "success", "error",
+    ]  # fmt: skip
+    assert [each["inserted"] for each in results] == [True, False, False, False, True, False, False, False]
+    assert results[0]["file_id"] == results[5]["file_id"]
+    assert results[3]["persistence"]["message"] == "marked deleted"
+    assert results[4]["summary"]["completeness"] == "truncated"
+    assert [path.rpartition("/")[2] for path, _ in rows(catalog, CURRENT)] == ["cut.exr", "good.exr"]
+
+
+def test_a_batch_with_one_file_that_cannot_be_read_now_comes_again(handle, store, catalog):
+    """The others are stored; when it comes again, nothing changes for them."""
+    store.put("a.exr", GOOD)
+    store.put("b.exr", GOOD)
+    store.fault = lambda request, start: status(503)(request, start) if "b.exr" in request.path else None
+    batch = VastEventList([element("a.exr"), element("b.exr")])
+    with pytest.raises(RedeliveryError, match="1 of 2 files failed") as raised:
+        handle(batch)
+    assert len(str(raised.value)) <= 500
+    assert [each["status"] for each in raised.value.result] == ["success", "error"]
+    assert [path.rpartition("/")[2] for path, _ in rows(catalog, CURRENT)] == ["a.exr"]
+    store.fault = None
+    assert [each["inserted"] for each in handle(batch)] == [False, True]
+    assert rows(catalog, "SELECT count(*) FROM files") == [(2,)]
+
+
+def test_removed_objects_are_marked_deleted(handle, store, catalog):
+    """What lies there counts, not the order in which events come: one that is there again is inspected."""
+    store.put("a.exr", GOOD)
+    handle(element("a.exr"))
+    store.delete("a.exr")
+    result = handle(element("a.exr", "ObjectRemoved:Delete"))
+    assert (result["status"], result["message"]) == ("success", "removed; marked deleted")
+    assert rows(catalog, CURRENT) == []
+    assert handle(element("a.exr", "ObjectRemoved:Delete"))["message"] == "removed; the catalog had nothing of it"
+    store.put("a.exr", OTHER)
+    late = handle(element("a.exr", "ObjectRemoved:Delete"))
+    assert (late["inserted"], late["message"]) == (True, "inspected; inserted")
+    assert len(rows(catalog, CURRENT)) == 1
+    store.fault = status(403, "AccessDenied")  # as of stores that tell nobody what is not there
+    assert handle(element("a.exr", "ObjectRemoved:Delete"))["message"] == "removed; marked deleted"
+
+
+def test_keys_that_are_spelled_in_another_way_are_found(handle, store, catalog):
+    """The place that has something is the one that is stored, whether or not events encode keys."""
+    store.put("a b+c.exr", GOOD)
+    for spelling in ("a%20b%2Bc.exr", "a b+c.exr", "a+b%2Bc.exr"):
+        result = handle(element(spelling))
+        assert (result["status"], result["path"]) == ("success", f"s3://{BUCKET}/a b+c.exr")
+    assert len(rows(catalog, "SELECT * FROM files")) == 1
+    store.delete("a b+c.exr")
+    handle(element("a+b%2Bc.exr", "ObjectRemoved:Delete"))
+    assert rows(catalog, CURRENT) == []
+
+
+def test_what_is_no_exr_file_is_skipped(handle, store, tmp_path):
+    """By its name, or by its bytes where a direct call names it; under the name of an EXR file it is an error."""
+    text = tmp_path / "notes.txt"
+    text.write_text("some text")
+    misnamed = tmp_path / "notes.exr"
+    misnamed.write_text("some text")
+    odd = tmp_path / "image.dat"
+    odd.write_bytes(GOOD)
+    assert [handle({"data": {"path": str(file)}})["status"] for file in (text, misnamed, odd)] == [
+        "skipped", "error", "success",
+    ]  # fmt: skip
+    skipped = handle(element("show/notes.txt"))
+    assert (skipped["status"], skipped["message"]) == ("skipped", "not an EXR file: its name does not end in .exr")
+    assert store.requests == []
+
+
+def test_a_malformed_file_is_an_error_with_code_and_offset(handle, store, catalog):
+    """It is noted, returned, and never comes again; a good version of it closes the error."""
+    store.put("a.exr", BROKEN)
+    for event in (element("a.exr"), {"data": {"path": f"s3://{BUCKET}/a.exr"}}):
+        result = handle(event)
+        assert (result["status"], result["category"], result["retryable"]) == ("error", "format", False)
+        assert (result["code"], result["byte_offset"], result["inserted"]) == ("truncated", len(BROKEN), False)
+        assert result["persistence"]["message"] == "noted in ingest_errors"
+    found = rows(catalog, "SELECT code, count, size_bytes, mtime IS NOT NULL FROM ingest_errors")
+    assert found == [("truncated", 2, len(BROKEN), True)]
+
+
+def test_vectors_that_cannot_be_computed(handle, store, catalog, monkeypatch, caplog):
+    """An error of that file with a traceback in the log; the others of the batch are stored."""
+    embed = vectors.embed
+
+    def fail(inspection):
+        if inspection.file.file_path.endswith("odd.exr"):
+            raise EmbeddingError(inspection.file.file_path_normalized, "no numbers come of it")
+        return embed(inspection)
+
+    monkeypatch.setattr(vectors, "embed", fail)
+    store.put("odd.exr", GOOD)
+    store.put("good.exr", GOOD)
+    odd, good = handle(VastEventList([element("odd.exr"), element("good.exr")]))
+    assert (odd["status"], odd["category"], odd["retryable"]) == ("error", "embedding", False)
+    assert good["inserted"]
+    assert rows(catalog, "SELECT code FROM ingest_errors") == [("embedding",)]
+    assert next(record for record in caplog.records if record.levelno == logging.ERROR).exc_info
+
+
+@pytest.mark.parametrize("problem", [RuntimeError("of somebody else"), MemoryError(), RecursionError()])
+def test_no_exception_leaves_a_direct_call(handle, path, monkeypatch, caplog, problem):
+    """Its text may hold anything, and stays in the log."""
+
+    def fail(*_args, **_options):
+        raise problem
+
+    monkeypatch.setattr(look, "inspect", fail)
+    for event in ({"data": {"path": path}}, [{"data": {"path": path}}]):
+        result = handle(event)
+        result = result[0] if isinstance(result, list) else result
+        assert (result["status"], result["category"], result["retryable"]) == ("error", "internal", False)
+        assert result["error"] == f"internal error ({type(problem).__name__}); the log has the traceback"
+    caplog.clear()
+
+
+def test_settings_that_cannot_work(handle, path, monkeypatch):
+    """Say which variable it is; half a database does not hide what was inspected."""
+    monkeypatch.setenv("VAST_DB_ENDPOINT", "http://x")
+    result = handle({"data": {"path": path}})
+    assert (result["status"], result["category"], result["file"]["completeness"]) == ("error", "settings", "complete")
+    assert "VAST_DB_SECRET_KEY" in result["persistence"]["error"]
+    monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "soon")
+    result = handle({"data": {"path": path}})
+    assert (result["status"], result["category"]) == ("error", "settings")
+    assert "EXR_INSPECTOR_DEADLINE_S" in result["error"]
+
+
+def test_local_files_of_events_need_a_root(handle, path, monkeypatch, tmp_path):
+    """A direct call reads any without one; with one, nobody reads what lies elsewhere, links and dots included."""
+    foreign = element("x", data={"path": path})
+    foreign._event.type = "studio.render.done"
+    del foreign._event.elementpath
+    direct = {"data": {"path": path}}
+    refused = handle(foreign)
+    assert (refused["status"], refused["category"]) == ("error", "not_allowed")
+    assert handle(direct)["status"] == "success"
+    monkeypatch.setenv("EXR_INSPECTOR_ROOTS", f"/nowhere:{tmp_path}")
+    assert handle(foreign)["status"] == handle(direct)["status"] == "success"
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (inside / "link.exr").symlink_to(path)
+    monkeypatch.setenv("EXR_INSPECTOR_ROOTS", str(inside))
+    for elsewhere in (
+        path,
+        f"file://{path}",
+        f"{inside}/../plate.1001.exr",
+        f"{inside}/link.exr",
+        str(inside) + "2/x.exr",
+    ):
+        assert handle({"data": {"path": elsewhere}})["category"] == "not_allowed"
+
+
+def test_one_line_for_each_file(handle, store, tmp_path, caplog):
+    """At INFO, key=value, whatever is in a name; an error has one more, at its own level."""
+    caplog.set_level(logging.INFO)
+    evil = tmp_path / 'a" status=success\n\x1b[31m.exr'
+    evil.write_bytes(GOOD)
+    store.put("cut.exr", CUT)
+    handle({"data": {"path": str(evil)}})
+    handle(element("cut.exr"))
+    handle(element("missing.exr"))
+    handle({"data": {"path": "\ud800"}})
+    lines = [record for record in caplog.records if record.name.startswith("exr_inspector")]
+    assert all(line.getMessage().isprintable() and line.getMessage().isascii() for line in lines)
+    info = [line.getMessage() for line in lines if line.levelno == logging.INFO]
+    assert len(info) == 4
+    assert info[0].startswith(f'file="{tmp_path}/a\\" status=success\\n\\u001b[31m.exr" status=success file_id=')
+    assert "event=1004356627333135" in info[1]
+    assert [line.levelname for line in lines if line.levelno != logging.INFO] == ["WARNING", "ERROR", "ERROR"]
+
+
+def test_spans_and_instruments_of_the_platform(store, handle, ctx):
+    """A span for each step; files by what became of them, and how long events took."""
+    store.put("a.exr", GOOD)
+    function.prepare(ctx)
+    handle(element("a.exr"))
+    handle(element("missing.exr"))
+    steps = ["exr_inspector.invocation", "exr_inspector.inspect", "exr_inspector.persist"]
+    assert [span.name for span in ctx.spans] == steps * 2
+    assert ctx.spans[1].attributes == {"exr_inspector.files": 1}
+    assert [(name, attributes) for name, _, attributes in ctx.counted if name == "exr_inspector.files"] == [
+        ("exr_inspector.files", {"status": "success", "category": ""}),
+        ("exr_inspector.files", {"status": "error", "category": "file_not_found"}),
+    ]
+    assert sum(name == "exr_inspector.duration" for name, _, _ in ctx.counted) == 2
+
+
+def test_spans_of_open_telemetry_where_the_context_has_none(path):
+    """And metrics, too."""
+    code = f"""
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+exporter, reader, provider = InMemorySpanExporter(), InMemoryMetricReader(), TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(exporter))
+trace.set_tracer_provider(provider)
+metrics.set_meter_provider(MeterProvider([reader]))
+from exr_inspector import function
+function.handle(object(), {{"data": {{"path": {path!r}}}}})
+print([span.name for span in exporter.get_finished_spans()])
+scopes = reader.get_metrics_data().resource_metrics[0].scope_metrics
+print(sorted(metric.name for scope in scopes for metric in scope.metrics))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "['exr_inspector.inspect', 'exr_inspector.persist', 'exr_inspector.invocation']",
+        "['exr_inspector.duration', 'exr_inspector.files']",
+    ]
+
+
+class Hostile:
+    """A context whose members all fail."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str):
+        raise RuntimeError(name)
+
+
+class Broken(Context):
+    def counter(self, name, description=""):
+        return object()
+
+    def start_as_current_span(self, name):
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("ctx", [None, object(), Broken(), Hostile()], ids=lambda ctx: type(ctx).__name__)
+def test_a_context_may_be_anything(path, ctx):
+    """Telemetry and secrets are done without, before an event fails for them."""
+    function.prepare(ctx)
+    assert function.handle(ctx, {"data": {"path": path}})["status"] == "success"
+
+
+def test_init_never_fails(ctx, monkeypatch, caplog, database):
+    """What is not there yet is tried again with each event."""
+    caplog.set_level(logging.INFO)
+    function.prepare(ctx)
+    assert "ready: results are persisted in vast://catalogs/" in caplog.text
+    function.close_catalogs()
+    database.fail(503, times=0)
+    monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "1")
+    function.prepare(ctx)
+    assert "not ready yet" in caplog.text
+    monkeypatch.setenv("VAST_DB_SECRET_KEY", "")
+    function.prepare(ctx)
+    assert "VAST_DB_SECRET_KEY" in caplog.text
+
+
+@pytest.mark.parametrize("many", [2, 3000])
+def test_a_summary_fits_into_a_message(handle, store, many):
+    """However many records an event has, and however long their names are: errors are kept before the rest."""
+    store.put("a.exr", GOOD)
+    key = "missing/" + "\u6f22" * 330 + ".exr"
+    s3 = [{"bucket": {"name": BUCKET}, "object": {"key": k}} for k in ["a.exr"] + [key] * (many - 1)]
+    records = [{"eventName": "ObjectCreated:Put", "s3": each} for each in s3]
+    event = element("x", data={"Records": records})
+    del event._event.elementpath
+    result = handle(event)
+    assert len(json.dumps(result)) < 64_000
+    assert result["results"][-1 if many == 2 else 0]["category"] == "file_not_found"
+    assert len(result["results"]) + result.get("results_left_out", 0) == many
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@given(event=JSON)
+def test_any_json_gives_a_result(handle, event, tmp_path, monkeypatch):
+    """One for each entry of a list; never an exception."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("S3_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "0.2")
+    result = handle(event)
+    if isinstance(event, list):
+        assert len(result) == len(event)
+    for each in result if isinstance(event, list) else [result]:
+        assert each["status"] in ("success", "error", "skipped")
+        assert {"message", "error", "file_id", "inserted", "persistence"} <= each.keys()
+
+
+@pytest.mark.slow
+def test_twenty_threads_share_what_is_kept(store, catalog, ctx):
+    """As on the platform: each event once, whoever else is at work."""
+    keys = [f"{number}.exr" for number in range(40)]
+    for key in keys:
+        store.put(key, GOOD)
+    inserted: list[bool] = []
+    wrong: list[BaseException] = []
+
+    def work(mine: list[str]) -> None:
+        try:
+            for key in mine:
+                inserted.append(function.handle(ctx, element(key))["inserted"])
+        except BaseException as problem:
+            wrong.append(problem)
+
+    # every key is delivered twice, to different threads
+    threads = [threading.Thread(target=work, args=((keys + keys[1:] + keys[:1])[start::20],)) for start in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert (len(inserted), sum(inserted)) == (80, 40)
+    assert len(rows(catalog, CURRENT)) == 40
+    assert rows(catalog, "SELECT count(*) FROM channels") == [(120,)]
+
+
+@corpus.need_corpus
+def test_real_files_are_in_the_catalog_as_they_were_inspected(handle, store, catalog):
+    """Of each twentieth file of the corpus."""
+    expected = {}
+    for file in corpus.VALID_FILES[::20]:
+        uri = store.put(corpus.name_of(file), file.read_bytes())
+        assert handle(element(corpus.name_of(file)))["status"] == "success"
+        inspection = inspect(uri)
+        expected[inspection.file.file_id] = (len(inspection.parts), inspection.file.channel_count)
+    with catalog() as opened:
+        found = opened.sql(
+            "SELECT f.file_id, (SELECT count(*) FROM parts p WHERE p.file_id = f.file_id) AS parts, channel_count"
+            " FROM files f"
+        ).to_pylist()
+    assert {row["file_id"]: (row["parts"], row["channel_count"]) for row in found} == expected
+
+
+def test_nothing_is_left_on_the_disk(handle, store, tmp_path, monkeypatch):
+    """No temporary files."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    store.put("a.exr", GOOD)
+    handle(element("a.exr"))
+    assert os.listdir(tmp_path) == []

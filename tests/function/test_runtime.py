@@ -1,0 +1,329 @@
+"""The runtime over HTTP, as a process of its own, with clients that are not ours."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+import yaml
+from cloudevents.core.bindings.http import to_binary_event, to_structured_event
+from cloudevents.core.v1.event import CloudEvent
+
+from exr_inspector.catalog import open_catalog
+from exr_inspector.catalog.rows import from_inspections
+from exr_inspector.cli.main import main
+from exr_inspector.function.context import LocalContext, context_of
+from exr_inspector.function.runtime import make_app
+from exr_inspector.inspector import inspect
+from exr_inspector.object_store import ObjectSource
+from tests.catalog.exr_bytes import exr_bytes, text
+from tests.secrets import told as secrets_in
+
+from .conftest import BUCKET, DATABASE, element_request
+
+pytestmark = pytest.mark.slow
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@contextmanager
+def serving(*arguments, **environment):
+    """A runtime in a process of its own; its URL, and the process."""
+    port = free_port()
+    command = [sys.executable, "-m", "exr_inspector", "function", "serve", "--port", str(port), *arguments]
+    with subprocess.Popen(command, env=os.environ | environment, stderr=subprocess.PIPE, text=True) as process:
+        url = f"http://127.0.0.1:{port}"
+        for _ in range(300):
+            try:
+                if httpx.get(f"{url}/readiness").text == "Ready":
+                    break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        try:
+            yield url, process
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def runtime(deployed):
+    with serving() as (url, _):
+        yield url
+
+
+def element(key, name="ObjectCreated:Put"):
+    """The event of a real log, made by the CloudEvents SDK."""
+    headers, body = element_request(key, name)
+    attributes = {header[3:]: value for header, value in headers.items() if header.startswith("ce-")}
+    return CloudEvent(attributes=attributes | {"datacontenttype": "application/json"}, data=json.loads(body))
+
+
+def send(url, message, **headers):
+    return httpx.post(url, headers=dict(message.headers) | headers, content=message.body, timeout=60)
+
+
+JSON = {"accept": "application/json"}
+
+
+def test_fifty_uploads_become_rows(deployed, runtime):
+    """Object, event, handler, byte range, inspection, transaction, rows: equal to the inspections."""
+    keys = [f"shows/ab/beauty {n:04}+é.exr" for n in range(50)]
+    for n, key in enumerate(keys):
+        deployed.store.put(key, exr_bytes(text("note", f"frame {n}")))
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda key: send(runtime, to_binary_event(element(key))), keys))
+    assert {(answer.status_code, answer.content) for answer in answers} == {(204, b"")}
+    expected = from_inspections([inspect(ObjectSource(f"s3://{BUCKET}/{key}")) for key in keys]).tables
+    with open_catalog(deployed.uri, read_only=True) as catalog:
+        assert catalog.status().row_counts["files"] == 50
+        for table in ("parts", "channels", "attributes"):
+            found = catalog.sql(f"SELECT * FROM {table}").to_pylist()
+            assert sorted(map(repr, found)) == sorted(map(repr, expected[table].to_pylist()))
+
+
+@pytest.mark.parametrize("mode", ["binary", "structured", "envelope in binary"])
+def test_every_mode_is_taken(deployed, runtime, mode):
+    deployed.store.put("a.exr", exr_bytes())
+    event = element("a.exr")
+    message = to_structured_event(event) if mode == "structured" else to_binary_event(event)
+    content = to_structured_event(event).body if mode == "envelope in binary" else message.body
+    answer = httpx.post(runtime, headers=dict(message.headers) | JSON, content=content, timeout=60)
+    assert answer.status_code == 200
+    assert (answer.json()["status"], answer.json()["inserted"]) == ("success", True)
+
+
+def test_what_is_no_event_is_refused_for_good(runtime):
+    assert httpx.post(runtime, content=b"hello").status_code == 400
+    assert httpx.post(runtime, content=b"{}", headers={"content-type": "application/json"}).status_code == 400
+    assert httpx.post(runtime, content=b"x" * (1 << 21)).status_code == 413
+    assert httpx.options(runtime).headers["allow"] == "POST, OPTIONS"
+    assert httpx.get(f"{runtime}/liveness").status_code == 200
+
+
+def test_a_malformed_file_is_done_and_a_dead_database_comes_again(deployed):
+    deployed.store.put("bad.exr", b"\x89PNG\r\n\x1a\n" + bytes(60))
+    deployed.store.put("good.exr", exr_bytes())
+    with serving() as (url, _):
+        assert send(url, to_binary_event(element("bad.exr"))).status_code == 204
+    with serving(VAST_DB_ENDPOINT="http://127.0.0.1:9", EXR_INSPECTOR_DEADLINE_S="8") as (url, _):
+        answer = send(url, to_binary_event(element("good.exr")))
+        assert answer.status_code == 500
+        assert "127.0.0.1:9" in answer.text
+        assert DATABASE["secret_key"] not in answer.text
+
+
+def test_events_are_delivered_until_the_database_is_back(deployed):
+    """As the platform retries (scaled down): every file arrives, a malformed one is attempted once."""
+    deployed.store.put("good.exr", exr_bytes())
+    deployed.store.put("bad.exr", exr_bytes()[:100])
+    answers = {"good.exr": [], "bad.exr": []}
+    with serving(EXR_INSPECTOR_DEADLINE_S="6") as (url, _):
+        deployed.database.stop()
+        for _attempt in range(3):
+            answers["good.exr"].append(send(url, to_binary_event(element("good.exr"))).status_code)
+        deployed.database.start()
+        for key, statuses in answers.items():
+            statuses.append(send(url, to_binary_event(element(key))).status_code)
+    assert answers == {"good.exr": [500, 500, 500, 204], "bad.exr": [204]}
+    with open_catalog(deployed.uri, read_only=True) as catalog:
+        counts = catalog.status().row_counts
+    assert (counts["files"], counts["ingest_errors"]) == (1, 1)
+
+
+def test_a_token_is_asked_for(deployed):
+    with serving("--token", "open-sesame") as (url, _):
+        message = to_binary_event(element("x.png"))
+        assert send(url, message).status_code == 401
+        assert send(url, message, authorization="Bearer wrong").status_code == 401
+        assert send(url, message, authorization="Bearer open-sesame").status_code == 204
+
+
+def test_what_was_accepted_is_finished_before_the_end(deployed):
+    deployed.store.put("a.exr", exr_bytes())
+    with serving() as (url, process), ThreadPoolExecutor(1) as pool:
+        fault = deployed.database.fail("delay", seconds=1.0, operation="insert")
+        answer = pool.submit(send, url, to_binary_event(element("a.exr")))
+        while not fault.hits:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        assert answer.result().status_code == 204
+        assert process.wait(30) in (0, -signal.SIGTERM)
+
+
+def test_the_summary_goes_on_to_the_sink(deployed):
+    taken = []
+
+    class Sink(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["content-length"]))
+            taken.append(({name.lower(): value for name, value in self.headers.items()}, json.loads(body)))
+            self.send_response(202)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    deployed.store.put("a.exr", exr_bytes())
+    with HTTPServer(("127.0.0.1", 0), Sink) as sink:
+        threading.Thread(target=sink.serve_forever, args=(0.01,), daemon=True).start()
+        overrides = json.dumps({"extensions": {"show": "ab"}})
+        with serving(K_SINK=f"http://127.0.0.1:{sink.server_port}", K_CE_OVERRIDES=overrides) as (url, _):
+            event = element("a.exr")
+            event._attributes["subject"] = "bröker.tópic %"
+            assert send(url, to_structured_event(event)).status_code == 204
+        sink.shutdown()
+    ((headers, body),) = taken
+    assert headers["ce-id"] == "1004356627333135"
+    assert headers["ce-type"] == "vastdata.com:Function"
+    assert headers["ce-subject"] == "br%C3%B6ker.t%C3%B3pic%20%25"
+    assert headers["ce-show"] == "ab"
+    assert body["summary"]["completeness"] == "complete"
+
+
+def test_invoke_sends_one_and_prints_the_result(deployed, runtime, capsys, tmp_path):
+    deployed.store.put("a.exr", exr_bytes())
+    assert main(["function", "invoke", "--s3", f"s3://{BUCKET}/a.exr", "--url", runtime]) == 0
+    assert json.loads(capsys.readouterr().out)["inserted"] is True
+    assert main(["function", "invoke", "--s3", f"s3://{BUCKET}/a.exr"]) == 0
+    assert json.loads(capsys.readouterr().out)["inserted"] is False
+    (tmp_path / "x.exr").write_bytes(exr_bytes())
+    assert main(["function", "invoke", "--path", str(tmp_path / "x.exr")]) == 0
+    assert json.loads(capsys.readouterr().out)["file"]["completeness"] == "complete"
+    assert main(["function", "invoke", "--path", str(tmp_path / "none.exr")]) == 3
+    config = tmp_path / "config.yaml"
+    config.write_text(f"secrets:\n  store:\n    S3_ENDPOINT: {os.environ['S3_ENDPOINT']}\n    S3_ACCESS_KEY: k\n")
+    capsys.readouterr()
+    assert main(["function", "invoke", "--s3", f"s3://{BUCKET}/a.exr", "--config", str(config)]) == 3
+    assert "the secret 'store' names an object store and lacks its secret key" in capsys.readouterr().out
+    assert main(["function", "invoke"]) == 2
+    assert "give one of --path, --s3 and --event" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("how", ["direct", "notification", "cloud event"])
+def test_events_of_a_file_are_sent_as_they_are_meant(deployed, runtime, capsys, tmp_path, how):
+    """The dict of a direct call, an S3 notification, a whole CloudEvent in YAML; here, and over HTTP."""
+    deployed.store.put("a b.exr", exr_bytes())
+    record = {"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": BUCKET}, "object": {"key": "a+b.exr"}}}
+    event = {
+        "direct": {"data": {"path": f"s3://{BUCKET}/a b.exr"}},
+        "notification": {"Records": [record]},
+        "cloud event": {
+            "specversion": "1.0",
+            "id": "1",
+            "source": "s",
+            "type": "t",
+            "elementpath": f"{BUCKET}/a b.exr",
+        },
+    }[how]
+    (tmp_path / "event.yaml").write_text(yaml.safe_dump(event))
+    for url in (["--url", runtime], []):
+        assert main(["function", "invoke", "--event", str(tmp_path / "event.yaml"), *url]) == 0
+        assert json.loads(capsys.readouterr().out)["path"] == f"s3://{BUCKET}/a b.exr"
+
+
+@contextmanager
+def in_this_process(**options):
+    """The URL of an application that is served by a thread."""
+    server = uvicorn.Server(uvicorn.Config(make_app(LocalContext(), **options), port=free_port(), log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.config.port}"
+    server.should_exit = True
+    thread.join()
+
+
+def test_who_comes_when_too_many_wait_is_sent_away(deployed):
+    """With the time after which to try again; what was accepted is not disturbed."""
+    deployed.store.put("a.exr", exr_bytes())
+    with in_this_process(threads=1, waiting=1) as url, ThreadPoolExecutor(8) as pool:
+        send(url, to_binary_event(element("a.exr")))
+        deployed.database.fail("delay", seconds=1.0, operation="begin")
+        answers = list(pool.map(lambda _: send(url, to_binary_event(element("a.exr"))), range(8)))
+    statuses = sorted(answer.status_code for answer in answers)
+    assert statuses == [204] * 2 + [503] * 6
+    assert {answer.headers["retry-after"] for answer in answers if answer.status_code == 503} == {"1"}
+
+
+def test_what_never_ends_is_given_up(deployed, monkeypatch):
+    """A body that does not come holds no place for long."""
+    monkeypatch.setattr("exr_inspector.function.runtime.BODY_SECONDS", 0.2)
+    with in_this_process() as url:
+        host, _, port = url.removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            assert b" 408 " in connection.recv(1000)
+
+
+def test_what_was_counted_can_be_read(deployed):
+    """In the form of Prometheus."""
+    deployed.store.put("a.exr", exr_bytes())
+    deployed.store.put("bad.exr", b"nothing")
+    with in_this_process() as url:
+        for key in ("a.exr", "a.exr", "bad.exr", "x.png"):
+            send(url, to_binary_event(element(key)))
+        told = httpx.get(f"{url}/metrics").text
+    assert 'exr_inspector_files_total{category="",status="success"} 2.0' in told
+    assert 'exr_inspector_files_total{category="format",status="error"} 1.0' in told
+    assert 'exr_inspector_files_total{category="",status="skipped"} 1.0' in told
+    assert "exr_inspector_duration_seconds_count 4.0" in told
+
+
+def test_lines_are_json_where_that_is_asked_for(deployed):
+    """Each of them; no token and no key in any."""
+    with serving("--token", "bearer-hidden", EXR_INSPECTOR_LOG_FORMAT="json") as (url, process):
+        assert send(url, to_binary_event(element("x.png")), authorization="Bearer bearer-hidden").status_code == 204
+        process.terminate()
+        lines = process.stderr.read()
+    assert secrets_in(lines) == []
+    found = [json.loads(line) for line in lines.splitlines()]
+    (line,) = [each for each in found if each["message"].startswith("file=")]
+    assert (line["level"], line["logger"]) == ("INFO", "exr_inspector.function.handler")
+
+
+def test_the_handler_has_the_context_of_the_platform():
+    """As much of it as is known, with secrets from a file in the form of `vastde functions localrun`."""
+    ctx = LocalContext({"db": {"key": "value"}})
+    for name in ("logger", "secrets", "tracer", "counter", "gauge", "histogram", "updowncounter",
+                 "start_as_current_span", "function_name", "pipeline_triggers_map"):  # fmt: skip
+        assert getattr(ctx, name) is not None
+    gauge, up_down = ctx.gauge("a.gauge"), ctx.updowncounter("up-down")
+    gauge.set(5)
+    up_down.add(-1, {"x": "y"})
+    text, _ = ctx.exposition()
+    assert b"a_gauge 5.0" in text
+    assert b'up_down{x="y"} -1.0' in text
+    ctx.set_global_ctx(5)
+    assert ctx.get_global_ctx() == 5
+
+
+@pytest.mark.parametrize("content", ["- a list", "envs: 5", "secrets: [1]", "\tnot: yaml: :"])
+def test_a_config_that_is_none(tmp_path, content, capsys):
+    """Bad usage, and nothing of the file in the words."""
+    config = tmp_path / "config.yaml"
+    config.write_text(content)
+    assert main(["function", "serve", "--config", str(config)]) == 2
+    assert content not in capsys.readouterr().err
+
+
+def test_the_example_config_is_read(monkeypatch):
+    """The one beside the deployment's other files."""
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    ctx = context_of(str(Path(__file__).parents[2] / "deploy" / "config.yaml"))
+    assert ctx.secrets["exr-inspector"]["VAST_DB_ENDPOINT"].startswith("http://")
+    assert os.environ["VAST_DB_BUCKET"] == "catalogs"

@@ -1,0 +1,76 @@
+"""Decisions about the server that no public source settles, all in one place.
+
+The SDK and its own tests fix the wire format and a good part of the behaviour. The rest — when two
+transactions conflict, how long an idle one lives, which status an unknown thing gives, how large a
+cell may be — is assumed here. A test that passes because of a value on this page proves nothing
+about a cluster; where it matters, choose the harsher value and see that the client survives it.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+KIB = 1 << 10
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assumptions:
+    """How the emulator answers where only a real cluster knows. Every field is an assumption."""
+
+    # Assumption: an idle transaction is dropped after this time; later requests find it unknown.
+    idle_timeout_s: float = 300.0
+
+    # Assumption: two transactions that write the same row conflict, at the second one's request ("request"),
+    # when the second one commits ("commit"), or never, the last one wins ("none").
+    row_conflicts: Literal["request", "commit", "none"] = "request"
+
+    # Assumption: the status for a transaction that is finished, expired or was never there (404, 400 or 409).
+    unknown_transaction_status: int = 404
+
+    # Assumption: committing a committed transaction again is an error; True answers 200 as if idempotent.
+    repeated_commit_succeeds: bool = False
+
+    # Assumption: a transaction sees the state of its beginning. False shows it at each request what others
+    # have committed meanwhile ("read committed").
+    snapshot_isolation: bool = True
+
+    # Assumption: updating or deleting a row that does not exist does nothing; True answers 404.
+    missing_rows_are_errors: bool = False
+
+    # Known is the size at which the SDK splits; assumed is that the server refuses what is larger.
+    max_request_bytes: int = 5 * MIB
+
+    # Assumption, from a remark in the SDK: a cell holds at most 128 KiB. None switches the check off.
+    max_cell_bytes: int | None = 128 * KIB
+
+    # Assumption: names of schemas, tables and columns are at most this long.
+    max_name_chars: int = 255
+
+    # Assumption: a vector has at most this many elements (refused for certain is only 2**31 - 1).
+    max_vector_length: int = 65_535
+
+    # Assumption: a page of columns larger than this is refused; the SDK's tests know the error, not the size.
+    max_column_list_bytes: int = 2 * MIB
+
+    # Assumption: one subsplit answers about this many bytes per request before it asks to be called again.
+    page_bytes: int = 16 * MIB
+
+    # Assumption: the nullability of a column in an insert must be the table's. Known for vector columns.
+    strict_nullability: bool = True
+
+    # Assumption: a null in a column that was declared non-nullable is refused.
+    enforce_not_null: bool = True
+
+    # Assumption: large strings, large lists, durations, date64 and decimal256 are refused at create;
+    # the SDK lets them pass and then cannot select them.
+    accept_uncertain_types: bool = False
+
+    # Assumption: an external row id that the table has already is refused like one given twice in a request.
+    external_row_ids_unique: bool = True
+
+
+# Assumption: the SQL function a vector index names; "l2sq" is known from the SDK's tests, "ip" is not.
+SQL_DISTANCE_FUNCTIONS = {"l2sq": "array_distance", "ip": "array_inner_product"}
+
+# Assumption: what the server chooses when a vector index names no quantization (known from the SDK's tests).
+DEFAULT_QUANTIZATION = "scalar_8bit"
