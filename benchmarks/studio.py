@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from random import Random
 from struct import pack
 from typing import Any
 
-from benchmarks.conventions import ARRI, HELD_OUT, NUKE, TUNING, Attributes, Convention
+from benchmarks.conventions import TUNING, Attributes, Convention
+from benchmarks.held_out import HELD_OUT
 from exr_inspector import Inspection, inspect
 from exr_inspector.sources import MemorySource
 from tests import exr_writer as w
@@ -36,24 +37,52 @@ class Show:
     sizes: tuple[tuple[int, int], ...]
     rate: tuple[int, int] | None
     stamps: str  # prefix of the pipeline's attributes, "" for none
-    noise: bool
+    noise: tuple[str, ...]  # names that do not tell, of what changes with every frame
 
 
 SHOWS = {
     "tuning": (
-        Show("harbor", "{show}_sq{sq:03}_sh{sh:04}", ((1920, 1080), (2048, 1152)), (24, 1), "", False),
-        Show("tundra", "{show}_{sq:03}_{sh:03}", ((3840, 2160),), (24000, 1001), "ftrack/", True),
-        Show("kestrel", "{sq:02}{sh:03}_{show}", ((2048, 858), (4096, 1716)), None, "studio/", True),
-        Show("oasis", "{show}-s{sq:02}-c{sh:03}", ((1998, 1080),), (25, 1), "", False),
+        Show("harbor", "{show}_sq{sq:03}_sh{sh:04}", ((1920, 1080), (2048, 1152)), (24, 1), "", ()),
+        Show(
+            "tundra",
+            "{show}_{sq:03}_{sh:03}",
+            ((3840, 2160),),
+            (24000, 1001),
+            "ftrack/",
+            ("slot", "lane", "qx", "zone/w", "state", "blk"),
+        ),
+        Show(
+            "kestrel",
+            "{sq:02}{sh:03}_{show}",
+            ((2048, 858), (4096, 1716)),
+            None,
+            "studio/",
+            ("bucket", "colourway", "f1", "unit", "outcome", "seg"),
+        ),
+        Show("oasis", "{show}-s{sq:02}-c{sh:03}", ((1998, 1080),), (25, 1), "", ()),
     ),
     "held-out": (
-        Show("meridian", "{show}_{sq:03}_{sh:04}", ((2156, 1134), (4312, 2268)), (24, 1), "", False),
-        Show("lumen", "lmn_e{sq:02}_sc{sh:03}", ((3840, 2160), (1920, 1080)), (24000, 1001), "ayon/", True),
-        Show("cobalt", "{show}.{sq:02}.{sh:03}", ((4096, 2304),), None, "job_", True),
-        Show("willow", "wlw_sc{sq:03}_p{sh:03}", ((1920, 800),), (30, 1), "", False),
+        Show("meridian", "{show}_{sq:03}_{sh:04}", ((2156, 1134), (4312, 2268)), (24, 1), "", ()),
+        Show(
+            "lumen",
+            "lmn_e{sq:02}_sc{sh:03}",
+            ((3840, 2160), (1920, 1080)),
+            (24000, 1001),
+            "ayon/",
+            ("bay", "tag2", "k0", "pod", "verdict", "chunkRef"),
+        ),
+        Show(
+            "cobalt",
+            "{show}.{sq:02}.{sh:03}",
+            ((4096, 2304),),
+            None,
+            "job_",
+            ("pri", "pool", "load", "site", "last", "ticket"),
+        ),
+        Show("willow", "wlw_sc{sq:03}_p{sh:03}", ((1920, 800),), (30, 1), "", ()),
     ),
 }
-RENDERERS = {"tuning": TUNING, "held-out": (*HELD_OUT, NUKE)}
+RENDERERS = {"tuning": TUNING, "held-out": HELD_OUT}
 ARTISTS = "kim ada joao mei lars priya tomas zoe omar lena".split()
 TASKS = "lighting fx comp lookdev env crowd".split()
 
@@ -72,6 +101,11 @@ class Recipe:
     settings: tuple[tuple[str, Any], ...]
     tiled: bool
     multipart: bool
+
+    @property
+    def label(self) -> str:
+        """What tells it from others, the same in every process."""
+        return repr([*(getattr(self, each.name) for each in fields(self)[1:]), self.renderer.name])
 
 
 @dataclass(frozen=True)
@@ -129,6 +163,7 @@ CHANGES = (
     "compression", "version", "AOV missing", "AOV added", "precision", "resolution", "setting", "colour", "other tool",
     "stripped",
 )  # fmt: skip
+DRIFTS = ("compression", "version", "AOV added", "setting")
 
 
 def changed(recipe: Recipe, kind: str, rng: Random) -> Recipe | None:
@@ -158,9 +193,7 @@ def changed(recipe: Recipe, kind: str, rng: Random) -> Recipe | None:
         if open_:
             name = rng.choice(open_)
             now = dict(recipe.settings)
-            return replace(
-                recipe, settings=tuple((now | {name: other(renderer.settings[name], now[name])}).items())
-            )
+            return replace(recipe, settings=tuple((now | {name: other(renderer.settings[name], now[name])}).items()))
     if kind == "colour":
         return replace(recipe, gamut=other(sorted(GAMUTS), recipe.gamut))
     return recipe if kind in ("other tool", "stripped") else None
@@ -200,13 +233,15 @@ def channels_of(recipe: Recipe) -> list[tuple[str, list[w.Channel]]]:
 
 
 def _noise(show: Show, rng: Random) -> Attributes:
-    if not show.noise:
-        return {}
-    return {
-        "slot": rng.randint(0, 31), "lane": rng.choice(("amber", "birch", "cedar", "delta", "ember")),
-        "qx": round(rng.uniform(0, 9), 2), "zone/w": rng.choice(("rk01", "rk02", "rk07", "rk11")),
-        "state": rng.choice(("clean", "dirty", "retry")), "blk": rng.randint(100, 999),
-    }  # fmt: skip
+    values = (
+        rng.randint(0, 31),
+        rng.choice(("amber", "birch", "cedar", "delta", "ember")),
+        round(rng.uniform(0, 9), 2),
+        rng.choice(("rk01", "rk02", "rk07", "rk11")),
+        rng.choice(("clean", "dirty", "retry")),
+        rng.randint(100, 999),
+    )
+    return dict(zip(show.noise, values, strict=False))
 
 
 def _stamps(shot: Shot, frame: int, rng: Random) -> Attributes:
@@ -232,7 +267,11 @@ def header(recipe: Recipe, shot: Shot, frame: int, seed: str, *, change: str = "
         if recipe.named_gamut:
             attributes["colorSpace"] = recipe.gamut
     if change == "other tool":
-        attributes |= {"Software": "OpenImageIO 2.5.8.0 : oiiotool", "DateTime": "2026:05:01 10:00:00", "oiio:ColorSpace": "scene_linear"}
+        attributes |= {
+            "Software": "OpenImageIO 2.5.8.0 : oiiotool",
+            "DateTime": "2026:05:01 10:00:00",
+            "oiio:ColorSpace": "scene_linear",
+        }
     extra = [encoded(name, value) for name, value in attributes.items()]
     extra.append(w.fixed("chromaticities", "chromaticities", *GAMUTS[recipe.gamut]))
     if shot.show.rate:
@@ -240,7 +279,7 @@ def header(recipe: Recipe, shot: Shot, frame: int, seed: str, *, change: str = "
     width, height = recipe.size
     display = (0, 0, width - 1, height - 1)
     window = display
-    if renderer is NUKE or (renderer.name in ("V-Ray", "Arnold", "Mantra") and rng.random() < 0.5):
+    if rng.random() < renderer.cropped:
         window = (rng.randint(0, width // 4), rng.randint(0, height // 4), width - 1 - rng.randint(0, 99), height - 1)
     layers = channels_of(recipe)
     if recipe.crypto and change != "stripped":
@@ -254,7 +293,9 @@ def header(recipe: Recipe, shot: Shot, frame: int, seed: str, *, change: str = "
     return inspect(MemorySource(w.build(parts).data, f"file://{path}"))
 
 
-def _part(recipe: Recipe, window: w.Window, display: w.Window, name: str, channels: list[w.Channel], extra: list[bytes]) -> w.Part:
+def _part(
+    recipe: Recipe, window: w.Window, display: w.Window, name: str, channels: list[w.Channel], extra: list[bytes]
+) -> w.Part:
     stored = w.required(
         window=window, display=display, channels=sorted(channels), compression=COMPRESSIONS[recipe.compression],
         line_order=2 if recipe.tiled else 0,
@@ -262,7 +303,11 @@ def _part(recipe: Recipe, window: w.Window, display: w.Window, name: str, channe
     if recipe.tiled:
         stored["tiles"] = w.attribute("tiles", "tiledesc", w.Tiles(64, 64).encoded())
     if name:
-        stored |= {"name": w.text("name", name), "type": w.text("type", w.TYPES[False, recipe.tiled]), "chunkCount": w.attribute("chunkCount", "int", pack("<i", 100))}
+        stored |= {
+            "name": w.text("name", name),
+            "type": w.text("type", w.TYPES[False, recipe.tiled]),
+            "chunkCount": w.attribute("chunkCount", "int", pack("<i", 100)),
+        }
     return w.Part((*stored.values(), *extra), (), w.TILED if recipe.tiled else 0)
 
 
@@ -276,13 +321,14 @@ def make_shots(show: Show, count: int, rng: Random) -> Iterator[Shot]:
         yield Shot(
             show=show, code=f"sh{sh:04}", name=name, artist=rng.choice(ARTISTS), task=rng.choice(TASKS),
             camera=rng.choice(("renderCam", "shotCam", "camMain", "cam_a")) + rng.choice(("", "1", f"_{sh}")),
-            focal=rng.choice((24.0, 35.0, 50.0, 75.0)), version=rng.randint(1, 9), reel=f"A{rng.randint(1, 99):03}C{rng.randint(1, 20):03}",
-            serial=str(rng.randint(10000, 60000)), level=rng.choice(("Main", "Harbor", "Forest")),
+            focal=rng.choice((24.0, 35.0, 50.0, 75.0)), version=rng.randint(1, 9),
+            reel=f"A{rng.randint(1, 99):03}C{rng.randint(1, 20):03}", serial=str(rng.randint(10000, 60000)),
+            level=rng.choice(("Main", "Harbor", "Forest")),
         )  # fmt: skip
 
 
-def corpus(split: str, seed: int) -> list[Render]:
-    """A labelled corpus of some 800 files in some 170 sequences."""
+def corpus(split: str, seed: int, *, shots: int = 14) -> list[Render]:
+    """A labelled corpus; 14 shots for each show come to some 700 files in some 150 sequences."""
     found: list[Render] = []
     renderers = itertools.cycle(RENDERERS[split])
     for show in SHOWS[split]:
@@ -291,15 +337,15 @@ def corpus(split: str, seed: int) -> list[Render]:
         for count in (2, 2, 1):
             renderer = next(renderers)
             recipes += [make_recipe(renderer, show, rng) for _ in range(count)]
-        for shot in make_shots(show, 14, rng):
+        for shot in make_shots(show, shots, rng):
             for recipe in rng.sample(recipes, rng.choice((1, 2, 2))):
                 task = rng.choice(TASKS)
                 first = replace(shot, task=task)
                 found += _sequence(recipe, first, f"{seed}", rng)
-                if recipe.renderer is not ARRI and rng.random() < 0.6:  # a take is shot once
+                if recipe.renderer.aovs and rng.random() < 0.6:  # a take is shot once
                     drifted = recipe
                     if rng.random() < 0.5:
-                        drifted = changed(recipe, rng.choice(("compression", "version", "AOV added", "setting")), rng) or recipe
+                        drifted = changed(recipe, rng.choice(DRIFTS), rng) or recipe
                     found += _sequence(drifted, replace(first, version=shot.version + 1), f"{seed}", rng)
     return found
 
@@ -310,18 +356,13 @@ def _sequence(recipe: Recipe, shot: Shot, seed: str, rng: Random) -> list[Render
     return [
         Render(
             header(recipe, shot, start + number, seed),
-            f"{shot.show.name}/{shot.name}/{shot.task}/{shot.version}/{hash_free(recipe)}",
-            hash_free(recipe),
+            f"{shot.name}/{shot.task}/{shot.version}/{recipe.label}",
+            recipe.label,
             recipe.renderer.name,
             concepts,
         )
         for number in range(rng.randint(4, 6))
     ]
-
-
-def hash_free(recipe: Recipe) -> str:
-    """A recipe's label: the same in every process."""
-    return repr(replace(recipe, renderer=None)) + recipe.renderer.name  # type: ignore[arg-type]
 
 
 def odd_sequences(split: str, seed: int, each: int = 30) -> Iterator[tuple[str, list[Inspection], int]]:
@@ -339,7 +380,13 @@ def odd_sequences(split: str, seed: int, each: int = 30) -> Iterator[tuple[str, 
             (shot,) = make_shots(show, 1, rng)
             odd = rng.randrange(5)
             frames = [
-                header(other if at == odd else recipe, shot, 1001 + at, f"{seed}/{number}", change=kind if at == odd else "")
+                header(
+                    other if at == odd else recipe,
+                    shot,
+                    1001 + at,
+                    f"{seed}/{number}",
+                    change=kind if at == odd else "",
+                )
                 for at in range(5)
             ]
             yield kind, frames, odd
@@ -353,7 +400,7 @@ def two_forms(split: str, seed: int, count: int = 40) -> Iterator[tuple[Inspecti
     rng = Random(f"forms/{split}/{seed}")
     for _ in range(count):
         show = rng.choice(SHOWS[split])
-        recipe = make_recipe(rng.choice([r for r in RENDERERS[split] if r is not ARRI]), show, rng)
+        recipe = make_recipe(rng.choice([r for r in RENDERERS[split] if r.aovs]), show, rng)
         (shot,) = make_shots(show, 1, rng)
         yield (
             header(replace(recipe, multipart=False), shot, 1001, "forms"),

@@ -17,10 +17,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-VERSION = 1  # stored beside every vector; one that changes anything below, or any token, must count up
+VERSION = 2  # stored beside every vector; one that changes anything below, or any token, must count up
 
 UNIT = 64  # the whole number that stands for a weight of 1
-_PLACES, _DRAWS = 4, 20
+_PLACES = 4  # of a token; every group has a multiple of these dimensions
 
 
 class Group(NamedTuple):
@@ -69,21 +69,22 @@ class Codes:
     """The codes of the tokens seen so far, and vectors as sums of them. Safe to use from several threads."""
 
     def __init__(self, groups: Sequence[Group]) -> None:
-        sizes = [group.dimensions for group in groups]
+        sizes = np.array([group.dimensions for group in groups])
         self._groups = {group.name: number for number, group in enumerate(groups)}
         self._sizes = sizes
         self._starts = np.cumsum([0, *sizes[:-1]])
         self._group_of_dimension = np.repeat(np.arange(len(groups)), sizes)
         self._shares = np.array([group.share for group in groups])
-        self.dimensions = sum(sizes)
+        self.dimensions = int(sizes.sum())
         self._lock = threading.Lock()
         self._known: dict[Token, int] = {}
+        self._new: list[Token] = []  # known, their codes not drawn yet: many at once cost little more than one
         self._places = np.zeros((1024, _PLACES), np.intp)
         self._weights = np.zeros((1024, _PLACES))
+        ground = [self.number(Token(group.name, "", round(group.ground * UNIT))) for group in groups]
         self._ground = np.zeros(self.dimensions)
-        for group in groups:
-            number = self.number(Token(group.name, "", round(group.ground * UNIT)))
-            self._ground[self._places[number]] = self._weights[number]
+        self._draw()
+        self._ground[self._places[ground]] = self._weights[ground]
 
     def __len__(self) -> int:
         return len(self._known)
@@ -91,41 +92,50 @@ class Codes:
     def number(self, token: Token) -> int:
         """The number by which `vector` knows a token."""
         number = self._known.get(token)
-        if number is not None:
-            return number
-        with self._lock:
-            number = self._known.get(token)
-            if number is None:
-                number = len(self._known)
-                if number == len(self._places):  # readers keep the old arrays, which hold all that they know
-                    self._places = np.concatenate([self._places, np.zeros_like(self._places)])
-                    self._weights = np.concatenate([self._weights, np.zeros_like(self._weights)])
-                places, signs = self._code(token)
-                self._places[number] = places
-                self._weights[number] = [sign * token.weight for sign in signs]
-                self._known[token] = number
+        if number is None:
+            with self._lock:
+                number = self._known.get(token)
+                if number is None:
+                    self._new.append(token)
+                    self._known[token] = number = len(self._known)
         return number
 
-    def _code(self, token: Token) -> tuple[list[int], list[int]]:
-        group = self._groups[token.group]
-        person = token.group.encode()
-        digest = blake2b(
-            token.text.encode("utf-8", "surrogatepass"), digest_size=2 * _DRAWS + 1, person=person
-        ).digest()
-        drawn = (digest[at] | digest[at + 1] << 8 for at in range(0, 2 * _DRAWS, 2))
-        # Any place is as good as another where the draws met fewer than four: once in 10^11 tokens.
-        places = list(dict.fromkeys([*(number % self._sizes[group] for number in drawn), *range(_PLACES)]))[:_PLACES]
-        signs = [1 if digest[-1] >> bit & 1 else -1 for bit in range(_PLACES)]
-        return [int(self._starts[group]) + place for place in places], signs
+    def _draw(self) -> None:
+        """Draw the codes of the new tokens."""
+        with self._lock:
+            if not self._new:
+                return  # another thread was first
+            digests = b"".join([_digest(token) for token in self._new])
+            drawn = np.frombuffer(digests, "<u2").reshape(-1, _PLACES + 1).astype(np.intp)
+            groups = np.array([self._groups[token.group] for token in self._new])
+            weights = np.array([token.weight for token in self._new], float)
+            # One place in each quarter of the group, so that no two are the same.
+            quarter = self._sizes[groups, None] // _PLACES
+            places = self._starts[groups, None] + quarter * np.arange(_PLACES) + drawn[:, :_PLACES] % quarter
+            signs = 1 - 2 * (drawn[:, _PLACES:] >> np.arange(_PLACES) & 1)
+            first, last = len(self._known) - len(self._new), len(self._known)
+            while last > len(self._places):  # readers keep the old arrays, which hold all that they know
+                self._weights = np.concatenate([self._weights, np.zeros_like(self._weights)])
+                self._places = np.concatenate([self._places, np.zeros_like(self._places)])
+            self._places[first:last] = places
+            self._weights[first:last] = signs * weights[:, None]
+            self._new = []
 
     def vector(self, numbers: Sequence[int]) -> Vector:
         """The vector of the tokens with these numbers; one that occurs twice counts twice."""
+        if self._new:
+            self._draw()
         chosen = np.array(numbers, np.intp)
-        sums = np.bincount(self._places[chosen].ravel(), self._weights[chosen].ravel(), minlength=self.dimensions)
-        sums += self._ground
+        weights = self._weights[chosen].ravel()
+        sums = self._ground + np.bincount(self._places[chosen].ravel(), weights, minlength=self.dimensions)
         energy = np.add.reduceat(sums * sums, self._starts)
         if not energy.all():  # tokens that cancel each other and the ground
             sums = np.where((energy == 0)[self._group_of_dimension], self._ground, sums)
             energy = np.add.reduceat(sums * sums, self._starts)
         scale = np.sqrt(self._shares / energy)
         return (sums * scale[self._group_of_dimension]).astype(np.float32)
+
+
+def _digest(token: Token) -> bytes:
+    text = f"{token.group}\0{token.text}".encode("utf-8", "surrogatepass")
+    return blake2b(text, digest_size=2 * (_PLACES + 1)).digest()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from itertools import chain
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from ..exr import Attribute
 from .attributes import AttributeTokens, kind_of, tokens_of
@@ -53,6 +53,7 @@ class Encoder:
         # By identity, as the reader shares the Attribute objects of equal attributes: hashing bytes costs more than
         # all the rest. The entry keeps the object alive, so its id cannot come to mean another one.
         self._attributes: dict[int, tuple[Attribute, Trait | None]] = {}
+        self._by_name: dict[tuple[str, str], Trait | None] = {}  # of attributes whose value does not count
         self._traits: dict[AttributeTokens, Trait] = {}  # never emptied: a trait's identity is its meaning
         self._layers: dict[tuple[PartChannels, ...], _Layers] = {}
         self._structures: dict[tuple[PartShape, ...], tuple[int, ...]] = {}
@@ -63,17 +64,31 @@ class Encoder:
         """Whether it is time for a new one."""
         return len(self._metadata) + len(self._fingerprint) + len(self._traits) > _MOST_TOKENS
 
-    def trait(self, attribute: Attribute) -> Trait | None:
-        """The trait of an attribute; None when it says nothing."""
-        key = id(attribute)
-        entry = self._attributes.get(key)
-        if entry is not None and entry[0] is attribute:
-            return entry[1]
-        kind = kind_of(attribute.attr_name, attribute.attr_type)
-        counts = kind is not None and kind.value_counts
-        trait = self.trait_of(attribute.attr_name, attribute.attr_type, value_of(attribute) if counts else None)
+    def traits(self, attributes: Iterable[Attribute]) -> set[Trait]:
+        """The traits of these attributes; of those that say nothing there is none."""
+        known = self._attributes
+        found = set()
+        for attribute in attributes:
+            entry = known.get(id(attribute))
+            if entry is not None and entry[0] is attribute:
+                found.add(entry[1])
+            else:
+                found.add(self._trait(attribute))
+        found.discard(None)
+        return cast("set[Trait]", found)
+
+    def _trait(self, attribute: Attribute) -> Trait | None:
+        name, attr_type = attribute.attr_name, attribute.attr_type
+        kind = kind_of(name, attr_type)
+        if kind is None or kind.value_counts:
+            trait = self.trait_of(name, attr_type, None if kind is None else value_of(attribute))
+        else:  # its value may be another in every file
+            trait = self._by_name.get((name, attr_type))
+            if trait is None:
+                trait = self.trait_of(name, attr_type, None)
+                _remember(self._by_name, (name, attr_type), trait, _MOST_ATTRIBUTES)
         if attribute.size_bytes <= _KEPT_ATTRIBUTE_BYTES:
-            _remember(self._attributes, key, (attribute, trait), _MOST_ATTRIBUTES)
+            _remember(self._attributes, id(attribute), (attribute, trait), _MOST_ATTRIBUTES)
         return trait
 
     def trait_of(self, attr_name: str, attr_type: str, value: Any) -> Trait | None:

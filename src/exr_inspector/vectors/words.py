@@ -67,7 +67,8 @@ _LOOKS_VOLATILE = re.compile(
     r"\d{1,2}:\d\d(?::\d\d)?"  # a clock
     r"|\d{4}[-/.:]\d\d[-/.:]\d\d"  # a date
     r"|\d{4}/[A-Z][a-z]{2}/\d\d"
-    r"|\b\d+(?:\.\d+)?\s?(?:ms|s|sec|seconds|m|min|h|hours|KB|MB|GB|KiB|MiB|GiB|[MG]Hz|%)(?![A-Za-z0-9])"  # a duration, a size
+    # A duration, a size, a clock rate, a share.
+    r"|\b\d+(?:\.\d+)?\s?(?:ms|s|sec|seconds|m|min|h|hours|[KMG]i?B|[MG]Hz|%)(?![A-Za-z0-9])"
     r"|\b(?=[0-9a-fA-F]*\d)(?=[0-9a-fA-F]*[a-fA-F])[0-9a-fA-F]{7,}\b"  # a hash
     r"|^[^A-Za-z]*\d{7,}[^A-Za-z]*$"  # a counter
 )
