@@ -61,7 +61,7 @@ def _token(group: str, text: str, weight: float) -> Token:
 class Kind(NamedTuple):
     """What an attribute's name and type say of it."""
 
-    by_name: tuple[Token, ...]  # what it counts for, whatever its value
+    by_name: AttributeTokens  # what it counts for, whatever its value
     value_counts: bool
     is_software: bool
     is_colour: bool
@@ -89,7 +89,7 @@ def kind_of(attr_name: str, attr_type: str) -> Kind | None:
     is_colour = attr_type == "chromaticities" or not words.COLOUR.isdisjoint(vocabulary)
     volatile = words.name_is_volatile(attr_name) and attr_type != "chromaticities"
     return Kind(
-        by_name=tuple(tokens),
+        by_name=AttributeTokens(tuple(tokens), ()),
         value_counts=not volatile and attr_type not in _NAME_ONLY_TYPES,
         is_software=is_software,
         is_colour=is_colour,
@@ -107,19 +107,20 @@ def _setting_weight(vocabulary: frozenset[str], prefix: str) -> float:
 
 def tokens_of(kind: Kind, value: Any) -> AttributeTokens:
     """The tokens of an attribute with this value, in its JSON form; None where it has none that counts."""
-    once = list(kind.by_name)
+    if value is None or not kind.value_counts:
+        return kind.by_name
     counted: tuple[Token, ...] = ()
-    if kind.value_counts and value is not None:
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            value = " ".join(value)
-        if isinstance(value, str):
-            more, counted = _text_tokens(kind, value.strip())
-            once += more
-        elif kind.is_colour:
-            once += _colour_numbers(kind, value)
-        else:
-            once += _number_tokens(kind, value)
-    return AttributeTokens(tuple(dict.fromkeys(once)), tuple(counted))
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        value = " ".join(value)
+    if isinstance(value, str):
+        once, counted = _text_tokens(kind, value.strip())
+    elif kind.is_colour:
+        once = _colour_numbers(kind, value)
+    else:
+        once = _number_tokens(kind, value)
+    if not once and not counted:
+        return kind.by_name
+    return AttributeTokens(tuple(dict.fromkeys((*kind.by_name.once, *once))), counted)
 
 
 def _text_tokens(kind: Kind, text: str) -> tuple[list[Token], tuple[Token, ...]]:
@@ -183,10 +184,11 @@ def _colour_numbers(kind: Kind, value: Any) -> list[Token]:
 
 
 def _number_tokens(kind: Kind, value: Any) -> list[Token]:
-    numbers = list(_flat(value))
-    if any(isinstance(number, (int, float)) and words.number_is_volatile(number) for number in numbers):
-        return []
-    return [_token("settings", f"{kind.name}={','.join(_plain(number) for number in numbers)}", kind.setting_weight)]
+    numbers = _flat(value)
+    for number in numbers:
+        if isinstance(number, (int, float)) and words.number_is_volatile(number):
+            return []
+    return [_token("settings", f"{kind.name}={','.join(map(_plain, numbers))}", kind.setting_weight)]
 
 
 def _plain(value: Any) -> str:

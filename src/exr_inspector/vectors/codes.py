@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from hashlib import blake2b
+from struct import Struct
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ import numpy.typing as npt
 VERSION = 2  # stored beside every vector; one that changes anything below, or any token, must count up
 
 UNIT = 64  # the whole number that stands for a weight of 1
+_FIVE = Struct("<5H")
 _PLACES = 4  # of a token; every group has a multiple of these dimensions
 
 
@@ -69,13 +71,15 @@ class Codes:
     """The codes of the tokens seen so far, and vectors as sums of them. Safe to use from several threads."""
 
     def __init__(self, groups: Sequence[Group]) -> None:
-        sizes = np.array([group.dimensions for group in groups])
-        self._groups = {group.name: number for number, group in enumerate(groups)}
-        self._sizes = sizes
+        sizes = [group.dimensions for group in groups]
         self._starts = np.cumsum([0, *sizes[:-1]])
+        self._quarters = {
+            group.name: (int(start), group.dimensions // _PLACES)
+            for group, start in zip(groups, self._starts, strict=True)
+        }
         self._group_of_dimension = np.repeat(np.arange(len(groups)), sizes)
         self._shares = np.array([group.share for group in groups])
-        self.dimensions = int(sizes.sum())
+        self.dimensions = sum(sizes)
         self._lock = threading.Lock()
         self._known: dict[Token, int] = {}
         self._new: list[Token] = []  # known, their codes not drawn yet: many at once cost little more than one
@@ -105,37 +109,39 @@ class Codes:
         with self._lock:
             if not self._new:
                 return  # another thread was first
-            digests = b"".join([_digest(token) for token in self._new])
-            drawn = np.frombuffer(digests, "<u2").reshape(-1, _PLACES + 1).astype(np.intp)
-            groups = np.array([self._groups[token.group] for token in self._new])
-            weights = np.array([token.weight for token in self._new], float)
-            # One place in each quarter of the group, so that no two are the same.
-            quarter = self._sizes[groups, None] // _PLACES
-            places = self._starts[groups, None] + quarter * np.arange(_PLACES) + drawn[:, :_PLACES] % quarter
-            signs = 1 - 2 * (drawn[:, _PLACES:] >> np.arange(_PLACES) & 1)
+            codes = [self._code(token) for token in self._new]
             first, last = len(self._known) - len(self._new), len(self._known)
             while last > len(self._places):  # readers keep the old arrays, which hold all that they know
                 self._weights = np.concatenate([self._weights, np.zeros_like(self._weights)])
                 self._places = np.concatenate([self._places, np.zeros_like(self._places)])
-            self._places[first:last] = places
-            self._weights[first:last] = signs * weights[:, None]
+            self._places[first:last] = [places for places, _ in codes]
+            self._weights[first:last] = [weights for _, weights in codes]
             self._new = []
+
+    def _code(self, token: Token) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Four places, one in each quarter of the group so that no two are the same, and the weight with its sign."""
+        text = f"{token.group}\0{token.text}".encode("utf-8", "surrogatepass")
+        a, b, c, d, signs = _FIVE.unpack(blake2b(text, digest_size=_FIVE.size).digest())
+        start, quarter = self._quarters[token.group]
+        places = (
+            start + a % quarter,
+            start + quarter + b % quarter,
+            start + 2 * quarter + c % quarter,
+            start + 3 * quarter + d % quarter,
+        )
+        plus, minus = token.weight, -token.weight
+        return places, tuple([plus if signs & bit else minus for bit in (1, 2, 4, 8)])
 
     def vector(self, numbers: Sequence[int]) -> Vector:
         """The vector of the tokens with these numbers; one that occurs twice counts twice."""
         if self._new:
             self._draw()
         chosen = np.array(numbers, np.intp)
-        weights = self._weights[chosen].ravel()
-        sums = self._ground + np.bincount(self._places[chosen].ravel(), weights, minlength=self.dimensions)
+        places, weights = self._places.take(chosen, axis=0).ravel(), self._weights.take(chosen, axis=0).ravel()
+        sums = self._ground + np.bincount(places, weights, minlength=self.dimensions)
         energy = np.add.reduceat(sums * sums, self._starts)
         if not energy.all():  # tokens that cancel each other and the ground
             sums = np.where((energy == 0)[self._group_of_dimension], self._ground, sums)
             energy = np.add.reduceat(sums * sums, self._starts)
         scale = np.sqrt(self._shares / energy)
         return (sums * scale[self._group_of_dimension]).astype(np.float32)
-
-
-def _digest(token: Token) -> bytes:
-    text = f"{token.group}\0{token.text}".encode("utf-8", "surrogatepass")
-    return blake2b(text, digest_size=2 * (_PLACES + 1)).digest()

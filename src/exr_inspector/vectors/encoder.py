@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any, NamedTuple, TypeVar, cast
 
 from ..exr import Attribute
-from .attributes import AttributeTokens, kind_of, tokens_of
+from .attributes import AttributeTokens, Kind, kind_of, tokens_of
 from .codes import CHANNEL_GROUPS, METADATA_GROUPS, Codes, Vector
 from .features import Features, value_of
 from .parts import PartChannels, PartShape, layer_tokens, structure_tokens
@@ -53,7 +53,6 @@ class Encoder:
         # By identity, as the reader shares the Attribute objects of equal attributes: hashing bytes costs more than
         # all the rest. The entry keeps the object alive, so its id cannot come to mean another one.
         self._attributes: dict[int, tuple[Attribute, Trait | None]] = {}
-        self._by_name: dict[tuple[str, str], Trait | None] = {}  # of attributes whose value does not count
         self._traits: dict[AttributeTokens, Trait] = {}  # never emptied: a trait's identity is its meaning
         self._layers: dict[tuple[PartChannels, ...], _Layers] = {}
         self._structures: dict[tuple[PartShape, ...], tuple[int, ...]] = {}
@@ -78,22 +77,17 @@ class Encoder:
         return cast("set[Trait]", found)
 
     def _trait(self, attribute: Attribute) -> Trait | None:
-        name, attr_type = attribute.attr_name, attribute.attr_type
-        kind = kind_of(name, attr_type)
-        if kind is None or kind.value_counts:
-            trait = self.trait_of(name, attr_type, None if kind is None else value_of(attribute))
-        else:  # its value may be another in every file
-            trait = self._by_name.get((name, attr_type))
-            if trait is None:
-                trait = self.trait_of(name, attr_type, None)
-                _remember(self._by_name, (name, attr_type), trait, _MOST_ATTRIBUTES)
+        kind = kind_of(attribute.attr_name, attribute.attr_type)
+        trait = self._said(kind, value_of(attribute) if kind is not None and kind.value_counts else None)
         if attribute.size_bytes <= _KEPT_ATTRIBUTE_BYTES:
             _remember(self._attributes, id(attribute), (attribute, trait), _MOST_ATTRIBUTES)
         return trait
 
     def trait_of(self, attr_name: str, attr_type: str, value: Any) -> Trait | None:
-        """The trait of an attribute with this value in its JSON form."""
-        kind = kind_of(attr_name, attr_type)
+        """The trait of an attribute with this value in its JSON form; None when it says nothing."""
+        return self._said(kind_of(attr_name, attr_type), value)
+
+    def _said(self, kind: Kind | None, value: Any) -> Trait | None:
         if kind is None:
             return None
         tokens = tokens_of(kind, value)
