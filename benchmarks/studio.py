@@ -257,7 +257,7 @@ def _stamps(shot: Shot, frame: int, rng: Random) -> Attributes:
 
 
 def header(recipe: Recipe, shot: Shot, frame: int, seed: str, *, change: str = "") -> Inspection:
-    """What looking at one frame gives. A file of this header and no pixels."""
+    """What looking at one frame gives: a file of this header and no pixels."""
     rng = Random(f"{seed}/{shot.name}/{shot.task}/{shot.version}/{frame}")
     renderer = recipe.renderer
     attributes: Attributes = {}
@@ -353,16 +353,9 @@ def corpus(split: str, seed: int, *, shots: int = 14) -> list[Render]:
 def _sequence(recipe: Recipe, shot: Shot, seed: str, rng: Random) -> list[Render]:
     start = 1001 + rng.randint(0, 200)
     concepts = frozenset(recipe.aovs) | ({"cryptomatte"} if recipe.crypto else frozenset())
-    return [
-        Render(
-            header(recipe, shot, start + number, seed),
-            f"{shot.name}/{shot.task}/{shot.version}/{recipe.label}",
-            recipe.label,
-            recipe.renderer.name,
-            concepts,
-        )
-        for number in range(rng.randint(4, 6))
-    ]
+    sequence = f"{shot.name}/{shot.task}/{shot.version}/{recipe.label}"
+    frames = [header(recipe, shot, start + number, seed) for number in range(rng.randint(4, 6))]
+    return [Render(frame, sequence, recipe.label, recipe.renderer.name, concepts) for frame in frames]
 
 
 def odd_sequences(split: str, seed: int, each: int = 30) -> Iterator[tuple[str, list[Inspection], int]]:

@@ -205,7 +205,11 @@ def _flat(value: Any) -> list[Any]:
 
 
 def _origin_tokens(text: str, trust: float) -> tuple[Token, ...]:
-    text = _FRAME_OPTION.sub(" ", _FRAME_IN_PATH.sub("", text)).lower()
+    return _tokens_of_words(_FRAME_OPTION.sub(" ", _FRAME_IN_PATH.sub("", text)).lower(), trust)
+
+
+@lru_cache(maxsize=8192)
+def _tokens_of_words(text: str, trust: float) -> tuple[Token, ...]:
     weights: dict[str, float] = {}
     for identifier in _IDENTIFIER.findall(text)[:_MOST_WORDS]:
         weights[f"i:{identifier}"] = 1.2

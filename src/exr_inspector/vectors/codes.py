@@ -13,7 +13,7 @@ import threading
 from collections.abc import Sequence
 from hashlib import blake2b
 from struct import Struct
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -65,6 +65,7 @@ class Token(NamedTuple):
 
 
 Vector = npt.NDArray[np.float32]
+Sums = npt.NDArray[np.float64]  # of whole numbers, so exact
 
 
 class Codes:
@@ -85,10 +86,11 @@ class Codes:
         self._new: list[Token] = []  # known, their codes not drawn yet: many at once cost little more than one
         self._places = np.zeros((1024, _PLACES), np.intp)
         self._weights = np.zeros((1024, _PLACES))
-        ground = [self.number(Token(group.name, "", round(group.ground * UNIT))) for group in groups]
         self._ground = np.zeros(self.dimensions)
-        self._draw()
-        self._ground[self._places[ground]] = self._weights[ground]
+        for group in groups:
+            places, weights = self._code(Token(group.name, "", round(group.ground * UNIT)))
+            # Tokens add whole numbers, so that they never cancel a half: no group is ever empty.
+            self._ground[list(places)] = np.array(weights) + 0.5
 
     def __len__(self) -> int:
         return len(self._known)
@@ -132,16 +134,16 @@ class Codes:
         plus, minus = token.weight, -token.weight
         return places, tuple([plus if signs & bit else minus for bit in (1, 2, 4, 8)])
 
-    def vector(self, numbers: Sequence[int]) -> Vector:
-        """The vector of the tokens with these numbers; one that occurs twice counts twice."""
+    def sums(self, numbers: Sequence[int]) -> Sums:
+        """The sum of the codes of the tokens with these numbers; one that occurs twice counts twice."""
         if self._new:
             self._draw()
         chosen = np.array(numbers, np.intp)
         places, weights = self._places.take(chosen, axis=0).ravel(), self._weights.take(chosen, axis=0).ravel()
-        sums = self._ground + np.bincount(places, weights, minlength=self.dimensions)
-        energy = np.add.reduceat(sums * sums, self._starts)
-        if not energy.all():  # tokens that cancel each other and the ground
-            sums = np.where((energy == 0)[self._group_of_dimension], self._ground, sums)
-            energy = np.add.reduceat(sums * sums, self._starts)
-        scale = np.sqrt(self._shares / energy)
-        return (sums * scale[self._group_of_dimension]).astype(np.float32)
+        return cast("Sums", np.bincount(places, weights, minlength=self.dimensions))
+
+    def vector(self, sums: Sums) -> Vector:
+        """The vector that a sum makes."""
+        grounded = sums + self._ground
+        scale = np.sqrt(self._shares / np.add.reduceat(grounded * grounded, self._starts))
+        return (grounded * scale[self._group_of_dimension]).astype(np.float32)

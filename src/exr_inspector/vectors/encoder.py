@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from ..exr import Attribute
 from .attributes import AttributeTokens, Kind, kind_of, tokens_of
-from .codes import CHANNEL_GROUPS, METADATA_GROUPS, Codes, Vector
+from .codes import CHANNEL_GROUPS, METADATA_GROUPS, Codes, Sums, Vector
 from .features import Features, value_of
 from .parts import PartChannels, PartShape, layer_tokens, structure_tokens
 
@@ -34,12 +34,12 @@ class Trait:
 
 
 class _Layers:
-    """The channels of a file: the numbers of their tokens in the metadata vector, and their own vector."""
+    """The channels of a file: what they add to the metadata vector, and their own vector."""
 
-    __slots__ = ("numbers", "vector")
+    __slots__ = ("sums", "vector")
 
-    def __init__(self, numbers: tuple[int, ...], vector: Vector) -> None:
-        self.numbers, self.vector = numbers, vector
+    def __init__(self, sums: Sums, vector: Vector) -> None:
+        self.sums, self.vector = sums, vector
 
 
 class Encoder:
@@ -53,10 +53,11 @@ class Encoder:
         # By identity, as the reader shares the Attribute objects of equal attributes: hashing bytes costs more than
         # all the rest. The entry keeps the object alive, so its id cannot come to mean another one.
         self._attributes: dict[int, tuple[Attribute, Trait | None]] = {}
+        self._by_name: dict[tuple[str, str], Trait | None] = {}  # of attributes whose value does not count
         self._traits: dict[AttributeTokens, Trait] = {}  # never emptied: a trait's identity is its meaning
         self._layers: dict[tuple[PartChannels, ...], _Layers] = {}
-        self._structures: dict[tuple[PartShape, ...], tuple[int, ...]] = {}
-        self._vectors: dict[tuple[tuple[int, ...], _Layers, frozenset[Trait]], Vector] = {}
+        self._structures: dict[tuple[PartShape, ...], Sums] = {}
+        self._vectors: dict[tuple[tuple[PartShape, ...], _Layers, frozenset[Trait]], Vector] = {}
 
     @property
     def is_full(self) -> bool:
@@ -65,21 +66,26 @@ class Encoder:
 
     def traits(self, attributes: Iterable[Attribute]) -> set[Trait]:
         """The traits of these attributes; of those that say nothing there is none."""
-        known = self._attributes
+        known, by_name = self._attributes, self._by_name
         found = set()
         for attribute in attributes:
             entry = known.get(id(attribute))
             if entry is not None and entry[0] is attribute:
                 found.add(entry[1])
             else:
-                found.add(self._trait(attribute))
+                name = attribute.attr_name, attribute.attr_type
+                found.add(by_name[name] if name in by_name else self._trait(attribute))
         found.discard(None)
         return cast("set[Trait]", found)
 
     def _trait(self, attribute: Attribute) -> Trait | None:
         kind = kind_of(attribute.attr_name, attribute.attr_type)
-        trait = self._said(kind, value_of(attribute) if kind is not None and kind.value_counts else None)
-        if attribute.size_bytes <= _KEPT_ATTRIBUTE_BYTES:
+        if kind is None or not kind.value_counts:
+            trait = self._said(kind, None)
+            _remember(self._by_name, (attribute.attr_name, attribute.attr_type), trait, _MOST_ATTRIBUTES)
+            return trait
+        trait = self._said(kind, value_of(attribute))
+        if len(attribute.raw) <= _KEPT_ATTRIBUTE_BYTES:
             _remember(self._attributes, id(attribute), (attribute, trait), _MOST_ATTRIBUTES)
         return trait
 
@@ -101,28 +107,30 @@ class Encoder:
     def embedding(self, features: Features) -> Embedding:
         """Both vectors of a file."""
         layers = self._layers.get(features.channels) or self._layers_of(features.channels)
-        structure = self._structures.get(features.shapes) or self._structure_of(features.shapes)
-        key = (structure, layers, features.traits)
+        key = (features.shapes, layers, features.traits)
         vector = self._vectors.get(key)
         if vector is None:
-            once = {*layers.numbers, *structure}.union(*[trait.once for trait in features.traits])
+            once = set().union(*[trait.once for trait in features.traits])
             counted = chain.from_iterable([trait.counted for trait in features.traits])
-            vector = _frozen(self._metadata.vector([*once, *counted]))
+            sums = self._metadata.sums([*once, *counted]) + layers.sums + self._structure_of(features.shapes)
+            vector = _frozen(self._metadata.vector(sums))
             _remember(self._vectors, key, vector, _MOST_HEADERS)
         return Embedding(vector, layers.vector)
 
     def _layers_of(self, channels: tuple[PartChannels, ...]) -> _Layers:
         tokens = layer_tokens(channels)
-        numbers = tuple(map(self._metadata.number, tokens.metadata))
-        fingerprint = list(map(self._fingerprint.number, tokens.fingerprint))
-        layers = _Layers(numbers, _frozen(self._fingerprint.vector(fingerprint)))
+        sums = self._metadata.sums([*map(self._metadata.number, tokens.metadata)])
+        fingerprint = self._fingerprint.sums([*map(self._fingerprint.number, tokens.fingerprint)])
+        layers = _Layers(sums, _frozen(self._fingerprint.vector(fingerprint)))
         _remember(self._layers, channels, layers, _MOST_HEADERS)
         return layers
 
-    def _structure_of(self, shapes: tuple[PartShape, ...]) -> tuple[int, ...]:
-        numbers = tuple(map(self._metadata.number, structure_tokens(shapes)))
-        _remember(self._structures, shapes, numbers, _MOST_HEADERS)
-        return numbers
+    def _structure_of(self, shapes: tuple[PartShape, ...]) -> Sums:
+        sums = self._structures.get(shapes)
+        if sums is None:
+            sums = self._metadata.sums([*map(self._metadata.number, structure_tokens(shapes))])
+            _remember(self._structures, shapes, sums, _MOST_HEADERS)
+        return sums
 
 
 _Key = TypeVar("_Key", bound=Hashable)
