@@ -157,7 +157,7 @@ class Corpus:
         aovs = [render.concepts for render in self.renders]
         return spearman(
             [float(rows[a] @ rows[b]) for a, b in self.pairs],
-            [len(aovs[a] & aovs[b]) / max(len(aovs[a] | aovs[b]), 1) for a, b in self.pairs],
+            [len(aovs[a] & aovs[b]) / len(aovs[a] | aovs[b]) for a, b in self.pairs],
         )
 
 

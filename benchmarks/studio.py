@@ -352,7 +352,7 @@ def corpus(split: str, seed: int, *, shots: int = 14) -> list[Render]:
 
 def _sequence(recipe: Recipe, shot: Shot, seed: str, rng: Random) -> list[Render]:
     start = 1001 + rng.randint(0, 200)
-    concepts = frozenset(recipe.aovs) | ({"cryptomatte"} if recipe.crypto else frozenset())
+    concepts = frozenset(("beauty", *recipe.aovs, *(["cryptomatte"] if recipe.crypto else [])))
     sequence = f"{shot.name}/{shot.task}/{shot.version}/{recipe.label}"
     frames = [header(recipe, shot, start + number, seed) for number in range(rng.randint(4, 6))]
     return [Render(frame, sequence, recipe.label, recipe.renderer.name, concepts) for frame in frames]

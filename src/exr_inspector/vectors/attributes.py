@@ -162,8 +162,10 @@ def _software_tokens(kind: Kind, text: str) -> list[Token]:
         if word.isalpha() and len(word) > 1:
             tokens.append(_token("software", f"w:{word}", 1.0))
     versions = words.versions_of(text)
-    for version, weight in zip(versions, (0.8, 0.8, 0.9), strict=False):
-        tokens.append(_token("software", f"v:{kind.name}:{version}", weight))
+    for at, (program, pieces) in enumerate(versions):
+        trust = 1.0 if at == 0 else 0.5  # behind the first one stand libraries and hosts
+        for piece, weight in zip(pieces, (0.8, 0.8, 0.9), strict=False):
+            tokens.append(_token("software", f"v:{kind.name}:{program}:{piece}", weight * trust))
     if not versions:
         tokens.append(_token("software", f"t:{kind.name}:{text.lower()[:200]}", 1.0))
     return tokens

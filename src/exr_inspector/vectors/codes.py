@@ -49,10 +49,10 @@ METADATA_GROUPS = (
     Group("origin", 48, 0.04, 1.0, "show, shot, scene, artist, camera"),
 )
 CHANNEL_GROUPS = (
-    Group("layers", 48, 0.40, 0.25, "names of layers, whatever their spelling"),
-    Group("words", 40, 0.30, 0.25, "words of the layers' names"),
-    Group("components", 20, 0.16, 0.25, "components and pixel types of each layer"),
-    Group("shape", 20, 0.14, 0.25, "how many channels and layers, of which types"),
+    Group("layers", 32, 0.24, 0.25, "names of layers, whatever their spelling"),
+    Group("words", 72, 0.56, 0.25, "words of the layers' names"),
+    Group("components", 12, 0.10, 0.25, "components and pixel types of each layer"),
+    Group("shape", 12, 0.10, 0.25, "how many channels and layers, of which types"),
 )
 
 

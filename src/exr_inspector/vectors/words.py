@@ -91,14 +91,17 @@ def number_is_volatile(number: float) -> bool:
     return len(digits) > _MEASURED_DIGITS
 
 
-_VERSION = re.compile(r"\d+(?:\.\d+)+(?:v\d+)?|(?<![A-Za-z0-9])v?\d{2,4}(?![A-Za-z0-9])")
+_VERSION = re.compile(r"([A-Za-z]*)[\s:=,-]*(?<![A-Za-z0-9.])v?(\d+(?:\.\d+)+(?:v\d+)?|\d{2,4}(?![A-Za-z0-9]))")
+_MOST_VERSIONS = 3
 
 
-def versions_of(text: str) -> tuple[str, ...]:
-    """The first version number in a text as major, major.minor and all of it; () where there is none."""
-    found = _VERSION.search(text)
-    if found is None:
-        return ()
-    whole = found.group().lstrip("v")
-    pieces = whole.split("v")[0].split(".")
-    return (pieces[0], ".".join(pieces[:2]), whole)
+def versions_of(text: str) -> list[tuple[str, tuple[str, ...]]]:
+    """The version numbers in a text: the word before each, and its major, its major.minor and all of it.
+
+    Those with dots come first, as others may be years and widths of words.
+    """
+    found = []
+    for program, version in _VERSION.findall(text):
+        pieces = version.split("v")[0].split(".")
+        found.append((program.lower(), tuple(dict.fromkeys((pieces[0], ".".join(pieces[:2]), version)))))
+    return sorted(found, key=lambda each: len(each[1]) == 1)[:_MOST_VERSIONS]
