@@ -120,7 +120,7 @@ def tokens_of(kind: Kind, value: Any) -> AttributeTokens:
         once = _number_tokens(kind, value)
     if not once and not counted:
         return kind.by_name
-    return AttributeTokens(tuple(dict.fromkeys((*kind.by_name.once, *once))), counted)
+    return AttributeTokens((*kind.by_name.once, *once), counted)
 
 
 def _text_tokens(kind: Kind, text: str) -> tuple[list[Token], tuple[Token, ...]]:
@@ -190,20 +190,21 @@ def _number_tokens(kind: Kind, value: Any) -> list[Token]:
     for number in numbers:
         if isinstance(number, (int, float)) and words.number_is_volatile(number):
             return []
-    return [_token("settings", f"{kind.name}={','.join(map(_plain, numbers))}", kind.setting_weight)]
+    return [_token("settings", f"{kind.name}={','.join([_plain(number) for number in numbers])}", kind.setting_weight)]
 
 
 def _plain(value: Any) -> str:
     """4 and 4.0 are one value: renderers write counts as either."""
-    return str(int(value)) if isinstance(value, float) and value == int(value) else str(value)
+    text = str(value)
+    return text[:-2] if text.endswith(".0") else text
 
 
 def _flat(value: Any) -> list[Any]:
     if isinstance(value, dict):
         value = list(value.values())
-    if isinstance(value, list):
-        return [item for each in value for item in _flat(each)]
-    return [value]
+    if not isinstance(value, list):
+        return [value]
+    return [item for each in value for item in _flat(each)]
 
 
 def _origin_tokens(text: str, trust: float) -> tuple[Token, ...]:
