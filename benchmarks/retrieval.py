@@ -1,6 +1,6 @@
 """How well the vectors find what belongs together, beside two baselines, on a labelled synthetic studio.
 
-    python -m benchmarks.retrieval [--split held-out] [--seeds 11 12 13] [--write docs/VECTOR_STRATEGY.md]
+    python -m benchmarks.retrieval [--split held-out] [--seeds 11 12 13] [--only vectors] [--write]
 
 The vectors were tuned on the renderers and shows of the split `tuning`; figures are those of `held-out`, which shares
 none with it. nDCG@10 has gains of 3 for the own sequence, 2 for the recipe in another shot, 1 for the renderer with
@@ -29,6 +29,7 @@ from benchmarks.measures import Matrix, auc, ndcg, odd_is_found, spearman, weigh
 from exr_inspector import Inspection, vectors
 from exr_inspector.jsonform import json_value
 from exr_inspector.vectors import attributes, layers, words
+from tests.docs import VECTOR_STRATEGY, with_block
 
 Method = Callable[[Sequence[Inspection]], Matrix]  # rows of unit length
 Figures = dict[str, float]
@@ -294,9 +295,14 @@ def main() -> None:
     parser.add_argument("--split", default="held-out", choices=studio.SHOWS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13])
     parser.add_argument("--only", choices=METHODS, help="one method")
+    parser.add_argument("--write", action="store_true", help=f"put the table into {VECTOR_STRATEGY.name}")
     options = parser.parse_args()
     methods = {options.only: METHODS[options.only]} if options.only else METHODS
-    print(table(figures(options.split, options.seeds, methods)))
+    found = table(figures(options.split, options.seeds, methods))
+    print(found)
+    if options.write:
+        note = f": version {vectors.VERSION} by `python -m benchmarks.retrieval --write`"
+        VECTOR_STRATEGY.write_text(with_block(VECTOR_STRATEGY.read_text(), "measured", found, note))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,17 @@
 """The docs say what is so."""
 
-from tests.docs import REFERENCE, reference
+from exr_inspector import vectors
+from tests.docs import REFERENCE, VECTOR_STRATEGY, reference, vector_strategy
 
 
 def test_the_reference_is_what_make_docs_writes():
     assert REFERENCE.read_text() == reference(), "run `make docs`"
+
+
+def test_the_groups_of_the_vectors_are_what_make_docs_writes():
+    assert VECTOR_STRATEGY.read_text() == vector_strategy(), "run `make docs`"
+
+
+def test_the_figures_of_the_vectors_are_those_of_their_version():
+    marked = f"<!-- measured: version {vectors.VERSION} by"
+    assert marked in VECTOR_STRATEGY.read_text(), "run `python -m benchmarks.retrieval --write`"
