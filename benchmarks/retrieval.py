@@ -266,7 +266,7 @@ def figures(split: str, seeds: Sequence[int], methods: dict[str, Method] = METHO
         each["odd one out, worst kind"] = min(value for key, value in each.items() if key.startswith("odd one out, "))
     own = next(iter(found.values()))
     own["Spearman, channels"] = statistics.fmean(corpus.channel_spearman() for corpus in corpora)
-    own |= mean([forms(split, seed) for seed in seeds]) | cost([r for corpus in corpora for r in corpus.renders])
+    own |= mean([forms(split, seed) for seed in seeds]) | cost(corpora[0].renders)
     return found
 
 

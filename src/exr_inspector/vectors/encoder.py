@@ -33,13 +33,13 @@ class Trait:
         self.once, self.counted = once, counted
 
 
-class _Layers:
-    """The channels of a file: what they add to the metadata vector, and their own vector."""
+class _Outline:
+    """How a file is stored and its channels: what they add to the metadata vector, and the channel vector."""
 
-    __slots__ = ("sums", "vector")
+    __slots__ = ("channels", "sums")
 
-    def __init__(self, sums: Sums, vector: Vector) -> None:
-        self.sums, self.vector = sums, vector
+    def __init__(self, sums: Sums, channels: Vector) -> None:
+        self.sums, self.channels = sums, channels
 
 
 class Encoder:
@@ -55,9 +55,8 @@ class Encoder:
         self._attributes: dict[int, tuple[Attribute, Trait | None]] = {}
         self._by_name: dict[tuple[str, str], Trait | None] = {}  # of attributes whose value does not count
         self._traits: dict[AttributeTokens, Trait] = {}  # never emptied: a trait's identity is its meaning
-        self._layers: dict[tuple[PartChannels, ...], _Layers] = {}
-        self._structures: dict[tuple[PartShape, ...], Sums] = {}
-        self._vectors: dict[tuple[tuple[PartShape, ...], _Layers, frozenset[Trait]], Vector] = {}
+        self._outlines: dict[tuple[tuple[PartShape, ...], tuple[PartChannels, ...]], _Outline] = {}
+        self._vectors: dict[tuple[_Outline, frozenset[Trait]], Vector] = {}
 
     @property
     def is_full(self) -> bool:
@@ -106,31 +105,24 @@ class Encoder:
 
     def embedding(self, features: Features) -> Embedding:
         """Both vectors of a file."""
-        layers = self._layers.get(features.channels) or self._layers_of(features.channels)
-        key = (features.shapes, layers, features.traits)
+        stored = features.shapes, features.channels
+        outline = self._outlines.get(stored) or self._outline(*stored)
+        key = outline, features.traits
         vector = self._vectors.get(key)
         if vector is None:
             once = set().union(*[trait.once for trait in features.traits])
             counted = chain.from_iterable([trait.counted for trait in features.traits])
-            sums = self._metadata.sums([*once, *counted]) + layers.sums + self._structure_of(features.shapes)
-            vector = _frozen(self._metadata.vector(sums))
+            vector = _frozen(self._metadata.vector(self._metadata.sums([*once, *counted]) + outline.sums))
             _remember(self._vectors, key, vector, _MOST_HEADERS)
-        return Embedding(vector, layers.vector)
+        return Embedding(vector, outline.channels)
 
-    def _layers_of(self, channels: tuple[PartChannels, ...]) -> _Layers:
-        tokens = layer_tokens(channels)
-        sums = self._metadata.sums([*map(self._metadata.number, tokens.metadata)])
-        fingerprint = self._fingerprint.sums([*map(self._fingerprint.number, tokens.fingerprint)])
-        layers = _Layers(sums, _frozen(self._fingerprint.vector(fingerprint)))
-        _remember(self._layers, channels, layers, _MOST_HEADERS)
-        return layers
-
-    def _structure_of(self, shapes: tuple[PartShape, ...]) -> Sums:
-        sums = self._structures.get(shapes)
-        if sums is None:
-            sums = self._metadata.sums([*map(self._metadata.number, structure_tokens(shapes))])
-            _remember(self._structures, shapes, sums, _MOST_HEADERS)
-        return sums
+    def _outline(self, shapes: tuple[PartShape, ...], channels: tuple[PartChannels, ...]) -> _Outline:
+        layers = layer_tokens(channels)
+        sums = self._metadata.sums([*map(self._metadata.number, (*structure_tokens(shapes), *layers.metadata))])
+        fingerprint = self._fingerprint.sums([*map(self._fingerprint.number, layers.fingerprint)])
+        outline = _Outline(sums, _frozen(self._fingerprint.vector(fingerprint)))
+        _remember(self._outlines, (shapes, channels), outline, _MOST_HEADERS)
+        return outline
 
 
 _Key = TypeVar("_Key", bound=Hashable)

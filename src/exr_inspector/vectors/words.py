@@ -79,7 +79,7 @@ def text_is_volatile(text: str) -> bool:
     return text[:1] in ("{", "[") or _LOOKS_VOLATILE.search(text) is not None
 
 
-_MEASURED_DIGITS = 4  # a person types 0.015, a measurement says 0.0151873
+_MEASURED_DIGITS = 4  # no more are significant: a person types 0.015, a measurement says 0.0151873
 _LARGEST_SETTING = 99_999
 
 
@@ -87,8 +87,7 @@ def number_is_volatile(number: float) -> bool:
     """Whether a number looks measured or counted rather than typed."""
     if isinstance(number, int):
         return abs(number) > _LARGEST_SETTING and number % 1000 != 0
-    digits = repr(number).split("e")[0].replace(".", "").strip("-0")
-    return len(digits) > _MEASURED_DIGITS
+    return float(f"{number:.{_MEASURED_DIGITS}g}") != number
 
 
 _VERSION = re.compile(r"([A-Za-z]*)[\s:=,-]*(?<![A-Za-z0-9.])v?(\d+(?:\.\d+)+(?:v\d+)?|\d{2,4}(?![A-Za-z0-9]))")
