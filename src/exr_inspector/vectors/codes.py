@@ -83,7 +83,6 @@ class Codes:
         self.dimensions = sum(sizes)
         self._lock = threading.Lock()
         self._known: dict[Token, int] = {}
-        self._new: list[Token] = []  # known, their codes not drawn yet: many at once cost little more than one
         self._places = np.zeros((1024, _PLACES), np.intp)
         self._weights = np.zeros((1024, _PLACES))
         self._ground = np.zeros(self.dimensions)
@@ -96,29 +95,19 @@ class Codes:
         return len(self._known)
 
     def number(self, token: Token) -> int:
-        """The number by which `vector` knows a token."""
+        """The number by which `sums` knows a token."""
         number = self._known.get(token)
         if number is None:
             with self._lock:
                 number = self._known.get(token)
                 if number is None:
-                    self._new.append(token)
-                    self._known[token] = number = len(self._known)
+                    number = len(self._known)
+                    if number == len(self._places):  # readers keep the old arrays, which hold all that they know
+                        self._places = np.concatenate([self._places, np.zeros_like(self._places)])
+                        self._weights = np.concatenate([self._weights, np.zeros_like(self._weights)])
+                    self._places[number], self._weights[number] = self._code(token)
+                    self._known[token] = number
         return number
-
-    def _draw(self) -> None:
-        """Draw the codes of the new tokens."""
-        with self._lock:
-            if not self._new:
-                return  # another thread was first
-            codes = [self._code(token) for token in self._new]
-            first, last = len(self._known) - len(self._new), len(self._known)
-            while last > len(self._places):  # readers keep the old arrays, which hold all that they know
-                self._weights = np.concatenate([self._weights, np.zeros_like(self._weights)])
-                self._places = np.concatenate([self._places, np.zeros_like(self._places)])
-            self._places[first:last] = [places for places, _ in codes]
-            self._weights[first:last] = [weights for _, weights in codes]
-            self._new = []
 
     def _code(self, token: Token) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Four places, one in each quarter of the group so that no two are the same, and the weight with its sign."""
@@ -136,8 +125,6 @@ class Codes:
 
     def sums(self, numbers: Sequence[int]) -> Sums:
         """The sum of the codes of the tokens with these numbers; one that occurs twice counts twice."""
-        if self._new:
-            self._draw()
         chosen = np.array(numbers, np.intp)
         places, weights = self._places.take(chosen, axis=0).ravel(), self._weights.take(chosen, axis=0).ravel()
         return cast("Sums", np.bincount(places, weights, minlength=self.dimensions))
