@@ -132,6 +132,7 @@ class Shot:
 class Render:
     """One file and what is true of it."""
 
+    source: MemorySource
     inspection: Inspection
     sequence: str
     recipe: str
@@ -257,7 +258,12 @@ def _stamps(shot: Shot, frame: int, rng: Random) -> Attributes:
 
 
 def header(recipe: Recipe, shot: Shot, frame: int, seed: str, *, change: str = "") -> Inspection:
-    """What looking at one frame gives: a file of this header and no pixels."""
+    """What looking at one frame gives."""
+    return inspect(file(recipe, shot, frame, seed, change=change))
+
+
+def file(recipe: Recipe, shot: Shot, frame: int, seed: str, *, change: str = "") -> MemorySource:
+    """One frame: a header and no pixels."""
     rng = Random(f"{seed}/{shot.name}/{shot.task}/{shot.version}/{frame}")
     renderer = recipe.renderer
     attributes: Attributes = {}
@@ -290,7 +296,7 @@ def header(recipe: Recipe, shot: Shot, frame: int, seed: str, *, change: str = "
     split = layers if recipe.multipart else [("", [channel for _, each in layers for channel in each])]
     parts = [_part(recipe, window, display, name, channels, extra) for name, channels in split]
     path = f"/shows/{shot.show.name}/{shot.name}/{shot.task}/v{shot.version:03}/{shot.name}.{frame}.exr"
-    return inspect(MemorySource(w.build(parts).data, f"file://{path}"))
+    return MemorySource(w.build(parts).data, f"file://{path}")
 
 
 def _part(
@@ -354,8 +360,8 @@ def _sequence(recipe: Recipe, shot: Shot, seed: str, rng: Random) -> list[Render
     start = 1001 + rng.randint(0, 200)
     concepts = frozenset(("beauty", *recipe.aovs, *(["cryptomatte"] if recipe.crypto else [])))
     sequence = f"{shot.name}/{shot.task}/{shot.version}/{recipe.label}"
-    frames = [header(recipe, shot, start + number, seed) for number in range(rng.randint(4, 6))]
-    return [Render(frame, sequence, recipe.label, recipe.renderer.name, concepts) for frame in frames]
+    frames = [file(recipe, shot, start + number, seed) for number in range(rng.randint(4, 6))]
+    return [Render(frame, inspect(frame), sequence, recipe.label, recipe.renderer.name, concepts) for frame in frames]
 
 
 def odd_sequences(split: str, seed: int, each: int = 30) -> Iterator[tuple[str, list[Inspection], int]]:
