@@ -29,7 +29,7 @@ from benchmarks.measures import Matrix, auc, ndcg, odd_is_found, spearman, weigh
 from exr_inspector import Inspection, inspect, vectors
 from exr_inspector.jsonform import json_value
 from exr_inspector.vectors import attributes, layers, words
-from tests.docs import VECTOR_STRATEGY, with_block
+from tests.vector_docs import VECTOR_STRATEGY, with_block
 
 Method = Callable[[Sequence[Inspection]], Matrix]  # rows of unit length
 Figures = dict[str, float]

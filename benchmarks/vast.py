@@ -39,8 +39,10 @@ def emulator(latency_ms: float = 0) -> Iterator[str]:
     command = [sys.executable, "-m", "tests.vastdb_emulator", *KEYS, "--bucket", "b", "--latency-ms", str(latency_ms)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.terminate()
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
 
 
 def connect(url: str, schema: str) -> Catalog:

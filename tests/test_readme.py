@@ -43,7 +43,7 @@ def test_every_command_runs(studio, capfdbinary):
     for command in COMMANDS:
         words = shlex.split(command)
         assert main(words[1:]) == (1 if words[1] == "diff" else 0), command
-        assert capfdbinary.readouterr().out, command
+        assert capfdbinary.readouterr().out or words[1] == "odd", command
 
 
 def test_the_python_example_runs(studio):

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exr_inspector.catalog import streamed_sql
 from exr_inspector.catalog.duckdb_sql import sql_type
 from exr_inspector.catalog.persist_rows import with_persist_columns
 from exr_inspector.catalog.rows import from_inspections
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.catalog.streamed_sql import Condition, Scan, run
 from exr_inspector.errors import QueryError
+from exr_inspector.settings import settings as exr_settings
 
 from .exr_bytes import attribute, inspection, text
 
@@ -86,6 +86,7 @@ def _holds(condition, row):
     return {
         "=": lambda: value == wanted,
         "in": lambda: value in wanted,
+        "starts_with": lambda: value.startswith(wanted),
         "<": lambda: value < wanted,
         "<=": lambda: value <= wanted,
         ">": lambda: value > wanted,
@@ -118,6 +119,8 @@ QUERIES = [
     ("SELECT file_path FROM files WHERE last_inspected > ? ORDER BY 1", [datetime(2024, 5, 1, 12, 0, 0, 123455)]),
     ("SELECT file_path FROM files WHERE deleted_at IS NULL AND is_current ORDER BY 1", None),
     ("SELECT file_path FROM files WHERE file_path LIKE '%brien%' AND starts_with(file_path, 's3') ORDER BY 1", None),
+    ("SELECT file_path FROM files WHERE file_path LIKE 's3://renders/a/o''brien%' ORDER BY 1", None),
+    ("SELECT value_text FROM attributes WHERE value_text GLOB 'it''s*' OR starts_with(value_text, 'ü')", None),
     ("SELECT f.file_path, count(*) AS n FROM files f JOIN channels c USING (file_id) WHERE c.channel_name = 'R' "
      "GROUP BY 1 ORDER BY 1", None),
     ("SELECT f.file_id, c.channel_name FROM files f LEFT JOIN channels c ON c.file_id = f.file_id "
@@ -241,6 +244,12 @@ def test_conditions_go_down_where_every_use_of_a_table_has_them():
         ("7 > size_bytes", None, ("size_bytes", "<", 7)),
         ("mtime < ?", [datetime(2024, 5, 1, 12)], ("mtime", "<", datetime(2024, 5, 1, 12))),
         ("mtime < '2024-05-01 12:00:00.5'", None, ("mtime", "<", datetime(2024, 5, 1, 12, 0, 0, 500_000))),
+        ("file_id LIKE 'it''s%'", None, ("file_id", "starts_with", "it's")),
+        ("file_id LIKE ?", ["s3://a/(%"], ("file_id", "starts_with", "s3://a/(")),
+        ("file_id LIKE 'ü%'", None, ("file_id", "starts_with", "ü")),
+        ("file_id >= 'a' AND file_id < 'b'", None, ("file_id", "starts_with", "a")),
+        ("file_id >= 'a' AND file_id < 'c'", None, None),
+        ("file_id > 'a' AND file_id < 'b'", None, None),
         ("size_bytes > 5.9", None, None),
         ("size_bytes > 99999999999999999999", None, None),
         ("file_path > 'a'", None, None),
@@ -317,6 +326,16 @@ def test_what_the_server_raises_is_not_hidden():
         run("SELECT file_id FROM files", None, fetch)
 
 
+def test_a_query_that_needs_more_memory_names_the_setting():
+    def fetch(scan):
+        for page in range(20):
+            texts = pa.array([f"{page}-{row}-{'x' * 1000}" for row in range(10_000)])
+            yield pa.record_batch([texts], names=["value_text"])
+
+    with pytest.raises(QueryError, match="EXR_INSPECTOR_QUERY_MEMORY_MB"):
+        run("SELECT len(list(value_text)) FROM attributes", None, fetch)
+
+
 @pytest.mark.slow
 def test_memory_is_bounded():
     """A million rows, far larger than the limit, grow the process by less than twice that."""
@@ -341,4 +360,4 @@ assert result.to_pylist()[0]["count_star()"] == 1_000_000
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
 """
     grown = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
-    assert int(grown) < 2 * int(streamed_sql.MEMORY_LIMIT.removesuffix("MB"))
+    assert int(grown) < 2 * exr_settings().query_memory_mb

@@ -60,4 +60,5 @@ print(sorted(name for name in ("cloudevents", "opentelemetry", "adbc_driver_vast
     assert json.loads(result)["persistence"]["status"] == "success"
     assert modules == "[]"
     check = "import vastdb, obstore; from exr_inspector.catalog.vast import VastCatalog"
+    check += "; from exr_inspector.catalog.named_queries import named_query; named_query('storage')"
     subprocess.run([python, "-c", check], cwd=package, env=environment, check=True)

@@ -24,9 +24,12 @@ from .rows import RowBatch, from_inspections
 from .schema import TABLES, TIME, VERSION, vector_dimensions
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from typing_extensions import Self
 
     from ..inspection import Inspection
+    from .nearest import By
 
 PATHS_PER_BATCH = 10_000
 
@@ -144,6 +147,31 @@ class DuckDBCatalog:
         with self._cursor(errors.as_query_error) as connection:
             result = connection.sql(query, params=given)
             return pa.table({}) if result is None else result.to_arrow_table()
+
+    def similar(
+        self,
+        vector: Sequence[float] | npt.NDArray[np.float32],
+        *,
+        by: By = "metadata",
+        k: int = 10,
+        where: str | None = None,
+        per_sequence: bool = False,
+    ) -> pa.Table:
+        """The k files whose vectors are nearest to one, nearest first. Raises QueryError."""
+        from .. import vectors  # numpy is for who asks for it
+        from . import nearest
+
+        checked = nearest.checked_vector(vector, by)
+        condition = "true" if where is None else nearest.checked_condition(where)
+        query = statements.nearest(nearest.VECTOR_COLUMNS[by], len(checked), condition, per_sequence=per_sequence)
+        params = {"vector": checked.tolist(), "version": vectors.VERSION, "rows": nearest.candidates(k)}
+        return nearest.ranked(self.sql(query, params), checked, k, "array_cosine_distance in DuckDB")
+
+    def replace_vectors(self, rows: pa.Table) -> None:
+        """Set the vectors of files. One transaction."""
+        with self._transaction() as connection:
+            connection.register("renewed", rows)
+            _run(connection, statements.REPLACE_VECTORS)
 
     def status(self) -> CatalogStatus:
         """What the catalog is and holds; counts are exact."""

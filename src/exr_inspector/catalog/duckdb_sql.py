@@ -119,3 +119,34 @@ DROP_DELETED_ERRORS = """
     RETURNING file_path_normalized"""
 
 ROW_COUNTS = " UNION ALL ".join(f"SELECT '{table}', count(*) FROM {table}" for table in TABLES)  # noqa: S608
+
+
+def nearest(column: str, size: int, where: str, *, per_sequence: bool) -> str:
+    """The statement that picks $rows rows, or sequences, whose vectors are nearest to $vector.
+
+    By row number first: the vectors of rows that turn out not to be among the nearest are read and not carried along.
+    """
+    distance = f"array_cosine_distance({column}, $vector::FLOAT[{size}])"
+    kept = f"""FROM files WHERE is_current AND deleted_at IS NULL AND embedding_version = $version
+        AND {column} IS NOT NULL AND {where}"""
+    shown = f"file_id, file_path_normalized, sequence, frame, {column} AS vector"
+    if not per_sequence:
+        picked = f"SELECT rowid {kept} ORDER BY {distance}, file_path_normalized LIMIT $rows"
+        return f"SELECT {shown} FROM files WHERE rowid IN ({picked})"  # noqa: S608 (our names, a checked condition)
+    return f"""
+        WITH distances AS (
+            SELECT rowid AS row, file_path_normalized, coalesce(sequence, file_path_normalized) AS one,
+                   round({distance}, 5) AS distance {kept}
+        ), picked AS (
+            SELECT arg_min(row, {{'distance': distance, 'path': file_path_normalized}}) AS row, count(*) AS files
+            FROM distances GROUP BY one ORDER BY min(distance), min(file_path_normalized) LIMIT $rows
+        )
+        SELECT file_id, file_path_normalized, sequence, frame, picked.files, {column} AS vector
+        FROM files JOIN picked ON files.rowid = picked.row"""  # noqa: S608 (our names, a checked condition)
+
+
+REPLACE_VECTORS = """
+    UPDATE files SET metadata_embedding = renewed.metadata_embedding, channel_fingerprint = renewed.channel_fingerprint,
+        embedding_version = renewed.embedding_version
+    FROM renewed WHERE files.file_id = renewed.file_id
+"""

@@ -9,10 +9,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
     from typing_extensions import Self
 
     from ..inspection import Inspection
+    from .nearest import By
     from .rows import RowBatch
 
 
@@ -123,6 +126,26 @@ class Catalog(Protocol):
 
     def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
         """The result of a query. `params` fill ? by position or $name by name. Raises QueryError."""
+
+    def similar(
+        self,
+        vector: Sequence[float] | npt.NDArray[np.float32],
+        *,
+        by: By = "metadata",
+        k: int = 10,
+        where: str | None = None,
+        per_sequence: bool = False,
+    ) -> pa.Table:
+        """The k files whose vectors are nearest to one of 384 (`metadata`) or 128 (`channels`) numbers, nearest first.
+
+        Current versions with vectors of this `embedding_version` only, and those that fulfil `where`, a condition of
+        SQL over the columns of `files`. Columns: file_id, file_path_normalized, sequence, frame, vector, similarity
+        (a cosine, -1 to 1, of 6 decimals). With `per_sequence` only the nearest file of each sequence, and `files`, how
+        many it has. The entry `method` of the schema's metadata says how it was found. Raises QueryError.
+        """
+
+    def replace_vectors(self, rows: pa.Table) -> None:
+        """Set the vectors of files: `file_id` and the columns that are made of a header's vectors. One transaction."""
 
     def status(self) -> CatalogStatus:
         """What the catalog is and holds; counts are exact."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from itertools import chain, repeat
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +17,9 @@ from ..exr import Channel, split_name
 from ..inspection import FileFacts, Inspection, PartFacts
 from .cells import CELL_LIMIT, Cells, cells_of
 from .schema import CHILD_TABLES, batch_schema
+
+if TYPE_CHECKING:
+    from ..vectors import Embedding
 
 BATCH_TABLES = ("files", *CHILD_TABLES)
 
@@ -112,25 +115,26 @@ def _files(inspections: list[Inspection], vectors: bool) -> pa.Table:
     columns["schema_version"] = [inspection.schema_version for inspection in inspections]
     columns["inspector_version"] = [inspection.inspector_version for inspection in inspections]
     if vectors:
-        columns |= _vectors(inspections)
+        from ..vectors import embed
+
+        columns |= vector_columns([embed(inspection) for inspection in inspections])
     return _table("files", columns, len(inspections))
 
 
-def _vectors(inspections: list[Inspection]) -> dict[str, Any]:
+def vector_columns(embeddings: Sequence[Embedding]) -> dict[str, pa.Array]:
     """The columns of `files` that come from a header's vectors."""
     import numpy as np  # only what makes rows pays for it
 
-    from ..vectors import VERSION, embed
+    from ..vectors import VERSION
 
-    found = [embed(inspection) for inspection in inspections]
-    columns: dict[str, Any] = {"embedding_version": [VERSION] * len(found)}
+    schema = batch_schema("files")
+    columns = {"embedding_version": pa.array([VERSION] * len(embeddings), schema.field("embedding_version").type)}
     for name, one_each in (
-        ("metadata_embedding", [each.metadata for each in found]),
-        ("channel_fingerprint", [each.channels for each in found]),
+        ("metadata_embedding", [each.metadata for each in embeddings]),
+        ("channel_fingerprint", [each.channels for each in embeddings]),
     ):
         numbers = np.concatenate(one_each) if one_each else np.zeros(0, np.float32)
-        type_ = batch_schema("files").field(name).type
-        columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(numbers), type=type_)
+        columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(numbers), type=schema.field(name).type)
     return columns
 
 

@@ -21,11 +21,11 @@ import duckdb
 import pyarrow as pa
 
 from ..errors import QueryError
+from ..settings import settings
 from .duckdb_errors import as_query_error
 from .duckdb_sql import sql_type
 from .schema import TABLES, TIME
 
-MEMORY_LIMIT = "128MB"  # above it, DuckDB moves rows to a temporary file
 _THREADS = 2  # each needs some of the memory; what takes the time is fetching
 
 # These would conclude from empty tables that there is nothing to read, or hide a list of values in a join.
@@ -36,10 +36,13 @@ _LARGEST_INT = 2**63 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """What a row must fulfil; `value` is a tuple of texts for `in`. Texts are only compared for equality."""
+    """What a row must fulfil; `value` is a tuple of texts for `in`.
+
+    Texts are compared for equality or by how they begin: their order is not the same everywhere.
+    """
 
     column: str
-    operator: Literal["=", "<", "<=", ">", ">=", "in"]
+    operator: Literal["=", "<", "<=", ">", ">=", "in", "starts_with"]
     value: str | int | datetime | tuple[str, ...]
 
 
@@ -80,7 +83,7 @@ def _database() -> Iterator[duckdb.DuckDBPyConnection]:
     with tempfile.TemporaryDirectory(prefix="exr-inspector-") as folder:
         config = {
             "python_enable_replacements": False,
-            "memory_limit": MEMORY_LIMIT,
+            "memory_limit": f"{settings().query_memory_mb}MB",
             "threads": _THREADS,
             "temp_directory": folder,
         }
@@ -100,6 +103,11 @@ def _database() -> Iterator[duckdb.DuckDBPyConnection]:
 def _query_errors() -> Iterator[None]:
     try:
         yield
+    except duckdb.OutOfMemoryException as problem:
+        raise QueryError(
+            f"the query needs more memory than {settings().query_memory_mb} MB, even with what can be moved to disk; "
+            "set EXR_INSPECTOR_QUERY_MEMORY_MB to more"
+        ) from problem
     except duckdb.Error as problem:
         raise as_query_error(problem, Path()) from problem
 
@@ -191,6 +199,9 @@ _COMPARISON = re.compile(r'"?(\w+)"? ?(=|<=|>=|<|>) ?(.+)', re.DOTALL)
 _IN_LIST = re.compile(r'"?(\w+)"? IN \((.+)\)', re.DOTALL)
 _TEXT = re.compile(r"'((?:[^']|'')*)'")
 _TEXTS = re.compile(r"'(?:[^']|'')*'(?:, '(?:[^']|'')*')*")
+# What DuckDB makes of LIKE 'x%', and DuckDB 2 of GLOB 'x*' and starts_with: from 'x' on, to before the first text after
+# all of these.
+_BEGINNING = re.compile(r"\(?(\w+) ?>= ?('(?:[^']|'')+')\)? AND \(?\1 ?< ?('(?:[^']|'')+')\)?")
 _INTEGER = re.compile(r"-?\d{1,19}")
 _TIMESTAMP = re.compile(r"'(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?)'::TIMESTAMP")
 
@@ -203,6 +214,10 @@ def _condition(table: str, text: str) -> Condition | None:
     if (found := _IN_LIST.fullmatch(text)) and _type(table, found[1]) == pa.string() and _TEXTS.fullmatch(found[2]):
         values = tuple(value.replace("''", "'") for value in _TEXT.findall(found[2]))
         return Condition(column=found[1], operator="in", value=values)
+    if (found := _BEGINNING.fullmatch(text)) and _type(table, found[1]) == pa.string():
+        first, after = (literal[1:-1].replace("''", "'") for literal in found.group(2, 3))
+        is_next = after == first[:-1] + chr(ord(first[-1]) + 1)
+        return Condition(column=found[1], operator="starts_with", value=first) if is_next else None
     found = _COMPARISON.fullmatch(text)
     if found is None:
         return None

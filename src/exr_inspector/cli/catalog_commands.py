@@ -31,7 +31,8 @@ def _uri(catalog: str | None) -> str:
     return catalog or settings().catalog
 
 
-def _open(catalog: str | None, *, read_only: bool = False) -> OpenCatalog:
+def open_catalog(catalog: str | None, *, read_only: bool = False) -> OpenCatalog:
+    """The catalog that was asked for, or that of the settings."""
     from ..catalog import open_catalog
 
     return open_catalog(_uri(catalog), read_only=read_only)
@@ -60,7 +61,7 @@ def ingest(
         cell_limit=values.cell_limit,
         limits=values.limits,
     )
-    with _open(catalog) as opened, shown_progress(paths) as progress:
+    with open_catalog(catalog) as opened, shown_progress(paths) as progress:
         summary = ingest_files(paths, opened, options, progress)
     _tell(summary, opened.uri, prune)
     fine = ("complete",) if fail_on is FailOn.WARNING else ("complete", "unknown")
@@ -104,7 +105,7 @@ def query(
     """Run SQL on the catalog, read-only."""
     from .output import write_table
 
-    with _open(catalog, read_only=True) as opened:
+    with open_catalog(catalog, read_only=True) as opened:
         write_table(opened.sql(sql), how, output)
 
 
@@ -121,7 +122,7 @@ def sequences(
     from ..reports import sequence_reports
     from .output import data_stream, print_to, write_table
 
-    with _open(catalog, read_only=True) as opened:
+    with open_catalog(catalog, read_only=True) as opened:
         reports = sequence_reports(opened, pattern)
     if how is Format.TABLE:
         from .tables import sequence_lines
@@ -141,7 +142,7 @@ def sequences(
 @db.command("create-schema")
 def create_schema(catalog: Catalog = None) -> None:
     """Create the tables of the catalog; changes nothing where they are there."""
-    with _open(catalog) as opened:
+    with open_catalog(catalog) as opened:
         opened.ensure_schema()
         typer.echo(f"{opened.uri}: schema version {opened.status().schema_version}")
 
@@ -149,7 +150,7 @@ def create_schema(catalog: Catalog = None) -> None:
 @db.command("status")
 def status(catalog: Catalog = None) -> None:
     """Show the catalog's version, its row counts and its size."""
-    with _open(catalog, read_only=True) as opened:
+    with open_catalog(catalog, read_only=True) as opened:
         facts = opened.status()
     typer.echo(f"catalog              {facts.uri}")
     typer.echo(f"backend              {facts.server_version}")
@@ -192,16 +193,19 @@ def verify(catalog: Catalog = None) -> int:
 def demo(
     folder: Annotated[str, typer.Argument(help="Where the show and its catalog go.")] = "demo",
 ) -> None:
-    """Make a small show with real damage in it, ingest it, and say what is wrong with it."""
+    """Make a small show with real damage in it, ingest it, and ask what is wrong, what is alike and what it takes."""
+    import os
     import shutil
     import sys
     from pathlib import Path
 
+    from ..catalog.named_queries import named_query
     from ..demo import make_show
     from ..ingest import ingest as ingest_files
     from ..reports import sequence_reports
+    from ..similar import similar, subject
     from .output import data_stream, print_to
-    from .tables import sequence_lines
+    from .tables import report_lines, sequence_lines, similar_lines
 
     root = Path(folder)
     catalog_path = root / "catalog.duckdb"
@@ -212,7 +216,7 @@ def demo(
     except OSError as problem:
         raise ExrInspectorError(f"cannot write the show: {problem}") from None
     typer.echo(f"wrote {len(paths)} files below {root / 'show'}")
-    with _open(f"duckdb:{catalog_path}") as opened:
+    with open_catalog(f"duckdb:{catalog_path}") as opened:
         summary = ingest_files([str(root / "show")], opened)
         _tell(summary, opened.uri, False)
         reports = sequence_reports(opened)
@@ -220,9 +224,21 @@ def demo(
     with data_stream(None) as stream:
         for report in reports:
             print_to(stream, *sequence_lines(report))
+    beauty, storage = os.fspath(next(path for path in paths if "_beauty_" in path.name)), named_query("storage")
+    with open_catalog(f"duckdb:{catalog_path}", read_only=True) as opened:
+        alike = similar(opened, subject(opened, beauty), k=3, per_sequence=True)
+        lines, width = report_lines(storage.run(opened, {}))
+    typer.echo(f"\nWhat else is like {beauty}?  (similar --per-sequence)")
+    with data_stream(None) as stream:
+        print_to(stream, *similar_lines(alike))
+    typer.echo(f"\n{storage.question}  (report storage)")
+    with data_stream(None) as stream:
+        print_to(stream, *lines, wide=True, least=width)
     program = "exr-inspector" if shutil.which("exr-inspector") else sys.argv[0]
     typer.echo(f"""
 Next, try:
   {program} inspect {paths[0]}
   {program} sequences --catalog duckdb:{catalog_path}
+  {program} odd --catalog duckdb:{catalog_path}
+  {program} report shots --catalog duckdb:{catalog_path}
   {program} query "SELECT compression, count(*) FROM parts GROUP BY 1" --catalog duckdb:{catalog_path}""")  # noqa: S608

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from ..errors import ExrInspectorError, MissingExtraError, QueryError, SettingsError
-from . import catalog_commands, file_commands, function_commands
+from . import catalog_commands, file_commands, function_commands, report_commands, vector_commands
 from .output import say
 
 USAGE, FAILED, INTERRUPTED = 2, 3, 130
@@ -29,6 +29,8 @@ app = typer.Typer(
 )
 file_commands.register(app)
 catalog_commands.register(app)
+report_commands.register(app)
+vector_commands.register(app)
 function_commands.register(app)
 
 

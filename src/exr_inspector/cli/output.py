@@ -91,8 +91,11 @@ def terminal_width() -> int:
     return shutil.get_terminal_size((100, 24)).columns
 
 
-def print_to(stream: BinaryIO, *renderables: Any, wide: bool = False) -> None:
-    """Print rich renderables: with colours and folded on a terminal, else plain; `wide` then keeps lines whole."""
+def print_to(stream: BinaryIO, *renderables: Any, wide: bool = False, least: int = 0) -> None:
+    """Print rich renderables: with colours and folded on a terminal, else plain; `wide` then keeps lines whole.
+
+    Never in fewer than `least` columns: better that a terminal breaks lines than that what cannot be folded is cut.
+    """
     import io
 
     from rich.console import Console
@@ -100,7 +103,7 @@ def print_to(stream: BinaryIO, *renderables: Any, wide: bool = False) -> None:
     terminal = stream is sys.stdout.buffer and sys.stdout.isatty()
     console = Console(
         file=io.StringIO(),
-        width=10_000 if wide and not terminal else terminal_width(),
+        width=10_000 if wide and not terminal else max(terminal_width(), least),
         force_terminal=terminal,
         highlight=False,
         legacy_windows=False,
@@ -155,14 +158,12 @@ def _write_json(table: pa.Table, stream: BinaryIO) -> None:
 
 def _write_csv(table: pa.Table, stream: BinaryIO) -> None:
     import csv
-    import io
+    from types import SimpleNamespace
 
-    text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(SimpleNamespace(write=lambda line: stream.write(line.encode())), lineterminator="\n")
     writer.writerow(table.column_names)
     for row in _rows(table):
         writer.writerow("" if v is None else v if isinstance(v, str) else plain_text(v) for v in row.values())
-    text.detach()
 
 
 def plain(value: Any) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,8 @@ from .output import clean, plain_text
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ..catalog.named_queries import NamedQuery
+    from ..odd import OddFrame
     from ..reports import SequenceReport
 
 STATUS_STYLES = {"complete": "green", "unknown": "yellow"}
@@ -223,6 +227,74 @@ def arrow_table(rows: pa.Table) -> Table:
     return table
 
 
+_BAR_CELLS = 10
+_PATH_COLUMNS = ("path", "render")
+_NARROWEST = 16
+
+
+def report_lines(rows: pa.Table) -> tuple[list[Text | Table], int]:
+    """The rows of a report: shares as bars, bytes with commas, and the folder that all paths share said once.
+
+    Columns without any value are left out. Also the width that is needed: texts can be folded, numbers not.
+    """
+    columns = {name: rows[name].to_pylist() for name in rows.column_names if rows[name].null_count < rows.num_rows}
+    paths = [value for name in _PATH_COLUMNS for value in columns.get(name, ())]
+    shared = os.path.commonprefix(paths) if len(paths) > 1 else ""  # noqa: RUF071 (of URIs; ends at a slash below)
+    folder = shared[: shared.rfind("/") + 1]
+    cells = {name: [_report_cell(name, value, folder) for value in values] for name, values in columns.items()}
+    longest = {name: max(map(len, texts)) for name, texts in cells.items()}
+    table = _table(*(name if len(name) <= longest[name] else name.replace("_", " ") for name in columns))
+    for column, (name, values) in zip(table.columns, columns.items(), strict=True):
+        is_number = any(isinstance(value, (int, float)) for value in values)
+        column.justify = "right" if is_number and name != "share" else "left"
+        column.min_width = max(longest[name] if is_number else min(longest[name], _NARROWEST), _longest_word(name))
+        column.max_width = column.min_width if is_number else None
+    # Two between two cells, and one for each cell, as rich rounds when it makes them narrower.
+    width = sum(column.min_width or 0 for column in table.columns) + 3 * len(columns)
+    for line in zip(*cells.values(), strict=True):
+        table.add_row(*map(Text, line))
+    below = clean(short_path(folder))
+    return [Text(f"below {below}", style="dim"), table] if below else [table], width
+
+
+def _longest_word(name: str) -> int:
+    return max(map(len, name.split("_")))
+
+
+def _report_cell(name: str, value: Any, folder: str) -> str:
+    if value is None:
+        return ""
+    if name == "share":
+        return f"{bar(value)} {value:6.1%}"
+    if name in _PATH_COLUMNS:
+        return clean(value[len(folder) :] if folder else short_path(value), 160)
+    if isinstance(value, int) and name.endswith("bytes"):
+        return f"{value:,}"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return clean(plain_text(value), 120)
+
+
+def bar(share: float) -> str:
+    """A share of 1 as ten cells, in eighths; what is more than nothing shows."""
+    eighths = round(min(max(share, 0), 1) * _BAR_CELLS * 8) or int(share > 0)
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + " ▏▎▍▌▋▊▉"[rest] * (rest > 0)).ljust(_BAR_CELLS)
+
+
+def query_lines(queries: Iterable[NamedQuery]) -> list[Text]:
+    """What each named query answers, and its parameters with their defaults."""
+    lines: list[Text] = []
+    for query in queries:
+        words = (f"{p.name}={'…' if p.default is None else clean(p.default, 40)}" for p in query.parameters)
+        lines += [
+            Text(query.name, style="bold"),
+            Text(f"  {query.question}"),
+            Text(f"  {'  '.join(words)}", style="dim"),
+        ]
+    return lines
+
+
 def difference_table(differences: Sequence[Difference], a: str, b: str) -> Table:
     """One line for each thing that differs."""
     table = _table("part", "what", a, b)
@@ -260,4 +332,29 @@ def sequence_lines(report: SequenceReport) -> list[Text]:
         lines.append(
             Text(f"  differs     {odd.frames}  {clean(odd.field)}{where}: {was}, the others {usual}", style="yellow")
         )
+    return lines
+
+
+def similar_lines(found: pa.Table) -> list[Text]:
+    """One line for each file, then one for each group in which it differs; the last one says how it was searched."""
+    lines = []
+    for row in found.to_pylist():
+        line = Text.assemble(
+            (f"{row['similarity']:.3f}", "bold"), f"  {clean(short_path(row['file_path_normalized']))}"
+        )
+        if row.get("files", 1) > 1:
+            line.append(f"  (one of {row['files']:,} frames)", style="dim")
+        lines += [line, *(Text(f"       {clean(text)}", style="dim") for text in row.get("differs") or ())]
+    method = (found.schema.metadata or {}).get(b"method", b"").decode()
+    count = "1 file" if found.num_rows == 1 else f"{found.num_rows} files"
+    return [*lines, Text(f"{count}, by {method}" if lines else "no other file to compare with", style="dim")]
+
+
+def odd_lines(found: Sequence[OddFrame]) -> list[Text]:
+    """One line for each frame, then one for each thing in which it differs from its sequence."""
+    lines = []
+    for frame in found:
+        head = Text(clean(short_path(frame.file_path_normalized)), style="bold")
+        head.append(f"  {frame.similarity:.3f} like the others, usual {frame.usual:.3f}", style="not bold dim")
+        lines += [head, *(Text(f"  {clean(text, 160)}", style="yellow") for text in frame.differs)]
     return lines

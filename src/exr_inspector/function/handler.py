@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ..deadline import time_limit
@@ -30,6 +32,11 @@ _catalogs = Catalogs()  # for all threads of this process
 
 def prepare(ctx: Any) -> None:
     """What can be done before the first event: imports, instruments, a catalog that is open. Raises nothing."""
+    with _nothing_collected():
+        _prepare(ctx)
+
+
+def _prepare(ctx: Any) -> None:
     _hear(ctx)
     instruments(ctx)
     try:
@@ -160,6 +167,19 @@ def _quoted(value: Any) -> str:
 def _why_again(passing: Sequence[Exception], files: int) -> str:
     first = passing[0]
     return f"to be delivered again: {len(passing)} of {files} files failed ({category(first)}): {text(first)}"[:500]
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """What imports allocate stays for good: the collector neither looks at it meanwhile nor ever after."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
 
 
 def _hear(ctx: Any) -> None:

@@ -12,10 +12,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ...errors import CatalogError, CatalogSchemaError, SettingsError
 from ...settings import VastConnection, settings, vast_connection
-from .. import streamed_sql
+from ...vectors import VERSION as EMBEDDING_VERSION
+from .. import nearest
+from ..nearest import By
 from ..persist_rows import children_of, outcomes, with_persist_columns
 from ..protocol import CatalogStatus, FileStamp, IngestError, PersistOutcome, SeenFile
 from ..rows import RowBatch, from_inspections
@@ -29,6 +32,8 @@ from .tables import ROW_ID, Tables
 from .versions import COLUMNS, Plan, changed_rows, plan
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from typing_extensions import Self
 
     from ...inspection import Inspection
@@ -136,6 +141,28 @@ class VastCatalog:
         """The result of a query, which runs here on the columns and rows that it needs. Raises QueryError."""
         self._refuse()
         return self._connection.retried(lambda _: self._sql(query, params))
+
+    def similar(
+        self,
+        vector: Sequence[float] | npt.NDArray[np.float32],
+        *,
+        by: By = "metadata",
+        k: int = 10,
+        where: str | None = None,
+        per_sequence: bool = False,
+    ) -> pa.Table:
+        """The k files whose vectors are nearest to one, nearest first; all vectors are streamed. Raises QueryError."""
+        self._refuse()
+        checked = nearest.checked_vector(vector, by)
+        condition = None if where is None else nearest.checked_condition(where)
+        top = nearest.RunningTop(checked, k, per_sequence=per_sequence)
+        self._connection.retried(lambda _: self._stream_vectors(top, by, condition))
+        return top.result("streamed from the VAST Database")
+
+    def replace_vectors(self, rows: pa.Table) -> None:
+        """Set the vectors of files. One transaction."""
+        self._refuse("change")
+        self._connection.retried(lambda clock: self._replace_vectors(rows, clock))
 
     def status(self) -> CatalogStatus:
         """What the catalog is and holds; the counts are those of the server's statistics."""
@@ -252,8 +279,37 @@ class VastCatalog:
             return ours | {row["file_path_normalized"] for row in gone} | unreadable.forget(rows, paths)
 
     def _sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None) -> pa.Table:
+        from .. import streamed_sql  # brings DuckDB, which the function never needs
+
         with self.tables.reading() as rows:  # one transaction: tables of a join belong together
             return streamed_sql.run(query, params, lambda scan: rows.stream(scan.table, scan.columns, scan.conditions))
+
+    def _stream_vectors(self, top: nearest.RunningTop, by: By, condition: str | None) -> None:
+        from .. import streamed_sql
+
+        column = nearest.VECTOR_COLUMNS[by]
+        top.clear()
+        with self.tables.reading() as rows:
+            kept: pa.Array | None = None
+            if condition is not None:
+                query = f"SELECT file_id FROM files WHERE is_current AND deleted_at IS NULL AND {condition}"  # noqa: S608
+                found = streamed_sql.run(query, None, lambda s: rows.stream(s.table, s.columns, s.conditions))
+                kept = found["file_id"].combine_chunks()
+            version = streamed_sql.Condition(column="embedding_version", operator="=", value=EMBEDDING_VERSION)
+            wanted = (*nearest.SHOWN, column, "embedding_version", "is_current", "deleted_at")
+            for page in rows.stream("files", wanted, [version]):
+                is_wanted = (pc.field("embedding_version") == EMBEDDING_VERSION) & pc.field(column).is_valid()
+                is_wanted &= pc.field("is_current") & pc.field("deleted_at").is_null()
+                if kept is not None:
+                    is_wanted &= pc.field("file_id").isin(kept)
+                table = pa.table(page).filter(is_wanted).select([*nearest.SHOWN, column])
+                top.add(table.rename_columns([*nearest.SHOWN, "vector"]))
+
+    def _replace_vectors(self, renewed: pa.Table, clock: Clock) -> None:
+        with self.tables.transaction(clock) as rows:
+            found = rows.select_in("files", ["file_id"], "file_id", renewed["file_id"].to_pylist())
+            taken = renewed.take(pc.index_in(found["file_id"], renewed["file_id"].combine_chunks()))
+            rows.update("files", taken.drop_columns("file_id").append_column(ROW_ID, found[ROW_ID]))
 
     def _row_counts(self, clock: Clock) -> dict[str, int]:
         with self.tables.reading(clock) as rows:

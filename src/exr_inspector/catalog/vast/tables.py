@@ -20,13 +20,13 @@ from ... import __version__
 from ...errors import CatalogSchemaError
 from ..cells import CELL_LIMIT, cut_text
 from ..schema import TABLES, VERSION
-from ..streamed_sql import Condition
 from .errors import CatalogConflictError
 
 if TYPE_CHECKING:
     from vastdb._table_interface import ITable
     from vastdb.transaction import Transaction
 
+    from ..streamed_sql import Condition
     from .connection import Clock, Connection
 
 ROW_ID = "$row_id"
@@ -150,8 +150,12 @@ class Rows:
 
         To be read inside the transaction.
         """
+        is_wide = any(pa.types.is_fixed_size_list(TABLES[table].field(column).type) for column in columns)
         config = vastdb.QueryConfig(
-            num_splits=1, num_sub_splits=1, data_endpoints=self._data_endpoints, limit_rows_per_sub_split=_ROWS_PER_PAGE
+            num_splits=1,
+            num_sub_splits=1,
+            data_endpoints=self._data_endpoints,
+            limit_rows_per_sub_split=_ROWS_PER_PAGE // 8 if is_wide else _ROWS_PER_PAGE,
         )
         yield from self._table(table).select(list(columns), _predicate(conditions), config)
 
@@ -205,6 +209,8 @@ def _predicate(conditions: Iterable[Condition]) -> Any:
             if sum(map(_literal_bytes, value)) > _NAMES_BYTES:
                 continue
             term = column.isin(list(value))
+        elif condition.operator == "starts_with":
+            term = column.startswith(value)
         else:
             term = _COMPARISONS[condition.operator](column, value)
         predicate = term if predicate is None else predicate & term
@@ -242,6 +248,8 @@ def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 
 def _fitting(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The rows with texts cut that no cell holds; those of attributes are cut, and say so, before they come here."""
+    if batch.nbytes <= CELL_LIMIT:
+        return batch
     arrays = list(batch.columns)
     for index, array in enumerate(arrays):
         if pa.types.is_string(array.type) and (pc.max(pc.binary_length(array)).as_py() or 0) > CELL_LIMIT:

@@ -1,0 +1,81 @@
+-- title: Attribute pivot
+-- question: Which camera, software and artist made each render, and how long did a frame take?
+-- empty: there are no files
+-- note: Render times are read as seconds, minutes and hours in the ways that renderers write them. The share is that
+-- note: of all render time.
+-- param camera list = cameraModel,unreal/cameraName,vrayInfo/camera,rs/camera,camera,Camera: attributes, the best first
+-- param artist list = artist,Artist,exif:Artist,author,owner,user,unreal/jobAuthor,vrayInfo/username: likewise
+-- param render_time list = arnold/stats/time/render,vrayInfo/rendertime,RenderTime,husk:render_stats: likewise
+-- param path text = *: only files whose path this shell pattern matches
+WITH current AS (
+    SELECT file_id, coalesce(sequence, file_path_normalized) AS render
+    FROM files
+    WHERE is_current AND deleted_at IS NULL AND file_path_normalized GLOB $path
+),
+named AS (
+    SELECT file_id, attr_name, trim(coalesce(value_text, value_json)) AS value
+    FROM attributes
+    WHERE list_contains($camera::VARCHAR[] || $artist::VARCHAR[] || $render_time::VARCHAR[], attr_name)
+      AND trim(coalesce(value_text, value_json)) <> ''
+),
+picked AS (  -- of several attributes the one that stands first in its list
+    SELECT
+        file_id,
+        arg_min(value, (list_position($camera::VARCHAR[], attr_name), value))
+            FILTER (WHERE list_contains($camera::VARCHAR[], attr_name)) AS camera,
+        arg_min(value, (list_position($artist::VARCHAR[], attr_name), value))
+            FILTER (WHERE list_contains($artist::VARCHAR[], attr_name)) AS artist,
+        arg_min(value, (list_position($render_time::VARCHAR[], attr_name), value))
+            FILTER (WHERE list_contains($render_time::VARCHAR[], attr_name)) AS render_time
+    FROM named
+    GROUP BY file_id
+),
+words AS (  -- what the ways to write a time have in common: numbers
+    SELECT
+        file_id,
+        render_time,
+        regexp_extract(render_time, '^(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)$', ['h', 'm', 's']) AS clock,
+        regexp_extract(render_time, '^(?:([\d.]+) *h)? *(?:([\d.]+) *m)? *(?:([\d.]+) *s)?$', ['h', 'm', 's']) AS units,
+        regexp_extract(render_time, '"rendertime": *([\d.]+)', 1) AS husk
+    FROM picked
+),
+seconds AS (
+    SELECT
+        file_id,
+        coalesce(
+            try_cast(render_time AS DOUBLE),
+            try_cast(husk AS DOUBLE),
+            try_cast(clock.s AS DOUBLE) + 60 * try_cast(clock.m AS DOUBLE)
+                + 3600 * coalesce(try_cast(clock.h AS DOUBLE), 0),
+            CASE WHEN units.h || units.m || units.s <> '' THEN
+                coalesce(try_cast(units.s AS DOUBLE), 0) + 60 * coalesce(try_cast(units.m AS DOUBLE), 0)
+                    + 3600 * coalesce(try_cast(units.h AS DOUBLE), 0)
+            END
+        ) AS render_seconds
+    FROM words
+),
+programs AS (
+    SELECT file_id, min(renderer) AS renderer, min(render_software) AS software
+    FROM parts
+    GROUP BY file_id
+),
+totals AS (
+    SELECT
+        c.render,
+        count(*) AS files,
+        string_agg(DISTINCT p.camera, ', ' ORDER BY p.camera) AS camera,
+        string_agg(DISTINCT p.artist, ', ' ORDER BY p.artist) AS artist,
+        string_agg(DISTINCT g.renderer, ', ' ORDER BY g.renderer) AS renderer,
+        string_agg(DISTINCT g.software, ', ' ORDER BY g.software) AS software,
+        round(avg(s.render_seconds), 1) AS mean_seconds,
+        max(s.render_seconds) AS most_seconds,
+        round(sum(s.render_seconds) / 3600, 4) AS total_hours
+    FROM current AS c
+    LEFT JOIN picked AS p USING (file_id)
+    LEFT JOIN seconds AS s ON s.file_id = c.file_id AND s.render_seconds BETWEEN 0 AND 1e9  -- a text can say anything
+    LEFT JOIN programs AS g USING (file_id)
+    GROUP BY c.render
+)
+SELECT *, round(total_hours / (SELECT nullif(sum(total_hours), 0) FROM totals), 4) AS share  -- of all render time
+FROM totals
+ORDER BY total_hours DESC NULLS LAST, render

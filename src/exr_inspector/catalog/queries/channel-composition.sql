@@ -1,0 +1,53 @@
+-- title: Files with a given channel composition
+-- question: Which files have these channels, and not those?
+-- empty: no file has such channels
+-- param has list: shell patterns; each must match a channel, as R,G,B,A or *.Z
+-- param lacks list =: shell patterns; none may match a channel
+-- param only list = *: shell patterns; each channel must match one
+-- param path text = *: only files whose path this shell pattern matches
+WITH wanted AS (
+    SELECT DISTINCT unnest($has::VARCHAR[]) AS pattern
+),
+unwanted AS (
+    SELECT unnest($lacks::VARCHAR[]) AS pattern
+),
+allowed AS (
+    SELECT unnest($only::VARCHAR[]) AS pattern
+),
+names AS (  -- each name is looked at once: thousands of files share it
+    SELECT DISTINCT channel_name
+    FROM channels
+),
+hits AS (
+    SELECT DISTINCT c.file_id, w.pattern
+    FROM channels AS c
+    JOIN (SELECT n.channel_name, w.pattern FROM names AS n JOIN wanted AS w ON n.channel_name GLOB w.pattern) AS w
+        USING (channel_name)
+),
+spoilers AS (
+    SELECT n.channel_name
+    FROM names AS n
+    WHERE EXISTS (SELECT 1 FROM unwanted AS u WHERE n.channel_name GLOB u.pattern)
+       OR NOT EXISTS (SELECT 1 FROM allowed AS a WHERE n.channel_name GLOB a.pattern)
+),
+matching AS (
+    SELECT file_id
+    FROM hits
+    WHERE file_id NOT IN (SELECT file_id FROM channels JOIN spoilers USING (channel_name))
+    GROUP BY file_id
+    HAVING count(*) = (SELECT count(*) FROM wanted)
+)
+SELECT
+    f.file_path_normalized AS path,
+    f.multipart_count AS parts,
+    f.channel_count AS channels,
+    count(*) FILTER (WHERE c.channel_type = 'HALF') AS half,
+    count(*) FILTER (WHERE c.channel_type = 'FLOAT') AS float,
+    count(*) FILTER (WHERE c.channel_type = 'UINT') AS uint,
+    f.size_bytes AS bytes
+FROM matching AS m
+JOIN files AS f USING (file_id)
+JOIN channels AS c USING (file_id)
+WHERE f.is_current AND f.deleted_at IS NULL AND f.file_path_normalized GLOB $path
+GROUP BY f.file_id, f.file_path_normalized, f.multipart_count, f.channel_count, f.size_bytes
+ORDER BY path

@@ -1,0 +1,51 @@
+-- title: Inspection coverage and staleness
+-- question: How much of each show is inspected, by which version, and how long ago?
+-- empty: the catalog knows no files
+-- note: The share is that of the files which are there and can be read. Other version: not inspected by the version
+-- note: of exr-inspector that looked last. Without vectors: none, or those of an older version.
+-- param days integer = 30: an inspection older than this is stale
+-- param now timestamp = now: the moment from which the days are counted back, in UTC
+-- param template template =: where the show stands in a path; the setting path_template when it is empty
+-- param path text = *: only files whose path this shell pattern matches
+WITH newest AS (
+    SELECT arg_max(inspector_version, last_inspected) AS inspector, max(embedding_version) AS embedding
+    FROM files
+),
+known AS (
+    SELECT
+        file_path_normalized,
+        deleted_at IS NOT NULL AS is_deleted,
+        false AS is_unreadable,
+        last_inspected,
+        inspector_version,
+        embedding_version IS DISTINCT FROM (SELECT embedding FROM newest) AS lacks_vectors,
+        validation_status IS NOT NULL AS is_validated
+    FROM files
+    WHERE is_current AND file_path_normalized GLOB $path
+    UNION ALL
+    SELECT file_path_normalized, false, true, last_seen, NULL, NULL, NULL
+    FROM ingest_errors AS e
+    WHERE file_path_normalized GLOB $path
+      AND NOT EXISTS (SELECT 1 FROM files AS f WHERE f.file_path_normalized = e.file_path_normalized AND f.is_current)
+),
+placed AS (
+    SELECT
+        *,
+        nullif(regexp_extract(file_path_normalized, $template.show, 1), '') AS show,
+        NOT is_deleted AND NOT is_unreadable AS is_inspected
+    FROM known
+)
+SELECT
+    p.show,  -- null where the template does not match
+    count(*) FILTER (WHERE is_inspected) AS inspected,
+    count(*) FILTER (WHERE is_unreadable) AS unreadable,
+    count(*) FILTER (WHERE is_deleted) AS deleted,
+    round(count(*) FILTER (WHERE is_inspected) / nullif(count(*) FILTER (WHERE NOT is_deleted), 0), 4) AS share,
+    count(*) FILTER (WHERE is_inspected AND last_inspected < $now::TIMESTAMP - to_days($days::INTEGER)) AS stale,
+    date_diff('day', min(last_inspected) FILTER (WHERE is_inspected), $now::TIMESTAMP) AS oldest_days,
+    count(*) FILTER (WHERE is_inspected AND inspector_version <> (SELECT inspector FROM newest)) AS other_version,
+    count(*) FILTER (WHERE is_inspected AND lacks_vectors) AS without_vectors,
+    count(*) FILTER (WHERE is_inspected AND NOT is_validated) AS not_validated
+FROM placed AS p
+GROUP BY p.show
+ORDER BY inspected DESC, p.show

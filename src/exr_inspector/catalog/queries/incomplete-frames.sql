@@ -1,0 +1,100 @@
+-- title: Incomplete and missing frames
+-- question: Which frames are missing, damaged or unreadable?
+-- empty: every frame is there and whole
+-- note: A sequence whose frames are all a fixed step apart has no gaps between them.
+-- param path text = *: only files whose path this shell pattern matches
+WITH current AS (
+    SELECT file_id, sequence, frame, frame_number, file_path_normalized, completeness, chunk_count, chunks_present
+    FROM files
+    WHERE is_current AND deleted_at IS NULL AND file_path_normalized GLOB $path
+),
+unreadable AS (
+    SELECT
+        file_path_normalized,
+        message || ' (' || code || ')' AS reason,
+        -- The frame is the last number before the extension.
+        regexp_extract(file_path_normalized, '^(.*[^0-9])([0-9]{1,9})((?:\.[A-Za-z][0-9A-Za-z_]*)+)$',
+                       ['head', 'frame', 'tail']) AS name
+    FROM ingest_errors AS e
+    WHERE file_path_normalized GLOB $path
+      AND NOT EXISTS (SELECT 1 FROM files AS f WHERE f.file_path_normalized = e.file_path_normalized AND f.is_current)
+),
+unreadable_frames AS (  -- of the sequences that are known
+    SELECT
+        u.file_path_normalized,
+        u.reason,
+        s.sequence,
+        u.name.frame AS frame,
+        try_cast(u.name.frame AS BIGINT) AS frame_number
+    FROM unreadable AS u
+    LEFT JOIN (SELECT DISTINCT sequence FROM current) AS s ON s.sequence = u.name.head || '#' || u.name.tail
+),
+frames AS (
+    SELECT DISTINCT sequence, frame_number FROM current WHERE sequence IS NOT NULL
+    UNION
+    SELECT sequence, frame_number FROM unreadable_frames WHERE sequence IS NOT NULL
+),
+gaps AS (  -- the distance to the next frame; that of the last one is null
+    SELECT
+        sequence,
+        frame_number,
+        lead(frame_number) OVER (PARTITION BY sequence ORDER BY frame_number) - frame_number AS gap
+    FROM frames
+),
+steps AS (  -- the most frequent distance; the earliest of several
+    SELECT sequence, gap AS step, count(*) AS times
+    FROM gaps
+    WHERE gap IS NOT NULL
+    GROUP BY sequence, gap
+    QUALIFY row_number() OVER (PARTITION BY sequence ORDER BY count(*) DESC, min(frame_number)) = 1
+),
+sequences AS (  -- every second frame is a sequence, too
+    SELECT
+        g.sequence,
+        CASE WHEN s.times > 1 AND bool_and(g.gap % s.step = 0) THEN s.step ELSE 1 END AS step,
+        max(g.frame_number + g.gap) - min(g.frame_number) AS span,
+        count(*) + 1 AS present
+    FROM gaps AS g
+    JOIN steps AS s USING (sequence)
+    WHERE g.gap IS NOT NULL
+    GROUP BY g.sequence, s.step, s.times
+),
+lost AS (
+    SELECT file_id, string_agg(
+        CASE WHEN part_index > 0 THEN 'part ' || part_index || ': ' ELSE '' END || missing,
+        '; ' ORDER BY part_index) AS missing
+    FROM parts
+    WHERE missing IS NOT NULL
+    GROUP BY file_id
+),
+found AS (
+    SELECT
+        g.sequence AS render,
+        g.frame_number + r.step AS frame_number,
+        'missing' AS problem,
+        CASE WHEN g.gap = 2 * r.step THEN (g.frame_number + r.step)::VARCHAR
+             ELSE (g.frame_number + r.step) || '-' || (g.frame_number + g.gap - r.step)
+                  || CASE WHEN r.step > 1 THEN 'x' || r.step ELSE '' END
+        END AS frames,
+        g.gap // r.step - 1 AS frame_count,
+        '' AS detail
+    FROM gaps AS g
+    JOIN sequences AS r USING (sequence)
+    -- Numbers that would leave out more than a million are dates, seeds or job numbers, no frames.
+    WHERE g.gap > r.step AND r.span // r.step - r.present <= 1000000
+    UNION ALL
+    SELECT
+        coalesce(c.sequence, c.file_path_normalized), c.frame_number, c.completeness, coalesce(c.frame, ''), 1,
+        concat_ws('; ', c.chunks_present || ' of ' || c.chunk_count || ' chunks', 'missing ' || l.missing)
+    FROM current AS c
+    LEFT JOIN lost AS l USING (file_id)
+    WHERE c.completeness <> 'complete'
+    UNION ALL
+    SELECT
+        coalesce(sequence, file_path_normalized), frame_number, 'unreadable',
+        CASE WHEN sequence IS NULL THEN '' ELSE frame END, 1, reason
+    FROM unreadable_frames
+)
+SELECT problem, render, frames, frame_count, detail
+FROM found
+ORDER BY render, frame_number, problem

@@ -1,0 +1,45 @@
+-- title: Shows, sequences, shots and frames
+-- question: What is there of each show, sequence, shot or frame, how much, and is it whole?
+-- empty: there are no files
+-- note: Renders that the path template does not match are in the row without names.
+-- param level show|sequence|shot|frame = shot: what one row stands for
+-- param template template =: where show, sequence and shot stand in a path; the setting path_template when it is empty
+-- param path text = *: only files whose path this shell pattern matches
+WITH found AS (
+    SELECT file_path_normalized, sequence AS render, frame_number, size_bytes, completeness
+    FROM files
+    WHERE is_current AND deleted_at IS NULL AND file_path_normalized GLOB $path
+    UNION ALL
+    SELECT file_path_normalized, NULL, NULL, size_bytes, 'unreadable'
+    FROM ingest_errors AS e
+    WHERE file_path_normalized GLOB $path
+      AND NOT EXISTS (SELECT 1 FROM files AS f WHERE f.file_path_normalized = e.file_path_normalized AND f.is_current)
+),
+placed AS (
+    SELECT
+        *,
+        nullif(regexp_extract(file_path_normalized, $template.show, 1), '') AS in_show,
+        nullif(regexp_extract(file_path_normalized, $template.sequence, 1), '') AS in_sequence,
+        nullif(regexp_extract(file_path_normalized, $template.shot, 1), '') AS in_shot
+    FROM found
+),
+totals AS (
+    SELECT
+        in_show AS show,  -- null where the template does not match
+        CASE WHEN $level <> 'show' THEN in_sequence END AS sequence,
+        CASE WHEN $level IN ('shot', 'frame') THEN in_shot END AS shot,
+        CASE WHEN $level = 'frame' THEN frame_number END AS frame,
+        count(*) AS files,
+        count(DISTINCT coalesce(render, file_path_normalized)) AS renders,
+        count(DISTINCT frame_number) AS frames,
+        min(frame_number) AS first_frame,
+        max(frame_number) AS last_frame,
+        count(*) FILTER (WHERE completeness IN ('incomplete', 'truncated', 'corrupt')) AS damaged,
+        count(*) FILTER (WHERE completeness = 'unreadable') AS unreadable,
+        coalesce(sum(size_bytes), 0)::BIGINT AS bytes
+    FROM placed
+    GROUP BY 1, 2, 3, 4
+)
+SELECT *, round(bytes / (SELECT nullif(sum(bytes), 0) FROM totals), 4) AS share
+FROM totals AS t
+ORDER BY t.show NULLS LAST, t.sequence NULLS LAST, t.shot NULLS LAST, t.frame NULLS LAST

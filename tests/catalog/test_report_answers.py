@@ -1,0 +1,458 @@
+"""Every report gives the right answer on a catalog where it is known, on both backends."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+import pytest
+
+from exr_inspector import inspect
+from exr_inspector.catalog.named_queries import named_queries, named_query
+from exr_inspector.catalog.rows import RowBatch, from_inspections
+from exr_inspector.catalog.schema import TABLES
+from exr_inspector.reports import sequence_reports
+from exr_inspector.sources import MemorySource
+from tests import exr_writer as w
+
+from .exr_bytes import inspection, text
+from .test_contract import error_at
+
+SHOT = "s3://studio/harbor/sq010/sh0020/lighting/beauty/v001"
+ZIP, PIZ = 3, 4
+
+
+def exr(path, *parts, data=None, **facts):
+    """What looking at such a file gives, with other facts about it where they are given."""
+    one = inspect(MemorySource(data or w.build(list(parts) or w.part()).data, path))
+    return replace(one, file=replace(one.file, **facts)) if facts else one
+
+
+def channels(*names, kind=w.HALF):
+    return [(name, kind, 1, 1, 0) for name in sorted(names)]
+
+
+def ask(catalog, report, **given):
+    return named_query(report).run(catalog, given).to_pylist()
+
+
+def columns(rows, *names):
+    return [tuple(row[name] for name in names) for row in rows]
+
+
+def with_rows(inspections, table, rows, **of_files):
+    """The rows of inspections, with more in a table and in columns of `files`."""
+    batch = from_inspections(inspections)
+    tables = dict(batch.tables)
+    tables[table] = pa.Table.from_pylist(rows, schema=TABLES[table])
+    for column, values in of_files.items():
+        index = tables["files"].schema.get_field_index(column)
+        field = tables["files"].schema.field(index)
+        tables["files"] = tables["files"].set_column(index, field, pa.array(values, field.type))
+    return RowBatch(tables)
+
+
+def retire(catalog, path):
+    """A version that is current no more, and a file that is deleted, which no report may count."""
+    catalog.persist([inspection(path, text("note", "old"), channels="XYZ")])
+    catalog.persist([inspection(f"{path}.gone.exr", channels="XYZ")])
+    catalog.mark_deleted([f"{path}.gone.exr"])
+
+
+@pytest.mark.parametrize("name", named_queries())
+def test_an_empty_catalog_has_no_rows(catalog, name):
+    needed = {p.name: "x" for p in named_query(name).parameters if p.default is None}
+    assert ask(catalog, name, **needed) == []
+
+
+@pytest.mark.parametrize("name", named_queries())
+def test_an_empty_list_is_a_list(new_catalog, name):
+    given = {
+        p.name: "" if p.kind == "list" else "x" for p in named_query(name).parameters if p.kind in ("list", "text")
+    }
+    assert ask(new_catalog(), name, **given) == []
+
+
+def test_renders_like(catalog):
+    arnold = [text("arnold/version", "Arnold 7"), text("arnold/color_space", "ACEScg")]
+    same = [exr(f"{SHOT}/a.{n}.exr", w.part(extra=arnold)) for n in (1, 2)]
+    near = exr(f"{SHOT}/b.1.exr", w.part(extra=[*arnold, text("arnold/host/os", "Linux")]))
+    far = exr(f"{SHOT}/c.exr", w.part(extra=[text("nuke/version", "15")], channels=channels("Z"), compression=PIZ))
+    catalog.persist([exr(f"{SHOT}/old.exr", w.part(extra=arnold))])
+    catalog.mark_deleted([f"{SHOT}/old.exr"])
+    catalog.persist([*same, near, far])
+    rows = ask(catalog, "renders-like", reference=same[0].file.file_id)
+    assert columns(rows, "path", "renderer") == [
+        (f"{SHOT}/a.2.exr", "Arnold"),
+        (f"{SHOT}/b.1.exr", "Arnold"),
+        (f"{SHOT}/c.exr", "Nuke"),
+    ]
+    assert rows[0]["similarity"] == 1 > rows[1]["similarity"] > rows[2]["similarity"]
+    assert rows == ask(catalog, "renders-like", reference=f"{SHOT}/a.1.exr")
+    every_file = ask(catalog, "renders-like", reference=f"{SHOT}/c.exr", per="file")
+    assert {row["path"] for row in every_file} == {f"{SHOT}/{name}.exr" for name in ("a.1", "a.2", "b.1")}
+    assert ask(catalog, "renders-like", reference=f"{SHOT}/c.exr", per="file", limit="2") == every_file[:2]
+    by_channels = ask(catalog, "renders-like", reference=f"{SHOT}/a.1.exr", by="channels", path="*/b.*")
+    assert columns(by_channels, "path", "similarity") == [(f"{SHOT}/b.1.exr", 1)]
+    assert ask(catalog, "renders-like", reference="nothing") == []
+
+
+def test_vectors_of_another_version_are_not_compared(catalog):
+    one, other = inspection("s3://a/1.exr"), inspection("s3://a/2.exr")
+    catalog.persist([one])
+    catalog.persist_rows(with_rows([other], "channel_stats", [], embedding_version=[0]))
+    assert ask(catalog, "renders-like", reference="s3://a/1.exr") == []
+
+
+def test_channel_composition(catalog):
+    rgba = exr("s3://a/rgba.exr", w.part(channels=channels(*"RGBA")))
+    layers = exr("s3://a/layers.exr", w.part(channels=channels(*"RGBA", "diffuse.R", "N.X")))
+    parts = exr(
+        "s3://a/parts.exr", w.part(name="a", channels=channels(*"RGB")), w.part(name="b", channels=channels("Z"))
+    )
+    retire(catalog, "s3://a/rgba.exr")
+    catalog.persist([rgba, layers, parts])
+
+    def found(**given):
+        return [row["path"].removeprefix("s3://a/") for row in ask(catalog, "channel-composition", **given)]
+
+    assert found(has="R,G,B") == ["layers.exr", "parts.exr", "rgba.exr"]
+    assert found(has="R,G,B", only="R,G,B,A") == ["rgba.exr"]
+    assert found(has="*.R") == ["layers.exr"]
+    assert found(has="A", lacks="N.*") == ["rgba.exr"]
+    assert found(has="R,Z") == ["parts.exr"]
+    assert found(has="X") == []
+    assert found(has="r") == []
+    (row,) = ask(catalog, "channel-composition", has="Z")
+    assert (row["parts"], row["channels"], row["half"], row["float"], row["uint"]) == (2, 4, 4, 0, 0)
+
+
+def test_multi_layer(catalog):
+    layered = [exr(f"s3://a/l.{n}.exr", w.part(channels=channels(*"RGB", "diffuse.R", "N.X"))) for n in (1, 2)]
+    odd = exr("s3://a/l.3.exr", w.part(channels=channels(*"RGB", "diffuse.R")))
+    parts = exr("s3://a/p.exr", *(w.part(name=name, channels=channels(*"RGB")) for name in ("C", "albedo")))
+    plain = exr("s3://a/plain.exr")
+    retire(catalog, "s3://a/plain.exr")
+    catalog.persist([*layered, odd, parts, plain])
+    assert columns(ask(catalog, "multi-layer"), "render", "files", "parts", "layers", "channels", "layer_names") == [
+        ("s3://a/l.#.exr", 2, 1, 3, 5, "- N diffuse"),
+        ("s3://a/l.#.exr", 1, 1, 2, 4, "- diffuse"),
+        ("s3://a/p.exr", 1, 2, 2, 6, "C albedo"),
+    ]
+    assert len(ask(catalog, "multi-layer", at_least="3")) == 1
+
+
+def test_anomalies(catalog):
+    def frame(number, *extra, **facts):
+        return exr(f"s3://a/f.{number}.exr", w.part(compression=ZIP, extra=extra), **facts)
+
+    frames = [frame(n, text("owner", "me"), size_bytes=100) for n in range(1, 11)]
+    frames[3] = frame(4, text("owner", "you"), size_bytes=100)
+    frames[4] = frame(5, text("owner", "me"), size_bytes=301)
+    big = exr("s3://a/big.exr", w.part(compression=ZIP), size_bytes=5000)
+    many = exr("s3://a/many.exr", w.part(compression=ZIP, channels=channels(*(f"c{n}" for n in range(10)))))
+    raw = exr("s3://a/raw.exr", w.part(name="a", compression=ZIP), w.part(name="b"))
+    deep = exr("s3://a/deep.exr", w.part(deep=True, compression=ZIP))
+    retire(catalog, "s3://a/big.exr")
+    catalog.persist([*frames, big, many, raw, deep])
+    rows = ask(catalog, "anomalies", large_bytes="5000", many_channels="10")
+    assert columns(rows, "anomaly", "render", "files", "frames", "detail") == [
+        ("deep", "s3://a/deep.exr", 1, "", ""),
+        ("large", "s3://a/big.exr", 1, "", "usually 5000 bytes"),
+        ("large", "s3://a/f.#.exr", 1, "5", "usually 100 bytes"),
+        ("many channels", "s3://a/many.exr", 1, "", "10 channels"),
+        ("odd one out", "s3://a/f.#.exr", 1, "4", "header unlike most of 10 frames"),
+        ("uncompressed", "s3://a/raw.exr", 1, "", ""),
+    ]
+
+
+def test_deep_inventory(catalog):
+    karma, arnold = text("husk:command", "husk --renderer karma"), text("arnold/version", "7")
+    deep = [exr(f"s3://a/k.{n}.exr", w.part(deep=True, compression=ZIP, extra=[karma])) for n in (1, 2)]
+    other = exr(
+        "s3://a/a.exr", w.part(name="rgba"), w.part(name="deep", deep=True, extra=[arnold], channels=channels("Z"))
+    )
+    unknown = exr("s3://a/u.exr", w.part(deep=True))
+    catalog.persist([exr("s3://a/flat.exr"), exr("s3://a/gone.exr", w.part(deep=True))])
+    catalog.mark_deleted(["s3://a/gone.exr"])
+    zero = dict.fromkeys(("nan_count", "pos_inf_count", "neg_inf_count", "negative_count", "finite_count"), 0)
+    stats = [
+        {"file_id": one.file.file_id, "part_index": 0, "channel_name": name, "sample_count": 9, "stride": 1, **zero,
+         "samples_max": most, "samples_mean": mean}
+        for one, most, mean in zip(deep, (4, 8), (1.0, 2.0), strict=True)
+        for name in "BGR"
+    ]  # fmt: skip
+    catalog.persist_rows(with_rows([*deep, other, unknown], "channel_stats", stats))
+    rows = ask(catalog, "deep-inventory")
+    assert columns(rows, "renderer", "compression", "files", "renders", "samples_per_pixel", "most_samples") == [
+        ("Karma", "ZIP", 2, 1, 1.5, 8),
+        ("unknown", "NONE", 1, 1, None, None),
+        ("Arnold", "NONE", 1, 1, None, None),
+    ]
+    assert [row["channels"] for row in rows] == ["B G R", "B G R", "Z"]
+    total = sum(row["packed_bytes"] for row in rows)
+    assert [row["share"] for row in rows] == [round(row["packed_bytes"] / total, 4) for row in rows]
+
+
+@pytest.fixture
+def validated(catalog):
+    """Three frames of a shot and one of another: two break rules, one was not validated; an old version is out."""
+    shots = [
+        f"s3://s/harbor/sq010/sh{n}/fx/fire/a.{f}.exr" for n, f in (("0010", 1), ("0010", 2), ("0010", 3), ("0020", 1))
+    ]
+    frames = [inspection(path) for path in shots]
+    old = inspection(shots[0], text("note", "old"))
+
+    def finding(one, rule, severity="error", policy="delivery"):
+        return {
+            "file_id": one.file.file_id, "policy_id": policy, "policy_version": "2", "rule_id": rule,
+            "severity": severity, "message": f"{rule} is broken", "evaluated_at": datetime(2026, 3, 1),
+        }  # fmt: skip
+
+    catalog.persist_rows(
+        with_rows([old], "validation_results", [finding(old, "compression")], validation_status=["fail"])
+    )
+    found = [
+        finding(frames[0], "compression"),
+        finding(frames[0], "compression"),
+        finding(frames[1], "compression"),
+        finding(frames[1], "channels", "warning"),
+        finding(frames[3], "channels", "info"),
+    ]
+    status = ["fail", "fail", None, "pass"]
+    catalog.persist_rows(with_rows(frames, "validation_results", found, validation_status=status))
+    return catalog
+
+
+def test_validation_by_policy(validated):
+    rows = ask(validated, "validation-by-policy")
+    assert columns(rows, "policy", "version", "rule", "severity", "findings", "renders", "files", "share") == [
+        ("delivery", "2", "compression", "error", 3, 1, 2, 0.6667),
+        ("delivery", "2", "channels", "warning", 1, 1, 1, 0.3333),
+    ]
+    assert rows[0]["example"] == "compression is broken"
+    assert len(ask(validated, "validation-by-policy", severity="info")) == 1
+
+
+def test_validation_by_shot(validated):
+    rows = ask(validated, "validation-by-shot")
+    assert [tuple(row.values()) for row in rows] == [
+        ("harbor", "sq010", "sh0010", 2, 2, 1.0, 4, "compression"),
+        ("harbor", "sq010", "sh0020", 1, 0, 0.0, 0, None),
+    ]
+
+
+def test_shots(catalog):
+    def at(shot, name, **facts):
+        return exr(f"s3://s/harbor/sq010/{shot}/fx/fire/{name}.exr", size_bytes=100, **facts)
+
+    retire(catalog, "s3://s/harbor/sq010/sh0010/fx/fire/a.1.exr")
+    catalog.persist([at("sh0010", "a.1"), at("sh0010", "a.5"), at("sh0010", "b.9", completeness="truncated")])
+    catalog.persist([at("sh0020", "a.1"), exr("s3://s/elsewhere.exr", size_bytes=100)])
+    catalog.record_errors([error_at("s3://s/harbor/sq010/sh0020/fx/fire/a.2.exr", size_bytes=100)])
+    names = (
+        "show",
+        "sequence",
+        "shot",
+        "files",
+        "renders",
+        "frames",
+        "first_frame",
+        "last_frame",
+        "damaged",
+        "unreadable",
+    )
+    assert columns(ask(catalog, "shots"), *names, "bytes", "share") == [
+        ("harbor", "sq010", "sh0010", 3, 2, 3, 1, 9, 1, 0, 300, 0.5),
+        ("harbor", "sq010", "sh0020", 2, 2, 1, 1, 1, 0, 1, 200, 0.3333),
+        (None, None, None, 1, 1, 0, None, None, 0, 0, 100, 0.1667),
+    ]
+    assert columns(ask(catalog, "shots", level="show"), "show", "sequence", "files") == [
+        ("harbor", None, 5),
+        (None, None, 1),
+    ]
+    frames = ask(catalog, "shots", level="frame", path="*/sh0010/*")
+    assert columns(frames, "shot", "frame", "files") == [("sh0010", 1, 1), ("sh0010", 5, 1), ("sh0010", 9, 1)]
+    by_template = ask(catalog, "shots", template="{show}/*/{shot:*20}/**")
+    assert columns(by_template, "show", "sequence", "shot", "files") == [
+        ("harbor", None, "sh0020", 2),
+        (None, None, None, 4),
+    ]
+
+
+def test_storage(catalog):
+    root = "s3://s/harbor/sq010/sh0010/light"
+    retire(catalog, f"{root}/beauty/a.1.exr")
+    catalog.persist(
+        [exr(f"{root}/beauty/a.{n}.exr", size_bytes=size) for n, size in ((1, 100), (2, 500))]
+        + [exr(f"{root}/fog/a.1.exr", size_bytes=200)]
+    )
+    assert [tuple(row.values()) for row in ask(catalog, "storage")] == [
+        ("harbor", "beauty", 1, 2, 300, 500, 600, 0.75),
+        ("harbor", "fog", 1, 1, 200, 200, 200, 0.25),
+    ]
+
+
+def test_compression(catalog):
+    """The writer stores every chunk unpacked, so with the eight bytes before each, the ratio is known."""
+    retire(catalog, "s3://a/z.1.exr")
+    zipped = [exr(f"s3://a/z.{n}.exr", w.part(width=100, height=160, compression=ZIP)) for n in (1, 2)]
+    chroma = w.part(
+        window=(-2, -2, 95, 97), channels=[("BY", w.HALF, 2, 2, 0), ("Y", w.FLOAT, 1, 1, 0)], compression=PIZ
+    )
+    parts = exr("s3://a/p.exr", w.part(name="a", compression=PIZ), w.part(name="b", deep=True))
+    cut = exr("s3://a/cut.exr", data=w.build(w.part(compression=PIZ)).data[:-30])
+    catalog.persist([*zipped, exr("s3://a/c.exr", chroma), parts, cut])
+    rows = ask(catalog, "compression")
+    assert columns(rows, "compression", "files", "renders", "parts", "ratio") == [
+        ("ZIP", 2, 1, 2, 1.0),
+        ("PIZ", 3, 3, 3, 1.0),
+        ("NONE", 1, 1, 1, None),
+    ]
+    assert rows[0]["packed_bytes"] in range(2 * 96000, 2 * 96000 + 500)
+    assert sum(row["share"] for row in rows) == pytest.approx(1, abs=0.001)
+
+
+def test_iterations(catalog):
+    def version(number, frame, size, day, *extra):
+        path = f"s3://s/fire/v{number:03}/fire_v{number:03}.{frame}.exr"
+        return exr(path, w.part(extra=extra), size_bytes=size, mtime=datetime(2026, 3, day))
+
+    catalog.persist([version(1, 1, 100, 1), version(1, 2, 100, 2), version(3, 1, 300, 5)])
+    catalog.persist([version(3, 1, 450, 7, text("note", "again"))])
+    catalog.persist([exr("s3://s/other/v1/a.1.exr", size_bytes=7, mtime=datetime(2026, 3, 1)), exr("s3://s/none.exr")])
+    catalog.mark_deleted(["s3://s/fire/v001/fire_v001.2.exr"])
+    rows = ask(catalog, "iterations", at_least="2")
+    names = ("render", "version", "iteration", "files", "rewritten", "bytes", "bytes_more")
+    assert columns(rows, *names) == [
+        ("s3://s/fire/v#/fire_v#.#.exr", 1, 1, 1, 0, 100, None),
+        ("s3://s/fire/v#/fire_v#.#.exr", 3, 2, 1, 1, 450, 350),
+    ]
+    assert columns(rows, "first_written", "last_written") == [
+        (datetime(2026, 3, 1), datetime(2026, 3, 2)),
+        (datetime(2026, 3, 5), datetime(2026, 3, 7)),
+    ]
+    assert len(ask(catalog, "iterations")) == 3
+
+
+def test_coverage(catalog):
+    def at(name):
+        return f"s3://s/harbor/sq010/sh0010/fx/fire/{name}.exr"
+
+    retire(catalog, at("a.1"))
+    catalog.persist([inspection(at("a.1")), inspection(at("a.2")), inspection("s3://s/elsewhere.exr")])
+    catalog.persist_rows(
+        with_rows([inspection(at("a.3"))], "channel_stats", [], embedding_version=[0], validation_status=["pass"])
+    )
+    catalog.record_errors([error_at(at("a.4"))])
+    soon = datetime.now() + timedelta(days=40)
+    names = ("show", "inspected", "unreadable", "deleted", "share", "stale", "without_vectors", "not_validated")
+    assert columns(ask(catalog, "coverage"), *names) == [
+        ("harbor", 3, 1, 1, 0.75, 0, 1, 2),
+        (None, 1, 0, 0, 1.0, 0, 0, 1),
+    ]
+    assert columns(ask(catalog, "coverage", now=soon.isoformat()), "stale") == [(3,), (1,)]
+    assert columns(ask(catalog, "coverage", now=soon.isoformat(), days="50"), "stale") == [(0,), (0,)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "seconds"),
+    [
+        ("vrayInfo/rendertime", " 1h  2m  3.5s", 3723.5),
+        ("vrayInfo/rendertime", " 0h  0m  7.0s", 7),
+        ("RenderTime", "03:12.50", 192.5),
+        ("RenderTime", "01:00:01", 3601),
+        ("RenderTime", "12.5", 12.5),
+        ("husk:render_stats", '{"rendertime":117.57,"peakmem":1}', 117.57),
+        ("RenderTime", "a while", None),
+        ("RenderTime", "inf", None),
+        ("RenderTime", "-5", None),
+        ("RenderTime", "", None),
+    ],
+)
+def test_render_times_are_read_as_renderers_write_them(new_catalog, name, value, seconds):
+    catalog = new_catalog()
+    catalog.persist([exr("s3://a/a.exr", w.part(extra=[text(name, value)]))])
+    assert columns(ask(catalog, "attributes"), "most_seconds") == [(seconds,)]
+
+
+def test_attributes(catalog):
+    def frame(number, seconds, camera):
+        first = [
+            w.fixed("arnold/stats/time/render", "float", seconds),
+            text("arnold/version", "Arnold 7"),
+            text("Camera", camera),
+        ]
+        return exr(f"s3://a/f.{number}.exr", w.part(name="a", extra=first), w.part(name="b", extra=first))
+
+    retire(catalog, "s3://a/f.1.exr")
+    catalog.persist([frame(1, 3600, "shotCam"), frame(2, 1800, "shotCam2")])
+    catalog.persist(
+        [exr("s3://a/p.exr", w.part(extra=[text("cameraModel", "ALEXA"), text("Camera", "x"), text("owner", "Kim")]))]
+    )
+    names = ("render", "files", "camera", "artist", "renderer", "software", "mean_seconds", "total_hours", "share")
+    assert columns(ask(catalog, "attributes"), *names) == [
+        ("s3://a/f.#.exr", 2, "shotCam, shotCam2", None, "Arnold", "Arnold 7", 2700, 1.5, 1),
+        ("s3://a/p.exr", 1, "ALEXA", "Kim", "ARRI camera", None, None, None, None),
+    ]
+    assert columns(ask(catalog, "attributes", camera="Camera", path="*p.exr"), "camera") == [("x",)]
+
+
+def test_incomplete_frames(catalog):
+    """The same that `sequences` tells."""
+
+    def sequence(name, *numbers):
+        return [inspection(f"s3://a/{name}.{n}.exr") for n in numbers]
+
+    retire(catalog, "s3://a/ones.1001.exr")
+    catalog.persist(sequence("ones", 1001, 1002, 1004, 1009))
+    catalog.persist(
+        sequence("twos", 2, 4, 6, 10, 12) + sequence("mixed", 4, 8, 10, 14, 16) + sequence("dates", 1, 20260101)
+    )
+    catalog.persist([exr("s3://a/cut.7.exr", data=w.build([w.part(name="a"), w.part(name="b")]).data[:-30])])
+    catalog.record_errors([error_at("s3://a/ones.1006.exr"), error_at("s3://a/alone_v003.exr")])
+    rows = ask(catalog, "incomplete-frames")
+    assert columns(rows, "problem", "render", "frames", "frame_count") == [
+        ("unreadable", "s3://a/alone_v003.exr", "", 1),
+        ("truncated", "s3://a/cut.#.exr", "7", 1),
+        ("missing", "s3://a/mixed.#.exr", "5-7", 3),
+        ("missing", "s3://a/mixed.#.exr", "9", 1),
+        ("missing", "s3://a/mixed.#.exr", "11-13", 3),
+        ("missing", "s3://a/mixed.#.exr", "15", 1),
+        ("missing", "s3://a/ones.#.exr", "1003", 1),
+        ("missing", "s3://a/ones.#.exr", "1005", 1),
+        ("unreadable", "s3://a/ones.#.exr", "1006", 1),
+        ("missing", "s3://a/ones.#.exr", "1007-1008", 2),
+        ("missing", "s3://a/twos.#.exr", "8", 1),
+    ]
+    assert rows[1]["detail"] == "15 of 16 chunks; missing part 1: line 7 (7 in part)"
+    missing = {report.sequence: report.missing_count for report in sequence_reports(catalog) if report.missing}
+    assert missing == {
+        name: sum(row["frame_count"] for row in rows if row["render"] == name and row["problem"] == "missing")
+        for name in {row["render"] for row in rows if row["problem"] == "missing"}
+    }
+
+
+def test_cryptomattes(catalog):
+    def matte(key, name, manifest, field="manifest"):
+        return [text(f"cryptomatte/{key}/name", name), text(f"cryptomatte/{key}/{field}", manifest)]
+
+    three = '{"a":"00000001","b/c":"0000000f","d \\"e\\"":"ABCDEF12"}'
+    long = "{" + ",".join(f'"object_{n:05}":"{n:08x}"' for n in range(5000)) + "}"
+    retire(catalog, "s3://a/f.1.exr")
+    catalog.persist(
+        [
+            exr(f"s3://a/f.{n}.exr", w.part(extra=matte("aaaaaaa", "obj", three) + matte("b", "mat", "{")))
+            for n in (1, 2)
+        ]
+    )
+    catalog.persist([exr("s3://a/long.exr", w.part(extra=matte("c", "asset", long)))])
+    catalog.persist([exr("s3://a/side.exr", w.part(extra=matte("d", "obj", "m.json", "manif_file")))])
+    rows = ask(catalog, "cryptomattes")
+    names = ("render", "cryptomatte", "manifests", "objects", "is_estimate", "largest_bytes", "broken", "sidecar")
+    assert columns(rows, *names) == [
+        ("s3://a/long.exr", "asset", 1, rows[0]["objects"], True, len(long), 0, None),
+        ("s3://a/f.#.exr", "obj", 2, 3, False, len(three), 0, None),
+        ("s3://a/f.#.exr", "mat", 2, None, False, 1, 2, None),
+        ("s3://a/side.exr", "obj", 1, None, False, None, 0, "m.json"),
+    ]
+    assert rows[0]["objects"] == pytest.approx(5000, rel=0.001)

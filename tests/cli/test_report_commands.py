@@ -1,0 +1,164 @@
+"""report: what there is, one answer for people and for programs, and how wrong parameters end."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from exr_inspector import inspect, open_catalog
+from exr_inspector.catalog.named_queries import named_queries
+from exr_inspector.cli.main import main
+from exr_inspector.cli.tables import bar
+from exr_inspector.settings import settings
+from tests import exr_writer as w
+from tests.cli.terminal import on_terminal
+from tests.cli.test_inspect import COLOURS, HOSTILE, UNWANTED
+from tests.small_exr import small_file
+
+CATALOG = "duckdb:catalog.duckdb"
+SHOT = "harbor/sq010/sh0020/light"
+
+
+@pytest.fixture(autouse=True)
+def shots(tmp_path, monkeypatch):
+    """Three frames of two layers of one shot, in the catalog of the working folder."""
+    monkeypatch.chdir(tmp_path)
+    with open_catalog(CATALOG) as catalog:
+        for number, layer in ((1001, "beauty"), (1002, "beauty"), (1001, "fog")):
+            path = Path(f"{SHOT}/{layer}/v001/a.{number}.exr")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(small_file(number, False, 20))
+            catalog.persist([inspect(path)])
+    settings.cache_clear()
+    yield tmp_path
+    settings.cache_clear()
+
+
+def run(capfd, *words):
+    code = main(["report", *words, "--catalog", CATALOG])
+    shown = capfd.readouterr()
+    return code, shown.out, shown.err
+
+
+def test_the_list_has_every_report_its_question_and_its_parameters(capfd):
+    code, out, err = run(capfd)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert [line for line in lines if not line.startswith(" ")] == list(named_queries())
+    assert "  Which files have these channels, and not those?\n  has=…  lacks=  only=*  path=*\n" in out
+
+
+def test_the_list_is_data_too(capfd):
+    _, out, _ = run(capfd, "--format", "json")
+    found = {row["name"]: row for row in json.loads(out)}
+    assert list(found) == list(named_queries())
+    (has,) = (p for p in found["channel-composition"]["parameters"] if p["name"] == "has")
+    assert has["kind"] == "list"
+    assert has["default"] is None
+
+
+def test_the_sql_is_what_the_file_has(capfd):
+    assert run(capfd, "storage", "--sql") == (0, named_queries()["storage"].sql, "")
+
+
+def test_a_share_is_a_bar_and_bytes_have_commas(capfd):
+    code, out, err = run(capfd, "storage")
+    assert (code, err) == (0, "")
+    words, header, beauty, fog = out.splitlines()
+    assert words.split() == ["mean", "largest"]
+    assert header.split() == "show layer renders files bytes bytes bytes share".split()
+    assert re.fullmatch(r"harbor  beauty +1 +2 +\d,\d{3} +\d,\d{3} +\d,\d{3}  ██████▋    +66\.\d%", beauty)
+    assert re.fullmatch(r"harbor  fog +1 +1 +.*  ███▍ +33\.\d%", fog)
+
+
+@pytest.mark.parametrize("columns", [20, 60, 90, 100, 120, 140])
+def test_no_number_is_cut_on_a_narrow_terminal(shots, columns):
+    """Paths are folded; where that is not enough, the terminal breaks the lines."""
+    for report, numbers in (("storage", 2), ("compression", 1), ("attributes", 2)):
+        _, shown = on_terminal("report", report, "--catalog", CATALOG, cwd=shots, columns=columns)
+        assert len(re.findall(r" [\d.]+%", COLOURS.sub("", shown))) == numbers
+
+
+@pytest.mark.parametrize(
+    ("share", "cells"),
+    [(0, ""), (0.0001, "▏"), (0.1, "█"), (0.5, "█████"), (0.51, "█████▏"), (1, "█" * 10), (1.5, "█" * 10), (-1, "")],
+)
+def test_a_bar_has_ten_cells(share, cells):
+    assert bar(share) == cells.ljust(10)
+
+
+def test_the_folder_that_all_paths_share_is_said_once(capfd):
+    _, out, _ = run(capfd, "iterations")
+    first, *lines = out.splitlines()
+    assert first == f"below {SHOT}/"
+    assert [line.split()[0] for line in lines] == ["render", "beauty/v#/a.#.exr", "fog/v#/a.#.exr"]
+    _, out, _ = run(capfd, "iterations", "--param", "path=*/fog/*")
+    assert out.splitlines()[1].split()[0] == f"{SHOT}/fog/v#/a.#.exr"
+
+
+def test_programs_get_plain_values(capfd):
+    _, out, _ = run(capfd, "storage", "--format", "json")
+    rows = json.loads(out)
+    assert [(row["layer"], row["files"]) for row in rows] == [("beauty", 2), ("fog", 1)]
+    assert sum(row["share"] for row in rows) == pytest.approx(1, abs=0.001)
+    _, out, _ = run(capfd, "storage", "--format", "csv")
+    assert [row["bytes"] for row in csv.DictReader(io.StringIO(out))] == [str(row["bytes"]) for row in rows]
+    assert run(capfd, "storage", "--format", "parquet", "--output", "s.parquet") == (0, "", "")
+    assert pq.read_table("s.parquet").to_pylist() == rows
+
+
+def test_parameters_are_given_as_name_and_value(capfd):
+    _, out, _ = run(capfd, "shots", "--param", "level=frame", "--param", "path=*/beauty/*", "--format", "json")
+    assert [row["frame"] for row in json.loads(out)] == [1001, 1002]
+
+
+def test_the_path_template_is_a_setting(capfd, monkeypatch):
+    monkeypatch.setenv("EXR_INSPECTOR_PATH_TEMPLATE", "{show}/*/{layer:sh*}/**")
+    settings.cache_clear()
+    _, out, _ = run(capfd, "storage", "--format", "json")
+    assert [(row["show"], row["layer"]) for row in json.loads(out)] == [("harbor", "sh0020")]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nothing"], "there is no report 'nothing'"),
+        (["storage", "--param", "level=shot"], "storage has no parameter 'level'; it has path, template"),
+        (["storage", "--param", "level"], "--param level: give it as NAME=VALUE"),
+        (["channel-composition"], "channel-composition needs a value for has"),
+        (["multi-layer", "--param", "at_least=two"], "parameter at_least: 'two' is no integer"),
+        (["shots", "--param", "level=reel"], "parameter level: 'reel' is none of show, sequence, shot, frame"),
+        (["shots", "--param", "template={reel}"], "path template '{reel}': {reel} is none of show, sequence, shot,"),
+    ],
+)
+def test_what_cannot_work_ends_with_2_and_one_line(capfd, words, message):
+    code, out, err = run(capfd, *words)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"exr-inspector: {message}")
+    assert err.count("\n") == 1
+
+
+def test_no_rows_say_what_that_means(capfd):
+    assert run(capfd, "incomplete-frames") == (0, "", "every frame is there and whole\n")
+    assert run(capfd, "incomplete-frames", "--format", "csv") == (0, "problem,render,frames,frame_count,detail\n", "")
+
+
+def test_a_catalog_that_is_not_there_ends_with_3(capfd):
+    assert main(["report", "storage", "--catalog", "duckdb:none.duckdb"]) == 3
+
+
+def test_hostile_text_cannot_steer_a_terminal(shots):
+    """In the answer for people as in the others."""
+    Path("h.exr").write_bytes(w.build(w.part(extra=[w.text("owner", HOSTILE)])).data)
+    with open_catalog(CATALOG) as catalog:
+        catalog.persist([inspect("h.exr")])
+    for how in ("table", "csv", "json"):
+        code, shown = on_terminal("report", "attributes", "--format", how, "--catalog", CATALOG, cwd=shots)
+        assert code == 0, shown
+        assert not UNWANTED.search(COLOURS.sub("", shown).replace("\r", ""))  # which CSV keeps

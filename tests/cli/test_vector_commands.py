@@ -1,0 +1,118 @@
+"""similar, odd and db reembed: for people and for programs, and how they end."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from exr_inspector import open_catalog
+from exr_inspector.cli.main import main
+from exr_inspector.ingest import ingest
+from tests import exr_writer as w
+
+CATALOG = "duckdb:catalog.duckdb"
+ZIP = 3
+
+
+def write(place, *extra, compression=0, channels=w.RGB):
+    path = Path(place)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(w.build(w.part(extra=extra, compression=compression, channels=channels)).data)
+
+
+@pytest.fixture
+def show(tmp_path, monkeypatch):
+    """Six frames of one sequence, one of them compressed, and two of another one."""
+    monkeypatch.chdir(tmp_path)
+    for number in range(1, 7):
+        write(f"show/c.100{number}.exr", w.text("Software", "Arnold 7.2"), compression=ZIP if number == 4 else 0)
+    for number in (1, 2):
+        write(f"show/d.100{number}.exr", w.text("artist", "ana"), channels=[*w.RGB, ("Z", w.FLOAT, 1, 1, 0)])
+    with open_catalog(CATALOG) as catalog:
+        ingest(["show"], catalog)
+    return tmp_path
+
+
+def run(*words):
+    return main([*words, "--catalog", CATALOG])
+
+
+def test_similar_for_people(show, capfd):
+    """The nearest first; in what the others differ, and by what way they were found."""
+    assert run("similar", "show/c.1001.exr", "-k", "5", "--explain") == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines if line[0] != " "][:5] == [f"show/c.100{n}.exr" for n in (2, 3, 5, 6, 4)]
+    assert lines[0].startswith("1.000")
+    (why,) = (line for line in lines if line.startswith(" "))
+    assert why.split()[0] == "structure"
+    assert lines[-1] == "5 files, by array_cosine_distance in DuckDB"
+
+
+@pytest.mark.parametrize("how", ["json", "csv", "parquet"])
+def test_similar_for_programs(show, how, capfdbinary):
+    assert run("similar", "show/c.1001.exr", "--per-sequence", "--where", "channel_count > 3", "--format", how) == 0
+    out = capfdbinary.readouterr().out
+    if how == "json":
+        (row,) = json.loads(out)
+    elif how == "parquet":
+        (row,) = pq.read_table(io.BytesIO(out)).to_pylist()
+    else:
+        header, values = out.decode().splitlines()
+        row = dict(zip(header.split(","), values.split(","), strict=True))
+    assert list(row) == ["file_id", "file_path_normalized", "sequence", "frame", "files", "similarity"]
+    assert row["file_path_normalized"] == f"file://{show}/show/d.1001.exr"
+    assert int(row["files"]) == 2
+    assert 0 < float(row["similarity"]) < 1
+
+
+def test_a_file_may_be_named_by_its_id_or_not_be_in_the_catalog(show, capfd):
+    with open_catalog(CATALOG, read_only=True) as catalog:
+        (row,) = catalog.sql("SELECT file_id FROM files WHERE ends_with(file_path, 'd.1001.exr')").to_pylist()
+    assert run("similar", row["file_id"][:12], "-k", "1") == 0
+    assert "show/d.1002.exr" in capfd.readouterr().out
+    write("elsewhere/e.exr", w.text("artist", "ana"), channels=[*w.RGB, ("Z", w.FLOAT, 1, 1, 0)])
+    assert run("similar", "elsewhere/e.exr", "-k", "1", "--by", "channels") == 0
+    assert "show/d.1001.exr" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["similar", "0123456789abcdef"], 2, "no file_id that begins so"),
+        (["similar", "nowhere.exr"], 3, "no such file"),
+        (["similar", "show/c.1001.exr", "--where", "1 = 1) OR (1 = 1"], 2, "is none"),
+        (["similar", "show/c.1001.exr", "--where", "colour = 1"], 2, "colour"),
+        (["similar", "show/c.1001.exr", "--by", "pixels"], 2, "pixels"),
+        (["similar", "show/c.1001.exr", "-k", "0"], 2, "-k"),
+    ],
+)
+def test_what_cannot_be_is_one_line(show, words, code, said, capfd):
+    assert run(*words) == code
+    err = capfd.readouterr().err
+    assert said in err
+    assert len(err.splitlines()) == 1
+
+
+def test_odd_for_people_and_for_programs(show, capfd):
+    """The field in which a frame differs, then the groups of its vector."""
+    assert run("odd") == 0
+    head, *differs = capfd.readouterr().out.splitlines()
+    assert head.startswith("show/c.1004.exr  0.")
+    assert differs[0] == '  compression: "ZIP", the others "NONE"'
+    assert differs[1].startswith("  structure ")
+    assert run("odd", "c.", "--format", "json", "--fail-on", "warning") == 1
+    (row,) = json.loads(capfd.readouterr().out)
+    assert (row["frame"], row["differs"][0]) == ("1004", 'compression: "ZIP", the others "NONE"')
+    assert run("odd", "d.", "--fail-on", "warning") == 0
+    assert capfd.readouterr().out == ""
+
+
+def test_reembed_says_what_it_did(show, capfd):
+    assert run("db", "reembed") == 0
+    assert capfd.readouterr().out == "0 of 0 files have new vectors\n"
+    assert run("db", "reembed", "--all") == 0
+    assert capfd.readouterr().out == "8 of 8 files have new vectors\n"
