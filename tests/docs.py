@@ -20,6 +20,7 @@ from exr_inspector.exr.attributes import DECODERS
 from exr_inspector.exr.codes import FORMAT_ERRORS, PROBLEMS
 from exr_inspector.settings import FunctionSettings, S3Settings, Settings, VastSettings
 from tests.demo_catalog import PARAMETERS, WRITTEN, fill
+from tests.vector_docs import VECTOR_STRATEGY, vector_strategy
 
 DOCS = Path(__file__).parent.parent / "docs"
 REFERENCE, ANALYTICS = DOCS / "REFERENCE.md", DOCS / "VAST_ANALYTICS_QUERIES.md"
@@ -186,7 +187,7 @@ def _output(query: NamedQuery, catalog: Catalog, given: dict[str, str]) -> str:
     return stream.getvalue().decode().rstrip("\n")
 
 
-PAGES = {REFERENCE: reference, ANALYTICS: analytics}
+PAGES = {REFERENCE: reference, ANALYTICS: analytics, VECTOR_STRATEGY: vector_strategy}
 
 if __name__ == "__main__":
     for path, page in PAGES.items():

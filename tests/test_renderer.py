@@ -1,9 +1,13 @@
 """Renderers are told by what their headers say."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
+from benchmarks import studio
+from benchmarks.conventions import TUNING
+from benchmarks.held_out import HELD_OUT
 from exr_inspector import inspect
 from exr_inspector.exr import Attribute
 from exr_inspector.renderer import renderer
@@ -31,7 +35,10 @@ HEADERS = [
     ("Cycles", "cycles.ViewLayer.samples", {"cycles.ViewLayer.samples": "128", "Software": "Blender 4.1.0"}),
     ("Blender", "BlenderMultiChannel", {"BlenderMultiChannel": "Blender V2.55.1 and newer"}),
     ("Blender", "Software", {"Software": "Blender 4.1.0"}),
+    ("Karma", "Software", {"Software": "Houdini 20.5 Karma XPU"}),
+    ("RenderMan", "ri:hider:maxsamples", {"ri:hider:maxsamples": 512.0, "camera": "a"}),
     ("Octane", "Software", {"Software": "OctaneRender 2023.1"}),
+    ("Octane", "octane/kernel", {"octane/kernel": "Path tracing"}),
     ("Unreal Engine", "unreal/jobName", {"unreal/jobName": "a", "unreal/levelName": "b"}),
     ("Corona", "corona.iscoronaexr", {"corona.iscoronaexr": "1", "vfb2_layers_json": "{}"}),
     ("MoonRay", "resumeHistory", {"resumeHistory": "{}"}),
@@ -41,6 +48,7 @@ HEADERS = [
     ("ARRI camera", "com.arri.camera.ColorGamma", {"com.arri.camera.ColorGamma": "LOG-C", "cameraMake": "ARRI"}),
     ("ARRI camera", "cameraModel", {"cameraModel": "ALEXA Mini LF"}),
     ("RED camera", "cameraMake", {"cameraMake": "RED", "cameraModel": "DSMC2"}),
+    ("RED camera", "cameraModel", {"cameraModel": "V-RAPTOR 8K VV"}),
     ("Leitz camera", "cameraMake", {"cameraMake": "Leitz "}),
     # A comp of a render still names its renderer; a scene file's path is no evidence.
     ("Arnold", "arnold/version", {"nuke/version": "13.2v5", "arnold/version": "Arnold 7"}),
@@ -89,3 +97,15 @@ def test_real_files_name_their_renderers():
         if told:
             named[path.name] = told
     assert named == {"Carrots.exr": {"Sony camera"}, "cornellBox_CryptoWildcard.0001.exr": {"V-Ray"}}
+
+
+@pytest.mark.parametrize("convention", [*TUNING, *HELD_OUT], ids=lambda each: each.name)
+def test_every_header_of_a_studio_names_its_renderer(convention):
+    """By what it always stamps; its settings may be missing."""
+    rng = random.Random(convention.name)
+    show = studio.SHOWS["tuning"][1]
+    (shot,) = studio.make_shots(show, 1, rng)
+    recipe = studio.make_recipe(convention, show, rng)
+    for settings in ((), recipe.settings):
+        inspection = studio.header(replace(recipe, settings=settings), shot, 1001, "a")
+        assert {part.renderer for part in inspection.parts} == {convention.name}

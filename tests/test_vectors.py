@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import random
 import subprocess
@@ -14,14 +15,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import studio
+from benchmarks.conventions import TUNING
+from benchmarks.held_out import HELD_OUT
 from exr_inspector import inspect, vectors
 from exr_inspector.catalog.rows import from_inspections
 from exr_inspector.sources import MemorySource
-from exr_inspector.vectors import channel_vector, embed, embed_rows, metadata_vector
+from exr_inspector.vectors import channel_vector, embed, embed_rows, explain, metadata_vector
 from tests import corpus
 from tests import exr_writer as w
 from tests.small_exr import small_file
 from tests.strategies import files
+
+PIZ = 4
+HASH_NOISE = 0.002  # what tokens that share a place may add to a cosine
 
 PLAIN = [w.text("arnold/version", "Arnold 7.3.2.1"), w.fixed("arnold/AA_samples", "int", 4)]
 
@@ -117,6 +124,141 @@ def test_an_inspection_of_another_kind_is_an_embedding_error():
     assert "memory:///a.exr" in str(caught.value)
 
 
+# ── near and far ─────────────────────────────────────────────
+
+
+LAYERS = ["diffuse", "specular", "sss", "coat", "emission", "N", "P", "Z"]
+
+
+def layers(names, pixel_type=w.HALF, spelling="{}.{}", components="RGB"):
+    return channels(*sorted(spelling.format(name, c) for name in names for c in components), pixel_type=pixel_type)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "components"),
+    [("{}_{}", "RGB"), ("{}.{}", "rgb"), ("{}.{}", ["red", "green", "blue"]), ("{0}:{1}", "RGB")],
+    ids=["underscore", "small letters", "words", "colon"],
+)
+@pytest.mark.parametrize("change", [str.lower, str.upper, str.title], ids=["lower", "upper", "title"])
+def test_spellings_of_one_layer_are_near(spelling, components, change):
+    names = ["diffuse", "specular", "emission"]
+    one = header(channels=layers(names))
+    other = header(channels=layers(map(change, names), spelling=spelling, components=components))
+    assert cosine(one, other, channel_vector) >= 0.95
+    assert cosine(one, other) >= 0.95
+
+
+def test_other_precision_is_near_but_not_equal():
+    one, other = (header(channels=layers(LAYERS, pixel_type)) for pixel_type in (w.HALF, w.FLOAT))
+    for vector in (metadata_vector, channel_vector):
+        assert 0.8 < cosine(one, other, vector) < 0.999
+
+
+def test_one_frame_as_one_part_and_as_many_is_near():
+    """Views as layers, or as parts."""
+    names = ["rgba", "depth", "diffuse"]
+    views = w.attribute("multiView", "stringvector", w.stringvector(["left", "right"]))
+    one = header(views, channels=layers([*names, *(f"right.{name}" for name in names)]))
+    parts = [
+        w.part(name=f"{name}_{view}", channels=channels(*"BGR"), extra=[*PLAIN, w.text("view", view)])
+        for name in names
+        for view in ("left", "right")
+    ]
+    many = inspect(w.build(parts).data)
+    for vector in (metadata_vector, channel_vector):
+        assert cosine(one, many, vector) >= 0.85
+
+
+def test_frame_noise_moves_little_compression_a_bit_and_another_recipe_a_lot():
+    first = header(channels=layers(LAYERS))
+    noise = [
+        w.text("capDate", "2026:05:01 10:00:00"),
+        w.fixed("renderTime", "float", 512.73),
+        w.fixed("worldToCamera", "m44f", *map(float, range(16))),
+        w.text("host", "farm017"),
+    ]
+    again = [w.text("capDate", "2026:05:01 10:09:41"), w.fixed("renderTime", "float", 498.11), noise[2], noise[3]]
+    frame = cosine(
+        header(*noise, channels=layers(LAYERS)),
+        header(*again, channels=layers(LAYERS), window=(2, 2, 9, 5), display=(0, 0, 15, 7)),
+    )
+    compression = cosine(first, header(channels=layers(LAYERS), compression=PIZ))
+    recipe = cosine(first, header(channels=layers(["albedo", "shadow"]), compression=PIZ))
+    renderer = cosine(first, inspect(w.build(w.part(extra=[w.text("vrayInfo/vrayversion", "6.1")])).data))
+    assert 1 >= frame > 0.99 > compression > 0.85 > recipe > 0.4
+    assert renderer < 0.6
+
+
+def chain(renderer, seed):
+    """A render, then another frame of it, and on top of that ever more changes of growing size."""
+    rng = random.Random(seed)
+    show = rng.choice(studio.SHOWS["tuning"])
+    recipe = studio.make_recipe(renderer, show, rng)
+    (shot,) = studio.make_shots(show, 1, rng)
+    yield studio.header(recipe, shot, 1001, "chain")
+    yield studio.header(recipe, shot, 1002, "chain")
+    for kind in ("setting", "version", "compression", "resolution"):
+        recipe = studio.changed(recipe, kind, rng) or recipe
+        yield studio.header(recipe, shot, 1002, "chain")
+    recipe = replace(recipe, aovs=recipe.aovs[: len(recipe.aovs) // 2])
+    yield studio.header(recipe, shot, 1002, "chain")
+    other = studio.make_recipe(rng.choice([each for each in HELD_OUT if each is not renderer]), show, rng)
+    yield studio.header(other, shot, 1002, "chain")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from((*TUNING, *HELD_OUT)), st.integers(0, 10_000))
+def test_similarity_falls_as_a_render_changes_more_and_more(renderer, seed):
+    first, *changed = chain(renderer, seed)
+    similarities = [1.0, *(cosine(first, each) for each in changed)]
+    assert similarities == pytest.approx(sorted(similarities, reverse=True), abs=HASH_NOISE)
+    assert similarities[1] > 0.97
+    assert similarities[-1] < 0.75
+
+
+SYLLABLES = "ba ce di fo gu ha je ki lo mu na pe".split()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.permutations(LAYERS), st.permutations(["".join(pair) for pair in itertools.permutations(SYLLABLES, 2)]))
+def test_similarity_falls_as_more_and_more_layers_give_way_to_strange_ones(known, strange):
+    first = header(channels=layers(known))
+    changed = [header(channels=layers([*strange[:count], *known[count:]])) for count in (0, 1, 2, 4, 8)]
+    for vector in (metadata_vector, channel_vector):
+        similarities = [cosine(first, each, vector) for each in changed]
+        assert similarities == pytest.approx(sorted(similarities, reverse=True), abs=HASH_NOISE)
+        assert similarities[1] < 0.995
+        assert similarities[-1] < similarities[1] - 0.1
+
+
+# ── in words ─────────────────────────────────────────────────
+
+
+def test_the_groups_explain_the_whole():
+    one, other = header(), header(channels=layers(LAYERS), compression=PIZ)
+    for vector in (metadata_vector, channel_vector):
+        found = explain(vector(one), vector(other))
+        assert sum(each.share * each.similarity for each in found) == pytest.approx(
+            cosine(one, other, vector), abs=1e-6
+        )
+        assert sum(each.share for each in found) == pytest.approx(1)
+
+
+def test_what_differs_is_said_in_words():
+    verdicts = {
+        each.group: each.verdict
+        for each in explain(metadata_vector(header()), metadata_vector(header(compression=PIZ)))
+    }
+    assert verdicts.pop("structure") in ("alike", "partly alike")
+    assert set(verdicts.values()) == {"the same"}
+
+
+@pytest.mark.parametrize(("a", "b"), [([1.0], [1.0]), (np.zeros(384), np.zeros(128)), (np.zeros((2, 384)),) * 2])
+def test_what_are_no_two_vectors_is_not_explained(a, b):
+    with pytest.raises(ValueError, match="384 or 128 dimensions"):
+        explain(a, b)
+
+
 # ── the same bits everywhere ─────────────────────────────────
 
 
@@ -130,6 +272,11 @@ def digest() -> str:
         for vector in embed(inspect(data)):
             found.update(vector.astype("<f4").tobytes())
     return found.hexdigest()
+
+
+def test_other_vectors_are_another_version():
+    """Vectors of one version compare: count VERSION up when this fails, and put both here."""
+    assert (vectors.VERSION, digest()[:16]) == (2, "b60537acccdd2245")
 
 
 @pytest.mark.parametrize("seed", ["0", "1", "4242"])

@@ -59,8 +59,10 @@ _RULES = (
     _named("Redshift", r"rs/.*"),
     _named("Cycles", r"cycles\..*"),
     _named("Unreal Engine", r"unreal/.*"),
+    _named("Octane", r"octane/.*"),
     _named("MoonRay", r"resumeHistory|adaptiveSamplingV1|progressCheckpointTileSamples"),
     _Rule("RenderMan", re.compile("integrator"), re.compile(r"Pxr\w+")),
+    _named("RenderMan", r"ri:.*"),
     _said("RenderMan", r"RenderMan|prman|rfm|rfh|rfk"),
     # husk drives any Hydra delegate; Karma is its own.
     _said("RenderMan", r"HdPrman\w*", _HUSK),
@@ -108,6 +110,7 @@ _RULES = (
     _named("ARRI camera", r"com\.arri\.camera\..*"),
     _said("ARRI camera", r"ARRI|Alexa", r"cameraM(ake|odel)|cameraIdentifier"),
     _said("RED camera", r"RED|Red Digital Cinema", r"cameraMake"),
+    _said("RED camera", r"DSMC2?|V-?Raptor|Komodo|Red Epic|Red One", r"cameraModel"),
     _said("Sony camera", r"Sony", r"cameraM(ake|odel)"),
     _said("Canon camera", r"Canon", r"cameraM(ake|odel)"),
     _said("Blackmagic camera", r"Blackmagic\w*", r"cameraM(ake|odel)"),

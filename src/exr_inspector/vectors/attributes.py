@@ -38,8 +38,13 @@ _FRAME_IN_PATH = re.compile(r"(?<=[._])-?[0-9]{3,8}(?=\.[A-Za-z][A-Za-z0-9]{1,4}
 _FRAME_OPTION = re.compile(r"(?<!\S)(?:-f|-s|-e|--?frame\S*|--?start|--?end)[ =]+-?\d+(?:[-:,]\d+)*")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9\x80-\U0010ffff]+(?:[_-][A-Za-z0-9\x80-\U0010ffff]+)+")
 _RUN = re.compile(r"[A-Za-z0-9\x80-\U0010ffff]+")
+_ASSET_VERSION = re.compile(r"[vV]?[0-9]{1,4}")  # of a scene or a publish; programs have dots in theirs
 _LETTERS_AND_DIGITS = re.compile(r"(?=.*[0-9])(?=.*[^0-9])")
 _MOST_WORDS = 48  # of one text
+
+
+# Weights of values under names that do not tell what they are: some of them are noise that changes with the frame.
+_UNKNOWN_SETTING, _FAMILY_SETTING, _UNTRUSTED = 0.15, 0.8, 0.15
 
 
 class AttributeTokens(NamedTuple):
@@ -56,7 +61,7 @@ def _token(group: str, text: str, weight: float) -> Token:
 class Kind(NamedTuple):
     """What an attribute's name and type say of it."""
 
-    by_name: tuple[Token, ...]  # what it counts for, whatever its value
+    by_name: AttributeTokens  # what it counts for, whatever its value
     value_counts: bool
     is_software: bool
     is_colour: bool
@@ -84,37 +89,44 @@ def kind_of(attr_name: str, attr_type: str) -> Kind | None:
     is_colour = attr_type == "chromaticities" or not words.COLOUR.isdisjoint(vocabulary)
     volatile = words.name_is_volatile(attr_name) and attr_type != "chromaticities"
     return Kind(
-        by_name=tuple(tokens),
+        by_name=AttributeTokens(tuple(tokens), ()),
         value_counts=not volatile and attr_type not in _NAME_ONLY_TYPES,
         is_software=is_software,
         is_colour=is_colour,
         is_origin=not words.ORIGIN.isdisjoint(vocabulary),
-        setting_weight=0.4 if words.SETTINGS.isdisjoint(vocabulary) else 1.0,
+        setting_weight=_setting_weight(vocabulary, prefix.group() if prefix else ""),
         name=name,
     )
 
 
+def _setting_weight(vocabulary: frozenset[str], prefix: str) -> float:
+    if not words.SETTINGS.isdisjoint(vocabulary):
+        return 1.0
+    return _FAMILY_SETTING if prefix in words.FAMILIES else _UNKNOWN_SETTING
+
+
 def tokens_of(kind: Kind, value: Any) -> AttributeTokens:
     """The tokens of an attribute with this value, in its JSON form; None where it has none that counts."""
-    once = list(kind.by_name)
+    if value is None or not kind.value_counts:
+        return kind.by_name
     counted: tuple[Token, ...] = ()
-    if kind.value_counts and value is not None:
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            value = " ".join(value)
-        if isinstance(value, str):
-            more, counted = _text_tokens(kind, value.strip())
-            once += more
-        elif kind.is_colour:
-            once += _colour_numbers(kind, value)
-        else:
-            once += _number_tokens(kind, value)
-    return AttributeTokens(tuple(dict.fromkeys(once)), tuple(counted))
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        value = " ".join(value)
+    if isinstance(value, str):
+        once, counted = _text_tokens(kind, value.strip())
+    elif kind.is_colour:
+        once = _colour_numbers(kind, value)
+    else:
+        once = _number_tokens(kind, value)
+    if not once and not counted:
+        return kind.by_name
+    return AttributeTokens((*kind.by_name.once, *once), counted)
 
 
 def _text_tokens(kind: Kind, text: str) -> tuple[list[Token], tuple[Token, ...]]:
     if not text:
         return [], ()
-    if kind.is_software:
+    if kind.is_software and not _ASSET_VERSION.fullmatch(text):
         return _software_tokens(kind, text), ()
     if kind.is_colour:
         return _colour_text(text), ()
@@ -128,7 +140,7 @@ def _text_tokens(kind: Kind, text: str) -> tuple[list[Token], tuple[Token, ...]]
     if len(text) <= 60 and not is_path:
         weight = kind.setting_weight * (0.4 if kind.is_origin else 1.0)
         once.append(_token("settings", f"{kind.name}={text.lower()}", weight))
-    return once, _origin_tokens(text, 1.0 if is_path or kind.is_origin else 0.4)
+    return once, _origin_tokens(text, 1.0 if is_path or kind.is_origin else _UNTRUSTED)
 
 
 def _as_number(text: str) -> float | None:
@@ -150,8 +162,10 @@ def _software_tokens(kind: Kind, text: str) -> list[Token]:
         if word.isalpha() and len(word) > 1:
             tokens.append(_token("software", f"w:{word}", 1.0))
     versions = words.versions_of(text)
-    for version, weight in zip(versions, (0.8, 0.8, 0.9), strict=False):
-        tokens.append(_token("software", f"v:{kind.name}:{version}", weight))
+    for at, (program, pieces) in enumerate(versions):
+        trust = 1.0 if at == 0 else 0.5  # behind the first one stand libraries and hosts
+        for piece, weight in zip(pieces, (0.8, 0.8, 0.9), strict=False):
+            tokens.append(_token("software", f"v:{kind.name}:{program}:{piece}", weight * trust))
     if not versions:
         tokens.append(_token("software", f"t:{kind.name}:{text.lower()[:200]}", 1.0))
     return tokens
@@ -172,27 +186,33 @@ def _colour_numbers(kind: Kind, value: Any) -> list[Token]:
 
 
 def _number_tokens(kind: Kind, value: Any) -> list[Token]:
-    numbers = list(_flat(value))
-    if any(isinstance(number, (int, float)) and words.number_is_volatile(number) for number in numbers):
-        return []
-    return [_token("settings", f"{kind.name}={','.join(_plain(number) for number in numbers)}", kind.setting_weight)]
+    numbers = _flat(value)
+    for number in numbers:
+        if isinstance(number, (int, float)) and words.number_is_volatile(number):
+            return []
+    return [_token("settings", f"{kind.name}={','.join([_plain(number) for number in numbers])}", kind.setting_weight)]
 
 
 def _plain(value: Any) -> str:
     """4 and 4.0 are one value: renderers write counts as either."""
-    return str(int(value)) if isinstance(value, float) and value == int(value) else str(value)
+    text = str(value)
+    return text[:-2] if text.endswith(".0") else text
 
 
 def _flat(value: Any) -> list[Any]:
     if isinstance(value, dict):
         value = list(value.values())
-    if isinstance(value, list):
-        return [item for each in value for item in _flat(each)]
-    return [value]
+    if not isinstance(value, list):
+        return [value]
+    return [item for each in value for item in _flat(each)]
 
 
 def _origin_tokens(text: str, trust: float) -> tuple[Token, ...]:
-    text = _FRAME_OPTION.sub(" ", _FRAME_IN_PATH.sub("", text)).lower()
+    return _tokens_of_words(_FRAME_OPTION.sub(" ", _FRAME_IN_PATH.sub("", text)).lower(), trust)
+
+
+@lru_cache(maxsize=8192)
+def _tokens_of_words(text: str, trust: float) -> tuple[Token, ...]:
     weights: dict[str, float] = {}
     for identifier in _IDENTIFIER.findall(text)[:_MOST_WORDS]:
         weights[f"i:{identifier}"] = 1.2

@@ -12,40 +12,47 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import NamedTuple
+from struct import Struct
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 
-VERSION = 1  # stored beside every vector; one that changes anything below, or any token, must count up
+VERSION = 2  # stored beside every vector; one that changes anything below, or any token, must count up
 
 UNIT = 64  # the whole number that stands for a weight of 1
-_PLACES, _DRAWS = 4, 20
+_FIVE = Struct("<5H")
+_PLACES = 4  # of a token; every group has a multiple of these dimensions
 
 
 class Group(NamedTuple):
-    """A stretch of a vector: how many dimensions it has, its share of the energy, and what it says, in words."""
+    """A stretch of a vector: how many dimensions it has, its share of the energy, and what it says, in words.
+
+    `ground` is the weight of a token that every file has: little evidence, noise above all, moves a group little, and
+    a group that nothing is said in equals another such.
+    """
 
     name: str
     dimensions: int
     share: float
+    ground: float
     meaning: str
 
 
 METADATA_GROUPS = (
-    Group("software", 40, 0.17, "renderer and software, with their versions"),
-    Group("channels", 96, 0.25, "layers and pixel types"),
-    Group("structure", 72, 0.21, "compression, size, parts, tiles, windows"),
-    Group("names", 56, 0.10, "which attributes there are"),
-    Group("settings", 48, 0.10, "values of attributes that are the same in all frames"),
-    Group("colour", 24, 0.07, "chromaticities and colour spaces"),
-    Group("origin", 48, 0.10, "show, shot, scene, artist, camera"),
+    Group("software", 40, 0.18, 0.5, "renderer and software, with their versions"),
+    Group("channels", 96, 0.28, 0.5, "layers and pixel types"),
+    Group("structure", 72, 0.22, 0.5, "compression, size, parts, tiles, windows"),
+    Group("names", 56, 0.10, 0.5, "which attributes there are"),
+    Group("settings", 48, 0.12, 2.0, "values of attributes that are the same in all frames"),
+    Group("colour", 24, 0.06, 0.5, "chromaticities and colour spaces"),
+    Group("origin", 48, 0.04, 1.0, "show, shot, scene, artist, camera"),
 )
 CHANNEL_GROUPS = (
-    Group("layers", 48, 0.34, "names of layers, whatever their spelling"),
-    Group("words", 32, 0.20, "words of the layers' names"),
-    Group("components", 24, 0.26, "components and pixel types of each layer"),
-    Group("shape", 24, 0.20, "how many channels and layers, of which types"),
+    Group("layers", 32, 0.24, 0.25, "names of layers, whatever their spelling"),
+    Group("words", 72, 0.56, 0.25, "words of the layers' names"),
+    Group("components", 12, 0.10, 0.25, "components and pixel types of each layer"),
+    Group("shape", 12, 0.10, 0.25, "how many channels and layers, of which types"),
 )
 
 
@@ -58,6 +65,7 @@ class Token(NamedTuple):
 
 
 Vector = npt.NDArray[np.float32]
+Sums = npt.NDArray[np.float64]  # of whole numbers, so exact
 
 
 class Codes:
@@ -65,9 +73,11 @@ class Codes:
 
     def __init__(self, groups: Sequence[Group]) -> None:
         sizes = [group.dimensions for group in groups]
-        self._groups = {group.name: number for number, group in enumerate(groups)}
-        self._sizes = sizes
         self._starts = np.cumsum([0, *sizes[:-1]])
+        self._quarters = {
+            group.name: (int(start), group.dimensions // _PLACES)
+            for group, start in zip(groups, self._starts, strict=True)
+        }
         self._group_of_dimension = np.repeat(np.arange(len(groups)), sizes)
         self._shares = np.array([group.share for group in groups])
         self.dimensions = sum(sizes)
@@ -75,51 +85,52 @@ class Codes:
         self._known: dict[Token, int] = {}
         self._places = np.zeros((1024, _PLACES), np.intp)
         self._weights = np.zeros((1024, _PLACES))
-        # What stands for a group that nothing is said in: two such are equal there.
-        self._nothing = [self.number(Token(group.name, "", UNIT)) for group in groups]
+        self._ground = np.zeros(self.dimensions)
+        for group in groups:
+            places, weights = self._code(Token(group.name, "", round(group.ground * UNIT)))
+            # Tokens add whole numbers, so that they never cancel a half: no group is ever empty.
+            self._ground[list(places)] = np.array(weights) + 0.5
 
     def __len__(self) -> int:
         return len(self._known)
 
     def number(self, token: Token) -> int:
-        """The number by which `vector` knows a token."""
+        """The number by which `sums` knows a token."""
         number = self._known.get(token)
-        if number is not None:
-            return number
-        with self._lock:
-            number = self._known.get(token)
-            if number is None:
-                number = len(self._known)
-                if number == len(self._places):  # readers keep the old arrays, which hold all that they know
-                    self._places = np.concatenate([self._places, np.zeros_like(self._places)])
-                    self._weights = np.concatenate([self._weights, np.zeros_like(self._weights)])
-                places, signs = self._code(token)
-                self._places[number] = places
-                self._weights[number] = [sign * token.weight for sign in signs]
-                self._known[token] = number
+        if number is None:
+            with self._lock:
+                number = self._known.get(token)
+                if number is None:
+                    number = len(self._known)
+                    if number == len(self._places):  # readers keep the old arrays, which hold all that they know
+                        self._places = np.concatenate([self._places, np.zeros_like(self._places)])
+                        self._weights = np.concatenate([self._weights, np.zeros_like(self._weights)])
+                    self._places[number], self._weights[number] = self._code(token)
+                    self._known[token] = number
         return number
 
-    def _code(self, token: Token) -> tuple[list[int], list[int]]:
-        group = self._groups[token.group]
-        person = token.group.encode()
-        digest = blake2b(
-            token.text.encode("utf-8", "surrogatepass"), digest_size=2 * _DRAWS + 1, person=person
-        ).digest()
-        drawn = (digest[at] | digest[at + 1] << 8 for at in range(0, 2 * _DRAWS, 2))
-        # Any place is as good as another where the draws met fewer than four: once in 10^11 tokens.
-        places = list(dict.fromkeys([*(number % self._sizes[group] for number in drawn), *range(_PLACES)]))[:_PLACES]
-        signs = [1 if digest[-1] >> bit & 1 else -1 for bit in range(_PLACES)]
-        return [int(self._starts[group]) + place for place in places], signs
+    def _code(self, token: Token) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Four places, one in each quarter of the group so that no two are the same, and the weight with its sign."""
+        text = f"{token.group}\0{token.text}".encode("utf-8", "surrogatepass")
+        a, b, c, d, signs = _FIVE.unpack(blake2b(text, digest_size=_FIVE.size).digest())
+        start, quarter = self._quarters[token.group]
+        places = (
+            start + a % quarter,
+            start + quarter + b % quarter,
+            start + 2 * quarter + c % quarter,
+            start + 3 * quarter + d % quarter,
+        )
+        plus, minus = token.weight, -token.weight
+        return places, tuple([plus if signs & bit else minus for bit in (1, 2, 4, 8)])
 
-    def vector(self, numbers: Sequence[int]) -> Vector:
-        """The vector of the tokens with these numbers; one that occurs twice counts twice."""
+    def sums(self, numbers: Sequence[int]) -> Sums:
+        """The sum of the codes of the tokens with these numbers; one that occurs twice counts twice."""
         chosen = np.array(numbers, np.intp)
-        sums = np.bincount(self._places[chosen].ravel(), self._weights[chosen].ravel(), minlength=self.dimensions)
-        energy = np.add.reduceat(sums * sums, self._starts)
-        if not energy.all():  # nothing is said in a group, or its tokens cancel
-            for group in np.flatnonzero(energy == 0):
-                nothing = self._nothing[group]
-                sums[self._places[nothing]] = self._weights[nothing]
-            energy = np.add.reduceat(sums * sums, self._starts)
-        scale = np.sqrt(self._shares / energy)
-        return (sums * scale[self._group_of_dimension]).astype(np.float32)
+        places, weights = self._places.take(chosen, axis=0).ravel(), self._weights.take(chosen, axis=0).ravel()
+        return cast("Sums", np.bincount(places, weights, minlength=self.dimensions))
+
+    def vector(self, sums: Sums) -> Vector:
+        """The vector that a sum makes."""
+        grounded = sums + self._ground
+        scale = np.sqrt(self._shares / np.add.reduceat(grounded * grounded, self._starts))
+        return (grounded * scale[self._group_of_dimension]).astype(np.float32)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from itertools import chain
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from ..exr import Attribute
-from .attributes import AttributeTokens, kind_of, tokens_of
-from .codes import CHANNEL_GROUPS, METADATA_GROUPS, Codes, Vector
+from .attributes import AttributeTokens, Kind, kind_of, tokens_of
+from .codes import CHANNEL_GROUPS, METADATA_GROUPS, Codes, Sums, Vector
 from .features import Features, value_of
 from .parts import PartChannels, PartShape, layer_tokens, structure_tokens
 
@@ -33,13 +33,13 @@ class Trait:
         self.once, self.counted = once, counted
 
 
-class _Layers:
-    """The channels of a file: the numbers of their tokens in the metadata vector, and their own vector."""
+class _Outline:
+    """How a file is stored and its channels: what they add to the metadata vector, and the channel vector."""
 
-    __slots__ = ("numbers", "vector")
+    __slots__ = ("channels", "sums")
 
-    def __init__(self, numbers: tuple[int, ...], vector: Vector) -> None:
-        self.numbers, self.vector = numbers, vector
+    def __init__(self, sums: Sums, channels: Vector) -> None:
+        self.sums, self.channels = sums, channels
 
 
 class Encoder:
@@ -53,32 +53,46 @@ class Encoder:
         # By identity, as the reader shares the Attribute objects of equal attributes: hashing bytes costs more than
         # all the rest. The entry keeps the object alive, so its id cannot come to mean another one.
         self._attributes: dict[int, tuple[Attribute, Trait | None]] = {}
+        self._by_name: dict[tuple[str, str], Trait | None] = {}  # of attributes whose value does not count
         self._traits: dict[AttributeTokens, Trait] = {}  # never emptied: a trait's identity is its meaning
-        self._layers: dict[tuple[PartChannels, ...], _Layers] = {}
-        self._structures: dict[tuple[PartShape, ...], tuple[int, ...]] = {}
-        self._vectors: dict[tuple[tuple[int, ...], _Layers, frozenset[Trait]], Vector] = {}
+        self._outlines: dict[tuple[tuple[PartShape, ...], tuple[PartChannels, ...]], _Outline] = {}
+        self._vectors: dict[tuple[_Outline, frozenset[Trait]], Vector] = {}
 
     @property
     def is_full(self) -> bool:
         """Whether it is time for a new one."""
         return len(self._metadata) + len(self._fingerprint) + len(self._traits) > _MOST_TOKENS
 
-    def trait(self, attribute: Attribute) -> Trait | None:
-        """The trait of an attribute; None when it says nothing."""
-        key = id(attribute)
-        entry = self._attributes.get(key)
-        if entry is not None and entry[0] is attribute:
-            return entry[1]
+    def traits(self, attributes: Iterable[Attribute]) -> set[Trait]:
+        """The traits of these attributes; of those that say nothing there is none."""
+        known, by_name = self._attributes, self._by_name
+        found = set()
+        for attribute in attributes:
+            entry = known.get(id(attribute))
+            if entry is not None and entry[0] is attribute:
+                found.add(entry[1])
+            else:
+                name = attribute.attr_name, attribute.attr_type
+                found.add(by_name[name] if name in by_name else self._trait(attribute))
+        found.discard(None)
+        return cast("set[Trait]", found)
+
+    def _trait(self, attribute: Attribute) -> Trait | None:
         kind = kind_of(attribute.attr_name, attribute.attr_type)
-        counts = kind is not None and kind.value_counts
-        trait = self.trait_of(attribute.attr_name, attribute.attr_type, value_of(attribute) if counts else None)
-        if attribute.size_bytes <= _KEPT_ATTRIBUTE_BYTES:
-            _remember(self._attributes, key, (attribute, trait), _MOST_ATTRIBUTES)
+        if kind is None or not kind.value_counts:
+            trait = self._said(kind, None)
+            _remember(self._by_name, (attribute.attr_name, attribute.attr_type), trait, _MOST_ATTRIBUTES)
+            return trait
+        trait = self._said(kind, value_of(attribute))
+        if len(attribute.raw) <= _KEPT_ATTRIBUTE_BYTES:
+            _remember(self._attributes, id(attribute), (attribute, trait), _MOST_ATTRIBUTES)
         return trait
 
     def trait_of(self, attr_name: str, attr_type: str, value: Any) -> Trait | None:
-        """The trait of an attribute with this value in its JSON form."""
-        kind = kind_of(attr_name, attr_type)
+        """The trait of an attribute with this value in its JSON form; None when it says nothing."""
+        return self._said(kind_of(attr_name, attr_type), value)
+
+    def _said(self, kind: Kind | None, value: Any) -> Trait | None:
         if kind is None:
             return None
         tokens = tokens_of(kind, value)
@@ -91,29 +105,24 @@ class Encoder:
 
     def embedding(self, features: Features) -> Embedding:
         """Both vectors of a file."""
-        layers = self._layers.get(features.channels) or self._layers_of(features.channels)
-        structure = self._structures.get(features.shapes) or self._structure_of(features.shapes)
-        key = (structure, layers, features.traits)
+        stored = features.shapes, features.channels
+        outline = self._outlines.get(stored) or self._outline(*stored)
+        key = outline, features.traits
         vector = self._vectors.get(key)
         if vector is None:
-            once = {*layers.numbers, *structure}.union(*[trait.once for trait in features.traits])
+            once = set().union(*[trait.once for trait in features.traits])
             counted = chain.from_iterable([trait.counted for trait in features.traits])
-            vector = _frozen(self._metadata.vector([*once, *counted]))
+            vector = _frozen(self._metadata.vector(self._metadata.sums([*once, *counted]) + outline.sums))
             _remember(self._vectors, key, vector, _MOST_HEADERS)
-        return Embedding(vector, layers.vector)
+        return Embedding(vector, outline.channels)
 
-    def _layers_of(self, channels: tuple[PartChannels, ...]) -> _Layers:
-        tokens = layer_tokens(channels)
-        numbers = tuple(map(self._metadata.number, tokens.metadata))
-        fingerprint = list(map(self._fingerprint.number, tokens.fingerprint))
-        layers = _Layers(numbers, _frozen(self._fingerprint.vector(fingerprint)))
-        _remember(self._layers, channels, layers, _MOST_HEADERS)
-        return layers
-
-    def _structure_of(self, shapes: tuple[PartShape, ...]) -> tuple[int, ...]:
-        numbers = tuple(map(self._metadata.number, structure_tokens(shapes)))
-        _remember(self._structures, shapes, numbers, _MOST_HEADERS)
-        return numbers
+    def _outline(self, shapes: tuple[PartShape, ...], channels: tuple[PartChannels, ...]) -> _Outline:
+        layers = layer_tokens(channels)
+        sums = self._metadata.sums([*map(self._metadata.number, (*structure_tokens(shapes), *layers.metadata))])
+        fingerprint = self._fingerprint.sums([*map(self._fingerprint.number, layers.fingerprint)])
+        outline = _Outline(sums, _frozen(self._fingerprint.vector(fingerprint)))
+        _remember(self._outlines, (shapes, channels), outline, _MOST_HEADERS)
+        return outline
 
 
 _Key = TypeVar("_Key", bound=Hashable)

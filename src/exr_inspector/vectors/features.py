@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -39,14 +40,14 @@ class Features:
 
 def of_inspection(inspection: Inspection, encoder: Encoder) -> Features:
     """The features of an inspection."""
-    traits = {encoder.trait(attribute) for part in inspection.parts for attribute in part.attributes}
+    traits = encoder.traits(chain.from_iterable([part.attributes for part in inspection.parts]))
     return Features(
         tuple(PartShape._make([*_facts_shape(part), _window(*_facts_windows(part))]) for part in inspection.parts),
         tuple(
             PartChannels(part.part_name or "", _views(part.view_name, _multi_view(part)), part.channels)
             for part in inspection.parts
         ),
-        frozenset(traits - {None}),  # type: ignore[arg-type]
+        frozenset(traits),
     )
 
 

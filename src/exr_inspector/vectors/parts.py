@@ -110,68 +110,81 @@ class Layers(NamedTuple):
     fingerprint: tuple[Token, ...]
 
 
+class _Found(NamedTuple):
+    """What the channels of a file say, each once: in several views or parts they may say the same."""
+
+    channels: set[tuple[ChannelName, str]]  # with its pixel type
+    layers: set[tuple[str, str]]  # with its pixel type
+    raw_layers: set[str]
+    words: set[str]
+    types: Counter[str]  # of how many channels
+    views: set[str]
+    subsampled: bool
+
+
 def layer_tokens(parts: Iterable[PartChannels]) -> Layers:
-    """The tokens of all channels of a file; channels that say the same in several views or parts count once."""
-    found: dict[tuple[ChannelName, str, bool], None] = {}
+    """The tokens of all channels of a file."""
+    channels: dict[tuple[ChannelName, str, bool], None] = {}
     views: set[str] = set()
     for part in parts:
         views |= part.views
         for channel in part.channels:
             name = channel_name(channel.channel_name, part.part_name, part.views)
             subsampled = channel.x_sampling != 1 or channel.y_sampling != 1
-            found[name, channel.channel_type or "none", subsampled] = None
-    return Layers(
-        tuple(dict.fromkeys(_metadata_tokens(found, views))), tuple(dict.fromkeys(_fingerprint_tokens(found)))
+            channels[name, channel.channel_type or "none", subsampled] = None
+    found = _Found(
+        channels={(name, pixel_type) for name, pixel_type, _ in channels},
+        layers={(name.layer, pixel_type) for name, pixel_type, _ in channels},
+        raw_layers={name.raw_layer for name, *_ in channels},
+        words={word for name, *_ in channels for word in name.words},
+        types=Counter(pixel_type for _, pixel_type, _ in channels),
+        views=views,
+        subsampled=any(subsampled for *_, subsampled in channels),
     )
+    return Layers(tuple(_metadata_tokens(found)), tuple(_fingerprint_tokens(found)))
 
 
-_Found = Iterable[tuple[ChannelName, str, bool]]
-
-
-def _metadata_tokens(found: _Found, views: set[str]) -> Iterator[Token]:
-    types: Counter[str] = Counter()
-    layers: set[str] = set()
-    for name, pixel_type, subsampled in found:
-        types[pixel_type] += 1
-        layers.add(name.layer)
-        yield _token("channels", f"l:{name.layer}", 1.0)
-        yield _token("channels", f"t:{name.layer}:{pixel_type}", 0.6)
-        yield _token("channels", f"r:{name.raw_layer}", 0.5)
-        for word in name.words:
-            yield _token("channels", f"w:{word}", 0.35)
-        if subsampled:
-            yield _token("structure", "subsampled", 0.7)
-    count = types.total()
-    for pixel_type, times in sorted(types.items()):
+def _metadata_tokens(found: _Found) -> Iterator[Token]:
+    for layer in {layer for layer, _ in found.layers}:
+        yield _token("channels", f"l:{layer}", 1.0)
+    for layer, pixel_type in found.layers:
+        yield _token("channels", f"t:{layer}:{pixel_type}", 0.6)
+    for raw_layer in found.raw_layers:
+        yield _token("channels", f"r:{raw_layer}", 0.5)
+    for word in found.words:
+        yield _token("channels", f"w:{word}", 0.35)
+    if found.subsampled:
+        yield _token("structure", "subsampled", 0.7)
+    count = found.types.total()
+    for pixel_type, times in found.types.items():
         yield _token("structure", f"pixels:{pixel_type}", math.sqrt(times / count))
     yield from soft_number("structure", "channels", max(count, 0.5), 2, 0.6)
-    for view in sorted(views):
+    for view in found.views:
         yield _token("structure", f"view:{view.lower()}", 0.7)
 
 
 def _fingerprint_tokens(found: _Found) -> Iterator[Token]:
-    types: Counter[str] = Counter()
-    components: Counter[str] = Counter()
-    layers: set[str] = set()
-    for name, pixel_type, subsampled in found:
-        types[pixel_type] += 1
-        components[name.component] += 1
-        layers.add(name.layer)
-        yield _token("layers", f"l:{name.layer}", 1.0)
-        yield _token("layers", f"r:{name.raw_layer}", 0.3)
-        for word in name.words:
-            yield _token("words", word, 1.0)
-        joined = "".join(name.words)
-        for at in range(len(joined) - 2):
-            yield _token("words", f"{joined[at : at + 3]}~", 0.3)
-        yield _token("components", f"{name.layer}.{name.component}", 1.0)
-        yield _token("components", f"{name.layer}.{name.component}:{pixel_type}", 0.55)
-        if subsampled:
-            yield _token("shape", "subsampled", 0.6)
-    count = types.total()
+    layers = {name.layer: name.words for name, _ in found.channels}
+    for layer in layers:
+        yield _token("layers", f"l:{layer}", 1.0)
+    for raw_layer in found.raw_layers:
+        yield _token("layers", f"r:{raw_layer}", 0.3)
+    for word in found.words:
+        yield _token("words", word, 1.0)
+    joined = ["".join(words) for words in layers.values()]
+    for trigram in {text[at : at + 3] for text in joined for at in range(len(text) - 2)}:
+        yield _token("words", f"{trigram}~", 0.3)
+    for layer, component in {(name.layer, name.component) for name, _ in found.channels}:
+        yield _token("components", f"{layer}.{component}", 1.0)
+    for layer, component, pixel_type in {(name.layer, name.component, kind) for name, kind in found.channels}:
+        yield _token("components", f"{layer}.{component}:{pixel_type}", 0.55)
+    if found.subsampled:
+        yield _token("shape", "subsampled", 0.6)
+    count = found.types.total()
     yield from soft_number("shape", "channels", max(count, 0.5), 2, 0.6)
     yield from soft_number("shape", "layers", max(len(layers), 0.5), 2, 0.6)
-    for pixel_type, times in sorted(types.items()):
+    for pixel_type, times in found.types.items():
         yield _token("shape", f"pixels:{pixel_type}", 1.2 * math.sqrt(times / count))
-    for component, times in sorted(components.items()):
-        yield _token("shape", f"component:{component}", 0.8 * math.sqrt(times / count))
+    components = Counter(name.component for name, _ in found.channels)
+    for component, times in components.items():
+        yield _token("shape", f"component:{component}", 0.8 * math.sqrt(times / components.total()))

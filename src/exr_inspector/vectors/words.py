@@ -35,6 +35,12 @@ SETTINGS = frozenset(
     "solver spp threshold total type variance width".split()
 )
 
+# Prefixes of programs: what they write of their own is no noise of a studio's pipeline.
+FAMILIES = frozenset(
+    "arnold vrayinfo rs cycles husk karma unreal corona octane nuke input ri rman prman com moonray clarisse redshift "
+    "renderman mantra exif oiio cryptomatte openexr".split()
+)
+
 
 @lru_cache(maxsize=8192)
 def words_of(name: str) -> tuple[str, ...]:
@@ -61,7 +67,8 @@ _LOOKS_VOLATILE = re.compile(
     r"\d{1,2}:\d\d(?::\d\d)?"  # a clock
     r"|\d{4}[-/.:]\d\d[-/.:]\d\d"  # a date
     r"|\d{4}/[A-Z][a-z]{2}/\d\d"
-    r"|\b\d+(?:\.\d+)?\s?(?:ms|s|sec|seconds|m|min|h|hours|KB|MB|GB|KiB|MiB|GiB|%)(?![A-Za-z0-9])"  # a duration, a size
+    # A duration, a size, a clock rate, a share.
+    r"|\b\d+(?:\.\d+)?\s?(?:ms|s|sec|seconds|m|min|h|hours|[KMG]i?B|[MG]Hz|%)(?![A-Za-z0-9])"
     r"|\b(?=[0-9a-fA-F]*\d)(?=[0-9a-fA-F]*[a-fA-F])[0-9a-fA-F]{7,}\b"  # a hash
     r"|^[^A-Za-z]*\d{7,}[^A-Za-z]*$"  # a counter
 )
@@ -72,7 +79,7 @@ def text_is_volatile(text: str) -> bool:
     return text[:1] in ("{", "[") or _LOOKS_VOLATILE.search(text) is not None
 
 
-_MEASURED_DIGITS = 4  # a person types 0.015, a measurement says 0.0151873
+_MEASURED_DIGITS = 4  # no more are significant: a person types 0.015, a measurement says 0.0151873
 _LARGEST_SETTING = 99_999
 
 
@@ -80,18 +87,20 @@ def number_is_volatile(number: float) -> bool:
     """Whether a number looks measured or counted rather than typed."""
     if isinstance(number, int):
         return abs(number) > _LARGEST_SETTING and number % 1000 != 0
-    digits = repr(number).split("e")[0].replace(".", "").strip("-0")
-    return len(digits) > _MEASURED_DIGITS
+    return float(f"{number:.{_MEASURED_DIGITS}g}") != number
 
 
-_VERSION = re.compile(r"\d+(?:\.\d+)+(?:v\d+)?|(?<![A-Za-z0-9])v?\d{2,4}(?![A-Za-z0-9])")
+_VERSION = re.compile(r"([A-Za-z]*)[\s:=,-]*(?<![A-Za-z0-9.])v?(\d+(?:\.\d+)+(?:v\d+)?|\d{2,4}(?![A-Za-z0-9]))")
+_MOST_VERSIONS = 3
 
 
-def versions_of(text: str) -> tuple[str, ...]:
-    """The first version number in a text as major, major.minor and all of it; () where there is none."""
-    found = _VERSION.search(text)
-    if found is None:
-        return ()
-    whole = found.group().lstrip("v")
-    pieces = whole.split("v")[0].split(".")
-    return (pieces[0], ".".join(pieces[:2]), whole)
+def versions_of(text: str) -> list[tuple[str, tuple[str, ...]]]:
+    """The version numbers in a text: the word before each, and its major, its major.minor and all of it.
+
+    Those with dots come first, as others may be years and widths of words.
+    """
+    found = []
+    for program, version in _VERSION.findall(text):
+        pieces = version.split("v")[0].split(".")
+        found.append((program.lower(), tuple(dict.fromkeys((pieces[0], ".".join(pieces[:2]), version)))))
+    return sorted(found, key=lambda each: len(each[1]) == 1)[:_MOST_VERSIONS]
