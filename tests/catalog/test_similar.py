@@ -80,6 +80,7 @@ def test_the_nearest_are_found(catalog, by, k):
     assert found.schema.metadata[b"method"]
 
 
+@pytest.mark.slow
 def test_both_backends_give_the_same_answer(tmp_path, vast_settings):
     """To the last digit, whatever came in what order."""
     rng = random.Random(5)

@@ -77,6 +77,7 @@ def test_a_share_is_a_bar_and_bytes_have_commas(capfd):
     assert re.fullmatch(r"harbor  fog +1 +1 +.*  ███▍ +33\.\d%", fog)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [20, 60, 90, 100, 120, 140])
 def test_no_number_is_cut_on_a_narrow_terminal(shots, columns):
     """Paths are folded; where that is not enough, the terminal breaks the lines."""
