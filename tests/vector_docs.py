@@ -1,4 +1,4 @@
-"""The tables of docs/VECTOR_STRATEGY.md: `make docs` writes that of the groups, `benchmarks.retrieval` the measured one."""
+"""Tables of docs/VECTOR_STRATEGY.md: `make docs` writes the groups, `benchmarks.retrieval` the figures."""
 
 from __future__ import annotations
 
