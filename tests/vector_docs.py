@@ -1,4 +1,4 @@
-"""Tables of docs/VECTOR_STRATEGY.md: `make docs` writes the groups, `benchmarks.retrieval` the figures."""
+"""The tables of docs/VECTOR_STRATEGY.md: `make docs` writes the groups, `benchmarks.retrieval` what was measured."""
 
 from __future__ import annotations
 
