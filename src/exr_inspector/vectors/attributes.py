@@ -36,8 +36,8 @@ _PREFIX = re.compile(r"[^/:.]+(?=[/:.])")
 _PATH_SEPARATORS = re.compile(r"[/\\]")
 _FRAME_IN_PATH = re.compile(r"(?<=[._])-?[0-9]{3,8}(?=\.[A-Za-z][A-Za-z0-9]{1,4}(?:$|[\s\"']))")
 _FRAME_OPTION = re.compile(r"(?<!\S)(?:-f|-s|-e|--?frame\S*|--?start|--?end)[ =]+-?\d+(?:[-:,]\d+)*")
-_IDENTIFIER = re.compile(r"[A-Za-z0-9\x80-\U0010ffff]+(?:[_-][A-Za-z0-9\x80-\U0010ffff]+)+")
-_RUN = re.compile(r"[A-Za-z0-9\x80-\U0010ffff]+")
+_IDENTIFIER = re.compile(rf"{words.LETTER_OR_DIGIT}+(?:[_-]{words.LETTER_OR_DIGIT}+)+")
+_RUN = re.compile(rf"{words.LETTER_OR_DIGIT}+")
 _ASSET_VERSION = re.compile(r"[vV]?[0-9]{1,4}")  # of a scene or a publish; programs have dots in theirs
 _LETTERS_AND_DIGITS = re.compile(r"(?=.*[0-9])(?=.*[^0-9])")
 _MOST_WORDS = 48  # of one text

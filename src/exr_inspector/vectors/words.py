@@ -8,9 +8,12 @@ from functools import lru_cache
 
 from ..structure import STABLE_PAIRS, VOLATILE_WORDS
 
-# Whatever is not ASCII is a letter: what Unicode says of it changes with Python's version.
-_PIECES = re.compile(r"[A-Z]+(?![a-z\x80-\U0010ffff])|[A-Z]?[a-z\x80-\U0010ffff]+|[0-9]+")
-_RUNS = re.compile(r"[A-Za-z\x80-\U0010ffff]+")
+# Whatever is not ASCII is a letter, also a small one: what Unicode says of it changes with Python's version.
+# The classes say what does not belong to them, which compiles twenty times faster.
+_SMALL, _LETTER = r"[^\x00-`{-\x7f]", r"[^\x00-@\[-`{-\x7f]"
+LETTER_OR_DIGIT = r"[^\x00-/:-@\[-`{-\x7f]"
+_PIECES = re.compile(rf"[A-Z]+(?!{_SMALL})|[A-Z]?{_SMALL}+|[0-9]+")
+_RUNS = re.compile(rf"{_LETTER}+")
 
 # Names that change with the frame although the rest of the header's structure may hold them.
 _VOLATILE = VOLATILE_WORDS | frozenset(
