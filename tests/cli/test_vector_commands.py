@@ -49,7 +49,7 @@ def test_similar_for_people(show, capfd):
     assert lines[0].startswith("1.000")
     (why,) = (line for line in lines if line.startswith(" "))
     assert why.split()[0] == "structure"
-    assert lines[-1] == "5 files, by array_cosine_distance in DuckDB"
+    assert lines[-1] == "5 files; array_cosine_distance in DuckDB"
 
 
 @pytest.mark.parametrize("how", ["json", "csv", "parquet"])

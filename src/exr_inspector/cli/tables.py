@@ -347,7 +347,7 @@ def similar_lines(found: pa.Table) -> list[Text]:
         lines += [line, *(Text(f"       {clean(text)}", style="dim") for text in row.get("differs") or ())]
     method = (found.schema.metadata or {}).get(b"method", b"").decode()
     count = "1 file" if found.num_rows == 1 else f"{found.num_rows} files"
-    return [*lines, Text(f"{count}, by {method}" if lines else "no other file to compare with", style="dim")]
+    return [*lines, Text(f"{count}; {method}" if lines else "no other file to compare with", style="dim")]
 
 
 def odd_lines(found: Sequence[OddFrame]) -> list[Text]:

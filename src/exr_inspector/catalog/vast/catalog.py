@@ -157,7 +157,7 @@ class VastCatalog:
         condition = None if where is None else nearest.checked_condition(where)
         top = nearest.RunningTop(checked, k, per_sequence=per_sequence)
         self._connection.retried(lambda _: self._stream_vectors(top, by, condition))
-        return top.result("streamed from the VAST Database")
+        return top.result("vectors streamed from the VAST Database")
 
     def replace_vectors(self, rows: pa.Table) -> None:
         """Set the vectors of files. One transaction."""
