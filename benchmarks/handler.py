@@ -31,8 +31,9 @@ result = handler(ctx, {"data": {"path": "s3://renders/0.exr"}})
 assert result["persistence"]["status"] == "success", result
 """
 WARM = """
-import resource, sys, time
+import time
 from types import SimpleNamespace
+from benchmarks.memory import peak_mb
 from functions.exr_inspector.main import handler, init
 from exr_inspector.catalog.vast import pending
 pending.SECONDS_BEFORE_LOOK = 3600
@@ -42,7 +43,7 @@ handler(ctx, {"data": {"path": "s3://renders/0.exr"}})
 began = time.perf_counter()
 for n in range(1, 200):
     assert handler(ctx, {"data": {"path": f"s3://renders/{n}.exr"}})["inserted"]
-print(199 / (time.perf_counter() - began), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+print(199 / (time.perf_counter() - began), peak_mb())
 import os; os._exit(0)
 """
 

@@ -8,7 +8,6 @@ Each runs in a process of its own on the same catalog, several times; memory is 
 from __future__ import annotations
 
 import argparse
-import re
 import statistics
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.memory import peak_mb
 from exr_inspector import open_catalog
 from exr_inspector.vectors import VERSION
 
@@ -92,11 +92,6 @@ def measure(way: str, path: str) -> None:
             work[way]()
             taken.append(1000 * (time.perf_counter() - began))
         print(statistics.median(taken[1:]), peak_mb() - before)
-
-
-def peak_mb() -> float:
-    """The most memory that this process has had; getrusage would begin with that of its parent."""
-    return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024  # type: ignore[index]
 
 
 def main() -> None:

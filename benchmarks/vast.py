@@ -9,7 +9,6 @@ cost, not what a cluster does. `--scale` ingests so many files and then asks for
 from __future__ import annotations
 
 import argparse
-import resource
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from typing import Any
 import vastdb
 from pydantic import SecretStr
 
+from benchmarks.memory import peak_mb
 from exr_inspector.catalog import Catalog, open_catalog
 from exr_inspector.catalog.vast import pending
 from exr_inspector.ingest import IngestOptions, ingest
@@ -117,9 +117,9 @@ def scale(files: int) -> None:
             began = time.perf_counter()
             work()
             seconds = time.perf_counter() - began
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+            peak = peak_mb()
             rate = f", {files / seconds:,.0f} files/s" if name in ("ingest", "rescan") else ""
-            print(f"{name:<16} {seconds:7.1f} s{rate}, peak memory until here {peak} MB", flush=True)
+            print(f"{name:<16} {seconds:7.1f} s{rate}, peak memory until here {peak:.0f} MB", flush=True)
         catalog.close()
 
 

@@ -15,7 +15,6 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -335,14 +334,15 @@ def test_a_listing_goes_on_behind_the_page_that_came(store, monkeypatch):
 
 
 @pytest.mark.usefixtures("environment")
-def test_objects_are_inspected_like_files(store, capfdbinary):
+def test_objects_are_inspected_like_files(store, capfdbinary, tmp_path, monkeypatch):
     """One by its URI, several by a prefix that is taken for a folder; no file is made anywhere."""
     store.put("show/a.exr", SMALL)
     store.put("show/b.EXR", OTHER)
     store.put("show/below/c.exr", SMALL)
     store.put("show/notes.txt", b"text")
     store.put("showy/d.exr", SMALL)
-    before = set(Path(tempfile.gettempdir()).iterdir())
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
     assert main(["inspect", f"s3://{BUCKET}/show/a.exr", "--json"]) == 0
     assert json.loads(capfdbinary.readouterr().out)["file"]["file_path"] == f"s3://{BUCKET}/show/a.exr"
     assert main(["inspect", f"s3://{BUCKET}/show", "--json"]) == 0
@@ -352,7 +352,7 @@ def test_objects_are_inspected_like_files(store, capfdbinary):
     assert capfdbinary.readouterr().out.count(b"\n") == 3
     assert main(["inspect", f"s3://{BUCKET}/show/missing.exr"]) == 3
     assert b"no object has this name" in capfdbinary.readouterr().err
-    assert set(Path(tempfile.gettempdir()).iterdir()) == before
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("environment")

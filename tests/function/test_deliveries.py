@@ -137,7 +137,7 @@ def test_every_file_arrives_when_the_database_comes_back_in_time(deployed):
     for key in keys:
         deployed.store.put(key, exr_bytes(text("note", key)))
     deployed.store.put("bad.exr", exr_bytes()[:100])
-    with serving(EXR_INSPECTOR_DEADLINE_S="2") as (url, _), ThreadPoolExecutor(8) as pool:
+    with serving(EXR_INSPECTOR_DEADLINE_S="10") as (url, _), ThreadPoolExecutor(8) as pool:
         source = EventSource(url)
         source.before_last = threading.Barrier(len(keys), action=deployed.database.start, timeout=60).wait
         deployed.database.stop()

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unicodedata
@@ -527,6 +528,7 @@ def test_real_files_are_in_the_catalog_as_they_were_inspected(handle, store, cat
 def test_nothing_is_left_on_the_disk(handle, store, tmp_path, monkeypatch):
     """No temporary files."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
     store.put("a.exr", GOOD)
     handle(element("a.exr"))
     assert os.listdir(tmp_path) == []
