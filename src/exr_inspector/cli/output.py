@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import stat
 import sys
 from collections.abc import Iterator
@@ -12,39 +11,18 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import SettingsError
-from ..inspection import timestamp_text
-from ..jsonform import base64_text, json_float
 from .options import Format
+from .text import UNCLEAN_IN_LINES, clean, plain, plain_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-# What can steer a terminal or turn the order of its text round: C0 and C1 controls, line separators, bidi marks. Also
-# surrogates, which stand for bytes of a file name that are no UTF-8.
-_STEERING = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
-_UNCLEAN = re.compile(f"[{_STEERING}\ud800-\udfff]")
-_UNCLEAN_IN_LINES = re.compile(f"(?![\r\n\t])[{_STEERING}]")
-
-
-def clean(text: str, most: int = 0) -> str:
-    """Text in one line that cannot steer a terminal, cut to `most` characters."""
-    text = _UNCLEAN.sub(_named, text)
-    return text if not most or len(text) <= most else text[: most - 1] + "…"
-
-
-def _named(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    if 0xDC80 <= code <= 0xDCFF:
-        code -= 0xDC00
-    return f"\\x{code:02x}" if code < 256 else "�"
 
 
 class _Terminal:
     """stdout where it is a terminal, for JSON and CSV: what could steer it is written as \\uXXXX."""
 
     def write(self, data: bytes) -> None:
-        text = _UNCLEAN_IN_LINES.sub(lambda match: f"\\u{ord(match[0]):04x}", data.decode())
+        text = UNCLEAN_IN_LINES.sub(lambda match: f"\\u{ord(match[0]):04x}", data.decode())
         sys.stdout.buffer.write(text.encode())
 
 
@@ -164,26 +142,3 @@ def _write_csv(table: pa.Table, stream: BinaryIO) -> None:
     writer.writerow(table.column_names)
     for row in _rows(table):
         writer.writerow("" if v is None else v if isinstance(v, str) else plain_text(v) for v in row.values())
-
-
-def plain(value: Any) -> Any:
-    """A database value as strict JSON knows it."""
-    if value is None or isinstance(value, (str, bool, int)):
-        return value
-    if isinstance(value, float):
-        return json_float(value, single=False)
-    if isinstance(value, (bytes, bytearray)):
-        return base64_text(bytes(value))
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if hasattr(value, "astimezone"):
-        return timestamp_text(value)
-    return str(value)
-
-
-def plain_text(value: Any) -> str:
-    """A database value as one piece of text."""
-    shown = plain(value)
-    return shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)

@@ -16,7 +16,7 @@ from ..diff import Difference
 from ..exr import Attribute, split_name
 from ..inspection import Inspection, PartFacts
 from ..jsonform import json_value
-from .output import clean, plain_text
+from .text import clean, plain_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
