@@ -44,7 +44,7 @@ class OddFrame:
 def odd_frames(catalog: Catalog, pattern: str | None = None) -> Iterator[OddFrame]:
     """The frames that stand apart, the oddest of each sequence first, in the order of the sequences' names.
 
-    `pattern` is that of `sequence_reports`. Frames whose vectors are of another version are compared by fields only.
+    `pattern` is that of `sequence_reports`. Frames whose vectors are of another version are left out.
     """
     reports = iter(sequence_reports(catalog, pattern))
     while some := list(islice(reports, _SEQUENCES_AT_ONCE)):

@@ -80,12 +80,7 @@ def similar(
 
     vector = getattr(to, by)
     one_more = catalog.similar(vector, by=by, k=k + 1, where=where, per_sequence=per_sequence)
-    itself = {to.file_path_normalized} | ({to.sequence} - {None} if per_sequence else set())
-    others = [
-        row
-        for row in one_more.to_pylist()
-        if row["file_path_normalized"] not in itself and not (per_sequence and row["sequence"] in itself)
-    ][:k]
+    others = [row for row in one_more.to_pylist() if not _is_itself(row, to, per_sequence)][:k]
     for row in others:
         if explained:
             row["differs"] = differs(vector, row["vector"])
@@ -94,6 +89,11 @@ def similar(
     if explained:
         schema = schema.append(pa.field("differs", pa.list_(pa.string())))
     return pa.Table.from_pylist(others, schema)
+
+
+def _is_itself(row: dict[str, Any], to: Subject, per_sequence: bool) -> bool:
+    is_mate = per_sequence and to.sequence is not None and row["sequence"] == to.sequence
+    return is_mate or row["file_path_normalized"] == to.file_path_normalized
 
 
 def differs(a: Vector | list[float], b: Vector | list[float]) -> list[str]:

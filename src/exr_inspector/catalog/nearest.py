@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import QueryError
+from .schema import vector_dimensions
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -35,8 +36,6 @@ def candidates(k: int) -> int:
 
 def checked_vector(vector: Sequence[float] | npt.NDArray[np.float32], by: By) -> npt.NDArray[np.float32]:
     """The vector as 32-bit floats. Raises QueryError for one of another size, without length, or with NaN."""
-    from .schema import vector_dimensions
-
     size = vector_dimensions()[VECTOR_COLUMNS[by]]
     found = np.asarray(vector, np.float32)
     if found.shape != (size,) or not np.isfinite(found).all() or not found.any():

@@ -335,6 +335,9 @@ def sequence_lines(report: SequenceReport) -> list[Text]:
     return lines
 
 
+_NOTHING_ALIKE = "no other file has vectors to compare with; db reembed renews those of another version"
+
+
 def similar_lines(found: pa.Table) -> list[Text]:
     """One line for each file, then one for each group in which it differs; the last one says how it was searched."""
     lines = []
@@ -347,7 +350,7 @@ def similar_lines(found: pa.Table) -> list[Text]:
         lines += [line, *(Text(f"       {clean(text)}", style="dim") for text in row.get("differs") or ())]
     method = (found.schema.metadata or {}).get(b"method", b"").decode()
     count = "1 file" if found.num_rows == 1 else f"{found.num_rows} files"
-    return [*lines, Text(f"{count}; {method}" if lines else "no other file to compare with", style="dim")]
+    return [*lines, Text(f"{count}; {method}" if lines else _NOTHING_ALIKE, style="dim")]
 
 
 def odd_lines(found: Sequence[OddFrame]) -> list[Text]:
