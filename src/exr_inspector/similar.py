@@ -92,8 +92,10 @@ def similar(
 
 
 def _is_itself(row: dict[str, Any], to: Subject, per_sequence: bool) -> bool:
-    is_mate = per_sequence and to.sequence is not None and row["sequence"] == to.sequence
-    return is_mate or row["file_path_normalized"] == to.file_path_normalized
+    """Whether a row is the subject's, or of its sequence where only one of each counts."""
+    if per_sequence and to.sequence is not None and to.sequence == row["sequence"]:
+        return True
+    return bool(to.file_path_normalized == row["file_path_normalized"])
 
 
 def differs(a: Vector | list[float], b: Vector | list[float]) -> list[str]:
