@@ -375,6 +375,7 @@ def counts() -> dict[str, int]:
         return catalog.status().row_counts
 
 
+@pytest.mark.slow
 def test_workers_give_the_same_rows_as_none(many):
     """In every table, but for the times."""
     assert main(["ingest", str(many), "--catalog", CATALOG, "--workers", "2"]) == 0
@@ -391,6 +392,7 @@ def test_workers_give_the_same_rows_as_none(many):
 
 
 @pytest.mark.parametrize("to", ["group", "parent"])
+@pytest.mark.slow
 def test_an_interrupted_run_ends_soon_and_the_next_one_completes_it(many, to):
     """Ctrl-C reaches all processes of a terminal, kill -INT one: exit code 130, one word, no worker stays."""
     process = started(many)
@@ -415,6 +417,7 @@ def test_ctrl_c_while_workers_start_is_quiet(many):
 
 
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.slow
 def test_a_killed_run_leaves_no_workers_and_the_next_one_completes_it(many, kind):
     """kill -9 on the parent alone."""
     process = started(many)

@@ -194,6 +194,7 @@ def test_an_object_that_keeps_changing_says_so(store, becomes):
         (status(416, "InvalidRange"), SourceError, "source", 2),
     ],
 )
+@pytest.mark.slow
 def test_every_failure_has_its_kind(store, fault, kind, category, requests):
     """What may pass is asked for four times in all, the rest once; what the store wrote is never repeated."""
     uri = store.put("a.exr", SMALL)
@@ -313,6 +314,7 @@ def test_certificates_are_checked_unless_told_otherwise(tmp_path):
         server.shutdown()
 
 
+@pytest.mark.slow
 def test_a_listing_goes_on_behind_the_page_that_came(store, monkeypatch):
     """Each object once, in the order of keys, however often the store fails between pages."""
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "50")

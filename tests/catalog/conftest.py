@@ -35,7 +35,7 @@ def vast_settings(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VAST_DB_REQUEST_TIMEOUT_S", "20")
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=["duckdb", pytest.param("vast", marks=pytest.mark.slow)])
 def new_uri(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
     """URIs of catalogs that do not exist yet."""
     if request.param == "vast":

@@ -326,6 +326,7 @@ def test_what_the_server_raises_is_not_hidden():
         run("SELECT file_id FROM files", None, fetch)
 
 
+@pytest.mark.slow
 def test_a_query_that_needs_more_memory_names_the_setting():
     def fetch(scan):
         for page in range(20):

@@ -168,6 +168,7 @@ def test_an_output_that_cannot_be_is_bad_usage(folder, capfd):
 
 
 @pytest.mark.parametrize("options", [[], ["--table"], ["--json"], ["--jsonl"]])
+@pytest.mark.slow
 def test_hostile_text_never_steers_a_terminal(folder, options):
     """Names of files, parts, channels and attributes, values and types, and the errors that repeat them."""
     name = f"{HOSTILE.replace('/', '')}.exr"

@@ -154,6 +154,7 @@ def test_a_catalog_that_is_not_there_ends_with_3(capfd):
     assert main(["report", "storage", "--catalog", "duckdb:none.duckdb"]) == 3
 
 
+@pytest.mark.slow
 def test_hostile_text_cannot_steer_a_terminal(shots):
     """In the answer for people as in the others."""
     Path("h.exr").write_bytes(w.build(w.part(extra=[w.text("owner", HOSTILE)])).data)

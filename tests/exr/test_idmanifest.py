@@ -366,6 +366,7 @@ def mutate(raw: bytes, steps: list[tuple[int, int, bytes]]) -> bytes:
 @settings(max_examples=1500, deadline=1000)
 @given(payload_steps=mutations, value_steps=mutations | st.just([]), limit=st.sampled_from([0, 1, 400, 1 << 20]))
 @example(payload_steps=[], value_steps=[], limit=1 << 20)
+@pytest.mark.slow
 def test_mutations_give_a_result_or_a_value_error(
     payload_steps: list[tuple[int, int, bytes]], value_steps: list[tuple[int, int, bytes]], limit: int
 ) -> None:

@@ -136,6 +136,7 @@ def when_quiet(database) -> None:
     database.reset_requests()
 
 
+@pytest.mark.slow
 def test_what_a_file_costs(handle, store, database):
     """One GET; seven requests to the database for a new file on a warm handler, four for a known one."""
     for key in ("warm.exr", "a.exr"):
@@ -205,6 +206,7 @@ def test_a_batch_of_many_kinds(handle, store, catalog):
     assert [path.rpartition("/")[2] for path, _ in rows(catalog, CURRENT)] == ["cut.exr", "good.exr"]
 
 
+@pytest.mark.slow
 def test_a_batch_with_one_file_that_cannot_be_read_now_comes_again(handle, store, catalog):
     """The others are stored; when it comes again, nothing changes for them."""
     store.put("a.exr", GOOD)

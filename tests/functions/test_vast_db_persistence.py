@@ -27,6 +27,7 @@ def module(monkeypatch, vast_settings, tmp_path):  # noqa: F811
     return vast_db_persistence
 
 
+@pytest.mark.slow
 def test_the_schema_is_created_from_the_folder_of_the_function(module, tmp_path):
     command = [sys.executable, "-m", "vast_db_persistence", "create-schema"]
     for _ in range(2):

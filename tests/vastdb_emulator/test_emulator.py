@@ -48,6 +48,7 @@ def test_a_signature_covers_the_body(emulator, session):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.slow
 def test_it_runs_by_hand(number):
     """The command prints its URL in one line and ends when it is told to."""
     command = [sys.executable, "-m", "tests.vastdb_emulator", "--bucket", "b", "--version", "5.5.0.0"]

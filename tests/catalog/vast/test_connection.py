@@ -215,6 +215,7 @@ def test_settings_are_one_bundle(monkeypatch):
         vast_connection()
 
 
+@pytest.mark.slow
 def test_no_secret_is_logged_or_told(caplog, capfd):
     """Through failures of every kind, with everything logged that can be."""
     caplog.set_level(logging.DEBUG)

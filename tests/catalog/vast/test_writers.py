@@ -108,6 +108,7 @@ def meet(monkeypatch, emulator, open_vast):
     return persist
 
 
+@pytest.mark.slow
 def test_a_file_stored_by_two_is_left_once_whoever_looks_first(emulator, meet, open_vast):
     a, b = meet([A], [A])
     assert len(stored(emulator, a, "files")) == 2
