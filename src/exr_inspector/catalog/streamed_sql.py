@@ -199,8 +199,7 @@ _COMPARISON = re.compile(r'"?(\w+)"? ?(=|<=|>=|<|>) ?(.+)', re.DOTALL)
 _IN_LIST = re.compile(r'"?(\w+)"? IN \((.+)\)', re.DOTALL)
 _TEXT = re.compile(r"'((?:[^']|'')*)'")
 _TEXTS = re.compile(r"'(?:[^']|'')*'(?:, '(?:[^']|'')*')*")
-# What DuckDB makes of LIKE 'x%', and DuckDB 2 of GLOB 'x*' and starts_with: from 'x' on, to before the first text after
-# all of these.
+# What DuckDB makes of LIKE 'x%', and DuckDB 2 of GLOB 'x*' and starts_with: a range from 'x' to what follows them all.
 _BEGINNING = re.compile(r"\(?(\w+) ?>= ?('(?:[^']|'')+')\)? AND \(?\1 ?< ?('(?:[^']|'')+')\)?")
 _INTEGER = re.compile(r"-?\d{1,19}")
 _TIMESTAMP = re.compile(r"'(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?)'::TIMESTAMP")
