@@ -119,7 +119,7 @@ def test_a_malformed_file_is_done_and_a_dead_database_comes_again(deployed):
     deployed.store.put("good.exr", exr_bytes())
     with serving() as (url, _):
         assert send(url, to_binary_event(element("bad.exr"))).status_code == 204
-    with serving(VAST_DB_ENDPOINT="http://127.0.0.1:9", EXR_INSPECTOR_DEADLINE_S="8") as (url, _):
+    with serving(VAST_DB_ENDPOINT="http://127.0.0.1:9") as (url, _):
         answer = send(url, to_binary_event(element("good.exr")))
         assert answer.status_code == 500
         assert "127.0.0.1:9" in answer.text
@@ -131,7 +131,7 @@ def test_events_are_delivered_until_the_database_is_back(deployed):
     deployed.store.put("good.exr", exr_bytes())
     deployed.store.put("bad.exr", exr_bytes()[:100])
     answers = {"good.exr": [], "bad.exr": []}
-    with serving(EXR_INSPECTOR_DEADLINE_S="6") as (url, _):
+    with serving() as (url, _):
         deployed.database.stop()
         for _attempt in range(3):
             answers["good.exr"].append(send(url, to_binary_event(element("good.exr"))).status_code)
