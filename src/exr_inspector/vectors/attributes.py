@@ -145,6 +145,8 @@ def _text_tokens(kind: Kind, text: str) -> tuple[list[Token], tuple[Token, ...]]
 
 def _as_number(text: str) -> float | None:
     """The number that a text is; V-Ray, Cycles and Unreal write all of theirs as text."""
+    if not (text[0].isdecimal() or text[0] in "+-."):  # failing costs more than looking
+        return None
     try:
         return int(text)
     except ValueError:
@@ -208,7 +210,11 @@ def _flat(value: Any) -> list[Any]:
 
 
 def _origin_tokens(text: str, trust: float) -> tuple[Token, ...]:
-    return _tokens_of_words(_FRAME_OPTION.sub(" ", _FRAME_IN_PATH.sub("", text)).lower(), trust)
+    if "." in text:
+        text = _FRAME_IN_PATH.sub("", text)
+    if "-" in text:
+        text = _FRAME_OPTION.sub(" ", text)
+    return _tokens_of_words(text.lower(), trust)
 
 
 @lru_cache(maxsize=8192)

@@ -23,6 +23,7 @@ VERSION = 2  # stored beside every vector; one that changes anything below, or a
 UNIT = 64  # the whole number that stands for a weight of 1
 _FIVE = Struct("<5H")
 _PLACES = 4  # of a token; every group has a multiple of these dimensions
+_SIGNS = [tuple([1 if signs & bit else -1 for bit in (1, 2, 4, 8)]) for signs in range(16)]
 
 
 class Group(NamedTuple):
@@ -120,8 +121,8 @@ class Codes:
             start + 2 * quarter + c % quarter,
             start + 3 * quarter + d % quarter,
         )
-        plus, minus = token.weight, -token.weight
-        return places, tuple([plus if signs & bit else minus for bit in (1, 2, 4, 8)])
+        weight = token.weight
+        return places, tuple([sign * weight for sign in _SIGNS[signs & 15]])
 
     def sums(self, numbers: Sequence[int]) -> Sums:
         """The sum of the codes of the tokens with these numbers; one that occurs twice counts twice."""
@@ -133,4 +134,5 @@ class Codes:
         """The vector that a sum makes."""
         grounded = sums + self._ground
         scale = np.sqrt(self._shares / np.add.reduceat(grounded * grounded, self._starts))
-        return (grounded * scale[self._group_of_dimension]).astype(np.float32)
+        grounded *= scale.take(self._group_of_dimension)
+        return grounded.astype(np.float32)

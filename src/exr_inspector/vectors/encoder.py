@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from itertools import chain
 from typing import Any, NamedTuple, TypeVar, cast
 
 from ..exr import Attribute
@@ -53,7 +52,7 @@ class Encoder:
         # By identity, as the reader shares the Attribute objects of equal attributes: hashing bytes costs more than
         # all the rest. The entry keeps the object alive, so its id cannot come to mean another one.
         self._attributes: dict[int, tuple[Attribute, Trait | None]] = {}
-        self._by_name: dict[tuple[str, str], Trait | None] = {}  # of attributes whose value does not count
+        self._by_name: dict[str, tuple[str, Trait | None]] = {}  # of attributes whose value does not count
         self._traits: dict[AttributeTokens, Trait] = {}  # never emptied: a trait's identity is its meaning
         self._outlines: dict[tuple[tuple[PartShape, ...], tuple[PartChannels, ...]], _Outline] = {}
         self._vectors: dict[tuple[_Outline, frozenset[Trait]], Vector] = {}
@@ -65,15 +64,15 @@ class Encoder:
 
     def traits(self, attributes: Iterable[Attribute]) -> set[Trait]:
         """The traits of these attributes; of those that say nothing there is none."""
-        known, by_name = self._attributes, self._by_name
+        known, by_name = self._attributes.get, self._by_name.get
         found = set()
         for attribute in attributes:
-            entry = known.get(id(attribute))
-            if entry is not None and entry[0] is attribute:
+            if (entry := known(id(attribute))) is not None and entry[0] is attribute:
                 found.add(entry[1])
+            elif (named := by_name(attribute.attr_name)) is not None and named[0] == attribute.attr_type:
+                found.add(named[1])
             else:
-                name = attribute.attr_name, attribute.attr_type
-                found.add(by_name[name] if name in by_name else self._trait(attribute))
+                found.add(self._trait(attribute))
         found.discard(None)
         return cast("set[Trait]", found)
 
@@ -81,7 +80,7 @@ class Encoder:
         kind = kind_of(attribute.attr_name, attribute.attr_type)
         if kind is None or not kind.value_counts:
             trait = self._said(kind, None)
-            _remember(self._by_name, (attribute.attr_name, attribute.attr_type), trait, _MOST_ATTRIBUTES)
+            _remember(self._by_name, attribute.attr_name, (attribute.attr_type, trait), _MOST_ATTRIBUTES)
             return trait
         trait = self._said(kind, value_of(attribute))
         if len(attribute.raw) <= _KEPT_ATTRIBUTE_BYTES:
@@ -110,9 +109,14 @@ class Encoder:
         key = outline, features.traits
         vector = self._vectors.get(key)
         if vector is None:
-            once = set().union(*[trait.once for trait in features.traits])
-            counted = chain.from_iterable([trait.counted for trait in features.traits])
-            vector = _frozen(self._metadata.vector(self._metadata.sums([*once, *counted]) + outline.sums))
+            once: set[int] = set()
+            counted: list[int] = []
+            for trait in features.traits:
+                once.update(trait.once)
+                if trait.counted:
+                    counted += trait.counted
+            counted += once
+            vector = _frozen(self._metadata.vector(self._metadata.sums(counted) + outline.sums))
             _remember(self._vectors, key, vector, _MOST_HEADERS)
         return Embedding(vector, outline.channels)
 
