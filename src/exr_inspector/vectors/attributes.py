@@ -10,6 +10,8 @@ import re
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from ..exr import Attribute
+from ..jsonform import json_value
 from . import words
 from .codes import UNIT, Token
 
@@ -103,6 +105,13 @@ def _setting_weight(vocabulary: frozenset[str], prefix: str) -> float:
     if not words.SETTINGS.isdisjoint(vocabulary):
         return 1.0
     return _FAMILY_SETTING if prefix in words.FAMILIES else _UNKNOWN_SETTING
+
+
+def value_of(attribute: Attribute) -> Any:
+    """The value of an attribute in its JSON form, as a catalog keeps it; None where it is too long to count."""
+    if attribute.size_bytes > LONGEST_VALUE:
+        return None
+    return json_value(attribute.attr_type, attribute.value)
 
 
 def tokens_of(kind: Kind, value: Any) -> AttributeTokens:

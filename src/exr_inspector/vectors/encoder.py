@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar, cast
 
 from ..exr import Attribute
-from .attributes import AttributeTokens, Kind, kind_of, tokens_of
+from .attributes import AttributeTokens, Kind, kind_of, tokens_of, value_of
 from .codes import CHANNEL_GROUPS, METADATA_GROUPS, Codes, Sums, Vector
-from .features import Features, value_of
 from .parts import PartChannels, PartShape, layer_tokens, structure_tokens
 
 _MOST_TOKENS = 50_000
@@ -30,6 +30,15 @@ class Trait:
 
     def __init__(self, once: tuple[int, ...], counted: tuple[int, ...]) -> None:
         self.once, self.counted = once, counted
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What counts of one file: how its parts are stored, their channels, and its attributes, each once."""
+
+    shapes: tuple[PartShape, ...]
+    channels: tuple[PartChannels, ...]
+    traits: frozenset[Trait]
 
 
 class _Outline:

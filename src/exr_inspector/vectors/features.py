@@ -8,34 +8,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
-from ..exr import Attribute, Channel
-from ..jsonform import json_value
+from ..exr import Channel
 from .attributes import LONGEST_VALUE
+from .encoder import Encoder, Features, Trait
 from .parts import PartChannels, PartShape
 
 if TYPE_CHECKING:
     from ..inspection import Inspection, PartFacts
-    from .encoder import Encoder, Trait
 
 Row = Mapping[str, Any]
 _SHAPE = PartShape._fields[:-1]  # all but the window are columns
 _WINDOW = ("data_window", "display_window")
 _facts_shape, _facts_windows = attrgetter(*_SHAPE), attrgetter(*_WINDOW)
 _row_shape, _row_windows = itemgetter(*_SHAPE), itemgetter(*_WINDOW)
-
-
-@dataclass(frozen=True, slots=True)
-class Features:
-    """What counts of one file: how its parts are stored, their channels, and its attributes, each once."""
-
-    shapes: tuple[PartShape, ...]
-    channels: tuple[PartChannels, ...]
-    traits: frozenset[Trait]
 
 
 def of_inspection(inspection: Inspection, encoder: Encoder) -> Features:
@@ -77,13 +66,6 @@ def of_rows(parts: Iterable[Row], channels: Iterable[Row], attributes: Iterable[
         ),
         frozenset(traits - {None}),  # type: ignore[arg-type]
     )
-
-
-def value_of(attribute: Attribute) -> Any:
-    """The value of an attribute in its JSON form, as a catalog keeps it; None where it is too long to count."""
-    if attribute.size_bytes > LONGEST_VALUE:
-        return None
-    return json_value(attribute.attr_type, attribute.value)
 
 
 def _row_value(row: Row) -> Any:
