@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import chain, repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -87,14 +87,19 @@ def from_inspections(
     for inspection in inspections:
         first.setdefault(inspection.file.file_id, inspection)
     once = list(first.values())
-    tables = {table: batch_schema(table).empty_table() for table in CHILD_TABLES}
-    tables |= {
+    tables = {
+        **_empty_tables(),
         "files": _files(inspections, vectors),
         "parts": _parts(once),
         "channels": _channels(once),
         "attributes": _attributes(once, cell_limit),
     }
     return RowBatch(tables)
+
+
+@cache
+def _empty_tables() -> dict[str, pa.Table]:
+    return {table: batch_schema(table).empty_table() for table in CHILD_TABLES}
 
 
 def from_embeddable(

@@ -6,6 +6,8 @@ windows and tiles that no 32 bits hold. Timestamps hold UTC without a zone: VAST
 
 from __future__ import annotations
 
+from functools import cache
+
 import pyarrow as pa
 
 VERSION = 1  # of these tables; the `schema_version` of an inspection is that of its JSON form
@@ -205,6 +207,7 @@ PRIMARY_KEYS: dict[str, tuple[str, ...]] = {
 }
 
 
+@cache
 def batch_schema(table: str) -> pa.Schema:
     """The columns of a table that come from inspections: all but those which are set at persist."""
     schema = TABLES[table]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from datetime import datetime, timezone
 from functools import cached_property
 from operator import eq, ge, gt, le, lt
@@ -37,6 +38,13 @@ _NAMES, _NAMES_BYTES = 2000, 2 << 20  # of the values that one select looks for:
 _ROWS_PER_PAGE = 64 * 1024
 
 
+class _KnownTable(TableMetadata):  # type: ignore[misc]
+    """What the SDK copies for each use of a table: deeply, which costs more than the rows of a small file."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _KnownTable:
+        return copy(self)
+
+
 class Tables:
     """The tables in one schema of a bucket. Any thread may use it."""
 
@@ -48,7 +56,7 @@ class Tables:
     def _metadata(self) -> dict[str, TableMetadata]:
         """What the SDK would ask the server for at each use: it is known."""
         return {
-            table: TableMetadata(vastdb.TableRef(self.bucket, self.schema, table), columns, vastdb.TableType.Regular)
+            table: _KnownTable(vastdb.TableRef(self.bucket, self.schema, table), columns, vastdb.TableType.Regular)
             for table, columns in TABLES.items()
         }
 
@@ -161,8 +169,9 @@ class Rows:
 
     def insert(self, table: str, rows: pa.Table) -> None:
         """Add rows; columns that they lack are null."""
+        given = dict(zip(rows.column_names, rows.columns, strict=True))
         columns = [
-            rows[column.name] if column.name in rows.column_names else pa.nulls(rows.num_rows, column.type)
+            given[column.name] if column.name in given else pa.nulls(rows.num_rows, column.type)
             for column in TABLES[table]
         ]
         for batch in pa.Table.from_arrays(columns, schema=TABLES[table]).combine_chunks().to_batches():
