@@ -352,6 +352,11 @@ def test_local_files_of_events_need_a_root(handle, path, monkeypatch, tmp_path):
         assert handle({"data": {"path": elsewhere}})["category"] == "not_allowed"
 
 
+def test_a_log_is_not_filled_by_a_name(handle, caplog):
+    handle({"data": {"path": "x" * 1_000_000 + ".exr"}})
+    assert max(len(record.getMessage()) for record in caplog.records) < 10_000
+
+
 def test_one_line_for_each_file(handle, store, tmp_path, caplog):
     """At INFO, key=value, whatever is in a name; an error has one more, at its own level."""
     caplog.set_level(logging.INFO)

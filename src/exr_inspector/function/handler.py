@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 # What the database may still need when the object store has used up its part of the time.
 _SHARE_FOR_READING = 0.5
+_LONGEST_LOGGED = 4096  # characters: as long as a path may be
 
 _catalogs = Catalogs()  # for all threads of this process
 
@@ -156,10 +157,12 @@ def _pairs(line: dict[str, Any]) -> str:
 
 
 def _quoted(value: Any) -> str:
-    """A value on one line: what could end it, or steer a terminal, is escaped."""
+    """A value on one line: what could end it, or steer a terminal, is escaped; what is longer than a path is cut."""
     if isinstance(value, bool):
         return str(value).lower()
     words = str(value)
+    if len(words) > _LONGEST_LOGGED:
+        words = f"{words[:_LONGEST_LOGGED]} and {len(words) - _LONGEST_LOGGED} characters more"
     plain = words.isascii() and words.isprintable() and not set(words) & {" ", '"', "="}
     return words if plain else json.dumps(words)
 
