@@ -419,3 +419,10 @@ def test_the_client_is_imported_when_an_object_is_read(tmp_path):
     code = f"import sys, exr_inspector; exr_inspector.inspect({os.fspath(path)!r}); print('obstore' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"])
+def test_an_endpoint_of_the_environment_never_meets_keys_from_elsewhere(store, monkeypatch, name):
+    store.put("a.exr", SMALL)
+    monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert ObjectSource(f"s3://{BUCKET}/a.exr", store.access).size_bytes == len(SMALL)

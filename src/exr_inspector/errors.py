@@ -112,6 +112,10 @@ class SourceDeniedError(SourceError):
     code = "denied"
     lasting = False
 
+    def __init__(self, place: str, reason: str, *, may_hide: bool = False) -> None:
+        super().__init__(place, reason)
+        self.may_hide = may_hide  # that nothing is there: some stores tell only those who may list
+
 
 class SourceRefusedError(SourceError):
     """The place lies outside of what may be read from here."""

@@ -109,7 +109,7 @@ class ObjectSource:
     def _get(self, start: int, end: int, tag: str | None) -> tuple[Any, bytes]:
         import obstore
 
-        options: Any = {"range": (start, end)} | ({"if_match": tag} if tag else {})
+        options: Any = {"range": (start, end)} | ({"if_match": tag} if tag and not tag.startswith("W/") else {})
 
         def request() -> tuple[Any, bytes]:
             self.requests += 1
@@ -219,15 +219,29 @@ def _store(access: S3Access, bucket: str) -> S3Store:
             "expires_at": None,
         }
     if access.endpoint or not access.ambient:
-        keys["endpoint"] = access.place
-    return S3Store(
-        bucket,
-        region=access.region,
-        virtual_hosted_style_request=not access.path_style,
-        client_options=_client_options(access),
-        retry_config={"max_retries": 0},
-        **keys,
-    )
+        # Under this name, as the client would prefer an AWS_ENDPOINT_URL_S3 of the environment to its `endpoint`.
+        keys["aws_endpoint_url_s3"] = access.place
+    options = _client_options(access)
+    try:
+        return S3Store(
+            bucket,
+            region=access.region,
+            virtual_hosted_style_request=not access.path_style,
+            client_options=options,
+            retry_config={"max_retries": 0},
+            **keys,
+        )
+    except BaseException as problem:
+        if not isinstance(problem, Exception) and not _is_panic(problem):
+            raise
+        raise SettingsError(
+            "the object store cannot be set up as S3_… or AWS_… say; check endpoint, keys and certificates"
+        ) from None
+
+
+def _is_panic(problem: BaseException) -> bool:
+    """Whether it is what the client raises for settings that it did not expect: no Exception."""
+    return type(problem).__name__ == "PanicException"
 
 
 def _client_options(access: S3Access) -> Any:
@@ -257,6 +271,10 @@ def _repeated(request: Callable[[], T], place: str, access: S3Access) -> T:
             return request()
         except Exception as problem:
             translated = _translated(problem, place, access)
+        except BaseException as problem:
+            if not _is_panic(problem):
+                raise
+            translated = SourceError(place, f"cannot be asked for at {access.place}; check the settings of the store")
         wait = pause * random.uniform(0.5, 1.0)  # noqa: S311 (spreads retries)
         can_help = isinstance(translated, SourceConnectionError) and attempt < RETRIES
         if not can_help or seconds_left() < wait + access.request_timeout_s:
@@ -278,7 +296,7 @@ def _translated(problem: Exception, place: str, access: S3Access) -> SourceError
         return SourceNotFoundError(place, "no such bucket" if code == "NoSuchBucket" else "no such object")
     if name in ("PermissionDeniedError", "UnauthenticatedError") or code in _BAD_KEYS:
         way_out = "check its keys and what they may read" if access.access_key.get_secret_value() else "no keys are set"
-        return SourceDeniedError(place, f"{store} refuses ({code}); {way_out}")
+        return SourceDeniedError(place, f"{store} refuses ({code}); {way_out}", may_hide=code == "AccessDenied")
     if name == "PreconditionError":
         return SourceChangedError(place, "it was replaced while it was read")
     if status == 416:

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -68,7 +69,7 @@ class FunctionSettings(BaseSettings):
 class VastSettings(BaseSettings):
     """Where the VAST Database is; each field is the environment variable VAST_DB_ and its name in capitals."""
 
-    model_config = SettingsConfigDict(env_prefix="VAST_DB_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="VAST_DB_", extra="ignore", str_strip_whitespace=True)
 
     endpoint: str = Field("", description="URL of the VAST Database, as http://vip-pool.cluster.example.com.")
     access_key: SecretStr = Field(SecretStr(""), description="Access key of the database.")
@@ -148,7 +149,7 @@ class S3Settings(BaseSettings):
     Without endpoint and keys here, those of AWS_… are taken; those of one family never meet those of the other.
     """
 
-    model_config = SettingsConfigDict(env_prefix="S3_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="S3_", extra="ignore", str_strip_whitespace=True)
 
     endpoint: str = Field("", description="URL of the object store, as https://store.example:9000; empty is AWS.")
     access_key: SecretStr = Field(SecretStr(""), description="Access key of the store; without keys nothing is signed.")
@@ -178,10 +179,7 @@ class S3Access:
 
     def __post_init__(self) -> None:
         """Raises SettingsError, which repeats neither endpoint nor keys."""
-        scheme, mark, rest = self.endpoint.partition("://")
-        if self.endpoint and (
-            not mark or scheme.lower() not in ("http", "https") or not rest.strip("/") or "@" in rest
-        ):
+        if self.endpoint and not _is_url(self.endpoint):
             raise SettingsError(
                 "the endpoint of an object store is a URL such as https://store.example:9000, without user or password"
             )
@@ -192,6 +190,23 @@ class S3Access:
     def place(self) -> str:
         """The endpoint, for people."""
         return self.endpoint or f"https://s3.{self.region}.amazonaws.com"
+
+
+def _is_url(text: str) -> bool:
+    """Whether it is a URL of a server, without user, that a client can be made for."""
+    try:
+        parts = urlsplit(text)
+        return (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and parts.port != 0
+            and "@" not in text
+            and text.isascii()
+            and text.isprintable()
+            and " " not in text
+        )
+    except ValueError:  # the port, or brackets
+        return False
 
 
 # What tells that AWS gives keys to this process.
@@ -207,7 +222,7 @@ def s3_access() -> S3Access:
     values = resolved(S3Settings)
     if values.endpoint or values.access_key.get_secret_value() or values.secret_key.get_secret_value():
         return s3_access_to(values.endpoint, values.access_key, values.secret_key, values.region)
-    aws = os.environ.get
+    aws = _variable
     store = s3_access_to(
         aws("AWS_ENDPOINT_URL_S3") or aws("AWS_ENDPOINT_URL", ""),
         SecretStr(aws("AWS_ACCESS_KEY_ID", "")),
@@ -219,6 +234,10 @@ def s3_access() -> S3Access:
         session_token=SecretStr(aws("AWS_SESSION_TOKEN", "")),
         ambient=not aws("AWS_ACCESS_KEY_ID") and any(map(aws, _AMBIENT)),
     )
+
+
+def _variable(name: str, otherwise: str = "") -> str:
+    return os.environ.get(name, otherwise).strip()
 
 
 def s3_access_to(endpoint: str, access_key: SecretStr, secret_key: SecretStr, region: str = "") -> S3Access:

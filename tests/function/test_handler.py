@@ -12,7 +12,9 @@ import tempfile
 import threading
 import time
 import unicodedata
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,7 +25,7 @@ from exr_inspector.function import look
 from tests import corpus
 from tests.s3_server import BUCKET, status
 
-from .conftest import BROKEN, CUT, GOOD, OTHER, Context, element
+from .conftest import BROKEN, CUT, DATABASE, GOOD, OTHER, Context, element
 from .test_events import JSON
 from .vast_event import VastEventList
 
@@ -240,6 +242,95 @@ def test_removed_objects_are_marked_deleted(handle, store, catalog):
     assert handle(element("a.exr", "ObjectRemoved:Delete"))["message"] == "removed; marked deleted"
 
 
+def test_another_object_does_not_hide_a_removed_one(handle, store, catalog):
+    """Not even one that the same text names when it is read as encoded."""
+    for key in ("a b.exr", "a+b.exr"):
+        store.put(key, GOOD)
+        handle({"data": {"path": f"s3://{BUCKET}/{key}"}})
+    store.delete("a+b.exr")
+    assert handle(element("a+b.exr", "ObjectRemoved:Delete"))["status"] == "success"
+    assert [path for path, _ in rows(catalog, CURRENT)] == [f"s3://{BUCKET}/a b.exr"]
+
+
+@pytest.mark.parametrize("code", ["InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed"])
+def test_wrong_keys_remove_nothing(handle, store, catalog, code):
+    store.put("a.exr", GOOD)
+    handle(element("a.exr"))
+    store.fault = status(403, code)
+    assert handle(element("a.exr", "ObjectRemoved:Delete"))["category"] == "authentication"
+    assert len(rows(catalog, CURRENT)) == 1
+
+
+@pytest.mark.parametrize("problem", [RuntimeError("ours"), MemoryError()])
+def test_a_fault_of_ours_says_nothing_of_the_file(handle, store, catalog, monkeypatch, problem):
+    """Its rows stay as they are; what more memory would mend comes again."""
+    store.put("a.exr", GOOD)
+    handle(element("a.exr"))
+
+    def fail(*_args, **_options):
+        raise problem
+
+    with monkeypatch.context() as broken:
+        broken.setattr(look, "inspect", fail)
+        if isinstance(problem, MemoryError):
+            with pytest.raises(RedeliveryError):
+                handle(element("a.exr"))
+        else:
+            assert handle(element("a.exr"))["category"] == "internal"
+    assert len(rows(catalog, CURRENT)) == 1
+    assert rows(catalog, "SELECT * FROM ingest_errors") == []
+
+
+def test_an_event_whose_time_is_used_up_is_no_fault_of_ours(handle, store, tmp_path, monkeypatch):
+    monkeypatch.setenv("EXR_INSPECTOR_CATALOG", f"duckdb:{tmp_path}/c.duckdb")
+    monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "1")
+    store.put("a.exr", GOOD)
+
+    def slowly(*args, **options):
+        time.sleep(1.1)
+        return inspect(*args, **options)
+
+    monkeypatch.setattr(look, "inspect", slowly)
+    result = handle({"data": {"path": f"s3://{BUCKET}/a.exr"}})
+    assert result["persistence"].get("category") != "internal"
+
+
+def test_a_span_that_fails_is_no_failure(store, catalog):
+    """Neither one that cannot end, nor one that swallows what went wrong."""
+
+    class Broken(Context):
+        @contextmanager
+        def start_as_current_span(self, name):
+            try:
+                yield SimpleNamespace(set_attribute=lambda *_: None)
+            except Exception:
+                return
+            raise ValueError("not ended")
+
+    store.put("a.exr", GOOD)
+    assert function.handle(Broken(), element("a.exr"))["status"] == "success"
+    store.fault = status(503)
+    with pytest.raises(RedeliveryError):
+        function.handle(Broken(), element("a.exr"))
+
+
+def test_keys_that_end_in_a_line_break_are_good(handle, store, database, monkeypatch):
+    """As mounted secrets often do; what is no key at all is not repeated."""
+    store.put("a.exr", GOOD)
+    monkeypatch.setenv("VAST_DB_ACCESS_KEY", f"{DATABASE['access_key']}\n")
+    assert handle({"data": {"path": f"s3://{BUCKET}/a.exr"}})["inserted"]
+    monkeypatch.setenv("VAST_DB_ACCESS_KEY", "k\ney")
+    result = handle({"data": {"path": f"s3://{BUCKET}/a.exr"}})
+    assert result["persistence"]["status"] == "error"
+    assert "AWS4" not in json.dumps(result)
+
+
+@pytest.mark.parametrize("endpoint", ["http://a b", "https://host:99999", "http://:9000", "http://["])
+def test_an_endpoint_that_is_none_is_told(handle, monkeypatch, endpoint):
+    monkeypatch.setenv("S3_ENDPOINT", endpoint)
+    assert handle({"data": {"path": f"s3://{BUCKET}/a.exr"}})["category"] == "settings"
+
+
 def test_keys_that_are_spelled_in_another_way_are_found(handle, store, catalog):
     """The place that has something is the one that is stored, whether or not events encode keys."""
     store.put("a b+c.exr", GOOD)
@@ -310,7 +401,11 @@ def test_no_exception_leaves_a_direct_call(handle, path, monkeypatch, caplog, pr
     for event in ({"data": {"path": path}}, [{"data": {"path": path}}]):
         result = handle(event)
         result = result[0] if isinstance(result, list) else result
-        assert (result["status"], result["category"], result["retryable"]) == ("error", "internal", False)
+        assert (result["status"], result["category"], result["retryable"]) == (
+            "error",
+            "internal",
+            isinstance(problem, MemoryError),
+        )
         assert result["error"] == f"internal error ({type(problem).__name__}); the log has the traceback"
     caplog.clear()
 

@@ -33,12 +33,15 @@ def serve(
     ] = None,
 ) -> None:
     """Receive CloudEvents over HTTP, as the platform's runtime does."""
+    import os
+
     from ..function.context import context_of
     from ..function.runtime import make_app, run
 
     ctx = context_of(config)
     _log_to_stderr()
-    run(make_app(ctx, token=token), host=host, port=port)
+    # after the file, whose `envs:` may hold it
+    run(make_app(ctx, token=token or os.environ.get("EXR_INSPECTOR_TOKEN")), host=host, port=port)
 
 
 def _log_to_stderr() -> None:
@@ -140,7 +143,9 @@ def _post(url: str, event: Mapping[str, Any], token: str | None) -> Any:
     request = urllib.request.Request(url, body, headers)  # noqa: S310 (checked above)
     try:
         with urllib.request.urlopen(request, timeout=300) as answer:  # noqa: S310
-            return json.load(answer)
+            text = answer.read()
+            taken = {"status": "accepted", "message": f"answered {answer.status}, without a result"}
+            return json.loads(text) if text.strip() else taken
     except urllib.error.HTTPError as problem:
         text = problem.read(1 << 20).decode("utf-8", "replace")
         try:

@@ -55,7 +55,7 @@ class Catalogs:
                 self._open.move_to_end(target)
                 return catalog
         # One thread opens it, and the others wait, but none beyond its time.
-        if not opening.acquire(timeout=min(seconds_left(), threading.TIMEOUT_MAX)):
+        if not opening.acquire(timeout=min(max(seconds_left(), 0), threading.TIMEOUT_MAX)):
             raise CatalogConnectionError(f"{target.uri}: other threads are still opening it")
         try:
             with self._lock:

@@ -133,7 +133,7 @@ def _configured_store(_environment: object, secrets: Secrets) -> S3Access:
 def _from_secrets(secrets: Secrets, names: Mapping[str, tuple[str, ...]], what: str) -> dict[str, str]:
     """The entries of the one secret that has them. Raises SettingsError for several, and for half of one."""
     wanted = function_settings().secret
-    if wanted and secrets and wanted not in dict(secrets):
+    if wanted and wanted not in dict(secrets):
         raise SettingsError(f"no secret is attached under the name in EXR_INSPECTOR_SECRET; there are {len(secrets)}")
     candidates: dict[str, dict[str, str]] = {}
     for name, entries in secrets:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from ..errors import (
 )
 from ..exr import Limits
 from ..inspector import inspect
-from ..sources import open_source
+from ..sources import ByteSource, open_source
 from .events import Kind
 from .outcome import Outcome
 
@@ -55,20 +56,23 @@ class Looker:
             for group in groups.values():
                 self._look_once(group)
             return
+        # Where the time is not enough for all, each delivery has others first, and in the end all are done.
+        order = random.sample(list(groups.values()), len(groups))
         with ThreadPoolExecutor(min(_AT_ONCE, len(groups))) as threads:
             # each in a copy of this thread's context: the time limit, and the span
-            running = [threads.submit(copy_context().run, self._look_once, group) for group in groups.values()]
+            running = [threads.submit(copy_context().run, self._look_once, group) for group in order]
             for each in running:
                 each.result()
 
     def _look_once(self, group: Sequence[Outcome]) -> None:
         first, began = group[0], time.monotonic()
-        removal = next((each for each in group if each.event.kind is Kind.REMOVED), None)
         try:
-            self._inspect_one_of(first)
-        except (SourceNotFoundError, SourceDeniedError) as problem:
-            # Where the store refuses to say what is there, the event is believed.
-            first.failure, first.is_gone = (None, True) if removal else (problem, False)
+            places = first.event.places
+            if any(each.event.kind is Kind.REMOVED for each in group):
+                first.gone = tuple(place for place in places if self._is_gone(place))
+                places = tuple(place for place in places if place not in first.gone)
+            if places:
+                self._inspect_one_of(first, places)
         except ExrFormatError as problem:
             if problem.code == "not_exr" and not first.place.lower().endswith(EXTENSION):
                 first.skipped = problem.message
@@ -78,12 +82,22 @@ class Looker:
             first.failure = problem
         first.duration_s = time.monotonic() - began
         for other in group[1:]:
-            for name in ("place", "inspection", "failure", "size_bytes", "mtime", "is_gone", "skipped", "duration_s"):
+            for name in ("place", "inspection", "failure", "size_bytes", "mtime", "gone", "skipped", "duration_s"):
                 setattr(other, name, getattr(first, name))
 
-    def _inspect_one_of(self, outcome: Outcome) -> None:
-        """The first of the event's places where something is."""
-        *others, last = outcome.event.places
+    def _is_gone(self, place: str) -> bool:
+        """Whether nothing is there. Where the store may not say that to us, the event is believed."""
+        try:
+            self._open(place).close()
+        except SourceNotFoundError:
+            return True
+        except SourceDeniedError as problem:
+            return problem.may_hide
+        return False
+
+    def _inspect_one_of(self, outcome: Outcome, places: Sequence[str]) -> None:
+        """The first of the places where something is."""
+        *others, last = places
         for place in others:
             try:
                 return self._inspect(outcome, place)
@@ -93,12 +107,8 @@ class Looker:
 
     def _inspect(self, outcome: Outcome, place: str) -> None:
         outcome.place = place
-        is_object = place[:5].lower() == "s3://"
-        if not is_object:
-            self._refuse_elsewhere(place)
-        s3 = self._store() if is_object else None
         for attempt in range(_TRIES):
-            source = open_source(place, s3)
+            source = self._open(place)
             outcome.size_bytes, outcome.mtime = source.size_bytes, source.mtime
             try:
                 outcome.inspection = inspect(source, limits=self._limits)
@@ -106,6 +116,12 @@ class Looker:
             except SourceChangedError:
                 if attempt == _TRIES - 1:
                     raise
+
+    def _open(self, place: str) -> ByteSource:
+        if place[:5].lower() == "s3://":
+            return open_source(place, self._store())
+        self._refuse_elsewhere(place)
+        return open_source(place)
 
     def _refuse_elsewhere(self, place: str) -> None:
         if not self._roots:

@@ -31,7 +31,7 @@ class Outcome:
     failure: Exception | None = None
     size_bytes: int | None = None  # of a file that could not be inspected
     mtime: datetime | None = None
-    is_gone: bool = False  # it was removed
+    gone: tuple[str, ...] = ()  # the places of a removed file at which nothing is
     skipped: str = ""  # why nothing was done
     persistence: Persistence = field(default_factory=Persistence)
     duration_s: float = 0.0
@@ -69,7 +69,7 @@ def category(problem: Exception) -> str:
 
 def is_retryable(problem: Exception | None) -> bool:
     """Whether the same can succeed another time."""
-    return isinstance(problem, ExrInspectorError) and problem.retryable
+    return isinstance(problem, MemoryError) or (isinstance(problem, ExrInspectorError) and problem.retryable)
 
 
 def text(problem: Exception) -> str:

@@ -22,7 +22,7 @@ def persist(catalogs: Catalogs, target: Target | None, outcomes: Sequence[Outcom
 
     All files that could be inspected are one transaction, all unreadable ones another, all that are gone a third.
     """
-    concerned = [each for each in outcomes if each.inspection is not None or each.is_gone or _is_lasting(each)]
+    concerned = [each for each in outcomes if each.inspection is not None or each.gone or _is_lasting(each)]
     if not concerned:
         return
     if target is None:
@@ -34,7 +34,7 @@ def persist(catalogs: Catalogs, target: Target | None, outcomes: Sequence[Outcom
         with catalogs.use(target) as catalog:
             _step(catalog, [each for each in concerned if each.inspection is not None], _store)
             _step(catalog, [each for each in concerned if _is_lasting(each)], _note_errors)
-            _step(catalog, [each for each in concerned if each.is_gone], _mark_deleted)
+            _step(catalog, [each for each in concerned if each.gone], _mark_deleted)
     except Exception as problem:  # it cannot be opened
         refuse(concerned, problem)
 
@@ -78,8 +78,10 @@ def _note_errors(catalog: Catalog, outcomes: list[Outcome]) -> None:
 
 
 def _mark_deleted(catalog: Catalog, outcomes: list[Outcome]) -> None:
-    marked = catalog.mark_deleted(sorted({normalize_path(place) for each in outcomes for place in each.event.places}))
+    marked = catalog.mark_deleted(sorted({normalize_path(place) for each in outcomes for place in each.gone}))
     for each in outcomes:
+        if each.inspection is not None:  # at another spelling of its name
+            continue
         message = "marked deleted" if marked else "the catalog had nothing of it"
         each.persistence = Persistence(status="success", message=message)
 
@@ -91,7 +93,7 @@ def _is_lasting(outcome: Outcome) -> bool:
         return problem.lasting and outcome.size_bytes is not None and not isinstance(problem, SourceNotFoundError)
     if isinstance(problem, ExrInspectorError):
         return isinstance(problem, (ExrFormatError, EmbeddingError))
-    return problem is not None
+    return False  # a fault of ours, which says nothing of the file
 
 
 def _ingest_error(outcome: Outcome) -> IngestError:

@@ -130,7 +130,7 @@ def _persistence(
 def _message(outcome: Outcome) -> str:
     if outcome.skipped:
         return outcome.skipped
-    if outcome.is_gone:
+    if outcome.gone and outcome.inspection is None:
         return f"removed; {outcome.persistence.message}"
     if outcome.inspection is None:
         return "could not be inspected"

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..errors import EventError, MissingExtraError, RedeliveryError
+from ..settings import function_settings
 from .context import LocalContext
 from .envelope import CloudEvent, from_http
 from .handler import close_catalogs, handle, prepare
@@ -32,6 +34,7 @@ WAITING = 100
 BODY_BYTES = 1 << 20  # the platform's limit for a message
 BODY_SECONDS = 10.0
 _SHUTDOWN_SECONDS = 60
+_LEAST_FOR_SINK_S = 1.0
 
 
 def make_app(
@@ -76,13 +79,14 @@ def make_app(
             accepted -= 1
 
     def serve(event: CloudEvent, wants_json: bool) -> Response:
+        ends = time.monotonic() + function_settings().deadline_s
         try:
             result = handle(ctx, event)
         except RedeliveryError as again:
             if wants_json and isinstance(again.result, list):
                 return JSONResponse(again.result[0], 500)
             return PlainTextResponse(f"{again}\n", 500)
-        post_to_sink(event, result)
+        post_to_sink(event, result, timeout_s=max(ends - time.monotonic(), _LEAST_FOR_SINK_S))
         return JSONResponse(result) if wants_json else Response(status_code=204)
 
     async def options(_request: Request) -> Response:

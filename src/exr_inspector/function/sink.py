@@ -13,12 +13,11 @@ from .envelope import CloudEvent
 
 log = logging.getLogger(__name__)
 
-_TIMEOUT_S = 10
 # What the CloudEvents HTTP binding leaves as it is in a header: printable ASCII but for space, quote and percent.
 _PLAIN = "!#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
 
-def post_to_sink(event: CloudEvent, result: dict[str, Any]) -> None:
+def post_to_sink(event: CloudEvent, result: dict[str, Any], *, timeout_s: float) -> None:
     """Send the result to K_SINK, as an event of the same id. That nobody takes it is told, and no reason to fail."""
     sink = os.environ.get("K_SINK")
     if not sink:
@@ -27,7 +26,7 @@ def post_to_sink(event: CloudEvent, result: dict[str, Any]) -> None:
         headers = {f"ce-{name}": quote(value, safe=_PLAIN) for name, value in _attributes(event).items()}
         headers["content-type"] = "application/json"
         request = urllib.request.Request(sink, json.dumps(result).encode(), headers, method="POST")  # noqa: S310
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S):  # noqa: S310 (the platform names the sink)
+        with urllib.request.urlopen(request, timeout=timeout_s):  # noqa: S310 (the platform names the sink)
             pass
     except Exception as problem:
         log.warning("the sink did not take a result: %s", type(problem).__name__)

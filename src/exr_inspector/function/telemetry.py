@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -54,15 +55,21 @@ def instruments(ctx: Any) -> Instruments:
 @contextmanager
 def span(ctx: Any, name: str, **attributes: str | int | bool) -> Iterator[None]:
     """A span around the block, of whoever makes them here."""
-    with ExitStack() as stack:
-        try:
-            tracer = member(ctx, "tracer") or _open_telemetry("trace").get_tracer(_SCOPE)
-            current = stack.enter_context(tracer.start_as_current_span(f"{_SCOPE}.{name}"))
-            for key, value in attributes.items():
-                current.set_attribute(f"{_SCOPE}.{key}", value)
-        except Exception as problem:
-            log.debug("no span: %s", type(problem).__name__)
+    stack = ExitStack()
+    try:
+        tracer = member(ctx, "tracer") or _open_telemetry("trace").get_tracer(_SCOPE)
+        current = stack.enter_context(tracer.start_as_current_span(f"{_SCOPE}.{name}"))
+        for key, value in attributes.items():
+            current.set_attribute(f"{_SCOPE}.{key}", value)
+    except Exception as problem:
+        log.debug("no span: %s", type(problem).__name__)
+    try:
         yield
+    finally:
+        try:
+            stack.__exit__(*sys.exc_info())  # whatever it returns: no span swallows what went wrong
+        except Exception as problem:
+            log.debug("a span did not end: %s", type(problem).__name__)
 
 
 def member(ctx: Any, name: str) -> Any:

@@ -78,7 +78,8 @@ def as_catalog_error(problem: Exception, place: str) -> CatalogError:
         return CatalogConnectionError(f"{place}: the answer was cut or damaged ({_first_line(problem)})")
     if isinstance(problem, (sdk.InvalidArgument, IbisError)):
         return CatalogError(f"{place}: the request was refused before it was sent: {_first_line(problem)}")
-    return CatalogError(f"{place}: {type(problem).__name__}: {_first_line(problem)}")
+    # Not its text: that of a refused header holds the header, and so keys.
+    return CatalogError(f"{place}: {type(problem).__name__}")
 
 
 def _of_status(status: int, words: str, place: str) -> CatalogError:
@@ -112,6 +113,8 @@ def _of_connection(cause: BaseException, place: str) -> CatalogError:
         )
     if isinstance(cause, (requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema)):
         return CatalogError(f"{place}: the endpoint must begin with http:// or https://")
+    if isinstance(cause, requests.exceptions.InvalidHeader):
+        return CatalogError(f"{place}: the keys hold characters that no key has")
     if isinstance(cause, requests.exceptions.Timeout):
         return CatalogConnectionError(f"{place}: no answer in time")
     return CatalogConnectionError(f"{place}: cannot be reached ({_reason(cause)})")
