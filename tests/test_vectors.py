@@ -320,3 +320,19 @@ def test_threads_get_the_same_bits(monkeypatch):
     with ThreadPoolExecutor(8) as pool:
         for found in pool.map(work, range(16)):
             assert all(expected[index] == vector for index, vector in found)
+
+
+def test_a_text_of_digits_is_looked_at_once():
+    """Not once for each of its digits, and of those again: this took two seconds for each such text."""
+    extra = [w.text(f"note{number}", "1" * 598 + "g" + str(number % 10)) for number in range(60)]
+    assert embed(inspect(MemorySource(w.build(w.part(extra=extra)).data))).metadata.shape == (384,)
+
+
+def test_what_is_kept_of_a_long_name_is_short():
+    """Parts and views may be called anything, and nobody tells them apart by their thousandth letter."""
+
+    def with_name(tail):
+        data = w.build(w.part(extra=[w.text("name", "p" * 1000 + tail)])).data
+        return embed(inspect(MemorySource(data)))
+
+    assert with_name("a").channels.tolist() == with_name("b").channels.tolist()

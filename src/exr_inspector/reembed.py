@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .catalog import Catalog
 from .errors import EmbeddingError
-from .vectors import VERSION, Embedding, embed_rows
+from .vectors import LONGEST_VALUE, VERSION, Embedding, embed_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,7 +18,9 @@ _FILES_AT_ONCE = 500
 _COLUMNS = {
     "parts": "*",
     "channels": "*",
-    "attributes": "* EXCLUDE (raw)",  # a vector needs values, no bytes
+    # Of values only those that count in a vector.
+    "attributes": "file_id, part_index, attr_index, attr_name, attr_type, size_bytes, "
+    f"CASE WHEN size_bytes <= {LONGEST_VALUE} THEN value_json END AS value_json",
 }
 
 

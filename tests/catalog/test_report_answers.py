@@ -263,7 +263,7 @@ def test_shots(catalog):
     )
     assert columns(ask(catalog, "shots"), *names, "bytes", "share") == [
         ("harbor", "sq010", "sh0010", 3, 2, 3, 1, 9, 1, 0, 300, 0.5),
-        ("harbor", "sq010", "sh0020", 2, 2, 1, 1, 1, 0, 1, 200, 0.3333),
+        ("harbor", "sq010", "sh0020", 2, 1, 1, 1, 1, 0, 1, 200, 0.3333),
         (None, None, None, 1, 1, 0, None, None, 0, 0, 100, 0.1667),
     ]
     assert columns(ask(catalog, "shots", level="show"), "show", "sequence", "files") == [
@@ -332,6 +332,8 @@ def test_iterations(catalog):
         (datetime(2026, 3, 5), datetime(2026, 3, 7)),
     ]
     assert len(ask(catalog, "iterations")) == 3
+    catalog.persist([exr(f"s3://s/show_v2/sh010/v{n:03}/a.1.exr") for n in (1, 2, 3)])
+    assert columns(ask(catalog, "iterations", path="*/show_v2/*"), "version") == [(1,), (2,), (3,)]
 
 
 def test_coverage(catalog):
@@ -456,3 +458,6 @@ def test_cryptomattes(catalog):
         ("s3://a/side.exr", "obj", 1, None, False, None, 0, "m.json"),
     ]
     assert rows[0]["objects"] == pytest.approx(5000, rel=0.001)
+    twice = [w.part(extra=[*matte("e", "two", long), text("name", name)]) for name in ("left", "right")]
+    catalog.persist([exr("s3://a/two.exr", *twice, size_bytes=4 * len(long))])
+    assert columns(ask(catalog, "cryptomattes", path="*two*"), "manifests", "share") == [(2, 0.5)]

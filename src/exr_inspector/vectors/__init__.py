@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import EmbeddingError
 from . import features
+from .attributes import LONGEST_VALUE
 from .codes import CHANNEL_GROUPS, METADATA_GROUPS, VERSION, Vector
 from .encoder import Embedding, Encoder
 from .explanation import GroupSimilarity, explain
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHANNEL_GROUPS",
+    "LONGEST_VALUE",
     "METADATA_GROUPS",
     "VERSION",
     "Embedding",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 _SHAPE = PartShape._fields[:-1]  # all but the window are columns
+_LONGEST_NAME = 255  # characters of a part or view: as long as names of attributes and channels may be
 _WINDOW = ("data_window", "display_window")
 _facts_shape, _facts_windows = attrgetter(*_SHAPE), attrgetter(*_WINDOW)
 _row_shape, _row_windows = itemgetter(*_SHAPE), itemgetter(*_WINDOW)
@@ -31,9 +32,11 @@ def of_inspection(inspection: Inspection, encoder: Encoder) -> Features:
     """The features of an inspection."""
     traits = encoder.traits(chain.from_iterable([part.attributes for part in inspection.parts]))
     return Features(
-        tuple(PartShape._make([*_facts_shape(part), _window(*_facts_windows(part))]) for part in inspection.parts),
+        tuple(_shape([*_facts_shape(part), _window(*_facts_windows(part))]) for part in inspection.parts),
         tuple(
-            PartChannels(part.part_name or "", _views(part.view_name, _multi_view(part)), part.channels)
+            PartChannels(
+                (part.part_name or "")[:_LONGEST_NAME], _views(part.view_name, _multi_view(part)), part.channels
+            )
             for part in inspection.parts
         ),
         frozenset(traits),
@@ -55,10 +58,10 @@ def of_rows(parts: Iterable[Row], channels: Iterable[Row], attributes: Iterable[
         if name == "multiView" and attr_type == "stringvector":
             views_of.setdefault(row["part_index"], value)
     return Features(
-        tuple(PartShape._make([*_row_shape(part), _window(*_row_windows(part))]) for part in parts),
+        tuple(_shape([*_row_shape(part), _window(*_row_windows(part))]) for part in parts),
         tuple(
             PartChannels(
-                part["part_name"] or "",
+                (part["part_name"] or "")[:_LONGEST_NAME],
                 _views(part["view_name"], views_of.get(part["part_index"]) if part["multi_view"] else None),
                 tuple(channels_of.get(part["part_index"], ())),
             )
@@ -66,6 +69,11 @@ def of_rows(parts: Iterable[Row], channels: Iterable[Row], attributes: Iterable[
         ),
         frozenset(traits - {None}),  # type: ignore[arg-type]
     )
+
+
+def _shape(values: Iterable[Any]) -> PartShape:
+    shape = PartShape._make(values)
+    return shape if shape.view_name is None else shape._replace(view_name=shape.view_name[:_LONGEST_NAME])
 
 
 def _row_value(row: Row) -> Any:
@@ -83,7 +91,7 @@ def _multi_view(part: PartFacts) -> Sequence[str] | None:
 
 
 def _views(view_name: str | None, multi_view: Sequence[str] | None) -> frozenset[str]:
-    return frozenset(multi_view or ()) | ({view_name} if view_name else frozenset())
+    return frozenset(multi_view or ()) | ({view_name[:_LONGEST_NAME]} if view_name else frozenset())
 
 
 def _window(data: str | None, display: str | None) -> str:

@@ -73,13 +73,15 @@ _LOOKS_VOLATILE = re.compile(
     # A duration, a size, a clock rate, a share.
     r"|\b\d+(?:\.\d+)?\s?(?:ms|s|sec|seconds|m|min|h|hours|[KMG]i?B|[MG]Hz|%)(?![A-Za-z0-9])"
     r"|\b(?=[0-9a-fA-F]*\d)(?=[0-9a-fA-F]*[a-fA-F])[0-9a-fA-F]{7,}\b"  # a hash
-    r"|^[^A-Za-z]*\d{7,}[^A-Za-z]*$"  # a counter
 )
+_COUNTER, _ASCII_LETTER = re.compile(r"\d{7}"), re.compile(r"[A-Za-z]")
 
 
 def text_is_volatile(text: str) -> bool:
     """Whether a text looks like something that changes from frame to frame: dates, durations, sizes, hashes, JSON."""
-    return text[:1] in ("{", "[") or _LOOKS_VOLATILE.search(text) is not None
+    if text[:1] in ("{", "[") or _LOOKS_VOLATILE.search(text) is not None:
+        return True
+    return _COUNTER.search(text) is not None and _ASCII_LETTER.search(text) is None
 
 
 _MEASURED_DIGITS = 4  # no more are significant: a person types 0.015, a measurement says 0.0151873

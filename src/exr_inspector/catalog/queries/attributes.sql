@@ -69,13 +69,15 @@ totals AS (
         string_agg(DISTINCT g.software, ', ' ORDER BY g.software) AS software,
         round(avg(s.render_seconds), 1) AS mean_seconds,
         max(s.render_seconds) AS most_seconds,
-        round(sum(s.render_seconds) / 3600, 4) AS total_hours
+        sum(s.render_seconds) / 3600 AS total_hours
     FROM current AS c
     LEFT JOIN picked AS p USING (file_id)
     LEFT JOIN seconds AS s ON s.file_id = c.file_id AND s.render_seconds BETWEEN 0 AND 1e9  -- a text can say anything
     LEFT JOIN programs AS g USING (file_id)
     GROUP BY c.render
 )
-SELECT *, round(total_hours / (SELECT nullif(sum(total_hours), 0) FROM totals), 4) AS share  -- of all render time
-FROM totals
-ORDER BY total_hours DESC NULLS LAST, render
+SELECT
+    * REPLACE (round(total_hours, 4) AS total_hours),
+    round(total_hours / (SELECT nullif(sum(total_hours), 0) FROM totals), 4) AS share  -- of all render time
+FROM totals AS t
+ORDER BY t.total_hours DESC NULLS LAST, render

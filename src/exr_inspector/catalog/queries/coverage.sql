@@ -18,7 +18,7 @@ known AS (
         false AS is_unreadable,
         last_inspected,
         inspector_version,
-        embedding_version IS DISTINCT FROM (SELECT embedding FROM newest) AS lacks_vectors,
+        coalesce(embedding_version < (SELECT embedding FROM newest), true) AS lacks_vectors,
         validation_status IS NOT NULL AS is_validated
     FROM files
     WHERE is_current AND file_path_normalized GLOB $path
@@ -42,7 +42,7 @@ SELECT
     count(*) FILTER (WHERE is_deleted) AS deleted,
     round(count(*) FILTER (WHERE is_inspected) / nullif(count(*) FILTER (WHERE NOT is_deleted), 0), 4) AS share,
     count(*) FILTER (WHERE is_inspected AND last_inspected < $now::TIMESTAMP - to_days($days::INTEGER)) AS stale,
-    date_diff('day', min(last_inspected) FILTER (WHERE is_inspected), $now::TIMESTAMP) AS oldest_days,
+    date_sub('day', min(last_inspected) FILTER (WHERE is_inspected), $now::TIMESTAMP) AS oldest_days,
     count(*) FILTER (WHERE is_inspected AND inspector_version <> (SELECT inspector FROM newest)) AS other_version,
     count(*) FILTER (WHERE is_inspected AND lacks_vectors) AS without_vectors,
     count(*) FILTER (WHERE is_inspected AND NOT is_validated) AS not_validated

@@ -32,6 +32,7 @@ mattes AS (
 counted AS (
     SELECT
         *,
+        count(*) OVER (PARTITION BY file_id, coalesce(name, key)) AS of_file,  -- parts may repeat a manifest
         CASE
             -- A cell holds the first part of a long manifest: its names are counted, and the rest presumed alike.
             WHEN is_cut THEN round(
@@ -50,7 +51,7 @@ SELECT
     bool_or(c.is_cut) AS is_estimate,
     max(c.manifest_bytes) AS largest_bytes,
     coalesce(sum(c.manifest_bytes), 0)::BIGINT AS bytes,
-    round(coalesce(sum(c.manifest_bytes), 0) / nullif(sum(f.size_bytes), 0), 4) AS share,  -- of the files they stand in
+    round(coalesce(sum(c.manifest_bytes), 0) / nullif(sum(f.size_bytes / c.of_file), 0), 4) AS share,  -- of the files they stand in
     count(*) FILTER (WHERE c.manifest IS NOT NULL AND c.objects IS NULL) AS broken,
     string_agg(DISTINCT c.manif_file, ', ' ORDER BY c.manif_file) AS sidecar
 FROM counted AS c

@@ -8,13 +8,14 @@ WITH versions AS (
     SELECT
         -- The same for all versions of a render: v003 becomes v#, in folders and in the file's name.
         regexp_replace(coalesce(sequence, file_path_normalized), '([/_.-][vV])[0-9]+', '\1#', 'g') AS render,
-        try_cast(regexp_extract(file_path_normalized, '[/_.-][vV]([0-9]{1,9})', 1) AS BIGINT) AS version,
+        -- The last one in the path, which is the render's own; a show or an asset may stand before it.
+        try_cast(regexp_extract_all(file_path_normalized, '[/_.-][vV]([0-9]+)', 1)[-1] AS BIGINT) AS version,
         file_path_normalized,
         is_current AND deleted_at IS NULL AS is_there,
         size_bytes,
         coalesce(mtime, inspection_timestamp) AS written
     FROM files
-    WHERE regexp_matches(file_path_normalized, '[/_.-][vV][0-9]{1,9}') AND file_path_normalized GLOB $path
+    WHERE regexp_matches(file_path_normalized, '[/_.-][vV][0-9]+') AND file_path_normalized GLOB $path
 ),
 iterations AS (
     SELECT
