@@ -327,3 +327,10 @@ def test_the_example_config_is_read(monkeypatch):
     ctx = context_of(str(Path(__file__).parents[2] / "deploy" / "config.yaml"))
     assert ctx.secrets["exr-inspector"]["VAST_DB_ENDPOINT"].startswith("http://")
     assert os.environ["VAST_DB_BUCKET"] == "catalogs"
+
+
+def test_a_body_that_is_not_what_it_says_is_refused(runtime):
+    """Acknowledged, it would be lost."""
+    headers = {"ce-id": "1", "ce-source": "s", "ce-type": "t", "ce-specversion": "1.0"}
+    answer = httpx.post(runtime, content=b"{nope", headers=headers | {"content-type": "application/json"})
+    assert (answer.status_code, "JSON" in answer.text) == (400, True)

@@ -214,6 +214,10 @@ class DuckDBCatalog:
                 connection.close()
         except duckdb.Error as problem:
             raise translate(problem, self._path) from problem
+        except RuntimeError as problem:  # what DuckDB makes of Ctrl-C
+            if "interrupted" in str(problem):
+                raise KeyboardInterrupt from None
+            raise
 
     @contextmanager
     def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:

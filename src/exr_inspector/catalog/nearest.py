@@ -36,6 +36,8 @@ def candidates(k: int) -> int:
 
 def checked_vector(vector: Sequence[float] | npt.NDArray[np.float32], by: By) -> npt.NDArray[np.float32]:
     """The vector as 32-bit floats. Raises QueryError for one of another size, without length, or with NaN."""
+    if by not in VECTOR_COLUMNS:
+        raise QueryError(f"there are vectors of {' and '.join(VECTOR_COLUMNS)}, and none of {by!r}")
     size = vector_dimensions()[VECTOR_COLUMNS[by]]
     found = np.asarray(vector, np.float32)
     if found.shape != (size,) or not np.isfinite(found).all() or not found.any():

@@ -35,13 +35,17 @@ def serve(
     """Receive CloudEvents over HTTP, as the platform's runtime does."""
     import os
 
+    from ..errors import SettingsError
     from ..function.context import context_of
     from ..function.runtime import make_app, run
 
     ctx = context_of(config)
     _log_to_stderr()
     # after the file, whose `envs:` may hold it
-    run(make_app(ctx, token=token or os.environ.get("EXR_INSPECTOR_TOKEN")), host=host, port=port)
+    token = os.environ.get("EXR_INSPECTOR_TOKEN") if token is None else token
+    if token == "":
+        raise SettingsError("the bearer token is empty, which would let everybody in; leave it out, or fill it")
+    run(make_app(ctx, token=token), host=host, port=port)
 
 
 def _log_to_stderr() -> None:

@@ -335,7 +335,9 @@ def sequence_lines(report: SequenceReport) -> list[Text]:
     return lines
 
 
-_NOTHING_ALIKE = "no other file has vectors to compare with; db reembed renews those of another version"
+_NOTHING_ALIKE = (
+    "no other file that was asked for has vectors to compare with; db reembed renews those of another version"
+)
 
 
 def similar_lines(found: pa.Table) -> list[Text]:

@@ -108,6 +108,8 @@ def reembed(
         if sys.stderr.isatty():
             sys.stderr.write(f"\r{renewed.done:,} of {renewed.files:,} files")
 
+    with open_catalog(catalog, read_only=True):
+        pass  # one that does not exist is not made
     with open_catalog(catalog) as opened:
         renewed = renew(opened, everything=everything, progress=tell)
     typer.echo(f"{renewed.done:,} of {renewed.files:,} files have new vectors")

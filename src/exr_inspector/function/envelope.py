@@ -48,7 +48,8 @@ def from_http(headers: Iterable[tuple[str, str]], body: bytes) -> CloudEvent:
     if attributes:
         if content_type:
             attributes.setdefault("datacontenttype", content_type)
-        data = _json_or_text(body) if body else None
+        is_json = content_type == "application/json" or content_type.endswith("+json")
+        data = _json_or_text(body, is_json=is_json) if body else None
     else:
         attributes, data = _structured(body)
     missing = [name for name in REQUIRED if not attributes.get(name)]
@@ -112,8 +113,10 @@ def _from_base64(text: Any) -> bytes:
         raise EventError("data_base64 is not base64") from None
 
 
-def _json_or_text(body: bytes) -> Any:
+def _json_or_text(body: bytes, *, is_json: bool) -> Any:
     data = decoded(body)
+    if is_json and isinstance(data, bytes):
+        raise EventError("the data is no JSON, as its content-type says")
     return data.decode("utf-8", "replace") if isinstance(data, bytes) else data
 
 

@@ -16,6 +16,7 @@ from ..errors import (
     ExrFormatError,
     SourceChangedError,
     SourceDeniedError,
+    SourceError,
     SourceNotFoundError,
     SourceRefusedError,
 )
@@ -101,8 +102,13 @@ class Looker:
         for place in others:
             try:
                 return self._inspect(outcome, place)
-            except (SourceNotFoundError, SourceDeniedError):  # some stores refuse to say that nothing is there
-                continue
+            except SourceError as problem:
+                # some stores refuse to say that nothing is there; some spellings are none that could be asked for
+                if (
+                    not isinstance(problem, (SourceNotFoundError, SourceDeniedError))
+                    and type(problem) is not SourceError
+                ):
+                    raise
         return self._inspect(outcome, last)
 
     def _inspect(self, outcome: Outcome, place: str) -> None:

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..errors import EventError, MissingExtraError, RedeliveryError
+from ..errors import EventError, MissingExtraError, RedeliveryError, SettingsError
 from ..settings import function_settings
 from .context import LocalContext
 from .envelope import CloudEvent, from_http
@@ -115,14 +115,17 @@ def make_app(
 
 
 def run(app: Any, *, host: str, port: int) -> None:
-    """Serve until SIGTERM or Ctrl-C; what was accepted is finished."""
+    """Serve until SIGTERM or Ctrl-C; what was accepted is finished. Raises SettingsError for a port that is taken."""
     try:
         import uvicorn
     except ModuleNotFoundError:
         raise MissingExtraError("web", "serving the function") from None
-    uvicorn.run(
-        app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=_SHUTDOWN_SECONDS
-    )
+    try:
+        uvicorn.run(
+            app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=_SHUTDOWN_SECONDS
+        )
+    except SystemExit:
+        raise SettingsError(f"cannot listen on {host}:{port}; the log says why") from None
 
 
 def _is_allowed(request: Request, token: str) -> bool:
