@@ -22,6 +22,7 @@ from exr_inspector.errors import EmbeddingError, RedeliveryError
 from exr_inspector.function import look
 from tests import corpus
 from tests.s3_server import BUCKET, status
+from tests.strategies import examples
 
 from .conftest import BROKEN, CUT, GOOD, OTHER, Context, element
 from .test_events import JSON
@@ -467,7 +468,7 @@ def test_a_summary_fits_into_a_message(handle, store, many):
     assert len(result["results"]) + result.get("results_left_out", 0) == many
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(event=JSON)
 def test_any_json_gives_a_result(handle, event, tmp_path, monkeypatch):
     """One for each entry of a list; never an exception."""

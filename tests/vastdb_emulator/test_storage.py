@@ -2,8 +2,10 @@
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.strategies import examples
 
 from .storage import MERGED_CHUNK_ROWS, Chunk, Column, TableState
 
@@ -75,7 +77,7 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(OPERATIONS)
 def test_a_table_holds_what_a_dict_would(operations):
     """Appends, updates, deletes and merges, in any order, on rows that exist and rows that do not."""
