@@ -101,7 +101,7 @@ def test_the_rows_of_a_catalog_give_the_same_vectors(written, rng):
 
 @pytest.mark.parametrize("path", corpus.VALID + corpus.REPORTED)
 def test_the_rows_of_real_files_give_the_same_vectors(path):
-    inspection = inspect(path)
+    inspection = corpus.inspected(path)
     for one, other in zip(embed(inspection), embed_rows(*rows_of(inspection)), strict=True):
         assert one.tobytes() == other.tobytes()
 
@@ -279,7 +279,9 @@ def test_other_vectors_are_another_version():
     assert (vectors.VERSION, digest()[:16]) == (2, "b60537acccdd2245")
 
 
-@pytest.mark.parametrize("seed", ["0", "1", "4242"])
+@pytest.mark.parametrize(
+    "seed", [pytest.param("0", marks=pytest.mark.slow), pytest.param("1", marks=pytest.mark.slow), "4242"]
+)
 def test_another_process_gives_the_same_bits(seed):
     """Whatever the hashes of texts are there."""
     code = "from tests.test_vectors import digest; print(digest())"

@@ -222,6 +222,7 @@ def test_a_cut_attribute_changes_no_vector(new_catalog):
     assert catalog.sql(query) == fresh
 
 
+@pytest.mark.slow
 @corpus.need_corpus
 def test_real_frames_and_what_differs_among_them(tmp_path):
     """The nearest are of the own sequence; diff, odd and the explanation of similar agree about what differs."""

@@ -335,6 +335,7 @@ def test_query_changes_nothing(filled, capfd):
     assert err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_parquet_does_not_go_to_a_terminal(filled):
     """It is bytes; the message says what to do."""
     code, shown = on_terminal("query", "SELECT 1", "--format", "parquet", "--catalog", CATALOG, cwd=filled)
@@ -374,6 +375,7 @@ def test_db_makes_a_catalog_and_says_what_it_holds(tmp_path, monkeypatch, capfd)
     assert max(map(len, shown.splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_the_demo_can_be_tried_at_once(tmp_path, monkeypatch, capfd):
     """It says what is wrong, and the commands that it names work."""
     monkeypatch.chdir(tmp_path)

@@ -52,7 +52,7 @@ print(result["status"], result["file"]["completeness"], result["persistence"]["s
 """
 
 
-@pytest.mark.parametrize("installed", [True, False])
+@pytest.mark.parametrize("installed", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_the_snippet_of_the_guide_runs_from_the_root(path, installed):
     """In an environment that has the package, and in a checkout with its dependencies only."""
     command = [sys.executable, "-c", SNIPPET % path]
@@ -388,6 +388,7 @@ def test_spans_and_instruments_of_the_platform(store, handle, ctx):
     assert sum(name == "exr_inspector.duration" for name, _, _ in ctx.counted) == 2
 
 
+@pytest.mark.slow
 def test_spans_of_open_telemetry_where_the_context_has_none(path):
     """And metrics, too."""
     code = f"""

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,6 +46,7 @@ def test_a_write_leaves_the_former_state_and_shares_its_columns():
     assert after.chunks[0].arrays[1] is before.chunks[0].arrays[1]
 
 
+@pytest.mark.slow
 def test_small_inserts_do_not_stay_small_chunks():
     """Ten thousand rows, one at a time, end in a few chunks, and each row was copied a few times only."""
     state, copied = EMPTY, 0
