@@ -17,7 +17,15 @@ settings.register_profile("dev", deadline=None)
 settings.register_profile(
     "ci", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.load_profile("ci" if os.environ.get("CI") else "dev")
+PROFILE = "ci" if os.environ.get("CI") else "dev"
+settings.load_profile(PROFILE)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the everyday loop, which leaves out what is slow, try a fifth of the examples; a whole run tries them all."""
+    if config.getoption("markexpr") == "not slow":
+        settings.register_profile("everyday", settings.get_profile(PROFILE), max_examples=20)
+        settings.load_profile("everyday")
 
 
 @pytest.fixture(scope="session", autouse=True)

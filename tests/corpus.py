@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from exr_inspector import Inspection, inspect
 from exr_inspector.exr import read_header
 
 _SMALL = 25_000
@@ -59,6 +60,12 @@ def name_of(path: Path) -> str:
 def sidecar(path: Path) -> dict[str, Any]:
     """What a report's sidecar says."""
     return json.loads(path.read_text("utf-8"))
+
+
+@cache
+def inspected(path: Path) -> Inspection:
+    """What looking at a corpus file gives: looked at once, for tests of what is made of it."""
+    return inspect(path)
 
 
 @lru_cache(maxsize=1)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from tests import exr_writer as w
+
+
+def examples(count: int) -> settings:
+    """Settings for so many examples in a whole run, where the default is 100; fewer in the everyday loop."""
+    return settings(max_examples=count * settings.default.max_examples // 100)
+
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=40).filter(
     lambda name: len(name.encode()) < 256

@@ -50,6 +50,7 @@ def test_the_paths_are_those_that_were_written(show):
     assert sum(path.stat().st_size for path in paths) < 15_000_000
 
 
+@pytest.mark.slow
 def test_twice_the_same_bytes(show, tmp_path):
     """The second run is in another process, at another time, below another root."""
     root, paths = show

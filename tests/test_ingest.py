@@ -407,6 +407,7 @@ def test_an_interrupted_run_ends_soon_and_the_next_one_completes_it(many, to):
     assert counts()["files"] == MANY
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_workers_start_is_quiet(many):
     """They know from their first moment that it is none of theirs."""
     process = started(many)

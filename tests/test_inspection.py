@@ -117,7 +117,7 @@ def test_the_schema_is_a_schema():
 @pytest.mark.parametrize("path", corpus.VALID + corpus.REPORTED)
 def test_inspections_of_the_corpus_are_strict_json_of_the_schema(path):
     """No NaN, no key that the schema does not know."""
-    inspection = inspect(path)
+    inspection = corpus.inspected(path)
     for raw in (False, True):
         data = strictly(inspection.to_json(raw=raw))
         VALIDATOR.validate(data)

@@ -377,7 +377,9 @@ def test_objects_are_ingested_like_files(store, tmp_path):
 
 
 @pytest.mark.usefixtures("environment")
-@pytest.mark.parametrize("fault", [status(403), status(503)], ids=["denied", "down"])
+@pytest.mark.parametrize(
+    "fault", [status(403), pytest.param(status(503), marks=pytest.mark.slow)], ids=["denied", "down"]
+)
 def test_a_store_that_fails_says_nothing_of_its_files(store, tmp_path, fault):
     """What the catalog knows stays: nothing has vanished, and nothing is unreadable."""
     store.put("show/a.exr", SMALL)

@@ -241,6 +241,7 @@ def test_versions_are_other_sequences_not_frames():
     assert [found.frames for found in reports()] == ["1001-1002", "1001-1002"]
 
 
+@pytest.mark.slow
 def test_many_frames_that_all_differ_are_looked_at_soon():
     """A sequence whose hashes are all different costs one query."""
     for number in range(1, 301):

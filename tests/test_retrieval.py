@@ -13,7 +13,6 @@ import pytest
 from benchmarks import retrieval, studio
 from benchmarks.conventions import TUNING
 from benchmarks.held_out import HELD_OUT
-from exr_inspector import inspect
 from tests import corpus
 
 FLOORS = {
@@ -70,7 +69,7 @@ def test_one_frame_as_one_part_and_as_many_is_near():
 def test_the_nearest_of_a_real_frame_are_its_own_sequence(method):
     """Among all files of the corpus; a sequence was rendered as one part and as many."""
     names = [corpus.name_of(path) for path in corpus.VALID_FILES]
-    rows = method([inspect(path) for path in corpus.VALID_FILES])
+    rows = method([corpus.inspected(path) for path in corpus.VALID_FILES])
     sequences = {"singlepart": [], "multipart": []}
     for at, name in enumerate(names):
         if "/Beachball/" in name:

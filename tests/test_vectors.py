@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import studio
@@ -25,7 +25,7 @@ from exr_inspector.vectors import channel_vector, embed, embed_rows, explain, me
 from tests import corpus
 from tests import exr_writer as w
 from tests.small_exr import small_file
-from tests.strategies import files
+from tests.strategies import examples, files
 
 PIZ = 4
 HASH_NOISE = 0.002  # what tokens that share a place may add to a cosine
@@ -54,7 +54,7 @@ def rows_of(inspection):
 # ── every header ─────────────────────────────────────────────
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(files())
 def test_both_vectors_have_unit_length_and_no_nan(written):
     inspection = inspect(written.data)
@@ -72,7 +72,7 @@ def test_a_header_without_channels_has_vectors_too(extra):
         assert abs(np.linalg.norm(vector.astype(float)) - 1) < 1e-6
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(files(), st.randoms(use_true_random=False))
 def test_the_order_of_attributes_channels_and_parts_does_not_matter(written, rng):
     """Not for a single bit."""
@@ -89,7 +89,7 @@ def test_the_order_of_attributes_channels_and_parts_does_not_matter(written, rng
         assert one.tobytes() == other.tobytes()
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(files(), st.randoms(use_true_random=False))
 def test_the_rows_of_a_catalog_give_the_same_vectors(written, rng):
     """In whatever order they come."""
@@ -101,7 +101,7 @@ def test_the_rows_of_a_catalog_give_the_same_vectors(written, rng):
 
 @pytest.mark.parametrize("path", corpus.VALID + corpus.REPORTED)
 def test_the_rows_of_real_files_give_the_same_vectors(path):
-    inspection = inspect(path)
+    inspection = corpus.inspected(path)
     for one, other in zip(embed(inspection), embed_rows(*rows_of(inspection)), strict=True):
         assert one.tobytes() == other.tobytes()
 
@@ -206,7 +206,7 @@ def chain(renderer, seed):
     yield studio.header(other, shot, 1002, "chain")
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.sampled_from((*TUNING, *HELD_OUT)), st.integers(0, 10_000))
 def test_similarity_falls_as_a_render_changes_more_and_more(renderer, seed):
     first, *changed = chain(renderer, seed)
@@ -219,7 +219,7 @@ def test_similarity_falls_as_a_render_changes_more_and_more(renderer, seed):
 SYLLABLES = "ba ce di fo gu ha je ki lo mu na pe".split()
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.permutations(LAYERS), st.permutations(["".join(pair) for pair in itertools.permutations(SYLLABLES, 2)]))
 def test_similarity_falls_as_more_and_more_layers_give_way_to_strange_ones(known, strange):
     first = header(channels=layers(known))
@@ -279,7 +279,9 @@ def test_other_vectors_are_another_version():
     assert (vectors.VERSION, digest()[:16]) == (2, "b60537acccdd2245")
 
 
-@pytest.mark.parametrize("seed", ["0", "1", "4242"])
+@pytest.mark.parametrize(
+    "seed", [pytest.param("0", marks=pytest.mark.slow), pytest.param("1", marks=pytest.mark.slow), "4242"]
+)
 def test_another_process_gives_the_same_bits(seed):
     """Whatever the hashes of texts are there."""
     code = "from tests.test_vectors import digest; print(digest())"

@@ -1,5 +1,6 @@
 """Empty catalogs of each backend."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -16,6 +17,7 @@ BACKENDS: dict[str, Callable[[Path, int], str]] = {
     "vast": lambda folder, number: f"vast://{BUCKET}/{folder.name}_{number}",
 }
 BUCKET = "renders"
+BOTH = ["duckdb", pytest.param("vast", marks=pytest.mark.slow)]
 
 
 @pytest.fixture(scope="session")
@@ -25,9 +27,8 @@ def emulator() -> Iterator[Emulator]:
         yield running
 
 
-@pytest.fixture
-def vast_settings(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment in which vast:// leads to the emulator."""
+def lead_to(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let vast:// lead to the emulator."""
     monkeypatch.setenv("VAST_DB_ENDPOINT", emulator.url)
     monkeypatch.setenv("VAST_DB_ACCESS_KEY", "key")
     monkeypatch.setenv("VAST_DB_SECRET_KEY", "not-a-real-secret")
@@ -35,7 +36,13 @@ def vast_settings(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VAST_DB_REQUEST_TIMEOUT_S", "20")
 
 
-@pytest.fixture(params=["duckdb", pytest.param("vast", marks=pytest.mark.slow)])
+@pytest.fixture
+def vast_settings(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment in which vast:// leads to the emulator."""
+    lead_to(emulator, monkeypatch)
+
+
+@pytest.fixture(params=BOTH)
 def new_uri(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
     """URIs of catalogs that do not exist yet."""
     if request.param == "vast":
@@ -44,11 +51,44 @@ def new_uri(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]
     return lambda: BACKENDS[request.param](tmp_path, next(numbers))
 
 
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A DuckDB file that has the tables of a catalog and no rows: copying it is faster than making one."""
+    path = tmp_path_factory.mktemp("empty") / "empty.duckdb"
+    open_catalog(str(path)).close()
+    return path
+
+
 @pytest.fixture
-def new_catalog(new_uri: Callable[[], str]) -> Iterator[Callable[[], Catalog]]:
+def new_catalog(new_uri: Callable[[], str], empty_file: Path) -> Iterator[Callable[[], Catalog]]:
     """Empty catalogs, closed in the end."""
+
+    def new() -> Catalog:
+        uri = new_uri()
+        if uri.startswith("duckdb:"):
+            shutil.copy(empty_file, uri.removeprefix("duckdb:"))
+        return stack.enter_context(open_catalog(uri))
+
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(open_catalog(new_uri()))
+        yield new
+
+
+@pytest.fixture(scope="module", params=BOTH)
+def shared_catalog(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Callable[[Catalog], object]], Catalog]]:
+    """Makes the one catalog that the tests of a module read, and none of them changes: filled once."""
+    with ExitStack() as stack:
+        if request.param == "vast":
+            lead_to(request.getfixturevalue("emulator"), stack.enter_context(pytest.MonkeyPatch.context()))
+        uri = BACKENDS[request.param](tmp_path_factory.mktemp("shared"), 0)
+
+        def make(fill: Callable[[Catalog], object]) -> Catalog:
+            catalog = stack.enter_context(open_catalog(uri))
+            fill(catalog)
+            return catalog
+
+        yield make
 
 
 @pytest.fixture

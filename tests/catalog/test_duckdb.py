@@ -148,7 +148,7 @@ def test_a_catalog_of_a_newer_version_is_left_alone(path, read_only):
 # ── who may open it ──────────────────────────────────────
 
 
-@pytest.mark.parametrize("read_only", [True, False])
+@pytest.mark.parametrize("read_only", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_catalog_that_another_process_writes_names_that_process(path, read_only):
     open_catalog(str(path)).close()
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src")}
@@ -232,6 +232,7 @@ def test_a_query_on_a_catalog_opened_for_reading_reaches_no_other_file(path, tmp
 # ── what a killed writer leaves ──────────────────────────
 
 
+@pytest.mark.slow
 def test_a_killed_writer_leaves_whole_batches(path):
     """kill -9 at any moment: every batch that was reported is there, and each file has all of its rows."""
     for reported in (0, 3):

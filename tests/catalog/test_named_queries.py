@@ -143,6 +143,7 @@ def test_a_template_that_cannot_work_is_refused(template):
 # ── both backends ────────────────────────────────
 
 
+@pytest.mark.slow
 def test_every_report_gives_the_same_on_both_backends(tmp_path, vast_settings):
     """On the demo show; each has an answer, but for those of features that the show does not have."""
     uris = (f"duckdb:{tmp_path}/c.duckdb", f"vast://{BUCKET}/{tmp_path.name}")

@@ -40,8 +40,15 @@ ALONE = inspect(MemorySource(w.build(w.part(extra=[w.text("owner", "bo")])).data
 EVERYTHING = [*BEAUTY, ZIPPED, *WITH_DEPTH, ALONE]
 
 
+@pytest.fixture(scope="module")
+def catalog(shared_catalog):
+    """Everything, for those who change nothing."""
+    return shared_catalog(lambda catalog: catalog.persist(EVERYTHING))
+
+
 @pytest.fixture
-def catalog(new_catalog):
+def own_catalog(new_catalog):
+    """Everything, for one test alone."""
     catalog = new_catalog()
     catalog.persist(EVERYTHING)
     return catalog
@@ -122,19 +129,19 @@ def test_one_file_of_each_other_sequence(catalog):
     ]
 
 
-def test_only_what_is_there_now_counts(catalog):
+def test_only_what_is_there_now_counts(own_catalog):
     """Older versions and deleted files do not, nor files without vectors of this version."""
     newer = frame(1, w.text("comment", "again"), compression=ZIP)
-    catalog.persist([newer])
-    catalog.mark_deleted([BEAUTY[1].file.file_path_normalized])
+    own_catalog.persist([newer])
+    own_catalog.mark_deleted([BEAUTY[1].file.file_path_normalized])
     old = BEAUTY[2].file.file_id
-    catalog.replace_vectors(vectors_of([old], [embed(BEAUTY[2])], vectors.VERSION - 1))
-    found = catalog.similar(embed(BEAUTY[0]).metadata, k=100)
+    own_catalog.replace_vectors(vectors_of([old], [embed(BEAUTY[2])], vectors.VERSION - 1))
+    found = own_catalog.similar(embed(BEAUTY[0]).metadata, k=100)
     ids = set(found["file_id"].to_pylist())
     assert newer.file.file_id in ids
     assert ids.isdisjoint({BEAUTY[0].file.file_id, BEAUTY[1].file.file_id, old})
     with pytest.raises(QueryError, match="db reembed"):
-        subject(catalog, old)
+        subject(own_catalog, old)
 
 
 @pytest.mark.parametrize(
@@ -173,14 +180,14 @@ def test_a_file_that_is_not_in_the_catalog_is_looked_at(catalog, tmp_path):
     assert names(similar(catalog, subject(catalog, os.fspath(path)), k=2)) == ["b/b.0001.exr", "b/b.0002.exr"]
 
 
-def test_a_name_that_is_none(catalog):
-    catalog.persist([inspection(f"s3://renders/many/{n}.exr") for n in range(200)])
+def test_a_name_that_is_none(own_catalog):
+    own_catalog.persist([inspection(f"s3://renders/many/{n}.exr") for n in range(200)])
     with pytest.raises(QueryError, match="no file_id"):
-        subject(catalog, "ffff" * 8)
-    ids = catalog.sql("SELECT left(file_id, 4) AS id FROM files GROUP BY 1 HAVING count(*) > 1")["id"].to_pylist()
+        subject(own_catalog, "ffff" * 8)
+    ids = own_catalog.sql("SELECT left(file_id, 4) AS id FROM files GROUP BY 1 HAVING count(*) > 1")["id"].to_pylist()
     for ambiguous in ids[:1]:
         with pytest.raises(QueryError, match="several"):
-            subject(catalog, ambiguous)
+            subject(own_catalog, ambiguous)
 
 
 def test_the_frame_that_stands_apart_is_found(catalog):
@@ -191,17 +198,17 @@ def test_the_frame_that_stands_apart_is_found(catalog):
     assert any(words.startswith("structure") for words in odd.differs[1:])
 
 
-def test_vectors_of_another_version_are_computed_again(catalog):
+def test_vectors_of_another_version_are_computed_again(own_catalog):
     """To the bit what a new inspection gives; a second run has nothing to do."""
     query = "SELECT file_id, metadata_embedding, channel_fingerprint, embedding_version FROM files ORDER BY file_id"
-    fresh = catalog.sql(query)
+    fresh = own_catalog.sql(query)
     some = fresh["file_id"].to_pylist()[:7]
-    catalog.replace_vectors(vectors_of(some, [embed(ALONE)] * 7, vectors.VERSION + 5))
-    assert catalog.sql(query) != fresh
-    assert (reembed(catalog).done, reembed(catalog).files) == (7, 0)
-    assert catalog.sql(query) == fresh
-    assert reembed(catalog, everything=True).done == len(EVERYTHING)
-    assert catalog.sql(query) == fresh
+    own_catalog.replace_vectors(vectors_of(some, [embed(ALONE)] * 7, vectors.VERSION + 5))
+    assert own_catalog.sql(query) != fresh
+    assert (reembed(own_catalog).done, reembed(own_catalog).files) == (7, 0)
+    assert own_catalog.sql(query) == fresh
+    assert reembed(own_catalog, everything=True).done == len(EVERYTHING)
+    assert own_catalog.sql(query) == fresh
 
 
 def test_a_cut_attribute_changes_no_vector(new_catalog):
@@ -215,6 +222,7 @@ def test_a_cut_attribute_changes_no_vector(new_catalog):
     assert catalog.sql(query) == fresh
 
 
+@pytest.mark.slow
 @corpus.need_corpus
 def test_real_frames_and_what_differs_among_them(tmp_path):
     """The nearest are of the own sequence; diff, odd and the explanation of similar agree about what differs."""

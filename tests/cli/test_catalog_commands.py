@@ -37,23 +37,41 @@ VALUES = """
     ) AS t(int, float, bool, text, bytes, time, list, struct)"""
 
 
-@pytest.fixture
-def show(tmp_path, monkeypatch):
+def make_show() -> None:
     """Three frames, one of them cut, one missing, and a file that is none."""
-    monkeypatch.chdir(tmp_path)
     Path("show").mkdir()
     for number in (1001, 1002, 1004):
         Path(f"show/c.{number}.exr").write_bytes(CUT if number == 1002 else GOOD)
     Path("show/png.exr").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(60))
-    return tmp_path
 
 
 @pytest.fixture
-def filled(show):
-    """The show, ingested."""
-    with open_catalog(CATALOG) as catalog:
-        ingest(["show"], catalog)
-    return show
+def show(tmp_path, monkeypatch):
+    """A show of one's own."""
+    monkeypatch.chdir(tmp_path)
+    make_show()
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A show, ingested once."""
+    folder = tmp_path_factory.mktemp("filled")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(folder)
+        make_show()
+        with open_catalog(CATALOG) as catalog:
+            ingest(["show"], catalog)
+    return folder
+
+
+@pytest.fixture
+def filled(prepared, monkeypatch):
+    """The show, ingested, for commands that only read; what they write beside it is removed."""
+    monkeypatch.chdir(prepared)
+    yield prepared
+    for written in prepared.glob("out*"):
+        written.unlink()
 
 
 def test_ingest_says_what_it_did(show, capfd):
@@ -96,8 +114,9 @@ def test_an_unknown_file_is_a_finding_for_who_asks_for_warnings(show):
     assert main(["ingest", "odd.exr", "--catalog", CATALOG, "--rescan", "--fail-on", "warning"]) == 1
 
 
-def test_vanished_files_are_told_and_pruned_on_request(filled, capfd):
+def test_vanished_files_are_told_and_pruned_on_request(show, capfd):
     """And nothing is marked below a folder that has nothing left."""
+    assert main(["ingest", "show", "--catalog", CATALOG]) == 3
     Path("show/c.1004.exr").unlink()
     main(["ingest", "show", "--catalog", CATALOG])
     shown = capfd.readouterr()
@@ -316,6 +335,7 @@ def test_query_changes_nothing(filled, capfd):
     assert err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_parquet_does_not_go_to_a_terminal(filled):
     """It is bytes; the message says what to do."""
     code, shown = on_terminal("query", "SELECT 1", "--format", "parquet", "--catalog", CATALOG, cwd=filled)
@@ -355,6 +375,7 @@ def test_db_makes_a_catalog_and_says_what_it_holds(tmp_path, monkeypatch, capfd)
     assert max(map(len, shown.splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_the_demo_can_be_tried_at_once(tmp_path, monkeypatch, capfd):
     """It says what is wrong, and the commands that it names work."""
     monkeypatch.chdir(tmp_path)

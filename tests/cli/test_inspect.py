@@ -251,7 +251,10 @@ def test_an_error_passes_with_debug(folder):
     assert "Traceback" in done.stderr
 
 
-@pytest.mark.parametrize("options", ["--jsonl", "--json", "--table"])
+@pytest.mark.parametrize(
+    "options",
+    ["--jsonl", pytest.param("--json", marks=pytest.mark.slow), pytest.param("--table", marks=pytest.mark.slow)],
+)
 def test_a_reader_that_goes_away_is_no_error(folder, options):
     """`… | head` ends quietly."""
     for number in range(300):
@@ -287,7 +290,7 @@ def test_diff_tells_what_differs(folder, capfd):
     assert json.loads(capfd.readouterr().out) == []
 
 
-@pytest.mark.parametrize("options", [[], ["--json"]])
+@pytest.mark.parametrize("options", [[], pytest.param(["--json"], marks=pytest.mark.slow)])
 def test_hostile_differences_steer_no_terminal(folder, options):
     """Names of files, channels and attributes, and values."""
     hostile_file(folder / "plain.exr")

@@ -25,19 +25,28 @@ CATALOG = "duckdb:catalog.duckdb"
 SHOT = "harbor/sq010/sh0020/light"
 
 
-@pytest.fixture(autouse=True)
-def shots(tmp_path, monkeypatch):
-    """Three frames of two layers of one shot, in the catalog of the working folder."""
-    monkeypatch.chdir(tmp_path)
-    with open_catalog(CATALOG) as catalog:
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """Three frames of two layers of one shot, in the catalog of a folder."""
+    folder = tmp_path_factory.mktemp("prepared")
+    with pytest.MonkeyPatch.context() as monkeypatch, open_catalog(f"duckdb:{folder}/catalog.duckdb") as catalog:
+        monkeypatch.chdir(folder)
         for number, layer in ((1001, "beauty"), (1002, "beauty"), (1001, "fog")):
             path = Path(f"{SHOT}/{layer}/v001/a.{number}.exr")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(small_file(number, False, 20))
             catalog.persist([inspect(path)])
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def shots(prepared, monkeypatch):
+    """That folder, in which commands run that change no catalog."""
+    monkeypatch.chdir(prepared)
     settings.cache_clear()
-    yield tmp_path
+    yield prepared
     settings.cache_clear()
+    Path("s.parquet").unlink(missing_ok=True)
 
 
 def run(capfd, *words):
@@ -155,12 +164,13 @@ def test_a_catalog_that_is_not_there_ends_with_3(capfd):
 
 
 @pytest.mark.slow
-def test_hostile_text_cannot_steer_a_terminal(shots):
+def test_hostile_text_cannot_steer_a_terminal(tmp_path, monkeypatch):
     """In the answer for people as in the others."""
+    monkeypatch.chdir(tmp_path)
     Path("h.exr").write_bytes(w.build(w.part(extra=[w.text("owner", HOSTILE)])).data)
     with open_catalog(CATALOG) as catalog:
         catalog.persist([inspect("h.exr")])
     for how in ("table", "csv", "json"):
-        code, shown = on_terminal("report", "attributes", "--format", how, "--catalog", CATALOG, cwd=shots)
+        code, shown = on_terminal("report", "attributes", "--format", how, "--catalog", CATALOG, cwd=tmp_path)
         assert code == 0, shown
         assert not UNWANTED.search(COLOURS.sub("", shown).replace("\r", ""))  # which CSV keeps

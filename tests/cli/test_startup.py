@@ -32,7 +32,10 @@ def test_help_imports_nothing_that_only_work_needs(words, tmp_path):
     assert not imported(*words, cwd=tmp_path) & (HEAVY | {"rich", "pydantic", "concurrent.futures"})
 
 
-@pytest.mark.parametrize("options", [(), ("--json",), ("--table",)])
+@pytest.mark.parametrize(
+    "options",
+    [(), pytest.param(("--json",), marks=pytest.mark.slow), pytest.param(("--table",), marks=pytest.mark.slow)],
+)
 def test_inspect_imports_no_database_and_no_decoder(options, tmp_path):
     """A header is read by the project's own code alone; typer itself needs pydantic to convert arguments."""
     (tmp_path / "a.exr").write_bytes(w.build(w.part()).data)

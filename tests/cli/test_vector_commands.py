@@ -24,17 +24,30 @@ def write(place, *extra, compression=0, channels=w.RGB):
     path.write_bytes(w.build(w.part(extra=extra, compression=compression, channels=channels)).data)
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """Six frames of one sequence, one of them compressed, and two of another one, in a catalog."""
+    folder = tmp_path_factory.mktemp("vectors")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(folder)
+        make_show()
+    return folder
+
+
 @pytest.fixture
-def show(tmp_path, monkeypatch):
-    """Six frames of one sequence, one of them compressed, and two of another one."""
-    monkeypatch.chdir(tmp_path)
+def show(prepared, monkeypatch):
+    """Where it lies, for commands that change nothing."""
+    monkeypatch.chdir(prepared)
+    return prepared
+
+
+def make_show():
     for number in range(1, 7):
         write(f"show/c.100{number}.exr", w.text("Software", "Arnold 7.2"), compression=ZIP if number == 4 else 0)
     for number in (1, 2):
         write(f"show/d.100{number}.exr", w.text("artist", "ana"), channels=[*w.RGB, ("Z", w.FLOAT, 1, 1, 0)])
     with open_catalog(CATALOG) as catalog:
         ingest(["show"], catalog)
-    return tmp_path
 
 
 def run(*words):
@@ -69,13 +82,14 @@ def test_similar_for_programs(show, how, capfdbinary):
     assert 0 < float(row["similarity"]) < 1
 
 
-def test_a_file_may_be_named_by_its_id_or_not_be_in_the_catalog(show, capfd):
+def test_a_file_may_be_named_by_its_id_or_not_be_in_the_catalog(show, tmp_path, capfd):
     with open_catalog(CATALOG, read_only=True) as catalog:
         (row,) = catalog.sql("SELECT file_id FROM files WHERE ends_with(file_path, 'd.1001.exr')").to_pylist()
     assert run("similar", row["file_id"][:12], "-k", "1") == 0
     assert "show/d.1002.exr" in capfd.readouterr().out
-    write("elsewhere/e.exr", w.text("artist", "ana"), channels=[*w.RGB, ("Z", w.FLOAT, 1, 1, 0)])
-    assert run("similar", "elsewhere/e.exr", "-k", "1", "--by", "channels") == 0
+    elsewhere = tmp_path / "e.exr"
+    write(elsewhere, w.text("artist", "ana"), channels=[*w.RGB, ("Z", w.FLOAT, 1, 1, 0)])
+    assert run("similar", str(elsewhere), "-k", "1", "--by", "channels") == 0
     assert "show/d.1001.exr" in capfd.readouterr().out
 
 
@@ -111,7 +125,9 @@ def test_odd_for_people_and_for_programs(show, capfd):
     assert capfd.readouterr().out == ""
 
 
-def test_reembed_says_what_it_did(show, capfd):
+def test_reembed_says_what_it_did(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    make_show()
     assert run("db", "reembed") == 0
     assert capfd.readouterr().out == "0 of 0 files have new vectors\n"
     assert run("db", "reembed", "--all") == 0

@@ -74,7 +74,7 @@ def database(vast_server: Emulator, tmp_path: Any, monkeypatch: pytest.MonkeyPat
     vast_server.clear_faults()
 
 
-@pytest.fixture(params=["duckdb", "vast"])
+@pytest.fixture(params=["duckdb", pytest.param("vast", marks=pytest.mark.slow)])
 def catalog(request: pytest.FixtureRequest, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Any]:
     """A catalog of each backend, which the environment names; opens it to look inside."""
     if request.param == "vast":

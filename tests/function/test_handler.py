@@ -24,6 +24,7 @@ from exr_inspector.errors import EmbeddingError, RedeliveryError
 from exr_inspector.function import look
 from tests import corpus
 from tests.s3_server import BUCKET, status
+from tests.strategies import examples
 
 from .conftest import BROKEN, CUT, DATABASE, GOOD, OTHER, Context, element
 from .test_events import JSON
@@ -53,7 +54,7 @@ print(result["status"], result["file"]["completeness"], result["persistence"]["s
 """
 
 
-@pytest.mark.parametrize("installed", [True, False])
+@pytest.mark.parametrize("installed", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_the_snippet_of_the_guide_runs_from_the_root(path, installed):
     """In an environment that has the package, and in a checkout with its dependencies only."""
     command = [sys.executable, "-c", SNIPPET % path]
@@ -487,6 +488,7 @@ def test_spans_and_instruments_of_the_platform(store, handle, ctx):
     assert sum(name == "exr_inspector.duration" for name, _, _ in ctx.counted) == 2
 
 
+@pytest.mark.slow
 def test_spans_of_open_telemetry_where_the_context_has_none(path):
     """And metrics, too."""
     code = f"""
@@ -567,7 +569,7 @@ def test_a_summary_fits_into_a_message(handle, store, many):
     assert len(result["results"]) + result.get("results_left_out", 0) == many
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(event=JSON)
 def test_any_json_gives_a_result(handle, event, tmp_path, monkeypatch):
     """One for each entry of a list; never an exception."""

@@ -78,6 +78,7 @@ def test_a_restart_breaks_connections_and_keeps_the_data(emulator, session):
 # Load and limits
 
 
+@pytest.mark.slow
 def test_sixteen_threads_share_a_session(emulator, session):
     """Sixty-four transactions insert and read at once; every row arrives."""
 

@@ -2,8 +2,11 @@
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given, settings
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.strategies import examples
 
 from .storage import MERGED_CHUNK_ROWS, Chunk, Column, TableState
 
@@ -43,6 +46,7 @@ def test_a_write_leaves_the_former_state_and_shares_its_columns():
     assert after.chunks[0].arrays[1] is before.chunks[0].arrays[1]
 
 
+@pytest.mark.slow
 def test_small_inserts_do_not_stay_small_chunks():
     """Ten thousand rows, one at a time, end in a few chunks, and each row was copied a few times only."""
     state, copied = EMPTY, 0
@@ -75,7 +79,7 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(OPERATIONS)
 def test_a_table_holds_what_a_dict_would(operations):
     """Appends, updates, deletes and merges, in any order, on rows that exist and rows that do not."""

@@ -51,6 +51,7 @@ def test_a_batch_costs_what_one_file_costs(open_vast, asked):
     assert asked(catalog.persist, batch) == ["begin", "select", "update", "commit"]
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_into_a_request_takes_more(open_vast, asked):
     """A row is never split, and a column that must not be null is never left out for a moment."""
     catalog = open_vast()

@@ -70,6 +70,7 @@ def test_tables_are_made_once_by_twenty_processes():
         assert server.read_table(BUCKET, "shared", "schema_version").num_rows == 1
 
 
+@pytest.mark.slow
 def test_tables_are_made_once_by_many_threads(emulator, open_vast):
     uri = f"{open_vast().uri}_many"
     with ThreadPoolExecutor(8) as pool:
@@ -135,6 +136,7 @@ def test_of_two_versions_that_meet_one_is_current(emulator, meet):
     assert sum(row["is_current"] for row in rows) == 1
 
 
+@pytest.mark.slow
 def test_a_double_that_nobody_looked_at_is_found_when_its_path_is_written_again(emulator, meet, open_vast):
     """Both writers died before they could look."""
     a, _ = meet([A], [A])
@@ -173,6 +175,7 @@ def test_doubled_errors_become_one(emulator, open_vast, monkeypatch):
     assert stored(emulator, a, "ingest_errors") == [row]
 
 
+@pytest.mark.slow
 def test_a_large_batch_with_doubles_settles(emulator, meet):
     many = [inspection(f"s3://renders/{n}.exr", text("note", str(n))) for n in range(120)]
     a, b = meet(many, many[::-1])
