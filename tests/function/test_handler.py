@@ -315,6 +315,12 @@ def test_a_span_that_fails_is_no_failure(store, catalog):
         function.handle(Broken(), element("a.exr"))
 
 
+def test_a_schema_alone_is_no_database(handle, path, database):
+    """Rows must not land in another one without a word."""
+    result = handle({"data": {"path": path, "vastdb_schema": "another"}})
+    assert (result["persistence"]["category"], database.requests) == ("event", [])
+
+
 def test_keys_that_end_in_a_line_break_are_good(handle, store, database, monkeypatch):
     """As mounted secrets often do; what is no key at all is not repeated."""
     store.put("a.exr", GOOD)

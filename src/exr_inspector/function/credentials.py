@@ -60,7 +60,7 @@ def target(ctx: Any, fields: Mapping[str, str], *, is_delivered: bool) -> Target
 
     Raises SettingsError for half a configuration, EventError for a database that an event may not name.
     """
-    if fields.keys() - {"region", "bucket", "schema"}:
+    if fields.keys() - {"region"}:
         return _target_of_event(fields, is_delivered=is_delivered)
     return _configured_target(environment(), secrets_of(ctx))
 
