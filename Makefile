@@ -34,7 +34,7 @@ function-package: $(STAMP)  ## the function's folder with the product as a wheel
 test: lint  ## everything CI runs: lint, types, all tests
 	$(VENV)/bin/python -m pytest -n auto
 
-test-fast: $(STAMP)  ## the everyday loop, under a minute
+test-fast: $(STAMP)  ## the everyday loop: what is neither slow nor dear
 	$(VENV)/bin/python -m pytest -n auto -m 'not slow'
 
 lint: $(STAMP)  ## ruff (lint and format), mypy --strict
