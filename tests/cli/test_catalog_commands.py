@@ -53,16 +53,16 @@ def show(tmp_path, monkeypatch):
     return tmp_path
 
 
+def make_filled() -> None:
+    """A show, ingested."""
+    make_show()
+    with open_catalog(CATALOG) as catalog:
+        ingest(["show"], catalog)
+
+
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """A show, ingested once."""
-    folder = tmp_path_factory.mktemp("filled")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.chdir(folder)
-        make_show()
-        with open_catalog(CATALOG) as catalog:
-            ingest(["show"], catalog)
-    return folder
+def prepared(made_once):
+    return made_once(make_filled)
 
 
 @pytest.fixture

@@ -25,18 +25,19 @@ CATALOG = "duckdb:catalog.duckdb"
 SHOT = "harbor/sq010/sh0020/light"
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """Three frames of two layers of one shot, in the catalog of a folder."""
-    folder = tmp_path_factory.mktemp("prepared")
-    with pytest.MonkeyPatch.context() as monkeypatch, open_catalog(f"duckdb:{folder}/catalog.duckdb") as catalog:
-        monkeypatch.chdir(folder)
+def make_show():
+    """Three frames of two layers of one shot, in a catalog."""
+    with open_catalog("duckdb:catalog.duckdb") as catalog:
         for number, layer in ((1001, "beauty"), (1002, "beauty"), (1001, "fog")):
             path = Path(f"{SHOT}/{layer}/v001/a.{number}.exr")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(small_file(number, False, 20))
             catalog.persist([inspect(path)])
-    return folder
+
+
+@pytest.fixture(scope="module")
+def prepared(made_once):
+    return made_once(make_show)
 
 
 @pytest.fixture(autouse=True)

@@ -25,13 +25,8 @@ def write(place, *extra, compression=0, channels=w.RGB):
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """Six frames of one sequence, one of them compressed, and two of another one, in a catalog."""
-    folder = tmp_path_factory.mktemp("vectors")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.chdir(folder)
-        make_show()
-    return folder
+def prepared(made_once):
+    return made_once(make_show)
 
 
 @pytest.fixture
@@ -42,6 +37,7 @@ def show(prepared, monkeypatch):
 
 
 def make_show():
+    """Six frames of one sequence, one of them compressed, and two of another one, in a catalog."""
     for number in range(1, 7):
         write(f"show/c.100{number}.exr", w.text("Software", "Arnold 7.2"), compression=ZIP if number == 4 else 0)
     for number in (1, 2):
