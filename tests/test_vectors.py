@@ -325,7 +325,7 @@ def test_threads_get_the_same_bits(monkeypatch):
 
 
 def test_a_text_of_digits_is_looked_at_once():
-    """Not once for each of its digits, and of those again: this took two seconds for each such text."""
+    """Not once for each of its digits, and of those again, which would take two seconds for each of these texts."""
     extra = [w.text(f"note{number}", "1" * 598 + "g" + str(number % 10)) for number in range(60)]
     assert embed(inspect(MemorySource(w.build(w.part(extra=extra)).data))).metadata.shape == (384,)
 

@@ -74,6 +74,10 @@ class SourceNotFoundError(SourceError):
     code = "not_found"
 
 
+class SourceNameError(SourceError):
+    """The URI names nothing that an object store could be asked for."""
+
+
 class NotAFileError(SourceError):
     """The place is a directory, FIFO, socket or device: nothing with a size that can be read."""
 

@@ -22,6 +22,7 @@ from .errors import (
     SourceConnectionError,
     SourceDeniedError,
     SourceError,
+    SourceNameError,
     SourceNotFoundError,
     SourceStoreError,
 )
@@ -182,9 +183,9 @@ def split_uri(uri: str, *, may_be_bucket: bool = False) -> tuple[str, str]:
     try:
         size = len(key.encode())
     except UnicodeEncodeError:
-        raise SourceError(uri, "the key is no text that UTF-8 can hold") from None
+        raise SourceNameError(uri, "the key is no text that UTF-8 can hold") from None
     if size > _KEY_BYTES:
-        raise SourceError(uri, f"the key has {size} bytes; a key has {_KEY_BYTES} at most")
+        raise SourceNameError(uri, f"the key has {size} bytes; a key has {_KEY_BYTES} at most")
     return bucket, key
 
 
@@ -199,7 +200,9 @@ class _RangeError(SourceError):
 
 def _refuse_unspeakable(uri: str, key: str) -> None:
     if _UNSPEAKABLE.search(key):
-        raise SourceError(uri, "a key with an empty, '.' or '..' part or with control characters cannot be asked for")
+        raise SourceNameError(
+            uri, "a key with an empty, '.' or '..' part or with control characters cannot be asked for"
+        )
 
 
 @lru_cache(maxsize=64)
@@ -232,16 +235,16 @@ def _store(access: S3Access, bucket: str) -> S3Store:
             **keys,
         )
     except BaseException as problem:
-        if not isinstance(problem, Exception) and not _is_panic(problem):
+        if not _is_failure(problem):
             raise
         raise SettingsError(
             "the object store cannot be set up as S3_… or AWS_… say; check endpoint, keys and certificates"
         ) from None
 
 
-def _is_panic(problem: BaseException) -> bool:
-    """Whether it is what the client raises for settings that it did not expect: no Exception."""
-    return type(problem).__name__ == "PanicException"
+def _is_failure(problem: BaseException) -> bool:
+    """Whether the client failed: for settings that it did not expect it raises what is no Exception."""
+    return isinstance(problem, Exception) or type(problem).__name__ == "PanicException"
 
 
 def _client_options(access: S3Access) -> Any:
@@ -269,12 +272,10 @@ def _repeated(request: Callable[[], T], place: str, access: S3Access) -> T:
     for attempt in range(RETRIES + 1):
         try:
             return request()
-        except Exception as problem:
-            translated = _translated(problem, place, access)
         except BaseException as problem:
-            if not _is_panic(problem):
+            if not _is_failure(problem):
                 raise
-            translated = SourceError(place, f"cannot be asked for at {access.place}; check the settings of the store")
+            translated = _translated(problem, place, access)
         wait = pause * random.uniform(0.5, 1.0)  # noqa: S311 (spreads retries)
         can_help = isinstance(translated, SourceConnectionError) and attempt < RETRIES
         if not can_help or seconds_left() < wait + access.request_timeout_s:
@@ -284,10 +285,12 @@ def _repeated(request: Callable[[], T], place: str, access: S3Access) -> T:
     raise translated  # here, where the store's own text does not come along as its context
 
 
-def _translated(problem: Exception, place: str, access: S3Access) -> SourceError:
+def _translated(problem: BaseException, place: str, access: S3Access) -> SourceError:
     """A store's error in the words of the project; its text, which may hold anything, is left out."""
     if isinstance(problem, SourceError):
         return problem
+    if not isinstance(problem, Exception):
+        return SourceError(place, f"cannot be asked for at {access.place}; check the settings of the store")
     name, text = type(problem).__name__, str(problem)
     code = found[1] if (found := _CODE.search(text)) else name
     status = int(found[1]) if (found := _STATUS.search(text)) else 0

@@ -222,22 +222,21 @@ def s3_access() -> S3Access:
     values = resolved(S3Settings)
     if values.endpoint or values.access_key.get_secret_value() or values.secret_key.get_secret_value():
         return s3_access_to(values.endpoint, values.access_key, values.secret_key, values.region)
-    aws = _variable
     store = s3_access_to(
-        aws("AWS_ENDPOINT_URL_S3") or aws("AWS_ENDPOINT_URL", ""),
-        SecretStr(aws("AWS_ACCESS_KEY_ID", "")),
-        SecretStr(aws("AWS_SECRET_ACCESS_KEY", "")),
-        aws("AWS_REGION") or aws("AWS_DEFAULT_REGION", ""),
+        _variable("AWS_ENDPOINT_URL_S3") or _variable("AWS_ENDPOINT_URL"),
+        SecretStr(_variable("AWS_ACCESS_KEY_ID")),
+        SecretStr(_variable("AWS_SECRET_ACCESS_KEY")),
+        _variable("AWS_REGION") or _variable("AWS_DEFAULT_REGION"),
     )
     return replace(
         store,
-        session_token=SecretStr(aws("AWS_SESSION_TOKEN", "")),
-        ambient=not aws("AWS_ACCESS_KEY_ID") and any(map(aws, _AMBIENT)),
+        session_token=SecretStr(_variable("AWS_SESSION_TOKEN")),
+        ambient=not _variable("AWS_ACCESS_KEY_ID") and any(map(_variable, _AMBIENT)),
     )
 
 
-def _variable(name: str, otherwise: str = "") -> str:
-    return os.environ.get(name, otherwise).strip()
+def _variable(name: str) -> str:
+    return os.environ.get(name, "").strip()
 
 
 def s3_access_to(endpoint: str, access_key: SecretStr, secret_key: SecretStr, region: str = "") -> S3Access:

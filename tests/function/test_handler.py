@@ -350,6 +350,13 @@ def test_keys_that_are_spelled_in_another_way_are_found(handle, store, catalog):
     assert rows(catalog, CURRENT) == []
 
 
+def test_a_key_whose_other_spelling_is_none_is_found(handle, store):
+    """Read as encoded, these hold a control character or an empty part."""
+    for key in ("50%00.exr", "a%2F%2Fb.exr"):
+        store.put(key, GOOD)
+        assert handle(element(key))["status"] == "success"
+
+
 def test_what_is_no_exr_file_is_skipped(handle, store, tmp_path):
     """By its name, or by its bytes where a direct call names it; under the name of an EXR file it is an error."""
     text = tmp_path / "notes.txt"

@@ -16,7 +16,7 @@ from ..errors import (
     ExrFormatError,
     SourceChangedError,
     SourceDeniedError,
-    SourceError,
+    SourceNameError,
     SourceNotFoundError,
     SourceRefusedError,
 )
@@ -102,13 +102,12 @@ class Looker:
         for place in others:
             try:
                 return self._inspect(outcome, place)
-            except SourceError as problem:
-                # some stores refuse to say that nothing is there; some spellings are none that could be asked for
-                if (
-                    not isinstance(problem, (SourceNotFoundError, SourceDeniedError))
-                    and type(problem) is not SourceError
-                ):
-                    raise
+            except (
+                SourceNotFoundError,
+                SourceDeniedError,
+                SourceNameError,
+            ):  # some stores do not say that it is not there
+                continue
         return self._inspect(outcome, last)
 
     def _inspect(self, outcome: Outcome, place: str) -> None:

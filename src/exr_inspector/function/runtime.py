@@ -16,7 +16,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..errors import EventError, MissingExtraError, RedeliveryError, SettingsError
-from ..settings import function_settings
 from .context import LocalContext
 from .envelope import CloudEvent, from_http
 from .handler import close_catalogs, handle, prepare
@@ -34,7 +33,6 @@ WAITING = 100
 BODY_BYTES = 1 << 20  # the platform's limit for a message
 BODY_SECONDS = 10.0
 _SHUTDOWN_SECONDS = 60
-_LEAST_FOR_SINK_S = 1.0
 
 
 def make_app(
@@ -79,14 +77,14 @@ def make_app(
             accepted -= 1
 
     def serve(event: CloudEvent, wants_json: bool) -> Response:
-        ends = time.monotonic() + function_settings().deadline_s
+        began = time.monotonic()
         try:
             result = handle(ctx, event)
         except RedeliveryError as again:
             if wants_json and isinstance(again.result, list):
                 return JSONResponse(again.result[0], 500)
             return PlainTextResponse(f"{again}\n", 500)
-        post_to_sink(event, result, timeout_s=max(ends - time.monotonic(), _LEAST_FOR_SINK_S))
+        post_to_sink(event, result, began=began)
         return JSONResponse(result) if wants_json else Response(status_code=204)
 
     async def options(_request: Request) -> Response:
