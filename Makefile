@@ -23,7 +23,7 @@ demo: $(STAMP)  ## make a small show, ingest it, and say what is wrong with it
 	$(VENV)/bin/exr-inspector demo
 
 pipeline: $(STAMP)  ## upload, event, function, database: the whole path on this machine
-	$(VENV)/bin/python -m tests.pipeline
+	$(VENV)/bin/python -m tools.pipeline
 
 function-package: $(STAMP)  ## the function's folder with the product as a wheel: what `vastde functions build` packs
 	rm -rf dist/function && mkdir -p dist/function
@@ -47,7 +47,7 @@ format: $(STAMP)  ## let ruff put the code in form
 	$(VENV)/bin/ruff format .
 
 docs: $(STAMP)  ## regenerate the generated parts of the docs
-	$(VENV)/bin/python -m tests.docs
+	$(VENV)/bin/python -m tools.docs
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) .venv-sdk-tests demo dist build

@@ -19,7 +19,7 @@ import time
 import boto3
 
 from benchmarks.vast import emulator
-from tests.catalog.exr_bytes import exr_bytes, text
+from tests.support.exr_bytes import exr_bytes, text
 
 BUCKET = "renders"
 COLD = """

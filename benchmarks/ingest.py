@@ -16,7 +16,7 @@ import threading
 import time
 from pathlib import Path
 
-from tests.small_exr import small_file
+from tests.support.small_exr import small_file
 
 
 def make_files(root: Path, count: int) -> None:

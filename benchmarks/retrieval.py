@@ -27,9 +27,9 @@ import numpy as np
 from benchmarks import studio
 from benchmarks.measures import Matrix, auc, ndcg, odd_is_found, spearman, weighted_jaccard
 from exr_inspector import Inspection, inspect, vectors
-from exr_inspector.jsonform import json_value
+from exr_inspector.inspection.json_form import json_value
 from exr_inspector.vectors import attributes, layers, words
-from tests.vector_docs import VECTOR_STRATEGY, with_block
+from tools.vector_docs import VECTOR_STRATEGY, with_block
 
 Method = Callable[[Sequence[Inspection]], Matrix]  # rows of unit length
 Figures = dict[str, float]

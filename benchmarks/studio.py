@@ -18,8 +18,8 @@ from typing import Any
 from benchmarks.conventions import TUNING, Attributes, Convention
 from benchmarks.held_out import HELD_OUT
 from exr_inspector import Inspection, inspect
-from exr_inspector.sources import MemorySource
-from tests import exr_writer as w
+from exr_inspector.sources.memory import MemorySource
+from tests.support import exr_writer as w
 
 COMPRESSIONS = {"ZIPS": 2, "ZIP": 3, "PIZ": 4, "DWAA": 8, "DWAB": 9, "NONE": 0}
 GAMUTS = {

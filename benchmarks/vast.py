@@ -25,10 +25,10 @@ from pydantic import SecretStr
 from benchmarks.memory import peak_mb
 from exr_inspector.catalog import Catalog, open_catalog
 from exr_inspector.catalog.vast import pending
-from exr_inspector.ingest import IngestOptions, ingest
-from exr_inspector.reports import sequence_reports
+from exr_inspector.ingestion.run import IngestOptions, ingest
+from exr_inspector.sequence.summary import sequence_reports
 from exr_inspector.settings import VastConnection
-from tests.catalog.exr_bytes import exr_bytes, inspection, text
+from tests.support.exr_bytes import exr_bytes, inspection, text
 
 KEYS = ("--access-key", "key", "--secret-key", "not-a-real-secret")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.secrets import Watch
+from tests.support.secrets import Watch
 
 # A time limit for one example fails on a busy machine; derandomized runs fail only for what the commit changed.
 settings.register_profile("dev", deadline=None)

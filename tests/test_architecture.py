@@ -21,7 +21,7 @@ def test_imports_point_one_way():
 
 def _codes(*names: str) -> set[str]:
     found = set()
-    for path in (SOURCE / "exr").glob("*.py"), [SOURCE / "inspector.py"]:
+    for path in (SOURCE / "exr").glob("*.py"), [SOURCE / "inspection" / "inspector.py"]:
         for module in path:
             for node in ast.walk(ast.parse(module.read_text())):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from exr_inspector import inspect
 from exr_inspector.cryptomatte import cryptomattes
 from exr_inspector.exr import read_header
-from tests import corpus
-from tests import exr_writer as w
+from tests.support import corpus
+from tests.support import exr_writer as w
 
 NAMES = ["car, red", " lead_space", 'quo"te', "back\\slash", "<angle>", "桜の木", "a/b:c", "tab\there", ""]
 

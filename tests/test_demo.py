@@ -15,7 +15,7 @@ import pytest
 from exr_inspector import demo
 from exr_inspector.demo import cryptomatte, damage, make_show
 from exr_inspector.errors import MissingExtraError
-from tests.oracles import image_levels, opened
+from tests.support.oracles import image_levels, opened
 
 UNREADABLE = {"truncated", "incomplete", "not_exr"}
 BY_KIND = {defect.kind: defect.path for defect in demo.DEFECTS}

@@ -3,8 +3,8 @@
 import re
 
 from exr_inspector import vectors
-from tests.docs import ANALYTICS, REFERENCE, WRITER, analytics, reference
-from tests.vector_docs import VECTOR_STRATEGY, vector_strategy
+from tools.docs import ANALYTICS, REFERENCE, WRITER, analytics, reference
+from tools.vector_docs import VECTOR_STRATEGY, vector_strategy
 
 
 def test_the_reference_is_what_make_docs_writes():

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from exr_inspector.cli.main import main
-from tests import exr_writer as w
+from tests.support import exr_writer as w
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
@@ -63,7 +63,7 @@ def test_the_output_of_the_demo_is_real(tmp_path, monkeypatch, capfd):
 @pytest.mark.slow
 def test_the_output_of_the_pipeline_is_real():
     """What is shown of `make pipeline` is what it prints."""
-    done = subprocess.run([sys.executable, "-m", "tests.pipeline"], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, "-m", "tools.pipeline"], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert_shown("make pipeline", done.stdout)
 

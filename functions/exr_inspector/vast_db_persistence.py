@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from exr_inspector.catalog import Catalog, open_catalog
 from exr_inspector.errors import ExrInspectorError
-from exr_inspector.inspection import Inspection
+from exr_inspector.inspection.model import Inspection
 from exr_inspector.settings import VastConnection, vast_connection, vast_uri
 from exr_inspector.vectors import channel_vector, metadata_vector
 

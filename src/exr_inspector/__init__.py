@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from .catalog import Catalog, open_catalog
     from .errors import CatalogError, ExrFormatError, ExrInspectorError, SourceError
     from .exr import Limits
-    from .inspection import Inspection
-    from .inspector import inspect
+    from .inspection.inspector import inspect
+    from .inspection.model import Inspection
 
 # Where each public name lives; imported when it is first used, so that the import of the package costs nothing.
 _HOMES = {
@@ -25,10 +25,10 @@ _HOMES = {
     "CatalogError": "errors",
     "ExrFormatError": "errors",
     "ExrInspectorError": "errors",
-    "Inspection": "inspection",
+    "Inspection": "inspection.model",
     "Limits": "exr",
     "SourceError": "errors",
-    "inspect": "inspector",
+    "inspect": "inspection.inspector",
     "open_catalog": "catalog",
 }
 

@@ -8,11 +8,11 @@ import pytest
 from exr_inspector.catalog import open_catalog
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.errors import ExrInspectorError
-from exr_inspector.reports import sequence_reports
-from tests.corpus import DAMAGED_FILES, REPORTED_FILES, VALID_FILES, inspected, need_corpus
+from exr_inspector.sequence.summary import sequence_reports
+from tests.support.corpus import DAMAGED_FILES, REPORTED_FILES, VALID_FILES, inspected, need_corpus
+from tests.support.exr_bytes import inspection, text
 
 from .conftest import BUCKET
-from .exr_bytes import inspection, text
 from .test_contract import TIMES, error_at
 
 

@@ -14,8 +14,7 @@ from exr_inspector.catalog import OPEN_ERRORS, FileStamp, IngestError, PersistOu
 from exr_inspector.catalog.rows import RowBatch, from_inspections
 from exr_inspector.catalog.schema import CHILD_TABLES, TABLES, VERSION
 from exr_inspector.errors import CatalogError, QueryError
-
-from .exr_bytes import attribute, inspection, text
+from tests.support.exr_bytes import attribute, inspection, text
 
 NOON = datetime(2024, 5, 1, 12, 0, 0, 123456, tzinfo=timezone.utc)
 TIMES = {"inspection_timestamp", "last_inspected", "first_seen", "last_seen"}

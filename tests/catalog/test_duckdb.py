@@ -11,17 +11,10 @@ import duckdb
 import pytest
 
 from exr_inspector.catalog import IngestError, open_catalog
-from exr_inspector.catalog.duckdb_sql import create_table
+from exr_inspector.catalog.duckdb.statements import create_table
 from exr_inspector.catalog.schema import TABLES, VERSION
-from exr_inspector.errors import (
-    CatalogError,
-    CatalogLockedError,
-    CatalogSchemaError,
-    QueryError,
-    SettingsError,
-)
-
-from .exr_bytes import inspection
+from exr_inspector.errors import CatalogError, CatalogLockedError, CatalogSchemaError, QueryError, SettingsError
+from tests.support.exr_bytes import inspection
 
 REPOSITORY = Path(__file__).parents[2]
 A, B = inspection("s3://renders/a.exr"), inspection("s3://renders/b.exr")
@@ -54,7 +47,7 @@ PERSIST_FOR_EVER = """
 import sys
 from itertools import count
 from exr_inspector.catalog import open_catalog
-from tests.catalog.exr_bytes import inspection
+from tests.support.exr_bytes import inspection
 with open_catalog(sys.argv[1]) as catalog:
     for batch in count():
         catalog.persist([inspection(f"s3://renders/{batch:05}.{frame:04}.exr") for frame in range(20)])

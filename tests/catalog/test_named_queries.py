@@ -7,10 +7,10 @@ import duckdb
 import pytest
 
 from exr_inspector.catalog import open_catalog
-from exr_inspector.catalog.named_queries import NamedQuery, Parameter, named_queries, named_query
-from exr_inspector.catalog.path_template import FIELDS, field_patterns
+from exr_inspector.catalog.queries.named import NamedQuery, Parameter, named_queries, named_query
+from exr_inspector.catalog.queries.path_template import FIELDS, field_patterns
 from exr_inspector.errors import SettingsError
-from tests.demo_catalog import PARAMETERS, fill
+from tests.support.demo_catalog import PARAMETERS, fill
 
 from .conftest import BUCKET
 

@@ -7,14 +7,14 @@ import pyarrow as pa
 import pytest
 
 from exr_inspector import inspect
-from exr_inspector.catalog.named_queries import named_queries, named_query
+from exr_inspector.catalog.queries.named import named_queries, named_query
 from exr_inspector.catalog.rows import RowBatch, from_inspections
 from exr_inspector.catalog.schema import TABLES
-from exr_inspector.reports import sequence_reports
-from exr_inspector.sources import MemorySource
-from tests import exr_writer as w
+from exr_inspector.sequence.summary import sequence_reports
+from exr_inspector.sources.memory import MemorySource
+from tests.support import exr_writer as w
+from tests.support.exr_bytes import inspection, text
 
-from .exr_bytes import inspection, text
 from .test_contract import error_at
 
 SHOT = "s3://studio/harbor/sq010/sh0020/lighting/beauty/v001"

@@ -8,8 +8,7 @@ import pytest
 
 from exr_inspector.catalog.rows import from_inspections
 from exr_inspector.catalog.schema import CHILD_TABLES, TABLES, batch_schema
-
-from .exr_bytes import attribute, inspection, required, text
+from tests.support.exr_bytes import attribute, inspection, required, text
 
 TIMECODE = attribute("timeCode", "timecode", pack("<II", 0x01020304, 0))
 
@@ -142,8 +141,7 @@ def test_a_batch_crosses_process_borders():
 
 def test_a_path_that_is_no_utf_8_is_text_all_the_same(tmp_path):
     from exr_inspector import inspect
-
-    from .exr_bytes import exr_bytes
+    from tests.support.exr_bytes import exr_bytes
 
     path = tmp_path / "a\udcff.exr"
     path.write_bytes(exr_bytes())

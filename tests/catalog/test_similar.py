@@ -10,18 +10,17 @@ import pytest
 from exr_inspector import inspect, open_catalog, vectors
 from exr_inspector.catalog import nearest
 from exr_inspector.catalog.rows import vector_columns
-from exr_inspector.diff import diff
 from exr_inspector.errors import QueryError
-from exr_inspector.ingest import ingest
-from exr_inspector.odd import odd_frames
-from exr_inspector.reembed import reembed
-from exr_inspector.similar import similar, subject
-from exr_inspector.sources import MemorySource
+from exr_inspector.ingestion.run import ingest
+from exr_inspector.inspection.diff import diff
+from exr_inspector.search.reembed import reembed
+from exr_inspector.search.similar import similar, subject
+from exr_inspector.sequence.outliers import odd_frames
+from exr_inspector.sources.memory import MemorySource
 from exr_inspector.vectors import embed
-from tests import corpus
-from tests import exr_writer as w
-
-from .exr_bytes import inspection, text
+from tests.support import corpus
+from tests.support import exr_writer as w
+from tests.support.exr_bytes import inspection, text
 
 ZIP = 3
 DEPTH = ("Z", w.FLOAT, 1, 1, 0)

@@ -19,12 +19,12 @@ import pytest
 from exr_inspector import open_catalog
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.cli.main import main
-from exr_inspector.ingest import ingest
-from exr_inspector.reports import as_arrow, sequence_reports
-from tests import exr_writer as w
-from tests.cli.terminal import COMMAND, on_terminal
+from exr_inspector.ingestion.run import ingest
+from exr_inspector.sequence.summary import as_arrow, sequence_reports
 from tests.cli.test_inspect import COLOURS, CUT, GOOD, HOSTILE, UNWANTED, hostile_file
-from tests.small_exr import small_file
+from tests.support import exr_writer as w
+from tests.support.small_exr import small_file
+from tests.support.terminal import COMMAND, on_terminal
 
 CATALOG = "duckdb:catalog.duckdb"
 # Every type that a query may give, and what is hard to write: nulls, line breaks, quotes, commas, non-numbers.

@@ -13,8 +13,8 @@ import jsonschema
 import pytest
 
 from exr_inspector.cli.main import main
-from tests import exr_writer as w
-from tests.cli.terminal import COMMAND, on_terminal
+from tests.support import exr_writer as w
+from tests.support.terminal import COMMAND, on_terminal
 
 GOOD = w.build(w.part(extra=[w.text("owner", "someone")])).data
 CUT = GOOD[:-5]

@@ -12,14 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from exr_inspector import inspect, open_catalog
-from exr_inspector.catalog.named_queries import named_queries
+from exr_inspector.catalog.queries.named import named_queries
 from exr_inspector.cli.main import main
 from exr_inspector.cli.tables import bar
 from exr_inspector.settings import settings
-from tests import exr_writer as w
-from tests.cli.terminal import on_terminal
 from tests.cli.test_inspect import COLOURS, HOSTILE, UNWANTED
-from tests.small_exr import small_file
+from tests.support import exr_writer as w
+from tests.support.small_exr import small_file
+from tests.support.terminal import on_terminal
 
 CATALOG = "duckdb:catalog.duckdb"
 SHOT = "harbor/sq010/sh0020/light"

@@ -10,7 +10,7 @@ import pytest
 
 import exr_inspector
 from exr_inspector.cli.main import main
-from tests import exr_writer as w
+from tests.support import exr_writer as w
 
 HEAVY = {"duckdb", "pyarrow", "numpy", "OpenEXR", "OpenImageIO", "vastdb", "fileseq", "pydantic_settings"}
 

@@ -13,8 +13,8 @@ from exr_inspector.catalog import open_catalog
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.cli.main import main
 from tests.catalog.conftest import BUCKET, emulator, vast_settings  # noqa: F401 (fixtures)
-from tests.catalog.exr_bytes import exr_bytes, text
 from tests.cli.test_inspect import CUT
+from tests.support.exr_bytes import exr_bytes, text
 from tests.vastdb_emulator import Emulator
 
 SECRET = "not-a-real-secret"

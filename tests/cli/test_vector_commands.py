@@ -11,8 +11,8 @@ import pytest
 
 from exr_inspector import open_catalog
 from exr_inspector.cli.main import main
-from exr_inspector.ingest import ingest
-from tests import exr_writer as w
+from exr_inspector.ingestion.run import ingest
+from tests.support import exr_writer as w
 
 CATALOG = "duckdb:catalog.duckdb"
 ZIP = 3

@@ -25,8 +25,8 @@ from exr_inspector.exr.attributes import (
 )
 from exr_inspector.exr.channels import Channel
 from exr_inspector.exr.idmanifest import decode_idmanifest
-from exr_inspector.jsonform import json_float, json_value, shortest_single
-from tests import exr_writer as w
+from exr_inspector.inspection.json_form import json_float, json_value, shortest_single
+from tests.support import exr_writer as w
 
 ONE, TWO, MINUS_TWO, HALF = "0000803f", "00000040", "000000c0", "0000003f"
 D_ONE, D_TENTH = "000000000000f03f", "9a9999999999b93f"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from exr_inspector.exr import split_name, view_of
 from exr_inspector.exr.channels import MAX_CHANNELS, decode_channels, samples_along
-from tests import exr_writer as w
+from tests.support import exr_writer as w
 
 
 @pytest.mark.parametrize(

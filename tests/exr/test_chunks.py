@@ -13,8 +13,8 @@ import pytest
 from exr_inspector import inspect
 from exr_inspector.errors import ExrFormatError
 from exr_inspector.exr import chunk_counts, read_chunks, read_header
-from tests import corpus
-from tests import exr_writer as w
+from tests.support import corpus
+from tests.support import exr_writer as w
 
 LAYERS = (("A", w.HALF, 1, 1, 0), ("depth.Z", w.FLOAT, 1, 1, 1), ("id", w.UINT, 1, 1, 0))
 

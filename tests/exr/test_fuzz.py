@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from exr_inspector import inspect
 from exr_inspector.errors import ExrFormatError
 from exr_inspector.exr import HeaderCutError, read_header
-from tests import corpus
-from tests import exr_writer as w
-from tests.strategies import files
+from tests.support import corpus
+from tests.support import exr_writer as w
+from tests.support.strategies import files
 
 CASES = int(os.environ.get("EXR_FUZZ_CASES", "3000"))
 MOST_SECONDS, MOST_BYTES = 0.1, 64 << 20

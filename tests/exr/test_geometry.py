@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from exr_inspector.exr import chunk_counts, levels, read_chunks, read_header
 from exr_inspector.exr.attributes import COMPRESSIONS
 from exr_inspector.exr.geometry import LINES_PER_CHUNK, lines_per_chunk, unpacked_bytes
-from tests import exr_writer as w
+from tests.support import exr_writer as w
 
 ROUNDINGS = [w.ROUND_DOWN, w.ROUND_UP]
 

@@ -15,8 +15,8 @@ from exr_inspector import inspect
 from exr_inspector.errors import ExrFormatError
 from exr_inspector.exr import HeaderCutError, Limits, read_header
 from exr_inspector.exr.header import DEEP, LONG_NAMES, MULTIPART, TILED
-from tests import corpus
-from tests import exr_writer as w
+from tests.support import corpus
+from tests.support import exr_writer as w
 
 LAYERS = (("A", w.HALF, 1, 1, 0), ("depth.Z", w.FLOAT, 1, 1, 1), ("id", w.UINT, 1, 1, 0))
 ONE_OF_EACH = [
@@ -67,7 +67,7 @@ def written_again(header) -> bytes:
 
 
 def assert_same_as_openexr(path):
-    oracles = pytest.importorskip("tests.oracles", reason="needs OpenEXR and OpenImageIO", exc_type=ImportError)
+    oracles = pytest.importorskip("tests.support.oracles", reason="needs OpenEXR and OpenImageIO", exc_type=ImportError)
     try:
         expected = oracles.openexr_headers(path)
     except RuntimeError as refusal:
@@ -110,7 +110,7 @@ def test_one_attribute_of_each_type_is_what_openexr_reads(tmp_path):
 @pytest.mark.parametrize("path", corpus.VALID)
 def test_pixel_types_are_those_that_openimageio_says(path):
     """Channel by channel; subsampled files, which OpenImageIO refuses, are read with OpenEXR."""
-    oracles = pytest.importorskip("tests.oracles", reason="needs OpenEXR and OpenImageIO", exc_type=ImportError)
+    oracles = pytest.importorskip("tests.support.oracles", reason="needs OpenEXR and OpenImageIO", exc_type=ImportError)
     expected = oracles.openimageio_pixel_types(path) or oracles.openexr_pixel_types(path)
     parts = read_header(path.read_bytes()).parts
     assert [{c.channel_name: c.channel_type for c in part.channels} for part in parts] == expected

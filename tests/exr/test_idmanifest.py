@@ -17,7 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exr_inspector.exr.idmanifest import ChannelGroup, IdManifest, decode_idmanifest
-from tests.strategies import examples
+from tests.support.strategies import examples
 
 Entries = dict[int, tuple[str, ...]]
 LIFETIMES = ("frame", "shot", "stable")

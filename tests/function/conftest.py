@@ -13,10 +13,10 @@ import pytest
 
 from exr_inspector import function
 from exr_inspector.catalog import Catalog, open_catalog
-from tests import exr_writer as w
-from tests.function.vast_event import VastEvent
-from tests.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY, S3Server
-from tests.secrets import Watch
+from tests.support import exr_writer as w
+from tests.support.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY, S3Server
+from tests.support.secrets import Watch
+from tests.support.vast_event import VastEvent
 from tests.vastdb_emulator import Emulator
 
 GOOD = w.build(w.part(extra=[w.text("owner", "someone")])).data

@@ -15,7 +15,7 @@ import pytest
 from exr_inspector.errors import EventError, SettingsError
 from exr_inspector.function.credentials import secrets_of, store, target
 from exr_inspector.function.events import database_fields
-from tests.function.vast_event import VastEvent
+from tests.support.vast_event import VastEvent
 
 EVENT = {"endpoint": "http://event", "access_key": "event-key", "secret_key": "event-hidden"}
 SECRET = {

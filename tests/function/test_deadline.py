@@ -11,7 +11,7 @@ import pytest
 
 from exr_inspector import function
 from exr_inspector.errors import RedeliveryError
-from tests.s3_server import BUCKET, blackhole, stall_in_body, status
+from tests.support.s3_server import BUCKET, blackhole, stall_in_body, status
 
 from .conftest import GOOD, element
 

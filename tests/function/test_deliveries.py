@@ -18,9 +18,9 @@ from exr_inspector import inspect
 from exr_inspector.catalog.rows import from_inspections
 from exr_inspector.errors import RedeliveryError
 from exr_inspector.function import close_catalogs, handle
-from tests import corpus
-from tests.catalog.exr_bytes import exr_bytes, text
-from tests.s3_server import blackhole, stall_in_body, status
+from tests.support import corpus
+from tests.support.exr_bytes import exr_bytes, text
+from tests.support.s3_server import blackhole, stall_in_body, status
 
 from .conftest import element as delivered
 from .test_runtime import element, serving

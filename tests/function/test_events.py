@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from exr_inspector.errors import EventError
 from exr_inspector.function.envelope import from_http
 from exr_inspector.function.events import FileEvent, Kind, event_id, file_events, is_batch, is_plain
-
-from .vast_event import VastEvent, VastEventList
+from tests.support.vast_event import VastEvent, VastEventList
 
 RECORDED = {path.stem: json.loads(path.read_text()) for path in sorted(Path(__file__).with_name("data").glob("*.json"))}
 OVER_HTTP = [name for name, case in RECORDED.items() if "headers" in case]

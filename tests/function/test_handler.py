@@ -21,14 +21,14 @@ from hypothesis import HealthCheck, given, settings
 
 from exr_inspector import function, inspect, vectors
 from exr_inspector.errors import EmbeddingError, RedeliveryError
-from exr_inspector.function import look
-from tests import corpus
-from tests.s3_server import BUCKET, status
-from tests.strategies import examples
+from exr_inspector.function import inspecting
+from tests.support import corpus
+from tests.support.s3_server import BUCKET, status
+from tests.support.strategies import examples
+from tests.support.vast_event import VastEventList
 
 from .conftest import BROKEN, CUT, DATABASE, GOOD, OTHER, Context, element
 from .test_events import JSON
-from .vast_event import VastEventList
 
 ROOT = Path(__file__).parents[2]
 CURRENT = "SELECT file_path_normalized, file_id FROM files WHERE is_current AND deleted_at IS NULL ORDER BY 1"
@@ -272,7 +272,7 @@ def test_a_fault_of_ours_says_nothing_of_the_file(handle, store, catalog, monkey
         raise problem
 
     with monkeypatch.context() as broken:
-        broken.setattr(look, "inspect", fail)
+        broken.setattr(inspecting, "inspect", fail)
         if isinstance(problem, MemoryError):
             with pytest.raises(RedeliveryError):
                 handle(element("a.exr"))
@@ -291,7 +291,7 @@ def test_an_event_whose_time_is_used_up_is_no_fault_of_ours(handle, store, tmp_p
         time.sleep(1.1)
         return inspect(*args, **options)
 
-    monkeypatch.setattr(look, "inspect", slowly)
+    monkeypatch.setattr(inspecting, "inspect", slowly)
     result = handle({"data": {"path": f"s3://{BUCKET}/a.exr"}})
     assert result["persistence"].get("category") != "internal"
 
@@ -411,7 +411,7 @@ def test_no_exception_leaves_a_direct_call(handle, path, monkeypatch, caplog, pr
     def fail(*_args, **_options):
         raise problem
 
-    monkeypatch.setattr(look, "inspect", fail)
+    monkeypatch.setattr(inspecting, "inspect", fail)
     for event in ({"data": {"path": path}}, [{"data": {"path": path}}]):
         result = handle(event)
         result = result[0] if isinstance(result, list) else result

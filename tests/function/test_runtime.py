@@ -23,12 +23,12 @@ from cloudevents.core.v1.event import CloudEvent
 from exr_inspector.catalog import open_catalog
 from exr_inspector.catalog.rows import from_inspections
 from exr_inspector.cli.main import main
-from exr_inspector.function.context import LocalContext, context_of
-from exr_inspector.function.runtime import make_app
-from exr_inspector.inspector import inspect
-from exr_inspector.object_store import ObjectSource
-from tests.catalog.exr_bytes import exr_bytes, text
-from tests.secrets import told as secrets_in
+from exr_inspector.function.local.context import LocalContext, context_of
+from exr_inspector.function.local.runtime import make_app
+from exr_inspector.inspection.inspector import inspect
+from exr_inspector.sources.s3 import ObjectSource
+from tests.support.exr_bytes import exr_bytes, text
+from tests.support.secrets import told as secrets_in
 
 from .conftest import BUCKET, DATABASE, element_request
 
@@ -262,7 +262,7 @@ def test_who_comes_when_too_many_wait_is_sent_away(deployed):
 
 def test_what_never_ends_is_given_up(deployed, monkeypatch):
     """A body that does not come holds no place for long."""
-    monkeypatch.setattr("exr_inspector.function.runtime.BODY_SECONDS", 0.2)
+    monkeypatch.setattr("exr_inspector.function.local.runtime.BODY_SECONDS", 0.2)
     with in_this_process() as url:
         host, _, port = url.removeprefix("http://").partition(":")
         with socket.create_connection((host, int(port))) as connection:

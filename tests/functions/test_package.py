@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.catalog.exr_bytes import exr_bytes
+from tests.support.exr_bytes import exr_bytes
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "functions" / "exr_inspector"
@@ -60,5 +60,5 @@ print(sorted(name for name in ("cloudevents", "opentelemetry", "adbc_driver_vast
     assert json.loads(result)["persistence"]["status"] == "success"
     assert modules == "[]"
     check = "import vastdb, obstore; from exr_inspector.catalog.vast import VastCatalog"
-    check += "; from exr_inspector.catalog.named_queries import named_query; named_query('storage')"
+    check += "; from exr_inspector.catalog.queries.named import named_query; named_query('storage')"
     subprocess.run([python, "-c", check], cwd=package, env=environment, check=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.strategies import examples
+from tests.support.strategies import examples
 
 from .storage import MERGED_CHUNK_ROWS, Chunk, Column, TableState
 

@@ -51,7 +51,7 @@ def open_catalog(uri: str, *, read_only: bool = False, connection: VastConnectio
 
 
 def _open_duckdb(path: str, *, read_only: bool) -> Catalog:
-    from .duckdb import DuckDBCatalog
+    from .duckdb.catalog import DuckDBCatalog
 
     return DuckDBCatalog(path, read_only=read_only)
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from ..exr import Attribute
 from ..exr.attributes import TimeCode
-from ..inspection import RAW_TYPES
-from ..jsonform import FLOAT32_TYPES, json_float, json_value
+from ..inspection.json_form import FLOAT32_TYPES, json_float, json_value
+from ..inspection.model import RAW_TYPES
 
 CELL_LIMIT = 64 * 1024
 

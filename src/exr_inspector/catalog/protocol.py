@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from typing_extensions import Self
 
-    from ..inspection import Inspection
+    from ..inspection.model import Inspection
     from .nearest import By
     from .rows import RowBatch
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from ..errors import EmbeddingError
 from ..exr import Channel, split_name
-from ..inspection import FileFacts, Inspection, PartFacts
+from ..inspection.model import FileFacts, Inspection, PartFacts
 from .cells import CELL_LIMIT, Cells, cells_of
 from .schema import CHILD_TABLES, batch_schema
 

@@ -11,7 +11,7 @@ from .options import Catalog, FailOn, FailOnOption, Format, Output, OutputFormat
 
 if TYPE_CHECKING:
     from ..catalog import Catalog as OpenCatalog
-    from ..ingest import IngestSummary
+    from ..ingestion.run import IngestSummary
 
 db = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Create and look at the catalog itself.")
 
@@ -47,8 +47,8 @@ def ingest(
     fail_on: FailOnOption = FailOn.ERROR,
 ) -> int:
     """Inspect files and folders and persist them in the catalog; skips what is unchanged."""
-    from ..ingest import IngestOptions
-    from ..ingest import ingest as ingest_files
+    from ..ingestion.run import IngestOptions
+    from ..ingestion.run import ingest as ingest_files
     from ..settings import settings
     from .progress import shown_progress
 
@@ -119,7 +119,7 @@ def sequences(
     fail_on: FailOnOption = FailOn.NEVER,
 ) -> int:
     """Show sequences: frame ranges, missing frames, damaged frames, and frames that differ from the rest."""
-    from ..reports import sequence_reports
+    from ..sequence.summary import sequence_reports
     from .output import data_stream, print_to, write_table
 
     with open_catalog(catalog, read_only=True) as opened:
@@ -131,7 +131,7 @@ def sequences(
             for report in reports:
                 print_to(stream, *sequence_lines(report))
     else:
-        from ..reports import as_arrow
+        from ..sequence.summary import as_arrow
 
         write_table(as_arrow(reports), how, output)
     bad = any(report.missing or report.bad for report in reports)
@@ -174,8 +174,8 @@ def verify(catalog: Catalog = None) -> int:
     uri, connection = _uri(catalog), vast_connection()
     if not uri.lower().startswith("vast://"):
         raise SettingsError(f"{uri} is no VAST catalog; db verify takes --catalog vast://BUCKET/SCHEMA")
-    from ..verify import Check
-    from ..verify import verify as try_out
+    from ..vast_selftest import Check
+    from ..vast_selftest import verify as try_out
 
     def line(check: Check) -> None:
         word = {True: "ok", False: "FAILED", None: "found"}[check.passed]
@@ -199,11 +199,11 @@ def demo(
     import sys
     from pathlib import Path
 
-    from ..catalog.named_queries import named_query
+    from ..catalog.queries.named import named_query
     from ..demo import make_show
-    from ..ingest import ingest as ingest_files
-    from ..reports import sequence_reports
-    from ..similar import similar, subject
+    from ..ingestion.run import ingest as ingest_files
+    from ..search.similar import similar, subject
+    from ..sequence.summary import sequence_reports
     from .output import data_stream, print_to
     from .tables import report_lines, sequence_lines, similar_lines
 

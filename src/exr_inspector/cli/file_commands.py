@@ -10,10 +10,10 @@ from typing import Annotated, Any, BinaryIO
 
 import typer
 
-from ..discover import EXTENSION, Found, discover
 from ..errors import ExrInspectorError, SettingsError, SourceError
-from ..inspection import Inspection
-from ..inspector import inspect as inspect_file
+from ..inspection.inspector import inspect as inspect_file
+from ..inspection.model import Inspection
+from ..sources.listing import EXTENSION, Found, discover
 from .options import FailOn, FailOnOption, Output, Paths
 
 
@@ -138,7 +138,7 @@ def diff(
     as_json: Annotated[bool, typer.Option("--json", help="Print the differences as JSON.")] = False,
 ) -> int:
     """Show how the headers of two files differ; exits with 1 when they do."""
-    from ..diff import diff as differences_of
+    from ..inspection.diff import diff as differences_of
 
     left, right = _inspect_named(a), _inspect_named(b)
     differences = differences_of(left, right)
@@ -169,6 +169,6 @@ def _inspect_named(path: str) -> Inspection:
 
 def schema() -> None:
     """Print the JSON Schema of what `inspect --json` prints."""
-    from ..json_schema import inspection_schema
+    from ..inspection.json_schema import inspection_schema
 
     typer.echo(json.dumps(inspection_schema(), indent=2))

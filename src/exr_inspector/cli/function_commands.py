@@ -36,8 +36,8 @@ def serve(
     import os
 
     from ..errors import SettingsError
-    from ..function.context import context_of
-    from ..function.runtime import make_app, run
+    from ..function.local.context import context_of
+    from ..function.local.runtime import make_app, run
 
     ctx = context_of(config)
     _log_to_stderr()
@@ -51,7 +51,7 @@ def serve(
 def _log_to_stderr() -> None:
     import logging
 
-    from ..function.context import JsonLines
+    from ..function.local.context import JsonLines
     from ..settings import function_settings
 
     values = function_settings()
@@ -87,7 +87,7 @@ def invoke(
         given = {"data": {"path": os.path.abspath(path)}} if path is not None else _object_created(s3 or "")
     if url is None:
         from ..function import handle
-        from ..function.context import context_of
+        from ..function.local.context import context_of
 
         result: Any = handle(context_of(config), given)
     else:
@@ -98,7 +98,7 @@ def invoke(
 
 
 def _object_created(uri: str) -> dict[str, Any]:
-    from ..object_store import split_uri
+    from ..sources.uris import split_uri
 
     bucket, key = split_uri(uri)
     record = {"eventName": "ObjectCreated:Put", "eventSource": "vast:s3"}

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from ..discover import discover
-from ..ingest import IngestSummary
+from ..ingestion.run import IngestSummary
+from ..sources.listing import discover
 
 _SHOW_AFTER_S = 1.0
 

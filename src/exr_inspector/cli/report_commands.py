@@ -29,7 +29,7 @@ def report(
 ) -> None:
     """Answer a question about the catalog, or list the questions and their parameters."""
     from ..catalog import open_catalog
-    from ..catalog.named_queries import as_arrow, named_queries, named_query
+    from ..catalog.queries.named import as_arrow, named_queries, named_query
     from ..settings import settings
     from .output import data_stream, print_to, say, write_table
 

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from ..diff import Difference
 from ..exr import Attribute, split_name
-from ..inspection import Inspection, PartFacts
-from ..jsonform import json_value
+from ..inspection.diff import Difference
+from ..inspection.json_form import json_value
+from ..inspection.model import Inspection, PartFacts
 from .text import clean, plain_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ..catalog.named_queries import NamedQuery
-    from ..odd import OddFrame
-    from ..reports import SequenceReport
+    from ..catalog.queries.named import NamedQuery
+    from ..sequence.outliers import OddFrame
+    from ..sequence.summary import SequenceReport
 
 STATUS_STYLES = {"complete": "green", "unknown": "yellow"}
 _SHOWN_IN_HEAD = frozenset(

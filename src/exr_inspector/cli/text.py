@@ -6,8 +6,8 @@ import json
 import re
 from typing import Any
 
-from ..inspection import timestamp_text
-from ..jsonform import base64_text, json_float
+from ..inspection.json_form import base64_text, json_float
+from ..inspection.model import timestamp_text
 
 # What can steer a terminal or turn the order of its text round: C0 and C1 controls, line separators, bidi marks. Also
 # surrogates, which stand for bytes of a file name that are no UTF-8.

@@ -11,7 +11,7 @@ from .catalog_commands import db, open_catalog
 from .options import Catalog, FailOn, FailOnOption, Format, Output, OutputFormat
 
 if TYPE_CHECKING:
-    from ..reembed import Renewed
+    from ..search.reembed import Renewed
 
 
 class By(str, Enum):
@@ -44,9 +44,9 @@ def similar(
     output: Output = None,
 ) -> None:
     """Show the files that are most like one, by what their headers say; 1 is the same, 0 has nothing in common."""
+    from ..search.similar import similar as similar_files
+    from ..search.similar import subject
     from ..settings import settings
-    from ..similar import similar as similar_files
-    from ..similar import subject
     from .output import data_stream, print_to, write_table
 
     with open_catalog(catalog, read_only=True) as opened:
@@ -78,7 +78,7 @@ def odd(
     fail_on: FailOnOption = FailOn.NEVER,
 ) -> int:
     """Show frames that stand apart from the rest of their sequence, and in what."""
-    from ..odd import as_arrow, odd_frames
+    from ..sequence.outliers import as_arrow, odd_frames
     from .output import data_stream, print_to, say, write_table
 
     with open_catalog(catalog, read_only=True) as opened:
@@ -102,7 +102,7 @@ def reembed(
     """Compute vectors again from the rows of the catalog, where they are of another version; reads no file."""
     import sys
 
-    from ..reembed import reembed as renew
+    from ..search.reembed import reembed as renew
 
     def tell(renewed: Renewed) -> None:
         if sys.stderr.isatty():

@@ -11,8 +11,8 @@ from enum import Enum
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
-from ..discover import EXTENSION
 from ..errors import EventError
+from ..sources.listing import EXTENSION
 from .envelope import decoded, unwrapped
 
 # What an event may say of the database, each with vastdb_ before it.

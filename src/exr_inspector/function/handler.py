@@ -17,9 +17,9 @@ from ..settings import FunctionSettings, function_settings, settings
 from . import credentials, results
 from .catalogs import Catalogs
 from .events import database_fields, event_id, file_events, is_batch, is_plain
-from .look import Looker
-from .outcome import Outcome, category, text
-from .persist import persist, refuse
+from .inspecting import Looker
+from .persisting import persist, refuse
+from .stages import Outcome, category, text
 from .telemetry import instruments, member, span
 
 log = logging.getLogger(__name__)

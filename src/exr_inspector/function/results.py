@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import ExrFormatError
-from ..inspection import Inspection
-from .outcome import Outcome, category, is_retryable, text
+from ..inspection.model import Inspection
+from .stages import Outcome, category, is_retryable, text
 
 # A platform's message broker refuses larger ones.
 SUMMARY_BYTES = 64_000

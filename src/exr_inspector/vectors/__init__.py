@@ -19,7 +19,7 @@ from .encoder import Embedding, Encoder
 from .explanation import GroupSimilarity, explain
 
 if TYPE_CHECKING:
-    from ..inspection import Inspection
+    from ..inspection.model import Inspection
 
 __all__ = [
     "CHANNEL_GROUPS",

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..exr import Attribute
-from ..jsonform import json_value
+from ..inspection.json_form import json_value
 from . import words
 from .codes import UNIT, Token
 

@@ -18,7 +18,7 @@ from .encoder import Encoder, Features, Trait
 from .parts import PartChannels, PartShape
 
 if TYPE_CHECKING:
-    from ..inspection import Inspection, PartFacts
+    from ..inspection.model import Inspection, PartFacts
 
 Row = Mapping[str, Any]
 _SHAPE = PartShape._fields[:-1]  # all but the window are columns

@@ -6,7 +6,7 @@ import itertools
 import re
 from functools import lru_cache
 
-from ..structure import STABLE_PAIRS, VOLATILE_WORDS
+from ..inspection.volatility import STABLE_PAIRS, VOLATILE_WORDS
 
 # Whatever is not ASCII is a letter, also a small one: what Unicode says of it changes with Python's version.
 # The classes say what does not belong to them, which compiles twenty times faster.

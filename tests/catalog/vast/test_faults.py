@@ -12,9 +12,9 @@ from exr_inspector.catalog.rows import from_inspections
 from exr_inspector.catalog.schema import CHILD_TABLES
 from exr_inspector.catalog.vast import VastCatalog
 from exr_inspector.errors import CatalogError
+from tests.support.exr_bytes import inspection, text
 
 from ..conftest import BUCKET
-from ..exr_bytes import inspection, text
 from ..test_contract import error_at, path_of
 from .conftest import connection_to, schema_of, start, stored
 

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from ..exr_bytes import inspection, text
+from tests.support.exr_bytes import inspection, text
+
 from ..test_contract import A_AGAIN, A, B, error_at, path_of, stamp_of
 
 pytestmark = pytest.mark.usefixtures("no_timer")

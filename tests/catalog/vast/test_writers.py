@@ -13,9 +13,9 @@ import vastdb
 
 from exr_inspector.catalog.schema import CHILD_TABLES, TABLES
 from exr_inspector.catalog.vast import VastCatalog, pending
+from tests.support.exr_bytes import inspection, text
 
 from ..conftest import BUCKET
-from ..exr_bytes import inspection, text
 from ..test_contract import A_AGAIN, A, all_rows, error_at, path_of
 from .conftest import SECRET, connection_to, schema_of, start, stored
 from .writers import files

@@ -6,8 +6,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from exr_inspector.catalog import open_catalog
-
-from ..exr_bytes import inspection, text
+from tests.support.exr_bytes import inspection, text
 
 
 def files(count: int) -> list:

@@ -23,11 +23,11 @@ from ..persist_rows import children_of, outcomes, with_persist_columns
 from ..protocol import CatalogStatus, FileStamp, IngestError, PersistOutcome, SeenFile
 from ..rows import RowBatch, from_inspections
 from ..schema import TABLES, VERSION, vector_dimensions
-from . import unreadable
+from . import ingest_errors
 from .connection import Clock, Connection
+from .duplicates import settle
 from .errors import CatalogConflictError
 from .pending import PathLocks, Pending
-from .settle import settle
 from .tables import ROW_ID, Tables
 from .versions import COLUMNS, Plan, changed_rows, plan
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from typing_extensions import Self
 
-    from ...inspection import Inspection
+    from ...inspection.model import Inspection
 
 PATHS_PER_BATCH = 10_000
 _PATHS_PER_LOOK = 2000
@@ -237,7 +237,7 @@ class VastCatalog:
             found = rows.select_in("files", COLUMNS, "file_path_normalized", paths)
             retired = {row[ROW_ID]: row | {"is_current": False} for row in found.to_pylist() if row["is_current"]}
             rows.update("files", changed_rows(retired, found.schema.field(ROW_ID).type))
-            return unreadable.note(rows, errors, stamp)
+            return ingest_errors.note(rows, errors, stamp)
 
     def _seen(self, stamps: Sequence[FileStamp], clock: Clock) -> dict[str, SeenFile]:
         paths = [stamp.file_path_normalized for stamp in stamps]
@@ -276,16 +276,16 @@ class VastCatalog:
             gone = [row for row in found.to_pylist() if row["is_current"] and row["deleted_at"] is None]
             changed = {row[ROW_ID]: row | {"deleted_at": stamp} for row in gone}
             rows.update("files", changed_rows(changed, found.schema.field(ROW_ID).type))
-            return ours | {row["file_path_normalized"] for row in gone} | unreadable.forget(rows, paths)
+            return ours | {row["file_path_normalized"] for row in gone} | ingest_errors.forget(rows, paths)
 
     def _sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None) -> pa.Table:
-        from .. import streamed_sql  # brings DuckDB, which the function never needs
+        from . import streamed_sql  # brings DuckDB, which the function never needs
 
         with self.tables.reading() as rows:  # one transaction: tables of a join belong together
             return streamed_sql.run(query, params, lambda scan: rows.stream(scan.table, scan.columns, scan.conditions))
 
     def _stream_vectors(self, top: nearest.RunningTop, by: By, condition: str | None) -> None:
-        from .. import streamed_sql
+        from . import streamed_sql
 
         column = nearest.VECTOR_COLUMNS[by]
         top.clear()
@@ -340,7 +340,7 @@ class VastCatalog:
 
     def _settle_errors(self, paths: Sequence[str], clock: Clock) -> None:
         with self.tables.transaction(clock) as rows:
-            unreadable.settle_errors(rows, paths)
+            ingest_errors.settle_errors(rows, paths)
 
 
 class _Stamps:

@@ -21,13 +21,7 @@ from vastdb.config import SessionConfig
 from vastdb.transaction import Transaction
 
 from ...deadline import seconds_left
-from ...errors import (
-    CatalogConnectionError,
-    CatalogError,
-    CatalogSchemaError,
-    CatalogTransactionError,
-    SettingsError,
-)
+from ...errors import CatalogConnectionError, CatalogError, CatalogSchemaError, CatalogTransactionError, SettingsError
 from ...settings import VastConnection
 from .errors import CatalogConflictError, CatalogRefusedError, translated
 

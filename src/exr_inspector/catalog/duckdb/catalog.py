@@ -1,0 +1,303 @@
+"""The embedded catalog: one DuckDB file, written by one process at a time, from any of its threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ... import __version__
+from ...errors import CatalogError, CatalogSchemaError
+from ..persist_rows import children_of, error_rows, outcomes, with_persist_columns
+from ..protocol import CatalogStatus, FileStamp, IngestError, PersistOutcome, SeenFile
+from ..rows import RowBatch, from_inspections
+from ..schema import TABLES, TIME, VERSION, vector_dimensions
+from . import errors
+from . import statements as statements
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from typing_extensions import Self
+
+    from ...inspection.model import Inspection
+    from ..nearest import By
+
+PATHS_PER_BATCH = 10_000
+
+# Two catalogs of one process on one file share DuckDB's database; so they must share the lock, too.
+_WRITE_LOCKS: dict[str, threading.RLock] = {}
+
+
+class DuckDBCatalog:
+    """A catalog in a DuckDB file. See Catalog for what the methods promise.
+
+    Raises CatalogLockedError, naming the process, when another one has the file open for writing;
+    CatalogError when the file is no DuckDB database, or is missing and `read_only`; CatalogSchemaError when
+    its tables are not ours.
+    """
+
+    def __init__(self, path: str, *, read_only: bool = False) -> None:
+        self.uri = f"duckdb:{path}"
+        self._path = Path(path).expanduser()
+        self._read_only = read_only
+        self._closed = False
+        self._write_lock = _WRITE_LOCKS.setdefault(str(self._path.resolve()), threading.RLock())
+        self._root = errors.connect(self._path, read_only=read_only)
+        try:
+            self._check_version() if read_only else self.ensure_schema()
+        except BaseException:
+            self.close()
+            raise
+
+    def ensure_schema(self) -> None:
+        """Create the tables, or bring them to this version; does nothing where they are."""
+        if self._check_version() == VERSION:
+            return
+        with self._transaction() as connection:
+            version = self._check_version()  # another thread may have been first
+            if version is None:
+                _refuse_foreign_tables(connection, self._path)
+                for table, schema in TABLES.items():
+                    _run(connection, statements.create_table(table, schema))
+                for statement in statements.INDEXES:
+                    _run(connection, statement)
+                _record_version(connection, VERSION)
+            for step in range((version or VERSION) + 1, VERSION + 1):
+                for statement in statements.MIGRATIONS[step]:
+                    _run(connection, statement)
+                _record_version(connection, step)
+
+    def persist(self, inspections: Sequence[Inspection]) -> list[PersistOutcome]:
+        """Store inspections; one whose file_id is known only counts up. One transaction."""
+        return self.persist_rows(from_inspections(inspections)) if inspections else []
+
+    def persist_rows(self, batch: RowBatch) -> list[PersistOutcome]:
+        """Store the rows of inspections; those whose file_id is known only count up. One transaction."""
+        if not batch.tables["files"].num_rows:
+            return []
+        incoming = with_persist_columns(batch.tables["files"], _now())
+        with self._transaction() as connection:
+            connection.register("incoming", incoming)
+            known = pa.array(_retire_older(connection, incoming), pa.string())
+            is_known = pc.is_in(incoming["file_id"], known)
+            new = incoming.filter(pc.invert(is_known))
+            connection.register("new", new)
+            _run(connection, statements.INSERT_FILES)
+            if len(known):
+                connection.register("known", incoming.filter(is_known))
+                _run(connection, statements.COUNT_UP)
+            for table, rows in children_of(batch, new["file_id"]).items():
+                connection.register("children", rows)
+                _run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM children")  # noqa: S608 (our names)
+        return outcomes(batch, new["file_id"].to_pylist())
+
+    def record_errors(self, errors: Sequence[IngestError]) -> None:
+        """Note files that cannot be read; one that is noted already counts up. One transaction."""
+        if not errors:
+            return
+        incoming = error_rows(errors, _now())
+        with self._transaction() as connection:
+            connection.register("incoming", incoming)
+            _run(connection, statements.COUNT_ERRORS_UP)
+            _run(connection, statements.INSERT_ERRORS)
+            _run(connection, statements.RETIRE_UNREADABLE)
+
+    def seen(self, stamps: Sequence[FileStamp]) -> dict[str, SeenFile]:
+        """Those of the files, by normalized path, that were looked at with the same size and time."""
+        table = pa.table(
+            {
+                "path": pa.array([stamp.file_path_normalized for stamp in stamps], pa.string()),
+                "size_bytes": pa.array([stamp.size_bytes for stamp in stamps], pa.int64()),
+                "mtime": pa.array([stamp.mtime for stamp in stamps], TIME),
+            }
+        )
+        with self._cursor() as connection:
+            connection.register("stamps", table)
+            return {path: SeenFile(error=error) for path, error in _run(connection, statements.SEEN)}
+
+    def current_paths(self, prefix: str) -> Iterator[list[str]]:
+        """The normalized paths that begin with `prefix` and are current and not deleted, or in error."""
+        with self._cursor() as connection:
+            result = connection.execute(statements.CURRENT_PATHS, {"prefix": prefix})
+            while rows := result.fetchmany(PATHS_PER_BATCH):
+                yield [path for (path,) in rows]
+
+    def mark_deleted(self, paths: Sequence[str]) -> int:
+        """Say of normalized paths that nothing is there any more. Returns how many were there till now."""
+        if not paths:
+            return 0
+        table = pa.table({"path": pa.array(paths, pa.string()), "now": pa.array([_now()] * len(paths), TIME)})
+        with self._transaction() as connection:
+            connection.register("gone", table)
+            marked = _column(connection, statements.MARK_DELETED) + _column(connection, statements.DROP_DELETED_ERRORS)
+        return len(set(marked))
+
+    def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
+        """The result of a query; a table without columns where a statement has none. Raises QueryError."""
+        given: Any = dict(params) if isinstance(params, Mapping) else None if params is None else list(params)
+        with self._cursor(errors.as_query_error) as connection:
+            result = connection.sql(query, params=given)
+            return pa.table({}) if result is None else result.to_arrow_table()
+
+    def similar(
+        self,
+        vector: Sequence[float] | npt.NDArray[np.float32],
+        *,
+        by: By = "metadata",
+        k: int = 10,
+        where: str | None = None,
+        per_sequence: bool = False,
+    ) -> pa.Table:
+        """The k files whose vectors are nearest to one, nearest first. Raises QueryError."""
+        from ... import vectors  # numpy is for who asks for it
+        from .. import nearest
+
+        checked = nearest.checked_vector(vector, by)
+        condition = "true" if where is None else nearest.checked_condition(where)
+        query = statements.nearest(nearest.VECTOR_COLUMNS[by], len(checked), condition, per_sequence=per_sequence)
+        params = {"vector": checked.tolist(), "version": vectors.VERSION, "rows": nearest.candidates(k)}
+        return nearest.ranked(self.sql(query, params), checked, k, "array_cosine_distance in DuckDB")
+
+    def replace_vectors(self, rows: pa.Table) -> None:
+        """Set the vectors of files. One transaction."""
+        with self._transaction() as connection:
+            connection.register("renewed", rows)
+            _run(connection, statements.REPLACE_VECTORS)
+
+    def status(self) -> CatalogStatus:
+        """What the catalog is and holds; counts are exact."""
+        with self._cursor() as connection:
+            row_counts = dict(_run(connection, statements.ROW_COUNTS))
+        return CatalogStatus(
+            uri=self.uri,
+            backend="duckdb",
+            server_version=f"DuckDB {duckdb.__version__}",
+            schema_version=self._check_version() or VERSION,
+            row_counts={table: row_counts[table] for table in TABLES},
+            vector_dimensions=vector_dimensions(),
+            file_size_bytes=_size(self._path) + _size(self._path.with_name(f"{self._path.name}.wal")),
+        )
+
+    def close(self) -> None:
+        """Give the file back, to other processes too. Closing twice does nothing."""
+        self._closed = True
+        with self._write_lock:  # a transaction of another thread comes to its end first
+            self._root.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _cursor(self, translate: errors.Translator = errors.as_catalog_error) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection of its own: a thread waits for no other's query and sees no other's tables."""
+        if self._closed:
+            raise CatalogError(f"{self.uri} was closed; open it again")
+        try:
+            connection = self._root.cursor()
+            try:
+                yield connection
+            finally:
+                connection.close()
+        except duckdb.Error as problem:
+            raise translate(problem, self._path) from problem
+        except RuntimeError as problem:  # what DuckDB makes of Ctrl-C
+            if "interrupted" in str(problem):
+                raise KeyboardInterrupt from None
+            raise
+
+    @contextmanager
+    def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection inside a transaction: committed at the end of the block, rolled back if it raised."""
+        if self._read_only:
+            raise CatalogError(f"{self.uri} was opened read-only; open it for writing to change it")
+        with self._write_lock, self._cursor() as connection:
+            _run(connection, "BEGIN")
+            yield connection
+            _run(connection, "COMMIT")  # a connection that is closed before rolls back
+
+    def _check_version(self) -> int | None:
+        """The version of the tables, None where there are none. Raises CatalogSchemaError."""
+        with self._cursor() as connection:
+            try:
+                rows = _run(connection, "SELECT max(version) FROM schema_version")
+            except duckdb.CatalogException:
+                rows = []
+        version = rows[0][0] if rows else None
+        if version is None and self._read_only:
+            raise CatalogSchemaError(f"{self._path} is a DuckDB database without a catalog; {errors.HOW_TO_MAKE_ONE}")
+        if version is not None and version > VERSION:
+            raise CatalogSchemaError(
+                f"{self._path} was written by a newer exr-inspector: its tables have version {version}, "
+                f"this one knows {VERSION}; update exr-inspector"
+            )
+        return version
+
+
+def _run(connection: duckdb.DuckDBPyConnection, statement: str, params: Any = None) -> list[tuple[Any, ...]]:
+    """Run a statement to its end: DuckDB 2 refuses the next one while rows of this one are left."""
+    rows: list[tuple[Any, ...]] = connection.execute(statement, params).fetchall()
+    return rows
+
+
+def _column(connection: duckdb.DuckDBPyConnection, statement: str, params: Any = None) -> list[Any]:
+    return [row[0] for row in _run(connection, statement, params)]
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _record_version(connection: duckdb.DuckDBPyConnection, version: int) -> None:
+    _run(
+        connection,
+        "INSERT INTO schema_version VALUES (?, ?, ?)",
+        [version, _now().replace(tzinfo=None), __version__],
+    )
+
+
+def _refuse_foreign_tables(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    present = _column(connection, "SELECT table_name FROM duckdb_tables() WHERE schema_name = current_schema()")
+    foreign = sorted(set(present) & set(TABLES))
+    if foreign:
+        raise CatalogSchemaError(
+            f"{path} has tables exr-inspector did not make, of names that it needs: {', '.join(foreign)}; "
+            "give another path"
+        )
+
+
+def _retire_older(connection: duckdb.DuckDBPyConnection, incoming: pa.Table) -> list[str]:
+    """Take is_current from the versions of the batch's paths that are not the newest; all their file_ids."""
+    newest = set(incoming.filter(incoming["is_current"])["file_id"].to_pylist())
+    known: list[str] = []
+    older: list[str] = []
+    for paths in _slices(list(set(incoming["file_path_normalized"].to_pylist()))):
+        for file_id, is_current in _run(connection, statements.versions(len(paths)), paths):
+            known.append(file_id)
+            if is_current and file_id not in newest:
+                older.append(file_id)
+    for file_ids in _slices(older):
+        _run(connection, statements.retire(len(file_ids)), file_ids)
+    return known
+
+
+def _slices(values: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(values), statements.LONGEST_LIST):
+        yield values[start : start + statements.LONGEST_LIST]

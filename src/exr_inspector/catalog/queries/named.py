@@ -1,0 +1,170 @@
+"""The named queries: SQL files that say, in a comment at their head, which question they answer.
+
+    -- title: Storage by show and layer
+    -- question: Where do the bytes lie?
+    -- empty: what to say when no row comes out
+    -- note: what a column means that does not say it itself (may be left out, or be there several times)
+    -- param path text = *: one line for each parameter; without a default it must be given
+
+Parameters are bound, never pasted. Their kinds: text, integer, number, timestamp, list (texts apart by commas),
+template (a path template; SQL sees its fields as `$template.show`), or the words that can be chosen, as `a|b`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timezone
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from ...errors import SettingsError
+from ...settings import settings
+from .path_template import field_patterns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ..protocol import Catalog
+
+_HEAD = re.compile(r"-- (title|question|empty|note): (.+)")
+_PARAMETER = re.compile(r"-- param (\w+) ([\w|]+)(?: (=) ?(.*?))?: (.+)")
+_LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One parameter, as its line says."""
+
+    name: str
+    kind: str
+    default: str | None  # None: it must be given
+    meaning: str
+
+    def value(self, text: str) -> Any:
+        """What is bound for a text that was given. Raises SettingsError for one of another kind."""
+        if "|" in self.kind:
+            if text in self.kind.split("|"):
+                return text
+            raise SettingsError(f"parameter {self.name}: {text!r} is none of {self.kind.replace('|', ', ')}")
+        try:
+            return _KINDS[self.kind](text)
+        except (ValueError, OverflowError):
+            raise SettingsError(f"parameter {self.name}: {text!r} is no {self.kind}") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedQuery:
+    """A question that every catalog can answer."""
+
+    name: str
+    title: str
+    question: str
+    empty: str  # what no rows mean
+    note: str  # what its columns mean, where they need it
+    parameters: tuple[Parameter, ...]
+    sql: str
+
+    def bind(self, given: Mapping[str, str]) -> dict[str, Any]:
+        """A value for each parameter, from texts. Raises SettingsError, which names the parameter."""
+        known = {parameter.name for parameter in self.parameters}
+        for name in given:
+            if name not in known:
+                raise SettingsError(f"{self.name} has no parameter {name!r}; it has {', '.join(sorted(known))}")
+        missing = [p.name for p in self.parameters if p.default is None and p.name not in given]
+        if missing:
+            raise SettingsError(f"{self.name} needs a value for {', '.join(missing)}")
+        return {p.name: p.value(given.get(p.name, p.default or "")) for p in self.parameters}
+
+    def run(self, catalog: Catalog, given: Mapping[str, str]) -> pa.Table:
+        """The answer. Raises SettingsError for parameters, and what Catalog.sql raises."""
+        return catalog.sql(self.sql, self.bind(given))
+
+
+@cache
+def named_queries() -> dict[str, NamedQuery]:
+    """All of them, by name, in the order of their names."""
+    folder = resources.files(__package__)
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    return {query.name: query for query in (_parse(f.name.removesuffix(".sql"), f.read_text("utf-8")) for f in files)}
+
+
+def named_query(name: str) -> NamedQuery:
+    """The query of that name. Raises SettingsError, listing those that there are."""
+    try:
+        return named_queries()[name]
+    except KeyError:
+        raise SettingsError(f"there is no report {name!r}; there are {', '.join(named_queries())}") from None
+
+
+def as_arrow(queries: Iterable[NamedQuery]) -> pa.Table:
+    """The queries as an Arrow table; parameters as lists of structs."""
+    import pyarrow as pa
+
+    text = ("name", "title", "question", "empty", "note")
+    parameter = pa.struct([(field.name, pa.string()) for field in fields(Parameter)])
+    schema = pa.schema([*((name, pa.string()) for name in text), ("parameters", pa.list_(parameter))])
+    return pa.Table.from_pylist([asdict(query) for query in queries], schema)
+
+
+def _parse(name: str, text: str) -> NamedQuery:
+    head: dict[str, str] = {}
+    parameters: list[Parameter] = []
+    for line in text.splitlines():
+        if match := _HEAD.fullmatch(line):
+            head[match[1]] = f"{head.get(match[1], '')} {match[2]}".lstrip()
+        elif match := _PARAMETER.fullmatch(line):
+            default = match[4] if match[3] else None
+            parameters.append(Parameter(name=match[1], kind=match[2], default=default, meaning=match[5]))
+        else:
+            break
+    return NamedQuery(
+        name=name,
+        title=head["title"],
+        question=head["question"],
+        empty=head["empty"],
+        note=head.get("note", ""),
+        parameters=tuple(parameters),
+        sql=text,
+    )
+
+
+def _integer(text: str) -> int:
+    number = int(text)
+    if abs(number) > _LARGEST:
+        raise OverflowError
+    return number
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _timestamp(text: str) -> datetime:
+    """In UTC without a zone, as the tables have it."""
+    moment = datetime.now(timezone.utc) if text == "now" else datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return moment if moment.tzinfo is None else moment.astimezone(timezone.utc).replace(tzinfo=None)
+
+
+def _list(text: str) -> list[str]:
+    return [item for item in map(str.strip, text.split(",")) if item]
+
+
+def _template(text: str) -> dict[str, str]:
+    return field_patterns(text or settings().path_template)
+
+
+_KINDS: dict[str, Callable[[str], Any]] = {
+    "text": str,
+    "integer": _integer,
+    "number": _number,
+    "timestamp": _timestamp,
+    "list": _list,
+    "template": _template,
+}

@@ -1,0 +1,47 @@
+"""Frames and sequences: what a file's name says, and what a list of frames says about its sequence.
+
+The frame is the last number before the extension. A number behind a `v` is a version, never a frame; a minus sign
+counts where a separator or nothing stands before it (`c.-001.exr` is frame -1, `shot-001.exr` frame 1).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+_NAME = re.compile(
+    r"""(?P<base>.*?)
+        (?P<frame>(?:(?<![^._\s/])-)?(?<![0-9])[0-9]{1,9}
+            (?:(?<=[-._\s][0-9]{4})\.[0-9]{1,3}|(?<=[-._\s][0-9]{3})\.[0-9]{1,2})?)
+        (?P<ext>(?:\.[A-Za-z]\w*)+)""",
+    re.VERBOSE | re.DOTALL,
+)
+_VERSION = re.compile(r"(?:^|[^A-Za-z])[vV]$")
+
+
+class FrameName(NamedTuple):
+    """A name taken apart: `sequence` has # in place of the frame; `frame` is the text as written."""
+
+    sequence: str
+    frame: str
+    frame_number: int
+
+
+@lru_cache(maxsize=1024)
+def _prefix_is_version(base: str) -> bool:
+    return _VERSION.search(base) is not None
+
+
+def parse_name(path: str) -> FrameName | None:
+    """The sequence and frame that a path or URI names, None where it names no frame."""
+    folder, slash, name = path.rpartition("/")
+    # File systems allow 255 bytes, object stores 1024; the time of a match can grow with the square of the length.
+    match = _NAME.fullmatch(name) if len(name) <= 1024 else None
+    if match is None:
+        return None
+    base, frame, extension = match["base"], match["frame"], match["ext"]
+    if _prefix_is_version(base):
+        return None
+    number = int(frame.split(".")[0])
+    return FrameName(f"{folder}{slash}{base}#{extension}", frame, number)

@@ -1,0 +1,5 @@
+"""A local host for the function: CloudEvents over HTTP, context and sink.
+
+In: HTTP requests and a configuration file. Out: the responses that the platform's runtime would give.
+Must not know: how events are handled.
+"""

@@ -1,0 +1,331 @@
+"""Many files into a catalog: discover, skip what is unchanged, inspect in parallel, persist in batches.
+
+Each batch is one transaction; a run that is interrupted at any moment leaves whole files only, and the next run
+takes up what is left. One bad file never stops the others.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from multiprocessing import get_context, parent_process, resource_tracker
+from multiprocessing.connection import wait
+from types import FrameType
+
+from ..catalog import Catalog, FileStamp, IngestError
+from ..catalog.rows import RowBatch, from_embeddable
+from ..errors import ExrFormatError, SourceError
+from ..exr import Limits
+from ..inspection.inspector import inspect
+from ..inspection.model import Inspection
+from ..sources.listing import Found, discover
+from ..sources.uris import normalize_path
+
+# Below this, starting worker processes costs more than it saves.
+_FILES_WORTH_A_POOL = 200
+_FILES_PER_TASK = 128
+_SECONDS_PER_BATCH = 2.0  # on a slow disk, what was read is persisted and told before a batch is full
+_STAMPS_PER_LOOKUP = 2000
+# Requests to an object store that one process has under way: it waits for each longer than it works on the answer.
+_REQUESTS_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An input that could not be inspected, and why, in one line."""
+
+    path: str
+    message: str
+    error: IngestError | None = None  # None where there is no file to remember it for
+
+
+@dataclass(slots=True)
+class IngestSummary:
+    """What an ingest did; also handed to the progress callback while it runs."""
+
+    found: int = 0
+    unchanged: int = 0
+    inserted: int = 0
+    known: int = 0  # looked at again, the same version as before
+    completeness: Counter[str] = field(default_factory=Counter)  # of the files that were looked at
+    failures: list[Failure] = field(default_factory=list)
+    vanished: list[str] = field(default_factory=list)
+    pruned: int = 0
+
+    @property
+    def done(self) -> int:
+        """Files that are dealt with."""
+        return self.unchanged + self.inserted + self.known + len(self.failures)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestOptions:
+    """How to ingest."""
+
+    workers: int = 0  # 0: one for each core
+    rescan: bool = False  # look at unchanged files too
+    prune: bool = False  # mark vanished files deleted
+    batch_files: int = 2000
+    cell_limit: int = 65536
+    limits: Limits = field(default_factory=Limits)
+    vectors: bool = True
+
+
+@dataclass(slots=True)
+class _Inspected:
+    """What one task gave: rows ready to persist, and the files that could not be read."""
+
+    rows: RowBatch
+    completeness: Counter[str]
+    failures: list[Failure]
+
+
+def ingest(
+    paths: Sequence[str],
+    catalog: Catalog,
+    options: IngestOptions = IngestOptions(),
+    progress: Callable[[IngestSummary], None] = lambda _: None,
+) -> IngestSummary:
+    """Inspect the files below `paths` and persist them.
+
+    Files with the path, size and modification time of the last run are skipped without being read. Memory does not
+    grow with the number of files, but for failures and vanished ones. Raises CatalogError; bad files are `failures`.
+    """
+    summary = IngestSummary()
+    catalog.ensure_schema()
+    there: set[str] = set()
+    todo = _changed(paths, catalog, options.rescan, summary, there, progress)
+    with closing(_inspected(todo, options)) as tasks:  # workers end before an error leaves
+        for batch in _batches(tasks, options.batch_files):
+            _persist(catalog, batch, summary)
+            progress(summary)
+    _look_for_vanished(paths, catalog, options.prune, there, summary)
+    return summary
+
+
+def _changed(
+    paths: Sequence[str],
+    catalog: Catalog,
+    rescan: bool,
+    summary: IngestSummary,
+    there: set[str],
+    progress: Callable[[IngestSummary], None],
+) -> Iterator[Found | Failure]:
+    """The files to look at; counts the unchanged ones, and repeats what was wrong with those.
+
+    `there` gets the URIs of found files which the file system cannot be asked for: objects, and odd names.
+    """
+    found = discover(paths)
+    while some := list(islice(found, _STAMPS_PER_LOOKUP)):
+        files = [item for item in some if isinstance(item, Found)]
+        summary.found += len(files)
+        there.update(file.uri for file in files if file.is_remote or _is_odd(file))
+        stamps = [FileStamp(file_path_normalized=f.uri, size_bytes=f.size_bytes, mtime=f.mtime) for f in files]
+        seen = {} if rescan else catalog.seen(stamps)
+        for item in some:
+            if isinstance(item, SourceError):
+                yield Failure(item.place, item.reason)
+            elif item.uri not in seen:
+                yield item
+            elif (error := seen[item.uri].error) is not None:
+                summary.failures.append(Failure(item.path, f"{error}, unchanged"))
+            else:
+                summary.unchanged += 1
+        progress(summary)
+
+
+def _is_odd(file: Found) -> bool:
+    """Whether the file is not to be found under its URI: a name in another Unicode form, or one that is no UTF-8."""
+    if file.path.isascii() and file.uri.isascii():
+        return False
+    return file.uri[7:] != os.path.abspath(file.path)
+
+
+def _inspected(todo: Iterator[Found | Failure], options: IngestOptions) -> Generator[_Inspected]:
+    """Tasks worked off, in this process while they are few, else by workers, a bounded number at a time."""
+    tasks = iter(lambda: list(islice(todo, _FILES_PER_TASK)), [])
+    first = list(islice(tasks, -(-_FILES_WORTH_A_POOL // _FILES_PER_TASK)))
+    workers = options.workers or os.cpu_count() or 1
+    if workers == 1 or sum(map(len, first)) < _FILES_WORTH_A_POOL:
+        for task in first:
+            yield _inspect_task(task, options)
+        for task in tasks:
+            yield _inspect_task(task, options)
+        return
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
+    resource_tracker.ensure_running()  # it unblocks SIGINT when it starts
+    try:
+        running: deque[Future[_Inspected]] = deque()
+        for task in chain(first, tasks):
+            with _ctrl_c_later():  # submitting starts the workers
+                running.append(pool.submit(_inspect_task, task, options))
+            if len(running) > 4 * workers:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _ctrl_c_later() -> Iterator[None]:
+    """Ctrl-C acts when the block ends: one that cut the start of a worker short would leave it behind, complaining.
+
+    Workers that start inside never see SIGINT: it is for the parent to act on.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which workers inherit
+    handler = signal.signal(signal.SIGINT, lambda *given: came.append(given))  # other threads do not block it
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    if came and callable(handler):
+        handler(*came[0])
+
+
+def _end_with_parent() -> None:
+    """In a worker: end when the parent ends, however it does."""
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
+
+
+def _inspect_task(task: Sequence[Found | Failure], options: IngestOptions) -> _Inspected:
+    looked: list[Inspection | Failure]
+    if any(isinstance(item, Found) and item.is_remote for item in task):
+        with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as threads:
+            looked = list(threads.map(lambda item: _look(item, options.limits), task))
+    else:
+        looked = [_look(item, options.limits) for item in task]
+    inspections = [item for item in looked if isinstance(item, Inspection)]
+    failures = [item for item in looked if isinstance(item, Failure)]
+    rows, unembeddable = from_embeddable(inspections, cell_limit=options.cell_limit, vectors=options.vectors)
+    for error in unembeddable:  # one bad file never stops the others
+        (item,) = {item for item in task if isinstance(item, Found) and item.uri == error.place}
+        failures.append(_failure(item, error.category, error.reason, None))
+    left_out = {error.place for error in unembeddable}
+    completeness = Counter(i.completeness for i in inspections if i.file.file_path_normalized not in left_out)
+    return _Inspected(rows=rows, completeness=completeness, failures=failures)
+
+
+def _look(item: Found | Failure, limits: Limits) -> Inspection | Failure:
+    if isinstance(item, Failure):
+        return item
+    try:
+        return inspect(item.path, limits=limits)
+    except ExrFormatError as error:
+        return _failure(item, error.code, error.message, error.offset)
+    except SourceError as error:
+        if not error.lasting:
+            return Failure(item.path, error.reason)
+        return _failure(item, error.code, error.reason, None)
+
+
+def _failure(item: Found, code: str, message: str, offset: int | None) -> Failure:
+    error = IngestError(
+        file_path_normalized=item.uri,
+        size_bytes=item.size_bytes,
+        mtime=item.mtime,
+        code=code,
+        message=message,
+        byte_offset=offset,
+    )
+    return Failure(item.path, f"{message} ({code})", error)
+
+
+def _batches(tasks: Iterator[_Inspected], files: int) -> Iterator[list[_Inspected]]:
+    """Tasks gathered until they hold `files` files, or the first of them was done a while ago."""
+    batch: list[_Inspected] = []
+    count, began = 0, 0.0
+    for task in tasks:
+        if not batch:
+            began = time.monotonic()
+        batch.append(task)
+        count += task.completeness.total() + len(task.failures)
+        if count >= files or time.monotonic() - began > _SECONDS_PER_BATCH:
+            yield batch
+            batch, count = [], 0
+    if batch:
+        yield batch
+
+
+def _persist(catalog: Catalog, batch: list[_Inspected], summary: IngestSummary) -> None:
+    for outcome in catalog.persist_rows(RowBatch.concat([task.rows for task in batch])):
+        if outcome.inserted:
+            summary.inserted += 1
+        else:
+            summary.known += 1
+    failures = [failure for task in batch for failure in task.failures]
+    catalog.record_errors([failure.error for failure in failures if failure.error is not None])
+    summary.failures += failures
+    for task in batch:
+        summary.completeness.update(task.completeness)
+
+
+def _look_for_vanished(
+    paths: Iterable[str], catalog: Catalog, prune: bool, there: set[str], summary: IngestSummary
+) -> None:
+    """Files of the catalog below `paths` that are no longer there; marked deleted with `prune`.
+
+    Objects are there when this run listed them, files with odd names when it found them. Below a path that could not be
+    listed to its end nothing counts as vanished.
+
+    Where nothing at all is left below a path, a disk is not mounted more likely than that everything was deleted: there
+    nothing is marked.
+    """
+    failed = {normalize_path(failure.path) for failure in summary.failures}
+    for place in _apart(normalize_path(path) for path in paths):
+        if place in failed or os.path.isfile(place.removeprefix("file://")):
+            continue
+        inside = place.removesuffix("/") + "/"
+        gone: list[str] = []
+        left = 0
+        for uris in catalog.current_paths(place):
+            for uri in uris:
+                if uri != place and not uri.startswith(inside):
+                    continue
+                if uri in there or not _is_gone(uri):
+                    left += 1
+                else:
+                    gone.append(uri)
+        summary.vanished += gone
+        if prune and gone and left:
+            summary.pruned += catalog.mark_deleted(gone)
+
+
+def _apart(places: Iterable[str]) -> Iterator[str]:
+    """The places that are not inside another one."""
+    last = None
+    for place in sorted(set(places), key=lambda place: place.removesuffix("/") + "/"):
+        if last is None or not place.startswith(last):
+            yield place
+            last = place.removesuffix("/") + "/"
+
+
+def _is_gone(uri: str) -> bool:
+    """Whether nothing is there: an object is gone when it was not listed, a file when its folder says so.
+
+    A folder that may not be entered or a disk that does not answer says nothing.
+    """
+    if not uri.startswith("file://"):
+        return True
+    try:
+        os.lstat(uri.removeprefix("file://"))
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False

@@ -1,0 +1,30 @@
+"""The identity of a file version: header hash, structure hash and `file_id`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import sha256
+
+from ..exr import Attribute, Part
+from .volatility import structure_of
+
+
+def header_hash(header: bytes) -> str:
+    """SHA-256 of the header's bytes, from the magic number to the end of the last part's header."""
+    return sha256(header).hexdigest()
+
+
+def structure_hash(parts: Sequence[Part] | Sequence[Sequence[Attribute]]) -> str:
+    """SHA-256 of what should be equal in all frames of a sequence; see structure.structure_of."""
+    digest = sha256()
+    for part in parts:
+        attributes = part.attributes if isinstance(part, Part) else part
+        digest.update(b"".join(sorted(structure_of(attributes))) + b";")
+    return digest.hexdigest()
+
+
+def file_id(normalized: str, size_bytes: int, mtime: datetime | None, etag: str | None, header: str) -> str:
+    """32 hex digits for one version of one file: its place, size, etag or modification time, and header hash."""
+    version = etag if etag is not None else mtime.isoformat() if mtime is not None else ""
+    return sha256("\0".join((normalized, str(size_bytes), version, header)).encode()).hexdigest()[:32]

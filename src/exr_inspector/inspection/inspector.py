@@ -1,0 +1,212 @@
+"""Look at one file: the one place where the steps are put in order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from .. import __version__
+from ..errors import ExrFormatError, SourceChangedError
+from ..exr import ChunkReport, Header, HeaderCutError, Limits, Part, PartChunks, Problem, read_chunks, read_header
+from ..exr.header import DEEP, LONG_NAMES, MULTIPART, TILED
+from ..frames.names import parse_name
+from ..sources import open_source
+from ..sources.protocol import ByteSource
+from ..sources.reader import Reader
+from ..sources.uris import percent_undecodable
+from .identity import file_id, header_hash, structure_hash
+from .json_form import shortest_single
+from .model import SCHEMA_VERSION, FileFacts, Flags, Inspection, PartFacts
+from .renderer import renderer
+
+if TYPE_CHECKING:
+    from ..settings import S3Access
+
+# How often a file that is replaced under the reader is read.
+_TRIES = 3
+
+# Looked up in this order.
+_SOFTWARE = (
+    "software",
+    "Software",
+    "arnold/version",
+    "vrayInfo/vrayversion",
+    "rs/version",
+    "nuke/version",
+    "dcc",
+    "husk:command",
+)
+_COLOR_SPACE = ("colorInteropID", "oiio:ColorSpace", "colorSpace", "ColorSpace", "color_space", "colorspace")
+
+
+def inspect(
+    source: str | os.PathLike[str] | bytes | ByteSource,
+    *,
+    limits: Limits = Limits(),  # noqa: B008 (frozen)
+    s3: S3Access | None = None,
+) -> Inspection:
+    """Everything the header of one EXR file says, and whether the file is whole.
+
+    `source` is a path, a file:// or s3:// URI, the file's bytes, or any ByteSource; `s3` is the object store, where it
+    is not the one of the environment (S3_ENDPOINT, S3_ACCESS_KEY, S3_SECRET_KEY). Windows are inclusive pixel bounds
+    as stored: width = xMax - xMin + 1. Sizes are bytes.
+    Cost: usually one read of 8 KiB, the offset table, and a few bytes for each chunk; of an object, almost always one
+    request. No pixel is decoded. An object that is replaced while it is read is read again.
+
+    Raises SourceError when bytes cannot be had, ExrFormatError when they are no EXR header.
+    A half-written file is no error: see `Inspection.completeness`.
+    Source: "OpenEXR File Layout".
+    """
+    for _ in range(_TRIES - 1):
+        try:
+            return _inspect(open_source(source, s3), limits)
+        except SourceChangedError:
+            if not isinstance(source, (str, os.PathLike)):  # it was opened elsewhere, and has to be again
+                raise
+    return _inspect(open_source(source, s3), limits)
+
+
+def _inspect(opened: ByteSource, limits: Limits) -> Inspection:
+    try:
+        reader = Reader(opened)
+        header = fetch_header(reader, limits)
+        chunks = read_chunks(header, reader.read, opened.size_bytes, walk=opened.walk_chunks, limits=limits)
+    finally:
+        opened.close()
+    return _inspection(opened, reader, header, chunks)
+
+
+def fetch_header(reader: Reader, limits: Limits) -> Header:
+    """The header, reading on as long as it goes on. Raises ExrFormatError."""
+    while True:
+        try:
+            return read_header(reader.prefix, limits)
+        except HeaderCutError as cut:
+            have, size = len(reader.prefix), reader.source.size_bytes
+            if cut.needed > size or have >= size:
+                raise ExrFormatError(cut.code, cut.offset, _cut_message(cut, size)) from None
+            reader.grow_prefix(max(cut.needed + max(4096, reader.source.prefix_bytes), 2 * have))
+
+
+def _cut_message(cut: HeaderCutError, size: int) -> str:
+    return f"{cut.message}; the file ends at byte {size}, inside its header"
+
+
+def _inspection(source: ByteSource, reader: Reader, header: Header, chunks: ChunkReport) -> Inspection:
+    head = header_hash(reader.prefix[: header.header_bytes])
+    name = parse_name(source.uri)
+    parts = tuple(_part_facts(part, c) for part, c in zip(header.parts, chunks.parts, strict=True))
+    facts = FileFacts(
+        file_id=file_id(source.uri, source.size_bytes, source.mtime, source.etag, head),
+        file_path=percent_undecodable(source.path),
+        file_path_normalized=source.uri,
+        size_bytes=source.size_bytes,
+        mtime=source.mtime,
+        etag=source.etag,
+        header_hash=head,
+        structure_hash=structure_hash(header.parts),
+        header_bytes=header.header_bytes,
+        multipart_count=len(parts),
+        is_deep=any(part.is_deep for part in parts),
+        is_tiled=any(part.is_tiled for part in parts),
+        channel_count=sum(len(part.channels) for part in parts),
+        sequence=name.sequence if name else None,
+        frame_number=name.frame_number if name else None,
+        frame=name.frame if name else None,
+        completeness=chunks.completeness,
+        chunk_count=chunks.chunk_count,
+        chunks_present=chunks.chunks_present,
+    )
+    flags = Flags(
+        version=header.version,
+        tiled=bool(header.flags & TILED),
+        long_names=bool(header.flags & LONG_NAMES),
+        deep=bool(header.flags & DEEP),
+        multipart=bool(header.flags & MULTIPART),
+    )
+    return Inspection(
+        schema_version=SCHEMA_VERSION,
+        inspector_version=__version__,
+        file=facts,
+        flags=flags,
+        bytes_read=reader.bytes_read,
+        reads=reader.reads,
+        parts=parts,
+        errors=header.problems + chunks.problems + tuple(_duplicate_part_names(header.parts)),
+    )
+
+
+def _part_facts(part: Part, chunks: PartChunks) -> PartFacts:
+    data, display, tiles = part.data_window, part.value("displayWindow", "box2i"), part.tiles
+    aspect = part.value("pixelAspectRatio", "float")
+    chromaticities = part.value("chromaticities", "chromaticities")
+    timecode = part.value("timeCode", "timecode")
+    told = renderer(part.attributes)
+    return PartFacts(
+        part_index=part.part_index,
+        part_name=part.value("name", "string"),
+        part_type=part.part_type,
+        view_name=part.value("view", "string"),
+        width=data and data.xMax - data.xMin + 1,
+        height=data and data.yMax - data.yMin + 1,
+        display_width=display and display.xMax - display.xMin + 1,
+        display_height=display and display.yMax - display.yMin + 1,
+        data_x_offset=data and data.xMin,
+        data_y_offset=data and data.yMin,
+        data_window=data and _window_text(data),
+        display_window=display and _window_text(display),
+        pixel_aspect_ratio=None if aspect is None or aspect - aspect != 0 else shortest_single(aspect),
+        line_order=part.value("lineOrder", "lineOrder"),
+        compression=part.value("compression", "compression"),
+        is_tiled=part.is_tiled,
+        tile_width=tiles and tiles.xSize,
+        tile_height=tiles and tiles.ySize,
+        level_mode=tiles and tiles.levelMode,
+        rounding_mode=tiles and tiles.roundingMode,
+        is_deep=part.is_deep,
+        multi_view=bool(part.value("multiView", "stringvector")),
+        color_space=_first_text(part, _COLOR_SPACE),
+        chromaticities=chromaticities
+        and _window_text(shortest_single(v) if v - v == 0 else v for pair in chromaticities for v in pair),
+        render_software=_first_text(part, _SOFTWARE),
+        renderer=told and told.renderer,
+        frames_per_second=_frames_per_second(part),
+        timecode=None if timecode is None else str(timecode),
+        chunk_count=chunks.chunk_count,
+        chunks_present=chunks.chunks_present,
+        missing=chunks.missing,
+        packed_bytes=chunks.packed_bytes,
+        channels=part.channels,
+        attributes=part.attributes,
+    )
+
+
+def _window_text(numbers: Iterable[float]) -> str:
+    return f"[{','.join(map(str, numbers))}]"
+
+
+def _first_text(part: Part, names: tuple[str, ...]) -> str | None:
+    for name in names:
+        if name in part.by_name and (text := part.value(name, "string")):
+            return str(text)
+    return None
+
+
+def _frames_per_second(part: Part) -> float | None:
+    rational = part.value("framesPerSecond", "rational")
+    if rational is not None:
+        return rational.numerator / rational.denominator if rational.denominator else None
+    plain = part.value("framesPerSecond", "float")
+    return plain if plain is None or plain - plain == 0 else None
+
+
+def _duplicate_part_names(parts: tuple[Part, ...]) -> Iterable[Problem]:
+    seen: set[str] = set()
+    for part in parts:
+        name = part.value("name", "string")
+        if name is not None and len(parts) > 1:
+            if name in seen:
+                message = f"part name {name!r} is there more than once"
+                yield Problem("duplicate_part_name", message, part.part_index, "name")
+            seen.add(name)

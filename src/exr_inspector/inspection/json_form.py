@@ -1,0 +1,80 @@
+"""Decoded attribute values as strict JSON: exact numbers, no NaN, bytes in base64."""
+
+from __future__ import annotations
+
+import math
+from base64 import b64encode
+from struct import Struct
+from typing import Any
+
+from ..exr.attributes import Box2f, Box2i
+from ..exr.idmanifest import IdManifest
+
+# Types that are made of 32-bit floats; "double", "v2d", … print as Python's own floats do.
+FLOAT32_TYPES = frozenset(
+    {"float", "floatvector", "v2f", "v3f", "box2f", "m33f", "m44f", "chromaticities"}
+)  # fmt: skip
+
+_F32 = Struct("<f")
+_SMALLEST_NORMAL, _TOO_LARGE = 2.0**-126, 2.0**128 - 2.0**103
+
+
+def json_value(attr_type: str, value: Any) -> Any:
+    """The value as JSON knows it. NamedTuples become objects, windows and vectors arrays."""
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, float):
+        return json_float(value, single=attr_type in FLOAT32_TYPES)
+    if isinstance(value, bytes):
+        return base64_text(value)
+    if isinstance(value, IdManifest):
+        return _manifest(value)
+    if hasattr(value, "_asdict") and not isinstance(value, (Box2i, Box2f)):
+        return {key: json_value(attr_type, item) for key, item in value._asdict().items()}
+    return [json_value(attr_type, item) for item in value]
+
+
+def _manifest(manifest: IdManifest) -> list[dict[str, Any]]:
+    return [
+        {
+            "channels": list(group.channels),
+            "components": list(group.components),
+            "lifetime": group.lifetime,
+            "hashScheme": group.hash_scheme,
+            "encodingScheme": group.encoding_scheme,
+            "entries": {str(key): list(texts) for key, texts in group.entries.items()},
+        }
+        for group in manifest.groups
+    ]
+
+
+def json_float(value: float, *, single: bool) -> float | str:
+    """A number that prints as the shortest decimal which reads back to the same bits, or the name of a non-number."""
+    if math.isfinite(value):
+        return shortest_single(value) if single else value
+    if math.isnan(value):
+        return "NaN"
+    return "Infinity" if value > 0 else "-Infinity"
+
+
+def shortest_single(value: float) -> float:
+    """The double whose shortest decimal is the shortest one that reads back to the same 32-bit float.
+
+    Six digits are always told apart by a normal 32-bit float, so the search begins there.
+    """
+    stored = _F32.pack(value)
+    for digits in range(6 if abs(value) >= _SMALLEST_NORMAL else 1, 9):
+        candidate = float(f"{value:.{digits}g}")
+        try:
+            if _F32.pack(candidate) == stored:
+                return candidate
+        except OverflowError:  # rounded up, beyond the largest 32-bit float
+            continue
+    # Above a power of two lies twice the room: eight digits may do there although the nearest eight do not (2**-96).
+    outward = float(f"{value * (1 + 2**-25):.8g}")
+    return outward if abs(outward) < _TOO_LARGE and _F32.pack(outward) == stored else float(f"{value:.9g}")
+
+
+def base64_text(raw: bytes) -> str:
+    """Bytes in base64."""
+    return b64encode(raw).decode("ascii")

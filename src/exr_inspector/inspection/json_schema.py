@@ -1,0 +1,99 @@
+"""The JSON Schema of an inspection, generated from its dataclasses: what a field may hold is said once, in its type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from ..exr import Problem
+from .model import SCHEMA_VERSION, AttributeRow, ChannelRow, FileFacts, Flags, PartFacts
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_TYPES: dict[Any, dict[str, Any]] = {
+    str: {"type": "string"},
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    NoneType: {"type": "null"},
+    datetime: {"type": "string", "format": "date-time"},
+    Any: {},
+}
+# What a type in Python does not say.
+_DETAILS: dict[str, dict[str, Any]] = {
+    "completeness": {"enum": ["complete", "incomplete", "truncated", "corrupt", "unknown"]},
+    "channel_type": {"enum": ["UINT", "HALF", "FLOAT", None]},
+    "header_hash": {"pattern": "^[0-9a-f]{64}$"},
+    "structure_hash": {"pattern": "^[0-9a-f]{64}$"},
+    "file_id": {"pattern": "^[0-9a-f]{32}$"},
+    "data_window": {"pattern": r"^\[-?\d+(,-?\d+){3}\]$"},
+    "display_window": {"pattern": r"^\[-?\d+(,-?\d+){3}\]$"},
+    "raw": {"contentEncoding": "base64"},
+}
+
+
+def inspection_schema() -> dict[str, Any]:
+    """A JSON Schema (2020-12) of what `Inspection.to_json` gives.
+
+    Objects have exactly the keys that are listed. An attribute's `value` is any JSON: its form follows from its type.
+    """
+    return {
+        "$schema": DIALECT,
+        "title": "exr-inspector inspection",
+        "description": f"Everything that the header of one OpenEXR file says. Schema version {SCHEMA_VERSION}.",
+        **_object(
+            {
+                "schema_version": {"const": SCHEMA_VERSION},
+                "inspector_version": {"type": "string"},
+                "file": _with(_record(FileFacts), flags=_record(Flags), bytes_read=_COUNT, reads=_COUNT),
+                "parts": _array(_record(PartFacts)),
+                "channels": _array(_record(ChannelRow)),
+                "attributes": _array(_record(AttributeRow)),
+                "stats": {"type": ["array", "null"]},
+                "validation": {"type": ["object", "null"]},
+                "errors": _array(_record(Problem, optional=tuple(Problem._field_defaults))),
+            }
+        ),
+    }
+
+
+_COUNT = {"type": "integer", "minimum": 0}
+
+
+def _object(properties: Mapping[str, Any], optional: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": [name for name in properties if name not in optional],
+        "additionalProperties": False,
+    }
+
+
+def _array(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+def _with(schema: dict[str, Any], **more: dict[str, Any]) -> dict[str, Any]:
+    return _object({**schema["properties"], **more})
+
+
+def _record(kind: type, optional: tuple[str, ...] = ()) -> dict[str, Any]:
+    """An object with the fields of a dataclass or NamedTuple; fields that are no column are left out."""
+    hints = get_type_hints(kind)
+    left_out = {f.name for f in fields(kind) if not f.metadata.get("row", True)} if is_dataclass(kind) else set()
+    return _object({name: _field(name, hint) for name, hint in hints.items() if name not in left_out}, optional)
+
+
+def _field(name: str, hint: Any) -> dict[str, Any]:
+    return {**_schema(hint), **_DETAILS.get(name, {})}
+
+
+def _schema(hint: Any) -> dict[str, Any]:
+    if get_origin(hint) in (Union, UnionType):
+        members = [_schema(member) for member in get_args(hint)]
+        merged = {key: value for member in members for key, value in member.items() if key != "type"}
+        return {"type": [member["type"] for member in members], **merged}
+    return dict(_TYPES[hint])

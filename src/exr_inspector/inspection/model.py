@@ -1,0 +1,226 @@
+"""The inspection: everything that looking at one file gave, as plain values, and its JSON form.
+
+A field here, a JSON field and a column of the catalog that mean the same thing have the same name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from ..exr import Attribute, Channel, Problem, split_name
+from .json_form import base64_text, json_value
+
+SCHEMA_VERSION = 1
+
+# Types whose bytes always stand in the JSON, besides unknown and undecodable ones: opaque or coded themselves.
+RAW_TYPES = frozenset({"bytes", "idmanifest"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """The file as a whole: one row of the table `files`. Sizes are bytes, times UTC."""
+
+    file_id: str
+    file_path: str  # as given; bytes of a name that are no UTF-8 stand as %XX
+    file_path_normalized: str  # s3://bucket/key or file:///absolute/path
+    size_bytes: int
+    mtime: datetime | None
+    etag: str | None
+    header_hash: str  # SHA-256 of the header's bytes
+    structure_hash: str  # SHA-256 of what should not change from frame to frame
+    header_bytes: int
+    multipart_count: int  # number of parts
+    is_deep: bool  # any part is
+    is_tiled: bool
+    channel_count: int
+    sequence: str | None
+    frame_number: int | None
+    frame: str | None  # as written in the name: "1001", "-0005", "1001.5"
+    completeness: str  # complete, incomplete, truncated, corrupt or unknown
+    chunk_count: int | None
+    chunks_present: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flags:
+    """The version field: its version number and flags."""
+
+    version: int
+    tiled: bool
+    long_names: bool
+    deep: bool
+    multipart: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartFacts:
+    """One part: one row of the table `parts`. What the header does not say is None.
+
+    Windows are text, [xMin,yMin,xMax,yMax], both ends inclusive; width and height are those of the data window.
+    """
+
+    part_index: int
+    part_name: str | None
+    part_type: str | None
+    view_name: str | None
+    width: int | None
+    height: int | None
+    display_width: int | None
+    display_height: int | None
+    data_x_offset: int | None
+    data_y_offset: int | None
+    data_window: str | None
+    display_window: str | None
+    pixel_aspect_ratio: float | None
+    line_order: str | None
+    compression: str | None
+    is_tiled: bool
+    tile_width: int | None
+    tile_height: int | None
+    level_mode: str | None
+    rounding_mode: str | None
+    is_deep: bool
+    multi_view: bool  # the part lists several views
+    color_space: str | None
+    chromaticities: str | None
+    render_software: str | None
+    renderer: str | None
+    frames_per_second: float | None
+    timecode: str | None
+    chunk_count: int | None
+    chunks_present: int | None
+    missing: str | None
+    packed_bytes: int | None
+    channels: tuple[Channel, ...] = field(metadata={"row": False})
+    attributes: tuple[Attribute, ...] = field(metadata={"row": False})
+
+
+class ChannelRow(NamedTuple):
+    """One row of the table `channels`."""
+
+    part_index: int
+    channel_index: int
+    channel_name: str
+    layer_name: str
+    component_name: str
+    channel_type: str | None
+    x_sampling: int
+    y_sampling: int
+    p_linear: bool
+
+
+class AttributeRow(NamedTuple):
+    """One attribute of one part, as it stands in the JSON."""
+
+    part_index: int
+    attr_index: int
+    attr_name: str
+    attr_type: str
+    size_bytes: int
+    value: Any
+    raw: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """Everything that the header of one file says, and whether the file is whole."""
+
+    schema_version: int
+    inspector_version: str
+    file: FileFacts
+    flags: Flags
+    bytes_read: int
+    reads: int
+    parts: tuple[PartFacts, ...]
+    errors: tuple[Problem, ...]
+
+    @property
+    def completeness(self) -> str:
+        """`complete`, `incomplete`, `truncated`, `corrupt` or `unknown`."""
+        return self.file.completeness
+
+    def channels(self) -> Iterator[ChannelRow]:
+        """The channels of all parts, in file order."""
+        for part in self.parts:
+            for index, channel in enumerate(part.channels):
+                layer, component = split_name(channel.channel_name)
+                yield ChannelRow(
+                    part.part_index,
+                    index,
+                    channel.channel_name,
+                    layer,
+                    component,
+                    channel.channel_type,
+                    channel.x_sampling,
+                    channel.y_sampling,
+                    bool(channel.p_linear),
+                )
+
+    def attributes(self, *, raw: bool = False) -> Iterator[AttributeRow]:
+        """The attributes of all parts, in file order; with `raw`, each with its bytes in base64."""
+        for part in self.parts:
+            for index, attribute in enumerate(part.attributes):
+                keep = raw or attribute.note is not None or attribute.attr_type in RAW_TYPES
+                yield AttributeRow(
+                    part.part_index,
+                    index,
+                    attribute.attr_name,
+                    attribute.attr_type,
+                    attribute.size_bytes,
+                    json_value(attribute.attr_type, attribute.value),
+                    base64_text(attribute.raw) if keep else None,
+                )
+
+    def to_dict(self, *, raw: bool = False) -> dict[str, Any]:
+        """The JSON form as Python values, keys in their fixed order.
+
+        Without the vectors that a catalog keeps: they are derived from what stands here.
+        """
+        return {
+            "schema_version": self.schema_version,
+            "inspector_version": self.inspector_version,
+            "file": {
+                **row_of(self.file),
+                "flags": row_of(self.flags),
+                "bytes_read": self.bytes_read,
+                "reads": self.reads,
+            },
+            "parts": [row_of(part) for part in self.parts],
+            "channels": [row._asdict() for row in self.channels()],
+            "attributes": [row._asdict() for row in self.attributes(raw=raw)],
+            "stats": None,
+            "validation": None,
+            "errors": [_without_nones(error) for error in self.errors],
+        }
+
+    def to_json(self, *, raw: bool = False, indent: int | None = None) -> str:
+        """Strict JSON; the same bytes and options give the same text. `raw` adds every attribute's bytes."""
+        return json.dumps(self.to_dict(raw=raw), ensure_ascii=False, allow_nan=False, indent=indent)
+
+
+def row_of(facts: Any) -> dict[str, Any]:
+    """The fields of a facts dataclass that are columns, as JSON values."""
+    row = {name: getattr(facts, name) for name in _columns(facts.__class__)}
+    for name, value in row.items():
+        if isinstance(value, datetime):
+            row[name] = timestamp_text(value)
+    return row
+
+
+@lru_cache
+def _columns(facts: type) -> tuple[str, ...]:
+    return tuple(column.name for column in fields(facts) if column.metadata.get("row", True))
+
+
+def timestamp_text(moment: datetime) -> str:
+    """A UTC time in ISO 8601, to the microsecond."""
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _without_nones(problem: Problem) -> dict[str, Any]:
+    return {key: value for key, value in problem._asdict().items() if value is not None}

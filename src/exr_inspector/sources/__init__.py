@@ -1,0 +1,39 @@
+"""Byte sources: local files, memory and objects of an S3 store.
+
+In: a path, a file:// or s3:// URI, or bytes. Out: a `ByteSource` that answers byte ranges and knows its size.
+Must not know: the EXR format, inspections, the catalog.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ..errors import SourceError
+from .local import LocalSource
+from .memory import MemorySource
+from .protocol import ByteSource
+
+if TYPE_CHECKING:
+    from ..settings import S3Access
+
+__all__ = ["ByteSource", "LocalSource", "MemorySource", "open_source"]
+
+
+def open_source(source: str | os.PathLike[str] | bytes | ByteSource, s3: S3Access | None = None) -> ByteSource:
+    """The source that a path, URI, or bytes name; a ByteSource is itself. Raises SourceError.
+
+    Objects come from the store `s3`, or from that of the environment.
+    """
+    if isinstance(source, bytes):
+        return MemorySource(source)
+    if isinstance(source, (str, os.PathLike)):
+        scheme, mark, _ = os.fspath(source).partition("://")
+        if mark and scheme.lower() == "s3":
+            from .s3 import ObjectSource
+
+            return ObjectSource(os.fspath(source), s3)
+        if mark and scheme.lower() != "file":
+            raise SourceError(os.fspath(source), f"{scheme}:// is not supported; give a path, file:// or s3:// URI")
+        return LocalSource(source)
+    return source

@@ -1,0 +1,137 @@
+"""Which files to look at: paths, folders and s3:// URIs in, files with their stamps out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ..errors import NotAFileError, SourceError, SourceNotFoundError
+from .local import mtime_from_ns
+from .uris import normalize_path
+
+EXTENSION = ".exr"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One file: its path, and what tells whether it changed."""
+
+    path: str
+    uri: str
+    size_bytes: int
+    mtime: datetime
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it lies in an object store."""
+        return not self.uri.startswith("file://")
+
+
+def discover(paths: Iterable[str], *, recursive: bool = True) -> Iterator[Found | SourceError]:
+    """The files that `paths` name, in a fixed order: each file as it is, each folder's or key prefix's *.exr files.
+
+    Folders are entered depth first with `recursive`; symbolic links to files are followed, to folders not. A file comes
+    once, however often and through whichever of the paths it is named. What cannot be looked at comes as a SourceError
+    in its place. Memory grows with the folders and with the files that are named, not with those inside folders.
+    """
+    paths = list(paths)
+    folders: set[str] = set()
+    named: set[str] = set()
+    for number, path in enumerate(paths):
+        local = path[7:] if path.startswith("file://") else path
+        scheme, mark, _ = local.partition("://")
+        if mark and scheme.lower() == "s3":
+            if not _is_listed_elsewhere(number, paths, recursive):
+                yield from _in_store(local, recursive)
+        elif mark:
+            yield SourceError(path, f"{scheme}:// is not supported; give a path, file:// or s3:// URI")
+        elif os.path.isdir(local):
+            for item in _in_folder(local, recursive, folders):
+                if not named or not isinstance(item, Found) or item.uri not in named:
+                    yield item
+        else:
+            stamp = _stamp(local)
+            if isinstance(stamp, Found):
+                folder, _, name = stamp.uri.rpartition("/")
+                if stamp.uri in named or (folder in folders and name.lower().endswith(EXTENSION)):
+                    continue
+                named.add(stamp.uri)
+            yield stamp
+
+
+def _in_folder(folder: str, recursive: bool, entered: set[str]) -> Iterator[Found | SourceError]:
+    uri = normalize_path(folder).removesuffix("/")
+    if uri in entered:
+        return
+    entered.add(uri)
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted((entry for entry in entries), key=lambda entry: entry.name)
+    except OSError as problem:
+        yield SourceError(folder, problem.strerror or str(problem))
+        return
+    for entry in names:
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                if recursive:
+                    yield from _in_folder(entry.path, recursive, entered)
+            elif entry.name.lower().endswith(EXTENSION):
+                yield _stamp(entry.path, entry, uri)
+        except OSError as problem:
+            yield SourceError(entry.path, problem.strerror or str(problem))
+
+
+def _is_listed_elsewhere(number: int, paths: Sequence[str], recursive: bool) -> bool:
+    """Whether a store's path is named before, or lies below another one."""
+    places = [path.rstrip("/") for path in paths]
+    place = places[number]
+    if place in places[:number]:
+        return True
+    folder = place.rpartition("/")[0]
+    return any((place.startswith(f"{other}/") if recursive else folder == other) for other in places)
+
+
+def _in_store(uri: str, recursive: bool) -> Iterator[Found | SourceError]:
+    """The object that a URI names, or what lies below it."""
+    from .s3 import list_objects, object_facts
+
+    looks_like_file = uri.lower().endswith(EXTENSION)
+    found = False
+    try:
+        if looks_like_file:
+            try:
+                yield _object(uri, object_facts(uri))
+                return
+            except SourceNotFoundError:
+                pass
+        for place, facts in list_objects(uri, recursive=recursive):
+            found = True
+            if place.lower().endswith(EXTENSION):
+                yield _object(place, facts)
+        if not found and uri.partition("://")[2].strip("/").count("/"):
+            yield SourceNotFoundError(uri, "no object has this name or lies below it")
+    except SourceError as problem:
+        yield problem
+
+
+def _object(uri: str, facts: Any) -> Found:
+    from .s3 import whole_seconds
+
+    return Found(uri, normalize_path(uri), facts["size"], whole_seconds(facts["last_modified"]))
+
+
+def _stamp(path: str, entry: os.DirEntry[str] | None = None, folder_uri: str = "") -> Found | SourceError:
+    try:
+        facts = entry.stat() if entry is not None else os.stat(path)
+    except FileNotFoundError:
+        return SourceNotFoundError(path, "no such file")
+    except (OSError, ValueError) as problem:
+        return SourceError(path, getattr(problem, "strerror", None) or str(problem))
+    if not os.path.isfile(path) if entry is None else not entry.is_file():
+        return NotAFileError(path, "neither a file nor a folder")
+    plain = entry is not None and entry.name.isascii()
+    uri = f"{folder_uri}/{entry.name}" if entry is not None and plain else normalize_path(path)
+    return Found(path, uri, facts.st_size, mtime_from_ns(facts.st_mtime_ns))

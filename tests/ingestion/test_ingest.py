@@ -1,0 +1,469 @@
+"""Files into a catalog: what is read, what is skipped, what is told, and that a run may end at any moment."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from exr_inspector import vectors
+from exr_inspector.catalog import OPEN_ERRORS, open_catalog
+from exr_inspector.catalog.schema import TABLES
+from exr_inspector.cli.main import main
+from exr_inspector.ingestion.run import IngestOptions, ingest
+from tests.support import exr_writer as w
+from tests.support.small_exr import small_file
+from tests.support.terminal import COMMAND
+
+GOOD = w.build(w.part(extra=[w.text("owner", "someone")])).data
+OTHER = w.build(w.part(extra=[w.text("owner", "another")])).data
+CATALOG = "duckdb:catalog.duckdb"
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def make(*paths: str, data: bytes = GOOD) -> None:
+    for path in paths:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_bytes(data)
+
+
+def run(*paths: str, **options):
+    with open_catalog(CATALOG) as catalog:
+        return ingest(paths or ("show",), catalog, IngestOptions(workers=1, **options))
+
+
+def rows(query: str) -> list[tuple]:
+    with open_catalog(CATALOG, read_only=True) as catalog:
+        return [tuple(row.values()) for row in catalog.sql(query).to_pylist()]
+
+
+def deleted() -> set[str]:
+    found = rows("SELECT file_path_normalized FROM files WHERE is_current AND deleted_at IS NOT NULL")
+    return {path.rpartition("/")[2] for (path,) in found}
+
+
+def replace_unseen(path: str, data: bytes) -> None:
+    """Other content under the same size and time, so that only who reads the file notices."""
+    facts = Path(path).stat()
+    assert len(data) == facts.st_size
+    Path(path).write_bytes(data)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
+def test_an_unchanged_file_is_not_read():
+    """Other content under the same path, size and time stays unseen; with `rescan` it is seen."""
+    make("show/a.exr")
+    assert run().inserted == 1
+    replace_unseen("show/a.exr", OTHER)
+    again = run()
+    assert (again.found, again.unchanged, again.inserted, again.known) == (1, 1, 0, 0)
+    assert rows("SELECT value_text FROM attributes WHERE attr_name = 'owner'") == [("someone",)]
+    assert run(rescan=True).inserted == 1
+    current = "SELECT value_text FROM attributes JOIN files USING (file_id) WHERE attr_name = 'owner' AND is_current"
+    assert rows(current) == [("another",)]
+
+
+@pytest.mark.parametrize("change", ["size", "mtime", "back in time"])
+def test_a_changed_file_is_looked_at(change):
+    """Another size or another time, be it an older one."""
+    make("show/a.exr", "show/b.exr")
+    run()
+    if change == "size":
+        facts = Path("show/a.exr").stat()
+        make("show/a.exr", data=GOOD + b"\0")
+        os.utime("show/a.exr", ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    else:
+        replace_unseen("show/a.exr", OTHER)
+        seconds = 2_000_000_000 if change == "mtime" else 1_000_000_000
+        os.utime("show/a.exr", (seconds, seconds))
+    again = run()
+    assert (again.inserted, again.unchanged) == (1, 1)
+    assert rows("SELECT is_current, count(*) FROM files GROUP BY 1 ORDER BY 1") == [(False, 1), (True, 2)]
+
+
+def test_a_file_that_was_touched_back_is_known():
+    """The same version again counts up, and is the current one."""
+    make("show/a.exr")
+    os.utime("show/a.exr", (1_000_000_000, 1_000_000_000))
+    run()
+    os.utime("show/a.exr", (1_000_000_001, 1_000_000_001))
+    run()
+    os.utime("show/a.exr", (1_000_000_000, 1_000_000_000))
+    again = run()
+    assert (again.inserted, again.known) == (0, 1)
+    assert rows("SELECT inspection_count FROM files WHERE is_current") == [(2,)]
+
+
+def test_a_bad_file_stops_no_other_and_is_not_read_again():
+    """It is told again, as unchanged, until it changes; then its error is history."""
+    make("show/a.exr", "show/c.exr")
+    make("show/b.exr", data=b"\x89PNG\r\n\x1a\n" + bytes(len(GOOD) - 8))
+    make("show/d.exr", data=b"")
+    first = run()
+    assert first.inserted == 2
+    assert [failure.message for failure in first.failures] == [
+        "not an EXR file: PNG signature (not_exr)",
+        "empty file (0 bytes) (empty_file)",
+    ]
+    replace_unseen("show/b.exr", GOOD)
+    again = run()
+    assert (again.unchanged, again.inserted) == (2, 0)
+    assert [failure.message for failure in again.failures] == [f"{f.message}, unchanged" for f in first.failures]
+    make("show/b.exr", "show/d.exr")
+    os.utime("show/b.exr", (2_000_000_000, 2_000_000_000))
+    assert run().inserted == 2
+    assert rows(f"SELECT count(*) FROM ingest_errors WHERE {OPEN_ERRORS}") == [(0,)]
+    assert rows("SELECT count(*) FROM ingest_errors") == [(2,)]
+    assert run().failures == []
+
+
+def test_a_file_without_vectors_stops_no_other(monkeypatch):
+    """It is a failure like any other, of the category that says why."""
+    embedding = vectors.Encoder.embedding
+
+    def fail_for_others(self, features):
+        if len(features.channels) > 1:
+            raise ArithmeticError("out of numbers")
+        return embedding(self, features)
+
+    monkeypatch.setattr(vectors.Encoder, "embedding", fail_for_others)
+    make("show/a.exr", "show/c.exr")
+    make("show/b.exr", data=small_file(0, True, 12))
+    summary = run()
+    assert summary.inserted == 2
+    (failure,) = summary.failures
+    assert failure.message == "ArithmeticError: out of numbers (embedding)"
+    assert rows("SELECT count(*), count(metadata_embedding) FROM files") == [(2, 2)]
+
+
+def test_a_file_that_became_bad_is_not_current_any_more():
+    """What the catalog knows of it is history."""
+    make("show/a.exr")
+    run()
+    make("show/a.exr", data=b"oops")
+    assert len(run().failures) == 1
+    assert rows("SELECT is_current FROM files") == [(False,)]
+    assert run().vanished == []
+
+
+@pytest.mark.parametrize(
+    "paths", [("show", "show"), ("show", "show/sub"), ("show/sub", "show"), ("show/a.exr", "show")]
+)
+def test_a_file_that_is_named_twice_is_looked_at_once(paths):
+    """Also when it vanished."""
+    make("show/a.exr", "show/sub/b.exr", "show/sub/c.exr")
+    first = run(*paths)
+    assert (first.found, first.inserted, first.known) == (3, 3, 0)
+    assert rows("SELECT max(inspection_count) FROM files") == [(1,)]
+    Path("show/sub/c.exr").unlink()
+    again = run(*paths)
+    assert (again.found, again.unchanged, len(again.vanished)) == (2, 2, 1)
+
+
+def test_vanished_files_are_told_and_marked_only_with_prune():
+    """Their rows stay; one that comes back is looked at and no longer deleted."""
+    make("show/a.exr", "show/b.exr", "show/bad.exr", "elsewhere/c.exr")
+    make("show/bad.exr", data=b"")
+    run("show", "elsewhere")
+    for name in ("b.exr", "bad.exr"):
+        Path("show", name).unlink()
+    Path("elsewhere/c.exr").unlink()
+    told = run()
+    assert sorted(uri.rpartition("/")[2] for uri in told.vanished) == ["b.exr", "bad.exr"]
+    assert (told.pruned, deleted()) == (0, set())
+    assert run(prune=True).pruned == 2
+    assert deleted() == {"b.exr"}
+    assert rows("SELECT count(*) FROM ingest_errors") == [(0,)]
+    assert run(prune=True).vanished == []
+    make("show/b.exr")
+    run()
+    assert deleted() == set()
+    assert rows("SELECT count(*) FROM files WHERE is_current") == [(3,)]
+
+
+@pytest.mark.parametrize("missing", ["empty", "not there", "a file named on its own"])
+def test_a_disk_that_is_not_mounted_deletes_nothing(missing):
+    """A folder that is gone or empty, although another one of the same run is there."""
+    make("disk/a.exr", "disk/b.exr", "show/c.exr", "show/d.exr")
+    run("disk", "show")
+    for name in ("a", "b"):
+        Path(f"disk/{name}.exr").unlink()
+    Path("show/d.exr").unlink()
+    if missing != "empty":
+        Path("disk").rmdir()
+    path = "disk/a.exr" if missing.startswith("a file") else "disk"
+    summary = run(path, "show", prune=True)
+    assert deleted() == {"d.exr"}
+    assert summary.pruned == 1
+
+
+def test_a_folder_that_cannot_be_entered_deletes_nothing(monkeypatch):
+    """Nor does a disk that does not answer."""
+    make("show/a.exr", "show/b.exr", "show/c.exr")
+    run()
+    real = os.lstat
+
+    def lstat(path):
+        if str(path).endswith("b.exr"):
+            raise PermissionError(13, "Permission denied")
+        if str(path).endswith("c.exr"):
+            raise OSError(116, "Stale file handle")
+        return real(path)
+
+    monkeypatch.setattr(os, "lstat", lstat)
+    summary = run(prune=True)
+    assert (summary.vanished, deleted()) == ([], set())
+
+
+def test_a_folder_whose_name_goes_on_is_another_folder():
+    """show2 is not in show."""
+    make("show/a.exr", "show2/b.exr")
+    run("show", "show2")
+    Path("show2/b.exr").unlink()
+    assert run("show", prune=True).vanished == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        'it\'s "quoted" % _.exr',
+        "new\nline.exr",
+        unicodedata.normalize("NFC", "é.exr"),
+        unicodedata.normalize("NFD", "é.exr"),
+        os.fsdecode(b"latin-\xe9.exr"),
+        "%E9.exr",
+    ],
+)
+@pytest.mark.parametrize("folder", ["show", unicodedata.normalize("NFD", "vidéo")])
+def test_a_file_of_any_name_is_there_until_it_is_not(name, folder):
+    """Skipped when it is unchanged, not taken for vanished, and marked when it is gone."""
+    make(f"{folder}/{name}", f"{folder}/stays.exr")
+    assert run(folder).inserted == 2
+    again = run(folder, prune=True)
+    assert (again.unchanged, again.vanished, again.failures) == (2, [], [])
+    Path(f"{folder}/{name}").unlink()
+    assert run(folder, prune=True).pruned == 1
+
+
+def test_two_unicode_forms_of_a_name_are_one_file_to_the_catalog():
+    """A disk that keeps both apart is rare; one copy of each is not an error."""
+    for form in ("NFC", "NFD"):
+        make(f"show/{unicodedata.normalize(form, 'é')}.exr")
+    summary = run()
+    assert (summary.found, summary.failures) == (2, [])
+    assert rows("SELECT count(*) FROM files WHERE is_current") == [(1,)]
+
+
+def test_what_is_no_file_is_a_failure_each_time_and_leaves_no_row():
+    """FIFOs, broken links, folders that are links; a missing file, too."""
+    make("show/a.exr", "show/folder.exr/b.exr")
+    os.mkfifo("show/fifo.exr")
+    Path("show/broken.exr").symlink_to("nowhere")
+    Path("show/up.exr").symlink_to("..")
+    for _ in range(2):
+        assert [(f.path, f.message) for f in run("show", "missing.exr").failures] == [
+            ("show/broken.exr", "no such file"),
+            ("show/fifo.exr", "neither a file nor a folder"),
+            ("show/up.exr", "neither a file nor a folder"),
+            ("missing.exr", "no such file"),
+        ]
+    assert rows("SELECT count(*) FROM files") == [(2,)]
+    assert rows("SELECT count(*) FROM ingest_errors") == [(0,)]
+
+
+def test_a_file_that_goes_while_the_run_is_on_is_a_failure(monkeypatch):
+    """It was listed, and is not there when it is opened."""
+    make("show/a.exr", "show/b.exr")
+    from exr_inspector.ingestion import run as module
+
+    real = module.inspect
+
+    def inspect(path, **options):
+        Path("show/b.exr").unlink(missing_ok=True)
+        return real(path, **options)
+
+    monkeypatch.setattr(module, "inspect", inspect)
+    summary = run()
+    assert summary.inserted == 1
+    assert [f.message for f in summary.failures] == ["no such file (not_found)"]
+
+
+def test_progress_counts_every_file_also_unchanged_ones():
+    """A callback hears of each step; at the end all are done."""
+    make(*(f"show/{number}.exr" for number in range(30)))
+    make("show/bad.exr", data=b"")
+    for _ in range(2):
+        done = []
+        with open_catalog(CATALOG) as catalog:
+            options = IngestOptions(workers=1, batch_files=10)
+            ingest(["show"], catalog, options, lambda summary, done=done: done.append(summary.done))
+        assert done == sorted(done)
+        assert done[-1] == 31
+    assert len(done) >= 1
+
+
+# Whole processes, their workers, and signals.
+
+MANY = 800
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """Enough files that workers start and a run takes a second."""
+    root = tmp_path_factory.mktemp("many")
+    make_many(root, MANY)
+    return root
+
+
+def make_many(root: Path, count: int) -> None:
+    for index in range(count):
+        folder = root / f"sh{index // 100:02}"
+        folder.mkdir(exist_ok=True)
+        (folder / f"beauty.{1001 + index % 100}.exr").write_bytes(small_file(index, index % 3 == 0, 20))
+
+
+def started(root: Path, *options: str) -> subprocess.Popen:
+    command = [*COMMAND, "ingest", str(root), "--catalog", CATALOG, "--workers", "2", *options]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"EXR_INSPECTOR_BATCH_FILES": "100"},
+    )
+
+
+def members(process: subprocess.Popen) -> list[int]:
+    """The living processes of a run: those of its session."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                state, _, _, session = (entry / "stat").read_text().rpartition(") ")[2].split()[:4]
+            except OSError:
+                continue
+            if int(session) == process.pid and state != "Z":
+                found.append(int(entry.name))
+    return found
+
+
+def wait_until(condition, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def wait_for_workers(process: subprocess.Popen) -> None:
+    wait_until(lambda: len(members(process)) >= 3)
+
+
+def counts() -> dict[str, int]:
+    with open_catalog(CATALOG, read_only=True) as catalog:
+        return catalog.status().row_counts
+
+
+@pytest.mark.slow
+def test_workers_give_the_same_rows_as_none(many):
+    """In every table, but for the times."""
+    assert main(["ingest", str(many), "--catalog", CATALOG, "--workers", "2"]) == 0
+    with open_catalog("duckdb:alone.duckdb") as catalog:
+        ingest([str(many)], catalog, IngestOptions(workers=1))
+    times = "inspection_timestamp, last_inspected"
+    for table in TABLES:
+        columns = f"* EXCLUDE ({times})" if table == "files" else "* EXCLUDE (applied_at)" if "ver" in table else "*"
+        both = [
+            rows(f"SELECT {columns} FROM {table} ORDER BY ALL"),
+            open_catalog("duckdb:alone.duckdb", read_only=True).sql(f"SELECT {columns} FROM {table} ORDER BY ALL"),
+        ]
+        assert both[0] == [tuple(row.values()) for row in both[1].to_pylist()], table
+
+
+@pytest.mark.parametrize("to", ["group", "parent"])
+@pytest.mark.slow
+def test_an_interrupted_run_ends_soon_and_the_next_one_completes_it(many, to):
+    """Ctrl-C reaches all processes of a terminal, kill -INT one: exit code 130, one word, no worker stays."""
+    process = started(many)
+    wait_for_workers(process)
+    time.sleep(0.3)
+    (os.killpg if to == "group" else os.kill)(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (130, "", "exr-inspector: interrupted\n")
+    wait_until(lambda: not members(process))
+    summary = run(str(many))
+    assert summary.failures == []
+    assert counts()["files"] == MANY
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_workers_start_is_quiet(many):
+    """They know from their first moment that it is none of theirs."""
+    process = started(many)
+    wait_until(lambda: len(members(process)) >= 2)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (130, "exr-inspector: interrupted\n")
+
+
+@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.slow
+def test_a_killed_run_leaves_no_workers_and_the_next_one_completes_it(many, kind):
+    """kill -9 on the parent alone."""
+    process = started(many)
+    wait_for_workers(process)
+    time.sleep(0.3)
+    process.send_signal(kind)
+    process.communicate(timeout=20)
+    wait_until(lambda: not members(process))
+    run(str(many))
+    assert counts()["files"] == MANY
+
+
+@pytest.mark.slow
+def test_twenty_kills_at_random_moments_lose_and_double_nothing(tmp_path):
+    """After one run to the end, every table has the rows of a run that nobody disturbed."""
+    make_many(tmp_path, 2000)
+    with open_catalog("duckdb:undisturbed.duckdb") as catalog:
+        ingest([str(tmp_path)], catalog, IngestOptions(workers=1))
+        expected = catalog.status().row_counts
+        file_ids = catalog.sql("SELECT file_id FROM files ORDER BY 1").to_pylist()
+    moments = random.Random(20)
+    unfinished = 0
+    for _ in range(20):
+        process = started(tmp_path)
+        try:
+            process.communicate(timeout=moments.uniform(0.4, 1.6))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            unfinished += 1
+        wait_until(lambda process=process: not members(process))
+    assert unfinished > 3
+    process = started(tmp_path)
+    _, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    assert counts() == expected
+    with open_catalog(CATALOG, read_only=True) as catalog:
+        assert catalog.sql("SELECT file_id FROM files ORDER BY 1").to_pylist() == file_ids
+    for table in ("parts", "channels", "attributes"):
+        twice = f"SELECT count(*) - count(DISTINCT ({', '.join(KEYS[table])})) FROM {table}"
+        assert rows(twice) == [(0,)]
+
+
+KEYS = {
+    "parts": ("file_id", "part_index"),
+    "channels": ("file_id", "part_index", "channel_index"),
+    "attributes": ("file_id", "part_index", "attr_index"),
+}

@@ -1,0 +1,430 @@
+"""Objects of an S3 store: what reading them costs, what is read when they change, and what goes wrong in words."""
+
+from __future__ import annotations
+
+import dataclasses
+import http.server
+import json
+import os
+import pickle
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+
+import pytest
+
+from exr_inspector import inspect
+from exr_inspector.catalog import open_catalog
+from exr_inspector.cli.main import main
+from exr_inspector.deadline import time_limit
+from exr_inspector.errors import (
+    SettingsError,
+    SourceChangedError,
+    SourceConnectionError,
+    SourceDeniedError,
+    SourceError,
+    SourceNotFoundError,
+)
+from exr_inspector.ingestion.run import IngestOptions, ingest
+from exr_inspector.settings import S3Access, SecretStr, s3_access
+from exr_inspector.sources.s3 import FIRST_RANGE_BYTES, ObjectSource, list_objects
+from tests.support import corpus
+from tests.support import exr_writer as w
+from tests.support.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY, S3Server, blackhole, stall_in_body, status
+
+SMALL = w.build(w.part(width=400, height=200)).data
+TINY = w.build(w.part()).data
+OTHER = w.build(w.part(width=400, height=200, extra=[w.text("owner", "another")])).data
+# As a Cryptomatte manifest is: the header goes on for half a megabyte.
+LONG = w.build(w.part(height=2160, extra=[w.text("cryptomatte/0/manifest", "m" * 500_000)])).data
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[S3Server]:
+    running = S3Server()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def store(server) -> Iterator[S3Server]:
+    yield server
+    server.reset()
+
+
+@pytest.fixture
+def environment(store, monkeypatch):
+    for name, value in (("ENDPOINT", store.url), ("ACCESS_KEY", ACCESS_KEY), ("SECRET_KEY", SECRET_KEY)):
+        monkeypatch.setenv(f"S3_{name}", value)
+
+
+def hasty(store: S3Server) -> S3Access:
+    return dataclasses.replace(store.access, request_timeout_s=0.3)
+
+
+def test_one_request_for_a_small_file(store, tmp_path):
+    """Size, time and etag come with it; but for where it lies, an object and a local file give the same."""
+    uri = store.put("shots/a.1001.exr", SMALL)
+    inspection = inspect(uri, s3=store.access)
+    assert [(r.method, r.range) for r in store.requests] == [("GET", "bytes=0-65535")]
+    facts = store.client.head_object(Bucket=BUCKET, Key="shots/a.1001.exr")
+    assert (inspection.file.size_bytes, inspection.file.mtime) == (len(SMALL), facts["LastModified"])
+    assert inspection.file.etag == facts["ETag"].strip('"')
+    assert inspection.file.file_path_normalized == uri
+    assert inspection.completeness == "complete"
+    local = tmp_path / "a.1001.exr"
+    local.write_bytes(SMALL)
+    assert inspect(local).parts[0].attributes == inspection.parts[0].attributes
+
+
+def test_a_long_manifest_costs_three_requests_at_most(store):
+    """Header and offset table of a file with a 500 KB manifest."""
+    inspection = inspect(store.put("a.exr", LONG), s3=store.access)
+    assert len(store.requests) <= 3
+    assert (inspection.completeness, inspection.file.header_bytes > 500_000) == ("complete", True)
+    assert inspection.file.chunk_count == 2160
+
+
+@corpus.need_corpus
+def test_real_files_cost_one_request_and_give_what_local_files_give(store):
+    """Of each tenth file of the corpus."""
+    files = corpus.VALID_FILES[::10]
+    for path in files:
+        local = inspect(path)
+        store.requests.clear()
+        remote = inspect(store.put(corpus.name_of(path), path.read_bytes()), s3=store.access)
+        assert [part.attributes for part in remote.parts] == [part.attributes for part in local.parts]
+        assert remote.completeness in (local.completeness, "unknown")
+        needed = local.file.header_bytes + 8 * (local.file.chunk_count or 0)
+        assert len(store.requests) <= (1 if needed <= FIRST_RANGE_BYTES else 3), path
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+     "a b.exr", "a+b.exr", "a%20b.exr", "50%.exr", "q?x#&=.exr", "ä.exr", "a\u0308.exr", "漢/字.exr",
+     "x" * 1020 + ".exr", "a[1]{2}|^`<>\\'\"(~!*;:@$,.exr", "🎬.exr", " a .exr"],
+    ids=str.encode,
+)  # fmt: skip
+def test_keys_are_names_and_stay_as_they_are(store, key):
+    """Whatever signs they have; what is stored under a key is what is read."""
+    uri = store.put(key, SMALL)
+    inspection = inspect(uri, s3=store.access)
+    assert inspection.file.file_path == uri
+    assert [place for place, _ in list_objects(f"s3://{BUCKET}", access=store.access)] == [uri]
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["s3://", "s3:///key", "s3://bucket", "s3://bucket/", "s3://bucket/a//b", "s3://bucket/../b", "s3://bucket/\n",
+     "s3://b\nc/key", "s3://bucket/" + "x" * 1025, "s3://bucket/\udc80"],
+    ids=ascii,
+)  # fmt: skip
+def test_what_is_no_key_is_refused_before_anything_is_asked(store, uri):
+    """In words, with the place."""
+    with pytest.raises(SourceError, match="s3:"):
+        inspect(uri, s3=store.access)
+    assert store.requests == []
+
+
+def test_an_empty_object_is_no_exr_file(store):
+    """A range of nothing cannot be asked for: its size costs one more request."""
+    source = ObjectSource(store.put("a.exr", b""), store.access)
+    assert (source.size_bytes, source.requests) == (0, 2)
+
+
+def test_an_object_that_is_replaced_while_it_is_read_is_read_again(store):
+    """The parts of two versions are never put together."""
+    uri = store.put("a.exr", LONG)
+    newer = w.build(w.part(height=2160, extra=[w.text("owner", "o" * 500_000)])).data
+
+    def replace(request):
+        if request.range != "bytes=0-65535":
+            store.before = None
+            store.put("a.exr", newer)
+
+    store.before = replace
+    inspection = inspect(uri, s3=store.access)
+    assert [a.attr_name for a in inspection.parts[0].attributes if a.size_bytes == 500_000] == ["owner"]
+    assert inspection.file.size_bytes == len(newer)
+
+
+@pytest.mark.parametrize("becomes", [LONG[:-1], LONG[:100_000], SMALL, None], ids=["shorter", "cut", "small", "gone"])
+def test_an_object_that_keeps_changing_says_so(store, becomes):
+    """After the third time; a replaced object may come back, so trying again later can help."""
+    uri = store.put("a.exr", LONG)
+    served = []
+
+    def replace(request):
+        if request.range == "bytes=0-65535":
+            store.put("a.exr", LONG + bytes(len(served)))
+            served.append(request)
+        elif becomes is None:
+            store.delete("a.exr")
+        else:
+            store.put("a.exr", becomes)
+
+    store.before = replace
+    with pytest.raises(SourceChangedError) as raised:
+        inspect(uri, s3=store.access)
+    assert (raised.value.retryable, len(served)) == (True, 3)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "category", "requests"),
+    [
+        (status(500), SourceConnectionError, "connection", 4),
+        (status(503, "SlowDown"), SourceConnectionError, "connection", 4),
+        (status(429), SourceConnectionError, "connection", 4),
+        (blackhole(1), SourceConnectionError, "connection", 4),
+        (stall_in_body(1), SourceConnectionError, "connection", 4),
+        (status(403, "AccessDenied"), SourceDeniedError, "authentication", 1),
+        (status(403, "InvalidAccessKeyId"), SourceDeniedError, "authentication", 1),
+        (status(400, "ExpiredToken"), SourceDeniedError, "authentication", 1),
+        (status(404, "NoSuchKey"), SourceNotFoundError, "file_not_found", 1),
+        (status(404, "NoSuchBucket"), SourceNotFoundError, "file_not_found", 1),
+        (status(400, "InvalidArgument"), SourceError, "source", 1),
+        (status(301, "PermanentRedirect"), SourceError, "source", 1),
+        (status(200), SourceError, "source", 1),
+        (status(416, "InvalidRange"), SourceError, "source", 2),
+    ],
+)
+@pytest.mark.slow
+def test_every_failure_has_its_kind(store, fault, kind, category, requests):
+    """What may pass is asked for four times in all, the rest once; what the store wrote is never repeated."""
+    uri = store.put("a.exr", SMALL)
+    store.fault = fault
+    with pytest.raises(kind) as raised:
+        inspect(uri, s3=hasty(store))
+    assert (raised.value.category, raised.value.retryable) == (category, kind is SourceConnectionError)
+    assert len(store.requests) == requests
+    assert SECRET_KEY not in "".join(traceback.format_exception(raised.value)) + repr(raised.value.__context__)
+    assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(store):
+    """Once is overcome, each time is not."""
+    uri = store.put("a.exr", SMALL)
+    store.cut_bodies = 1
+    assert inspect(uri, s3=store.access).completeness == "complete"
+    assert len(store.requests) == 2
+    store.cut_bodies = 9
+    with pytest.raises(SourceConnectionError, match="broke off"):
+        inspect(uri, s3=store.access)
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "http://no-such-host.invalid"])
+def test_a_store_that_cannot_be_reached_is_named(endpoint):
+    """With its endpoint, and without keys."""
+    with pytest.raises(SourceConnectionError, match=f"{endpoint} cannot be reached"):
+        inspect("s3://b/a.exr", s3=S3Access(endpoint=endpoint))
+
+
+@pytest.mark.parametrize("fault", [blackhole(3), stall_in_body(3), status(503)])
+def test_all_tries_end_within_the_time_limit(store, fault):
+    """No request begins that could outlast it."""
+    uri = store.put("a.exr", SMALL)
+    store.fault = fault
+    began = time.monotonic()
+    with time_limit(1.0), pytest.raises(SourceConnectionError):
+        inspect(uri, s3=hasty(store))
+    assert time.monotonic() - began < 1.05
+    with time_limit(0.2), pytest.raises(SourceConnectionError, match="no time left"):
+        inspect(uri, s3=hasty(store))
+
+
+def test_keys_of_one_place_never_meet_an_endpoint_of_another(store, monkeypatch):
+    """Nothing of AWS's environment is signed into a request with keys that were given, or sent along without any."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "aws-key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "aws-secret")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "aws-token")
+    store.client.put_object(Bucket=BUCKET, Key="a.exr", Body=SMALL, ACL="public-read")
+    inspect(f"s3://{BUCKET}/a.exr", s3=store.access)
+    inspect(f"s3://{BUCKET}/a.exr", s3=S3Access(endpoint=store.url))
+    signed, unsigned = (request.headers for request in store.requests)
+    assert f"Credential={ACCESS_KEY}/" in signed["authorization"]
+    assert "authorization" not in unsigned
+    assert "x-amz-security-token" not in {**signed, **unsigned}
+    token = dataclasses.replace(store.access, session_token=SecretStr("given-token"))
+    inspect(f"s3://{BUCKET}/a.exr", s3=token)
+    assert store.requests[-1].headers["x-amz-security-token"] == "given-token"
+
+
+def test_the_environment_is_one_bundle(monkeypatch):
+    """S3_… where any of endpoint and keys is there, else AWS_…, never half of each."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "aws-key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "aws-secret")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://aws.example")
+    found = s3_access()
+    assert (found.endpoint, found.access_key.get_secret_value()) == ("https://aws.example", "aws-key")
+    monkeypatch.setenv("S3_ENDPOINT", "http://store.example:9000")
+    found = s3_access()
+    assert (found.endpoint, found.access_key.get_secret_value()) == ("http://store.example:9000", "")
+    monkeypatch.setenv("S3_ACCESS_KEY", "key-that-is-secret")
+    with pytest.raises(SettingsError, match="belong together") as raised:
+        s3_access()
+    assert "key-that-is-secret" not in str(raised.value)
+    monkeypatch.setenv("S3_SECRET_KEY", "hidden")
+    assert "hidden" not in repr(s3_access())
+    for endpoint in ("store.example", "ftp://store", "https://user:word@store", "https://"):
+        monkeypatch.setenv("S3_ENDPOINT", endpoint)
+        with pytest.raises(SettingsError, match=r"https://store\.example:9000") as raised:
+            s3_access()
+        assert "word" not in str(raised.value).replace("password", "")
+
+
+def test_certificates_are_checked_unless_told_otherwise(tmp_path):
+    """A store with a certificate of its own needs the file of its authority, or no check at all."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", "key.pem", "-out",
+         "cert.pem", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+         "-addext", "basicConstraints=critical,CA:FALSE"],
+        cwd=tmp_path, check=True, capture_output=True,
+    )  # fmt: skip
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(206)
+            headers = {"Content-Length": len(TINY), "Content-Range": f"bytes 0-{len(TINY) - 1}/{len(TINY)}"}
+            for name, value in (headers | {"ETag": '"e"', "Last-Modified": "Wed, 25 Nov 2026 10:00:00 GMT"}).items():
+                self.send_header(name, str(value))
+            self.end_headers()
+            self.wfile.write(TINY)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        endpoint = f"https://localhost:{server.server_port}"
+        for verify in (False, str(tmp_path / "cert.pem")):
+            assert inspect("s3://b/a.exr", s3=S3Access(endpoint=endpoint, verify=verify)).completeness == "complete"
+        with pytest.raises(SourceConnectionError, match=r"certificate .* is not trusted .* S3_VERIFY"):
+            inspect("s3://b/a.exr", s3=S3Access(endpoint=endpoint))
+        with pytest.raises(SettingsError, match="S3_VERIFY"):
+            inspect("s3://b/a.exr", s3=S3Access(endpoint=endpoint, verify="missing.pem"))
+        server.shutdown()
+
+
+@pytest.mark.slow
+def test_a_listing_goes_on_behind_the_page_that_came(store, monkeypatch):
+    """Each object once, in the order of keys, however often the store fails between pages."""
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "50")
+    keys = [f"many/{number:05}.exr" for number in range(120)]
+    for key in keys:
+        store.put(key, b"")
+    failed = []
+
+    def fail_first(request, start_response):
+        if request.path not in failed:
+            failed.append(request.path)
+            return status(503)(request, start_response)
+        return None
+
+    store.fault = fail_first
+    listed = [uri for uri, _ in list_objects(f"s3://{BUCKET}/many", access=store.access)]
+    assert listed == [f"s3://{BUCKET}/{key}" for key in keys]
+    assert len(failed) >= 3
+
+
+@pytest.mark.usefixtures("environment")
+def test_objects_are_inspected_like_files(store, capfdbinary, tmp_path, monkeypatch):
+    """One by its URI, several by a prefix that is taken for a folder; no file is made anywhere."""
+    store.put("show/a.exr", SMALL)
+    store.put("show/b.EXR", OTHER)
+    store.put("show/below/c.exr", SMALL)
+    store.put("show/notes.txt", b"text")
+    store.put("showy/d.exr", SMALL)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert main(["inspect", f"s3://{BUCKET}/show/a.exr", "--json"]) == 0
+    assert json.loads(capfdbinary.readouterr().out)["file"]["file_path"] == f"s3://{BUCKET}/show/a.exr"
+    assert main(["inspect", f"s3://{BUCKET}/show", "--json"]) == 0
+    shown = json.loads(capfdbinary.readouterr().out)
+    assert [each["file"]["file_path"] for each in shown] == [f"s3://{BUCKET}/show/{n}" for n in ("a.exr", "b.EXR")]
+    assert main(["inspect", "-r", f"s3://{BUCKET}/show/", f"s3://{BUCKET}/show/below/c.exr", "--jsonl"]) == 0
+    assert capfdbinary.readouterr().out.count(b"\n") == 3
+    assert main(["inspect", f"s3://{BUCKET}/show/missing.exr"]) == 3
+    assert b"no object has this name" in capfdbinary.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("environment")
+def test_objects_are_ingested_like_files(store, tmp_path):
+    """Unchanged ones cost nothing but the listing; vanished ones are found; a broken one is remembered."""
+    for number in range(1001, 1021):
+        store.put(f"show/a.{number}.exr", SMALL)
+    store.put("show/broken.exr", SMALL[:100])
+    place = f"s3://{BUCKET}/show"
+    with open_catalog(f"duckdb:{tmp_path}/c.duckdb") as catalog:
+        summary = ingest([place], catalog)
+        assert (summary.inserted, len(summary.failures)) == (20, 1)
+        store.requests.clear()
+        summary = ingest([place], catalog)
+        assert (summary.unchanged, len(summary.failures), len(store.requests)) == (20, 1, 1)
+        store.delete("show/a.1007.exr")
+        store.put("show/a.1008.exr", OTHER)
+        summary = ingest([place], catalog, IngestOptions(prune=True))
+        assert (summary.inserted, summary.vanished, summary.pruned) == (1, [f"{place}/a.1007.exr"], 1)
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(
+    "fault", [status(403), pytest.param(status(503), marks=pytest.mark.slow)], ids=["denied", "down"]
+)
+def test_a_store_that_fails_says_nothing_of_its_files(store, tmp_path, fault):
+    """What the catalog knows stays: nothing has vanished, and nothing is unreadable."""
+    store.put("show/a.exr", SMALL)
+    store.put("show/b.exr", SMALL)
+    place = f"s3://{BUCKET}/show"
+    with open_catalog(f"duckdb:{tmp_path}/c.duckdb") as catalog:
+        ingest([place], catalog)
+        store.fault = fault
+        summary = ingest([place], catalog, IngestOptions(prune=True))
+        assert (summary.vanished, len(summary.failures)) == ([], 1)
+        store.fault = lambda request, start: fault(request, start) if request.range else None
+        summary = ingest([place], catalog, IngestOptions(prune=True, rescan=True))
+        assert (summary.vanished, len(summary.failures)) == ([], 2)
+        assert catalog.status().row_counts["ingest_errors"] == 0
+        assert catalog.sql("SELECT count(*) n FROM files WHERE is_current").to_pylist() == [{"n": 2}]
+
+
+def test_many_threads_share_one_client(store):
+    """Sixteen at once, all with what they asked for."""
+    uris = [store.put(f"{number}.exr", w.build(w.part(width=number)).data) for number in range(1, 33)]
+    found: dict[str, int | None] = {}
+
+    def look(mine: list[str]) -> None:
+        for uri in mine:
+            found[uri] = inspect(uri, s3=store.access).parts[0].width
+
+    threads = [threading.Thread(target=look, args=(uris[start::16],)) for start in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {uri: number for number, uri in enumerate(uris, 1)}
+
+
+def test_the_client_is_imported_when_an_object_is_read(tmp_path):
+    """Local files do without."""
+    path = tmp_path / "a.exr"
+    path.write_bytes(SMALL)
+    code = f"import sys, exr_inspector; exr_inspector.inspect({os.fspath(path)!r}); print('obstore' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"])
+def test_an_endpoint_of_the_environment_never_meets_keys_from_elsewhere(store, monkeypatch, name):
+    store.put("a.exr", SMALL)
+    monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert ObjectSource(f"s3://{BUCKET}/a.exr", store.access).size_bytes == len(SMALL)

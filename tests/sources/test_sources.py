@@ -1,0 +1,175 @@
+"""Sources: what is no regular file is refused in words, and files may change while they are read."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from exr_inspector import inspect
+from exr_inspector.errors import ExrInspectorError, NotAFileError, SourceError, SourceNotFoundError
+from exr_inspector.sources import open_source
+from exr_inspector.sources.local import LocalSource, mtime_from_ns
+from exr_inspector.sources.memory import MemorySource
+from exr_inspector.sources.reader import PREFIX_BYTES, Reader
+from tests.support import exr_writer as w
+
+DATA = w.build(w.part(width=400, height=200)).data
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    file = tmp_path / "plate.1001.exr"
+    file.write_bytes(DATA)
+    return file
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
+
+
+def test_a_path_may_be_given_in_any_form(path):
+    """Text, a Path, a URI; the name stays as it was given."""
+    for given in (str(path), path, f"file://{path}"):
+        inspection = inspect(given)
+        assert inspection.file.file_path == os.fspath(given)
+        assert inspection.file.file_path_normalized == f"file://{path}"
+        assert inspection.file.size_bytes == len(DATA)
+
+
+def test_the_time_of_a_file_is_utc_to_the_microsecond(path):
+    """Cut, not rounded, so that it never lies in the future."""
+    os.utime(path, ns=(0, 1_700_000_000_123_456_789))
+    mtime = inspect(path).file.mtime
+    assert mtime == datetime(2023, 11, 14, 22, 13, 20, 123456, tzinfo=timezone.utc)
+    assert inspect(path).to_dict()["file"]["mtime"] == "2023-11-14T22:13:20.123456Z"
+    assert mtime_from_ns(-1) == datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=timezone.utc)
+
+
+def test_a_missing_file(tmp_path):
+    """Its own class, as deleting is a common thing."""
+    with pytest.raises(SourceNotFoundError, match=r"gone\.exr: no such file"):
+        inspect(tmp_path / "gone.exr")
+
+
+def test_a_directory(tmp_path):
+    """Said in words."""
+    with pytest.raises(NotAFileError, match="not a file but a directory"):
+        inspect(tmp_path)
+
+
+def test_a_fifo_does_not_hang(tmp_path):
+    """Nobody writes to it, and nobody waits for that."""
+    fifo = tmp_path / "fifo.exr"
+    os.mkfifo(fifo)
+    with pytest.raises(NotAFileError, match="not a file but a FIFO"):
+        inspect(fifo)
+
+
+def test_a_device():
+    """It has no size."""
+    with pytest.raises(NotAFileError, match="not a file but a device"):
+        inspect("/dev/null")
+
+
+def test_a_socket(tmp_path, monkeypatch):
+    """It cannot even be opened."""
+    monkeypatch.chdir(tmp_path)  # the name of a socket is short
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("s.exr")
+        with pytest.raises(SourceError, match=r"s\.exr"):
+            inspect("s.exr")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read(path):
+    """The reason is the system's."""
+    path.chmod(0)
+    with pytest.raises(SourceError, match="Permission denied"):
+        inspect(path)
+
+
+@pytest.mark.parametrize("name", ["a\0b.exr", "x" * 300 + ".exr", "/dev/null/x.exr"])
+def test_names_that_cannot_be(name):
+    """A zero byte, too long a name, a file in the place of a folder."""
+    with pytest.raises(SourceError):
+        inspect(name)
+
+
+@pytest.mark.parametrize("uri", ["ftp://host/a.exr", "http://host/a.exr", "S4://b/a.exr"])
+def test_schemes_that_are_not_supported(uri):
+    """The error says what can be given."""
+    with pytest.raises(SourceError, match="is not supported"):
+        open_source(uri)
+
+
+def test_a_name_of_bytes_that_are_no_text(tmp_path):
+    """Old archives have them: read, and named in a URI that is text."""
+    path = os.path.join(os.fsencode(tmp_path), b"l\xf6we.1001.exr")
+    with open(path, "wb") as file:
+        file.write(DATA)
+    inspection = inspect(os.fsdecode(path))
+    assert inspection.file.file_path_normalized.endswith("/l%F6we.1001.exr")
+    assert inspection.completeness == "complete"
+
+
+def test_no_file_stays_open(path, tmp_path):
+    """Whether the reading ends well or not."""
+    broken = tmp_path / "broken.exr"
+    broken.write_bytes(DATA[:200])
+    inspect(path)
+    before = open_files()
+    for place in (path, broken, tmp_path, tmp_path / "gone.exr"):
+        with contextlib.suppress(ExrInspectorError):
+            inspect(place)
+    assert open_files() == before
+
+
+def test_a_file_that_shrinks_while_it_is_read(path):
+    """Its size was taken before: what is not there any more is cut, and nothing breaks."""
+    source = LocalSource(path)
+    os.truncate(path, 20_000)
+    inspection = inspect(source)
+    assert inspection.completeness == "truncated"
+    assert inspection.file.chunks_present < inspection.file.chunk_count
+
+
+def test_a_file_that_is_emptied_before_it_is_read(path):
+    """A header that is not there."""
+    source = LocalSource(path)
+    os.truncate(path, 0)
+    with pytest.raises(Exception, match="empty file"):
+        inspect(source)
+
+
+def test_a_table_that_is_gone_when_it_is_read(path):
+    """The file ends inside its offset table by then."""
+    data = w.build(w.part(width=2, height=5000)).data
+    path.write_bytes(data)
+    source = LocalSource(path)
+    os.truncate(path, 10_001)
+    assert inspect(source).completeness == "truncated"
+
+
+def test_ranges_end_with_the_file(path):
+    """Fewer bytes are given, none are invented."""
+    for source in (LocalSource(path), MemorySource(DATA)):
+        assert source.read(0, 4) == DATA[:4]
+        assert source.read(len(DATA) - 3, 100) == DATA[-3:]
+        assert source.read(len(DATA) + 5, 100) == b""
+        source.close()
+
+
+def test_the_reader_keeps_the_first_bytes():
+    """And counts what it asked for."""
+    reader = Reader(MemorySource(DATA))
+    assert reader.prefix == DATA[:PREFIX_BYTES]
+    assert reader.read(100, 50) == DATA[100:150]
+    assert (reader.reads, reader.bytes_read) == (1, PREFIX_BYTES)
+    assert reader.grow_prefix(10_000) == DATA[:10_000]
+    assert reader.grow_prefix(1 << 30) == DATA
+    assert (reader.reads, reader.bytes_read) == (3, len(DATA))

@@ -1,0 +1,74 @@
+"""Hypothesis strategies: EXR files of any kind, built from explicit pieces."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from tests.support import exr_writer as w
+
+
+def examples(count: int) -> settings:
+    """Settings for so many examples in a whole run, where the default is 100; fewer in the everyday loop."""
+    return settings(max_examples=count * settings.default.max_examples // 100)
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=40).filter(
+    lambda name: len(name.encode()) < 256
+)
+# Names that the writer gives itself; a second one of them would be another file than was meant.
+_TAKEN = {*w.required(), "tiles", "name", "type", "chunkCount", "version", "maxSamplesPerPixel"}
+
+
+@st.composite
+def attributes(draw: st.DrawFn) -> bytes:
+    """One attribute of any type, its bytes right for the type or not."""
+    name = draw(NAMES.filter(lambda name: name not in _TAKEN))
+    attr_type = draw(st.sampled_from([*w.LAYOUTS, "string", "stringvector", "floatvector", "preview", "myType"]))
+    return w.attribute(name, attr_type, draw(st.binary(max_size=40)))
+
+
+windows = st.builds(
+    lambda x, y, width, height: (x, y, x + width, y + height),
+    st.integers(-300, 300),
+    st.integers(-300, 300),
+    st.integers(0, 40),
+    st.integers(0, 40),
+)
+channels = st.lists(
+    st.tuples(NAMES, st.sampled_from([w.UINT, w.HALF, w.FLOAT]), st.just(1), st.just(1), st.sampled_from([0, 1])),
+    min_size=1,
+    max_size=4,
+    unique_by=lambda channel: channel[0],
+)
+tiles = st.builds(
+    w.Tiles,
+    st.integers(4, 40),
+    st.integers(4, 40),
+    st.sampled_from([w.ONE_LEVEL, w.MIPMAP_LEVELS, w.RIPMAP_LEVELS]),
+    st.sampled_from([w.ROUND_DOWN, w.ROUND_UP]),
+)
+
+
+@st.composite
+def parts(draw: st.DrawFn, name: str | None = None) -> w.Part:
+    """A part of any kind: scan lines or tiles, flat or deep, any window, compression and channels."""
+    return w.part(
+        name=name,
+        window=draw(windows),
+        channels=draw(channels),
+        compression=draw(st.integers(0, 13)),
+        tiles=draw(st.none() | tiles),
+        deep=draw(st.booleans()),
+        extra=draw(st.lists(attributes(), max_size=4)),
+        pixels=b"\1\2\3\4",
+    )
+
+
+@st.composite
+def files(draw: st.DrawFn) -> w.Written:
+    """A whole file of one to three parts."""
+    count = draw(st.integers(1, 3))
+    if count == 1:
+        return w.build(draw(parts()))
+    return w.build([draw(parts(name=f"part{number}")) for number in range(count)])

@@ -1,0 +1,410 @@
+"""Files made after public bug reports: what each sidecar expects is what the product says.
+
+Every key of a sidecar has a check here or is named as one that needs another feature; a new key fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from struct import unpack_from
+from typing import Any
+
+import pytest
+
+from exr_inspector import inspect
+from exr_inspector.cryptomatte import cryptomattes
+from exr_inspector.errors import ExrFormatError
+from exr_inspector.exr import levels, read_header, view_of
+from exr_inspector.exr.channels import samples_along
+from exr_inspector.exr.geometry import lines_per_chunk, unpacked_bytes
+from exr_inspector.frames.names import parse_name
+from exr_inspector.frames.ranges import display_pattern, frame_range, missing_numbers, padding
+from tests.support import corpus
+
+# Need pixels or a policy.
+ELSEWHERE = {
+    "stats", "nonFinite", "nonFiniteAtLeast", "pixels", "samplesAtHalfMax", "finding", "idsLossy", "levelValue",
+    "pixelsWhoseIdIsInManifest", "cryptomatte.namesSeenInPixels", "cryptomatte.namesNotInPixels",
+}  # fmt: skip
+# Words for people.
+NOTES = {"note", "statsRule", "layerRule", "sequence.note"}
+
+
+@dataclass
+class Case:
+    """One file and what it gives."""
+
+    path: Path
+
+    @cached_property
+    def inspection(self):
+        return inspect(self.path)
+
+    @cached_property
+    def json(self) -> dict[str, Any]:
+        return self.inspection.to_dict()
+
+    @cached_property
+    def header(self):
+        return read_header(self.path.read_bytes())
+
+    @property
+    def file(self) -> dict[str, Any]:
+        return self.json["file"]
+
+    @property
+    def part(self) -> dict[str, Any]:
+        (only,) = self.json["parts"]
+        return only
+
+    @cached_property
+    def matte(self):
+        (only,) = cryptomattes(self.inspection.parts[0].attributes)
+        return only
+
+    def attribute(self, name: str) -> dict[str, Any]:
+        (only,) = (a for a in self.json["attributes"] if a["attr_name"] == name)
+        return only
+
+    def group(self, key: Callable[[dict[str, Any]], str]) -> dict[str, list[str]]:
+        """Channel names by something that each channel has."""
+        groups: dict[str, list[str]] = {}
+        for channel in self.json["channels"]:
+            groups.setdefault(key(channel), []).append(channel["channel_name"])
+        return groups
+
+
+CHECKS: dict[str, Callable[[Case, Any], None]] = {}
+
+
+def check(function: Callable[[Case, Any], None]) -> Callable[[Case, Any], None]:
+    CHECKS[function.__name__.strip("_")] = function
+    return function
+
+
+@check
+def error(case, expected):
+    if expected:
+        with pytest.raises(ExrFormatError):
+            _ = case.inspection
+    else:
+        assert case.inspection.completeness
+
+
+@check
+def reason(case, expected):
+    with pytest.raises(ExrFormatError) as refused:
+        _ = case.inspection
+    # The reader looks at the first bytes of a large file only, so it does not say how many are zero in all.
+    assert refused.value.message.startswith(expected.removesuffix(" are zero"))
+
+
+@check
+def headerReadable(case, expected):  # noqa: N802
+    assert bool(case.json["attributes"]) == expected
+
+
+@check
+def version(case, expected):
+    assert case.file["flags"]["version"] == expected
+
+
+@check
+def flags(case, expected):
+    assert case.header.flags == int(expected, 16)
+
+
+@check
+def longNames(case, expected):  # noqa: N802
+    assert case.file["flags"]["long_names"] == expected
+
+
+@check
+def tiled(case, expected):
+    assert case.file["flags"]["tiled"] == case.file["is_tiled"] == expected
+
+
+@check
+def deep(case, expected):
+    assert case.file["flags"]["deep"] == case.file["is_deep"] == expected
+
+
+@check
+def multipart(case, expected):
+    assert case.file["flags"]["multipart"] == expected
+
+
+@check
+def partCount(case, expected):  # noqa: N802
+    assert case.file["multipart_count"] == len(case.json["parts"]) == expected
+
+
+@check
+def channels(case, expected):
+    keys = ("channel_name", "channel_type", "x_sampling", "y_sampling")
+    assert [tuple(c[key] for key in keys) for c in case.json["channels"]] == [tuple(c.values()) for c in expected]
+
+
+@check
+def channelCount(case, expected):  # noqa: N802
+    assert case.file["channel_count"] == expected
+
+
+@check
+def layers(case, expected):
+    assert case.group(lambda channel: channel["layer_name"]) == expected
+
+
+@check
+def views(case, expected):
+    names = case.attribute("multiView")["value"]
+    assert case.group(lambda channel: view_of(channel["channel_name"], names)) == expected
+
+
+@check
+def defaultView(case, expected):  # noqa: N802
+    assert view_of("R", case.attribute("multiView")["value"]) == expected
+
+
+@check
+def attributes(case, expected):
+    for name, given in expected.items():
+        found, wanted = case.attribute(name), dict(given)
+        assert found["attr_type"] == wanted.pop("type")
+        assert found["size_bytes"] == wanted.pop("size", found["size_bytes"])
+        value = wanted.pop("value")
+        if isinstance(value, dict):
+            value |= wanted.pop("raw", {})
+            assert found["value"].items() >= value.items()
+        elif found["attr_type"] == "rational":
+            assert list(found["value"].values()) == value
+        else:
+            assert found["value"] == value
+        wanted.pop("textNote", None)
+        if texts := wanted.pop("text", None):
+            assert case.part["timecode"] in texts
+        assert not wanted
+
+
+@check
+def attributeNameLengths(case, expected):  # noqa: N802
+    lengths = {len(a["attr_name"]) for a in case.json["attributes"]}
+    assert lengths >= set(expected)
+    assert max(lengths) == max(expected)
+
+
+@check
+def completeness(case, expected):
+    assert case.file["completeness"] == expected
+
+
+CHECKS["perFileCompleteness"] = completeness
+
+
+@check
+def chunks(case, expected):
+    assert case.file["chunk_count"] == expected["expected"]
+    assert case.file["chunks_present"] == expected["present"]
+    if "linesPerChunk" in expected:
+        lines, height = lines_per_chunk(case.header.parts[0]), case.part["height"]
+        assert [min(lines, height - y) for y in range(0, height, lines)] == expected["linesPerChunk"]
+
+
+@check
+def missing(case, expected):
+    # The words of a sidecar go on with a remark; ranges and their kind are the same.
+    said = case.part["missing"]
+    assert said.split(" (")[0] == expected.split(" (")[0]
+    for words in ("in part", "zero-filled"):
+        assert (words in said) == (words in expected)
+
+
+@check
+def offsetsZero(case, expected):  # noqa: N802
+    count = case.file["chunk_count"]
+    table = unpack_from(f"<{count}Q", case.path.read_bytes(), case.file["header_bytes"])
+    assert table.count(0) == expected
+    assert case.file["chunks_present"] == count - expected
+
+
+@check
+def _bytes(case, expected):
+    assert case.file["size_bytes"] == expected
+
+
+@check
+def compression(case, expected):
+    assert case.part["compression"] == expected.upper()
+
+
+@check
+def _type(case, expected):
+    assert case.json["parts"][0]["part_type"] == expected
+
+
+def window(expected) -> str:
+    return f"[{','.join(map(str, expected))}]"
+
+
+@check
+def dataWindow(case, expected):  # noqa: N802
+    assert case.part["data_window"] == window(expected)
+    assert [case.part["data_x_offset"], case.part["data_y_offset"]] == expected[:2]
+
+
+@check
+def displayWindow(case, expected):  # noqa: N802
+    assert case.part["display_window"] == window(expected)
+
+
+@check
+def dataSize(case, expected):  # noqa: N802
+    assert [case.part["width"], case.part["height"]] == expected
+
+
+@check
+def displaySize(case, expected):  # noqa: N802
+    assert [case.part["display_width"], case.part["display_height"]] == expected
+
+
+def windows(case):
+    part = case.header.parts[0]
+    return part.data_window, part.value("displayWindow", "box2i")
+
+
+@check
+def overscan(case, expected):
+    data, display = windows(case)
+    reaches_out = (
+        data.xMin < display.xMin or data.yMin < display.yMin or data.xMax > display.xMax or data.yMax > display.yMax
+    )
+    assert reaches_out == expected
+
+
+@check
+def cropped(case, expected):
+    data, display = windows(case)
+    smaller = (
+        data.xMin > display.xMin or data.yMin > display.yMin or data.xMax < display.xMax or data.yMax < display.yMax
+    )
+    assert smaller == expected
+
+
+def planes(case) -> dict[str, list[int]]:
+    box = case.header.parts[0].data_window
+    return {
+        c["channel_name"]: [
+            samples_along(box.xMin, box.xMax, c["x_sampling"]),
+            samples_along(box.yMin, box.yMax, c["y_sampling"]),
+        ]
+        for c in case.json["channels"]
+    }
+
+
+@check
+def planeSize(case, expected):  # noqa: N802
+    assert planes(case) == expected
+
+
+@check
+def sampleCount(case, expected):  # noqa: N802
+    assert {name: width * height for name, (width, height) in planes(case).items()} == expected
+
+
+@check
+def rawBytes(case, expected):  # noqa: N802
+    assert unpacked_bytes(case.header.parts[0]) == expected
+
+
+@check
+def _levels(case, expected):
+    assert [[level.width, level.height] for level in levels(case.header.parts[0])] == expected
+
+
+@check
+def tilesPerLevel(case, expected):  # noqa: N802
+    assert [level.tiles_x * level.tiles_y for level in levels(case.header.parts[0])] == expected
+
+
+@check
+def manifestEntries(case, expected):  # noqa: N802
+    assert case.matte.object_count == expected
+
+
+@check
+def cryptomatte(case, expected):
+    matte = case.matte
+    found = {
+        "key": matte.key,
+        "name": matte.name,
+        "hash": matte.hash,
+        "conversion": matte.conversion,
+        "names": list(matte.manifest),
+        "manifestValidJson": matte.manifest_error is None,
+        "manifestBytes": matte.manifest_bytes,
+        "manifestEntries": matte.object_count,
+        "manifest": matte.manifest,
+        "rankChannels": list(matte.layers),
+    }
+    wanted = {key: value for key, value in expected.items() if f"cryptomatte.{key}" not in ELSEWHERE}
+    assert {key: found[key] for key in wanted} == wanted
+
+
+# --- sequences: of all files of a case ---
+
+
+def sequence(paths: list[Path], expected: dict[str, Any]) -> None:
+    names = [parse_name(path.name) for path in paths]
+    frames, numbers = [name.frame for name in names], [name.frame_number for name in names]
+    pattern = display_pattern(names[0].sequence, frames)
+    wide = padding(frames)
+    gaps = missing_numbers(numbers)
+    found = {
+        "count": len({name.sequence for name in names}),
+        "pattern": pattern,
+        "printf": pattern.replace("#" * wide, f"%0{wide}d"),
+        "padding": wide,
+        "frames": numbers if isinstance(expected["frames"], list) else frame_range(numbers),
+        "first": min(numbers),
+        "last": max(numbers),
+        "missing": frame_range(gaps),
+        "missingCount": len(gaps),
+    }
+    wanted = {key: value for key, value in expected.items() if f"sequence.{key}" not in NOTES}
+    assert {key: found[key] for key in wanted} == wanted
+
+
+def frames_that(paths: list[Path], *, are_good: bool) -> list[int]:
+    found = []
+    for path in paths:
+        try:
+            good = inspect(path).completeness == "complete"
+        except ExrFormatError:
+            good = False
+        if good == are_good:
+            found.append(parse_name(path.name).frame_number)
+    return found
+
+
+@pytest.mark.parametrize("sidecar", corpus.REPORTS)
+def test_a_report_is_answered(sidecar):
+    """The right answer to somebody's bug report."""
+    said = corpus.sidecar(sidecar)
+    paths = [sidecar.parent / name for name in said["files"]]
+    expect = said["expect"]
+    per_file = expect.pop("perFile", {})
+    if "sequence" in expect:
+        sequence(paths, expect.pop("sequence"))
+    if "badFrames" in expect:
+        assert frames_that(paths, are_good=False) == expect.pop("badFrames")
+        assert frames_that(paths, are_good=True) == expect.pop("goodFrames")
+    assert set(per_file) <= {path.name for path in paths}
+    for path in paths:
+        case = Case(path)
+        for key, expected in {**expect, **per_file.get(path.name, {})}.items():
+            if key not in ELSEWHERE | NOTES:
+                assert key in CHECKS, f"nobody checks {key!r} of {sidecar.name}"
+                CHECKS[key](case, expected)

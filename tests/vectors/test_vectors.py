@@ -1,0 +1,340 @@
+"""Vectors: unit length for every header, the same bits everywhere, near for what is alike."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import random
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks import studio
+from benchmarks.conventions import TUNING
+from benchmarks.held_out import HELD_OUT
+from exr_inspector import inspect, vectors
+from exr_inspector.catalog.rows import from_inspections
+from exr_inspector.sources.memory import MemorySource
+from exr_inspector.vectors import channel_vector, embed, embed_rows, explain, metadata_vector
+from tests.support import corpus
+from tests.support import exr_writer as w
+from tests.support.small_exr import small_file
+from tests.support.strategies import examples, files
+
+PIZ = 4
+HASH_NOISE = 0.002  # what tokens that share a place may add to a cosine
+
+PLAIN = [w.text("arnold/version", "Arnold 7.3.2.1"), w.fixed("arnold/AA_samples", "int", 4)]
+
+
+def channels(*names, pixel_type=w.HALF):
+    return [(name, pixel_type, 1, 1, 0) for name in names]
+
+
+def header(*extra, place="memory:///a.exr", **part):
+    """The inspection of a file with `PLAIN` and `extra` attributes."""
+    return inspect(MemorySource(w.build(w.part(extra=[*PLAIN, *extra], **part)).data, place))
+
+
+def cosine(one, other, vector=metadata_vector):
+    return float(vector(one).astype(float) @ vector(other).astype(float))
+
+
+def rows_of(inspection):
+    tables = from_inspections([inspection]).tables
+    return [tables[name].to_pylist() for name in ("parts", "channels", "attributes")]
+
+
+# ── every header ─────────────────────────────────────────────
+
+
+@examples(60)
+@given(files())
+def test_both_vectors_have_unit_length_and_no_nan(written):
+    inspection = inspect(written.data)
+    for vector, size in zip(embed(inspection), (384, 128), strict=True):
+        assert vector.shape == (size,)
+        assert vector.dtype == np.float32
+        assert np.isfinite(vector).all()
+        assert abs(np.linalg.norm(vector.astype(float)) - 1) < 1e-6
+
+
+@pytest.mark.parametrize("extra", [[], [w.text("owner", "")]], ids=["nothing", "an empty text"])
+def test_a_header_without_channels_has_vectors_too(extra):
+    inspection = inspect(w.build(w.part(channels=[], extra=extra)).data)
+    for vector in embed(inspection):
+        assert abs(np.linalg.norm(vector.astype(float)) - 1) < 1e-6
+
+
+@examples(60)
+@given(files(), st.randoms(use_true_random=False))
+def test_the_order_of_attributes_channels_and_parts_does_not_matter(written, rng):
+    """Not for a single bit."""
+    inspection = inspect(written.data)
+    parts = [
+        replace(
+            part,
+            attributes=tuple(rng.sample(part.attributes, len(part.attributes))),
+            channels=tuple(rng.sample(part.channels, len(part.channels))),
+        )
+        for part in rng.sample(inspection.parts, len(inspection.parts))
+    ]
+    for one, other in zip(embed(inspection), embed(replace(inspection, parts=tuple(parts))), strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+@examples(60)
+@given(files(), st.randoms(use_true_random=False))
+def test_the_rows_of_a_catalog_give_the_same_vectors(written, rng):
+    """In whatever order they come."""
+    inspection = inspect(written.data)
+    rows = [rng.sample(each, len(each)) for each in rows_of(inspection)]
+    for one, other in zip(embed(inspection), embed_rows(*rows), strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+@pytest.mark.parametrize("path", corpus.VALID + corpus.REPORTED)
+def test_the_rows_of_real_files_give_the_same_vectors(path):
+    inspection = corpus.inspected(path)
+    for one, other in zip(embed(inspection), embed_rows(*rows_of(inspection)), strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+def test_path_size_and_time_do_not_matter():
+    data = w.build(w.part(extra=PLAIN)).data
+    here = inspect(MemorySource(data, "memory:///a.exr"))
+    there = inspect(MemorySource(data + b"more", "s3://bucket/shows/b/b.0007.exr"))
+    assert metadata_vector(here).tobytes() == metadata_vector(there).tobytes()
+    assert channel_vector(here).tobytes() == channel_vector(there).tobytes()
+
+
+def test_an_inspection_of_another_kind_is_an_embedding_error():
+    """Its category tells it apart; doing it again cannot help."""
+    from exr_inspector.errors import EmbeddingError
+
+    with pytest.raises(EmbeddingError) as caught:
+        embed(replace(header(), parts=(None,)))
+    assert (caught.value.category, caught.value.retryable) == ("embedding", False)
+    assert "memory:///a.exr" in str(caught.value)
+
+
+# ── near and far ─────────────────────────────────────────────
+
+
+LAYERS = ["diffuse", "specular", "sss", "coat", "emission", "N", "P", "Z"]
+
+
+def layers(names, pixel_type=w.HALF, spelling="{}.{}", components="RGB"):
+    return channels(*sorted(spelling.format(name, c) for name in names for c in components), pixel_type=pixel_type)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "components"),
+    [("{}_{}", "RGB"), ("{}.{}", "rgb"), ("{}.{}", ["red", "green", "blue"]), ("{0}:{1}", "RGB")],
+    ids=["underscore", "small letters", "words", "colon"],
+)
+@pytest.mark.parametrize("change", [str.lower, str.upper, str.title], ids=["lower", "upper", "title"])
+def test_spellings_of_one_layer_are_near(spelling, components, change):
+    names = ["diffuse", "specular", "emission"]
+    one = header(channels=layers(names))
+    other = header(channels=layers(map(change, names), spelling=spelling, components=components))
+    assert cosine(one, other, channel_vector) >= 0.95
+    assert cosine(one, other) >= 0.95
+
+
+def test_other_precision_is_near_but_not_equal():
+    one, other = (header(channels=layers(LAYERS, pixel_type)) for pixel_type in (w.HALF, w.FLOAT))
+    for vector in (metadata_vector, channel_vector):
+        assert 0.8 < cosine(one, other, vector) < 0.999
+
+
+def test_one_frame_as_one_part_and_as_many_is_near():
+    """Views as layers, or as parts."""
+    names = ["rgba", "depth", "diffuse"]
+    views = w.attribute("multiView", "stringvector", w.stringvector(["left", "right"]))
+    one = header(views, channels=layers([*names, *(f"right.{name}" for name in names)]))
+    parts = [
+        w.part(name=f"{name}_{view}", channels=channels(*"BGR"), extra=[*PLAIN, w.text("view", view)])
+        for name in names
+        for view in ("left", "right")
+    ]
+    many = inspect(w.build(parts).data)
+    for vector in (metadata_vector, channel_vector):
+        assert cosine(one, many, vector) >= 0.85
+
+
+def test_frame_noise_moves_little_compression_a_bit_and_another_recipe_a_lot():
+    first = header(channels=layers(LAYERS))
+    noise = [
+        w.text("capDate", "2026:05:01 10:00:00"),
+        w.fixed("renderTime", "float", 512.73),
+        w.fixed("worldToCamera", "m44f", *map(float, range(16))),
+        w.text("host", "farm017"),
+    ]
+    again = [w.text("capDate", "2026:05:01 10:09:41"), w.fixed("renderTime", "float", 498.11), noise[2], noise[3]]
+    frame = cosine(
+        header(*noise, channels=layers(LAYERS)),
+        header(*again, channels=layers(LAYERS), window=(2, 2, 9, 5), display=(0, 0, 15, 7)),
+    )
+    compression = cosine(first, header(channels=layers(LAYERS), compression=PIZ))
+    recipe = cosine(first, header(channels=layers(["albedo", "shadow"]), compression=PIZ))
+    renderer = cosine(first, inspect(w.build(w.part(extra=[w.text("vrayInfo/vrayversion", "6.1")])).data))
+    assert 1 >= frame > 0.99 > compression > 0.85 > recipe > 0.4
+    assert renderer < 0.6
+
+
+def chain(renderer, seed):
+    """A render, then another frame of it, and on top of that ever more changes of growing size."""
+    rng = random.Random(seed)
+    show = rng.choice(studio.SHOWS["tuning"])
+    recipe = studio.make_recipe(renderer, show, rng)
+    (shot,) = studio.make_shots(show, 1, rng)
+    yield studio.header(recipe, shot, 1001, "chain")
+    yield studio.header(recipe, shot, 1002, "chain")
+    for kind in ("setting", "version", "compression", "resolution"):
+        recipe = studio.changed(recipe, kind, rng) or recipe
+        yield studio.header(recipe, shot, 1002, "chain")
+    recipe = replace(recipe, aovs=recipe.aovs[: len(recipe.aovs) // 2])
+    yield studio.header(recipe, shot, 1002, "chain")
+    other = studio.make_recipe(rng.choice([each for each in HELD_OUT if each is not renderer]), show, rng)
+    yield studio.header(other, shot, 1002, "chain")
+
+
+@examples(40)
+@given(st.sampled_from((*TUNING, *HELD_OUT)), st.integers(0, 10_000))
+def test_similarity_falls_as_a_render_changes_more_and_more(renderer, seed):
+    first, *changed = chain(renderer, seed)
+    similarities = [1.0, *(cosine(first, each) for each in changed)]
+    assert similarities == pytest.approx(sorted(similarities, reverse=True), abs=HASH_NOISE)
+    assert similarities[1] > 0.97
+    assert similarities[-1] < 0.75
+
+
+SYLLABLES = "ba ce di fo gu ha je ki lo mu na pe".split()
+
+
+@examples(60)
+@given(st.permutations(LAYERS), st.permutations(["".join(pair) for pair in itertools.permutations(SYLLABLES, 2)]))
+def test_similarity_falls_as_more_and_more_layers_give_way_to_strange_ones(known, strange):
+    first = header(channels=layers(known))
+    changed = [header(channels=layers([*strange[:count], *known[count:]])) for count in (0, 1, 2, 4, 8)]
+    for vector in (metadata_vector, channel_vector):
+        similarities = [cosine(first, each, vector) for each in changed]
+        assert similarities == pytest.approx(sorted(similarities, reverse=True), abs=HASH_NOISE)
+        assert similarities[1] < 0.995
+        assert similarities[-1] < similarities[1] - 0.1
+
+
+# ── in words ─────────────────────────────────────────────────
+
+
+def test_the_groups_explain_the_whole():
+    one, other = header(), header(channels=layers(LAYERS), compression=PIZ)
+    for vector in (metadata_vector, channel_vector):
+        found = explain(vector(one), vector(other))
+        assert sum(each.share * each.similarity for each in found) == pytest.approx(
+            cosine(one, other, vector), abs=1e-6
+        )
+        assert sum(each.share for each in found) == pytest.approx(1)
+
+
+def test_what_differs_is_said_in_words():
+    verdicts = {
+        each.group: each.verdict
+        for each in explain(metadata_vector(header()), metadata_vector(header(compression=PIZ)))
+    }
+    assert verdicts.pop("structure") in ("alike", "partly alike")
+    assert set(verdicts.values()) == {"the same"}
+
+
+@pytest.mark.parametrize(("a", "b"), [([1.0], [1.0]), (np.zeros(384), np.zeros(128)), (np.zeros((2, 384)),) * 2])
+def test_what_are_no_two_vectors_is_not_explained(a, b):
+    with pytest.raises(ValueError, match="384 or 128 dimensions"):
+        explain(a, b)
+
+
+# ── the same bits everywhere ─────────────────────────────────
+
+
+SAMPLE = [small_file(index, index % 3 == 0, 11 + index % 30) for index in range(0, 2000, 97)]
+
+
+def digest() -> str:
+    """One text for the vectors of all samples."""
+    found = hashlib.sha256()
+    for data in SAMPLE:
+        for vector in embed(inspect(data)):
+            found.update(vector.astype("<f4").tobytes())
+    return found.hexdigest()
+
+
+def test_other_vectors_are_another_version():
+    """Vectors of one version compare: count VERSION up when this fails, and put both here."""
+    assert (vectors.VERSION, digest()[:16]) == (2, "b60537acccdd2245")
+
+
+@pytest.mark.parametrize(
+    "seed", [pytest.param("0", marks=pytest.mark.slow), pytest.param("1", marks=pytest.mark.slow), "4242"]
+)
+def test_another_process_gives_the_same_bits(seed):
+    """Whatever the hashes of texts are there."""
+    code = "from tests.vectors.test_vectors import digest; print(digest())"
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == digest()
+
+
+def test_looking_again_gives_the_same_bits(monkeypatch):
+    """With nothing remembered, and in another order."""
+    before = digest()
+    monkeypatch.setattr(vectors, "_encoder", vectors.Encoder())
+    for data in reversed(SAMPLE):
+        embed(inspect(data))
+    assert digest() == before
+
+
+def test_many_headers_do_not_fill_the_memory(monkeypatch):
+    """What was seen is forgotten now and then; vectors stay the same."""
+    before = digest()
+    monkeypatch.setattr("exr_inspector.vectors.encoder._MOST_TOKENS", 200)
+    monkeypatch.setattr("exr_inspector.vectors.encoder._MOST_ATTRIBUTES", 10)
+    monkeypatch.setattr("exr_inspector.vectors.encoder._MOST_HEADERS", 3)
+    assert digest() == before
+
+
+def test_threads_get_the_same_bits(monkeypatch):
+    from concurrent.futures import ThreadPoolExecutor
+
+    expected = [[vector.tobytes() for vector in embed(inspect(data))] for data in SAMPLE]
+    monkeypatch.setattr(vectors, "_encoder", vectors.Encoder())
+    monkeypatch.setattr("exr_inspector.vectors.encoder._MOST_TOKENS", 300)
+
+    def work(seed):
+        order = random.Random(seed).sample(range(len(SAMPLE)), len(SAMPLE))
+        return [(index, [vector.tobytes() for vector in embed(inspect(SAMPLE[index]))]) for index in order]
+
+    with ThreadPoolExecutor(8) as pool:
+        for found in pool.map(work, range(16)):
+            assert all(expected[index] == vector for index, vector in found)
+
+
+def test_a_text_of_digits_is_looked_at_once():
+    """Not once for each of its digits, and of those again, which would take two seconds for each of these texts."""
+    extra = [w.text(f"note{number}", "1" * 598 + "g" + str(number % 10)) for number in range(60)]
+    assert embed(inspect(MemorySource(w.build(w.part(extra=extra)).data))).metadata.shape == (384,)
+
+
+def test_what_is_kept_of_a_long_name_is_short():
+    """Parts and views may be called anything, and nobody tells them apart by their thousandth letter."""
+
+    def with_name(tail):
+        data = w.build(w.part(extra=[w.text("name", "p" * 1000 + tail)])).data
+        return embed(inspect(MemorySource(data)))
+
+    assert with_name("a").channels.tolist() == with_name("b").channels.tolist()

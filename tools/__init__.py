@@ -1,0 +1,1 @@
+"""Programs for developers: the docs generator and the local pipeline."""
