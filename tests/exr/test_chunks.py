@@ -12,7 +12,7 @@ import pytest
 
 from exr_inspector import inspect
 from exr_inspector.errors import ExrFormatError
-from exr_inspector.exr import chunk_counts, read_chunks, read_header
+from exr_inspector.exr import ChunkReport, chunk_counts, read_chunks, read_header
 from tests.support import corpus
 from tests.support import exr_writer as w
 
@@ -301,18 +301,39 @@ def test_garbage_after_the_end_is_no_alarm(base):
         assert (inspection.completeness, inspection.errors) == ("complete", ())
 
 
-def test_without_a_walk_the_table_and_the_size_decide(base):
-    """What a few requests to an object store can tell: never written, cut off, cannot be."""
+def without_walk(data: bytes) -> tuple[ChunkReport, list[tuple[int, int]]]:
+    """What the offset table and the last leader tell, and the ranges that were read."""
+    ranges = []
 
-    def report(data):
-        return read_chunks(read_header(data), lambda at, n: data[at : at + n], len(data), walk=False)
+    def read(at, n):
+        ranges.append((at, n))
+        return data[at : at + n]
 
-    assert report(base.data).completeness == "complete"
-    assert {part.packed_bytes for part in report(base.data).parts} == {None}
-    assert report(base.with_offset(0, 0)).completeness == "incomplete"
-    assert report(base.with_offset(0, 3)).completeness == "corrupt"
-    assert report(base.data[: base.data_start]).completeness == "truncated"
-    assert report(base.data[: base.spans[-1][0]]).completeness == "truncated"
+    return read_chunks(read_header(data), read, len(data), walk=False), ranges
+
+
+def test_without_a_walk_the_table_and_the_last_leader_decide(base):
+    """What two requests to an object store can tell: never written, cut, impossible."""
+    report, ranges = without_walk(base.data)
+    assert report.completeness == "complete"
+    assert {part.packed_bytes for part in report.parts} == {None}
+    table, leader = ranges
+    assert table[0] + table[1] == base.data_start
+    assert (leader[0], leader[1] <= 44) == (base.spans[-1][0], True)
+    assert without_walk(base.with_offset(0, 0))[0].completeness == "incomplete"
+    assert without_walk(base.with_offset(0, 3))[0].completeness == "corrupt"
+    assert without_walk(base.data[: base.data_start])[0].completeness == "truncated"
+    begin, end = base.spans[-1]
+    for size in (begin, begin + 1, begin + leader[1], end - 1):
+        report = without_walk(base.data[:size])[0]
+        assert (report.completeness, report.chunks_present) == ("truncated", len(base.spans) - 1)
+    assert without_walk(base.data[:begin] + bytes(end - begin))[0].completeness == "incomplete"
+
+
+def test_a_last_offset_that_points_elsewhere_is_corrupt_without_a_walk(base):
+    """What is read there is not the leader of that chunk."""
+    last = base.offsets.index(max(base.offsets))
+    assert without_walk(base.with_offset(last, base.offsets[last] + 1))[0].completeness == "corrupt"
 
 
 def test_a_file_that_shrinks_while_it_is_read_is_cut(base):

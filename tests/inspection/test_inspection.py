@@ -225,13 +225,13 @@ def test_a_large_header_takes_three_reads_at_most():
     assert (inspection.reads, inspection.bytes_read) == (len(source.ranges), sum(n for _, n in source.ranges))
 
 
-def test_a_remote_file_is_known_from_its_first_bytes():
-    """No walk over chunks: one read, the table in it."""
+def test_a_remote_file_is_known_from_its_first_bytes_and_its_last_leader():
+    """No walk over chunks: the first read has the table, the second one is the leader of the last chunk."""
     data = w.build(w.part(width=400, height=200)).data
     assert len(data) > SMALL_FILE_BYTES
     source = CountingSource(data, walk_chunks=False)
     inspection = inspect(source)
-    assert source.ranges == [(0, PREFIX_BYTES)]
+    assert source.ranges == [(0, PREFIX_BYTES), (len(data) - (8 + 400 * 3 * 2), 8)]
     assert inspection.completeness == "complete"
     assert inspection.parts[0].packed_bytes is None
 

@@ -17,12 +17,15 @@ import traceback
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exr_inspector import inspect
 from exr_inspector.catalog import open_catalog
 from exr_inspector.cli.main import main
 from exr_inspector.deadline import time_limit
 from exr_inspector.errors import (
+    ExrFormatError,
     SettingsError,
     SourceChangedError,
     SourceConnectionError,
@@ -32,14 +35,30 @@ from exr_inspector.errors import (
 )
 from exr_inspector.ingestion.run import IngestOptions, ingest
 from exr_inspector.settings import S3Access, SecretStr, s3_access
+from exr_inspector.sources import s3
 from exr_inspector.sources.s3 import FIRST_RANGE_BYTES, ObjectSource, list_objects
-from tests.support import corpus
+from tests.support import corpus, strategies
 from tests.support import exr_writer as w
 from tests.support.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY, S3Server, blackhole, stall_in_body, status
+from tests.support.strategies import examples
 
-SMALL = w.build(w.part(width=400, height=200)).data
+PICTURE = w.build(w.part(width=400, height=200)).data
 TINY = w.build(w.part()).data
 OTHER = w.build(w.part(width=400, height=200, extra=[w.text("owner", "another")])).data
+# Each with its last chunk beyond the first request.
+LARGE_KINDS = {
+    "uncompressed": w.part(width=400, height=200),
+    "compressed": w.part(width=400, height=200, compression=3, pixels=b"\1" * 9000),
+    "decreasing": w.part(width=400, height=200, compression=3, line_order=1, pixels=b"\1" * 9000),
+    "tiles": w.part(width=400, height=200, tiles=w.Tiles(32, 32)),
+    "mipmap": w.part(width=400, height=200, tiles=w.Tiles(32, 32, w.MIPMAP_LEVELS), compression=2, pixels=b"\1" * 2000),
+    "deep": w.part(width=400, height=200, deep=True),
+    "deep tiles": w.part(width=400, height=200, deep=True, tiles=w.Tiles(32, 32)),
+    "parts": [
+        w.part(name="a", width=400, height=200),
+        w.part(name="b", width=400, height=100, deep=True, tiles=w.Tiles(32, 32)),
+    ],
+}
 # As a Cryptomatte manifest is: the header goes on for half a megabyte.
 LONG = w.build(w.part(height=2160, extra=[w.text("cryptomatte/0/manifest", "m" * 500_000)])).data
 
@@ -52,9 +71,9 @@ def server() -> Iterator[S3Server]:
 
 
 @pytest.fixture
-def store(server) -> Iterator[S3Server]:
-    yield server
+def store(server) -> S3Server:
     server.reset()
+    return server
 
 
 @pytest.fixture
@@ -69,17 +88,66 @@ def hasty(store: S3Server) -> S3Access:
 
 def test_one_request_for_a_small_file(store, tmp_path):
     """Size, time and etag come with it; but for where it lies, an object and a local file give the same."""
-    uri = store.put("shots/a.1001.exr", SMALL)
+    uri = store.put("shots/a.1001.exr", TINY)
     inspection = inspect(uri, s3=store.access)
     assert [(r.method, r.range) for r in store.requests] == [("GET", "bytes=0-65535")]
     facts = store.client.head_object(Bucket=BUCKET, Key="shots/a.1001.exr")
-    assert (inspection.file.size_bytes, inspection.file.mtime) == (len(SMALL), facts["LastModified"])
+    assert (inspection.file.size_bytes, inspection.file.mtime) == (len(TINY), facts["LastModified"])
     assert inspection.file.etag == facts["ETag"].strip('"')
     assert inspection.file.file_path_normalized == uri
     assert inspection.completeness == "complete"
     local = tmp_path / "a.1001.exr"
-    local.write_bytes(SMALL)
-    assert inspect(local).parts[0].attributes == inspection.parts[0].attributes
+    local.write_bytes(TINY)
+    assert inspect(local).parts == inspection.parts
+
+
+@pytest.mark.parametrize("kind", LARGE_KINDS)
+def test_one_more_request_for_the_last_chunk_of_a_larger_file(store, kind):
+    """The leader alone, under the etag; then the last byte that is missing is noticed, as on a disk."""
+    written = w.build(LARGE_KINDS[kind])
+    _, begin, size = max(written.chunks, key=lambda chunk: chunk[1])
+    assert begin > FIRST_RANGE_BYTES
+    inspection = inspect(store.put("a.exr", written.data), s3=store.access)
+    first, leader = store.requests
+    assert (inspection.completeness, first.range) == ("complete", f"bytes=0-{FIRST_RANGE_BYTES - 1}")
+    start, end = map(int, leader.range.removeprefix("bytes=").split("-"))
+    assert (start, end - start < 44) == (begin, True)
+    assert leader.headers["if-match"].strip('"') == inspection.file.etag
+    for cut in (1, size // 2, size - (end - start), size - 1, size):
+        data = written.data[:-cut]
+        store.requests.clear()
+        remote, local = inspect(store.put("a.exr", data), s3=store.access), inspect(data)
+        assert (remote.completeness, remote.file.chunks_present) == ("truncated", local.file.chunks_present)
+        assert [part.missing for part in remote.parts] == [part.missing for part in local.parts]
+        assert len(store.requests) <= 2
+
+
+@given(data=st.data())
+@examples(40)
+def test_no_cut_object_is_complete(server, data):
+    """Any valid file, any cut: the object is judged as the same bytes in memory are, and never complete."""
+    whole = data.draw(strategies.files(st.binary(min_size=1, max_size=300))).data
+    last_bytes = st.integers(1, 400).map(lambda missing: max(len(whole) - missing, 1))
+    with pytest.MonkeyPatch.context() as patch:  # so that small files have chunks beyond the first request, too
+        patch.setattr(s3, "FIRST_RANGE_BYTES", data.draw(st.sampled_from([256, 1024, 4096])))
+        assert _judged(server, whole)[0] == "complete"
+        for size in {data.draw(last_bytes), data.draw(st.integers(1, len(whole) - 1))}:
+            judged = _judged(server, whole[:size])
+            assert judged == _judgement(whole[:size])
+            assert judged[0] != "complete"
+
+
+def _judged(server: S3Server, data: bytes) -> tuple[object, ...]:
+    return _judgement(server.put("a.exr", data), server.access)
+
+
+def _judgement(source: str | bytes, access: S3Access | None = None) -> tuple[object, ...]:
+    """What is said of a file's completeness, or of the header that cannot be read."""
+    try:
+        inspection = inspect(source, s3=access)
+    except ExrFormatError as error:
+        return error.code, error.offset
+    return inspection.completeness, [(part.chunks_present, part.missing) for part in inspection.parts]
 
 
 def test_a_long_manifest_costs_three_requests_at_most(store):
@@ -91,7 +159,7 @@ def test_a_long_manifest_costs_three_requests_at_most(store):
 
 
 @corpus.need_corpus
-def test_real_files_cost_one_request_and_give_what_local_files_give(store):
+def test_real_files_cost_two_requests_and_give_what_local_files_give(store):
     """Of each tenth file of the corpus."""
     files = corpus.VALID_FILES[::10]
     for path in files:
@@ -99,9 +167,10 @@ def test_real_files_cost_one_request_and_give_what_local_files_give(store):
         store.requests.clear()
         remote = inspect(store.put(corpus.name_of(path), path.read_bytes()), s3=store.access)
         assert [part.attributes for part in remote.parts] == [part.attributes for part in local.parts]
-        assert remote.completeness in (local.completeness, "unknown")
+        assert (remote.completeness, remote.file.chunks_present) == (local.completeness, local.file.chunks_present)
         needed = local.file.header_bytes + 8 * (local.file.chunk_count or 0)
-        assert len(store.requests) <= (1 if needed <= FIRST_RANGE_BYTES else 3), path
+        last_leader = local.file.size_bytes > FIRST_RANGE_BYTES
+        assert len(store.requests) <= (1 if needed <= FIRST_RANGE_BYTES else 3) + last_leader, path
 
 
 @pytest.mark.parametrize(
@@ -113,7 +182,7 @@ def test_real_files_cost_one_request_and_give_what_local_files_give(store):
 )  # fmt: skip
 def test_keys_are_names_and_stay_as_they_are(store, key):
     """Whatever signs they have; what is stored under a key is what is read."""
-    uri = store.put(key, SMALL)
+    uri = store.put(key, PICTURE)
     inspection = inspect(uri, s3=store.access)
     assert inspection.file.file_path == uri
     assert [place for place, _ in list_objects(f"s3://{BUCKET}", access=store.access)] == [uri]
@@ -154,7 +223,7 @@ def test_an_object_that_is_replaced_while_it_is_read_is_read_again(store):
     assert inspection.file.size_bytes == len(newer)
 
 
-@pytest.mark.parametrize("becomes", [LONG[:-1], LONG[:100_000], SMALL, None], ids=["shorter", "cut", "small", "gone"])
+@pytest.mark.parametrize("becomes", [LONG[:-1], LONG[:100_000], PICTURE, None], ids=["shorter", "cut", "small", "gone"])
 def test_an_object_that_keeps_changing_says_so(store, becomes):
     """After the third time; a replaced object may come back, so trying again later can help."""
     uri = store.put("a.exr", LONG)
@@ -197,7 +266,7 @@ def test_an_object_that_keeps_changing_says_so(store, becomes):
 @pytest.mark.slow
 def test_every_failure_has_its_kind(store, fault, kind, category, requests):
     """What may pass is asked for four times in all, the rest once; what the store wrote is never repeated."""
-    uri = store.put("a.exr", SMALL)
+    uri = store.put("a.exr", PICTURE)
     store.fault = fault
     with pytest.raises(kind) as raised:
         inspect(uri, s3=hasty(store))
@@ -209,7 +278,7 @@ def test_every_failure_has_its_kind(store, fault, kind, category, requests):
 
 def test_an_answer_that_breaks_off_is_asked_for_again(store):
     """Once is overcome, each time is not."""
-    uri = store.put("a.exr", SMALL)
+    uri = store.put("a.exr", TINY)
     store.cut_bodies = 1
     assert inspect(uri, s3=store.access).completeness == "complete"
     assert len(store.requests) == 2
@@ -228,7 +297,7 @@ def test_a_store_that_cannot_be_reached_is_named(endpoint):
 @pytest.mark.parametrize("fault", [blackhole(3), stall_in_body(3), status(503)])
 def test_all_tries_end_within_the_time_limit(store, fault):
     """No request begins that could outlast it."""
-    uri = store.put("a.exr", SMALL)
+    uri = store.put("a.exr", PICTURE)
     store.fault = fault
     began = time.monotonic()
     with time_limit(1.0), pytest.raises(SourceConnectionError):
@@ -243,7 +312,7 @@ def test_keys_of_one_place_never_meet_an_endpoint_of_another(store, monkeypatch)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "aws-key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "aws-secret")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "aws-token")
-    store.client.put_object(Bucket=BUCKET, Key="a.exr", Body=SMALL, ACL="public-read")
+    store.client.put_object(Bucket=BUCKET, Key="a.exr", Body=TINY, ACL="public-read")
     inspect(f"s3://{BUCKET}/a.exr", s3=store.access)
     inspect(f"s3://{BUCKET}/a.exr", s3=S3Access(endpoint=store.url))
     signed, unsigned = (request.headers for request in store.requests)
@@ -338,11 +407,11 @@ def test_a_listing_goes_on_behind_the_page_that_came(store, monkeypatch):
 @pytest.mark.usefixtures("environment")
 def test_objects_are_inspected_like_files(store, capfdbinary, tmp_path, monkeypatch):
     """One by its URI, several by a prefix that is taken for a folder; no file is made anywhere."""
-    store.put("show/a.exr", SMALL)
+    store.put("show/a.exr", PICTURE)
     store.put("show/b.EXR", OTHER)
-    store.put("show/below/c.exr", SMALL)
+    store.put("show/below/c.exr", PICTURE)
     store.put("show/notes.txt", b"text")
-    store.put("showy/d.exr", SMALL)
+    store.put("showy/d.exr", PICTURE)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
     assert main(["inspect", f"s3://{BUCKET}/show/a.exr", "--json"]) == 0
@@ -361,8 +430,8 @@ def test_objects_are_inspected_like_files(store, capfdbinary, tmp_path, monkeypa
 def test_objects_are_ingested_like_files(store, tmp_path):
     """Unchanged ones cost nothing but the listing; vanished ones are found; a broken one is remembered."""
     for number in range(1001, 1021):
-        store.put(f"show/a.{number}.exr", SMALL)
-    store.put("show/broken.exr", SMALL[:100])
+        store.put(f"show/a.{number}.exr", PICTURE)
+    store.put("show/broken.exr", PICTURE[:100])
     place = f"s3://{BUCKET}/show"
     with open_catalog(f"duckdb:{tmp_path}/c.duckdb") as catalog:
         summary = ingest([place], catalog)
@@ -382,8 +451,8 @@ def test_objects_are_ingested_like_files(store, tmp_path):
 )
 def test_a_store_that_fails_says_nothing_of_its_files(store, tmp_path, fault):
     """What the catalog knows stays: nothing has vanished, and nothing is unreadable."""
-    store.put("show/a.exr", SMALL)
-    store.put("show/b.exr", SMALL)
+    store.put("show/a.exr", PICTURE)
+    store.put("show/b.exr", PICTURE)
     place = f"s3://{BUCKET}/show"
     with open_catalog(f"duckdb:{tmp_path}/c.duckdb") as catalog:
         ingest([place], catalog)
@@ -417,7 +486,7 @@ def test_many_threads_share_one_client(store):
 def test_the_client_is_imported_when_an_object_is_read(tmp_path):
     """Local files do without."""
     path = tmp_path / "a.exr"
-    path.write_bytes(SMALL)
+    path.write_bytes(PICTURE)
     code = f"import sys, exr_inspector; exr_inspector.inspect({os.fspath(path)!r}); print('obstore' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
@@ -425,6 +494,6 @@ def test_the_client_is_imported_when_an_object_is_read(tmp_path):
 
 @pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"])
 def test_an_endpoint_of_the_environment_never_meets_keys_from_elsewhere(store, monkeypatch, name):
-    store.put("a.exr", SMALL)
+    store.put("a.exr", PICTURE)
     monkeypatch.setenv(name, "http://127.0.0.1:9")
-    assert ObjectSource(f"s3://{BUCKET}/a.exr", store.access).size_bytes == len(SMALL)
+    assert ObjectSource(f"s3://{BUCKET}/a.exr", store.access).size_bytes == len(PICTURE)

@@ -16,6 +16,7 @@ def examples(count: int) -> settings:
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=40).filter(
     lambda name: len(name.encode()) < 256
 )
+PIXELS = st.just(b"\1\2\3\4")
 # Names that the writer gives itself; a second one of them would be another file than was meant.
 _TAKEN = {*w.required(), "tiles", "name", "type", "chunkCount", "version", "maxSamplesPerPixel"}
 
@@ -51,7 +52,7 @@ tiles = st.builds(
 
 
 @st.composite
-def parts(draw: st.DrawFn, name: str | None = None) -> w.Part:
+def parts(draw: st.DrawFn, name: str | None = None, pixels: st.SearchStrategy[bytes] = PIXELS) -> w.Part:
     """A part of any kind: scan lines or tiles, flat or deep, any window, compression and channels."""
     return w.part(
         name=name,
@@ -61,14 +62,14 @@ def parts(draw: st.DrawFn, name: str | None = None) -> w.Part:
         tiles=draw(st.none() | tiles),
         deep=draw(st.booleans()),
         extra=draw(st.lists(attributes(), max_size=4)),
-        pixels=b"\1\2\3\4",
+        pixels=draw(pixels),
     )
 
 
 @st.composite
-def files(draw: st.DrawFn) -> w.Written:
-    """A whole file of one to three parts."""
+def files(draw: st.DrawFn, pixels: st.SearchStrategy[bytes] = PIXELS) -> w.Written:
+    """A whole file of one to three parts; `pixels` draws the bytes of all chunks of a part."""
     count = draw(st.integers(1, 3))
     if count == 1:
-        return w.build(draw(parts()))
-    return w.build([draw(parts(name=f"part{number}")) for number in range(count)])
+        return w.build(draw(parts(pixels=pixels)))
+    return w.build([draw(parts(name=f"part{number}", pixels=pixels)) for number in range(count)])

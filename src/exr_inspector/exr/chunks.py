@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from operator import itemgetter
 from struct import Struct
@@ -82,8 +82,9 @@ def read_chunks(
 ) -> ChunkReport:
     """What of the chunks of a file of `size` bytes is there.
 
-    Reads the offset table, and with `walk` the leader of each chunk (20 bytes or so a chunk). Without it a chunk
-    counts as present when its offset is inside the file. Bit rot inside a chunk's data is not seen.
+    Reads the offset table, and with `walk` the leader of each chunk (20 bytes or so a chunk). Without it only the
+    leader of the last chunk in the file is read: a cut leaves every chunk before that one whole. Bit rot inside a
+    chunk's data is not seen.
     """
     counts = chunk_counts(header.parts)
     known = [n for n in counts if n is not None]
@@ -108,10 +109,14 @@ def read_chunks(
     end_limit = _end_limit(header.parts, data_start, sum(known))
     for part, count in zip(header.parts, known, strict=True):
         part_walk = _PartWalk(part, header.is_multipart, table[at : at + count], data_start, size, end_limit)
-        part_walk.walk(read) if walk else part_walk.check_offsets()
+        part_walk.check_offsets()
         walks.append(part_walk)
         at += count
-    if walk:
+    if not walk:
+        _read_last_leader(walks, read)
+    else:
+        for part_walk in walks:
+            part_walk.read_leaders(read, range(len(part_walk.offsets)))
         in_order = _in_file_order(walks)
         _mark_overlaps(in_order)
         _mark_zero_tails(in_order, walks, read)
@@ -199,14 +204,14 @@ class _PartWalk:
 
     def check_offsets(self) -> None:
         """States from the offset table alone."""
-        if self.offsets and min(self.offsets) >= self.data_start and max(self.offsets) <= self._last_offset():
+        if self.offsets and min(self.offsets) >= self.data_start and max(self.offsets) <= self._highest_offset():
             self.states = bytearray([PRESENT]) * len(self.offsets)
             return
         for slot, offset in enumerate(self.offsets):
             if offset:
                 self.states[slot] = self._offset_state(offset)
 
-    def _last_offset(self) -> int:
+    def _highest_offset(self) -> int:
         return min(self.end_limit, self.size - self.leader.size)
 
     def _offset_state(self, offset: int) -> int:
@@ -216,18 +221,21 @@ class _PartWalk:
             return CUT_OFF
         return CUT if offset + self.leader.size > self.size else PRESENT
 
-    def walk(self, read: Read) -> None:
-        """States from the offset table and the leader of each chunk."""
+    def last_offset(self) -> int:
+        """The highest offset inside the file; 0 where there is none."""
+        pairs = zip(self.offsets, self.states, strict=True)
+        return max((offset for offset, state in pairs if state == PRESENT), default=0)
+
+    def read_leaders(self, read: Read, slots: Iterable[int]) -> None:
+        """States of the chunks whose offsets are inside the file, by what their leaders say."""
         displaced: list[Chunk] = []
         unpack, leader_size, states, slot_of = self.leader.unpack, self.leader.size, self.states, self._slot_of
         first, index, deep = int(self._multipart), self.part.part_index, self.part.is_deep
         last = -3 if deep else -1
-        lowest, highest = self.data_start, self._last_offset()
-        for slot, offset in enumerate(self.offsets):
-            if not lowest <= offset <= highest:
-                if offset:
-                    states[slot] = self._offset_state(offset)
+        for slot in slots:
+            if states[slot] != PRESENT:
                 continue
+            offset, states[slot] = self.offsets[slot], NEVER_WRITTEN
             leader = read(offset, leader_size)
             if len(leader) < leader_size:  # the file became shorter
                 states[slot] = CUT
@@ -306,6 +314,13 @@ class _PartWalk:
             missing=describe_missing(self.states, window, lines_per_chunk(self.part), self.levels),
             packed_bytes=self.packed_bytes if walked else None,
         )
+
+
+def _read_last_leader(walks: list[_PartWalk], read: Read) -> None:
+    """Read the leader of the chunk with the highest offset: only a cut in that one escapes the table."""
+    offset, number = max((w.last_offset(), number) for number, w in enumerate(walks))
+    if offset:
+        walks[number].read_leaders(read, [walks[number].offsets.index(offset)])
 
 
 FileChunk = tuple[int, int, int, _PartWalk]  # begin, end, slot, and the walk over its part

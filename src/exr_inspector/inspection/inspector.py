@@ -51,8 +51,9 @@ def inspect(
     `source` is a path, a file:// or s3:// URI, the file's bytes, or any ByteSource; `s3` is the object store, where it
     is not the one of the environment (S3_ENDPOINT, S3_ACCESS_KEY, S3_SECRET_KEY). Windows are inclusive pixel bounds
     as stored: width = xMax - xMin + 1. Sizes are bytes.
-    Cost: usually one read of 8 KiB, the offset table, and a few bytes for each chunk; of an object, almost always one
-    request. No pixel is decoded. An object that is replaced while it is read is read again.
+    Cost: usually one read of 8 KiB, the offset table, and a few bytes for each chunk; of an object, one request for its
+    first 64 KiB and, if it is larger, one for the leader of its last chunk. No pixel is decoded. An object that is
+    replaced while it is read is read again.
 
     Raises SourceError when bytes cannot be had, ExrFormatError when they are no EXR header.
     A half-written file is no error: see `Inspection.completeness`.

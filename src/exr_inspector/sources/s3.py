@@ -80,7 +80,7 @@ class ObjectSource:
         self._tag: str | None = meta["e_tag"]
         self.etag = self._tag.strip('"') if self._tag else None
         self.prefix_bytes = max(len(self._first), 1)
-        # Chunks that are not here would each cost a request: then offset table and size decide.
+        # Leaders that are not here would each cost a request: then the one of the last chunk is read, no other.
         self.walk_chunks = len(self._first) >= self.size_bytes
 
     def read(self, offset: int, length: int) -> bytes:
