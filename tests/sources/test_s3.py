@@ -7,6 +7,7 @@ import http.server
 import json
 import os
 import pickle
+import re
 import ssl
 import subprocess
 import sys
@@ -15,8 +16,12 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,14 +37,16 @@ from exr_inspector.errors import (
     SourceDeniedError,
     SourceError,
     SourceNotFoundError,
+    SourceStoreError,
 )
 from exr_inspector.ingestion.run import IngestOptions, ingest
 from exr_inspector.settings import S3Access, SecretStr, s3_access
 from exr_inspector.sources import s3
+from exr_inspector.sources.memory import MemorySource
 from exr_inspector.sources.s3 import FIRST_RANGE_BYTES, ObjectSource, list_objects
 from tests.support import corpus, strategies
 from tests.support import exr_writer as w
-from tests.support.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY, S3Server, blackhole, stall_in_body, status
+from tests.support.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY, S3Server, answer, blackhole, stall_in_body, status
 from tests.support.strategies import examples
 
 PICTURE = w.build(w.part(width=400, height=200)).data
@@ -443,6 +450,116 @@ def test_objects_are_ingested_like_files(store, tmp_path):
         store.put("show/a.1008.exr", OTHER)
         summary = ingest([place], catalog, IngestOptions(prune=True))
         assert (summary.inserted, summary.vanished, summary.pruned) == (1, [f"{place}/a.1007.exr"], 1)
+
+
+ODD_KEYS = ["show//b.exr", "show/../c.exr", "show/./d.exr", "show/e\tf.exr", "show/\x1b[2Jg.exr", "show/h\x7f.exr"]
+GOOD_KEYS = ["show/a b+c%2F.exr", "show/a.exr", "show/below/z.exr", "show/z<&>ä.exr"]
+
+
+@pytest.mark.parametrize("odd", [[key] for key in ODD_KEYS] + [ODD_KEYS], ids=ascii)
+def test_a_key_that_cannot_be_requested_hides_no_other(store, odd):
+    """It is listed as it is, with the others, one folder deep or all."""
+    for key in odd + GOOD_KEYS:
+        store.put(key, TINY)
+    listed = dict(list_objects(f"s3://{BUCKET}/show", access=store.access))
+    assert list(listed) == [f"s3://{BUCKET}/{key}" for key in sorted(odd + GOOD_KEYS, key=str.encode)]
+    facts = store.client.head_object(Bucket=BUCKET, Key=GOOD_KEYS[0])
+    for found in listed.values():
+        assert (found["size"], found["e_tag"]) == (len(TINY), facts["ETag"])
+        assert abs(found["last_modified"] - facts["LastModified"]) < timedelta(minutes=5)
+    direct = [uri for uri, _ in list_objects(f"s3://{BUCKET}/show", recursive=False, access=store.access)]
+    assert direct == [uri for uri in listed if uri.count("/") == 4]
+
+
+@pytest.mark.slow
+def test_a_listing_with_odd_keys_goes_on_over_pages(store, monkeypatch):
+    """Pages before and behind the odd key, each object once, with failures of the store in between."""
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "10")
+    keys = sorted([*(f"many/{number:03}.exr" for number in range(45)), "many/017//odd.exr", "many/033\x01.exr"])
+    for key in keys:
+        store.put(key, b"")
+    failed = []
+
+    def fail_first(request, start_response):
+        if request.path not in failed:
+            failed.append(request.path)
+            return status(503)(request, start_response)
+        return None
+
+    store.fault = fail_first
+    listed = [uri for uri, _ in list_objects(f"s3://{BUCKET}/many", access=store.access)]
+    assert listed == [f"s3://{BUCKET}/{key}" for key in keys]
+    assert len(failed) >= 5
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (status(403, "AccessDenied"), SourceDeniedError),
+        (status(404, "NoSuchBucket"), SourceNotFoundError),
+        (status(301, "PermanentRedirect"), SourceStoreError),
+        (status(200), SourceStoreError),
+        (answer(b"<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"), SourceStoreError),
+        (answer(b"<!DOCTYPE x [<!ENTITY e 'e'>]><ListBucketResult>&e;</ListBucketResult>"), SourceStoreError),
+        (answer(b"<ListBucketResult><Contents><Key>k</Key></Contents></ListBucketResult>"), SourceStoreError),
+        pytest.param(status(503), SourceConnectionError, marks=pytest.mark.slow),
+        pytest.param(blackhole(1), SourceConnectionError, marks=pytest.mark.slow),
+    ],
+)
+def test_a_listing_with_odd_keys_fails_as_any_other(store, fault, kind):
+    """With the kind of the error, and without what the store wrote."""
+    store.put("show//b.exr", TINY)
+    store.fault = lambda request, start: fault(request, start) if "encoding-type" in request.path else None
+    with pytest.raises(kind) as raised:
+        list(list_objects(f"s3://{BUCKET}/show", access=hasty(store)))
+    assert SECRET_KEY not in "".join(traceback.format_exception(raised.value)) + repr(raised.value.__context__)
+
+
+@pytest.mark.parametrize("token", ["", "session/token+="])
+def test_a_listing_with_odd_keys_is_signed_as_botocore_signs(store, token):
+    """botocore computes the same signature for the request that came."""
+    store.put("a b+ä/x//b.exr", TINY)
+    access = dataclasses.replace(store.access, session_token=SecretStr(token))
+    assert len(list(list_objects(f"s3://{BUCKET}/a b+ä", access=access))) == 1
+    came = next(request for request in store.requests if "encoding-type" in request.path)
+    signed = re.fullmatch(r".* SignedHeaders=(.*), Signature=(.*)", came.headers["authorization"])
+    names = signed[1].split(";")
+    assert ("x-amz-security-token" in names) == bool(token)
+    request = AWSRequest("GET", f"{store.url}{came.path}", {name: came.headers[name] for name in names})
+    request.context["timestamp"] = came.headers["x-amz-date"]
+    auth = S3SigV4Auth(Credentials(ACCESS_KEY, SECRET_KEY), "s3", access.region)
+    assert auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request) == signed[2]
+
+
+def test_a_listing_with_odd_keys_and_the_keys_of_the_platform_says_so(store, monkeypatch):
+    """Only obstore has those, and it does not list such a page."""
+    store.put("show//b.exr", TINY)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    with pytest.raises(SourceError, match="set S3_ACCESS_KEY and S3_SECRET_KEY, or name other folders"):
+        list(list_objects(f"s3://{BUCKET}/show", access=S3Access(endpoint=store.url, ambient=True)))
+
+
+@pytest.mark.usefixtures("environment")
+def test_an_odd_key_is_one_failure_of_inspect_and_ingest(store, capfdbinary, tmp_path):
+    """It is named so that it cannot steer a terminal, its object is not vanished, and the others have their turn."""
+    place = f"s3://{BUCKET}/show"
+    for key in (*ODD_KEYS, *GOOD_KEYS, "show//notes.txt"):
+        store.put(key, TINY)
+    assert main(["inspect", "-r", place, "--jsonl"]) == 3
+    printed = capfdbinary.readouterr()
+    assert [json.loads(line)["file"]["file_path"] for line in printed.out.splitlines()] == [
+        f"s3://{BUCKET}/{key}" for key in GOOD_KEYS
+    ]
+    lines = printed.err.decode().splitlines()
+    shown = [rf"show/{name}.exr" for name in (r"\x1b[2Jg", "../c", "./d", "/b", r"e\x09f", r"h\x7f")]
+    assert [line.removeprefix(f"s3://{BUCKET}/").partition(": ")[0] for line in lines] == shown
+    with open_catalog(f"duckdb:{tmp_path}/c.duckdb") as catalog:
+        stored = [inspect(MemorySource(TINY, f"s3://{BUCKET}/{key}")) for key in (ODD_KEYS[0], "show/gone.exr")]
+        catalog.persist(stored)
+        summary = ingest([place], catalog, IngestOptions(prune=True))
+        assert (summary.inserted, len(summary.failures)) == (len(GOOD_KEYS), len(ODD_KEYS))
+        assert (summary.vanished, summary.pruned) == ([f"{place}/gone.exr"], 1)
 
 
 @pytest.mark.usefixtures("environment")

@@ -121,14 +121,18 @@ def _half(body: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def status(code: int, text: str = "InternalError") -> Fault:
+    """A fault: always this error."""
+    return answer(f"<Error><Code>{text}</Code><Message>{SECRET_KEY}</Message></Error>".encode(), code)
+
+
+def answer(body: bytes, code: int = 200) -> Fault:
     """A fault: always this answer."""
 
-    def answer(_request: Request, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        body = f"<Error><Code>{text}</Code><Message>{SECRET_KEY}</Message></Error>".encode()
+    def respond(_request: Request, start_response: Callable[..., Any]) -> Iterable[bytes]:
         start_response(f"{code} Error", [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
         return [body]
 
-    return answer
+    return respond
 
 
 def blackhole(seconds: float) -> Fault:

@@ -22,7 +22,7 @@ from types import FrameType
 
 from ..catalog import Catalog, FileStamp, IngestError
 from ..catalog.rows import RowBatch, from_embeddable
-from ..errors import ExrFormatError, SourceError
+from ..errors import ExrFormatError, SourceError, SourceNameError
 from ..exr import Limits
 from ..inspection.inspector import inspect
 from ..inspection.model import Inspection
@@ -121,7 +121,8 @@ def _changed(
 ) -> Iterator[Found | Failure]:
     """The files to look at; counts the unchanged ones, and repeats what was wrong with those.
 
-    `there` gets the URIs of found files which the file system cannot be asked for: objects, and odd names.
+    `there` gets the URIs of found files which the file system cannot be asked for: objects, odd names, and keys that
+    cannot be requested.
     """
     found = discover(paths)
     while some := list(islice(found, _STAMPS_PER_LOOKUP)):
@@ -132,6 +133,8 @@ def _changed(
         seen = {} if rescan else catalog.seen(stamps)
         for item in some:
             if isinstance(item, SourceError):
+                if isinstance(item, SourceNameError):  # it is listed
+                    there.add(normalize_path(item.place))
                 yield Failure(item.place, item.reason)
             elif item.uri not in seen:
                 yield item

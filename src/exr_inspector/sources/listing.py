@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..errors import NotAFileError, SourceError, SourceNotFoundError
+from ..errors import NotAFileError, SourceError, SourceNameError, SourceNotFoundError
 from .local import mtime_from_ns
-from .uris import normalize_path
+from .uris import normalize_path, split_uri
 
 EXTENSION = ".exr"
 
@@ -117,9 +117,13 @@ def _in_store(uri: str, recursive: bool) -> Iterator[Found | SourceError]:
         yield problem
 
 
-def _object(uri: str, facts: Any) -> Found:
-    from .s3 import whole_seconds
+def _object(uri: str, facts: Any) -> Found | SourceNameError:
+    from .s3 import check_key, whole_seconds
 
+    try:
+        check_key(uri, split_uri(uri)[1])
+    except SourceNameError as problem:
+        return problem
     return Found(uri, normalize_path(uri), facts["size"], whole_seconds(facts["last_modified"]))
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..deadline import seconds_left
@@ -27,6 +28,7 @@ from ..errors import (
     SourceStoreError,
 )
 from ..settings import S3Access, s3_access
+from .s3_listing import Page, fetch_page
 from .uris import normalize_path, split_uri
 
 if TYPE_CHECKING:
@@ -46,8 +48,15 @@ _CODE = re.compile(r"<Code>(\w{1,64})</Code>")
 _BROKEN = re.compile(r"kind: (Connect|Timeout|Decode|Interrupted|Request|Unknown)\b")
 _UNTRUSTED = re.compile(r"InvalidCertificate\(\s*(?:Other\(\s*OtherError\(\s*)?(\w+)")
 _FORM = re.compile(r"Generic S3 error: (Received non-partial response[\w ]*|Requested [\d.]+, got [\d.]+)")
-_UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f]|^/|//|/$|(?:^|/)\.\.?(?:/|$)")
+_INVALID_KEY = re.compile(r"[\x00-\x1f\x7f]|^/|//|/$|(?:^|/)\.\.?(?:/|$)")
 _TRANSIENT = {408, 425, 429}
+# The status that an error of obstore stands for, where its text has none.
+_STATUS_OF_ERROR = {
+    "FileNotFoundError": 404,
+    "PermissionDeniedError": 403,
+    "UnauthenticatedError": 401,
+    "PreconditionError": 412,
+}
 _BAD_KEYS = {
     "ExpiredToken",
     "InvalidToken",
@@ -66,7 +75,7 @@ class ObjectSource:
 
     def __init__(self, uri: str, access: S3Access | None = None) -> None:
         bucket, self._key = split_uri(uri)
-        _refuse_unspeakable(uri, self._key)
+        check_key(uri, self._key)
         self.path, self.uri = uri, normalize_path(uri)
         self._access = access or s3_access()
         self._store = _store(self._access, bucket)
@@ -106,8 +115,7 @@ class ObjectSource:
         """Nothing to give back: connections are kept for the next object."""
 
     def _get(self, start: int, end: int, tag: str | None) -> tuple[Any, bytes]:
-        import obstore
-
+        obstore = _obstore()
         options: Any = {"range": (start, end)} | ({"if_match": tag} if tag and not tag.startswith("W/") else {})
 
         def request() -> tuple[Any, bytes]:
@@ -118,8 +126,7 @@ class ObjectSource:
         return _repeated(request, self.path, self._access)
 
     def _head(self) -> Any:
-        import obstore
-
+        obstore = _obstore()
         self.requests += 1
         return _repeated(lambda: obstore.head(self._store, self._key), self.path, self._access)
 
@@ -127,19 +134,32 @@ class ObjectSource:
 def list_objects(uri: str, *, recursive: bool = True, access: S3Access | None = None) -> Iterator[tuple[str, Any]]:
     """The objects below an s3:// URI, as a folder: each one's URI and its facts `size`, `last_modified`, `e_tag`.
 
-    In the order of the store, a page of a thousand at a time. Raises SourceError.
+    In the order of the store, a page of a thousand at a time, keys that check_key rejects included. Raises SourceError.
     """
-    import obstore
-
     bucket, prefix = split_uri(uri, may_be_bucket=True)
     prefix = prefix.strip("/")
     if prefix:
-        _refuse_unspeakable(uri, prefix)
+        check_key(uri, prefix)
     access = access or s3_access()
-    store = _store(access, bucket)
+    last: str | None = None
+    try:
+        for page in _pages(uri, bucket, prefix, recursive, access):
+            yield from ((f"s3://{bucket}/{facts['path']}", facts) for facts in page)
+            last = page[-1]["path"]
+        return
+    except _InvalidKeyError:
+        if access.ambient:  # these keys are obstore's alone
+            raise
+    for page in _pages_with_any_key(uri, bucket, prefix, recursive, access, last or ""):
+        yield from ((f"s3://{bucket}/{facts['path']}", facts) for facts in page)
+
+
+def _pages(uri: str, bucket: str, prefix: str, recursive: bool, access: S3Access) -> Iterator[Any]:
+    """The pages of a listing, none empty. Raises _InvalidKeyError at a page with a key that obstore does not take."""
+    obstore, store = _obstore(), _store(access, bucket)
     if not recursive:
-        answer = _repeated(lambda: obstore.list_with_delimiter(store, prefix or None), uri, access)
-        yield from ((f"s3://{bucket}/{facts['path']}", facts) for facts in answer["objects"])
+        if objects := _repeated(lambda: obstore.list_with_delimiter(store, prefix or None), uri, access)["objects"]:
+            yield objects
         return
     last: str | None = None
     pages: Any = None
@@ -155,18 +175,39 @@ def list_objects(uri: str, *, recursive: bool = True, access: S3Access | None = 
             raise
 
     while page := _repeated(next_page, uri, access):
-        yield from ((f"s3://{bucket}/{facts['path']}", facts) for facts in page)
+        yield page
         last = page[-1]["path"]
+
+
+def _pages_with_any_key(
+    uri: str, bucket: str, prefix: str, recursive: bool, access: S3Access, start_after: str
+) -> Iterator[Any]:
+    """The pages of a listing behind the key `start_after`, one request each."""
+    token: str | None = None
+
+    def next_page() -> Page:
+        return fetch_page(
+            access,
+            bucket,
+            prefix=f"{prefix}/" if prefix else "",
+            delimiter="" if recursive else "/",
+            start_after=start_after,
+            token=token,
+        )
+
+    while True:
+        page = _repeated(next_page, uri, access)
+        yield page.objects
+        if (token := page.next_token) is None:
+            return
 
 
 def object_facts(uri: str, access: S3Access | None = None) -> Any:
     """The facts of one object, as list_objects gives them. Raises SourceError."""
-    import obstore
-
     bucket, key = split_uri(uri)
-    _refuse_unspeakable(uri, key)
+    check_key(uri, key)
     access = access or s3_access()
-    store = _store(access, bucket)
+    obstore, store = _obstore(), _store(access, bucket)
     return _repeated(lambda: obstore.head(store, key), uri, access)
 
 
@@ -179,20 +220,33 @@ class _RangeError(SourceError):
     """The range begins behind the end."""
 
 
-def _refuse_unspeakable(uri: str, key: str) -> None:
-    if _UNSPEAKABLE.search(key):
+class _InvalidKeyError(SourceError):
+    """A page of a listing has a key that obstore does not take."""
+
+
+def check_key(uri: str, key: str) -> None:
+    """Raises SourceNameError for a key that S3 allows and the client cannot request."""
+    if _INVALID_KEY.search(key):
         raise SourceNameError(
-            uri, "a key with an empty, '.' or '..' part or with control characters cannot be asked for"
+            uri, "the key has an empty, '.' or '..' part or control characters, which cannot be read; rename the object"
         )
+
+
+def _obstore() -> Any:
+    """The client. Raises MissingExtraError."""
+    try:
+        import obstore
+    except ModuleNotFoundError:
+        raise MissingExtraError("s3", "reading s3://") from None
+    return obstore
 
 
 @lru_cache(maxsize=64)
 def _store(access: S3Access, bucket: str) -> S3Store:
     """A client, kept with its connections; used by any number of threads. Its own retries are off: see _repeated."""
-    try:
-        from obstore.store import S3Store
-    except ModuleNotFoundError:
-        raise MissingExtraError("s3", "reading s3://") from None
+    _obstore()
+    from obstore.store import S3Store
+
     keys: Any = {} if access.ambient else {"skip_signature": not access.access_key.get_secret_value()}
     if access.access_key.get_secret_value():
         # Keys that are given as such would be joined by the AWS_SESSION_TOKEN of the environment.
@@ -274,19 +328,23 @@ def _translated(problem: BaseException, place: str, access: S3Access) -> SourceE
         return SourceError(place, f"cannot be asked for at {access.place}; check the settings of the store")
     name, text = type(problem).__name__, str(problem)
     code = found[1] if (found := _CODE.search(text)) else name
-    status = int(found[1]) if (found := _STATUS.search(text)) else 0
+    status = int(found[1]) if (found := _STATUS.search(text)) else _STATUS_OF_ERROR.get(name, 0)
     store = f"the object store at {access.place}"
-    if isinstance(problem, FileNotFoundError):
+    if status == 404:
         return SourceNotFoundError(place, "no such bucket" if code == "NoSuchBucket" else "no such object")
-    if name in ("PermissionDeniedError", "UnauthenticatedError") or code in _BAD_KEYS:
+    if status in (401, 403) or code in _BAD_KEYS:
         way_out = "check its keys and what they may read" if access.access_key.get_secret_value() else "no keys are set"
         return SourceDeniedError(place, f"{store} refuses ({code}); {way_out}", may_hide=code == "AccessDenied")
-    if name == "PreconditionError":
+    if status == 412:
         return SourceChangedError(place, "it was replaced while it was read")
     if status == 416:
         return _RangeError(place, "it is shorter than was asked for")
     if name == "InvalidPathError":
-        return SourceError(place, "a key below it has an empty, '.' or '..' part; name the folders beside it")
+        return _InvalidKeyError(
+            place,
+            "a key below it has an empty, '.' or '..' part or control characters, and cannot be listed with the keys "
+            "of the platform; set S3_ACCESS_KEY and S3_SECRET_KEY, or name other folders",
+        )
     if status >= 500 or status in _TRANSIENT:
         return SourceConnectionError(place, f"{store} answers {status}; check that it is up")
     if status:
@@ -294,6 +352,8 @@ def _translated(problem: BaseException, place: str, access: S3Access) -> SourceE
     if found := _UNTRUSTED.search(text):
         way_out = "give the file of its authority in S3_VERIFY"
         return SourceConnectionError(place, f"the certificate of {store} is not trusted ({found[1]}); {way_out}")
+    if isinstance(problem, (OSError, HTTPException)):
+        return SourceConnectionError(place, f"{store} cannot be reached; check that it is up")
     if found := _BROKEN.search(text):
         how = {"Connect": "cannot be reached", "Timeout": "does not answer in time"}.get(found[1], "broke off")
         return SourceConnectionError(place, f"{store} {how}; check that it is up")

@@ -1,0 +1,126 @@
+"""One page of an S3 listing, whatever its keys are.
+
+obstore fails a whole page for one key that it cannot represent (an empty, `.` or `..` part, control characters), so
+sources.s3 asks for such pages here. Signs requests with access keys only; without keys requests are anonymous.
+Source: "Signature Version 4", "ListObjectsV2" of the Amazon S3 API reference.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ssl
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+from urllib.parse import quote, unquote_plus, urlsplit
+from xml.etree import ElementTree
+
+from ..settings import S3Access
+
+# A thousand keys of 1,024 bytes, percent-encoded, have 3 MB.
+_ANSWER_BYTES = 16 << 20
+_ERROR_BYTES = 4096
+_EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Objects as obstore describes them (`path`, `size`, `last_modified`, `e_tag`), and how to get the next page."""
+
+    objects: list[dict[str, Any]]
+    next_token: str | None
+
+
+class ListingError(Exception):
+    """The store does not answer with a page. Its text has the form of obstore's: `status code: N`, then the body."""
+
+
+def fetch_page(
+    access: S3Access, bucket: str, *, prefix: str, delimiter: str = "", start_after: str = "", token: str | None = None
+) -> Page:
+    """Up to a thousand objects whose keys begin with `prefix`. Raises ListingError, or OSError without an answer."""
+    query = {"list-type": "2", "encoding-type": "url", "prefix": prefix, "delimiter": delimiter}
+    query |= {"continuation-token": token} if token else {"start-after": start_after}
+    text = "&".join(f"{name}={quote(value, safe='')}" for name, value in sorted(query.items()) if value)
+    url = access.place.rstrip("/") + (f"/{bucket}" if access.path_style else "")
+    request = urllib.request.Request(f"{url}?{text}", headers=_headers(access, url, text))  # noqa: S310 (an http URL)
+    https = urllib.request.HTTPSHandler(context=_tls(access.verify))
+    try:
+        with urllib.request.build_opener(https, _NoRedirect).open(request, timeout=access.request_timeout_s) as answer:
+            body = answer.read(_ANSWER_BYTES + 1)
+    except urllib.error.HTTPError as error:
+        with error:
+            body = error.read(_ERROR_BYTES)
+        raise ListingError(f"status code: {error.code}: {body.decode(errors='replace')}") from None
+    return _parse(body)
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect is an error: its target has not been chosen by whoever gave the keys."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def _tls(verify: bool | str) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if isinstance(verify, str):
+        context.load_verify_locations(verify)
+    elif not verify:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def _headers(access: S3Access, url: str, query: str) -> dict[str, str]:
+    """The headers of a GET, with its signature where there are keys."""
+    if not access.access_key.get_secret_value():
+        return {}
+    parts = urlsplit(url)
+    now = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    headers = {"host": parts.netloc, "x-amz-content-sha256": _EMPTY_SHA256, "x-amz-date": now}
+    if token := access.session_token.get_secret_value():
+        headers["x-amz-security-token"] = token
+    names = ";".join(headers)
+    lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
+    canonical = f"GET\n{parts.path or '/'}\n{query}\n{lines}\n{names}\n{_EMPTY_SHA256}"
+    scope = f"{now[:8]}/{access.region}/s3/aws4_request"
+    key = f"AWS4{access.secret_key.get_secret_value()}".encode()
+    for step in scope.split("/"):
+        key = hmac.digest(key, step.encode(), "sha256")
+    to_sign = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
+    credential = f"{access.access_key.get_secret_value()}/{scope}"
+    headers["authorization"] = f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={signature}"
+    return headers
+
+
+def _parse(body: bytes) -> Page:
+    if len(body) > _ANSWER_BYTES or b"<!DOCTYPE" in body:
+        raise ListingError("the answer is too large, or has a document type")
+    try:
+        root = ElementTree.fromstring(body)  # noqa: S314 (no document type: no entities)
+        for element in root.iter():
+            element.tag = element.tag.rpartition("}")[2]  # some stores leave out the namespace
+        is_encoded = root.findtext("EncodingType") == "url"
+        objects = [_object(element, is_encoded) for element in root.iterfind("Contents")]
+    except (ElementTree.ParseError, ValueError) as error:
+        raise ListingError(f"the answer is not a listing: {type(error).__name__}") from None
+    is_last = root.findtext("IsTruncated", "").lower() == "false"
+    token = None if is_last else root.findtext("NextContinuationToken")
+    if root.tag != "ListBucketResult" or not (is_last or token):
+        raise ListingError("the answer is not a listing")
+    return Page(objects=objects, next_token=token)
+
+
+def _object(element: ElementTree.Element, is_encoded: bool) -> dict[str, Any]:
+    key, modified = element.findtext("Key", ""), element.findtext("LastModified", "")
+    moment = datetime.strptime(modified[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
+    return {
+        "path": unquote_plus(key, errors="strict") if is_encoded else key,
+        "size": int(element.findtext("Size", "")),
+        "last_modified": moment,
+        "e_tag": element.findtext("ETag"),
+    }
