@@ -10,7 +10,7 @@ from typing import Annotated, Any, BinaryIO
 
 import typer
 
-from ..errors import ExrInspectorError, SettingsError, SourceError
+from ..errors import ExrFormatError, ExrInspectorError, SettingsError, SourceError
 from ..inspection.inspector import inspect as inspect_file
 from ..inspection.model import Inspection
 from ..sources.listing import EXTENSION, Found, discover
@@ -161,9 +161,7 @@ def diff(
 def _inspect_named(path: str) -> Inspection:
     try:
         return inspect_file(path, limits=_limits())
-    except SourceError:
-        raise
-    except ExrInspectorError as problem:
+    except ExrFormatError as problem:
         raise SourceError(path, str(problem)) from problem
 
 

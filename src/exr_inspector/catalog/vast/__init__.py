@@ -8,6 +8,7 @@ concurrent writers stored twice, and `catalog` is the Catalog made of these.
 from ...errors import MissingExtraError
 
 try:
+    import tenacity  # noqa: F401
     import vastdb  # noqa: F401
 except ModuleNotFoundError as missing:
     raise MissingExtraError("vast", "a catalog in a VAST Database") from missing
