@@ -128,7 +128,11 @@ def _changed(
         files = [item for item in some if isinstance(item, Found)]
         summary.found += len(files)
         there.update(file.uri for file in files if file.is_remote or _is_odd(file))
-        stamps = [FileStamp(file_path_normalized=f.uri, size_bytes=f.size_bytes, mtime=f.mtime) for f in files]
+        stamps = [
+            FileStamp(file_path_normalized=file.uri, size_bytes=file.size_bytes, mtime=file.mtime)
+            for file in files
+            if file.mtime is not None
+        ]
         seen = {} if rescan else catalog.seen(stamps)
         for item in some:
             if isinstance(item, SourceError):
@@ -214,8 +218,8 @@ def _inspect_task(task: Sequence[Found | Failure], options: IngestOptions) -> _I
     failures = [item for item in looked if isinstance(item, Failure)]
     rows, unembeddable = from_embeddable(inspections, cell_limit=options.cell_limit, vectors=options.vectors)
     for error in unembeddable:  # one bad file never stops the others
-        (item,) = {item for item in task if isinstance(item, Found) and item.uri == error.place}
-        failures.append(_failure(item, error.category, error.reason, None))
+        items = (item for item in task if isinstance(item, Found) and item.uri == error.place)
+        failures += [_failure(item, error.category, error.reason, None) for item in items]
     left_out = {error.place for error in unembeddable}
     completeness = Counter(i.completeness for i in inspections if i.file.file_path_normalized not in left_out)
     return _Inspected(rows=rows, completeness=completeness, failures=failures)
@@ -232,6 +236,8 @@ def _look(item: Found | Failure, limits: Limits) -> Inspection | Failure:
         if not error.lasting:
             return Failure(item.path, error.reason)
         return _failure(item, error.code, error.reason, None)
+    except Exception as error:  # a defect of ours: not recorded, so that a later version tries again
+        return Failure(item.path, f"internal error: {type(error).__name__}: {error}")
 
 
 def _failure(item: Found, code: str, message: str, offset: int | None) -> Failure:
