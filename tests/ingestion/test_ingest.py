@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -466,6 +468,16 @@ def wait_until(condition, seconds: float = 20) -> None:
         time.sleep(0.01)
 
 
+def workers_of(process: subprocess.Popen) -> list[int]:
+    """Its worker processes; a run has one more process, which watches over its resources."""
+    found = []
+    for pid in members(process):
+        with contextlib.suppress(OSError):
+            if b"--multiprocessing-fork" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
+
+
 def wait_for_workers(process: subprocess.Popen) -> None:
     wait_until(lambda: len(members(process)) >= 3)
 
@@ -529,6 +541,60 @@ def test_a_killed_run_leaves_no_workers_and_the_next_one_completes_it(many, kind
     wait_until(lambda: not members(process))
     run(str(many))
     assert counts()["files"] == MANY
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_at_any_moment_costs_no_file(many):
+    """As the system does when memory runs out. In every other run the worker is in the middle of an answer."""
+    moments = random.Random(10)
+    for number in range(10):
+        Path("catalog.duckdb").unlink(missing_ok=True)
+        process = started(many)
+        wait_until(lambda process=process: len(workers_of(process)) == 2)
+        time.sleep(moments.uniform(0, 1))
+        if number % 2:
+            process.send_signal(signal.SIGSTOP)  # an answer is larger than a pipe, and nobody reads it
+            time.sleep(0.5)
+        for pid in workers_of(process)[:1]:
+            os.kill(pid, signal.SIGKILL)
+        process.send_signal(signal.SIGCONT)
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (0, ""), out
+        assert counts()["files"] == MANY
+        wait_until(lambda process=process: not members(process))
+
+
+# Python runs this module first in every process that finds it: one that opens the file for inspection is killed, as it
+# is when the file takes more memory than there is.
+KILLER = """
+import os, signal, sys
+
+def kill(event, args):
+    if event == "open" and str(args[0]).endswith("killer.exr"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+if "--multiprocessing-fork" in sys.orig_argv:
+    sys.addaudithook(kill)
+"""
+
+
+@pytest.mark.slow
+def test_a_file_that_kills_its_worker_is_a_failure_and_all_others_are_stored(many, place, monkeypatch):
+    """It is recorded, so that the next run leaves it alone until it changes."""
+    shutil.copytree(many, "show")
+    make("show/sh03/killer.exr")
+    make("startup/sitecustomize.py", data=KILLER.encode())
+    monkeypatch.setenv("PYTHONPATH", f"{place}/startup{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    for unchanged in ("", ", unchanged"):
+        process = started(Path("show"))
+        _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (
+            3,
+            "show/sh03/killer.exr: each worker process that inspected it died (killed by signal 9); "
+            f"inspect it alone to see why (worker_died){unchanged}\n",
+        )
+        assert counts()["files"] == MANY
+        assert rows("SELECT code, count FROM ingest_errors") == [("worker_died", 1)]
 
 
 @pytest.mark.slow
