@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import shutil
 import signal
+import socket
 import subprocess
+import tempfile
 import time
 import unicodedata
 from pathlib import Path
@@ -270,11 +274,16 @@ def test_what_is_no_file_is_a_failure_each_time_and_leaves_no_row():
     make("show/a.exr", "show/folder.exr/b.exr")
     os.mkfifo("show/fifo.exr")
     Path("show/broken.exr").symlink_to("nowhere")
+    Path("show/loop.exr").symlink_to("loop.exr")
     Path("show/up.exr").symlink_to("..")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("show/socket.exr")
     for _ in range(2):
         assert [(f.path, f.message) for f in run("show", "missing.exr").failures] == [
             ("show/broken.exr", "no such file"),
             ("show/fifo.exr", "neither a file nor a folder"),
+            ("show/loop.exr", "Too many levels of symbolic links"),
+            ("show/socket.exr", "neither a file nor a folder"),
             ("show/up.exr", "neither a file nor a folder"),
             ("missing.exr", "no such file"),
         ]
@@ -297,6 +306,99 @@ def test_a_file_that_goes_while_the_run_is_on_is_a_failure(monkeypatch):
     summary = run()
     assert summary.inserted == 1
     assert [f.message for f in summary.failures] == ["no such file (not_found)"]
+
+
+def test_a_defect_of_ours_that_one_file_meets_stops_no_other(monkeypatch):
+    """It is named, leaves no row, and is met again in the next run."""
+    make("show/a.exr", "show/b.exr", "show/c.exr")
+    from exr_inspector.ingestion import run as module
+
+    real = module.inspect
+
+    def inspect(path, **options):
+        if path == "show/b.exr":
+            raise IndexError("list index out of range")
+        return real(path, **options)
+
+    monkeypatch.setattr(module, "inspect", inspect)
+    for _ in range(2):
+        (failure,) = run().failures
+        assert (failure.path, failure.message) == ("show/b.exr", "internal error: IndexError: list index out of range")
+    assert rows("SELECT count(*), (SELECT count(*) FROM ingest_errors) FROM files") == [(2, 0)]
+
+
+def test_two_unicode_forms_of_a_name_that_have_no_vectors_are_two_failures(monkeypatch):
+    def fail(self, features):
+        raise ArithmeticError("out of numbers")
+
+    monkeypatch.setattr(vectors.Encoder, "embedding", fail)
+    for form in ("NFC", "NFD"):
+        make(f"show/{unicodedata.normalize(form, 'é')}.exr")
+    assert [failure.message for failure in run().failures] == ["ArithmeticError: out of numbers (embedding)"] * 2
+
+
+def test_a_time_outside_the_calendar_stops_nothing():
+    """The file has no mtime in the catalog, is inspected in each run, and its versions are still told apart."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as show:
+        for number in range(1, 5):
+            make(f"{show}/a.{number:04}.exr")
+        times = {2: 910_692_730_085 * 10**9, 3: -70_012_345_678 * 10**9}
+        for number, time_ns in times.items():
+            os.utime(f"{show}/a.{number:04}.exr", ns=(0, time_ns))
+            if os.stat(f"{show}/a.{number:04}.exr").st_mtime_ns != time_ns:
+                pytest.skip("no file system with 64-bit times here")
+        first = run(show)
+        assert (first.found, first.inserted, first.failures) == (4, 4, [])
+        query = "SELECT frame_number, mtime IS NULL, etag FROM files ORDER BY 1, 3"
+        assert rows(query) == [
+            (1, False, None),
+            (2, True, "mtime:910692730085000000000"),
+            (3, True, "mtime:-70012345678000000000"),
+            (4, False, None),
+        ]
+        again = run(show)
+        assert (again.unchanged, again.known, again.inserted) == (2, 2, 0)
+        os.utime(f"{show}/a.0002.exr", ns=(0, times[2] + 10**9))
+        assert run(show).inserted == 1
+
+
+def test_a_folder_deeper_than_python_calls_may_nest_is_ingested(place):
+    """Its path is still shorter than the system allows."""
+    make("show/z.exr")
+    try:
+        make_nested("show", "d", 1100)
+        summary = run()
+        assert (summary.inserted, summary.failures) == (2, [])
+    finally:
+        subprocess.run(["rm", "-rf", "show"], check=True)  # shutil.rmtree calls itself for each level
+
+
+def test_a_folder_whose_path_is_too_long_is_one_failure(place):
+    """Named, and what stands beside it is ingested."""
+    make("show/z.exr")
+    try:
+        make_nested("show", "d" * 200, 30)
+        summary = run()
+        assert summary.inserted == 1
+        (failure,) = summary.failures
+        assert failure.message == "File name too long"
+        assert failure.path.startswith("show/ddd")
+    finally:
+        subprocess.run(["rm", "-rf", "show"], check=True)
+
+
+def make_nested(root: str, name: str, levels: int) -> None:
+    """A file below so many folders, made from inside: its path may be too long for any call."""
+    folder = os.open(root, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir(name, dir_fd=folder)
+        inner = os.open(name, os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = inner
+    file = os.open("a.exr", os.O_WRONLY | os.O_CREAT, dir_fd=folder)
+    os.write(file, GOOD)
+    os.close(file)
+    os.close(folder)
 
 
 def test_progress_counts_every_file_also_unchanged_ones():
@@ -366,6 +468,16 @@ def wait_until(condition, seconds: float = 20) -> None:
         time.sleep(0.01)
 
 
+def workers_of(process: subprocess.Popen) -> list[int]:
+    """Its worker processes; a run has one more process, which watches over its resources."""
+    found = []
+    for pid in members(process):
+        with contextlib.suppress(OSError):
+            if b"--multiprocessing-fork" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
+
+
 def wait_for_workers(process: subprocess.Popen) -> None:
     wait_until(lambda: len(members(process)) >= 3)
 
@@ -429,6 +541,60 @@ def test_a_killed_run_leaves_no_workers_and_the_next_one_completes_it(many, kind
     wait_until(lambda: not members(process))
     run(str(many))
     assert counts()["files"] == MANY
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_at_any_moment_costs_no_file(many):
+    """As the system does when memory runs out. In every other run the worker is in the middle of an answer."""
+    moments = random.Random(10)
+    for number in range(10):
+        Path("catalog.duckdb").unlink(missing_ok=True)
+        process = started(many)
+        wait_until(lambda process=process: len(workers_of(process)) == 2)
+        time.sleep(moments.uniform(0, 1))
+        if number % 2:
+            process.send_signal(signal.SIGSTOP)  # an answer is larger than a pipe, and nobody reads it
+            time.sleep(0.5)
+        for pid in workers_of(process)[:1]:
+            os.kill(pid, signal.SIGKILL)
+        process.send_signal(signal.SIGCONT)
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (0, ""), out
+        assert counts()["files"] == MANY
+        wait_until(lambda process=process: not members(process))
+
+
+# Python runs this module first in every process that finds it: one that opens the file for inspection is killed, as it
+# is when the file takes more memory than there is.
+KILLER = """
+import os, signal, sys
+
+def kill(event, args):
+    if event == "open" and str(args[0]).endswith("killer.exr"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+if "--multiprocessing-fork" in sys.orig_argv:
+    sys.addaudithook(kill)
+"""
+
+
+@pytest.mark.slow
+def test_a_file_that_kills_its_worker_is_a_failure_and_all_others_are_stored(many, place, monkeypatch):
+    """It is recorded, so that the next run leaves it alone until it changes."""
+    shutil.copytree(many, "show")
+    make("show/sh03/killer.exr")
+    make("startup/sitecustomize.py", data=KILLER.encode())
+    monkeypatch.setenv("PYTHONPATH", f"{place}/startup{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    for unchanged in ("", ", unchanged"):
+        process = started(Path("show"))
+        _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (
+            3,
+            "show/sh03/killer.exr: each worker process that inspected it died (killed by signal 9); "
+            f"inspect it alone to see why (worker_died){unchanged}\n",
+        )
+        assert counts()["files"] == MANY
+        assert rows("SELECT code, count FROM ingest_errors") == [("worker_died", 1)]
 
 
 @pytest.mark.slow

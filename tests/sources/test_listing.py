@@ -171,6 +171,17 @@ def test_any_name_is_found_under_the_uri_that_its_path_has(name):
     assert in_folder.uri.encode()
 
 
+def test_a_folder_that_vanishes_meanwhile_is_an_error_in_its_place():
+    """It was listed in its parent, and is not there when it is entered."""
+    make("show/a/a.exr", "show/b/b.exr", "show/c/c.exr")
+    items = discover(["show"])
+    first = next(items)
+    Path("show/b/b.exr").unlink()
+    Path("show/b").rmdir()
+    gone, last = items
+    assert (first.path, str(gone), last.path) == ("show/a/a.exr", "show/b: No such file or directory", "show/c/c.exr")
+
+
 def test_the_root_folder_gives_uris_with_three_slashes(monkeypatch):
     """Not four."""
     make("a.exr")

@@ -47,7 +47,14 @@ def test_the_time_of_a_file_is_utc_to_the_microsecond(path):
     mtime = inspect(path).file.mtime
     assert mtime == datetime(2023, 11, 14, 22, 13, 20, 123456, tzinfo=timezone.utc)
     assert inspect(path).to_dict()["file"]["mtime"] == "2023-11-14T22:13:20.123456Z"
+    assert mtime_from_ns(-62_135_596_800 * 10**9) == datetime(1, 1, 1, tzinfo=timezone.utc)
     assert mtime_from_ns(-1) == datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize("time_ns", [253_402_300_800 * 10**9, -62_135_596_801 * 10**9, 2**63 * 10**9, -(2**63) * 10**9])
+def test_a_time_outside_the_calendar_is_none(time_ns):
+    """The years end at 1 and 9999."""
+    assert mtime_from_ns(time_ns) is None
 
 
 def test_a_missing_file(tmp_path):

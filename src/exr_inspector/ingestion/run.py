@@ -7,18 +7,14 @@ takes up what is left. One bad file never stops the others.
 from __future__ import annotations
 
 import os
-import signal
-import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, islice
-from multiprocessing import get_context, parent_process, resource_tracker
-from multiprocessing.connection import wait
-from types import FrameType
 
 from ..catalog import Catalog, FileStamp, IngestError
 from ..catalog.rows import RowBatch, from_embeddable
@@ -28,6 +24,7 @@ from ..inspection.inspector import inspect
 from ..inspection.model import Inspection
 from ..sources.listing import Found, discover
 from ..sources.uris import normalize_path
+from .workers import run_batches
 
 # Below this, starting worker processes costs more than it saves.
 _FILES_WORTH_A_POOL = 200
@@ -129,7 +126,11 @@ def _changed(
         files = [item for item in some if isinstance(item, Found)]
         summary.found += len(files)
         there.update(file.uri for file in files if file.is_remote or _is_odd(file))
-        stamps = [FileStamp(file_path_normalized=f.uri, size_bytes=f.size_bytes, mtime=f.mtime) for f in files]
+        stamps = [
+            FileStamp(file_path_normalized=file.uri, size_bytes=file.size_bytes, mtime=file.mtime)
+            for file in files
+            if file.mtime is not None
+        ]
         seen = {} if rescan else catalog.seen(stamps)
         for item in some:
             if isinstance(item, SourceError):
@@ -153,57 +154,22 @@ def _is_odd(file: Found) -> bool:
 
 
 def _inspected(todo: Iterator[Found | Failure], options: IngestOptions) -> Generator[_Inspected]:
-    """Tasks worked off, in this process while they are few, else by workers, a bounded number at a time."""
+    """The results of all tasks, in order: computed in this process where files are few, else by workers."""
     tasks = iter(lambda: list(islice(todo, _FILES_PER_TASK)), [])
     first = list(islice(tasks, -(-_FILES_WORTH_A_POOL // _FILES_PER_TASK)))
     workers = options.workers or os.cpu_count() or 1
+    inspect_task = partial(_inspect_task, options=options)
     if workers == 1 or sum(map(len, first)) < _FILES_WORTH_A_POOL:
-        for task in first:
-            yield _inspect_task(task, options)
-        for task in tasks:
-            yield _inspect_task(task, options)
-        return
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
-    resource_tracker.ensure_running()  # it unblocks SIGINT when it starts
-    try:
-        running: deque[Future[_Inspected]] = deque()
-        for task in chain(first, tasks):
-            with _ctrl_c_later():  # submitting starts the workers
-                running.append(pool.submit(_inspect_task, task, options))
-            if len(running) > 4 * workers:
-                yield running.popleft().result()
-        while running:
-            yield running.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        yield from map(inspect_task, chain(first, tasks))
+    else:
+        yield from run_batches(chain(first, tasks), inspect_task, partial(_worker_died, options=options), workers)
 
 
-@contextmanager
-def _ctrl_c_later() -> Iterator[None]:
-    """Ctrl-C acts when the block ends: one that cut the start of a worker short would leave it behind, complaining.
-
-    Workers that start inside never see SIGINT: it is for the parent to act on.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[tuple[int, FrameType | None]] = []
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which workers inherit
-    handler = signal.signal(signal.SIGINT, lambda *given: came.append(given))  # other threads do not block it
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    if came and callable(handler):
-        handler(*came[0])
-
-
-def _end_with_parent() -> None:
-    """In a worker: end when the parent ends, however it does."""
-    parent = parent_process()
-    if parent is not None:
-        threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
+def _worker_died(item: Found | Failure, how: str, options: IngestOptions) -> _Inspected:
+    """The result for a file that no worker survives."""
+    message = f"each worker process that inspected it died ({how}); inspect it alone to see why"
+    failure = item if isinstance(item, Failure) else _failure(item, "worker_died", message, None)
+    return _inspect_task([failure], options)
 
 
 def _inspect_task(task: Sequence[Found | Failure], options: IngestOptions) -> _Inspected:
@@ -217,8 +183,8 @@ def _inspect_task(task: Sequence[Found | Failure], options: IngestOptions) -> _I
     failures = [item for item in looked if isinstance(item, Failure)]
     rows, unembeddable = from_embeddable(inspections, cell_limit=options.cell_limit, vectors=options.vectors)
     for error in unembeddable:  # one bad file never stops the others
-        (item,) = {item for item in task if isinstance(item, Found) and item.uri == error.place}
-        failures.append(_failure(item, error.category, error.reason, None))
+        items = (item for item in task if isinstance(item, Found) and item.uri == error.place)
+        failures += [_failure(item, error.category, error.reason, None) for item in items]
     left_out = {error.place for error in unembeddable}
     completeness = Counter(i.completeness for i in inspections if i.file.file_path_normalized not in left_out)
     return _Inspected(rows=rows, completeness=completeness, failures=failures)
@@ -235,6 +201,8 @@ def _look(item: Found | Failure, limits: Limits) -> Inspection | Failure:
         if not error.lasting:
             return Failure(item.path, error.reason)
         return _failure(item, error.code, error.reason, None)
+    except Exception as error:  # a defect of ours: not recorded, so that a later version tries again
+        return Failure(item.path, f"internal error: {type(error).__name__}: {error}")
 
 
 def _failure(item: Found, code: str, message: str, offset: int | None) -> Failure:

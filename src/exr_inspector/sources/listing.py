@@ -22,7 +22,7 @@ class Found:
     path: str
     uri: str
     size_bytes: int
-    mtime: datetime
+    mtime: datetime | None  # None outside the years 1 to 9999: nothing tells then whether the file changed
 
     @property
     def is_remote(self) -> bool:
@@ -63,6 +63,20 @@ def discover(paths: Iterable[str], *, recursive: bool = True) -> Iterator[Found 
 
 
 def _in_folder(folder: str, recursive: bool, entered: set[str]) -> Iterator[Found | SourceError]:
+    """The files of a folder and of those inside it; a loop, because folders nest deeper than Python calls may."""
+    levels = [_entries(folder, entered)]
+    while levels:
+        item = next(levels[-1], None)
+        if item is None:
+            levels.pop()
+        elif not isinstance(item, str):
+            yield item
+        elif recursive:
+            levels.append(_entries(item, entered))
+
+
+def _entries(folder: str, entered: set[str]) -> Iterator[Found | SourceError | str]:
+    """The EXR files of one folder, and the paths of the folders in it, sorted by name."""
     uri = normalize_path(folder).removesuffix("/")
     if uri in entered:
         return
@@ -76,8 +90,7 @@ def _in_folder(folder: str, recursive: bool, entered: set[str]) -> Iterator[Foun
     for entry in names:
         try:
             if entry.is_dir(follow_symlinks=False):
-                if recursive:
-                    yield from _in_folder(entry.path, recursive, entered)
+                yield entry.path
             elif entry.name.lower().endswith(EXTENSION):
                 yield _stamp(entry.path, entry, uri)
         except OSError as problem:

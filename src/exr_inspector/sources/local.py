@@ -31,13 +31,19 @@ class LocalSource:
             raise SourceNotFoundError(given, "no such file") from None
         except (OSError, ValueError) as problem:
             raise SourceError(given, _reason(problem)) from None
-        facts = os.fstat(self._fd)
+        try:
+            facts = os.fstat(self._fd)
+        except OSError as problem:
+            os.close(self._fd)
+            raise SourceError(given, _reason(problem)) from None
         if not stat.S_ISREG(facts.st_mode):
             os.close(self._fd)
             raise NotAFileError(given, f"not a file but a {_kind(facts.st_mode)}")
         self.size_bytes = facts.st_size
         self.prefix_bytes = first_read_bytes(self.size_bytes)
-        self.mtime: datetime | None = mtime_from_ns(facts.st_mtime_ns)
+        self.mtime = mtime_from_ns(facts.st_mtime_ns)
+        if self.mtime is None:
+            self.etag = f"mtime:{facts.st_mtime_ns}"
 
     @cached_property
     def uri(self) -> str:
@@ -61,9 +67,12 @@ class LocalSource:
         os.close(self._fd)
 
 
-def mtime_from_ns(nanoseconds: int) -> datetime:
-    """A modification time in UTC, cut to the microsecond."""
-    return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+def mtime_from_ns(nanoseconds: int) -> datetime | None:
+    """A modification time in UTC, cut to the microsecond; None outside the years 1 to 9999."""
+    try:
+        return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+    except OverflowError:  # file systems with 64-bit times keep any
+        return None
 
 
 def _reason(problem: OSError | ValueError) -> str:

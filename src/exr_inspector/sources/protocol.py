@@ -12,7 +12,7 @@ class ByteSource(Protocol):
     path: str  # as it was given
     size_bytes: int
     mtime: datetime | None
-    etag: str | None
+    etag: str | None  # what tells the versions of a source apart, where it is not the mtime
     walk_chunks: bool  # whether reading a few bytes for each chunk is cheap
     prefix_bytes: int  # how much of its beginning is best read first
 

@@ -1,0 +1,69 @@
+"""Worker processes: results in order, and what becomes of a batch whose worker dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+from multiprocessing import active_children
+
+import pytest
+
+from exr_inspector.errors import ExrInspectorError
+from exr_inspector.ingestion.workers import run_batches
+
+BATCHES = [list(range(start, start + 4)) for start in range(0, 32, 4)]
+
+
+def squares(batch):
+    return [number * number for number in batch]
+
+
+def squares_unless_killed(batch):
+    if 13 in batch:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return squares(batch)
+
+
+def raise_at_thirteen(batch):
+    if 13 in batch:
+        raise LookupError("13")
+    return squares(batch)
+
+
+def report_death(item, how):
+    return [f"{item}: {how}"]
+
+
+class EndsTheProcessThatReceivesIt:
+    def __reduce__(self):
+        return os._exit, (7,)
+
+    def __call__(self, batch):
+        return squares(batch)
+
+
+def test_results_come_in_the_order_of_the_batches():
+    assert list(run_batches(iter(BATCHES), squares, report_death, 2)) == [squares(batch) for batch in BATCHES]
+
+
+def test_only_the_item_that_kills_its_worker_has_no_result():
+    """All others have theirs, in order, those of the same batch too."""
+    results = run_batches(iter(BATCHES), squares_unless_killed, report_death, 2)
+    expected = squares(range(32))
+    expected[13] = "13: killed by signal 9"
+    assert [number for result in results for number in result] == expected
+
+
+def test_an_exception_is_raised_and_no_worker_stays():
+    results = run_batches(iter(BATCHES), raise_at_thirteen, report_death, 2)
+    assert next(results) == squares(BATCHES[0])
+    with pytest.raises(LookupError):
+        list(results)
+    assert active_children() == []
+
+
+def test_workers_that_cannot_start_are_an_error():
+    """As in a script whose calls stand outside `if __name__ == '__main__':`."""
+    results = run_batches(iter(BATCHES), EndsTheProcessThatReceivesIt(), report_death, 2)
+    with pytest.raises(ExrInspectorError, match=r"end while they start \(exit code 7\).*__main__"):
+        next(results)
