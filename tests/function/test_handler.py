@@ -258,7 +258,8 @@ def test_wrong_keys_remove_nothing(handle, store, catalog, code):
     store.put("a.exr", GOOD)
     handle(element("a.exr"))
     store.fault = status(403, code)
-    assert handle(element("a.exr", "ObjectRemoved:Delete"))["category"] == "authentication"
+    with pytest.raises(RedeliveryError, match="authentication"):
+        handle(element("a.exr", "ObjectRemoved:Delete"))
     assert len(rows(catalog, CURRENT)) == 1
 
 
@@ -561,7 +562,7 @@ def test_init_never_fails(ctx, monkeypatch, caplog, database):
     database.fail(503, times=0)
     monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "1")
     function.prepare(ctx)
-    assert "not ready yet" in caplog.text
+    assert 'status="not ready" category=connection' in caplog.text
     monkeypatch.setenv("VAST_DB_SECRET_KEY", "")
     function.prepare(ctx)
     assert "VAST_DB_SECRET_KEY" in caplog.text
