@@ -23,6 +23,7 @@ from exr_inspector import function, inspect, vectors
 from exr_inspector.errors import EmbeddingError, RedeliveryError
 from exr_inspector.function import inspecting
 from tests.support import corpus
+from tests.support.opening import before_open, point_link
 from tests.support.s3_server import BUCKET, status
 from tests.support.strategies import examples
 from tests.support.vast_event import VastEventList
@@ -460,6 +461,18 @@ def test_local_files_of_events_need_a_root(handle, path, monkeypatch, tmp_path):
         str(inside) + "2/x.exr",
     ):
         assert handle({"data": {"path": elsewhere}})["category"] == "not_allowed"
+
+
+def test_a_link_that_changes_when_it_is_opened_leads_nowhere(handle, path, monkeypatch, tmp_path):
+    """Not outside of the roots, though it named a file inside when it was checked."""
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "inside.exr").write_bytes(GOOD)
+    link = root / "link.exr"
+    link.symlink_to("inside.exr")
+    monkeypatch.setenv("EXR_INSPECTOR_ROOTS", str(root))
+    with before_open(link, lambda: point_link(link, path)):
+        assert handle({"data": {"path": str(link)}})["category"] == "not_allowed"
 
 
 def test_a_log_is_not_filled_by_a_name(handle, caplog):
