@@ -60,6 +60,14 @@ class FunctionSettings(BaseSettings):
     event_endpoints: str = Field(
         "", description="Database endpoints, with commas between, that events may name; direct calls may name any."
     )
+    require_catalog: bool = Field(
+        False, description="Treat a function without a configured catalog as misconfigured; else it persists nothing."
+    )
+    on_misconfiguration: Literal["raise", "return"] = Field(
+        "raise",
+        description="Whether delivered events that fail because of the configuration are raised, to be delivered again,"
+        " or returned, which loses them.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least level of the lines that `function serve` logs."
     )

@@ -94,17 +94,21 @@ def test_a_database_that_fails(handle, store, database, monkeypatch, hole, how, 
     database.clear_faults()
 
 
-def test_wrong_keys_are_never_tried_again(handle, store, database, monkeypatch):
-    """Neither by the handler nor by the platform."""
+def test_wrong_keys_are_not_tried_again_within_one_delivery(handle, store, database, monkeypatch):
+    """The event comes again, when somebody may have corrected them."""
     store.put("a.exr", GOOD)
     monkeypatch.setenv("VAST_DB_SECRET_KEY", "event-hidden")
-    result = handle(element("a.exr"))
+    result = handle({"data": {"path": f"s3://{BUCKET}/a.exr"}})
     assert (result["status"], result["category"], result["retryable"]) == ("error", "authentication", False)
-    monkeypatch.setenv("VAST_DB_ENDPOINT", "")
+    with pytest.raises(RedeliveryError, match="authentication"):
+        handle(element("a.exr"))
+    for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY", "BUCKET"):
+        monkeypatch.delenv(f"VAST_DB_{name}")
     store.fault = status(403, "SignatureDoesNotMatch")
     store.requests.clear()
-    result = handle(element("a.exr"))
-    assert (result["category"], result["retryable"], len(store.requests)) == ("authentication", False, 1)
+    with pytest.raises(RedeliveryError, match="authentication"):
+        handle(element("a.exr"))
+    assert len(store.requests) == 1
 
 
 def test_twenty_events_at_once_all_end_in_time(store, monkeypatch, hole, ctx):

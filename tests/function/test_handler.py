@@ -23,6 +23,7 @@ from exr_inspector import function, inspect, vectors
 from exr_inspector.errors import EmbeddingError, RedeliveryError
 from exr_inspector.function import inspecting
 from tests.support import corpus
+from tests.support.opening import before_open, point_link
 from tests.support.s3_server import BUCKET, status
 from tests.support.strategies import examples
 from tests.support.vast_event import VastEventList
@@ -258,7 +259,8 @@ def test_wrong_keys_remove_nothing(handle, store, catalog, code):
     store.put("a.exr", GOOD)
     handle(element("a.exr"))
     store.fault = status(403, code)
-    assert handle(element("a.exr", "ObjectRemoved:Delete"))["category"] == "authentication"
+    with pytest.raises(RedeliveryError, match="authentication"):
+        handle(element("a.exr", "ObjectRemoved:Delete"))
     assert len(rows(catalog, CURRENT)) == 1
 
 
@@ -461,6 +463,18 @@ def test_local_files_of_events_need_a_root(handle, path, monkeypatch, tmp_path):
         assert handle({"data": {"path": elsewhere}})["category"] == "not_allowed"
 
 
+def test_a_link_that_changes_when_it_is_opened_leads_nowhere(handle, path, monkeypatch, tmp_path):
+    """Not outside of the roots, though it named a file inside when it was checked."""
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "inside.exr").write_bytes(GOOD)
+    link = root / "link.exr"
+    link.symlink_to("inside.exr")
+    monkeypatch.setenv("EXR_INSPECTOR_ROOTS", str(root))
+    with before_open(link, lambda: point_link(link, path)):
+        assert handle({"data": {"path": str(link)}})["category"] == "not_allowed"
+
+
 def test_a_log_is_not_filled_by_a_name(handle, caplog):
     handle({"data": {"path": "x" * 1_000_000 + ".exr"}})
     assert max(len(record.getMessage()) for record in caplog.records) < 10_000
@@ -561,7 +575,7 @@ def test_init_never_fails(ctx, monkeypatch, caplog, database):
     database.fail(503, times=0)
     monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "1")
     function.prepare(ctx)
-    assert "not ready yet" in caplog.text
+    assert 'status="not ready" category=connection' in caplog.text
     monkeypatch.setenv("VAST_DB_SECRET_KEY", "")
     function.prepare(ctx)
     assert "VAST_DB_SECRET_KEY" in caplog.text

@@ -41,18 +41,19 @@ def free_port():
 
 
 @contextmanager
-def serving(*arguments, **environment):
-    """A runtime in a process of its own; its URL, and the process."""
+def serving(*arguments, until="readiness", **environment):
+    """A runtime in a process of its own, from when /readiness or /liveness answers 200; its URL, and the process."""
     port = free_port()
     command = [sys.executable, "-m", "exr_inspector", "function", "serve", "--port", str(port), *arguments]
     with subprocess.Popen(command, env=os.environ | environment, stderr=subprocess.PIPE, text=True) as process:
         url = f"http://127.0.0.1:{port}"
         for _ in range(300):
             try:
-                if httpx.get(f"{url}/readiness").text == "Ready":
+                if httpx.get(f"{url}/{until}").is_success:
                     break
             except httpx.TransportError:
-                time.sleep(0.1)
+                pass
+            time.sleep(0.1)
         try:
             yield url, process
         finally:
@@ -119,7 +120,7 @@ def test_a_malformed_file_is_done_and_a_dead_database_comes_again(deployed):
     deployed.store.put("good.exr", exr_bytes())
     with serving() as (url, _):
         assert send(url, to_binary_event(element("bad.exr"))).status_code == 204
-    with serving(VAST_DB_ENDPOINT="http://127.0.0.1:9") as (url, _):
+    with serving(until="liveness", VAST_DB_ENDPOINT="http://127.0.0.1:9") as (url, _):
         answer = send(url, to_binary_event(element("good.exr")))
         assert answer.status_code == 500
         assert "127.0.0.1:9" in answer.text

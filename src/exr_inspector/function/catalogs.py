@@ -41,6 +41,12 @@ class Catalogs:
         finally:
             self._done(target)
 
+    def forget(self, target: Target) -> None:
+        """Open the catalog anew when it is next used: one that stays open would not show whether it can be opened."""
+        if target.connection is not None:
+            with self._lock:
+                self._open.pop(target, None)
+
     def close(self) -> None:
         """Close all of them; they are opened again when they are needed."""
         with self._lock:

@@ -58,7 +58,8 @@ class Target:
 def target(ctx: Any, fields: Mapping[str, str], *, is_delivered: bool) -> Target | None:
     """The catalog for an event that names the database `fields`; None where none is configured.
 
-    Raises SettingsError for half a configuration, EventError for a database that an event may not name.
+    Raises SettingsError for half a configuration, or for none where one is required, and EventError for a database
+    that an event may not name.
     """
     if fields.keys() - {"region"}:
         return _target_of_event(fields, is_delivered=is_delivered)
@@ -114,6 +115,11 @@ def _configured_target(_environment: object, secrets: Secrets) -> Target | None:
         return Target(chosen)
     values = resolved(VastSettings)
     if not (chosen or values.endpoint or values.access_key.get_secret_value() or values.secret_key.get_secret_value()):
+        if function_settings().require_catalog:
+            raise SettingsError(
+                "no catalog is configured, and EXR_INSPECTOR_REQUIRE_CATALOG is set: attach a secret of the database, "
+                "or set EXR_INSPECTOR_CATALOG or VAST_DB_ENDPOINT, VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY"
+            )
         return None
     connection = _hurried(vast_connection())
     return Target(_uri({}), connection)

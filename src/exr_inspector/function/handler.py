@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import logging
 import os
 import time
@@ -12,54 +11,46 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..deadline import time_limit
-from ..errors import ExrInspectorError, RedeliveryError
+from ..errors import ExrInspectorError, RedeliveryError, SettingsError
 from ..settings import FunctionSettings, function_settings, settings
 from . import credentials, results
 from .catalogs import Catalogs
+from .error_log import ErrorLog, pairs
 from .events import database_fields, event_id, file_events, is_batch, is_plain
 from .inspecting import Looker
 from .persisting import persist, refuse
-from .stages import Outcome, category, text
+from .readiness import Readiness
+from .stages import Outcome, category, is_misconfiguration, is_retryable, text
 from .telemetry import instruments, member, span
 
 log = logging.getLogger(__name__)
 
 # What the database may still need when the object store has used up its part of the time.
 _SHARE_FOR_READING = 0.5
-_LONGEST_LOGGED = 4096  # characters: as long as a path may be
 
-_catalogs = Catalogs()  # for all threads of this process
+# For all threads of this process.
+_catalogs = Catalogs()
+_errors = ErrorLog()
+readiness = Readiness(_catalogs, _errors)
 
 
 def prepare(ctx: Any) -> None:
     """What can be done before the first event: imports, instruments, a catalog that is open. Raises nothing."""
-    with _nothing_collected():
-        _prepare(ctx)
-
-
-def _prepare(ctx: Any) -> None:
-    _hear(ctx)
-    instruments(ctx)
-    try:
-        credentials.store(ctx)
-        target = credentials.target(ctx, {}, is_delivered=True)
-        if target is not None:
-            with time_limit(function_settings().deadline_s), _catalogs.use(target):
-                log.info("ready: results are persisted in %s", target.uri)
-        else:
-            log.info("ready: no catalog is configured, nothing is persisted")
-    except Exception as problem:  # each event tries again
-        log.warning("not ready yet: %s", text(problem))
+    with _gc_paused():
+        _attach_platform_logger(ctx)
+        instruments(ctx)
+        readiness.open(ctx)
 
 
 def handle(ctx: Any, event: Any) -> Any:
     """Inspect and persist what an event names; its result, or one for each event of a batch.
 
-    Called with plain JSON values, it never raises: the result says what went wrong. An event object, which somebody
-    delivers, raises RedeliveryError where another delivery can help, and only there: whatever returns is done with.
+    Called with plain JSON values, it never raises: the result says what went wrong. A delivered event, which is an
+    object, raises RedeliveryError for what another delivery can fix: transient errors, and errors of the configuration.
+    Whatever returns is acknowledged and does not come again.
     """
     began = time.monotonic()
-    several, count = is_batch(event), 1
+    several, count, is_delivered = is_batch(event), 1, False
     try:
         events = list(event) if several else [event]
         is_delivered, count = not all(map(is_plain, events)), len(events)
@@ -68,17 +59,22 @@ def handle(ctx: Any, event: Any) -> Any:
     except RedeliveryError:
         instruments(ctx).redelivery()
         raise
-    except Exception as problem:
-        log.error("an event failed: %s", text(problem), exc_info=not isinstance(problem, ExrInspectorError))
-        found = [results.failed(problem)] * count
+    except Exception as error:
+        _errors.log(error)
+        found = [results.failed(error)] * count
+        if is_delivered and _is_redelivered(error):
+            instruments(ctx).redelivery()
+            raise RedeliveryError(_why_again([error], count), found) from error
     finally:
         instruments(ctx).duration(time.monotonic() - began)
     return found if several else found[0]
 
 
 def close_catalogs() -> None:
-    """Give all catalogs back, as at the end of a process."""
+    """Give all catalogs back, as at the end of a process, and forget what is known of them."""
     _catalogs.close()
+    readiness.reset()
+    _errors.reset()
 
 
 def _handle(ctx: Any, events: Sequence[Any], is_delivered: bool) -> list[dict[str, Any]]:
@@ -91,14 +87,14 @@ def _handle(ctx: Any, events: Sequence[Any], is_delivered: bool) -> list[dict[st
         with span(ctx, "persist"):
             _persist(ctx, zip(events, outcomes, strict=True), is_delivered)
     for outcome in everything:
-        _tell(ctx, outcome, time.monotonic() - began)
+        _log_outcome(ctx, outcome, time.monotonic() - began)
     shape: Callable[[Outcome], dict[str, Any]] = results.summary if is_delivered else results.result
     found = [results.combined([shape(outcome) for outcome in each]) for each in outcomes]
     if not is_delivered:
         return found
     found = [results.fitted(each) for each in found]
-    if passing := [problem for outcome in everything if (problem := outcome.passing_problem) is not None]:
-        raise RedeliveryError(_why_again(passing, len(everything)), found)
+    if errors := [error for outcome in everything if (error := outcome.error_where(_is_redelivered)) is not None]:
+        raise RedeliveryError(_why_again(errors, len(everything)), found)
     return found
 
 
@@ -118,14 +114,39 @@ def _persist(ctx: Any, outcomes: Iterable[tuple[Any, Sequence[Outcome]]], is_del
         try:
             target = credentials.target(ctx, database_fields(event), is_delivered=is_delivered)
         except ExrInspectorError as problem:
-            refuse([outcome for outcome in mine if not outcome.skipped], problem)
+            refuse(mine, problem)
         else:
             by_target.setdefault(target, []).extend(mine)
     for target, mine in by_target.items():
         persist(_catalogs, target, mine)
+        if target is not None:
+            _record_use(target, mine)
 
 
-def _tell(ctx: Any, outcome: Outcome, seconds: float) -> None:
+def _record_use(target: credentials.Target, outcomes: Sequence[Outcome]) -> None:
+    """Note for the readiness how the catalog was used; one that refused is opened anew the next time."""
+    uses = [outcome.persistence for outcome in outcomes if outcome.persistence.status != "skipped"]
+    if not uses:
+        return
+    error = next((use.failure for use in uses if use.failure is not None), None)
+    readiness.record(target, error)
+    if error is not None and is_misconfiguration(error):
+        _catalogs.forget(target)
+
+
+def _is_redelivered(error: Exception) -> bool:
+    """Whether another delivery can fix an error: it is transient, or one of the configuration."""
+    return is_retryable(error) or (is_misconfiguration(error) and _raises_misconfiguration())
+
+
+def _raises_misconfiguration() -> bool:
+    try:
+        return function_settings().on_misconfiguration == "raise"
+    except SettingsError:  # of another setting, perhaps: the event must not be lost
+        return True
+
+
+def _log_outcome(ctx: Any, outcome: Outcome, seconds: float) -> None:
     """One line for each file; one more for what went wrong."""
     problem = outcome.problem
     word = "" if problem is None else category(problem)
@@ -145,35 +166,19 @@ def _tell(ctx: Any, outcome: Outcome, seconds: float) -> None:
         "duration_ms": round(1000 * seconds),
     }
     if problem is not None:
-        is_foreign = not isinstance(problem, ExrInspectorError)
-        log.error("%s", _pairs({"category": word, "error": text(problem)}), exc_info=problem if is_foreign else None)
+        _errors.log(problem)
     elif facts is not None and facts.completeness not in ("complete", "unknown"):
-        log.warning("%s", _pairs({"file": outcome.place, "completeness": facts.completeness}))
-    log.info("%s", _pairs(line))
+        log.warning("%s", pairs({"file": outcome.place, "completeness": facts.completeness}))
+    log.info("%s", pairs(line))
 
 
-def _pairs(line: dict[str, Any]) -> str:
-    return " ".join(f"{name}={_quoted(value)}" for name, value in line.items() if value not in (None, ""))
-
-
-def _quoted(value: Any) -> str:
-    """A value on one line: what could end it, or steer a terminal, is escaped; what is longer than a path is cut."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    words = str(value)
-    if len(words) > _LONGEST_LOGGED:
-        words = f"{words[:_LONGEST_LOGGED]} and {len(words) - _LONGEST_LOGGED} characters more"
-    plain = words.isascii() and words.isprintable() and not set(words) & {" ", '"', "="}
-    return words if plain else json.dumps(words)
-
-
-def _why_again(passing: Sequence[Exception], files: int) -> str:
-    first = passing[0]
-    return f"to be delivered again: {len(passing)} of {files} files failed ({category(first)}): {text(first)}"[:500]
+def _why_again(errors: Sequence[Exception], files: int) -> str:
+    first = errors[0]
+    return f"to be delivered again: {len(errors)} of {files} files failed ({category(first)}): {text(first)}"[:500]
 
 
 @contextmanager
-def _nothing_collected() -> Iterator[None]:
+def _gc_paused() -> Iterator[None]:
     """What imports allocate stays for good: the collector neither looks at it meanwhile nor ever after."""
     was_enabled = gc.isenabled()
     gc.disable()
@@ -185,7 +190,7 @@ def _nothing_collected() -> Iterator[None]:
             gc.enable()
 
 
-def _hear(ctx: Any) -> None:
+def _attach_platform_logger(ctx: Any) -> None:
     """Let the platform's logger have our lines, too, where nothing else listens."""
     logger, ours = member(ctx, "logger"), logging.getLogger("exr_inspector")
     if isinstance(logger, logging.Logger) and ours.level == logging.NOTSET:

@@ -22,7 +22,7 @@ def persist(catalogs: Catalogs, target: Target | None, outcomes: Sequence[Outcom
 
     All files that could be inspected are one transaction, all unreadable ones another, all that are gone a third.
     """
-    concerned = [each for each in outcomes if each.inspection is not None or each.gone or _is_lasting(each)]
+    concerned = [each for each in outcomes if _is_concerned(each)]
     if not concerned:
         return
     if target is None:
@@ -40,9 +40,14 @@ def persist(catalogs: Catalogs, target: Target | None, outcomes: Sequence[Outcom
 
 
 def refuse(outcomes: Sequence[Outcome], problem: Exception) -> None:
-    """Say of files why the catalog has nothing of them."""
+    """Set the error of those files of which the catalog would have stored something."""
     for each in outcomes:
-        each.persistence = Persistence(status="error", message="nothing was stored", failure=problem)
+        if _is_concerned(each):
+            each.persistence = Persistence(status="error", message="nothing was stored", failure=problem)
+
+
+def _is_concerned(outcome: Outcome) -> bool:
+    return outcome.inspection is not None or bool(outcome.gone) or _is_lasting(outcome)
 
 
 def _step(catalog: Catalog, outcomes: list[Outcome], work: Callable[[Catalog, list[Outcome]], None]) -> None:

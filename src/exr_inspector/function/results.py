@@ -100,7 +100,7 @@ def _common(outcome: Outcome) -> dict[str, Any]:
         "error": None if problem is None else _clean(text(problem)),
     }
     if problem is not None:
-        found |= {"category": category(problem), "retryable": outcome.passing_problem is not None}
+        found |= {"category": category(problem), "retryable": outcome.error_where(is_retryable) is not None}
         if isinstance(problem, ExrFormatError):
             found |= {"code": problem.code, "byte_offset": problem.offset}
     failure = persistence.failure

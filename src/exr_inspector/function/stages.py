@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ..errors import ExrInspectorError
+from ..errors import ExrInspectorError, SourceStoreError
 from ..inspection.model import Inspection
 from .events import FileEvent, Kind
 
@@ -56,10 +57,10 @@ class Outcome:
             return "error"
         return "skipped" if self.skipped else "success"
 
-    @property
-    def passing_problem(self) -> Exception | None:
-        """What went wrong that doing the same again may mend."""
-        return next(filter(is_retryable, (self.failure, self.persistence.failure)), None)
+    def error_where(self, accepts: Callable[[Exception], bool]) -> Exception | None:
+        """The first error, of the file or of the catalog, that `accepts` returns true for."""
+        errors = (self.failure, self.persistence.failure)
+        return next((error for error in errors if error is not None and accepts(error)), None)
 
 
 def category(problem: Exception) -> str:
@@ -67,9 +68,18 @@ def category(problem: Exception) -> str:
     return problem.category if isinstance(problem, ExrInspectorError) else "internal"
 
 
-def is_retryable(problem: Exception | None) -> bool:
+def is_retryable(problem: Exception) -> bool:
     """Whether the same can succeed another time."""
     return isinstance(problem, MemoryError) or (isinstance(problem, ExrInspectorError) and problem.retryable)
+
+
+# Categories of errors that say nothing about a file: the configuration of the function or its environment is wrong.
+_MISCONFIGURATION = frozenset({"authentication", "settings", "schema", "catalog", "missing_extra"})
+
+
+def is_misconfiguration(error: Exception) -> bool:
+    """Whether every event fails with this error until somebody corrects the configuration."""
+    return category(error) in _MISCONFIGURATION or isinstance(error, SourceStoreError)
 
 
 def text(problem: Exception) -> str:

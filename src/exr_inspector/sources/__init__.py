@@ -7,6 +7,7 @@ Must not know: the EXR format, inspections, the catalog.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import SourceError
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["ByteSource", "LocalSource", "MemorySource", "open_source"]
 
 
-def open_source(source: str | os.PathLike[str] | bytes | ByteSource, s3: S3Access | None = None) -> ByteSource:
+def open_source(
+    source: str | os.PathLike[str] | bytes | ByteSource, s3: S3Access | None = None, *, roots: Sequence[str] = ()
+) -> ByteSource:
     """The source that a path, URI, or bytes name; a ByteSource is itself. Raises SourceError.
 
-    Objects come from the store `s3`, or from that of the environment.
+    Objects come from the store `s3`, or from that of the environment. A local file has to be below one of the folders
+    `roots`, which are real paths, if there are any.
     """
     if isinstance(source, bytes):
         return MemorySource(source)
@@ -35,5 +39,5 @@ def open_source(source: str | os.PathLike[str] | bytes | ByteSource, s3: S3Acces
             return ObjectSource(os.fspath(source), s3)
         if mark and scheme.lower() != "file":
             raise SourceError(os.fspath(source), f"{scheme}:// is not supported; give a path, file:// or s3:// URI")
-        return LocalSource(source)
+        return LocalSource(source, roots)
     return source

@@ -10,14 +10,15 @@ import asyncio
 import hmac
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from ...errors import EventError, MissingExtraError, RedeliveryError, SettingsError
 from ..envelope import CloudEvent, from_http
-from ..handler import close_catalogs, handle, prepare
+from ..handler import close_catalogs, handle, prepare, readiness
+from ..stages import category
 from .context import LocalContext
 from .sink import post_to_sink
 
@@ -32,13 +33,24 @@ THREADS = 20  # as many as the platform lets a handler have
 WAITING = 100
 BODY_BYTES = 1 << 20  # the platform's limit for a message
 BODY_SECONDS = 10.0
+OPEN_AGAIN_S = 5.0  # least time between attempts to open the catalog while the function is not ready
+_PROBE_WAIT_S = 0.5  # how long a probe waits for such an attempt: Kubernetes gives up after a second
 _SHUTDOWN_SECONDS = 60
 
 
 def make_app(
-    ctx: LocalContext, *, token: str | None = None, threads: int = THREADS, waiting: int = WAITING
+    ctx: LocalContext,
+    *,
+    token: str | None = None,
+    threads: int = THREADS,
+    waiting: int = WAITING,
+    open_again_s: float = OPEN_AGAIN_S,
 ) -> Starlette:
-    """The web application. With a `token`, events need it as bearer."""
+    """The web application. With a `token`, events need it as bearer.
+
+    It serves at once; the catalog is opened meanwhile. While the function is not ready, a probe of /readiness opens it
+    again, at the earliest `open_again_s` after the last attempt.
+    """
     try:
         from starlette.applications import Starlette
         from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -48,11 +60,13 @@ def make_app(
 
     pool = ThreadPoolExecutor(threads, thread_name_prefix="handler")
     accepted = 0
+    opener = _Opener(ctx, open_again_s)
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[None]:
-        await asyncio.get_running_loop().run_in_executor(pool, prepare, ctx)
+        opener.start(prepare)
         yield
+        opener.close()
         pool.shutdown(wait=True)
         close_catalogs()
 
@@ -91,7 +105,12 @@ def make_app(
         return Response(headers={"Allow": "POST, OPTIONS"})
 
     async def ready(_request: Request) -> Response:
-        return PlainTextResponse("Ready")  # the lifespan has come so far, or nobody would listen
+        if readiness.error(ctx) is not None:
+            await opener.try_again()
+        error = readiness.error(ctx)
+        if error is None:
+            return PlainTextResponse("Ready")
+        return PlainTextResponse(f"Not ready: {category(error)}; the log has the error\n", 503)
 
     async def alive(_request: Request) -> Response:
         return PlainTextResponse("Alive")
@@ -110,6 +129,36 @@ def make_app(
             Route("/metrics", metrics),
         ],
     )
+
+
+class _Opener:
+    """Opens the catalog in a thread of its own, as events may occupy all of the pool. Used by the event loop only."""
+
+    def __init__(self, ctx: LocalContext, interval_s: float) -> None:
+        self._ctx, self._interval_s = ctx, interval_s
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="opener")
+        self._attempt: asyncio.Task[None] | None = None
+        self._next_at = 0.0
+
+    def start(self, how: Callable[[LocalContext], None]) -> asyncio.Task[None]:
+        """Begin an attempt."""
+        self._attempt = asyncio.create_task(self._run(how))
+        return self._attempt
+
+    async def try_again(self) -> None:
+        """Begin an attempt if none is running and the last one is long enough ago; wait a moment for its result."""
+        is_running = self._attempt is not None and not self._attempt.done()
+        if not is_running and asyncio.get_running_loop().time() >= self._next_at:
+            await asyncio.wait({self.start(readiness.open)}, timeout=_PROBE_WAIT_S)
+
+    def close(self) -> None:
+        """Wait until no attempt is running."""
+        self._pool.shutdown(wait=True)
+
+    async def _run(self, how: Callable[[LocalContext], None]) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._pool, how, self._ctx)
+        self._next_at = loop.time() + self._interval_s
 
 
 def run(app: Any, *, host: str, port: int) -> None:

@@ -1,0 +1,351 @@
+"""Wrong keys, settings and catalogs: no event is lost, /readiness says what is wrong, and the log is not flooded."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import httpx
+import pyarrow as pa
+import pytest
+import vastdb
+from cloudevents.core.bindings.http import to_binary_event
+
+from exr_inspector.catalog import open_catalog
+from exr_inspector.catalog.schema import VERSION
+from exr_inspector.errors import CatalogAuthenticationError, CatalogSchemaError, RedeliveryError, SourceNotFoundError
+from exr_inspector.function.error_log import ErrorLog
+from tests.support.exr_bytes import exr_bytes, text
+from tests.support.s3_server import BUCKET, status
+
+from .conftest import BROKEN, DATABASE, GOOD, element
+from .test_deliveries import EventSource, assert_whole
+from .test_runtime import element as cloud_event
+from .test_runtime import in_this_process, serving
+
+
+@pytest.fixture
+def path(tmp_path) -> str:
+    file = tmp_path / "plate.1001.exr"
+    file.write_bytes(GOOD)
+    return str(file)
+
+
+def direct(path):
+    return {"data": {"path": path}}
+
+
+# --- What is returned, and what is raised ---
+
+
+MISCONFIGURED = {
+    "authentication": {"VAST_DB_SECRET_KEY": "event-hidden"},
+    "settings": {"VAST_DB_SECRET_KEY": ""},
+    "settings of the catalog": {"VAST_DB_BUCKET": "no bucket"},
+    "schema": {"VAST_DB_BUCKET": "missing"},
+    "catalog": {"EXR_INSPECTOR_CATALOG": "duckdb:/missing/folder/c.duckdb"},
+}
+
+
+@pytest.mark.parametrize("case", MISCONFIGURED)
+def test_errors_of_the_configuration_are_raised_for_delivered_events_only(handle, store, database, monkeypatch, case):
+    """A direct call gets them as a result, with the inspection."""
+    store.put("a.exr", GOOD)
+    for name, value in MISCONFIGURED[case].items():
+        monkeypatch.setenv(name, value)
+    category = case.split()[0]
+    result = handle(direct(f"s3://{BUCKET}/a.exr"))
+    assert (result["status"], result["category"], result["file"]["completeness"]) == ("error", category, "complete")
+    with pytest.raises(RedeliveryError, match=category) as raised:
+        handle(element("a.exr"))
+    assert raised.value.result[0]["persistence"]["category"] == category
+    monkeypatch.setenv("EXR_INSPECTOR_ON_MISCONFIGURATION", "return")
+    assert handle(element("a.exr"))["category"] == category
+
+
+@pytest.mark.parametrize("name", ["EXR_INSPECTOR_DEADLINE_S", "EXR_INSPECTOR_ON_MISCONFIGURATION", "S3_PATH_STYLE"])
+def test_a_setting_that_cannot_be_parsed_loses_no_event(handle, store, monkeypatch, name):
+    store.put("a.exr", GOOD)
+    monkeypatch.setenv(name, "soon")
+    assert handle(direct(f"s3://{BUCKET}/a.exr"))["category"] == "settings"
+    with pytest.raises(RedeliveryError, match=name):
+        handle(element("a.exr"))
+
+
+@pytest.mark.parametrize("fault", [status(403, "InvalidAccessKeyId"), status(301, "PermanentRedirect")])
+def test_an_object_store_that_rejects_the_configuration_loses_no_event(handle, store, fault):
+    """Wrong keys, or a wrong region."""
+    store.put("a.exr", GOOD)
+    store.fault = fault
+    with pytest.raises(RedeliveryError):
+        handle(element("a.exr"))
+    store.fault = None
+    assert handle(element("a.exr"))["status"] == "success"
+
+
+def test_an_error_of_the_file_is_returned_whatever_the_catalog_is(handle, store, monkeypatch):
+    """A missing object has nothing to store. A malformed one has an error to record: it waits for the catalog."""
+    monkeypatch.setenv("EXR_INSPECTOR_CATALOG", "duckdb:/missing/folder/c.duckdb")
+    assert handle(element("missing.exr"))["category"] == "file_not_found"
+    assert handle(element("notes.txt"))["status"] == "skipped"
+    store.put("bad.exr", BROKEN)
+    with pytest.raises(RedeliveryError, match="catalog") as raised:
+        handle(element("bad.exr"))
+    assert raised.value.result[0]["category"] == "format"
+
+
+def test_a_catalog_can_be_required(handle, store, path, monkeypatch):
+    """Without one, and without the setting, nothing is persisted, and that is no error."""
+    store.put("a.exr", GOOD)
+    assert handle(element("a.exr"))["persistence"]["status"] == "skipped"
+    monkeypatch.setenv("EXR_INSPECTOR_REQUIRE_CATALOG", "true")
+    result = handle(direct(path))
+    assert (result["category"], result["file"]["completeness"]) == ("settings", "complete")
+    assert "EXR_INSPECTOR_CATALOG" in result["error"]
+    with pytest.raises(RedeliveryError, match="EXR_INSPECTOR_REQUIRE_CATALOG"):
+        handle(element("a.exr"))
+
+
+# --- The log ---
+
+
+def test_what_fails_every_event_is_logged_once_per_interval_and_cause(caplog):
+    now = [0.0]
+    errors = ErrorLog(interval_s=60, clock=lambda: now[0])
+    for _ in range(50):
+        errors.log(CatalogAuthenticationError("wrong keys"))
+        errors.log(CatalogSchemaError("newer"))
+        now[0] += 1
+    now[0] = 60
+    errors.log(CatalogAuthenticationError("wrong keys"))
+    lines = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert lines == [
+        'category=authentication error="wrong keys"',
+        "category=schema error=newer",
+        'category=authentication error="wrong keys" repeated=49',
+    ]
+
+
+def test_errors_of_files_are_all_logged(caplog):
+    errors = ErrorLog(clock=lambda: 0.0)
+    for n in range(3):
+        errors.log(SourceNotFoundError(f"{n}.exr", "no such file"))
+    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 3
+
+
+def error_lines(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+# --- /readiness ---
+
+
+def probe(url):
+    """Status and category of /readiness."""
+    answer = httpx.get(f"{url}/readiness", timeout=30)
+    return answer.status_code, answer.text.removeprefix("Not ready: ").partition(";")[0]
+
+
+def wait_until(url, expected):
+    """Probe until the answer is the expected one."""
+    ends = time.monotonic() + 60
+    while (answer := probe(url)) != expected:
+        assert time.monotonic() < ends, answer
+        time.sleep(0.05)
+
+
+READY = (200, "Ready")
+
+
+def test_without_a_catalog_it_is_ready_unless_one_is_required(monkeypatch):
+    with in_this_process(open_again_s=0) as url:
+        assert probe(url) == READY
+        monkeypatch.setenv("EXR_INSPECTOR_REQUIRE_CATALOG", "true")
+        assert probe(url) == (503, "settings")
+
+
+def test_it_is_not_ready_before_the_catalog_was_opened_once(monkeypatch, tmp_path):
+    """A probe opens it again; nobody has to send an event."""
+    monkeypatch.setenv("EXR_INSPECTOR_CATALOG", f"duckdb:{tmp_path}/later/c.duckdb")
+    with in_this_process(open_again_s=0) as url:
+        wait_until(url, (503, "catalog"))
+        assert httpx.get(f"{url}/liveness").status_code == 200
+        (tmp_path / "later").mkdir()
+        wait_until(url, READY)
+
+
+def test_a_setting_that_becomes_invalid_is_seen_at_once(monkeypatch, tmp_path):
+    monkeypatch.setenv("EXR_INSPECTOR_CATALOG", f"duckdb:{tmp_path}/c.duckdb")
+    with in_this_process() as url:
+        wait_until(url, READY)
+        monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "soon")
+        assert probe(url) == (503, "settings")
+
+
+def test_a_catalog_that_an_event_names_does_not_concern_readiness(handle, path, database, monkeypatch):
+    """Only the one of the configuration does."""
+    named = {f"vastdb_{name}": value for name, value in DATABASE.items()}
+    with in_this_process() as url:
+        wait_until(url, READY)
+        event = {"path": path, "vastdb_endpoint": database.url, **named, "vastdb_secret_key": "event-hidden"}
+        assert handle({"data": event})["category"] == "authentication"
+        assert probe(url) == READY
+
+
+@pytest.mark.slow
+def test_the_catalog_is_opened_at_most_once_per_interval(database, monkeypatch):
+    """However often it is probed."""
+    monkeypatch.setenv("VAST_DB_SECRET_KEY", "event-hidden")
+    with in_this_process(open_again_s=3600) as url:
+        wait_until(url, (503, "authentication"))
+        attempted = database.request_count
+        assert {probe(url) for _ in range(20)} == {(503, "authentication")}
+        assert database.request_count == attempted > 0
+    with in_this_process(open_again_s=0) as url:
+        wait_until(url, (503, "authentication"))
+        attempted = database.request_count
+        assert probe(url) == (503, "authentication")
+        assert database.request_count > attempted
+
+
+def test_the_port_is_open_while_the_catalog_is_being_opened(database, monkeypatch):
+    """A database that accepts connections and does not answer yet."""
+    with socket.create_server(("127.0.0.1", 0)) as silent, ExitStack() as stack:
+        monkeypatch.setenv("VAST_DB_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "15")
+        url = stack.enter_context(in_this_process())
+        connection, _ = silent.accept()
+        assert httpx.get(f"{url}/liveness").status_code == 200
+        assert probe(url) == (503, "catalog")  # not opened yet: the attempt would end with `connection`
+        connection.close()
+        silent.close()
+
+
+# --- Deliveries, by a source that retries and dead-letters ---
+
+
+def put(deployed, count):
+    keys = [f"{n}.exr" for n in range(count)]
+    for key in keys:
+        deployed.store.put(key, exr_bytes(text("note", key)))
+    return keys
+
+
+def deliver_all(url, keys, repair):
+    """Each event until it is done; `repair` is called once all of them are before their last attempt."""
+    source = EventSource(url)
+    source.before_last = threading.Barrier(len(keys), action=repair, timeout=60).wait
+    with ThreadPoolExecutor(len(keys)) as pool:
+        list(pool.map(source.deliver, keys))
+    return source
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_while_the_keys_are_wrong(deployed, monkeypatch, caplog):
+    """All events arrive once the keys are right; one ERROR line for all attempts; no key in any."""
+    keys = put(deployed, 8)
+    monkeypatch.setenv("VAST_DB_SECRET_KEY", "event-hidden")
+    with in_this_process(open_again_s=0) as url:
+        wait_until(url, (503, "authentication"))
+
+        def repair():
+            assert probe(url) == (503, "authentication")
+            monkeypatch.setenv("VAST_DB_SECRET_KEY", DATABASE["secret_key"])
+
+        source = deliver_all(url, keys, repair)
+        assert (source.dead_letters, source.attempts) == ([], Counter(dict.fromkeys(keys, 4)))
+        wait_until(url, READY)
+    (line,) = error_lines(caplog)
+    assert "category=authentication" in line
+    assert_whole(deployed, 8)
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_while_the_keys_are_revoked(deployed, caplog):
+    """Of a catalog that is open: it is not ready until it has been opened anew."""
+    keys = put(deployed, 8)
+    with in_this_process(open_again_s=0) as url:
+        wait_until(url, READY)
+        deployed.database.fail(403, times=0)
+
+        def repair():
+            assert probe(url) == (503, "authentication")
+            deployed.database.clear_faults()
+            wait_until(url, READY)
+
+        assert deliver_all(url, keys, repair).dead_letters == []
+    assert len(error_lines(caplog)) == 1
+    assert_whole(deployed, 8)
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_while_the_database_is_away(deployed):
+    """In a process of its own, which stays ready: an outage must not take all instances out of service."""
+    keys = put(deployed, 8)
+    with serving() as (url, process):
+        deployed.database.stop()
+
+        def repair():
+            assert probe(url) == READY
+            deployed.database.start()
+
+        source = deliver_all(url, keys, repair)
+        assert (source.dead_letters, source.attempts) == ([], Counter(dict.fromkeys(keys, 4)))
+        assert probe(url) == READY
+        process.terminate()
+        lines = [line for line in process.stderr.read().splitlines() if " ERROR " in line]
+    assert [line.partition("category=")[2].split()[0] for line in lines] == ["connection"]
+    assert_whole(deployed, 8)
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_while_the_schema_is_newer(deployed, caplog):
+    """An old version that is deployed by mistake is not ready, and acknowledges nothing."""
+    keys = put(deployed, 8)
+    open_catalog(deployed.uri).close()
+    set_version(deployed, VERSION + 1)
+    with in_this_process(open_again_s=0) as url:
+        wait_until(url, (503, "schema"))
+
+        def repair():
+            assert probe(url) == (503, "schema")
+            set_version(deployed, VERSION)
+            wait_until(url, READY)
+
+        assert deliver_all(url, keys, repair).dead_letters == []
+    (line,) = error_lines(caplog)
+    assert "category=schema" in line
+    assert_whole(deployed, 8)
+
+
+def set_version(deployed, version):
+    """Replace the version of the tables."""
+    session = vastdb.connect(endpoint=deployed.database.url, access="key", secret=DATABASE["secret_key"])
+    with session.transaction() as transaction:
+        table = transaction.bucket("catalogs").schema(deployed.schema).table("schema_version")
+        rows = table.select(internal_row_id=True).read_all()
+        table.delete(rows)
+        columns = rows.drop_columns(["$row_id"])
+        place = columns.column_names.index("version")
+        changed = pa.array([version], columns.schema.field("version").type)
+        table.insert(columns.set_column(place, columns.schema.field("version"), changed))
+
+
+@pytest.mark.slow
+def test_a_misconfigured_start_is_answered_by_liveness_and_recovers(deployed):
+    """In a process of its own, with the interval of a deployment."""
+    put(deployed, 1)
+    deployed.database.fail(403, times=0)
+    with serving(until="liveness") as (url, _):
+        wait_until(url, (503, "authentication"))
+        message = to_binary_event(cloud_event("0.exr"))
+        assert httpx.post(url, headers=dict(message.headers), content=message.body, timeout=60).status_code == 500
+        deployed.database.clear_faults()
+        wait_until(url, READY)
+        assert httpx.post(url, headers=dict(message.headers), content=message.body, timeout=60).status_code == 204
+    assert_whole(deployed, 1)
