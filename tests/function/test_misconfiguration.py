@@ -18,7 +18,15 @@ from cloudevents.core.bindings.http import to_binary_event
 
 from exr_inspector.catalog import open_catalog
 from exr_inspector.catalog.schema import VERSION
-from exr_inspector.errors import CatalogAuthenticationError, CatalogSchemaError, RedeliveryError, SourceNotFoundError
+from exr_inspector.catalog.vast.connection import OutOfTimeError
+from exr_inspector.errors import (
+    CatalogAuthenticationError,
+    CatalogConnectionError,
+    CatalogSchemaError,
+    RedeliveryError,
+    SourceConnectionError,
+    SourceNotFoundError,
+)
 from exr_inspector.function.error_log import ErrorLog
 from tests.support.exr_bytes import exr_bytes, text
 from tests.support.s3_server import BUCKET, status
@@ -120,6 +128,9 @@ def test_what_fails_every_event_is_logged_once_per_interval_and_cause(caplog):
     for _ in range(50):
         errors.log(CatalogAuthenticationError("wrong keys"))
         errors.log(CatalogSchemaError("newer"))
+        errors.log(CatalogConnectionError("away"))
+        errors.log(OutOfTimeError("away for long"))
+        errors.log(SourceConnectionError("s3://b/a.exr", "away, too"))
         now[0] += 1
     now[0] = 60
     errors.log(CatalogAuthenticationError("wrong keys"))
@@ -127,6 +138,8 @@ def test_what_fails_every_event_is_logged_once_per_interval_and_cause(caplog):
     assert lines == [
         'category=authentication error="wrong keys"',
         "category=schema error=newer",
+        "category=connection error=away",
+        'category=connection error="s3://b/a.exr: away, too"',
         'category=authentication error="wrong keys" repeated=49',
     ]
 
@@ -136,6 +149,12 @@ def test_errors_of_files_are_all_logged(caplog):
     for n in range(3):
         errors.log(SourceNotFoundError(f"{n}.exr", "no such file"))
     assert [record.levelno for record in caplog.records] == [logging.ERROR] * 3
+
+
+def assert_one_line_a_minute(lines, category, began):
+    """So many events, each delivered several times, have one ERROR line; on a machine that is that slow, a few."""
+    assert 1 <= len(lines) <= 1 + (time.monotonic() - began) // 60
+    assert all(f"category={category} " in line for line in lines)
 
 
 def error_lines(caplog):
@@ -153,7 +172,7 @@ def probe(url):
 
 def wait_until(url, expected):
     """Probe until the answer is the expected one."""
-    ends = time.monotonic() + 60
+    ends = time.monotonic() + 120
     while (answer := probe(url)) != expected:
         assert time.monotonic() < ends, answer
         time.sleep(0.05)
@@ -239,7 +258,7 @@ def put(deployed, count):
 def deliver_all(url, keys, repair):
     """Each event until it is done; `repair` is called once all of them are before their last attempt."""
     source = EventSource(url)
-    source.before_last = threading.Barrier(len(keys), action=repair, timeout=60).wait
+    source.before_last = threading.Barrier(len(keys), action=repair, timeout=120).wait
     with ThreadPoolExecutor(len(keys)) as pool:
         list(pool.map(source.deliver, keys))
     return source
@@ -250,6 +269,7 @@ def test_nothing_is_lost_while_the_keys_are_wrong(deployed, monkeypatch, caplog)
     """All events arrive once the keys are right; one ERROR line for all attempts; no key in any."""
     keys = put(deployed, 8)
     monkeypatch.setenv("VAST_DB_SECRET_KEY", "event-hidden")
+    began = time.monotonic()
     with in_this_process(open_again_s=0) as url:
         wait_until(url, (503, "authentication"))
 
@@ -260,8 +280,7 @@ def test_nothing_is_lost_while_the_keys_are_wrong(deployed, monkeypatch, caplog)
         source = deliver_all(url, keys, repair)
         assert (source.dead_letters, source.attempts) == ([], Counter(dict.fromkeys(keys, 4)))
         wait_until(url, READY)
-    (line,) = error_lines(caplog)
-    assert "category=authentication" in line
+    assert_one_line_a_minute(error_lines(caplog), "authentication", began)
     assert_whole(deployed, 8)
 
 
@@ -269,6 +288,7 @@ def test_nothing_is_lost_while_the_keys_are_wrong(deployed, monkeypatch, caplog)
 def test_nothing_is_lost_while_the_keys_are_revoked(deployed, caplog):
     """Of a catalog that is open: it is not ready until it has been opened anew."""
     keys = put(deployed, 8)
+    began = time.monotonic()
     with in_this_process(open_again_s=0) as url:
         wait_until(url, READY)
         deployed.database.fail(403, times=0)
@@ -279,7 +299,7 @@ def test_nothing_is_lost_while_the_keys_are_revoked(deployed, caplog):
             wait_until(url, READY)
 
         assert deliver_all(url, keys, repair).dead_letters == []
-    assert len(error_lines(caplog)) == 1
+    assert_one_line_a_minute(error_lines(caplog), "authentication", began)
     assert_whole(deployed, 8)
 
 
@@ -288,6 +308,7 @@ def test_nothing_is_lost_while_the_database_is_away(deployed):
     """In a process of its own, which stays ready: an outage must not take all instances out of service."""
     keys = put(deployed, 8)
     with serving() as (url, process):
+        began = time.monotonic()
         deployed.database.stop()
 
         def repair():
@@ -299,7 +320,7 @@ def test_nothing_is_lost_while_the_database_is_away(deployed):
         assert probe(url) == READY
         process.terminate()
         lines = [line for line in process.stderr.read().splitlines() if " ERROR " in line]
-    assert [line.partition("category=")[2].split()[0] for line in lines] == ["connection"]
+    assert_one_line_a_minute(lines, "connection", began)
     assert_whole(deployed, 8)
 
 
@@ -309,6 +330,7 @@ def test_nothing_is_lost_while_the_schema_is_newer(deployed, caplog):
     keys = put(deployed, 8)
     open_catalog(deployed.uri).close()
     set_version(deployed, VERSION + 1)
+    began = time.monotonic()
     with in_this_process(open_again_s=0) as url:
         wait_until(url, (503, "schema"))
 
@@ -318,8 +340,7 @@ def test_nothing_is_lost_while_the_schema_is_newer(deployed, caplog):
             wait_until(url, READY)
 
         assert deliver_all(url, keys, repair).dead_letters == []
-    (line,) = error_lines(caplog)
-    assert "category=schema" in line
+    assert_one_line_a_minute(error_lines(caplog), "schema", began)
     assert_whole(deployed, 8)
 
 

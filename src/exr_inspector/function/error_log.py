@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import ExrInspectorError
+from ..errors import ExrInspectorError, SourceError
 from .stages import category, is_misconfiguration, is_retryable, text
 
 log = logging.getLogger(__name__)
@@ -19,7 +19,9 @@ _MAX_VALUE_LENGTH = 4096  # characters: as long as a path may be
 
 
 class ErrorLog:
-    """Logs errors. Transient errors and errors of the configuration appear at ERROR once per interval and type.
+    """Logs errors. Transient errors and errors of the configuration appear at ERROR once per interval and cause.
+
+    A cause is a category, of the files' sources or of the rest.
 
     Repetitions in between are logged at DEBUG; the next ERROR line has their number. Errors of one file always appear.
     """
@@ -27,8 +29,8 @@ class ErrorLog:
     def __init__(self, *, interval_s: float = INTERVAL_S, clock: Callable[[], float] = time.monotonic) -> None:
         self._interval_s, self._clock = interval_s, clock
         self._lock = threading.Lock()
-        self._logged_at: dict[type[Exception], float] = {}
-        self._repeated: dict[type[Exception], int] = {}
+        self._logged_at: dict[tuple[str, bool], float] = {}
+        self._repeated: dict[tuple[str, bool], int] = {}
 
     def log(self, error: Exception, **fields: str) -> None:
         """Log an error, `fields` before it; with a traceback where it is not one of this package."""
@@ -45,7 +47,7 @@ class ErrorLog:
 
     def _repetitions(self, error: Exception) -> int | None:
         """How often the cause was left out since its last line; None when it is left out again."""
-        cause, now = type(error), self._clock()
+        cause, now = (category(error), isinstance(error, SourceError)), self._clock()
         with self._lock:
             if cause in self._logged_at and now - self._logged_at[cause] < self._interval_s:
                 self._repeated[cause] = self._repeated.get(cause, 0) + 1
