@@ -310,7 +310,7 @@ def main() -> None:
     print(found)
     if options.write:
         note = f": version {vectors.VERSION} by `python -m benchmarks.retrieval --write`"
-        VECTOR_STRATEGY.write_text(with_block(VECTOR_STRATEGY.read_text(), "measured", found, note))
+        VECTOR_STRATEGY.write_text(with_block(VECTOR_STRATEGY.read_text("utf-8"), "measured", found, note), "utf-8")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ _NAME = re.compile(
     r"""(?P<base>.*?)
         (?P<frame>(?:(?<![^._\s/])-)?(?<![0-9])[0-9]{1,9}
             (?:(?<=[-._\s][0-9]{4})\.[0-9]{1,3}|(?<=[-._\s][0-9]{3})\.[0-9]{1,2})?)
-        (?P<ext>(?:\.[A-Za-z]\w*)+)""",
+        (?P<ext>(?:\.[A-Za-z][^\x00-/:-@\[-^`{-\x7f]*)+)""",  # \w for ASCII; what else it means changes with Python
     re.VERBOSE | re.DOTALL,
 )
 _VERSION = re.compile(r"(?:^|[^A-Za-z])[vV]$")

@@ -42,7 +42,7 @@ _TEXT_NAMES = r"(?i)(.*[/:.])?(software|creator|renderer|render_?engine|generato
 
 
 def _said(renderer: str, words: str, names: str = _TEXT_NAMES) -> _Rule:
-    return _Rule(renderer, re.compile(names), re.compile(rf"(?i)(?<![a-z])(?:{words})(?![a-z])"))
+    return _Rule(renderer, re.compile(names), re.compile(rf"(?i)(?<![a-z])(?:{words})(?![a-z])", re.ASCII))
 
 
 _HUSK = r"husk:command"
@@ -61,7 +61,7 @@ _RULES = (
     _named("Unreal Engine", r"unreal/.*"),
     _named("Octane", r"octane/.*"),
     _named("MoonRay", r"resumeHistory|adaptiveSamplingV1|progressCheckpointTileSamples"),
-    _Rule("RenderMan", re.compile("integrator"), re.compile(r"Pxr\w+")),
+    _Rule("RenderMan", re.compile("integrator"), re.compile(r"Pxr\w+", re.ASCII)),
     _named("RenderMan", r"ri:.*"),
     _said("RenderMan", r"RenderMan|prman|rfm|rfh|rfk"),
     # husk drives any Hydra delegate; Karma is its own.

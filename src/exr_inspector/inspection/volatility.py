@@ -41,12 +41,13 @@ STABLE_PAIRS = (
     ("shutter", "time"),
 )
 
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _LOOKS_VOLATILE = re.compile(
     r"\d{1,2}:\d\d(:\d\d)?"  # a clock
     r"|\d{4}[-/.:]\d\d[-/.:]\d\d"  # a date
     r"|\b\d+(\.\d+)?\s?(ms|s|sec|seconds|min|h|hours|KB|MB|GB|KiB|MiB|GiB)\b"  # a duration or an amount of memory
-    r"|\b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{12,}\b"  # a hash
+    r"|\b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{12,}\b",  # a hash
+    re.ASCII,  # what else is a digit changes with the version of Python
 )
 _LONG_TEXT = 2000
 

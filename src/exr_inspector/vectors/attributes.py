@@ -36,13 +36,14 @@ _PATTERNS = (
 _PREFIX = re.compile(r"[^/:.]+(?=[/:.])")
 
 _PATH_SEPARATORS = re.compile(r"[/\\]")
-_FRAME_IN_PATH = re.compile(r"(?<=[._])-?[0-9]{3,8}(?=\.[A-Za-z][A-Za-z0-9]{1,4}(?:$|[\s\"']))")
-_FRAME_OPTION = re.compile(r"(?<!\S)(?:-f|-s|-e|--?frame\S*|--?start|--?end)[ =]+-?\d+(?:[-:,]\d+)*")
+_FRAME_IN_PATH = re.compile(r"(?<=[._])-?[0-9]{3,8}(?=\.[A-Za-z][A-Za-z0-9]{1,4}(?:$|[\s\"']))", re.ASCII)
+_FRAME_OPTION = re.compile(r"(?<!\S)(?:-f|-s|-e|--?frame\S*|--?start|--?end)[ =]+-?\d+(?:[-:,]\d+)*", re.ASCII)
 _IDENTIFIER = re.compile(rf"{words.LETTER_OR_DIGIT}+(?:[_-]{words.LETTER_OR_DIGIT}+)+")
 _RUN = re.compile(rf"{words.LETTER_OR_DIGIT}+")
 _ASSET_VERSION = re.compile(r"[vV]?[0-9]{1,4}")  # of a scene or a publish; programs have dots in theirs
 _LETTERS_AND_DIGITS = re.compile(r"(?=.*[0-9])(?=.*[^0-9])")
 _MOST_WORDS = 48  # of one text
+_SPACES = " \t\n\r\v\f"
 
 
 # Weights of values under names that do not tell what they are: some of them are noise that changes with the frame.
@@ -80,7 +81,7 @@ def kind_of(attr_name: str, attr_type: str) -> Kind | None:
     name = attr_name
     for pattern, replacement in _PATTERNS:
         name = pattern.sub(replacement, name)
-    name = name.lower()
+    name = words.lower(name)
     vocabulary = words.vocabulary_of(attr_name)
     tokens = [_token("names", f"n:{name}", 1.0)]
     prefix = _PREFIX.match(name)
@@ -122,7 +123,7 @@ def tokens_of(kind: Kind, value: Any) -> AttributeTokens:
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         value = " ".join(value)
     if isinstance(value, str):
-        once, counted = _text_tokens(kind, value.strip())
+        once, counted = _text_tokens(kind, value.strip(_SPACES))
     elif kind.is_colour:
         once = _colour_numbers(kind, value)
     else:
@@ -148,13 +149,14 @@ def _text_tokens(kind: Kind, text: str) -> tuple[list[Token], tuple[Token, ...]]
     once = []
     if len(text) <= 60 and not is_path:
         weight = kind.setting_weight * (0.4 if kind.is_origin else 1.0)
-        once.append(_token("settings", f"{kind.name}={text.lower()}", weight))
+        once.append(_token("settings", f"{kind.name}={words.lower(text)}", weight))
     return once, _origin_tokens(text, 1.0 if is_path or kind.is_origin else _UNTRUSTED)
 
 
 def _as_number(text: str) -> float | None:
     """The number that a text is; V-Ray, Cycles and Unreal write all of theirs as text."""
-    if not (text[0].isdecimal() or text[0] in "+-."):  # failing costs more than looking
+    # Failing costs more than looking; int and float take the digits of every script that Python knows, and underscores.
+    if not (text[0] in words.DIGITS or text[0] in "+-.") or "_" in text or not text.isascii():
         return None
     try:
         return int(text)
@@ -170,7 +172,7 @@ def _as_number(text: str) -> float | None:
 def _software_tokens(kind: Kind, text: str) -> list[Token]:
     tokens = []
     for word in sorted(set(words.words_of(text[:200]))):
-        if word.isalpha() and len(word) > 1:
+        if word[0] not in words.DIGITS and len(word) > 1:
             tokens.append(_token("software", f"w:{word}", 1.0))
     versions = words.versions_of(text)
     for at, (program, pieces) in enumerate(versions):
@@ -178,14 +180,14 @@ def _software_tokens(kind: Kind, text: str) -> list[Token]:
         for piece, weight in zip(pieces, (0.8, 0.8, 0.9), strict=False):
             tokens.append(_token("software", f"v:{kind.name}:{program}:{piece}", weight * trust))
     if not versions:
-        tokens.append(_token("software", f"t:{kind.name}:{text.lower()[:200]}", 1.0))
+        tokens.append(_token("software", f"t:{kind.name}:{words.lower(text)[:200]}", 1.0))
     return tokens
 
 
 def _colour_text(text: str) -> list[Token]:
     if words.text_is_volatile(text):
         return []
-    tokens = [_token("colour", f"t:{text.lower()}", 2.0)]
+    tokens = [_token("colour", f"t:{words.lower(text)}", 2.0)]
     return tokens + [_token("colour", f"w:{word}", 0.5) for word in sorted(set(words.words_of(text[:200])))]
 
 
@@ -223,7 +225,7 @@ def _origin_tokens(text: str, trust: float) -> tuple[Token, ...]:
         text = _FRAME_IN_PATH.sub("", text)
     if "-" in text:
         text = _FRAME_OPTION.sub(" ", text)
-    return _tokens_of_words(text.lower(), trust)
+    return _tokens_of_words(words.lower(text), trust)
 
 
 @lru_cache(maxsize=8192)
@@ -234,7 +236,7 @@ def _tokens_of_words(text: str, trust: float) -> tuple[Token, ...]:
     for run in _RUN.findall(text)[:_MOST_WORDS]:
         if _LETTERS_AND_DIGITS.match(run):
             weights[run] = 1.6
-        elif not run.isdigit():
+        elif run[0] not in words.DIGITS:  # all of it is digits, or nothing
             if len(run) > 1:
                 weights[run] = 1.0
         elif len(run) >= 3:

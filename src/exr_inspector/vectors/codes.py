@@ -18,7 +18,7 @@ from typing import NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
-VERSION = 2  # stored beside every vector; one that changes anything below, or any token, must count up
+VERSION = 3  # stored beside every vector; one that changes anything below, or any token, must count up
 
 UNIT = 64  # the whole number that stands for a weight of 1
 _FIVE = Struct("<5H")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -51,7 +52,8 @@ def explain(a: Vector | Sequence[float], b: Vector | Sequence[float]) -> tuple[G
     start = 0
     for group in groups:
         stretch = slice(start, start + group.dimensions)
-        similarity = float(left[stretch] @ right[stretch]) / group.share
+        # Exactly rounded: in what order a processor adds must not show.
+        similarity = math.fsum((left[stretch] * right[stretch]).tolist()) / group.share
         found.append(
             GroupSimilarity(
                 group=group.name, meaning=group.meaning, share=group.share, similarity=max(-1.0, min(1.0, similarity))

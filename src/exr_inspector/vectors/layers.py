@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..exr import split_name
-from .words import words_of
+from .words import DIGITS, lower, words_of
 
 # How renderers spell the components of a channel.
 _COMPONENTS = {
@@ -77,34 +77,34 @@ def channel_name(name: str, part_name: str, views: frozenset[str]) -> ChannelNam
     layer, component = _layer_and_component(name)
     layer = layer or part_name
     words = _words(layer, views)
-    return ChannelName("+".join(words), words, layer.lower(), component)
+    return ChannelName("+".join(words), words, lower(layer), component)
 
 
 def _layer_and_component(name: str) -> tuple[str, str]:
     layer, last = split_name(name)
-    known = _COMPONENTS.get(last.lower())
+    known = _COMPONENTS.get(lower(last))
     if layer:
         return (layer, known) if known else (name, "")
-    if last.lower() in _BARE_LAYERS:
-        return _BARE_LAYERS[last.lower()]
+    if lower(last) in _BARE_LAYERS:
+        return _BARE_LAYERS[lower(last)]
     if known:
         return "", known
     found = _LAST_PIECE.fullmatch(name)
-    if found is not None and found[2].lower() in _COMPONENTS:
-        return found[1], _COMPONENTS[found[2].lower()]
+    if found is not None and lower(found[2]) in _COMPONENTS:
+        return found[1], _COMPONENTS[lower(found[2])]
     return name, ""
 
 
 @lru_cache(maxsize=16384)
 def _words(layer: str, views: frozenset[str]) -> tuple[str, ...]:
     found: set[str] = set()
-    lowered = {view.lower() for view in views}
+    lowered = {lower(view) for view in views}
     for word in words_of(layer):
         if word in lowered:
             continue
         for piece in _pieces(word):
             meant = _SYNONYMS.get(piece, piece)
-            if meant.isdigit():
+            if meant[0] in DIGITS:
                 meant = "#" if len(meant) < 3 else meant
             if meant not in _CARRIERS:
                 found.add(meant)

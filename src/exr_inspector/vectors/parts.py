@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ..exr import Channel
 from .codes import UNIT, Token
 from .layers import ChannelName, channel_name
+from .words import lower
 
 
 class PartShape(NamedTuple):
@@ -160,7 +161,7 @@ def _metadata_tokens(found: _Found) -> Iterator[Token]:
         yield _token("structure", f"pixels:{pixel_type}", math.sqrt(times / count))
     yield from soft_number("structure", "channels", max(count, 0.5), 2, 0.6)
     for view in found.views:
-        yield _token("structure", f"view:{view.lower()}", 0.7)
+        yield _token("structure", f"view:{lower(view)}", 0.7)
 
 
 def _fingerprint_tokens(found: _Found) -> Iterator[Token]:

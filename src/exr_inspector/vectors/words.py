@@ -8,12 +8,16 @@ from functools import lru_cache
 
 from ..inspection.volatility import STABLE_PAIRS, VOLATILE_WORDS
 
-# Whatever is not ASCII is a letter, also a small one: what Unicode says of it changes with Python's version.
-# The classes say what does not belong to them, which compiles twenty times faster.
+# Python's Unicode tables grow with its version, so none of them is used here: patterns are ASCII, and whatever is not
+# ASCII is a letter, also a small one. The classes say what does not belong to them, which compiles 20 times faster.
 _SMALL, _LETTER = r"[^\x00-`{-\x7f]", r"[^\x00-@\[-`{-\x7f]"
 LETTER_OR_DIGIT = r"[^\x00-/:-@\[-`{-\x7f]"
 _PIECES = re.compile(rf"[A-Z]+(?!{_SMALL})|[A-Z]?{_SMALL}+|[0-9]+")
 _RUNS = re.compile(rf"{_LETTER}+")
+DIGITS = frozenset("0123456789")
+
+# Latin, Greek and Cyrillic up to U+052F: no Unicode version may change the case of a character that has one.
+_LOWER = {code: chr(code).lower() for code in range(0x530)}
 
 # Names that change with the frame although the rest of the header's structure may hold them.
 _VOLATILE = VOLATILE_WORDS | frozenset(
@@ -45,16 +49,21 @@ FAMILIES = frozenset(
 )
 
 
+def lower(text: str) -> str:
+    """The text in lower case, the same in every version of Python."""
+    return text.lower() if text.isascii() else text.translate(_LOWER)
+
+
 @lru_cache(maxsize=8192)
 def words_of(name: str) -> tuple[str, ...]:
     """The words of a name in lower case, split at case, digits and punctuation: `AA_maxDepth2` is aa max depth 2."""
-    return tuple(piece.lower() for piece in _PIECES.findall(name))
+    return tuple(lower(piece) for piece in _PIECES.findall(name))
 
 
 @lru_cache(maxsize=8192)
 def vocabulary_of(name: str) -> frozenset[str]:
     """The words of a name, and its runs of letters unsplit, so that `hostName` is host, name and hostname."""
-    return frozenset(words_of(name)) | {run.lower() for run in _RUNS.findall(name)}
+    return frozenset(words_of(name)) | {lower(run) for run in _RUNS.findall(name)}
 
 
 @lru_cache(maxsize=8192)
@@ -72,9 +81,10 @@ _LOOKS_VOLATILE = re.compile(
     r"|\d{4}/[A-Z][a-z]{2}/\d\d"
     # A duration, a size, a clock rate, a share.
     r"|\b\d+(?:\.\d+)?\s?(?:ms|s|sec|seconds|m|min|h|hours|[KMG]i?B|[MG]Hz|%)(?![A-Za-z0-9])"
-    r"|\b(?=[0-9a-fA-F]*\d)(?=[0-9a-fA-F]*[a-fA-F])[0-9a-fA-F]{7,}\b"  # a hash
+    r"|\b(?=[0-9a-fA-F]*\d)(?=[0-9a-fA-F]*[a-fA-F])[0-9a-fA-F]{7,}\b",  # a hash
+    re.ASCII,
 )
-_COUNTER, _ASCII_LETTER = re.compile(r"\d{7}"), re.compile(r"[A-Za-z]")
+_COUNTER, _ASCII_LETTER = re.compile(r"[0-9]{7}"), re.compile(r"[A-Za-z]")
 
 
 def text_is_volatile(text: str) -> bool:
@@ -95,7 +105,9 @@ def number_is_volatile(number: float) -> bool:
     return float(f"{number:.{_MEASURED_DIGITS}g}") != number
 
 
-_VERSION = re.compile(r"([A-Za-z]*)[\s:=,-]*(?<![A-Za-z0-9.])v?(\d+(?:\.\d+)+(?:v\d+)?|\d{2,4}(?![A-Za-z0-9]))")
+_VERSION = re.compile(
+    r"([A-Za-z]*)[\s:=,-]*(?<![A-Za-z0-9.])v?(\d+(?:\.\d+)+(?:v\d+)?|\d{2,4}(?![A-Za-z0-9]))", re.ASCII
+)
 _MOST_VERSIONS = 3
 
 
@@ -107,5 +119,5 @@ def versions_of(text: str) -> list[tuple[str, tuple[str, ...]]]:
     found = []
     for program, version in _VERSION.findall(text):
         pieces = version.split("v")[0].split(".")
-        found.append((program.lower(), tuple(dict.fromkeys((pieces[0], ".".join(pieces[:2]), version)))))
+        found.append((lower(program), tuple(dict.fromkeys((pieces[0], ".".join(pieces[:2]), version)))))
     return sorted(found, key=lambda each: len(each[1]) == 1)[:_MOST_VERSIONS]
