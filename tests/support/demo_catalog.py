@@ -51,7 +51,7 @@ def fill(catalog: Catalog) -> None:
 
 # For reports that need a parameter, or that say more of this show with one.
 PARAMETERS: dict[str, dict[str, str]] = {
-    "anomalies": {"large_bytes": "150000", "many_channels": "32"},
+    "anomalies": {"large_bytes": "300000", "many_channels": "32"},
     "channel-composition": {"has": "R,G,B,*depth*", "lacks": "diffuse.*"},
     "coverage": {"now": NOW},
     "renders-like": {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import ExrInspectorError, MissingExtraError, SettingsError
+from ..errors import ExrInspectorError, SettingsError
 from .options import Catalog, FailOn, FailOnOption, Format, Output, OutputFormat, Paths
 
 if TYPE_CHECKING:
@@ -211,8 +211,6 @@ def demo(
     catalog_path = root / "catalog.duckdb"
     try:
         paths = make_show(root / "show")
-    except MissingExtraError:
-        raise
     except OSError as problem:
         raise ExrInspectorError(f"cannot write the show: {problem}") from None
     typer.echo(f"wrote {len(paths)} files below {root / 'show'}")

@@ -1,14 +1,12 @@
 """The attributes that renderers and tools write into their headers, by tool.
 
-In comes a frame number, out comes {name: value} with the types that the OpenEXR bindings take. Values
+In comes a frame number, out comes {name: value} as the writer takes them. Values
 that change with every frame are derived from the frame number, so they are the same on every run.
 """
 
 from __future__ import annotations
 
-from fractions import Fraction
-
-import numpy as np
+from ..exr.attributes import Chromaticities, Rational, TimeCode
 
 Header = dict[str, object]
 
@@ -29,9 +27,15 @@ def wobble(frame: int, low: float, high: float) -> float:
 
 def camera_matrix(frame: int) -> object:
     """A camera on a slow dolly."""
-    matrix = np.eye(4, dtype="f4")
-    matrix[3, :3] = (-1.2 + 0.01 * (frame - 1001), -1.6, -10)
-    return matrix
+    x = -1.2 + 0.01 * (frame - 1001)
+    return (1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0), (x, -1.6, -10.0, 1.0)
+
+
+def timecode(frame: int) -> TimeCode:
+    """The time code of a plate, whose first frame is 10:21:05:00."""
+    number = frame - 1001
+    packed = int(f"102105{number:02}", 16)  # two decimal digits in every byte
+    return TimeCode(10, 21, 5, number, False, False, False, False, False, False, packed, 0)
 
 
 def arnold(frame: int, aovs: tuple[str, ...]) -> Header:
@@ -140,8 +144,9 @@ def camera(frame: int) -> Header:
         "aperture": 2.8,
         "expTime": 1 / 48,
         "capDate": f"{date} {time}",
-        "framesPerSecond": Fraction(24000, 1001),
-        "chromaticities": (0.713, 0.293, 0.165, 0.83, 0.128, 0.044, 0.32168, 0.33767),
+        "framesPerSecond": Rational(24000, 1001),
+        "timeCode": timecode(frame),
+        "chromaticities": Chromaticities((0.713, 0.293), (0.165, 0.83), (0.128, 0.044), (0.32168, 0.33767)),
     }
 
 

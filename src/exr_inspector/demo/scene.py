@@ -1,21 +1,25 @@
 """The picture: three buoys on a slow swell, as the planes that a renderer would write.
 
-In comes a window in pixels and a frame, out come numpy arrays. No noise, so that files stay small.
+In comes a window in pixels and a frame, out come numpy arrays. No noise, so that files stay small. Every bit is the
+same on every machine: only operations that IEEE 754 defines exactly, one array at a time, and results in whole steps.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-Plane = NDArray[np.float32]
-Window = tuple[int, int, int, int]  # x_min, y_min, x_max, y_max, both ends inclusive
+from ..exr.attributes import Box2i
+
+Plane = NDArray[np.float64]
 
 FAR = 1e10  # the depth of what is not there, as Blender and others write it
 FIRST_FRAME = 1001
-_LIGHT = np.array([0.48, 0.64, 0.6], "f4")
+_LIGHT = (0.48, 0.64, 0.6)
+_STEPS = 256  # of 1, in which colours, normals, positions and depths are rounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ BUOYS = (
 
 @dataclass(frozen=True, slots=True)
 class Render:
-    """The planes of one frame: (height, width) or (height, width, 3), float32."""
+    """The planes of one frame: (height, width) or (height, width, 3)."""
 
     beauty: Plane  # premultiplied
     diffuse: Plane
@@ -51,35 +55,50 @@ class Render:
     owner: NDArray[np.intp]  # index in BUOYS, -1 where there is none
 
 
-def render(window: Window, frame: int, eye: float = 0.0) -> Render:
+def render(window: Box2i, frame: int, eye: float = 0.0) -> Render:
     """What the camera sees in `window`; `eye` shifts near things against far ones for a stereo pair."""
-    x_min, y_min, x_max, y_max = window
-    y, x = np.mgrid[y_min : y_max + 1, x_min : x_max + 1].astype("f4")
+    y, x = np.mgrid[window.yMin : window.yMax + 1, window.xMin : window.xMax + 1].astype("f8")
     owner = np.full(x.shape, -1, np.intp)
-    height = np.full(x.shape, -np.inf, "f4")
-    normal = np.zeros((*x.shape, 3), "f4")
-    color = np.zeros((*x.shape, 3), "f4")
+    height = np.full(x.shape, -np.inf)
+    normal = np.zeros((*x.shape, 3))
+    color = np.zeros((*x.shape, 3))
     for index, buoy in enumerate(BUOYS):
-        swell = 3.0 * np.sin(0.5 * (frame - FIRST_FRAME) + index)
+        swell = round(3.0 * math.sin(0.5 * (frame - FIRST_FRAME) + index), 3)
         dx, dy = x - buoy.x - eye * (buoy.z + 60) / 60, y - buoy.y - swell
-        inside = dx**2 + dy**2 < buoy.radius**2
-        dz = np.sqrt(np.where(inside, buoy.radius**2 - dx**2 - dy**2, 0)).astype("f4")
-        front = inside & (buoy.z + dz > height)
+        left = buoy.radius * buoy.radius - dx * dx - dy * dy
+        dz = np.sqrt(np.where(left > 0, left, 0))
+        front = (left > 0) & (buoy.z + dz > height)
         owner[front] = index
         height[front] = (buoy.z + dz)[front]
         normal[front] = (np.stack([dx, -dy, dz], -1) / buoy.radius)[front]
         color[front] = buoy.color
-    lit = np.clip(normal @ _LIGHT, 0, None)[..., None]
-    diffuse = (color * (0.1 + 0.9 * lit)).astype("f4")
-    specular = np.repeat(lit**40 * 2, 3, axis=-1).astype("f4")
-    alpha = (owner >= 0).astype("f4")
-    position = (np.stack([x, -y, np.where(alpha > 0, height, 0)], -1) / 64).astype("f4")
-    depth = np.where(alpha > 0, 10 - height / 64, FAR).astype("f4")
-    return Render(diffuse + specular, diffuse, specular, normal, position, alpha, depth, owner)
+    lit = sum(normal[..., axis] * _LIGHT[axis] for axis in range(3))
+    lit = np.where(lit > 0, lit, 0)[..., None]
+    alpha = (owner >= 0).astype("f8")
+    near = np.where(owner >= 0, height, 0)
+    diffuse = _rounded(color * (0.1 + 0.9 * lit))
+    specular = _rounded(np.repeat(_power_40(lit) * 2, 3, axis=-1))
+    position = np.where(owner[..., None] >= 0, _rounded(np.stack([x, -y, near], -1) / 64), 0)
+    depth = np.where(owner >= 0, _rounded(10 - near / 64), FAR)
+    return Render(diffuse + specular, diffuse, specular, _rounded(normal), position, alpha, depth, owner)
 
 
-def bounds(render: Render, window: Window) -> Window:
+def _power_40(base: Plane) -> Plane:
+    """By multiplication: libraries round powers in their own ways."""
+    power_2 = base * base
+    power_4 = power_2 * power_2
+    power_8 = power_4 * power_4
+    power_16 = power_8 * power_8
+    return power_16 * power_16 * power_8
+
+
+def _rounded(values: Plane) -> Plane:
+    rounded: Plane = np.rint(values * _STEPS) / _STEPS + 0.0  # which makes -0 a 0
+    return rounded
+
+
+def bounds(render: Render, window: Box2i) -> Box2i:
     """The window that holds all buoys and nothing more, as renderers crop their data window."""
     rows, columns = np.flatnonzero(render.alpha.any(1)), np.flatnonzero(render.alpha.any(0))
-    x, y = window[0], window[1]
-    return int(x + columns[0]), int(y + rows[0]), int(x + columns[-1]), int(y + rows[-1])
+    x, y = window.xMin, window.yMin
+    return Box2i(int(x + columns[0]), int(y + rows[0]), int(x + columns[-1]), int(y + rows[-1]))
