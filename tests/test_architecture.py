@@ -23,7 +23,7 @@ def _codes(*names: str) -> set[str]:
     found = set()
     for path in (SOURCE / "exr").glob("*.py"), [SOURCE / "inspection" / "inspector.py"]:
         for module in path:
-            for node in ast.walk(ast.parse(module.read_text())):
+            for node in ast.walk(ast.parse(module.read_text("utf-8"))):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
                     first = node.args[0]
                     if isinstance(first, ast.Constant):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from enum import Enum, EnumMeta
 from pathlib import Path
+from typing import Annotated, NamedTuple, get_args, get_origin, get_type_hints
 
-import OpenEXR
 import typer
 
 from exr_inspector.catalog import Catalog, open_catalog, schema
@@ -24,7 +26,6 @@ from tools.vector_docs import VECTOR_STRATEGY, vector_strategy
 
 DOCS = Path(__file__).parent.parent / "docs"
 REFERENCE, ANALYTICS = DOCS / "REFERENCE.md", DOCS / "VAST_ANALYTICS_QUERIES.md"
-WRITER = f"OpenEXR {OpenEXR.__version__}"  # another one may pack pixels into other numbers of bytes
 
 
 def reference() -> str:
@@ -41,7 +42,8 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "Exit codes: 0 fine; 1 findings at or above `--fail-on`, or a difference (`diff`); 2 bad usage; 3 some inputs"
     yield "failed; 130 interrupted. Data goes to stdout, words to stderr; a traceback is shown only with `--debug`."
-    yield from _commands(typer.main.get_command(app), "exr-inspector")
+    yield "`--help` shows what is below, in the terminal."
+    yield from _commands(app, "exr-inspector")
     yield ""
     yield "## Settings"
     yield ""
@@ -80,18 +82,56 @@ def _lines() -> Iterator[str]:
             yield f"| `{column.name}` | {column.type} | {'may be null' if column.nullable else ''} |"
 
 
-def _commands(command: typer.core.TyperGroup, path: str) -> Iterator[str]:
-    for name, sub in command.commands.items():
-        whole = f"{path} {name}"
-        if hasattr(sub, "commands"):
-            yield from _commands(sub, whole)
+def _commands(app: typer.Typer, path: str) -> Iterator[str]:
+    """From what the commands declare: how typer lays out its help depends on its release and the terminal."""
+    for command in app.registered_commands:
+        if command.callback is None or command.hidden:
             continue
+        parameters = list(_parameters(command.callback))
+        words = [path, command.name or command.callback.__name__, *(p.usage for p in parameters if p.usage)]
         yield ""
-        yield f"### `{whole}`"
+        yield f"### `{' '.join(words)}`"
         yield ""
-        yield "```"
-        yield sub.get_help(typer.Context(sub, info_name=whole)).rstrip()
-        yield "```"
+        yield " ".join((command.help or command.callback.__doc__ or "").split())
+        if parameters:
+            yield ""
+            yield "| argument or option | default | |"
+            yield "|---|---|---|"
+            yield from (p.row for p in parameters)
+    for group in app.registered_groups:
+        yield from _commands(group.typer_instance, f"{path} {group.name}")
+
+
+class _Parameter(NamedTuple):
+    usage: str  # of an argument, as it stands behind the command; "" for an option
+    row: str
+
+
+def _parameters(command: Callable[..., object]) -> Iterator[_Parameter]:
+    """Of each parameter how it is given, its default and its help."""
+    hints = get_type_hints(command, include_extras=True)
+    for name, parameter in inspect.signature(command).parameters.items():
+        hint = hints[name]  # Python 3.10 makes it optional where the default is None
+        annotation, info = get_args(hint if get_origin(hint) is Annotated else get_args(hint)[0])
+        if info.hidden:
+            continue
+        kinds = get_args(annotation) or (annotation,)
+        choices = "\\|".join(each.value for kind in kinds if isinstance(kind, EnumMeta) for each in kind)
+        value = info.metavar or choices or name.upper()
+        if isinstance(info, typer.models.ArgumentInfo):
+            usage = f"{value}..." if get_origin(annotation) is list else value
+            usage = usage if parameter.default is inspect.Parameter.empty else f"[{usage}]"
+            given = f"`{usage}`"
+        else:
+            usage = ""
+            # Inside Annotated, typer.Option takes the first name for the default.
+            names = [each for each in (info.default, *(info.param_decls or ())) if isinstance(each, str)]
+            names = names or [f"--{name.replace('_', '-')}"]
+            given = ", ".join(f"`{each}`" if bool in kinds else f"`{each} {value}`" for each in names)
+        default = parameter.default.value if isinstance(parameter.default, Enum) else parameter.default
+        shown = "" if default in (inspect.Parameter.empty, None, False, "") else f"`{default}`"
+        meaning = (info.help or "").replace("|", "\\|")
+        yield _Parameter(usage, f"| {given} | {shown} | {meaning} |")
 
 
 def _table(rows: dict[str, str]) -> Iterator[str]:
@@ -141,8 +181,8 @@ A template describes the end of a path, from the beginning of any folder on:
 
 It becomes one regular expression for each field. Files that it does not match are counted under an empty show.
 
-The outputs below are those of the demo show (`make demo`), its {"{count}"} files as objects in a bucket, written by
-{WRITER}. They are generated by `make docs`; a test keeps them true.
+The outputs below are those of the demo show (`make demo`), its {"{count}"} files as objects in a bucket. They are
+generated by `make docs`; a test keeps them true.
 """
 
 
@@ -191,4 +231,4 @@ PAGES = {REFERENCE: reference, ANALYTICS: analytics, VECTOR_STRATEGY: vector_str
 
 if __name__ == "__main__":
     for path, page in PAGES.items():
-        path.write_text(page())
+        path.write_text(page(), "utf-8")

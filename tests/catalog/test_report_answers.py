@@ -1,7 +1,7 @@
 """Every report gives the right answer on a catalog where it is known, on both backends."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 import pyarrow as pa
 import pytest
@@ -351,7 +351,7 @@ def test_coverage(catalog):
         with_rows([inspection(at("a.3"))], "channel_stats", [], embedding_version=[0], validation_status=["pass"])
     )
     catalog.record_errors([error_at(at("a.4"))])
-    soon = datetime.now() + timedelta(days=40)
+    soon = datetime.now(timezone.utc) + timedelta(days=40)
     names = ("show", "inspected", "unreadable", "deleted", "share", "stale", "without_vectors", "not_validated")
     assert columns(ask(catalog, "coverage"), *names) == [
         ("harbor", 3, 1, 1, 0.75, 0, 1, 2),

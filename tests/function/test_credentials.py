@@ -225,7 +225,7 @@ def test_what_an_event_says_of_the_database():
     assert database_fields({"data": {"path": "x"}} | fields) == EVENT
     assert database_fields({"data": {"path": "x"} | fields}) == EVENT
     assert database_fields({"data": json.dumps(fields)}) == EVENT
-    headers = json.loads(Path(__file__).with_name("data").joinpath("element_on_cluster.json").read_text())["headers"]
+    headers = json.loads(Path(__file__).with_name("data").joinpath("element_on_cluster.json").read_bytes())["headers"]
     assert database_fields(VastEvent.from_http(headers, json.dumps(fields).encode())) == EVENT
     assert database_fields({"vastdb_endpoint": "", "vastdb_region": None}) == {}
     assert [database_fields(each) for each in (None, 5, [], "x", object())] == [{}] * 5

@@ -19,7 +19,9 @@ from exr_inspector.function.envelope import from_http
 from exr_inspector.function.events import FileEvent, Kind, event_id, file_events, is_batch, is_plain
 from tests.support.vast_event import VastEvent, VastEventList
 
-RECORDED = {path.stem: json.loads(path.read_text()) for path in sorted(Path(__file__).with_name("data").glob("*.json"))}
+RECORDED = {
+    path.stem: json.loads(path.read_bytes()) for path in sorted(Path(__file__).with_name("data").glob("*.json"))
+}
 OVER_HTTP = [name for name, case in RECORDED.items() if "headers" in case]
 ON_PLATFORM = [name for name in OVER_HTTP if "foreign" not in name and "function" not in name]
 DIRECT = [name for name, case in RECORDED.items() if "event" in case]

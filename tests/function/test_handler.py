@@ -69,7 +69,7 @@ def test_the_snippet_of_the_guide_runs_from_the_root(path, installed):
 
 def test_the_entry_points_are_as_the_builder_looks_for_them():
     """Each on one line, without annotations; the folder is no package, as it shares the package's name."""
-    text = (ROOT / "functions" / "exr_inspector" / "main.py").read_text()
+    text = (ROOT / "functions" / "exr_inspector" / "main.py").read_text("utf-8")
     assert re.findall(r"^(?:async )?def .*", text, re.MULTILINE) == ["def init(ctx):", "def handler(ctx, event):"]
     assert not (ROOT / "functions" / "exr_inspector" / "__init__.py").exists()
 

@@ -19,14 +19,14 @@ FOLDER = ROOT / "functions" / "exr_inspector"
 
 def test_the_handlers_are_in_the_platforms_form():
     """Its builder may look for these two lines as they are."""
-    text = (FOLDER / "main.py").read_text()
+    text = (FOLDER / "main.py").read_text("utf-8")
     assert re.search(r"^def init\(ctx\):$", text, re.MULTILINE)
     assert re.search(r"^def handler\(ctx, event\):$", text, re.MULTILINE)
     assert not (FOLDER / "__init__.py").exists()
 
 
 def test_requirements_name_nothing_that_the_platform_brings():
-    text = (FOLDER / "requirements.txt").read_text()
+    text = (FOLDER / "requirements.txt").read_text("utf-8")
     named = [line for line in text.lower().splitlines() if line and not line.startswith("#")]
     assert named == ["exr-inspector[s3,vast]"]
 

@@ -21,10 +21,10 @@ measured AS (
         f.file_id,
         f.file_path_normalized,
         f.sequence,
-        CASE $by
+        round(CASE $by  -- the last digits depend on the processor
             WHEN 'channels' THEN array_cosine_distance(f.channel_fingerprint, r.channel_fingerprint)
             ELSE array_cosine_distance(f.metadata_embedding, r.metadata_embedding)
-        END AS distance
+        END, 5) AS distance
     FROM files AS f
     JOIN reference AS r ON r.embedding_version = f.embedding_version  -- vectors of two versions mean different things
     WHERE f.is_current AND f.deleted_at IS NULL

@@ -1,0 +1,85 @@
+"""The demo show, the vectors and the generated pages are the same on every processor, in every locale and time zone."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from exr_inspector.demo import make_show
+from tests.vectors.test_vectors import digest
+from tools.docs import PAGES
+
+try:
+    from numpy._core import _multiarray_umath as numpy_core
+except ImportError:  # numpy 1
+    from numpy.core import _multiarray_umath as numpy_core
+
+SHOW = "e4da651a15daf0cc"  # only a change of the show may change it
+
+
+def show_digest() -> str:
+    """One text for the names and bytes of all files of the show."""
+    found = hashlib.sha256()
+    with tempfile.TemporaryDirectory() as folder:
+        for path in make_show(Path(folder)):
+            data = path.read_bytes()
+            found.update(f"{path.relative_to(folder).as_posix()}\0{len(data)}\0".encode() + data)
+    return found.hexdigest()
+
+
+def results() -> str:
+    """What must not depend on the machine."""
+    pages = hashlib.sha256("".join(page() for page in PAGES.values()).encode()).hexdigest()
+    return f"show {show_digest()} vectors {digest()} pages {pages}"
+
+
+def test_the_show_is_the_one_of_every_other_machine():
+    """Of every processor, numpy, OpenEXR and Python: the digest is stored."""
+    assert show_digest()[:16] == SHOW
+
+
+def environments() -> list[object]:
+    """Processors that OpenBLAS can be told to assume, numpy without its newest instructions, other places."""
+    has = numpy_core.__cpu_features__
+    cases = [
+        pytest.param(
+            {"OPENBLAS_CORETYPE": core},
+            id=core,
+            marks=pytest.mark.skipif(not all(map(has.get, needed)), reason=f"the processor is older than {core}"),
+        )
+        for core, needed in (("Nehalem", ["SSE42"]), ("Haswell", ["AVX2", "FMA3"]), ("Zen", ["AVX2", "FMA3"]))
+    ]
+    dispatched = [feature for feature in numpy_core.__cpu_dispatch__ if has.get(feature)]
+    cases += [
+        pytest.param({"NPY_DISABLE_CPU_FEATURES": " ".join(dispatched[at:])}, id=f"numpy without {dispatched[at]}")
+        for at in range(len(dispatched))
+    ]
+    return [
+        *cases,
+        pytest.param({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, id="ASCII"),
+        pytest.param({"TZ": "Pacific/Kiritimati"}, id="14 hours ahead"),
+        pytest.param({"TZ": "Pacific/Pago_Pago", "PYTHONHASHSEED": "7"}, id="11 hours behind"),
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("environment", environments())
+def test_another_environment_gives_the_same_results(environment):
+    code = "from tests.test_portability import results; print(results())"
+    paths = os.pathsep.join(filter(None, sys.path))
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parent.parent,
+        env=os.environ | {"PYTHONPATH": paths} | environment,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert done.stdout.strip() == results(), platform.machine()
