@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from exr_inspector.function.context import LocalContext
 
 from exr_inspector.cli.main import main
 from exr_inspector.function import handle
+from exr_inspector.function.local.context import LocalContext
 from tests.support import exr_writer as w
 
 VAST = "vast://bucket/schema"
@@ -98,7 +98,6 @@ def test_a_vast_database_without_the_extra_vast(without, monkeypatch, capfd, pac
         ("yaml", "web", "function serve --port 0 --config config.yaml"),
         ("starlette", "web", "function serve --port 0"),
         ("uvicorn", "web", "function serve --port 0"),
-        ("OpenEXR", "pixels", "demo show"),
     ],
 )
 def test_other_commands_without_their_extra(without, capfd, package, extra, command):
