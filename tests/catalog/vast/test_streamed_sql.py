@@ -59,8 +59,8 @@ def _tables():
 
 # Beginnings of each other, signs of patterns, characters without a successor, and other bytes than characters.
 MESSAGES = [
-    "", "a", "ab", "abc", "b", "a%b", "a_b", "a*b", "[a]", "\\a", "it's", "é", "éa", "¿", "¿a", "ê", "a\nb", "\ud7ff", "\ud7ffa",
-    "\ue000", "a\U0010ffff", "\U0010ffff", "\U0010ffff\U0010ffffa", None,
+    "", "a", "ab", "abc", "b", "a%b", "a_b", "a*b", "[a]", "\\a", "it's", "é", "éa", "¿", "¿a", "ê", "a\nb",
+    "\ud7ff", "\ud7ffa", "\ue000", "a\U0010ffff", "\U0010ffff", "\U0010ffff\U0010ffffa", None,
 ]  # fmt: skip
 NUMBERS = [0.0, -0.0, 1.0, 1.5, -2.0, math.inf, -math.inf, math.nan, None]
 
