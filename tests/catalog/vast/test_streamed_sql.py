@@ -1,5 +1,6 @@
 """SQL on streamed tables gives what DuckDB gives on whole ones, and asks for no more than it needs."""
 
+import math
 import subprocess
 import sys
 from datetime import datetime
@@ -14,10 +15,18 @@ from exr_inspector.catalog.duckdb.statements import sql_type
 from exr_inspector.catalog.persist_rows import with_persist_columns
 from exr_inspector.catalog.rows import from_inspections
 from exr_inspector.catalog.schema import TABLES
-from exr_inspector.catalog.vast.streamed_sql import Condition, Scan, run
+from exr_inspector.catalog.vast import streamed_sql
+from exr_inspector.catalog.vast.conditions import Condition
+from exr_inspector.catalog.vast.streamed_sql import Scan
 from exr_inspector.errors import QueryError
-from exr_inspector.settings import settings as exr_settings
 from tests.support.exr_bytes import attribute, inspection, text
+
+MEMORY_MB = 128
+
+
+def run(query, params, fetch):
+    return streamed_sql.run(query, params, fetch, memory_mb=MEMORY_MB)
+
 
 FILES = [
     inspection(f"s3://renders/{show}/o'brien.{frame:04}.exr", text("note", f"it's {frame}"), *more, channels=channels)
@@ -48,7 +57,26 @@ def _tables():
     }
 
 
-STORED = _tables()
+# Beginnings of each other, signs of patterns, characters without a successor, and other bytes than characters.
+MESSAGES = [
+    "", "a", "ab", "abc", "b", "a%b", "a_b", "a*b", "[a]", "\\a", "it's", "é", "éa", "¿", "¿a", "ê", "a\nb",
+    "\ud7ff", "\ud7ffa", "\ue000", "a\U0010ffff", "\U0010ffff", "\U0010ffff\U0010ffffa", None,
+]  # fmt: skip
+NUMBERS = [0.0, -0.0, 1.0, 1.5, -2.0, math.inf, -math.inf, math.nan, None]
+
+
+def _rows(table, columns):
+    """Rows of a table; columns that are not given are null."""
+    count = len(next(iter(columns.values())))
+    schema = pa.schema([column.with_nullable(True) for column in TABLES[table]])
+    arrays = [pa.array(columns.get(field.name, [None] * count), field.type) for field in schema]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+STORED = _tables() | {
+    "ingest_errors": _rows("ingest_errors", {"message": MESSAGES, "count": list(range(len(MESSAGES)))}),
+    "channel_stats": _rows("channel_stats", {"min": NUMBERS, "max": NUMBERS[::-1], "stride": list(range(9))}),
+}
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +242,51 @@ def test_no_condition_loses_a_row(whole, condition, join, on):
     assert run(query, None, Server()).to_pylist() == expected.to_pylist()
 
 
+LITTLE = st.text(st.sampled_from("ab%_*?[]\\é¿\ud7ff\U0010ffff'\n"), max_size=4)
+PATTERNS = [
+    "message LIKE $p", "message NOT LIKE $p", "message GLOB $p", "NOT message GLOB $p", "starts_with(message, $p)",
+    "message ^@ $p", "prefix(message, $p)", "message LIKE $p OR count = 3", "(message LIKE $p) IS NULL",
+    "message LIKE $p ESCAPE '!'", "message ILIKE $p", "$p LIKE message", "starts_with($p, message)",
+    "message LIKE $p || '%'", "message GLOB $p || '*' AND count > 2",
+]  # fmt: skip
+
+
+def outcome(query):
+    """The rows of a query, or that it is wrong."""
+    try:
+        return query().to_pylist()
+    except (duckdb.Error, QueryError):
+        return "error"
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pattern=st.sampled_from(PATTERNS), text=LITTLE)
+def test_no_beginning_loses_a_row(whole, pattern, text):
+    """Operators that imply how a text begins keep their meaning."""
+    query, params = f"SELECT count FROM ingest_errors WHERE {pattern} ORDER BY ALL", {"p": text}
+    expected = outcome(lambda: whole.sql(query, params=params).to_arrow_table())
+    assert outcome(lambda: run(query, params, Server())) == expected
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    column=st.sampled_from(["min", "max", "-min"]),
+    operator=st.sampled_from(["=", "<", "<=", ">", ">=", "<>", "IN (1.5, ", "NOT IN (1.5, "]),
+    number=st.sampled_from(["0.0", "-0.0", "1.5", "'nan'::DOUBLE", "'inf'::DOUBLE", "'-inf'::DOUBLE", "NULL"]),
+    form=st.sampled_from(["{}", "NOT ({})", "{} OR stride = 2", "{} AND stride > 1"]),
+)
+def test_floats_are_compared_as_duckdb_does(whole, column, operator, number, form):
+    """With NaN above all numbers, and -0 equal to 0."""
+    condition = form.format(f"{column} {operator} {number}{')' * operator.count('(')}")
+    query = f"SELECT stride FROM channel_stats WHERE {condition} ORDER BY 1"
+    assert run(query, None, Server()).to_pylist() == whole.sql(query).to_arrow_table().to_pylist()
+
+
+def test_floats_come_back_bit_by_bit():
+    fetched = run("SELECT min FROM channel_stats ORDER BY stride", None, Server())["min"].to_pylist()
+    assert list(map(repr, fetched)) == list(map(repr, NUMBERS))
+
+
 # ── what is asked for ────────────────────────────────
 
 
@@ -222,6 +295,36 @@ def test_only_the_columns_of_the_query_are_fetched():
     assert asked("SELECT count(*) FROM files") == [Scan(table="files", columns=("is_current",))]
     assert asked("SELECT count(*) AS attributes FROM parts") == [Scan(table="parts", columns=("is_tiled",))]
     assert asked("SELECT 1") == asked("DESCRIBE files") == asked("SHOW TABLES") == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM files a JOIN files b USING (sequence) JOIN files c ON c.frame_number = b.frame_number + 1",
+        "SELECT file_id FROM files WHERE frame_number = (SELECT max(frame_number) FROM files)",
+        "SELECT f.file_id FROM files f JOIN channels c USING (file_id) WHERE c.channel_name = 'R' AND f.is_current",
+        "SELECT CASE WHEN (SELECT count(*) FROM files) = 0 THEN error('empty') ELSE max(part_index)::VARCHAR END "
+        "FROM parts",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < (SELECT max(frame_number) FROM files)"
+        ") SELECT * FROM n",
+    ],
+)
+def test_a_table_is_fetched_once_however_often_it_is_read(query):
+    tables = [scan.table for scan in asked(query)]
+    assert sorted(tables) == sorted(set(tables))
+
+
+def test_a_scan_that_first_rows_lead_to_is_fetched_too(whole):
+    """The second table is read only where the first one has rows."""
+    query = """SELECT file_id FROM files WHERE CASE WHEN frame_number = 5
+               THEN frame_number = (SELECT max(frame_number) FROM files f WHERE f.size_bytes = files.size_bytes)
+               ELSE false END ORDER BY 1"""
+    assert run(query, None, Server()).to_pylist() == whole.sql(query).to_arrow_table().to_pylist() != []
+
+
+def test_an_error_of_the_query_is_raised_once_its_rows_are_there():
+    with pytest.raises(QueryError, match="files: 6"):
+        asked("SELECT error('files: ' || count(*)) FROM files")
 
 
 def test_conditions_go_down_where_every_use_of_a_table_has_them():
@@ -249,6 +352,13 @@ def test_conditions_go_down_where_every_use_of_a_table_has_them():
         ("file_id >= 'a' AND file_id < 'b'", None, ("file_id", "starts_with", "a")),
         ("file_id >= 'a' AND file_id < 'c'", None, None),
         ("file_id > 'a' AND file_id < 'b'", None, None),
+        ("file_path GLOB 'a/[bc]*'", None, ("file_path", "starts_with", "a/")),
+        ("starts_with(file_path, ?)", ["a%"], ("file_path", "starts_with", "a%")),
+        ("file_path ^@ 'ab'", None, ("file_path", "starts_with", "ab")),
+        ("file_path LIKE '%a'", None, None),
+        ("file_path NOT LIKE 'a%'", None, None),
+        ("file_path LIKE 'a%' OR size_bytes = 1", None, None),
+        ("mtime < 'infinity'", None, None),
         ("size_bytes > 5.9", None, None),
         ("size_bytes > 99999999999999999999", None, None),
         ("file_path > 'a'", None, None),
@@ -343,7 +453,7 @@ def test_memory_is_bounded():
 from benchmarks.memory import peak_mb
 import pyarrow as pa
 from exr_inspector.catalog.schema import TABLES
-from exr_inspector.catalog import streamed_sql
+from exr_inspector.catalog.vast import streamed_sql
 
 def fetch(scan):
     for page in range(100):
@@ -355,9 +465,10 @@ def fetch(scan):
         yield pa.record_batch(columns, names=list(scan.columns))
 
 before = peak_mb()
-result = streamed_sql.run("SELECT count(DISTINCT value_text || attr_index), count(*) FROM attributes", None, fetch)
+query = "SELECT count(DISTINCT value_text || attr_index), count(*) FROM attributes"
+result = streamed_sql.run(query, None, fetch, memory_mb=128)
 assert result.to_pylist()[0]["count_star()"] == 1_000_000
 print(peak_mb() - before)
 """
     grown = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
-    assert float(grown) < 2 * exr_settings().query_memory_mb
+    assert float(grown) < 2 * MEMORY_MB

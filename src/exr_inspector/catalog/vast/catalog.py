@@ -24,11 +24,12 @@ from ..protocol import CatalogStatus, FileStamp, IngestError, PersistOutcome, Se
 from ..rows import RowBatch, from_inspections
 from ..schema import TABLES, VERSION, vector_dimensions
 from . import ingest_errors
+from .conditions import Condition
 from .connection import Clock, Connection
 from .duplicates import settle
 from .errors import CatalogConflictError
 from .pending import PathLocks, Pending
-from .tables import ROW_ID, Tables
+from .tables import ROW_ID, Rows, Tables
 from .versions import COLUMNS, Plan, changed_rows, plan
 
 if TYPE_CHECKING:
@@ -279,23 +280,26 @@ class VastCatalog:
             return ours | {row["file_path_normalized"] for row in gone} | ingest_errors.forget(rows, paths)
 
     def _sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None) -> pa.Table:
-        from . import streamed_sql  # brings DuckDB, which the function never needs
-
         with self.tables.reading() as rows:  # one transaction: tables of a join belong together
-            return streamed_sql.run(query, params, lambda scan: rows.stream(scan.table, scan.columns, scan.conditions))
+            return self._run(rows, query, params)
+
+    def _run(self, rows: Rows, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
+        from . import streamed_sql  # imports DuckDB, which the function never needs
+
+        def fetch(scan: streamed_sql.Scan) -> Iterator[pa.RecordBatch]:
+            return rows.stream(scan.table, scan.columns, scan.conditions)
+
+        return streamed_sql.run(query, params, fetch, memory_mb=settings().query_memory_mb)
 
     def _stream_vectors(self, top: nearest.RunningTop, by: By, condition: str | None) -> None:
-        from . import streamed_sql
-
         column = nearest.VECTOR_COLUMNS[by]
         top.clear()
         with self.tables.reading() as rows:
             kept: pa.Array | None = None
             if condition is not None:
                 query = f"SELECT file_id FROM files WHERE is_current AND deleted_at IS NULL AND {condition}"  # noqa: S608
-                found = streamed_sql.run(query, None, lambda s: rows.stream(s.table, s.columns, s.conditions))
-                kept = found["file_id"].combine_chunks()
-            version = streamed_sql.Condition(column="embedding_version", operator="=", value=EMBEDDING_VERSION)
+                kept = self._run(rows, query)["file_id"].combine_chunks()
+            version = Condition(column="embedding_version", operator="=", value=EMBEDDING_VERSION)
             wanted = (*nearest.SHOWN, column, "embedding_version", "is_current", "deleted_at")
             for page in rows.stream("files", wanted, [version]):
                 is_wanted = (pc.field("embedding_version") == EMBEDDING_VERSION) & pc.field(column).is_valid()

@@ -7,6 +7,7 @@ so it is told never to try again, each request has a timeout, and none begins th
 from __future__ import annotations
 
 import logging
+import math
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from vastdb import errors as sdk
 from vastdb.config import SessionConfig
 from vastdb.transaction import Transaction
 
-from ...deadline import seconds_left
+from ...deadline import retrying, seconds_left
 from ...errors import CatalogConnectionError, CatalogError, CatalogSchemaError, CatalogTransactionError, SettingsError
 from ...settings import VastConnection
 from .errors import CatalogConflictError, CatalogRefusedError, translated
@@ -30,7 +31,8 @@ log = logging.getLogger(__name__)
 _ENDPOINT = re.compile(
     r"https?://[A-Za-z0-9._-]+(:[0-9]{1,5})?|https?://\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?", re.IGNORECASE
 )
-_CONNECTION_TRIES, _OTHER_TRIES = 4, 2
+_CONNECTION_ATTEMPTS, _OTHER_ATTEMPTS = 4, 2
+_TRANSIENT = (CatalogConnectionError, CatalogTransactionError, CatalogRefusedError)
 _Result = TypeVar("_Result")
 
 # The SDK logs each refused request as a warning with all headers, and each rollback as an error with a traceback;
@@ -180,41 +182,35 @@ class Connection:
         clock = self.clock()
         earlier: CatalogError | None = None
 
-        def stop(state: tenacity.RetryCallState) -> bool:
-            problem = _problem(state)
-            if isinstance(problem, CatalogConflictError):
-                return clock.left <= 0 or not is_patient
-            tries = _CONNECTION_TRIES if isinstance(problem, CatalogConnectionError) else _OTHER_TRIES
-            return clock.left <= 0 or state.attempt_number >= tries
+        def is_transient(error: BaseException) -> bool:
+            return isinstance(error, _TRANSIENT) or (repair is not None and isinstance(error, CatalogSchemaError))
 
-        def before_next(state: tenacity.RetryCallState) -> None:
+        def attempts(error: BaseException) -> float:
+            if isinstance(error, CatalogConflictError):
+                return math.inf if is_patient else 1
+            return _CONNECTION_ATTEMPTS if isinstance(error, CatalogConnectionError) else _OTHER_ATTEMPTS
+
+        def before_retry(error: BaseException) -> None:
             nonlocal earlier
-            earlier = _problem(state)
-            for txid in list(self._left_open):  # it may be what this one is in conflict with
+            assert isinstance(error, CatalogError)
+            earlier = error
+            for txid in list(self._left_open):  # one of them may be what the retry would conflict with
                 self._roll_back(txid)
-            log.debug("%s: attempt %d failed: %s", self.endpoint, state.attempt_number, earlier)
-            if isinstance(earlier, CatalogSchemaError) and repair is not None:
+            log.debug("%s: retrying after: %s", self.endpoint, error)
+            if isinstance(error, CatalogSchemaError) and repair is not None:
                 repair(clock)
 
-        kinds = (CatalogConnectionError, CatalogTransactionError, CatalogRefusedError)
-        again = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type((*kinds, CatalogSchemaError) if repair else kinds),
-            wait=lambda state: min(_WAIT(state), max(clock.left, 0)),
-            stop=stop,
-            before_sleep=before_next,
-            reraise=True,
+        retry = retrying(
+            is_transient,
+            attempts=attempts,
+            wait=tenacity.wait_random_exponential(multiplier=0.05, max=2),
+            left=lambda: clock.left,
+            before_retry=before_retry,
         )
         try:
-            return again(work, clock)
+            return retry(work, clock)
         except OutOfTimeError as late:
-            raise earlier or late from late  # why it took so long tells more than that it did
-
-
-_WAIT = tenacity.wait_random_exponential(multiplier=0.05, max=2)
-
-
-def _problem(state: tenacity.RetryCallState) -> CatalogError | None:
-    return state.outcome.exception() if state.outcome else None  # type: ignore[return-value]
+            raise earlier or late from late  # the reason for the retries says more than that time ran out
 
 
 def _check(clock: Clock | None) -> None:

@@ -1,236 +1,182 @@
 """SQL on tables of a database that can only stream columns of one table under simple conditions.
 
-An embedded DuckDB with the same tables, empty at first, plans the query. The plan says which columns it reads, and
-which rows it has no use for; those columns of the other rows are fetched into it, and there the query runs. DuckDB
-applies every condition again, so one that is not understood costs time and never a row.
+An embedded DuckDB runs the query on scanners, one for each table, to which it passes the columns and the filter of
+every scan. A scan of rows that are not loaded yet sees an empty table; afterwards what was missing is fetched to a
+file, and the query runs again, until every scan had its rows. Mostly that is one fetch per table that is read.
 """
 
 from __future__ import annotations
 
-import json
-import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
 
 from ...errors import QueryError
-from ...settings import settings
 from ..duckdb.errors import as_query_error
-from ..duckdb.statements import sql_type
 from ..schema import TABLES, TIME
+from .conditions import NO_FILTER, Condition, read_filter
 
-_THREADS = 2  # each needs some of the memory; what takes the time is fetching
+_THREADS = 2  # each needs some of the memory; fetching takes most of the time
+_ROWS_PER_BATCH = 8192
 
-# These would conclude from empty tables that there is nothing to read, or hide a list of values in a join.
-_MISLED_OPTIMIZERS = "statistics_propagation,empty_result_pullup,in_clause"
-
-_LARGEST_INT = 2**63 - 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """What a row must fulfil; `value` is a tuple of texts for `in`.
-
-    Texts are compared for equality or by how they begin: their order is not the same everywhere.
-    """
-
-    column: str
-    operator: Literal["=", "<", "<=", ">", ">=", "in", "starts_with"]
-    value: str | int | datetime | tuple[str, ...]
+# DuckDB passes comparisons of columns to a scanner, but not that texts begin alike. So each operator that implies a
+# beginning also demands the range of texts that have it. A last character without a successor is left out of that.
+# What is `unpushed` DuckDB evaluates itself: version 1.5 passes on invalid ranges for LIKE '¿%', and comparisons of
+# floats, which are others in pyarrow where NaN and -0 meet.
+_MACROS = (
+    "unpushed(value) AS CASE WHEN value IS NOT NULL THEN value END",
+    """begins(text, beginning) AS beginning = '' OR
+       (text >= beginning AND text < left(beginning, -1) || chr(unicode(right(beginning, 1)) + 1))""",
+    r""""~~"(text, pattern) AS system.main."~~"(unpushed(text), pattern)
+        AND begins(text, regexp_extract(pattern, '^[^%_]*[^%_\x{D7FF}\x{10FFFF}]'))""",
+    r""""~~~"(text, pattern) AS system.main."~~~"(unpushed(text), pattern)
+        AND begins(text, regexp_extract(pattern, '^[^*?\[\\]*[^*?\[\\\x{D7FF}\x{10FFFF}]'))""",
+    r"""starts_with(text, beginning) AS system.main.starts_with(unpushed(text), beginning)
+        AND begins(text, regexp_extract(beginning, '(?s)^.*[^\x{D7FF}\x{10FFFF}]'))""",
+    """"^@"(text, beginning) AS starts_with(text, beginning)""",
+    """prefix(text, beginning) AS starts_with(text, beginning)""",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """What a query needs of a table: these columns of the rows that fulfil all conditions."""
+    """The columns of a table that a query reads, of the rows that fulfil all conditions."""
 
     table: str
     columns: tuple[str, ...]
     conditions: tuple[Condition, ...] = ()
 
+    def covers(self, other: Scan) -> bool:
+        """Whether the other scan reads nothing beyond this one."""
+        return set(self.columns) >= set(other.columns) and set(self.conditions) <= set(other.conditions)
+
 
 Fetch = Callable[[Scan], Iterable[pa.RecordBatch]]  # may give rows that do not fulfil the conditions
 
 
-def run(query: str, params: Sequence[Any] | Mapping[str, Any] | None, fetch: Fetch) -> pa.Table:
+def run(query: str, params: Sequence[Any] | Mapping[str, Any] | None, fetch: Fetch, *, memory_mb: int) -> pa.Table:
     """The result of a query over the tables of the catalog, whose rows `fetch` gives.
 
-    Memory is bounded but for the result. Raises QueryError, and whatever `fetch` raises.
+    Memory is bounded by `memory_mb` but for the result. Raises QueryError, and the errors of `fetch`.
     """
-    with _database() as connection:
-        with _query_errors():
-            statement = _only_select(connection, query)
-            given: Any = dict(params) if isinstance(params, Mapping) else None if params is None else list(params)
-            scans = _scans(connection, statement, given)
-        for scan in scans:
-            for batch in fetch(scan):
-                connection.register("incoming", batch)
-                connection.execute(f"INSERT INTO {scan.table} BY NAME SELECT * FROM incoming").fetchall()  # noqa: S608
-                connection.unregister("incoming")
-        with _query_errors():
-            return connection.sql(statement, params=given).to_arrow_table()
+    given: Any = dict(params) if isinstance(params, Mapping) else None if params is None else list(params)
+    with tempfile.TemporaryDirectory(prefix="exr-inspector-") as folder, _database(folder, memory_mb) as connection:
+        statement = _only_select(connection, query)
+        tables = [_Table(name, folder) for name in TABLES]
+        for table in tables:
+            connection.from_arrow(table).project(", ".join(map(_column, TABLES[table.name]))).create_view(table.name)
+        while True:
+            try:
+                result = connection.sql(statement, params=given).to_arrow_table()
+            except duckdb.Error as error:
+                if not any(table.missing for table in tables):  # else perhaps one of empty tables
+                    raise _query_error(error, memory_mb) from error
+            incomplete = [table for table in tables if table.missing]
+            if not incomplete:
+                return result
+            for table in incomplete:
+                table.load(fetch)
+
+
+class _Table(ds.InMemoryDataset):  # type: ignore[misc]
+    """A table of the catalog that DuckDB scans: the rows fetched so far, in a file, and the scans they do not cover."""
+
+    def __init__(self, name: str, folder: str) -> None:
+        # DuckDB reads the first column where only the number of rows matters.
+        self._schema = pa.schema([column.with_nullable(True) for column in sorted(TABLES[name], key=_width)])
+        super().__init__(self._schema.empty_table())
+        self.name = name
+        self.missing: list[Scan] = []
+        self._loaded: Scan | None = None
+        self._path = str(Path(folder) / f"{name}.arrows")
+
+    def scanner(
+        self,
+        columns: Sequence[str] | None = None,
+        filter: pc.Expression | None = None,  # noqa: A002 (DuckDB passes it under this name)
+        **_: object,
+    ) -> ds.Scanner:
+        """The columns of the rows that pass the filter; called by DuckDB, once for each scan of a query."""
+        names = self._schema.names if columns is None else list(columns)
+        reads = NO_FILTER if filter is None else read_filter(filter, self._schema)
+        scan = Scan(table=self.name, columns=self._in_order({*names, *reads.columns}), conditions=reads.conditions)
+        if self._loaded is not None and self._loaded.covers(scan):
+            rows = pa.ipc.open_stream(pa.OSFile(self._path))
+        else:
+            self.missing.append(scan)
+            rows = self._schema.empty_table().to_reader()
+        return ds.Scanner.from_batches(rows, columns=names, filter=filter, batch_readahead=1)
+
+    def load(self, fetch: Fetch) -> None:
+        """Fetch what the missing scans need, together with what is loaded already."""
+        scans = [*self.missing, self._loaded] if self._loaded else self.missing
+        common = [c for c in scans[0].conditions if all(c in scan.conditions for scan in scans)]
+        columns = self._in_order({column for scan in scans for column in scan.columns})
+        self._loaded = Scan(table=self.name, columns=columns, conditions=tuple(common))
+        self.missing = []
+        schema = pa.schema([self._schema.field(name) for name in columns])
+        with pa.ipc.new_stream(self._path, schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as file:
+            for batch in fetch(self._loaded):
+                rows = pa.table(batch).select(columns).cast(schema)
+                file.write_table(rows, max_chunksize=_ROWS_PER_BATCH)
+
+    def _in_order(self, columns: set[str]) -> tuple[str, ...]:
+        return tuple(name for name in TABLES[self.name].names if name in columns)
+
+
+def _column(column: pa.Field) -> str:
+    """A column of a table's view, in SQL."""
+    return f'unpushed("{column.name}") AS "{column.name}"' if pa.types.is_floating(column.type) else f'"{column.name}"'
+
+
+def _width(column: pa.Field) -> tuple[bool, int]:
+    """Sorts the columns of a table by the bytes of a value; those without nulls first."""
+    return column.nullable, {pa.bool_(): 0, pa.int64(): 1, TIME: 1}.get(column.type, 2)
 
 
 @contextmanager
-def _database() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database with the tables, empty, whose SQL reaches no file, network or Python variable."""
-    with tempfile.TemporaryDirectory(prefix="exr-inspector-") as folder:
-        config = {
-            "python_enable_replacements": False,
-            "memory_limit": f"{settings().query_memory_mb}MB",
-            "threads": _THREADS,
-            "temp_directory": folder,
-        }
-        connection = duckdb.connect(str(Path(folder) / "query.duckdb"), config=config)
-        try:
-            for setting in ("TimeZone = 'UTC'", "enable_external_access = false"):
-                connection.execute(f"SET {setting}").fetchall()
-            for table, schema in TABLES.items():
-                columns = ", ".join(f'"{column.name}" {sql_type(column.type)}' for column in schema)
-                connection.execute(f"CREATE TABLE {table} ({columns})").fetchall()
-            yield connection
-        finally:
-            connection.close()
+def _database(folder: str, memory_mb: int) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An empty database whose SQL reaches no file, network or Python variable."""
+    config = {
+        "python_enable_replacements": False,
+        "memory_limit": f"{memory_mb}MB",
+        "threads": _THREADS,
+        "temp_directory": folder,
+    }
+    with duckdb.connect(config=config) as connection:
+        for setting in ("TimeZone = 'UTC'", "enable_progress_bar = false", "enable_external_access = false"):
+            connection.execute(f"SET {setting}").fetchall()
+        for macro in _MACROS:
+            connection.execute(f"CREATE MACRO {macro}").fetchall()
+        yield connection
 
 
-@contextmanager
-def _query_errors() -> Iterator[None]:
-    try:
-        yield
-    except duckdb.OutOfMemoryException as problem:
-        raise QueryError(
-            f"the query needs more memory than {settings().query_memory_mb} MB, even with what can be moved to disk; "
+def _query_error(error: duckdb.Error, memory_mb: int) -> QueryError:
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return QueryError(
+            f"the query needs more memory than {memory_mb} MB, even with rows moved to disk; "
             "set EXR_INSPECTOR_QUERY_MEMORY_MB to more"
-        ) from problem
-    except duckdb.Error as problem:
-        raise as_query_error(problem, Path()) from problem
+        )
+    return as_query_error(error, Path())
 
 
 def _only_select(connection: duckdb.DuckDBPyConnection, query: str) -> str:
-    """The one statement that the query is. Raises QueryError for several, and for those which change something."""
-    statements = connection.extract_statements(query)
+    """The one statement of the query. Raises QueryError for several, and for those that are not a SELECT."""
+    try:
+        statements = connection.extract_statements(query)
+    except duckdb.Error as error:
+        raise as_query_error(error, Path()) from error
     if len(statements) != 1:
         raise QueryError(f"{len(statements)} statements were given; give one query")
     if statements[0].type != duckdb.StatementType.SELECT:
         kind = statements[0].type.name
         raise QueryError(f"a query reads; this is a statement of the kind {kind}, and the catalog is opened read-only")
     return str(statements[0].query)
-
-
-def _scans(connection: duckdb.DuckDBPyConnection, statement: str, params: Any) -> list[Scan]:
-    """What the query needs of each table that it names."""
-    connection.execute(f"SET disabled_optimizers = '{_MISLED_OPTIMIZERS}'").fetchall()
-    ((_, plan),) = connection.execute(f"EXPLAIN (FORMAT JSON) {statement}", params).fetchall()
-    connection.execute("RESET disabled_optimizers").fetchall()
-    uses: dict[str, list[Scan]] = {name: [] for name in _tables_of(connection, statement)}
-    for node in _nodes(json.loads(plan)):
-        scan = _scan(node)
-        if scan is not None:
-            uses.setdefault(scan.table, []).append(scan)
-    # A table that the plan does not read in a way that is understood is fetched whole.
-    return [_union(found or [Scan(table=name, columns=tuple(TABLES[name].names))]) for name, found in uses.items()]
-
-
-_NO_ROWS = re.compile(r"\s*(describe|desc|show)\b", re.IGNORECASE)
-
-
-def _tables_of(connection: duckdb.DuckDBPyConnection, statement: str) -> set[str]:
-    """The tables of the catalog that a query reads from, as its syntax tree says."""
-    if _NO_ROWS.match(statement):
-        return set()
-    ((tree,),) = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [statement]).fetchall()
-    # PIVOT and the like have no such tree; a word that only looks like a table costs a fetch that nobody needs.
-    pattern, text = (r"\w+", statement) if '"error":true' in tree else (r'"table_name":"(\w+)"', tree)
-    return {name.lower() for name in re.findall(pattern, text)}.intersection(TABLES)
-
-
-def _nodes(nodes: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for node in nodes:
-        yield node
-        yield from _nodes(node.get("children", ()))
-
-
-def _scan(node: dict[str, Any]) -> Scan | None:
-    facts = node.get("extra_info", {})
-    table = str(facts.get("Table", "")).rpartition(".")[2]
-    if table not in TABLES or "SCAN" not in node["name"]:
-        return None
-    names = TABLES[table].names
-    if "Projections" not in facts:
-        return Scan(table=table, columns=tuple(names))
-    projected = facts["Projections"]
-    filters = facts.get("Filters", [])
-    filters = [filters] if isinstance(filters, str) else filters
-    words = set(re.findall(r"\w+", " ".join(filters)))
-    wanted = words.union([projected] if isinstance(projected, str) else projected)
-    return Scan(
-        table=table,
-        columns=tuple(name for name in names if name in wanted),
-        conditions=tuple(filter(None, (_condition(table, text) for text in filters))),
-    )
-
-
-def _union(scans: list[Scan]) -> Scan:
-    """One scan that serves all: the columns of any, under the conditions that every one of them has."""
-    table = scans[0].table
-    wanted = {column for scan in scans for column in scan.columns} or {_narrowest(table)}
-    common = [c for c in scans[0].conditions if all(c in scan.conditions for scan in scans)]
-    return Scan(
-        table=table,
-        columns=tuple(name for name in TABLES[table].names if name in wanted),
-        conditions=tuple(common),
-    )
-
-
-def _narrowest(table: str) -> str:
-    """The column to read where only the number of rows matters."""
-    widths = {pa.bool_(): 0, pa.int64(): 1, TIME: 1}
-    columns = sorted(TABLES[table], key=lambda column: (column.nullable, widths.get(column.type, 2)))
-    return str(columns[0].name)
-
-
-_COMPARISON = re.compile(r'"?(\w+)"? ?(=|<=|>=|<|>) ?(.+)', re.DOTALL)
-_IN_LIST = re.compile(r'"?(\w+)"? IN \((.+)\)', re.DOTALL)
-_TEXT = re.compile(r"'((?:[^']|'')*)'")
-_TEXTS = re.compile(r"'(?:[^']|'')*'(?:, '(?:[^']|'')*')*")
-# What DuckDB makes of LIKE 'x%', and DuckDB 2 of GLOB 'x*' and starts_with: a range from 'x' to what follows them all.
-_BEGINNING = re.compile(r"\(?(\w+) ?>= ?('(?:[^']|'')+')\)? AND \(?\1 ?< ?('(?:[^']|'')+')\)?")
-_INTEGER = re.compile(r"-?\d{1,19}")
-_TIMESTAMP = re.compile(r"'(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?)'::TIMESTAMP")
-
-
-def _condition(table: str, text: str) -> Condition | None:
-    """What a filter of the plan says; None for what is not understood beyond doubt."""
-    text = text.removeprefix("optional: ")  # the same condition stands above the scan
-    if text.startswith("(") and text.endswith(")"):
-        text = text[1:-1]
-    if (found := _IN_LIST.fullmatch(text)) and _type(table, found[1]) == pa.string() and _TEXTS.fullmatch(found[2]):
-        values = tuple(value.replace("''", "'") for value in _TEXT.findall(found[2]))
-        return Condition(column=found[1], operator="in", value=values)
-    if (found := _BEGINNING.fullmatch(text)) and _type(table, found[1]) == pa.string():
-        first, after = (literal[1:-1].replace("''", "'") for literal in found.group(2, 3))
-        is_next = after == first[:-1] + chr(ord(first[-1]) + 1)
-        return Condition(column=found[1], operator="starts_with", value=first) if is_next else None
-    found = _COMPARISON.fullmatch(text)
-    if found is None:
-        return None
-    column, operator, literal = found[1], found[2], found[3]
-    type_ = _type(table, column)
-    value: str | int | datetime | None = None
-    if type_ == pa.string() and operator == "=" and (match := _TEXT.fullmatch(literal)):
-        value = match[1].replace("''", "'")
-    elif type_ == pa.int64() and _INTEGER.fullmatch(literal) and abs(int(literal)) <= _LARGEST_INT:
-        value = int(literal)
-    elif type_ == TIME and (match := _TIMESTAMP.fullmatch(literal)):
-        value = datetime.fromisoformat(match[1].ljust(26, "0") if "." in match[1] else match[1])
-    return None if value is None else Condition(column=column, operator=operator, value=value)  # type: ignore[arg-type]
-
-
-def _type(table: str, column: str) -> pa.DataType | None:
-    return TABLES[table].field(column).type if column in TABLES[table].names else None

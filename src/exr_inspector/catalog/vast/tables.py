@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from vastdb._table_interface import ITable
     from vastdb.transaction import Transaction
 
+    from .conditions import Condition
     from .connection import Clock, Connection
-    from .streamed_sql import Condition
 
 ROW_ID = "$row_id"
 
