@@ -5,10 +5,10 @@ STAMP := $(VENV)/.installed
 export EXR_CORPUS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pipeline function-package test test-fast lint format docs clean
+.PHONY: help demo pipeline function-package test test-fast test-pythons lint format docs dist clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 26
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
@@ -37,6 +37,9 @@ test: lint  ## everything CI runs: lint, types, all tests
 test-fast: $(STAMP)  ## the everyday loop: what is neither slow nor dear
 	$(VENV)/bin/python -m pytest -n auto -m 'not slow'
 
+test-pythons:  ## the tests on every supported Python that is installed; ARGS="-m 'not slow'" for the quick ones
+	$(PYTHON) -m tools.pythons $(ARGS)
+
 lint: $(STAMP)  ## ruff (lint and format), mypy --strict
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -49,5 +52,10 @@ format: $(STAMP)  ## let ruff put the code in form
 docs: $(STAMP)  ## regenerate the generated parts of the docs
 	$(VENV)/bin/python -m tools.docs
 
+dist: $(STAMP)  ## sdist and wheel in dist/, checked as an index would
+	rm -f dist/*.tar.gz dist/*.whl
+	$(VENV)/bin/python -m build -o dist
+	$(VENV)/bin/python -m twine check --strict dist/*.tar.gz dist/*.whl
+
 clean:  ## remove what the targets made
-	rm -rf $(VENV) .venv-sdk-tests demo dist build
+	rm -rf $(VENV) .venvs .venv-sdk-tests demo dist build
