@@ -171,11 +171,13 @@ def verify(catalog: Catalog = None) -> int:
     from .. import __version__
     from ..settings import vast_connection
 
-    uri, connection = _uri(catalog), vast_connection()
+    uri = _uri(catalog)
     if not uri.lower().startswith("vast://"):
         raise SettingsError(f"{uri} is no VAST catalog; db verify takes --catalog vast://BUCKET/SCHEMA")
     from ..vast_selftest import Check
     from ..vast_selftest import verify as try_out
+
+    connection = vast_connection()  # after the import, which raises MissingExtraError
 
     def line(check: Check) -> None:
         word = {True: "ok", False: "FAILED", None: "found"}[check.passed]
