@@ -26,7 +26,7 @@ from benchmarks.memory import peak_mb
 from exr_inspector.catalog import Catalog, open_catalog
 from exr_inspector.catalog.vast import pending
 from exr_inspector.ingestion.run import IngestOptions, ingest
-from exr_inspector.sequence.summary import sequence_reports
+from exr_inspector.sequence.summary import sequences
 from exr_inspector.settings import VastConnection
 from tests.support.exr_bytes import exr_bytes, inspection, text
 
@@ -110,7 +110,7 @@ def scale(files: int) -> None:
             "ingest": lambda: ingest([folder], catalog, IngestOptions(workers=1)),
             "rescan": lambda: ingest([folder], catalog, IngestOptions(workers=1)),
             "db status": catalog.status,
-            "sequences": lambda: sequence_reports(catalog),
+            "sequences": lambda: sequences(catalog),
             "predicate query": lambda: catalog.sql("SELECT * FROM files WHERE file_id = 'none'"),
             "full scan": lambda: catalog.sql("SELECT attr_name, count(*), max(value_text) FROM attributes GROUP BY 1"),
         }.items():

@@ -1,4 +1,4 @@
-"""Cryptomatte: names that no splitting survives, manifests that are none, and which channels belong to a matte."""
+"""Cryptomattes of a part: names with special characters, invalid manifests, and the channels of each matte."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def found(attributes: list[bytes], channels: list[str] = ["R"]):  # noqa: B006
 
 
 def test_a_matte_with_its_manifest_and_channels():
-    """Odd names come back as they are, layers are counted in ranks."""
+    """Names are unchanged; each layer has two ranks."""
     ids = {name: f"{number:08x}" for number, name in enumerate(NAMES)}
     channels = [f"CryptoObject{layer}.{c}" for layer in ("00", "01") for c in "abgr"]
     (only,) = found(matte(json.dumps(ids)), ["R", "CryptoObject.r", *channels, "OtherObject00.r"])
@@ -44,7 +44,7 @@ def test_a_matte_with_its_manifest_and_channels():
 
 
 def test_names_of_layers_may_hold_dots_and_digits():
-    """A view layer in front of the name, a digit at its end."""
+    """A name with a view layer, and one that ends in a digit."""
     names = ["View.Layer.Crypto100.r", "Crypto100.r", "Crypto00.r"]
     (only,) = found(matte(name="View.Layer.Crypto1"), names)
     assert only.layers == ("View.Layer.Crypto100",)
@@ -52,16 +52,16 @@ def test_names_of_layers_may_hold_dots_and_digits():
     assert only.layers == ("Crypto100",)
 
 
-def test_a_manifest_beside_the_file_is_named_and_not_opened():
-    """And a matte without any manifest is no error."""
+def test_a_sidecar_manifest_is_named_and_not_opened():
+    """A matte without a manifest has no error."""
     (beside,) = found(matte(manif_file="../../etc/passwd"))
     assert (beside.manif_file, beside.manifest, beside.manifest_error) == ("../../etc/passwd", None, None)
     (none,) = found(matte())
     assert (none.object_count, none.manifest_bytes, none.manifest_error) == (None, 0, None)
 
 
-def test_every_matte_of_a_part():
-    """In the order of the header; attributes that only look alike are left alone."""
+def test_several_mattes_of_a_part():
+    """In the order of the header; attributes with similar names are ignored."""
     more = [w.text("cryptomatte/x", "no"), w.text("cryptomattes/k/name", "no")]
     both = found(matte(key="b") + matte(key="a", name="CryptoAsset") + more)
     assert [(m.key, m.name) for m in both] == [("b", "CryptoObject"), ("a", "CryptoAsset")]
@@ -75,49 +75,53 @@ def test_every_matte_of_a_part():
         ("", "not JSON: Expecting value"),
         ("{'a': '00000000'}", "not JSON"),
         ('{"a": "00000000"', "not JSON"),
-        ('["a"]', "no object"),
-        ("7", "no object"),
+        ('["a"]', "not a JSON object"),
+        ("7", "not a JSON object"),
         ('{"a": 7}', "id of 'a' is not eight hexadecimal digits"),
         ('{"a": "1234567"}', "id of 'a'"),
         ('{"a": {"b": "00000000"}}', "id of 'a'"),
         ('{"a": "0000000g"}', "id of 'a'"),
         ('{"a": "00000000", "a": "00000001"}', "'a' has two ids, 00000000 and 00000001"),
-        ('{"\\ud800": "00000000"}', "is no text"),
+        ('{"\\ud800": "00000000"}', "is not valid Unicode"),
         ("[" * 100_000, "not JSON"),
         ("1" * 5000, "not JSON"),
     ],
 )  # fmt: skip
-def test_a_manifest_that_is_none_says_why(manifest, words):
-    """In words, and without an exception; the matte is still there."""
+def test_an_invalid_manifest_is_reported(manifest, words):
+    """The matte is returned with a description of the error; no exception."""
     (only,) = found(matte(manifest))
     assert only.manifest is None
     assert words in only.manifest_error
     assert only.manifest_bytes == len(manifest)
 
 
-def test_a_manifest_of_another_type_says_why():
+def test_a_manifest_of_another_type_is_reported():
     """An attribute of bytes."""
     (only,) = found([w.attribute("cryptomatte/k/manifest", "myType", b"{}")])
-    assert (only.manifest, only.manifest_error, only.manifest_bytes) == (None, "the manifest is no text", 2)
+    assert (only.manifest, only.manifest_error, only.manifest_bytes) == (
+        None,
+        "invalid manifest: expected an attribute of type string",
+        2,
+    )
 
 
 @given(st.dictionaries(st.text(), st.integers(0, 2**32 - 1).map("{:08x}".format)))
-def test_any_names_come_back(ids):
-    """Written as JSON, with escapes or without."""
+def test_any_names_are_read_back(ids):
+    """From JSON with escapes and without."""
     for text in (json.dumps(ids), json.dumps(ids, ensure_ascii=False)):
         assert found(matte(text))[0].manifest == ids
 
 
 @given(st.text())
 def test_any_text_is_a_manifest_or_an_error(text):
-    """One of the two, never both, never an exception."""
+    """Exactly one of the two is set, without an exception."""
     (only,) = found(matte(text))
     assert (only.manifest is None) != (only.manifest_error is None)
 
 
 @corpus.need_corpus
 def test_public_samples_have_their_manifests():
-    """Files that renderers wrote."""
+    """In files written by renderers."""
     mattes = [
         matte
         for path in corpus.VALID_FILES

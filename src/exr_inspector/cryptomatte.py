@@ -1,7 +1,8 @@
-"""Cryptomatte: the id mattes that a part's attributes announce, their manifests, and the channels that hold them.
+"""Cryptomattes of a part: their attributes, manifests, and channels.
 
 Source: Psyop's Cryptomatte specification 1.2. Attributes are called `cryptomatte/KEY/FIELD`; the channels of a matte
-called NAME are NAME00.r … NAME00.a, NAME01.r and so on, two ranks (id, coverage) in each layer.
+called NAME are NAME00.r … NAME00.a, NAME01.r and so on, with two ranks (id, coverage) in each layer.
+The SQL of the report `cryptomattes` follows the same rules; a test compares them.
 """
 
 from __future__ import annotations
@@ -22,50 +23,52 @@ _RANKS_IN_A_LAYER = 2  # (r, g) and (b, a)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cryptomatte:
-    """One matte. What the header does not say is None; a manifest that cannot be read says why."""
+    """One Cryptomatte. Fields without an attribute are None; `manifest_error` describes an invalid manifest."""
 
-    key: str  # the first seven hex digits of the hash of its name, by convention
+    key: str  # by convention the first seven hex digits of the hash of its name
     name: str | None
     hash: str | None
     conversion: str | None
-    manifest: dict[str, str] | None  # name of an object → its id, eight hex digits in lower case
+    manifest: dict[str, str] | None  # object name → id, eight hex digits in lower case
     manifest_error: str | None
     manifest_bytes: int
-    manif_file: str | None  # a manifest beside the file; it is not opened
+    manif_file: str | None  # path of a sidecar manifest; it is not opened
     layers: tuple[str, ...]  # "CryptoObject00", …
     channels: tuple[str, ...]
 
     @property
     def object_count(self) -> int | None:
-        """Names in the manifest."""
+        """Number of names in the manifest."""
         return None if self.manifest is None else len(self.manifest)
 
     @property
     def ranks(self) -> int:
-        """Ids that a pixel can have."""
+        """Number of ids that a pixel can have."""
         return _RANKS_IN_A_LAYER * len(self.layers)
 
 
 def cryptomattes(attributes: Iterable[Attribute], channels: Sequence[Channel] | None = None) -> list[Cryptomatte]:
-    """The mattes of one part in the order of the header; without `channels`, those of the part's channel list.
+    """The Cryptomattes among the attributes of one part, in the order of the header.
 
-    Never raises: a manifest that is no JSON, or no object of names and ids, gives `manifest_error`.
+    Layers are searched in `channels`, by default those of the `channels` attribute; pass those of all parts if layers
+    may be in other parts. Never raises: an invalid manifest sets `manifest_error`.
     """
     fields: dict[str, dict[str, Attribute]] = {}
     for attribute in attributes:
         if channels is None and attribute.attr_name == "channels" and attribute.attr_type == "chlist":
             channels = attribute.value
-        words = attribute.attr_name.split("/", 2)
-        if words[0] == "cryptomatte" and len(words) == 3:
-            fields.setdefault(words[1], {}).setdefault(words[2], attribute)
+        prefix, _, name = attribute.attr_name.partition("/")
+        key, slash, field = name.partition("/")
+        if prefix == "cryptomatte" and slash:
+            fields.setdefault(key, {}).setdefault(field, attribute)
     if not fields:
         return []
-    by_name = _layers(channels or ())
-    return [_cryptomatte(key, found, by_name) for key, found in fields.items()]
+    layers_by_name = _layers(channels or ())
+    return [_cryptomatte(key, attributes_of, layers_by_name) for key, attributes_of in fields.items()]
 
 
 def _layers(channels: Iterable[Channel]) -> dict[str, dict[str, list[str]]]:
-    """For each name that a matte could have, its layers and their channels."""
+    """Channels by layer, by the name that a Cryptomatte with these layers would have."""
     by_name: dict[str, dict[str, list[str]]] = {}
     for channel in channels:
         match = _LAYER.fullmatch(channel.channel_name)
@@ -75,21 +78,23 @@ def _layers(channels: Iterable[Channel]) -> dict[str, dict[str, list[str]]]:
     return by_name
 
 
-def _cryptomatte(key: str, fields: dict[str, Attribute], by_name: dict[str, dict[str, list[str]]]) -> Cryptomatte:
+def _cryptomatte(
+    key: str, fields: dict[str, Attribute], layers_by_name: dict[str, dict[str, list[str]]]
+) -> Cryptomatte:
     def text(field: str) -> str | None:
         attribute = fields.get(field)
         return attribute.value if attribute is not None and isinstance(attribute.value, str) else None
 
     name, manifest = text("name"), fields.get("manifest")
-    entries, problem = (None, None) if manifest is None else _read_manifest(manifest.value)
-    layers = by_name.get(name or "", {}) if name else {}
+    entries, error = (None, None) if manifest is None else _read_manifest(manifest.value)
+    layers = layers_by_name.get(name, {}) if name else {}
     return Cryptomatte(
         key=key,
         name=name,
         hash=text("hash"),
         conversion=text("conversion"),
         manifest=entries,
-        manifest_error=problem,
+        manifest_error=error,
         manifest_bytes=0 if manifest is None else manifest.size_bytes,
         manif_file=text("manif_file"),
         layers=tuple(sorted(layers)),
@@ -98,26 +103,27 @@ def _cryptomatte(key: str, fields: dict[str, Attribute], by_name: dict[str, dict
 
 
 def _read_manifest(text: Any) -> tuple[dict[str, str] | None, str | None]:
-    """Names and ids, or why there are none."""
+    """Names and ids, or the error in the manifest."""
     if not isinstance(text, str):
-        return None, "the manifest is no text"
+        return None, "invalid manifest: expected an attribute of type string"
     try:
         pairs = json.loads(text, object_pairs_hook=_Pairs)
-    except (ValueError, RecursionError) as problem:
-        reason = "it is nested too deeply" if isinstance(problem, RecursionError) else str(problem)
-        return None, f"the manifest is not JSON: {reason}"
+    except RecursionError:
+        return None, "invalid manifest: not JSON: nested too deeply"
+    except ValueError as error:
+        return None, f"invalid manifest: not JSON: {error}"
     if not isinstance(pairs, _Pairs):
-        return None, "the manifest is JSON, but no object"
+        return None, "invalid manifest: not a JSON object"
     manifest: dict[str, str] = {}
     for name, identifier in pairs:
         if not isinstance(identifier, str) or not _ID.fullmatch(identifier):
-            return None, f"the id of {name!r} is not eight hexadecimal digits"
+            return None, f"invalid manifest: id of {name!r} is not eight hexadecimal digits"
         if _SURROGATE.search(name):
-            return None, f"the name {name!r} is no text"
+            return None, f"invalid manifest: name {name!r} is not valid Unicode"
         if manifest.setdefault(name, identifier.lower()) != identifier.lower():
-            return None, f"{name!r} has two ids, {manifest[name]} and {identifier.lower()}"
+            return None, f"invalid manifest: {name!r} has two ids, {manifest[name]} and {identifier.lower()}"
     return manifest, None
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """A JSON object that keeps a name which is there twice."""
+    """The members of a JSON object, including repeated names."""

@@ -8,7 +8,7 @@ import pytest
 from exr_inspector.catalog import open_catalog
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.errors import ExrInspectorError
-from exr_inspector.sequence.summary import sequence_reports
+from exr_inspector.sequence.summary import sequences
 from tests.support.corpus import DAMAGED_FILES, REPORTED_FILES, VALID_FILES, inspected, need_corpus
 from tests.support.exr_bytes import inspection, text
 
@@ -54,4 +54,4 @@ def test_inspections_give_equal_rows(tmp_path, vast_settings, number):
             assert one.schema == other.schema
             assert one.to_pylist() == other.to_pylist()
         assert first.status().row_counts == second.status().row_counts
-        assert sequence_reports(first) == sequence_reports(second)
+        assert sequences(first) == sequences(second)

@@ -10,7 +10,7 @@ from exr_inspector import inspect
 from exr_inspector.catalog.queries.named import named_queries, named_query
 from exr_inspector.catalog.rows import RowBatch, from_inspections
 from exr_inspector.catalog.schema import TABLES
-from exr_inspector.sequence.summary import sequence_reports
+from exr_inspector.sequence.summary import sequences
 from exr_inspector.sources.memory import MemorySource
 from tests.support import exr_writer as w
 from tests.support.exr_bytes import inspection, text
@@ -432,7 +432,7 @@ def test_incomplete_frames(catalog):
         ("missing", "s3://a/twos.#.exr", "8", 1),
     ]
     assert rows[1]["detail"] == "15 of 16 chunks; missing part 1: line 7 (7 in part)"
-    missing = {report.sequence: report.missing_count for report in sequence_reports(catalog) if report.missing}
+    missing = {report.sequence: report.missing_count for report in sequences(catalog) if report.missing}
     assert missing == {
         name: sum(row["frame_count"] for row in rows if row["render"] == name and row["problem"] == "missing")
         for name in {row["render"] for row in rows if row["problem"] == "missing"}

@@ -14,8 +14,8 @@ from exr_inspector.errors import QueryError
 from exr_inspector.ingestion.run import ingest
 from exr_inspector.inspection.diff import diff
 from exr_inspector.search.reembed import reembed
-from exr_inspector.search.similar import similar, subject
-from exr_inspector.sequence.outliers import odd_frames
+from exr_inspector.search.similar import reference, similar
+from exr_inspector.sequence.outliers import outliers
 from exr_inspector.sources.memory import MemorySource
 from exr_inspector.vectors import embed
 from tests.support import corpus
@@ -100,12 +100,12 @@ def test_both_backends_give_the_same_answer(tmp_path, vast_settings):
                 [
                     similar(
                         catalog,
-                        subject(catalog, each.file.file_path_normalized),
+                        reference(catalog, each.file.file_path_normalized),
                         by=by,
                         k=5,
                         where=where,
                         per_sequence=per_sequence,
-                        explained=True,
+                        explain=True,
                     ).to_pylist()
                     for each in EVERYTHING
                     for by in ("metadata", "channels")
@@ -116,12 +116,12 @@ def test_both_backends_give_the_same_answer(tmp_path, vast_settings):
 
 
 def test_a_file_is_not_its_own_neighbour(catalog):
-    found = similar(catalog, subject(catalog, BEAUTY[3].file.file_id), k=8)
+    found = similar(catalog, reference(catalog, BEAUTY[3].file.file_id), k=8)
     assert sorted(names(found)) == sorted([*(f"a/a.{n:04}.exr" for n in (1, 2, 3, 5, 6, 7, 8, 9))])
 
 
 def test_one_file_of_each_other_sequence(catalog):
-    found = similar(catalog, subject(catalog, "s3://renders/b/b.0001.exr"), per_sequence=True)
+    found = similar(catalog, reference(catalog, "s3://renders/b/b.0001.exr"), per_sequence=True)
     assert sorted(zip(found["sequence"].to_pylist(), found["files"].to_pylist(), strict=True), key=str) == [
         ("s3://renders/a/a.#.exr", 9),
         (None, 1),
@@ -140,7 +140,7 @@ def test_only_what_is_there_now_counts(own_catalog):
     assert newer.file.file_id in ids
     assert ids.isdisjoint({BEAUTY[0].file.file_id, BEAUTY[1].file.file_id, old})
     with pytest.raises(QueryError, match="db reembed"):
-        subject(own_catalog, old)
+        reference(own_catalog, old)
 
 
 @pytest.mark.parametrize(
@@ -176,25 +176,25 @@ def test_what_is_no_vector_is_refused(catalog, vector):
 def test_a_file_that_is_not_in_the_catalog_is_looked_at(catalog, tmp_path):
     path = tmp_path / "new.0001.exr"
     path.write_bytes(w.build(w.part(channels=[*w.RGB, DEPTH], extra=[w.text("artist", "ana")])).data)
-    assert names(similar(catalog, subject(catalog, os.fspath(path)), k=2)) == ["b/b.0001.exr", "b/b.0002.exr"]
+    assert names(similar(catalog, reference(catalog, os.fspath(path)), k=2)) == ["b/b.0001.exr", "b/b.0002.exr"]
 
 
 def test_a_name_that_is_none(own_catalog):
     own_catalog.persist([inspection(f"s3://renders/many/{n}.exr") for n in range(200)])
     with pytest.raises(QueryError, match="no file_id"):
-        subject(own_catalog, "ffff" * 8)
+        reference(own_catalog, "ffff" * 8)
     ids = own_catalog.sql("SELECT left(file_id, 4) AS id FROM files GROUP BY 1 HAVING count(*) > 1")["id"].to_pylist()
     for ambiguous in ids[:1]:
         with pytest.raises(QueryError, match="several"):
-            subject(own_catalog, ambiguous)
+            reference(own_catalog, ambiguous)
 
 
 def test_the_frame_that_stands_apart_is_found(catalog):
-    (odd,) = odd_frames(catalog)
-    assert (odd.file_path_normalized, odd.frame) == (ZIPPED.file.file_path_normalized, "0009")
-    assert odd.similarity < odd.usual
-    assert odd.differs[0] == 'compression: "ZIP", the others "NONE"'
-    assert any(words.startswith("structure") for words in odd.differs[1:])
+    (outlier,) = outliers(catalog)
+    assert (outlier.file_path_normalized, outlier.frame) == (ZIPPED.file.file_path_normalized, "0009")
+    assert outlier.similarity < outlier.usual
+    assert outlier.differs[0] == 'compression: "ZIP", usually "NONE"'
+    assert any(words.startswith("structure") for words in outlier.differs[1:])
 
 
 def test_vectors_of_another_version_are_computed_again(own_catalog):
@@ -238,21 +238,21 @@ def test_real_frames_and_what_differs_among_them(tmp_path):
         assert len(sequences) == len(files) > 6
         for path, sequence in sequences.items():
             mates = [other for other, its in sequences.items() if its == sequence and other != path]
-            found = similar(catalog, subject(catalog, path), k=len(mates), explained=True).to_pylist()
+            found = similar(catalog, reference(catalog, path), k=len(mates), explain=True).to_pylist()
             assert sorted(row["file_path_normalized"].removeprefix("file://") for row in found) == sorted(mates)
             assert all(row["differs"] == [] for row in found)
             assert {d.name for mate in mates for d in diff(inspect(path), inspect(mate))} <= {
                 "dataWindow",
                 "chunkCount",
             }
-        assert list(odd_frames(catalog)) == []
+        assert list(outliers(catalog)) == []
 
         changed.write_bytes(data.replace(as_it_was, as_it_was[:-1] + b"\x03"))
         ingest([str(tmp_path)], catalog)
         assert "compression" in {d.name for d in diff(inspect(changed), inspect(tmp_path / "singlepart.0002.exr"))}
-        (odd,) = odd_frames(catalog)
-        assert odd.file_path_normalized == f"file://{changed}"
-        assert odd.differs[0] == 'compression: "ZIP", the others "ZIPS"'
-        nearest_one = similar(catalog, subject(catalog, str(changed)), k=1, explained=True).to_pylist()[0]
+        (outlier,) = outliers(catalog)
+        assert outlier.file_path_normalized == f"file://{changed}"
+        assert outlier.differs[0] == 'compression: "ZIP", usually "ZIPS"'
+        nearest_one = similar(catalog, reference(catalog, str(changed)), k=1, explain=True).to_pylist()[0]
         assert [words.partition(" ")[0] for words in nearest_one["differs"]] == ["structure"]
-        assert [words.partition(" ")[0] for words in odd.differs[1:]] == ["structure"]
+        assert [words.partition(" ")[0] for words in outlier.differs[1:]] == ["structure"]

@@ -1,4 +1,4 @@
-"""Folders that the tests of a module share."""
+"""Folders shared by the tests of a module."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable[[], object]], Path]:
-    """Lets something be made inside a folder of its own, and gives the folder."""
+    """Calls a function inside a new folder and returns the folder."""
 
     def make(work: Callable[[], object]) -> Path:
         folder = tmp_path_factory.mktemp("made")

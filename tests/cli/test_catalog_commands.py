@@ -1,4 +1,4 @@
-"""ingest, query, sequences, db and demo: words for people, tables for programs, and how the commands end."""
+"""ingest, query, sequences, db and demo: text output, machine-readable output, exit codes."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from exr_inspector import open_catalog
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.cli.main import main
 from exr_inspector.ingestion.run import ingest
-from exr_inspector.sequence.summary import as_arrow, sequence_reports
+from exr_inspector.sequence.summary import as_arrow, sequences
 from tests.cli.test_inspect import COLOURS, CUT, GOOD, HOSTILE, UNWANTED, hostile_file
 from tests.support import exr_writer as w
 from tests.support.small_exr import small_file
 from tests.support.terminal import COMMAND, on_terminal
 
 CATALOG = "duckdb:catalog.duckdb"
-# Every type that a query may give, and what is hard to write: nulls, line breaks, quotes, commas, non-numbers.
+# Every type that a query may return, with nulls, line breaks, quotes, commas and non-finite numbers.
 VALUES = """
     SELECT * FROM (VALUES
         (1, 1.5::DOUBLE, true, 'plain', 'x'::BLOB, TIMESTAMP '2026-02-20 17:41:08.123456', [1, 2], {'a': 1}),
@@ -38,7 +38,7 @@ VALUES = """
 
 
 def make_show() -> None:
-    """Three frames, one of them cut, one missing, and a file that is none."""
+    """Three frames, one of them truncated, one missing, and a file that is not an EXR."""
     Path("show").mkdir()
     for number in (1001, 1002, 1004):
         Path(f"show/c.{number}.exr").write_bytes(CUT if number == 1002 else GOOD)
@@ -47,7 +47,7 @@ def make_show() -> None:
 
 @pytest.fixture
 def show(tmp_path, monkeypatch):
-    """A show of one's own."""
+    """A show that the test may change."""
     monkeypatch.chdir(tmp_path)
     make_show()
     return tmp_path
@@ -67,15 +67,15 @@ def prepared(made_once):
 
 @pytest.fixture
 def filled(prepared, monkeypatch):
-    """The show, ingested, for commands that only read; what they write beside it is removed."""
+    """The ingested show, for commands that only read it; their output files are removed."""
     monkeypatch.chdir(prepared)
     yield prepared
     for written in prepared.glob("out*"):
         written.unlink()
 
 
-def test_ingest_says_what_it_did(show, capfd):
-    """One line on stdout, one on stderr for each file that cannot be read; again: what is unchanged."""
+def test_ingest_prints_a_summary(show, capfd):
+    """One line on stdout, and one on stderr for each unreadable file; unchanged files are skipped."""
     assert main(["ingest", "show", "--catalog", CATALOG]) == 3
     shown = capfd.readouterr()
     assert shown.out == f"4 files: 3 new, 0 unchanged, 1 truncated, 1 unreadable → {CATALOG}\n"
@@ -100,27 +100,27 @@ def test_ingest_says_what_it_did(show, capfd):
     ],
 )
 def test_the_exit_code_of_ingest(show, paths, options, code):
-    """0 fine, 1 a file is not whole, 2 bad usage, 3 something could not be read or written."""
+    """0 success, 1 a file is incomplete, 2 usage error, 3 something could not be read or written."""
     assert main(["ingest", *paths, "--catalog", CATALOG, *options]) == code
 
 
-def test_an_unknown_file_is_a_finding_for_who_asks_for_warnings(show):
-    """A file of which nobody can say whether it is whole."""
+def test_unknown_completeness_is_a_warning(show):
+    """A file with an unknown compression."""
     replace = {"compression": w.fixed("compression", "compression", 77)}
     Path("odd.exr").write_bytes(w.build(w.part(replace=replace)).data)
-    whole = json.loads(subprocess.run([*COMMAND, "inspect", "odd.exr", "--json"], stdout=subprocess.PIPE).stdout)
-    assert whole["file"]["completeness"] == "unknown"
+    printed = json.loads(subprocess.run([*COMMAND, "inspect", "odd.exr", "--json"], stdout=subprocess.PIPE).stdout)
+    assert printed["file"]["completeness"] == "unknown"
     assert main(["ingest", "odd.exr", "--catalog", CATALOG]) == 0
     assert main(["ingest", "odd.exr", "--catalog", CATALOG, "--rescan", "--fail-on", "warning"]) == 1
 
 
-def test_vanished_files_are_told_and_pruned_on_request(show, capfd):
-    """And nothing is marked below a folder that has nothing left."""
+def test_vanished_files_are_reported_and_pruned_on_request(show, capfd):
+    """Nothing is marked below a folder that is empty."""
     assert main(["ingest", "show", "--catalog", CATALOG]) == 3
     Path("show/c.1004.exr").unlink()
     main(["ingest", "show", "--catalog", CATALOG])
     shown = capfd.readouterr()
-    assert f"{Path.cwd()}/show/c.1004.exr: vanished\n--prune marks vanished files deleted\n" in shown.err
+    assert f"{Path.cwd()}/show/c.1004.exr: vanished\nvanished files are still current in the catalog" in shown.err
     assert "1 vanished" in shown.out
     main(["ingest", "show", "--catalog", CATALOG, "--prune"])
     assert "1 vanished, 1 marked deleted" in capfd.readouterr().out
@@ -128,11 +128,11 @@ def test_vanished_files_are_told_and_pruned_on_request(show, capfd):
         path.unlink()
     assert main(["ingest", "show", "--catalog", CATALOG, "--prune"]) == 0
     shown = capfd.readouterr()
-    assert "nothing was marked deleted below a path where no file is left: is its disk mounted?" in shown.err
+    assert "not marked as deleted: files below a path that is empty now; check that its disk is mounted" in shown.err
     assert "marked deleted" not in shown.out
 
 
-def test_the_catalog_comes_from_the_environment_when_no_option_names_one(show, monkeypatch, capfd):
+def test_the_catalog_comes_from_the_environment_without_the_option(show, monkeypatch, capfd):
     """EXR_INSPECTOR_CATALOG."""
     from exr_inspector.settings import settings
 
@@ -146,8 +146,8 @@ def test_the_catalog_comes_from_the_environment_when_no_option_names_one(show, m
 
 
 @pytest.mark.slow
-def test_progress_is_for_terminals(tmp_path, monkeypatch):
-    """A long run shows files a second; one with a piped stderr nothing at all."""
+def test_progress_is_shown_on_terminals(tmp_path, monkeypatch):
+    """A long run shows files per second; with a piped stderr it prints nothing."""
     for index in range(280):
         folder = tmp_path / f"show/sh{index // 100}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -173,8 +173,8 @@ def test_progress_is_for_terminals(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_hostile_names_and_values_steer_no_terminal(tmp_path):
-    """In failures, in tables of queries, their headings, in CSV, and in reports of sequences."""
+def test_hostile_names_and_values_do_not_control_a_terminal(tmp_path):
+    """In errors, tables of queries with their headings, CSV, and sequences."""
     name = HOSTILE.replace("/", "")
     (tmp_path / "show").mkdir()
     for number in (1, 2, 3):
@@ -215,14 +215,14 @@ def as_json(value):
 
 
 def test_json_read_back_is_the_table(answer, capfdbinary):
-    """Strict JSON: non-numbers as words, bytes as base64, times in ISO 8601."""
+    """Strict JSON: NaN and infinities as strings, bytes as base64, times in ISO 8601."""
     assert main(["query", VALUES, "--format", "json", "--catalog", CATALOG]) == 0
     read = json.loads(capfdbinary.readouterr().out, parse_constant=lambda word: pytest.fail(word))
     assert read == [{key: as_json(value) for key, value in row.items()} for row in answer().to_pylist()]
 
 
 def test_csv_read_back_is_the_table(answer, capfdbinary):
-    """By Python's reader and by DuckDB's; null and an empty text are both empty."""
+    """By Python and by DuckDB; null and the empty string are both empty."""
     assert main(["query", VALUES, "--format", "csv", "--catalog", CATALOG]) == 0
     text = capfdbinary.readouterr().out.decode()
     expected = answer()
@@ -239,7 +239,7 @@ def test_csv_read_back_is_the_table(answer, capfdbinary):
 
 @pytest.mark.parametrize("where", ["stdout", "file"])
 def test_parquet_read_back_is_the_table(answer, capfdbinary, where):
-    """By DuckDB's reader, types and all."""
+    """By DuckDB, with the same types."""
     to = ["--output", "out.parquet"] if where == "file" else []
     assert main(["query", VALUES, "--format", "parquet", "--catalog", CATALOG, *to]) == 0
     data = capfdbinary.readouterr().out
@@ -254,14 +254,14 @@ def test_parquet_read_back_is_the_table(answer, capfdbinary, where):
 
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("how", ["json", "csv", "parquet"])
-def test_every_table_of_the_catalog_can_be_had_in_every_form(filled, table, how, capfdbinary):
-    """Vectors, lists and all."""
+def test_every_table_in_every_format(filled, table, how, capfdbinary):
+    """With vectors and lists."""
     assert main(["query", f"SELECT * FROM {table}", "--format", how, "--catalog", CATALOG]) == 0
     assert capfdbinary.readouterr().out
 
 
 @pytest.mark.parametrize("how", ["json", "csv", "parquet"])
-def test_an_empty_result_is_valid_in_every_form(filled, how):
+def test_an_empty_result_is_valid_in_every_format(filled, how):
     """Columns without rows."""
     query = "SELECT file_path, size_bytes FROM files WHERE false"
     assert main(["query", query, "--format", how, "--catalog", CATALOG, "--output", "out"]) == 0
@@ -273,10 +273,10 @@ def test_an_empty_result_is_valid_in_every_form(filled, how):
         assert read_by_duckdb("SELECT * FROM read_parquet('out')").column_names == ["file_path", "size_bytes"]
 
 
-def test_sequences_read_back_are_the_reports(filled, capfdbinary):
-    """In all three forms, by other readers."""
+def test_sequences_read_back_are_the_summaries(filled, capfdbinary):
+    """In all formats, by other readers."""
     with open_catalog(CATALOG, read_only=True) as catalog:
-        expected = as_arrow(sequence_reports(catalog))
+        expected = as_arrow(sequences(catalog))
     assert main(["sequences", "--format", "json", "--catalog", CATALOG]) == 0
     assert json.loads(capfdbinary.readouterr().out) == expected.to_pylist()
     assert main(["sequences", "--format", "csv", "--catalog", CATALOG]) == 0
@@ -288,8 +288,8 @@ def test_sequences_read_back_are_the_reports(filled, capfdbinary):
     assert pa.Table.from_pylist(again.to_pylist(), expected.schema).equals(expected)
 
 
-def test_sequences_for_people(filled, capfd):
-    """The range in one line, then one line for each thing that is wrong."""
+def test_sequences_as_text(filled, capfd):
+    """The frame range in one line, then one line per gap and damaged frame."""
     assert main(["sequences", "--catalog", CATALOG]) == 0
     assert capfd.readouterr().out == (
         "show/c.####.exr  1001-1002,1004  (3 frames)\n"
@@ -303,12 +303,12 @@ def test_sequences_for_people(filled, capfd):
     [([], 0), (["--fail-on", "error"], 1), (["--fail-on", "warning"], 1), (["nothing", "--fail-on", "error"], 0)],
 )
 def test_the_exit_code_of_sequences(filled, options, code):
-    """They are for looking unless --fail-on says otherwise."""
+    """0 unless --fail-on is given."""
     assert main(["sequences", *options, "--catalog", CATALOG]) == code
 
 
-def test_an_odd_frame_is_a_warning(tmp_path, monkeypatch):
-    """A frame that differs fails with `warning` only."""
+def test_an_outlier_is_a_warning(tmp_path, monkeypatch):
+    """It fails with --fail-on warning only."""
     monkeypatch.chdir(tmp_path)
     for number in range(1, 6):
         Path(f"c.{number}.exr").write_bytes(w.build(w.part(compression=3 if number == 2 else 0)).data)
@@ -317,8 +317,8 @@ def test_an_odd_frame_is_a_warning(tmp_path, monkeypatch):
     assert main(["sequences", "--catalog", CATALOG, "--fail-on", "warning"]) == 1
 
 
-def test_query_for_people_is_a_table(filled, capfd):
-    """One line a row, whole where nobody's terminal is narrow."""
+def test_query_prints_a_table(filled, capfd):
+    """One line per row, not wrapped unless on a terminal."""
     query = "SELECT frame, completeness FROM files ORDER BY frame_number"
     assert main(["query", query, "--catalog", CATALOG]) == 0
     lines = [line.split() for line in capfd.readouterr().out.splitlines()]
@@ -326,7 +326,7 @@ def test_query_for_people_is_a_table(filled, capfd):
 
 
 def test_query_changes_nothing(filled, capfd):
-    """The catalog is open for reading only."""
+    """The catalog is opened read-only."""
     assert main(["query", "DELETE FROM files", "--catalog", CATALOG]) == 2
     assert "read-only" in capfd.readouterr().err
     assert main(["query", "SELECT nonsense FROM files", "--catalog", CATALOG]) == 2
@@ -337,14 +337,14 @@ def test_query_changes_nothing(filled, capfd):
 
 @pytest.mark.slow
 def test_parquet_does_not_go_to_a_terminal(filled):
-    """It is bytes; the message says what to do."""
+    """The message names --output."""
     code, shown = on_terminal("query", "SELECT 1", "--format", "parquet", "--catalog", CATALOG, cwd=filled)
     assert code == 2
     assert "--output FILE" in shown
 
 
-def test_a_missing_catalog_says_how_to_make_one(tmp_path, capfd):
-    """For every command that reads; none of them makes a file."""
+def test_a_missing_catalog_names_the_command_that_creates_it(tmp_path, capfd):
+    """For every command that reads; none of them creates a file."""
     uri = f"duckdb:{tmp_path}/none.duckdb"
     for words in (["query", "SELECT 1"], ["sequences"], ["db", "status"]):
         assert main([*words, "--catalog", uri]) == 3
@@ -352,8 +352,8 @@ def test_a_missing_catalog_says_how_to_make_one(tmp_path, capfd):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_catalog_that_another_process_writes_to_names_it(filled, capfd):
-    """And ends with 3."""
+def test_a_locked_catalog_names_the_process(filled, capfd):
+    """Exit code 3."""
     hold = "import sys, duckdb; c = duckdb.connect('catalog.duckdb'); print(flush=True); sys.stdin.read()"
     with subprocess.Popen([COMMAND[0], "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         holder.stdout.readline()
@@ -361,7 +361,7 @@ def test_a_catalog_that_another_process_writes_to_names_it(filled, capfd):
         assert f"PID {holder.pid}" in capfd.readouterr().err
 
 
-def test_db_makes_a_catalog_and_says_what_it_holds(tmp_path, monkeypatch, capfd):
+def test_db_creates_a_catalog_and_shows_its_status(tmp_path, monkeypatch, capfd):
     """Creating twice changes nothing."""
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
@@ -376,8 +376,8 @@ def test_db_makes_a_catalog_and_says_what_it_holds(tmp_path, monkeypatch, capfd)
 
 
 @pytest.mark.slow
-def test_the_demo_can_be_tried_at_once(tmp_path, monkeypatch, capfd):
-    """It says what is wrong, and the commands that it names work."""
+def test_the_demo(tmp_path, monkeypatch, capfd):
+    """It lists the defects, the catalog can be queried, and it can run again."""
     monkeypatch.chdir(tmp_path)
     assert main(["demo"]) == 0
     shown = capfd.readouterr()
@@ -386,7 +386,7 @@ def test_the_demo_can_be_tried_at_once(tmp_path, monkeypatch, capfd):
         "missing     1004 (1)",
         "truncated   1007",
         "incomplete  1005",
-        'differs     1006  compression: "DWAA"',
+        'outlier     1006  compression: "DWAA"',
     ):
         assert words in shown.out
     assert "not an EXR file: PNG signature" in shown.err
@@ -394,4 +394,4 @@ def test_the_demo_can_be_tried_at_once(tmp_path, monkeypatch, capfd):
         main(["query", "SELECT count(*) FROM files", "--catalog", "duckdb:demo/catalog.duckdb", "--format", "csv"]) == 0
     )
     assert capfd.readouterr().out == "count_star()\n34\n"
-    assert main(["demo"]) == 0  # again, in the same place
+    assert main(["demo"]) == 0  # again, in the same folder

@@ -1,4 +1,4 @@
-"""inspect, diff and schema: what people and programs get to see, and how the command ends."""
+"""inspect, diff and schema: text, JSON and exit codes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.terminal import COMMAND, on_terminal
 
 GOOD = w.build(w.part(extra=[w.text("owner", "someone")])).data
 CUT = GOOD[:-5]
-# Escape sequences (also as one C1 character), a line of its own, text turned round, and rich's markup.
+# Escape sequences (also as a C1 character), a line break, reversed text, and rich markup.
 HOSTILE = "\x1b]0;owned\x07 \x9b31m\r\nall is well\u202egnp.exe\u2066\u200f[bold]x[/]"
 UNWANTED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -26,7 +26,7 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Good and bad files in the working folder, and one more below it."""
+    """Good and bad files in the working folder, and one in a subfolder."""
     monkeypatch.chdir(tmp_path)
     Path("good.exr").write_bytes(GOOD)
     Path("cut.exr").write_bytes(CUT)
@@ -42,8 +42,8 @@ def hostile_file(path: Path) -> None:
     path.write_bytes(w.build([part, w.part(name="b", replace={"type": w.text("type", HOSTILE)})]).data)
 
 
-def test_one_file_is_a_page(folder, capfd, monkeypatch):
-    """Verdict, windows, channels and attributes, no line longer than 80 columns, nothing on stderr."""
+def test_one_file_is_printed_in_full(folder, capfd, monkeypatch):
+    """Completeness, windows, channels and attributes in at most 80 columns; nothing on stderr."""
     monkeypatch.setenv("COLUMNS", "80")
     assert main(["inspect", "good.exr"]) == 0
     shown = capfd.readouterr()
@@ -55,7 +55,7 @@ def test_one_file_is_a_page(folder, capfd, monkeypatch):
 
 
 def test_several_files_are_one_line_each(folder, capfd):
-    """A table; --table makes one of a single file, too."""
+    """A table; with --table also for a single file."""
     assert main(["inspect", "good.exr", "cut.exr"]) == 1
     lines = capfd.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines] == [
@@ -69,7 +69,7 @@ def test_several_files_are_one_line_each(folder, capfd):
 
 
 def test_a_terminal_of_80_columns_is_enough(folder):
-    """Nothing is wider, even for a long name."""
+    """Even for a long name."""
     name = f"{'harbor_' * 8}beauty.1001.exr"
     Path(name).write_bytes(GOOD)
     code, shown = on_terminal("inspect", name, "good.exr", "png.exr", cwd=folder)
@@ -78,7 +78,7 @@ def test_a_terminal_of_80_columns_is_enough(folder):
 
 
 def test_one_bad_file_never_stops_the_others(folder, capfd):
-    """Each has its line on stderr, all others are on stdout; the exit code says that some failed."""
+    """Each has a line on stderr, the others are on stdout; the exit code is 3."""
     Path("empty.exr").touch()
     os.mkfifo("fifo.exr")
     given = ["png.exr", "missing.exr", "good.exr", "empty.exr", "fifo.exr", "s3://bucket/key.exr", "cut.exr"]
@@ -98,20 +98,20 @@ def test_one_bad_file_never_stops_the_others(folder, capfd):
         ("cut.exr", ["--fail-on", "warning"], 1),
         ("cut.exr", ["--fail-on", "never"], 0),
         ("cut.exr", ["--json"], 1),
-        ("odd.exr", [], 0),
-        ("odd.exr", ["--fail-on", "warning"], 1),
+        ("duplicate.exr", [], 0),
+        ("duplicate.exr", ["--fail-on", "warning"], 1),
         ("png.exr", ["--fail-on", "never"], 3),
         ("missing.exr", [], 3),
     ],
 )
-def test_the_exit_code_tells_findings_from_failures(folder, file, options, code):
-    """1 is a file that is not whole, or with `warning` an odd header; 3 one that could not be read."""
-    Path("odd.exr").write_bytes(w.build(w.part(extra=[w.text("owner", "a"), w.text("owner", "b")])).data)
+def test_the_exit_code_distinguishes_findings_and_failures(folder, file, options, code):
+    """1 is an incomplete file, or with `warning` a header problem; 3 an unreadable file."""
+    Path("duplicate.exr").write_bytes(w.build(w.part(extra=[w.text("owner", "a"), w.text("owner", "b")])).data)
     assert main(["inspect", file, *options]) == code
 
 
 def test_json_follows_the_schema(folder, capfd):
-    """One object for one file, an array for several; --raw has every attribute's bytes; words stay on stderr."""
+    """An object for one file, an array for several; --raw adds bytes; messages are on stderr."""
     assert main(["schema"]) == 0
     schema = json.loads(capfd.readouterr().out)
     assert main(["inspect", "good.exr", "--json", "--raw"]) == 0
@@ -125,8 +125,8 @@ def test_json_follows_the_schema(folder, capfd):
         jsonschema.validate(item, schema)
 
 
-def test_no_file_is_still_json(folder, capfd):
-    """A folder gives an array, of no files, of one or of many."""
+def test_no_files_are_valid_json(folder, capfd):
+    """A folder gives an array, also of no or one file."""
     Path("nothing").mkdir()
     assert main(["inspect", "nothing", "--json"]) == 0
     assert json.loads(capfd.readouterr().out) == []
@@ -136,7 +136,7 @@ def test_no_file_is_still_json(folder, capfd):
     assert capfd.readouterr().out == ""
 
 
-def test_folders_below_are_entered_only_when_asked(folder, capfd):
+def test_subfolders_are_included_on_request(folder, capfd):
     """--recursive."""
     main(["inspect", ".", "--jsonl"])
     assert "deeper" not in capfd.readouterr().out
@@ -145,15 +145,15 @@ def test_folders_below_are_entered_only_when_asked(folder, capfd):
 
 
 def test_output_goes_to_a_file(folder, capfd):
-    """Nothing on stdout, nothing half-written beside it."""
+    """Nothing on stdout, no partial file."""
     assert main(["inspect", "good.exr", "--json", "--output", "out.json"]) == 0
     assert capfd.readouterr().out == ""
     assert json.loads(Path("out.json").read_text())["file"]["completeness"] == "complete"
     assert not list(folder.glob("*.part"))
 
 
-def test_what_is_no_file_is_written_to_and_not_replaced(folder):
-    """--output /dev/null must not put a file in the place of the device."""
+def test_a_special_file_is_written_to_and_not_replaced(folder):
+    """--output /dev/null must not replace the device."""
     os.mkfifo("pipe")
     reader = subprocess.Popen(["cat", "pipe"], stdout=subprocess.PIPE)
     assert main(["inspect", "good.exr", "--json", "--output", "pipe"]) == 0
@@ -161,16 +161,16 @@ def test_what_is_no_file_is_written_to_and_not_replaced(folder):
     assert Path("pipe").is_fifo()
 
 
-def test_an_output_that_cannot_be_is_bad_usage(folder, capfd):
-    """One line that names it."""
+def test_an_invalid_output_is_a_usage_error(folder, capfd):
+    """One line with its path."""
     assert main(["inspect", "good.exr", "--output", "no/such/folder.json"]) == 2
     assert capfd.readouterr().err == "exr-inspector: --output no/such/folder.json: No such file or directory\n"
 
 
 @pytest.mark.parametrize("options", [[], ["--table"], ["--json"], ["--jsonl"]])
 @pytest.mark.slow
-def test_hostile_text_never_steers_a_terminal(folder, options):
-    """Names of files, parts, channels and attributes, values and types, and the errors that repeat them."""
+def test_hostile_text_does_not_control_a_terminal(folder, options):
+    """Names of files, parts, channels and attributes, values and types, also in errors."""
     name = f"{HOSTILE.replace('/', '')}.exr"
     hostile_file(folder / name)
     hostile_file(folder / "plain.exr")
@@ -184,7 +184,7 @@ def test_hostile_text_never_steers_a_terminal(folder, options):
 
 
 def test_json_on_a_terminal_is_the_same_json(folder):
-    """What could steer the terminal is escaped, which changes no value."""
+    """Control characters are escaped, which changes no value."""
     hostile_file(folder / "plain.exr")
     _, shown = on_terminal("inspect", "plain.exr", "--json", cwd=folder)
     piped = subprocess.run([*COMMAND, "inspect", "plain.exr", "--json"], cwd=folder, stdout=subprocess.PIPE).stdout
@@ -192,7 +192,7 @@ def test_json_on_a_terminal_is_the_same_json(folder):
 
 
 @pytest.mark.parametrize("words", [["inspect", HOSTILE], [HOSTILE], ["query", HOSTILE, "--catalog", HOSTILE]])
-def test_bad_arguments_are_repeated_harmlessly(folder, capfd, words):
+def test_bad_arguments_are_escaped(folder, capfd, words):
     """In one line."""
     assert main(words) in (2, 3)
     err = capfd.readouterr().err
@@ -200,8 +200,8 @@ def test_bad_arguments_are_repeated_harmlessly(folder, capfd, words):
     assert not UNWANTED.search(err)
 
 
-def test_a_name_that_is_no_text_can_be_shown_and_printed(folder, capfd):
-    """Bytes that are no UTF-8 stand as %XX, in JSON and on the page."""
+def test_a_file_name_that_is_not_utf8(folder, capfd):
+    """Its bytes are printed as %XX, in JSON and in text."""
     path = os.fsdecode(b"caf\xe9.exr")
     Path(path).write_bytes(GOOD)
     for options in ([], ["--table"]):
@@ -218,16 +218,16 @@ def test_a_name_that_is_no_text_can_be_shown_and_printed(folder, capfd):
     "words", [["inspekt"], ["inspect"], ["inspect", "x", "--json", "--table"], ["inspect", "x", "--fail-on", "x"],
               ["query"], ["diff", "a"], ["--colour"]]
 )  # fmt: skip
-def test_bad_usage_is_2_and_one_line(folder, words, capfd):
-    """On stderr."""
+def test_a_usage_error_is_one_line(folder, words, capfd):
+    """On stderr; exit code 2."""
     assert main(words) == 2
     shown = capfd.readouterr()
     assert shown.out == ""
     assert len(shown.err.splitlines()) == 1
 
 
-def test_nothing_at_all_prints_the_help(capfd):
-    """For whoever does not know the commands yet."""
+def test_no_arguments_print_the_help(capfd):
+    """On stderr; exit code 2."""
     assert main([]) == 2
     shown = capfd.readouterr()
     assert shown.out == ""
@@ -235,17 +235,17 @@ def test_nothing_at_all_prints_the_help(capfd):
 
 
 def test_a_traceback_only_with_debug(folder, capfd, monkeypatch):
-    """Not even for a bug of ours."""
+    """Also for an internal error."""
     monkeypatch.setattr("exr_inspector.cli.file_commands.inspect_file", lambda *_, **__: 1 / 0)
     assert main(["inspect", "good.exr"]) == 3
     err = capfd.readouterr().err
-    assert err == "exr-inspector: internal error: ZeroDivisionError: division by zero (--debug shows where)\n"
+    assert err == "exr-inspector: internal error: ZeroDivisionError: division by zero (--debug shows the traceback)\n"
     with pytest.raises(ZeroDivisionError):
         main(["inspect", "good.exr", "--debug"])
 
 
-def test_an_error_passes_with_debug(folder):
-    """The traceback of a real process."""
+def test_an_error_has_a_traceback_with_debug(folder):
+    """In a real process."""
     done = subprocess.run([*COMMAND, "--debug", "diff", "good.exr", "png.exr"], capture_output=True, text=True)
     assert done.returncode != 0
     assert "Traceback" in done.stderr
@@ -255,8 +255,8 @@ def test_an_error_passes_with_debug(folder):
     "options",
     ["--jsonl", pytest.param("--json", marks=pytest.mark.slow), pytest.param("--table", marks=pytest.mark.slow)],
 )
-def test_a_reader_that_goes_away_is_no_error(folder, options):
-    """`… | head` ends quietly."""
+def test_a_closed_pipe_is_not_an_error(folder, options):
+    """`… | head` prints nothing on stderr."""
     for number in range(300):
         Path(f"{number}.exr").write_bytes(GOOD)
     command = f"{shlex.join(COMMAND)} inspect [0-9]*.exr {options} | head -c 10; echo ${{PIPESTATUS[0]}}"
@@ -265,23 +265,23 @@ def test_a_reader_that_goes_away_is_no_error(folder, options):
     assert done.stdout[10:].strip() == "0"
 
 
-def test_diff_tells_what_differs(folder, capfd):
-    """Exit code 1, one line for each thing; 0 and nothing at all for equal headers."""
+def test_diff_prints_the_differences(folder, capfd):
+    """Exit code 1 and one line per difference; 0 and no output for equal headers."""
     assert main(["diff", "good.exr", "below/deeper.exr"]) == 0
     assert capfd.readouterr().out == ""
     other = w.part(compression=3, extra=[w.text("owner", "someone else")], channels=[("Z", 2, 1, 1, 0)])
     Path("other.exr").write_bytes(w.build(other).data)
     assert main(["diff", "good.exr", "other.exr"]) == 1
     lines = capfd.readouterr().out.splitlines()
-    assert lines[0].split() == ["part", "what", "good.exr", "other.exr"]
+    assert lines[0].split() == ["part", "item", "good.exr", "other.exr"]
     assert [line.split() for line in lines if "compression" in line] == [
         ["0", "attribute", "compression", "NONE", "ZIP"]
     ]
     assert [line.split()[2:] for line in lines if "channel" in line] == [
-        ["B", "HALF", "not", "there"],
-        ["G", "HALF", "not", "there"],
-        ["R", "HALF", "not", "there"],
-        ["Z", "not", "there", "FLOAT"],
+        ["B", "HALF", "absent"],
+        ["G", "HALF", "absent"],
+        ["R", "HALF", "absent"],
+        ["Z", "absent", "FLOAT"],
     ]
     assert main(["diff", "good.exr", "other.exr", "--json"]) == 1
     found = json.loads(capfd.readouterr().out)
@@ -291,7 +291,7 @@ def test_diff_tells_what_differs(folder, capfd):
 
 
 @pytest.mark.parametrize("options", [[], pytest.param(["--json"], marks=pytest.mark.slow)])
-def test_hostile_differences_steer_no_terminal(folder, options):
+def test_hostile_differences_do_not_control_a_terminal(folder, options):
     """Names of files, channels and attributes, and values."""
     hostile_file(folder / "plain.exr")
     name = "[b]\x1b[2J[red].exr"
@@ -301,8 +301,28 @@ def test_hostile_differences_steer_no_terminal(folder, options):
     assert not UNWANTED.findall(COLOURS.sub("", shown).replace("\r\n", "\n"))
 
 
-def test_diff_names_the_file_that_cannot_be_read(folder, capfd):
-    """And ends with 3."""
+def test_diff_names_the_unreadable_file(folder, capfd):
+    """Exit code 3."""
     for bad in ("png.exr", "missing.exr"):
         assert main(["diff", "good.exr", bad]) == 3
         assert capfd.readouterr().err.startswith(f"exr-inspector: {bad}: ")
+
+
+def test_cryptomattes_are_listed_with_layers_and_manifest(folder, capfd, monkeypatch):
+    """Valid, invalid and sidecar manifests; layers may be in another part."""
+    monkeypatch.setenv("COLUMNS", "120")
+    names = {"CryptoObject": "manifest", "CryptoAsset": "manifest", "CryptoMaterial": "manif_file"}
+    values = ['{"buoy":"00000001","rope":"00000002"}', '{"buoy":', "materials.json"]
+    extra = []
+    for (name, field), value in zip(names.items(), values, strict=True):
+        extra += [w.text(f"cryptomatte/{name}/name", name), w.text(f"cryptomatte/{name}/{field}", value)]
+    ranks = [(f"CryptoObject{layer}.{c}", w.FLOAT, 1, 1, 0) for layer in ("00", "01") for c in "abgr"]
+    parts = [w.part(name="beauty", extra=extra), w.part(name="ids", channels=ranks)]
+    Path("matte.exr").write_bytes(w.build(parts).data)
+    assert main(["inspect", "matte.exr"]) == 0
+    lines = [line.strip() for line in capfd.readouterr().out.splitlines()]
+    assert lines[lines.index("cryptomattes (3)") :][1:4] == [
+        "CryptoObject  2 layers, 4 ranks, 2 objects",
+        "CryptoAsset  0 layers, 0 ranks, invalid manifest: not JSON: Expecting value: line 1 column 9 (char 8)",
+        "CryptoMaterial  0 layers, 0 ranks, manifest in materials.json",
+    ]

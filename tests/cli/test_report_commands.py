@@ -1,4 +1,4 @@
-"""report: what there is, one answer for people and for programs, and how wrong parameters end."""
+"""report: the list of reports, text and machine-readable output, invalid parameters."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHOT = "harbor/sq010/sh0020/light"
 
 
 def make_show():
-    """Three frames of two layers of one shot, in a catalog."""
+    """A catalog with three frames in two layers of one shot."""
     with open_catalog("duckdb:catalog.duckdb") as catalog:
         for number, layer in ((1001, "beauty"), (1002, "beauty"), (1001, "fog")):
             path = Path(f"{SHOT}/{layer}/v001/a.{number}.exr")
@@ -42,7 +42,7 @@ def prepared(made_once):
 
 @pytest.fixture(autouse=True)
 def shots(prepared, monkeypatch):
-    """That folder, in which commands run that change no catalog."""
+    """The folder with the catalog; the tests do not change it."""
     monkeypatch.chdir(prepared)
     settings.cache_clear()
     yield prepared
@@ -56,7 +56,7 @@ def run(capfd, *words):
     return code, shown.out, shown.err
 
 
-def test_the_list_has_every_report_its_question_and_its_parameters(capfd):
+def test_the_list_has_every_report_with_question_and_parameters(capfd):
     code, out, err = run(capfd)
     assert (code, err) == (0, "")
     lines = out.splitlines()
@@ -64,7 +64,7 @@ def test_the_list_has_every_report_its_question_and_its_parameters(capfd):
     assert "  Which files have these channels, and not those?\n  has=…  lacks=  only=*  path=*\n" in out
 
 
-def test_the_list_is_data_too(capfd):
+def test_the_list_as_json(capfd):
     _, out, _ = run(capfd, "--format", "json")
     found = {row["name"]: row for row in json.loads(out)}
     assert list(found) == list(named_queries())
@@ -73,7 +73,7 @@ def test_the_list_is_data_too(capfd):
     assert has["default"] is None
 
 
-def test_the_sql_is_what_the_file_has(capfd):
+def test_the_sql_is_the_file(capfd):
     assert run(capfd, "storage", "--sql") == (0, named_queries()["storage"].sql, "")
 
 
@@ -90,7 +90,7 @@ def test_a_share_is_a_bar_and_bytes_have_commas(capfd):
 @pytest.mark.slow
 @pytest.mark.parametrize("columns", [20, 60, 90, 100, 120, 140])
 def test_no_number_is_cut_on_a_narrow_terminal(shots, columns):
-    """Paths are folded; where that is not enough, the terminal breaks the lines."""
+    """Paths are wrapped; if that is not enough, the terminal wraps the lines."""
     for report, numbers in (("storage", 2), ("compression", 1), ("attributes", 2)):
         _, shown = on_terminal("report", report, "--catalog", CATALOG, cwd=shots, columns=columns)
         assert len(re.findall(r" [\d.]+%", COLOURS.sub("", shown))) == numbers
@@ -104,7 +104,7 @@ def test_a_bar_has_ten_cells(share, cells):
     assert bar(share) == cells.ljust(10)
 
 
-def test_the_folder_that_all_paths_share_is_said_once(capfd):
+def test_the_common_folder_is_printed_once(capfd):
     _, out, _ = run(capfd, "iterations")
     first, *lines = out.splitlines()
     assert first == f"below {SHOT}/"
@@ -113,7 +113,7 @@ def test_the_folder_that_all_paths_share_is_said_once(capfd):
     assert out.splitlines()[1].split()[0] == f"{SHOT}/fog/v#/a.#.exr"
 
 
-def test_programs_get_plain_values(capfd):
+def test_other_formats_have_plain_values(capfd):
     _, out, _ = run(capfd, "storage", "--format", "json")
     rows = json.loads(out)
     assert [(row["layer"], row["files"]) for row in rows] == [("beauty", 2), ("fog", 1)]
@@ -124,7 +124,7 @@ def test_programs_get_plain_values(capfd):
     assert pq.read_table("s.parquet").to_pylist() == rows
 
 
-def test_parameters_are_given_as_name_and_value(capfd):
+def test_parameters_are_name_and_value(capfd):
     _, out, _ = run(capfd, "shots", "--param", "level=frame", "--param", "path=*/beauty/*", "--format", "json")
     assert [row["frame"] for row in json.loads(out)] == [1001, 1002]
 
@@ -141,32 +141,32 @@ def test_the_path_template_is_a_setting(capfd, monkeypatch):
     [
         (["nothing"], "there is no report 'nothing'"),
         (["storage", "--param", "level=shot"], "storage has no parameter 'level'; it has path, template"),
-        (["storage", "--param", "level"], "--param level: give it as NAME=VALUE"),
+        (["storage", "--param", "level"], "--param level: expected NAME=VALUE"),
         (["channel-composition"], "channel-composition needs a value for has"),
         (["multi-layer", "--param", "at_least=two"], "parameter at_least: 'two' is no integer"),
         (["shots", "--param", "level=reel"], "parameter level: 'reel' is none of show, sequence, shot, frame"),
         (["shots", "--param", "template={reel}"], "path template '{reel}': {reel} is none of show, sequence, shot,"),
     ],
 )
-def test_what_cannot_work_ends_with_2_and_one_line(capfd, words, message):
+def test_invalid_parameters_are_usage_errors(capfd, words, message):
     code, out, err = run(capfd, *words)
     assert (code, out) == (2, "")
     assert err.startswith(f"exr-inspector: {message}")
     assert err.count("\n") == 1
 
 
-def test_no_rows_say_what_that_means(capfd):
+def test_an_empty_result_is_explained(capfd):
     assert run(capfd, "incomplete-frames") == (0, "", "every frame is there and whole\n")
     assert run(capfd, "incomplete-frames", "--format", "csv") == (0, "problem,render,frames,frame_count,detail\n", "")
 
 
-def test_a_catalog_that_is_not_there_ends_with_3(capfd):
+def test_a_missing_catalog(capfd):
     assert main(["report", "storage", "--catalog", "duckdb:none.duckdb"]) == 3
 
 
 @pytest.mark.slow
-def test_hostile_text_cannot_steer_a_terminal(tmp_path, monkeypatch):
-    """In the answer for people as in the others."""
+def test_hostile_text_does_not_control_a_terminal(tmp_path, monkeypatch):
+    """In any format."""
     monkeypatch.chdir(tmp_path)
     Path("h.exr").write_bytes(w.build(w.part(extra=[w.text("owner", HOSTILE)])).data)
     with open_catalog(CATALOG) as catalog:
@@ -174,4 +174,4 @@ def test_hostile_text_cannot_steer_a_terminal(tmp_path, monkeypatch):
     for how in ("table", "csv", "json"):
         code, shown = on_terminal("report", "attributes", "--format", how, "--catalog", CATALOG, cwd=tmp_path)
         assert code == 0, shown
-        assert not UNWANTED.search(COLOURS.sub("", shown).replace("\r", ""))  # which CSV keeps
+        assert not UNWANTED.search(COLOURS.sub("", shown).replace("\r", ""))  # CSV keeps \r

@@ -1,4 +1,4 @@
-"""What a command costs before it does anything: the modules that it imports, as a stopwatch depends on the machine."""
+"""The modules that a command imports at startup; counted, as times depend on the machine."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def imported(*words: str, cwd) -> set[str]:
 
 
 @pytest.mark.parametrize("words", [("--help",), ("--version",)])
-def test_help_imports_nothing_that_only_work_needs(words, tmp_path):
-    """Neither databases nor formatting."""
+def test_help_imports_no_heavy_modules(words, tmp_path):
+    """Neither database nor formatting libraries."""
     assert not imported(*words, cwd=tmp_path) & (HEAVY | {"rich", "pydantic", "concurrent.futures"})
 
 
@@ -37,7 +37,7 @@ def test_help_imports_nothing_that_only_work_needs(words, tmp_path):
     [(), pytest.param(("--json",), marks=pytest.mark.slow), pytest.param(("--table",), marks=pytest.mark.slow)],
 )
 def test_inspect_imports_no_database_and_no_decoder(options, tmp_path):
-    """A header is read by the project's own code alone; typer itself needs pydantic to convert arguments."""
+    """A header is read by this project's code alone; typer itself needs pydantic to convert arguments."""
     (tmp_path / "a.exr").write_bytes(w.build(w.part()).data)
     modules = imported("inspect", "a.exr", *options, cwd=tmp_path)
     assert not modules & HEAVY
@@ -45,13 +45,13 @@ def test_inspect_imports_no_database_and_no_decoder(options, tmp_path):
 
 
 def test_the_package_itself_imports_nothing():
-    """Its names are looked up when they are used."""
+    """Its names are imported on first use."""
     code = "import sys, exr_inspector; print(*(name for name in sys.modules if name.startswith('exr_inspector')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["exr_inspector"]
 
 
 def test_the_version_is_printed(capfd):
-    """The package's own."""
+    """The version of the package."""
     assert main(["--version"]) == 0
     assert capfd.readouterr().out == f"exr-inspector {exr_inspector.__version__}\n"

@@ -1,4 +1,4 @@
-"""similar, odd and db reembed: for people and for programs, and how they end."""
+"""similar, outliers and db reembed: text, machine-readable output, exit codes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ CATALOG = "duckdb:catalog.duckdb"
 ZIP = 3
 
 
-def write(place, *extra, compression=0, channels=w.RGB):
-    path = Path(place)
+def write(file, *extra, compression=0, channels=w.RGB):
+    path = Path(file)
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(w.build(w.part(extra=extra, compression=compression, channels=channels)).data)
 
@@ -31,13 +31,13 @@ def prepared(made_once):
 
 @pytest.fixture
 def show(prepared, monkeypatch):
-    """Where it lies, for commands that change nothing."""
+    """The folder with the catalog; the tests do not change it."""
     monkeypatch.chdir(prepared)
     return prepared
 
 
 def make_show():
-    """Six frames of one sequence, one of them compressed, and two of another one, in a catalog."""
+    """A catalog with six frames of one sequence, one of them compressed, and two of another."""
     for number in range(1, 7):
         write(f"show/c.100{number}.exr", w.text("Software", "Arnold 7.2"), compression=ZIP if number == 4 else 0)
     for number in (1, 2):
@@ -50,8 +50,8 @@ def run(*words):
     return main([*words, "--catalog", CATALOG])
 
 
-def test_similar_for_people(show, capfd):
-    """The nearest first; in what the others differ, and by what way they were found."""
+def test_similar_as_text(show, capfd):
+    """The nearest first, with the groups that differ; the search method last."""
     assert run("similar", "show/c.1001.exr", "-k", "5", "--explain") == 0
     lines = capfd.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines if line[0] != " "][:5] == [f"show/c.100{n}.exr" for n in (2, 3, 5, 6, 4)]
@@ -62,7 +62,7 @@ def test_similar_for_people(show, capfd):
 
 
 @pytest.mark.parametrize("how", ["json", "csv", "parquet"])
-def test_similar_for_programs(show, how, capfdbinary):
+def test_similar_in_other_formats(show, how, capfdbinary):
     assert run("similar", "show/c.1001.exr", "--per-sequence", "--where", "channel_count > 3", "--format", how) == 0
     out = capfdbinary.readouterr().out
     if how == "json":
@@ -78,7 +78,7 @@ def test_similar_for_programs(show, how, capfdbinary):
     assert 0 < float(row["similarity"]) < 1
 
 
-def test_a_file_may_be_named_by_its_id_or_not_be_in_the_catalog(show, tmp_path, capfd):
+def test_the_reference_may_be_a_file_id_or_a_file_outside_the_catalog(show, tmp_path, capfd):
     with open_catalog(CATALOG, read_only=True) as catalog:
         (row,) = catalog.sql("SELECT file_id FROM files WHERE ends_with(file_path, 'd.1001.exr')").to_pylist()
     assert run("similar", row["file_id"][:12], "-k", "1") == 0
@@ -90,9 +90,9 @@ def test_a_file_may_be_named_by_its_id_or_not_be_in_the_catalog(show, tmp_path, 
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
-        (["similar", "0123456789abcdef"], 2, "no file_id that begins so"),
+        (["similar", "0123456789abcdef"], 2, "no file_id in the catalog begins with it"),
         (["similar", "nowhere.exr"], 3, "no such file"),
         (["similar", "show/c.1001.exr", "--where", "1 = 1) OR (1 = 1"], 2, "is none"),
         (["similar", "show/c.1001.exr", "--where", "colour = 1"], 2, "colour"),
@@ -100,28 +100,29 @@ def test_a_file_may_be_named_by_its_id_or_not_be_in_the_catalog(show, tmp_path, 
         (["similar", "show/c.1001.exr", "-k", "0"], 2, "-k"),
     ],
 )
-def test_what_cannot_be_is_one_line(show, words, code, said, capfd):
+def test_errors_are_one_line(show, words, code, message, capfd):
     assert run(*words) == code
     err = capfd.readouterr().err
-    assert said in err
+    assert message in err
     assert len(err.splitlines()) == 1
 
 
-def test_odd_for_people_and_for_programs(show, capfd):
-    """The field in which a frame differs, then the groups of its vector."""
-    assert run("odd") == 0
+@pytest.mark.parametrize("command", ["outliers", "odd"])
+def test_outliers_as_text_and_json(show, capfd, command):
+    """The field that differs, then the vector groups; `odd` is the former name."""
+    assert run(command) == 0
     head, *differs = capfd.readouterr().out.splitlines()
-    assert head.startswith("show/c.1004.exr  0.")
-    assert differs[0] == '  compression: "ZIP", the others "NONE"'
+    assert head.startswith("show/c.1004.exr  similarity 0.")
+    assert differs[0] == '  compression: "ZIP", usually "NONE"'
     assert differs[1].startswith("  structure ")
-    assert run("odd", "c.", "--format", "json", "--fail-on", "warning") == 1
+    assert run(command, "c.", "--format", "json", "--fail-on", "warning") == 1
     (row,) = json.loads(capfd.readouterr().out)
-    assert (row["frame"], row["differs"][0]) == ("1004", 'compression: "ZIP", the others "NONE"')
-    assert run("odd", "d.", "--fail-on", "warning") == 0
+    assert (row["frame"], row["differs"][0]) == ("1004", 'compression: "ZIP", usually "NONE"')
+    assert run(command, "d.", "--fail-on", "warning") == 0
     assert capfd.readouterr().out == ""
 
 
-def test_reembed_says_what_it_did(tmp_path, monkeypatch, capfd):
+def test_reembed_prints_a_summary(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     make_show()
     assert run("db", "reembed") == 0

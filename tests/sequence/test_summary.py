@@ -1,4 +1,4 @@
-"""Reports of sequences: ranges, gaps, bad frames, and which field makes a frame differ from the others."""
+"""Summaries of sequences: frame ranges, gaps, damaged frames, and fields that differ."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from exr_inspector import open_catalog
 from exr_inspector.demo import ARNOLD, CYCLES, DEFECTS, VRAY, make_show
 from exr_inspector.ingestion.run import ingest
-from exr_inspector.sequence.summary import BadFrame, OddFrames, as_arrow, sequence_reports
+from exr_inspector.sequence.summary import DamagedFrame, FieldOutlier, as_arrow, sequences
 from tests.support import exr_writer as w
 
 GIVEN = os.environ.get("EXR_CORPUS")
@@ -20,7 +20,7 @@ need_corpus = pytest.mark.skipif(not GIVEN, reason="EXR_CORPUS names no corpus o
 
 
 @pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch):
+def working_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
@@ -30,26 +30,26 @@ def frame(number: int | str, part=None, name: str = "show/c.{}.exr", damage=lamb
     path.write_bytes(damage(w.build(part or w.part()).data))
 
 
-def reports(path: str = "show", pattern: str | None = None):
+def summaries(path: str = "show", pattern: str | None = None):
     with open_catalog("duckdb:c.duckdb") as catalog:
         ingest([path], catalog)
-        return sequence_reports(catalog, pattern)
+        return sequences(catalog, pattern)
 
 
-def report(path: str = "show"):
-    (only,) = reports(path)
+def summary(path: str = "show"):
+    (only,) = summaries(path)
     return only
 
 
-def odd(found) -> list[tuple]:
-    return [(o.frames, o.field, o.value, o.usual) for o in found.odd]
+def field_outliers(found) -> list[tuple]:
+    return [(o.frames, o.field, o.value, o.usual) for o in found.outliers]
 
 
-def test_a_sound_sequence_is_a_range():
-    """In fileseq's notation, with one # for each digit."""
+def test_a_sequence_without_findings_is_a_range():
+    """In fileseq notation, with one # for each digit."""
     for number in range(1001, 1011):
         frame(number)
-    found = report()
+    found = summary()
     assert (found.frames, found.frame_count, found.missing, found.missing_count) == ("1001-1010", 10, "", 0)
     assert found.pattern.endswith("/show/c.####.exr")
     assert found.sequence.endswith("/show/c.#.exr")
@@ -70,20 +70,20 @@ def test_frames_and_gaps(numbers, frames, missing, count):
     """On every frame, on twos, around zero."""
     for number in numbers:
         frame(number)
-    found = report()
+    found = summary()
     assert (found.frames, found.missing, found.missing_count) == (frames, missing, count)
 
 
-def test_padding_that_changes_is_told():
-    """c.1.exr beside c.02.exr; both are frames of one sequence."""
+def test_changing_padding_is_reported():
+    """c.1.exr and c.02.exr are frames of one sequence."""
     for number in ("1", "02", "3"):
         frame(number)
-    found = report()
+    found = summary()
     assert (found.frames, found.padding_changes) == ("1-3", True)
 
 
-def test_bad_frames_say_what_is_wrong():
-    """Cut, never finished, zero-filled and no EXR at all: each frame counts as there."""
+def test_damaged_frames_have_a_status_and_a_reason():
+    """Truncated, incomplete, empty and zero-filled frames; none of them counts as missing."""
     part = w.part(height=8)
     table = w.build(part).table_offsets[0]
     frame(1, part)
@@ -91,7 +91,7 @@ def test_bad_frames_say_what_is_wrong():
     frame(3, part, damage=lambda data: data[: table + 48] + bytes(16) + data[table + 64 :])
     frame(4, part, damage=lambda data: b"")
     frame(5, part, damage=lambda data: bytes(len(data)))
-    found = report()
+    found = summary()
     assert (found.frames, found.missing) == ("1-5", "")
     assert [(bad.frame, bad.status, bad.reason) for bad in found.bad] == [
         ("2", "truncated", "7 of 8 chunks; missing line 7 (7 in part)"),
@@ -101,30 +101,30 @@ def test_bad_frames_say_what_is_wrong():
     ]
 
 
-def test_a_frame_that_was_repaired_is_not_bad_any_more():
-    """Nor one that got bad still the sound one that it was."""
+def test_a_repaired_frame_is_not_damaged():
+    """And a frame that was damaged later is."""
     for number in (1, 2):
         frame(number)
     frame(3, damage=lambda data: b"")
-    assert [bad.frame for bad in report().bad] == ["3"]
+    assert [bad.frame for bad in summary().bad] == ["3"]
     frame(3)
     frame(1, damage=lambda data: b"x")
-    found = report()
+    found = summary()
     assert [bad.frame for bad in found.bad] == ["1"]
     assert found.frame_count == 3
 
 
 def test_a_deleted_frame_is_missing():
-    """As soon as it is marked."""
+    """After --prune has marked it."""
     for number in range(1, 5):
         frame(number)
-    report()
+    summary()
     Path("show/c.3.exr").unlink()
     with open_catalog("duckdb:c.duckdb") as catalog:
         from exr_inspector.ingestion.run import IngestOptions
 
         ingest(["show"], catalog, IngestOptions(prune=True))
-        (found,) = sequence_reports(catalog)
+        (found,) = sequences(catalog)
     assert (found.frames, found.missing) == ("1-2,4", "3")
 
 
@@ -138,49 +138,48 @@ def test_a_deleted_frame_is_missing():
         (w.part(extra=[w.fixed("take", "int", 2)]), "take", "2", None),
     ],
 )
-def test_a_frame_that_differs_is_told_with_its_field(part, field, value, usual):
-    """And what most frames have; None is an attribute that is not there."""
+def test_an_outlier_is_reported_with_its_field(part, field, value, usual):
+    """With the usual value; None is an absent attribute."""
     for number in range(1, 10):
         frame(number, part if number == 4 else None)
-    assert odd(report()) == [("4", field, value, usual)]
+    assert field_outliers(summary()) == [("4", field, value, usual)]
 
 
-def test_channels_and_tiles_and_parts_that_differ_are_told():
-    """Another channel list, other tiles, one part more."""
+def test_different_channels_and_parts_are_outliers():
+    """Another channel list, an additional part."""
     beauty = w.part(name="beauty")
     for number in range(1, 8):
         frame(number, [beauty, w.part(name="depth")])
     frame(8, [w.part(name="beauty", channels=w.RGB[:2]), w.part(name="depth")])
     frame(9, [beauty, w.part(name="depth"), w.part(name="extra")])
-    found = report()
-    by_frame = {(o.frames, o.part_index, o.field) for o in found.odd}
+    found = summary()
+    by_frame = {(o.frames, o.part_index, o.field) for o in found.outliers}
     assert ("8", 0, "channels") in by_frame
     assert ("9", 2, "name") in by_frame
     assert {frames for frames, _, _ in by_frame} == {"8", "9"}
 
 
-def test_several_frames_of_one_value_are_one_line():
-    """Ranges again, for each value of a field."""
+def test_frames_with_the_same_value_are_one_outlier():
+    """A frame range for each value of a field."""
     for number in range(1, 21):
         frame(number, w.part(compression=3 if number in (3, 4, 5, 9) else 2 if number == 12 else 0))
-    assert odd(report()) == [
+    assert field_outliers(summary()) == [
         ("3-5,9", "compression", '"ZIP"', '"NONE"'),
         ("12", "compression", '"ZIPS"', '"NONE"'),
     ]
 
 
-def test_a_change_halfway_is_told():
-    """A setting that was changed in the middle of a render leaves no majority, and is no detail."""
+def test_a_change_halfway_is_reported():
+    """A setting changed in the middle of a render leaves no majority, but matters."""
     for number in range(1, 11):
         frame(number, w.part(compression=3 if number > 5 else 0))
-    assert odd(report()) == [("6-10", "compression", '"ZIP"', '"NONE"')]
+    assert field_outliers(summary()) == [("6-10", "compression", '"ZIP"', '"NONE"')]
 
 
-def test_two_frames_tell_no_usual_value():
-    """There is none."""
+def test_two_frames_have_no_usual_value():
     frame(1, w.part(compression=3))
     frame(2)
-    assert odd(report()) == []
+    assert field_outliers(summary()) == []
 
 
 @pytest.mark.parametrize(
@@ -193,72 +192,72 @@ def test_two_frames_tell_no_usual_value():
         lambda n: w.text("renderTime", f"{n} s"),
         lambda n: w.text("note", f"took {n * 3} MB"),
         lambda n: w.fixed("frame", "int", n),
-        lambda n: w.fixed("studio", "int", n),  # nothing says that this one changes, but that it always does
+        lambda n: w.fixed("studio", "int", n),  # no rule applies, but it always changes
         lambda n: w.text("studio", f"value {n}"),
         lambda n: w.text("studio", f"value {n // 2}"),
     ],
 )
-def test_what_changes_with_the_frame_makes_no_frame_differ(changing):
-    """By its type, its name, its look, or because no value of it is usual."""
+def test_values_that_change_per_frame_are_not_outliers(changing):
+    """Recognized by type, name or text, or because no value has a majority."""
     for number in range(1, 11):
         frame(number, w.part(extra=[changing(number)]))
-    assert odd(report()) == []
+    assert field_outliers(summary()) == []
 
 
-def test_a_data_window_may_follow_the_picture():
-    """Renderers crop it frame by frame."""
+def test_a_data_window_may_change_per_frame():
+    """Renderers crop it to the image."""
     for number in range(1, 8):
         frame(number, w.part(window=(0, 0, 15 + number, 7), display=(0, 0, 63, 63)))
-    assert odd(report()) == []
+    assert field_outliers(summary()) == []
 
 
-def test_a_pattern_picks_sequences():
-    """Part of the path, or a shell pattern over all of it."""
+def test_a_pattern_selects_sequences():
+    """A part of the path, or a shell pattern for the whole path."""
     for shot in ("sh01", "sh02"):
         for number in (1, 2):
             frame(number, name=f"show/{shot}/c.{{}}.exr")
-    assert len(reports()) == 2
+    assert len(summaries()) == 2
     for pattern in ("sh01", "*sh01/c.#.exr", f"{Path.cwd()}/show/sh01/*", "*/sh0[1]/*"):
-        (found,) = reports(pattern=pattern)
+        (found,) = summaries(pattern=pattern)
         assert "/sh01/" in found.sequence
-    assert reports(pattern="sh03") == []
-    assert reports(pattern="*sh01") == []
+    assert summaries(pattern="sh03") == []
+    assert summaries(pattern="*sh01") == []
 
 
-def test_a_single_file_is_no_sequence_unless_it_is_bad():
-    """A still whose name ends in a number."""
+def test_a_single_file_is_not_a_sequence_unless_it_is_damaged():
+    """A still with a number at the end of its name."""
     frame(1, name="show/still_{}.exr")
-    assert reports() == []
+    assert summaries() == []
     frame(2, name="show/other_{}.exr", damage=lambda data: data[:-1])
-    assert [found.frames for found in reports()] == ["2"]
+    assert [found.frames for found in summaries()] == ["2"]
 
 
-def test_versions_are_other_sequences_not_frames():
+def test_versions_are_different_sequences():
     """v001 and v002."""
     for version in ("v001", "v002"):
         for number in (1001, 1002):
             frame(number, name=f"show/{version}/c_{version}.{{}}.exr")
-    assert [found.frames for found in reports()] == ["1001-1002", "1001-1002"]
+    assert [found.frames for found in summaries()] == ["1001-1002", "1001-1002"]
 
 
 @pytest.mark.slow
-def test_many_frames_that_all_differ_are_looked_at_soon():
-    """A sequence whose hashes are all different costs one query."""
+def test_a_long_sequence_with_different_hashes():
+    """Costs one query."""
     for number in range(1, 301):
         frame(number, w.part(extra=[w.fixed("studio", "int", number)]))
-    assert report().is_sound
+    assert summary().is_sound
 
 
-def test_the_demo_says_what_its_defects_are():
-    """Nothing less and nothing more; the file that is no EXR is in no sequence."""
+def test_the_defects_of_the_demo_show():
+    """All of them and no others; the file that is not an EXR belongs to no sequence."""
     make_show(Path("show"))
-    found = {item.sequence.partition("/show/")[2].removesuffix(".#.exr"): item for item in reports()}
-    told = set()
+    found = {item.sequence.partition("/show/")[2].removesuffix(".#.exr"): item for item in summaries()}
+    reported = set()
     for stem, item in found.items():
-        told |= {(f"{stem}.{number}.exr", "missing") for number in item.missing.split(",") if number}
-        told |= {(f"{stem}.{bad.frame}.exr", bad.status) for bad in item.bad}
-        told |= {(f"{stem}.{o.frames}.exr", o.field) for o in item.odd}
-    assert told == {(defect.path, defect.kind) for defect in DEFECTS if defect.kind != "not_exr"}
+        reported |= {(f"{stem}.{number}.exr", "missing") for number in item.missing.split(",") if number}
+        reported |= {(f"{stem}.{bad.frame}.exr", bad.status) for bad in item.bad}
+        reported |= {(f"{stem}.{o.frames}.exr", o.field) for o in item.outliers}
+    assert reported == {(defect.path, defect.kind) for defect in DEFECTS if defect.kind != "not_exr"}
     assert {ARNOLD, VRAY, CYCLES} < set(found)
     assert found[ARNOLD].frames == "1001-1003,1005-1010"
 
@@ -266,9 +265,9 @@ def test_the_demo_says_what_its_defects_are():
 @need_corpus
 @pytest.mark.parametrize("case", ["12-padding-kept", "14-bad-frames-in-sequence"])
 def test_reported_sequences(case):
-    """What the sidecar expects of pattern, padding, frames, missing and bad frames."""
+    """Pattern, padding, frames, missing and damaged frames as in the sidecar file."""
     expected = json.loads((REPORTS / f"{case}.expect.json").read_text("utf-8"))["expect"]
-    found, sequence = report(str(REPORTS / case)), expected["sequence"]
+    found, sequence = summary(str(REPORTS / case)), expected["sequence"]
     assert found.pattern.endswith(f"/{sequence['pattern']}")
     assert found.padding == sequence["padding"]
     assert not found.padding_changes
@@ -276,10 +275,10 @@ def test_reported_sequences(case):
     if isinstance(sequence["frames"], str):
         assert found.frames == sequence["frames"]
     assert [int(bad.frame) for bad in found.bad] == expected.get("badFrames", [])
-    assert odd(found) == []
+    assert field_outliers(found) == []
     for bad in found.bad:
         facts = expected["perFile"][Path(bad.file_path_normalized).name]
-        if "reason" in facts:  # of which the reader says what it has read
+        if "reason" in facts:  # the reader names the bytes it has read
             assert bad.reason.startswith(facts["reason"].removesuffix(" are zero"))
         else:
             chunks = facts["chunks"]
@@ -288,14 +287,14 @@ def test_reported_sequences(case):
             assert facts["missing"].partition(" (")[0] in bad.reason
 
 
-def test_reports_are_an_arrow_table():
-    """Bad and odd frames as lists of structs; the same without any report."""
+def test_summaries_as_an_arrow_table():
+    """Damaged frames and outliers as lists of structs; the same schema without rows."""
     for number in range(1, 6):
         frame(number, w.part(compression=3) if number == 2 else None)
     frame(6, damage=lambda data: data[:-1])
-    found = reports()
+    found = summaries()
     (row,) = as_arrow(found).to_pylist()
     assert row["frames"] == "1-6"
-    assert [BadFrame(**bad) for bad in row["bad"]] == list(found[0].bad)
-    assert [OddFrames(**one) for one in row["odd"]] == list(found[0].odd)
+    assert [DamagedFrame(**bad) for bad in row["bad"]] == list(found[0].bad)
+    assert [FieldOutlier(**one) for one in row["outliers"]] == list(found[0].outliers)
     assert as_arrow([]).schema == as_arrow(found).schema

@@ -1,1 +1,5 @@
-"""The command line: each command parses, calls one public function, and prints. No logic of its own."""
+"""The command line.
+
+In: arguments. Out: data on stdout or in a file, messages on stderr, an exit code.
+Commands parse, call one public function and print; they read the settings and pass them in.
+"""

@@ -1,244 +1,181 @@
-"""Commands that use a catalog: ingest, query, sequences, db, demo."""
+"""Commands that read a catalog: sequences, outliers, similar, report, query."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from enum import Enum
+from typing import Annotated
 
 import typer
 
-from ..errors import ExrInspectorError, SettingsError
-from .options import Catalog, FailOn, FailOnOption, Format, Output, OutputFormat, Paths
-
-if TYPE_CHECKING:
-    from ..catalog import Catalog as OpenCatalog
-    from ..ingestion.run import IngestSummary
-
-db = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Create and look at the catalog itself.")
+from ..errors import SettingsError
+from .exit_codes import FailOn, Severity, exit_code
+from .options import CatalogUri, FailOnOption, Format, Output, OutputFormat, Pattern, open_catalog
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the program."""
-    app.command()(ingest)
-    app.command()(query)
-    app.command()(sequences)
-    app.add_typer(db, name="db")
-    app.command()(demo)
+class By(str, Enum):
+    """The vectors that `similar` compares."""
 
-
-def _uri(catalog: str | None) -> str:
-    from ..settings import settings
-
-    return catalog or settings().catalog
-
-
-def open_catalog(catalog: str | None, *, read_only: bool = False) -> OpenCatalog:
-    """The catalog that was asked for, or that of the settings."""
-    from ..catalog import open_catalog
-
-    return open_catalog(_uri(catalog), read_only=read_only)
-
-
-def ingest(
-    paths: Paths,
-    catalog: Catalog = None,
-    workers: Annotated[int | None, typer.Option(min=0, help="Processes; 0 is one for each core.")] = None,
-    rescan: Annotated[bool, typer.Option("--rescan", help="Look at unchanged files too.")] = False,
-    prune: Annotated[bool, typer.Option("--prune", help="Mark files that vanished as deleted.")] = False,
-    fail_on: FailOnOption = FailOn.ERROR,
-) -> int:
-    """Inspect files and folders and persist them in the catalog; skips what is unchanged."""
-    from ..ingestion.run import IngestOptions
-    from ..ingestion.run import ingest as ingest_files
-    from ..settings import settings
-    from .progress import shown_progress
-
-    values = settings()
-    options = IngestOptions(
-        workers=values.workers if workers is None else workers,
-        rescan=rescan,
-        prune=prune,
-        batch_files=values.batch_files,
-        cell_limit=values.cell_limit,
-        limits=values.limits,
-    )
-    with open_catalog(catalog) as opened, shown_progress(paths) as progress:
-        summary = ingest_files(paths, opened, options, progress)
-    _tell(summary, opened.uri, prune)
-    fine = ("complete",) if fail_on is FailOn.WARNING else ("complete", "unknown")
-    if summary.failures:
-        return 3
-    return 1 if fail_on is not FailOn.NEVER and any(status not in fine for status in summary.completeness) else 0
-
-
-def _tell(summary: IngestSummary, uri: str, prune: bool) -> None:
-    from .output import say
-
-    for failure in summary.failures:
-        say(f"{failure.path}: {failure.message}")
-    for path in summary.vanished[:20]:
-        say(f"{path.removeprefix('file://')}: vanished")
-    if len(summary.vanished) > 20:
-        say(f"… and {len(summary.vanished) - 20} more vanished")
-    if summary.vanished and not prune:
-        say("--prune marks vanished files deleted")
-    elif len(summary.vanished) > summary.pruned:
-        say("nothing was marked deleted below a path where no file is left: is its disk mounted?")
-    words = [f"{summary.inserted:,} new", f"{summary.unchanged:,} unchanged"]
-    if summary.known:
-        words.append(f"{summary.known:,} seen again")
-    words += [f"{n:,} {status}" for status, n in sorted(summary.completeness.items()) if status != "complete"]
-    if summary.failures:
-        words.append(f"{len(summary.failures):,} unreadable")
-    if summary.vanished:
-        words.append(f"{len(summary.vanished):,} vanished")
-    if summary.pruned:
-        words.append(f"{summary.pruned:,} marked deleted")
-    typer.echo(f"{summary.found:,} files: {', '.join(words)} → {uri}")
-
-
-def query(
-    sql: Annotated[str, typer.Argument(help="A SQL query over the tables of the catalog.", show_default=False)],
-    catalog: Catalog = None,
-    how: OutputFormat = Format.TABLE,
-    output: Output = None,
-) -> None:
-    """Run SQL on the catalog, read-only."""
-    from .output import write_table
-
-    with open_catalog(catalog, read_only=True) as opened:
-        write_table(opened.sql(sql), how, output)
+    METADATA = "metadata"
+    CHANNELS = "channels"
 
 
 def sequences(
-    pattern: Annotated[
-        str | None, typer.Argument(help="Part of a path, or a shell pattern.", show_default=False)
-    ] = None,
-    catalog: Catalog = None,
-    how: OutputFormat = Format.TABLE,
+    pattern: Pattern = None,
+    catalog: CatalogUri = None,
+    output_format: OutputFormat = Format.TABLE,
     output: Output = None,
     fail_on: FailOnOption = FailOn.NEVER,
 ) -> int:
-    """Show sequences: frame ranges, missing frames, damaged frames, and frames that differ from the rest."""
-    from ..sequence.summary import sequence_reports
+    """List image sequences with their frame ranges, missing and damaged frames, and fields that differ."""
+    from ..sequence import summary
     from .output import data_stream, print_to, write_table
 
     with open_catalog(catalog, read_only=True) as opened:
-        reports = sequence_reports(opened, pattern)
-    if how is Format.TABLE:
+        summaries = summary.sequences(opened, pattern)
+    if output_format is Format.TABLE:
         from .tables import sequence_lines
 
         with data_stream(output) as stream:
-            for report in reports:
-                print_to(stream, *sequence_lines(report))
+            for sequence in summaries:
+                print_to(stream, *sequence_lines(sequence))
     else:
-        from ..sequence.summary import as_arrow
-
-        write_table(as_arrow(reports), how, output)
-    bad = any(report.missing or report.bad for report in reports)
-    odd = any(report.odd for report in reports)
-    return 1 if (bad and fail_on is not FailOn.NEVER) or (odd and fail_on is FailOn.WARNING) else 0
+        write_table(summary.as_arrow(summaries), output_format, output)
+    if any(sequence.missing or sequence.bad for sequence in summaries):
+        return exit_code(Severity.ERROR, fail_on)
+    return exit_code(Severity.WARNING if any(s.outliers for s in summaries) else Severity.NONE, fail_on)
 
 
-@db.command("create-schema")
-def create_schema(catalog: Catalog = None) -> None:
-    """Create the tables of the catalog; changes nothing where they are there."""
-    with open_catalog(catalog) as opened:
-        opened.ensure_schema()
-        typer.echo(f"{opened.uri}: schema version {opened.status().schema_version}")
+def outliers(
+    pattern: Pattern = None,
+    catalog: CatalogUri = None,
+    output_format: OutputFormat = Format.TABLE,
+    output: Output = None,
+    fail_on: FailOnOption = FailOn.NEVER,
+) -> int:
+    """List frames that differ from the rest of their sequence, with the fields and vector groups that differ."""
+    from ..sequence import outliers as outliers_module
+    from .output import data_stream, print_message, print_to, write_table
 
-
-@db.command("status")
-def status(catalog: Catalog = None) -> None:
-    """Show the catalog's version, its row counts and its size."""
     with open_catalog(catalog, read_only=True) as opened:
-        facts = opened.status()
-    typer.echo(f"catalog              {facts.uri}")
-    typer.echo(f"backend              {facts.server_version}")
-    typer.echo(f"schema version       {facts.schema_version}")
-    if facts.file_size_bytes is not None:
-        typer.echo(f"size                 {facts.file_size_bytes:,} bytes")
-    for table, rows in facts.row_counts.items():
-        typer.echo(f"{table:<20} {rows:,} rows")
-    for column, dimension in facts.vector_dimensions.items():
-        typer.echo(f"{column:<20} {dimension} dimensions")
+        frames = list(outliers_module.outliers(opened, pattern))
+    if output_format is Format.TABLE:
+        from .tables import outlier_lines
+
+        if not frames:
+            print_message("no outliers")
+        with data_stream(output) as stream:
+            print_to(stream, *outlier_lines(frames))
+    else:
+        write_table(outliers_module.as_arrow(frames), output_format, output)
+    return exit_code(Severity.WARNING if frames else Severity.NONE, fail_on)
 
 
-@db.command("verify")
-def verify(catalog: Catalog = None) -> int:
-    """Try out a VAST Database in a scratch schema that is removed again: a report of what holds and what it costs."""
-    from datetime import datetime, timezone
-
-    from .. import __version__
-    from ..settings import vast_connection
-
-    uri = _uri(catalog)
-    if not uri.lower().startswith("vast://"):
-        raise SettingsError(f"{uri} is no VAST catalog; db verify takes --catalog vast://BUCKET/SCHEMA")
-    from ..vast_selftest import Check
-    from ..vast_selftest import verify as try_out
-
-    connection = vast_connection()  # after the import, which raises MissingExtraError
-
-    def line(check: Check) -> None:
-        word = {True: "ok", False: "FAILED", None: "found"}[check.passed]
-        cost = f"{check.requests:4} requests {1000 * check.seconds:8,.0f} ms"
-        typer.echo(f"{word:<7} {check.name:<40} {cost}  {check.detail}".rstrip())
-
-    now = datetime.now(timezone.utc)
-    typer.echo(f"exr-inspector {__version__}, {uri} at {connection.endpoint}, {now:%Y-%m-%d %H:%M} UTC")
-    checks = try_out(uri, connection, line)
-    failed = sum(check.passed is False for check in checks)
-    typer.echo(f"{len(checks)} checks, {failed} failed")
-    return 1 if failed else 0
-
-
-def demo(
-    folder: Annotated[str, typer.Argument(help="Where the show and its catalog go.")] = "demo",
+def similar(
+    file: Annotated[
+        str, typer.Argument(help="A path, a URI, a file_id or the first digits of one.", show_default=False)
+    ],
+    by: Annotated[By, typer.Option(help="Compare the headers, or only the channels.")] = By.METADATA,
+    k: Annotated[int, typer.Option("-k", min=1, max=10_000, help="Number of files to list.")] = 10,
+    where: Annotated[
+        str | None,
+        typer.Option(help="Only files that match this SQL condition on the table `files`.", show_default=False),
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="List the vector groups that differ.")] = False,
+    per_sequence: Annotated[
+        bool, typer.Option("--per-sequence", help="Only the nearest file of each other sequence.")
+    ] = False,
+    catalog: CatalogUri = None,
+    output_format: OutputFormat = Format.TABLE,
+    output: Output = None,
 ) -> None:
-    """Make a small show with real damage in it, ingest it, and ask what is wrong, what is alike and what it takes."""
-    import os
-    import shutil
-    import sys
-    from pathlib import Path
+    """List the files with the most similar headers; similarity 1 is identical, 0 has nothing in common."""
+    from ..search.similar import reference
+    from ..search.similar import similar as similar_files
+    from ..settings import settings
+    from .output import data_stream, print_to, write_table
 
-    from ..catalog.queries.named import named_query
-    from ..demo import make_show
-    from ..ingestion.run import ingest as ingest_files
-    from ..search.similar import similar, subject
-    from ..sequence.summary import sequence_reports
-    from .output import data_stream, print_to
-    from .tables import report_lines, sequence_lines, similar_lines
+    with open_catalog(catalog, read_only=True) as opened:
+        files = similar_files(
+            opened,
+            reference(opened, file, settings().limits),
+            by=by.value,
+            k=k,
+            where=where,
+            per_sequence=per_sequence,
+            explain=explain,
+        )
+    if output_format is not Format.TABLE:
+        write_table(files, output_format, output)
+        return
+    from .tables import similar_lines
 
-    root = Path(folder)
-    catalog_path = root / "catalog.duckdb"
-    try:
-        paths = make_show(root / "show")
-    except OSError as problem:
-        raise ExrInspectorError(f"cannot write the show: {problem}") from None
-    typer.echo(f"wrote {len(paths)} files below {root / 'show'}")
-    with open_catalog(f"duckdb:{catalog_path}") as opened:
-        summary = ingest_files([str(root / "show")], opened)
-        _tell(summary, opened.uri, False)
-        reports = sequence_reports(opened)
-    typer.echo("")
-    with data_stream(None) as stream:
-        for report in reports:
-            print_to(stream, *sequence_lines(report))
-    beauty, storage = os.fspath(next(path for path in paths if "_beauty_" in path.name)), named_query("storage")
-    with open_catalog(f"duckdb:{catalog_path}", read_only=True) as opened:
-        alike = similar(opened, subject(opened, beauty), k=3, per_sequence=True)
-        lines, width = report_lines(storage.run(opened, {}))
-    typer.echo(f"\nWhat else is like {beauty}?  (similar --per-sequence)")
-    with data_stream(None) as stream:
-        print_to(stream, *similar_lines(alike))
-    typer.echo(f"\n{storage.question}  (report storage)")
-    with data_stream(None) as stream:
-        print_to(stream, *lines, wide=True, least=width)
-    program = "exr-inspector" if shutil.which("exr-inspector") else sys.argv[0]
-    typer.echo(f"""
-Next, try:
-  {program} inspect {paths[0]}
-  {program} sequences --catalog duckdb:{catalog_path}
-  {program} odd --catalog duckdb:{catalog_path}
-  {program} report shots --catalog duckdb:{catalog_path}
-  {program} query "SELECT compression, count(*) FROM parts GROUP BY 1" --catalog duckdb:{catalog_path}""")  # noqa: S608
+    with data_stream(output) as stream:
+        print_to(stream, *similar_lines(files))
+
+
+def report(
+    name: Annotated[
+        str | None, typer.Argument(help="Name of the report. Without it, list all reports.", show_default=False)
+    ] = None,
+    param: Annotated[
+        list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="Set a parameter; may be repeated.")
+    ] = None,
+    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL of the report instead of running it.")] = False,
+    catalog: CatalogUri = None,
+    output_format: OutputFormat = Format.TABLE,
+    output: Output = None,
+) -> None:
+    """Run a named report on the catalog, or list all reports with their parameters."""
+    from ..catalog.queries.named import as_arrow, named_queries, named_query
+    from .output import data_stream, print_message, print_to, write_table
+    from .tables import query_lines, report_lines
+
+    if name is None:
+        queries = named_queries().values()
+        if output_format is not Format.TABLE:
+            write_table(as_arrow(queries), output_format, output)
+            return
+        with data_stream(output) as stream:
+            print_to(stream, *query_lines(queries), wide=True)
+        return
+    query = named_query(name)
+    if sql:
+        with data_stream(output) as stream:
+            stream.write(query.sql.encode())
+        return
+    given = _parameters(param or [])
+    query.bind(given)  # report invalid parameters before an error of the catalog
+    with open_catalog(catalog, read_only=True) as opened:
+        rows = query.run(opened, given)
+    if output_format is not Format.TABLE:
+        write_table(rows, output_format, output)
+        return
+    with data_stream(output) as stream:
+        if rows.num_rows:
+            lines, width = report_lines(rows)
+            print_to(stream, *lines, wide=True, min_width=width)
+        else:
+            print_message(query.empty)
+
+
+def _parameters(assignments: list[str]) -> dict[str, str]:
+    given = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals:
+            raise SettingsError(f"--param {assignment}: expected NAME=VALUE")
+        given[name] = value
+    return given
+
+
+def query(
+    sql: Annotated[str, typer.Argument(help="A SQL query on the tables of the catalog.", show_default=False)],
+    catalog: CatalogUri = None,
+    output_format: OutputFormat = Format.TABLE,
+    output: Output = None,
+) -> None:
+    """Run a read-only SQL query on the catalog."""
+    from .output import write_table
+
+    with open_catalog(catalog, read_only=True) as opened:
+        write_table(opened.sql(sql), output_format, output)

@@ -1,4 +1,4 @@
-"""Commands around the function: serve it here, and send it an event."""
+"""Commands that run the serverless function on this machine: function serve, invoke."""
 
 from __future__ import annotations
 
@@ -6,19 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .exit_codes import ExitCode
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-function = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Run the serverless function here.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the program."""
-    app.add_typer(function, name="function")
+function = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Run the serverless function on this machine.")
 
 
 Config = Annotated[
-    str | None, typer.Option("--config", help="YAML file with `envs:` and `secrets:`.", show_default=False)
+    str | None,
+    typer.Option("--config", help="YAML file with `envs:` and `secrets:`, as for VAST DataEngine.", show_default=False),
 ]
 
 
@@ -29,10 +27,10 @@ def serve(
     config: Config = None,
     token: Annotated[
         str | None,
-        typer.Option(envvar="EXR_INSPECTOR_TOKEN", help="Bearer token that callers need.", show_default=False),
+        typer.Option(envvar="EXR_INSPECTOR_TOKEN", help="Bearer token required from callers.", show_default=False),
     ] = None,
 ) -> None:
-    """Receive CloudEvents over HTTP, as the platform's runtime does."""
+    """Receive CloudEvents over HTTP and run the function on each, as the DataEngine runtime does."""
     import os
 
     from ..errors import SettingsError
@@ -41,10 +39,12 @@ def serve(
 
     ctx = context_of(config)
     _log_to_stderr()
-    # after the file, whose `envs:` may hold it
+    # read after --config, whose `envs:` may set it
     token = os.environ.get("EXR_INSPECTOR_TOKEN") if token is None else token
     if token == "":
-        raise SettingsError("the bearer token is empty, which would let everybody in; leave it out, or fill it")
+        raise SettingsError(
+            "the bearer token is empty, so every caller would be admitted; set one or unset EXR_INSPECTOR_TOKEN"
+        )
     run(make_app(ctx, token=token), host=host, port=port)
 
 
@@ -63,16 +63,23 @@ def _log_to_stderr() -> None:
 
 @function.command("invoke")
 def invoke(
-    path: Annotated[str | None, typer.Option(help="A local file.", show_default=False)] = None,
+    path: Annotated[str | None, typer.Option(help="Path of a local file.", show_default=False)] = None,
     s3: Annotated[
-        str | None, typer.Option(help="An s3:// URI: as if it had just been written.", show_default=False)
+        str | None, typer.Option(help="s3:// URI of an object, sent as an ObjectCreated event.", show_default=False)
     ] = None,
-    event: Annotated[str | None, typer.Option(help="A file with an event, JSON or YAML.", show_default=False)] = None,
-    url: Annotated[str | None, typer.Option(help="Send it there, as a CloudEvent.", show_default=False)] = None,
+    event: Annotated[str | None, typer.Option(help="JSON or YAML file with an event.", show_default=False)] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            help="Send the event to this URL as a CloudEvent instead of running the function here.", show_default=False
+        ),
+    ] = None,
     config: Config = None,
-    token: Annotated[str | None, typer.Option(envvar="EXR_INSPECTOR_TOKEN", show_default=False)] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar="EXR_INSPECTOR_TOKEN", help="Bearer token for --url.", show_default=False)
+    ] = None,
 ) -> int:
-    """Send one event to the function, here or at a URL, and print its result. Exits with 3 when it failed."""
+    """Send one event to the function, here or at a URL, and print the result; exit with 3 if it failed."""
     import json
     import os
 
@@ -80,21 +87,22 @@ def invoke(
     from .output import data_stream
 
     if [path, s3, event].count(None) != 2:
-        raise SettingsError("give one of --path, --s3 and --event")
+        raise SettingsError("give exactly one of --path, --s3 and --event")
     if event is not None:
-        given = _from_file(event)
+        payload = _read_event(event)
     else:
-        given = {"data": {"path": os.path.abspath(path)}} if path is not None else _object_created(s3 or "")
+        payload = {"data": {"path": os.path.abspath(path)}} if path is not None else _object_created(s3 or "")
     if url is None:
         from ..function import handle
         from ..function.local.context import context_of
 
-        result: Any = handle(context_of(config), given)
+        result: Any = handle(context_of(config), payload)
     else:
-        result = _post(url, given, token)
-    with data_stream(None, machine=True) as stream:
+        result = _post(url, payload, token)
+    with data_stream(None, escape=True) as stream:
         stream.write(json.dumps(result, indent=2, ensure_ascii=False).encode() + b"\n")
-    return 3 if isinstance(result, dict) and result.get("status") == "error" else 0
+    failed = isinstance(result, dict) and result.get("status") == "error"
+    return ExitCode.FAILED if failed else ExitCode.OK
 
 
 def _object_created(uri: str) -> dict[str, Any]:
@@ -106,7 +114,7 @@ def _object_created(uri: str) -> dict[str, Any]:
     return {"data": {"Records": [record]}}
 
 
-def _from_file(path: str) -> dict[str, Any]:
+def _read_event(path: str) -> dict[str, Any]:
     from pathlib import Path
 
     from ..errors import MissingExtraError, SettingsError
@@ -114,18 +122,18 @@ def _from_file(path: str) -> dict[str, Any]:
     try:
         import yaml
     except ModuleNotFoundError:
-        raise MissingExtraError("web", "reading an event from a file") from None
+        raise MissingExtraError("web", "reading an event file") from None
     try:
-        found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as problem:
-        raise SettingsError(f"{path}: cannot be read as an event ({type(problem).__name__})") from None
-    if not isinstance(found, dict):
-        raise SettingsError(f"{path}: an event is a mapping")
-    return found
+        event = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path}: not a readable JSON or YAML file ({type(error).__name__})") from None
+    if not isinstance(event, dict):
+        raise SettingsError(f"{path}: expected an event, a JSON object or YAML mapping")
+    return event
 
 
 def _post(url: str, event: Mapping[str, Any], token: str | None) -> Any:
-    """The answer to a structured CloudEvent. Raises SourceConnectionError where nobody answers."""
+    """Send a structured CloudEvent and return the result. Raises SourceConnectionError if the URL is unreachable."""
     import json
     import urllib.error
     import urllib.request
@@ -134,7 +142,7 @@ def _post(url: str, event: Mapping[str, Any], token: str | None) -> Any:
     from ..errors import SettingsError, SourceConnectionError
 
     if not url.startswith(("http://", "https://")):
-        raise SettingsError(f"{url} is no http:// or https:// URL")
+        raise SettingsError(f"--url {url}: expected an http:// or https:// URL")
     if "specversion" not in event:
         event = {
             "specversion": "1.0", "id": str(uuid4()), "source": "exr-inspector", "type": "exr-inspector.invoke",
@@ -146,15 +154,15 @@ def _post(url: str, event: Mapping[str, Any], token: str | None) -> Any:
     body = json.dumps(event, default=str).encode()
     request = urllib.request.Request(url, body, headers)  # noqa: S310 (checked above)
     try:
-        with urllib.request.urlopen(request, timeout=300) as answer:  # noqa: S310
-            text = answer.read()
-            taken = {"status": "accepted", "message": f"answered {answer.status}, without a result"}
-            return json.loads(text) if text.strip() else taken
-    except urllib.error.HTTPError as problem:
-        text = problem.read(1 << 20).decode("utf-8", "replace")
+        with urllib.request.urlopen(request, timeout=300) as response:  # noqa: S310
+            text = response.read()
+            accepted = {"status": "accepted", "message": f"HTTP {response.status} without a result"}
+            return json.loads(text) if text.strip() else accepted
+    except urllib.error.HTTPError as error:
+        text = error.read(1 << 20).decode("utf-8", "replace")
         try:
             return json.loads(text)
         except ValueError:
-            return {"status": "error", "message": f"answered {problem.code}: {text.strip()}"}
-    except OSError as problem:
-        raise SourceConnectionError(url, f"does not answer ({getattr(problem, 'reason', problem)})") from None
+            return {"status": "error", "message": f"HTTP {error.code}: {text.strip()}"}
+    except OSError as error:
+        raise SourceConnectionError(url, f"unreachable ({getattr(error, 'reason', error)})") from None

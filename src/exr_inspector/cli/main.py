@@ -1,7 +1,4 @@
-"""The program: its commands, and the one place where errors become exit codes.
-
-0 fine, 1 findings at or above --fail-on (or a difference), 2 bad usage, 3 some inputs failed, 130 interrupted.
-"""
+"""The program: its commands, and the place where errors become exit codes."""
 
 from __future__ import annotations
 
@@ -13,10 +10,10 @@ from typing import Annotated
 import typer
 
 from ..errors import ExrInspectorError, MissingExtraError, QueryError, SettingsError
-from . import catalog_commands, file_commands, function_commands, report_commands, vector_commands
-from .output import say
+from . import catalog_commands, db_commands, demo_command, file_commands, function_commands, ingest_command
+from .exit_codes import ExitCode
+from .output import print_message
 
-USAGE, FAILED, INTERRUPTED = 2, 3, 130
 _USAGE_ERRORS = (SettingsError, QueryError, MissingExtraError)
 
 app = typer.Typer(
@@ -24,18 +21,29 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # help in plain text: rich would triple the time to print it
-    help="Read OpenEXR headers without loss, check that files are whole, and catalog them.",
+    rich_markup_mode=None,  # plain text: rich would triple the time to print the help
+    help="Inspect OpenEXR files: headers, completeness, sequences, and a catalog to query with SQL.",
 )
-file_commands.register(app)
-catalog_commands.register(app)
-report_commands.register(app)
-vector_commands.register(app)
-function_commands.register(app)
+for _command in (
+    file_commands.inspect,
+    file_commands.diff,
+    file_commands.schema,
+    ingest_command.ingest,
+    catalog_commands.sequences,
+    catalog_commands.outliers,
+    catalog_commands.similar,
+    catalog_commands.report,
+    catalog_commands.query,
+):
+    app.command()(_command)
+app.command("odd", hidden=True)(catalog_commands.outliers)  # the former name of `outliers`
+app.add_typer(db_commands.db, name="db")
+app.add_typer(function_commands.function, name="function")
+app.command()(demo_command.demo)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         from .. import __version__
 
         typer.echo(f"exr-inspector {__version__}")
@@ -43,17 +51,17 @@ def _print_version(wanted: bool) -> None:
 
 
 @app.callback()
-def _options(
+def _global_options(
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
-    _debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")] = False,
+    _debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when a command fails.")] = False,
 ) -> None:
     pass
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code."""
+    """Run one command and return its exit code."""
     args = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in args
     try:
@@ -61,36 +69,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     except typer.Exit as stop:
         return stop.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        result = INTERRUPTED
-    except typer.TyperException as wrong:
+        result = ExitCode.INTERRUPTED
+    except typer.TyperException as error:
         if debug:
             raise
-        text = wrong.format_message() if hasattr(wrong, "format_message") else str(wrong)
-        if type(wrong).__name__ == "NoArgsIsHelpError":  # of a module that typer keeps to itself; its text is the help
+        text = error.format_message() if hasattr(error, "format_message") else str(error)
+        if type(error).__name__ == "NoArgsIsHelpError":  # a private class of typer; its message is the help
             sys.stderr.write(f"{text}\n")
-            return USAGE
-        return _say(f"{text} Try --help." if text else "", USAGE)
+            return ExitCode.USAGE
+        return _fail(f"{text} Try --help." if text else "", ExitCode.USAGE)
     except (BrokenPipeError, SystemExit):
-        # The reader of stdout went away (`| head`), which typer makes a SystemExit of: not an error, and Python must
-        # not flush again.
+        # The reader of stdout is gone (`| head`), which typer turns into SystemExit. Not an error, and Python must not
+        # flush stdout again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except ExrInspectorError as problem:
+        return ExitCode.OK
+    except ExrInspectorError as error:
         if debug:
             raise
-        return _say(str(problem), USAGE if isinstance(problem, _USAGE_ERRORS) else FAILED)
-    except Exception as bug:
+        return _fail(str(error), ExitCode.USAGE if isinstance(error, _USAGE_ERRORS) else ExitCode.FAILED)
+    except Exception as error:
         if debug:
             raise
-        return _say(f"internal error: {type(bug).__name__}: {bug} (--debug shows where)", FAILED)
-    if result == INTERRUPTED:  # typer's word for it, too
-        return _say("interrupted", INTERRUPTED)
-    return result if isinstance(result, int) else 0
+        return _fail(f"internal error: {type(error).__name__}: {error} (--debug shows the traceback)", ExitCode.FAILED)
+    if result == ExitCode.INTERRUPTED:  # typer also returns this code
+        return _fail("interrupted", ExitCode.INTERRUPTED)
+    return result if isinstance(result, int) else ExitCode.OK
 
 
-def _say(text: str, code: int) -> int:
-    if text:
-        say(f"exr-inspector: {' '.join(text.split())}")
+def _fail(message: str, code: ExitCode) -> int:
+    if message:
+        print_message(f"exr-inspector: {' '.join(message.split())}")
     return code
 
 

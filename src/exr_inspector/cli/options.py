@@ -1,15 +1,20 @@
-"""Options that several commands share."""
+"""Arguments and options that several commands share, and the catalog that one of them names."""
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .exit_codes import FailOn
+
+if TYPE_CHECKING:
+    from ..catalog import Catalog
+
 
 class Format(str, Enum):
-    """How a table is printed."""
+    """Output format of a table."""
 
     TABLE = "table"
     JSON = "json"
@@ -17,24 +22,42 @@ class Format(str, Enum):
     PARQUET = "parquet"
 
 
-class FailOn(str, Enum):
-    """What makes a command exit with 1."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    NEVER = "never"
-
-
 Paths = Annotated[list[str], typer.Argument(help="Files, folders or s3:// URIs.", show_default=False)]
-Catalog = Annotated[
+Pattern = Annotated[
     str | None,
-    typer.Option(
-        "--catalog", help="duckdb:FILE or vast://BUCKET/SCHEMA; else $EXR_INSPECTOR_CATALOG.", show_default=False
+    typer.Argument(
+        help="Only sequences whose path contains this text or matches this shell pattern.", show_default=False
     ),
 ]
-OutputFormat = Annotated[Format, typer.Option("--format", help="How to print it.")]
+CatalogUri = Annotated[
+    str | None,
+    typer.Option(
+        "--catalog",
+        help="duckdb:FILE or vast://BUCKET/SCHEMA. Default: $EXR_INSPECTOR_CATALOG, else duckdb:exr-inspector.duckdb.",
+        show_default=False,
+    ),
+]
+OutputFormat = Annotated[Format, typer.Option("--format", help="Output format.")]
 Output = Annotated[str | None, typer.Option("--output", help="Write to this file instead of stdout.")]
 FailOnOption = Annotated[
     FailOn,
-    typer.Option("--fail-on", help="Exit with 1 on: error (a file is not whole), warning (or its header is odd)."),
+    typer.Option(
+        "--fail-on",
+        help="Exit with 1 on: error (missing, incomplete or damaged files or frames), warning (also header problems "
+        "and outliers), or never.",
+    ),
 ]
+
+
+def catalog_uri(uri: str | None) -> str:
+    """The catalog of --catalog, or else that of the settings."""
+    from ..settings import settings
+
+    return uri or settings().catalog
+
+
+def open_catalog(uri: str | None, *, read_only: bool = False) -> Catalog:
+    """Open the catalog of --catalog, or else that of the settings."""
+    from ..catalog import open_catalog
+
+    return open_catalog(catalog_uri(uri), read_only=read_only)

@@ -1,4 +1,4 @@
-"""Where a command's words and data go: data to stdout or a file, words to stderr."""
+"""Output of a command: data on stdout or in a file, messages on stderr."""
 
 from __future__ import annotations
 
@@ -12,67 +12,67 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import SettingsError
 from .options import Format
-from .text import UNCLEAN_IN_LINES, clean, plain, plain_text
+from .text import UNSAFE_IN_LINES, clean, json_cell, text_cell
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class _Terminal:
-    """stdout where it is a terminal, for JSON and CSV: what could steer it is written as \\uXXXX."""
+class _EscapingTerminal:
+    """stdout on a terminal, for JSON and CSV: characters that control the terminal are written as \\uXXXX."""
 
     def write(self, data: bytes) -> None:
-        text = UNCLEAN_IN_LINES.sub(lambda match: f"\\u{ord(match[0]):04x}", data.decode())
+        text = UNSAFE_IN_LINES.sub(lambda match: f"\\u{ord(match[0]):04x}", data.decode())
         sys.stdout.buffer.write(text.encode())
 
 
 @contextmanager
-def data_stream(path: str | None, *, machine: bool = False) -> Iterator[BinaryIO]:
-    """stdout, or a file that appears under its name only when all of it is written.
+def data_stream(path: str | None, *, escape: bool = False) -> Iterator[BinaryIO]:
+    """Stdout, or a file that gets its name only after everything has been written.
 
-    `machine` says that text is coming which nobody has made harmless for a terminal.
+    `escape` is for text with unescaped values from files: on a terminal, control characters are written as \\uXXXX.
     """
     if path is None:
-        yield _Terminal() if machine and sys.stdout.isatty() else sys.stdout.buffer  # type: ignore[misc]
+        yield _EscapingTerminal() if escape and sys.stdout.isatty() else sys.stdout.buffer  # type: ignore[misc]
         sys.stdout.buffer.flush()
         return
-    with _new_file(path) as stream:
+    with _atomic_file(path) as stream:
         yield stream
 
 
 @contextmanager
-def _new_file(path: str) -> Iterator[BinaryIO]:
+def _atomic_file(path: str) -> Iterator[BinaryIO]:
     target = os.path.realpath(path)
     special = os.path.exists(target) and not stat.S_ISREG(os.stat(target).st_mode)
     partial = target if special else f"{target}.part"  # /dev/null and FIFOs are written to, never replaced
     try:
-        stream = open(partial, "wb")  # noqa: SIM115 (closed below; only its own errors are bad usage)
-    except OSError as problem:
-        raise SettingsError(f"--output {path}: {problem.strerror or problem}") from None
+        stream = open(partial, "wb")  # noqa: SIM115 (closed below; only errors of open() are bad usage)
+    except OSError as error:
+        raise SettingsError(f"--output {path}: {error.strerror or error}") from None
     try:
         with stream:
             yield stream
-    except BaseException as problem:
+    except BaseException as error:
         if not special:
             os.unlink(partial)
-        if isinstance(problem, OSError):
-            raise SettingsError(f"--output {path}: {problem.strerror or problem}") from None
+        if isinstance(error, OSError):
+            raise SettingsError(f"--output {path}: {error.strerror or error}") from None
         raise
     if not special:
         os.replace(partial, target)
 
 
 def terminal_width() -> int:
-    """Columns of the terminal, or of the page that is made where there is none."""
+    """Columns of the terminal; 100 if stdout is not a terminal."""
     import shutil
 
     return shutil.get_terminal_size((100, 24)).columns
 
 
-def print_to(stream: BinaryIO, *renderables: Any, wide: bool = False, least: int = 0) -> None:
-    """Print rich renderables: with colours and folded on a terminal, else plain; `wide` then keeps lines whole.
+def print_to(stream: BinaryIO, *renderables: Any, wide: bool = False, min_width: int = 0) -> None:
+    """Print rich renderables: coloured and wrapped on a terminal, else plain, with `wide` in lines of any length.
 
-    Never in fewer than `least` columns: better that a terminal breaks lines than that what cannot be folded is cut.
+    At least `min_width` columns are used, even if a terminal then wraps the lines: rich would cut numbers.
     """
     import io
 
@@ -81,7 +81,7 @@ def print_to(stream: BinaryIO, *renderables: Any, wide: bool = False, least: int
     terminal = stream is sys.stdout.buffer and sys.stdout.isatty()
     console = Console(
         file=io.StringIO(),
-        width=10_000 if wide and not terminal else max(terminal_width(), least),
+        width=10_000 if wide and not terminal else max(terminal_width(), min_width),
         force_terminal=terminal,
         highlight=False,
         legacy_windows=False,
@@ -89,35 +89,35 @@ def print_to(stream: BinaryIO, *renderables: Any, wide: bool = False, least: int
     for renderable in renderables:
         console.print(renderable, soft_wrap=not terminal)
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
-    stream.write(text.encode() if terminal else _rstrip(text))
+    stream.write(text.encode() if terminal else _rstrip_lines(text))
 
 
-def say(text: str) -> None:
-    """One line of words for a person, made harmless."""
+def _rstrip_lines(text: str) -> bytes:
+    return "".join(f"{line.rstrip()}\n" for line in text.splitlines()).encode()
+
+
+def print_message(text: str) -> None:
+    """Print one line on stderr, without characters that control a terminal."""
     sys.stderr.write(clean(text) + "\n")
 
 
-def write_table(table: pa.Table, how: Format, output: str | None) -> None:
-    """An Arrow table in the format that was asked for."""
-    if how is Format.PARQUET and output is None and sys.stdout.isatty():
-        raise SettingsError("parquet is not for a terminal: give --output FILE, or send it to a file or a pipe")
-    with data_stream(output, machine=how in (Format.JSON, Format.CSV)) as stream:
-        if how is Format.PARQUET:
+def write_table(table: pa.Table, output_format: Format, path: str | None) -> None:
+    """Write an Arrow table to stdout or to a file."""
+    if output_format is Format.PARQUET and path is None and sys.stdout.isatty():
+        raise SettingsError("--format parquet cannot be printed on a terminal; add --output FILE or redirect stdout")
+    with data_stream(path, escape=output_format in (Format.JSON, Format.CSV)) as stream:
+        if output_format is Format.PARQUET:
             import pyarrow.parquet as pq
 
             pq.write_table(table, stream)
-        elif how is Format.CSV:
+        elif output_format is Format.CSV:
             _write_csv(table, stream)
-        elif how is Format.JSON:
+        elif output_format is Format.JSON:
             _write_json(table, stream)
         else:
             from .tables import arrow_table
 
             print_to(stream, arrow_table(table), wide=True)
-
-
-def _rstrip(text: str) -> bytes:
-    return "".join(f"{line.rstrip()}\n" for line in text.splitlines()).encode()
 
 
 def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
@@ -126,10 +126,10 @@ def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
 
 
 def _write_json(table: pa.Table, stream: BinaryIO) -> None:
-    """A JSON array, one row a line."""
+    """A JSON array, one row per line."""
     stream.write(b"[")
     for number, row in enumerate(_rows(table)):
-        text = json.dumps(plain(row), ensure_ascii=False, allow_nan=False)
+        text = json.dumps(json_cell(row), ensure_ascii=False, allow_nan=False)
         stream.write((",\n" if number else "\n").encode() + text.encode())
     stream.write(b"\n]\n")
 
@@ -141,4 +141,4 @@ def _write_csv(table: pa.Table, stream: BinaryIO) -> None:
     writer = csv.writer(SimpleNamespace(write=lambda line: stream.write(line.encode())), lineterminator="\n")
     writer.writerow(table.column_names)
     for row in _rows(table):
-        writer.writerow("" if v is None else v if isinstance(v, str) else plain_text(v) for v in row.values())
+        writer.writerow("" if v is None else v if isinstance(v, str) else text_cell(v) for v in row.values())

@@ -1,5 +1,5 @@
-"""Similarity search, and vectors computed again from catalog rows.
+"""Similarity search over headers, and vectors recomputed from catalog rows.
 
-In: a file or its vectors, and a catalog. Out: the most similar files and what they differ in.
-Must not know: how files are found, how results are printed.
+In: a catalog, and a file or nothing. Out: the most similar files, or new vectors in the catalog.
+Must not know: how files are listed, settings, how results are printed.
 """

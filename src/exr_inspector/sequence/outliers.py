@@ -1,4 +1,4 @@
-"""Frames that stand apart from the rest of their sequence: by the vectors of their headers, and by their fields."""
+"""Frames that differ from the rest of their sequence, by the vectors and by the fields of their headers."""
 
 from __future__ import annotations
 
@@ -12,109 +12,106 @@ import fileseq
 import numpy as np
 
 from ..catalog import Catalog
-from ..search.similar import differs
+from ..search.similar import differing_groups
 from ..vectors import VERSION
-from .summary import OddFrames, SequenceReport, sequence_reports
+from .summary import FieldOutlier, SequenceSummary, sequences
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-# Below three frames nobody can say which one is odd.
-_FEWEST = 3
-# How far below the median of its sequence, in median absolute deviations and at least, a frame stands apart: what
-# changes from frame to frame hardly moves a vector, a lost channel or another compression does.
+_MIN_FRAMES = 3  # of two frames that differ, neither is the outlier
+# A frame is an outlier if its similarity is below the median of its sequence by this many median absolute deviations,
+# and by at least _MIN_DISTANCE: per-frame values hardly change a vector, a lost channel or another compression does.
 _DEVIATIONS = 6.0
-_LEAST = 0.002
-_SEQUENCES_AT_ONCE = 50
+_MIN_DISTANCE = 0.002
+_SEQUENCES_PER_QUERY = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OddFrame:
-    """A frame that stands apart: how like it is to the other frames, and in what it differs from them."""
+class Outlier:
+    """A frame that differs from the rest of its sequence."""
 
     sequence: str
     frame: str
     file_path_normalized: str
-    similarity: float  # the cosine of its metadata vector and the mean of the others', -1 to 1
-    usual: float  # the median of that among the frames
-    differs: tuple[str, ...]  # fields first, then groups of the vector
+    similarity: float  # cosine of its metadata vector and the mean of the other frames' vectors, -1 to 1
+    usual: float  # the median similarity in this sequence
+    differs: tuple[str, ...]  # fields first, then vector groups
 
 
-def odd_frames(catalog: Catalog, pattern: str | None = None) -> Iterator[OddFrame]:
-    """The frames that stand apart, the oddest of each sequence first, in the order of the sequences' names.
+def outliers(catalog: Catalog, pattern: str | None = None) -> Iterator[Outlier]:
+    """The outliers of each sequence, the least similar first; sequences are sorted by URI.
 
-    `pattern` is that of `sequence_reports`. Frames whose vectors are of another version are left out.
+    `pattern` selects sequences as in `sequences()`. Frames whose vectors have another version are left out.
     """
-    reports = iter(sequence_reports(catalog, pattern))
-    while some := list(islice(reports, _SEQUENCES_AT_ONCE)):
-        frames = _frames(catalog, [report.sequence for report in some])
-        for report in some:
-            yield from _odd_of(report, frames[report.sequence])
+    summaries = iter(sequences(catalog, pattern))
+    while batch := list(islice(summaries, _SEQUENCES_PER_QUERY)):
+        frames = _frames(catalog, [summary.sequence for summary in batch])
+        for summary in batch:
+            yield from _outliers_of(summary, frames[summary.sequence])
 
 
-def as_arrow(found: Iterable[OddFrame]) -> pa.Table:
-    """The frames as an Arrow table."""
+def as_arrow(frames: Iterable[Outlier]) -> pa.Table:
+    """The outliers as an Arrow table."""
     import pyarrow as pa
 
-    special = {"similarity": pa.float64(), "usual": pa.float64(), "differs": pa.list_(pa.string())}
-    schema = pa.schema([(f.name, special.get(f.name, pa.string())) for f in fields(OddFrame)])
-    return pa.Table.from_pylist([asdict(frame) for frame in found], schema)
+    types = {"similarity": pa.float64(), "usual": pa.float64(), "differs": pa.list_(pa.string())}
+    schema = pa.schema([(f.name, types.get(f.name, pa.string())) for f in fields(Outlier)])
+    return pa.Table.from_pylist([asdict(frame) for frame in frames], schema)
 
 
-def _frames(catalog: Catalog, sequences: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    marks = ", ".join("?" * len(sequences))
+def _frames(catalog: Catalog, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """The current frames of these sequences with their vectors, by sequence."""
+    placeholders = ", ".join("?" * len(names))
     query = f"""
         SELECT sequence, frame, frame_number, file_path_normalized, metadata_embedding AS vector FROM files
-        WHERE is_current AND deleted_at IS NULL AND embedding_version = ? AND sequence IN ({marks})
-        ORDER BY sequence, frame_number, frame"""  # noqa: S608 (only marks)
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for batch in catalog.sql(query, [VERSION, *sequences]).to_batches():
-        vectors = batch["vector"].flatten().to_numpy().reshape(batch.num_rows, -1)  # lists take eight times as much
+        WHERE is_current AND deleted_at IS NULL AND embedding_version = ? AND sequence IN ({placeholders})
+        ORDER BY sequence, frame_number, frame"""  # noqa: S608 (only placeholders)
+    frames: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for batch in catalog.sql(query, [VERSION, *names]).to_batches():
+        vectors = batch["vector"].flatten().to_numpy().reshape(batch.num_rows, -1)  # lists take eight times the memory
         for row, vector in zip(batch.drop_columns("vector").to_pylist(), vectors, strict=True):
-            found[row["sequence"]].append(row | {"vector": vector})
-    return found
+            frames[row["sequence"]].append(row | {"vector": vector})
+    return frames
 
 
-def _odd_of(report: SequenceReport, frames: list[dict[str, Any]]) -> list[OddFrame]:
-    if len(frames) < _FEWEST:
+def _outliers_of(summary: SequenceSummary, frames: list[dict[str, Any]]) -> list[Outlier]:
+    if len(frames) < _MIN_FRAMES:
         return []
     vectors = np.asarray([frame["vector"] for frame in frames], np.float64)
-    others = vectors.sum(axis=0) - vectors
-    others /= np.maximum(np.sqrt((others * others).sum(axis=1, keepdims=True)), 1e-12)
-    likeness = (vectors * others).sum(axis=1)
-    usual = float(np.median(likeness))
-    fields_of = _fields_by_frame(report.odd)
-    apart = _apart(likeness, usual)
+    means = vectors.sum(axis=0) - vectors  # of the other frames
+    means /= np.maximum(np.sqrt((means * means).sum(axis=1, keepdims=True)), 1e-12)
+    similarities = (vectors * means).sum(axis=1)
+    usual = float(np.median(similarities))
+    fields_of = _fields_by_frame(summary.outliers)
+    is_distant = _distant(similarities, usual)
     found = [
-        OddFrame(
-            sequence=report.sequence,
+        Outlier(
+            sequence=summary.sequence,
             frame=frame["frame"],
             file_path_normalized=frame["file_path_normalized"],
-            similarity=round(float(likeness[row]), 6),
+            similarity=round(float(similarities[row]), 6),
             usual=round(usual, 6),
-            differs=(*map(_in_words, odd), *(differs(vectors[row], others[row]) if apart[row] else ())),
+            differs=(
+                *map(str, fields_of.get(frame["frame_number"], ())),
+                *(differing_groups(vectors[row], means[row]) if is_distant[row] else ()),
+            ),
         )
         for row, frame in enumerate(frames)
-        if (odd := fields_of.get(frame["frame_number"], [])) or apart[row]
+        if frame["frame_number"] in fields_of or is_distant[row]
     ]
     return sorted(found, key=lambda frame: frame.similarity)
 
 
-def _apart(likeness: npt.NDArray[np.float64], usual: float) -> npt.NDArray[np.bool_]:
-    deviation = float(np.median(np.abs(likeness - usual)))
-    return likeness < usual - max(_DEVIATIONS * deviation, _LEAST)
+def _distant(similarities: npt.NDArray[np.float64], usual: float) -> npt.NDArray[np.bool_]:
+    deviation = float(np.median(np.abs(similarities - usual)))
+    return similarities < usual - max(_DEVIATIONS * deviation, _MIN_DISTANCE)
 
 
-def _fields_by_frame(odd: Iterable[OddFrames]) -> dict[int, list[OddFrames]]:
-    found: dict[int, list[OddFrames]] = defaultdict(list)
-    for one in odd:
-        for number in fileseq.FrameSet(one.frames):
-            found[int(number)].append(one)
-    return found
-
-
-def _in_words(odd: OddFrames) -> str:
-    where = f" (part {odd.part_index})" if odd.part_index else ""
-    value, usual = ("not there" if text is None else text for text in (odd.value, odd.usual))
-    return f"{odd.field}{where}: {value}, the others {usual}"
+def _fields_by_frame(field_outliers: Iterable[FieldOutlier]) -> dict[int, list[FieldOutlier]]:
+    by_frame: dict[int, list[FieldOutlier]] = defaultdict(list)
+    for outlier in field_outliers:
+        for number in fileseq.FrameSet(outlier.frames):
+            by_frame[int(number)].append(outlier)
+    return by_frame

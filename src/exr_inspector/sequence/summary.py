@@ -1,4 +1,4 @@
-"""What a wrangler wants to know of a catalog's sequences: ranges, gaps, damaged and odd frames, and in which field."""
+"""Summary of each sequence in a catalog: frame range, missing and damaged frames, fields that differ."""
 
 from __future__ import annotations
 
@@ -24,31 +24,36 @@ _MISSING = "SELECT file_id, part_index, missing FROM parts WHERE missing IS NOT 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BadFrame:
-    """A frame that is there and not whole, or not readable at all."""
+class DamagedFrame:
+    """A frame that is incomplete, damaged or unreadable."""
 
     frame: str
     file_path_normalized: str
-    status: str  # a completeness, or "unreadable"
+    status: str  # a completeness other than "complete", or "unreadable"
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OddFrames:
-    """Frames in which one field differs from what most frames of the sequence have."""
+class FieldOutlier:
+    """A field with a value that differs from most frames of the sequence, and the frames that have this value."""
 
     part_index: int
-    field: str
-    frames: str
-    value: str | None  # None: the attribute is not there
+    field: str  # name of an attribute
+    frames: str  # in fileseq notation
+    value: str | None  # None: the attribute is absent
     usual: str | None
+
+    def __str__(self) -> str:
+        part = f" (part {self.part_index})" if self.part_index else ""
+        value, usual = ("absent" if text is None else text for text in (self.value, self.usual))
+        return f"{self.field}{part}: {value}, usually {usual}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SequenceReport:
-    """One sequence: which frames there are, which are missing, and what is wrong with the others."""
+class SequenceSummary:
+    """One sequence: its frames, the missing and the damaged ones, and the fields that differ between frames."""
 
-    sequence: str  # with # for the frame, as in the column of the catalog
+    sequence: str  # with # for the frame, as in the column `sequence`
     pattern: str  # with one # for each digit of the padding
     frames: str  # in fileseq notation
     frame_count: int
@@ -56,13 +61,13 @@ class SequenceReport:
     missing_count: int
     padding: int
     padding_changes: bool
-    bad: tuple[BadFrame, ...]
-    odd: tuple[OddFrames, ...]
+    bad: tuple[DamagedFrame, ...]
+    outliers: tuple[FieldOutlier, ...]
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing is missing, bad or odd."""
-        return not (self.missing or self.bad or self.odd)
+        """Whether no frame is missing, damaged or an outlier."""
+        return not (self.missing or self.bad or self.outliers)
 
 
 @dataclass(slots=True)
@@ -70,23 +75,23 @@ class _Frame:
     frame: str
     number: int
     uri: str
-    file_id: str | None = None
+    file_id: str | None = None  # None: the file is unreadable
     completeness: str = "unreadable"
     structure_hash: str | None = None
     reason: str = ""
 
 
-def sequence_reports(catalog: Catalog, pattern: str | None = None) -> list[SequenceReport]:
-    """The sequences of the catalog, in the order of their names.
+def sequences(catalog: Catalog, pattern: str | None = None) -> list[SequenceSummary]:
+    """The sequences of the catalog, sorted by URI.
 
-    `pattern` keeps those whose URI contains it, or matches it as a shell pattern (`*`, `?`, `[…]`). A single file whose
-    name ends in a number is a sequence of one frame and is left out, unless it is bad.
+    `pattern` selects sequences whose URI contains it or matches it as a shell pattern (`*`, `?`, `[…]`). A single file
+    with a number at the end of its name is a sequence of one frame, and is left out unless it is damaged.
     """
     frames = _frames(catalog)
-    reports = [
-        _report(catalog, sequence, frames[sequence]) for sequence in sorted(frames) if _matches(sequence, pattern)
+    summaries = [
+        _summary(catalog, sequence, frames[sequence]) for sequence in sorted(frames) if _matches(sequence, pattern)
     ]
-    return [report for report in reports if report.frame_count > 1 or not report.is_sound]
+    return [summary for summary in summaries if summary.frame_count > 1 or not summary.is_sound]
 
 
 def _matches(sequence: str, pattern: str | None) -> bool:
@@ -99,16 +104,10 @@ def _matches(sequence: str, pattern: str | None) -> bool:
 
 
 def _frames(catalog: Catalog) -> dict[str, list[_Frame]]:
-    missing: dict[str, str] = {}
-    for row in _rows(catalog, _MISSING):
-        words = f"part {row['part_index']}: {row['missing']}" if row["part_index"] else row["missing"]
-        missing[row["file_id"]] = "; ".join(filter(None, (missing.get(row["file_id"]), words)))
+    """Current files and unreadable files, by sequence."""
+    missing = _missing_chunks(catalog)
     frames: dict[str, list[_Frame]] = defaultdict(list)
     for row in _rows(catalog, _FRAMES):
-        reason = ""
-        if row["completeness"] != "complete":
-            lost = missing.get(row["file_id"])
-            reason = f"{row['chunks_present']} of {row['chunk_count']} chunks" + (f"; missing {lost}" if lost else "")
         frames[row["sequence"]].append(
             _Frame(
                 row["frame"],
@@ -117,7 +116,7 @@ def _frames(catalog: Catalog) -> dict[str, list[_Frame]]:
                 row["file_id"],
                 row["completeness"],
                 row["structure_hash"],
-                reason,
+                _reason(row, missing.get(row["file_id"])),
             )
         )
     for row in _rows(catalog, _ERRORS):
@@ -129,12 +128,28 @@ def _frames(catalog: Catalog) -> dict[str, list[_Frame]]:
     return frames
 
 
-def _report(catalog: Catalog, sequence: str, frames: list[_Frame]) -> SequenceReport:
+def _missing_chunks(catalog: Catalog) -> dict[str, str]:
+    """The missing lines and tiles of each incomplete file, all parts in one text."""
+    missing: dict[str, list[str]] = defaultdict(list)
+    for row in _rows(catalog, _MISSING):
+        part = f"part {row['part_index']}: " if row["part_index"] else ""
+        missing[row["file_id"]].append(f"{part}{row['missing']}")
+    return {file_id: "; ".join(parts) for file_id, parts in missing.items()}
+
+
+def _reason(row: dict[str, Any], missing: str | None) -> str:
+    if row["completeness"] == "complete":
+        return ""
+    chunks = f"{row['chunks_present']} of {row['chunk_count']} chunks"
+    return f"{chunks}; missing {missing}" if missing else chunks
+
+
+def _summary(catalog: Catalog, sequence: str, frames: list[_Frame]) -> SequenceSummary:
     frames.sort(key=lambda f: (f.number, f.frame))
     numbers = [f.number for f in frames]
     texts = [f.frame for f in frames]
     gaps = missing_numbers(numbers)
-    return SequenceReport(
+    return SequenceSummary(
         sequence=sequence,
         pattern=display_pattern(sequence, texts),
         frames=frame_range(numbers),
@@ -144,25 +159,25 @@ def _report(catalog: Catalog, sequence: str, frames: list[_Frame]) -> SequenceRe
         padding=padding(texts),
         padding_changes=padding_changes(texts),
         bad=tuple(
-            BadFrame(frame=f.frame, file_path_normalized=f.uri, status=f.completeness, reason=f.reason)
+            DamagedFrame(frame=f.frame, file_path_normalized=f.uri, status=f.completeness, reason=f.reason)
             for f in frames
             if f.completeness != "complete"
         ),
-        odd=tuple(_odd_frames(catalog, frames)),
+        outliers=tuple(_field_outliers(catalog, frames)),
     )
 
 
-def _odd_frames(catalog: Catalog, frames: list[_Frame]) -> Iterator[OddFrames]:
-    """The fields in which some frames differ from the majority, where their structure hashes say so.
+def _field_outliers(catalog: Catalog, frames: list[_Frame]) -> Iterator[FieldOutlier]:
+    """The fields in which some frames differ from the majority; no query if all structure hashes are equal.
 
-    A field without a majority value is one that changes with the frame, whatever its name says; but for those of which
-    the format says what they are: there the most frequent value is the usual one, as soon as values repeat well.
+    A field without a majority value changes from frame to frame, so it has no outliers. Attributes that the format
+    defines as constant are the exception: there the most frequent value counts as usual if values repeat enough.
     """
     numbers = {f.file_id: f.number for f in frames if f.file_id is not None}
     if len({f.structure_hash for f in frames if f.file_id is not None}) < 2:
         return
     values: dict[tuple[int, str], dict[str, str]] = defaultdict(dict)
-    for row in _structure_rows(catalog, list(numbers)):
+    for row in _attribute_rows(catalog, list(numbers)):
         if not is_volatile(row["attr_name"], row["attr_type"], row["value_text"]):
             values[row["part_index"], row["attr_name"]][row["file_id"]] = row["value"]
     for (part_index, name), by_file in values.items():
@@ -173,17 +188,20 @@ def _odd_frames(catalog: Catalog, frames: list[_Frame]) -> Iterator[OddFrames]:
             continue
         for value in counts:
             if value != usual:
-                odd = [number for file_id, number in numbers.items() if by_file.get(file_id) == value]
-                yield OddFrames(part_index=part_index, field=name, frames=frame_range(odd), value=value, usual=usual)
+                frames_with_value = [number for file_id, number in numbers.items() if by_file.get(file_id) == value]
+                yield FieldOutlier(
+                    part_index=part_index, field=name, frames=frame_range(frames_with_value), value=value, usual=usual
+                )
 
 
-def _structure_rows(catalog: Catalog, file_ids: list[str]) -> Iterable[dict[str, Any]]:
-    marks = ", ".join("?" * len(file_ids))
+def _attribute_rows(catalog: Catalog, file_ids: list[str]) -> Iterable[dict[str, Any]]:
+    placeholders = ", ".join("?" * len(file_ids))
     return _rows(
         catalog,
         f"""SELECT file_id, part_index, attr_name, attr_type, value_text,
                    coalesce(value_json, value_text, size_bytes || ' bytes') AS value
-            FROM attributes WHERE file_id IN ({marks}) ORDER BY part_index, attr_index""",  # noqa: S608 (only marks)
+            FROM attributes WHERE file_id IN ({placeholders})
+            ORDER BY part_index, attr_index""",  # noqa: S608 (only placeholders)
         file_ids,
     )
 
@@ -193,13 +211,13 @@ def _rows(catalog: Catalog, query: str, params: list[str] | None = None) -> Iter
         yield from batch.to_pylist()
 
 
-def as_arrow(reports: Iterable[SequenceReport]) -> Any:
-    """The reports as an Arrow table; bad and odd frames as lists of structs."""
+def as_arrow(summaries: Iterable[SequenceSummary]) -> Any:
+    """The summaries as an Arrow table; damaged frames and field outliers are lists of structs."""
     import pyarrow as pa
 
-    bad = pa.struct([(f.name, pa.string()) for f in fields(BadFrame)])
-    odd = pa.struct([(f.name, pa.int32() if f.name == "part_index" else pa.string()) for f in fields(OddFrames)])
-    special = {"frame_count": pa.int64(), "missing_count": pa.int64(), "padding": pa.int32()}
-    special |= {"padding_changes": pa.bool_(), "bad": pa.list_(bad), "odd": pa.list_(odd)}
-    schema = pa.schema([(f.name, special.get(f.name, pa.string())) for f in fields(SequenceReport)])
-    return pa.Table.from_pylist([asdict(report) for report in reports], schema)
+    bad = pa.struct([(f.name, pa.string()) for f in fields(DamagedFrame)])
+    outlier = pa.struct([(f.name, pa.int32() if f.name == "part_index" else pa.string()) for f in fields(FieldOutlier)])
+    types = {"frame_count": pa.int64(), "missing_count": pa.int64(), "padding": pa.int32()}
+    types |= {"padding_changes": pa.bool_(), "bad": pa.list_(bad), "outliers": pa.list_(outlier)}
+    schema = pa.schema([(f.name, types.get(f.name, pa.string())) for f in fields(SequenceSummary)])
+    return pa.Table.from_pylist([asdict(summary) for summary in summaries], schema)

@@ -1,0 +1,91 @@
+"""Commands on the catalog itself: db create-schema, status, verify, reembed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import SettingsError
+from .exit_codes import ExitCode
+from .options import CatalogUri, catalog_uri, open_catalog
+
+if TYPE_CHECKING:
+    from ..search.reembed import ReembedProgress
+
+db = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Create, check and maintain a catalog.")
+
+
+@db.command("create-schema")
+def create_schema(catalog: CatalogUri = None) -> None:
+    """Create the tables of the catalog; existing tables are left as they are."""
+    with open_catalog(catalog) as opened:
+        opened.ensure_schema()
+        typer.echo(f"{opened.uri}: schema version {opened.status().schema_version}")
+
+
+@db.command("status")
+def status(catalog: CatalogUri = None) -> None:
+    """Show the version, row counts and size of the catalog."""
+    with open_catalog(catalog, read_only=True) as opened:
+        facts = opened.status()
+    typer.echo(f"catalog              {facts.uri}")
+    typer.echo(f"backend              {facts.server_version}")
+    typer.echo(f"schema version       {facts.schema_version}")
+    if facts.file_size_bytes is not None:
+        typer.echo(f"size                 {facts.file_size_bytes:,} bytes")
+    for table, rows in facts.row_counts.items():
+        typer.echo(f"{table:<20} {rows:,} rows")
+    for column, dimension in facts.vector_dimensions.items():
+        typer.echo(f"{column:<20} {dimension} dimensions")
+
+
+@db.command("verify")
+def verify(catalog: CatalogUri = None) -> int:
+    """Test a VAST Database: run every operation in a temporary schema and report results, requests and times."""
+    from datetime import datetime, timezone
+
+    from .. import __version__
+    from ..settings import vast_connection
+
+    uri, connection = catalog_uri(catalog), vast_connection()
+    if not uri.lower().startswith("vast://"):
+        raise SettingsError(f"{uri} is not a VAST catalog; give --catalog vast://BUCKET/SCHEMA")
+    from ..vast_selftest import Check
+    from ..vast_selftest import verify as run_checks
+
+    def print_check(check: Check) -> None:
+        result = {True: "ok", False: "FAILED", None: "info"}[check.passed]
+        cost = f"{check.requests:4} requests {1000 * check.seconds:8,.0f} ms"
+        typer.echo(f"{result:<7} {check.name:<40} {cost}  {check.detail}".rstrip())
+
+    now = datetime.now(timezone.utc)
+    typer.echo(f"exr-inspector {__version__}, {uri} at {connection.endpoint}, {now:%Y-%m-%d %H:%M} UTC")
+    checks = run_checks(uri, connection, print_check)
+    failed = sum(check.passed is False for check in checks)
+    typer.echo(f"{len(checks)} checks, {failed} failed")
+    return ExitCode.FINDINGS if failed else ExitCode.OK
+
+
+@db.command("reembed")
+def reembed(
+    catalog: CatalogUri = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also vectors of the current version.")] = False,
+) -> int:
+    """Recompute vectors of older versions from the rows of the catalog, without reading files."""
+    import sys
+
+    from ..search.reembed import reembed as recompute
+
+    def show(progress: ReembedProgress) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r{progress.done:,} of {progress.files:,} files")
+
+    with open_catalog(catalog, read_only=True):
+        pass  # raises if the catalog does not exist, where opening it for writing would create it
+    with open_catalog(catalog) as opened:
+        progress = recompute(opened, everything=everything, report=show)
+    typer.echo(f"{progress.done:,} of {progress.files:,} files have new vectors")
+    if progress.failed:
+        typer.echo(f"{progress.failed:,} files keep their vectors: new ones cannot be computed from their rows")
+    return ExitCode.FAILED if progress.failed else ExitCode.OK

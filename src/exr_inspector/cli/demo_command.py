@@ -1,0 +1,62 @@
+"""The command demo: a small show with damaged files, ingested and queried."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ..errors import ExrInspectorError
+from .options import open_catalog
+
+
+def demo(
+    folder: Annotated[str, typer.Argument(help="Folder for the show and its catalog.")] = "demo",
+) -> None:
+    """Create a small show with damaged files, ingest it, and print its problems, similar renders and storage."""
+    import os
+    import shutil
+    import sys
+    from pathlib import Path
+
+    from ..catalog.queries.named import named_query
+    from ..demo import make_show
+    from ..ingestion.run import ingest
+    from ..search.similar import reference, similar
+    from ..sequence.summary import sequences
+    from .ingest_command import print_summary
+    from .output import data_stream, print_to
+    from .tables import report_lines, sequence_lines, similar_lines
+
+    show, catalog = Path(folder, "show"), f"duckdb:{Path(folder, 'catalog.duckdb')}"
+    try:
+        paths = make_show(show)
+    except OSError as error:
+        raise ExrInspectorError(f"cannot write the show: {error}") from None
+    typer.echo(f"wrote {len(paths)} files below {show}")
+    with open_catalog(catalog) as opened:
+        summary = ingest([str(show)], opened)
+        print_summary(summary, opened.uri, prune=False)
+        summaries = sequences(opened)
+    typer.echo("")
+    with data_stream(None) as stream:
+        for sequence in summaries:
+            print_to(stream, *sequence_lines(sequence))
+    beauty, storage = os.fspath(next(path for path in paths if "_beauty_" in path.name)), named_query("storage")
+    with open_catalog(catalog, read_only=True) as opened:
+        files = similar(opened, reference(opened, beauty), k=3, per_sequence=True)
+        lines, width = report_lines(storage.run(opened, {}))
+    typer.echo(f"\nRenders similar to {beauty}  (similar --per-sequence)")
+    with data_stream(None) as stream:
+        print_to(stream, *similar_lines(files))
+    typer.echo(f"\n{storage.title}  (report storage)")
+    with data_stream(None) as stream:
+        print_to(stream, *lines, wide=True, min_width=width)
+    program = "exr-inspector" if shutil.which("exr-inspector") else sys.argv[0]
+    typer.echo(f"""
+Next, try:
+  {program} inspect {paths[0]}
+  {program} sequences --catalog {catalog}
+  {program} outliers --catalog {catalog}
+  {program} report shots --catalog {catalog}
+  {program} query "SELECT compression, count(*) FROM parts GROUP BY 1" --catalog {catalog}""")  # noqa: S608

@@ -1,0 +1,117 @@
+"""The command ingest, its progress bar and its summary."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..sources.listing import discover
+from .exit_codes import FailOn, Severity, completeness_severity, exit_code
+from .options import CatalogUri, FailOnOption, Paths, open_catalog
+
+if TYPE_CHECKING:
+    from ..ingestion.run import IngestSummary
+
+_SHOW_AFTER_S = 1.0
+_LISTED_VANISHED = 20
+
+
+def ingest(
+    paths: Paths,
+    catalog: CatalogUri = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Worker processes; 0: one per core. Default: $EXR_INSPECTOR_WORKERS.", show_default=False
+        ),
+    ] = None,
+    rescan: Annotated[bool, typer.Option("--rescan", help="Also inspect unchanged files.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Mark vanished files as deleted in the catalog.")] = False,
+    fail_on: FailOnOption = FailOn.ERROR,
+) -> int:
+    """Inspect files and folders and store the results in the catalog; unchanged files are skipped."""
+    from ..ingestion.run import IngestOptions
+    from ..ingestion.run import ingest as ingest_files
+    from ..settings import settings
+
+    values = settings()
+    options = IngestOptions(
+        workers=values.workers if workers is None else workers,
+        rescan=rescan,
+        prune=prune,
+        batch_files=values.batch_files,
+        cell_limit=values.cell_limit,
+        limits=values.limits,
+    )
+    with open_catalog(catalog) as opened, _progress_bar(paths) as update:
+        summary = ingest_files(paths, opened, options, update)
+    print_summary(summary, opened.uri, prune=prune)
+    worst = max(map(completeness_severity, summary.completeness), default=Severity.NONE)
+    return exit_code(worst, fail_on, failed=bool(summary.failures))
+
+
+@contextmanager
+def _progress_bar(paths: Sequence[str]) -> Iterator[Callable[[IngestSummary], None]]:
+    """A callback that shows the progress on stderr if that is a terminal and the run takes more than a second."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    started = time.monotonic()
+    bar = Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]} files/s"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    task = bar.add_task("ingest", total=None, rate="")
+    count = threading.Thread(target=lambda: bar.update(task, total=sum(1 for _ in discover(paths))), daemon=True)
+    count.start()
+
+    def update(summary: IngestSummary) -> None:
+        elapsed = time.monotonic() - started
+        if elapsed > _SHOW_AFTER_S:
+            bar.start()
+            bar.update(task, completed=summary.done, rate=f"{summary.done / elapsed:,.0f}")
+
+    try:
+        yield update
+    finally:
+        bar.stop()
+
+
+def print_summary(summary: IngestSummary, uri: str, *, prune: bool) -> None:
+    """Print the failed and vanished files on stderr, and the counts on stdout."""
+    from .output import print_message
+
+    for failure in summary.failures:
+        print_message(f"{failure.path}: {failure.message}")
+    for path in summary.vanished[:_LISTED_VANISHED]:
+        print_message(f"{path.removeprefix('file://')}: vanished")
+    if len(summary.vanished) > _LISTED_VANISHED:
+        print_message(f"… and {len(summary.vanished) - _LISTED_VANISHED} more vanished files")
+    if summary.vanished and not prune:
+        print_message("vanished files are still current in the catalog; mark them as deleted with --prune")
+    elif len(summary.vanished) > summary.pruned:
+        print_message("not marked as deleted: files below a path that is empty now; check that its disk is mounted")
+    counts = [f"{summary.inserted:,} new", f"{summary.unchanged:,} unchanged"]
+    if summary.known:
+        counts.append(f"{summary.known:,} inspected again")
+    counts += [f"{n:,} {status}" for status, n in sorted(summary.completeness.items()) if status != "complete"]
+    if summary.failures:
+        counts.append(f"{len(summary.failures):,} unreadable")
+    if summary.vanished:
+        counts.append(f"{len(summary.vanished):,} vanished")
+    if summary.pruned:
+        counts.append(f"{summary.pruned:,} marked deleted")
+    typer.echo(f"{summary.found:,} files: {', '.join(counts)} → {uri}")
