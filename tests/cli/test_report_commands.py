@@ -61,7 +61,7 @@ def test_the_list_has_every_report_with_question_and_parameters(capfd):
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert [line for line in lines if not line.startswith(" ")] == list(named_queries())
-    assert "  Which files have these channels, and not those?\n  has=…  lacks=  only=*  path=*\n" in out
+    assert "  Which files have certain channels, and lack others?\n  has=…  lacks=  only=*  path=*\n" in out
 
 
 def test_the_list_as_json(capfd):
@@ -156,7 +156,7 @@ def test_invalid_parameters_are_usage_errors(capfd, words, message):
 
 
 def test_an_empty_result_is_explained(capfd):
-    assert run(capfd, "incomplete-frames") == (0, "", "every frame is there and whole\n")
+    assert run(capfd, "incomplete-frames") == (0, "", "no missing, damaged or unreadable frames\n")
     assert run(capfd, "incomplete-frames", "--format", "csv") == (0, "problem,render,frames,frame_count,detail\n", "")
 
 

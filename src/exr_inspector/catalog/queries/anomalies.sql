@@ -1,12 +1,12 @@
 -- title: Anomalies
--- question: Which files are large, deep, uncompressed, full of channels, or unlike the rest of their sequence?
--- empty: nothing stands out
--- note: Odd one out: its structure hash, which leaves out what changes from frame to frame, is not that of most
--- note: frames of its sequence; `exr-inspector sequences` tells the field.
--- param large_bytes integer = 1000000000: from this size on a file is large
--- param large_times number = 3: a file so many times the median size of its sequence is large, too
--- param many_channels integer = 64: from this number on there are many
--- param path text = *: only files whose path this shell pattern matches
+-- question: Which files are large, deep, uncompressed, have many channels, or differ from the rest of their sequence?
+-- empty: no anomalies
+-- note: An outlier has a structure hash (a hash of the header without values that change per frame) that differs from
+-- note: most frames of its sequence; `exr-inspector outliers` lists the fields.
+-- param large_bytes integer = 1000000000: size from which a file is large
+-- param large_times number = 3: multiple of the median size of its sequence above which a file is large
+-- param many_channels integer = 64: number of channels from which a file has many
+-- param path text = *: only files whose path matches this shell pattern
 WITH current AS (
     SELECT
         file_id,
@@ -16,17 +16,17 @@ WITH current AS (
         size_bytes,
         is_deep,
         channel_count,
-        median(size_bytes) OVER s AS usual_bytes,
+        median(size_bytes) OVER s AS median_bytes,
         count(*) OVER s AS frames,
         count(*) OVER (PARTITION BY coalesce(sequence, file_path_normalized), structure_hash) AS alike
     FROM files
     WHERE is_current AND deleted_at IS NULL AND file_path_normalized GLOB $path
     WINDOW s AS (PARTITION BY coalesce(sequence, file_path_normalized))
 ),
-found AS (
-    SELECT *, 'large' AS anomaly, 'usually ' || usual_bytes::BIGINT || ' bytes' AS detail
+anomalies AS (
+    SELECT *, 'large' AS anomaly, 'median ' || median_bytes::BIGINT || ' bytes' AS detail
     FROM current
-    WHERE size_bytes >= $large_bytes OR (frames > 1 AND size_bytes > $large_times * usual_bytes)
+    WHERE size_bytes >= $large_bytes OR (frames > 1 AND size_bytes > $large_times * median_bytes)
     UNION ALL
     SELECT *, 'deep', ''
     FROM current
@@ -40,8 +40,8 @@ found AS (
     FROM current
     WHERE channel_count >= $many_channels
     UNION ALL
-    -- The structure hash leaves out what changes from frame to frame; it says nothing where no majority shares one.
-    SELECT *, 'odd one out', 'header unlike most of ' || frames || ' frames'
+    -- Without a majority no frame is an outlier.
+    SELECT *, 'outlier', 'header differs from most of ' || frames || ' frames'
     FROM current
     WHERE 2 * alike < frames
       AND render IN (SELECT render FROM current WHERE 2 * alike > frames)
@@ -54,6 +54,6 @@ SELECT
         || CASE WHEN count(*) > 8 THEN ' …' ELSE '' END AS frames,
     sum(size_bytes)::BIGINT AS bytes,
     detail
-FROM found
+FROM anomalies
 GROUP BY anomaly, render, detail
 ORDER BY anomaly, bytes DESC, render, detail

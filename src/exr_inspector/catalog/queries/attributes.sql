@@ -1,12 +1,11 @@
 -- title: Attribute pivot
 -- question: Which camera, software and artist made each render, and how long did a frame take?
--- empty: there are no files
--- note: Render times are read as seconds, minutes and hours in the ways that renderers write them. The share is that
--- note: of all render time.
--- param camera list = cameraModel,unreal/cameraName,vrayInfo/camera,rs/camera,camera,Camera: attributes, the best first
--- param artist list = artist,Artist,exif:Artist,author,owner,user,unreal/jobAuthor,vrayInfo/username: likewise
--- param render_time list = arnold/stats/time/render,vrayInfo/rendertime,RenderTime,husk:render_stats: likewise
--- param path text = *: only files whose path this shell pattern matches
+-- empty: the catalog has no files
+-- note: Render times are parsed from the formats of common renderers. `share` is the part of the total render time.
+-- param camera list = cameraModel,unreal/cameraName,vrayInfo/camera,rs/camera,camera,Camera: attributes, the preferred first
+-- param artist list = artist,Artist,exif:Artist,author,owner,user,unreal/jobAuthor,vrayInfo/username: attributes, the preferred first
+-- param render_time list = arnold/stats/time/render,vrayInfo/rendertime,RenderTime,husk:render_stats: attributes, the preferred first
+-- param path text = *: only files whose path matches this shell pattern
 WITH current AS (
     SELECT file_id, coalesce(sequence, file_path_normalized) AS render
     FROM files
@@ -18,7 +17,7 @@ named AS (
     WHERE list_contains($camera::VARCHAR[] || $artist::VARCHAR[] || $render_time::VARCHAR[], attr_name)
       AND trim(coalesce(value_text, value_json)) <> ''
 ),
-picked AS (  -- of several attributes the one that stands first in its list
+picked AS (  -- of several attributes the first one in the list
     SELECT
         file_id,
         arg_min(value, (list_position($camera::VARCHAR[], attr_name), value))
@@ -30,7 +29,7 @@ picked AS (  -- of several attributes the one that stands first in its list
     FROM named
     GROUP BY file_id
 ),
-words AS (  -- what the ways to write a time have in common: numbers
+parsed AS (  -- the numbers in each format of a render time
     SELECT
         file_id,
         render_time,
@@ -52,7 +51,7 @@ seconds AS (
                     + 3600 * coalesce(try_cast(units.h AS DOUBLE), 0)
             END
         ) AS render_seconds
-    FROM words
+    FROM parsed
 ),
 programs AS (
     SELECT file_id, min(renderer) AS renderer, min(render_software) AS software
@@ -72,7 +71,7 @@ totals AS (
         sum(s.render_seconds) / 3600 AS total_hours
     FROM current AS c
     LEFT JOIN picked AS p USING (file_id)
-    LEFT JOIN seconds AS s ON s.file_id = c.file_id AND s.render_seconds BETWEEN 0 AND 1e9  -- a text can say anything
+    LEFT JOIN seconds AS s ON s.file_id = c.file_id AND s.render_seconds BETWEEN 0 AND 1e9  -- values come from text
     LEFT JOIN programs AS g USING (file_id)
     GROUP BY c.render
 )

@@ -1,10 +1,10 @@
--- title: Files with a given channel composition
--- question: Which files have these channels, and not those?
--- empty: no file has such channels
--- param has list: shell patterns; each must match a channel, as R,G,B,A or *.Z
+-- title: Files by channel composition
+-- question: Which files have certain channels, and lack others?
+-- empty: no file matches
+-- param has list: shell patterns, for example R,G,B,A or *.Z; each must match a channel
 -- param lacks list =: shell patterns; none may match a channel
 -- param only list = *: shell patterns; each channel must match one
--- param path text = *: only files whose path this shell pattern matches
+-- param path text = *: only files whose path matches this shell pattern
 WITH wanted AS (
     SELECT DISTINCT unnest($has::VARCHAR[]) AS pattern
 ),
@@ -14,7 +14,7 @@ unwanted AS (
 allowed AS (
     SELECT unnest($only::VARCHAR[]) AS pattern
 ),
-names AS (  -- each name is looked at once: thousands of files share it
+names AS (  -- each name is matched once: thousands of files share it
     SELECT DISTINCT channel_name
     FROM channels
 ),
@@ -24,7 +24,7 @@ hits AS (
     JOIN (SELECT n.channel_name, w.pattern FROM names AS n JOIN wanted AS w ON n.channel_name GLOB w.pattern) AS w
         USING (channel_name)
 ),
-spoilers AS (
+excluded AS (
     SELECT n.channel_name
     FROM names AS n
     WHERE EXISTS (SELECT 1 FROM unwanted AS u WHERE n.channel_name GLOB u.pattern)
@@ -33,7 +33,7 @@ spoilers AS (
 matching AS (
     SELECT file_id
     FROM hits
-    WHERE file_id NOT IN (SELECT file_id FROM channels JOIN spoilers USING (channel_name))
+    WHERE file_id NOT IN (SELECT file_id FROM channels JOIN excluded USING (channel_name))
     GROUP BY file_id
     HAVING count(*) = (SELECT count(*) FROM wanted)
 )

@@ -1,13 +1,13 @@
 -- title: Compression
--- question: Which compressions are in use, what do they hold, and how well do they pack?
--- empty: there are no files
--- note: Ratio: bytes of the unpacked pixels for one packed byte, of flat parts that are whole and have one level.
--- param path text = *: only files whose path this shell pattern matches
+-- question: Which compressions are in use, for how much data, and with which ratio?
+-- empty: the catalog has no files
+-- note: `ratio` is unpacked bytes per packed byte, of complete flat parts with one resolution level.
+-- param path text = *: only files whose path matches this shell pattern
 WITH current AS (
     SELECT
         p.*,
         coalesce(f.sequence, f.file_path_normalized) AS render,
-        -- Of deep parts, mip maps and damaged parts the pixels are not those of the data window.
+        -- The data window gives the pixels of these parts only, not of deep, mip-mapped or incomplete ones.
         p.chunks_present = p.chunk_count
             AND NOT p.is_deep
             AND coalesce(p.level_mode, 'ONE_LEVEL') = 'ONE_LEVEL' AS is_plain
@@ -15,7 +15,7 @@ WITH current AS (
     JOIN files AS f USING (file_id)
     WHERE f.is_current AND f.deleted_at IS NULL AND f.file_path_normalized GLOB $path
 ),
-pixels AS (  -- in floating point: a damaged header can name windows whose area no 64 bits hold
+pixels AS (  -- in floating point: the area of a window in a damaged header may exceed 64 bits
     SELECT
         c.file_id,
         c.part_index,
@@ -37,7 +37,6 @@ totals AS (
         count(DISTINCT c.render) AS renders,
         count(*) AS parts,
         sum(c.packed_bytes)::BIGINT AS packed_bytes,
-        -- 2.0: unpacked, the pixels take twice the bytes
         round(sum(x.bytes) / nullif(sum(c.packed_bytes) FILTER (WHERE x.bytes IS NOT NULL), 0), 2) AS ratio
     FROM current AS c
     LEFT JOIN pixels AS x USING (file_id, part_index)

@@ -1,12 +1,12 @@
 -- title: Inspection coverage and staleness
--- question: How much of each show is inspected, by which version, and how long ago?
--- empty: the catalog knows no files
--- note: The share is that of the files which are there and can be read. Other version: not inspected by the version
--- note: of exr-inspector that looked last. Without vectors: none, or those of an older version.
--- param days integer = 30: an inspection older than this is stale
--- param now timestamp = now: the moment from which the days are counted back, in UTC
--- param template template =: where the show stands in a path; the setting path_template when it is empty
--- param path text = *: only files whose path this shell pattern matches
+-- question: How much of each show has been inspected, by which version, and how long ago?
+-- empty: the catalog has no files
+-- note: `share` is the inspected part of all files that are not deleted. `other_version` counts files inspected by
+-- note: another version of exr-inspector than the last inspection, `without_vectors` files without current vectors.
+-- param days integer = 30: age in days from which an inspection is stale
+-- param now timestamp = now: time to which ages refer, in UTC
+-- param template template =: position of the show in a path; empty: the setting path_template
+-- param path text = *: only files whose path matches this shell pattern
 WITH newest AS (
     SELECT arg_max(inspector_version, last_inspected) AS inspector, max(embedding_version) AS embedding
     FROM files
@@ -28,7 +28,7 @@ known AS (
     WHERE file_path_normalized GLOB $path
       AND NOT EXISTS (SELECT 1 FROM files AS f WHERE f.file_path_normalized = e.file_path_normalized AND f.is_current)
 ),
-placed AS (
+located AS (
     SELECT
         *,
         nullif(regexp_extract(file_path_normalized, $template.show, 1), '') AS show,
@@ -36,7 +36,7 @@ placed AS (
     FROM known
 )
 SELECT
-    p.show,  -- null where the template does not match
+    p.show,  -- null if the template does not match
     count(*) FILTER (WHERE is_inspected) AS inspected,
     count(*) FILTER (WHERE is_unreadable) AS unreadable,
     count(*) FILTER (WHERE is_deleted) AS deleted,
@@ -46,6 +46,6 @@ SELECT
     count(*) FILTER (WHERE is_inspected AND inspector_version <> (SELECT inspector FROM newest)) AS other_version,
     count(*) FILTER (WHERE is_inspected AND lacks_vectors) AS without_vectors,
     count(*) FILTER (WHERE is_inspected AND NOT is_validated) AS not_validated
-FROM placed AS p
+FROM located AS p
 GROUP BY p.show
 ORDER BY inspected DESC, p.show

@@ -1,8 +1,8 @@
 -- title: Cryptomatte manifests
 -- question: Which Cryptomattes do the renders have, how large are their manifests, and how many objects do they name?
 -- empty: no file has a Cryptomatte
--- note: `share` is the part of the files' bytes that the manifests take. A manifest larger than a catalog cell is stored
--- note: in part: its number of objects is an estimate, and it is not checked. `broken` counts invalid manifests: not
+-- note: `share` is the part of the files' bytes that the manifests take. A manifest larger than a catalog cell is cut: its
+-- note: number of objects is an estimate, and it is not checked. `broken` counts invalid manifests: not
 -- note: JSON, not an object of names and eight-digit ids, or a name with two ids.
 -- param path text = *: only files whose path matches this shell pattern
 WITH fields AS (  -- cryptomatte/KEY/FIELD; the first attribute of a name counts

@@ -1,8 +1,8 @@
 -- title: Deep images by renderer
--- question: Which renderers write deep images, how many, and how heavy are they?
--- empty: there are no deep images
--- note: Samples come from pixel statistics, where these were taken.
--- param path text = *: only files whose path this shell pattern matches
+-- question: Which renderers write deep images, how many, and of which size?
+-- empty: no deep images
+-- note: Sample counts need pixel statistics.
+-- param path text = *: only files whose path matches this shell pattern
 WITH deep AS (
     SELECT
         p.file_id,
@@ -16,7 +16,7 @@ WITH deep AS (
     JOIN files AS f USING (file_id)
     WHERE p.is_deep AND f.is_current AND f.deleted_at IS NULL AND f.file_path_normalized GLOB $path
 ),
-samples AS (  -- per pixel; every channel of a deep part has the same number of them
+samples AS (  -- per pixel; equal for all channels of a deep part
     SELECT file_id, part_index, max(samples_max) AS most, max(samples_mean) AS mean
     FROM channel_stats
     WHERE samples_max IS NOT NULL

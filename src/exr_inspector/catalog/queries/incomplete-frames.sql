@@ -1,8 +1,8 @@
 -- title: Incomplete and missing frames
 -- question: Which frames are missing, damaged or unreadable?
--- empty: every frame is there and whole
--- note: A sequence whose frames are all a fixed step apart has no gaps between them.
--- param path text = *: only files whose path this shell pattern matches
+-- empty: no missing, damaged or unreadable frames
+-- note: A sequence on every second, third … frame has no gaps between these frames.
+-- param path text = *: only files whose path matches this shell pattern
 WITH current AS (
     SELECT file_id, sequence, frame, frame_number, file_path_normalized, completeness, chunk_count, chunks_present
     FROM files
@@ -12,14 +12,14 @@ unreadable AS (
     SELECT
         file_path_normalized,
         message || ' (' || code || ')' AS reason,
-        -- The frame is the last number before the extension.
+        -- The frame number is the last number before the extension.
         regexp_extract(file_path_normalized, '^(.*[^0-9])([0-9]{1,9})((?:\.[A-Za-z][0-9A-Za-z_]*)+)$',
                        ['head', 'frame', 'tail']) AS name
     FROM ingest_errors AS e
     WHERE file_path_normalized GLOB $path
       AND NOT EXISTS (SELECT 1 FROM files AS f WHERE f.file_path_normalized = e.file_path_normalized AND f.is_current)
 ),
-unreadable_frames AS (  -- of the sequences that are known
+unreadable_frames AS (  -- the sequence is null unless it has other frames
     SELECT
         u.file_path_normalized,
         u.reason,
@@ -34,21 +34,21 @@ frames AS (
     UNION
     SELECT sequence, frame_number FROM unreadable_frames WHERE sequence IS NOT NULL
 ),
-gaps AS (  -- the distance to the next frame; that of the last one is null
+gaps AS (  -- distance to the next frame; null for the last frame
     SELECT
         sequence,
         frame_number,
         lead(frame_number) OVER (PARTITION BY sequence ORDER BY frame_number) - frame_number AS gap
     FROM frames
 ),
-steps AS (  -- the most frequent distance; the earliest of several
+steps AS (  -- the most frequent distance, of several the first
     SELECT sequence, gap AS step, count(*) AS times
     FROM gaps
     WHERE gap IS NOT NULL
     GROUP BY sequence, gap
     QUALIFY row_number() OVER (PARTITION BY sequence ORDER BY count(*) DESC, min(frame_number)) = 1
 ),
-sequences AS (  -- every second frame is a sequence, too
+sequences AS (  -- the step is 1 unless all frames are on it
     SELECT
         g.sequence,
         CASE WHEN s.times > 1 AND bool_and(g.gap % s.step = 0) THEN s.step ELSE 1 END AS step,
@@ -59,7 +59,7 @@ sequences AS (  -- every second frame is a sequence, too
     WHERE g.gap IS NOT NULL
     GROUP BY g.sequence, s.step, s.times
 ),
-lost AS (
+incomplete AS (
     SELECT file_id, string_agg(
         CASE WHEN part_index > 0 THEN 'part ' || part_index || ': ' ELSE '' END || missing,
         '; ' ORDER BY part_index) AS missing
@@ -67,7 +67,7 @@ lost AS (
     WHERE missing IS NOT NULL
     GROUP BY file_id
 ),
-found AS (
+problems AS (
     SELECT
         g.sequence AS render,
         g.frame_number + r.step AS frame_number,
@@ -80,14 +80,14 @@ found AS (
         '' AS detail
     FROM gaps AS g
     JOIN sequences AS r USING (sequence)
-    -- Numbers that would leave out more than a million are dates, seeds or job numbers, no frames.
+    -- With more than a million gaps, the numbers are dates, seeds or job numbers, not frames.
     WHERE g.gap > r.step AND r.span // r.step - r.present <= 1000000
     UNION ALL
     SELECT
         coalesce(c.sequence, c.file_path_normalized), c.frame_number, c.completeness, coalesce(c.frame, ''), 1,
         concat_ws('; ', c.chunks_present || ' of ' || c.chunk_count || ' chunks', 'missing ' || l.missing)
     FROM current AS c
-    LEFT JOIN lost AS l USING (file_id)
+    LEFT JOIN incomplete AS l USING (file_id)
     WHERE c.completeness <> 'complete'
     UNION ALL
     SELECT
@@ -96,5 +96,5 @@ found AS (
     FROM unreadable_frames
 )
 SELECT problem, render, frames, frame_count, detail
-FROM found
+FROM problems
 ORDER BY render, frame_number, problem

@@ -1,17 +1,17 @@
 -- title: Render iterations over time
--- question: How often was a render made again, when, and how did its size change?
--- empty: no render has a version in its path
--- note: Rewritten: files that took the place of others of the same path. Bytes more: than the iteration before.
--- param at_least integer = 1: iterations; 2 leaves out what was rendered once
--- param path text = *: only files whose path this shell pattern matches
+-- question: How often was each render repeated, when, and how did its size change?
+-- empty: no path contains a version
+-- note: `rewritten` counts files that were overwritten in place; `bytes_more` is the change per iteration.
+-- param at_least integer = 1: minimum number of iterations; 2 leaves out renders with one
+-- param path text = *: only files whose path matches this shell pattern
 WITH versions AS (
     SELECT
-        -- The same for all versions of a render: v003 becomes v#, in folders and in the file's name.
+        -- Equal for all versions of a render: v003 becomes v#, in folders and file names.
         regexp_replace(coalesce(sequence, file_path_normalized), '([/_.-][vV])[0-9]+', '\1#', 'g') AS render,
-        -- The last one in the path, which is the render's own; a show or an asset may stand before it.
+        -- The last version in the path; earlier ones may belong to a show or an asset.
         try_cast(regexp_extract_all(file_path_normalized, '[/_.-][vV]([0-9]+)', 1)[-1] AS BIGINT) AS version,
         file_path_normalized,
-        is_current AND deleted_at IS NULL AS is_there,
+        is_current AND deleted_at IS NULL AS is_live,
         size_bytes,
         coalesce(mtime, inspection_timestamp) AS written
     FROM files
@@ -21,11 +21,11 @@ iterations AS (
     SELECT
         render,
         version,
-        count(DISTINCT file_path_normalized) FILTER (WHERE is_there) AS files,
-        count(*) - count(DISTINCT file_path_normalized) AS rewritten,  -- files that took the place of others
+        count(DISTINCT file_path_normalized) FILTER (WHERE is_live) AS files,
+        count(*) - count(DISTINCT file_path_normalized) AS rewritten,
         min(written) AS first_written,
         max(written) AS last_written,
-        coalesce(sum(size_bytes) FILTER (WHERE is_there), 0)::BIGINT AS bytes
+        coalesce(sum(size_bytes) FILTER (WHERE is_live), 0)::BIGINT AS bytes
     FROM versions
     GROUP BY ALL
 )

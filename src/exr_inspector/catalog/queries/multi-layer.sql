@@ -1,9 +1,9 @@
 -- title: Multi-layer renders
--- question: Which renders carry several layers, and which?
--- empty: no render has so many layers
--- note: Channels without a layer count for that of their part's name, or in a file of one part for the layer `-`.
--- param at_least integer = 2: layers
--- param path text = *: only files whose path this shell pattern matches
+-- question: Which renders have several layers, and which layers?
+-- empty: no render has this many layers
+-- note: Channels without a layer belong to a layer named like their part, in single-part files to the layer `-`.
+-- param at_least integer = 2: minimum number of layers
+-- param path text = *: only files whose path matches this shell pattern
 WITH current AS (
     SELECT
         file_id,
@@ -23,7 +23,7 @@ layers AS (
     LEFT JOIN parts AS p ON p.file_id = c.file_id AND p.part_index = c.part_index
 ),
 sets AS (
-    SELECT file_id, count(*) AS layers, bit_xor(hash(layer)) AS same  -- for files with the same layers
+    SELECT file_id, count(*) AS layers, bit_xor(hash(layer)) AS layer_set
     FROM layers
     GROUP BY file_id
     HAVING count(*) >= $at_least
@@ -39,7 +39,7 @@ renders AS (
         min(file_id) AS example
     FROM current AS f
     JOIN sets AS s USING (file_id)
-    GROUP BY f.render, f.multipart_count, s.layers, f.channel_count, s.same
+    GROUP BY f.render, f.multipart_count, s.layers, f.channel_count, s.layer_set
 )
 SELECT
     r.render, r.files, r.parts, r.layers, r.channels, r.bytes,

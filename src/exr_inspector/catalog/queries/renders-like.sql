@@ -1,12 +1,12 @@
 -- title: Renders like a reference
--- question: Which renders have a header, or a set of channels, most like those of this file?
--- empty: no current file has that file_id or path, or none other can be compared with it
--- note: Similarity: the cosine of the angle between the vectors, 1 for the same direction.
--- param reference text: its file_id, or its path
--- param by metadata|channels = metadata: what is compared: the vector of the whole header, or that of the channels
--- param per sequence|file = sequence: the nearest frame of each sequence, or every file
--- param limit integer = 10: rows at most
--- param path text = *: only files whose path this shell pattern matches
+-- question: Which renders are most similar to a file, by header or by channels?
+-- empty: the file is not in the catalog, or there is no other file to compare
+-- note: `similarity` is the cosine of the angle between the vectors: 1 for equal vectors.
+-- param reference text: file_id or path of the file
+-- param by metadata|channels = metadata: vectors to compare
+-- param per sequence|file = sequence: list the nearest frame of each sequence, or every file
+-- param limit integer = 10: maximum number of rows
+-- param path text = *: only files whose path matches this shell pattern
 WITH reference AS (
     SELECT file_id, file_path_normalized, metadata_embedding, channel_fingerprint, embedding_version
     FROM files
@@ -26,7 +26,7 @@ measured AS (
             ELSE array_cosine_distance(f.metadata_embedding, r.metadata_embedding)
         END, 5) AS distance
     FROM files AS f
-    JOIN reference AS r ON r.embedding_version = f.embedding_version  -- vectors of two versions mean different things
+    JOIN reference AS r ON r.embedding_version = f.embedding_version  -- versions are not comparable
     WHERE f.is_current AND f.deleted_at IS NULL
       AND f.file_path_normalized <> r.file_path_normalized
       AND f.file_path_normalized GLOB $path

@@ -1,18 +1,18 @@
 -- title: Shows, sequences, shots and frames
--- question: What is there of each show, sequence, shot or frame, how much, and is it whole?
--- empty: there are no files
--- note: Renders that the path template does not match are in the row without names.
--- param level show|sequence|shot|frame = shot: what one row stands for
--- param template template =: where show, sequence and shot stand in a path; the setting path_template when it is empty
--- param path text = *: only files whose path this shell pattern matches
-WITH found AS (
+-- question: How many files, frames and bytes does each show, sequence, shot or frame have, and how many are damaged?
+-- empty: the catalog has no files
+-- note: Files whose path does not match the path template are in the row without names.
+-- param level show|sequence|shot|frame = shot: group by
+-- param template template =: positions of show, sequence and shot in a path; empty: the setting path_template
+-- param path text = *: only files whose path matches this shell pattern
+WITH all_files AS (
     SELECT file_path_normalized, sequence AS render, frame_number, size_bytes, completeness
     FROM files
     WHERE is_current AND deleted_at IS NULL AND file_path_normalized GLOB $path
     UNION ALL
     SELECT
         file_path_normalized,
-        -- Named as sequences are: the last number before the extension is the frame.
+        -- As in `sequence`: the last number before the extension is the frame.
         regexp_replace(file_path_normalized, '^(.*[^0-9])[0-9]{1,9}((?:\.[A-Za-z][0-9A-Za-z_]*)+)$', '\1#\2'),
         NULL,
         size_bytes,
@@ -21,17 +21,17 @@ WITH found AS (
     WHERE file_path_normalized GLOB $path
       AND NOT EXISTS (SELECT 1 FROM files AS f WHERE f.file_path_normalized = e.file_path_normalized AND f.is_current)
 ),
-placed AS (
+located AS (
     SELECT
         *,
         nullif(regexp_extract(file_path_normalized, $template.show, 1), '') AS in_show,
         nullif(regexp_extract(file_path_normalized, $template.sequence, 1), '') AS in_sequence,
         nullif(regexp_extract(file_path_normalized, $template.shot, 1), '') AS in_shot
-    FROM found
+    FROM all_files
 ),
 totals AS (
     SELECT
-        in_show AS show,  -- null where the template does not match
+        in_show AS show,  -- null if the template does not match
         CASE WHEN $level <> 'show' THEN in_sequence END AS sequence,
         CASE WHEN $level IN ('shot', 'frame') THEN in_shot END AS shot,
         CASE WHEN $level = 'frame' THEN frame_number END AS frame,
@@ -43,7 +43,7 @@ totals AS (
         count(*) FILTER (WHERE completeness IN ('incomplete', 'truncated', 'corrupt')) AS damaged,
         count(*) FILTER (WHERE completeness = 'unreadable') AS unreadable,
         coalesce(sum(size_bytes), 0)::BIGINT AS bytes
-    FROM placed
+    FROM located
     GROUP BY 1, 2, 3, 4
 )
 SELECT *, round(bytes / (SELECT nullif(sum(bytes), 0) FROM totals), 4) AS share

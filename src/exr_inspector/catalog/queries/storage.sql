@@ -1,10 +1,10 @@
 -- title: Storage by show and layer
--- question: Where do the bytes lie?
--- empty: there are no files
--- note: Renders that the path template does not match are in the row without names.
--- param template template =: where show and layer stand in a path; the setting path_template when it is empty
--- param path text = *: only files whose path this shell pattern matches
-WITH placed AS (
+-- question: Which shows and layers take how much storage?
+-- empty: the catalog has no files
+-- note: Files whose path does not match the path template are in the row without names.
+-- param template template =: positions of show and layer in a path; empty: the setting path_template
+-- param path text = *: only files whose path matches this shell pattern
+WITH located AS (
     SELECT
         nullif(regexp_extract(file_path_normalized, $template.show, 1), '') AS show,
         nullif(regexp_extract(file_path_normalized, $template.layer, 1), '') AS layer,
@@ -15,14 +15,14 @@ WITH placed AS (
 ),
 totals AS (
     SELECT
-        p.show,  -- null where the template does not match
+        p.show,  -- null if the template does not match
         p.layer,
         count(DISTINCT render) AS renders,
         count(*) AS files,
         round(avg(size_bytes))::BIGINT AS mean_bytes,
         max(size_bytes) AS largest_bytes,
         sum(size_bytes)::BIGINT AS bytes
-    FROM placed AS p
+    FROM located AS p
     GROUP BY p.show, p.layer
 )
 SELECT *, round(bytes / (SELECT nullif(sum(bytes), 0) FROM totals), 4) AS share

@@ -1,9 +1,9 @@
 -- title: Validation failures by policy
--- question: Which rules of which policies are broken, and by how many files?
--- empty: no file breaks a rule, or none was validated
--- note: The share is that of the files that were validated.
--- param severity list = error,warning: the severities that count
--- param path text = *: only files whose path this shell pattern matches
+-- question: Which rules of which policies fail, and for how many files?
+-- empty: no validated file fails a rule
+-- note: `share` is the part of the validated files that fail the rule.
+-- param severity list = error,warning: severities to include
+-- param path text = *: only files whose path matches this shell pattern
 WITH current AS (
     SELECT file_id, coalesce(sequence, file_path_normalized) AS render, validation_status
     FROM files
@@ -21,7 +21,7 @@ SELECT
         SELECT count(*)
         FROM current
         WHERE validation_status IS NOT NULL OR file_id IN (SELECT file_id FROM validation_results)
-    ), 4) AS share,  -- of the files that were validated
+    ), 4) AS share,  -- of the validated files
     min(v.message) AS example
 FROM validation_results AS v
 JOIN current AS c USING (file_id)

@@ -1,10 +1,10 @@
 -- title: Validation failures by shot
--- question: Which shots break the rules, and which rule most often?
--- empty: no file was validated
--- note: The share is that of the files of the shot that were validated.
--- param severity list = error,warning: the severities that count
--- param template template =: where the shot stands in a path; the setting path_template when it is empty
--- param path text = *: only files whose path this shell pattern matches
+-- question: Which shots fail policy rules, and which rule most often?
+-- empty: no validated files
+-- note: `share` is the failing part of the shot's validated files.
+-- param severity list = error,warning: severities to include
+-- param template template =: positions of show, sequence and shot in a path; empty: the setting path_template
+-- param path text = *: only files whose path matches this shell pattern
 WITH current AS (
     SELECT
         file_id,
@@ -24,7 +24,7 @@ findings AS (
 rules AS (
     SELECT
         c.show, c.sequence, c.shot, f.rule_id,
-        row_number() OVER (PARTITION BY c.show, c.sequence, c.shot ORDER BY count(*) DESC, f.rule_id) AS place
+        row_number() OVER (PARTITION BY c.show, c.sequence, c.shot ORDER BY count(*) DESC, f.rule_id) AS rank
     FROM current AS c
     JOIN findings AS f USING (file_id)
     GROUP BY c.show, c.sequence, c.shot, f.rule_id
@@ -48,7 +48,7 @@ SELECT
     r.rule_id AS most_broken_rule
 FROM shots AS s
 LEFT JOIN rules AS r
-    ON r.place = 1
+    ON r.rank = 1
    AND r.show IS NOT DISTINCT FROM s.show
    AND r.sequence IS NOT DISTINCT FROM s.sequence
    AND r.shot IS NOT DISTINCT FROM s.shot
