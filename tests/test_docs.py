@@ -1,22 +1,36 @@
-"""The docs say what is so."""
+"""The generated docs are up to date and complete."""
 
 from exr_inspector import vectors
+from exr_inspector.catalog.schema import TABLES
+from exr_inspector.inspection.json_schema import inspection_schema
+from tools.columns import COLUMNS, COMPLETENESS
 from tools.docs import ANALYTICS, REFERENCE, analytics, reference
 from tools.vector_docs import VECTOR_STRATEGY, vector_strategy
 
 
-def test_the_reference_is_what_make_docs_writes():
+def test_every_column_has_a_meaning():
+    documented = {table: set(columns) for table, columns in COLUMNS.items()}
+    assert documented == {table: set(schema.names) for table, schema in TABLES.items()}, "edit tools/columns.py"
+    assert all(meaning.endswith(".") for columns in COLUMNS.values() for meaning in columns.values())
+
+
+def test_every_completeness_has_a_meaning():
+    text = str(inspection_schema())
+    assert str(list(COMPLETENESS)) in text, "edit tools/columns.py"
+
+
+def test_the_reference_is_up_to_date():
     assert REFERENCE.read_text("utf-8") == reference(), "run `make docs`"
 
 
-def test_the_analytics_are_what_make_docs_writes():
+def test_the_analytics_are_up_to_date():
     assert ANALYTICS.read_text("utf-8") == analytics(), "run `make docs`"
 
 
-def test_the_groups_of_the_vectors_are_what_make_docs_writes():
+def test_the_vector_groups_are_up_to_date():
     assert VECTOR_STRATEGY.read_text("utf-8") == vector_strategy(), "run `make docs`"
 
 
-def test_the_figures_of_the_vectors_are_those_of_their_version():
+def test_the_vector_benchmarks_are_of_the_current_version():
     marked = f"<!-- measured: version {vectors.VERSION} by"
     assert marked in VECTOR_STRATEGY.read_text("utf-8"), "run `python -m benchmarks.retrieval --write`"

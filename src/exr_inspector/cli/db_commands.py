@@ -48,11 +48,13 @@ def verify(catalog: CatalogUri = None) -> int:
     from .. import __version__
     from ..settings import vast_connection
 
-    uri, connection = catalog_uri(catalog), vast_connection()
+    uri = catalog_uri(catalog)
     if not uri.lower().startswith("vast://"):
         raise SettingsError(f"{uri} is not a VAST catalog; give --catalog vast://BUCKET/SCHEMA")
     from ..vast_selftest import Check
     from ..vast_selftest import verify as run_checks
+
+    connection = vast_connection()  # after the import, which raises MissingExtraError
 
     def print_check(check: Check) -> None:
         result = {True: "ok", False: "FAILED", None: "info"}[check.passed]
