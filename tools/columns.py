@@ -101,8 +101,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "layer_name": "The name up to the last dot: `diffuse`; empty without a dot.",
         "component_name": "The name after the last dot: `R`.",
         "channel_type": "Pixel type: `HALF`, `FLOAT` or `UINT`; null if unknown.",
-        "x_sampling": "Horizontal subsampling; 1 is none.",
-        "y_sampling": "Vertical subsampling; 1 is none.",
+        "x_sampling": "Horizontal sampling distance in pixels; 1: every pixel has a sample.",
+        "y_sampling": "Vertical sampling distance, likewise.",
         "p_linear": "The flag `pLinear`, a hint for lossy compression.",
     },
     "attributes": {

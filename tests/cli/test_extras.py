@@ -1,4 +1,4 @@
-"""Without an optional package: one line that names the extra to install, and the exit code of bad usage."""
+"""Without an optional package: one line that names the extra, and exit code 2."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def folder(made_once):
 
 @pytest.fixture
 def without(monkeypatch, folder):
-    """Makes a package impossible to import, in that folder."""
+    """Makes a package unavailable; the working folder has the file and its catalog."""
     monkeypatch.chdir(folder)
     monkeypatch.setenv("S3_ENDPOINT", "http://127.0.0.1:9")
 
@@ -70,7 +70,7 @@ def test_objects_without_the_extra_s3(without, capfd, command):
         ("vastdb", "ingest ."),
         ("vastdb", "query SELECT"),
         ("vastdb", "sequences"),
-        ("vastdb", "odd"),
+        ("vastdb", "outliers"),
         ("vastdb", "similar a.exr"),
         ("vastdb", "report storage"),
         ("vastdb", "db status"),

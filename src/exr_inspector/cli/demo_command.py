@@ -16,7 +16,6 @@ def demo(
     """Create a small show with damaged files, ingest it, and print its problems, similar renders and storage."""
     import os
     import shutil
-    import sys
     from pathlib import Path
 
     from ..catalog.queries.named import named_query
@@ -52,7 +51,7 @@ def demo(
     typer.echo(f"\n{storage.title}  (report storage)")
     with data_stream(None) as stream:
         print_to(stream, *lines, wide=True, min_width=width)
-    program = "exr-inspector" if shutil.which("exr-inspector") else sys.argv[0]
+    program = "exr-inspector" if shutil.which("exr-inspector") else "python -m exr_inspector"
     typer.echo(f"""
 Next, try:
   {program} inspect {paths[0]}
