@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from .errors import SettingsError
 from .exr import Limits
 
+PATH_TEMPLATE = "{show}/{sequence:sq*}/{shot:sh*}/{task}[/{layer}]/**"
+
 
 class Settings(BaseSettings):
     """What can be set; each field is the environment variable EXR_INSPECTOR_ and its name in capitals."""
@@ -25,7 +27,7 @@ class Settings(BaseSettings):
     batch_files: int = Field(2000, ge=1, description="Most files that are persisted in one transaction.")
     cell_limit: int = Field(65536, ge=4096, description="Largest attribute, in bytes, that a catalog cell holds whole.")
     path_template: str = Field(
-        "{show}/{sequence:sq*}/{shot:sh*}/{task}[/{layer}]/**",
+        PATH_TEMPLATE,
         description="Where show, shot and layer stand in a path, for reports.",
     )
     query_memory_mb: int = Field(

@@ -127,6 +127,7 @@ def report(
 ) -> None:
     """Run a named report on the catalog, or list all reports with their parameters."""
     from ..catalog.queries.named import as_arrow, named_queries, named_query
+    from ..settings import settings
     from .output import data_stream, print_message, print_to, write_table
     from .tables import query_lines, report_lines
 
@@ -143,10 +144,9 @@ def report(
         with data_stream(output) as stream:
             stream.write(query.sql.encode())
         return
-    given = _parameters(param or [])
-    query.bind(given)  # report invalid parameters before an error of the catalog
+    parameters = query.bind(_parameters(param or []), path_template=settings().path_template)
     with open_catalog(catalog, read_only=True) as opened:
-        rows = query.run(opened, given)
+        rows = opened.sql(query.sql, parameters)
     if output_format is not Format.TABLE:
         write_table(rows, output_format, output)
         return

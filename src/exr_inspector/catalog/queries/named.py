@@ -22,7 +22,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from ...errors import SettingsError
-from ...settings import settings
+from ...settings import PATH_TEMPLATE
 from .path_template import field_patterns
 
 if TYPE_CHECKING:
@@ -68,8 +68,11 @@ class NamedQuery:
     parameters: tuple[Parameter, ...]
     sql: str
 
-    def bind(self, given: Mapping[str, str]) -> dict[str, Any]:
-        """A value for each parameter, from texts. Raises SettingsError, which names the parameter."""
+    def bind(self, given: Mapping[str, str], *, path_template: str = PATH_TEMPLATE) -> dict[str, Any]:
+        """The value of each parameter, converted from text; `path_template` replaces empty templates.
+
+        Raises SettingsError, which names the parameter.
+        """
         known = {parameter.name for parameter in self.parameters}
         for name in given:
             if name not in known:
@@ -77,11 +80,15 @@ class NamedQuery:
         missing = [p.name for p in self.parameters if p.default is None and p.name not in given]
         if missing:
             raise SettingsError(f"{self.name} needs a value for {', '.join(missing)}")
-        return {p.name: p.value(given.get(p.name, p.default or "")) for p in self.parameters}
+        texts = {p.name: given.get(p.name, p.default or "") for p in self.parameters}
+        return {
+            p.name: p.value(texts[p.name] or path_template if p.kind == "template" else texts[p.name])
+            for p in self.parameters
+        }
 
-    def run(self, catalog: Catalog, given: Mapping[str, str]) -> pa.Table:
-        """The answer. Raises SettingsError for parameters, and what Catalog.sql raises."""
-        return catalog.sql(self.sql, self.bind(given))
+    def run(self, catalog: Catalog, given: Mapping[str, str], *, path_template: str = PATH_TEMPLATE) -> pa.Table:
+        """The result of the query. Raises SettingsError for invalid parameters, and the errors of Catalog.sql."""
+        return catalog.sql(self.sql, self.bind(given, path_template=path_template))
 
 
 @cache
@@ -156,15 +163,11 @@ def _list(text: str) -> list[str]:
     return [item for item in map(str.strip, text.split(",")) if item]
 
 
-def _template(text: str) -> dict[str, str]:
-    return field_patterns(text or settings().path_template)
-
-
 _KINDS: dict[str, Callable[[str], Any]] = {
     "text": str,
     "integer": _integer,
     "number": _number,
     "timestamp": _timestamp,
     "list": _list,
-    "template": _template,
+    "template": field_patterns,
 }
