@@ -79,7 +79,7 @@ def runtime() -> Iterator[str]:
 
 
 def is_ready(url: str) -> bool:
-    """Whether something answers there."""
+    """Whether the runtime is ready."""
     try:
         return httpx.get(f"{url}/readiness").is_success
     except httpx.TransportError:
@@ -109,15 +109,15 @@ def main() -> None:
             print("uploaded, delivered, and read back from the database")
             for key, path in zip(keys, shown, strict=True):
                 store.upload_file(str(path), BUCKET, key)
-                tell(catalog, key, deliver(url, key))
-            print("\nthe first one is delivered once more")
-            tell(catalog, keys[0], deliver(url, keys[0]))
+                print_rows(catalog, key, deliver(url, key))
+            print("\nthe first event is delivered again")
+            print_rows(catalog, keys[0], deliver(url, keys[0]))
             counts = catalog.status().row_counts
             print("\nrows: " + ", ".join(f"{count} {table}" for table, count in counts.items() if count))
 
 
-def tell(catalog: Catalog, key: str, result: dict[str, object]) -> None:
-    """What the database has of an object after its event was handled."""
+def print_rows(catalog: Catalog, key: str, result: dict[str, object]) -> None:
+    """Print the rows of an object after its event was handled."""
     uri, name = f"s3://{BUCKET}/{key}", key.rpartition("/")[2]
     for row in catalog.sql(FILES, [uri]).to_pylist():
         persistence = result["persistence"]
@@ -125,7 +125,7 @@ def tell(catalog: Catalog, key: str, result: dict[str, object]) -> None:
         seen = f"seen {row['inspection_count']}x"
         print(f"  {name}  {row['completeness']}, {row['channel_count']} channels, {seen}: {persistence['message']}")
     for row in catalog.sql("SELECT code, message FROM ingest_errors WHERE file_path_normalized = ?", [uri]).to_pylist():
-        print(f"  {name}  {row['code']}: {row['message']}: noted in ingest_errors")
+        print(f"  {name}  {row['code']}: {row['message']}: recorded in ingest_errors")
 
 
 if __name__ == "__main__":
