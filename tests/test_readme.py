@@ -57,7 +57,7 @@ def test_the_output_of_the_demo_is_real(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     assert main(["demo"]) == 0
     printed = capfd.readouterr()
-    assert_shown("exr-inspector demo", printed.out + printed.err)
+    assert_shown("make demo", printed.out + printed.err)
 
 
 def test_links_lead_to_files_of_the_repository():
