@@ -81,7 +81,7 @@ def _cryptomatte(key: str, fields: dict[str, Attribute], by_name: dict[str, dict
         return attribute.value if attribute is not None and isinstance(attribute.value, str) else None
 
     name, manifest = text("name"), fields.get("manifest")
-    entries, problem = (None, None) if manifest is None else _read_manifest(manifest.value)
+    entries, problem = (None, None) if manifest is None else _read_manifest(manifest)
     layers = by_name.get(name or "", {}) if name else {}
     return Cryptomatte(
         key=key,
@@ -97,8 +97,11 @@ def _cryptomatte(key: str, fields: dict[str, Attribute], by_name: dict[str, dict
     )
 
 
-def _read_manifest(text: Any) -> tuple[dict[str, str] | None, str | None]:
+def _read_manifest(attribute: Attribute) -> tuple[dict[str, str] | None, str | None]:
     """Names and ids, or why there are none."""
+    text, note = attribute.value, attribute.note
+    if note is not None and note.code == "value_too_large":
+        return None, f"the manifest is too large: {note.message}"
     if not isinstance(text, str):
         return None, "the manifest is no text"
     try:
