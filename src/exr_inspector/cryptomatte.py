@@ -86,7 +86,7 @@ def _cryptomatte(
         return attribute.value if attribute is not None and isinstance(attribute.value, str) else None
 
     name, manifest = text("name"), fields.get("manifest")
-    entries, error = (None, None) if manifest is None else _read_manifest(manifest.value)
+    entries, error = (None, None) if manifest is None else _read_manifest(manifest)
     layers = layers_by_name.get(name, {}) if name else {}
     return Cryptomatte(
         key=key,
@@ -102,8 +102,11 @@ def _cryptomatte(
     )
 
 
-def _read_manifest(text: Any) -> tuple[dict[str, str] | None, str | None]:
+def _read_manifest(attribute: Attribute) -> tuple[dict[str, str] | None, str | None]:
     """Names and ids, or the error in the manifest."""
+    text, note = attribute.value, attribute.note
+    if note is not None and note.code == "value_too_large":
+        return None, f"the manifest is too large: {note.message}"
     if not isinstance(text, str):
         return None, "invalid manifest: expected an attribute of type string"
     try:

@@ -319,8 +319,8 @@ def test_many_headers_do_not_fill_the_memory(monkeypatch):
     """What was seen is forgotten now and then; vectors stay the same."""
     before = digest()
     monkeypatch.setattr("exr_inspector.vectors.encoder._MOST_TOKENS", 200)
-    monkeypatch.setattr("exr_inspector.vectors.encoder._MOST_ATTRIBUTES", 10)
-    monkeypatch.setattr("exr_inspector.vectors.encoder._MOST_HEADERS", 3)
+    monkeypatch.setattr("exr_inspector.vectors.encoder._MOST_NAMES", 10)
+    monkeypatch.setattr("exr_inspector.vectors.encoder._MOST_BYTES", 50_000)
     assert digest() == before
 
 

@@ -6,7 +6,9 @@ import json
 from typing import Any, NamedTuple
 
 from ..exr import Attribute
-from ..exr.attributes import TimeCode
+from ..exr.attributes import TimeCode, memory_of
+from ..exr.cache import Cache
+from ..exr.header import CACHED_BYTES
 from ..inspection.json_form import FLOAT32_TYPES, json_float, json_value
 from ..inspection.model import RAW_TYPES
 
@@ -14,12 +16,6 @@ CELL_LIMIT = 64 * 1024
 
 # Made once: json.dumps makes an encoder for each call that is not plain, which took a third of a cell's time.
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-
-# Frames of a sequence share Attribute objects (the reader keeps those of up to 1 KiB): their cells are made
-# once. By identity: hashing an attribute's bytes costs more than all the rest of its row. The entry keeps the
-# object alive, so its id cannot come to mean another one.
-_CACHE: dict[int, tuple[Attribute, int, Cells]] = {}
-_CACHE_ENTRIES, _CACHE_ATTRIBUTE_BYTES, _CACHE_JSON_CHARS = 8192, 1024, 4096
 
 
 class Cells(NamedTuple):
@@ -43,20 +39,30 @@ def cells_of(attribute: Attribute, cell_limit: int = CELL_LIMIT) -> Cells:
     if entry is not None and entry[0] is attribute and entry[1] == cell_limit:
         return entry[2]
     cells = _make_cells(attribute, cell_limit)
-    if attribute.size_bytes <= _CACHE_ATTRIBUTE_BYTES and len(cells.value_json or "") <= _CACHE_JSON_CHARS:
-        if len(_CACHE) >= _CACHE_ENTRIES:
-            _CACHE.clear()
-        _CACHE[key] = (attribute, cell_limit, cells)
+    if attribute.size_bytes <= CACHED_BYTES:
+        _CACHE.put(key, (attribute, cell_limit, cells))
     return cells
 
 
+def _kept_bytes(_: int, kept: tuple[Attribute, int, Cells]) -> int:
+    attribute, _, cells = kept
+    return memory_of(attribute) + 256 + len(cells.value_json or "")
+
+
+# Frames of a sequence share Attribute objects (the reader keeps those of up to 16 KiB): their cells are made
+# once. By identity: hashing an attribute's bytes costs more than all the rest of its row. The entry keeps the
+# object alive, so its id cannot come to mean another one.
+_CACHE: Cache[int, tuple[Attribute, int, Cells]] = Cache(16 << 20, _kept_bytes)
+
+
 def _make_cells(attribute: Attribute, cell_limit: int) -> Cells:
-    value, size = attribute.value, attribute.size_bytes
+    attr_type, size = attribute.attr_type, attribute.size_bytes
+    value = attribute.value if size <= cell_limit or attr_type == "string" else None  # nothing else is ever cut
     text = _text(value)
-    raw = attribute.raw if attribute.note is not None or attribute.attr_type in RAW_TYPES else None
+    raw = attribute.raw if attribute.note is not None or attr_type in RAW_TYPES else None
     value_json = None
     if value is not None and size <= cell_limit:  # JSON is hardly ever shorter than the bytes
-        value_json = _json(attribute.attr_type, value)
+        value_json = _json(attr_type, value)
     truncated = size > cell_limit or any(_too_long(cell, cell_limit) for cell in (value_json, text))
     if truncated:
         value_json = None
@@ -64,12 +70,12 @@ def _make_cells(attribute: Attribute, cell_limit: int) -> Cells:
         raw = raw and raw[:cell_limit]
     return Cells(
         attribute.attr_name,
-        attribute.attr_type,
+        attr_type,
         size,
         value_json,
         text,
         int(value) if isinstance(value, int) else None,
-        _float(attribute.attr_type, value),
+        _float(attr_type, value),
         raw,
         truncated,
     )

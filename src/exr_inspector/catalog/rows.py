@@ -26,7 +26,8 @@ BATCH_TABLES = ("files", *CHILD_TABLES)
 _FILE_COLUMNS = tuple(column.name for column in fields(FileFacts))
 _PART_COLUMNS = tuple(column.name for column in fields(PartFacts) if column.metadata.get("row", True))
 _file_values, _part_values = attrgetter(*_FILE_COLUMNS), attrgetter(*_PART_COLUMNS)
-_split = lru_cache(maxsize=4096)(split_name)
+_split_short = lru_cache(maxsize=4096)(split_name)
+_CACHED_CHARACTERS = 255  # of a channel's name; no library writes longer ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,10 @@ def _channels(inspections: list[Inspection]) -> pa.Table:
     ]
     counts = [sum(len(part.channels) for part in inspection.parts) for inspection in inspections]
     return _table("channels", _columns(names, rows) | _owners(inspections, counts), len(rows))
+
+
+def _split(name: str) -> tuple[str, str]:
+    return _split_short(name) if len(name) <= _CACHED_CHARACTERS else split_name(name)
 
 
 def _channel_row(part_index: int, index: int, channel: Channel) -> tuple[Any, ...]:

@@ -8,11 +8,12 @@ a note; its bytes are never lost.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from struct import Struct, error, unpack_from
 from typing import Any, NamedTuple
 
+from .budget import Budget, ValueTooLargeError
 from .channels import decode_channels
 from .idmanifest import decode_idmanifest
 
@@ -27,6 +28,9 @@ ENVMAPS = ("ENVMAP_LATLONG", "ENVMAP_CUBE")
 DEEP_IMAGE_STATES = ("MESSY", "SORTED", "NON_OVERLAPPING", "TIDY")
 
 
+_WITHOUT_VALUE = ("value_too_large", "attribute_size", "attribute_value")
+
+
 class Note(NamedTuple):
     """Something about the bytes that a person should know; a stable code and a sentence."""
 
@@ -34,20 +38,55 @@ class Note(NamedTuple):
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Attribute:
     """One attribute of a header, as stored. Immutable and shared between files that hold the same one."""
 
     attr_name: str
     attr_type: str
     raw: bytes
-    value: Any = field(compare=False)  # None when the bytes say no value of the type
-    note: Note | None = field(default=None, compare=False)
+    value: Any  # None when the bytes say no value of the type
+    note: Note | None = None
 
     @property
     def size_bytes(self) -> int:
         """Size of the value in the file."""
         return len(self.raw)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Attribute):
+            return NotImplemented
+        return (self.attr_name, self.attr_type, self.raw) == (other.attr_name, other.attr_type, other.raw)
+
+    def __hash__(self) -> int:
+        return hash((self.attr_name, self.attr_type, self.raw))
+
+
+class LongAttribute(Attribute):
+    """An attribute that does not hold its value: a long one is decoded each time it is asked for."""
+
+    __slots__ = ()
+
+    def __init__(self, attr_name: str, attr_type: str, raw: bytes, note: Note | None) -> None:
+        for name, fact in (("attr_name", attr_name), ("attr_type", attr_type), ("raw", raw), ("note", note)):
+            object.__setattr__(self, name, fact)
+
+    @property
+    def value(self) -> Any:
+        """The value, decoded anew."""
+        if self.note is not None and self.note.code in _WITHOUT_VALUE:
+            return None
+        return decode(self.attr_type, self.raw)[0]
+
+    def check(self, budget: Budget) -> Note | None:
+        """Decode the value within a budget and keep the note; to be called before anybody else has the attribute."""
+        note = decode(self.attr_type, self.raw, budget)[1]
+        if note is not None:
+            object.__setattr__(self, "note", note)
+        return note
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LongAttribute, (self.attr_name, self.attr_type, self.raw, self.note)
 
 
 class Box2i(NamedTuple):
@@ -285,20 +324,47 @@ LATIN_1: dict[str, Decoder] = {
 }
 
 
-def decode(attr_type: str, raw: bytes) -> tuple[Any, Note | None]:
+# Stored bytes that make up one object of a budget. Types without a number here are of one fixed size.
+_BYTES_PER_OBJECT = {"floatvector": 3, "stringvector": 4, "chlist": 8, "string": 256, "preview": 256, "bytes": 256}
+_BYTES_PER_OBJECT_OF_WIDE_TEXT = 64  # one character beyond ASCII makes all of them take up to four bytes
+
+
+def objects_of(attr_type: str, raw: bytes) -> int:
+    """How many objects a value takes at most; of an idmanifest, which counts them as it goes, the bytes to inflate."""
+    if attr_type == "string" and not raw.isascii():
+        return len(raw) // _BYTES_PER_OBJECT_OF_WIDE_TEXT
+    if attr_type == "idmanifest":
+        return int.from_bytes(raw[:8], "little")
+    per_object = _BYTES_PER_OBJECT.get(attr_type)
+    return len(raw) // per_object if per_object else 0
+
+
+def memory_of(attribute: Attribute) -> int:
+    """About how many bytes an attribute takes together with its value."""
+    return 512 + 3 * attribute.size_bytes + 200 * objects_of(attribute.attr_type, attribute.raw)
+
+
+def decode(attr_type: str, raw: bytes, budget: Budget | None = None) -> tuple[Any, Note | None]:
     """The value that `raw` says as `attr_type`, and a note where that is not the whole truth.
 
-    Never raises: bytes that are no value of the type, and types that are not known, give None and a note.
+    Never raises: bytes that are no value of the type, types that are not known, and values that take more than the
+    budget give None and a note.
     """
     decoder = DECODERS.get(attr_type)
     if decoder is None:
         return None, Note("unknown_type", f"attribute type {attr_type!r} is not known; its bytes are kept")
+    budget = budget or Budget()
     try:
+        if attr_type == "idmanifest":
+            return decode_idmanifest(raw, budget), None
+        budget.take(objects_of(attr_type, raw))
         try:
             return decoder(raw), None
         except UnicodeDecodeError:
             value = LATIN_1[attr_type](raw)
             return value, Note("text_encoding", "text that is not UTF-8 was read as Latin-1")
+    except ValueTooLargeError as problem:
+        return None, Note("value_too_large", f"{len(raw)} bytes of type {attr_type!r} are not decoded: {problem}")
     except error:
         return None, Note("attribute_size", f"{len(raw)} bytes are no value of type {attr_type!r}")
     except ValueError as problem:

@@ -7,9 +7,10 @@ written; an entry or a chunk past the end is one that was cut off; the leader of
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from heapq import merge
+from itertools import islice
 from operator import itemgetter
 from struct import Struct
 from sys import byteorder
@@ -108,7 +109,8 @@ def read_chunks(
     walks, at = [], 0
     end_limit = _end_limit(header.parts, data_start, sum(known))
     for part, count in zip(header.parts, known, strict=True):
-        part_walk = _PartWalk(part, header.is_multipart, table[at : at + count], data_start, size, end_limit)
+        offsets = memoryview(table)[at : at + count]
+        part_walk = _PartWalk(part, header.is_multipart, offsets, data_start, size, end_limit)
         part_walk.check_offsets()
         walks.append(part_walk)
         at += count
@@ -117,9 +119,7 @@ def read_chunks(
     else:
         for part_walk in walks:
             part_walk.read_leaders(read, range(len(part_walk.offsets)))
-        in_order = _in_file_order(walks)
-        _mark_overlaps(in_order)
-        _mark_zero_tails(in_order, walks, read)
+        _mark_overlaps_and_zero_tails(walks, read)
     return ChunkReport(
         completeness=_judge(walks, problems),
         parts=tuple(w.result(walked=walk) for w in walks),
@@ -182,21 +182,19 @@ def _judge(walks: list[_PartWalk], problems: list[Problem]) -> str:
     return "incomplete" if states - {PRESENT} else "complete"
 
 
-Chunk = tuple[int, int, int]  # begin, end, slot of the offset table
-
-
 class _PartWalk:
     """The walk over one part: a state for each slot of its offset table."""
 
     def __init__(
-        self, part: Part, multipart: bool, offsets: array[int], data_start: int, size: int, end_limit: int
+        self, part: Part, multipart: bool, offsets: memoryview[int], data_start: int, size: int, end_limit: int
     ) -> None:
-        self.part, self.offsets = part, offsets
+        self.part, self.offsets = part, offsets  # by slot; a file may have millions of chunks
         self.data_start, self.size, self.end_limit = data_start, size, end_limit
         self.states = bytearray(len(offsets))
         self.misplaced = 0  # entries that point to the chunk of another entry
         self.levels = levels(part) if part.is_tiled else []
-        self.chunks: list[Chunk] = []
+        self.ends = array("Q", [0]) * len(offsets)  # by slot; 0 where no chunk was found, no more than the file's size
+        self.packed_bytes = 0  # of the chunks that were found, without their leaders, up to the end of the file
         self._multipart = multipart
         layout = "i" * multipart + ("iiii" if part.is_tiled else "i") + ("QQQ" if part.is_deep else "i")
         self.leader = Struct("<" + layout)
@@ -228,7 +226,7 @@ class _PartWalk:
 
     def read_leaders(self, read: Read, slots: Iterable[int]) -> None:
         """States of the chunks whose offsets are inside the file, by what their leaders say."""
-        displaced: list[Chunk] = []
+        displaced = array("Q")  # offset, size and slot of chunks that stand in the entry of another one
         unpack, leader_size, states, slot_of = self.leader.unpack, self.leader.size, self.states, self._slot_of
         first, index, deep = int(self._multipart), self.part.part_index, self.part.is_deep
         last = -3 if deep else -1
@@ -246,23 +244,21 @@ class _PartWalk:
             if packed <= 0 or own_slot is None or (first and fields[0] != index):
                 states[slot] = BROKEN if any(fields) else ZERO_FILLED
             elif own_slot == slot:
-                self._add((offset, offset + leader_size + packed, slot))
+                self._add(slot, offset + leader_size, packed)
             else:
-                displaced.append((offset, offset + leader_size + packed, own_slot))
-        for chunk in displaced:
-            if self.offsets[chunk[2]] or states[chunk[2]] != NEVER_WRITTEN:
+                displaced.extend((offset, min(packed, self.size), own_slot))
+        for offset, packed, slot in zip(displaced[::3], displaced[1::3], displaced[2::3], strict=True):
+            if self.offsets[slot] or states[slot] != NEVER_WRITTEN:
                 self.misplaced += 1
             else:
-                self._add(chunk)
+                self.offsets[slot] = offset
+                self._add(slot, offset + leader_size, packed)
 
-    def _add(self, chunk: Chunk) -> None:
-        self.states[chunk[2]] = PRESENT if chunk[1] <= self.size else CUT
-        self.chunks.append(chunk)
-
-    @property
-    def packed_bytes(self) -> int:
-        """Bytes of the chunks that were found, without their leaders, up to the end of the file."""
-        return sum(min(end, self.size) - begin for begin, end, _ in self.chunks) - self.leader.size * len(self.chunks)
+    def _add(self, slot: int, data_begin: int, packed: int) -> None:
+        end = data_begin + packed
+        self.states[slot] = PRESENT if end <= self.size else CUT
+        self.ends[slot] = end = min(end, self.size)
+        self.packed_bytes += end - data_begin
 
     def _line_slot(self) -> Callable[[tuple[int, ...]], int | None]:
         window, lines, count = self.part.data_window, lines_per_chunk(self.part), len(self.offsets)
@@ -320,47 +316,65 @@ def _read_last_leader(walks: list[_PartWalk], read: Read) -> None:
     """Read the leader of the chunk with the highest offset: only a cut in that one escapes the table."""
     offset, number = max((w.last_offset(), number) for number, w in enumerate(walks))
     if offset:
-        walks[number].read_leaders(read, [walks[number].offsets.index(offset)])
+        slots = (slot for slot, other in enumerate(walks[number].offsets) if other == offset)
+        walks[number].read_leaders(read, islice(slots, 1))
 
 
-FileChunk = tuple[int, int, int, _PartWalk]  # begin, end, slot, and the walk over its part
+_SlotInFile = tuple[int, int, _PartWalk]  # offset, slot, and the walk over its part
+_SORTED_AT_ONCE = 1 << 16
 
 
-def _in_file_order(walks: list[_PartWalk]) -> list[FileChunk]:
-    """The chunks of all parts."""
-    chunks = [(*chunk, w) for w in walks for chunk in w.chunks]
-    chunks.sort(key=itemgetter(0))
-    return chunks
+def _in_file_order(walks: list[_PartWalk]) -> Iterator[_SlotInFile]:
+    """The slots of all parts that have a chunk or a zero-filled leader, by their offsets.
 
-
-def _mark_overlaps(chunks: list[FileChunk]) -> None:
-    """Chunks that begin inside another one are broken, and so is that one."""
-    end = 0
-    before: tuple[int, _PartWalk] | None = None
-    for chunk_begin, chunk_end, slot, w in chunks:
-        if chunk_begin < end and before is not None:
-            w.states[slot] = BROKEN
-            before[1].states[before[0]] = BROKEN
-        if chunk_end > end:
-            end, before = chunk_end, (slot, w)
-
-
-def _mark_zero_tails(chunks: list[FileChunk], walks: list[_PartWalk], read: Read) -> None:
-    """Chunks whose end is zero-filled: the last one of the file, and each one before a zero-filled leader.
-
-    A zlib stream ends with an Adler-32, which is never 0 for pixels; other codecs are left alone.
+    Sorted in pieces that are merged: a list of millions of tuples would take more memory than the file.
     """
-    if not chunks:
+
+    def in_order(w: _PartWalk, slots: array[int]) -> Iterator[_SlotInFile]:
+        return ((w.offsets[slot], slot, w) for slot in slots)
+
+    pieces = []
+    for w in walks:
+        for first in range(0, len(w.states), _SORTED_AT_ONCE):
+            slots = range(first, min(first + _SORTED_AT_ONCE, len(w.states)))
+            found = [slot for slot in slots if w.ends[slot] or w.states[slot] == ZERO_FILLED]
+            found.sort(key=w.offsets.__getitem__)
+            pieces.append(in_order(w, array("Q", found)))
+    return merge(*pieces, key=itemgetter(0))
+
+
+def _mark_overlaps_and_zero_tails(walks: list[_PartWalk], read: Read) -> None:
+    """Chunks that begin inside another one are broken, and so is that one.
+
+    Chunks whose end is zero-filled are looked for where a write may have stopped: the last one of the file, and each
+    one before a zero-filled leader.
+    """
+    end = 0
+    widest: tuple[int, _PartWalk] | None = None  # of the chunks so far, the one that ends last
+    last: tuple[int, _PartWalk] | None = None
+    for offset, slot, w in _in_file_order(walks):
+        if not w.ends[slot]:  # a zero-filled leader
+            if last is not None:
+                _mark_zero_tail(*last, read)
+            last = None
+            continue
+        if offset < end and widest is not None:
+            w.states[slot] = BROKEN
+            widest[1].states[widest[0]] = BROKEN
+        last = slot, w
+        if w.ends[slot] > end:
+            end, widest = w.ends[slot], last
+    if last is not None:
+        _mark_zero_tail(*last, read)
+
+
+def _mark_zero_tail(slot: int, w: _PartWalk, read: Read) -> None:
+    """A zlib stream ends with an Adler-32, which is never 0 for pixels; other codecs are left alone."""
+    if w.states[slot] != PRESENT or w.part.is_deep:
         return
-    begins = [chunk[0] for chunk in chunks]
-    holes = [w.offsets[slot] for w in walks for slot, state in enumerate(w.states) if state == ZERO_FILLED]
-    suspects = {len(chunks) - 1, *(bisect_right(begins, hole) - 1 for hole in holes)} - {-1}
-    for begin, end, slot, w in (chunks[number] for number in suspects):
-        if w.states[slot] != PRESENT or w.part.is_deep:
-            continue
-        if w.part.value("compression", "compression") not in _ZLIB_COMPRESSIONS:
-            continue
-        head = read(begin + w.leader.size, 2)
-        is_zlib = len(head) == 2 and head[0] & 15 == 8 and int.from_bytes(head, "big") % 31 == 0
-        if is_zlib and read(end - 4, 4) == b"\0\0\0\0":
-            w.states[slot] = ZERO_FILLED
+    if w.part.value("compression", "compression") not in _ZLIB_COMPRESSIONS:
+        return
+    head = read(w.offsets[slot] + w.leader.size, 2)
+    is_zlib = len(head) == 2 and head[0] & 15 == 8 and int.from_bytes(head, "big") % 31 == 0
+    if is_zlib and read(w.ends[slot] - 4, 4) == b"\0\0\0\0":
+        w.states[slot] = ZERO_FILLED

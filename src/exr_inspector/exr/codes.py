@@ -17,6 +17,7 @@ PROBLEMS = {
     "unknown_type": "An attribute's type is not known; its bytes are kept.",
     "attribute_size": "An attribute's bytes are too few or too many for its type; its value is null.",
     "attribute_value": "An attribute's bytes are no value of its type; its value is null.",
+    "value_too_large": "A value takes more to decode than all values of a file may; it is null, its bytes are kept.",
     "text_encoding": "Text or a name is not UTF-8 and was read as Latin-1; the bytes are kept.",
     "attribute_type": "A required attribute has another type than the format demands.",
     "duplicate_attribute": "An attribute's name is there more than once in a part; the first one counts.",

@@ -13,7 +13,9 @@ from struct import Struct
 from typing import Any, NamedTuple
 
 from ..errors import ExrFormatError
-from .attributes import Attribute, Box2i, Note, TileDesc, decode
+from .attributes import Attribute, Box2i, LongAttribute, Note, TileDesc, decode, memory_of, objects_of
+from .budget import OBJECTS_OF_STRUCTURE, Budget
+from .cache import Cache
 from .channels import Channel
 from .magic import name_format
 
@@ -38,9 +40,14 @@ REQUIRED_OF_TILED = {"tiles": "tiledesc"}
 _U32 = Struct("<I").unpack_from
 _I32 = Struct("<i").unpack_from
 
-# Frames of a sequence repeat nearly all of their attributes, byte for byte: those are decoded once.
-_CACHE: dict[bytes, Attribute] = {}
-_CACHE_ENTRIES, _CACHE_ENTRY_BYTES = 8192, 1024
+CACHED_BYTES = 16 << 10  # of an attribute: the channel list of 50 AOVs has 1.5 KB, that of 500 has 16
+_LONG_VALUE = 4096  # objects; what is cached has no more
+_STRUCTURE, _VALUES = 0, 1  # budgets
+
+
+# Frames of a sequence repeat nearly all of their attributes, byte for byte: those are decoded once. Beside each
+# attribute stand the objects that decoding it took, and from which budget.
+_CACHE: Cache[bytes, tuple[Attribute, int, int]] = Cache(16 << 20, lambda key, kept: len(key) + memory_of(kept[0]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,17 +161,19 @@ def read_header(data: bytes, limits: Limits = Limits()) -> Header:
         problems.append(Problem("unknown_flags", f"unknown bits in the version field: {flags:#x}", byte_offset=4))
     multipart = bool(flags & MULTIPART)
     parts: list[Part] = []
-    at, left = 8, limits.attributes
+    reading = _Reading(data, limits, flags, problems)
+    at = 8
     while True:
         if len(parts) == limits.parts:
             raise ExrFormatError("too_many_parts", at, f"more than {limits.parts} parts")
-        attributes, at = _read_attributes(data, at, left, limits, flags, len(parts), problems)
+        attributes, at = _read_attributes(reading, at, len(parts))
         if multipart and parts and not attributes:
             break  # an empty header ends the list of headers
-        left -= len(attributes)
+        reading.attributes_left -= len(attributes)
         parts.append(_make_part(len(parts), attributes, flags, problems))
         if not multipart:
             break
+    _check_long_values(reading)
     if problems.left_out:
         more = Problem("more_problems", f"{problems.left_out} more problems are left out")
         list.append(problems, more)
@@ -185,13 +194,24 @@ def _read_version(data: bytes) -> tuple[int, int]:
     return version, flags
 
 
-def _read_attributes(
-    data: bytes, at: int, left: int, limits: Limits, flags: int, part_index: int, problems: list[Problem]
-) -> tuple[list[Attribute], int]:
+class _Reading:
+    """What the parts of one header share while it is read."""
+
+    __slots__ = ("attributes_left", "budgets", "data", "flags", "limits", "long_values", "problems")
+
+    def __init__(self, data: bytes, limits: Limits, flags: int, problems: list[Problem]) -> None:
+        self.data, self.limits, self.flags, self.problems = data, limits, flags, problems
+        self.attributes_left = limits.attributes
+        self.budgets = Budget(OBJECTS_OF_STRUCTURE), Budget()
+        self.long_values: list[tuple[LongAttribute, int, int]] = []  # not decoded yet; with its part and position
+
+
+def _read_attributes(reading: _Reading, at: int, part_index: int) -> tuple[list[Attribute], int]:
     """One header: its attributes, and the position behind the zero byte that ends it."""
+    data, limits, problems, budgets = reading.data, reading.limits, reading.problems, reading.budgets
     attributes: list[Attribute] = []
     seen: set[str] = set()
-    find, length = data.find, len(data)
+    find, length, known = data.find, len(data), _CACHE.new.get
     while True:
         if at >= length:
             raise HeaderCutError(length, "the header does not end", at + 1)
@@ -223,12 +243,14 @@ def _read_attributes(
                 f"attribute {_text(data[at:name_end])!r} needs {size} bytes, {length - value_at} are left",
                 end + 1,
             )
-        if len(attributes) == left:
+        if len(attributes) == reading.attributes_left:
             raise ExrFormatError("too_many_attributes", at, f"more than {limits.attributes} attributes")
-        key = data[at:end]
-        attribute = _CACHE.get(key)
-        if attribute is None:
-            attribute = _make_attribute(key, name_end - at, type_end - at)
+        cached = known(data[at:end]) if size < CACHED_BYTES else None
+        if cached is not None and cached[1] <= (budget := budgets[cached[2]]).left:
+            attribute = cached[0]
+            budget.left -= cached[1]
+        else:
+            attribute = _attribute(reading, at, name_end, type_end, end, part_index)
         attributes.append(attribute)
         name = attribute.attr_name
         if attribute.note is not None:
@@ -237,7 +259,7 @@ def _read_attributes(
             message = f"attribute {name!r} is there more than once; the first one counts"
             problems.append(Problem("duplicate_attribute", message, part_index, name, at))
         seen.add(name)
-        if name_end - at > 31 and not flags & LONG_NAMES:
+        if name_end - at > 31 and not reading.flags & LONG_NAMES:
             message = f"a name of {name_end - at} bytes without the long-names flag"
             problems.append(Problem("long_name", message, part_index, name, at))
         at = end
@@ -249,22 +271,45 @@ def _unterminated(data: bytes, at: int, what: str) -> ExrFormatError:
     return ExrFormatError("bad_attribute", at, f"the {what} is longer than 255 bytes")
 
 
-def _make_attribute(key: bytes, name_end: int, type_end: int) -> Attribute:
-    """Decode one attribute from its bytes (name, type, size, value), and keep it when it is small."""
-    raw = key[type_end + 5 :]
-    attr_type = _text(key[name_end + 1 : type_end])
-    value, note = decode(attr_type, raw)
+def _attribute(reading: _Reading, at: int, name_end: int, type_end: int, end: int, part_index: int) -> Attribute:
+    """An attribute from its bytes (name, type, size, value), kept for the next files when it is small.
+
+    A long value is left to _check_long_values().
+    """
+    data = reading.data
+    key = data[at:end] if end - at <= CACHED_BYTES else None
+    cached = None if key is None else _CACHE.get(key)
+    if cached is not None and cached[1] <= reading.budgets[cached[2]].left:
+        reading.budgets[cached[2]].left -= cached[1]
+        return cached[0]
+    note = None
     try:
-        name = key[:name_end].decode()
+        name = data[at:name_end].decode()
     except UnicodeDecodeError:
-        name = key[:name_end].decode("latin-1")
-        note = note or Note("text_encoding", "a name that is not UTF-8 was read as Latin-1")
-    attribute = Attribute(name, attr_type, raw, value, note)
-    if len(key) <= _CACHE_ENTRY_BYTES:
-        if len(_CACHE) >= _CACHE_ENTRIES:
-            _CACHE.clear()
-        _CACHE[key] = attribute
+        name = data[at:name_end].decode("latin-1")
+        note = Note("text_encoding", "a name that is not UTF-8 was read as Latin-1")
+    attr_type, raw = _text(data[name_end + 1 : type_end]), data[type_end + 5 : end]
+    if objects_of(attr_type, raw) > _LONG_VALUE and attr_type != "chlist":
+        long = LongAttribute(name, attr_type, raw, note)
+        reading.long_values.append((long, part_index, type_end + 5))
+        return long
+    which = _STRUCTURE if attr_type in ("chlist", "string") else _VALUES
+    budget = reading.budgets[which]
+    before = budget.left
+    value, note_of_value = decode(attr_type, raw, budget)
+    note = note_of_value or note
+    attribute, objects = Attribute(name, attr_type, raw, value, note), before - budget.left
+    if key is not None and objects <= _LONG_VALUE and (note is None or note.code != "value_too_large"):
+        _CACHE.put(key, (attribute, objects, which))
     return attribute
+
+
+def _check_long_values(reading: _Reading) -> None:
+    """Whether long values decode, now that the header is known to be whole: one that is cut is read again."""
+    for attribute, part_index, value_at in reading.long_values:
+        note = attribute.check(reading.budgets[_VALUES])
+        if note is not None:
+            reading.problems.append(Problem(*note, part_index, attribute.attr_name, value_at))
 
 
 def _text(raw: bytes) -> str:

@@ -16,8 +16,12 @@ All of it is little-endian; a varint has seven bits per byte, lowest first, the 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from struct import iter_unpack
 from typing import Literal
+
+from .budget import Budget, ValueTooLargeError
 
 Lifetime = Literal["frame", "shot", "stable"]
 
@@ -25,9 +29,12 @@ _LIFETIMES: tuple[Lifetime, ...] = ("frame", "shot", "stable")
 _ID_SIZES = (8, 4, None)  # by the group's way of storing ids; None is a varint
 _MAX_ID = (1 << 64) - 1
 
-# Two stored bytes can make a string or an id that costs a hundred or more as an object.
-_BYTES_PER_OBJECT = 16
+MAX_BYTES = 16 << 20  # of the payload, and of all texts together
+_BYTES_PER_OBJECT = 256  # of the payload and of texts, which cost little
+_RUNS_PER_OBJECT = 4
+_TEXTS_PER_OBJECT = 4  # of an id, which shares them with others
 _OBJECTS_PER_GROUP = 8  # its tuples, texts and dict
+_PIECE_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +56,29 @@ class IdManifest:
     groups: tuple[ChannelGroup, ...]
 
 
-def decode_idmanifest(raw: bytes, *, max_bytes: int = 16 << 20) -> IdManifest:
+def decode_idmanifest(raw: bytes, budget: Budget | None = None) -> IdManifest:
     """The manifest in an attribute's value. Anything that breaks the format is a ValueError.
 
-    Neither the payload nor all texts together may be larger than max_bytes, and no more than a sixteenth of it
-    in texts, names and ids (a million by default; a group counts as eight). Time grows linearly with max_bytes.
+    A manifest that takes more than MAX_BYTES or the budget is a ValueTooLargeError; the work until then is counted.
     """
-    cursor = _Cursor(_inflate(raw, max_bytes), max_bytes // _BYTES_PER_OBJECT)
+    budget = budget or Budget()
+    cursor = _Cursor(_inflate(raw, budget), budget)
     version = cursor.u32("version")
     if version != 0:
         raise ValueError(f"idmanifest version 0 was expected, {version} found")
-    texts = _read_ranks(cursor, _read_strings(cursor, max_bytes))
-    group_count = cursor.count("channel groups", 22, objects=_OBJECTS_PER_GROUP)
+    texts = _read_ranks(cursor, _read_strings(cursor))
+    group_count = cursor.count("channel groups", 22)
+    budget.take(group_count * _OBJECTS_PER_GROUP)
     return IdManifest(tuple([_read_group(cursor, texts) for _ in range(group_count)]))
 
 
 class _Cursor:
     """Owns the position in the payload: no slice, no loop before its size was checked."""
 
-    def __init__(self, payload: bytes, objects_left: int) -> None:
+    def __init__(self, payload: bytes, budget: Budget) -> None:
         self._payload = payload
         self._position = 0
-        self._objects_left = objects_left
+        self.budget = budget
 
     def take(self, size: int, what: str) -> bytes:
         begin, left = self._position, len(self._payload) - self._position
@@ -85,33 +93,41 @@ class _Cursor:
     def u32(self, what: str) -> int:
         return int.from_bytes(self.take(4, what), "little")
 
-    def varint(self, what: str) -> int:
-        payload, position, value = self._payload, self._position, 0
-        for shift in range(0, 64, 7):
-            if position == len(payload):
-                raise ValueError(f"idmanifest is cut short in the number for {what}")
-            byte = payload[position]
-            position += 1
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80 and value <= _MAX_ID:
-                self._position = position
-                return value
-        raise ValueError(f"idmanifest has a number of more than 64 bits for {what}")
+    def varints(self, count: int, what: str) -> list[int]:
+        """So many numbers, one behind the other."""
+        values = []
+        for _ in range(count):
+            value, self._position = _varint(self._payload, self._position, what)
+            values.append(value)
+        return values
 
-    def count(self, what: str, least_size: int, *, objects: int = 1) -> int:
-        """How many of something follow, each of least_size bytes or more, and worth so many objects."""
+    def rows(self, count: int, id_size: int | None, ranks: int) -> Iterator[tuple[int, list[int]]]:
+        """An id, or how much it is above the one before it, and so many ranks; count times."""
+        payload, at = self._payload, self._position
+        for _ in range(count):
+            if id_size:
+                step, at = int.from_bytes(payload[at : at + id_size], "little"), at + id_size
+            else:
+                step, at = _varint(payload, at, "an id")
+            row = []
+            for _ in range(ranks):
+                rank, at = _varint(payload, at, "a rank")
+                row.append(rank)
+            yield step, row
+        self._position = at
+
+    def count(self, what: str, least_size: int) -> int:
+        """How many of something follow, each of least_size bytes or more."""
         count, left = self.u32(f"the number of {what}"), len(self._payload) - self._position
         if count * least_size > left:
             raise ValueError(f"idmanifest is cut short: {count} {what} cannot be in the {left} bytes left")
-        self._objects_left -= count * objects
-        if self._objects_left < 0:
-            raise ValueError(f"idmanifest has more objects than its limit allows, at {count} {what}")
         return count
 
     def blocks(self, what: str) -> list[bytes]:
         """A list of texts as stored: all sizes come first."""
-        sizes = [self.varint(f"the size of one of the {what}") for _ in range(self.count(what, 1))]
-        return [self.take(size, f"one of the {what}") for size in sizes]
+        count, one = self.count(what, 1), f"one of the {what}"
+        self.budget.take(count)
+        return [self.take(size, one) for size in self.varints(count, f"the size of {one}")]
 
     def names(self, what: str) -> tuple[str, ...]:
         return tuple([_text(block) for block in self.blocks(what)])
@@ -120,35 +136,42 @@ class _Cursor:
         return _text(self.take(self.u32(f"the size of {what}"), what))
 
 
-def _inflate(raw: bytes, max_bytes: int) -> bytes:
-    """The payload; no byte more than it declares is ever inflated, and that at most max_bytes."""
+def _inflate(raw: bytes, budget: Budget) -> bytes:
+    """The payload; at most one byte more than it declares is ever inflated."""
     if len(raw) < 8:
         raise ValueError(f"an idmanifest needs 8 bytes for its size, {len(raw)} are there")
     size = int.from_bytes(raw[:8], "little")
-    if not 0 < size <= max_bytes:
-        raise ValueError(f"an idmanifest of 1 to {max_bytes} bytes was expected, it declares {size}")
-    stream = zlib.decompressobj()
+    if not size:
+        raise ValueError("an idmanifest of at least 1 byte was expected, it declares 0")
+    if size > MAX_BYTES:
+        raise ValueTooLargeError(f"it declares {size} bytes, {MAX_BYTES} are read")
+    budget.take(size // _BYTES_PER_OBJECT)
+    stream, stored = zlib.decompressobj(), memoryview(raw)
+    pieces: list[bytes] = []
+    left, at = size, 8
     try:
-        payload = stream.decompress(raw[8:], size)
-        # With the last byte out, zlib may not have looked at the end mark and checksum yet.
-        excess = b"" if stream.eof else stream.decompress(stream.unconsumed_tail, 1)
+        while at < len(raw) and not stream.eof and left >= 0:  # in pieces: zlib copies what it has not used
+            pieces.append(stream.decompress(stored[at : at + _PIECE_BYTES], left + 1))
+            left -= len(pieces[-1])
+            at += _PIECE_BYTES
     except zlib.error as error:
         raise ValueError(f"idmanifest is not a sound zlib stream: {error}") from error
-    if len(payload) < size:
-        raise ValueError(f"idmanifest declares {size} bytes, its zlib stream holds {len(payload)}")
-    if excess:
+    if left > 0:
+        raise ValueError(f"idmanifest declares {size} bytes, its zlib stream holds {size - left}")
+    if left < 0:
         raise ValueError(f"idmanifest declares {size} bytes, its zlib stream holds more")
     if not stream.eof:
         raise ValueError("idmanifest is cut short in the end of its zlib stream")
-    if stream.unused_data:
-        raise ValueError(f"idmanifest has {len(stream.unused_data)} bytes after its zlib stream")
-    return payload
+    unused = len(stream.unused_data) + max(len(raw) - at, 0)
+    if unused:
+        raise ValueError(f"idmanifest has {unused} bytes after its zlib stream")
+    return b"".join(pieces)
 
 
-def _read_strings(cursor: _Cursor, max_bytes: int) -> list[str]:
+def _read_strings(cursor: _Cursor) -> list[str]:
     """The sorted texts in full; each begins with the number of bytes to take over from the one before it."""
     texts: list[str] = []
-    previous, total = b"", 0
+    previous, uncounted = b"", 0
     for block in cursor.blocks("strings"):
         prefix_size = 0 if not texts else 2 if len(previous) > 255 else 1  # the first has none
         if len(block) < prefix_size:
@@ -156,10 +179,11 @@ def _read_strings(cursor: _Cursor, max_bytes: int) -> list[str]:
         common = int.from_bytes(block[:prefix_size], "big")  # the one big-endian number of the format
         if common > len(previous):
             raise ValueError(f"idmanifest has a string that shares {common} of {len(previous)} bytes")
-        total += common + len(block) - prefix_size
-        if total > max_bytes:
-            raise ValueError(f"idmanifest has strings of more than {max_bytes} bytes in all")
         previous = previous[:common] + block[prefix_size:]
+        uncounted += len(previous)
+        if uncounted >= _BYTES_PER_OBJECT:
+            cursor.budget.take(uncounted // _BYTES_PER_OBJECT)
+            uncounted %= _BYTES_PER_OBJECT
         texts.append(_text(previous))
     return texts
 
@@ -170,8 +194,10 @@ def _read_ranks(cursor: _Cursor, strings: list[str]) -> list[str]:
     # following[i] leads, step by step, to the first position from i on that is still free. Walking halves the
     # steps, so a file that repeats its longest run again and again costs no more than one that does not.
     following = list(range(len(strings) + 1))
-    for _ in range(cursor.count("runs of ranks", 8, objects=0)):
-        position, last = cursor.u32("a run"), cursor.u32("a run")
+    count = cursor.count("runs of ranks", 8)
+    cursor.budget.take(count // _RUNS_PER_OBJECT)
+    for first, last in iter_unpack("<II", cursor.take(8 * count, "runs of ranks")):
+        position = first
         if not position <= last < len(strings):
             raise ValueError(f"idmanifest has a run from {position} to {last} in {len(strings)} strings")
         while True:
@@ -202,15 +228,39 @@ def _read_entries(
 ) -> dict[int, tuple[str, ...]]:
     entries: dict[int, tuple[str, ...]] = {}
     current = 0
-    for _ in range(cursor.count("ids", (id_size or 1) + component_count)):
-        current += int.from_bytes(cursor.take(id_size, "an id"), "little") if id_size else cursor.varint("an id")
-        if current in entries or current > _MAX_ID:
+    count = cursor.count("ids", (id_size or 1) + component_count)
+    cursor.budget.take(count + count * component_count // _TEXTS_PER_OBJECT)
+    for step, ranks in cursor.rows(count, id_size, component_count):
+        current += step
+        if (not step and entries) or current > _MAX_ID:
             raise ValueError("idmanifest ids must ascend within 64 bits")
-        ranks = [cursor.varint("a rank") for _ in range(component_count)]
-        if ranks and max(ranks) >= len(texts):
-            raise ValueError(f"idmanifest refers to string {max(ranks)} of {len(texts)}")
-        entries[current] = tuple([texts[rank] for rank in ranks])
+        try:
+            entries[current] = tuple([texts[rank] for rank in ranks])
+        except IndexError:
+            raise ValueError(f"idmanifest refers to string {max(ranks)} of {len(texts)}") from None
+    # Many ids may stand for one long text: in JSON each of them has it.
+    cursor.budget.take(sum([len(text) for row in entries.values() for text in row]) // _BYTES_PER_OBJECT)
     return entries
+
+
+def _varint(payload: bytes, position: int, what: str) -> tuple[int, int]:
+    """The number at a position, and the position behind it."""
+    value = shift = 0
+    while position < len(payload):
+        byte = payload[position]
+        position += 1
+        if byte < 0x80:
+            value |= byte << shift
+            if value > _MAX_ID:
+                break
+            return value, position
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if shift > 63:
+            break
+    else:
+        raise ValueError(f"idmanifest is cut short in the number for {what}")
+    raise ValueError(f"idmanifest has a number of more than 64 bits for {what}")
 
 
 def _text(raw: bytes) -> str:

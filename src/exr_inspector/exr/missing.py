@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 
 from .attributes import Box2i
 from .geometry import Level
@@ -27,7 +28,7 @@ def describe_missing(
     elif window is not None and lines is not None:
         words = _lines(states, window, lines)
     else:
-        words = _some([_range("", first, last) for first, last in _runs(states)], "chunks ")
+        words = _some((_range("", first, last) for first, last in _runs(states)), "chunks ")
     return words + (" (zero-filled)" if ZERO_FILLED in states else "")
 
 
@@ -50,18 +51,24 @@ def _range(prefix: str, first: int, last: int) -> str:
     return f"{prefix}{first}" if first == last else f"{prefix}{first}-{last}"
 
 
-def _some(ranges: list[str], noun: str) -> str:
-    text = noun + ", ".join(ranges[:_MOST_RANGES])
-    return text if len(ranges) <= _MOST_RANGES else f"{text} and {len(ranges) - _MOST_RANGES} more ranges"
+def _some(ranges: Iterable[str], noun: str) -> str:
+    """The first ranges; the others, of which there may be a million, are counted."""
+    rest = iter(ranges)
+    text = noun + ", ".join(islice(rest, _MOST_RANGES))
+    more = sum(1 for _ in rest)
+    return f"{text} and {more} more ranges" if more else text
 
 
 def _lines(states: bytes | bytearray, window: Box2i, lines: int) -> str:
     def line_range(first: int, last: int) -> str:
         return _range("", window.yMin + first * lines, min(window.yMin + (last + 1) * lines - 1, window.yMax))
 
-    ranges = [line_range(first, last) for first, last in _runs(states)]
-    one_line = len(ranges) == 1 and "-" not in ranges[0].removeprefix("-")
-    text = _some(ranges, "line " if one_line else "lines ")
+    runs = _runs(states)
+    first = line_range(*next(runs))
+    second = next(runs, None)
+    one_line = second is None and "-" not in first.removeprefix("-")
+    rest = () if second is None else (line_range(*run) for run in chain([second], runs))
+    text = _some(chain([first], rest), "line " if one_line else "lines ")
     cut = states.find(CUT)
     return f"{text} ({line_range(cut, cut)} in part)" if cut >= 0 else text
 
@@ -72,15 +79,19 @@ def _tiles(states: bytes | bytearray, levels: Sequence[Level]) -> str:
     for level in levels:
         count = level.tiles_x * level.tiles_y
         name = f"level ({level.level_x},{level.level_y})" if rip else f"level {level.level_x}"
-        runs = [(first - at, last - at) for first, last in _runs(states, at, at + count)]
-        if runs == [(0, count - 1)] and count > 1:
+        present = states.count(PRESENT, at, at + count)
+        if not present and count > 1:
             texts.append(f"all tiles {name}")
-        elif runs:
-
-            def tile(number: int, across: int = level.tiles_x) -> str:
-                return f"({number % across},{number // across})"
-
-            ranges = [tile(a) if a == b else f"{tile(a)}-{tile(b)}" for a, b in runs]
-            texts.append(f"{_some(ranges, 'tiles ')} {name}")
+        elif present < count:
+            texts.append(f"{_some(_tile_ranges(states, at, level), 'tiles ')} {name}")
         at += count
     return "; ".join(texts[:_MOST_RANGES]) + ("; …" if len(texts) > _MOST_RANGES else "")
+
+
+def _tile_ranges(states: bytes | bytearray, at: int, level: Level) -> Iterator[str]:
+    def tile(slot: int) -> str:
+        y, x = divmod(slot - at, level.tiles_x)
+        return f"({x},{y})"
+
+    for first, last in _runs(states, at, at + level.tiles_x * level.tiles_y):
+        yield tile(first) if first == last else f"{tile(first)}-{tile(last)}"

@@ -78,7 +78,7 @@ def _shown(value: Attribute | Channel | None) -> Any:
         return f"{value.channel_type}{sampling}{' linear' if value.p_linear else ''}"
     shown = json_value(value.attr_type, value.value)
     if shown is None:
-        shown = base64_text(value.raw)
+        shown = base64_text(value.raw[:_SHOWN_CHARACTERS])
     if len(str(shown)) > _SHOWN_CHARACTERS:
         return f"{value.attr_type}, {value.size_bytes} bytes: {str(shown)[:60]}…"
     return shown

@@ -10,17 +10,20 @@ from ..exr import Attribute, Part
 from .volatility import structure_of
 
 
-def header_hash(header: bytes) -> str:
+def header_hash(header: bytes | memoryview) -> str:
     """SHA-256 of the header's bytes, from the magic number to the end of the last part's header."""
     return sha256(header).hexdigest()
 
 
 def structure_hash(parts: Sequence[Part] | Sequence[Sequence[Attribute]]) -> str:
-    """SHA-256 of what should be equal in all frames of a sequence; see structure.structure_of."""
+    """SHA-256 of what should be equal in all frames of a sequence; see volatility.structure_of."""
     digest = sha256()
     for part in parts:
         attributes = part.attributes if isinstance(part, Part) else part
-        digest.update(b"".join(sorted(structure_of(attributes))) + b";")
+        for name, value in sorted(structure_of(attributes)):
+            digest.update(name)
+            digest.update(value)
+        digest.update(b";")
     return digest.hexdigest()
 
 

@@ -95,7 +95,7 @@ def _cut_message(cut: HeaderCutError, size: int) -> str:
 
 
 def _inspection(source: ByteSource, reader: Reader, header: Header, chunks: ChunkReport) -> Inspection:
-    head = header_hash(reader.prefix[: header.header_bytes])
+    head = header_hash(memoryview(reader.prefix)[: header.header_bytes])
     name = parse_name(source.uri)
     parts = tuple(_part_facts(part, c) for part, c in zip(header.parts, chunks.parts, strict=True))
     facts = FileFacts(

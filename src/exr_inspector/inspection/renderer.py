@@ -18,6 +18,7 @@ from typing import NamedTuple
 from ..exr import Attribute
 
 _VALUE_CHARACTERS = 120
+_SEARCHED_CHARACTERS = 64 << 10
 
 
 class RendererEvidence(NamedTuple):
@@ -126,6 +127,14 @@ def _rules_for(attr_name: str) -> tuple[int, ...]:
     return tuple(number for number, rule in enumerate(_RULES) if rule.names.fullmatch(attr_name))
 
 
+def _text(attribute: Attribute) -> str:
+    """What an attribute says, as far as it is searched: names of programs do not stand behind long texts."""
+    if attribute.attr_type != "string" and attribute.size_bytes > _SEARCHED_CHARACTERS:
+        return ""
+    value = attribute.value
+    return "" if value is None else str(value)[:_SEARCHED_CHARACTERS]
+
+
 def renderer(attributes: Iterable[Attribute]) -> RendererEvidence | None:
     """The renderer, or else the program or camera, that the attributes of a part name; None when they name none.
 
@@ -134,8 +143,7 @@ def renderer(attributes: Iterable[Attribute]) -> RendererEvidence | None:
     best: tuple[int, str, str] | None = None
     for attribute in attributes:
         for number in _rules_for(attribute.attr_name):
-            value = attribute.value
-            text = value if isinstance(value, str) else "" if value is None else str(value)
+            text = _text(attribute)
             wanted = _RULES[number].values
             if wanted is None or wanted.search(text):
                 found = (number, attribute.attr_name, text)

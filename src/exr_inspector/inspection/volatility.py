@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from ..exr import Attribute
+from ..exr import Attribute, decode
 
 # Values of these types change with the frame; that the attribute is there still counts.
 VOLATILE_TYPES = frozenset(
@@ -73,16 +73,27 @@ def is_volatile(attr_name: str, attr_type: str, value: Any) -> bool:
     return False
 
 
-def _item(attribute: Attribute) -> bytes:
-    name = f"{attribute.attr_name}\0{attribute.attr_type}\0".encode()
-    item = name if is_volatile(attribute.attr_name, attribute.attr_type, attribute.value) else name + attribute.raw
-    return b"%d:%b" % (len(item), item)  # with its length, so that no value can look like two attributes
+def _item(attr_name: str, attr_type: str, raw: bytes) -> tuple[bytes, bytes]:
+    name = f"{attr_name}\0{attr_type}\0".encode()
+    value = b"" if _is_volatile(attr_name, attr_type, raw) else raw
+    return b"%d:%b" % (len(name) + len(value), name), value  # the length, so that no value looks like two attributes
+
+
+def _is_volatile(attr_name: str, attr_type: str, raw: bytes) -> bool:
+    """is_volatile() of stored bytes: of all values, only texts are looked at, and no long ones."""
+    if attr_type != "string":
+        return is_volatile(attr_name, attr_type, None)
+    if len(raw) > 4 * _LONG_TEXT:  # four bytes make a character at most
+        return attr_name not in STABLE_NAMES
+    return is_volatile(attr_name, attr_type, decode(attr_type, raw)[0])
 
 
 _CACHED_BYTES = 1024  # a cache must not keep manifests of megabytes
 _cached_item = lru_cache(maxsize=8192)(_item)
 
 
-def structure_of(attributes: Iterable[Attribute]) -> list[bytes]:
-    """One item for each attribute: its name and type, and its bytes unless they may change with the frame."""
-    return [_cached_item(a) if len(a.raw) <= _CACHED_BYTES else _item(a) for a in attributes]
+def structure_of(attributes: Iterable[Attribute]) -> list[tuple[bytes, bytes]]:
+    """Two pieces for each attribute: its name and type, and its bytes unless they may change with the frame."""
+    return [
+        (_cached_item if len(a.raw) <= _CACHED_BYTES else _item)(a.attr_name, a.attr_type, a.raw) for a in attributes
+    ]

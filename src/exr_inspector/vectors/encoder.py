@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar, cast
+from itertools import chain
+from typing import Any, NamedTuple, cast
 
 from ..exr import Attribute
+from ..exr.attributes import memory_of
+from ..exr.cache import Cache
 from .attributes import AttributeTokens, Kind, kind_of, tokens_of, value_of
 from .codes import CHANNEL_GROUPS, METADATA_GROUPS, Codes, Sums, Vector
 from .parts import PartChannels, PartShape, layer_tokens, structure_tokens
 
 _MOST_TOKENS = 50_000
-_MOST_ATTRIBUTES, _MOST_HEADERS = 16_384, 2048
+_MOST_NAMES = 16_384
+_MOST_BYTES = 16 << 20  # of what is remembered of attributes, of outlines, and of vectors
 _KEPT_ATTRIBUTE_BYTES = 1024  # a cache must not keep manifests of megabytes
 
 
@@ -50,6 +54,9 @@ class _Outline:
         self.sums, self.channels = sums, channels
 
 
+_Stored = tuple[tuple[PartShape, ...], tuple[PartChannels, ...]]
+
+
 class Encoder:
     """The codes of all tokens seen, and what attributes, channels and whole headers came to. Any thread may use it.
 
@@ -60,11 +67,13 @@ class Encoder:
         self._metadata, self._fingerprint = Codes(METADATA_GROUPS), Codes(CHANNEL_GROUPS)
         # By identity, as the reader shares the Attribute objects of equal attributes: hashing bytes costs more than
         # all the rest. The entry keeps the object alive, so its id cannot come to mean another one.
-        self._attributes: dict[int, tuple[Attribute, Trait | None]] = {}
+        self._attributes: Cache[int, tuple[Attribute, Trait | None]] = Cache(
+            _MOST_BYTES, lambda _, kept: memory_of(kept[0])
+        )
         self._by_name: dict[str, tuple[str, Trait | None]] = {}  # of attributes whose value does not count
         self._traits: dict[AttributeTokens, Trait] = {}  # never emptied: a trait's identity is its meaning
-        self._outlines: dict[tuple[tuple[PartShape, ...], tuple[PartChannels, ...]], _Outline] = {}
-        self._vectors: dict[tuple[_Outline, frozenset[Trait]], Vector] = {}
+        self._outlines: Cache[_Stored, _Outline] = Cache(_MOST_BYTES, _outline_bytes)
+        self._vectors: Cache[tuple[_Outline, frozenset[Trait]], Vector] = Cache(_MOST_BYTES, _vector_bytes)
 
     @property
     def is_full(self) -> bool:
@@ -89,11 +98,13 @@ class Encoder:
         kind = kind_of(attribute.attr_name, attribute.attr_type)
         if kind is None or not kind.value_counts:
             trait = self._said(kind, None)
-            _remember(self._by_name, attribute.attr_name, (attribute.attr_type, trait), _MOST_ATTRIBUTES)
+            if len(self._by_name) >= _MOST_NAMES:
+                self._by_name.clear()
+            self._by_name[attribute.attr_name] = attribute.attr_type, trait
             return trait
         trait = self._said(kind, value_of(attribute))
         if len(attribute.raw) <= _KEPT_ATTRIBUTE_BYTES:
-            _remember(self._attributes, id(attribute), (attribute, trait), _MOST_ATTRIBUTES)
+            self._attributes.put(id(attribute), (attribute, trait))
         return trait
 
     def trait_of(self, attr_name: str, attr_type: str, value: Any) -> Trait | None:
@@ -126,7 +137,7 @@ class Encoder:
                     counted += trait.counted
             counted += once
             vector = _frozen(self._metadata.vector(self._metadata.sums(counted) + outline.sums))
-            _remember(self._vectors, key, vector, _MOST_HEADERS)
+            self._vectors.put(key, vector)
         return Embedding(vector, outline.channels)
 
     def _outline(self, shapes: tuple[PartShape, ...], channels: tuple[PartChannels, ...]) -> _Outline:
@@ -134,18 +145,17 @@ class Encoder:
         sums = self._metadata.sums([*map(self._metadata.number, (*structure_tokens(shapes), *layers.metadata))])
         fingerprint = self._fingerprint.sums([*map(self._fingerprint.number, layers.fingerprint)])
         outline = _Outline(sums, _frozen(self._fingerprint.vector(fingerprint)))
-        _remember(self._outlines, (shapes, channels), outline, _MOST_HEADERS)
+        self._outlines.put((shapes, channels), outline)
         return outline
 
 
-_Key = TypeVar("_Key", bound=Hashable)
-_Value = TypeVar("_Value")
+def _outline_bytes(key: _Stored, _: _Outline) -> int:
+    channels = chain.from_iterable([part.channels for part in key[1]])
+    return 8192 + 1024 * len(key[0]) + sum([256 + len(channel.channel_name) for channel in channels])
 
 
-def _remember(cache: dict[_Key, _Value], key: _Key, value: _Value, most: int) -> None:
-    if len(cache) >= most:
-        cache.clear()
-    cache[key] = value
+def _vector_bytes(key: tuple[_Outline, frozenset[Trait]], _: Vector) -> int:
+    return 2048 + 64 * len(key[1])
 
 
 def _frozen(vector: Vector) -> Vector:

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 from ..exr import Channel
 from .attributes import LONGEST_VALUE
 from .encoder import Encoder, Features, Trait
-from .parts import PartChannels, PartShape
+from .parts import LONGEST_NAME, PartChannels, PartShape
 
 if TYPE_CHECKING:
     from ..inspection.model import Inspection, PartFacts
 
 Row = Mapping[str, Any]
 _SHAPE = PartShape._fields[:-1]  # all but the window are columns
-_LONGEST_NAME = 255  # characters of a part or view: as long as names of attributes and channels may be
 _WINDOW = ("data_window", "display_window")
 _facts_shape, _facts_windows = attrgetter(*_SHAPE), attrgetter(*_WINDOW)
 _row_shape, _row_windows = itemgetter(*_SHAPE), itemgetter(*_WINDOW)
@@ -35,7 +34,7 @@ def of_inspection(inspection: Inspection, encoder: Encoder) -> Features:
         tuple(_shape([*_facts_shape(part), _window(*_facts_windows(part))]) for part in inspection.parts),
         tuple(
             PartChannels(
-                (part.part_name or "")[:_LONGEST_NAME], _views(part.view_name, _multi_view(part)), part.channels
+                (part.part_name or "")[:LONGEST_NAME], _views(part.view_name, _multi_view(part)), part.channels
             )
             for part in inspection.parts
         ),
@@ -61,7 +60,7 @@ def of_rows(parts: Iterable[Row], channels: Iterable[Row], attributes: Iterable[
         tuple(_shape([*_row_shape(part), _window(*_row_windows(part))]) for part in parts),
         tuple(
             PartChannels(
-                (part["part_name"] or "")[:_LONGEST_NAME],
+                (part["part_name"] or "")[:LONGEST_NAME],
                 _views(part["view_name"], views_of.get(part["part_index"]) if part["multi_view"] else None),
                 tuple(channels_of.get(part["part_index"], ())),
             )
@@ -73,7 +72,7 @@ def of_rows(parts: Iterable[Row], channels: Iterable[Row], attributes: Iterable[
 
 def _shape(values: Iterable[Any]) -> PartShape:
     shape = PartShape._make(values)
-    return shape if shape.view_name is None else shape._replace(view_name=shape.view_name[:_LONGEST_NAME])
+    return shape if shape.view_name is None else shape._replace(view_name=shape.view_name[:LONGEST_NAME])
 
 
 def _row_value(row: Row) -> Any:
@@ -91,7 +90,7 @@ def _multi_view(part: PartFacts) -> Sequence[str] | None:
 
 
 def _views(view_name: str | None, multi_view: Sequence[str] | None) -> frozenset[str]:
-    return frozenset(multi_view or ()) | ({view_name[:_LONGEST_NAME]} if view_name else frozenset())
+    return frozenset(multi_view or ()) | ({view_name[:LONGEST_NAME]} if view_name else frozenset())
 
 
 def _window(data: str | None, display: str | None) -> str:

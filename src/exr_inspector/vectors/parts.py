@@ -13,6 +13,8 @@ from .codes import UNIT, Token
 from .layers import ChannelName, channel_name
 from .words import lower
 
+LONGEST_NAME = 255  # characters that count of the name of a channel, part or view; libraries write no longer ones
+
 
 class PartShape(NamedTuple):
     """How one part is stored; the fields are columns of the table `parts`, but for the window."""
@@ -130,7 +132,7 @@ def layer_tokens(parts: Iterable[PartChannels]) -> Layers:
     for part in parts:
         views |= part.views
         for channel in part.channels:
-            name = channel_name(channel.channel_name, part.part_name, part.views)
+            name = channel_name(channel.channel_name[:LONGEST_NAME], part.part_name, part.views)
             subsampled = channel.x_sampling != 1 or channel.y_sampling != 1
             channels[name, channel.channel_type or "none", subsampled] = None
     found = _Found(
