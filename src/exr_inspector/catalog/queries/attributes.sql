@@ -66,9 +66,10 @@ totals AS (
         string_agg(DISTINCT p.artist, ', ' ORDER BY p.artist) AS artist,
         string_agg(DISTINCT g.renderer, ', ' ORDER BY g.renderer) AS renderer,
         string_agg(DISTINCT g.software, ', ' ORDER BY g.software) AS software,
-        round(avg(s.render_seconds), 1) AS mean_seconds,
+        -- decimals add up exactly: a sum of doubles depends on their order, which differs from run to run
+        round(sum(try_cast(s.render_seconds AS DECIMAL(18, 6)))::DOUBLE / count(s.render_seconds), 1) AS mean_seconds,
         max(s.render_seconds) AS most_seconds,
-        sum(s.render_seconds) / 3600 AS total_hours
+        sum(try_cast(s.render_seconds AS DECIMAL(18, 6))) AS total_seconds
     FROM current AS c
     LEFT JOIN picked AS p USING (file_id)
     LEFT JOIN seconds AS s ON s.file_id = c.file_id AND s.render_seconds BETWEEN 0 AND 1e9  -- values come from text
@@ -76,7 +77,8 @@ totals AS (
     GROUP BY c.render
 )
 SELECT
-    * REPLACE (round(total_hours, 4) AS total_hours),
-    round(total_hours / (SELECT nullif(sum(total_hours), 0) FROM totals), 4) AS share  -- of all render time
-FROM totals AS t
-ORDER BY t.total_hours DESC NULLS LAST, render
+    * EXCLUDE (total_seconds),
+    round(total_seconds::DOUBLE / 3600, 4) AS total_hours,
+    round(total_seconds::DOUBLE / (SELECT nullif(sum(total_seconds), 0) FROM totals)::DOUBLE, 4) AS share
+FROM totals
+ORDER BY total_seconds DESC NULLS LAST, render

@@ -38,7 +38,7 @@ totals AS (
         count(DISTINCT d.file_id) AS files,
         count(DISTINCT d.render) AS renders,
         sum(d.packed_bytes)::BIGINT AS packed_bytes,
-        round(avg(s.mean), 2) AS samples_per_pixel,
+        round(sum(try_cast(s.mean AS DECIMAL(18, 6)))::DOUBLE / count(s.mean), 2) AS samples_per_pixel,
         max(s.most) AS most_samples,
         any_value(n.channels) AS channels
     FROM deep AS d
