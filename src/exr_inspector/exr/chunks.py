@@ -321,7 +321,7 @@ def _read_last_leader(walks: list[_PartWalk], read: Read) -> None:
 
 
 _SlotInFile = tuple[int, int, _PartWalk]  # offset, slot, and the walk over its part
-_SORTED_AT_ONCE = 1 << 16
+_SORTED_AT_ONCE = 1 << 13
 
 
 def _in_file_order(walks: list[_PartWalk]) -> Iterator[_SlotInFile]:
