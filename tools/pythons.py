@@ -46,15 +46,16 @@ def interpreter(version: str) -> tuple[Path, str] | None:
 
 
 def environment(python: Path, version: str, log: IO[str]) -> Path:
-    """The interpreter of the virtual environment for `version`; it is made again after pyproject.toml changed."""
+    """The interpreter of the virtual environment for `version`, with the requirements of pyproject.toml installed."""
     folder = VENVS / version
-    installed = folder / ".installed"
-    if not installed.exists() or installed.read_text() != PYPROJECT.read_text():
+    program, installed = folder / "bin" / "python", folder / ".installed"
+    if not program.exists():
         subprocess.run([python, "-m", "venv", "--clear", folder], check=True, stdout=log, stderr=log)
-        pip = [folder / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    if not installed.exists() or installed.read_text() != PYPROJECT.read_text():
+        pip = [program, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
         subprocess.run([*pip, "-e", f"{ROOT}[dev]"], check=True, stdout=log, stderr=log)
         installed.write_text(PYPROJECT.read_text())
-    return folder / "bin" / "python"
+    return program
 
 
 def run(python: Path, version: str, arguments: list[str]) -> tuple[bool, str]:
