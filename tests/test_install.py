@@ -47,7 +47,7 @@ def renders(tmp_path_factory):
     (folder / "show").mkdir()
     for frame in (1, 2):
         (folder / "show" / f"plate.100{frame}.exr").write_bytes(exr_bytes())
-    (folder / "event.yaml").write_text("data: {path: show/plate.1001.exr}")
+    (folder / "event.yaml").write_text("data: {path: show/plate.1001.exr}", "utf-8")
     return folder
 
 
