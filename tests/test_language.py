@@ -62,7 +62,7 @@ PHRASES = {
     r"hurried": "with a deadline",
     r"unspeakable": "invalid",
     r"(?:stand(?:s|ing)?|stood) apart": "differ, be an outlier",
-    r"odd (?:one|ones|frame|frames|file|files)": "outlier",
+    r"odd (?:ones?(?! out)|frames?|files?)": "outlier",
     r"passing (?:fault|problem|error|failure|trouble)s?": "transient error",
     r"lasting (?:fault|problem|error|failure|trouble)s?": "permanent error",
     r"(?<!connection\s)refus(?:e|es|ed|ing|al)": "reject, raise",
