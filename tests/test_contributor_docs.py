@@ -12,17 +12,19 @@ from tools.pythons import supported
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "exr_inspector"
-ARCHITECTURE = (ROOT / "docs" / "ARCHITECTURE.md").read_text()
+ARCHITECTURE = (ROOT / "docs" / "ARCHITECTURE.md").read_text("utf-8")
 HOME = "https://github.com/exr-inspector/exr-inspector"
 
 DIAGRAM = re.search(r"^```\n(.*?)^```$", ARCHITECTURE, re.MULTILINE | re.DOTALL)[1]
 ADDITIONS = dict(re.findall(r"^### (.+)\n\n((?:\|.*\n)+)", ARCHITECTURE, re.MULTILINE))
-MAKE_TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+MAKE_TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
 
-WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8"))
 STEPS = [step for job in WORKFLOW["jobs"].values() for step in job["steps"]]
 HOOKS = [
-    hook for repo in yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"] for hook in repo["hooks"]
+    hook
+    for repo in yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))["repos"]
+    for hook in repo["hooks"]
 ]
 
 
@@ -58,7 +60,7 @@ def test_every_name_in_the_architecture_is_in_a_file_beside_it(addition):
     """`DECODERS` and its like occur in a file that the same cell names."""
     for row in ADDITIONS[addition].splitlines():
         spans = code_spans(row)
-        files = [path.read_text() for span in spans if is_path(span) and (path := ROOT / span).is_file()]
+        files = [path.read_text("utf-8") for span in spans if is_path(span) and (path := ROOT / span).is_file()]
         names = [span for span in spans if re.fullmatch(r"[A-Za-z_]+", span)]
         for name in names:
             assert any(re.search(rf"\b{name}\b", text) for text in files), f"{name} is not in a file of: {row}"
@@ -66,9 +68,20 @@ def test_every_name_in_the_architecture_is_in_a_file_beside_it(addition):
 
 @pytest.mark.parametrize("page", ["docs/ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", ".ci/run"])
 def test_every_make_target_of_a_page_exists(page):
-    targets = made((ROOT / page).read_text()) | ({"test"} if page == ".ci/run" else set())
+    targets = made((ROOT / page).read_text("utf-8")) | ({"test"} if page == ".ci/run" else set())
     assert targets
     assert targets <= MAKE_TARGETS
+
+
+def test_links_to_the_project_are_absolute_and_lead_to_files():
+    """The README is shown by package indexes, where a relative link leads nowhere."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    links = re.findall(r"(?:\]\(|^\[[^\]]+\]: )([^)\s]+)", readme, re.MULTILINE)
+    assert links
+    assert [link for link in links if not link.startswith("https://")] == []
+    links += re.findall(rf'"({HOME}[^"]*)"', (ROOT / "pyproject.toml").read_text("utf-8"))
+    files = [link.removeprefix(f"{HOME}/blob/main/") for link in links if "/blob/" in link]
+    assert [name for name in files if not (ROOT / name).is_file()] == []
 
 
 def test_ci_runs_make_on_every_supported_python():
@@ -81,7 +94,7 @@ def test_ci_runs_make_on_every_supported_python():
 
 
 def test_hooks_run_tools_that_make_installs():
-    dev = (ROOT / "pyproject.toml").read_text()
+    dev = (ROOT / "pyproject.toml").read_text("utf-8")
     assert {hook["id"] for hook in HOOKS} >= {"ruff-check", "ruff-format", "mypy"}
     for hook in HOOKS:
         assert hook["language"] == "system"

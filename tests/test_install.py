@@ -47,7 +47,7 @@ def renders(tmp_path_factory):
     (folder / "show").mkdir()
     for frame in (1, 2):
         (folder / "show" / f"plate.100{frame}.exr").write_bytes(exr_bytes())
-    (folder / "event.yaml").write_text("data: {path: show/plate.1001.exr}")
+    (folder / "event.yaml").write_text("data: {path: show/plate.1001.exr}", "utf-8")
     return folder
 
 
@@ -103,6 +103,7 @@ def test_commands_that_need_no_extra_work(bare, renders):
         "db reembed",
         "db create-schema --catalog duckdb:other.duckdb",
         "function invoke --path show/plate.1001.exr",
+        "demo",
     )
     codes, stderr = exit_codes(bare, lines, renders)
     assert codes == dict.fromkeys(lines, 0), stderr
@@ -118,7 +119,6 @@ def test_commands_that_need_no_extra_work(bare, renders):
         ("db verify --catalog vast://bucket/schema", "vast"),
         ("function serve --port 0", "web"),
         ("function invoke --event event.yaml", "web"),
-        ("demo", "pixels"),
     ],
 )
 def test_a_command_names_the_extra_it_needs(bare, renders, line, extra):

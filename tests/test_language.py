@@ -62,7 +62,7 @@ PHRASES = {
     r"hurried": "with a deadline",
     r"unspeakable": "invalid",
     r"(?:stand(?:s|ing)?|stood) apart": "differ, be an outlier",
-    r"odd (?:one|ones|frame|frames|file|files)": "outlier",
+    r"odd (?:ones?(?! out)|frames?|files?)": "outlier",
     r"passing (?:fault|problem|error|failure|trouble)s?": "transient error",
     r"lasting (?:fault|problem|error|failure|trouble)s?": "permanent error",
     r"(?<!connection\s)refus(?:e|es|ed|ing|al)": "reject, raise",
@@ -158,7 +158,7 @@ def identifiers(node: ast.AST) -> Iterator[str]:
 
 
 def findings_in_python(path: Path) -> Iterator[Finding]:
-    text = path.read_text()
+    text = path.read_text("utf-8")
     for word, replacement in in_identifier(path.stem):
         yield Finding(path, 1, word, replacement)
     for first, comment in comments(text):
@@ -183,7 +183,7 @@ def findings(path: Path) -> list[Finding]:
     """The phrases of one file, in the order of lines; a name once for each line."""
     if path.suffix == ".py":
         return sorted(set(findings_in_python(path)))
-    return sorted({Finding(path, 1 + lines, *rest) for lines, *rest in in_prose(path.read_text())})
+    return sorted({Finding(path, 1 + lines, *rest) for lines, *rest in in_prose(path.read_text("utf-8"))})
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -216,7 +216,7 @@ def test_pending_packages_exist():
 )
 def test_a_phrase_is_found(tmp_path, text, phrase):
     path = tmp_path / "a.py"
-    path.write_text(text)
+    path.write_text(text, "utf-8")
     assert phrase in [finding.phrase for finding in findings(path)]
 
 
@@ -231,5 +231,5 @@ def test_a_phrase_is_found(tmp_path, text, phrase):
 )
 def test_ordinary_words_are_left_alone(tmp_path, text):
     path = tmp_path / "a.py"
-    path.write_text(text)
+    path.write_text(text, "utf-8")
     assert findings(path) == []

@@ -24,7 +24,7 @@ PROBE = "import ensurepip, platform, venv; print(platform.python_version())"
 
 def supported() -> list[str]:
     """The versions that pyproject.toml declares, oldest first: 3.10, 3.11, …"""
-    return re.findall(r'"Programming Language :: Python :: (3\.\d+)"', PYPROJECT.read_text())
+    return re.findall(r'"Programming Language :: Python :: (3\.\d+)"', PYPROJECT.read_text("utf-8"))
 
 
 def candidates(version: str) -> Iterator[Path]:
@@ -46,29 +46,30 @@ def interpreter(version: str) -> tuple[Path, str] | None:
 
 
 def environment(python: Path, version: str, log: IO[str]) -> Path:
-    """The interpreter of the virtual environment for `version`; it is made again after pyproject.toml changed."""
+    """The interpreter of the virtual environment for `version`, with the requirements of pyproject.toml installed."""
     folder = VENVS / version
-    installed = folder / ".installed"
-    if not installed.exists() or installed.read_text() != PYPROJECT.read_text():
+    program, installed = folder / "bin" / "python", folder / ".installed"
+    if not program.exists():
         subprocess.run([python, "-m", "venv", "--clear", folder], check=True, stdout=log, stderr=log)
-        pip = [folder / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    if not installed.exists() or installed.read_text("utf-8") != PYPROJECT.read_text("utf-8"):
+        pip = [program, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
         subprocess.run([*pip, "-e", f"{ROOT}[dev]"], check=True, stdout=log, stderr=log)
-        installed.write_text(PYPROJECT.read_text())
-    return folder / "bin" / "python"
+        installed.write_text(PYPROJECT.read_text("utf-8"), "utf-8")
+    return program
 
 
 def run(python: Path, version: str, arguments: list[str]) -> tuple[bool, str]:
     """Whether the suite passed in the environment, and a summary; the whole output goes to `.venvs/VERSION.log`."""
     path = VENVS / f"{version}.log"
     started = time.monotonic()
-    with path.open("w") as log:
+    with path.open("w", encoding="utf-8") as log:
         try:
             pytest = [environment(python, version, log), "-m", "pytest", "-n", "auto", "-p", "no:cacheprovider"]
             subprocess.run([*pytest, *arguments], cwd=ROOT, check=True, stdout=log, stderr=log)
             passed = True
         except subprocess.CalledProcessError:
             passed = False
-    last = path.read_text().strip().rpartition("\n")[2].strip("= ")
+    last = path.read_text("utf-8").strip().rpartition("\n")[2].strip("= ")
     summary = f"{last} ({time.monotonic() - started:.0f} s with setup)"
     return passed, summary if passed else f"{summary}; see {path.relative_to(ROOT)}"
 
