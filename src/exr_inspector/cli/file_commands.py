@@ -15,6 +15,7 @@ from ..exr import Limits
 from ..inspection.inspector import inspect as inspect_file
 from ..inspection.model import Inspection
 from ..sources.listing import EXTENSION, Found, discover
+from ..sources.uris import local_path
 from .exit_codes import ExitCode, FailOn, Severity, completeness_severity, exit_code
 from .options import FailOnOption, Output, Paths
 
@@ -74,9 +75,8 @@ def inspect(
 
 
 def _is_folder(path: str) -> bool:
-    if path.lower().startswith("s3://"):
-        return not path.lower().endswith(EXTENSION)
-    return os.path.isdir(path.removeprefix("file://"))
+    local = local_path(path)
+    return not path.lower().endswith(EXTENSION) if local is None else os.path.isdir(local)
 
 
 def _limits() -> Limits:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..sources.listing import discover
+from ..sources.uris import local_path
 from .exit_codes import FailOn, Severity, completeness_severity, exit_code
 from .options import CatalogUri, FailOnOption, Paths, open_catalog
 
@@ -97,7 +98,7 @@ def print_summary(summary: IngestSummary, uri: str, *, prune: bool) -> None:
     for failure in summary.failures:
         print_message(f"{failure.path}: {failure.message}")
     for path in summary.vanished[:_LISTED_VANISHED]:
-        print_message(f"{path.removeprefix('file://')}: vanished")
+        print_message(f"{local_path(path) or path}: vanished")
     if len(summary.vanished) > _LISTED_VANISHED:
         print_message(f"… and {len(summary.vanished) - _LISTED_VANISHED} more vanished files")
     if summary.vanished and not prune:

@@ -23,7 +23,7 @@ from ..exr import Limits
 from ..inspection.inspector import inspect
 from ..inspection.model import Inspection
 from ..sources.listing import Found, discover
-from ..sources.uris import normalize_path
+from ..sources.uris import local_path, normalize_path
 from .workers import run_batches
 
 # Below this, starting worker processes costs more than it saves.
@@ -150,7 +150,7 @@ def _is_odd(file: Found) -> bool:
     """Whether the file is not to be found under its URI: a name in another Unicode form, or one that is no UTF-8."""
     if file.path.isascii() and file.uri.isascii():
         return False
-    return file.uri[7:] != os.path.abspath(file.path)
+    return local_path(file.uri) != os.path.abspath(file.path)
 
 
 def _inspected(todo: Iterator[Found | Failure], options: IngestOptions) -> Generator[_Inspected]:
@@ -259,7 +259,7 @@ def _look_for_vanished(
     """
     failed = {normalize_path(failure.path) for failure in summary.failures}
     for place in _apart(normalize_path(path) for path in paths):
-        if place in failed or os.path.isfile(place.removeprefix("file://")):
+        if place in failed or os.path.isfile(local_path(place) or ""):
             continue
         inside = place.removesuffix("/") + "/"
         gone: list[str] = []
@@ -291,10 +291,11 @@ def _is_gone(uri: str) -> bool:
 
     A folder that may not be entered or a disk that does not answer says nothing.
     """
-    if not uri.startswith("file://"):
+    path = local_path(uri)
+    if path is None:
         return True
     try:
-        os.lstat(uri.removeprefix("file://"))
+        os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import NotAFileError, SourceError, SourceNameError, SourceNotFoundError
 from .local import mtime_from_ns
-from .uris import normalize_path, split_uri
+from .uris import bucket_and_key, is_object, normalize_path, parse
 
 EXTENSION = ".exr"
 
@@ -27,7 +27,7 @@ class Found:
     @property
     def is_remote(self) -> bool:
         """Whether it lies in an object store."""
-        return not self.uri.startswith("file://")
+        return is_object(self.uri)
 
 
 def discover(paths: Iterable[str], *, recursive: bool = True) -> Iterator[Found | SourceError]:
@@ -41,13 +41,15 @@ def discover(paths: Iterable[str], *, recursive: bool = True) -> Iterator[Found 
     folders: set[str] = set()
     named: set[str] = set()
     for number, path in enumerate(paths):
-        local = path[7:] if path.startswith("file://") else path
-        scheme, mark, _ = local.partition("://")
-        if mark and scheme.lower() == "s3":
+        try:
+            is_remote = is_object(path)
+        except SourceError as error:
+            yield error
+            continue
+        _, local = parse(path)
+        if is_remote:
             if not _is_listed_elsewhere(number, paths, recursive):
-                yield from _in_store(local, recursive)
-        elif mark:
-            yield SourceError(path, f"{scheme}:// is not supported; give a path, file:// or s3:// URI")
+                yield from _in_store(path, recursive)
         elif os.path.isdir(local):
             for item in _in_folder(local, recursive, folders):
                 if not named or not isinstance(item, Found) or item.uri not in named:
@@ -124,7 +126,7 @@ def _in_store(uri: str, recursive: bool) -> Iterator[Found | SourceError]:
             found = True
             if place.lower().endswith(EXTENSION):
                 yield _object(place, facts)
-        if not found and uri.partition("://")[2].strip("/").count("/"):
+        if not found and "/" in parse(uri)[1].strip("/"):
             yield SourceNotFoundError(uri, "no object has this name or lies below it")
     except SourceError as problem:
         yield problem
@@ -134,7 +136,7 @@ def _object(uri: str, facts: Any) -> Found | SourceNameError:
     from .s3 import check_key, whole_seconds
 
     try:
-        check_key(uri, split_uri(uri)[1])
+        check_key(uri, bucket_and_key(uri)[1])
     except SourceNameError as problem:
         return problem
     return Found(uri, normalize_path(uri), facts["size"], whole_seconds(facts["last_modified"]))

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from ..errors import NotAFileError, SourceError, SourceNotFoundError, SourceRefusedError
 from .reader import first_read_bytes
-from .uris import normalize_path
+from .uris import normalize_path, parse
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -28,7 +28,7 @@ class LocalSource:
 
     def __init__(self, path: str | os.PathLike[str], roots: Sequence[str] = ()) -> None:
         given = os.fspath(path)
-        local = given[7:] if given.startswith("file://") else given
+        _, local = parse(given)
         self.path = given
         try:
             if roots:  # before it is opened, so that no error tells what exists elsewhere
