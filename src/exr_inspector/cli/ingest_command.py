@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..sources.listing import discover
+from ..sources.listing import list_files
 from ..sources.uris import local_path
 from .exit_codes import FailOn, Severity, completeness_severity, exit_code
 from .options import CatalogUri, FailOnOption, Paths, open_catalog
@@ -76,7 +76,7 @@ def _progress_bar(paths: Sequence[str]) -> Iterator[Callable[[IngestSummary], No
         transient=True,
     )
     task = bar.add_task("ingest", total=None, rate="")
-    count = threading.Thread(target=lambda: bar.update(task, total=sum(1 for _ in discover(paths))), daemon=True)
+    count = threading.Thread(target=lambda: bar.update(task, total=sum(1 for _ in list_files(paths))), daemon=True)
     count.start()
 
     def update(summary: IngestSummary) -> None:

@@ -16,8 +16,8 @@ from ..errors import (
     SourceChangedError,
     SourceDeniedError,
     SourceNameError,
+    SourceNotAllowedError,
     SourceNotFoundError,
-    SourceRefusedError,
 )
 from ..exr import Limits
 from ..inspection.inspector import inspect
@@ -128,5 +128,5 @@ class Looker:
         if parse(place)[0] == "s3":
             return open_source(place, self._store())
         if self._is_delivered and not self._roots:
-            raise SourceRefusedError(place, "no local files are read for events; EXR_INSPECTOR_ROOTS allows folders")
+            raise SourceNotAllowedError(place, "no local files are read for events; EXR_INSPECTOR_ROOTS allows folders")
         return open_source(place, roots=self._roots)

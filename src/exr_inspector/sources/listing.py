@@ -16,7 +16,7 @@ EXTENSION = ".exr"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ListedFile:
     """One file: its path, and what tells whether it changed."""
 
     path: str
@@ -30,7 +30,7 @@ class Found:
         return is_object(self.uri)
 
 
-def discover(paths: Iterable[str], *, recursive: bool = True) -> Iterator[Found | SourceError]:
+def list_files(paths: Iterable[str], *, recursive: bool = True) -> Iterator[ListedFile | SourceError]:
     """The files that `paths` name, in a fixed order: each file as it is, each folder's or key prefix's *.exr files.
 
     Folders are entered depth first with `recursive`; symbolic links to files are followed, to folders not. A file comes
@@ -52,11 +52,11 @@ def discover(paths: Iterable[str], *, recursive: bool = True) -> Iterator[Found 
                 yield from _in_store(path, recursive)
         elif os.path.isdir(local):
             for item in _in_folder(local, recursive, folders):
-                if not named or not isinstance(item, Found) or item.uri not in named:
+                if not named or not isinstance(item, ListedFile) or item.uri not in named:
                     yield item
         else:
             stamp = _stamp(local)
-            if isinstance(stamp, Found):
+            if isinstance(stamp, ListedFile):
                 folder, _, name = stamp.uri.rpartition("/")
                 if stamp.uri in named or (folder in folders and name.lower().endswith(EXTENSION)):
                     continue
@@ -64,7 +64,7 @@ def discover(paths: Iterable[str], *, recursive: bool = True) -> Iterator[Found 
             yield stamp
 
 
-def _in_folder(folder: str, recursive: bool, entered: set[str]) -> Iterator[Found | SourceError]:
+def _in_folder(folder: str, recursive: bool, entered: set[str]) -> Iterator[ListedFile | SourceError]:
     """The files of a folder and of those inside it; a loop, because folders nest deeper than Python calls may."""
     levels = [_entries(folder, entered)]
     while levels:
@@ -77,7 +77,7 @@ def _in_folder(folder: str, recursive: bool, entered: set[str]) -> Iterator[Foun
             levels.append(_entries(item, entered))
 
 
-def _entries(folder: str, entered: set[str]) -> Iterator[Found | SourceError | str]:
+def _entries(folder: str, entered: set[str]) -> Iterator[ListedFile | SourceError | str]:
     """The EXR files of one folder, and the paths of the folders in it, sorted by name."""
     uri = normalize_path(folder).removesuffix("/")
     if uri in entered:
@@ -109,7 +109,7 @@ def _is_listed_elsewhere(number: int, paths: Sequence[str], recursive: bool) -> 
     return any((place.startswith(f"{other}/") if recursive else folder == other) for other in places)
 
 
-def _in_store(uri: str, recursive: bool) -> Iterator[Found | SourceError]:
+def _in_store(uri: str, recursive: bool) -> Iterator[ListedFile | SourceError]:
     """The object that a URI names, or what lies below it."""
     from .s3 import list_objects, object_facts
 
@@ -132,17 +132,17 @@ def _in_store(uri: str, recursive: bool) -> Iterator[Found | SourceError]:
         yield problem
 
 
-def _object(uri: str, facts: Any) -> Found | SourceNameError:
+def _object(uri: str, facts: Any) -> ListedFile | SourceNameError:
     from .s3 import check_key, whole_seconds
 
     try:
         check_key(uri, bucket_and_key(uri)[1])
     except SourceNameError as problem:
         return problem
-    return Found(uri, normalize_path(uri), facts["size"], whole_seconds(facts["last_modified"]))
+    return ListedFile(uri, normalize_path(uri), facts["size"], whole_seconds(facts["last_modified"]))
 
 
-def _stamp(path: str, entry: os.DirEntry[str] | None = None, folder_uri: str = "") -> Found | SourceError:
+def _stamp(path: str, entry: os.DirEntry[str] | None = None, folder_uri: str = "") -> ListedFile | SourceError:
     try:
         facts = entry.stat() if entry is not None else os.stat(path)
     except FileNotFoundError:
@@ -153,4 +153,4 @@ def _stamp(path: str, entry: os.DirEntry[str] | None = None, folder_uri: str = "
         return NotAFileError(path, "neither a file nor a folder")
     plain = entry is not None and entry.name.isascii()
     uri = f"{folder_uri}/{entry.name}" if entry is not None and plain else normalize_path(path)
-    return Found(path, uri, facts.st_size, mtime_from_ns(facts.st_mtime_ns))
+    return ListedFile(path, uri, facts.st_size, mtime_from_ns(facts.st_mtime_ns))
