@@ -1,30 +1,32 @@
-"""Every exception of the project: what happened, where, and what to do about it.
+"""Every exception of the package.
 
     ExrInspectorError
-      ExrFormatError          the bytes break the OpenEXR file layout
-      SourceError             bytes cannot be had
-        SourceNotFoundError   … there is nothing at that place
-        NotAFileError         … a directory, FIFO, socket or device
-        SourceChangedError    … the file changed while it was read
-        SourceConnectionError … the object store does not answer, or not in time
-        SourceDeniedError     … the object store does not let these credentials in
-        SourceRefusedError    … the place is not one that may be read from here
-      EventError              an event that names no file in any way that is known
-      RedeliveryError         an event has to be delivered again
-      CatalogError            the database refused or failed
-        CatalogLockedError    … another process writes to the DuckDB file
-        CatalogSchemaError    … its tables are not the ones this version knows
-        CatalogConnectionError       … it cannot be reached, or did not answer in time
-        CatalogAuthenticationError   … it does not take the keys
-        CatalogTransactionError      … a transaction failed, or met another one
-        CatalogTooLargeError         … a row or request is larger than it takes
-        QueryError            … the SQL that was given is wrong
-      EmbeddingError          the vectors of a file cannot be computed
-      SettingsError           a setting, URI or option that cannot work
-      MissingExtraError       an optional dependency is not installed
+      ExrFormatError                 the bytes violate the OpenEXR file layout
+      SourceError                    the bytes of a file or object cannot be read
+        SourceNotFoundError            no file or object with this path exists
+        SourceNameError                the URI is not valid in an object store
+        NotAFileError                  the path is a directory, FIFO, socket or device
+        SourceChangedError             the file was replaced while it was read
+        SourceConnectionError          the object store does not respond, or not in time
+        SourceStoreError               the object store is misconfigured, or not an S3 store
+        SourceDeniedError              the object store rejects the credentials
+        SourceNotAllowedError          the configuration does not allow reading this path
+      EventError                     an event that cannot be understood or is not allowed
+      RedeliveryError                an event that must be delivered again
+      CatalogError                   a catalog operation failed
+        CatalogLockedError             another process writes to the DuckDB file
+        CatalogSchemaError             the tables have another schema than this version expects
+        CatalogConnectionError         the database cannot be reached, or does not respond in time
+        CatalogAuthenticationError     the database rejects the credentials
+        CatalogTransactionError        a transaction failed, or conflicts with another
+        CatalogTooLargeError           a row or request exceeds a limit of the database
+        QueryError                     a query is invalid
+      EmbeddingError                 the vectors of a file cannot be computed
+      SettingsError                  a setting, URI or option is invalid
+      MissingExtraError              an optional dependency is not installed
 
-The class says `category` (one word for reports) and `retryable` (whether doing the same again can help);
-nobody parses texts. Every error keeps its constructor's arguments in `args`, so it crosses process borders.
+Callers check the class, `category` (a word for reports) and `retryable` (whether a retry can succeed), not the message.
+Every error keeps the arguments of its constructor in `args`, so that it can be pickled.
 """
 
 from __future__ import annotations
@@ -33,14 +35,14 @@ from typing import ClassVar
 
 
 class ExrInspectorError(Exception):
-    """Base of all errors that this package raises on purpose."""
+    """Base class of the errors that this package raises."""
 
     category: ClassVar[str] = "internal"
     retryable: ClassVar[bool] = False
 
 
 class ExrFormatError(ExrInspectorError):
-    """The bytes break the OpenEXR file layout. `offset` counts from the start of the file."""
+    """The bytes violate the OpenEXR file layout. `offset` counts from the start of the file."""
 
     category = "format"
 
@@ -53,92 +55,92 @@ class ExrFormatError(ExrInspectorError):
 
 
 class SourceError(ExrInspectorError):
-    """The bytes of a source cannot be read."""
+    """The bytes of a file or object cannot be read."""
 
     category = "source"
     code: ClassVar[str] = "unreadable"
-    lasting: ClassVar[bool] = True  # it tells something of the file itself, which a catalog should remember
+    permanent: ClassVar[bool] = True  # caused by the file itself: catalogs record the error until the file changes
 
-    def __init__(self, place: str, reason: str) -> None:
-        super().__init__(place, reason)
-        self.place, self.reason = place, reason
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.reason}"
+        return f"{self.path}: {self.reason}"
 
 
 class SourceNotFoundError(SourceError):
-    """There is nothing at the place that was named."""
+    """No file or object with this path exists."""
 
     category = "file_not_found"
     code = "not_found"
 
 
 class SourceNameError(SourceError):
-    """The URI names nothing that an object store could be asked for."""
+    """The URI has a bucket or key that an object store cannot have, or that the client cannot request."""
 
 
 class NotAFileError(SourceError):
-    """The place is a directory, FIFO, socket or device: nothing with a size that can be read."""
+    """The path is a directory, FIFO, socket or device."""
 
     category = "not_a_file"
     code = "not_a_file"
 
 
 class SourceChangedError(SourceError):
-    """The file was replaced or rewritten while it was read, each time it was tried."""
+    """The file was replaced or rewritten while it was read, in every attempt."""
 
     retryable = True
     code = "changed"
-    lasting = False
+    permanent = False
 
 
 class SourceConnectionError(SourceError):
-    """The object store cannot be reached, fails, or does not answer in time; it was tried more than once."""
+    """The object store cannot be reached, fails, or does not respond in time; raised after retries."""
 
     category = "connection"
     retryable = True
     code = "unreachable"
-    lasting = False
+    permanent = False
 
 
 class SourceStoreError(SourceError):
-    """The object store gives an answer that says nothing of the object: its configuration is to be looked at."""
+    """The response of the object store does not concern the object: the store or its settings need a check."""
 
     code = "store"
-    lasting = False
+    permanent = False
 
 
 class SourceDeniedError(SourceError):
-    """The object store does not let these credentials read the object."""
+    """The object store rejects the credentials, or they have no permission to read the object."""
 
     category = "authentication"
     code = "denied"
-    lasting = False
+    permanent = False
 
-    def __init__(self, place: str, reason: str, *, may_hide: bool = False) -> None:
-        super().__init__(place, reason)
-        self.may_hide = may_hide  # that nothing is there: some stores tell only those who may list
+    def __init__(self, path: str, reason: str, *, may_hide: bool = False) -> None:
+        super().__init__(path, reason)
+        self.may_hide = may_hide  # stores may deny access to a missing object if the credentials cannot list
 
 
-class SourceRefusedError(SourceError):
-    """The place lies outside of what may be read from here."""
+class SourceNotAllowedError(SourceError):
+    """The configuration does not allow reading this path."""
 
     category = "not_allowed"
     code = "not_allowed"
-    lasting = False
+    permanent = False
 
 
 class EventError(ExrInspectorError):
-    """An event that cannot be understood, or that asks for what cannot be. Never says what was in it."""
+    """An event that cannot be understood or that is not allowed. The message contains nothing of the event."""
 
     category = "event"
 
 
 class RedeliveryError(ExrInspectorError):
-    """An event that another delivery may serve; leaves the handler so that the platform delivers it again.
+    """An event that must be delivered again: the handler raises it to the platform.
 
-    `result` is what the handler would have returned.
+    `result` is what the handler would otherwise have returned.
     """
 
     category = "redelivery"
@@ -153,52 +155,52 @@ class RedeliveryError(ExrInspectorError):
 
 
 class CatalogError(ExrInspectorError):
-    """The catalog refused or failed."""
+    """A catalog operation failed."""
 
     category = "catalog"
 
 
 class CatalogLockedError(CatalogError):
-    """Another process holds the catalog open for writing."""
+    """Another process has the DuckDB file open for writing."""
 
     category = "locked"
     retryable = True
 
 
 class CatalogSchemaError(CatalogError):
-    """The tables of the catalog are not the ones that this version knows."""
+    """The tables of the catalog have another schema than this version expects."""
 
     category = "schema"
 
 
 class CatalogConnectionError(CatalogError):
-    """The database cannot be reached, or did not answer in time."""
+    """The database cannot be reached, or does not respond in time."""
 
     category = "connection"
     retryable = True
 
 
 class CatalogAuthenticationError(CatalogError):
-    """The database does not take the keys, or they may not do this."""
+    """The database rejects the credentials, or they have no permission for the operation."""
 
     category = "authentication"
 
 
 class CatalogTransactionError(CatalogError):
-    """A transaction failed or met another one, each time it was tried; nothing of it is stored."""
+    """A transaction failed or conflicts with another, in every attempt; it stored nothing."""
 
     category = "transaction"
     retryable = True
 
 
 class CatalogTooLargeError(CatalogError):
-    """A row or a request is larger than the database takes."""
+    """A row or request exceeds a limit of the database."""
 
     category = "too_large"
 
 
 class QueryError(CatalogError):
-    """A query that was given cannot be run as it stands."""
+    """A query is invalid."""
 
     category = "query"
 
@@ -208,22 +210,22 @@ class EmbeddingError(ExrInspectorError):
 
     category = "embedding"
 
-    def __init__(self, place: str, reason: str) -> None:
-        super().__init__(place, reason)
-        self.place, self.reason = place, reason
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
 
     def __str__(self) -> str:
-        return f"{self.place}: no vectors can be computed: {self.reason}"
+        return f"{self.path}: the vectors cannot be computed: {self.reason}"
 
 
 class SettingsError(ExrInspectorError):
-    """A setting, URI or option that cannot work."""
+    """A setting, URI or option is invalid."""
 
     category = "settings"
 
 
 class MissingExtraError(ExrInspectorError):
-    """An optional dependency is needed and not installed."""
+    """An optional dependency is not installed."""
 
     category = "missing_extra"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from exr_inspector.errors import NotAFileError, SourceError, SourceNotFoundError
-from exr_inspector.sources.listing import Found, discover
+from exr_inspector.sources.listing import ListedFile, list_files
 
 
 @pytest.fixture(autouse=True)
@@ -28,8 +28,8 @@ def make(*paths: str) -> None:
 
 
 def found(*paths: str, recursive: bool = True) -> list[str]:
-    items = list(discover(paths, recursive=recursive))
-    assert all(isinstance(item, Found) for item in items)
+    items = list(list_files(paths, recursive=recursive))
+    assert all(isinstance(item, ListedFile) for item in items)
     return [item.path for item in items]
 
 
@@ -53,8 +53,8 @@ def test_a_stamp_is_size_and_time_of_the_file():
     """To the microsecond, in UTC."""
     Path("a.exr").write_bytes(b"12345")
     os.utime("a.exr", ns=(0, 1_700_000_000_123_456_789))
-    (item,) = discover(["a.exr"])
-    assert item == Found(
+    (item,) = list_files(["a.exr"])
+    assert item == ListedFile(
         path="a.exr",
         uri=f"file://{Path.cwd()}/a.exr",
         size_bytes=5,
@@ -109,9 +109,9 @@ def test_what_is_no_file_is_an_error_in_its_place():
     os.mkfifo("show/fifo.exr")
     Path("show/broken.exr").symlink_to("nowhere")
     Path("show/loop.exr").symlink_to("loop.exr")
-    items = list(discover(["show"]))
-    assert [type(item) for item in items] == [Found, SourceNotFoundError, NotAFileError, SourceError, Found]
-    assert [item.place for item in items if isinstance(item, SourceError)] == [
+    items = list(list_files(["show"]))
+    assert [type(item) for item in items] == [ListedFile, SourceNotFoundError, NotAFileError, SourceError, ListedFile]
+    assert [item.path for item in items if isinstance(item, SourceError)] == [
         "show/broken.exr", "show/fifo.exr", "show/loop.exr"
     ]  # fmt: skip
 
@@ -124,7 +124,7 @@ def test_a_folder_named_like_a_file_is_a_folder():
 
 def test_what_is_not_there_says_so():
     """And so does a scheme that nobody reads."""
-    missing, remote = discover(["missing.exr", "gs://bucket/key.exr"])
+    missing, remote = list_files(["missing.exr", "gs://bucket/key.exr"])
     assert isinstance(missing, SourceNotFoundError)
     assert str(remote) == "gs://bucket/key.exr: gs:// is not supported; give a path, file:// or s3:// URI"
 
@@ -136,11 +136,11 @@ def test_an_unreadable_folder_is_an_error_in_its_place():
     Path.cwd().chmod(0o755)
     code = """if True:
         import os
-        from exr_inspector.sources.listing import discover
+        from exr_inspector.sources.listing import ListedFile, list_files
         if os.getuid() == 0:
             os.setuid(65534)
-        for item in discover(["show"]):
-            print(getattr(item, "path", item))
+        for item in list_files(["show"]):
+            print(item.path if isinstance(item, ListedFile) else item)
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     Path("show/a").chmod(0o755)
@@ -164,8 +164,8 @@ def test_an_unreadable_folder_is_an_error_in_its_place():
 def test_any_name_is_found_under_the_uri_that_its_path_has(name):
     """In a folder and by itself: quotes, spaces, line breaks, Unicode forms, bytes that are no text."""
     make(f"show/{name}")
-    (in_folder,) = discover(["show"])
-    (by_itself,) = discover([f"show/{name}"])
+    (in_folder,) = list_files(["show"])
+    (by_itself,) = list_files([f"show/{name}"])
     assert in_folder == by_itself
     assert in_folder.path == f"show/{name}"
     assert in_folder.uri.encode()
@@ -174,7 +174,7 @@ def test_any_name_is_found_under_the_uri_that_its_path_has(name):
 def test_a_folder_that_vanishes_meanwhile_is_an_error_in_its_place():
     """It was listed in its parent, and is not there when it is entered."""
     make("show/a/a.exr", "show/b/b.exr", "show/c/c.exr")
-    items = discover(["show"])
+    items = list_files(["show"])
     first = next(items)
     Path("show/b/b.exr").unlink()
     Path("show/b").rmdir()
@@ -187,5 +187,5 @@ def test_the_root_folder_gives_uris_with_three_slashes(monkeypatch):
     make("a.exr")
     real = os.scandir
     monkeypatch.setattr(os, "scandir", lambda path: real(Path.cwd() if path == "/" else path))
-    (item,) = discover(["/"])
+    (item,) = list_files(["/"])
     assert item.uri == "file:///a.exr"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from exr_inspector.errors import NotAFileError, SourceError, SourceNotFoundError, SourceRefusedError
+from exr_inspector.errors import NotAFileError, SourceError, SourceNotAllowedError, SourceNotFoundError
 from exr_inspector.sources import open_source
 from tests.support.opening import before_open, point_link
 
@@ -44,7 +44,7 @@ def test_a_link_that_changes_between_check_and_open_is_rejected(folders, what):
     assert read(path, root) == INSIDE
 
     change = before_open(path, lambda: point_link(link, beside / target))
-    with change, pytest.raises(SourceRefusedError, match="not below a folder"):
+    with change, pytest.raises(SourceNotAllowedError, match="not below a folder"):
         read(path, root)
 
 
@@ -65,7 +65,7 @@ def test_a_link_that_changes_all_the_time_never_leads_outside(folders):
         for _ in range(1000):
             try:
                 assert read(link, root) == INSIDE
-            except SourceRefusedError:
+            except SourceNotAllowedError:
                 pass
     finally:
         is_done.set()
@@ -97,7 +97,7 @@ def test_no_error_tells_what_is_elsewhere(folders):
         root / ".." / "root2" / "show" / "a.exr",
         Path("/proc/self/fd/0"),
     ):
-        with pytest.raises(SourceRefusedError):
+        with pytest.raises(SourceNotAllowedError):
             read(path, root)
     with pytest.raises(SourceNotFoundError):
         read(root / "missing.exr", root)

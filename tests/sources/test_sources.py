@@ -65,7 +65,7 @@ def test_a_missing_file(tmp_path):
 
 def test_a_directory(tmp_path):
     """Said in words."""
-    with pytest.raises(NotAFileError, match="not a file but a directory"):
+    with pytest.raises(NotAFileError, match="is a directory, expected a file"):
         inspect(tmp_path)
 
 
@@ -73,13 +73,13 @@ def test_a_fifo_does_not_hang(tmp_path):
     """Nobody writes to it, and nobody waits for that."""
     fifo = tmp_path / "fifo.exr"
     os.mkfifo(fifo)
-    with pytest.raises(NotAFileError, match="not a file but a FIFO"):
+    with pytest.raises(NotAFileError, match="is a FIFO, expected a file"):
         inspect(fifo)
 
 
 def test_a_device():
     """It has no size."""
-    with pytest.raises(NotAFileError, match="not a file but a device"):
+    with pytest.raises(NotAFileError, match="is a device, expected a file"):
         inspect("/dev/null")
 
 

@@ -113,7 +113,7 @@ def from_embeddable(
             return from_inspections(inspections, cell_limit=cell_limit, vectors=vectors), failures
         except EmbeddingError as failure:
             failures.append(failure)
-            inspections = [each for each in inspections if each.file.file_path_normalized != failure.place]
+            inspections = [each for each in inspections if each.file.file_path_normalized != failure.path]
 
 
 def _files(inspections: list[Inspection], vectors: bool) -> pa.Table:

@@ -14,7 +14,8 @@ from ..errors import ExrFormatError, ExrInspectorError, SettingsError, SourceErr
 from ..exr import Limits
 from ..inspection.inspector import inspect as inspect_file
 from ..inspection.model import Inspection
-from ..sources.listing import EXTENSION, Found, discover
+from ..sources.listing import EXTENSION, ListedFile, list_files
+from ..sources.uris import local_path
 from .exit_codes import ExitCode, FailOn, Severity, completeness_severity, exit_code
 from .options import FailOnOption, Output, Paths
 
@@ -74,9 +75,8 @@ def inspect(
 
 
 def _is_folder(path: str) -> bool:
-    if path.lower().startswith("s3://"):
-        return not path.lower().endswith(EXTENSION)
-    return os.path.isdir(path.removeprefix("file://"))
+    local = local_path(path)
+    return not path.lower().endswith(EXTENSION) if local is None else os.path.isdir(local)
 
 
 def _limits() -> Limits:
@@ -88,8 +88,8 @@ def _limits() -> Limits:
 
 
 def _files(paths: list[str], recursive: bool) -> Iterator[str | SourceError]:
-    for item in discover(paths, recursive=recursive):
-        yield item.path if isinstance(item, Found) else item
+    for item in list_files(paths, recursive=recursive):
+        yield item.path if isinstance(item, ListedFile) else item
 
 
 def _severity(inspection: Inspection) -> Severity:

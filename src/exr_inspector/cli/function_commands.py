@@ -106,9 +106,9 @@ def invoke(
 
 
 def _object_created(uri: str) -> dict[str, Any]:
-    from ..sources.uris import split_uri
+    from ..sources.uris import bucket_and_key
 
-    bucket, key = split_uri(uri)
+    bucket, key = bucket_and_key(uri)
     record = {"eventName": "ObjectCreated:Put", "eventSource": "vast:s3"}
     record |= {"s3": {"bucket": {"name": bucket}, "object": {"key": key}}}  # type: ignore[dict-item]
     return {"data": {"Records": [record]}}

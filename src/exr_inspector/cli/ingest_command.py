@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..sources.listing import discover
+from ..sources.listing import list_files
+from ..sources.uris import local_path
 from .exit_codes import FailOn, Severity, completeness_severity, exit_code
 from .options import CatalogUri, FailOnOption, Paths, open_catalog
 
@@ -75,7 +76,7 @@ def _progress_bar(paths: Sequence[str]) -> Iterator[Callable[[IngestSummary], No
         transient=True,
     )
     task = bar.add_task("ingest", total=None, rate="")
-    count = threading.Thread(target=lambda: bar.update(task, total=sum(1 for _ in discover(paths))), daemon=True)
+    count = threading.Thread(target=lambda: bar.update(task, total=sum(1 for _ in list_files(paths))), daemon=True)
     count.start()
 
     def update(summary: IngestSummary) -> None:
@@ -97,7 +98,7 @@ def print_summary(summary: IngestSummary, uri: str, *, prune: bool) -> None:
     for failure in summary.failures:
         print_message(f"{failure.path}: {failure.message}")
     for path in summary.vanished[:_LISTED_VANISHED]:
-        print_message(f"{path.removeprefix('file://')}: vanished")
+        print_message(f"{local_path(path) or path}: vanished")
     if len(summary.vanished) > _LISTED_VANISHED:
         print_message(f"… and {len(summary.vanished) - _LISTED_VANISHED} more vanished files")
     if summary.vanished and not prune:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from ..sources.uris import local_path
 from .text import clean, text_cell
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def query_lines(queries: Iterable[NamedQuery]) -> list[Text]:
 
 def short_path(uri: str) -> str:
     """A local path without file://, relative if it is below the working folder; other URIs as they are."""
-    path = uri.removeprefix("file://")
+    path = local_path(uri) or uri
     return path.removeprefix(f"{Path.cwd()}/")
 
 

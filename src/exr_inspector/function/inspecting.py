@@ -16,14 +16,15 @@ from ..errors import (
     SourceChangedError,
     SourceDeniedError,
     SourceNameError,
+    SourceNotAllowedError,
     SourceNotFoundError,
-    SourceRefusedError,
 )
 from ..exr import Limits
 from ..inspection.inspector import inspect
 from ..sources import open_source
 from ..sources.listing import EXTENSION
 from ..sources.protocol import ByteSource
+from ..sources.uris import parse
 from .events import Kind
 from .stages import Outcome
 
@@ -124,8 +125,8 @@ class Looker:
                     raise
 
     def _open(self, place: str) -> ByteSource:
-        if place[:5].lower() == "s3://":
+        if parse(place)[0] == "s3":
             return open_source(place, self._store())
         if self._is_delivered and not self._roots:
-            raise SourceRefusedError(place, "no local files are read for events; EXR_INSPECTOR_ROOTS allows folders")
+            raise SourceNotAllowedError(place, "no local files are read for events; EXR_INSPECTOR_ROOTS allows folders")
         return open_source(place, roots=self._roots)

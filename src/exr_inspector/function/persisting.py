@@ -62,7 +62,7 @@ def _store(catalog: Catalog, outcomes: list[Outcome]) -> None:
     by_file_id = {each.inspection.file.file_id: each.inspection for each in outcomes if each.inspection is not None}
     rows, failures = from_embeddable(list(by_file_id.values()), cell_limit=settings().cell_limit)
     inserted = {done.file_id for done in catalog.persist_rows(rows) if done.inserted}
-    unembeddable = {failure.place: failure for failure in failures}
+    unembeddable = {failure.path: failure for failure in failures}
     for each in outcomes:
         assert each.inspection is not None
         facts = each.inspection.file
@@ -95,7 +95,7 @@ def _is_lasting(outcome: Outcome) -> bool:
     """Whether what went wrong tells something of the file, that is worth remembering."""
     problem = outcome.failure
     if isinstance(problem, SourceError):
-        return problem.lasting and outcome.size_bytes is not None and not isinstance(problem, SourceNotFoundError)
+        return problem.permanent and outcome.size_bytes is not None and not isinstance(problem, SourceNotFoundError)
     if isinstance(problem, ExrInspectorError):
         return isinstance(problem, (ExrFormatError, EmbeddingError))
     return False  # a fault of ours, which says nothing of the file

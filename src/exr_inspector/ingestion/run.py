@@ -22,8 +22,8 @@ from ..errors import ExrFormatError, SourceError, SourceNameError
 from ..exr import Limits
 from ..inspection.inspector import inspect
 from ..inspection.model import Inspection
-from ..sources.listing import Found, discover
-from ..sources.uris import normalize_path
+from ..sources.listing import ListedFile, list_files
+from ..sources.uris import local_path, normalize_path
 from .workers import run_batches
 
 # Below this, starting worker processes costs more than it saves.
@@ -115,15 +115,15 @@ def _changed(
     summary: IngestSummary,
     there: set[str],
     progress: Callable[[IngestSummary], None],
-) -> Iterator[Found | Failure]:
+) -> Iterator[ListedFile | Failure]:
     """The files to look at; counts the unchanged ones, and repeats what was wrong with those.
 
     `there` gets the URIs of found files which the file system cannot be asked for: objects, odd names, and keys that
     cannot be requested.
     """
-    found = discover(paths)
+    found = list_files(paths)
     while some := list(islice(found, _STAMPS_PER_LOOKUP)):
-        files = [item for item in some if isinstance(item, Found)]
+        files = [item for item in some if isinstance(item, ListedFile)]
         summary.found += len(files)
         there.update(file.uri for file in files if file.is_remote or _is_odd(file))
         stamps = [
@@ -135,8 +135,8 @@ def _changed(
         for item in some:
             if isinstance(item, SourceError):
                 if isinstance(item, SourceNameError):  # it is listed
-                    there.add(normalize_path(item.place))
-                yield Failure(item.place, item.reason)
+                    there.add(normalize_path(item.path))
+                yield Failure(item.path, item.reason)
             elif item.uri not in seen:
                 yield item
             elif (error := seen[item.uri].error) is not None:
@@ -146,14 +146,14 @@ def _changed(
         progress(summary)
 
 
-def _is_odd(file: Found) -> bool:
+def _is_odd(file: ListedFile) -> bool:
     """Whether the file is not to be found under its URI: a name in another Unicode form, or one that is no UTF-8."""
     if file.path.isascii() and file.uri.isascii():
         return False
-    return file.uri[7:] != os.path.abspath(file.path)
+    return local_path(file.uri) != os.path.abspath(file.path)
 
 
-def _inspected(todo: Iterator[Found | Failure], options: IngestOptions) -> Generator[_Inspected]:
+def _inspected(todo: Iterator[ListedFile | Failure], options: IngestOptions) -> Generator[_Inspected]:
     """The results of all tasks, in order: computed in this process where files are few, else by workers."""
     tasks = iter(lambda: list(islice(todo, _FILES_PER_TASK)), [])
     first = list(islice(tasks, -(-_FILES_WORTH_A_POOL // _FILES_PER_TASK)))
@@ -165,16 +165,16 @@ def _inspected(todo: Iterator[Found | Failure], options: IngestOptions) -> Gener
         yield from run_batches(chain(first, tasks), inspect_task, partial(_worker_died, options=options), workers)
 
 
-def _worker_died(item: Found | Failure, how: str, options: IngestOptions) -> _Inspected:
+def _worker_died(item: ListedFile | Failure, how: str, options: IngestOptions) -> _Inspected:
     """The result for a file that no worker survives."""
     message = f"each worker process that inspected it died ({how}); inspect it alone to see why"
     failure = item if isinstance(item, Failure) else _failure(item, "worker_died", message, None)
     return _inspect_task([failure], options)
 
 
-def _inspect_task(task: Sequence[Found | Failure], options: IngestOptions) -> _Inspected:
+def _inspect_task(task: Sequence[ListedFile | Failure], options: IngestOptions) -> _Inspected:
     looked: list[Inspection | Failure]
-    if any(isinstance(item, Found) and item.is_remote for item in task):
+    if any(isinstance(item, ListedFile) and item.is_remote for item in task):
         with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as threads:
             looked = list(threads.map(lambda item: _look(item, options.limits), task))
     else:
@@ -183,14 +183,14 @@ def _inspect_task(task: Sequence[Found | Failure], options: IngestOptions) -> _I
     failures = [item for item in looked if isinstance(item, Failure)]
     rows, unembeddable = from_embeddable(inspections, cell_limit=options.cell_limit, vectors=options.vectors)
     for error in unembeddable:  # one bad file never stops the others
-        items = (item for item in task if isinstance(item, Found) and item.uri == error.place)
+        items = (item for item in task if isinstance(item, ListedFile) and item.uri == error.path)
         failures += [_failure(item, error.category, error.reason, None) for item in items]
-    left_out = {error.place for error in unembeddable}
+    left_out = {error.path for error in unembeddable}
     completeness = Counter(i.completeness for i in inspections if i.file.file_path_normalized not in left_out)
     return _Inspected(rows=rows, completeness=completeness, failures=failures)
 
 
-def _look(item: Found | Failure, limits: Limits) -> Inspection | Failure:
+def _look(item: ListedFile | Failure, limits: Limits) -> Inspection | Failure:
     if isinstance(item, Failure):
         return item
     try:
@@ -198,14 +198,14 @@ def _look(item: Found | Failure, limits: Limits) -> Inspection | Failure:
     except ExrFormatError as error:
         return _failure(item, error.code, error.message, error.offset)
     except SourceError as error:
-        if not error.lasting:
+        if not error.permanent:
             return Failure(item.path, error.reason)
         return _failure(item, error.code, error.reason, None)
     except Exception as error:  # a defect of ours: not recorded, so that a later version tries again
         return Failure(item.path, f"internal error: {type(error).__name__}: {error}")
 
 
-def _failure(item: Found, code: str, message: str, offset: int | None) -> Failure:
+def _failure(item: ListedFile, code: str, message: str, offset: int | None) -> Failure:
     error = IngestError(
         file_path_normalized=item.uri,
         size_bytes=item.size_bytes,
@@ -259,7 +259,7 @@ def _look_for_vanished(
     """
     failed = {normalize_path(failure.path) for failure in summary.failures}
     for place in _apart(normalize_path(path) for path in paths):
-        if place in failed or os.path.isfile(place.removeprefix("file://")):
+        if place in failed or os.path.isfile(local_path(place) or ""):
             continue
         inside = place.removesuffix("/") + "/"
         gone: list[str] = []
@@ -291,10 +291,11 @@ def _is_gone(uri: str) -> bool:
 
     A folder that may not be entered or a disk that does not answer says nothing.
     """
-    if not uri.startswith("file://"):
+    path = local_path(uri)
+    if path is None:
         return True
     try:
-        os.lstat(uri.removeprefix("file://"))
+        os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:

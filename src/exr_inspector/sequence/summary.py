@@ -12,6 +12,7 @@ from ..catalog import OPEN_ERRORS, Catalog
 from ..frames.names import parse_name
 from ..frames.ranges import display_pattern, frame_range, missing_numbers, padding, padding_changes
 from ..inspection.volatility import STABLE_NAMES, is_volatile
+from ..sources.uris import local_path
 
 _FRAMES = """
     SELECT sequence, frame, frame_number, file_id, file_path_normalized, completeness, structure_hash,
@@ -99,7 +100,7 @@ def _matches(sequence: str, pattern: str | None) -> bool:
         pattern is None
         or pattern in sequence
         or fnmatchcase(sequence, pattern)
-        or fnmatchcase(sequence.removeprefix("file://"), pattern)
+        or fnmatchcase(local_path(sequence) or sequence, pattern)
     )
 
 

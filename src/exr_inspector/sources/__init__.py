@@ -10,10 +10,10 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import SourceError
 from .local import LocalSource
 from .memory import MemorySource
 from .protocol import ByteSource
+from .uris import is_object
 
 if TYPE_CHECKING:
     from ..settings import S3Access
@@ -32,12 +32,9 @@ def open_source(
     if isinstance(source, bytes):
         return MemorySource(source)
     if isinstance(source, (str, os.PathLike)):
-        scheme, mark, _ = os.fspath(source).partition("://")
-        if mark and scheme.lower() == "s3":
+        if is_object(source):
             from .s3 import ObjectSource
 
             return ObjectSource(os.fspath(source), s3)
-        if mark and scheme.lower() != "file":
-            raise SourceError(os.fspath(source), f"{scheme}:// is not supported; give a path, file:// or s3:// URI")
         return LocalSource(source, roots)
     return source

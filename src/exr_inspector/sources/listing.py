@@ -10,13 +10,13 @@ from typing import Any
 
 from ..errors import NotAFileError, SourceError, SourceNameError, SourceNotFoundError
 from .local import mtime_from_ns
-from .uris import normalize_path, split_uri
+from .uris import bucket_and_key, is_object, normalize_path, parse
 
 EXTENSION = ".exr"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ListedFile:
     """One file: its path, and what tells whether it changed."""
 
     path: str
@@ -27,10 +27,10 @@ class Found:
     @property
     def is_remote(self) -> bool:
         """Whether it lies in an object store."""
-        return not self.uri.startswith("file://")
+        return is_object(self.uri)
 
 
-def discover(paths: Iterable[str], *, recursive: bool = True) -> Iterator[Found | SourceError]:
+def list_files(paths: Iterable[str], *, recursive: bool = True) -> Iterator[ListedFile | SourceError]:
     """The files that `paths` name, in a fixed order: each file as it is, each folder's or key prefix's *.exr files.
 
     Folders are entered depth first with `recursive`; symbolic links to files are followed, to folders not. A file comes
@@ -41,20 +41,22 @@ def discover(paths: Iterable[str], *, recursive: bool = True) -> Iterator[Found 
     folders: set[str] = set()
     named: set[str] = set()
     for number, path in enumerate(paths):
-        local = path[7:] if path.startswith("file://") else path
-        scheme, mark, _ = local.partition("://")
-        if mark and scheme.lower() == "s3":
+        try:
+            is_remote = is_object(path)
+        except SourceError as error:
+            yield error
+            continue
+        _, local = parse(path)
+        if is_remote:
             if not _is_listed_elsewhere(number, paths, recursive):
-                yield from _in_store(local, recursive)
-        elif mark:
-            yield SourceError(path, f"{scheme}:// is not supported; give a path, file:// or s3:// URI")
+                yield from _in_store(path, recursive)
         elif os.path.isdir(local):
             for item in _in_folder(local, recursive, folders):
-                if not named or not isinstance(item, Found) or item.uri not in named:
+                if not named or not isinstance(item, ListedFile) or item.uri not in named:
                     yield item
         else:
             stamp = _stamp(local)
-            if isinstance(stamp, Found):
+            if isinstance(stamp, ListedFile):
                 folder, _, name = stamp.uri.rpartition("/")
                 if stamp.uri in named or (folder in folders and name.lower().endswith(EXTENSION)):
                     continue
@@ -62,7 +64,7 @@ def discover(paths: Iterable[str], *, recursive: bool = True) -> Iterator[Found 
             yield stamp
 
 
-def _in_folder(folder: str, recursive: bool, entered: set[str]) -> Iterator[Found | SourceError]:
+def _in_folder(folder: str, recursive: bool, entered: set[str]) -> Iterator[ListedFile | SourceError]:
     """The files of a folder and of those inside it; a loop, because folders nest deeper than Python calls may."""
     levels = [_entries(folder, entered)]
     while levels:
@@ -75,7 +77,7 @@ def _in_folder(folder: str, recursive: bool, entered: set[str]) -> Iterator[Foun
             levels.append(_entries(item, entered))
 
 
-def _entries(folder: str, entered: set[str]) -> Iterator[Found | SourceError | str]:
+def _entries(folder: str, entered: set[str]) -> Iterator[ListedFile | SourceError | str]:
     """The EXR files of one folder, and the paths of the folders in it, sorted by name."""
     uri = normalize_path(folder).removesuffix("/")
     if uri in entered:
@@ -107,7 +109,7 @@ def _is_listed_elsewhere(number: int, paths: Sequence[str], recursive: bool) -> 
     return any((place.startswith(f"{other}/") if recursive else folder == other) for other in places)
 
 
-def _in_store(uri: str, recursive: bool) -> Iterator[Found | SourceError]:
+def _in_store(uri: str, recursive: bool) -> Iterator[ListedFile | SourceError]:
     """The object that a URI names, or what lies below it."""
     from .s3 import list_objects, object_facts
 
@@ -124,23 +126,23 @@ def _in_store(uri: str, recursive: bool) -> Iterator[Found | SourceError]:
             found = True
             if place.lower().endswith(EXTENSION):
                 yield _object(place, facts)
-        if not found and uri.partition("://")[2].strip("/").count("/"):
+        if not found and "/" in parse(uri)[1].strip("/"):
             yield SourceNotFoundError(uri, "no object has this name or lies below it")
     except SourceError as problem:
         yield problem
 
 
-def _object(uri: str, facts: Any) -> Found | SourceNameError:
+def _object(uri: str, facts: Any) -> ListedFile | SourceNameError:
     from .s3 import check_key, whole_seconds
 
     try:
-        check_key(uri, split_uri(uri)[1])
+        check_key(uri, bucket_and_key(uri)[1])
     except SourceNameError as problem:
         return problem
-    return Found(uri, normalize_path(uri), facts["size"], whole_seconds(facts["last_modified"]))
+    return ListedFile(uri, normalize_path(uri), facts["size"], whole_seconds(facts["last_modified"]))
 
 
-def _stamp(path: str, entry: os.DirEntry[str] | None = None, folder_uri: str = "") -> Found | SourceError:
+def _stamp(path: str, entry: os.DirEntry[str] | None = None, folder_uri: str = "") -> ListedFile | SourceError:
     try:
         facts = entry.stat() if entry is not None else os.stat(path)
     except FileNotFoundError:
@@ -151,4 +153,4 @@ def _stamp(path: str, entry: os.DirEntry[str] | None = None, folder_uri: str = "
         return NotAFileError(path, "neither a file nor a folder")
     plain = entry is not None and entry.name.isascii()
     uri = f"{folder_uri}/{entry.name}" if entry is not None and plain else normalize_path(path)
-    return Found(path, uri, facts.st_size, mtime_from_ns(facts.st_mtime_ns))
+    return ListedFile(path, uri, facts.st_size, mtime_from_ns(facts.st_mtime_ns))

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 
-from ..errors import NotAFileError, SourceError, SourceNotFoundError, SourceRefusedError
+from ..errors import NotAFileError, SourceError, SourceNotAllowedError, SourceNotFoundError
 from .reader import first_read_bytes
-from .uris import normalize_path
+from .uris import normalize_path, parse
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -20,7 +20,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 class LocalSource:
     """A regular file of this machine, below one of the folders `roots` (real paths) if there are any.
 
-    Raises SourceError for anything else, SourceRefusedError for what is not below the roots.
+    Raises SourceError for anything else, SourceNotAllowedError for what is not below the roots.
     """
 
     etag: str | None = None
@@ -28,7 +28,7 @@ class LocalSource:
 
     def __init__(self, path: str | os.PathLike[str], roots: Sequence[str] = ()) -> None:
         given = os.fspath(path)
-        local = given[7:] if given.startswith("file://") else given
+        _, local = parse(given)
         self.path = given
         try:
             if roots:  # before it is opened, so that no error tells what exists elsewhere
@@ -44,7 +44,7 @@ class LocalSource:
                 _check_root(given, _path_of(self._fd), roots)
             facts = os.fstat(self._fd)
             if not stat.S_ISREG(facts.st_mode):
-                raise NotAFileError(given, f"not a file but a {_kind(facts.st_mode)}")
+                raise NotAFileError(given, f"is a {_kind(facts.st_mode)}, expected a file")
         except OSError as problem:
             os.close(self._fd)
             raise SourceError(given, _reason(problem)) from None
@@ -88,11 +88,11 @@ def mtime_from_ns(nanoseconds: int) -> datetime | None:
 
 
 def _check_root(given: str, real: str, roots: Sequence[str]) -> None:
-    """Raises SourceRefusedError where the real path of a file is below none of the folders."""
+    """Raises SourceNotAllowedError where the real path of a file is below none of the folders."""
     if not real:
-        raise SourceRefusedError(given, "the system does not tell the path of an open file; is /proc mounted?")
+        raise SourceNotAllowedError(given, "the system does not tell the path of an open file; is /proc mounted?")
     if not any(f"{real}/".startswith(f"{root.rstrip('/')}/") for root in roots):
-        raise SourceRefusedError(given, "it is not below a folder of EXR_INSPECTOR_ROOTS")
+        raise SourceNotAllowedError(given, "it is not below a folder of EXR_INSPECTOR_ROOTS")
 
 
 def _path_of(fd: int) -> str:

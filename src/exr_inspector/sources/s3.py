@@ -29,7 +29,7 @@ from ..errors import (
 )
 from ..settings import S3Access, s3_access
 from .s3_listing import Page, fetch_page
-from .uris import normalize_path, split_uri
+from .uris import bucket_and_key, normalize_path
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
@@ -74,7 +74,7 @@ class ObjectSource:
     """
 
     def __init__(self, uri: str, access: S3Access | None = None) -> None:
-        bucket, self._key = split_uri(uri)
+        bucket, self._key = bucket_and_key(uri)
         check_key(uri, self._key)
         self.path, self.uri = uri, normalize_path(uri)
         self._access = access or s3_access()
@@ -136,7 +136,7 @@ def list_objects(uri: str, *, recursive: bool = True, access: S3Access | None = 
 
     In the order of the store, a page of a thousand at a time, keys that check_key rejects included. Raises SourceError.
     """
-    bucket, prefix = split_uri(uri, may_be_bucket=True)
+    bucket, prefix = bucket_and_key(uri, key_required=False)
     prefix = prefix.strip("/")
     if prefix:
         check_key(uri, prefix)
@@ -204,7 +204,7 @@ def _pages_with_any_key(
 
 def object_facts(uri: str, access: S3Access | None = None) -> Any:
     """The facts of one object, as list_objects gives them. Raises SourceError."""
-    bucket, key = split_uri(uri)
+    bucket, key = bucket_and_key(uri)
     check_key(uri, key)
     access = access or s3_access()
     obstore, store = _obstore(), _store(access, bucket)

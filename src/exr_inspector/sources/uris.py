@@ -1,4 +1,4 @@
-"""Paths and URIs: the one parser for plain paths, file:// and s3://, and the normal form of each."""
+"""The one parser of paths and URIs (plain paths, file:// and s3://), and the normal form of each."""
 
 from __future__ import annotations
 
@@ -9,48 +9,65 @@ import unicodedata
 
 from ..errors import SourceError, SourceNameError
 
-_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
-
-
-_KEY_BYTES = 1024
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
-_UNDECODABLE = re.compile("[\udc80-\udcff]")
+_KEY_BYTES = 1024  # the limit of S3
+_UNDECODABLE = re.compile("[\udc80-\udcff]")  # how Python represents the bytes of a file name that are not UTF-8
+
+
+def parse(uri: str | os.PathLike[str]) -> tuple[str, str]:
+    """The scheme of a path or URI, in lower case, and the rest after `://`. A plain path has the scheme `file`."""
+    text = os.fspath(uri)
+    scheme = _SCHEME.match(text)
+    return (scheme[1].lower(), text[scheme.end() :]) if scheme else ("file", text)
+
+
+def local_path(uri: str | os.PathLike[str]) -> str | None:
+    """The path of a local file, without file://; None for a URI of any other scheme."""
+    scheme, path = parse(uri)
+    return path if scheme == "file" else None
+
+
+def is_object(uri: str | os.PathLike[str]) -> bool:
+    """Whether the URI names something in an object store. Raises SourceError for a scheme other than file and s3."""
+    scheme, _ = parse(uri)
+    if scheme not in ("file", "s3"):
+        raise SourceError(os.fspath(uri), f"{scheme}:// is not supported; give a path, file:// or s3:// URI")
+    return scheme == "s3"
+
+
+def bucket_and_key(uri: str, *, key_required: bool = True) -> tuple[str, str]:
+    """The bucket and key of `s3://bucket/key`. The key is not changed: it is a name, not a path. Raises SourceError."""
+    scheme, rest = parse(uri)
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3" or not _BUCKET.fullmatch(bucket):
+        raise SourceError(uri, "not of the form s3://bucket/key")
+    if key_required and not key:
+        raise SourceError(uri, "names a bucket, expected an object: s3://bucket/key")
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError:
+        raise SourceNameError(uri, "the key is not valid UTF-8") from None
+    if size > _KEY_BYTES:
+        raise SourceNameError(uri, f"the key has {size} bytes, the limit is {_KEY_BYTES}")
+    return bucket, key
 
 
 def normalize_path(path: str | os.PathLike[str]) -> str:
-    """The place of a file as a URI: `s3://bucket/key`, or `file:///absolute/path` for anything local.
+    """The normal form of a path or URI: `s3://bucket/key`, or `file:///absolute/path` for a local file.
 
-    `.`, `..` and `//` are resolved (an object's key is left as it is: it is a name, not a path), text is Unicode NFC,
-    case is kept, symbolic links are not followed. Nothing is percent-encoded, but for bytes that are no UTF-8.
+    Local paths: `.`, `..` and `//` are resolved, symbolic links are not followed. The key of an object is not changed:
+    it is a name, not a path. All text is Unicode NFC, case is kept. Only bytes that are not UTF-8 are percent-encoded.
     """
-    text = os.fspath(path)
-    scheme = _SCHEME.match(text)
-    if scheme and scheme[1].lower() != "file":
-        return unicodedata.normalize("NFC", f"{scheme[1].lower()}{text[scheme.end(1) :]}")
-    local = os.path.abspath(text[7:] if scheme else text)
-    local = posixpath.normpath(local.replace(os.sep, "/"))
-    if local.startswith("//"):  # POSIX lets exactly two slashes stand
+    scheme, rest = parse(path)
+    if scheme != "file":
+        return unicodedata.normalize("NFC", f"{scheme}://{rest}")
+    local = posixpath.normpath(os.path.abspath(rest).replace(os.sep, "/"))
+    if local.startswith("//"):  # POSIX keeps exactly two leading slashes
         local = local[1:]
     return "file://" + unicodedata.normalize("NFC", percent_undecodable(local))
 
 
 def percent_undecodable(path: str) -> str:
-    """A path as text that UTF-8 can hold: bytes of its name that are no UTF-8 stand as %XX."""
+    """A path as valid Unicode: each byte of a file name that is not UTF-8 is written as %XX."""
     return path if path.isascii() else _UNDECODABLE.sub(lambda match: f"%{ord(match[0]) - 0xDC00:02X}", path)
-
-
-def split_uri(uri: str, *, may_be_bucket: bool = False) -> tuple[str, str]:
-    """Bucket and key of `s3://bucket/key`. The key is a name and stays as it is. Raises SourceError."""
-    scheme, _, rest = uri.partition("://")
-    bucket, _, key = rest.partition("/")
-    if scheme.lower() != "s3" or not _BUCKET.fullmatch(bucket):
-        raise SourceError(uri, "not of the form s3://bucket/key")
-    if not key and not may_be_bucket:
-        raise SourceError(uri, "names a bucket and no object in it")
-    try:
-        size = len(key.encode())
-    except UnicodeEncodeError:
-        raise SourceNameError(uri, "the key is no text that UTF-8 can hold") from None
-    if size > _KEY_BYTES:
-        raise SourceNameError(uri, f"the key has {size} bytes; a key has {_KEY_BYTES} at most")
-    return bucket, key

@@ -1,0 +1,131 @@
+"""Paths and URIs: all spellings of one file have one meaning, and one module reads them."""
+
+from __future__ import annotations
+
+import ast
+import os
+import string
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import exr_inspector
+from exr_inspector import inspect
+from exr_inspector.catalog import open_catalog
+from exr_inspector.errors import SourceError
+from exr_inspector.ingestion.run import IngestOptions, ingest
+from exr_inspector.sources import open_source
+from exr_inspector.sources.uris import bucket_and_key, is_object, local_path, normalize_path, parse
+from tests.support import exr_writer as w
+from tests.support.strategies import examples
+
+SOURCE = Path(exr_inspector.__file__).parent
+NAMES = st.text(string.ascii_letters + string.digits + " _-.%#?=&+~é\u0308漢\udcff", min_size=1, max_size=12)
+PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
+
+
+def spellings(scheme: str) -> st.SearchStrategy[str]:
+    """A scheme in any mix of upper and lower case."""
+    return st.tuples(*(st.sampled_from((letter, letter.upper())) for letter in scheme)).map("".join)
+
+
+@given(spelling=spellings("file"), path=PATHS)
+@examples(200)
+def test_a_file_uri_is_its_path_in_any_spelling_of_the_scheme(spelling, path):
+    for given_path in (f"/{path}", f"/shows//{path}/../{path}", path):
+        uri = f"{spelling}://{given_path}"
+        assert parse(uri) == parse(given_path) == ("file", given_path)
+        assert local_path(uri) == local_path(given_path) == given_path
+        assert not is_object(uri)
+        assert normalize_path(uri) == normalize_path(given_path)
+        assert normalize_path(normalize_path(uri)) == normalize_path(uri)
+        with pytest.raises(SourceError):
+            bucket_and_key(uri)
+
+
+@given(spelling=spellings("s3"), key=PATHS)
+@examples(200)
+def test_an_object_has_its_bucket_and_key_in_any_spelling_of_the_scheme(spelling, key):
+    uri = f"{spelling}://renders/{key}"
+    assert is_object(uri)
+    assert local_path(uri) is None
+    assert normalize_path(uri) == normalize_path(f"s3://renders/{key}")
+    if key.isprintable():  # the rest has no UTF-8 form
+        assert bucket_and_key(uri) == ("renders", key)
+
+
+@pytest.mark.parametrize("uri", ["gs://bucket/a.exr", "HTTP://host/a.exr"])
+def test_a_uri_of_another_scheme_is_neither_file_nor_object(uri):
+    assert local_path(uri) is None
+    with pytest.raises(SourceError, match="is not supported; give a path, file:// or s3:// URI"):
+        is_object(uri)
+
+
+@pytest.mark.parametrize("path", ["a://b.exr/..", "C:/a.exr", "file:/a.exr", "a b://c", "1s://c", "://c", "s3:/b/k"])
+def test_a_path_with_a_colon_is_a_path(path):
+    """A scheme begins with a letter, contains no space and no slash, and ends with ://."""
+    assert local_path(path) == (None if path.startswith("a:") else path)
+
+
+@pytest.mark.parametrize("scheme", ["file", "FILE", "File"])
+def test_inspect_and_ingest_read_a_file_by_any_spelling_of_its_uri(tmp_path, scheme):
+    path = tmp_path / "show" / "a.1001.exr"
+    path.parent.mkdir()
+    path.write_bytes(w.build(w.part()).data)
+    assert inspect(f"{scheme}://{path}").file.file_path_normalized == f"file://{path}"
+    open_source(f"{scheme}://{path}", roots=[os.fspath(tmp_path.resolve())]).close()
+    with open_catalog(f"duckdb:{tmp_path}/catalog.duckdb") as catalog:
+        options = IngestOptions(workers=1, prune=True)
+        for uri in (f"{scheme}://{path}", f"{scheme}://{path.parent}"):
+            summary = ingest([uri], catalog, options)
+            assert (summary.inserted + summary.unchanged, summary.failures, summary.vanished) == (1, [], [])
+
+
+_SEARCHES = {"startswith", "removeprefix", "partition", "rpartition", "split", "find", "index", "count", "replace"}
+_SCHEMES = ("://", "file://", "s3://")
+
+
+def parses_by_hand(code: str) -> list[int]:
+    """The lines that search or compare text with a scheme of files or objects, or cut off its length."""
+    lines = []
+    for node in ast.walk(ast.parse(code)):
+        operands: list[ast.expr] = []
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            is_regex = isinstance(node.func.value, ast.Name) and node.func.value.id == "re"
+            operands = node.args if is_regex or node.func.attr in _SEARCHES else []
+        elif isinstance(node, ast.Compare):
+            operands = [node.left, *node.comparators]
+        elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
+            bounds = [bound.value for bound in (node.slice.lower, node.slice.upper) if isinstance(bound, ast.Constant)]
+            if any(bound in (len("s3://"), len("file://")) for bound in bounds):
+                lines.append(node.lineno)
+        constants = [part.value for operand in operands for part in ast.walk(operand) if isinstance(part, ast.Constant)]
+        if any(isinstance(c, str) and c.lower().lstrip("^(").startswith(_SCHEMES) for c in constants):
+            lines.append(node.lineno)
+    return lines
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'path[7:] if path.startswith("file://") else path',
+        'place[:5].lower() == "s3://"',
+        'uri.removeprefix("file://")',
+        'uri.partition("://")',
+        'scheme, rest = uri.split("://", 1)',
+        'is_s3 = "://" in uri',
+        'uri.lower().startswith(("s3://", "gs://"))',
+        're.match("^file://(.*)", uri)',
+    ],
+)
+def test_the_check_finds_a_parser_written_by_hand(line):
+    assert parses_by_hand(line)
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_no_other_module_parses_uris(path):
+    """Use sources.uris: parse, local_path, is_object or bucket_and_key."""
+    if path != SOURCE / "sources" / "uris.py":
+        assert parses_by_hand(path.read_text(encoding="utf-8")) == []
