@@ -248,8 +248,8 @@ def test_a_long_value_that_is_wrong_says_so() -> None:
 def test_nothing_long_is_decoded_before_the_header_is_whole() -> None:
     """A header that is read in pieces decodes its values once."""
     crowd = w.attribute("aManifest", "idmanifest", value(many_ids(20_000)))
-    data = w.build(w.part(extra=[crowd])).data
-    cut = data[: read_header(data).header_bytes - 1]
+    written = w.build(w.part(extra=[crowd]))
+    cut = written.data[: written.header_bytes - 1]
     with traced() as since:
         with pytest.raises(HeaderCutError):
             read_header(cut)
