@@ -27,8 +27,9 @@ import numpy as np
 from benchmarks import studio
 from benchmarks.measures import Matrix, auc, ndcg, odd_is_found, spearman, weighted_jaccard
 from exr_inspector import Inspection, inspect, vectors
+from exr_inspector.inspection import text, volatility
 from exr_inspector.inspection.json_form import json_value
-from exr_inspector.vectors import attributes, layers, words
+from exr_inspector.vectors import attributes, layers
 from tools.vector_docs import VECTOR_STRATEGY, with_block
 
 Method = Callable[[Sequence[Inspection]], Matrix]  # rows of unit length
@@ -229,7 +230,7 @@ def cost(renders: Sequence[studio.Render], passes: int = 7) -> Figures:
 
 def _forget() -> None:
     vectors._encoder = vectors.Encoder()
-    for module in (attributes, layers, words):
+    for module in (attributes, layers, text, volatility):
         for each in vars(module).values():
             if hasattr(each, "cache_clear"):
                 each.cache_clear()

@@ -1,4 +1,4 @@
-"""Structure: equal in all frames of a sequence, another one where somebody changed a setting."""
+"""Volatility: what changes per frame is left out of structure hash and vectors alike, settings are not."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exr_inspector import inspect
 from exr_inspector.exr import read_header
 from exr_inspector.inspection.identity import structure_hash
-from exr_inspector.inspection.volatility import is_volatile, structure_of
+from exr_inspector.inspection.volatility import Volatility, structure_of, volatility
+from exr_inspector.vectors import metadata_vector
 from tests.support import corpus
 from tests.support import exr_writer as w
 from tests.support.small_exr import FRAMES_PER_SEQUENCE, small_file
@@ -22,48 +24,117 @@ def with_attribute(*attributes: bytes) -> str:
     return hash_of(w.part(extra=attributes))
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("capDate", "2026:03:01 12:00:00"),
-        ("DateTime", "yesterday"),
-        ("renderTime", "0h12m"),
-        ("arnold/stats/time/render", "17"),
-        ("arnold/host/name", "farm17"),
-        ("frame", "1001"),
-        ("nuke/node_hash", "8c5c3e1b"),
-        ("cryptomatte/3ae39a5/manifest", '{"a": "00000000"}'),
-        ("comments", "rendered at 12:34:56 on farm"),
-        ("note", "peak 12.5 GB"),
-        ("source", "d41d8cd98f00b204e9800998ecf8427e"),
-    ],
-)
-def test_what_changes_from_frame_to_frame_is_left_out(name, value):
-    """By its name, or by what it looks like; that it is there still counts."""
-    assert is_volatile(name, "string", value)
-    assert with_attribute(w.text(name, value)) == with_attribute(w.text(name, f"x {value}"))
+def vector_with(*attributes: bytes) -> bytes:
+    return metadata_vector(inspect(w.build(w.part(extra=attributes)).data)).tobytes()
+
+
+OTHER_DIGITS = str.maketrans("0123456789", "1234567890")
+
+
+PER_FRAME = [
+    ("capDate", "2026:03:01 12:00:00"),
+    ("DateTime", "yesterday"),
+    ("renderTime", "0h12m"),
+    ("arnold/stats/time/render", "17"),
+    ("arnold/host/name", "farm17"),
+    ("frame", "1001"),
+    ("nuke/node_hash", "8c5c3e1b"),
+    ("cryptomatte/3ae39a5/manifest", '{"a": "00000000"}'),
+    ("comments", "rendered at 12:34:56 on farm"),
+    ("note", "peak 12.5 GB"),
+    ("source", "d41d8cd98f00b204e9800998ecf8427e"),
+    ("deadline/slave", "farm17"),
+    ("gpu", "RTX 4090"),
+    ("load", "87%"),
+    ("source", "8c5c3e1b"),
+    ("farm", '{"slot": 3, "path": "/tmp/a"}'),
+    ("farm", "[3, 4]"),
+    ("clock", "2400 MHz"),
+    ("note", "2026/Mar/01"),
+    ("note", "2026/03/01"),
+    ("ticket", "1234567"),
+    ("variance", "0.0151873"),
+    ("pivot", "0.5 0.0151873 1"),
+    ("log", "x" * 600 + "1"),
+    ("log", "é" * 300 + "1"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), PER_FRAME)
+def test_values_that_change_per_frame_do_not_count(name, value):
+    """By name, or by value; the presence of the attribute counts."""
+    assert volatility(name, "string", value) is Volatility.VOLATILE
     assert with_attribute(w.text(name, value)) != with_attribute()
+    other = value.translate(OTHER_DIGITS) if value != "yesterday" else "today"
+    assert with_attribute(w.text(name, value)) == with_attribute(w.text(name, other))
+    assert vector_with(w.text(name, value)) == vector_with(w.text(name, other))
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("name", "value", "other"),
     [
-        ("owner", "studio"),
-        ("colorInteropID", "lin_ap1_scene"),
-        ("software", "Renderer 7.3.2"),
-        ("arnold/AA_samples", "4"),
-        ("exposureTime", "0.5"),
-        ("frameRate", "24"),
-        ("shutterTime", "180"),
-        ("version", "v012"),
-        ("show", "harbor"),
-        ("cryptomatte/3ae39a5/name", "CryptoObject"),
+        ("owner", "studio", "studiox"),
+        ("colorInteropID", "lin_ap1_scene", "lin_rec709_scene"),
+        ("software", "Renderer 7.3.2", "Renderer 7.3.3"),
+        ("arnold/version", "Arnold 7.3.2 [5a4c1f0e]", "Arnold 7.3.3 [9b1d2e3f]"),
+        ("software", "Renderer 7.3.2 built 2026-03-01", "Renderer 7.3.3 built 2026-04-01"),
+        ("renderingTransform", "RRT_a", "RRT_b"),
+        ("arnold/AA_samples", "4", "5"),
+        ("exposureTime", "0.5", "0.25"),
+        ("frameRate", "24", "25"),
+        ("frameRate", "23.976", "29.97"),
+        ("shutterTime", "180", "90"),
+        ("assetVersion", "v012", "v013"),
+        ("show", "harbor", "tundra"),
+        ("scene", "/shows/harbor/sh010_012.hip", "/shows/tundra/sh010_012.hip"),
+        ("cryptomatte/3ae39a5/name", "CryptoObject", "CryptoMaterial"),
     ],
 )
-def test_what_should_not_change_counts(name, value):
-    """Another value is drift."""
-    assert not is_volatile(name, "string", value)
-    assert with_attribute(w.text(name, value)) != with_attribute(w.text(name, value + "x"))
+def test_constant_values_count(name, value, other):
+    """A different value is a difference between frames."""
+    assert volatility(name, "string", value) is Volatility.CONSTANT
+    assert with_attribute(w.text(name, value)) != with_attribute(w.text(name, other))
+    assert vector_with(w.text(name, value)) != vector_with(w.text(name, other))
+
+
+def test_a_text_called_version_counts_in_the_structure_hash():
+    """Vectors leave out the name: in multipart files it is the version of the data format."""
+    assert volatility("version", "string", "v012") is Volatility.CONSTANT
+    assert with_attribute(w.text("version", "v012")) != with_attribute(w.text("version", "v012x"))
+
+
+@pytest.mark.parametrize(
+    ("value", "other"),
+    [
+        ("/plates/sh010/sh010.1001.exr", "/plates/sh010/sh010.1002.exr"),
+        ("husk -R BRAY -f 1001 /jobs/sh010.usd", "husk -R BRAY -f 1002 /jobs/sh010.usd"),
+    ],
+)
+def test_paths_and_commands_count_in_vectors_without_their_frame_numbers(value, other):
+    assert volatility("input", "string", value) is Volatility.UNCERTAIN
+    assert with_attribute(w.text("input", value)) == with_attribute(w.text("input", other))
+    assert vector_with(w.text("input", value)) == vector_with(w.text("input", other)) != vector_with()
+
+
+@pytest.mark.parametrize(
+    ("attribute", "name", "attr_type", "value", "expected"),
+    [
+        (w.fixed("threshold", "float", 0.015), "threshold", "float", 0.015, Volatility.UNCERTAIN),
+        (w.fixed("threshold", "float", 0.0151873), "threshold", "float", 0.0151873, Volatility.VOLATILE),
+        (w.fixed("bounces", "int", 12), "bounces", "int", 12, Volatility.CONSTANT),
+        (w.fixed("samplesTaken", "int", 1234567), "samplesTaken", "int", 1234567, Volatility.VOLATILE),
+        (w.fixed("budget", "int", 2_000_000), "budget", "int", 2_000_000, Volatility.CONSTANT),
+        (w.fixed("crop", "box2i", 0, 0, 3, 3), "crop", "box2i", [0, 0, 3, 3], Volatility.VOLATILE),
+    ],
+    ids=["typed float", "measured float", "int", "counter", "round int", "window"],
+)
+def test_numbers(attribute, name, attr_type, value, expected):
+    """A float that a person typed counts in vectors only: it may be animated."""
+    assert volatility(name, attr_type, value) is expected
+    other = attribute[:-1] + bytes([attribute[-1] ^ 1])
+    assert (with_attribute(attribute) != with_attribute(other)) is (expected is Volatility.CONSTANT)
+    plain = w.attribute(name, "unknown", b"")
+    assert (vector_with(attribute) != vector_with(plain)) is (expected is not Volatility.VOLATILE)
 
 
 @pytest.mark.parametrize(
@@ -84,13 +155,12 @@ def test_what_should_not_change_counts(name, value):
     ],
     ids=["compression", "channels", "pixel type", "display", "aspect", "tiles", "line order", "attribute", "rate"],
 )
-def test_another_setting_is_another_structure(one, other):
-    """What a supervisor wants to be told."""
+def test_a_changed_setting_changes_the_structure_hash(one, other):
     assert hash_of(one) != hash_of(other)
 
 
-def test_a_moving_camera_is_no_drift():
-    """Data window, matrices, time codes and plain floats follow the shot."""
+def test_an_animated_camera_does_not_change_the_structure_hash():
+    """Data window, matrices, time codes and plain floats are animated."""
     frames = [
         w.part(
             window=(n, 0, 15 + n, 7),
@@ -106,29 +176,28 @@ def test_a_moving_camera_is_no_drift():
     assert hash_of(frames[0]) == hash_of(frames[1])
 
 
-def test_the_order_of_attributes_does_not_count_but_that_of_parts_does():
-    """Writers sort attributes as they like; the order of parts is seen by everyone who reads by number."""
+def test_the_order_of_parts_counts_and_that_of_attributes_does_not():
+    """Writers sort attributes in any order; readers address parts by number."""
     a, b = w.text("a", "1"), w.text("b", "2")
     assert with_attribute(a, b) == with_attribute(b, a)
     one, two = w.part(name="one"), w.part(name="two", channels=[("Z", w.FLOAT, 1, 1, 0)])
     assert hash_of(one, two) != hash_of(two, one)
 
 
-def test_attributes_do_not_run_together():
-    """A text cannot be made to look like two attributes."""
+def test_a_text_does_not_hash_like_two_attributes():
     together = w.text("a", "1\0b\0string\0002")
     assert with_attribute(w.text("a", "1"), w.text("b", "2")) != with_attribute(together)
 
 
-def test_frames_of_a_sequence_share_their_structure():
-    """A hundred frames of two sequences: two structures."""
+def test_frames_of_a_sequence_have_one_structure_hash():
+    """Thirty frames of two sequences have two hashes."""
     frames = [small_file(number, False, 30) for number in range(0, 2 * FRAMES_PER_SEQUENCE, 7)]
     hashes = [structure_hash(read_header(data).parts) for data in frames]
     assert len(set(hashes)) == 2
 
 
 @corpus.need_corpus
-def test_frames_of_real_sequences_share_their_structure():
+def test_frames_of_real_sequences_have_one_structure_hash():
     """Four frames of a multipart and of a single-part stereo render."""
     for pattern in ("multipart", "singlepart"):
         paths = [path for path in corpus.VALID_FILES if path.name.startswith(f"{pattern}.0")]
@@ -138,9 +207,12 @@ def test_frames_of_real_sequences_share_their_structure():
 
 
 @given(
-    st.text(min_size=1).filter(lambda name: "\0" not in name), st.sampled_from(["string", "int", "float"]), st.text()
+    st.text(min_size=1).filter(lambda name: "\0" not in name),
+    st.sampled_from(["string", "int", "float", "rational", "stringvector"]),
+    st.recursive(
+        st.none() | st.text() | st.integers() | st.floats() | st.binary(), lambda values: st.lists(values, max_size=4)
+    ),
 )
-def test_any_attribute_has_one_item(name, attr_type, value):
-    """Deciding never fails and is the same every time."""
-    assert is_volatile(name, attr_type, value) is is_volatile(name, attr_type, value)
+def test_every_attribute_has_a_volatility(name, attr_type, value):
+    assert volatility(name, attr_type, value) is volatility(name, attr_type, value)
     assert len(structure_of([])) == 0

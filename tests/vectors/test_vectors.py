@@ -277,7 +277,19 @@ def in_script(text: str) -> bytes:
     return w.build(w.part(name=f"{text} part", channels=channels(f"{text}.R", f"{text}_x", text), extra=extra)).data
 
 
-SAMPLE = [small_file(index, index % 3 == 0, 11 + index % 30) for index in range(0, 2000, 97)]
+# Attributes that count, count by their name only, or count in part.
+MIXED = [
+    w.text("deadline/slave", "farm17"), w.text("gpu", "RTX 4090"), w.text("load", "87%"), w.text("source", "8c5c3e1b"),
+    w.text("farm", '{"slot": 3, "path": "/tmp/a"}'), w.text("frameRate", "23.976"), w.text("variance", "0.0151873"),
+    w.text("renderingTransform", "RRT_a"), w.text("software", "Renderer 7.3.2 [5a4c1f0e] 2026-03-01"),
+    w.text("scene", "/shows/tundra/sh010_012.hip"), w.text("input", "/plates/sh010.1001.exr"),
+    w.text("comment", "husk -R BRAY -f 1001"), w.text("pivot", "1 0.5 2"), w.fixed("threshold", "float", 0.015),
+    w.fixed("focus", "float", 3.14159), w.fixed("samplesTaken", "int", 1234567), w.fixed("crop", "box2i", 0, 0, 3, 3),
+    w.fixed("whitePoint", "v2f", 0.3127, 0.329), w.fixed("lens", "rational", 35, 1),
+]  # fmt: skip
+
+SAMPLE = [w.build(w.part(extra=MIXED)).data]
+SAMPLE += [small_file(index, index % 3 == 0, 11 + index % 30) for index in range(0, 2000, 97)]
 SAMPLE += map(in_script, SCRIPTS)
 
 
@@ -292,7 +304,7 @@ def digest() -> str:
 
 def test_other_vectors_are_another_version():
     """Vectors of one version compare: count VERSION up when this fails, and put both here."""
-    assert (vectors.VERSION, digest()[:16]) == (3, "5e7f1ef2f9690c6d")
+    assert (vectors.VERSION, digest()[:16]) == (3, "683c46142ed5d0d3")
 
 
 @pytest.mark.parametrize(
@@ -318,9 +330,9 @@ def test_looking_again_gives_the_same_bits(monkeypatch):
 def test_many_headers_do_not_fill_the_memory(monkeypatch):
     """What was seen is forgotten now and then; vectors stay the same."""
     before = digest()
-    monkeypatch.setattr("exr_inspector.vectors.encoder._MOST_TOKENS", 200)
-    monkeypatch.setattr("exr_inspector.vectors.encoder._MOST_NAMES", 10)
-    monkeypatch.setattr("exr_inspector.vectors.encoder._MOST_BYTES", 50_000)
+    monkeypatch.setattr("exr_inspector.vectors.encoder._MAX_TOKENS", 200)
+    monkeypatch.setattr("exr_inspector.vectors.encoder._MAX_NAMES", 10)
+    monkeypatch.setattr("exr_inspector.vectors.encoder._MAX_CACHE_BYTES", 50_000)
     assert digest() == before
 
 
@@ -329,7 +341,7 @@ def test_threads_get_the_same_bits(monkeypatch):
 
     expected = [[vector.tobytes() for vector in embed(inspect(data))] for data in SAMPLE]
     monkeypatch.setattr(vectors, "_encoder", vectors.Encoder())
-    monkeypatch.setattr("exr_inspector.vectors.encoder._MOST_TOKENS", 300)
+    monkeypatch.setattr("exr_inspector.vectors.encoder._MAX_TOKENS", 300)
 
     def work(seed):
         order = random.Random(seed).sample(range(len(SAMPLE)), len(SAMPLE))

@@ -1,99 +1,191 @@
-"""What of a header should be equal in all frames of a sequence, and what may change from frame to frame.
+"""Which attributes change from frame to frame in a sequence: the one decision for hashes, outliers and vectors.
 
-Names tell: an attribute called `renderTime` or `frame` changes, whatever it holds. Then types: matrices, time codes and
-plain floats follow the camera. Then the look of a text: dates, clocks, long hex words.
+The name decides first (`renderTime` and `gpu` change, `frameRate` does not), then the type (matrices and time codes
+change), then the value: dates, durations, hashes, JSON, and numbers with more digits than a person types.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from enum import Enum
 from functools import lru_cache
 from typing import Any
 
 from ..exr import Attribute, decode
+from .text import SPACES, parse_number, split_words, words_of_name
 
-# Values of these types change with the frame; that the attribute is there still counts.
-VOLATILE_TYPES = frozenset(
-    {"timecode", "keycode", "preview", "double", "float", "v2f", "v2d", "v3f", "v3d", "box2f", "m33f", "m33d",
-     "m44f", "m44d", "floatvector", "idmanifest"}
-)  # fmt: skip
+
+class Volatility(Enum):
+    """How the value of an attribute behaves within a sequence."""
+
+    CONSTANT = "constant"  # equal in all frames; a different value is worth a report
+    UNCERTAIN = "uncertain"  # a setting or an animated value: vectors use it, hashes and outliers do not
+    VOLATILE = "volatile"  # changes with the frame: only the name counts
+
+
+LONGEST_VALUE = 600  # bytes; longer texts are manifests, statistics or scripts, and a catalog may truncate them
+
 STABLE_NAMES = frozenset(
-    {"pixelAspectRatio", "screenWindowCenter", "screenWindowWidth", "displayWindow", "framesPerSecond", "channels",
-     "compression", "dwaCompressionLevel", "zipCompressionLevel", "xDensity", "whiteLuminance"}
-)  # fmt: skip
-VOLATILE_NAMES = frozenset({"dataWindow", "chunkCount", "maxSamplesPerPixel"})
-VOLATILE_WORDS = frozenset(
-    "altitude capdate checksum clock computername ctime cur date datetime duration edgecode elapsed finished frame "
-    "framenumber frames guid hash host hostcomputer hostname hw iteration iterations keycode latitude longitude "
-    "machine manifest md5 mem memory meshes mtime node objects passes peak pid pitch points polygons pos position "
-    "primitives progress ram ray rays rendertime roll rot rotation rss seconds seed segments sha started stat "
-    "statistics stats submitted tc temperature tilt time timecode timestamp triangles uptime usage utilization uuid "
-    "vmem worker yaw".split()
+    "adoptedNeutral channels compression displayWindow dwaCompressionLevel framesPerSecond pixelAspectRatio "
+    "screenWindowCenter screenWindowWidth whiteLuminance xDensity zipCompressionLevel".split()
 )
-# Words that make a name stable although one above is in it: frames per second, exposure time, …
-STABLE_PAIRS = (
-    ("frame", "rate"),
-    ("frames", "per"),
-    ("exp", "time"),
-    ("exposure", "time"),
-    ("shutter", "time"),
+_VOLATILE_NAMES = frozenset({"chunkCount", "dataWindow", "maxSamplesPerPixel"})
+_VOLATILE_WORDS = frozenset(
+    "altitude capdate checksum clock computername cpu cpus ctime cur date datetime duration edgecode elapsed finished "
+    "frame framenumber frames gpu gpus guid hash host hostcomputer hostname hw iteration iterations keycode latitude "
+    "longitude machine manifest matrix md5 mem memory meshes mtime node objects passes peak pid pitch points polygons "
+    "pos position preview primitives progress ram ray rays rendertime roll rot rotation rss seconds seed segments sha "
+    "slave started stat statistics stats submitted tc temperature thumbnail tilt time timecode timestamp timestamps "
+    "translate triangles uptime usage utilization uuid vmem worker yaw".split()
+)
+# Word pairs that make a name stable although one of the words is volatile.
+_STABLE_PAIRS = frozenset(
+    {("exp", "time"), ("exposure", "time"), ("frame", "rate"), ("frames", "per"), ("shutter", "time")}
+)
+# Names of attributes whose text names a program: build dates and commit hashes in it are the same in all frames.
+SOFTWARE_WORDS = frozenset(
+    "application build core creator dcc engine generator producer program release renderer software version vraycore "
+    "vrayrevision vrayversion".split()
 )
 
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_LOOKS_VOLATILE = re.compile(
-    r"\d{1,2}:\d\d(:\d\d)?"  # a clock
-    r"|\d{4}[-/.:]\d\d[-/.:]\d\d"  # a date
-    r"|\b\d+(\.\d+)?\s?(ms|s|sec|seconds|min|h|hours|KB|MB|GB|KiB|MiB|GiB)\b"  # a duration or an amount of memory
-    r"|\b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{12,}\b",  # a hash
-    re.ASCII,  # what else is a digit changes with the version of Python
+_STABLE_TYPES = frozenset({"chlist", "chromaticities", "tiledesc"})
+_VOLATILE_TYPES = frozenset(
+    "box2f box2i floatvector idmanifest keycode m33d m33f m44d m44f preview timecode v3d v3f v3i".split()
 )
-_LONG_TEXT = 2000
+_ANIMATED_TYPES = frozenset({"double", "float", "v2d", "v2f"})  # settings, or the camera's focus and exposure
+
+_VOLATILE_TEXT = re.compile(
+    r"\d{1,2}:\d\d(?::\d\d)?"  # time of day
+    r"|\d{4}[-/.:]\d\d[-/.:]\d\d"  # date
+    r"|\d{4}/[A-Z][a-z]{2}/\d\d"
+    # duration, size, clock rate, percentage
+    r"|\b\d+(?:\.\d+)?\s?(?:ms|s|sec|seconds|m|min|h|hours|[KMG]i?B|[MG]Hz|%)(?![A-Za-z0-9])"
+    r"|\b(?=[0-9a-fA-F]*\d)(?=[0-9a-fA-F]*[a-fA-F])[0-9a-fA-F]{7,}\b|\b\d{12,}\b",  # hash
+    re.ASCII,
+)
+_COUNTER, _ASCII_LETTER = re.compile(r"[0-9]{7}"), re.compile(r"[A-Za-z]")
+_NUMBER_SEPARATOR = re.compile(r"[\s,;]+", re.ASCII)
+_PATH_SEPARATOR = re.compile(r"[/\\]")
+# A number before the extension of an image, as in plate.1001.exr; in a scene (shot_012.hip) it counts saved versions.
+_FRAME_IN_PATH = re.compile(
+    r"(?<=[._])-?[0-9]{3,8}(?=\.(?!(?:blend|c4d|hip|hiplc|hipnc|katana|ma|max|mb|nk|nknc)\b)"
+    r"[A-Za-z][A-Za-z0-9]{1,4}(?:$|[\s\"']))",
+    re.ASCII,
+)
+_FRAME_OPTION = re.compile(r"(?<!\S)(?:-f|-s|-e|--?frame\S*|--?start|--?end)[ =]+-?\d+(?:[-:,]\d+)*", re.ASCII)
+
+_TYPED_DIGITS = 4  # significant digits: a person types 0.015, a measurement gives 0.0151873
+_LARGEST_SETTING = 99_999
 
 
-@lru_cache(maxsize=4096)
-def _name_is_volatile(name: str) -> bool:
-    words = [word.lower() for word in _WORDS.findall(name)]
-    whole = [word.lower() for word in re.findall(r"[A-Za-z]+", name)]
-    pairs = set(itertools.pairwise(words))
-    if any(pair in pairs for pair in STABLE_PAIRS):
-        return False
-    return not VOLATILE_WORDS.isdisjoint(words) or not VOLATILE_WORDS.isdisjoint(whole)
+def volatility(attr_name: str, attr_type: str, value: Any) -> Volatility:
+    """Whether the value of an attribute changes from frame to frame.
+
+    `value` is the decoded value or its JSON form; None if it is unknown or longer than LONGEST_VALUE.
+    """
+    known = name_volatility(attr_name, attr_type)
+    if known is not None:
+        return known
+    found = _value_volatility(value) if value is not None or attr_type != "string" else Volatility.VOLATILE
+    uncertain = found is Volatility.CONSTANT and attr_type in _ANIMATED_TYPES
+    return Volatility.UNCERTAIN if uncertain else found
 
 
-def is_volatile(attr_name: str, attr_type: str, value: Any) -> bool:
-    """Whether an attribute may differ between the frames of one sequence."""
-    if attr_name in STABLE_NAMES:
-        return False
-    if attr_name in VOLATILE_NAMES or attr_type in VOLATILE_TYPES or _name_is_volatile(attr_name):
-        return True
-    if isinstance(value, str):
-        return len(value) > _LONG_TEXT or _LOOKS_VOLATILE.search(value) is not None
-    return False
+@lru_cache(maxsize=8192)
+def name_volatility(attr_name: str, attr_type: str) -> Volatility | None:
+    """The volatility that name and type decide, whatever the value; None if it depends on the value."""
+    if attr_name in STABLE_NAMES or attr_type in _STABLE_TYPES:
+        return Volatility.CONSTANT
+    if attr_name in _VOLATILE_NAMES or attr_type in _VOLATILE_TYPES:
+        return Volatility.VOLATILE
+    if not _STABLE_PAIRS.isdisjoint(itertools.pairwise(split_words(attr_name))):
+        return Volatility.CONSTANT
+    words = words_of_name(attr_name)
+    if not _VOLATILE_WORDS.isdisjoint(words):
+        return Volatility.VOLATILE
+    return Volatility.CONSTANT if attr_type == "string" and not SOFTWARE_WORDS.isdisjoint(words) else None
+
+
+def _value_volatility(value: Any) -> Volatility:
+    items = list(scalars(value))
+    if items and all(isinstance(item, str) for item in items):
+        return _text_volatility(" ".join(items).strip(SPACES))
+    if any(isinstance(item, (int, float)) and _number_is_volatile(item) for item in items):
+        return Volatility.VOLATILE
+    return Volatility.CONSTANT
+
+
+def _text_volatility(text: str) -> Volatility:
+    if _is_long(text) or text[:1] in ("{", "["):  # JSON
+        return Volatility.VOLATILE
+    changes = _VOLATILE_TEXT.search(text) is not None or (
+        _COUNTER.search(text) is not None and _ASCII_LETTER.search(text) is None
+    )
+    if changes and not is_path(text):
+        return Volatility.VOLATILE
+    numbers = [parse_number(word) for word in _NUMBER_SEPARATOR.split(text)]
+    if None not in numbers and any(map(_number_is_volatile, numbers)):  # type: ignore[arg-type]
+        return Volatility.VOLATILE
+    return Volatility.UNCERTAIN if changes or without_frames(text) != text else Volatility.CONSTANT
+
+
+def _is_long(text: str) -> bool:
+    return len(text) > LONGEST_VALUE or (
+        not text.isascii() and len(text.encode("utf-8", "surrogatepass")) > LONGEST_VALUE
+    )
+
+
+def _number_is_volatile(number: float) -> bool:
+    """Whether a number looks measured or counted, not typed."""
+    if isinstance(number, int):
+        return abs(number) > _LARGEST_SETTING and number % 1000 != 0
+    return float(f"{number:.{_TYPED_DIGITS}g}") != number
+
+
+def is_path(text: str) -> bool:
+    """Whether a text has a path separator; those of dates do not count."""
+    return _PATH_SEPARATOR.search(text) is not None and _PATH_SEPARATOR.search(_VOLATILE_TEXT.sub("", text)) is not None
+
+
+def without_frames(text: str) -> str:
+    """The text without the frame numbers in image paths and command line options."""
+    if "." in text:
+        text = _FRAME_IN_PATH.sub("", text)
+    return _FRAME_OPTION.sub(" ", text) if "-" in text else text
+
+
+def scalars(value: Any) -> Iterator[Any]:
+    """The single values of a decoded or JSON value, in order."""
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, (list, tuple)):
+        yield value
+        return
+    for item in value:
+        yield from scalars(item)
+
+
+def stored_value(value_json: str | None, size_bytes: int) -> Any:
+    """The value in a row of the table `attributes`; None if it is unknown or longer than LONGEST_VALUE."""
+    return None if value_json is None or size_bytes > LONGEST_VALUE else json.loads(value_json)
+
+
+def structure_of(attributes: Iterable[Attribute]) -> list[tuple[bytes, bytes]]:
+    """Two byte strings per attribute: name and type, and its bytes, which are empty unless they are constant."""
+    return [
+        (_cached_item if len(a.raw) <= _CACHED_BYTES else _item)(a.attr_name, a.attr_type, a.raw) for a in attributes
+    ]
 
 
 def _item(attr_name: str, attr_type: str, raw: bytes) -> tuple[bytes, bytes]:
     name = f"{attr_name}\0{attr_type}\0".encode()
-    value = b"" if _is_volatile(attr_name, attr_type, raw) else raw
-    return b"%d:%b" % (len(name) + len(value), name), value  # the length, so that no value looks like two attributes
+    value = decode(attr_type, raw)[0] if len(raw) <= LONGEST_VALUE else None
+    kept = raw if volatility(attr_name, attr_type, value) is Volatility.CONSTANT else b""
+    return b"%d:%b" % (len(name) + len(kept), name), kept  # the length, so that no value looks like two attributes
 
 
-def _is_volatile(attr_name: str, attr_type: str, raw: bytes) -> bool:
-    """is_volatile() of stored bytes: of all values, only texts are looked at, and no long ones."""
-    if attr_type != "string":
-        return is_volatile(attr_name, attr_type, None)
-    if len(raw) > 4 * _LONG_TEXT:  # four bytes make a character at most
-        return attr_name not in STABLE_NAMES
-    return is_volatile(attr_name, attr_type, decode(attr_type, raw)[0])
-
-
-_CACHED_BYTES = 1024  # a cache must not keep manifests of megabytes
+_CACHED_BYTES = 1024  # manifests can have megabytes
 _cached_item = lru_cache(maxsize=8192)(_item)
-
-
-def structure_of(attributes: Iterable[Attribute]) -> list[tuple[bytes, bytes]]:
-    """Two pieces for each attribute: its name and type, and its bytes unless they may change with the frame."""
-    return [
-        (_cached_item if len(a.raw) <= _CACHED_BYTES else _item)(a.attr_name, a.attr_type, a.raw) for a in attributes
-    ]

@@ -11,7 +11,7 @@ from typing import Any
 from ..catalog import OPEN_ERRORS, Catalog
 from ..frames.names import parse_name
 from ..frames.ranges import display_pattern, frame_range, missing_numbers, padding, padding_changes
-from ..inspection.volatility import STABLE_NAMES, is_volatile
+from ..inspection.volatility import STABLE_NAMES, Volatility, stored_value, volatility
 from ..sources.uris import local_path
 
 _FRAMES = """
@@ -179,7 +179,8 @@ def _field_outliers(catalog: Catalog, frames: list[_Frame]) -> Iterator[FieldOut
         return
     values: dict[tuple[int, str], dict[str, str]] = defaultdict(dict)
     for row in _attribute_rows(catalog, list(numbers)):
-        if not is_volatile(row["attr_name"], row["attr_type"], row["value_text"]):
+        value = stored_value(row["value_json"], row["size_bytes"])
+        if volatility(row["attr_name"], row["attr_type"], value) is Volatility.CONSTANT:
             values[row["part_index"], row["attr_name"]][row["file_id"]] = row["value"]
     for (part_index, name), by_file in values.items():
         counts: Counter[str | None] = Counter(by_file.get(file_id) for file_id in numbers)
@@ -199,7 +200,7 @@ def _attribute_rows(catalog: Catalog, file_ids: list[str]) -> Iterable[dict[str,
     placeholders = ", ".join("?" * len(file_ids))
     return _rows(
         catalog,
-        f"""SELECT file_id, part_index, attr_name, attr_type, value_text,
+        f"""SELECT file_id, part_index, attr_name, attr_type, size_bytes, value_json,
                    coalesce(value_json, value_text, size_bytes || ' bytes') AS value
             FROM attributes WHERE file_id IN ({placeholders})
             ORDER BY part_index, attr_index""",  # noqa: S608 (only placeholders)

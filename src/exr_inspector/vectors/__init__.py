@@ -1,9 +1,7 @@
-"""Two vectors for a header: like files have near ones, and a difference can be explained group by group.
+"""Two vectors of each header for similarity search, and explanations of their differences.
 
-In comes an inspection or its rows, out come `metadata_vector` (384 dimensions: what the whole header says) and
-`channel_vector` (128: which layers it has), of unit length and never NaN. The same header gives the same bits in
-every process and on every platform; path, size, time and the order of attributes, channels and parts do not matter.
-What changes from frame to frame (dates, clocks, memory, matrices, cropped windows) hardly moves them.
+In: an inspection, or its rows. Out: `metadata_vector` (384 dimensions, the whole header) and `channel_vector` (128, the
+layers), of unit length, identical on every platform. Must not know: paths, sizes, times, pixels, the catalog.
 """
 
 from __future__ import annotations
@@ -12,8 +10,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..errors import EmbeddingError
+from ..inspection.volatility import LONGEST_VALUE
 from . import features
-from .attributes import LONGEST_VALUE
 from .codes import CHANNEL_GROUPS, METADATA_GROUPS, VERSION, Vector
 from .encoder import Embedding, Encoder
 from .explanation import GroupSimilarity, explain
@@ -39,7 +37,7 @@ __all__ = [
 _encoder = Encoder()
 
 
-def _current() -> Encoder:
+def _current_encoder() -> Encoder:
     global _encoder
     encoder = _encoder
     if encoder.is_full:
@@ -48,10 +46,10 @@ def _current() -> Encoder:
 
 
 def embed(inspection: Inspection) -> Embedding:
-    """Both vectors of a file. Raises EmbeddingError, which would be a fault of this package, never of the file."""
-    encoder = _current()
+    """Both vectors of an inspection. Every header has vectors; EmbeddingError reports a bug in this package."""
+    encoder = _current_encoder()
     try:
-        return encoder.embedding(features.of_inspection(inspection, encoder))
+        return encoder.embedding(features.from_inspection(inspection, encoder))
     except Exception as error:
         raise EmbeddingError(inspection.file.file_path_normalized, f"{type(error).__name__}: {error}") from error
 
@@ -59,21 +57,21 @@ def embed(inspection: Inspection) -> Embedding:
 def embed_rows(
     parts: Iterable[features.Row], channels: Iterable[features.Row], attributes: Iterable[features.Row]
 ) -> Embedding:
-    """Both vectors of one file from its rows of the tables `parts`, `channels` and `attributes`: those of `embed`."""
-    encoder = _current()
+    """Both vectors of one file from its rows of the tables `parts`, `channels` and `attributes`; equal to `embed`."""
+    encoder = _current_encoder()
     parts = list(parts)
-    place = str(parts[0].get("file_path", "")) if parts else ""
+    path = str(parts[0].get("file_path", "")) if parts else ""
     try:
-        return encoder.embedding(features.of_rows(parts, channels, attributes, encoder))
+        return encoder.embedding(features.from_rows(parts, channels, attributes, encoder))
     except Exception as error:
-        raise EmbeddingError(place, f"{type(error).__name__}: {error}") from error
+        raise EmbeddingError(path, f"{type(error).__name__}: {error}") from error
 
 
 def metadata_vector(inspection: Inspection) -> Vector:
-    """What the whole header says, as 384 32-bit floats of unit length."""
+    """The vector of the whole header: 384 32-bit floats, of unit length."""
     return embed(inspection).metadata
 
 
 def channel_vector(inspection: Inspection) -> Vector:
-    """Which layers and channels a file has, as 128 32-bit floats of unit length."""
+    """The vector of the layers and channels: 128 32-bit floats, of unit length."""
     return embed(inspection).channels

@@ -1,4 +1,4 @@
-"""From features to vectors, remembering what was seen: frames of a sequence differ in little."""
+"""Features to vectors, with caches: the frames of a sequence differ in few attributes."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from .attributes import AttributeTokens, Kind, kind_of, tokens_of, value_of
 from .codes import CHANNEL_GROUPS, METADATA_GROUPS, Codes, Sums, Vector
 from .parts import PartChannels, PartShape, layer_tokens, structure_tokens
 
-_MOST_TOKENS = 50_000
-_MOST_NAMES = 16_384
-_MOST_BYTES = 16 << 20  # of what is remembered of attributes, of outlines, and of vectors
-_KEPT_ATTRIBUTE_BYTES = 1024  # a cache must not keep manifests of megabytes
+_MAX_TOKENS = 50_000
+_MAX_NAMES = 16_384
+_MAX_CACHE_BYTES = 16 << 20  # for each of: attributes, layouts, vectors
+_MAX_CACHED_ATTRIBUTE_BYTES = 1024  # manifests can have megabytes
 
 
 class Embedding(NamedTuple):
-    """Both vectors of a file: 32-bit floats of unit length, read-only."""
+    """Both vectors of a file: read-only arrays of 32-bit floats, of unit length."""
 
     metadata: Vector
     channels: Vector
 
 
-class Trait:
-    """One attribute as far as it counts: the numbers of its tokens. Attributes that say the same share it."""
+class TokenSet:
+    """The token numbers of an attribute; shared by attributes with the same tokens, and compared by identity."""
 
     __slots__ = ("counted", "once")
 
@@ -38,15 +38,15 @@ class Trait:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What counts of one file: how its parts are stored, their channels, and its attributes, each once."""
+    """The input of the vectors: the storage of each part, its channels, and the distinct attributes of the file."""
 
     shapes: tuple[PartShape, ...]
     channels: tuple[PartChannels, ...]
-    traits: frozenset[Trait]
+    token_sets: frozenset[TokenSet]
 
 
-class _Outline:
-    """How a file is stored and its channels: what they add to the metadata vector, and the channel vector."""
+class _Layout:
+    """Storage and channels: their sums for the metadata vector, and the channel vector."""
 
     __slots__ = ("channels", "sums")
 
@@ -54,110 +54,110 @@ class _Outline:
         self.sums, self.channels = sums, channels
 
 
-_Stored = tuple[tuple[PartShape, ...], tuple[PartChannels, ...]]
+_LayoutKey = tuple[tuple[PartShape, ...], tuple[PartChannels, ...]]
 
 
 class Encoder:
-    """The codes of all tokens seen, and what attributes, channels and whole headers came to. Any thread may use it.
+    """Computes vectors; caches the codes of tokens, and results for attributes, layouts and headers. Thread-safe.
 
-    Replaced as a whole when it is full, so that a run over any number of files has bounded memory.
+    Memory is bounded if the encoder is replaced when `is_full`.
     """
 
     def __init__(self) -> None:
         self._metadata, self._fingerprint = Codes(METADATA_GROUPS), Codes(CHANNEL_GROUPS)
-        # By identity, as the reader shares the Attribute objects of equal attributes: hashing bytes costs more than
-        # all the rest. The entry keeps the object alive, so its id cannot come to mean another one.
-        self._attributes: Cache[int, tuple[Attribute, Trait | None]] = Cache(
-            _MOST_BYTES, lambda _, kept: memory_of(kept[0])
+        # By identity, as the reader shares the Attribute objects of equal attributes: hashing bytes would take longer
+        # than everything else. The entry keeps the object alive, so its id is not reused.
+        self._attributes: Cache[int, tuple[Attribute, TokenSet | None]] = Cache(
+            _MAX_CACHE_BYTES, lambda _, entry: memory_of(entry[0])
         )
-        self._by_name: dict[str, tuple[str, Trait | None]] = {}  # of attributes whose value does not count
-        self._traits: dict[AttributeTokens, Trait] = {}  # never emptied: a trait's identity is its meaning
-        self._outlines: Cache[_Stored, _Outline] = Cache(_MOST_BYTES, _outline_bytes)
-        self._vectors: Cache[tuple[_Outline, frozenset[Trait]], Vector] = Cache(_MOST_BYTES, _vector_bytes)
+        self._by_name: dict[str, tuple[str, TokenSet | None]] = {}  # attributes whose value does not count
+        self._token_sets: dict[AttributeTokens, TokenSet] = {}  # never cleared, as token sets are compared by identity
+        self._layouts: Cache[_LayoutKey, _Layout] = Cache(_MAX_CACHE_BYTES, _layout_bytes)
+        self._vectors: Cache[tuple[_Layout, frozenset[TokenSet]], Vector] = Cache(_MAX_CACHE_BYTES, _vector_bytes)
 
     @property
     def is_full(self) -> bool:
-        """Whether it is time for a new one."""
-        return len(self._metadata) + len(self._fingerprint) + len(self._traits) > _MOST_TOKENS
+        """Whether the encoder should be replaced."""
+        return len(self._metadata) + len(self._fingerprint) + len(self._token_sets) > _MAX_TOKENS
 
-    def traits(self, attributes: Iterable[Attribute]) -> set[Trait]:
-        """The traits of these attributes; of those that say nothing there is none."""
-        known, by_name = self._attributes.get, self._by_name.get
-        found = set()
+    def token_sets(self, attributes: Iterable[Attribute]) -> set[TokenSet]:
+        """The token sets of these attributes; attributes without tokens have none."""
+        cached, by_name = self._attributes.get, self._by_name.get
+        token_sets = set()
         for attribute in attributes:
-            if (entry := known(id(attribute))) is not None and entry[0] is attribute:
-                found.add(entry[1])
+            if (entry := cached(id(attribute))) is not None and entry[0] is attribute:
+                token_sets.add(entry[1])
             elif (named := by_name(attribute.attr_name)) is not None and named[0] == attribute.attr_type:
-                found.add(named[1])
+                token_sets.add(named[1])
             else:
-                found.add(self._trait(attribute))
-        found.discard(None)
-        return cast("set[Trait]", found)
+                token_sets.add(self._encode(attribute))
+        token_sets.discard(None)
+        return cast("set[TokenSet]", token_sets)
 
-    def _trait(self, attribute: Attribute) -> Trait | None:
+    def _encode(self, attribute: Attribute) -> TokenSet | None:
         kind = kind_of(attribute.attr_name, attribute.attr_type)
         if kind is None or not kind.value_counts:
-            trait = self._said(kind, None)
-            if len(self._by_name) >= _MOST_NAMES:
+            token_set = self._token_set(kind, None)
+            if len(self._by_name) >= _MAX_NAMES:
                 self._by_name.clear()
-            self._by_name[attribute.attr_name] = attribute.attr_type, trait
-            return trait
-        trait = self._said(kind, value_of(attribute))
-        if len(attribute.raw) <= _KEPT_ATTRIBUTE_BYTES:
-            self._attributes.put(id(attribute), (attribute, trait))
-        return trait
+            self._by_name[attribute.attr_name] = attribute.attr_type, token_set
+            return token_set
+        token_set = self._token_set(kind, value_of(attribute))
+        if len(attribute.raw) <= _MAX_CACHED_ATTRIBUTE_BYTES:
+            self._attributes.put(id(attribute), (attribute, token_set))
+        return token_set
 
-    def trait_of(self, attr_name: str, attr_type: str, value: Any) -> Trait | None:
-        """The trait of an attribute with this value in its JSON form; None when it says nothing."""
-        return self._said(kind_of(attr_name, attr_type), value)
+    def token_set_of(self, attr_name: str, attr_type: str, value: Any) -> TokenSet | None:
+        """The token set of an attribute with this value in its JSON form; None for attributes without tokens."""
+        return self._token_set(kind_of(attr_name, attr_type), value)
 
-    def _said(self, kind: Kind | None, value: Any) -> Trait | None:
+    def _token_set(self, kind: Kind | None, value: Any) -> TokenSet | None:
         if kind is None:
             return None
         tokens = tokens_of(kind, value)
-        trait = self._traits.get(tokens)
-        if trait is None:
+        token_set = self._token_sets.get(tokens)
+        if token_set is None:
             number = self._metadata.number
-            made = Trait(tuple(map(number, tokens.once)), tuple(map(number, tokens.counted)))
-            trait = self._traits.setdefault(tokens, made)  # another thread may have been first
-        return trait
+            new = TokenSet(tuple(map(number, tokens.once)), tuple(map(number, tokens.counted)))
+            token_set = self._token_sets.setdefault(tokens, new)  # another thread may have been faster
+        return token_set
 
     def embedding(self, features: Features) -> Embedding:
         """Both vectors of a file."""
-        stored = features.shapes, features.channels
-        outline = self._outlines.get(stored) or self._outline(*stored)
-        key = outline, features.traits
+        layout_key = features.shapes, features.channels
+        layout = self._layouts.get(layout_key) or self._layout(*layout_key)
+        key = layout, features.token_sets
         vector = self._vectors.get(key)
         if vector is None:
             once: set[int] = set()
             counted: list[int] = []
-            for trait in features.traits:
-                once.update(trait.once)
-                if trait.counted:
-                    counted += trait.counted
+            for token_set in features.token_sets:
+                once.update(token_set.once)
+                if token_set.counted:
+                    counted += token_set.counted
             counted += once
-            vector = _frozen(self._metadata.vector(self._metadata.sums(counted) + outline.sums))
+            vector = _read_only(self._metadata.vector(self._metadata.sums(counted) + layout.sums))
             self._vectors.put(key, vector)
-        return Embedding(vector, outline.channels)
+        return Embedding(vector, layout.channels)
 
-    def _outline(self, shapes: tuple[PartShape, ...], channels: tuple[PartChannels, ...]) -> _Outline:
+    def _layout(self, shapes: tuple[PartShape, ...], channels: tuple[PartChannels, ...]) -> _Layout:
         layers = layer_tokens(channels)
         sums = self._metadata.sums([*map(self._metadata.number, (*structure_tokens(shapes), *layers.metadata))])
         fingerprint = self._fingerprint.sums([*map(self._fingerprint.number, layers.fingerprint)])
-        outline = _Outline(sums, _frozen(self._fingerprint.vector(fingerprint)))
-        self._outlines.put((shapes, channels), outline)
-        return outline
+        layout = _Layout(sums, _read_only(self._fingerprint.vector(fingerprint)))
+        self._layouts.put((shapes, channels), layout)
+        return layout
 
 
-def _outline_bytes(key: _Stored, _: _Outline) -> int:
+def _layout_bytes(key: _LayoutKey, _: _Layout) -> int:
     channels = chain.from_iterable([part.channels for part in key[1]])
     return 8192 + 1024 * len(key[0]) + sum([256 + len(channel.channel_name) for channel in channels])
 
 
-def _vector_bytes(key: tuple[_Outline, frozenset[Trait]], _: Vector) -> int:
+def _vector_bytes(key: tuple[_Layout, frozenset[TokenSet]], _: Vector) -> int:
     return 2048 + 64 * len(key[1])
 
 
-def _frozen(vector: Vector) -> Vector:
+def _read_only(vector: Vector) -> Vector:
     vector.flags.writeable = False
     return vector

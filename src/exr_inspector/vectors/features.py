@@ -1,35 +1,33 @@
-"""What the vectors of a file are made of, from an inspection or from the rows that a catalog keeps of it.
+"""The input of the vectors, from an inspection or from the rows of the tables `parts`, `channels` and `attributes`.
 
-Both give the same: everything that counts stands in the tables `parts`, `channels` and `attributes`. Attributes and
-channels that were seen before are not looked at again: frames of a sequence share them.
+Both give the same features.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from ..exr import Channel
-from .attributes import LONGEST_VALUE
-from .encoder import Encoder, Features, Trait
+from ..inspection.volatility import LONGEST_VALUE, stored_value
+from .encoder import Encoder, Features, TokenSet
 from .parts import LONGEST_NAME, PartChannels, PartShape
 
 if TYPE_CHECKING:
     from ..inspection.model import Inspection, PartFacts
 
 Row = Mapping[str, Any]
-_SHAPE = PartShape._fields[:-1]  # all but the window are columns
-_WINDOW = ("data_window", "display_window")
-_facts_shape, _facts_windows = attrgetter(*_SHAPE), attrgetter(*_WINDOW)
-_row_shape, _row_windows = itemgetter(*_SHAPE), itemgetter(*_WINDOW)
+_COLUMNS = tuple(name for name in PartShape._fields if name != "window")
+_WINDOWS = ("data_window", "display_window")
+_facts_shape, _facts_windows = attrgetter(*_COLUMNS), attrgetter(*_WINDOWS)
+_row_shape, _row_windows = itemgetter(*_COLUMNS), itemgetter(*_WINDOWS)
 
 
-def of_inspection(inspection: Inspection, encoder: Encoder) -> Features:
+def from_inspection(inspection: Inspection, encoder: Encoder) -> Features:
     """The features of an inspection."""
-    traits = encoder.traits(chain.from_iterable([part.attributes for part in inspection.parts]))
+    token_sets = encoder.token_sets(chain.from_iterable([part.attributes for part in inspection.parts]))
     return Features(
         tuple(_shape([*_facts_shape(part), _window(*_facts_windows(part))]) for part in inspection.parts),
         tuple(
@@ -38,22 +36,22 @@ def of_inspection(inspection: Inspection, encoder: Encoder) -> Features:
             )
             for part in inspection.parts
         ),
-        frozenset(traits),
+        frozenset(token_sets),
     )
 
 
-def of_rows(parts: Iterable[Row], channels: Iterable[Row], attributes: Iterable[Row], encoder: Encoder) -> Features:
+def from_rows(parts: Iterable[Row], channels: Iterable[Row], attributes: Iterable[Row], encoder: Encoder) -> Features:
     """The features of one file from its rows of the tables `parts`, `channels` and `attributes`, in any order."""
     parts = sorted(parts, key=itemgetter("part_index"))
     channels_of: dict[int, list[Channel]] = {}
     for row in sorted(channels, key=itemgetter("part_index", "channel_index")):
         channel = Channel(row["channel_name"], row["channel_type"], row["x_sampling"], row["y_sampling"], 0)
         channels_of.setdefault(row["part_index"], []).append(channel)
-    traits: set[Trait | None] = set()
+    token_sets: set[TokenSet | None] = set()
     views_of: dict[int, Any] = {}
     for row in sorted(attributes, key=itemgetter("part_index", "attr_index")):
-        name, attr_type, value = row["attr_name"], row["attr_type"], _row_value(row)
-        traits.add(encoder.trait_of(name, attr_type, value))
+        name, attr_type, value = row["attr_name"], row["attr_type"], stored_value(row["value_json"], row["size_bytes"])
+        token_sets.add(encoder.token_set_of(name, attr_type, value))
         if name == "multiView" and attr_type == "stringvector":
             views_of.setdefault(row["part_index"], value)
     return Features(
@@ -66,18 +64,13 @@ def of_rows(parts: Iterable[Row], channels: Iterable[Row], attributes: Iterable[
             )
             for part in parts
         ),
-        frozenset(traits - {None}),  # type: ignore[arg-type]
+        frozenset(token_sets - {None}),  # type: ignore[arg-type]
     )
 
 
 def _shape(values: Iterable[Any]) -> PartShape:
     shape = PartShape._make(values)
     return shape if shape.view_name is None else shape._replace(view_name=shape.view_name[:LONGEST_NAME])
-
-
-def _row_value(row: Row) -> Any:
-    text = row["value_json"]
-    return None if text is None or row["size_bytes"] > LONGEST_VALUE else json.loads(text)
 
 
 def _multi_view(part: PartFacts) -> Sequence[str] | None:
@@ -94,7 +87,7 @@ def _views(view_name: str | None, multi_view: Sequence[str] | None) -> frozenset
 
 
 def _window(data: str | None, display: str | None) -> str:
-    """How the data window lies to the display window; the numbers themselves change with the frame."""
+    """How the data window compares with the display window; its position and size change with the frame."""
     if data is None or display is None:
         return "none"
     if data == display:

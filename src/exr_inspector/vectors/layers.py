@@ -1,4 +1,4 @@
-"""What a channel's name says, whatever its spelling: `diffuse.R`, `Diffuse.red` and `diffuse_R` are one."""
+"""Channel names in a common spelling: `diffuse.R`, `Diffuse.red` and `diffuse_R` give the same layer and component."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..exr import split_name
-from .words import DIGITS, lower, words_of
+from ..inspection.text import DIGITS, lower, split_words
 
-# How renderers spell the components of a channel.
+# Spellings of components.
 _COMPONENTS = {
     "r": "R", "red": "R", "g": "G", "green": "G", "b": "B", "blue": "B", "a": "A", "alpha": "A",
     "x": "X", "y": "Y", "z": "Z", "w": "W", "u": "U", "v": "V", "ry": "RY", "by": "BY",
     "ar": "AR", "ag": "AG", "ab": "AB",
 }  # fmt: skip
-# Bare names that are a layer of their own.
+# Channel names without a layer that imply one.
 _BARE_LAYERS = {"z": ("depth", "Z"), "zback": ("depthBack", "Z"), "depth": ("depth", "Z")}
 
-# Words that mean the same, and words that are cut into those.
+# Words of layer names, and the common word for each.
 _SYNONYMS = {
     "diff": "diffuse", "dif": "diffuse", "spec": "specular", "gloss": "specular", "glossy": "specular",
     "refl": "reflection", "reflect": "reflection", "reflections": "reflection", "refr": "refraction",
@@ -43,82 +43,81 @@ _SYNONYMS = {
     "matte": "mask", "multimatte": "mask", "puzzlematte": "mask", "holdout": "mask", "stencil": "mask",
     "samplecount": "samples", "cputime": "cost", "heat": "cost",
 }  # fmt: skip
-# Carriers: where a pass is kept, not what it shows.
-_CARRIERS = frozenset(
+# Words that say where a pass is stored, not what it shows; they are dropped.
+_DROPPED = frozenset(
     "aov beauty c ci cessential cgeometry cmasking combined final finalimage image layer main movie pass queue render "
     "renderlayer rgb rgba rs view viewlayer vray vrayre pxr lpe element shadingelement movierenderqueue rawrgba "
     "left right".split()
 )
-# What runs of small letters are made of: `indirectglossyreflection`, `coatdirect`.
-_PARTS = sorted(
+# Words that compounds such as `indirectglossyreflection` and `coatdirect` consist of.
+_COMPOUND_PARTS = sorted(
     "albedo background beauty caustics coat combined cryptomatte depth diffuse direct emission emissive filter "
     "glossy indirect lighting mask material motion normal object occlusion position raw reflection refraction "
     "shadow sheen specular sss subsurface transmission vector velocity volume world".split(),
     key=len,
     reverse=True,
 )
-_LONGEST_REMNANT = 3
+_SHORTEST_COMPOUND, _MAX_REMNANT = 7, 3  # letters
 
-_LAST_PIECE = re.compile(r"(.+)[_ :]([A-Za-z]{1,5})")
+_LAST_WORD = re.compile(r"(.+)[_ :]([A-Za-z]{1,5})")
 
 
 class ChannelName(NamedTuple):
-    """A channel's name taken apart; `words` are sorted and mean the same for every renderer."""
+    """The layer and component of a channel; `layer` and `words` do not depend on the renderer's spelling."""
 
-    layer: str  # the words in one text; "" is the picture itself
-    words: tuple[str, ...]
+    layer: str  # the words joined; "" is the beauty layer
+    words: tuple[str, ...]  # sorted
     raw_layer: str  # as written, in lower case
-    component: str  # R G B A X Y Z … or "" where the name has none
+    component: str  # R G B A X Y Z …, or "" if the name has none
 
 
 @lru_cache(maxsize=16384)
 def channel_name(name: str, part_name: str, views: frozenset[str]) -> ChannelName:
-    """A channel's name taken apart. A part's name is the layer of channels that name none; `views` are no layers."""
+    """Split a channel name. Without a layer, the part's name is the layer; words that are view names are dropped."""
     layer, component = _layer_and_component(name)
     layer = layer or part_name
-    words = _words(layer, views)
+    words = _common_words(layer, views)
     return ChannelName("+".join(words), words, lower(layer), component)
 
 
 def _layer_and_component(name: str) -> tuple[str, str]:
     layer, last = split_name(name)
-    known = _COMPONENTS.get(lower(last))
+    component = _COMPONENTS.get(lower(last))
     if layer:
-        return (layer, known) if known else (name, "")
+        return (layer, component) if component else (name, "")
     if lower(last) in _BARE_LAYERS:
         return _BARE_LAYERS[lower(last)]
-    if known:
-        return "", known
-    found = _LAST_PIECE.fullmatch(name)
-    if found is not None and lower(found[2]) in _COMPONENTS:
-        return found[1], _COMPONENTS[lower(found[2])]
+    if component:
+        return "", component
+    match = _LAST_WORD.fullmatch(name)
+    if match is not None and lower(match[2]) in _COMPONENTS:
+        return match[1], _COMPONENTS[lower(match[2])]
     return name, ""
 
 
 @lru_cache(maxsize=16384)
-def _words(layer: str, views: frozenset[str]) -> tuple[str, ...]:
-    found: set[str] = set()
-    lowered = {lower(view) for view in views}
-    for word in words_of(layer):
-        if word in lowered:
+def _common_words(layer: str, views: frozenset[str]) -> tuple[str, ...]:
+    view_words = {lower(view) for view in views}
+    words: set[str] = set()
+    for written in split_words(layer):
+        if written in view_words:
             continue
-        for piece in _pieces(word):
-            meant = _SYNONYMS.get(piece, piece)
-            if meant[0] in DIGITS:
-                meant = "#" if len(meant) < 3 else meant
-            if meant not in _CARRIERS:
-                found.add(meant)
-    return tuple(sorted(found))
+        for part in _compound_parts(written):
+            word = _SYNONYMS.get(part, part)
+            if word[0] in DIGITS and len(word) < 3:
+                word = "#"
+            if word not in _DROPPED:
+                words.add(word)
+    return tuple(sorted(words))
 
 
-def _pieces(word: str) -> list[str]:
-    """A run of letters as the known words that it is made of; itself where they leave more than three letters."""
-    if word in _SYNONYMS or word in _CARRIERS or word in _PARTS or len(word) < 7:
+def _compound_parts(word: str) -> list[str]:
+    """The known words that a compound consists of; the word itself if more than three letters are left over."""
+    if word in _SYNONYMS or word in _DROPPED or word in _COMPOUND_PARTS or len(word) < _SHORTEST_COMPOUND:
         return [word]
-    rest, pieces = word, []
-    for part in _PARTS:
+    rest, parts = word, []
+    for part in _COMPOUND_PARTS:
         if part in rest:
             rest = rest.replace(part, " ", 1)
-            pieces.append(part)
-    left = rest.replace(" ", "")
-    return pieces if pieces and len(left) <= _LONGEST_REMNANT else [word]
+            parts.append(part)
+    return parts if parts and len(rest.replace(" ", "")) <= _MAX_REMNANT else [word]
