@@ -49,7 +49,7 @@ def header_only(path: str) -> None:
 def inspection_without_walk(path: str) -> None:
     """Header, hashes, identity and offset table, but not the leader of each chunk."""
     source = LocalSource(path)
-    source.walk_chunks = False
+    source.small_reads_are_cheap = False
     inspect(source)
 
 

@@ -1,4 +1,7 @@
-"""Settings, resolved once: from the environment (`EXR_INSPECTOR_…`, `VAST_DB_…`, `S3_…`), then defaults."""
+"""Settings from the environment (`EXR_INSPECTOR_…`, `VAST_DB_…`, `S3_…`), with defaults.
+
+Only entry points read settings (commands, the function, `open_source` without a store); they pass the values on.
+"""
 
 from __future__ import annotations
 
@@ -18,25 +21,27 @@ PATH_TEMPLATE = "{show}/{sequence:sq*}/{shot:sh*}/{task}[/{layer}]/**"
 
 
 class Settings(BaseSettings):
-    """What can be set; each field is the environment variable EXR_INSPECTOR_ and its name in capitals."""
+    """Settings of the commands; the environment variable of a field is EXR_INSPECTOR_ and its name in upper case."""
 
     model_config = SettingsConfigDict(env_prefix="EXR_INSPECTOR_", extra="ignore")
 
-    catalog: str = Field("duckdb:exr-inspector.duckdb", description="Catalog that commands use without --catalog.")
-    workers: int = Field(0, ge=0, description="Processes that inspect files; 0 is one for each core.")
-    batch_files: int = Field(2000, ge=1, description="Most files that are persisted in one transaction.")
-    cell_limit: int = Field(65536, ge=4096, description="Largest attribute, in bytes, that a catalog cell holds whole.")
+    catalog: str = Field("duckdb:exr-inspector.duckdb", description="Catalog of commands without --catalog.")
+    workers: int = Field(0, ge=0, description="Worker processes of ingest; 0: one per core.")
+    batch_files: int = Field(2000, ge=1, description="Maximum number of files per transaction.")
+    cell_limit: int = Field(
+        65536, ge=4096, description="Maximum size of a catalog cell in bytes; larger attribute values are cut."
+    )
     path_template: str = Field(
         PATH_TEMPLATE,
-        description="Where show, shot and layer stand in a path, for reports.",
+        description="Position of show, sequence, shot, task and layer in a path, for reports.",
     )
     query_memory_mb: int = Field(
-        128, ge=64, description="Memory of a query on a VAST catalog, in MB, above which rows are moved to disk."
+        128, ge=64, description="Memory limit of a query on a VAST catalog in MB; above it, rows are spilled to disk."
     )
-    max_header_bytes: int = Field(256 << 20, ge=1024, description="Largest header that is read.")
-    max_parts: int = Field(4096, ge=1, description="Most parts of one file.")
-    max_attributes: int = Field(65536, ge=1, description="Most attributes of one file.")
-    max_chunks: int = Field(1 << 22, ge=1, description="Most chunks of one file that are checked.")
+    max_header_bytes: int = Field(256 << 20, ge=1024, description="Maximum size of a header in bytes.")
+    max_parts: int = Field(4096, ge=1, description="Maximum number of parts per file.")
+    max_attributes: int = Field(65536, ge=1, description="Maximum number of attributes per file.")
+    max_chunks: int = Field(1 << 22, ge=1, description="Maximum number of chunks per file that are checked.")
 
     @property
     def limits(self) -> Limits:
@@ -50,56 +55,62 @@ class Settings(BaseSettings):
 
 
 class FunctionSettings(BaseSettings):
-    """What can be set for the function; the environment variables have EXR_INSPECTOR_ before the names here, too."""
+    """Settings of the function; the environment variable of a field is EXR_INSPECTOR_ and its name in upper case."""
 
     model_config = SettingsConfigDict(env_prefix="EXR_INSPECTOR_", extra="ignore")
 
-    deadline_s: float = Field(30.0, gt=0, description="Seconds in which the function is done with an event, or fails.")
-    secret: str = Field("", description="Name of the secret that the function looks into; empty is all of them.")
+    deadline_s: float = Field(30.0, gt=0, description="Time limit for an event in seconds.")
+    secret: str = Field("", description="Name of the secret with keys and endpoints; empty: search all secrets.")
     roots: str = Field(
-        "", description="Folders, with : between, below which the function reads local files; events need one."
+        "",
+        description="Folders below which the function may read local files, separated by colons; required for delivered"
+        " events.",
     )
     event_endpoints: str = Field(
-        "", description="Database endpoints, with commas between, that events may name; direct calls may name any."
+        "",
+        description="Database endpoints that delivered events may name, separated by commas; direct calls may name"
+        " any.",
     )
     require_catalog: bool = Field(
-        False, description="Treat a function without a configured catalog as misconfigured; else it persists nothing."
+        False, description="Report an error if no catalog is configured; otherwise nothing is persisted then."
     )
     on_misconfiguration: Literal["raise", "return"] = Field(
         "raise",
-        description="Whether delivered events that fail because of the configuration are raised, to be delivered again,"
-        " or returned, which loses them.",
+        description="Delivered events that fail because of the configuration: raise the error, so that they are"
+        " delivered again, or return it, which loses them.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="Least level of the lines that `function serve` logs."
+        "INFO", description="Minimum log level of `function serve`."
     )
-    log_format: Literal["text", "json"] = Field("text", description="Form of the lines that `function serve` logs.")
+    log_format: Literal["text", "json"] = Field("text", description="Log format of `function serve`.")
 
 
 class VastSettings(BaseSettings):
-    """Where the VAST Database is; each field is the environment variable VAST_DB_ and its name in capitals."""
+    """Settings of the VAST Database; the environment variable of a field is VAST_DB_ and its name in upper case."""
 
     model_config = SettingsConfigDict(env_prefix="VAST_DB_", extra="ignore", str_strip_whitespace=True)
 
-    endpoint: str = Field("", description="URL of the VAST Database, as http://vip-pool.cluster.example.com.")
+    endpoint: str = Field("", description="URL of the VAST Database, such as http://vip-pool.cluster.example.com.")
     access_key: SecretStr = Field(SecretStr(""), description="Access key of the database.")
     secret_key: SecretStr = Field(SecretStr(""), description="Secret key of the database.")
-    region: str = Field("us-east-1", description="Region; VAST clusters do not look at it.")
-    bucket: str = Field("", description="Bucket of the catalog, for the function.")
+    region: str = Field("us-east-1", description="Region for request signatures; VAST clusters ignore it.")
+    bucket: str = Field("", description="Bucket of the function's catalog.")
     schema_name: str = Field(
-        "exr_metadata", validation_alias="VAST_DB_SCHEMA", description="Schema of the catalog, for the function."
+        "exr_metadata", validation_alias="VAST_DB_SCHEMA", description="Schema of the function's catalog."
     )
-    deadline_s: float = Field(30.0, gt=0, description="Seconds after which an operation gives up, retries included.")
-    request_timeout_s: float = Field(5.0, gt=0, description="Seconds of silence after which a request has failed.")
-    verify: str = Field("true", description="Check certificates: true, false, or a file of CA certificates.")
+    deadline_s: float = Field(30.0, gt=0, description="Time limit for an operation in seconds, including retries.")
+    request_timeout_s: float = Field(5.0, gt=0, description="Timeout of a request in seconds without a response.")
+    verify: str = Field(
+        "true", description="Verify TLS certificates: true, false, or the path of a CA certificate file."
+    )
     use_announced_endpoints: bool = Field(
-        False, description="Select from the addresses that the server announces, not from the endpoint."
+        False, description="Send queries to the addresses that the server announces instead of the endpoint."
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VastConnection:
-    """All that is needed to talk to one VAST Database: a bundle, never mixed from two places."""
+    """Endpoint, keys and options of a VAST Database, all from the same source."""
 
     endpoint: str
     access_key: SecretStr
@@ -107,12 +118,12 @@ class VastConnection:
     region: str = "us-east-1"
     deadline_s: float = 30.0
     request_timeout_s: float = 5.0
-    verify: bool | str = True  # a text is the path of a file of CA certificates
+    verify: bool | str = True  # a string is the path of a CA certificate file
     use_announced_endpoints: bool = False
 
 
 def vast_connection() -> VastConnection:
-    """The VAST Database of the environment. Raises SettingsError, naming the variables that are missing."""
+    """The VAST Database of the environment. Raises SettingsError with the names of missing variables."""
     values = resolved(VastSettings)
     given = {
         "ENDPOINT": values.endpoint,
@@ -121,12 +132,12 @@ def vast_connection() -> VastConnection:
     }
     missing = [f"VAST_DB_{name}" for name, value in given.items() if not value]
     if missing:
-        raise SettingsError(f"a VAST catalog needs {', '.join(missing)} in the environment")
+        raise SettingsError(f"a VAST catalog needs settings that are missing: {', '.join(missing)}")
     return vast_connection_to(values.endpoint, values.access_key, values.secret_key)
 
 
 def vast_connection_to(endpoint: str, access_key: SecretStr, secret_key: SecretStr, region: str = "") -> VastConnection:
-    """A VAST Database that is named elsewhere; how one is talked to, the environment says."""
+    """The VAST Database with this endpoint and keys; other options are from the environment."""
     values = resolved(VastSettings)
     return VastConnection(
         endpoint=endpoint,
@@ -141,33 +152,37 @@ def vast_connection_to(endpoint: str, access_key: SecretStr, secret_key: SecretS
 
 
 def vast_uri() -> str:
-    """The catalog that VAST_DB_BUCKET and VAST_DB_SCHEMA name. Raises SettingsError without a bucket."""
+    """The catalog URI of VAST_DB_BUCKET and VAST_DB_SCHEMA. Raises SettingsError without a bucket."""
     values = resolved(VastSettings)
     if not values.bucket:
-        raise SettingsError("VAST_DB_BUCKET must name the bucket of the catalog")
+        raise SettingsError("VAST_DB_BUCKET is missing: set it to the bucket of the catalog")
     return f"vast://{values.bucket}/{values.schema_name}"
 
 
 def function_settings() -> FunctionSettings:
-    """The settings of the function. Raises SettingsError, naming the variable that cannot be used."""
+    """The settings of the function. Raises SettingsError with the name of an invalid variable."""
     return resolved(FunctionSettings)
 
 
 class S3Settings(BaseSettings):
-    """Where objects lie; each field is the environment variable S3_ and its name in capitals.
+    """Settings of the object store; the environment variable of a field is S3_ and its name in upper case.
 
-    Without endpoint and keys here, those of AWS_… are taken; those of one family never meet those of the other.
+    Without endpoint and keys here, those of the AWS_ variables are used; the two are never mixed.
     """
 
     model_config = SettingsConfigDict(env_prefix="S3_", extra="ignore", str_strip_whitespace=True)
 
-    endpoint: str = Field("", description="URL of the object store, as https://store.example:9000; empty is AWS.")
-    access_key: SecretStr = Field(SecretStr(""), description="Access key of the store; without keys nothing is signed.")
+    endpoint: str = Field("", description="URL of the object store, such as https://store.example:9000; empty: AWS.")
+    access_key: SecretStr = Field(
+        SecretStr(""), description="Access key of the store; without keys, requests are not signed."
+    )
     secret_key: SecretStr = Field(SecretStr(""), description="Secret key of the store.")
     region: str = Field("us-east-1", description="Region of the store.")
-    path_style: bool = Field(True, description="Address buckets as ENDPOINT/BUCKET, not as BUCKET.ENDPOINT.")
-    verify: str = Field("true", description="Check certificates: true, false, or a file of CA certificates.")
-    request_timeout_s: float = Field(5.0, gt=0, description="Seconds after which a request has failed.")
+    path_style: bool = Field(True, description="URL style of buckets: true is ENDPOINT/BUCKET, false BUCKET.ENDPOINT.")
+    verify: str = Field(
+        "true", description="Verify TLS certificates: true, false, or the path of a CA certificate file."
+    )
+    request_timeout_s: float = Field(5.0, gt=0, description="Timeout of a request in seconds.")
 
 
 _NO_SECRET = SecretStr("")
@@ -175,35 +190,36 @@ _NO_SECRET = SecretStr("")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3Access:
-    """An object store and the keys to it: a bundle, never mixed from two places."""
+    """Endpoint, keys and options of an object store, all from the same source."""
 
-    endpoint: str = ""  # empty is AWS
+    endpoint: str = ""  # empty: AWS
     access_key: SecretStr = _NO_SECRET  # without keys requests are not signed
     secret_key: SecretStr = _NO_SECRET
     session_token: SecretStr = _NO_SECRET
     region: str = "us-east-1"
     path_style: bool = True
-    verify: bool | str = True  # a text is the path of a file of CA certificates
+    verify: bool | str = True  # a string is the path of a CA certificate file
     request_timeout_s: float = 5.0
-    ambient: bool = False  # AWS tells the keys of this machine or pod
+    ambient: bool = False  # the keys are those that AWS provides to this machine or pod
 
     def __post_init__(self) -> None:
-        """Raises SettingsError, which repeats neither endpoint nor keys."""
+        """Raises SettingsError, whose message contains neither endpoint nor keys."""
         if self.endpoint and not _is_url(self.endpoint):
             raise SettingsError(
-                "the endpoint of an object store is a URL such as https://store.example:9000, without user or password"
+                "the endpoint of the object store is invalid; expected a URL such as https://store.example:9000, "
+                "without user or password"
             )
         if bool(self.access_key.get_secret_value()) != bool(self.secret_key.get_secret_value()):
-            raise SettingsError("access key and secret key of an object store belong together: give both or none")
+            raise SettingsError("access key and secret key of the object store belong together: set both or none")
 
     @property
-    def place(self) -> str:
-        """The endpoint, for people."""
+    def url(self) -> str:
+        """The URL of the endpoint, also for AWS."""
         return self.endpoint or f"https://s3.{self.region}.amazonaws.com"
 
 
 def _is_url(text: str) -> bool:
-    """Whether it is a URL of a server, without user, that a client can be made for."""
+    """Whether the text is the URL of a server, without user and password, that the client accepts."""
     try:
         parts = urlsplit(text)
         return (
@@ -215,11 +231,11 @@ def _is_url(text: str) -> bool:
             and text.isprintable()
             and " " not in text
         )
-    except ValueError:  # the port, or brackets
+    except ValueError:  # invalid port or brackets
         return False
 
 
-# What tells that AWS gives keys to this process.
+# Each is set if AWS provides keys to this process.
 _AMBIENT = (
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
@@ -228,7 +244,7 @@ _AMBIENT = (
 
 
 def s3_access() -> S3Access:
-    """The object store that S3_… name; without endpoint and keys there, that of AWS_…. Raises SettingsError."""
+    """The object store of the S3_ variables; without endpoint and keys, of the AWS_ variables. Raises SettingsError."""
     values = resolved(S3Settings)
     if values.endpoint or values.access_key.get_secret_value() or values.secret_key.get_secret_value():
         return s3_access_to(values.endpoint, values.access_key, values.secret_key, values.region)
@@ -250,7 +266,7 @@ def _variable(name: str) -> str:
 
 
 def s3_access_to(endpoint: str, access_key: SecretStr, secret_key: SecretStr, region: str = "") -> S3Access:
-    """An object store that is named elsewhere; how one is talked to, the environment says. Raises SettingsError."""
+    """The object store with this endpoint and keys; other options are from the environment. Raises SettingsError."""
     values = resolved(S3Settings)
     return S3Access(
         endpoint=endpoint,
@@ -269,7 +285,7 @@ def _verify(text: str) -> bool | str:
 
 @cache
 def settings() -> Settings:
-    """The settings of this process. Raises SettingsError, naming the variable that cannot be used."""
+    """The settings of the commands, read once. Raises SettingsError with the name of an invalid variable."""
     return resolved(Settings)
 
 
@@ -277,10 +293,10 @@ _AnySettings = TypeVar("_AnySettings", bound=BaseSettings)
 
 
 def resolved(kind: type[_AnySettings]) -> _AnySettings:
-    """Settings of one kind, as the environment has them now. Raises SettingsError, naming the variable."""
+    """The settings of a class, read from the environment now. Raises SettingsError, naming an invalid variable."""
     try:
         return kind()
-    except ValidationError as problem:
-        first = problem.errors()[0]
+    except ValidationError as error:
+        first = error.errors()[0]
         name = f"{kind.model_config['env_prefix']}{'_'.join(map(str, first['loc'])).upper()}"
         raise SettingsError(f"{name}: {first['msg']}") from None

@@ -102,7 +102,7 @@ def test_a_secret_that_holds_half_of_it_gets_nothing_from_elsewhere(environment)
     with pytest.raises(SettingsError, match="the secret 's3' names an object store and lacks its endpoint"):
         store(keys)
     environment({"S3_ENDPOINT": ""})
-    assert store(keys).place == "https://s3.us-east-1.amazonaws.com"
+    assert store(keys).url == "https://s3.us-east-1.amazonaws.com"
 
 
 def test_half_an_environment_says_what_is_missing(environment):

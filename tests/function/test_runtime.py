@@ -26,7 +26,6 @@ from exr_inspector.cli.main import main
 from exr_inspector.function.local.context import LocalContext, context_of
 from exr_inspector.function.local.runtime import make_app
 from exr_inspector.inspection.inspector import inspect
-from exr_inspector.sources.s3 import ObjectSource
 from tests.support.exr_bytes import exr_bytes, text
 from tests.support.secrets import told as secrets_in
 
@@ -88,7 +87,7 @@ def test_fifty_uploads_become_rows(deployed, runtime):
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda key: send(runtime, to_binary_event(element(key))), keys))
     assert {(answer.status_code, answer.content) for answer in answers} == {(204, b"")}
-    expected = from_inspections([inspect(ObjectSource(f"s3://{BUCKET}/{key}")) for key in keys]).tables
+    expected = from_inspections([inspect(f"s3://{BUCKET}/{key}") for key in keys]).tables
     with open_catalog(deployed.uri, read_only=True) as catalog:
         assert catalog.status().row_counts["files"] == 50
         for table in ("parts", "channels", "attributes"):

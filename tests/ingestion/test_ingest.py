@@ -281,10 +281,10 @@ def test_what_is_no_file_is_a_failure_each_time_and_leaves_no_row():
     for _ in range(2):
         assert [(f.path, f.message) for f in run("show", "missing.exr").failures] == [
             ("show/broken.exr", "no such file"),
-            ("show/fifo.exr", "neither a file nor a folder"),
+            ("show/fifo.exr", "is a FIFO, expected a file"),
             ("show/loop.exr", "Too many levels of symbolic links"),
-            ("show/socket.exr", "neither a file nor a folder"),
-            ("show/up.exr", "neither a file nor a folder"),
+            ("show/socket.exr", "is a socket, expected a file"),
+            ("show/up.exr", "is a directory, expected a file"),
             ("missing.exr", "no such file"),
         ]
     assert rows("SELECT count(*) FROM files") == [(2,)]

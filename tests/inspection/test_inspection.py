@@ -55,7 +55,7 @@ class CountingSource(MemorySource):
     """Memory that notes which ranges it was asked for."""
 
     data: bytes
-    walk_chunks: bool = True
+    small_reads_are_cheap: bool = True
     ranges: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -216,7 +216,7 @@ def test_a_small_file_is_read_at_once():
 def test_a_large_header_takes_three_reads_at_most():
     """A manifest of 500 KB in front of a few chunks: the first 8 KiB, the header, the chunks behind it."""
     data = w.build(w.part(height=16, compression=3, extra=[w.text("manifest", "x" * 500_000)])).data
-    source = CountingSource(data, walk_chunks=False)
+    source = CountingSource(data, small_reads_are_cheap=False)
     inspection = inspect(source)
     assert inspection.completeness == "complete"
     assert len(source.ranges) <= 3
@@ -229,7 +229,7 @@ def test_a_remote_file_is_known_from_its_first_bytes_and_its_last_leader():
     """No walk over chunks: the first read has the table, the second one is the leader of the last chunk."""
     data = w.build(w.part(width=400, height=200)).data
     assert len(data) > SMALL_FILE_BYTES
-    source = CountingSource(data, walk_chunks=False)
+    source = CountingSource(data, small_reads_are_cheap=False)
     inspection = inspect(source)
     assert source.ranges == [(0, PREFIX_BYTES), (len(data) - (8 + 400 * 3 * 2), 8)]
     assert inspection.completeness == "complete"

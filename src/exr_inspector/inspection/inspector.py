@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from .. import __version__
+from ..deadline import retrying
 from ..errors import ExrFormatError, SourceChangedError
 from ..exr import ChunkReport, Header, HeaderCutError, Limits, Part, PartChunks, Problem, read_chunks, read_header
 from ..exr.header import DEEP, LONG_NAMES, MULTIPART, TILED
@@ -14,7 +15,7 @@ from ..frames.names import parse_name
 from ..sources import open_source
 from ..sources.protocol import ByteSource
 from ..sources.reader import Reader
-from ..sources.uris import percent_undecodable
+from ..sources.uris import local_path, percent_undecodable
 from .identity import file_id, header_hash, structure_hash
 from .json_form import shortest_single
 from .model import SCHEMA_VERSION, FileFacts, Flags, Inspection, PartFacts
@@ -23,8 +24,7 @@ from .renderer import renderer
 if TYPE_CHECKING:
     from ..settings import S3Access
 
-# How often a file that is replaced under the reader is read.
-_TRIES = 3
+_ATTEMPTS = 3  # to read an object that is replaced while it is read
 
 # Looked up in this order.
 _SOFTWARE = (
@@ -59,12 +59,9 @@ def inspect(
     A half-written file is no error: see `Inspection.completeness`.
     Source: "OpenEXR File Layout".
     """
-    for _ in range(_TRIES - 1):
-        try:
-            return _inspect(open_source(source, s3), limits)
-        except SourceChangedError:
-            if not isinstance(source, (str, os.PathLike)):  # it was opened elsewhere, and has to be again
-                raise
+    if isinstance(source, (str, os.PathLike)) and local_path(source) is None:
+        retry = retrying(lambda error: isinstance(error, SourceChangedError), attempts=_ATTEMPTS)
+        return retry(lambda: _inspect(open_source(source, s3), limits))
     return _inspect(open_source(source, s3), limits)
 
 
@@ -72,7 +69,7 @@ def _inspect(opened: ByteSource, limits: Limits) -> Inspection:
     try:
         reader = Reader(opened)
         header = fetch_header(reader, limits)
-        chunks = read_chunks(header, reader.read, opened.size_bytes, walk=opened.walk_chunks, limits=limits)
+        chunks = read_chunks(header, reader.read, opened.size_bytes, walk=opened.small_reads_are_cheap, limits=limits)
     finally:
         opened.close()
     return _inspection(opened, reader, header, chunks)

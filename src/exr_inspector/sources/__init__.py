@@ -1,6 +1,6 @@
-"""Byte sources: local files, memory and objects of an S3 store.
+"""Byte sources: local files, memory, and objects of an S3 store.
 
-In: a path, a file:// or s3:// URI, or bytes. Out: a `ByteSource` that answers byte ranges and knows its size.
+In: a path, a file:// or s3:// URI, or bytes. Out: a `ByteSource`, which has a size and returns byte ranges.
 Must not know: the EXR format, inspections, the catalog.
 """
 
@@ -18,16 +18,16 @@ from .uris import is_object
 if TYPE_CHECKING:
     from ..settings import S3Access
 
-__all__ = ["ByteSource", "LocalSource", "MemorySource", "open_source"]
+__all__ = ["ByteSource", "LocalSource", "MemorySource", "environment_store", "open_source"]
 
 
 def open_source(
     source: str | os.PathLike[str] | bytes | ByteSource, s3: S3Access | None = None, *, roots: Sequence[str] = ()
 ) -> ByteSource:
-    """The source that a path, URI, or bytes name; a ByteSource is itself. Raises SourceError.
+    """The byte source of a path, URI or bytes; a ByteSource is returned unchanged. Raises SourceError.
 
-    Objects come from the store `s3`, or from that of the environment. A local file has to be below one of the folders
-    `roots`, which are real paths, if there are any.
+    Objects are read from the store `s3`, or from that of the environment. With `roots`, real paths of folders, a local
+    file must be below one of them.
     """
     if isinstance(source, bytes):
         return MemorySource(source)
@@ -35,6 +35,16 @@ def open_source(
         if is_object(source):
             from .s3 import ObjectSource
 
-            return ObjectSource(os.fspath(source), s3)
+            return ObjectSource(os.fspath(source), s3 or environment_store())
         return LocalSource(source, roots)
     return source
+
+
+def environment_store() -> S3Access:
+    """The object store of the environment. Raises SettingsError.
+
+    Only for public entry points that were called without a store: `open_source`, `list_files` and `ingest`.
+    """
+    from ..settings import s3_access  # imports pydantic, which takes longer than inspecting a local file
+
+    return s3_access()

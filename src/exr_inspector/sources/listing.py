@@ -1,45 +1,53 @@
-"""Which files to look at: paths, folders and s3:// URIs in, files with their stamps out."""
+"""Lists EXR files: paths, folders and s3:// URIs in, files with size and modification time out."""
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import NotAFileError, SourceError, SourceNameError, SourceNotFoundError
-from .local import mtime_from_ns
+from . import environment_store
+from .local import mtime_from_ns, not_a_file_reason, os_error_reason
 from .uris import bucket_and_key, is_object, normalize_path, parse
+
+if TYPE_CHECKING:
+    from ..settings import S3Access
 
 EXTENSION = ".exr"
 
 
 @dataclass(frozen=True, slots=True)
 class ListedFile:
-    """One file: its path, and what tells whether it changed."""
+    """A file or object of a listing, with what shows whether it has changed."""
 
-    path: str
-    uri: str
+    path: str  # the path or URI as listed, without file://
+    uri: str  # normalized
     size_bytes: int
-    mtime: datetime | None  # None outside the years 1 to 9999: nothing tells then whether the file changed
+    mtime: datetime | None  # None outside the years 1 to 9999: whether the file has changed is then unknown
 
     @property
     def is_remote(self) -> bool:
-        """Whether it lies in an object store."""
+        """Whether it is in an object store."""
         return is_object(self.uri)
 
 
-def list_files(paths: Iterable[str], *, recursive: bool = True) -> Iterator[ListedFile | SourceError]:
-    """The files that `paths` name, in a fixed order: each file as it is, each folder's or key prefix's *.exr files.
+def list_files(
+    paths: Iterable[str], *, recursive: bool = True, s3: S3Access | None = None
+) -> Iterator[ListedFile | SourceError]:
+    """The files of `paths`, in a fixed order: a file as it is, of a folder or key prefix its *.exr files.
 
-    Folders are entered depth first with `recursive`; symbolic links to files are followed, to folders not. A file comes
-    once, however often and through whichever of the paths it is named. What cannot be looked at comes as a SourceError
-    in its place. Memory grows with the folders and with the files that are named, not with those inside folders.
+    Folders are listed depth first with `recursive`, sorted by name. Symbolic links to files are followed, to folders
+    not. A file that several paths contain is listed once. A path that cannot be listed is a SourceError in its place.
+    Objects are listed from the store `s3`, or from that of the environment. Memory use grows with the number of
+    folders and of named files, not with the number of files inside folders.
     """
     paths = list(paths)
-    folders: set[str] = set()
-    named: set[str] = set()
+    listed_folders: set[str] = set()
+    named_files: set[str] = set()
     for number, path in enumerate(paths):
         try:
             is_remote = is_object(path)
@@ -48,25 +56,26 @@ def list_files(paths: Iterable[str], *, recursive: bool = True) -> Iterator[List
             continue
         _, local = parse(path)
         if is_remote:
-            if not _is_listed_elsewhere(number, paths, recursive):
-                yield from _in_store(path, recursive)
+            if not _is_listed_by_another(number, paths, recursive):
+                s3 = s3 or environment_store()
+                yield from _list_store(path, recursive, s3)
         elif os.path.isdir(local):
-            for item in _in_folder(local, recursive, folders):
-                if not named or not isinstance(item, ListedFile) or item.uri not in named:
+            for item in _list_folder(local, recursive, listed_folders):
+                if not named_files or not isinstance(item, ListedFile) or item.uri not in named_files:
                     yield item
         else:
-            stamp = _stamp(local)
-            if isinstance(stamp, ListedFile):
-                folder, _, name = stamp.uri.rpartition("/")
-                if stamp.uri in named or (folder in folders and name.lower().endswith(EXTENSION)):
+            file = _stat_file(local)
+            if isinstance(file, ListedFile):
+                folder, _, name = file.uri.rpartition("/")
+                if file.uri in named_files or (folder in listed_folders and name.lower().endswith(EXTENSION)):
                     continue
-                named.add(stamp.uri)
-            yield stamp
+                named_files.add(file.uri)
+            yield file
 
 
-def _in_folder(folder: str, recursive: bool, entered: set[str]) -> Iterator[ListedFile | SourceError]:
-    """The files of a folder and of those inside it; a loop, because folders nest deeper than Python calls may."""
-    levels = [_entries(folder, entered)]
+def _list_folder(folder: str, recursive: bool, listed_folders: set[str]) -> Iterator[ListedFile | SourceError]:
+    """The files of a folder and its subfolders; not a recursive function, because folders nest deeper than calls."""
+    levels = [_scan_folder(folder, listed_folders)]
     while levels:
         item = next(levels[-1], None)
         if item is None:
@@ -74,83 +83,83 @@ def _in_folder(folder: str, recursive: bool, entered: set[str]) -> Iterator[List
         elif not isinstance(item, str):
             yield item
         elif recursive:
-            levels.append(_entries(item, entered))
+            levels.append(_scan_folder(item, listed_folders))
 
 
-def _entries(folder: str, entered: set[str]) -> Iterator[ListedFile | SourceError | str]:
-    """The EXR files of one folder, and the paths of the folders in it, sorted by name."""
+def _scan_folder(folder: str, listed_folders: set[str]) -> Iterator[ListedFile | SourceError | str]:
+    """The EXR files of one folder, and the paths of its subfolders, sorted by name."""
     uri = normalize_path(folder).removesuffix("/")
-    if uri in entered:
+    if uri in listed_folders:
         return
-    entered.add(uri)
+    listed_folders.add(uri)
     try:
         with os.scandir(folder) as entries:
-            names = sorted((entry for entry in entries), key=lambda entry: entry.name)
-    except OSError as problem:
-        yield SourceError(folder, problem.strerror or str(problem))
+            sorted_entries = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        yield SourceError(folder, os_error_reason(error))
         return
-    for entry in names:
+    for entry in sorted_entries:
         try:
             if entry.is_dir(follow_symlinks=False):
                 yield entry.path
             elif entry.name.lower().endswith(EXTENSION):
-                yield _stamp(entry.path, entry, uri)
-        except OSError as problem:
-            yield SourceError(entry.path, problem.strerror or str(problem))
+                yield _stat_file(entry.path, entry, uri)
+        except OSError as error:
+            yield SourceError(entry.path, os_error_reason(error))
 
 
-def _is_listed_elsewhere(number: int, paths: Sequence[str], recursive: bool) -> bool:
-    """Whether a store's path is named before, or lies below another one."""
-    places = [path.rstrip("/") for path in paths]
-    place = places[number]
-    if place in places[:number]:
-        return True
-    folder = place.rpartition("/")[0]
-    return any((place.startswith(f"{other}/") if recursive else folder == other) for other in places)
-
-
-def _in_store(uri: str, recursive: bool) -> Iterator[ListedFile | SourceError]:
-    """The object that a URI names, or what lies below it."""
-    from .s3 import list_objects, object_facts
-
-    looks_like_file = uri.lower().endswith(EXTENSION)
-    found = False
+def _stat_file(path: str, entry: os.DirEntry[str] | None = None, folder_uri: str = "") -> ListedFile | SourceError:
+    """Size and time of a local file; `entry` and `folder_uri` of a scanned folder save system calls."""
     try:
-        if looks_like_file:
+        status = entry.stat() if entry is not None else os.stat(path)
+    except FileNotFoundError:
+        return SourceNotFoundError(path, "no such file")
+    except (OSError, ValueError) as error:
+        return SourceError(path, os_error_reason(error))
+    if not stat.S_ISREG(status.st_mode):
+        return NotAFileError(path, not_a_file_reason(status.st_mode))
+    is_ascii = entry is not None and entry.name.isascii()
+    uri = f"{folder_uri}/{entry.name}" if entry is not None and is_ascii else normalize_path(path)
+    return ListedFile(path, uri, status.st_size, mtime_from_ns(status.st_mtime_ns))
+
+
+def _is_listed_by_another(number: int, uris: Sequence[str], recursive: bool) -> bool:
+    """Whether the objects of a URI are listed by an equal earlier URI, or by one of a folder above."""
+    uris = ["://".join(parse(uri)).rstrip("/") for uri in uris]
+    uri = uris[number]
+    if uri in uris[:number]:
+        return True
+    folder = uri.rpartition("/")[0]
+    return any((uri.startswith(f"{other}/") if recursive else folder == other) for other in uris)
+
+
+def _list_store(uri: str, recursive: bool, s3: S3Access) -> Iterator[ListedFile | SourceError]:
+    """The object with this URI, or else the EXR objects below it."""
+    from .s3 import list_objects, object_metadata
+
+    is_empty = True
+    try:
+        if uri.lower().endswith(EXTENSION):
             try:
-                yield _object(uri, object_facts(uri))
+                yield _listed_object(uri, object_metadata(uri, s3))
                 return
             except SourceNotFoundError:
                 pass
-        for place, facts in list_objects(uri, recursive=recursive):
-            found = True
-            if place.lower().endswith(EXTENSION):
-                yield _object(place, facts)
-        if not found and "/" in parse(uri)[1].strip("/"):
-            yield SourceNotFoundError(uri, "no object has this name or lies below it")
-    except SourceError as problem:
-        yield problem
+        for object_uri, metadata in list_objects(uri, s3, recursive=recursive):
+            is_empty = False
+            if object_uri.lower().endswith(EXTENSION):
+                yield _listed_object(object_uri, metadata)
+        if is_empty and "/" in parse(uri)[1].strip("/"):
+            yield SourceNotFoundError(uri, "no object has this name or a name below it")
+    except SourceError as error:
+        yield error
 
 
-def _object(uri: str, facts: Any) -> ListedFile | SourceNameError:
+def _listed_object(uri: str, metadata: Any) -> ListedFile | SourceNameError:
     from .s3 import check_key, whole_seconds
 
     try:
         check_key(uri, bucket_and_key(uri)[1])
-    except SourceNameError as problem:
-        return problem
-    return ListedFile(uri, normalize_path(uri), facts["size"], whole_seconds(facts["last_modified"]))
-
-
-def _stamp(path: str, entry: os.DirEntry[str] | None = None, folder_uri: str = "") -> ListedFile | SourceError:
-    try:
-        facts = entry.stat() if entry is not None else os.stat(path)
-    except FileNotFoundError:
-        return SourceNotFoundError(path, "no such file")
-    except (OSError, ValueError) as problem:
-        return SourceError(path, getattr(problem, "strerror", None) or str(problem))
-    if not os.path.isfile(path) if entry is None else not entry.is_file():
-        return NotAFileError(path, "neither a file nor a folder")
-    plain = entry is not None and entry.name.isascii()
-    uri = f"{folder_uri}/{entry.name}" if entry is not None and plain else normalize_path(path)
-    return ListedFile(path, uri, facts.st_size, mtime_from_ns(facts.st_mtime_ns))
+    except SourceNameError as error:
+        return error
+    return ListedFile(uri, normalize_path(uri), metadata["size"], whole_seconds(metadata["last_modified"]))

@@ -9,11 +9,11 @@ from .uris import normalize_path
 
 
 class MemorySource:
-    """Bytes that are already here, under a name."""
+    """Bytes in memory, with a name in place of a path."""
 
     mtime: datetime | None = None
     etag: str | None = None
-    walk_chunks = True
+    small_reads_are_cheap = True
 
     def __init__(self, data: bytes, path: str = "memory://bytes") -> None:
         self._data = data
@@ -22,8 +22,8 @@ class MemorySource:
         self.prefix_bytes = first_read_bytes(self.size_bytes)
 
     def read(self, offset: int, length: int) -> bytes:
-        """A slice."""
+        """The bytes of a range; fewer at the end."""
         return self._data[offset : offset + length]
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Do nothing: there is no resource to release."""

@@ -1,4 +1,4 @@
-"""The one interface of all byte sources."""
+"""The interface of all byte sources."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Protocol
 
 
 class ByteSource(Protocol):
-    """Bytes by range."""
+    """A file or object that returns byte ranges."""
 
-    path: str  # as it was given
+    path: str  # the path or URI as given
     size_bytes: int
     mtime: datetime | None
-    etag: str | None  # what tells the versions of a source apart, where it is not the mtime
-    walk_chunks: bool  # whether reading a few bytes for each chunk is cheap
-    prefix_bytes: int  # how much of its beginning is best read first
+    etag: str | None  # distinguishes versions of the source if the mtime does not
+    small_reads_are_cheap: bool  # whether a read of a few bytes per chunk is affordable
+    prefix_bytes: int  # recommended size of the first read, from the start of the source
 
     @property
     def uri(self) -> str:
-        """Its place; see identity.normalize_path."""
+        """The normalized URI, see `uris.normalize_path`."""
 
     def read(self, offset: int, length: int) -> bytes:
-        """The bytes of a range; fewer where the file ends. Raises SourceError."""
+        """The bytes of a range; fewer at the end of the source. Raises SourceError."""
 
     def close(self) -> None:
-        """Give back what the source holds."""
+        """Release the resources of the source."""

@@ -1,19 +1,18 @@
-"""Buffered reads from one byte source: a short prefix first, kept, and every read counted."""
+"""Buffered reads from a byte source: keeps a prefix, counts reads and bytes."""
 
 from __future__ import annotations
 
 from .protocol import ByteSource
 
-# The median header has 437 bytes and 97 of 100 end within 8 KiB (offset table included); one page more costs nothing.
+# The median header has 437 bytes, and 97 % of headers with their offset table fit in 8 KiB.
 PREFIX_BYTES = 8 << 10
 
-
-# A local file up to this size is read at once: one read is cheaper than one for each chunk.
+# Local files up to this size are read whole: faster than a read per chunk.
 SMALL_FILE_BYTES = 64 << 10
 
 
 class Reader:
-    """Ranges of one source, its first bytes kept; counts the bytes and reads that the source was asked for."""
+    """Reads ranges of a source and keeps its first bytes; counts the reads from the source and their bytes."""
 
     __slots__ = ("_prefix", "bytes_read", "reads", "source")
 
@@ -29,17 +28,17 @@ class Reader:
         return self._prefix
 
     def grow_prefix(self, length: int) -> bytes:
-        """Read on until the prefix has `length` bytes, or the source ends."""
+        """The prefix, extended to `length` bytes or to the end of the source."""
         have = len(self._prefix)
         self._prefix += self._fetch(have, min(length, self.source.size_bytes) - have)
         return self._prefix
 
     def read(self, offset: int, length: int) -> bytes:
-        """The bytes of a range, from the prefix where it has them."""
+        """The bytes of a range, from the prefix if it has them."""
         end = offset + length
         if end <= len(self._prefix):
             return self._prefix[offset:end]
-        data = self.source.read(offset, length)  # not through _fetch: this runs once for each chunk
+        data = self.source.read(offset, length)  # not through _fetch: called for each chunk
         self.reads += 1
         self.bytes_read += len(data)
         return data
@@ -52,5 +51,5 @@ class Reader:
 
 
 def first_read_bytes(size_bytes: int) -> int:
-    """How many bytes to read first of a source of this size that is cheap to read."""
+    """The size of the first read from a local source of this size."""
     return size_bytes if size_bytes <= SMALL_FILE_BYTES else PREFIX_BYTES

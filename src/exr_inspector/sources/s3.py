@@ -1,33 +1,30 @@
-"""Objects of an S3 store as byte sources: one request for almost every file, and no file on disk.
+"""Objects of an S3 store as byte sources: usually one request per object, no temporary files.
 
-The first request asks for a range and learns the object's size, time and etag from the same answer; what is read
-later is asked for under that etag, so that two versions of an object are never mixed.
+The first request returns the first bytes of the object with its size, time and etag. Later requests require the same
+etag, so that the bytes of two versions of an object are never mixed.
 """
 
 from __future__ import annotations
 
-import random
 import re
-import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
-from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..deadline import seconds_left
+import tenacity
+
+from ..deadline import retrying, seconds_left
 from ..errors import (
     MissingExtraError,
     SettingsError,
     SourceChangedError,
     SourceConnectionError,
-    SourceDeniedError,
-    SourceError,
     SourceNameError,
     SourceNotFoundError,
-    SourceStoreError,
 )
-from ..settings import S3Access, s3_access
+from ..settings import S3Access
+from .s3_errors import RangeError, UnlistableKeyError, is_client_error, translate
 from .s3_listing import Page, fetch_page
 from .uris import bucket_and_key, normalize_path
 
@@ -36,129 +33,131 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Header and offset table of a 4K frame with one chunk a line have 17 KiB; over a network 64 KiB cost what 8 KiB cost.
+# Covers header and offset table of a 4K frame with one line per chunk (17 KiB); takes as long as 8 KiB over a network.
 FIRST_RANGE_BYTES = 64 << 10
-# A longer range is asked for in pieces, so that a request that takes its whole time is one that hangs.
-_PIECE_BYTES = 4 << 20
-RETRIES = 3
-_FIRST_PAUSE_S = 0.1
+# Longer ranges are split: each request has its own timeout.
+_MAX_RANGE_BYTES = 4 << 20
+_ATTEMPTS = 4
+_WAIT = tenacity.wait_exponential(multiplier=0.05, exp_base=3) + tenacity.wait_random(0, 0.1)
+_TIMEOUT_MARGIN = 1.2  # requests end a little after their timeout
 
-_STATUS = re.compile(r"status code: (\d{3})")
-_CODE = re.compile(r"<Code>(\w{1,64})</Code>")
-_BROKEN = re.compile(r"kind: (Connect|Timeout|Decode|Interrupted|Request|Unknown)\b")
-_UNTRUSTED = re.compile(r"InvalidCertificate\(\s*(?:Other\(\s*OtherError\(\s*)?(\w+)")
-_FORM = re.compile(r"Generic S3 error: (Received non-partial response[\w ]*|Requested [\d.]+, got [\d.]+)")
 _INVALID_KEY = re.compile(r"[\x00-\x1f\x7f]|^/|//|/$|(?:^|/)\.\.?(?:/|$)")
-_TRANSIENT = {408, 425, 429}
-# The status that an error of obstore stands for, where its text has none.
-_STATUS_OF_ERROR = {
-    "FileNotFoundError": 404,
-    "PermissionDeniedError": 403,
-    "UnauthenticatedError": 401,
-    "PreconditionError": 412,
-}
-_BAD_KEYS = {
-    "ExpiredToken",
-    "InvalidToken",
-    "TokenRefreshRequired",
-    "InvalidAccessKeyId",
-    "AuthorizationHeaderMalformed",
-}
 
 
 class ObjectSource:
-    """One object by its s3:// URI, opened with a request for its first bytes. Raises SourceError and its kinds.
+    """An object of an S3 store, opened with a request for its first bytes. Raises SourceError and its subclasses.
 
-    A request that fails for a reason that may pass is repeated, at most three times, with growing pauses, and only
-    where it would end within the caller's `time_limit`.
+    Requests are retried after transient errors, three times at most and within the caller's `time_limit`.
     """
 
-    def __init__(self, uri: str, access: S3Access | None = None) -> None:
+    def __init__(self, uri: str, access: S3Access) -> None:
         bucket, self._key = bucket_and_key(uri)
         check_key(uri, self._key)
         self.path, self.uri = uri, normalize_path(uri)
-        self._access = access or s3_access()
-        self._store = _store(self._access, bucket)
+        self._access = access
+        self._store = _store(access, bucket)
         self.requests = 0
         try:
-            meta, self._first = self._get(0, FIRST_RANGE_BYTES, None)
-        except _RangeError:  # of an empty object no range can be asked for
-            meta, self._first = self._head(), b""
-        self.size_bytes: int = meta["size"]
-        self.mtime: datetime | None = whole_seconds(meta["last_modified"])
-        self._tag: str | None = meta["e_tag"]
-        self.etag = self._tag.strip('"') if self._tag else None
+            metadata, self._first = self._get(0, FIRST_RANGE_BYTES, None)
+        except RangeError:  # every range of an empty object is invalid
+            metadata, self._first = self._head(), b""
+        self.size_bytes: int = metadata["size"]
+        self.mtime: datetime | None = whole_seconds(metadata["last_modified"])
+        self._etag_header: str | None = metadata["e_tag"]
+        self.etag = self._etag_header.strip('"') if self._etag_header else None
         self.prefix_bytes = max(len(self._first), 1)
-        # Leaders that are not here would each cost a request: then the one of the last chunk is read, no other.
-        self.walk_chunks = len(self._first) >= self.size_bytes
+        self.small_reads_are_cheap = len(self._first) >= self.size_bytes
 
     def read(self, offset: int, length: int) -> bytes:
-        """The bytes of a range; fewer where the object ends. Raises SourceChangedError when it was replaced."""
+        """The bytes of a range; fewer at the end of the object. Raises SourceChangedError if it was replaced."""
         end = min(offset + length, self.size_bytes)
         if end <= len(self._first):
             return self._first[offset:end]
         data = bytearray(self._first[offset:])
         while (start := offset + len(data)) < end:
-            data += self._piece(start, min(start + _PIECE_BYTES, end))
+            data += self._read_unchanged(start, min(start + _MAX_RANGE_BYTES, end))
         return bytes(data)
 
-    def _piece(self, start: int, end: int) -> bytes:
+    def _read_unchanged(self, start: int, end: int) -> bytes:
         try:
-            meta, data = self._get(start, end, self._tag)
-        except (_RangeError, SourceNotFoundError):
-            raise SourceChangedError(self.path, "it was replaced or removed while it was read") from None
-        if (meta["size"], meta["e_tag"]) != (self.size_bytes, self._tag) or len(data) != end - start:
-            raise SourceChangedError(self.path, "it was replaced while it was read")
+            metadata, data = self._get(start, end, self._etag_header)
+        except (RangeError, SourceNotFoundError):
+            raise SourceChangedError(self.path, "replaced or removed while it was read") from None
+        version = (metadata["size"], metadata["e_tag"])
+        if version != (self.size_bytes, self._etag_header) or len(data) != end - start:
+            raise SourceChangedError(self.path, "replaced while it was read")
         return data
 
     def close(self) -> None:
-        """Nothing to give back: connections are kept for the next object."""
+        """Do nothing: connections are kept for the next object."""
 
-    def _get(self, start: int, end: int, tag: str | None) -> tuple[Any, bytes]:
+    def _get(self, start: int, end: int, etag: str | None) -> tuple[Any, bytes]:
         obstore = _obstore()
-        options: Any = {"range": (start, end)} | ({"if_match": tag} if tag and not tag.startswith("W/") else {})
+        options: Any = {"range": (start, end)}
+        if etag and not etag.startswith("W/"):
+            options["if_match"] = etag
 
-        def request() -> tuple[Any, bytes]:
+        def send() -> tuple[Any, bytes]:
             self.requests += 1
-            answer = obstore.get(self._store, self._key, options=options)
-            return answer.meta, bytes(answer.bytes())
+            response = obstore.get(self._store, self._key, options=options)
+            return response.meta, bytes(response.bytes())
 
-        return _repeated(request, self.path, self._access)
+        return _request(send, self.path, self._access)
 
     def _head(self) -> Any:
         obstore = _obstore()
         self.requests += 1
-        return _repeated(lambda: obstore.head(self._store, self._key), self.path, self._access)
+        return _request(lambda: obstore.head(self._store, self._key), self.path, self._access)
 
 
-def list_objects(uri: str, *, recursive: bool = True, access: S3Access | None = None) -> Iterator[tuple[str, Any]]:
-    """The objects below an s3:// URI, as a folder: each one's URI and its facts `size`, `last_modified`, `e_tag`.
+def list_objects(uri: str, access: S3Access, *, recursive: bool = True) -> Iterator[tuple[str, Any]]:
+    """The objects below an s3:// URI as a folder: URI and metadata (`size`, `last_modified`, `e_tag`) of each.
 
-    In the order of the store, a page of a thousand at a time, keys that check_key rejects included. Raises SourceError.
+    In the order of the store, a thousand per request, including keys that check_key rejects. Raises SourceError.
     """
     bucket, prefix = bucket_and_key(uri, key_required=False)
     prefix = prefix.strip("/")
     if prefix:
         check_key(uri, prefix)
-    access = access or s3_access()
     last: str | None = None
     try:
         for page in _pages(uri, bucket, prefix, recursive, access):
-            yield from ((f"s3://{bucket}/{facts['path']}", facts) for facts in page)
+            yield from ((f"s3://{bucket}/{metadata['path']}", metadata) for metadata in page)
             last = page[-1]["path"]
         return
-    except _InvalidKeyError:
-        if access.ambient:  # these keys are obstore's alone
+    except UnlistableKeyError:
+        if access.ambient:  # only obstore has these credentials
             raise
     for page in _pages_with_any_key(uri, bucket, prefix, recursive, access, last or ""):
-        yield from ((f"s3://{bucket}/{facts['path']}", facts) for facts in page)
+        yield from ((f"s3://{bucket}/{metadata['path']}", metadata) for metadata in page)
+
+
+def object_metadata(uri: str, access: S3Access) -> Any:
+    """The metadata of an object, as list_objects returns it. Raises SourceError."""
+    bucket, key = bucket_and_key(uri)
+    check_key(uri, key)
+    obstore, store = _obstore(), _store(access, bucket)
+    return _request(lambda: obstore.head(store, key), uri, access)
+
+
+def check_key(uri: str, key: str) -> None:
+    """Raise SourceNameError for a key that S3 allows but obstore cannot request."""
+    if _INVALID_KEY.search(key):
+        raise SourceNameError(
+            uri, "the key has an empty, '.' or '..' part or control characters, which cannot be read; rename the object"
+        )
+
+
+def whole_seconds(time: datetime) -> datetime:
+    """A modification time as in response headers; listings add milliseconds."""
+    return time.replace(microsecond=0)
 
 
 def _pages(uri: str, bucket: str, prefix: str, recursive: bool, access: S3Access) -> Iterator[Any]:
-    """The pages of a listing, none empty. Raises _InvalidKeyError at a page with a key that obstore does not take."""
+    """The non-empty pages of a listing. Raises UnlistableKeyError for a key that obstore cannot represent."""
     obstore, store = _obstore(), _store(access, bucket)
     if not recursive:
-        if objects := _repeated(lambda: obstore.list_with_delimiter(store, prefix or None), uri, access)["objects"]:
+        if objects := _request(lambda: obstore.list_with_delimiter(store, prefix or None), uri, access)["objects"]:
             yield objects
         return
     last: str | None = None
@@ -171,10 +170,10 @@ def _pages(uri: str, bucket: str, prefix: str, recursive: bool, access: S3Access
         try:
             return next(pages, None)
         except Exception:
-            pages = None  # to be begun again behind the last page
+            pages = None  # a retry restarts the listing after the last page
             raise
 
-    while page := _repeated(next_page, uri, access):
+    while page := _request(next_page, uri, access):
         yield page
         last = page[-1]["path"]
 
@@ -182,7 +181,7 @@ def _pages(uri: str, bucket: str, prefix: str, recursive: bool, access: S3Access
 def _pages_with_any_key(
     uri: str, bucket: str, prefix: str, recursive: bool, access: S3Access, start_after: str
 ) -> Iterator[Any]:
-    """The pages of a listing behind the key `start_after`, one request each."""
+    """The pages of a listing after the key `start_after`, one request each."""
     token: str | None = None
 
     def next_page() -> Page:
@@ -196,44 +195,37 @@ def _pages_with_any_key(
         )
 
     while True:
-        page = _repeated(next_page, uri, access)
+        page = _request(next_page, uri, access)
         yield page.objects
         if (token := page.next_token) is None:
             return
 
 
-def object_facts(uri: str, access: S3Access | None = None) -> Any:
-    """The facts of one object, as list_objects gives them. Raises SourceError."""
-    bucket, key = bucket_and_key(uri)
-    check_key(uri, key)
-    access = access or s3_access()
-    obstore, store = _obstore(), _store(access, bucket)
-    return _repeated(lambda: obstore.head(store, key), uri, access)
+def _request(send: Callable[[], T], uri: str, access: S3Access) -> T:
+    """The result of a request, retried after transient errors. Raises SourceError."""
+    if seconds_left() < access.request_timeout_s:
+        raise SourceConnectionError(uri, f"no time left for a request to the object store at {access.url}")
 
+    def attempt() -> T:
+        try:
+            return send()
+        except BaseException as error:
+            if not is_client_error(error):
+                raise
+            translated = translate(error, uri, access)
+        raise translated  # outside of the handler: without the response's text as its context
 
-def whole_seconds(moment: datetime) -> datetime:
-    """A time of modification as headers tell it; listings know the milliseconds, too."""
-    return moment.replace(microsecond=0)
-
-
-class _RangeError(SourceError):
-    """The range begins behind the end."""
-
-
-class _InvalidKeyError(SourceError):
-    """A page of a listing has a key that obstore does not take."""
-
-
-def check_key(uri: str, key: str) -> None:
-    """Raises SourceNameError for a key that S3 allows and the client cannot request."""
-    if _INVALID_KEY.search(key):
-        raise SourceNameError(
-            uri, "the key has an empty, '.' or '..' part or control characters, which cannot be read; rename the object"
-        )
+    retry = retrying(
+        lambda error: isinstance(error, SourceConnectionError),
+        attempts=_ATTEMPTS,
+        wait=_WAIT,
+        left=lambda: seconds_left() - _TIMEOUT_MARGIN * access.request_timeout_s,
+    )
+    return retry(attempt)
 
 
 def _obstore() -> Any:
-    """The client. Raises MissingExtraError."""
+    """The client library. Raises MissingExtraError."""
     try:
         import obstore
     except ModuleNotFoundError:
@@ -243,13 +235,13 @@ def _obstore() -> Any:
 
 @lru_cache(maxsize=64)
 def _store(access: S3Access, bucket: str) -> S3Store:
-    """A client, kept with its connections; used by any number of threads. Its own retries are off: see _repeated."""
+    """A client with its connections, shared by all threads. Its own retries are disabled, see _request."""
     _obstore()
     from obstore.store import S3Store
 
     keys: Any = {} if access.ambient else {"skip_signature": not access.access_key.get_secret_value()}
     if access.access_key.get_secret_value():
-        # Keys that are given as such would be joined by the AWS_SESSION_TOKEN of the environment.
+        # A credential provider, because obstore adds AWS_SESSION_TOKEN from the environment to plain keys.
         keys["credential_provider"] = lambda: {
             "access_key_id": access.access_key.get_secret_value(),
             "secret_access_key": access.secret_key.get_secret_value(),
@@ -257,8 +249,8 @@ def _store(access: S3Access, bucket: str) -> S3Store:
             "expires_at": None,
         }
     if access.endpoint or not access.ambient:
-        # Under this name, as the client would prefer an AWS_ENDPOINT_URL_S3 of the environment to its `endpoint`.
-        keys["aws_endpoint_url_s3"] = access.place
+        # By this name, because obstore prefers AWS_ENDPOINT_URL_S3 from the environment to `endpoint`.
+        keys["aws_endpoint_url_s3"] = access.url
     options = _client_options(access)
     try:
         return S3Store(
@@ -269,22 +261,17 @@ def _store(access: S3Access, bucket: str) -> S3Store:
             retry_config={"max_retries": 0},
             **keys,
         )
-    except BaseException as problem:
-        if not _is_failure(problem):
+    except BaseException as error:
+        if not is_client_error(error):
             raise
         raise SettingsError(
-            "the object store cannot be set up as S3_… or AWS_… say; check endpoint, keys and certificates"
+            "the S3 client rejects the S3_ or AWS_ settings; check endpoint, keys and certificates"
         ) from None
-
-
-def _is_failure(problem: BaseException) -> bool:
-    """Whether the client failed: for settings that it did not expect it raises what is no Exception."""
-    return isinstance(problem, Exception) or type(problem).__name__ == "PanicException"
 
 
 def _client_options(access: S3Access) -> Any:
     options: dict[str, Any] = {
-        "allow_http": access.place.lower().startswith("http://"),
+        "allow_http": access.url.lower().startswith("http://"),
         "timeout": timedelta(seconds=access.request_timeout_s),
         "connect_timeout": timedelta(seconds=access.request_timeout_s),
     }
@@ -294,75 +281,6 @@ def _client_options(access: S3Access) -> Any:
         try:
             with open(access.verify, "rb") as certificates:
                 options["root_certificate"] = certificates.read()
-        except OSError as problem:
-            raise SettingsError(f"S3_VERIFY: {access.verify}: {problem.strerror}") from None
+        except OSError as error:
+            raise SettingsError(f"S3_VERIFY: {access.verify}: {error.strerror}") from None
     return options
-
-
-def _repeated(request: Callable[[], T], place: str, access: S3Access) -> T:
-    """What a request gives, asked for again when it failed for a reason that may pass. Raises SourceError."""
-    if seconds_left() < access.request_timeout_s:
-        raise SourceConnectionError(place, f"there was no time left to ask the object store at {access.place}")
-    pause = _FIRST_PAUSE_S
-    for attempt in range(RETRIES + 1):
-        try:
-            return request()
-        except BaseException as problem:
-            if not _is_failure(problem):
-                raise
-            translated = _translated(problem, place, access)
-        wait = pause * random.uniform(0.5, 1.0)  # noqa: S311 (spreads retries)
-        can_help = isinstance(translated, SourceConnectionError) and attempt < RETRIES
-        if not can_help or seconds_left() < wait + access.request_timeout_s:
-            break
-        time.sleep(wait)
-        pause *= 3
-    raise translated  # here, where the store's own text does not come along as its context
-
-
-def _translated(problem: BaseException, place: str, access: S3Access) -> SourceError:
-    """A store's error in the words of the project; its text, which may hold anything, is left out."""
-    if isinstance(problem, SourceError):
-        return problem
-    if not isinstance(problem, Exception):
-        return SourceError(place, f"cannot be asked for at {access.place}; check the settings of the store")
-    name, text = type(problem).__name__, str(problem)
-    code = found[1] if (found := _CODE.search(text)) else name
-    status = int(found[1]) if (found := _STATUS.search(text)) else _STATUS_OF_ERROR.get(name, 0)
-    store = f"the object store at {access.place}"
-    if status == 404:
-        return SourceNotFoundError(place, "no such bucket" if code == "NoSuchBucket" else "no such object")
-    if status in (401, 403) or code in _BAD_KEYS:
-        way_out = "check its keys and what they may read" if access.access_key.get_secret_value() else "no keys are set"
-        return SourceDeniedError(place, f"{store} refuses ({code}); {way_out}", may_hide=code == "AccessDenied")
-    if status == 412:
-        return SourceChangedError(place, "it was replaced while it was read")
-    if status == 416:
-        return _RangeError(place, "it is shorter than was asked for")
-    if name == "InvalidPathError":
-        return _InvalidKeyError(
-            place,
-            "a key below it has an empty, '.' or '..' part or control characters, and cannot be listed with the keys "
-            "of the platform; set S3_ACCESS_KEY and S3_SECRET_KEY, or name other folders",
-        )
-    if status >= 500 or status in _TRANSIENT:
-        return SourceConnectionError(place, f"{store} answers {status}; check that it is up")
-    if status:
-        return SourceStoreError(place, f"{store} answers {status} ({code})")
-    if found := _UNTRUSTED.search(text):
-        way_out = "give the file of its authority in S3_VERIFY"
-        return SourceConnectionError(place, f"the certificate of {store} is not trusted ({found[1]}); {way_out}")
-    if isinstance(problem, (OSError, HTTPException)):
-        return SourceConnectionError(place, f"{store} cannot be reached; check that it is up")
-    if found := _BROKEN.search(text):
-        how = {"Connect": "cannot be reached", "Timeout": "does not answer in time"}.get(found[1], "broke off")
-        return SourceConnectionError(place, f"{store} {how}; check that it is up")
-    if "edirect" in text:
-        return SourceStoreError(place, f"{store} has the bucket in another region than {access.region}; set S3_REGION")
-    return SourceStoreError(place, f"{store} gives an answer that is not one of S3 ({name}): {_summary(text)}")
-
-
-def _summary(text: str) -> str:
-    """The client's own words: what it says of an answer's form holds nothing of the answer."""
-    found = _FORM.match(text)
-    return found[1] if found else "no more is known"

@@ -1,7 +1,7 @@
-"""One page of an S3 listing, whatever its keys are.
+"""Pages of an S3 listing with any keys.
 
-obstore fails a whole page for one key that it cannot represent (an empty, `.` or `..` part, control characters), so
-sources.s3 asks for such pages here. Signs requests with access keys only; without keys requests are anonymous.
+obstore rejects a whole page for a key that it cannot represent (an empty, `.` or `..` part, control characters);
+`sources.s3` lists such pages with this module. Requests are signed with access keys, or anonymous without keys.
 Source: "Signature Version 4", "ListObjectsV2" of the Amazon S3 API reference.
 """
 
@@ -20,37 +20,38 @@ from xml.etree import ElementTree
 
 from ..settings import S3Access
 
-# A thousand keys of 1,024 bytes, percent-encoded, have 3 MB.
-_ANSWER_BYTES = 16 << 20
+# A thousand percent-encoded keys of 1,024 bytes take 3 MB.
+_RESPONSE_BYTES = 16 << 20
 _ERROR_BYTES = 4096
 _EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Objects as obstore describes them (`path`, `size`, `last_modified`, `e_tag`), and how to get the next page."""
+    """A page: objects as obstore's dicts (`path`, `size`, `last_modified`, `e_tag`), and the next page's token."""
 
     objects: list[dict[str, Any]]
     next_token: str | None
 
 
 class ListingError(Exception):
-    """The store does not answer with a page. Its text has the form of obstore's: `status code: N`, then the body."""
+    """The response is not a page. The message has the form of obstore's errors: `status code: N`, then the body."""
 
 
 def fetch_page(
     access: S3Access, bucket: str, *, prefix: str, delimiter: str = "", start_after: str = "", token: str | None = None
 ) -> Page:
-    """Up to a thousand objects whose keys begin with `prefix`. Raises ListingError, or OSError without an answer."""
+    """Up to a thousand objects whose keys begin with `prefix`. Raises ListingError, or OSError without a response."""
     query = {"list-type": "2", "encoding-type": "url", "prefix": prefix, "delimiter": delimiter}
     query |= {"continuation-token": token} if token else {"start-after": start_after}
     text = "&".join(f"{name}={quote(value, safe='')}" for name, value in sorted(query.items()) if value)
-    url = access.place.rstrip("/") + (f"/{bucket}" if access.path_style else "")
+    url = access.url.rstrip("/") + (f"/{bucket}" if access.path_style else "")
     request = urllib.request.Request(f"{url}?{text}", headers=_headers(access, url, text))  # noqa: S310 (an http URL)
     https = urllib.request.HTTPSHandler(context=_tls(access.verify))
+    opener = urllib.request.build_opener(https, _NoRedirect)
     try:
-        with urllib.request.build_opener(https, _NoRedirect).open(request, timeout=access.request_timeout_s) as answer:
-            body = answer.read(_ANSWER_BYTES + 1)
+        with opener.open(request, timeout=access.request_timeout_s) as response:
+            body = response.read(_RESPONSE_BYTES + 1)
     except urllib.error.HTTPError as error:
         with error:
             body = error.read(_ERROR_BYTES)
@@ -59,7 +60,7 @@ def fetch_page(
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect is an error: its target has not been chosen by whoever gave the keys."""
+    """Raises an error for redirects: the keys are not for another server."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
@@ -75,7 +76,7 @@ def _tls(verify: bool | str) -> ssl.SSLContext:
 
 
 def _headers(access: S3Access, url: str, query: str) -> dict[str, str]:
-    """The headers of a GET, with its signature where there are keys."""
+    """The headers of a GET request, signed if there are keys."""
     if not access.access_key.get_secret_value():
         return {}
     parts = urlsplit(url)
@@ -98,29 +99,29 @@ def _headers(access: S3Access, url: str, query: str) -> dict[str, str]:
 
 
 def _parse(body: bytes) -> Page:
-    if len(body) > _ANSWER_BYTES or b"<!DOCTYPE" in body:
-        raise ListingError("the answer is too large, or has a document type")
+    if len(body) > _RESPONSE_BYTES or b"<!DOCTYPE" in body:
+        raise ListingError("the response is too large, or has a document type")
     try:
-        root = ElementTree.fromstring(body)  # noqa: S314 (no document type: no entities)
+        root = ElementTree.fromstring(body)  # noqa: S314 (entities need a document type)
         for element in root.iter():
-            element.tag = element.tag.rpartition("}")[2]  # some stores leave out the namespace
+            element.tag = element.tag.rpartition("}")[2]  # some stores omit the namespace
         is_encoded = root.findtext("EncodingType") == "url"
         objects = [_object(element, is_encoded) for element in root.iterfind("Contents")]
     except (ElementTree.ParseError, ValueError) as error:
-        raise ListingError(f"the answer is not a listing: {type(error).__name__}") from None
+        raise ListingError(f"the response is not a listing: {type(error).__name__}") from None
     is_last = root.findtext("IsTruncated", "").lower() == "false"
     token = None if is_last else root.findtext("NextContinuationToken")
     if root.tag != "ListBucketResult" or not (is_last or token):
-        raise ListingError("the answer is not a listing")
+        raise ListingError("the response is not a listing")
     return Page(objects=objects, next_token=token)
 
 
 def _object(element: ElementTree.Element, is_encoded: bool) -> dict[str, Any]:
     key, modified = element.findtext("Key", ""), element.findtext("LastModified", "")
-    moment = datetime.strptime(modified[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
+    time = datetime.strptime(modified[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
     return {
         "path": unquote_plus(key, errors="strict") if is_encoded else key,
         "size": int(element.findtext("Size", "")),
-        "last_modified": moment,
+        "last_modified": time,
         "e_tag": element.findtext("ETag"),
     }
