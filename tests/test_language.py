@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 PENDING = {
     "docs",
     *(f"src/exr_inspector/{name}" for name in (
-        "catalog", "demo", "errors.py", "exr", "function", "ingestion", "inspection",
+        "catalog", "errors.py", "exr", "function", "ingestion", "inspection",
         "settings.py", "sources", "vast_selftest.py", "vectors",
     )),
 }  # fmt: skip

@@ -24,7 +24,7 @@ _I32 = Struct("<i").unpack_from
 
 CACHED_BYTES = 16 << 10  # of an attribute: the channel list of 50 AOVs has 1.5 KB, that of 500 has 16
 _LONG_VALUE = 4096  # objects; cached values have no more
-_SHORT_NAME_BYTES = 31  # the longest name without the long-names flag
+SHORT_NAME_BYTES = 31  # the longest name without the long-names flag
 _STRUCTURE, _VALUES = 0, 1  # indexes of the budgets
 
 
@@ -163,7 +163,7 @@ class _HeaderReader:
                 message = f"attribute {name!r} is there more than once; the first one counts"
                 self.problems.add(Problem("duplicate_attribute", message, part_index, name, at))
             seen.add(name)
-            if name_end - at > _SHORT_NAME_BYTES and not self._long_names:
+            if name_end - at > SHORT_NAME_BYTES and not self._long_names:
                 message = f"a name of {name_end - at} bytes without the long-names flag"
                 self.problems.add(Problem("long_name", message, part_index, name, at))
             at = end
