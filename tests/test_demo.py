@@ -12,6 +12,7 @@ import pytest
 
 from exr_inspector import demo
 from exr_inspector.demo import cryptomatte, damage, make_show
+from exr_inspector.exr import read_header
 from tests.support.oracles import image_levels, opened
 
 UNREADABLE = {"truncated", "incomplete", "not_exr"}
@@ -158,6 +159,6 @@ def test_not_exr(show, tmp_path):
 
 def table(data: bytes) -> list[int]:
     """The offset table of a file of one part."""
-    start = damage.header_end(data)
+    start = read_header(data).header_bytes
     count = 12 if b"tiledesc" in data else 9
     return list(unpack_from(f"<{count}Q", data, start))

@@ -15,7 +15,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from secrets import token_hex
-from struct import pack
 from typing import Any
 
 import pyarrow as pa
@@ -26,6 +25,9 @@ from .catalog.schema import CHILD_TABLES
 from .catalog.vast import VastCatalog
 from .catalog.vast.errors import CatalogConflictError
 from .errors import CatalogError
+from .exr import Attribute, Channel
+from .exr.attributes import Box2i
+from .exr.writer import NewPart, Values, file_bytes, flat_chunk, required_values
 from .inspection.inspector import inspect
 from .inspection.model import Inspection
 from .settings import VastConnection
@@ -150,8 +152,8 @@ def _batch(trial: _Trial) -> str:
 
 
 def _round_trip(trial: _Trial) -> None:
-    odd = _file("ö ' \" %41", _text("note", "null \0 and ü 🎬"), ("x", "ourType", b"\0\xff"), mtime=_NOON)
-    large = _file("large", _text("manifest", "x" * 64_000))
+    odd = _file("ö ' \" %41", {"note": "null \0 and ü 🎬", "x": Attribute("x", "ourType", b"\0\xff", None)}, _NOON)
+    large = _file("large", {"manifest": "x" * 64_000})
     trial.one.persist([odd, large])
     expected = from_inspections([odd, large]).tables
     for table in CHILD_TABLES:
@@ -179,7 +181,7 @@ def _vectors(trial: _Trial) -> None:
 
 def _new_version(trial: _Trial) -> None:
     trial.one.persist([_file("versioned")])
-    trial.two.persist([_file("versioned", _text("note", "again"))])
+    trial.two.persist([_file("versioned", {"note": "again"})])
     found = _rows(trial, "SELECT is_current FROM files WHERE file_path = 's3://verify/versioned.exr'")
     _expect(sorted(row["is_current"] for row in found) == [False, True], "not one version of two is current")
 
@@ -324,33 +326,12 @@ def _rows(trial: _Trial, query: str) -> list[dict[str, Any]]:
 
 # ── files to store ────────────────────────────────────────────────
 
-_Attribute = tuple[str, str, bytes]
 
-
-def _file(name: str, *more: _Attribute, mtime: datetime | None = None) -> Inspection:
-    """What looking at a small file gives: one part of 4 × 4 pixels with three channels."""
-    channels = b"".join(channel + b"\0" + pack("<4i", 1, 0, 1, 1) for channel in (b"B", b"G", b"R")) + b"\0"
-    window = pack("<4i", 0, 0, 3, 3)
-    attributes: list[_Attribute] = [
-        ("channels", "chlist", channels),
-        ("compression", "compression", b"\0"),
-        ("dataWindow", "box2i", window),
-        ("displayWindow", "box2i", window),
-        ("lineOrder", "lineOrder", b"\0"),
-        ("pixelAspectRatio", "float", pack("<f", 1)),
-        ("screenWindowCenter", "v2f", pack("<2f", 0, 0)),
-        ("screenWindowWidth", "float", pack("<f", 1)),
-        *more,
-    ]
-    header = b"".join(f"{n}\0{t}\0".encode() + pack("<i", len(raw)) + raw for n, t, raw in attributes)
-    head = pack("<2I", 20000630, 2) + header + b"\0"
-    line = 4 * 3 * 2
-    offsets = [len(head) + 4 * 8 + y * (8 + line) for y in range(4)]
-    lines = b"".join(pack("<2i", y, line) + bytes(line) for y in range(4))
-    source = MemorySource(head + pack("<4Q", *offsets) + lines, f"s3://verify/{name}.exr")
+def _file(name: str, values: Values | None = None, mtime: datetime | None = None) -> Inspection:
+    """The inspection of a small file: one part of 4 × 4 pixels with three channels, and the attributes in `values`."""
+    channels = [Channel(channel, "HALF", 1, 1, 0) for channel in "BGR"]
+    required = required_values(channels, Box2i(0, 0, 3, 3))
+    lines = [flat_chunk((y,), bytes(2 * 3 * 4)) for y in range(4)]
+    source = MemorySource(file_bytes([NewPart({**required, **(values or {})}, lines)]), f"s3://verify/{name}.exr")
     source.mtime = mtime
     return inspect(source)
-
-
-def _text(name: str, value: str) -> _Attribute:
-    return name, "string", value.encode()

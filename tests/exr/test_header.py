@@ -14,7 +14,7 @@ import pytest
 from exr_inspector import inspect
 from exr_inspector.errors import ExrFormatError
 from exr_inspector.exr import HeaderCutError, Limits, read_header
-from exr_inspector.exr.header import DEEP, LONG_NAMES, MULTIPART, TILED
+from exr_inspector.exr.part import DEEP, LONG_NAMES, MULTIPART, TILED
 from tests.support import corpus
 from tests.support import exr_writer as w
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from exr_inspector import inspect
-from exr_inspector.exr import Channel, read_header
+from exr_inspector.exr import Attribute, Channel, read_header
 from exr_inspector.exr.attributes import Box2i, Chromaticities, Rational, TileDesc, TimeCode
-from exr_inspector.exr.writer import NewPart, file_bytes, flat_chunk, required
+from exr_inspector.exr.writer import NewPart, file_bytes, flat_chunk, required_values
 
 WINDOW = Box2i(-1, -2, 2, 1)
 CHANNELS = (Channel("B", "HALF", 1, 1, 0), Channel("Z", "FLOAT", 1, 1, 1), Channel("id", "UINT", 1, 1, 0))
@@ -26,15 +26,23 @@ VALUES = {
 
 def part(compression="NONE", **header):
     lines = [flat_chunk((y,), bytes(4 * (2 + 4 + 4))) for y in range(WINDOW.yMin, WINDOW.yMax + 1)]
-    return NewPart({**required(CHANNELS, WINDOW, WINDOW, compression, "DECREASING_Y"), **header}, lines)
+    required = required_values(CHANNELS, WINDOW, compression=compression, line_order="DECREASING_Y")
+    return NewPart({**required, **header}, lines)
 
 
 def test_values_come_back():
     """Of every type, and the names in the order of the alphabet."""
     (read,) = read_header(file_bytes([part(**VALUES)])).parts
     found = {attribute.attr_name: attribute.value for attribute in read.attributes}
-    assert found == required(CHANNELS, WINDOW, WINDOW, "NONE", "DECREASING_Y") | VALUES
+    assert found == required_values(CHANNELS, WINDOW, line_order="DECREASING_Y") | VALUES
     assert list(found) == sorted(found)
+
+
+def test_an_attribute_is_written_with_its_own_type_and_bytes():
+    """Also of a type without an encoder, and bytes that are not a value of their type."""
+    stored = [Attribute("studio", "myStudioType", b"\0\xff", None), Attribute("size", "int", b"\1", None)]
+    (read,) = read_header(file_bytes([part(**{attribute.attr_name: attribute for attribute in stored})])).parts
+    assert [read.by_name[attribute.attr_name] for attribute in stored] == stored
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -1,8 +1,7 @@
-"""A small show with everything that goes wrong on a real one, to try the product on.
+"""A demo show to try the product on: sequences and single files with the defects of real shows (`DEFECTS`).
 
-In comes a folder, out come EXR files in a studio's layout; the same bytes on every machine. Four sequences
-and six single files follow the header conventions of the tools that they pretend to come from; five
-things are wrong with them (`DEFECTS`). Knows nothing of the rest of the project but the file format.
+In comes a folder, out come EXR files in a studio's folder layout, with the same bytes on every machine. Headers follow
+the conventions of the renderers and tools. Must not know anything of the project but the file format (`exr`).
 """
 
 from __future__ import annotations
@@ -13,9 +12,9 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """One thing that is wrong with the show."""
+    """One defect of the show."""
 
-    path: str  # below the root, with forward slashes
+    path: str  # relative to the root, with forward slashes
     kind: str  # missing | truncated | incomplete | compression | not_exr
 
 
@@ -34,10 +33,10 @@ DEFECTS = (
 
 
 def make_show(root: Path) -> list[Path]:
-    """Write the show below `root` and return the files' paths, sorted; takes about two seconds.
+    """Write the show below `root` and return the paths of its files, sorted. Takes about two seconds.
 
-    Files of the same name are overwritten.
+    Existing files of the same names are overwritten.
     """
-    from .show import write_show  # numpy takes longer to import than most commands do in all
+    from .show import write_show  # imports numpy, which takes longer than most commands run
 
     return write_show(root)

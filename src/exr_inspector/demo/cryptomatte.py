@@ -1,4 +1,4 @@
-"""Cryptomatte: names to ids, and the attributes that list them.
+"""Cryptomatte attributes and ids, computed from object names.
 
 Source: "Cryptomatte Specification" 1.2.0, Psyop.
 """
@@ -34,7 +34,7 @@ def _scramble(block: int) -> int:
 
 
 def id_bits(name: str) -> int:
-    """The id of an object as 32 bits that are a normal float: a zero or full exponent is moved by one."""
+    """The id of an object as 32 bits. One bit of the exponent is flipped where the float would not be normal."""
     bits = murmur3(name.encode())
     if (bits >> 23) & 0xFF in (0, 0xFF):
         bits ^= 1 << 23
@@ -42,13 +42,13 @@ def id_bits(name: str) -> int:
 
 
 def id_float(name: str) -> float:
-    """The value of the id channel where an object is seen."""
+    """The id of an object as the value of the id channel."""
     value: float = unpack("<f", pack("<I", id_bits(name)))[0]
     return value
 
 
 def attributes(layer: str, names: Iterable[str]) -> dict[str, object]:
-    """The four attributes of one Cryptomatte; `layer` is also the stem of its channels."""
+    """The four attributes of one Cryptomatte. Its channels are named after `layer`: `{layer}00.R` and so on."""
     prefix = f"cryptomatte/{murmur3(layer.encode()):08x}"[:-1]
     manifest = {name: f"{id_bits(name):08x}" for name in names}
     return {

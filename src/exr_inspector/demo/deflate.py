@@ -1,6 +1,6 @@
-"""A zlib encoder with one output: the bytes of zlib differ between its releases, its forks and processors.
+"""A zlib encoder whose output is the same everywhere; that of zlib depends on its release, fork and processor.
 
-Runs of one byte become matches of distance 1, all else is literal, in one block with the fixed Huffman codes.
+Runs of one byte become matches of distance 1, other bytes are literals, in one block with the fixed Huffman codes.
 Source: RFC 1950 and RFC 1951.
 """
 
@@ -12,8 +12,7 @@ from zlib import adler32
 import numpy as np
 from numpy.typing import NDArray
 
-_LONGEST = 258  # bytes of a match
-_SHORTEST = 3
+_LONGEST, _SHORTEST = 258, 3  # bytes of a match
 
 
 def deflate(data: bytes) -> bytes:
@@ -23,16 +22,17 @@ def deflate(data: bytes) -> bytes:
 
 def _block(data: NDArray[np.uint8]) -> bytes:
     symbols = _symbols(data) if data.size else np.zeros(0, np.int64)
-    # Last block, fixed codes; after the symbols the end of the block, whose code is seven zeros.
+    # The header of the last block with fixed codes, the symbols, and the end of the block: seven zero bits.
     bits = np.concatenate([[0b011], _BITS[symbols], [0]]).astype(np.uint64)
     widths = np.concatenate([[3], _WIDTHS[symbols], [7]])
     return _joined(bits, widths)
 
 
 def _symbols(data: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Literals as their value, matches as 256 + their length."""
+    """The symbols: the value of a literal, 256 + the length of a match."""
     starts = np.concatenate([[0], np.flatnonzero(data[1:] != data[:-1]) + 1])
-    # Each run is a literal, as many of the longest matches as fit, and the rest: a match, or literals if it is short.
+    # A run is encoded as a literal, as many of the longest matches as fit, and the rest as a match or, if too short,
+    # as literals.
     full, rest = np.divmod(np.diff(starts, append=data.size) - 1, _LONGEST)
     counts = 1 + full + np.where(rest >= _SHORTEST, 1, rest)
     run = np.repeat(np.arange(starts.size), counts)
@@ -43,13 +43,13 @@ def _symbols(data: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def _joined(bits: NDArray[np.uint64], widths: NDArray[np.int64]) -> bytes:
-    """The codes one after another, the lowest bit of each first."""
+    """Concatenate the codes, the lowest bit of each first."""
     ends = np.cumsum(widths)
     starts = ends - widths
     shifted = bits << (starts % 32).astype(np.uint64)
     word = starts // 32
     first = np.flatnonzero(np.diff(word, prepend=-1))
-    sums = np.add.reduceat(shifted, first)  # no two codes share a bit, so that adding joins them
+    sums = np.add.reduceat(shifted, first)  # the codes share no bit, so the sum joins them
     words = np.zeros(first.size + 1, np.uint64)
     words[:-1] = sums & np.uint64(0xFFFFFFFF)
     words[1:] += sums >> np.uint64(32)
@@ -57,10 +57,10 @@ def _joined(bits: NDArray[np.uint64], widths: NDArray[np.int64]) -> bytes:
 
 
 def _codes() -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """By symbol, the bits of its code and their number; for matches with extra bits and the distance, five zeros."""
+    """Bits and width of the code of each symbol; codes of matches include extra bits and the distance (five zeros)."""
 
     def huffman(code: int, width: int) -> tuple[int, int]:
-        return int(f"{code:0{width}b}"[::-1], 2), width  # these codes alone begin with their highest bit
+        return int(f"{code:0{width}b}"[::-1], 2), width  # Huffman codes are stored from their highest bit
 
     table = [huffman(0x30 + value, 8) if value < 144 else huffman(0x190 + value - 144, 9) for value in range(256)]
     table += [(0, 0)] * _SHORTEST
@@ -71,7 +71,7 @@ def _codes() -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
             table += [(bits | more << width, width + extra + 5) for more in range(1 << extra)]
             code += 1
     bits, width = huffman(0xC0 + 285 - 280, 8)
-    table[256 + _LONGEST] = bits, width + 5  # has a code of its own
+    table[256 + _LONGEST] = bits, width + 5  # the longest match has its own code
     return np.array([bits for bits, _ in table], np.uint64), np.array([width for _, width in table], np.int64)
 
 

@@ -1,47 +1,46 @@
-"""The attributes that renderers and tools write into their headers, by tool.
+"""The header attributes of renderers and tools: a frame number in, attribute values for the writer out.
 
-In comes a frame number, out comes {name: value} as the writer takes them. Values
-that change with every frame are derived from the frame number, so they are the same on every run.
+Values that change with every frame are computed from the frame number, so they are the same on every run.
 """
 
 from __future__ import annotations
 
 from ..exr.attributes import Chromaticities, Rational, TimeCode
 
-Header = dict[str, object]
+Values = dict[str, object]  # by attribute name
 
 SHOT_ROOT = "/shows/harbor"
 
 
 def clock(frame: int, separator: str = ":") -> tuple[str, str]:
-    """The date and the time at which a frame was done; one frame took 7 minutes and 19 seconds."""
+    """Date and time at which a frame was finished; a frame takes 7 minutes and 19 seconds."""
     seconds = 9 * 3600 + (frame - 1001) * 439
     time = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     return f"2026{separator}03{separator}02", time
 
 
-def wobble(frame: int, low: float, high: float) -> float:
-    """A number that looks measured: it jumps about between two bounds from frame to frame."""
+def vary(frame: int, low: float, high: float) -> float:
+    """A number between `low` and `high` that changes from frame to frame like a measured one."""
     return round(low + (high - low) * (frame * 7919 % 1000) / 1000, 2)
 
 
 def camera_matrix(frame: int) -> object:
-    """A camera on a slow dolly."""
+    """The matrix of a slow dolly move, row by row."""
     x = -1.2 + 0.01 * (frame - 1001)
     return (1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0), (x, -1.6, -10.0, 1.0)
 
 
 def timecode(frame: int) -> TimeCode:
-    """The time code of a plate, whose first frame is 10:21:05:00."""
+    """The time code of a plate frame; frame 1001 has 10:21:05:00."""
     number = frame - 1001
-    packed = int(f"102105{number:02}", 16)  # two decimal digits in every byte
+    packed = int(f"102105{number:02}", 16)  # two decimal digits per byte
     return TimeCode(10, 21, 5, number, False, False, False, False, False, False, packed, 0)
 
 
-def arnold(frame: int, aovs: tuple[str, ...]) -> Header:
-    """Arnold from Maya."""
+def arnold(frame: int, aovs: tuple[str, ...]) -> Values:
+    """Arnold for Maya."""
     date, time = clock(frame)
-    header: Header = {
+    header: Values = {
         "arnold/version": "Arnold 7.3.2.1 [5a4c1f0e] linux x86_64 clang-15 oiio-2.5.8 osl-1.13.9 vdb-7.1.1",
         "arnold/AA_samples": 6,
         "arnold/auto_transparency_depth": 10,
@@ -57,10 +56,10 @@ def arnold(frame: int, aovs: tuple[str, ...]) -> Header:
         "arnold/frame": float(frame),
         "arnold/host/name": f"render{frame % 7 + 1:02}",
         "arnold/stats/date": f"{date} {time}",
-        "arnold/stats/time/render": wobble(frame, 380, 430),
-        "arnold/stats/time/setup": wobble(frame + 3, 4, 9),
-        "arnold/stats/memory/peak": wobble(frame, 3900, 4400),
-        "arnold/stats/rays/all/total": wobble(frame, 2.1e8, 2.4e8),
+        "arnold/stats/time/render": vary(frame, 380, 430),
+        "arnold/stats/time/setup": vary(frame + 3, 4, 9),
+        "arnold/stats/memory/peak": vary(frame, 3900, 4400),
+        "arnold/stats/rays/all/total": vary(frame, 2.1e8, 2.4e8),
         "capDate": f"{date} {time}",
         "worldToCamera": camera_matrix(frame),
         "worldToNDC": camera_matrix(frame),
@@ -74,8 +73,8 @@ def arnold(frame: int, aovs: tuple[str, ...]) -> Header:
     return header
 
 
-def vray(frame: int, width: int, height: int) -> Header:
-    """V-Ray for Maya: everything in `vrayInfo/` is text."""
+def vray(frame: int, width: int, height: int) -> Values:
+    """V-Ray for Maya: all `vrayInfo/` values are text."""
     date, time = clock(frame, "/")
     scene = "harbor_sq010_sh0020_light_v0012"
     return {
@@ -93,10 +92,10 @@ def vray(frame: int, width: int, height: int) -> Header:
         "vrayInfo/frame": f"{frame:05}",
         "vrayInfo/date": date.replace("03", "Mar"),
         "vrayInfo/time": time,
-        "vrayInfo/rendertime": f" 0h  5m {wobble(frame, 10, 59):4.1f}s",
+        "vrayInfo/rendertime": f" 0h  5m {vary(frame, 10, 59):4.1f}s",
         "vrayInfo/computername": f"render{frame % 5 + 11:02}",
         "vrayInfo/ram": "128752MB",
-        "vrayInfo/vmem": f"{wobble(frame, 61000, 68000):.0f}MB",
+        "vrayInfo/vmem": f"{vary(frame, 61000, 68000):.0f}MB",
         "vrayInfo/mhz": "0MHz",
         "vrayInfo/primitives": "0",
         "cameraAperture": 36.0,
@@ -106,13 +105,13 @@ def vray(frame: int, width: int, height: int) -> Header:
         "cameraNearClip": 0.0,
         "cameraFarClip": 1e30,
         "cameraProjection": 0,
-        "cameraTargetDistance": wobble(frame, 195, 205),
+        "cameraTargetDistance": vary(frame, 195, 205),
         "cameraTransform": camera_matrix(frame),
     }
 
 
-def cycles(frame: int) -> Header:
-    """Blender's multilayer files: numbers are text, the view layer's name is in the attributes' names."""
+def cycles(frame: int) -> Values:
+    """Blender's multilayer files: numbers are text, and attribute names contain the view layer."""
     date, time = clock(frame, "/")
     return {
         "BlenderMultiChannel": "Blender V2.55.1 and newer",
@@ -123,16 +122,16 @@ def cycles(frame: int) -> Header:
         "Date": f"{date} {time}",
         "Time": f"00:00:{(frame - 1001) // 24:02}:{(frame - 1001) % 24:02}",
         "Frame": str(frame),
-        "RenderTime": f"03:{wobble(frame, 10, 59):05.2f}",
+        "RenderTime": f"03:{vary(frame, 10, 59):05.2f}",
         "cycles.ViewLayer.samples": "512",
-        "cycles.ViewLayer.render_time": f"03:{wobble(frame, 5, 50):05.2f}",
-        "cycles.ViewLayer.synchronization_time": f"00:{wobble(frame, 1, 4):05.2f}",
-        "cycles.ViewLayer.total_time": f"03:{wobble(frame, 10, 59):05.2f}",
+        "cycles.ViewLayer.render_time": f"03:{vary(frame, 5, 50):05.2f}",
+        "cycles.ViewLayer.synchronization_time": f"00:{vary(frame, 1, 4):05.2f}",
+        "cycles.ViewLayer.total_time": f"03:{vary(frame, 10, 59):05.2f}",
     }
 
 
-def camera(frame: int) -> Header:
-    """A camera's plate through a converter, with time code and film rate."""
+def camera(frame: int) -> Values:
+    """A converted camera plate, with time code and frame rate."""
     date, time = clock(frame)
     return {
         "cameraMake": "ARRI",
@@ -150,7 +149,7 @@ def camera(frame: int) -> Header:
     }
 
 
-def nuke(frame: int) -> Header:
+def nuke(frame: int) -> Values:
     """Nuke's Write node."""
     date, time = clock(frame, "-")
     return {
@@ -162,9 +161,9 @@ def nuke(frame: int) -> Header:
     }
 
 
-def karma(frame: int) -> Header:
-    """Houdini's husk."""
-    stats = f'{{"rendertime":{wobble(frame, 90, 120)},"peakmem":{wobble(frame, 2e9, 3e9):.0f}}}'
+def karma(frame: int) -> Values:
+    """Houdini's Karma, rendered with husk."""
+    stats = f'{{"rendertime":{vary(frame, 90, 120)},"peakmem":{vary(frame, 2e9, 3e9):.0f}}}'
     return {
         "husk:command": f"husk --renderer BRAY_HdKarma -f {frame} harbor_sq010_sh0020_fx.usd",
         "husk:usd_file": f"{SHOT_ROOT}/sq010/sh0020/fx/usd/harbor_sq010_sh0020_fx_v002.usd",
@@ -172,8 +171,8 @@ def karma(frame: int) -> Header:
     }
 
 
-def unreal(frame: int) -> Header:
-    """Unreal's Movie Render Queue: all values are text."""
+def unreal(frame: int) -> Values:
+    """Unreal Engine's Movie Render Queue: all values are text."""
     return {
         "unreal/jobName": "harbor_sq020_sh0020_previs",
         "unreal/jobAuthor": "layout",

@@ -1,7 +1,6 @@
-"""Pixels as packed chunks, with encoders that give the same bytes on every machine.
+"""Pixel encoders: numpy arrays in, parts with packed chunks for the writer out; the same bytes on every machine.
 
-In come numpy arrays, out come parts to write. Sources: "OpenEXR File Layout"; for the schemes, what the OpenEXR
-library decodes.
+Sources: "OpenEXR File Layout"; for the compressions, the decoders of the OpenEXR library.
 """
 
 from __future__ import annotations
@@ -17,29 +16,29 @@ from ..exr import Channel
 from ..exr.attributes import Box2i, TileDesc
 from ..exr.channels import PIXEL_TYPES
 from ..exr.geometry import LINES_PER_CHUNK
-from ..exr.writer import Header, NewPart, deep_chunk, flat_chunk, required
+from ..exr.writer import NewPart, Values, deep_chunk, flat_chunk, required_values
 from .deflate import deflate
 
 Plane = NDArray[Any]  # (height, width), HALF or FLOAT
 Channels = Mapping[str, Plane]
-Samples = Mapping[str, Sequence[Sequence[Sequence[float]]]]  # of deep pixels, by channel: lines of pixels of samples
+Samples = Mapping[str, Sequence[Sequence[Sequence[float]]]]  # of a deep part: [channel][line][pixel][sample]
 
 _TYPES = {np.dtype("<f2"): "HALF", np.dtype("<f4"): "FLOAT"}
 
 
-def scanline_part(header: Header, channels: Channels, window: Box2i, display: Box2i, compression: str) -> NewPart:
-    """A part of scan lines; `window` is where the planes lie."""
+def scanline_part(header: Values, channels: Channels, window: Box2i, display: Box2i, compression: str) -> NewPart:
+    """A scan line part; `window` is the data window, with the size of the planes."""
     lines = LINES_PER_CHUNK[compression]
     chunks = [
         flat_chunk((window.yMin + y,), _packed(compression, {name: channels[name][y : y + lines] for name in channels}))
         for y in range(0, window.yMax - window.yMin + 1, lines)
     ]
-    needed = required(_entries(channels), window, display, compression, "INCREASING_Y")
-    return NewPart({**needed, "type": "scanlineimage", **header}, chunks)
+    required = required_values(_entries(channels), window, display_window=display, compression=compression)
+    return NewPart({**required, "type": "scanlineimage", **header}, chunks)
 
 
-def tiled_part(header: Header, levels: Sequence[Channels], tile: int, compression: str, line_order: str) -> NewPart:
-    """A part of square tiles, with one level or all mip levels; the data and the display window begin at (0, 0)."""
+def tiled_part(header: Values, levels: Sequence[Channels], tile: int, compression: str, line_order: str) -> NewPart:
+    """A part of square tiles with one level or all mip levels; data and display window start at (0, 0)."""
     chunks = [
         flat_chunk((x // tile, y // tile, number, number), _packed(compression, block))
         for number, channels in enumerate(levels)
@@ -47,22 +46,22 @@ def tiled_part(header: Header, levels: Sequence[Channels], tile: int, compressio
     ]
     height, width = _shape(levels[0])
     window = Box2i(0, 0, width - 1, height - 1)
-    needed = required(_entries(levels[0]), window, window, compression, line_order)
+    required = required_values(_entries(levels[0]), window, compression=compression, line_order=line_order)
     mode = "ONE_LEVEL" if len(levels) == 1 else "MIPMAP_LEVELS"
-    return NewPart({**needed, "tiles": TileDesc(tile, tile, mode, "ROUND_DOWN"), **header}, chunks)
+    return NewPart({**required, "tiles": TileDesc(tile, tile, mode, "ROUND_DOWN"), **header}, chunks)
 
 
-def deep_part(header: Header, samples: Samples, window: Box2i) -> NewPart:
-    """A part of deep scan lines with FLOAT channels, in ZIPS."""
+def deep_part(header: Values, samples: Samples, window: Box2i) -> NewPart:
+    """A deep scan line part with FLOAT channels, compressed with ZIPS."""
     names = sorted(samples)
     chunks = []
     for y, line in enumerate(samples[names[0]]):
-        table = np.cumsum([len(pixel) for pixel in line]).astype("<i4").tobytes()
+        counts = np.cumsum([len(pixel) for pixel in line]).astype("<i4").tobytes()
         raw = np.array([value for name in names for pixel in samples[name][y] for value in pixel], "<f4").tobytes()
-        chunks.append(deep_chunk(window.yMin + y, _smaller(_zip(table), table), _smaller(_zip(raw), raw), len(raw)))
+        chunks.append(deep_chunk(window.yMin + y, _smaller(_zip(counts), counts), _smaller(_zip(raw), raw), len(raw)))
     entries = [Channel(name, "FLOAT", 1, 1, 0) for name in names]
-    needed = required(entries, window, window, "ZIPS", "INCREASING_Y")
-    return NewPart({**needed, "type": "deepscanline", "version": 1, **header}, chunks)
+    required = required_values(entries, window, compression="ZIPS")
+    return NewPart({**required, "type": "deepscanline", "version": 1, **header}, chunks)
 
 
 def _shape(channels: Channels) -> tuple[int, int]:
@@ -82,10 +81,10 @@ def _tiles(channels: Channels, tile: int) -> Iterator[tuple[int, int, Channels]]
 
 
 def _packed(compression: str, block: Channels) -> bytes:
-    """The pixels of a chunk, or as they are where packing does not make them smaller."""
+    """The packed pixels of a chunk; raw where packing does not make them smaller."""
     block = dict(sorted(block.items()))
     raw = np.concatenate([_bytes_of(plane) for plane in block.values()], axis=1).tobytes()
-    return _smaller(_SCHEMES[compression](raw, block), raw)
+    return _smaller(_ENCODERS[compression](raw, block), raw)
 
 
 def _smaller(packed: bytes, raw: bytes) -> bytes:
@@ -97,7 +96,7 @@ def _bytes_of(plane: Plane) -> NDArray[np.uint8]:
 
 
 def _zip(raw: bytes) -> bytes:
-    """ZIP and ZIPS: every second byte first, then the others, as differences from the byte before."""
+    """ZIP and ZIPS: the bytes at even positions, then those at odd ones, as differences from the previous byte."""
     data = np.frombuffer(raw, np.uint8)
     halves = np.concatenate([data[::2], data[1::2]])
     differences = halves.copy()
@@ -107,30 +106,30 @@ def _zip(raw: bytes) -> bytes:
 
 
 def _pxr24(block: Channels) -> bytes:
-    """PXR24 of HALF channels: differences along each line, all high bytes before the low ones."""
+    """PXR24 of HALF channels: differences along each line, the high bytes before the low ones."""
     values = np.stack([np.ascontiguousarray(plane).view("<u2") for plane in block.values()], axis=1)
     differences = values.copy()  # line, channel, pixel
     differences[..., 1:] -= values[..., :-1]
     return deflate(np.stack([differences >> 8, differences & 255], axis=2).astype(np.uint8).tobytes())
 
 
-_DWA_VERSION, _DWA_RUN_LENGTH = 2, 2  # of the three schemes for a channel the one that loses nothing
-_MOST_LITERALS = 127
+_DWA_VERSION, _DWA_RUN_LENGTH = 2, 2  # run length is the lossless one of the three schemes for a channel
+_MAX_LITERALS = 127
 
 
 def _dwa(block: Channels) -> bytes:
-    """DWAA with every channel in its run length scheme: the bytes of all pixels in order, in runs, zipped."""
+    """DWAA with every channel in the run length scheme: first bytes of all pixels, second bytes, …; then deflated."""
     kinds = {(name.rpartition(".")[2], PIXEL_TYPES.index(_TYPES[plane.dtype])) for name, plane in block.items()}
     rules = b"".join(name.encode() + bytes([0, _DWA_RUN_LENGTH << 2, kind]) for name, kind in sorted(kinds))
     raw = b"".join(_bytes_of(plane).reshape(-1, plane.itemsize).transpose().tobytes() for plane in block.values())
-    literals = (raw[at : at + _MOST_LITERALS] for at in range(0, len(raw), _MOST_LITERALS))
-    runs = b"".join(pack("b", -len(each)) + each for each in literals)  # what repeats is left to `deflate`
+    literals = (raw[at : at + _MAX_LITERALS] for at in range(0, len(raw), _MAX_LITERALS))
+    runs = b"".join(pack("b", -len(each)) + each for each in literals)  # literals only: deflate() finds the repetitions
     packed = deflate(runs)
     sizes = pack("<11Q", _DWA_VERSION, 0, 0, 0, 0, len(packed), len(runs), len(raw), 0, 0, 0)
     return sizes + pack("<H", 2 + len(rules)) + rules + packed
 
 
-_SCHEMES: dict[str, Callable[[bytes, Channels], bytes]] = {
+_ENCODERS: dict[str, Callable[[bytes, Channels], bytes]] = {
     "NONE": lambda raw, _: raw,
     "ZIPS": lambda raw, _: _zip(raw),
     "ZIP": lambda raw, _: _zip(raw),

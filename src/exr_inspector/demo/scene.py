@@ -1,7 +1,7 @@
-"""The picture: three buoys on a slow swell, as the planes that a renderer would write.
+"""The demo image, three buoys on a slow swell: a pixel window and a frame number in, numpy planes out.
 
-In comes a window in pixels and a frame, out come numpy arrays. No noise, so that files stay small. Every bit is the
-same on every machine: only operations that IEEE 754 defines exactly, one array at a time, and results in whole steps.
+Without noise, so that files stay small. The result is the same on every machine: only operations that IEEE 754 defines
+exactly, one array at a time, and results rounded to fixed steps.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from ..exr.attributes import Box2i
 
 Plane = NDArray[np.float64]
 
-FAR = 1e10  # the depth of what is not there, as Blender and others write it
+FAR = 1e10  # depth of the background, as in Blender and others
 FIRST_FRAME = 1001
 _LIGHT = (0.48, 0.64, 0.6)
-_STEPS = 256  # of 1, in which colours, normals, positions and depths are rounded
+_STEPS = 256  # colours, normals, positions and depths are multiples of 1/256
 
 
 @dataclass(frozen=True, slots=True)
 class Buoy:
-    """A sphere; lengths in pixels of a 240 x 135 image."""
+    """A sphere; lengths in pixels of a 240 × 135 image."""
 
     name: str
     x: float
@@ -52,11 +52,11 @@ class Render:
     position: Plane
     alpha: Plane
     depth: Plane
-    owner: NDArray[np.intp]  # index in BUOYS, -1 where there is none
+    owner: NDArray[np.intp]  # index in BUOYS, -1 for the background
 
 
 def render(window: Box2i, frame: int, eye: float = 0.0) -> Render:
-    """What the camera sees in `window`; `eye` shifts near things against far ones for a stereo pair."""
+    """The image in `window`; `eye` is the horizontal offset of the camera for a stereo pair."""
     y, x = np.mgrid[window.yMin : window.yMax + 1, window.xMin : window.xMax + 1].astype("f8")
     owner = np.full(x.shape, -1, np.intp)
     height = np.full(x.shape, -np.inf)
@@ -84,7 +84,7 @@ def render(window: Box2i, frame: int, eye: float = 0.0) -> Render:
 
 
 def _power_40(base: Plane) -> Plane:
-    """By multiplication: libraries round powers in their own ways."""
+    """base ** 40 by multiplication: the rounding of pow() depends on the library."""
     power_2 = base * base
     power_4 = power_2 * power_2
     power_8 = power_4 * power_4
@@ -93,12 +93,12 @@ def _power_40(base: Plane) -> Plane:
 
 
 def _rounded(values: Plane) -> Plane:
-    rounded: Plane = np.rint(values * _STEPS) / _STEPS + 0.0  # which makes -0 a 0
+    rounded: Plane = np.rint(values * _STEPS) / _STEPS + 0.0  # + 0.0 turns -0.0 into 0.0
     return rounded
 
 
 def bounds(render: Render, window: Box2i) -> Box2i:
-    """The window that holds all buoys and nothing more, as renderers crop their data window."""
+    """The smallest window that contains all buoys, as renderers crop their data window."""
     rows, columns = np.flatnonzero(render.alpha.any(1)), np.flatnonzero(render.alpha.any(0))
     x, y = window.xMin, window.yMin
     return Box2i(int(x + columns[0]), int(y + rows[0]), int(x + columns[-1]), int(y + rows[-1]))

@@ -1,4 +1,4 @@
-"""The show itself: which files there are, where they lie and what is in them."""
+"""The files of the show: their paths, frames and contents."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..exr.attributes import Box2i
-from ..exr.writer import Header, NewPart, file_bytes
+from ..exr.writer import NewPart, Values, file_bytes
 from . import ARNOLD, CYCLES, DEFECTS, REFERENCE, VRAY, Defect, cryptomatte, damage, headers
 from .packing import Plane, deep_part, scanline_part, tiled_part
 from .scene import BUOYS, Render, bounds, render
@@ -26,40 +26,40 @@ Channels = dict[str, Plane]
 
 
 def write_show(root: Path) -> list[Path]:
-    """Write all files of the show below `root`; their paths, sorted."""
+    """Write all files of the show below `root` and return their paths, sorted."""
     files = {f"{stem}.{frame}.exr": (make, frame) for stem, frames, make in SHOTS for frame in frames}
-    damages = {defect.path: defect.kind for defect in DEFECTS}
+    defects = {defect.path: defect.kind for defect in DEFECTS}
     paths: list[Path] = []
     for name, (make, frame) in files.items():
-        kind = damages.get(name, "")
+        kind = defects.get(name, "")
         if kind != "missing":
             data = file_bytes(make(frame))
-            paths.append(_written(root / name, DAMAGES[kind](data) if kind in DAMAGES else data))
-    paths.append(_written(root / f"{TEXTURE}.exr", file_bytes([texture()])))
-    paths.append(_written(root / f"{REFERENCE}.exr", damage.png()))
+            paths.append(_write(root / name, DAMAGES[kind](data) if kind in DAMAGES else data))
+    paths.append(_write(root / f"{TEXTURE}.exr", file_bytes([texture()])))
+    paths.append(_write(root / f"{REFERENCE}.exr", damage.png()))
     return sorted(paths)
 
 
-def _written(path: Path, data: bytes) -> Path:
+def _write(path: Path, data: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return path
 
 
 def _half(plane: Plane) -> Plane:
-    return plane.astype("<f4").astype("<f2")  # in two steps, as some processors take no other
+    return plane.astype("<f4").astype("<f2")  # in two steps, as some processors cannot convert directly
 
 
 def _float(plane: Plane) -> Plane:
     return plane.astype("<f4")
 
 
-def _layer(prefix: str, plane: Plane, components: str = "RGB", stored: Callable[[Plane], Plane] = _half) -> Channels:
-    """The channels of a plane with three components."""
-    return {f"{prefix}{c}": stored(plane[..., i]) for i, c in enumerate(components)}
+def _layer(prefix: str, plane: Plane, components: str = "RGB", convert: Callable[[Plane], Plane] = _half) -> Channels:
+    """Channels by name from a plane with three components."""
+    return {f"{prefix}{c}": convert(plane[..., i]) for i, c in enumerate(components)}
 
 
-def _scanlines(header: Header, channels: Channels, compression: str, window: Box2i = FRAME) -> NewPart:
+def _scanlines(header: Values, channels: Channels, compression: str, window: Box2i = FRAME) -> NewPart:
     return scanline_part(header, channels, window, FRAME, compression)
 
 
@@ -86,7 +86,7 @@ def _arnold(frame: int) -> list[NewPart]:
 
 
 def _cryptomatte_channels(image: Render) -> Channels:
-    """Rank 0 is the buoy that is seen, the others are empty; always FLOAT, as ids are bit patterns."""
+    """Rank 0 has the visible buoy, the other ranks are empty. Always FLOAT, as ids are bit patterns."""
     ids = np.array([*(cryptomatte.id_float(buoy.name) for buoy in BUOYS), 0], "<f4")
     empty = _float(np.zeros_like(image.alpha))
     channels: Channels = {f"CryptoObject{rank:02}.{c}": empty for rank in (0, 1, 2) for c in "RGBA"}
@@ -94,8 +94,8 @@ def _cryptomatte_channels(image: Render) -> Channels:
 
 
 def _vray(frame: int) -> list[NewPart]:
-    """The data window cropped to what is seen; one frame was rendered with another compression."""
-    odd = Defect(f"{VRAY}.{frame}.exr", "compression") in DEFECTS
+    """The data window cropped to the buoys; one frame has another compression."""
+    is_outlier = Defect(f"{VRAY}.{frame}.exr", "compression") in DEFECTS
     window = bounds(render(FRAME, frame), FRAME)
     image = render(window, frame)
     channels = {
@@ -106,7 +106,7 @@ def _vray(frame: int) -> list[NewPart]:
         **_layer("velocity.", np.zeros_like(image.normal), "XYZ"),
         "zDepth": _float(image.depth),
     }
-    return [_scanlines(headers.vray(frame, 240, 135), channels, "DWAA" if odd else "ZIPS", window)]
+    return [_scanlines(headers.vray(frame, 240, 135), channels, "DWAA" if is_outlier else "ZIPS", window)]
 
 
 def _cycles(frame: int) -> list[NewPart]:
@@ -125,12 +125,12 @@ def _cycles(frame: int) -> list[NewPart]:
 
 
 def _plate(frame: int) -> list[NewPart]:
-    """A camera's frame with its time code."""
+    """A camera plate with time code."""
     return [_scanlines(headers.camera(frame), _layer("", render(FRAME, frame).beauty + 0.1875), "PXR24")]
 
 
 def _stereo(frame: int) -> list[NewPart]:
-    """Both eyes in one file, a part each."""
+    """Both views in one file, one part each."""
     parts = []
     for view, eye in (("left", -2.0), ("right", 2.0)):
         image = render(FRAME, frame, eye)
@@ -140,7 +140,7 @@ def _stereo(frame: int) -> list[NewPart]:
 
 
 def _karma(frame: int) -> list[NewPart]:
-    """A part for every render variable."""
+    """One part for each render variable."""
     image = render(FRAME, frame)
     variables: dict[str, Channels] = {
         "C": {**_layer("", image.beauty), "A": _half(image.alpha)},
@@ -153,7 +153,7 @@ def _karma(frame: int) -> list[NewPart]:
 
 
 def _deep(frame: int) -> list[NewPart]:
-    """Fog in front of the buoys: none, one or two samples in a pixel."""
+    """Fog in front of the buoys: zero to two samples in a pixel."""
     window = Box2i(0, 0, 119, 66)
     image = render(window, frame)
     fog = [(4.0, 0.25)]
@@ -172,13 +172,13 @@ def _deep(frame: int) -> list[NewPart]:
 
 
 def _previs(frame: int) -> list[NewPart]:
-    """Overscan: a tenth more on every side than the display window shows."""
+    """Overscan: a tenth on each side beyond the display window."""
     window = Box2i(-24, -14, 263, 148)
     image = render(window, frame)
     channels = {
         **_layer("", image.beauty),
         "A": _half(image.alpha),
-        # All of Unreal's channels are HALF, so what is far away has the largest number that there is.
+        # All channels of Unreal are HALF: the background has the largest HALF number.
         "FinalImageMovieRenderQueue_WorldDepth.R": _half(np.minimum(image.depth, 65504)),
     }
     return [_scanlines(headers.unreal(frame), channels, "ZIP", window)]
@@ -195,6 +195,6 @@ SHOTS: tuple[tuple[str, Iterable[int], Callable[[int], list[NewPart]]], ...] = (
     (PREVIS, (1001,), _previs),
 )
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
-    "truncated": damage.cut_short,
+    "truncated": damage.truncate,
     "incomplete": lambda data: damage.interrupt(data, written=5),
 }

@@ -1,4 +1,4 @@
-"""A tiled mipmap texture as `maketx` makes it: stripes of paint with some rust, not compressed."""
+"""A tiled mipmap texture as `maketx` writes it, uncompressed: painted stripes with some rust."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CHANNELS = "BGR"
 
 
 def texture() -> NewPart:
-    """The texture with all its levels, down to one pixel."""
+    """The part with all mip levels, down to one pixel."""
     image = _paint()
     average = ",".join(f"{image[..., _CHANNELS.index(name)].mean():.4f}" for name in "RGB")
     header = {
@@ -35,7 +35,7 @@ def texture() -> NewPart:
 
 
 def _paint() -> NDArray[np.float64]:
-    """Numbers of a few bits, so that no sum of them is ever rounded."""
+    """The largest level. Its numbers have few bits, so averages are exact."""
     y, x = np.mgrid[0:_SIZE, 0:_SIZE]
     stripes = (x * _STRIPES // _SIZE % 2) / 2
     rust = y * (_SIZE - y) / (4 * _SIZE * _SIZE)

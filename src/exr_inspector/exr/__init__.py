@@ -7,7 +7,9 @@ from .attributes import Attribute, Note, decode
 from .channels import Channel, split_name, view_of
 from .chunks import ChunkReport, PartChunks, read_chunks
 from .geometry import Level, chunk_counts, levels
-from .header import Header, HeaderCutError, Limits, Part, Problem, read_header
+from .header import Header, HeaderCutError, Limits, read_header
+from .part import Part
+from .problems import Problem
 
 __all__ = [
     "Attribute",

@@ -16,8 +16,10 @@ from struct import Struct
 from sys import byteorder
 
 from .geometry import Level, chunk_counts, levels, lines_per_chunk, unpacked_bytes
-from .header import PART_TYPES, Header, Limits, Part, Problem
+from .header import Header, Limits
 from .missing import describe_missing
+from .part import PART_TYPES, Part
+from .problems import Problem
 
 Read = Callable[[int, int], bytes]  # offset, length → the bytes there, fewer at the end of the file
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .channels import SAMPLE_BYTES, samples_along
-from .header import Part
+from .part import Part
 
 LINES_PER_CHUNK = {
     "NONE": 1,

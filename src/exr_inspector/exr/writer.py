@@ -1,6 +1,7 @@
-"""The EXR writer: headers and packed chunks in, the bytes of a file out. It packs no pixels.
+"""The EXR writer: header values and packed chunks in, the bytes of a file out. It does not compress pixels.
 
-Source: "OpenEXR File Layout".
+Values have the types that the reader's decoders return, see `attributes.py`; an `Attribute` is written with its own
+type and bytes, so values of any type can be written. Source: "OpenEXR File Layout".
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from .attributes import (
     LEVEL_MODES,
     LINE_ORDERS,
     ROUNDING_MODES,
+    Attribute,
     Box2i,
     Chromaticities,
     Rational,
@@ -22,31 +24,35 @@ from .attributes import (
     TimeCode,
 )
 from .channels import PIXEL_TYPES, Channel
+from .header import MAGIC, SHORT_NAME_BYTES
+from .part import DEEP, LONG_NAMES, MULTIPART, TILED
 
-_MAGIC, _VERSION = 20000630, 2
-_TILED, _LONG_NAMES, _DEEP, _MULTIPART = 0x200, 0x400, 0x800, 0x1000
-_LONGEST_SHORT_NAME = 31  # bytes
+_VERSION = 2
 
-Header = Mapping[str, Any]  # values as the decoders return them
+Values = Mapping[str, Any]  # by attribute name
 
 
 class NewPart(NamedTuple):
-    """A part to write: its header, and its chunks in the order of the offset table, without part numbers."""
+    """A part to write: its attributes, and its chunks in the order of the offset table."""
 
-    header: Header
-    chunks: Sequence[bytes]
+    values: Values
+    chunks: Sequence[bytes]  # from flat_chunk() or deep_chunk(); part numbers are added by file_bytes()
 
 
 def file_bytes(parts: Sequence[NewPart]) -> bytes:
-    """The bytes of a file. `chunkCount` is added where the format demands it; attributes are sorted by name."""
+    """The bytes of a file; several parts make a multipart file, whose parts need a `name` and a `type`.
+
+    The version flags follow from the parts. `chunkCount` is added where the format requires it. Attributes are sorted
+    by name.
+    """
     multipart = len(parts) > 1
-    headers = [dict(part.header) for part in parts]
+    headers = [dict(part.values) for part in parts]
     for header, part in zip(headers, parts, strict=True):
         if multipart or _is_deep(header):
             header["chunkCount"] = len(part.chunks)
-    head = pack("<2I", _MAGIC, _VERSION | _flags(headers)) + b"".join(map(_header_bytes, headers))
+    head = MAGIC + pack("<I", _VERSION | _flags(headers)) + b"".join(map(_header_bytes, headers))
     if multipart:
-        head += b"\0"
+        head += b"\0"  # an empty header ends the list of headers
     bodies = [pack("<i", number) * multipart + chunk for number, part in enumerate(parts) for chunk in part.chunks]
     position, offsets = len(head) + 8 * len(bodies), []
     for body in bodies:
@@ -55,15 +61,20 @@ def file_bytes(parts: Sequence[NewPart]) -> bytes:
     return b"".join([head, pack(f"<{len(offsets)}Q", *offsets), *bodies])
 
 
-def required(
-    channels: Iterable[Channel], data_window: Box2i, display_window: Box2i, compression: str, line_order: str
+def required_values(
+    channels: Iterable[Channel],
+    data_window: Box2i,
+    *,
+    display_window: Box2i | None = None,  # the data window if None
+    compression: str = "NONE",
+    line_order: str = "INCREASING_Y",
 ) -> dict[str, Any]:
-    """The attributes that every header must have."""
+    """The attributes that every header must have. Windows are inclusive bounds in pixels."""
     return {
         "channels": tuple(channels),
         "compression": compression,
         "dataWindow": data_window,
-        "displayWindow": display_window,
+        "displayWindow": display_window or data_window,
         "lineOrder": line_order,
         "pixelAspectRatio": 1.0,
         "screenWindowCenter": (0.0, 0.0),
@@ -71,41 +82,48 @@ def required(
     }
 
 
-def flat_chunk(place: Iterable[int], packed: bytes) -> bytes:
-    """A chunk of a flat part; its place is the first line, or the tile's two coordinates and two level numbers."""
-    return b"".join(pack("<i", number) for number in (*place, len(packed))) + packed
+def flat_chunk(coordinates: Iterable[int], packed: bytes) -> bytes:
+    """A chunk of a flat part with its leader.
+
+    `coordinates` are (y,) of the first scan line, or (tile x, tile y, level x, level y).
+    """
+    return b"".join(pack("<i", number) for number in (*coordinates, len(packed))) + packed
 
 
-def deep_chunk(line: int, table: bytes, samples: bytes, unpacked_size: int) -> bytes:
-    """A chunk of a deep scan line part: the packed sample counts and the packed samples."""
-    return pack("<i3Q", line, len(table), len(samples), unpacked_size) + table + samples
-
-
-def _is_deep(header: Header) -> bool:
-    return str(header.get("type", "")).startswith("deep")
-
-
-def _flags(headers: Sequence[Header]) -> int:
-    names = chain.from_iterable(
-        (*header, *(channel.channel_name for channel in header["channels"])) for header in headers
-    )
-    flags = _LONG_NAMES if any(len(name.encode()) > _LONGEST_SHORT_NAME for name in names) else 0
-    if any(map(_is_deep, headers)):
-        flags |= _DEEP
-    if len(headers) > 1:
-        return flags | _MULTIPART
-    return flags | _TILED if "tiles" in headers[0] and not flags & _DEEP else flags
-
-
-def _header_bytes(header: Header) -> bytes:
-    return b"".join(attribute_bytes(name, value) for name, value in sorted(header.items())) + b"\0"
+def deep_chunk(y: int, packed_counts: bytes, packed_samples: bytes, sample_bytes: int) -> bytes:
+    """A chunk of a deep scan line part with its leader; `sample_bytes` is the size of the unpacked samples."""
+    leader = pack("<i3Q", y, len(packed_counts), len(packed_samples), sample_bytes)
+    return leader + packed_counts + packed_samples
 
 
 def attribute_bytes(name: str, value: Any) -> bytes:
-    """One attribute as stored. The type follows from the name where the format fixes it, else from the value."""
-    attr_type = _TYPE_OF_NAME.get(name) or _TYPE_OF_VALUE[type(value)]
-    raw = _ENCODERS[attr_type](value)
+    """One attribute as stored. Its type follows from the name where the format fixes it, else from the value."""
+    if isinstance(value, Attribute):
+        attr_type, raw = value.attr_type, value.raw
+    else:
+        attr_type = _TYPE_OF_NAME.get(name) or _TYPE_OF_VALUE[type(value)]
+        raw = _ENCODERS[attr_type](value)
     return f"{name}\0{attr_type}\0".encode() + pack("<i", len(raw)) + raw
+
+
+def _is_deep(header: Values) -> bool:
+    return str(header.get("type", "")).startswith("deep")
+
+
+def _flags(headers: Sequence[Values]) -> int:
+    names = chain.from_iterable(
+        (*header, *(channel.channel_name for channel in header["channels"])) for header in headers
+    )
+    flags = LONG_NAMES if any(len(name.encode()) > SHORT_NAME_BYTES for name in names) else 0
+    if any(map(_is_deep, headers)):
+        flags |= DEEP
+    if len(headers) > 1:
+        return flags | MULTIPART
+    return flags | TILED if "tiles" in headers[0] and not flags & DEEP else flags
+
+
+def _header_bytes(header: Values) -> bytes:
+    return b"".join(attribute_bytes(name, value) for name, value in sorted(header.items())) + b"\0"
 
 
 def _fixed(layout: str) -> Callable[[Any], bytes]:
@@ -113,7 +131,7 @@ def _fixed(layout: str) -> Callable[[Any], bytes]:
 
 
 def _chlist(channels: Iterable[Channel]) -> bytes:
-    """The entries in the order of their names' bytes, as readers expect them."""
+    """The entries sorted by the bytes of their names, as readers expect them."""
     entries = [
         name.encode() + b"\0" + pack("<iB3x2i", PIXEL_TYPES.index(pixel_type or ""), p_linear, x_sampling, y_sampling)
         for name, pixel_type, x_sampling, y_sampling, p_linear in channels

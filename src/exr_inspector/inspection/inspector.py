@@ -10,7 +10,7 @@ from .. import __version__
 from ..deadline import retrying
 from ..errors import ExrFormatError, SourceChangedError
 from ..exr import ChunkReport, Header, HeaderCutError, Limits, Part, PartChunks, Problem, read_chunks, read_header
-from ..exr.header import DEEP, LONG_NAMES, MULTIPART, TILED
+from ..exr.part import DEEP, LONG_NAMES, MULTIPART, TILED
 from ..frames.names import parse_name
 from ..sources import open_source
 from ..sources.protocol import ByteSource

@@ -1,0 +1,41 @@
+"""Problems: irregularities of a header or of the chunks that do not stop the reader. `codes.py` lists the codes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Problem(NamedTuple):
+    """One irregularity: a stable code, a sentence, and the part, attribute and position where known."""
+
+    code: str
+    message: str
+    part_index: int | None = None
+    attr_name: str | None = None
+    byte_offset: int | None = None
+
+
+class ProblemList:
+    """The problems of one header up to a limit; the others are counted.
+
+    Without a limit, a few kilobytes of empty parts would give a report of megabytes.
+    """
+
+    __slots__ = ("_count", "_limit", "_problems")
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._count = limit, 0
+        self._problems: list[Problem] = []
+
+    def add(self, problem: Problem) -> None:
+        """Add a problem, or count it if the list is full."""
+        self._count += 1
+        if len(self._problems) < self._limit:
+            self._problems.append(problem)
+
+    def all(self) -> tuple[Problem, ...]:
+        """The problems, and if some were only counted one more with their number."""
+        omitted = self._count - len(self._problems)
+        if not omitted:
+            return tuple(self._problems)
+        return (*self._problems, Problem("more_problems", f"{omitted} more problems are left out"))
