@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from .errors import SettingsError
 from .exr import Limits
 
+# Defaults that hold for callers without settings too.
+CELL_LIMIT, QUERY_MEMORY_MB = 64 * 1024, 128
 PATH_TEMPLATE = "{show}/{sequence:sq*}/{shot:sh*}/{task}[/{layer}]/**"
 
 
@@ -25,13 +27,17 @@ class Settings(BaseSettings):
     catalog: str = Field("duckdb:exr-inspector.duckdb", description="Catalog that commands use without --catalog.")
     workers: int = Field(0, ge=0, description="Processes that inspect files; 0 is one for each core.")
     batch_files: int = Field(2000, ge=1, description="Most files that are persisted in one transaction.")
-    cell_limit: int = Field(65536, ge=4096, description="Largest attribute, in bytes, that a catalog cell holds whole.")
+    cell_limit: int = Field(
+        CELL_LIMIT, ge=4096, description="Largest attribute, in bytes, that a catalog cell holds whole."
+    )
     path_template: str = Field(
         PATH_TEMPLATE,
         description="Where show, shot and layer stand in a path, for reports.",
     )
     query_memory_mb: int = Field(
-        128, ge=64, description="Memory of a query on a VAST catalog, in MB, above which rows are moved to disk."
+        QUERY_MEMORY_MB,
+        ge=64,
+        description="Memory of a query on a VAST catalog, in MB, above which rows are moved to disk.",
     )
     max_header_bytes: int = Field(256 << 20, ge=1024, description="Largest header that is read.")
     max_parts: int = Field(4096, ge=1, description="Most parts of one file.")

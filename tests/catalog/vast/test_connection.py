@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from exr_inspector.catalog import open_catalog, time_limit
+from exr_inspector import open_catalog
 from exr_inspector.catalog.vast import VastCatalog
+from exr_inspector.deadline import time_limit
 from exr_inspector.errors import (
     CatalogAuthenticationError,
     CatalogConnectionError,

@@ -66,9 +66,9 @@ totals AS (
         string_agg(DISTINCT p.artist, ', ' ORDER BY p.artist) AS artist,
         string_agg(DISTINCT g.renderer, ', ' ORDER BY g.renderer) AS renderer,
         string_agg(DISTINCT g.software, ', ' ORDER BY g.software) AS software,
-        round(avg(s.render_seconds), 1) AS mean_seconds,
+        round(favg(s.render_seconds), 1) AS mean_seconds,
         max(s.render_seconds) AS most_seconds,
-        sum(s.render_seconds) / 3600 AS total_hours
+        fsum(s.render_seconds) / 3600 AS total_hours
     FROM current AS c
     LEFT JOIN picked AS p USING (file_id)
     LEFT JOIN seconds AS s ON s.file_id = c.file_id AND s.render_seconds BETWEEN 0 AND 1e9  -- values come from text

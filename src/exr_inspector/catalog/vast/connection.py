@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import tenacity
 import vastdb
@@ -23,8 +23,10 @@ from vastdb.transaction import Transaction
 
 from ...deadline import retrying, seconds_left
 from ...errors import CatalogConnectionError, CatalogError, CatalogSchemaError, CatalogTransactionError, SettingsError
-from ...settings import VastConnection
 from .errors import CatalogConflictError, CatalogRefusedError, translated
+
+if TYPE_CHECKING:
+    from ...settings import VastConnection
 
 log = logging.getLogger(__name__)
 
