@@ -19,7 +19,8 @@ from vastdb.table_metadata import TableMetadata
 
 from ... import __version__
 from ...errors import CatalogSchemaError
-from ..cells import CELL_LIMIT, cut_text
+from ...settings import CELL_LIMIT
+from ..cells import cut_text
 from ..schema import TABLES, VERSION
 from .connection import QUERY_ID
 from .errors import CatalogConflictError
