@@ -23,7 +23,8 @@ import vastdb
 from pydantic import SecretStr
 
 from benchmarks.memory import peak_mb
-from exr_inspector.catalog import Catalog, open_catalog
+from exr_inspector import open_catalog
+from exr_inspector.catalog import Catalog
 from exr_inspector.catalog.vast import pending
 from exr_inspector.ingestion.run import IngestOptions, ingest
 from exr_inspector.sequence.summary import sequences

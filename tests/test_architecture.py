@@ -34,3 +34,15 @@ def _codes(*names: str) -> set[str]:
 def test_every_code_is_documented_and_none_is_made_up():
     assert _codes("ExrFormatError") | {"truncated"} == set(FORMAT_ERRORS)
     assert _codes("Problem", "Note", "report") == set(PROBLEMS)
+
+
+def test_the_catalog_reads_no_settings():
+    """They are passed in: of settings it imports default values and types, and nothing of the environment."""
+    for module in (SOURCE / "catalog").rglob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                assert "os" not in {alias.name for alias in node.names}, module
+            if isinstance(node, ast.ImportFrom):
+                assert node.module != "os", module
+                names = {alias.name for alias in node.names if node.module == "settings"}
+                assert all(name.isupper() or name == "VastConnection" for name in names), (module, names)

@@ -13,7 +13,8 @@ from typing import Annotated, NamedTuple, get_args, get_origin, get_type_hints
 import pyarrow as pa
 import typer
 
-from exr_inspector.catalog import Catalog, open_catalog, schema
+from exr_inspector import open_catalog
+from exr_inspector.catalog import Catalog, schema
 from exr_inspector.catalog.queries.named import NamedQuery, named_queries
 from exr_inspector.catalog.queries.path_template import FIELDS
 from exr_inspector.cli.exit_codes import MEANINGS as EXIT_CODE_MEANINGS

@@ -24,7 +24,8 @@ from cloudevents.core.bindings.http import to_binary_event
 from cloudevents.core.v1.event import CloudEvent
 from moto.server import ThreadedMotoServer
 
-from exr_inspector.catalog import Catalog, open_catalog
+from exr_inspector import open_catalog
+from exr_inspector.catalog import Catalog
 from exr_inspector.demo import make_show
 from tests.vastdb_emulator import Emulator
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from exr_inspector.catalog import Catalog, open_catalog
+from exr_inspector import open_catalog
+from exr_inspector.catalog import Catalog
 from exr_inspector.errors import ExrInspectorError
 from exr_inspector.inspection.model import Inspection
 from exr_inspector.settings import VastConnection, vast_connection, vast_uri

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .catalog import Catalog, open_catalog
+    from .catalog import Catalog
+    from .environment import open_catalog
     from .errors import CatalogError, ExrFormatError, ExrInspectorError, SourceError
     from .exr import Limits
     from .inspection.inspector import inspect
@@ -29,7 +30,7 @@ _HOMES = {
     "Limits": "exr",
     "SourceError": "errors",
     "inspect": "inspection.inspector",
-    "open_catalog": "catalog",
+    "open_catalog": "environment",
 }
 
 __all__ = [

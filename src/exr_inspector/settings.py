@@ -17,6 +17,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from .errors import SettingsError
 from .exr import Limits
 
+# Defaults that hold for callers without settings too.
+CELL_LIMIT, QUERY_MEMORY_MB = 64 * 1024, 128
 PATH_TEMPLATE = "{show}/{sequence:sq*}/{shot:sh*}/{task}[/{layer}]/**"
 
 
@@ -29,14 +31,16 @@ class Settings(BaseSettings):
     workers: int = Field(0, ge=0, description="Worker processes of ingest; 0: one per core.")
     batch_files: int = Field(2000, ge=1, description="Maximum number of files per transaction.")
     cell_limit: int = Field(
-        65536, ge=4096, description="Maximum size of a catalog cell in bytes; larger attribute values are cut."
+        CELL_LIMIT, ge=4096, description="Maximum size of a catalog cell in bytes; larger attribute values are cut."
     )
     path_template: str = Field(
         PATH_TEMPLATE,
         description="Position of show, sequence, shot, task and layer in a path, for reports.",
     )
     query_memory_mb: int = Field(
-        128, ge=64, description="Memory limit of a query on a VAST catalog in MB; above it, rows are spilled to disk."
+        QUERY_MEMORY_MB,
+        ge=64,
+        description="Memory limit of a query on a VAST catalog in MB; above it, rows are spilled to disk.",
     )
     max_header_bytes: int = Field(256 << 20, ge=1024, description="Maximum size of a header in bytes.")
     max_parts: int = Field(4096, ge=1, description="Maximum number of parts per file.")

@@ -19,7 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from .catalog import FileStamp, IngestError, SeenFile
+from .catalog import FileStat, IngestError, SeenFile
 from .catalog.rows import from_inspections
 from .catalog.schema import CHILD_TABLES
 from .catalog.vast import VastCatalog
@@ -129,7 +129,7 @@ def _latency(trial: _Trial) -> str:
     times = []
     for _ in range(20):
         began = time.perf_counter()
-        trial.one.seen([FileStamp(file_path_normalized="s3://verify/none.exr", size_bytes=1, mtime=None)])
+        trial.one.seen([FileStat(file_path_normalized="s3://verify/none.exr", size_bytes=1, mtime=None)])
         times.append((time.perf_counter() - began) / 4)
     return f"{1000 * statistics.median(times):.1f} ms a request in the median of 80"
 
@@ -191,7 +191,7 @@ def _errors(trial: _Trial) -> None:
     error = IngestError(
         file_path_normalized=path, size_bytes=7, mtime=_NOON, code="truncated", message="cut", byte_offset=7
     )
-    stamp = FileStamp(file_path_normalized=path, size_bytes=7, mtime=_NOON)
+    stamp = FileStat(file_path_normalized=path, size_bytes=7, mtime=_NOON)
     trial.one.record_errors([error])
     trial.two.record_errors([error])
     (row,) = _rows(trial, "SELECT count FROM ingest_errors")

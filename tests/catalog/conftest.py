@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from exr_inspector.catalog import Catalog, open_catalog
+from exr_inspector import open_catalog
+from exr_inspector.catalog import Catalog
 from tests.vastdb_emulator import Emulator
 
 # Makes the URI of a catalog that does not exist yet, from an empty folder and a number.

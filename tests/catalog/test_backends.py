@@ -5,7 +5,7 @@ from itertools import count, islice
 
 import pytest
 
-from exr_inspector.catalog import open_catalog
+from exr_inspector import open_catalog
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.errors import ExrInspectorError
 from exr_inspector.sequence.summary import sequences

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exr_inspector.catalog import OPEN_ERRORS, FileStamp, IngestError, PersistOutcome, SeenFile
+from exr_inspector import open_catalog
+from exr_inspector.catalog import OPEN_ERRORS, FileStat, IngestError, PersistOutcome, SeenFile
 from exr_inspector.catalog.rows import RowBatch, from_inspections
 from exr_inspector.catalog.schema import CHILD_TABLES, TABLES, VERSION
 from exr_inspector.errors import CatalogError, QueryError
+from exr_inspector.settings import settings as exr_settings
 from tests.support.exr_bytes import attribute, inspection, text
 
 NOON = datetime(2024, 5, 1, 12, 0, 0, 123456, tzinfo=timezone.utc)
@@ -30,7 +32,7 @@ def path_of(one):
 
 
 def stamp_of(one):
-    return FileStamp(file_path_normalized=path_of(one), size_bytes=one.file.size_bytes, mtime=one.file.mtime)
+    return FileStat(file_path_normalized=path_of(one), size_bytes=one.file.size_bytes, mtime=one.file.mtime)
 
 
 def error_at(path, message="it ends inside its header", size_bytes=7, mtime=NOON):
@@ -200,6 +202,19 @@ def test_a_batch_that_fails_leaves_nothing(catalog):
     assert [outcome.inserted for outcome in catalog.persist([A, B])] == [False, True]
 
 
+@pytest.mark.parametrize(("limit", "is_truncated"), [("4096", True), ("4200", False)])
+def test_the_cell_limit_is_a_setting(new_uri, monkeypatch, limit, is_truncated):
+    monkeypatch.setenv("EXR_INSPECTOR_CELL_LIMIT", limit)
+    exr_settings.cache_clear()
+    try:
+        with open_catalog(new_uri()) as catalog:
+            catalog.persist([inspection("s3://renders/a.exr", text("note", "x" * 4150))])
+            query = "SELECT truncated, length(value_text) AS length FROM attributes WHERE attr_name = 'note'"
+            assert rows(catalog, query) == [{"truncated": is_truncated, "length": 4096 if is_truncated else 4150}]
+    finally:
+        exr_settings.cache_clear()
+
+
 VERSIONS = [A, A_AGAIN, B, C]
 
 
@@ -307,8 +322,8 @@ def test_a_file_is_seen_while_size_and_time_are_the_same(catalog):
         inspection("s3://a.exr", mtime=NOON + timedelta(seconds=1)),
     )
     catalog.persist([old, B])
-    unknown = FileStamp(file_path_normalized="s3://other.exr", size_bytes=1, mtime=None)
-    larger = FileStamp(file_path_normalized=path_of(old), size_bytes=old.file.size_bytes + 1, mtime=NOON)
+    unknown = FileStat(file_path_normalized="s3://other.exr", size_bytes=1, mtime=None)
+    larger = FileStat(file_path_normalized=path_of(old), size_bytes=old.file.size_bytes + 1, mtime=NOON)
     assert catalog.seen([stamp_of(old), stamp_of(B), unknown]) == {
         path_of(old): SeenFile(error=None),
         path_of(B): SeenFile(error=None),  # has no time, as the stamp
@@ -322,15 +337,15 @@ def test_a_file_is_seen_while_size_and_time_are_the_same(catalog):
 def test_a_file_in_error_is_seen_with_its_error(catalog):
     path = "s3://renders/x.exr"
     catalog.record_errors([error_at(path)])
-    seen = FileStamp(file_path_normalized=path, size_bytes=7, mtime=NOON)
-    grown = FileStamp(file_path_normalized=path, size_bytes=8, mtime=NOON)
+    seen = FileStat(file_path_normalized=path, size_bytes=7, mtime=NOON)
+    grown = FileStat(file_path_normalized=path, size_bytes=8, mtime=NOON)
     assert catalog.seen([seen]) == {path: SeenFile(error="it ends inside its header (truncated)")}
     assert catalog.seen([grown]) == {}
 
 
 def test_a_file_whose_size_was_not_known_is_not_seen(catalog):
     catalog.record_errors([error_at("s3://x.exr", size_bytes=None, mtime=None)])
-    assert catalog.seen([FileStamp(file_path_normalized="s3://x.exr", size_bytes=7, mtime=None)]) == {}
+    assert catalog.seen([FileStat(file_path_normalized="s3://x.exr", size_bytes=7, mtime=None)]) == {}
 
 
 def test_current_paths_are_those_below_a_prefix(catalog):

@@ -10,7 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from exr_inspector.catalog import IngestError, open_catalog
+from exr_inspector import open_catalog
+from exr_inspector.catalog import IngestError
 from exr_inspector.catalog.duckdb.statements import create_table
 from exr_inspector.catalog.schema import TABLES, VERSION
 from exr_inspector.errors import CatalogError, CatalogLockedError, CatalogSchemaError, QueryError, SettingsError
@@ -37,7 +38,7 @@ def start(code, *arguments):
 
 HOLD = """
 import sys
-from exr_inspector.catalog import open_catalog
+from exr_inspector import open_catalog
 with open_catalog(sys.argv[1]):
     print("open", flush=True)
     sys.stdin.read()
@@ -46,7 +47,7 @@ with open_catalog(sys.argv[1]):
 PERSIST_FOR_EVER = """
 import sys
 from itertools import count
-from exr_inspector.catalog import open_catalog
+from exr_inspector import open_catalog
 from tests.support.exr_bytes import inspection
 with open_catalog(sys.argv[1]) as catalog:
     for batch in count():
@@ -163,7 +164,7 @@ def test_two_processes_may_read(path):
     open_catalog(str(path)).close()
     with open_catalog(str(path), read_only=True):
         reader = start(
-            "import sys; from exr_inspector.catalog import open_catalog\n"
+            "import sys; from exr_inspector import open_catalog\n"
             "print(open_catalog(sys.argv[1], read_only=True).status().row_counts)",
             path,
         )

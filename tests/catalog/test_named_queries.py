@@ -6,7 +6,7 @@ from datetime import datetime
 import duckdb
 import pytest
 
-from exr_inspector.catalog import open_catalog
+from exr_inspector import open_catalog
 from exr_inspector.catalog.queries.named import NamedQuery, Parameter, named_queries, named_query
 from exr_inspector.catalog.queries.path_template import FIELDS, field_patterns
 from exr_inspector.errors import SettingsError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from exr_inspector.catalog import open_catalog
+from exr_inspector import open_catalog
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.cli.main import main
 from tests.catalog.conftest import BUCKET, emulator, vast_settings  # noqa: F401 (fixtures)

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from exr_inspector import function
-from exr_inspector.catalog import Catalog, open_catalog
+from exr_inspector import function, open_catalog
+from exr_inspector.catalog import Catalog
 from tests.support import exr_writer as w
 from tests.support.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY, S3Server
 from tests.support.secrets import Watch

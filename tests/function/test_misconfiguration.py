@@ -16,7 +16,7 @@ import pytest
 import vastdb
 from cloudevents.core.bindings.http import to_binary_event
 
-from exr_inspector.catalog import open_catalog
+from exr_inspector import open_catalog
 from exr_inspector.catalog.schema import VERSION
 from exr_inspector.catalog.vast.connection import OutOfTimeError
 from exr_inspector.errors import (

@@ -20,7 +20,7 @@ import yaml
 from cloudevents.core.bindings.http import to_binary_event, to_structured_event
 from cloudevents.core.v1.event import CloudEvent
 
-from exr_inspector.catalog import open_catalog
+from exr_inspector import open_catalog
 from exr_inspector.catalog.rows import from_inspections
 from exr_inspector.cli.main import main
 from exr_inspector.function.local.context import LocalContext, context_of

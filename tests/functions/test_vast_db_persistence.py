@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exr_inspector.catalog import open_catalog
+from exr_inspector import open_catalog
 from tests.catalog.conftest import BUCKET, emulator, vast_settings  # noqa: F401 (fixtures)
 from tests.catalog.test_contract import A, B
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from exr_inspector import vectors
-from exr_inspector.catalog import OPEN_ERRORS, open_catalog
+from exr_inspector import open_catalog, vectors
+from exr_inspector.catalog import OPEN_ERRORS
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.cli.main import main
 from exr_inspector.ingestion.run import IngestOptions, ingest

@@ -25,8 +25,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exr_inspector import inspect
-from exr_inspector.catalog import open_catalog
+from exr_inspector import inspect, open_catalog
 from exr_inspector.cli.main import main
 from exr_inspector.deadline import time_limit
 from exr_inspector.errors import (

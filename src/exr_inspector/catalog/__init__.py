@@ -1,62 +1,67 @@
-"""The catalog: inspections in, SQL out. Backends stand behind one protocol and are imported when asked for.
+"""The catalog: inspections in, SQL out. Backends implement one protocol and are imported when they are opened.
 
-Knows inspections and identities; knows nothing of how files are found or read.
+In: inspections, rows, errors. Out: tables of SQL results. Must not know: how files are discovered or read, and the
+environment: settings are parameters.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from ..deadline import time_limit
 from ..errors import SettingsError
-from .protocol import OPEN_ERRORS, Catalog, CatalogStatus, FileStamp, IngestError, PersistOutcome, SeenFile
+from ..settings import CELL_LIMIT, QUERY_MEMORY_MB, VastConnection
+from .protocol import OPEN_ERRORS, Catalog, CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
 
 __all__ = [
     "OPEN_ERRORS",
     "Catalog",
     "CatalogStatus",
-    "FileStamp",
+    "FileStat",
     "IngestError",
     "PersistOutcome",
     "SeenFile",
+    "is_vast",
     "open_catalog",
-    "time_limit",
 ]
-
-if TYPE_CHECKING:
-    from ..settings import VastConnection
 
 FORMS = ("duckdb:PATH", "PATH.duckdb", "vast://BUCKET/SCHEMA")
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
-def open_catalog(uri: str, *, read_only: bool = False, connection: VastConnection | None = None) -> Catalog:
-    """The catalog that a URI names: `duckdb:PATH`, a path that ends in .duckdb, or `vast://BUCKET/SCHEMA`.
+def open_catalog(
+    uri: str,
+    *,
+    read_only: bool = False,
+    connection: VastConnection | None = None,
+    cell_limit: int = CELL_LIMIT,
+    query_memory_mb: int = QUERY_MEMORY_MB,
+) -> Catalog:
+    """The catalog at `duckdb:PATH`, a path that ends in .duckdb, or `vast://BUCKET/SCHEMA`.
 
-    One that is opened for writing has its tables afterwards. A VAST catalog is reached through `connection`, or
-    what the settings VAST_DB_… say. Raises SettingsError for a URI of another form or settings that are missing,
-    MissingExtraError without the SDK, CatalogError where it cannot be opened.
+    A catalog opened for writing has its tables afterwards. `cell_limit` is the largest attribute in bytes that a cell
+    holds whole. VAST needs a `connection`, and takes `query_memory_mb` for a query. `exr_inspector.open_catalog` takes
+    these from the environment. Raises SettingsError for a URI of another form or without connection,
+    MissingExtraError without the SDK, CatalogError where the catalog cannot be opened.
     """
+    if is_vast(uri):
+        from .vast import VastCatalog
+
+        return VastCatalog(
+            uri, connection=connection, read_only=read_only, cell_limit=cell_limit, query_memory_mb=query_memory_mb
+        )
     scheme = _SCHEME.match(uri)
-    name = scheme[1].lower() if scheme else ""
-    if scheme and name == "duckdb" and uri[scheme.end() :]:
-        return _open_duckdb(uri[scheme.end() :], read_only=read_only)
-    if scheme is None and uri.endswith(".duckdb"):
-        return _open_duckdb(uri, read_only=read_only)
-    if name == "vast":
-        return _open_vast(uri, read_only=read_only, connection=connection)
-    raise SettingsError(f"{uri!r} names no catalog; give one as {', '.join(FORMS[:-1])} or {FORMS[-1]}")
-
-
-def _open_duckdb(path: str, *, read_only: bool) -> Catalog:
+    if scheme and scheme[0].lower() == "duckdb:":
+        path = uri[scheme.end() :]
+    else:
+        path = uri if uri.endswith(".duckdb") and not scheme else ""
+    if not path:
+        raise SettingsError(f"{uri!r} is not a catalog; give it as {', '.join(FORMS[:-1])} or {FORMS[-1]}")
     from .duckdb.catalog import DuckDBCatalog
 
-    return DuckDBCatalog(path, read_only=read_only)
+    return DuckDBCatalog(path, read_only=read_only, cell_limit=cell_limit)
 
 
-def _open_vast(uri: str, *, read_only: bool, connection: VastConnection | None) -> Catalog:
-    from .vast import VastCatalog
-
-    return VastCatalog(uri, read_only=read_only, connection=connection)
+def is_vast(uri: str) -> bool:
+    """Whether a URI is that of a catalog in a VAST Database."""
+    return uri[:5].lower() == "vast:"

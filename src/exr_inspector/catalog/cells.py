@@ -11,8 +11,7 @@ from ..exr.cache import Cache
 from ..exr.header import CACHED_BYTES
 from ..inspection.json_form import FLOAT32_TYPES, json_float, json_value
 from ..inspection.model import RAW_TYPES
-
-CELL_LIMIT = 64 * 1024
+from ..settings import CELL_LIMIT
 
 # Made once: json.dumps makes an encoder for each call that is not plain, which took a third of a cell's time.
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode

@@ -40,7 +40,7 @@ class IngestError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileStamp:
+class FileStat:
     """What a listing tells of a file without reading it."""
 
     file_path_normalized: str
@@ -106,7 +106,7 @@ class Catalog(Protocol):
         error is open while its path has no current version.
         """
 
-    def seen(self, stamps: Sequence[FileStamp]) -> dict[str, SeenFile]:
+    def seen(self, stamps: Sequence[FileStat]) -> dict[str, SeenFile]:
         """Those of the files, by normalized path, that were looked at with the same size and time.
 
         A deleted file is not among them, so that it is inspected again when it comes back.

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from ..errors import EmbeddingError
 from ..exr import Channel, split_name
 from ..inspection.model import FileFacts, Inspection, PartFacts
-from .cells import CELL_LIMIT, Cells, cells_of
+from ..settings import CELL_LIMIT
+from .cells import Cells, cells_of
 from .schema import CHILD_TABLES, batch_schema
 
 if TYPE_CHECKING:

@@ -58,6 +58,6 @@ def catalog_uri(uri: str | None) -> str:
 
 def open_catalog(uri: str | None, *, read_only: bool = False) -> Catalog:
     """Open the catalog of --catalog, or else that of the settings."""
-    from ..catalog import open_catalog
+    from ..environment import open_catalog
 
     return open_catalog(catalog_uri(uri), read_only=read_only)

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from ..catalog import Catalog, open_catalog
+from ..catalog import Catalog
 from ..deadline import seconds_left
+from ..environment import open_catalog
 from ..errors import CatalogConnectionError, CatalogLockedError
 from .credentials import Target
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
 
-from ..catalog import Catalog, FileStamp, IngestError
+from ..catalog import Catalog, FileStat, IngestError
 from ..catalog.rows import RowBatch, from_embeddable
 from ..errors import ExrFormatError, SourceError, SourceNameError
 from ..exr import Limits
@@ -127,7 +127,7 @@ def _changed(
         summary.found += len(files)
         there.update(file.uri for file in files if file.is_remote or _is_odd(file))
         stamps = [
-            FileStamp(file_path_normalized=file.uri, size_bytes=file.size_bytes, mtime=file.mtime)
+            FileStat(file_path_normalized=file.uri, size_bytes=file.size_bytes, mtime=file.mtime)
             for file in files
             if file.mtime is not None
         ]

@@ -2,13 +2,17 @@
 
 import logging
 import socket
+import subprocess
+import sys
 import time
 from contextlib import contextmanager
 
 import pytest
+import vastdb
 
-from exr_inspector.catalog import open_catalog, time_limit
+from exr_inspector import open_catalog
 from exr_inspector.catalog.vast import VastCatalog
+from exr_inspector.deadline import time_limit
 from exr_inspector.errors import (
     CatalogAuthenticationError,
     CatalogConnectionError,
@@ -241,3 +245,46 @@ def test_nothing_is_written_to_stderr_that_the_caller_did_not_ask_for(capfd):
         server.fail("drop", operation="insert")
         catalog.persist([A])
     assert capfd.readouterr().err == ""
+
+
+def test_logging_of_the_program_is_left_as_it_was():
+    """Loggers have no other level, filter or handler after the import, nor after use."""
+    program = """
+import logging, sys
+
+def state():
+    loggers = [logging.getLogger(), *(logging.getLogger(name) for name in sorted(logging.root.manager.loggerDict))]
+    return {one.name: (one.level, list(one.filters), list(one.handlers), one.disabled) for one in loggers}
+
+import vastdb, duckdb, pyarrow.dataset, tenacity, numpy
+from pydantic import SecretStr
+vastdb.connect("key", "not-a-real-secret", sys.argv[1])
+before = state()
+from exr_inspector.catalog.vast import VastCatalog
+from exr_inspector.settings import VastConnection
+from tests.support.exr_bytes import inspection
+assert {name: value for name, value in state().items() if name in before} == before
+given = VastConnection(endpoint=sys.argv[1], access_key=SecretStr("key"), secret_key=SecretStr("not-a-real-secret"))
+with VastCatalog("vast://renders/logging", connection=given) as catalog:
+    catalog.persist([inspection("s3://renders/a.exr")])
+    assert catalog.sql("SELECT count(*) FROM files").to_pylist() == [{"count_star()": 1}]
+assert {name: value for name, value in state().items() if name in before} == before
+"""
+    with start() as server:
+        server.fail("drop", operation="insert")
+        done = subprocess.run([sys.executable, "-c", program, server.url], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_warnings_about_other_uses_of_the_sdk_are_kept(caplog):
+    with start() as server:
+        catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
+        server.fail("drop", operation="insert")
+        catalog.persist([A])
+        server.fail(409, operation="select", times=2)
+        catalog.sql("SELECT count(*) FROM files")
+        assert [record for record in caplog.records if record.name.startswith("vastdb")] == []
+        server.fail(403, operation="begin")
+        with pytest.raises(vastdb.errors.Forbidden), vastdb.connect("key", SECRET, server.url).transaction():
+            pass
+    assert [record.name for record in caplog.records if record.name.startswith("vastdb")] == ["vastdb.errors"]

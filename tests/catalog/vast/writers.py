@@ -5,7 +5,7 @@ import random
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from exr_inspector.catalog import open_catalog
+from exr_inspector import open_catalog
 from tests.support.exr_bytes import inspection, text
 
 

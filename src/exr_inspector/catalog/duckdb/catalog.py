@@ -16,8 +16,9 @@ import pyarrow.compute as pc
 
 from ... import __version__
 from ...errors import CatalogError, CatalogSchemaError
+from ...settings import CELL_LIMIT
 from ..persist_rows import children_of, error_rows, outcomes, with_persist_columns
-from ..protocol import CatalogStatus, FileStamp, IngestError, PersistOutcome, SeenFile
+from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
 from ..rows import RowBatch, from_inspections
 from ..schema import TABLES, TIME, VERSION, vector_dimensions
 from . import errors
@@ -45,10 +46,11 @@ class DuckDBCatalog:
     its tables are not ours.
     """
 
-    def __init__(self, path: str, *, read_only: bool = False) -> None:
+    def __init__(self, path: str, *, read_only: bool = False, cell_limit: int = CELL_LIMIT) -> None:
         self.uri = f"duckdb:{path}"
         self._path = Path(path).expanduser()
         self._read_only = read_only
+        self._cell_limit = cell_limit
         self._closed = False
         self._write_lock = _WRITE_LOCKS.setdefault(str(self._path.resolve()), threading.RLock())
         self._root = errors.connect(self._path, read_only=read_only)
@@ -78,7 +80,9 @@ class DuckDBCatalog:
 
     def persist(self, inspections: Sequence[Inspection]) -> list[PersistOutcome]:
         """Store inspections; one whose file_id is known only counts up. One transaction."""
-        return self.persist_rows(from_inspections(inspections)) if inspections else []
+        if not inspections:
+            return []
+        return self.persist_rows(from_inspections(inspections, cell_limit=self._cell_limit))
 
     def persist_rows(self, batch: RowBatch) -> list[PersistOutcome]:
         """Store the rows of inspections; those whose file_id is known only count up. One transaction."""
@@ -111,7 +115,7 @@ class DuckDBCatalog:
             _run(connection, statements.INSERT_ERRORS)
             _run(connection, statements.RETIRE_UNREADABLE)
 
-    def seen(self, stamps: Sequence[FileStamp]) -> dict[str, SeenFile]:
+    def seen(self, stamps: Sequence[FileStat]) -> dict[str, SeenFile]:
         """Those of the files, by normalized path, that were looked at with the same size and time."""
         table = pa.table(
             {

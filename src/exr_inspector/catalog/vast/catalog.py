@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ...errors import CatalogError, CatalogSchemaError, SettingsError
-from ...settings import VastConnection, settings, vast_connection
+from ...settings import CELL_LIMIT, QUERY_MEMORY_MB, VastConnection
 from ...vectors import VERSION as EMBEDDING_VERSION
 from .. import nearest
 from ..nearest import By
 from ..persist_rows import children_of, outcomes, with_persist_columns
-from ..protocol import CatalogStatus, FileStamp, IngestError, PersistOutcome, SeenFile
+from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
 from ..rows import RowBatch, from_inspections
 from ..schema import TABLES, VERSION, vector_dimensions
 from . import ingest_errors
@@ -54,7 +54,15 @@ class VastCatalog:
     A lost answer to a commit is no reason to store anything twice: the next try reads what became of it.
     """
 
-    def __init__(self, uri: str, *, read_only: bool = False, connection: VastConnection | None = None) -> None:
+    def __init__(
+        self,
+        uri: str,
+        *,
+        connection: VastConnection | None,
+        read_only: bool = False,
+        cell_limit: int = CELL_LIMIT,
+        query_memory_mb: int = QUERY_MEMORY_MB,
+    ) -> None:
         place = _PLACE.fullmatch(uri)
         if place is None:
             raise SettingsError(
@@ -64,7 +72,10 @@ class VastCatalog:
         self.uri = f"vast://{place[1]}/{place[2]}"
         self._read_only = read_only
         self._closed = False
-        self._connection = Connection(connection or vast_connection())
+        if connection is None:
+            raise SettingsError(f"{self.uri} needs a connection: the endpoint and keys of the VAST Database")
+        self._cell_limit, self._query_memory_mb = cell_limit, query_memory_mb
+        self._connection = Connection(connection)
         self.tables = Tables(self._connection, place[1], place[2])
         self._stamps = _Stamps()
         self._locks = PathLocks()
@@ -82,7 +93,7 @@ class VastCatalog:
         """Store inspections; one whose file_id is known only counts up. One transaction."""
         if not inspections:
             return []
-        return self.persist_rows(from_inspections(inspections, cell_limit=settings().cell_limit))
+        return self.persist_rows(from_inspections(inspections, cell_limit=self._cell_limit))
 
     def persist_rows(self, batch: RowBatch) -> list[PersistOutcome]:
         """Store the rows of inspections; those whose file_id is known only count up. One transaction.
@@ -115,7 +126,7 @@ class VastCatalog:
         if inserted:
             self._pending.add(errors=paths)
 
-    def seen(self, stamps: Sequence[FileStamp]) -> dict[str, SeenFile]:
+    def seen(self, stamps: Sequence[FileStat]) -> dict[str, SeenFile]:
         """Those of the files, by normalized path, that were looked at with the same size and time."""
         self._refuse()
         if not stamps:
@@ -240,7 +251,7 @@ class VastCatalog:
             rows.update("files", changed_rows(retired, found.schema.field(ROW_ID).type))
             return ingest_errors.note(rows, errors, stamp)
 
-    def _seen(self, stamps: Sequence[FileStamp], clock: Clock) -> dict[str, SeenFile]:
+    def _seen(self, stamps: Sequence[FileStat], clock: Clock) -> dict[str, SeenFile]:
         paths = [stamp.file_path_normalized for stamp in stamps]
         columns = ["file_path_normalized", "size_bytes", "mtime"]
         with self.tables.reading(clock) as rows:
@@ -289,7 +300,7 @@ class VastCatalog:
         def fetch(scan: streamed_sql.Scan) -> Iterator[pa.RecordBatch]:
             return rows.stream(scan.table, scan.columns, scan.conditions)
 
-        return streamed_sql.run(query, params, fetch, memory_mb=settings().query_memory_mb)
+        return streamed_sql.run(query, params, fetch, memory_mb=self._query_memory_mb)
 
     def _stream_vectors(self, top: nearest.RunningTop, by: By, condition: str | None) -> None:
         column = nearest.VECTOR_COLUMNS[by]
@@ -361,6 +372,6 @@ class _Stamps:
             return self._last.replace(tzinfo=None)
 
 
-def _is_same(row: dict[str, Any], stamp: FileStamp) -> bool:
+def _is_same(row: dict[str, Any], stamp: FileStat) -> bool:
     mtime = stamp.mtime and stamp.mtime.astimezone(timezone.utc).replace(tzinfo=None)
     return bool(row["size_bytes"] == stamp.size_bytes and row["mtime"] == mtime)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 import math
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import tenacity
 import vastdb
@@ -23,8 +24,10 @@ from vastdb.transaction import Transaction
 
 from ...deadline import retrying, seconds_left
 from ...errors import CatalogConnectionError, CatalogError, CatalogSchemaError, CatalogTransactionError, SettingsError
-from ...settings import VastConnection
 from .errors import CatalogConflictError, CatalogRefusedError, translated
+
+if TYPE_CHECKING:
+    from ...settings import VastConnection
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +38,37 @@ _CONNECTION_ATTEMPTS, _OTHER_ATTEMPTS = 4, 2
 _TRANSIENT = (CatalogConnectionError, CatalogTransactionError, CatalogRefusedError)
 _Result = TypeVar("_Result")
 
-# The SDK logs each refused request as a warning with all headers, and each rollback as an error with a traceback;
-# and its library for retries, that it gives up at once, as it was told to.
-logging.getLogger("vastdb").setLevel(logging.CRITICAL)
-logging.getLogger("backoff").addFilter(lambda record: "vastdb." not in record.getMessage())
-# More threads than pooled connections is nothing to warn of.
-logging.getLogger("urllib3.connectionpool").addFilter(lambda record: "pool is full" not in record.getMessage())
+# Loggers of the SDK and its libraries that warn of what the catalog reports itself, in its errors.
+_SDK_LOGGERS = tuple(
+    logging.getLogger(name)
+    for name in (
+        "vastdb._internal",
+        "vastdb.errors",
+        "vastdb.table",
+        "vastdb.transaction",
+        "backoff",
+        "urllib3.connectionpool",
+    )
+)
+QUERY_ID = "exr-inspector"  # part of the names of the threads in which the SDK selects
+
+
+@contextmanager
+def _without_sdk_warnings() -> Iterator[None]:
+    """Drop the SDK's warnings about calls in this block; those about other uses of it in the process are kept."""
+    thread = threading.get_ident()
+
+    def keeps(record: logging.LogRecord) -> bool:
+        is_ours = record.thread == thread or QUERY_ID in (record.threadName or "")
+        return record.levelno < logging.WARNING or not is_ours
+
+    for logger in _SDK_LOGGERS:
+        logger.addFilter(keeps)
+    try:
+        yield
+    finally:
+        for logger in _SDK_LOGGERS:
+            logger.removeFilter(keeps)
 
 
 class OutOfTimeError(CatalogConnectionError):
@@ -103,6 +131,7 @@ class Connection:
                 session = self._session = self._connect()
         return session
 
+    @_without_sdk_warnings()
     def _connect(self) -> vastdb.session.Session:
         given = self._given
         return vastdb.connect(
@@ -121,7 +150,7 @@ class Connection:
 
         When the commit fails, what became of it is not known: read it back. One that only reads has then read all.
         """
-        with translated(self.endpoint):
+        with translated(self.endpoint), _without_sdk_warnings():
             _check(clock)
             transaction = self.session().transaction()
             self._begin(transaction)
@@ -154,6 +183,7 @@ class Connection:
                 self._roll_back(txid)
             raise
 
+    @_without_sdk_warnings()
     def _roll_back(self, txid: int, by: Callable[[], object] | None = None) -> None:
         """End a transaction; that it cannot be done must not hide why it has to."""
         try:

@@ -19,8 +19,10 @@ from vastdb.table_metadata import TableMetadata
 
 from ... import __version__
 from ...errors import CatalogSchemaError
-from ..cells import CELL_LIMIT, cut_text
+from ...settings import CELL_LIMIT
+from ..cells import cut_text
 from ..schema import TABLES, VERSION
+from .connection import QUERY_ID
 from .errors import CatalogConflictError
 
 if TYPE_CHECKING:
@@ -139,7 +141,7 @@ class Rows:
 
     def select(self, table: str, columns: Sequence[str], predicate: Any = None, *, row_ids: bool = False) -> pa.Table:
         """The columns of the rows that the predicate lets through, and their `$row_id`."""
-        config = vastdb.QueryConfig(num_splits=1, num_sub_splits=1, data_endpoints=self._data_endpoints)
+        config = self._query_config()
         return self._table(table).select(list(columns), predicate, config, internal_row_id=row_ids).read_all()
 
     def select_in(self, table: str, columns: Sequence[str], column: str, values: Iterable[str]) -> pa.Table:
@@ -159,12 +161,7 @@ class Rows:
         To be read inside the transaction.
         """
         is_wide = any(pa.types.is_fixed_size_list(TABLES[table].field(column).type) for column in columns)
-        config = vastdb.QueryConfig(
-            num_splits=1,
-            num_sub_splits=1,
-            data_endpoints=self._data_endpoints,
-            limit_rows_per_sub_split=_ROWS_PER_PAGE // 8 if is_wide else _ROWS_PER_PAGE,
-        )
+        config = self._query_config(limit_rows_per_sub_split=_ROWS_PER_PAGE // 8 if is_wide else _ROWS_PER_PAGE)
         yield from self._table(table).select(list(columns), _predicate(conditions), config)
 
     def insert(self, table: str, rows: pa.Table) -> None:
@@ -194,6 +191,12 @@ class Rows:
         handle.reload_stats()
         assert handle.stats is not None
         return int(handle.stats.num_rows)
+
+    def _query_config(self, **options: int) -> vastdb.QueryConfig:
+        endpoints = self._data_endpoints
+        return vastdb.QueryConfig(
+            num_splits=1, num_sub_splits=1, data_endpoints=endpoints, query_id=QUERY_ID, **options
+        )
 
     def _table(self, table: str) -> ITable:
         if self._clock is not None:

@@ -1,0 +1,27 @@
+"""Catalogs opened with the settings of the environment: for commands, the function and callers of the public API."""
+
+from __future__ import annotations
+
+from . import catalog
+from .settings import VastConnection, settings, vast_connection
+
+
+def open_catalog(uri: str, *, read_only: bool = False, connection: VastConnection | None = None) -> catalog.Catalog:
+    """The catalog at `duckdb:PATH`, a path that ends in .duckdb, or `vast://BUCKET/SCHEMA`.
+
+    A catalog opened for writing has its tables afterwards. A VAST catalog is reached through `connection`, or as the
+    settings VAST_DB_… say. Raises SettingsError for a URI of another form or missing settings, MissingExtraError
+    without the SDK, CatalogError where the catalog cannot be opened.
+    """
+    if connection is None and catalog.is_vast(uri):
+        from .catalog import vast  # noqa: F401 (a missing package is reported before missing settings)
+
+        connection = vast_connection()
+    values = settings()
+    return catalog.open_catalog(
+        uri,
+        read_only=read_only,
+        connection=connection,
+        cell_limit=values.cell_limit,
+        query_memory_mb=values.query_memory_mb,
+    )
