@@ -43,7 +43,7 @@ def vast_server() -> Iterator[Emulator]:
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Only what a test sets."""
+    """No settings but those of the test."""
     for name in list(os.environ):
         if name.startswith(PREFIXES):
             monkeypatch.delenv(name)
@@ -53,7 +53,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def store(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
-    """An empty store, which the environment names."""
+    """An empty object store, configured in the environment."""
     for name, value in (("ENDPOINT", s3_server.url), ("ACCESS_KEY", ACCESS_KEY), ("SECRET_KEY", SECRET_KEY)):
         monkeypatch.setenv(f"S3_{name}", value)
     yield s3_server
@@ -62,7 +62,7 @@ def store(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Se
 
 @pytest.fixture
 def database(vast_server: Emulator, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """A database, which the environment names, with an empty schema."""
+    """A database with an empty schema, configured in the environment."""
     monkeypatch.setenv("VAST_DB_ENDPOINT", vast_server.url)
     monkeypatch.setenv("VAST_DB_ACCESS_KEY", DATABASE["access_key"])
     monkeypatch.setenv("VAST_DB_SECRET_KEY", DATABASE["secret_key"])
@@ -76,7 +76,7 @@ def database(vast_server: Emulator, tmp_path: Any, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture(params=["duckdb", pytest.param("vast", marks=pytest.mark.slow)])
 def catalog(request: pytest.FixtureRequest, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Any]:
-    """A catalog of each backend, which the environment names; opens it to look inside."""
+    """A catalog of each backend, configured in the environment; a call opens it for reading."""
     if request.param == "vast":
         request.getfixturevalue("database")
         uri = f"vast://catalogs/{tmp_path.name}"
@@ -95,12 +95,12 @@ def catalog(request: pytest.FixtureRequest, tmp_path: Any, monkeypatch: pytest.M
 
 @pytest.fixture
 def deployed(store: S3Server, database: Emulator, tmp_path: Any) -> SimpleNamespace:
-    """The environment of a deployment: a store, a database and a schema that is not there yet."""
+    """The environment of a deployment: a store, a database and the name of a schema that does not exist yet."""
     return SimpleNamespace(database=database, store=store, schema=tmp_path.name, uri=f"vast://catalogs/{tmp_path.name}")
 
 
 class Span:
-    """A span that remembers."""
+    """A span that stores its attributes."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -111,7 +111,7 @@ class Span:
 
 
 class Context:
-    """What DataEngine gives a function: as much of it as is known."""
+    """The context of DataEngine, as far as it is documented or was observed."""
 
     def __init__(self, **secrets: dict[str, str]) -> None:
         self.secrets = secrets
@@ -149,7 +149,7 @@ def ctx() -> Context:
 
 @pytest.fixture
 def handle(ctx: Context, watch: Watch) -> Callable[[Any], Any]:
-    """The handler, whose results are strict JSON without secrets."""
+    """The handler; checks that its results are strict JSON without secrets."""
 
     def call(event: Any) -> Any:
         result = function.handle(ctx, event)
@@ -160,14 +160,14 @@ def handle(ctx: Context, watch: Watch) -> Callable[[Any], Any]:
 
 
 def element(key: str, name: str = "ObjectCreated:Put", *, bucket: str = BUCKET, data: Any = None) -> VastEvent:
-    """The platform's event for an object."""
+    """The platform's event of an object."""
     return VastEvent.from_http(*element_request(key, name, bucket=bucket, data=data))
 
 
 def element_request(
     key: str, name: str = "ObjectCreated:Put", *, bucket: str = BUCKET, data: Any = None
 ) -> tuple[dict[str, str], bytes]:
-    """The request that brings it: attributes in headers, as on a cluster."""
+    """The request with this event: attributes in headers, as on a cluster."""
     kind = "ElementDeleted" if "Removed" in name else "ElementCreated"
     record = {"eventName": name, "eventSource": "vast:s3", "s3": {"bucket": {"name": bucket}, "object": {"key": key}}}
     headers = {

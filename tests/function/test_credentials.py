@@ -1,4 +1,4 @@
-"""Where the catalog and the objects are: one place for endpoint and keys together, and nothing of them in any text."""
+"""The catalog and the object store: endpoint and keys from one place, and no key in any message."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def ctx(**secrets: Any) -> Any:
     return SimpleNamespace(secrets=secrets)
 
 
-def found(ctx: Any, fields: Mapping[str, str] = {}, delivered: bool = False) -> tuple[str, ...]:
+def resolved(ctx: Any, fields: Mapping[str, str] = {}, delivered: bool = False) -> tuple[str, ...]:
     """URI, endpoint, keys and region."""
     target_ = target(ctx, fields, is_delivered=delivered)
     assert target_ is not None
@@ -63,50 +63,50 @@ def found(ctx: Any, fields: Mapping[str, str] = {}, delivered: bool = False) -> 
 
 
 def test_event_then_secrets_then_environment_then_nothing(environment):
-    """The whole of each; a bucket alone may come from the environment."""
+    """Never a mixture of them; only the bucket may come from the environment."""
     assert target(object(), {}, is_delivered=False) is None
     environment(ENVIRONMENT)
-    assert found(object()) == (
+    assert resolved(object()) == (
         "vast://environment-bucket/exr_metadata", "http://environment", "environment-key", "environment-hidden",
         "us-east-1",
     )  # fmt: skip
-    assert found(ctx(db=SECRET)) == (
+    assert resolved(ctx(db=SECRET)) == (
         "vast://b/exr_metadata",
         "http://secret",
         "secret-key",
         "secret-hidden",
         "us-east-1",
     )
-    assert found(ctx(db=SECRET), EVENT | {"region": "eu"}) == (
+    assert resolved(ctx(db=SECRET), EVENT | {"region": "eu"}) == (
         "vast://environment-bucket/exr_metadata", "http://event", "event-key", "event-hidden", "eu",
     )  # fmt: skip
-    assert found(object(), EVENT | {"bucket": "c", "schema": "d"})[0] == "vast://c/d"
+    assert resolved(object(), EVENT | {"bucket": "c", "schema": "d"})[0] == "vast://c/d"
 
 
 @pytest.mark.parametrize(
     "given", [{"endpoint": "http://event"}, {"access_key": "the-key", "secret_key": "s"}, {"secret_key": "s"}]
 )
-def test_an_event_that_brings_half_of_it_gets_nothing_from_elsewhere(environment, given):
-    """Least of all keys for its endpoint."""
+def test_an_incomplete_database_of_an_event_is_not_completed(environment, given):
+    """In particular, its endpoint never gets our keys."""
     environment(ENVIRONMENT)
-    with pytest.raises(EventError, match="the event names a database and lacks vastdb_"):
+    with pytest.raises(EventError, match="the event names a database without vastdb_"):
         target(ctx(db=SECRET), given, is_delivered=False)
 
 
-def test_a_secret_that_holds_half_of_it_gets_nothing_from_elsewhere(environment):
-    """It says which half."""
+def test_an_incomplete_secret_is_not_completed(environment):
+    """The message names the missing entries."""
     environment(ENVIRONMENT | {"S3_ENDPOINT": "http://x", "S3_ACCESS_KEY": "a", "S3_SECRET_KEY": "b"})
-    with pytest.raises(SettingsError, match="the secret 'db' names a database and lacks its secret key"):
+    with pytest.raises(SettingsError, match="the secret 'db' names a database without secret key"):
         target(ctx(db={"vdbendpoint": "http://secret", "vdbaccesskey": "secret-key"}), {}, is_delivered=False)
     keys = ctx(s3={"s3accesskey": "store-key", "s3secretkey": "store-hidden"})
-    with pytest.raises(SettingsError, match="the secret 's3' names an object store and lacks its endpoint"):
+    with pytest.raises(SettingsError, match="the secret 's3' names an object store without endpoint"):
         store(keys)
     environment({"S3_ENDPOINT": ""})
     assert store(keys).url == "https://s3.us-east-1.amazonaws.com"
 
 
-def test_half_an_environment_says_what_is_missing(environment):
-    """Instead of persisting nowhere, in silence."""
+def test_an_incomplete_environment_names_the_missing_variables(environment):
+    """Instead of silently persisting nothing."""
     environment({"VAST_DB_ENDPOINT": "http://environment", "VAST_DB_BUCKET": "b"})
     with pytest.raises(SettingsError, match="VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY"):
         target(object(), {}, is_delivered=False)
@@ -115,17 +115,17 @@ def test_half_an_environment_says_what_is_missing(environment):
         target(object(), {}, is_delivered=False)
 
 
-def test_the_catalog_that_is_chosen(environment):
-    """A DuckDB file goes before the environment's VAST Database, and after what an event or a secret names."""
+def test_the_precedence_of_the_catalog_setting(environment):
+    """A DuckDB file precedes the VAST Database of the environment, and follows that of an event or a secret."""
     environment({"EXR_INSPECTOR_CATALOG": "duckdb:/x.duckdb"})
-    assert found(object()) == ("duckdb:/x.duckdb",)
+    assert resolved(object()) == ("duckdb:/x.duckdb",)
     environment(ENVIRONMENT)
-    assert found(object()) == ("duckdb:/x.duckdb",)
-    assert found(ctx(db=SECRET))[1] == "http://secret"
-    assert found(object(), EVENT)[1] == "http://event"
+    assert resolved(object()) == ("duckdb:/x.duckdb",)
+    assert resolved(ctx(db=SECRET))[1] == "http://secret"
+    assert resolved(object(), EVENT)[1] == "http://event"
     environment({"EXR_INSPECTOR_CATALOG": "vast://other/place"})
-    assert found(object())[:2] == ("vast://other/place", "http://environment")
-    assert found(ctx(db=SECRET))[0] == "vast://b/exr_metadata"
+    assert resolved(object())[:2] == ("vast://other/place", "http://environment")
+    assert resolved(ctx(db=SECRET))[0] == "vast://b/exr_metadata"
 
 
 @pytest.mark.parametrize(
@@ -153,25 +153,25 @@ def test_the_catalog_that_is_chosen(environment):
     ],
 )
 def test_secrets_are_spelled_in_several_ways(spelling):
-    """Our own, and those of others' functions; nested as they should be, or flat."""
-    assert found(ctx(any=spelling))[1:4] == ("http://s", "the-key", "hidden")
+    """Those of this function and of others; nested or flat."""
+    assert resolved(ctx(any=spelling))[1:4] == ("http://s", "the-key", "hidden")
     flat = SimpleNamespace(secrets=spelling)
-    assert found(flat)[1:4] == ("http://s", "the-key", "hidden")
+    assert resolved(flat)[1:4] == ("http://s", "the-key", "hidden")
 
 
-def test_the_secret_that_is_meant_can_be_named(environment):
-    """Two that name a database are one too many; a name that nobody has is a mistake."""
+def test_a_secret_can_be_selected_by_name(environment):
+    """Two secrets of a database are ambiguous; a name without a secret is an error."""
     both = ctx(one=SECRET, two=SECRET | {"vdbendpoint": "http://two"})
-    with pytest.raises(SettingsError, match="2 secrets name a database; EXR_INSPECTOR_SECRET says which"):
+    with pytest.raises(SettingsError, match="2 secrets name a database; select one with EXR_INSPECTOR_SECRET"):
         target(both, {}, is_delivered=False)
     environment({"EXR_INSPECTOR_SECRET": "two"})
-    assert found(both)[1] == "http://two"
+    assert resolved(both)[1] == "http://two"
     with pytest.raises(SettingsError, match="EXR_INSPECTOR_SECRET"):
         target(ctx(one=SECRET), {}, is_delivered=False)
 
 
-def test_database_and_store_do_not_lend_each_other_keys(environment):
-    """Each service has its own, from whichever place."""
+def test_database_and_store_do_not_share_keys(environment):
+    """Each service has its own."""
     environment({"S3_ENDPOINT": "http://from-environment"})
     access = store(ctx(db=SECRET))
     assert (access.endpoint, access.access_key.get_secret_value()) == ("http://from-environment", "")
@@ -181,8 +181,8 @@ def test_database_and_store_do_not_lend_each_other_keys(environment):
     assert target(ctx(s3=S3_SECRET), {}, is_delivered=False) is None
 
 
-def test_times_fit_into_those_of_an_event(environment):
-    """However much the database and the store would be given otherwise."""
+def test_timeouts_fit_into_the_deadline_of_the_function(environment):
+    """Whatever the settings of the database and the store are."""
     environment(ENVIRONMENT | {"EXR_INSPECTOR_DEADLINE_S": "5"})
     target_ = target(object(), {}, is_delivered=False)
     assert target_ is not None
@@ -191,13 +191,13 @@ def test_times_fit_into_those_of_an_event(environment):
     assert store(object()).request_timeout_s == 1
 
 
-def test_a_delivered_event_names_only_databases_that_are_allowed(environment):
-    """Who can send events must not get the function to talk to any host; who calls it directly may."""
+def test_a_delivered_event_may_name_only_allowed_databases(environment):
+    """Senders of events must not choose the hosts that the function connects to; direct callers may."""
     for fields in (EVENT, EVENT | {"endpoint": "http://other"}):
         with pytest.raises(EventError, match="EXR_INSPECTOR_EVENT_ENDPOINTS"):
             target(object(), fields, is_delivered=True)
     environment({"EXR_INSPECTOR_EVENT_ENDPOINTS": "http://a, http://event/", "VAST_DB_BUCKET": "b"})
-    assert found(object(), EVENT, delivered=True)[1] == "http://event"
+    assert resolved(object(), EVENT, delivered=True)[1] == "http://event"
     with pytest.raises(EventError):
         target(object(), EVENT | {"endpoint": "http://other"}, is_delivered=True)
 
@@ -214,13 +214,13 @@ class Raising(Mapping[str, Any]):
 
 
 @pytest.mark.parametrize("secrets", [None, {}, [], 5, Raising(), {"x": Raising()}, {"x": None, "y": 5, 1: [2]}])
-def test_secrets_of_no_known_shape_are_none(secrets):
-    """What cannot be read is left out."""
+def test_unreadable_secrets_are_omitted(secrets):
+    """Of unknown types, or that raise."""
     assert secrets_of(SimpleNamespace(secrets=secrets)) == ()
 
 
-def test_what_an_event_says_of_the_database():
-    """On the event or in its data, in a dict or in an object; numbers are no keys."""
+def test_the_database_fields_of_an_event():
+    """At the top level or in its data, in a dict or in an object; values must be strings."""
     fields = {f"vastdb_{name}": value for name, value in EVENT.items()}
     assert database_fields({"data": {"path": "x"}} | fields) == EVENT
     assert database_fields({"data": {"path": "x"} | fields}) == EVENT
@@ -229,12 +229,12 @@ def test_what_an_event_says_of_the_database():
     assert database_fields(VastEvent.from_http(headers, json.dumps(fields).encode())) == EVENT
     assert database_fields({"vastdb_endpoint": "", "vastdb_region": None}) == {}
     assert [database_fields(each) for each in (None, 5, [], "x", object())] == [{}] * 5
-    with pytest.raises(EventError, match="vastdb_secret_key has to be text"):
+    with pytest.raises(EventError, match="vastdb_secret_key must be a string"):
         database_fields({"vastdb_secret_key": 5})
 
 
 def test_no_error_repeats_a_key(environment, caplog):
-    """Nor an endpoint that has one in it."""
+    """Nor an endpoint that contains a key."""
     caplog.set_level(logging.DEBUG)
     wrong = [
         (ctx(one=SECRET, two=SECRET), {}),

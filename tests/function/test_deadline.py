@@ -1,4 +1,4 @@
-"""Services that are down, hang, or break off: the handler answers within its deadline, and says what it was."""
+"""Services that are down, hang, or fail: the handler returns within its deadline, with the right category."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .conftest import GOOD, element
 pytestmark = pytest.mark.slow
 
 DEADLINE_S = 3.0
-# What is not waiting for a service: reading, computing, and a busy machine.
+# Time for reading and computing on a busy machine.
 SLACK_S = 4.0
 
 
@@ -29,7 +29,7 @@ def deadline(monkeypatch):
 
 @pytest.fixture
 def hole() -> Iterator[str]:
-    """The address of somebody who accepts connections, and never says anything."""
+    """The address of a server that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         accepted = []
 
@@ -48,12 +48,12 @@ def hole() -> Iterator[str]:
 
 
 def is_stored(handle, key: str) -> bool:
-    """Whether the database has it."""
+    """Whether the file is persisted."""
     return bool(handle({"data": {"path": f"s3://{BUCKET}/{key}"}})["persistence"]["status"] == "success")
 
 
-def in_both_calls(handle, key: str, category: str) -> None:
-    """As a result of a direct call, and as an exception of a delivered event, each in time."""
+def check_both_calls(handle, key: str, category: str) -> None:
+    """A result of a direct call, and an exception for a delivered event, both within the deadline."""
     began = time.monotonic()
     result = handle({"data": {"path": f"s3://{BUCKET}/{key}"}})
     assert time.monotonic() - began < DEADLINE_S + SLACK_S
@@ -66,17 +66,17 @@ def in_both_calls(handle, key: str, category: str) -> None:
 
 @pytest.mark.parametrize("fault", [blackhole(9), stall_in_body(9), status(503)], ids=["hangs", "stalls", "busy"])
 def test_a_store_that_fails(handle, store, database, fault):
-    """Nothing is stored, and nothing is noted as unreadable."""
+    """Nothing is persisted or recorded as unreadable."""
     store.put("a.exr", GOOD)
     store.fault = fault
-    in_both_calls(handle, "a.exr", "connection")
+    check_both_calls(handle, "a.exr", "connection")
     assert database.requests == [] or all(request.operation != "insert" for request in database.requests)
 
 
 @pytest.mark.parametrize("is_warm", [False, True], ids=["cold", "warm"])
 @pytest.mark.parametrize("how", ["closed", "hangs", "busy"])
 def test_a_database_that_fails(handle, store, database, monkeypatch, hole, how, is_warm):
-    """The inspection is there all the same in a direct call."""
+    """A direct call returns the inspection nevertheless."""
     store.put("a.exr", GOOD)
     if is_warm:
         store.put("warm.exr", GOOD)
@@ -88,14 +88,14 @@ def test_a_database_that_fails(handle, store, database, monkeypatch, hole, how, 
         database.fail("delay" if how == "hangs" else "drop", times=0, **({"seconds": 9} if how == "hangs" else {}))
     else:
         monkeypatch.setenv("VAST_DB_ENDPOINT", hole if how == "hangs" else "http://127.0.0.1:9")
-    in_both_calls(handle, "a.exr", "connection")
+    check_both_calls(handle, "a.exr", "connection")
     result = handle({"data": {"path": f"s3://{BUCKET}/a.exr"}})
     assert (result["file"]["completeness"], result["persistence"]["category"]) == ("complete", "connection")
     database.clear_faults()
 
 
-def test_wrong_keys_are_not_tried_again_within_one_delivery(handle, store, database, monkeypatch):
-    """The event comes again, when somebody may have corrected them."""
+def test_wrong_keys_are_not_retried_within_one_delivery(handle, store, database, monkeypatch):
+    """The event is delivered again, when the keys may have been corrected."""
     store.put("a.exr", GOOD)
     monkeypatch.setenv("VAST_DB_SECRET_KEY", "event-hidden")
     result = handle({"data": {"path": f"s3://{BUCKET}/a.exr"}})
@@ -111,8 +111,8 @@ def test_wrong_keys_are_not_tried_again_within_one_delivery(handle, store, datab
     assert len(store.requests) == 1
 
 
-def test_twenty_events_at_once_all_end_in_time(store, monkeypatch, hole, ctx):
-    """None waits for another that waits for a database which hangs."""
+def test_twenty_concurrent_events_end_within_the_deadline(store, monkeypatch, hole, ctx):
+    """No event waits for another one that waits for a hanging database."""
     store.put("a.exr", GOOD)
     for name, value in (("ENDPOINT", hole), ("ACCESS_KEY", "k"), ("SECRET_KEY", "not-a-real-secret"), ("BUCKET", "b")):
         monkeypatch.setenv(f"VAST_DB_{name}", value)

@@ -1,4 +1,4 @@
-"""At least once, at the same time, with faults and killed processes: in the end one whole set of rows for each file."""
+"""Repeated and concurrent deliveries, with faults and killed processes: each file has one complete set of rows."""
 
 import itertools
 import random
@@ -40,8 +40,8 @@ def stored(deployed, table):
     return deployed.database.read_table("catalogs", deployed.schema, table)["file_id"].to_pylist()
 
 
-def assert_whole(deployed, files):
-    """Each of so many files has all its rows once."""
+def assert_complete(deployed, files):
+    """The catalog has exactly `files` files, each with all its rows once."""
     assert Counter(Counter(stored(deployed, "files")).values()) == {1: files}
     assert len(stored(deployed, "parts")) == files
     assert len(stored(deployed, "channels")) == 3 * files
@@ -51,12 +51,12 @@ def assert_whole(deployed, files):
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_of_the_database_at_each_request(deployed, fault):
-    """After the handler's own retries and one redelivery."""
+    """The file is persisted after the handler's retries and one redelivery."""
     for n in range(1, 8):
         key = f"{n}.exr"
         deployed.store.put(key, exr_bytes(text("note", key)))
         options = dict(FAULTS[fault])
-        struck = deployed.database.fail(options.pop("action"), nth=n, path="/*", **options)
+        injected = deployed.database.fail(options.pop("action"), nth=n, path="/*", **options)
         for _ in range(2):
             try:
                 answer = handle(SimpleNamespace(), delivered(key))
@@ -64,13 +64,13 @@ def test_a_fault_of_the_database_at_each_request(deployed, fault):
             except RedeliveryError:
                 continue
         deployed.database.clear_faults()
-        assert struck.hits
+        assert injected.hits
         assert answer["status"] == "success"
-        assert_whole(deployed, n)
+        assert_complete(deployed, n)
     assert deployed.database.writing_transactions == []
 
 
-# The header goes on for half a megabyte: reading it costs three requests.
+# A header of half a megabyte, which takes three requests to read.
 LONG = exr_bytes(text("manifest", "m" * 500_000))
 STORE_FAULTS = {
     "500": status(500),
@@ -83,7 +83,7 @@ STORE_FAULTS = {
 
 @pytest.mark.parametrize("fault", STORE_FAULTS)
 def test_a_fault_of_the_store_at_each_request(deployed, monkeypatch, fault):
-    """Overcome by the handler's own retries."""
+    """The handler's retries suffice."""
     deployed.store.put("warm.exr", LONG)
     deployed.store.requests.clear()
     handle(SimpleNamespace(), delivered("warm.exr"))
@@ -92,10 +92,10 @@ def test_a_fault_of_the_store_at_each_request(deployed, monkeypatch, fault):
     assert 1 < needed <= 3
     for n in range(1, needed + 1):
         deployed.store.put(f"{n}.exr", LONG)
-        asked = itertools.count(1)
+        requests = itertools.count(1)
 
-        def strike(request, start, n=n, asked=asked):
-            if next(asked) != n:
+        def strike(request, start, n=n, requests=requests):
+            if next(requests) != n:
                 return None
             if STORE_FAULTS[fault] is None:
                 deployed.store.cut_bodies = 1
@@ -104,12 +104,12 @@ def test_a_fault_of_the_store_at_each_request(deployed, monkeypatch, fault):
 
         deployed.store.fault = strike
         answer = handle(SimpleNamespace(), delivered(f"{n}.exr"))
-        assert (answer["status"], answer["inserted"], next(asked)) == ("success", True, needed + 2)
-    assert_whole(deployed, needed + 1)
+        assert (answer["status"], answer["inserted"], next(requests)) == ("success", True, needed + 2)
+    assert_complete(deployed, needed + 1)
 
 
 class EventSource:
-    """Delivers as the platform does: again after 2, 4 and 8 seconds (here a tenth of it), then to the dead letters."""
+    """Delivers as the platform does: again after 2, 4 and 8 seconds (here a tenth of that), then as a dead letter."""
 
     def __init__(self, url):
         self._url = url
@@ -132,7 +132,7 @@ class EventSource:
 
 
 def test_every_file_arrives_when_the_database_comes_back_in_time(deployed):
-    """It is away for three attempts of each file; a malformed file is attempted once, as nothing would mend it."""
+    """It is down for three attempts of each file; a malformed file is attempted once, as retries would not help."""
     keys = [f"{n}.exr" for n in range(8)]
     for key in keys:
         deployed.store.put(key, exr_bytes(text("note", key)))
@@ -141,18 +141,18 @@ def test_every_file_arrives_when_the_database_comes_back_in_time(deployed):
         source = EventSource(url)
         source.before_last = threading.Barrier(len(keys), action=deployed.database.start, timeout=60).wait
         deployed.database.stop()
-        for delivered_one in [pool.submit(source.deliver, key) for key in keys]:
-            delivered_one.result()
+        for delivery in [pool.submit(source.deliver, key) for key in keys]:
+            delivery.result()
         source.deliver("bad.exr")
     assert source.dead_letters == []
     assert source.attempts == dict.fromkeys(keys, 4) | {"bad.exr": 1}
-    assert_whole(deployed, 8)
+    assert_complete(deployed, 8)
 
 
 @corpus.need_corpus
 @pytest.mark.slow
 def test_fifty_real_files_become_rows(deployed):
-    """Uploaded by one client, announced by another, read back by a third: equal to the inspections."""
+    """Uploaded, announced and read back by independent clients: equal to the inspections."""
     files = corpus.VALID_FILES[:: max(1, len(corpus.VALID_FILES) // 50)][:50]
     uris = [deployed.store.put(corpus.name_of(path), path.read_bytes()) for path in files]
     with serving() as (url, _), ThreadPoolExecutor(8) as pool:
@@ -165,12 +165,12 @@ def test_fifty_real_files_become_rows(deployed):
         schema = transaction.bucket("catalogs").schema(deployed.schema)
         for table in ("files", "parts", "channels", "attributes"):
             columns = expected[table].column_names
-            found = schema.table(table).select(columns=columns).read_all().to_pylist()
-            assert sorted(map(repr, found)) == sorted(map(repr, expected[table].to_pylist()))
+            stored_rows = schema.table(table).select(columns=columns).read_all().to_pylist()
+            assert sorted(map(repr, stored_rows)) == sorted(map(repr, expected[table].to_pylist()))
 
 
-def test_a_store_that_fails_is_asked_again_and_so_is_the_event(deployed, monkeypatch):
-    """It is down for one delivery, and back for the next."""
+def test_an_event_is_delivered_again_after_an_outage_of_the_store(deployed, monkeypatch):
+    """It is down for one delivery, and up for the next."""
     deployed.store.put("a.exr", exr_bytes(text("note", "a")))
     with monkeypatch.context() as broken:
         broken.setenv("EXR_INSPECTOR_DEADLINE_S", "6")
@@ -178,12 +178,12 @@ def test_a_store_that_fails_is_asked_again_and_so_is_the_event(deployed, monkeyp
         with pytest.raises(RedeliveryError, match="object store"):
             handle(SimpleNamespace(), delivered("a.exr"))
     assert handle(SimpleNamespace(), delivered("a.exr"))["status"] == "success"
-    assert_whole(deployed, 1)
+    assert_complete(deployed, 1)
 
 
 @pytest.mark.slow
 def test_deliveries_while_processes_are_killed(deployed):
-    """200 deliveries of 20 files in random order, 16 at a time, to four processes; two are killed and replaced."""
+    """200 deliveries of 20 files, 16 at a time, to four processes, of which two are killed and replaced."""
     keys = [f"shared.{n:04}.exr" for n in range(20)]
     for key in keys:
         deployed.store.put(key, exr_bytes(text("note", key)))
@@ -194,7 +194,7 @@ def test_deliveries_while_processes_are_killed(deployed):
         turns = itertools.count()
 
         def deliver(key):
-            """As the platform does: to whichever process answers, until it is done."""
+            """Deliver as the platform does: to any process that answers, until it succeeds."""
             for _ in range(40):
                 url, _process = hosts[next(turns) % len(hosts)]
                 try:
@@ -209,18 +209,18 @@ def test_deliveries_while_processes_are_killed(deployed):
         with ThreadPoolExecutor(16) as pool:
             running = [pool.submit(deliver, key) for key in deliveries]
             for number in (0, 1):
-                while sum(one.done() for one in running) < 60 * (number + 1):
+                while sum(delivery.done() for delivery in running) < 60 * (number + 1):
                     time.sleep(0.01)
                 hosts[number][1].kill()
                 hosts[number] = stack.enter_context(serving())
-            for one in running:
-                one.result()
+            for delivery in running:
+                delivery.result()
         for _, process in hosts:
             process.terminate()
         for _, process in hosts:
             process.wait(60)
-    # What a killed process could not look at any more is looked at with the next delivery.
+    # The next delivery removes duplicates that a killed process left.
     for key in keys:
         handle(SimpleNamespace(), delivered(key))
     close_catalogs()
-    assert_whole(deployed, 20)
+    assert_complete(deployed, 20)

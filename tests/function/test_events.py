@@ -1,4 +1,4 @@
-"""Events of every flavour that is known, as recorded or documented, and what is made of them."""
+"""Events of every known format, as recorded or documented, and their FileEvents."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def body(case: dict[str, Any]) -> bytes:
     return b"" if case["body"] is None else json.dumps(case["body"]).encode()
 
 
-def check(found: list[FileEvent], expected: list[dict[str, Any]]) -> None:
-    assert len(found) == len(expected)
-    for event, wanted in zip(found, expected, strict=True):
+def check(files: list[FileEvent], expected: list[dict[str, Any]]) -> None:
+    assert len(files) == len(expected)
+    for event, wanted in zip(files, expected, strict=True):
         assert event.kind.value == wanted["kind"], event
-        if wanted["places"] or event.kind in (Kind.CREATED, Kind.REMOVED):
-            assert list(event.places) == wanted["places"]
+        if wanted["paths"] or event.kind in (Kind.CREATED, Kind.REMOVED):
+            assert list(event.paths) == wanted["paths"]
         for name in ("reason", "options"):
             if name in wanted:
                 assert (
@@ -53,21 +53,21 @@ def test_plain_dicts(name):
 
 @pytest.mark.parametrize("name", OVER_HTTP)
 def test_requests(name):
-    """Binary and structured CloudEvents, as our own reader makes them of a request."""
+    """Binary and structured CloudEvents, as read from a request."""
     case = RECORDED[name]
     check(file_events(from_http(case["headers"].items(), body(case))), case["expected"])
 
 
 @pytest.mark.parametrize("name", ON_PLATFORM)
 def test_platform_events(name):
-    """The same as the platform's own objects."""
+    """The same as objects of the platform."""
     case = RECORDED[name]
     check(file_events(VastEvent.from_http(case["headers"], body(case))), case["expected"])
 
 
 @pytest.mark.parametrize("name", OVER_HTTP)
 def test_events_of_the_current_library(name):
-    """The same as CloudEvents of the library's 2.x generation, which decodes header values."""
+    """The same as CloudEvents of the 2.x library, which decodes header values."""
     case = RECORDED[name]
     headers, content = dict(case["headers"]), body(case)
     if name == "element_encoded":
@@ -75,8 +75,8 @@ def test_events_of_the_current_library(name):
     check(file_events(from_http_event(HTTPMessage(headers, content))), case["expected"])
 
 
-def test_the_look_alike_is_as_observed():
-    """It prints as the platform's log does, and raises where that does."""
+def test_the_emulated_event_is_as_observed():
+    """It prints as in the platform's log, and raises the same errors."""
     case = RECORDED["element_on_cluster"]
     event = VastEvent.from_http(case["headers"], body(case))
     assert str(event).startswith(
@@ -100,7 +100,7 @@ def test_the_look_alike_is_as_observed():
 
 
 class Bare:
-    """An event with hardly anything, whose members raise."""
+    """An event with bucket and key only, whose other members raise."""
 
     bucket, object_key = "renders", "a.exr"
 
@@ -116,40 +116,40 @@ class Bare:
         return None
 
 
-def test_members_that_raise_are_done_without():
-    """Bucket and key alone will do; nothing at all is skipped."""
-    check(file_events(Bare()), [{"kind": "created", "places": ["s3://renders/a.exr"]}])
-    check(file_events(object()), [{"kind": "skipped", "places": [], "reason": "the event names no file"}])
+def test_members_that_raise_are_ignored():
+    """Bucket and key suffice; an event without either is skipped."""
+    check(file_events(Bare()), [{"kind": "created", "paths": ["s3://renders/a.exr"]}])
+    check(file_events(object()), [{"kind": "skipped", "paths": [], "reason": "the event names no file"}])
 
 
 @pytest.mark.parametrize(
     "key", ["a b.exr", "a+b.exr", "50%.exr", "ä.exr", "a\u0308.exr", "x" * 1020 + ".exr", "%41.exr"]
 )
-def test_every_spelling_of_a_key_leads_to_it(key):
-    """Encoded as AWS does or not at all, in the element's path or in a record: the key itself is among the places."""
+def test_the_key_is_a_candidate_for_every_encoding_of_it(key):
+    """Encoded as by AWS or not at all, in the path of the element or in a record."""
     case = RECORDED["element_on_cluster"]
     for spelling in (key, quote(key), quote_plus(key)):
         headers = {**case["headers"], "ce-elementpath": f"renders/{spelling}"}
         for record in (None, {"Records": [{"eventName": "ObjectCreated:Put", "s3": {"object": {"key": spelling}}}]}):
             (event,) = file_events(VastEvent.from_http(headers, json.dumps(record).encode()))
-            assert f"s3://renders/{key}" in event.places
-            assert len(event.places) <= 3
+            assert f"s3://renders/{key}" in event.paths
+            assert len(event.paths) <= 3
         s3 = {"bucket": {"name": "renders"}, "object": {"key": spelling}}
         for source in ("aws:s3", "vast:s3"):
             (event,) = file_events({"Records": [{"eventName": "ObjectCreated:Put", "eventSource": source, "s3": s3}]})
-            assert f"s3://renders/{key}" in event.places
+            assert f"s3://renders/{key}" in event.paths
 
 
-def test_unicode_is_left_in_its_form():
+def test_unicode_is_not_normalized():
     """Two forms of one name are two objects."""
     for form in ("NFC", "NFD"):
         key = unicodedata.normalize(form, "ä.exr")
         (event,) = file_events({"s3_bucket": "b", "s3_key": key})
-        assert event.places == (f"s3://b/{key}",)
+        assert event.paths == (f"s3://b/{key}",)
 
 
-def test_batches_and_flavours_are_told_apart():
-    """By what they can do, not by their class."""
+def test_batches_and_direct_calls_are_detected():
+    """By their members, not by their class."""
     event = VastEvent.from_http(RECORDED["schedule"]["headers"], b"")
     assert [is_batch(each) for each in (VastEventList([event]), [event], [{}], (), event, {}, "x", None, b"")] == [
         True, True, True, True, False, False, False, False, False,
@@ -157,8 +157,8 @@ def test_batches_and_flavours_are_told_apart():
     assert [is_plain(each) for each in ({}, [], "x", 1, None, event, object())] == [True] * 5 + [False] * 2
 
 
-def test_events_have_a_name_for_logs():
-    """Where their sender gave them one."""
+def test_the_id_of_an_event():
+    """Empty if the sender gave it none."""
     case = RECORDED["element_on_cluster"]
     assert event_id(VastEvent.from_http(case["headers"], b"")) == "1004356627333135"
     assert event_id(from_http(case["headers"].items(), b"")) == "1004356627333135"
@@ -173,48 +173,48 @@ def test_events_have_a_name_for_logs():
 
 
 @pytest.mark.parametrize(
-    ("headers", "content", "wrong"),
+    ("headers", "content", "message"),
     [
         ({}, b"", "neither ce- headers nor a JSON envelope"),
         ({"content-type": "application/json"}, b"{not json", "neither ce- headers nor a JSON envelope"),
-        ({"content-type": "application/json"}, b"[1]", "the JSON is no envelope"),
+        ({"content-type": "application/json"}, b"[1]", "the body is not a JSON object"),
         (
             {"content-type": "application/json"},
             b'{"data": {"path": "/etc/passwd"}}',
             "specversion, id, source, type missing",
         ),
         ({"ce-id": "1"}, b"", "specversion, source, type missing"),
-        ({"ce-id": "1", "ce-source": "s", "ce-type": "t", "ce-specversion": "0.3"}, b"", "another version than 1.0"),
-        ({"content-type": "application/cloudevents-batch+json"}, b"[]", "send one a request"),
-        ({}, b'{"specversion":"1.0","id":{},"source":"s","type":"t"}', "neither text nor a number"),
+        ({"ce-id": "1", "ce-source": "s", "ce-type": "t", "ce-specversion": "0.3"}, b"", "send version 1.0"),
+        ({"content-type": "application/cloudevents-batch+json"}, b"[]", "send one event per request"),
+        ({}, b'{"specversion":"1.0","id":{},"source":"s","type":"t"}', "neither a string nor an integer"),
         ({}, b'{"specversion":"1.0","id":"1","source":"s","type":"t","data_base64":"%"}', "data_base64 is not base64"),
     ],
 )
-def test_what_is_no_cloud_event_is_refused(headers, content, wrong):
-    """In words that repeat nothing of it."""
-    with pytest.raises(EventError, match=wrong) as raised:
+def test_requests_that_are_not_cloud_events_are_rejected(headers, content, message):
+    """The message does not repeat their content."""
+    with pytest.raises(EventError, match=message) as raised:
         from_http(headers.items(), content)
     assert "passwd" not in str(raised.value)
 
 
 def test_an_envelope_may_hold_nulls_and_base64():
-    """Nulls count as absent; data in base64 is JSON where it is that."""
+    """Nulls count as missing; base64 data is decoded as JSON if possible."""
     event = from_http(
         [],
         b'{"specversion":"1.0","id":"1","source":"s","type":"t","dataschema":null,"data_base64":"eyJwYXRoIjoiL2EuZXhyIn0="}',
     )
     assert event.get_attributes() == {"specversion": "1.0", "id": "1", "source": "s", "type": "t"}
-    check(file_events(event), [{"kind": "created", "places": ["/a.exr"]}])
+    check(file_events(event), [{"kind": "created", "paths": ["/a.exr"]}])
 
 
-def test_headers_are_utf_8_where_they_can_be():
-    """Servers hand them over as Latin-1."""
+def test_headers_are_decoded_as_utf_8_if_possible():
+    """Servers decode them as Latin-1."""
     headers = {
         **RECORDED["element_on_cluster"]["headers"],
         "ce-elementpath": "renders/ä.exr".encode().decode("latin-1"),
     }
     (event,) = file_events(from_http(headers.items(), b""))
-    assert event.places == ("s3://renders/ä.exr",)
+    assert event.paths == ("s3://renders/ä.exr",)
 
 
 JSON = st.recursive(
@@ -242,17 +242,17 @@ JSON = st.recursive(
     {"Records": [{"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "\ud800"}, "object": {"key": "\ud800"}}}]}
 )
 def test_any_json_gives_events(event):
-    """As a dict, as a body, and as the data of an event; each with places, or with a reason."""
+    """As a dict, as a body, and as the data of an event; each with paths, or with a reason."""
     if isinstance(event, dict) and "specversion" in event:
         attributes = {"id": "1", "source": "s", "type": "vastdata.com:Element.ElementCreated"}
         events = [event, VastLike(event), VastLike({**attributes, **event})]
     else:
         events = [event, VastLike(event)]
     for each in events:
-        found = file_events(each)
-        assert found
-        for file_event in found:
-            assert bool(file_event.places) if file_event.kind in (Kind.CREATED, Kind.REMOVED) else file_event.reason
+        files = file_events(each)
+        assert files
+        for file_event in files:
+            assert bool(file_event.paths) if file_event.kind in (Kind.CREATED, Kind.REMOVED) else file_event.reason
         assert isinstance(event_id(each), str)
 
 
@@ -270,8 +270,8 @@ class VastLike:
 @given(
     st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()), st.dictionaries(st.text(), st.text())
 )
-def test_any_request_is_an_event_or_is_refused(content, headers):
-    """With EventError, and nothing else."""
+def test_any_request_is_an_event_or_is_rejected(content, headers):
+    """With EventError, and no other exception."""
     try:
         event = from_http(headers.items(), content)
     except EventError:

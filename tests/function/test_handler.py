@@ -1,4 +1,4 @@
-"""The handler: what comes back for what was sent, what the catalog has afterwards, and what is delivered again."""
+"""The handler: results, the rows in the catalog, and which events are delivered again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 
 from exr_inspector import function, inspect, vectors
 from exr_inspector.errors import EmbeddingError, RedeliveryError
-from exr_inspector.function import inspecting
+from exr_inspector.function import inspect_files
 from tests.support import corpus
 from tests.support.opening import before_open, point_link
 from tests.support.s3_server import BUCKET, status
@@ -57,25 +57,25 @@ print(result["status"], result["file"]["completeness"], result["persistence"]["s
 
 @pytest.mark.parametrize("installed", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_the_snippet_of_the_guide_runs_from_the_root(path, installed):
-    """In an environment that has the package, and in a checkout with its dependencies only."""
+    """With the package installed, and in a checkout with its dependencies only."""
     command = [sys.executable, "-c", SNIPPET % path]
     if not installed:
-        # -S leaves out what a development install adds to the path
-        site = next(place for place in sys.path if place.endswith("site-packages"))
+        # -S omits the paths of a development install
+        site = next(path for path in sys.path if path.endswith("site-packages"))
         command = [sys.executable, "-S", "-c", f"import sys; sys.path.append({site!r})" + SNIPPET % path]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("success complete skipped\n", "")
 
 
-def test_the_entry_points_are_as_the_builder_looks_for_them():
-    """Each on one line, without annotations; the folder is no package, as it shares the package's name."""
+def test_the_entry_points_have_the_form_that_the_builder_expects():
+    """Each on one line, without annotations; the folder is not a package, as it shares the package's name."""
     text = (ROOT / "functions" / "exr_inspector" / "main.py").read_text("utf-8")
     assert re.findall(r"^(?:async )?def .*", text, re.MULTILINE) == ["def init(ctx):", "def handler(ctx, event):"]
     assert not (ROOT / "functions" / "exr_inspector" / "__init__.py").exists()
 
 
-def test_a_direct_call_gets_the_whole_inspection(handle, path):
-    """As `inspect` gives it, and what the caller needs on top."""
+def test_a_direct_call_returns_the_whole_inspection(handle, path):
+    """The fields of `inspect`, and those of the result."""
     result = handle({"data": {"path": path, "meta": True}})
     whole = inspect(path).to_dict()
     assert {name: result[name] for name in whole} == whole
@@ -85,8 +85,8 @@ def test_a_direct_call_gets_the_whole_inspection(handle, path):
     assert whole.keys() - without.keys() == {"attributes"}
 
 
-def test_what_is_not_there_yet_says_so(handle, path):
-    """Statistics and validation, where they are asked for."""
+def test_unavailable_analyses_are_listed(handle, path):
+    """Statistics and validation, if they are requested."""
     result = handle({"data": {"path": path, "stats": True, "deep_stats": True, "validate": True, "policy_path": "x"}})
     assert result["unavailable"] == [
         {"code": "not_available", "message": f"{name} is not available in this version"}
@@ -96,19 +96,19 @@ def test_what_is_not_there_yet_says_so(handle, path):
 
 
 def test_without_a_catalog_nothing_is_persisted(handle, path, caplog):
-    """The inspection is there all the same; one DEBUG line tells."""
+    """The inspection is returned nevertheless; one DEBUG line reports it."""
     caplog.set_level(logging.DEBUG)
     result = handle({"data": {"path": path}})
     assert result["persistence"] == {
         "status": "skipped", "file_id": result["file_id"], "inserted": False,
         "message": "no catalog is configured", "error": None,
     }  # fmt: skip
-    told = [record for record in caplog.records if "no catalog" in record.getMessage()]
-    assert [record.levelno for record in told] == [logging.DEBUG]
+    records = [record for record in caplog.records if "no catalog" in record.getMessage()]
+    assert [record.levelno for record in records] == [logging.DEBUG]
 
 
-def test_a_file_is_stored_once_however_often_it_comes(handle, path, catalog):
-    """Its new version replaces the old one, which stays as history."""
+def test_repeated_deliveries_insert_a_file_once(handle, path, catalog):
+    """A new version becomes the current one; the old one stays as history."""
     first, again = handle({"data": {"path": path}}), handle({"data": {"path": path}})
     assert (first["inserted"], again["inserted"]) == (True, False)
     assert first["persistence"]["status"] == again["persistence"]["status"] == "success"
@@ -120,8 +120,8 @@ def test_a_file_is_stored_once_however_often_it_comes(handle, path, catalog):
 
 
 @pytest.mark.parametrize("key", ["a b+c%20.exr", "ä.exr", "a\u0308.exr", "x" * 1020 + ".exr"], ids=ascii)
-def test_an_object_that_lands_is_in_the_catalog(handle, store, catalog, key):
-    """One request to the store; the answer is small and has no attributes."""
+def test_a_created_object_is_in_the_catalog(handle, store, catalog, key):
+    """One request to the store; the result is small and has no attributes."""
     store.put(key, GOOD)
     store.requests.clear()
     result = handle(element(key))
@@ -132,7 +132,7 @@ def test_an_object_that_lands_is_in_the_catalog(handle, store, catalog, key):
 
 
 def when_quiet(database) -> None:
-    """Wait until the look for what other writers stored, half a second after a commit, has passed; count from there."""
+    """Wait until the deduplication half a second after a commit has ended; reset the count of requests."""
     before = -1
     while before != database.request_count:
         before = database.request_count
@@ -141,8 +141,8 @@ def when_quiet(database) -> None:
 
 
 @pytest.mark.slow
-def test_what_a_file_costs(handle, store, database):
-    """One GET; seven requests to the database for a new file on a warm handler, four for a known one."""
+def test_the_number_of_requests_per_file(handle, store, database):
+    """One GET; seven requests to the database for a new file on a warm handler, four for a known file."""
     for key in ("warm.exr", "a.exr"):
         store.put(key, GOOD)
     handle(element("warm.exr"))
@@ -155,8 +155,8 @@ def test_what_a_file_costs(handle, store, database):
     assert database.request_count == 4
 
 
-def test_the_records_of_one_event_have_a_result_each(handle, store, catalog):
-    """And an overall one."""
+def test_each_record_of_an_event_has_a_result(handle, store, catalog):
+    """And the event has an overall one."""
     store.put("a.exr", GOOD)
     store.put("b.exr", BROKEN)
     records = [
@@ -173,7 +173,7 @@ def test_the_records_of_one_event_have_a_result_each(handle, store, catalog):
 
 
 def test_a_batch_is_one_transaction(handle, store, database):
-    """An answer for each event, in order; the database sees one begin and one commit."""
+    """One result for each event, in order; one commit of the database."""
     for number in range(10):
         store.put(f"{number}.exr", GOOD)
     handle(element("0.exr"))
@@ -182,13 +182,13 @@ def test_a_batch_is_one_transaction(handle, store, database):
     database.reset_requests()
     results = handle(VastEventList([element(f"{number}.exr") for number in range(10)]))
     assert [(each["status"], each["inserted"]) for each in results] == [("success", number > 0) for number in range(10)]
-    done = [(request.command, request.operation) for request in database.requests]
-    assert sum(operation == "commit" for _, operation in done) == 1
-    assert len(done) <= 8
+    operations = [request.operation for request in database.requests]
+    assert operations.count("commit") == 1
+    assert len(operations) <= 8
 
 
 def test_a_batch_of_many_kinds(handle, store, catalog):
-    """Good, broken, not an EXR, removed, half written, twice the same, and an event that names nothing."""
+    """Valid, malformed, not an EXR file, removed, truncated, duplicate, and an event that names no file."""
     store.put("good.exr", GOOD)
     store.put("broken.exr", BROKEN)
     store.put("cut.exr", CUT)
@@ -211,8 +211,8 @@ def test_a_batch_of_many_kinds(handle, store, catalog):
 
 
 @pytest.mark.slow
-def test_a_batch_with_one_file_that_cannot_be_read_now_comes_again(handle, store, catalog):
-    """The others are stored; when it comes again, nothing changes for them."""
+def test_a_batch_with_a_transient_error_is_delivered_again(handle, store, catalog):
+    """The other files are persisted; the second delivery does not change them."""
     store.put("a.exr", GOOD)
     store.put("b.exr", GOOD)
     store.fault = lambda request, start: status(503)(request, start) if "b.exr" in request.path else None
@@ -228,24 +228,24 @@ def test_a_batch_with_one_file_that_cannot_be_read_now_comes_again(handle, store
 
 
 def test_removed_objects_are_marked_deleted(handle, store, catalog):
-    """What lies there counts, not the order in which events come: one that is there again is inspected."""
+    """The current state of the store counts, not the order of events: an object that exists again is inspected."""
     store.put("a.exr", GOOD)
     handle(element("a.exr"))
     store.delete("a.exr")
     result = handle(element("a.exr", "ObjectRemoved:Delete"))
     assert (result["status"], result["message"]) == ("success", "removed; marked deleted")
     assert rows(catalog, CURRENT) == []
-    assert handle(element("a.exr", "ObjectRemoved:Delete"))["message"] == "removed; the catalog had nothing of it"
+    assert handle(element("a.exr", "ObjectRemoved:Delete"))["message"] == "removed; not in the catalog"
     store.put("a.exr", OTHER)
     late = handle(element("a.exr", "ObjectRemoved:Delete"))
     assert (late["inserted"], late["message"]) == (True, "inspected; inserted")
     assert len(rows(catalog, CURRENT)) == 1
-    store.fault = status(403, "AccessDenied")  # as of stores that tell nobody what is not there
+    store.fault = status(403, "AccessDenied")  # as from stores that do not disclose whether an object exists
     assert handle(element("a.exr", "ObjectRemoved:Delete"))["message"] == "removed; marked deleted"
 
 
 def test_another_object_does_not_hide_a_removed_one(handle, store, catalog):
-    """Not even one that the same text names when it is read as encoded."""
+    """Not even an object whose key is the decoded key of the removed one."""
     for key in ("a b.exr", "a+b.exr"):
         store.put(key, GOOD)
         handle({"data": {"path": f"s3://{BUCKET}/{key}"}})
@@ -264,18 +264,18 @@ def test_wrong_keys_remove_nothing(handle, store, catalog, code):
     assert len(rows(catalog, CURRENT)) == 1
 
 
-@pytest.mark.parametrize("problem", [RuntimeError("ours"), MemoryError()])
-def test_a_fault_of_ours_says_nothing_of_the_file(handle, store, catalog, monkeypatch, problem):
-    """Its rows stay as they are; what more memory would mend comes again."""
+@pytest.mark.parametrize("error", [RuntimeError("internal"), MemoryError()])
+def test_an_internal_error_does_not_change_the_file(handle, store, catalog, monkeypatch, error):
+    """Its rows stay as they are; an event that ran out of memory is delivered again."""
     store.put("a.exr", GOOD)
     handle(element("a.exr"))
 
     def fail(*_args, **_options):
-        raise problem
+        raise error
 
     with monkeypatch.context() as broken:
-        broken.setattr(inspecting, "inspect", fail)
-        if isinstance(problem, MemoryError):
+        broken.setattr(inspect_files, "inspect", fail)
+        if isinstance(error, MemoryError):
             with pytest.raises(RedeliveryError):
                 handle(element("a.exr"))
         else:
@@ -284,7 +284,7 @@ def test_a_fault_of_ours_says_nothing_of_the_file(handle, store, catalog, monkey
     assert rows(catalog, "SELECT * FROM ingest_errors") == []
 
 
-def test_an_event_whose_time_is_used_up_is_no_fault_of_ours(handle, store, tmp_path, monkeypatch):
+def test_an_exceeded_deadline_is_not_an_internal_error(handle, store, tmp_path, monkeypatch):
     monkeypatch.setenv("EXR_INSPECTOR_CATALOG", f"duckdb:{tmp_path}/c.duckdb")
     monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "1")
     store.put("a.exr", GOOD)
@@ -293,13 +293,13 @@ def test_an_event_whose_time_is_used_up_is_no_fault_of_ours(handle, store, tmp_p
         time.sleep(1.1)
         return inspect(*args, **options)
 
-    monkeypatch.setattr(inspecting, "inspect", slowly)
+    monkeypatch.setattr(inspect_files, "inspect", slowly)
     result = handle({"data": {"path": f"s3://{BUCKET}/a.exr"}})
     assert result["persistence"].get("category") != "internal"
 
 
-def test_a_span_that_fails_is_no_failure(store, catalog):
-    """Neither one that cannot end, nor one that swallows what went wrong."""
+def test_a_failing_span_does_not_change_the_result(store, catalog):
+    """Neither a span that cannot end, nor one that suppresses exceptions."""
 
     class Broken(Context):
         @contextmanager
@@ -317,14 +317,14 @@ def test_a_span_that_fails_is_no_failure(store, catalog):
         function.handle(Broken(), element("a.exr"))
 
 
-def test_a_schema_alone_is_no_database(handle, path, database):
-    """Rows must not land in another one without a word."""
+def test_an_event_with_a_schema_only_is_an_error(handle, path, database):
+    """Its rows must not silently go to another schema."""
     result = handle({"data": {"path": path, "vastdb_schema": "another"}})
     assert (result["persistence"]["category"], database.requests) == ("event", [])
 
 
-def test_keys_that_end_in_a_line_break_are_good(handle, store, database, monkeypatch):
-    """As mounted secrets often do; what is no key at all is not repeated."""
+def test_keys_may_end_in_a_line_break(handle, store, database, monkeypatch):
+    """As mounted secrets often do; an invalid key is not repeated in the error."""
     store.put("a.exr", GOOD)
     monkeypatch.setenv("VAST_DB_ACCESS_KEY", f"{DATABASE['access_key']}\n")
     assert handle({"data": {"path": f"s3://{BUCKET}/a.exr"}})["inserted"]
@@ -335,13 +335,13 @@ def test_keys_that_end_in_a_line_break_are_good(handle, store, database, monkeyp
 
 
 @pytest.mark.parametrize("endpoint", ["http://a b", "https://host:99999", "http://:9000", "http://["])
-def test_an_endpoint_that_is_none_is_told(handle, monkeypatch, endpoint):
+def test_an_invalid_endpoint_is_an_error_of_the_settings(handle, monkeypatch, endpoint):
     monkeypatch.setenv("S3_ENDPOINT", endpoint)
     assert handle({"data": {"path": f"s3://{BUCKET}/a.exr"}})["category"] == "settings"
 
 
-def test_keys_that_are_spelled_in_another_way_are_found(handle, store, catalog):
-    """The place that has something is the one that is stored, whether or not events encode keys."""
+def test_encoded_keys_name_the_existing_object(handle, store, catalog):
+    """The candidate that exists is persisted, whether or not events encode keys."""
     store.put("a b+c.exr", GOOD)
     for spelling in ("a%20b%2Bc.exr", "a b+c.exr", "a+b%2Bc.exr"):
         result = handle(element(spelling))
@@ -352,22 +352,22 @@ def test_keys_that_are_spelled_in_another_way_are_found(handle, store, catalog):
     assert rows(catalog, CURRENT) == []
 
 
-def test_a_key_whose_other_spelling_is_none_is_found(handle, store):
-    """Read as encoded, these hold a control character or an empty part."""
+def test_a_key_whose_decoded_form_is_invalid_is_read(handle, store):
+    """Decoded, these contain a control character or an empty part."""
     for key in ("50%00.exr", "a%2F%2Fb.exr"):
         store.put(key, GOOD)
         assert handle(element(key))["status"] == "success"
 
 
-def test_what_is_no_exr_file_is_skipped(handle, store, tmp_path):
-    """By its name, or by its bytes where a direct call names it; under the name of an EXR file it is an error."""
+def test_files_that_are_not_exr_are_skipped(handle, store, tmp_path):
+    """By name, or by content if a direct call names them; with the extension of EXR files they are errors."""
     text = tmp_path / "notes.txt"
     text.write_text("some text")
     misnamed = tmp_path / "notes.exr"
     misnamed.write_text("some text")
-    odd = tmp_path / "image.dat"
-    odd.write_bytes(GOOD)
-    assert [handle({"data": {"path": str(file)}})["status"] for file in (text, misnamed, odd)] == [
+    renamed = tmp_path / "image.dat"
+    renamed.write_bytes(GOOD)
+    assert [handle({"data": {"path": str(file)}})["status"] for file in (text, misnamed, renamed)] == [
         "skipped", "error", "success",
     ]  # fmt: skip
     skipped = handle(element("show/notes.txt"))
@@ -376,58 +376,58 @@ def test_what_is_no_exr_file_is_skipped(handle, store, tmp_path):
 
 
 def test_a_malformed_file_is_an_error_with_code_and_offset(handle, store, catalog):
-    """It is noted, returned, and never comes again; a good version of it closes the error."""
+    """It is recorded and returned, and not delivered again."""
     store.put("a.exr", BROKEN)
     for event in (element("a.exr"), {"data": {"path": f"s3://{BUCKET}/a.exr"}}):
         result = handle(event)
         assert (result["status"], result["category"], result["retryable"]) == ("error", "format", False)
         assert (result["code"], result["byte_offset"], result["inserted"]) == ("truncated", len(BROKEN), False)
-        assert result["persistence"]["message"] == "noted in ingest_errors"
-    found = rows(catalog, "SELECT code, count, size_bytes, mtime IS NOT NULL FROM ingest_errors")
-    assert found == [("truncated", 2, len(BROKEN), True)]
+        assert result["persistence"]["message"] == "recorded in ingest_errors"
+    errors = rows(catalog, "SELECT code, count, size_bytes, mtime IS NOT NULL FROM ingest_errors")
+    assert errors == [("truncated", 2, len(BROKEN), True)]
 
 
 def test_vectors_that_cannot_be_computed(handle, store, catalog, monkeypatch, caplog):
-    """An error of that file with a traceback in the log; the others of the batch are stored."""
+    """An error of that file with a traceback in the log; the other files of the batch are persisted."""
     embed = vectors.embed
 
     def fail(inspection):
-        if inspection.file.file_path.endswith("odd.exr"):
-            raise EmbeddingError(inspection.file.file_path_normalized, "no numbers come of it")
+        if inspection.file.file_path.endswith("bad.exr"):
+            raise EmbeddingError(inspection.file.file_path_normalized, "not finite")
         return embed(inspection)
 
     monkeypatch.setattr(vectors, "embed", fail)
-    store.put("odd.exr", GOOD)
+    store.put("bad.exr", GOOD)
     store.put("good.exr", GOOD)
-    odd, good = handle(VastEventList([element("odd.exr"), element("good.exr")]))
-    assert (odd["status"], odd["category"], odd["retryable"]) == ("error", "embedding", False)
+    bad, good = handle(VastEventList([element("bad.exr"), element("good.exr")]))
+    assert (bad["status"], bad["category"], bad["retryable"]) == ("error", "embedding", False)
     assert good["inserted"]
     assert rows(catalog, "SELECT code FROM ingest_errors") == [("embedding",)]
     assert next(record for record in caplog.records if record.levelno == logging.ERROR).exc_info
 
 
-@pytest.mark.parametrize("problem", [RuntimeError("of somebody else"), MemoryError(), RecursionError()])
-def test_no_exception_leaves_a_direct_call(handle, path, monkeypatch, caplog, problem):
-    """Its text may hold anything, and stays in the log."""
+@pytest.mark.parametrize("error", [RuntimeError("of another package"), MemoryError(), RecursionError()])
+def test_a_direct_call_never_raises(handle, path, monkeypatch, caplog, error):
+    """The text of a foreign exception may contain secrets; only the log has it."""
 
     def fail(*_args, **_options):
-        raise problem
+        raise error
 
-    monkeypatch.setattr(inspecting, "inspect", fail)
+    monkeypatch.setattr(inspect_files, "inspect", fail)
     for event in ({"data": {"path": path}}, [{"data": {"path": path}}]):
         result = handle(event)
         result = result[0] if isinstance(result, list) else result
         assert (result["status"], result["category"], result["retryable"]) == (
             "error",
             "internal",
-            isinstance(problem, MemoryError),
+            isinstance(error, MemoryError),
         )
-        assert result["error"] == f"internal error ({type(problem).__name__}); the log has the traceback"
+        assert result["error"] == f"internal error ({type(error).__name__}); the log has the traceback"
     caplog.clear()
 
 
-def test_settings_that_cannot_work(handle, path, monkeypatch):
-    """Say which variable it is; half a database does not hide what was inspected."""
+def test_invalid_settings_are_named(handle, path, monkeypatch):
+    """An incomplete configuration of the database does not hide the inspection."""
     monkeypatch.setenv("VAST_DB_ENDPOINT", "http://x")
     result = handle({"data": {"path": path}})
     assert (result["status"], result["category"], result["file"]["completeness"]) == ("error", "settings", "complete")
@@ -439,13 +439,13 @@ def test_settings_that_cannot_work(handle, path, monkeypatch):
 
 
 def test_local_files_of_events_need_a_root(handle, path, monkeypatch, tmp_path):
-    """A direct call reads any without one; with one, nobody reads what lies elsewhere, links and dots included."""
+    """A direct call reads any file without a root; with roots, only files below them are read, also through links."""
     foreign = element("x", data={"path": path})
     foreign._event.type = "studio.render.done"
     del foreign._event.elementpath
     direct = {"data": {"path": path}}
-    refused = handle(foreign)
-    assert (refused["status"], refused["category"]) == ("error", "not_allowed")
+    rejected = handle(foreign)
+    assert (rejected["status"], rejected["category"]) == ("error", "not_allowed")
     assert handle(direct)["status"] == "success"
     monkeypatch.setenv("EXR_INSPECTOR_ROOTS", f"/nowhere:{tmp_path}")
     assert handle(foreign)["status"] == handle(direct)["status"] == "success"
@@ -463,8 +463,8 @@ def test_local_files_of_events_need_a_root(handle, path, monkeypatch, tmp_path):
         assert handle({"data": {"path": elsewhere}})["category"] == "not_allowed"
 
 
-def test_a_link_that_changes_when_it_is_opened_leads_nowhere(handle, path, monkeypatch, tmp_path):
-    """Not outside of the roots, though it named a file inside when it was checked."""
+def test_a_link_that_changes_before_it_is_opened_is_rejected(handle, path, monkeypatch, tmp_path):
+    """It named a file below the root when it was checked, and another one when it was opened."""
     root = tmp_path / "root"
     root.mkdir()
     (root / "inside.exr").write_bytes(GOOD)
@@ -475,13 +475,13 @@ def test_a_link_that_changes_when_it_is_opened_leads_nowhere(handle, path, monke
         assert handle({"data": {"path": str(link)}})["category"] == "not_allowed"
 
 
-def test_a_log_is_not_filled_by_a_name(handle, caplog):
+def test_long_paths_are_cut_in_the_log(handle, caplog):
     handle({"data": {"path": "x" * 1_000_000 + ".exr"}})
     assert max(len(record.getMessage()) for record in caplog.records) < 10_000
 
 
-def test_one_line_for_each_file(handle, store, tmp_path, caplog):
-    """At INFO, key=value, whatever is in a name; an error has one more, at its own level."""
+def test_the_log_has_one_line_per_file(handle, store, tmp_path, caplog):
+    """At INFO, as key=value, for any name; an error has another line, at its own level."""
     caplog.set_level(logging.INFO)
     evil = tmp_path / 'a" status=success\n\x1b[31m.exr'
     evil.write_bytes(GOOD)
@@ -500,13 +500,13 @@ def test_one_line_for_each_file(handle, store, tmp_path, caplog):
 
 
 def test_spans_and_instruments_of_the_platform(store, handle, ctx):
-    """A span for each step; files by what became of them, and how long events took."""
+    """A span for each stage; files by status and category; durations of invocations."""
     store.put("a.exr", GOOD)
     function.prepare(ctx)
     handle(element("a.exr"))
     handle(element("missing.exr"))
-    steps = ["exr_inspector.invocation", "exr_inspector.inspect", "exr_inspector.persist"]
-    assert [span.name for span in ctx.spans] == steps * 2
+    stages = ["exr_inspector.invocation", "exr_inspector.inspect", "exr_inspector.persist"]
+    assert [span.name for span in ctx.spans] == stages * 2
     assert ctx.spans[1].attributes == {"exr_inspector.files": 1}
     assert [(name, attributes) for name, _, attributes in ctx.counted if name == "exr_inspector.files"] == [
         ("exr_inspector.files", {"status": "success", "category": ""}),
@@ -516,8 +516,7 @@ def test_spans_and_instruments_of_the_platform(store, handle, ctx):
 
 
 @pytest.mark.slow
-def test_spans_of_open_telemetry_where_the_context_has_none(path):
-    """And metrics, too."""
+def test_spans_and_metrics_of_open_telemetry_without_those_of_the_context(path):
     code = f"""
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
@@ -561,13 +560,13 @@ class Broken(Context):
 
 @pytest.mark.parametrize("ctx", [None, object(), Broken(), Hostile()], ids=lambda ctx: type(ctx).__name__)
 def test_a_context_may_be_anything(path, ctx):
-    """Telemetry and secrets are done without, before an event fails for them."""
+    """An event does not fail because telemetry or secrets are missing."""
     function.prepare(ctx)
     assert function.handle(ctx, {"data": {"path": path}})["status"] == "success"
 
 
 def test_init_never_fails(ctx, monkeypatch, caplog, database):
-    """What is not there yet is tried again with each event."""
+    """A catalog that cannot be opened is opened again for each event."""
     caplog.set_level(logging.INFO)
     function.prepare(ctx)
     assert "ready: results are persisted in vast://catalogs/" in caplog.text
@@ -583,7 +582,7 @@ def test_init_never_fails(ctx, monkeypatch, caplog, database):
 
 @pytest.mark.parametrize("many", [2, 3000])
 def test_a_summary_fits_into_a_message(handle, store, many):
-    """However many records an event has, and however long their names are: errors are kept before the rest."""
+    """For any number of records and any length of names; errors are kept first."""
     store.put("a.exr", GOOD)
     key = "missing/" + "\u6f22" * 330 + ".exr"
     s3 = [{"bucket": {"name": BUCKET}, "object": {"key": k}} for k in ["a.exr"] + [key] * (many - 1)]
@@ -599,7 +598,7 @@ def test_a_summary_fits_into_a_message(handle, store, many):
 @settings(examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(event=JSON)
 def test_any_json_gives_a_result(handle, event, tmp_path, monkeypatch):
-    """One for each entry of a list; never an exception."""
+    """One for each entry of a list; never raises."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("S3_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "0.2")
@@ -612,20 +611,20 @@ def test_any_json_gives_a_result(handle, event, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_twenty_threads_share_what_is_kept(store, catalog, ctx):
-    """As on the platform: each event once, whoever else is at work."""
+def test_twenty_threads_insert_each_file_once(store, catalog, ctx):
+    """As on the platform, where threads share open catalogs."""
     keys = [f"{number}.exr" for number in range(40)]
     for key in keys:
         store.put(key, GOOD)
     inserted: list[bool] = []
-    wrong: list[BaseException] = []
+    errors: list[BaseException] = []
 
     def work(mine: list[str]) -> None:
         try:
             for key in mine:
                 inserted.append(function.handle(ctx, element(key))["inserted"])
-        except BaseException as problem:
-            wrong.append(problem)
+        except BaseException as error:
+            errors.append(error)
 
     # every key is delivered twice, to different threads
     threads = [threading.Thread(target=work, args=((keys + keys[1:] + keys[:1])[start::20],)) for start in range(20)]
@@ -633,7 +632,7 @@ def test_twenty_threads_share_what_is_kept(store, catalog, ctx):
         thread.start()
     for thread in threads:
         thread.join()
-    assert wrong == []
+    assert errors == []
     assert (len(inserted), sum(inserted)) == (80, 40)
     assert len(rows(catalog, CURRENT)) == 40
     assert rows(catalog, "SELECT count(*) FROM channels") == [(120,)]
@@ -641,7 +640,7 @@ def test_twenty_threads_share_what_is_kept(store, catalog, ctx):
 
 @corpus.need_corpus
 def test_real_files_are_in_the_catalog_as_they_were_inspected(handle, store, catalog):
-    """Of each twentieth file of the corpus."""
+    """Every twentieth file of the corpus."""
     expected = {}
     for file in corpus.VALID_FILES[::20]:
         uri = store.put(corpus.name_of(file), file.read_bytes())
@@ -649,11 +648,11 @@ def test_real_files_are_in_the_catalog_as_they_were_inspected(handle, store, cat
         inspection = inspect(uri)
         expected[inspection.file.file_id] = (len(inspection.parts), inspection.file.channel_count)
     with catalog() as opened:
-        found = opened.sql(
+        stored_rows = opened.sql(
             "SELECT f.file_id, (SELECT count(*) FROM parts p WHERE p.file_id = f.file_id) AS parts, channel_count"
             " FROM files f"
         ).to_pylist()
-    assert {row["file_id"]: (row["parts"], row["channel_count"]) for row in found} == expected
+    assert {row["file_id"]: (row["parts"], row["channel_count"]) for row in stored_rows} == expected
 
 
 def test_nothing_is_left_on_the_disk(handle, store, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Wrong keys, settings and catalogs: no event is lost, /readiness says what is wrong, and the log is not flooded."""
+"""Wrong keys, settings and catalogs: no event is lost, /readiness names the category, the log is not flooded."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.support.exr_bytes import exr_bytes, text
 from tests.support.s3_server import BUCKET, status
 
 from .conftest import BROKEN, DATABASE, GOOD, element
-from .test_deliveries import EventSource, assert_whole
+from .test_deliveries import EventSource, assert_complete
 from .test_runtime import element as cloud_event
 from .test_runtime import in_this_process, serving
 
@@ -48,7 +48,7 @@ def direct(path):
     return {"data": {"path": path}}
 
 
-# --- What is returned, and what is raised ---
+# --- Returned and raised errors ---
 
 
 MISCONFIGURED = {
@@ -62,7 +62,7 @@ MISCONFIGURED = {
 
 @pytest.mark.parametrize("case", MISCONFIGURED)
 def test_errors_of_the_configuration_are_raised_for_delivered_events_only(handle, store, database, monkeypatch, case):
-    """A direct call gets them as a result, with the inspection."""
+    """A direct call returns them in the result, with the inspection."""
     store.put("a.exr", GOOD)
     for name, value in MISCONFIGURED[case].items():
         monkeypatch.setenv(name, value)
@@ -96,8 +96,8 @@ def test_an_object_store_that_rejects_the_configuration_loses_no_event(handle, s
     assert handle(element("a.exr"))["status"] == "success"
 
 
-def test_an_error_of_the_file_is_returned_whatever_the_catalog_is(handle, store, monkeypatch):
-    """A missing object has nothing to store. A malformed one has an error to record: it waits for the catalog."""
+def test_an_error_of_the_file_is_returned_if_it_needs_no_catalog(handle, store, monkeypatch):
+    """A missing object needs no catalog. The error of a malformed one is recorded, which needs the catalog."""
     monkeypatch.setenv("EXR_INSPECTOR_CATALOG", "duckdb:/missing/folder/c.duckdb")
     assert handle(element("missing.exr"))["category"] == "file_not_found"
     assert handle(element("notes.txt"))["status"] == "skipped"
@@ -108,7 +108,7 @@ def test_an_error_of_the_file_is_returned_whatever_the_catalog_is(handle, store,
 
 
 def test_a_catalog_can_be_required(handle, store, path, monkeypatch):
-    """Without one, and without the setting, nothing is persisted, and that is no error."""
+    """Without a catalog and without the setting, persistence is skipped, which is not an error."""
     store.put("a.exr", GOOD)
     assert handle(element("a.exr"))["persistence"]["status"] == "skipped"
     monkeypatch.setenv("EXR_INSPECTOR_REQUIRE_CATALOG", "true")
@@ -122,7 +122,7 @@ def test_a_catalog_can_be_required(handle, store, path, monkeypatch):
 # --- The log ---
 
 
-def test_what_fails_every_event_is_logged_once_per_interval_and_cause(caplog):
+def test_errors_of_every_event_are_logged_once_per_interval_and_cause(caplog):
     now = [0.0]
     errors = ErrorLog(interval_s=60, clock=lambda: now[0])
     for _ in range(50):
@@ -152,7 +152,7 @@ def test_errors_of_files_are_all_logged(caplog):
 
 
 def assert_one_line_a_minute(lines, category, began):
-    """So many events, each delivered several times, have one ERROR line; on a machine that is that slow, a few."""
+    """All deliveries together have one ERROR line per minute."""
     assert 1 <= len(lines) <= 1 + (time.monotonic() - began) // 60
     assert all(f"category={category} " in line for line in lines)
 
@@ -165,7 +165,7 @@ def error_lines(caplog):
 
 
 def probe(url):
-    """Status and category of /readiness."""
+    """The status and category of /readiness."""
     answer = httpx.get(f"{url}/readiness", timeout=30)
     return answer.status_code, answer.text.removeprefix("Not ready: ").partition(";")[0]
 
@@ -182,23 +182,23 @@ READY = (200, "Ready")
 
 
 def test_without_a_catalog_it_is_ready_unless_one_is_required(monkeypatch):
-    with in_this_process(open_again_s=0) as url:
+    with in_this_process(reopen_interval_s=0) as url:
         assert probe(url) == READY
         monkeypatch.setenv("EXR_INSPECTOR_REQUIRE_CATALOG", "true")
         assert probe(url) == (503, "settings")
 
 
 def test_it_is_not_ready_before_the_catalog_was_opened_once(monkeypatch, tmp_path):
-    """A probe opens it again; nobody has to send an event."""
+    """A probe opens it again, without an event."""
     monkeypatch.setenv("EXR_INSPECTOR_CATALOG", f"duckdb:{tmp_path}/later/c.duckdb")
-    with in_this_process(open_again_s=0) as url:
+    with in_this_process(reopen_interval_s=0) as url:
         wait_until(url, (503, "catalog"))
         assert httpx.get(f"{url}/liveness").status_code == 200
         (tmp_path / "later").mkdir()
         wait_until(url, READY)
 
 
-def test_a_setting_that_becomes_invalid_is_seen_at_once(monkeypatch, tmp_path):
+def test_a_setting_that_becomes_invalid_takes_effect_at_once(monkeypatch, tmp_path):
     monkeypatch.setenv("EXR_INSPECTOR_CATALOG", f"duckdb:{tmp_path}/c.duckdb")
     with in_this_process() as url:
         wait_until(url, READY)
@@ -206,8 +206,8 @@ def test_a_setting_that_becomes_invalid_is_seen_at_once(monkeypatch, tmp_path):
         assert probe(url) == (503, "settings")
 
 
-def test_a_catalog_that_an_event_names_does_not_concern_readiness(handle, path, database, monkeypatch):
-    """Only the one of the configuration does."""
+def test_the_catalog_of_an_event_does_not_affect_readiness(handle, path, database, monkeypatch):
+    """Only the configured catalog does."""
     named = {f"vastdb_{name}": value for name, value in DATABASE.items()}
     with in_this_process() as url:
         wait_until(url, READY)
@@ -218,14 +218,14 @@ def test_a_catalog_that_an_event_names_does_not_concern_readiness(handle, path, 
 
 @pytest.mark.slow
 def test_the_catalog_is_opened_at_most_once_per_interval(database, monkeypatch):
-    """However often it is probed."""
+    """Independent of the number of probes."""
     monkeypatch.setenv("VAST_DB_SECRET_KEY", "event-hidden")
-    with in_this_process(open_again_s=3600) as url:
+    with in_this_process(reopen_interval_s=3600) as url:
         wait_until(url, (503, "authentication"))
         attempted = database.request_count
         assert {probe(url) for _ in range(20)} == {(503, "authentication")}
         assert database.request_count == attempted > 0
-    with in_this_process(open_again_s=0) as url:
+    with in_this_process(reopen_interval_s=0) as url:
         wait_until(url, (503, "authentication"))
         attempted = database.request_count
         assert probe(url) == (503, "authentication")
@@ -233,11 +233,12 @@ def test_the_catalog_is_opened_at_most_once_per_interval(database, monkeypatch):
 
 
 def test_the_port_is_open_while_the_catalog_is_being_opened(database, monkeypatch):
-    """A database that accepts connections and does not answer yet."""
+    """The database accepts connections but does not respond yet."""
     with socket.create_server(("127.0.0.1", 0)) as silent, ExitStack() as stack:
         monkeypatch.setenv("VAST_DB_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
         monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "15")
         url = stack.enter_context(in_this_process())
+        silent.settimeout(120)
         connection, _ = silent.accept()
         assert httpx.get(f"{url}/liveness").status_code == 200
         assert probe(url) == (503, "catalog")  # not opened yet: the attempt would end with `connection`
@@ -256,7 +257,7 @@ def put(deployed, count):
 
 
 def deliver_all(url, keys, repair):
-    """Each event until it is done; `repair` is called once all of them are before their last attempt."""
+    """Deliver each event until it succeeds; `repair` is called when all have one attempt left."""
     source = EventSource(url)
     source.before_last = threading.Barrier(len(keys), action=repair, timeout=120).wait
     with ThreadPoolExecutor(len(keys)) as pool:
@@ -266,11 +267,11 @@ def deliver_all(url, keys, repair):
 
 @pytest.mark.slow
 def test_nothing_is_lost_while_the_keys_are_wrong(deployed, monkeypatch, caplog):
-    """All events arrive once the keys are right; one ERROR line for all attempts; no key in any."""
+    """All files are persisted once the keys are correct; one ERROR line for all attempts."""
     keys = put(deployed, 8)
     monkeypatch.setenv("VAST_DB_SECRET_KEY", "event-hidden")
     began = time.monotonic()
-    with in_this_process(open_again_s=0) as url:
+    with in_this_process(reopen_interval_s=0) as url:
         wait_until(url, (503, "authentication"))
 
         def repair():
@@ -281,15 +282,15 @@ def test_nothing_is_lost_while_the_keys_are_wrong(deployed, monkeypatch, caplog)
         assert (source.dead_letters, source.attempts) == ([], Counter(dict.fromkeys(keys, 4)))
         wait_until(url, READY)
     assert_one_line_a_minute(error_lines(caplog), "authentication", began)
-    assert_whole(deployed, 8)
+    assert_complete(deployed, 8)
 
 
 @pytest.mark.slow
 def test_nothing_is_lost_while_the_keys_are_revoked(deployed, caplog):
-    """Of a catalog that is open: it is not ready until it has been opened anew."""
+    """For an open catalog: the function is not ready until it has been opened again."""
     keys = put(deployed, 8)
     began = time.monotonic()
-    with in_this_process(open_again_s=0) as url:
+    with in_this_process(reopen_interval_s=0) as url:
         wait_until(url, READY)
         deployed.database.fail(403, times=0)
 
@@ -300,12 +301,12 @@ def test_nothing_is_lost_while_the_keys_are_revoked(deployed, caplog):
 
         assert deliver_all(url, keys, repair).dead_letters == []
     assert_one_line_a_minute(error_lines(caplog), "authentication", began)
-    assert_whole(deployed, 8)
+    assert_complete(deployed, 8)
 
 
 @pytest.mark.slow
-def test_nothing_is_lost_while_the_database_is_away(deployed):
-    """In a process of its own, which stays ready: an outage must not take all instances out of service."""
+def test_nothing_is_lost_while_the_database_is_down(deployed):
+    """In a separate process, which stays ready: an outage must not take all instances out of service."""
     keys = put(deployed, 8)
     with serving() as (url, process):
         began = time.monotonic()
@@ -321,17 +322,17 @@ def test_nothing_is_lost_while_the_database_is_away(deployed):
         process.terminate()
         lines = [line for line in process.stderr.read().splitlines() if " ERROR " in line]
     assert_one_line_a_minute(lines, "connection", began)
-    assert_whole(deployed, 8)
+    assert_complete(deployed, 8)
 
 
 @pytest.mark.slow
 def test_nothing_is_lost_while_the_schema_is_newer(deployed, caplog):
-    """An old version that is deployed by mistake is not ready, and acknowledges nothing."""
+    """An old version that was deployed by mistake is not ready, and acknowledges no event."""
     keys = put(deployed, 8)
     open_catalog(deployed.uri).close()
     set_version(deployed, VERSION + 1)
     began = time.monotonic()
-    with in_this_process(open_again_s=0) as url:
+    with in_this_process(reopen_interval_s=0) as url:
         wait_until(url, (503, "schema"))
 
         def repair():
@@ -341,7 +342,7 @@ def test_nothing_is_lost_while_the_schema_is_newer(deployed, caplog):
 
         assert deliver_all(url, keys, repair).dead_letters == []
     assert_one_line_a_minute(error_lines(caplog), "schema", began)
-    assert_whole(deployed, 8)
+    assert_complete(deployed, 8)
 
 
 def set_version(deployed, version):
@@ -352,14 +353,14 @@ def set_version(deployed, version):
         rows = table.select(internal_row_id=True).read_all()
         table.delete(rows)
         columns = rows.drop_columns(["$row_id"])
-        place = columns.column_names.index("version")
+        index = columns.column_names.index("version")
         changed = pa.array([version], columns.schema.field("version").type)
-        table.insert(columns.set_column(place, columns.schema.field("version"), changed))
+        table.insert(columns.set_column(index, columns.schema.field("version"), changed))
 
 
 @pytest.mark.slow
-def test_a_misconfigured_start_is_answered_by_liveness_and_recovers(deployed):
-    """In a process of its own, with the interval of a deployment."""
+def test_a_misconfigured_start_is_alive_and_recovers(deployed):
+    """In a separate process, with the default interval."""
     put(deployed, 1)
     deployed.database.fail(403, times=0)
     with serving(until="liveness") as (url, _):
@@ -369,4 +370,4 @@ def test_a_misconfigured_start_is_answered_by_liveness_and_recovers(deployed):
         deployed.database.clear_faults()
         wait_until(url, READY)
         assert httpx.post(url, headers=dict(message.headers), content=message.body, timeout=60).status_code == 204
-    assert_whole(deployed, 1)
+    assert_complete(deployed, 1)

@@ -1,4 +1,4 @@
-"""The runtime over HTTP, as a process of its own, with clients that are not ours."""
+"""The runtime over HTTP, in a separate process, with independent clients."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def free_port():
 
 @contextmanager
 def serving(*arguments, until="readiness", **environment):
-    """A runtime in a process of its own, from when /readiness or /liveness answers 200; its URL, and the process."""
+    """A runtime in a separate process, as soon as /readiness or /liveness answers 200; its URL and the process."""
     port = free_port()
     command = [sys.executable, "-m", "exr_inspector", "function", "serve", "--port", str(port), *arguments]
     with subprocess.Popen(command, env=os.environ | environment, stderr=subprocess.PIPE, text=True) as process:
@@ -66,7 +66,7 @@ def runtime(deployed):
 
 
 def element(key, name="ObjectCreated:Put"):
-    """The event of a real log, made by the CloudEvents SDK."""
+    """The event of a real log, created by the CloudEvents SDK."""
     headers, body = element_request(key, name)
     attributes = {header[3:]: value for header, value in headers.items() if header.startswith("ce-")}
     return CloudEvent(attributes=attributes | {"datacontenttype": "application/json"}, data=json.loads(body))
@@ -91,12 +91,12 @@ def test_fifty_uploads_become_rows(deployed, runtime):
     with open_catalog(deployed.uri, read_only=True) as catalog:
         assert catalog.status().row_counts["files"] == 50
         for table in ("parts", "channels", "attributes"):
-            found = catalog.sql(f"SELECT * FROM {table}").to_pylist()
-            assert sorted(map(repr, found)) == sorted(map(repr, expected[table].to_pylist()))
+            stored_rows = catalog.sql(f"SELECT * FROM {table}").to_pylist()
+            assert sorted(map(repr, stored_rows)) == sorted(map(repr, expected[table].to_pylist()))
 
 
 @pytest.mark.parametrize("mode", ["binary", "structured", "envelope in binary"])
-def test_every_mode_is_taken(deployed, runtime, mode):
+def test_every_mode_is_accepted(deployed, runtime, mode):
     deployed.store.put("a.exr", exr_bytes())
     event = element("a.exr")
     message = to_structured_event(event) if mode == "structured" else to_binary_event(event)
@@ -106,7 +106,7 @@ def test_every_mode_is_taken(deployed, runtime, mode):
     assert (answer.json()["status"], answer.json()["inserted"]) == ("success", True)
 
 
-def test_what_is_no_event_is_refused_for_good(runtime):
+def test_invalid_requests_are_rejected(runtime):
     assert httpx.post(runtime, content=b"hello").status_code == 400
     assert httpx.post(runtime, content=b"{}", headers={"content-type": "application/json"}).status_code == 400
     assert httpx.post(runtime, content=b"x" * (1 << 21)).status_code == 413
@@ -114,7 +114,7 @@ def test_what_is_no_event_is_refused_for_good(runtime):
     assert httpx.get(f"{runtime}/liveness").status_code == 200
 
 
-def test_a_malformed_file_is_done_and_a_dead_database_comes_again(deployed):
+def test_a_malformed_file_is_acknowledged_and_an_outage_is_not(deployed):
     deployed.store.put("bad.exr", b"\x89PNG\r\n\x1a\n" + bytes(60))
     deployed.store.put("good.exr", exr_bytes())
     with serving() as (url, _):
@@ -126,8 +126,8 @@ def test_a_malformed_file_is_done_and_a_dead_database_comes_again(deployed):
         assert DATABASE["secret_key"] not in answer.text
 
 
-def test_events_are_delivered_until_the_database_is_back(deployed):
-    """As the platform retries (scaled down): every file arrives, a malformed one is attempted once."""
+def test_events_are_delivered_until_the_database_is_up(deployed):
+    """As the platform retries: every file is persisted, a malformed one is attempted once."""
     deployed.store.put("good.exr", exr_bytes())
     deployed.store.put("bad.exr", exr_bytes()[:100])
     answers = {"good.exr": [], "bad.exr": []}
@@ -144,7 +144,7 @@ def test_events_are_delivered_until_the_database_is_back(deployed):
     assert (counts["files"], counts["ingest_errors"]) == (1, 1)
 
 
-def test_a_token_is_asked_for(deployed):
+def test_a_token_is_required(deployed):
     with serving("--token", "open-sesame") as (url, _):
         message = to_binary_event(element("x.png"))
         assert send(url, message).status_code == 401
@@ -152,7 +152,7 @@ def test_a_token_is_asked_for(deployed):
         assert send(url, message, authorization="Bearer open-sesame").status_code == 204
 
 
-def test_what_was_accepted_is_finished_before_the_end(deployed):
+def test_accepted_events_are_finished_before_shutdown(deployed):
     deployed.store.put("a.exr", exr_bytes())
     with serving() as (url, process), ThreadPoolExecutor(1) as pool:
         fault = deployed.database.fail("delay", seconds=1.0, operation="insert")
@@ -164,13 +164,13 @@ def test_what_was_accepted_is_finished_before_the_end(deployed):
         assert process.wait(30) in (0, -signal.SIGTERM)
 
 
-def test_the_summary_goes_on_to_the_sink(deployed):
-    taken = []
+def test_the_summary_is_sent_to_the_sink(deployed):
+    posted = []
 
     class Sink(BaseHTTPRequestHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["content-length"]))
-            taken.append(({name.lower(): value for name, value in self.headers.items()}, json.loads(body)))
+            posted.append(({name.lower(): value for name, value in self.headers.items()}, json.loads(body)))
             self.send_response(202)
             self.end_headers()
 
@@ -186,7 +186,7 @@ def test_the_summary_goes_on_to_the_sink(deployed):
             event._attributes["subject"] = "bröker.tópic %"
             assert send(url, to_structured_event(event)).status_code == 204
         sink.shutdown()
-    ((headers, body),) = taken
+    ((headers, body),) = posted
     assert headers["ce-id"] == "1004356627333135"
     assert headers["ce-type"] == "vastdata.com:Function"
     assert headers["ce-subject"] == "br%C3%B6ker.t%C3%B3pic%20%25"
@@ -194,7 +194,7 @@ def test_the_summary_goes_on_to_the_sink(deployed):
     assert body["summary"]["completeness"] == "complete"
 
 
-def test_invoke_sends_one_and_prints_the_result(deployed, runtime, capsys, tmp_path):
+def test_invoke_sends_an_event_and_prints_the_result(deployed, runtime, capsys, tmp_path):
     deployed.store.put("a.exr", exr_bytes())
     assert main(["function", "invoke", "--s3", f"s3://{BUCKET}/a.exr", "--url", runtime]) == 0
     assert json.loads(capsys.readouterr().out)["inserted"] is True
@@ -208,14 +208,14 @@ def test_invoke_sends_one_and_prints_the_result(deployed, runtime, capsys, tmp_p
     config.write_text(f"secrets:\n  store:\n    S3_ENDPOINT: {os.environ['S3_ENDPOINT']}\n    S3_ACCESS_KEY: k\n")
     capsys.readouterr()
     assert main(["function", "invoke", "--s3", f"s3://{BUCKET}/a.exr", "--config", str(config)]) == 3
-    assert "the secret 'store' names an object store and lacks its secret key" in capsys.readouterr().out
+    assert "the secret 'store' names an object store without secret key" in capsys.readouterr().out
     assert main(["function", "invoke"]) == 2
     assert "give one of --path, --s3 and --event" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("how", ["direct", "notification", "cloud event"])
-def test_events_of_a_file_are_sent_as_they_are_meant(deployed, runtime, capsys, tmp_path, how):
-    """The dict of a direct call, an S3 notification, a whole CloudEvent in YAML; here, and over HTTP."""
+def test_invoke_sends_events_of_every_format(deployed, runtime, capsys, tmp_path, how):
+    """A direct call, an S3 notification, a CloudEvent in YAML; in this process, and over HTTP."""
     deployed.store.put("a b.exr", exr_bytes())
     record = {"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": BUCKET}, "object": {"key": "a+b.exr"}}}
     event = {
@@ -237,7 +237,7 @@ def test_events_of_a_file_are_sent_as_they_are_meant(deployed, runtime, capsys, 
 
 @contextmanager
 def in_this_process(**options):
-    """The URL of an application that is served by a thread."""
+    """The URL of an application served by a thread."""
     server = uvicorn.Server(uvicorn.Config(make_app(LocalContext(), **options), port=free_port(), log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -248,8 +248,8 @@ def in_this_process(**options):
     thread.join()
 
 
-def test_who_comes_when_too_many_wait_is_sent_away(deployed):
-    """With the time after which to try again; what was accepted is not disturbed."""
+def test_events_are_rejected_while_too_many_are_waiting(deployed):
+    """With Retry-After; accepted events are not affected."""
     deployed.store.put("a.exr", exr_bytes())
     with in_this_process(threads=1, waiting=1) as url, ThreadPoolExecutor(8) as pool:
         send(url, to_binary_event(element("a.exr")))
@@ -260,9 +260,8 @@ def test_who_comes_when_too_many_wait_is_sent_away(deployed):
     assert {answer.headers["retry-after"] for answer in answers if answer.status_code == 503} == {"1"}
 
 
-def test_what_never_ends_is_given_up(deployed, monkeypatch):
-    """A body that does not come holds no place for long."""
-    monkeypatch.setattr("exr_inspector.function.local.runtime.BODY_SECONDS", 0.2)
+def test_a_request_without_its_body_times_out(deployed, monkeypatch):
+    monkeypatch.setattr("exr_inspector.function.local.runtime.BODY_TIMEOUT_S", 0.2)
     with in_this_process() as url:
         host, _, port = url.removeprefix("http://").partition(":")
         with socket.create_connection((host, int(port))) as connection:
@@ -270,34 +269,33 @@ def test_what_never_ends_is_given_up(deployed, monkeypatch):
             assert b" 408 " in connection.recv(1000)
 
 
-def test_what_was_counted_can_be_read(deployed):
-    """In the form of Prometheus."""
+def test_metrics_are_served(deployed):
+    """In the text format of Prometheus."""
     deployed.store.put("a.exr", exr_bytes())
     deployed.store.put("bad.exr", b"nothing")
     with in_this_process() as url:
         for key in ("a.exr", "a.exr", "bad.exr", "x.png"):
             send(url, to_binary_event(element(key)))
-        told = httpx.get(f"{url}/metrics").text
-    assert 'exr_inspector_files_total{category="",status="success"} 2.0' in told
-    assert 'exr_inspector_files_total{category="format",status="error"} 1.0' in told
-    assert 'exr_inspector_files_total{category="",status="skipped"} 1.0' in told
-    assert "exr_inspector_duration_seconds_count 4.0" in told
+        metrics = httpx.get(f"{url}/metrics").text
+    assert 'exr_inspector_files_total{category="",status="success"} 2.0' in metrics
+    assert 'exr_inspector_files_total{category="format",status="error"} 1.0' in metrics
+    assert 'exr_inspector_files_total{category="",status="skipped"} 1.0' in metrics
+    assert "exr_inspector_duration_seconds_count 4.0" in metrics
 
 
-def test_lines_are_json_where_that_is_asked_for(deployed):
-    """Each of them; no token and no key in any."""
+def test_the_log_can_be_json(deployed):
+    """Every line; without tokens and keys."""
     with serving("--token", "bearer-hidden", EXR_INSPECTOR_LOG_FORMAT="json") as (url, process):
         assert send(url, to_binary_event(element("x.png")), authorization="Bearer bearer-hidden").status_code == 204
         process.terminate()
         lines = process.stderr.read()
     assert secrets_in(lines) == []
-    found = [json.loads(line) for line in lines.splitlines()]
-    (line,) = [each for each in found if each["message"].startswith("file=")]
+    records = [json.loads(line) for line in lines.splitlines()]
+    (line,) = [record for record in records if record["message"].startswith("file=")]
     assert (line["level"], line["logger"]) == ("INFO", "exr_inspector.function.handler")
 
 
-def test_the_handler_has_the_context_of_the_platform():
-    """As much of it as is known, with secrets from a file in the form of `vastde functions localrun`."""
+def test_the_local_context_has_the_members_of_the_platform():
     ctx = LocalContext({"db": {"key": "value"}})
     for name in ("logger", "secrets", "tracer", "counter", "gauge", "histogram", "updowncounter",
                  "start_as_current_span", "function_name", "pipeline_triggers_map"):  # fmt: skip
@@ -313,8 +311,8 @@ def test_the_handler_has_the_context_of_the_platform():
 
 
 @pytest.mark.parametrize("content", ["- a list", "envs: 5", "secrets: [1]", "\tnot: yaml: :"])
-def test_a_config_that_is_none(tmp_path, content, capsys):
-    """Bad usage, and nothing of the file in the words."""
+def test_an_invalid_config_is_a_usage_error(tmp_path, content, capsys):
+    """The message does not repeat its content."""
     config = tmp_path / "config.yaml"
     config.write_text(content)
     assert main(["function", "serve", "--config", str(config)]) == 2
@@ -322,15 +320,15 @@ def test_a_config_that_is_none(tmp_path, content, capsys):
 
 
 def test_the_example_config_is_read(monkeypatch):
-    """The one beside the deployment's other files."""
+    """The one in the folder of the deployment."""
     monkeypatch.setattr(os, "environ", os.environ.copy())
     ctx = context_of(str(Path(__file__).parents[2] / "deploy" / "config.yaml"))
     assert ctx.secrets["exr-inspector"]["VAST_DB_ENDPOINT"].startswith("http://")
     assert os.environ["VAST_DB_BUCKET"] == "catalogs"
 
 
-def test_a_body_that_is_not_what_it_says_is_refused(runtime):
-    """Acknowledged, it would be lost."""
+def test_a_body_that_is_not_json_as_declared_is_rejected(runtime):
+    """Otherwise it would be acknowledged and lost."""
     headers = {"ce-id": "1", "ce-source": "s", "ce-type": "t", "ce-specversion": "1.0"}
     answer = httpx.post(runtime, content=b"{nope", headers=headers | {"content-type": "application/json"})
     assert (answer.status_code, "JSON" in answer.text) == (400, True)

@@ -1,9 +1,9 @@
-"""Serverless: an event comes in, the files that it names are inspected and persisted, a result goes out.
+"""The serverless function: events in; files inspected and persisted; results out.
 
-    event → events → handler (look → persist) → results
+    event → events → handler (inspect_files → persist_files) → results
 
-`events` knows what events look like and nothing of files; `handler` knows files and nothing of events; `runtime` is a
-host that calls the handler as the platform does. No event library is needed for any of it.
+`events` must not read files, the stages must not know event formats or read the environment, and no event library is
+needed. `local` is a host that calls the handler as the platform does.
 """
 
 from .handler import close_catalogs, handle, prepare

@@ -1,29 +1,23 @@
-"""Catalogs that are kept between events, for any number of threads."""
+"""Open catalogs, shared by all threads and kept between events."""
 
 from __future__ import annotations
 
-import random
 import threading
-import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
-from ..catalog import Catalog
-from ..deadline import seconds_left
-from ..environment import open_catalog
+from ..catalog import Catalog, open_catalog
+from ..deadline import retrying, seconds_left
 from ..errors import CatalogConnectionError, CatalogLockedError
 from .credentials import Target
 
-_Result = TypeVar("_Result")
-
-_KEPT = 16
-_LOCKED_RETRIES = 3
+_MAX_OPEN = 16
+_ATTEMPTS_LOCKED = 4  # to open a DuckDB file that another process has open
 
 
 class Catalogs:
-    """Opens each catalog once. One in a VAST Database stays open; a DuckDB file is given back when nobody uses it."""
+    """Opens each catalog once. VAST catalogs stay open; a DuckDB file is closed as soon as no thread uses it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -33,23 +27,23 @@ class Catalogs:
 
     @contextmanager
     def use(self, target: Target) -> Iterator[Catalog]:
-        """The catalog of a target. Raises CatalogError where it cannot be opened within the time limit."""
+        """The open catalog of a target. Raises CatalogError if it cannot be opened within the time limit."""
         with self._lock:
             opening = self._opening.setdefault(target, threading.Lock())
             self._users[target] = self._users.get(target, 0) + 1
         try:
             yield self._opened(target, opening)
         finally:
-            self._done(target)
+            self._release(target)
 
     def forget(self, target: Target) -> None:
-        """Open the catalog anew when it is next used: one that stays open would not show whether it can be opened."""
+        """Open the catalog again at its next use; an open one would not show whether the configuration is correct."""
         if target.connection is not None:
             with self._lock:
                 self._open.pop(target, None)
 
     def close(self) -> None:
-        """Close all of them; they are opened again when they are needed."""
+        """Close all catalogs; they are opened again at their next use."""
         with self._lock:
             catalogs = list(self._open.values())
             self._open.clear()
@@ -61,23 +55,23 @@ class Catalogs:
             if (catalog := self._open.get(target)) is not None:
                 self._open.move_to_end(target)
                 return catalog
-        # One thread opens it, and the others wait, but none beyond its time.
+        # One thread opens the catalog; the others wait, at most until their time limit.
         if not opening.acquire(timeout=min(max(seconds_left(), 0), threading.TIMEOUT_MAX)):
-            raise CatalogConnectionError(f"{target.uri}: other threads are still opening it")
+            raise CatalogConnectionError(f"{target.uri}: another thread is still opening the catalog")
         try:
             with self._lock:
                 if (catalog := self._open.get(target)) is not None:
                     return catalog
-            catalog = _unlocked(lambda: open_catalog(target.uri, connection=target.connection))
+            catalog = _open(target)
             with self._lock:
                 self._open[target] = catalog
-                if len(self._open) > _KEPT:  # somebody may use it still: it ends with its last user
+                if len(self._open) > _MAX_OPEN:  # not closed: another thread may still use it
                     self._open.popitem(last=False)
             return catalog
         finally:
             opening.release()
 
-    def _done(self, target: Target) -> None:
+    def _release(self, target: Target) -> None:
         with self._lock:
             self._users[target] -= 1
             if self._users[target]:
@@ -89,16 +83,13 @@ class Catalogs:
             catalog.close()
 
 
-def _unlocked(work: Callable[[], _Result]) -> _Result:
-    """What `work` gives, tried again while another process has a DuckDB file, and the time limit allows."""
-    pause = 0.2
-    for _ in range(_LOCKED_RETRIES):
-        try:
-            return work()
-        except CatalogLockedError:
-            wait = pause * random.uniform(0.5, 1.0)  # noqa: S311 (spreads retries)
-            if seconds_left() < wait:
-                raise
-            time.sleep(wait)
-            pause *= 3
-    return work()
+def _open(target: Target) -> Catalog:
+    """Open a catalog; retries while another process has the DuckDB file open."""
+    import tenacity  # takes 30 ms to import
+
+    retry = retrying(
+        lambda error: isinstance(error, CatalogLockedError),
+        attempts=_ATTEMPTS_LOCKED,
+        wait=tenacity.wait_exponential(multiplier=0.15, exp_base=3) + tenacity.wait_random(0, 0.15),
+    )
+    return retry(open_catalog, target.uri, connection=target.connection)

@@ -1,7 +1,7 @@
-"""Where the catalog and the objects of an event are, and the keys to them: event, then secrets, then environment.
+"""The catalog and the object store of an event, with their keys: from the event, the secrets, or the environment.
 
-What is found comes from one place as a whole: an endpoint never meets keys that came from elsewhere. A bucket and a
-schema are names and no secrets, and may be told by the environment.
+Endpoint and keys always come from the same one of these: an endpoint is never combined with the keys of another.
+Bucket and schema are not secret; the environment may supply them. Only the entry points call this module.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ..settings import (
     vast_connection_to,
 )
 
-# Names of a secret's entries, in small letters without - and _, in the spellings that are about.
+# Accepted names of a secret's entries, lower case, without - and _.
 _DATABASE = {
     "endpoint": ("vastdbendpoint", "vdbendpoint"),
     "access_key": ("vastdbaccesskey", "vdbaccesskey"),
@@ -49,17 +49,17 @@ Secrets = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]  # hashable: name 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A catalog to persist in."""
+    """A catalog to persist in; `connection` is None for DuckDB."""
 
     uri: str
     connection: VastConnection | None = None
 
 
 def target(ctx: Any, fields: Mapping[str, str], *, is_delivered: bool) -> Target | None:
-    """The catalog for an event that names the database `fields`; None where none is configured.
+    """The catalog for an event with these database fields; None if no catalog is configured.
 
-    Raises SettingsError for half a configuration, or for none where one is required, and EventError for a database
-    that an event may not name.
+    Raises SettingsError for an incomplete configuration, or if a required catalog is missing, and EventError for a
+    database that the event may not name.
     """
     if fields.keys() - {"region"}:
         return _target_of_event(fields, is_delivered=is_delivered)
@@ -67,22 +67,22 @@ def target(ctx: Any, fields: Mapping[str, str], *, is_delivered: bool) -> Target
 
 
 def store(ctx: Any) -> S3Access:
-    """The object store: that of the secrets, else that of the environment. Raises SettingsError."""
+    """The object store of the secrets, else of the environment. Raises SettingsError."""
     return _configured_store(environment(), secrets_of(ctx))
 
 
 def environment() -> tuple[tuple[str, str], ...]:
-    """The variables that settings are made of: what was made of them before is good as long as they are equal."""
+    """The environment variables of all settings; part of the key under which results are cached."""
     return tuple(item for item in os.environ.items() if item[0].startswith(_PREFIXES))
 
 
 def secrets_of(ctx: Any) -> Secrets:
-    """The secrets that are attached to the function. What of them cannot be read is left out."""
+    """The secrets attached to the function; those that cannot be read are omitted."""
     try:
         attached = dict(ctx.secrets.items())
-    except Exception:  # there are none, or a kind of mapping that nobody described
+    except Exception:  # no secrets, or an undocumented kind of mapping
         return ()
-    flat = {name: text for name, text in attached.items() if isinstance(text, str)}
+    flat = {name: value for name, value in attached.items() if isinstance(value, str)}
     nested = {str(name): _entries(entries) for name, entries in attached.items()} | {"": _entries(flat)}
     return tuple(sorted((name, entries) for name, entries in nested.items() if entries))
 
@@ -97,98 +97,101 @@ def _entries(secret: Any) -> tuple[tuple[str, str], ...]:
 def _target_of_event(fields: Mapping[str, str], *, is_delivered: bool) -> Target:
     missing = [f"vastdb_{name}" for name in ("endpoint", "access_key", "secret_key") if name not in fields]
     if missing:
-        raise EventError(f"the event names a database and lacks {', '.join(missing)}")
+        raise EventError(f"the event names a database without {', '.join(missing)}; give all three or none")
     if is_delivered:
         allowed = function_settings().event_endpoints.split(",")
         if fields["endpoint"].rstrip("/") not in [endpoint.strip().rstrip("/") for endpoint in allowed]:
-            raise EventError("a delivered event may name only a database of EXR_INSPECTOR_EVENT_ENDPOINTS")
+            raise EventError("the database endpoint of a delivered event must be in EXR_INSPECTOR_EVENT_ENDPOINTS")
     return _vast(fields, ", or vastdb_bucket in the event")
 
 
 @lru_cache(maxsize=64)
 def _configured_target(_environment: object, secrets: Secrets) -> Target | None:
-    found = _from_secrets(secrets, _DATABASE, "a database")
-    if found:
-        return _vast(found, ", or vdbbucket in the secret")
-    chosen = _chosen_catalog()
-    if chosen and not chosen.lower().startswith("vast:"):
-        return Target(chosen)
+    fields = _from_secrets(secrets, _DATABASE, "a database")
+    if fields:
+        return _vast(fields, ", or vdbbucket in the secret")
+    uri = _catalog_setting()
+    if uri and not uri.lower().startswith("vast:"):
+        return Target(uri)
     values = resolved(VastSettings)
-    if not (chosen or values.endpoint or values.access_key.get_secret_value() or values.secret_key.get_secret_value()):
+    if not (uri or values.endpoint or values.access_key.get_secret_value() or values.secret_key.get_secret_value()):
         if function_settings().require_catalog:
             raise SettingsError(
-                "no catalog is configured, and EXR_INSPECTOR_REQUIRE_CATALOG is set: attach a secret of the database, "
+                "no catalog is configured, but EXR_INSPECTOR_REQUIRE_CATALOG is set: attach a secret of the database, "
                 "or set EXR_INSPECTOR_CATALOG or VAST_DB_ENDPOINT, VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY"
             )
         return None
-    connection = _hurried(vast_connection())
+    connection = _with_deadline(vast_connection())
     return Target(_uri({}), connection)
 
 
 @lru_cache(maxsize=64)
 def _configured_store(_environment: object, secrets: Secrets) -> S3Access:
-    found = _from_secrets(secrets, _STORE, "an object store")
-    if not found:
-        access = s3_access()
+    fields = _from_secrets(secrets, _STORE, "an object store")
+    if fields:
+        keys = SecretStr(fields["access_key"]), SecretStr(fields["secret_key"])
+        access = s3_access_to(fields.get("endpoint", ""), *keys, fields.get("region", ""))
     else:
-        access_key, secret_key = SecretStr(found.get("access_key", "")), SecretStr(found.get("secret_key", ""))
-        access = s3_access_to(found.get("endpoint", ""), access_key, secret_key, found.get("region", ""))
+        access = s3_access()
     return replace(access, request_timeout_s=min(access.request_timeout_s, function_settings().deadline_s / 5))
 
 
-def _from_secrets(secrets: Secrets, names: Mapping[str, tuple[str, ...]], what: str) -> dict[str, str]:
-    """The entries of the one secret that has them. Raises SettingsError for several, and for half of one."""
-    wanted = function_settings().secret
-    if wanted and wanted not in dict(secrets):
-        raise SettingsError(f"no secret is attached under the name in EXR_INSPECTOR_SECRET; there are {len(secrets)}")
+def _from_secrets(secrets: Secrets, names: Mapping[str, tuple[str, ...]], service: str) -> dict[str, str]:
+    """The fields of the secret for a service; empty without a secret. Raises SettingsError if it is ambiguous."""
+    selected = function_settings().secret
+    if selected and selected not in dict(secrets):
+        raise SettingsError(
+            f"EXR_INSPECTOR_SECRET names a secret that is not among the {len(secrets)} attached to the function"
+        )
     candidates: dict[str, dict[str, str]] = {}
     for name, entries in secrets:
-        if wanted and name != wanted:
+        if selected and name != selected:
             continue
-        plain = {key.lower().replace("-", "").replace("_", ""): value for key, value in entries}
-        found = {
-            field: plain[spelling]
+        normalized = {key.lower().replace("-", "").replace("_", ""): value for key, value in entries}
+        fields = {
+            field: normalized[spelling]
             for field, spellings in names.items()
             for spelling in spellings
-            if plain.get(spelling)
+            if normalized.get(spelling)
         }
-        if found.keys() & {"endpoint", "access_key", "secret_key"}:
-            candidates[name] = found
+        if fields.keys() & {"endpoint", "access_key", "secret_key"}:
+            candidates[name] = fields
     if not candidates:
         return {}
     if len(candidates) > 1:
-        raise SettingsError(f"{len(candidates)} secrets name {what}; EXR_INSPECTOR_SECRET says which one is meant")
-    ((name, found),) = candidates.items()
+        raise SettingsError(f"{len(candidates)} secrets name {service}; select one with EXR_INSPECTOR_SECRET")
+    ((name, fields),) = candidates.items()
     needed = ["access_key", "secret_key"]
-    if names is not _STORE or os.environ.get("S3_ENDPOINT"):  # without any endpoint, the store is that of AWS
+    if names is not _STORE or os.environ.get("S3_ENDPOINT"):  # an object store without endpoint is AWS
         needed.insert(0, "endpoint")
-    if missing := [field for field in needed if field not in found]:
-        raise SettingsError(f"the secret {name!r} names {what} and lacks its {' and '.join(missing)}".replace("_", " "))
-    return found
+    if missing := [field.replace("_", " ") for field in needed if field not in fields]:
+        raise SettingsError(f"the secret {name!r} names {service} without {' and '.join(missing)}; add what is missing")
+    return fields
 
 
-def _vast(found: Mapping[str, str], where: str) -> Target:
-    keys = SecretStr(found["access_key"]), SecretStr(found["secret_key"])
-    return Target(_uri(found, where), _hurried(vast_connection_to(found["endpoint"], *keys, found.get("region", ""))))
+def _vast(fields: Mapping[str, str], alternative: str) -> Target:
+    keys = SecretStr(fields["access_key"]), SecretStr(fields["secret_key"])
+    connection = vast_connection_to(fields["endpoint"], *keys, fields.get("region", ""))
+    return Target(_uri(fields, alternative), _with_deadline(connection))
 
 
-def _uri(found: Mapping[str, str], where: str = "") -> str:
-    """The catalog inside of the database: as it was named, else as the environment has it."""
-    chosen = _chosen_catalog()
-    if chosen.lower().startswith("vast:") and not found.get("bucket"):
-        return chosen
+def _uri(fields: Mapping[str, str], alternative: str = "") -> str:
+    """The URI of the catalog: bucket and schema of the fields, else of the environment."""
+    uri = _catalog_setting()
+    if uri.lower().startswith("vast:") and not fields.get("bucket"):
+        return uri
     values = resolved(VastSettings)
-    bucket, schema = found.get("bucket") or values.bucket, found.get("schema") or values.schema_name
+    bucket, schema = fields.get("bucket") or values.bucket, fields.get("schema") or values.schema_name
     if not bucket:
-        raise SettingsError(f"no bucket is named for the catalog: set VAST_DB_BUCKET{where}")
+        raise SettingsError(f"the bucket of the catalog is missing: set VAST_DB_BUCKET{alternative}")
     return f"vast://{bucket}/{schema}"
 
 
-def _chosen_catalog() -> str:
-    """The catalog of EXR_INSPECTOR_CATALOG; the default of the commands is none for the function."""
+def _catalog_setting() -> str:
+    """EXR_INSPECTOR_CATALOG if it is set; the default of the commands does not apply to the function."""
     return os.environ.get("EXR_INSPECTOR_CATALOG", "")
 
 
-def _hurried(connection: VastConnection) -> VastConnection:
-    """The same with no more time than an event has."""
+def _with_deadline(connection: VastConnection) -> VastConnection:
+    """The connection, with the deadline of the function if that is shorter."""
     return replace(connection, deadline_s=min(connection.deadline_s, function_settings().deadline_s))

@@ -1,4 +1,4 @@
-"""Log lines of events: `key=value` text, and no more than one ERROR line a minute for what fails every event."""
+"""Log lines as `key=value` text, and at most one ERROR line per minute for each error that fails every event."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import ExrInspectorError, SourceError
-from .stages import category, is_misconfiguration, is_retryable, text
+from .errors import category, is_misconfiguration, is_retryable, message
 
 log = logging.getLogger(__name__)
 
 INTERVAL_S = 60.0
-_MAX_VALUE_LENGTH = 4096  # characters: as long as a path may be
+_MAX_VALUE_LENGTH = 4096  # characters, the longest path
 
 
 class ErrorLog:
     """Logs errors. Transient errors and errors of the configuration appear at ERROR once per interval and cause.
 
-    A cause is a category, of the files' sources or of the rest.
-
-    Repetitions in between are logged at DEBUG; the next ERROR line has their number. Errors of one file always appear.
+    A cause is a category, separate for storage and for everything else. Repetitions are logged at DEBUG; the next
+    ERROR line has their number. Errors of one file always appear.
     """
 
     def __init__(self, *, interval_s: float = INTERVAL_S, clock: Callable[[], float] = time.monotonic) -> None:
@@ -33,20 +32,20 @@ class ErrorLog:
         self._repeated: dict[tuple[str, bool], int] = {}
 
     def log(self, error: Exception, **fields: str) -> None:
-        """Log an error, `fields` before it; with a traceback where it is not one of this package."""
+        """Log an error after the `fields`; errors of other packages with their traceback."""
         repeated = self._repetitions(error) if is_retryable(error) or is_misconfiguration(error) else 0
         level = logging.DEBUG if repeated is None else logging.ERROR
-        line = {**fields, "category": category(error), "error": text(error), "repeated": repeated or ""}
+        line = {**fields, "category": category(error), "error": message(error), "repeated": repeated or ""}
         log.log(level, "%s", pairs(line), exc_info=None if isinstance(error, ExrInspectorError) else error)
 
     def reset(self) -> None:
-        """Log each cause again."""
+        """Forget the causes that were logged."""
         with self._lock:
             self._logged_at.clear()
             self._repeated.clear()
 
     def _repetitions(self, error: Exception) -> int | None:
-        """How often the cause was left out since its last line; None when it is left out again."""
+        """The number of repetitions since the last ERROR line of this cause; None for another repetition."""
         cause, now = (category(error), isinstance(error, SourceError)), self._clock()
         with self._lock:
             if cause in self._logged_at and now - self._logged_at[cause] < self._interval_s:
@@ -57,16 +56,16 @@ class ErrorLog:
 
 
 def pairs(line: Mapping[str, Any]) -> str:
-    """The values as `key=value`, without those that are missing."""
+    """The values as `key=value`; None and empty text are omitted."""
     return " ".join(f"{name}={_quoted(value)}" for name, value in line.items() if value not in (None, ""))
 
 
 def _quoted(value: Any) -> str:
-    """A value on one line: what could end it, or steer a terminal, is escaped; what is longer than a path is cut."""
+    """The value on one line: control characters are escaped, long values cut."""
     if isinstance(value, bool):
         return str(value).lower()
-    words = str(value)
-    if len(words) > _MAX_VALUE_LENGTH:
-        words = f"{words[:_MAX_VALUE_LENGTH]} and {len(words) - _MAX_VALUE_LENGTH} characters more"
-    plain = words.isascii() and words.isprintable() and not set(words) & {" ", '"', "="}
-    return words if plain else json.dumps(words)
+    text = str(value)
+    if len(text) > _MAX_VALUE_LENGTH:
+        text = f"{text[:_MAX_VALUE_LENGTH]} and {len(text) - _MAX_VALUE_LENGTH} more characters"
+    is_plain = text.isascii() and text.isprintable() and not set(text) & {" ", '"', "="}
+    return text if is_plain else json.dumps(text)

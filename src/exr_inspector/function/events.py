@@ -1,6 +1,6 @@
-"""What comes in, whatever its flavour, as a list of FileEvents: one pure function for each flavour.
+"""Events of every format as FileEvents: one pure function per format.
 
-Nothing here reads a file or looks at the environment, and no text of an event gets into an error.
+Must not read files or the environment, and must not repeat the content of an event in an error.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from urllib.parse import unquote, unquote_plus
 
 from ..errors import EventError
 from ..sources.listing import EXTENSION
-from .envelope import decoded, unwrapped
+from .envelope import decode_json, unwrapped
 
-# What an event may say of the database, each with vastdb_ before it.
+# Fields of an event that name the database, each with the prefix vastdb_.
 DATABASE_FIELDS = ("endpoint", "access_key", "secret_key", "region", "bucket", "schema")
 
 
 class Kind(Enum):
-    """What an event says of a file."""
+    """The change of a file that an event reports."""
 
     CREATED = "created"
     REMOVED = "removed"
-    SKIPPED = "skipped"  # nothing to look at; `reason` says why
-    INVALID = "invalid"  # it should name a file, and does not; `reason` says what is wrong
+    SKIPPED = "skipped"  # no file to inspect; see `reason`
+    INVALID = "invalid"  # malformed; see `reason`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What a caller wants to know of a file."""
+    """The parts of the result that a caller requests."""
 
     meta: bool = True
     stats: bool = False
@@ -41,67 +41,67 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileEvent:
-    """One file, and what happened to it."""
+    """One file of an event."""
 
     kind: Kind
-    places: tuple[str, ...] = ()  # paths or URIs; the first one that is there is meant
+    paths: tuple[str, ...] = ()  # candidate paths or URIs; the first that exists counts
     reason: str = ""
     options: Options = field(default_factory=Options)
 
 
 def file_events(event: Any) -> list[FileEvent]:
-    """The files that one event names; at least one entry, which says why where it names none. Never raises."""
+    """The files that one event names; at least one entry, SKIPPED or INVALID if it names no file. Never raises."""
     try:
         return from_direct_call(event) if is_plain(event) else from_platform_event(event)
-    except EventError as problem:
-        return [_invalid(str(problem))]
+    except EventError as error:
+        return [_invalid(str(error))]
 
 
 def event_id(event: Any) -> str:
-    """What the sender calls the event; empty where it does not say."""
-    found = event.get("id") if isinstance(event, Mapping) else None
+    """The id that the sender gave the event; empty without one."""
+    value = event.get("id") if isinstance(event, Mapping) else None
     if not is_plain(event):
-        attributes = _asked(event, "get_attributes")
-        found = attributes.get("id") if isinstance(attributes, Mapping) else _member(event, "id")
-    return found if isinstance(found, str) else ""
+        attributes = _call(event, "get_attributes")
+        value = attributes.get("id") if isinstance(attributes, Mapping) else _member(event, "id")
+    return value if isinstance(value, str) else ""
 
 
 def database_fields(event: Any) -> dict[str, str]:
-    """The database that an event names, by DATABASE_FIELDS: in the event, or in its data. Raises EventError."""
+    """The values of DATABASE_FIELDS in an event or its data. Raises EventError for values that are not strings."""
     payload: Any = event
     if not is_plain(event):
-        payload = _asked(event, "get_data")
-    found: dict[str, str] = {}
+        payload = _call(event, "get_data")
+    fields: dict[str, str] = {}
     for _ in range(3):  # the event, the envelope around its data, its data
-        payload = decoded(payload)
+        payload = decode_json(payload)
         if not isinstance(payload, Mapping):
             break
         for name in DATABASE_FIELDS:
-            if name not in found and (value := payload.get(f"vastdb_{name}")) is not None:
+            if name not in fields and (value := payload.get(f"vastdb_{name}")) is not None:
                 if not isinstance(value, str):
-                    raise EventError(f"vastdb_{name} has to be text")
-                found[name] = value
+                    raise EventError(f"vastdb_{name} must be a string")
+                fields[name] = value
         payload = payload.get("data")
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in fields.items() if value}
 
 
 def from_direct_call(event: Any) -> list[FileEvent]:
-    """A plain dict: `{"data": {"path": …}}`, or anything that would come over the wire."""
+    """A plain dict: `{"data": {"path": …}}`, or the JSON of any other format."""
     if not isinstance(event, Mapping):
-        return [_invalid("the event is no object")]
+        return [_invalid("the event is not a JSON object")]
     if "specversion" in event:
         return from_cloud_event({name: value for name, value in event.items() if name != "data"}, event.get("data"))
-    for payload in (decoded(event.get("data")), event):
-        if isinstance(payload, Mapping) and (found := _from_payload(payload, Kind.CREATED)):
-            return found
+    for payload in (decode_json(event.get("data")), event):
+        if isinstance(payload, Mapping) and (files := _from_payload(payload, Kind.CREATED)):
+            return files
     return [_invalid("the event names no file: data.path is missing")]
 
 
 def from_path(data: Mapping[str, Any]) -> FileEvent:
     """`{"path": …, "meta": true, "stats": false, "deep_stats": false, "validate": false, "policy_path": …}`."""
     try:
-        place = _text(data, "path")
-        if not place:
+        path = _text(data, "path")
+        if not path:
             raise EventError("data.path is empty")
         options = Options(
             meta=_flag(data, "meta", True),
@@ -110,16 +110,16 @@ def from_path(data: Mapping[str, Any]) -> FileEvent:
             validate=_flag(data, "validate", False),
             policy_path=_text(data, "policy_path") or None,
         )
-    except EventError as problem:
-        return _invalid(str(problem))
-    return FileEvent(kind=Kind.CREATED, places=(place,), options=options)
+    except EventError as error:
+        return _invalid(str(error))
+    return FileEvent(kind=Kind.CREATED, paths=(path,), options=options)
 
 
 def from_notification(payload: Mapping[str, Any]) -> list[FileEvent]:
     """An S3 notification: one FileEvent for each of its `Records`."""
     records = payload.get("Records")
     if not isinstance(records, Sequence) or isinstance(records, (str, bytes)):
-        return [_invalid("Records is no list")]
+        return [_invalid("Records is not a list")]
     if not records:
         return [_skipped("the notification has no records")]
     return [_from_record(record) for record in records]
@@ -128,60 +128,60 @@ def from_notification(payload: Mapping[str, Any]) -> list[FileEvent]:
 def from_cloud_event(attributes: Mapping[str, Any], data: Any) -> list[FileEvent]:
     """A CloudEvent: DataEngine's element event, or one whose data is a notification, a path, or a bucket and key.
 
-    The extension `elementpath` (bucket/key) goes before what the records say, as it is not encoded twice.
+    The extension `elementpath` (bucket/key) takes precedence over records, whose keys may be encoded twice.
     """
-    attributes, data = unwrapped(attributes, decoded(data))
+    attributes, data = unwrapped(attributes, decode_json(data))
     kind, subtype = _vast_type(attributes.get("type"))
     payload = data if isinstance(data, Mapping) else {}
     bucket, _, key = str(attributes.get("elementpath") or "").partition("/")
     if bucket and key:
         return [_from_element(bucket, key, subtype, payload)]
     for inner in (payload, payload.get("data")):
-        if isinstance(inner, Mapping) and (found := _from_payload(inner, _by_subtype(subtype))):
-            return found
+        if isinstance(inner, Mapping) and (files := _from_payload(inner, _by_subtype(subtype))):
+            return files
     return [_skipped(f"{_KIND_NAMES.get(kind, 'the event')} names no file")]
 
 
 def from_platform_event(event: Any) -> list[FileEvent]:
-    """An event object as the platform hands it over, or as a CloudEvents library makes it; its class does not matter.
+    """An event object of the platform or of a CloudEvents library; its class does not matter.
 
-    What its members do when something is missing differs from release to release, so each is asked with care.
+    Any of its members may be missing or raise, depending on the release of the platform.
     """
     attributes: dict[str, Any] = {}
-    for found in (_asked(event, "get_attributes"), _member(event, "extensions")):
-        if isinstance(found, Mapping):
-            attributes = {str(name): value for name, value in found.items()} | attributes
-    element = _asked(event, "as_element_event") or event
+    for values in (_call(event, "get_attributes"), _member(event, "extensions")):
+        if isinstance(values, Mapping):
+            attributes = {str(name): value for name, value in values.items()} | attributes
+    element = _call(event, "as_element_event") or event
     bucket, key = _member(element, "bucket"), _member(element, "object_key")
     if isinstance(bucket, str) and isinstance(key, str) and bucket and key:
         attributes.setdefault("elementpath", f"{bucket}/{key}")
     if not attributes.get("type"):
         kind, subtype = _member(event, "type"), _member(event, "subtype")
         attributes["type"] = f"{kind}.{subtype}" if subtype else str(kind or "")
-    data = _asked(event, "get_data")
+    data = _call(event, "get_data")
     return from_cloud_event(attributes, _member(event, "data") if data is None else data)
 
 
 def is_batch(event: Any) -> bool:
-    """Whether several events came at once: a list, or the platform's own kind of list."""
+    """Whether it is several events: a list, or the platform's own list type."""
     if isinstance(event, (Mapping, str, bytes, bytearray)) or hasattr(event, "get_data"):
         return False
     return isinstance(event, Sequence) or (hasattr(event, "__len__") and hasattr(event, "__getitem__"))
 
 
 def is_plain(event: Any) -> bool:
-    """Whether an event is made of nothing but JSON values: then no platform delivered it."""
+    """Whether an event consists of JSON values, as in a direct call; delivered events are objects."""
     return event is None or isinstance(event, (Mapping, list, str, int, float))
 
 
 def _from_payload(payload: Mapping[str, Any], kind: FileEvent | Kind) -> list[FileEvent]:
-    """A notification, a bucket and key, or a path; nothing where it is none of them."""
+    """The files of a notification, a bucket and key, or a path; empty for any other payload."""
     if "Records" in payload:
         return from_notification(payload)
     for bucket_name, key_name in (("s3_bucket", "s3_key"), ("bucket", "key"), ("bucket", "object_key")):
         bucket, key = payload.get(bucket_name), payload.get(key_name)
         if isinstance(bucket, str) and isinstance(key, str):
-            return [_stored(kind, bucket, (key,))]
+            return [_object_event(kind, bucket, (key,))]
     if "path" in payload:
         return [from_path(payload)]
     if payload.get("Event") == "s3:TestEvent":
@@ -194,11 +194,11 @@ def _from_element(bucket: str, key: str, subtype: str, payload: Mapping[str, Any
     record = records[0] if isinstance(records, list) and len(records) == 1 else {}
     name = record.get("eventName") if isinstance(record, Mapping) else None
     kind = _by_event_name(name) if isinstance(name, str) and name else _by_subtype(subtype)
-    keys = _once(key, unquote(key), unquote_plus(key))
-    told = _record_key(record)
-    if told in keys:  # a body is not encoded on the way, as a header may be
-        keys = _once(told, *keys)
-    return _stored(kind, bucket, keys)
+    keys = _unique(key, unquote(key), unquote_plus(key))
+    record_key = _record_key(record)
+    if record_key in keys:  # more reliable: unlike a header, a body is not encoded in transit
+        keys = _unique(record_key, *keys)
+    return _object_event(kind, bucket, keys)
 
 
 def _from_record(record: Any) -> FileEvent:
@@ -209,13 +209,14 @@ def _from_record(record: Any) -> FileEvent:
     if not key or not bucket:
         return _invalid("a record names no bucket and key")
     if "vast" in str(record.get("eventSource", "")):
-        return _stored(_by_event_name(name), bucket, _once(key, unquote(key), unquote_plus(key)))
-    # AWS and those that follow it encode keys as forms do, some stores not at all
-    return _stored(_by_event_name(name), bucket, _once(unquote_plus(key), key) if _is_encoded(key) else (key,))
+        return _object_event(_by_event_name(name), bucket, _unique(key, unquote(key), unquote_plus(key)))
+    # AWS and compatible stores encode keys as in HTML forms; some stores do not encode them.
+    keys = _unique(unquote_plus(key), key) if _is_encoded(key) else (key,)
+    return _object_event(_by_event_name(name), bucket, keys)
 
 
 def _is_encoded(key: str) -> bool:
-    """Whether a key may be encoded: what encoding would have replaced does not occur in it."""
+    """Whether a key may be encoded: it has no character that encoding would have replaced."""
     return key.isascii() and " " not in key and ("+" in key or unquote(key) != key)
 
 
@@ -233,58 +234,60 @@ def _nested(value: Any, *names: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _stored(kind: FileEvent | Kind, bucket: str, keys: Sequence[str]) -> FileEvent:
-    """What happened to an object, unless its name says that it is no EXR file."""
+def _object_event(kind: FileEvent | Kind, bucket: str, keys: Sequence[str]) -> FileEvent:
+    """The event of an object; SKIPPED if its name does not have the extension of an EXR file."""
     if isinstance(kind, FileEvent):
         return kind
     if not any(key.lower().endswith(EXTENSION) for key in keys):
         return _skipped(f"not an EXR file: its name does not end in {EXTENSION}", bucket, keys)
-    return FileEvent(kind=kind, places=tuple(f"s3://{bucket}/{key}" for key in keys))
+    return FileEvent(kind=kind, paths=tuple(f"s3://{bucket}/{key}" for key in keys))
 
 
 def _by_event_name(name: str) -> FileEvent | Kind:
-    """`ObjectCreated:Put`, `s3:ObjectRemoved:Delete`, …"""
-    what = name.removeprefix("s3:").partition(":")[0]
-    if what == "ObjectCreated":
+    """The change that `ObjectCreated:Put`, `s3:ObjectRemoved:Delete`, … report."""
+    change = name.removeprefix("s3:").partition(":")[0]
+    if change == "ObjectCreated":
         return Kind.CREATED
-    if what in ("ObjectRemoved", "LifecycleExpiration"):
+    if change in ("ObjectRemoved", "LifecycleExpiration"):
         return Kind.REMOVED
-    if what == "ObjectTagging":
-        return _skipped("tags changed, the file did not")
-    return _skipped("an event of a kind that changes no file")
+    return _unchanged(change)
 
 
 def _by_subtype(subtype: str) -> FileEvent | Kind:
-    """`ElementCreated`, `ElementDeleted`, …; an event without one is taken for a creation."""
+    """The change that `ElementCreated`, `ElementDeleted`, … report; a creation if empty."""
     if subtype in ("", "ElementCreated", "ObjectCreated"):
         return Kind.CREATED
     if subtype in ("ElementDeleted", "ElementRemoved", "ObjectRemoved", "ObjectDeleted"):
         return Kind.REMOVED
-    if "Tag" in subtype:
-        return _skipped("tags changed, the file did not")
-    return _skipped("an event of a kind that changes no file")
+    return _unchanged(subtype)
+
+
+def _unchanged(change: str) -> FileEvent:
+    return _skipped("only tags changed" if "Tag" in change else "events of this type do not change files")
 
 
 _KIND_NAMES = {"Schedule": "a schedule event", "Function": "another function's event", "Element": "the element event"}
 
 
 def _vast_type(text: Any) -> tuple[str, str]:
-    """Kind and subtype of `vastdata.com:Element.ElementCreated`; empty where the type is another one."""
+    """Kind and subtype of `vastdata.com:Element.ElementCreated`; empty for any other type."""
     kind, _, subtype = str(text or "").removeprefix("vastdata.com:").partition(".")
     return (kind, subtype) if kind in _KIND_NAMES else ("", "")
 
 
-def _asked(event: Any, method: str) -> Any:
+def _call(event: Any, method: str) -> Any:
+    """The result of a method; None if it is missing or raises anything."""
     try:
         return getattr(event, method)()
-    except Exception:  # which ones, only the platform knows
+    except Exception:
         return None
 
 
 def _member(event: Any, name: str) -> Any:
+    """The value of a member; None if it is missing or raises anything, as properties of the platform's events do."""
     try:
         return getattr(event, name)
-    except Exception:  # properties of the platform's events raise where the event is not of its grammar
+    except Exception:
         return None
 
 
@@ -293,7 +296,7 @@ def _text(data: Mapping[str, Any], name: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise EventError(f"data.{name} has to be text")
+        raise EventError(f"data.{name} must be a string")
     return value
 
 
@@ -302,11 +305,11 @@ def _flag(data: Mapping[str, Any], name: str, default: bool) -> bool:
     if value is None:
         return default
     if not isinstance(value, bool):
-        raise EventError(f"data.{name} has to be true or false")
+        raise EventError(f"data.{name} must be true or false")
     return value
 
 
-def _once(*texts: str) -> tuple[str, ...]:
+def _unique(*texts: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts))
 
 
@@ -315,5 +318,5 @@ def _invalid(reason: str) -> FileEvent:
 
 
 def _skipped(reason: str, bucket: str = "", keys: Sequence[str] = ()) -> FileEvent:
-    places = tuple(f"s3://{bucket}/{key}" for key in keys[:1])
-    return FileEvent(kind=Kind.SKIPPED, reason=reason, places=places)
+    paths = tuple(f"s3://{bucket}/{key}" for key in keys[:1])
+    return FileEvent(kind=Kind.SKIPPED, reason=reason, paths=paths)

@@ -1,61 +1,60 @@
-"""The handler: event → files → look → persist → results."""
+"""The handler: event → received files → inspected → persisted → result."""
 
 from __future__ import annotations
 
-import gc
 import logging
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 from ..deadline import time_limit
 from ..errors import ExrInspectorError, RedeliveryError, SettingsError
-from ..settings import FunctionSettings, function_settings, settings
+from ..settings import S3Access, function_settings, settings
 from . import credentials, results
 from .catalogs import Catalogs
+from .credentials import Target
 from .error_log import ErrorLog, pairs
+from .errors import category, is_misconfiguration, is_retryable, message
 from .events import database_fields, event_id, file_events, is_batch, is_plain
-from .inspecting import Looker
-from .persisting import persist, refuse
+from .inspect_files import inspect_all, storage_access
+from .persist_files import persist_all
 from .readiness import Readiness
-from .stages import Outcome, category, is_misconfiguration, is_retryable, text
-from .telemetry import instruments, member, span
+from .stages import Persisted, Received
+from .telemetry import get_member, instruments, span
 
 log = logging.getLogger(__name__)
 
-# What the database may still need when the object store has used up its part of the time.
-_SHARE_FOR_READING = 0.5
+# The rest of the time limit is for the catalog, even if the object store is slow.
+_INSPECTION_SHARE = 0.5
 
-# For all threads of this process.
+# Shared by all threads of the process.
 _catalogs = Catalogs()
 _errors = ErrorLog()
 readiness = Readiness(_catalogs, _errors)
 
 
 def prepare(ctx: Any) -> None:
-    """What can be done before the first event: imports, instruments, a catalog that is open. Raises nothing."""
-    with _gc_paused():
-        _attach_platform_logger(ctx)
-        instruments(ctx)
-        readiness.open(ctx)
+    """Create instruments and open the catalog before the first event. Raises nothing."""
+    _attach_platform_logger(ctx)
+    instruments(ctx)
+    readiness.open(ctx)
 
 
 def handle(ctx: Any, event: Any) -> Any:
-    """Inspect and persist what an event names; its result, or one for each event of a batch.
+    """Inspect and persist the files that an event names; returns its result, or a list of results for a batch.
 
-    Called with plain JSON values, it never raises: the result says what went wrong. A delivered event, which is an
-    object, raises RedeliveryError for what another delivery can fix: transient errors, and errors of the configuration.
-    Whatever returns is acknowledged and does not come again.
+    A direct call (plain JSON values) never raises: errors are in the result. A delivered event (an object) raises
+    RedeliveryError for transient errors and errors of the configuration, so that the platform delivers it again; an
+    event that returns is acknowledged and never delivered again.
     """
-    began = time.monotonic()
-    several, count, is_delivered = is_batch(event), 1, False
+    started_at = time.monotonic()
+    is_list, is_delivered, count = is_batch(event), False, 1
     try:
-        events = list(event) if several else [event]
+        events = list(event) if is_list else [event]
         is_delivered, count = not all(map(is_plain, events)), len(events)
         with span(ctx, "invocation"):
-            found = _handle(ctx, events, is_delivered)
+            found = _handle(ctx, events, is_delivered=is_delivered)
     except RedeliveryError:
         instruments(ctx).redelivery()
         raise
@@ -64,74 +63,76 @@ def handle(ctx: Any, event: Any) -> Any:
         found = [results.failed(error)] * count
         if is_delivered and _is_redelivered(error):
             instruments(ctx).redelivery()
-            raise RedeliveryError(_why_again([error], count), found) from error
+            raise RedeliveryError(_redelivery_message([error], count), found) from error
     finally:
-        instruments(ctx).duration(time.monotonic() - began)
-    return found if several else found[0]
+        instruments(ctx).duration(time.monotonic() - started_at)
+    return found if is_list else found[0]
 
 
 def close_catalogs() -> None:
-    """Give all catalogs back, as at the end of a process, and forget what is known of them."""
+    """Close all catalogs, and reset the readiness and the log of errors."""
     _catalogs.close()
     readiness.reset()
     _errors.reset()
 
 
-def _handle(ctx: Any, events: Sequence[Any], is_delivered: bool) -> list[dict[str, Any]]:
-    began, values = time.monotonic(), function_settings()
+def _handle(ctx: Any, events: Sequence[Any], *, is_delivered: bool) -> list[dict[str, Any]]:
+    started_at, values, core = time.monotonic(), function_settings(), settings()
     with time_limit(values.deadline_s):
-        outcomes = [[Outcome.of(file, event_id(event)) for file in file_events(event)] for event in events]
-        everything = [outcome for each in outcomes for outcome in each]
-        with span(ctx, "inspect", files=len(everything)), time_limit(_SHARE_FOR_READING * values.deadline_s):
-            _looker(ctx, values, is_delivered).look(everything)
+        received = _receive(ctx, events, is_delivered=is_delivered)
+        with span(ctx, "inspect", files=len(received)), time_limit(_INSPECTION_SHARE * values.deadline_s):
+            access = storage_access(_store(ctx), values.roots, core.limits, is_delivered=is_delivered)
+            inspected = inspect_all(received, access)
         with span(ctx, "persist"):
-            _persist(ctx, zip(events, outcomes, strict=True), is_delivered)
-    for outcome in everything:
-        _log_outcome(ctx, outcome, time.monotonic() - began)
-    shape: Callable[[Outcome], dict[str, Any]] = results.summary if is_delivered else results.result
-    found = [results.combined([shape(outcome) for outcome in each]) for each in outcomes]
-    if not is_delivered:
-        return found
-    found = [results.fitted(each) for each in found]
-    if errors := [error for outcome in everything if (error := outcome.error_where(_is_redelivered)) is not None]:
-        raise RedeliveryError(_why_again(errors, len(everything)), found)
+            persisted = persist_all(_catalogs, inspected, cell_limit=core.cell_limit)
+    _record_use(persisted)
+    for file in persisted:
+        _log_file(ctx, file, time.monotonic() - started_at)
+    found = [
+        results.event_result(list(files), is_delivered=is_delivered)
+        for _, files in groupby(persisted, key=lambda file: file.inspected.received.event_index)
+    ]
+    errors = [file.error_where(_is_redelivered) for file in persisted] if is_delivered else []
+    if redelivered := [error for error in errors if error is not None]:
+        raise RedeliveryError(_redelivery_message(redelivered, len(persisted)), found)
     return found
 
 
-def _looker(ctx: Any, values: FunctionSettings, is_delivered: bool) -> Looker:
-    return Looker(
-        store=lambda: credentials.store(ctx),
-        limits=settings().limits,
-        roots=[root for root in values.roots.split(os.pathsep) if root],
-        is_delivered=is_delivered,
-    )
-
-
-def _persist(ctx: Any, outcomes: Iterable[tuple[Any, Sequence[Outcome]]], is_delivered: bool) -> None:
-    """The files of all events that name the same catalog together."""
-    by_target: dict[credentials.Target | None, list[Outcome]] = {}
-    for event, mine in outcomes:
+def _receive(ctx: Any, events: Sequence[Any], *, is_delivered: bool) -> list[Received]:
+    """The files that the events name; at least one entry for each event."""
+    received = []
+    for index, event in enumerate(events):
+        catalog: Target | ExrInspectorError | None
         try:
-            target = credentials.target(ctx, database_fields(event), is_delivered=is_delivered)
-        except ExrInspectorError as problem:
-            refuse(mine, problem)
-        else:
-            by_target.setdefault(target, []).extend(mine)
-    for target, mine in by_target.items():
-        persist(_catalogs, target, mine)
-        if target is not None:
-            _record_use(target, mine)
+            catalog = credentials.target(ctx, database_fields(event), is_delivered=is_delivered)
+        except ExrInspectorError as error:
+            catalog = error
+        received += [
+            Received(event=file, event_index=index, event_id=event_id(event), catalog=catalog)
+            for file in file_events(event)
+        ]
+    return received
 
 
-def _record_use(target: credentials.Target, outcomes: Sequence[Outcome]) -> None:
-    """Note for the readiness how the catalog was used; one that refused is opened anew the next time."""
-    uses = [outcome.persistence for outcome in outcomes if outcome.persistence.status != "skipped"]
-    if not uses:
-        return
-    error = next((use.failure for use in uses if use.failure is not None), None)
-    readiness.record(target, error)
-    if error is not None and is_misconfiguration(error):
-        _catalogs.forget(target)
+def _store(ctx: Any) -> S3Access | ExrInspectorError:
+    """The object store, or why it is misconfigured: an error for events of objects only."""
+    try:
+        return credentials.store(ctx)
+    except ExrInspectorError as error:
+        return error
+
+
+def _record_use(files: Sequence[Persisted]) -> None:
+    """Update the readiness; a catalog that failed as misconfigured is opened again for the next event."""
+    errors: dict[Target, Exception | None] = {}
+    for file in files:
+        target = file.inspected.received.catalog
+        if isinstance(target, Target) and file.persistence.status != "skipped":
+            errors[target] = errors.get(target) or file.persistence.error
+    for target, error in errors.items():
+        readiness.record(target, error)
+        if error is not None and is_misconfiguration(error):
+            _catalogs.forget(target)
 
 
 def _is_redelivered(error: Exception) -> bool:
@@ -142,59 +143,46 @@ def _is_redelivered(error: Exception) -> bool:
 def _raises_misconfiguration() -> bool:
     try:
         return function_settings().on_misconfiguration == "raise"
-    except SettingsError:  # of another setting, perhaps: the event must not be lost
+    except SettingsError:  # an invalid setting must not lose events
         return True
 
 
-def _log_outcome(ctx: Any, outcome: Outcome, seconds: float) -> None:
-    """One line for each file; one more for what went wrong."""
-    problem = outcome.problem
-    word = "" if problem is None else category(problem)
-    instruments(ctx).file(outcome.status, word)
-    facts = outcome.inspection.file if outcome.inspection is not None else None
+def _log_file(ctx: Any, file: Persisted, duration_s: float) -> None:
+    """Log one INFO line, one ERROR or WARNING line before it if necessary, and count the file."""
+    inspected, persistence, error = file.inspected, file.persistence, file.error
+    error_category = "" if error is None else category(error)
+    instruments(ctx).file(file.status, error_category)
+    facts = None if inspected.inspection is None else inspected.inspection.file
+    if error is not None:
+        _errors.log(error)
+    elif facts is not None and facts.completeness not in ("complete", "unknown"):
+        log.warning("%s", pairs({"file": inspected.path, "completeness": facts.completeness}))
     line = {
-        "file": outcome.place,
-        "status": outcome.status,
+        "file": inspected.path,
+        "status": file.status,
         "file_id": facts and facts.file_id,
         "completeness": facts and facts.completeness,
-        "persistence": outcome.persistence.status,
-        "inserted": outcome.persistence.inserted,
-        "category": word,
-        "reason": outcome.skipped,
-        "event": outcome.event_id,
-        "inspect_ms": round(1000 * outcome.duration_s),
-        "duration_ms": round(1000 * seconds),
+        "persistence": persistence.status,
+        "inserted": persistence.inserted,
+        "category": error_category,
+        "reason": inspected.skip_reason,
+        "event": inspected.received.event_id,
+        "inspect_ms": round(1000 * inspected.duration_s),
+        "duration_ms": round(1000 * duration_s),
     }
-    if problem is not None:
-        _errors.log(problem)
-    elif facts is not None and facts.completeness not in ("complete", "unknown"):
-        log.warning("%s", pairs({"file": outcome.place, "completeness": facts.completeness}))
     log.info("%s", pairs(line))
 
 
-def _why_again(errors: Sequence[Exception], files: int) -> str:
+def _redelivery_message(errors: Sequence[Exception], count: int) -> str:
     first = errors[0]
-    return f"to be delivered again: {len(errors)} of {files} files failed ({category(first)}): {text(first)}"[:500]
-
-
-@contextmanager
-def _gc_paused() -> Iterator[None]:
-    """What imports allocate stays for good: the collector neither looks at it meanwhile nor ever after."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if was_enabled:
-            gc.enable()
+    return f"to be delivered again: {len(errors)} of {count} files failed ({category(first)}): {message(first)}"[:500]
 
 
 def _attach_platform_logger(ctx: Any) -> None:
-    """Let the platform's logger have our lines, too, where nothing else listens."""
-    logger, ours = member(ctx, "logger"), logging.getLogger("exr_inspector")
-    if isinstance(logger, logging.Logger) and ours.level == logging.NOTSET:
-        ours.setLevel(logger.getEffectiveLevel())
-        if not ours.hasHandlers():
-            for handler in logger.handlers:
-                ours.addHandler(handler)
+    """Log to the platform's handlers, if the package's logger has no level and no handlers of its own."""
+    platform, package = get_member(ctx, "logger"), logging.getLogger("exr_inspector")
+    if isinstance(platform, logging.Logger) and package.level == logging.NOTSET:
+        package.setLevel(platform.getEffectiveLevel())
+        if not package.hasHandlers():
+            for handler in platform.handlers:
+                package.addHandler(handler)

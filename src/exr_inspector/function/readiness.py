@@ -1,4 +1,4 @@
-"""Whether the function can serve events: its settings are valid, and its catalog has been opened."""
+"""Readiness: the settings are valid, and the configured catalog has been opened."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from . import credentials
 from .catalogs import Catalogs
 from .credentials import Target
 from .error_log import ErrorLog
-from .stages import category
+from .errors import category
 
 log = logging.getLogger(__name__)
 
-# Errors after which a catalog that has been opened is not ready any more. A database outage is none of them: it would
-# take all instances out of service at once.
+# Errors after which an opened catalog is no longer ready. A database outage is not among them: it would take all
+# instances out of service at once.
 _BLOCKING = frozenset({"authentication", "settings", "schema"})
 
 
 class Readiness:
-    """The state of the catalog that the configuration names; any thread may use it."""
+    """The state of the configured catalog; thread-safe."""
 
     def __init__(self, catalogs: Catalogs, errors: ErrorLog) -> None:
         self._catalogs, self._errors = catalogs, errors
@@ -32,22 +32,22 @@ class Readiness:
         self._error: Exception | None = None
 
     def error(self, ctx: Any) -> Exception | None:
-        """Why the function is not ready; None when it is. Costs no request."""
+        """The error that keeps the function from being ready; None if it is ready. Sends no request."""
         try:
             target = _configured_target(ctx)
         except Exception as error:
             return error
-        return None if target is None else self._error_of(target)
+        return None if target is None else self._watched_error(target)
 
     def open(self, ctx: Any) -> None:
-        """Open the catalog. Raises nothing: `error` has the result."""
+        """Open the configured catalog. Raises nothing: `error` returns the result."""
         target = None
         try:
             target = _configured_target(ctx)
             if target is None:
                 log.info("ready: no catalog is configured, nothing is persisted")
                 return
-            self._error_of(target)
+            self._watched_error(target)
             with time_limit(function_settings().deadline_s), self._catalogs.use(target):
                 self.record(target, None)
             log.info("ready: results are persisted in %s", target.uri)
@@ -57,7 +57,7 @@ class Readiness:
             self._errors.log(error, status="not ready")
 
     def record(self, target: Target, error: Exception | None) -> None:
-        """Note how the use of a catalog ended; one that the configuration does not name changes nothing."""
+        """Record the result of using a catalog; ignored unless it is the configured one."""
         with self._lock:
             if target != self._target:
                 return
@@ -65,12 +65,12 @@ class Readiness:
                 self._error = error
 
     def reset(self) -> None:
-        """Forget that the catalog has been opened."""
+        """Return to the state before the catalog was opened."""
         with self._lock:
             self._target = None
 
-    def _error_of(self, target: Target) -> Exception | None:
-        """The error that blocks the catalog, which is the one to watch from now on."""
+    def _watched_error(self, target: Target) -> Exception | None:
+        """The recorded error of a catalog. A new target replaces the recorded one, and has not been opened yet."""
         with self._lock:
             if target != self._target:
                 self._target, self._error = target, CatalogError(f"{target.uri} has not been opened yet")
@@ -78,7 +78,7 @@ class Readiness:
 
 
 def _configured_target(ctx: Any) -> Target | None:
-    """The catalog of events that name none. Raises SettingsError where a setting that events need is invalid."""
+    """The catalog of events that do not name a database. Raises SettingsError for any invalid setting."""
     settings()
     credentials.store(ctx)
     return credentials.target(ctx, {}, is_delivered=True)

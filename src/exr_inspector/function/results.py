@@ -1,140 +1,142 @@
-"""Results: what a caller gets to know, as plain JSON values. Small where a platform carries them on."""
+"""The last stage: results as plain JSON values, small for delivered events, as the platform passes them on."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..errors import ExrFormatError
 from ..inspection.model import Inspection
-from .stages import Outcome, category, is_retryable, text
+from .errors import category, is_retryable, message
+from .stages import Persisted, Persistence, Status
 
-# A platform's message broker refuses larger ones.
-SUMMARY_BYTES = 64_000
-_LISTED = 20  # problems and results that a summary lists at first; less, where it is too large
-_FIRST = {"success": 0, "skipped": 1, "error": 2}
-
-
-def result(outcome: Outcome) -> dict[str, Any]:
-    """Everything: the inspection, and what became of it."""
-    found = _common(outcome)
-    if (inspection := outcome.inspection) is not None:
-        whole = inspection.to_dict()
-        if not outcome.event.options.meta:
-            del whole["attributes"]
-        found |= whole
-    return found | _not_yet(outcome)
+SUMMARY_BYTES = 64_000  # the platform's message broker rejects larger messages
+_MAX_ENTRIES = 20  # problems and results in a summary; fewer if it is too large
+_RANK = {"error": 0, "skipped": 1, "success": 2}  # which results a summary keeps first
 
 
-def summary(outcome: Outcome) -> dict[str, Any]:
-    """What fits into a message: ids, counts, completeness, problems; not the attributes."""
-    found = _common(outcome)
-    if (inspection := outcome.inspection) is not None:
-        found["summary"] = _summary(inspection)
-    return found | _not_yet(outcome)
+def event_result(files: Sequence[Persisted], *, is_delivered: bool) -> dict[str, Any]:
+    """The result of one event: the whole inspections for a direct call, a bounded summary for a delivered event."""
+    entries = [_file_result(file, is_delivered=is_delivered) for file in files]
+    result = entries[0] if len(entries) == 1 else _combined(files, entries)
+    return fitted(result) if is_delivered else result
 
 
-def combined(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """One result for the several files of one event; that of a single file is itself."""
-    if len(results) == 1:
-        return results[0]
-    statuses = Counter(each["status"] for each in results)
-    overall = "error" if statuses["error"] else "success" if statuses["success"] else "skipped"
-    wrong = next((each for each in results if each["status"] == "error"), None)
-    persisted = Counter(each["persistence"]["status"] for each in results)
-    found: dict[str, Any] = {
-        "status": overall,
-        "message": f"{len(results)} files: " + ", ".join(f"{n} {word}" for word, n in sorted(statuses.items())),
-        "error": wrong and wrong["error"],
-        "file_id": None,
-        "inserted": any(each["inserted"] for each in results),
-        "persistence": {
-            "status": "error" if persisted["error"] else "success" if persisted["success"] else "skipped",
-            "file_id": None,
-            "inserted": any(each["inserted"] for each in results),
-            "message": ", ".join(f"{n} {word}" for word, n in sorted(persisted.items())),
-            "error": next((each["persistence"]["error"] for each in results if each["persistence"]["error"]), None),
-        },
-    }
-    if wrong is not None:
-        found |= {
-            "category": wrong["category"],
-            "retryable": any(each.get("retryable", False) for each in results),
-        }
-    return found | {"results": list(results)}
-
-
-def fitted(found: dict[str, Any]) -> dict[str, Any]:
-    """The same in less than SUMMARY_BYTES of JSON: lists are cut first, which says so, then texts."""
-    listed = _LISTED
-    while len(json.dumps(found).encode()) > SUMMARY_BYTES:
-        found = _cut(found, listed)
-        if not listed:
-            return found
-        listed //= 2
-    return found
-
-
-def failed(problem: Exception) -> dict[str, Any]:
-    """The result where not even files could be told apart."""
+def failed(error: Exception) -> dict[str, Any]:
+    """The result of an event that failed before its files were known."""
     return {
         "status": "error",
         "message": "nothing was inspected",
-        "error": _clean(text(problem)),
-        "category": category(problem),
-        "retryable": is_retryable(problem),
+        "error": _utf8(message(error)),
+        "category": category(error),
+        "retryable": is_retryable(error),
         "file_id": None,
         "inserted": False,
-        "persistence": _persistence("skipped", "nothing was inspected"),
+        "persistence": persistence_result(Persistence(message="nothing was inspected")),
     }
 
 
-def _common(outcome: Outcome) -> dict[str, Any]:
-    problem, inspection, persistence = outcome.problem, outcome.inspection, outcome.persistence
-    file_id = inspection.file.file_id if inspection is not None else None
-    found: dict[str, Any] = {
-        "status": outcome.status,
-        "message": _message(outcome),
-        "error": None if problem is None else _clean(text(problem)),
-    }
-    if problem is not None:
-        found |= {"category": category(problem), "retryable": outcome.error_where(is_retryable) is not None}
-        if isinstance(problem, ExrFormatError):
-            found |= {"code": problem.code, "byte_offset": problem.offset}
-    failure = persistence.failure
-    found |= {
-        "path": _clean(outcome.place) or None,
+def persistence_result(persistence: Persistence, file_id: str | None = None) -> dict[str, Any]:
+    """The effect of a file on the catalog."""
+    error = persistence.error
+    result: dict[str, Any] = {
+        "status": persistence.status,
         "file_id": file_id,
         "inserted": persistence.inserted,
-        "persistence": _persistence(
-            persistence.status,
-            persistence.message,
-            file_id,
-            persistence.inserted,
-            None if failure is None else _clean(text(failure)),
-        ),
+        "message": persistence.message,
+        "error": None if error is None else _utf8(message(error)),
     }
-    if failure is not None:
-        found["persistence"] |= {"category": category(failure), "retryable": is_retryable(failure)}
-    return found
+    if error is not None:
+        result |= {"category": category(error), "retryable": is_retryable(error)}
+    return result
 
 
-def _persistence(
-    status: str, message: str, file_id: str | None = None, inserted: bool = False, error: str | None = None
-) -> dict[str, Any]:
-    return {"status": status, "file_id": file_id, "inserted": inserted, "message": message, "error": error}
+def fitted(result: dict[str, Any]) -> dict[str, Any]:
+    """The result in at most SUMMARY_BYTES of JSON: lists and texts are cut as far as necessary."""
+    max_entries = _MAX_ENTRIES
+    while len(json.dumps(result).encode()) > SUMMARY_BYTES:
+        result = _cut(result, max_entries)
+        if not max_entries:
+            break
+        max_entries //= 2
+    return result
 
 
-def _message(outcome: Outcome) -> str:
-    if outcome.skipped:
-        return outcome.skipped
-    if outcome.gone and outcome.inspection is None:
-        return f"removed; {outcome.persistence.message}"
-    if outcome.inspection is None:
-        return "could not be inspected"
-    return f"inspected; {outcome.persistence.message}"
+def _file_result(file: Persisted, *, is_delivered: bool) -> dict[str, Any]:
+    inspected, error = file.inspected, file.error
+    inspection = inspected.inspection
+    file_id = None if inspection is None else inspection.file.file_id
+    result: dict[str, Any] = {
+        "status": file.status,
+        "message": _message(file),
+        "error": None if error is None else _utf8(message(error)),
+    }
+    if error is not None:
+        result |= {"category": category(error), "retryable": file.error_where(is_retryable) is not None}
+        if isinstance(error, ExrFormatError):
+            result |= {"code": error.code, "byte_offset": error.offset}
+    result |= {
+        "path": _utf8(inspected.path) or None,
+        "file_id": file_id,
+        "inserted": file.persistence.inserted,
+        "persistence": persistence_result(file.persistence, file_id),
+    }
+    if inspection is not None and is_delivered:
+        result["summary"] = _summary(inspection)
+    elif inspection is not None:
+        result |= inspection.to_dict()
+        if not inspected.received.event.options.meta:
+            del result["attributes"]
+    return result | _unavailable(file)
+
+
+def _combined(files: Sequence[Persisted], entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """The result of an event that names several files."""
+    persistences = [file.persistence for file in files]
+    failed_file = next((file for file in files if file.error is not None), None)
+    persistence = Persistence(
+        status=_overall(persistence.status for persistence in persistences),
+        message=_counts(persistence.status for persistence in persistences),
+        inserted=any(persistence.inserted for persistence in persistences),
+    )
+    catalog_error = next((persistence.error for persistence in persistences if persistence.error is not None), None)
+    result: dict[str, Any] = {
+        "status": _overall(file.status for file in files),
+        "message": f"{len(files)} files: {_counts(file.status for file in files)}",
+        "error": None,
+        "file_id": None,
+        "inserted": persistence.inserted,
+        "persistence": persistence_result(persistence)
+        | {"error": None if catalog_error is None else _utf8(message(catalog_error))},
+    }
+    if failed_file is not None and failed_file.error is not None:
+        result |= {
+            "error": _utf8(message(failed_file.error)),
+            "category": category(failed_file.error),
+            "retryable": any(file.error_where(is_retryable) is not None for file in files),
+        }
+    return result | {"results": entries}
+
+
+def _overall(statuses: Iterable[Status]) -> Status:
+    return min(statuses, key=("error", "success", "skipped").index)
+
+
+def _counts(statuses: Iterable[Status]) -> str:
+    return ", ".join(f"{count} {status}" for status, count in sorted(Counter(statuses).items()))
+
+
+def _message(file: Persisted) -> str:
+    inspected = file.inspected
+    if inspected.skip_reason:
+        return inspected.skip_reason
+    if inspected.inspection is not None:
+        return f"inspected; {file.persistence.message}"
+    if inspected.removed_paths:
+        return f"removed; {file.persistence.message}"
+    return "not inspected"
 
 
 def _summary(inspection: Inspection) -> dict[str, Any]:
@@ -150,43 +152,45 @@ def _summary(inspection: Inspection) -> dict[str, Any]:
         "part_count": len(inspection.parts),
         "channel_count": file.channel_count,
         "compression": sorted({part.compression for part in inspection.parts if part.compression}),
-        "errors": [{"code": problem.code, "message": problem.message} for problem in inspection.errors[:_LISTED]],
+        "errors": [{"code": problem.code, "message": problem.message} for problem in inspection.errors[:_MAX_ENTRIES]],
         "error_count": len(inspection.errors),
     }
 
 
-def _not_yet(outcome: Outcome) -> dict[str, Any]:
-    """What was asked for and cannot be had: said, so that nobody takes silence for an answer."""
-    options = outcome.event.options
-    asked = {"stats": options.stats, "deep_stats": options.deep_stats, "validate": options.validate}
+def _unavailable(file: Persisted) -> dict[str, Any]:
+    """Requested analyses that this version does not have."""
+    options = file.inspected.received.event.options
+    requested = {"stats": options.stats, "deep_stats": options.deep_stats, "validate": options.validate}
     entries = [
         {"code": "not_available", "message": f"{name} is not available in this version"}
-        for name, is_asked in asked.items()
-        if is_asked
+        for name, is_requested in requested.items()
+        if is_requested
     ]
     return {"unavailable": entries} if entries else {}
 
 
-def _clean(words: str) -> str:
-    """The same without what UTF-8 cannot hold."""
-    return words if words.isascii() else words.encode("utf-8", "replace").decode()
+def _utf8(text: str) -> str:
+    """The text with characters that UTF-8 cannot encode replaced."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def _cut(value: Any, listed: int) -> Any:
-    """Lists of `listed` entries at most, those with errors before others; texts in the same measure."""
+def _cut(value: Any, max_entries: int) -> Any:
+    """The value with shorter lists, whose entries with errors come first, and correspondingly shorter texts."""
     if isinstance(value, dict):
-        found = {}
+        result = {}
         for name, item in value.items():
-            if isinstance(item, list) and len(item) > listed:
-                ranked = sorted(
-                    item, key=lambda each: -_FIRST.get(each.get("status", ""), 0) if isinstance(each, dict) else 0
-                )
-                found[name] = [_cut(each, listed) for each in ranked[:listed]]
-                found[f"{name}_left_out"] = value.get(f"{name}_left_out", 0) + len(item) - listed
-            elif name not in found:
-                found[name] = _cut(item, listed)
-        return found
+            if isinstance(item, list) and len(item) > max_entries:
+                result[name] = [_cut(entry, max_entries) for entry in sorted(item, key=_rank)[:max_entries]]
+                omitted = f"{name}_left_out"
+                result[omitted] = value.get(omitted, 0) + len(item) - max_entries
+            elif name not in result:
+                result[name] = _cut(item, max_entries)
+        return result
     if isinstance(value, str):
-        most = 256 * (listed + 1)
-        return value if len(value) <= most else value[: most - 1] + "…"
+        max_length = 256 * (max_entries + 1)
+        return value if len(value) <= max_length else value[: max_length - 1] + "…"
     return value
+
+
+def _rank(entry: Any) -> int:
+    return _RANK.get(entry.get("status", ""), 2) if isinstance(entry, dict) else 2

@@ -1,89 +1,75 @@
-"""What became of one file of an event, while it is worked on."""
+"""The stages of one file in the handler: received → inspected → persisted. All are immutable."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
-from ..errors import ExrInspectorError, SourceStoreError
+from ..errors import ExrInspectorError
 from ..inspection.model import Inspection
-from .events import FileEvent, Kind
+from .credentials import Target
+from .events import FileEvent
+
+Status = Literal["success", "error", "skipped"]
 
 
-@dataclass(slots=True)
-class Persistence:
-    """What became of it in the catalog."""
-
-    status: str = "skipped"  # or success, error
-    message: str = "there is nothing to store"
-    inserted: bool = False
-    failure: Exception | None = None
-
-
-@dataclass(slots=True)
-class Outcome:
-    """One file: the event, what was found at the place that it names, and what the catalog has of it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A file that an event names, with the catalog of that event."""
 
     event: FileEvent
+    event_index: int  # position of the event in its batch
     event_id: str = ""
-    place: str = ""  # the one of the event's places where something was, or was looked for last
+    catalog: Target | ExrInspectorError | None = None  # the error if it is misconfigured, None if not configured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspected:
+    """The state of a received file in storage: an inspection, an error, removed paths, or the reason to skip it."""
+
+    received: Received
+    path: str = ""  # the candidate path that was inspected, or the last one that was tried
     inspection: Inspection | None = None
-    failure: Exception | None = None
-    size_bytes: int | None = None  # of a file that could not be inspected
+    error: Exception | None = None
+    size_bytes: int | None = None
     mtime: datetime | None = None
-    gone: tuple[str, ...] = ()  # the places of a removed file at which nothing is
-    skipped: str = ""  # why nothing was done
-    persistence: Persistence = field(default_factory=Persistence)
+    removed_paths: tuple[str, ...] = ()
+    skip_reason: str = ""
     duration_s: float = 0.0
 
-    @classmethod
-    def of(cls, event: FileEvent, event_id: str = "") -> Outcome:
-        """The outcome of an event before anything was done: an event that names no file has one already."""
-        outcome = cls(event, event_id, place=event.places[0] if event.places else "")
-        if event.kind is Kind.SKIPPED:
-            outcome.skipped = event.reason
-        return outcome
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Persistence:
+    """The effect of a file on the catalog."""
+
+    status: Status = "skipped"
+    message: str = "nothing to persist"
+    inserted: bool = False
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Persisted:
+    """An inspected file, and its effect on the catalog."""
+
+    inspected: Inspected
+    persistence: Persistence
 
     @property
-    def problem(self) -> Exception | None:
-        """What went wrong: with the file, or else with the catalog."""
-        return self.failure or self.persistence.failure
+    def error(self) -> Exception | None:
+        """The error of the file, else that of the catalog."""
+        return self.error_where(lambda _: True)
 
     @property
-    def status(self) -> str:
-        """`success`, `error` or `skipped`."""
-        if self.problem is not None:
+    def status(self) -> Status:
+        """The status of the file as a whole."""
+        if self.error is not None:
             return "error"
-        return "skipped" if self.skipped else "success"
+        return "skipped" if self.inspected.skip_reason else "success"
 
     def error_where(self, accepts: Callable[[Exception], bool]) -> Exception | None:
-        """The first error, of the file or of the catalog, that `accepts` returns true for."""
-        errors = (self.failure, self.persistence.failure)
+        """The first error, of the file or of the catalog, for which `accepts` returns true."""
+        errors = (self.inspected.error, self.persistence.error)
         return next((error for error in errors if error is not None and accepts(error)), None)
-
-
-def category(problem: Exception) -> str:
-    """One word for what went wrong."""
-    return problem.category if isinstance(problem, ExrInspectorError) else "internal"
-
-
-def is_retryable(problem: Exception) -> bool:
-    """Whether the same can succeed another time."""
-    return isinstance(problem, MemoryError) or (isinstance(problem, ExrInspectorError) and problem.retryable)
-
-
-# Categories of errors that say nothing about a file: the configuration of the function or its environment is wrong.
-_MISCONFIGURATION = frozenset({"authentication", "settings", "schema", "catalog", "missing_extra"})
-
-
-def is_misconfiguration(error: Exception) -> bool:
-    """Whether every event fails with this error until somebody corrects the configuration."""
-    return category(error) in _MISCONFIGURATION or isinstance(error, SourceStoreError)
-
-
-def text(problem: Exception) -> str:
-    """What went wrong, for people. The text of a foreign exception may hold anything, and stays here."""
-    if isinstance(problem, ExrInspectorError):
-        return str(problem)
-    return f"internal error ({type(problem).__name__}); the log has the traceback"

@@ -1,5 +1,5 @@
 """A local host for the function: CloudEvents over HTTP, context and sink.
 
-In: HTTP requests and a configuration file. Out: the responses that the platform's runtime would give.
+In: HTTP requests and a configuration file. Out: the responses that the platform's runtime would send.
 Must not know: how events are handled.
 """

@@ -1,4 +1,4 @@
-"""The context that a function gets, made without the platform: the members that its code may use."""
+"""The context of a function outside of the platform, with the members that its code may use."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ...errors import MissingExtraError, SettingsError
 
 
 class LocalContext:
-    """What DataEngine's context offers: logger, secrets by name, tracer, instruments. Own attributes may be set on it.
+    """The members of DataEngine's context: logger, secrets by name, tracer, instruments. Accepts other attributes.
 
-    Spans are OpenTelemetry's, which does nothing with them unless it is set up. Instruments are those of Prometheus,
-    where that is installed; `exposition` is what they have counted.
+    Spans are OpenTelemetry's, which discards them unless it is configured. Instruments are Prometheus', if that is
+    installed; `exposition` returns their values.
     """
 
     def __init__(self, secrets: Mapping[str, Mapping[str, str]] | None = None, name: str = "exr-inspector") -> None:
@@ -32,7 +32,7 @@ class LocalContext:
 
     @property
     def tracer(self) -> Any:
-        """OpenTelemetry's tracer, where that is installed."""
+        """OpenTelemetry's tracer; None if it is not installed."""
         try:
             from opentelemetry import trace
         except ModuleNotFoundError:
@@ -40,23 +40,23 @@ class LocalContext:
         return trace.get_tracer(self.function_name)
 
     def counter(self, name: str, description: str = "", unit: str = "") -> Any:
-        """A counter."""
+        """Create a counter."""
         return _Instrument("Counter", name, description, unit, self._registry)
 
     def updowncounter(self, name: str, description: str = "", unit: str = "") -> Any:
-        """A counter that can go down."""
+        """Create a counter that can decrease."""
         return _Instrument("Gauge", name, description, unit, self._registry)
 
     def gauge(self, name: str, description: str = "", unit: str = "") -> Any:
-        """A gauge."""
+        """Create a gauge."""
         return _Instrument("Gauge", name, description, unit, self._registry)
 
     def histogram(self, name: str, description: str = "", unit: str = "") -> Any:
-        """A histogram."""
+        """Create a histogram."""
         return _Instrument("Histogram", name, description, unit, self._registry)
 
     def exposition(self) -> tuple[bytes, str]:
-        """What was counted, and its content type, in the form that Prometheus reads."""
+        """The values of all instruments in the text format of Prometheus, and its content type."""
         if self._registry is None:
             return b"", "text/plain"
         from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -73,11 +73,11 @@ class LocalContext:
             yield span
 
     def set_global_ctx(self, value: Any) -> None:
-        """Keep something for all events."""
+        """Store a value for all events."""
         self._global = value
 
     def get_global_ctx(self) -> Any:
-        """What was kept."""
+        """The stored value."""
         return self._global
 
 
@@ -90,48 +90,48 @@ def _registry() -> Any:
 
 
 class _Instrument:
-    """An instrument of Prometheus with the methods of OpenTelemetry's; its labels are those of its first value."""
+    """A Prometheus instrument with OpenTelemetry's methods; the first value determines the names of the labels."""
 
     def __init__(self, kind: str, name: str, description: str, unit: str, registry: Any) -> None:
-        plain = name.replace(".", "_").replace("-", "_")
-        self._kind, self._name = kind, f"{plain}_seconds" if unit == "s" else plain
+        base = name.replace(".", "_").replace("-", "_")
+        self._kind, self._name = kind, f"{base}_seconds" if unit == "s" else base
         self._description, self._registry = description, registry
         self._metric: Any = None
         self._lock = threading.Lock()
 
     def add(self, amount: float, attributes: Mapping[str, str] | None = None) -> None:
-        """Count."""
+        """Add an amount."""
         if self._registry is not None:
-            self._of(attributes).inc(amount)
+            self._labelled(attributes).inc(amount)
 
     def set(self, amount: float, attributes: Mapping[str, str] | None = None) -> None:
-        """Say how much it is now."""
+        """Set the current value."""
         if self._registry is not None:
-            self._of(attributes).set(amount)
+            self._labelled(attributes).set(amount)
 
     def record(self, amount: float, attributes: Mapping[str, str] | None = None) -> None:
-        """Say how much it was this time."""
+        """Record one observation."""
         if self._registry is not None:
-            self._of(attributes).observe(amount)
+            self._labelled(attributes).observe(amount)
 
-    def _of(self, attributes: Mapping[str, str] | None) -> Any:
+    def _labelled(self, attributes: Mapping[str, str] | None) -> Any:
         import prometheus_client
 
         labels = dict(attributes or {})
         with self._lock:
             if self._metric is None:
-                make = getattr(prometheus_client, self._kind)
-                self._metric = make(
+                create = getattr(prometheus_client, self._kind)
+                self._metric = create(
                     self._name, self._description or self._name, sorted(labels), registry=self._registry
                 )
         return self._metric.labels(**labels) if labels else self._metric
 
 
 class JsonLines(logging.Formatter):
-    """Log records as JSON, one a line."""
+    """Formats log records as JSON, one per line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """The JSON of a record."""
         line = {
             "time": datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds"),
             "level": record.levelname,
@@ -144,9 +144,9 @@ class JsonLines(logging.Formatter):
 
 
 def context_of(config: str | None) -> LocalContext:
-    """A context as a config file describes it: `envs:` go into the environment, `secrets:` into the context.
+    """The context that a config file describes; its `envs:` are set in the environment of the process.
 
-    The form is that of `vastde functions localrun`. Raises SettingsError, which does not repeat what is in the file.
+    The format is that of `vastde functions localrun`. Raises SettingsError, without the content of the file.
     """
     if config is None:
         return LocalContext()
@@ -155,12 +155,13 @@ def context_of(config: str | None) -> LocalContext:
     except ModuleNotFoundError:
         raise MissingExtraError("web", "reading a config file") from None
     try:
-        found = yaml.safe_load(Path(config).read_text(encoding="utf-8")) or {}
-    except (OSError, ValueError, yaml.YAMLError) as problem:
-        raise SettingsError(f"{config}: cannot be read as YAML ({type(problem).__name__})") from None
-    envs, secrets = (found.get(name) or {} for name in ("envs", "secrets")) if isinstance(found, dict) else (None, None)
+        values = yaml.safe_load(Path(config).read_text(encoding="utf-8")) or {}
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise SettingsError(f"{config}: not readable as YAML ({type(error).__name__})") from None
+    is_mapping = isinstance(values, dict)
+    envs, secrets = (values.get(name) or {} for name in ("envs", "secrets")) if is_mapping else (None, None)
     if not isinstance(envs, dict) or not isinstance(secrets, dict):
-        raise SettingsError(f"{config}: has to hold `envs:` and `secrets:`, each a mapping")
+        raise SettingsError(f"{config}: expected the mappings `envs:` and `secrets:`, both optional")
     os.environ.update({str(name): str(value) for name, value in envs.items()})
     return LocalContext(
         {

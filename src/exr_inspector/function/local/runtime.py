@@ -1,7 +1,7 @@
-"""A host for the function outside of the platform: CloudEvents over HTTP in, what the platform's runtime answers out.
+"""An HTTP host for the function that answers CloudEvents as the platform's runtime does. Runs on plain Knative.
 
-204 without a body for what is done, or failed for good; 500 for what has to come again; 400 for what is no CloudEvent;
-503 when too many wait. A caller that accepts JSON gets 200 with the result instead. Runs on plain Knative.
+204 without a body for events that succeeded or failed permanently, 500 for events to deliver again, 400 for requests
+that are not CloudEvents, 503 if too many events are waiting. A caller that accepts JSON gets 200 with the result.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from ...errors import EventError, MissingExtraError, RedeliveryError, SettingsError
+from ...settings import function_settings
 from ..envelope import CloudEvent, from_http
+from ..errors import category
 from ..handler import close_catalogs, handle, prepare, readiness
-from ..stages import category
 from .context import LocalContext
-from .sink import post_to_sink
+from .sink import sink_of_environment
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -29,13 +30,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-THREADS = 20  # as many as the platform lets a handler have
+THREADS = 20  # the platform's concurrency of a handler
 WAITING = 100
-BODY_BYTES = 1 << 20  # the platform's limit for a message
-BODY_SECONDS = 10.0
-OPEN_AGAIN_S = 5.0  # least time between attempts to open the catalog while the function is not ready
-_PROBE_WAIT_S = 0.5  # how long a probe waits for such an attempt: Kubernetes gives up after a second
-_SHUTDOWN_SECONDS = 60
+MAX_BODY_BYTES = 1 << 20  # the platform's limit for a message
+BODY_TIMEOUT_S = 10.0
+REOPEN_INTERVAL_S = 5.0  # minimum time between attempts to open the catalog while the function is not ready
+_PROBE_WAIT_S = 0.5  # how long a probe waits for such an attempt; the timeout of Kubernetes is one second
+_SHUTDOWN_TIMEOUT_S = 60
 
 
 def make_app(
@@ -44,12 +45,12 @@ def make_app(
     token: str | None = None,
     threads: int = THREADS,
     waiting: int = WAITING,
-    open_again_s: float = OPEN_AGAIN_S,
+    reopen_interval_s: float = REOPEN_INTERVAL_S,
 ) -> Starlette:
-    """The web application. With a `token`, events need it as bearer.
+    """The web application. Events must carry the bearer `token`, if there is one.
 
-    It serves at once; the catalog is opened meanwhile. While the function is not ready, a probe of /readiness opens it
-    again, at the earliest `open_again_s` after the last attempt.
+    It serves requests while the catalog is still being opened. While the function is not ready, a probe of /readiness
+    opens the catalog again, at least `reopen_interval_s` after the last attempt.
     """
     try:
         from starlette.applications import Starlette
@@ -60,7 +61,8 @@ def make_app(
 
     pool = ThreadPoolExecutor(threads, thread_name_prefix="handler")
     accepted = 0
-    opener = _Opener(ctx, open_again_s)
+    opener = _Opener(ctx, reopen_interval_s)
+    sink = sink_of_environment()
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[None]:
@@ -73,32 +75,34 @@ def make_app(
     async def receive(request: Request) -> Response:
         nonlocal accepted
         if token is not None and not _is_allowed(request, token):
-            return PlainTextResponse("a bearer token is needed\n", 401, {"WWW-Authenticate": "Bearer"})
+            return PlainTextResponse("missing or wrong bearer token\n", 401, {"WWW-Authenticate": "Bearer"})
         if accepted >= threads + waiting:
-            return PlainTextResponse("too many events wait\n", 503, {"Retry-After": "1"})
+            return PlainTextResponse("too many events are waiting; send it again later\n", 503, {"Retry-After": "1"})
         accepted += 1
         try:
             body = await _body(request)
             if body is None:
-                return PlainTextResponse(f"an event has {BODY_BYTES} bytes at most\n", 413)
+                return PlainTextResponse(f"the event is larger than {MAX_BODY_BYTES} bytes\n", 413)
             event = from_http(request.headers.items(), body)
             return await asyncio.get_running_loop().run_in_executor(pool, serve, event, _wants_json(request))
-        except EventError as problem:
-            return PlainTextResponse(f"{problem}\n", 400)
+        except EventError as error:
+            return PlainTextResponse(f"{error}\n", 400)
         except asyncio.TimeoutError:
-            return PlainTextResponse(f"the event did not come within {BODY_SECONDS:.0f} seconds\n", 408)
+            return PlainTextResponse(f"the event did not arrive within {BODY_TIMEOUT_S:.0f} seconds\n", 408)
         finally:
             accepted -= 1
 
     def serve(event: CloudEvent, wants_json: bool) -> Response:
-        began = time.monotonic()
+        started_at = time.monotonic()
         try:
             result = handle(ctx, event)
-        except RedeliveryError as again:
-            if wants_json and isinstance(again.result, list):
-                return JSONResponse(again.result[0], 500)
-            return PlainTextResponse(f"{again}\n", 500)
-        post_to_sink(event, result, began=began)
+        except RedeliveryError as error:
+            if wants_json and isinstance(error.result, list):
+                return JSONResponse(error.result[0], 500)
+            return PlainTextResponse(f"{error}\n", 500)
+        if sink is not None:
+            elapsed_s = time.monotonic() - started_at
+            sink.post(event, result, timeout_s=function_settings().deadline_s - elapsed_s)
         return JSONResponse(result) if wants_json else Response(status_code=204)
 
     async def options(_request: Request) -> Response:
@@ -106,7 +110,7 @@ def make_app(
 
     async def ready(_request: Request) -> Response:
         if readiness.error(ctx) is not None:
-            await opener.try_again()
+            await opener.retry()
         error = readiness.error(ctx)
         if error is None:
             return PlainTextResponse("Ready")
@@ -132,7 +136,7 @@ def make_app(
 
 
 class _Opener:
-    """Opens the catalog in a thread of its own, as events may occupy all of the pool. Used by the event loop only."""
+    """Opens the catalog in a separate thread, as events may occupy the whole pool. Not thread-safe."""
 
     def __init__(self, ctx: LocalContext, interval_s: float) -> None:
         self._ctx, self._interval_s = ctx, interval_s
@@ -140,39 +144,39 @@ class _Opener:
         self._attempt: asyncio.Task[None] | None = None
         self._next_at = 0.0
 
-    def start(self, how: Callable[[LocalContext], None]) -> asyncio.Task[None]:
-        """Begin an attempt."""
-        self._attempt = asyncio.create_task(self._run(how))
+    def start(self, open_catalog: Callable[[LocalContext], None]) -> asyncio.Task[None]:
+        """Start an attempt."""
+        self._attempt = asyncio.create_task(self._run(open_catalog))
         return self._attempt
 
-    async def try_again(self) -> None:
-        """Begin an attempt if none is running and the last one is long enough ago; wait a moment for its result."""
+    async def retry(self) -> None:
+        """Start an attempt, unless one is running or the interval has not elapsed; wait briefly for its result."""
         is_running = self._attempt is not None and not self._attempt.done()
         if not is_running and asyncio.get_running_loop().time() >= self._next_at:
             await asyncio.wait({self.start(readiness.open)}, timeout=_PROBE_WAIT_S)
 
     def close(self) -> None:
-        """Wait until no attempt is running."""
+        """Wait until the running attempt ends."""
         self._pool.shutdown(wait=True)
 
-    async def _run(self, how: Callable[[LocalContext], None]) -> None:
+    async def _run(self, open_catalog: Callable[[LocalContext], None]) -> None:
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._pool, how, self._ctx)
+        await loop.run_in_executor(self._pool, open_catalog, self._ctx)
         self._next_at = loop.time() + self._interval_s
 
 
 def run(app: Any, *, host: str, port: int) -> None:
-    """Serve until SIGTERM or Ctrl-C; what was accepted is finished. Raises SettingsError for a port that is taken."""
+    """Serve until SIGTERM or Ctrl-C, then finish accepted events. Raises SettingsError if the port is in use."""
     try:
         import uvicorn
     except ModuleNotFoundError:
         raise MissingExtraError("web", "serving the function") from None
     try:
         uvicorn.run(
-            app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=_SHUTDOWN_SECONDS
+            app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_S
         )
     except SystemExit:
-        raise SettingsError(f"cannot listen on {host}:{port}; the log says why") from None
+        raise SettingsError(f"cannot listen on {host}:{port}; the log has the reason") from None
 
 
 def _is_allowed(request: Request, token: str) -> bool:
@@ -185,14 +189,14 @@ def _wants_json(request: Request) -> bool:
 
 
 async def _body(request: Request) -> bytes | None:
-    """The body; None when it is too long, of which no more than the limit is kept. Raises TimeoutError."""
+    """The body; None if it is larger than MAX_BODY_BYTES. Raises TimeoutError."""
 
     async def read() -> bytes | None:
         body = bytearray()
-        async for piece in request.stream():
-            body += piece
-            if len(body) > BODY_BYTES:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
                 return None
         return bytes(body)
 
-    return await asyncio.wait_for(read(), BODY_SECONDS)
+    return await asyncio.wait_for(read(), BODY_TIMEOUT_S)

@@ -1,0 +1,30 @@
+"""How errors are reported, and whether another delivery of the event can fix them."""
+
+from __future__ import annotations
+
+from ..errors import ExrInspectorError, SourceStoreError
+
+# Categories of errors that concern the configuration of the function or its environment, not a file.
+_MISCONFIGURATION = frozenset({"authentication", "settings", "schema", "catalog", "missing_extra"})
+
+
+def category(error: Exception) -> str:
+    """The category of an error, as in results and metrics; `internal` for errors of other packages."""
+    return error.category if isinstance(error, ExrInspectorError) else "internal"
+
+
+def is_retryable(error: Exception) -> bool:
+    """Whether the error is transient: the same operation can succeed later."""
+    return isinstance(error, MemoryError) or (isinstance(error, ExrInspectorError) and error.retryable)
+
+
+def is_misconfiguration(error: Exception) -> bool:
+    """Whether every event fails with this error until the configuration is corrected."""
+    return category(error) in _MISCONFIGURATION or isinstance(error, SourceStoreError)
+
+
+def message(error: Exception) -> str:
+    """The text of an error for results and logs, without secrets; errors of other packages show their type only."""
+    if isinstance(error, ExrInspectorError):
+        return str(error)
+    return f"internal error ({type(error).__name__}); the log has the traceback"

@@ -1,0 +1,163 @@
+"""The second stage: inspect the files that events name, or determine that they are removed or cannot be read."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ..deadline import retrying
+from ..errors import (
+    EventError,
+    ExrFormatError,
+    ExrInspectorError,
+    SourceChangedError,
+    SourceDeniedError,
+    SourceNameError,
+    SourceNotAllowedError,
+    SourceNotFoundError,
+)
+from ..exr import Limits
+from ..inspection.inspector import inspect
+from ..inspection.model import Inspection
+from ..sources import open_source
+from ..sources.listing import EXTENSION
+from ..sources.protocol import ByteSource
+from ..sources.uris import parse
+from .events import Kind
+from .stages import Inspected, Received
+
+if TYPE_CHECKING:
+    from ..settings import S3Access
+
+_THREADS = 8  # files of one batch that are read at the same time
+_ATTEMPTS = 3  # reads of a file that changes meanwhile
+# Errors after which the next candidate path is tried; some stores answer "denied" for missing objects.
+_NEXT_CANDIDATE = (SourceNotFoundError, SourceDeniedError, SourceNameError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageAccess:
+    """The storage that one delivery may read, and the limits of the header parser."""
+
+    store: S3Access | ExrInspectorError  # the error is raised when an object is opened
+    roots: tuple[str, ...]  # real paths of folders; local files must be below one of them
+    needs_root: bool  # without roots, no local file may be read
+    limits: Limits
+
+    def open(self, path: str) -> ByteSource:
+        """The source of a path or URI. Raises SourceError, or SettingsError for a misconfigured store."""
+        if parse(path)[0] == "s3":
+            if isinstance(self.store, ExrInspectorError):
+                raise self.store
+            return open_source(path, self.store)
+        if self.needs_root and not self.roots:
+            raise SourceNotAllowedError(
+                path, "delivered events may not name local files; set EXR_INSPECTOR_ROOTS to the folders to allow"
+            )
+        return open_source(path, roots=self.roots)
+
+
+def storage_access(
+    store: S3Access | ExrInspectorError, roots: str, limits: Limits, *, is_delivered: bool
+) -> StorageAccess:
+    """The access of one delivery; `roots` are the folders of EXR_INSPECTOR_ROOTS."""
+    real_paths = tuple(os.path.realpath(root) for root in roots.split(os.pathsep) if root)
+    return StorageAccess(store=store, roots=real_paths, needs_root=is_delivered, limits=limits)
+
+
+def inspect_all(files: Sequence[Received], access: StorageAccess) -> list[Inspected]:
+    """Inspect the files, in order. Raises nothing.
+
+    Events with equal paths share one inspection: the current state of storage counts, not the kind of the event.
+    """
+    groups: dict[tuple[str, ...], list[Received]] = {}
+    for file in files:
+        if file.event.kind in (Kind.CREATED, Kind.REMOVED):
+            groups.setdefault(file.event.paths, []).append(file)
+    # In random order: if the time limit is too short for all files, each redelivery completes different ones.
+    order = random.sample(list(groups), len(groups))
+    if len(order) < 2:
+        states = [_inspect_group(groups[paths], access) for paths in order]
+    else:
+        with ThreadPoolExecutor(min(_THREADS, len(order))) as pool:
+            # Each in a copy of this thread's context, which holds the time limit and the span.
+            futures = [pool.submit(copy_context().run, _inspect_group, groups[paths], access) for paths in order]
+            states = [future.result() for future in futures]
+    by_paths = dict(zip(order, states, strict=True))
+    return [_without_file(file) or replace(by_paths[file.event.paths], received=file) for file in files]
+
+
+def _without_file(file: Received) -> Inspected | None:
+    """The result of an event that names no file to inspect; None for other events."""
+    event = file.event
+    path = event.paths[0] if event.paths else ""
+    if event.kind is Kind.INVALID:
+        return Inspected(received=file, path=path, error=EventError(event.reason))
+    if event.kind is Kind.SKIPPED:
+        return Inspected(received=file, path=path, skip_reason=event.reason)
+    return None
+
+
+def _inspect_group(group: Sequence[Received], access: StorageAccess) -> Inspected:
+    """The state of the file that all events of the group name."""
+    started_at = time.monotonic()
+    first, paths = group[0], group[0].event.paths
+    removed: tuple[str, ...] = ()
+    try:
+        if any(file.event.kind is Kind.REMOVED for file in group):
+            removed = tuple(path for path in paths if _is_removed(path, access))
+        candidates = [path for path in paths if path not in removed]
+        result = Inspected(received=first, path=paths[0])
+        if candidates:
+            result = _inspect_first(first, candidates, access)
+    except Exception as error:  # the other files of the batch are inspected nevertheless
+        result = Inspected(received=first, path=paths[0], error=error)
+    return replace(result, removed_paths=removed, duration_s=time.monotonic() - started_at)
+
+
+def _is_removed(path: str, access: StorageAccess) -> bool:
+    """Whether there is no file at a path. If the store may not disclose that, the event is trusted."""
+    try:
+        access.open(path).close()
+    except SourceNotFoundError:
+        return True
+    except SourceDeniedError as error:
+        return error.may_hide
+    return False
+
+
+def _inspect_first(file: Received, candidates: Sequence[str], access: StorageAccess) -> Inspected:
+    """The inspection of the first candidate path that exists, else the error of the last."""
+    for path in candidates:
+        result = _inspect_path(file, path, access)
+        if not isinstance(result.error, _NEXT_CANDIDATE):
+            break
+    return result
+
+
+def _inspect_path(file: Received, path: str, access: StorageAccess) -> Inspected:
+    source: ByteSource | None = None
+
+    def attempt() -> Inspection:
+        nonlocal source
+        source = access.open(path)
+        return inspect(source, limits=access.limits)
+
+    result = Inspected(received=file, path=path)
+    try:
+        retry = retrying(lambda error: isinstance(error, SourceChangedError), attempts=_ATTEMPTS)
+        result = replace(result, inspection=retry(attempt))
+    except ExrFormatError as error:
+        if error.code == "not_exr" and not path.lower().endswith(EXTENSION):
+            result = replace(result, skip_reason=error.message)
+        else:
+            result = replace(result, error=error)
+    except Exception as error:
+        result = replace(result, error=error)
+    return result if source is None else replace(result, size_bytes=source.size_bytes, mtime=source.mtime)

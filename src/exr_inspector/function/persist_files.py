@@ -1,0 +1,160 @@
+"""The third stage: persist inspections, record unreadable files, and mark removed files as deleted."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from ..catalog import Catalog, IngestError
+from ..catalog.rows import RowBatch, from_embeddable
+from ..errors import EmbeddingError, ExrFormatError, ExrInspectorError, SourceError, SourceNotFoundError
+from ..sources.uris import normalize_path
+from .catalogs import Catalogs
+from .credentials import Target
+from .errors import category, message
+from .stages import Inspected, Persisted, Persistence
+
+log = logging.getLogger(__name__)
+
+
+def persist_all(catalogs: Catalogs, files: Sequence[Inspected], *, cell_limit: int) -> list[Persisted]:
+    """Persist the files in their catalogs; the results are in the same order. Raises nothing.
+
+    In each catalog, all inspections are one transaction, all unreadable files another, all removed files a third.
+    """
+    indices: dict[Target | ExrInspectorError | None, list[int]] = {}
+    for index, file in enumerate(files):
+        indices.setdefault(file.received.catalog, []).append(index)
+    persisted: dict[int, Persisted] = {}
+    for target, of_target in indices.items():
+        results = _persist(catalogs, target, [files[index] for index in of_target], cell_limit)
+        persisted.update(zip(of_target, results, strict=True))
+    return [persisted[index] for index in range(len(files))]
+
+
+def _persist(
+    catalogs: Catalogs, target: Target | ExrInspectorError | None, files: Sequence[Inspected], cell_limit: int
+) -> list[Persisted]:
+    if not any(map(_needs_catalog, files)):
+        return [Persisted(inspected=file, persistence=Persistence()) for file in files]
+    if target is None:
+        log.debug("no catalog is configured: nothing is persisted")
+        return _all_with(files, Persistence(message="no catalog is configured"))
+    if isinstance(target, ExrInspectorError):
+        return _all_with(files, _failed(target))
+    try:
+        with catalogs.use(target) as catalog:
+            return _persist_in(catalog, files, cell_limit)
+    except Exception as error:
+        return _all_with(files, _failed(error))
+
+
+def _persist_in(catalog: Catalog, files: Sequence[Inspected], cell_limit: int) -> list[Persisted]:
+    rows, files = _rows(files, cell_limit)
+    results: list[list[Persistence]] = [[] for _ in files]
+
+    def run(step: Callable[[list[Inspected]], list[Persistence]], applies: Callable[[Inspected], bool]) -> None:
+        chosen = [index for index, file in enumerate(files) if applies(file)]
+        if not chosen:
+            return
+        try:
+            outcomes = step([files[index] for index in chosen])
+        except Exception as error:
+            outcomes = [_failed(error)] * len(chosen)
+        for index, outcome in zip(chosen, outcomes, strict=True):
+            results[index].append(outcome)
+
+    run(lambda chosen: _insert(catalog, rows, chosen), lambda file: file.inspection is not None)
+    run(lambda chosen: _record_errors(catalog, chosen), _is_recorded)
+    run(lambda chosen: _mark_deleted(catalog, chosen), lambda file: bool(file.removed_paths))
+    return [
+        Persisted(inspected=file, persistence=_first_error_or_first(outcomes))
+        for file, outcomes in zip(files, results, strict=True)
+    ]
+
+
+def _rows(files: Sequence[Inspected], cell_limit: int) -> tuple[RowBatch, list[Inspected]]:
+    """The rows of all inspections, and the files; those without vectors have an error in place of the inspection."""
+    by_file_id = {file.inspection.file.file_id: file.inspection for file in files if file.inspection is not None}
+    rows, errors = from_embeddable(list(by_file_id.values()), cell_limit=cell_limit)
+    for error in errors:
+        log.error("the vectors of a file cannot be computed", exc_info=error)
+    by_path = {error.path: error for error in errors}
+
+    def checked(file: Inspected) -> Inspected:
+        error = None if file.inspection is None else by_path.get(file.inspection.file.file_path_normalized)
+        return file if error is None else replace(file, inspection=None, error=error)
+
+    return rows, [checked(file) for file in files]
+
+
+def _insert(catalog: Catalog, rows: RowBatch, files: list[Inspected]) -> list[Persistence]:
+    inserted = {outcome.file_id for outcome in catalog.persist_rows(rows) if outcome.inserted}
+    results = []
+    for file in files:
+        assert file.inspection is not None
+        is_new = file.inspection.file.file_id in inserted
+        inserted.discard(file.inspection.file.file_id)  # of several events of one file, the first inserts it
+        text = "inserted" if is_new else "already known, counted again"
+        results.append(Persistence(status="success", message=text, inserted=is_new))
+    return results
+
+
+def _record_errors(catalog: Catalog, files: list[Inspected]) -> list[Persistence]:
+    catalog.record_errors([_ingest_error(file) for file in files])
+    return [Persistence(status="success", message="recorded in ingest_errors")] * len(files)
+
+
+def _mark_deleted(catalog: Catalog, files: list[Inspected]) -> list[Persistence]:
+    count = catalog.mark_deleted(sorted({normalize_path(path) for file in files for path in file.removed_paths}))
+    return [Persistence(status="success", message="marked deleted" if count else "not in the catalog")] * len(files)
+
+
+def _first_error_or_first(results: Sequence[Persistence]) -> Persistence:
+    if not results:
+        return Persistence()
+    return next((result for result in results if result.error is not None), results[0])
+
+
+def _failed(error: Exception) -> Persistence:
+    return Persistence(status="error", message="nothing was persisted", error=error)
+
+
+def _all_with(files: Sequence[Inspected], persistence: Persistence) -> list[Persisted]:
+    """The files, with one persistence for all that would have changed the catalog."""
+    return [
+        Persisted(inspected=file, persistence=persistence if _needs_catalog(file) else Persistence()) for file in files
+    ]
+
+
+def _needs_catalog(file: Inspected) -> bool:
+    return file.inspection is not None or bool(file.removed_paths) or _is_recorded(file)
+
+
+def _is_recorded(file: Inspected) -> bool:
+    """Whether the error is recorded in `ingest_errors`: it is permanent, and concerns the file itself."""
+    error = file.error
+    if isinstance(error, SourceError):
+        return error.permanent and file.size_bytes is not None and not isinstance(error, SourceNotFoundError)
+    return isinstance(error, (ExrFormatError, EmbeddingError))
+
+
+def _ingest_error(file: Inspected) -> IngestError:
+    error = file.error
+    assert error is not None
+    code, text, offset = category(error), message(error), None
+    if isinstance(error, ExrFormatError):
+        code, text, offset = error.code, error.message, error.offset
+    elif isinstance(error, SourceError):
+        code, text = error.code, error.reason
+    elif isinstance(error, EmbeddingError):
+        text = error.reason
+    return IngestError(
+        file_path_normalized=normalize_path(file.path),
+        size_bytes=file.size_bytes,
+        mtime=file.mtime,
+        code=code,
+        message=text,
+        byte_offset=offset,
+    )
