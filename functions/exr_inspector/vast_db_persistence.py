@@ -2,7 +2,8 @@
 
     python -m vast_db_persistence create-schema
 
-makes the tables where VAST_DB_ENDPOINT, VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY, VAST_DB_BUCKET and VAST_DB_SCHEMA say.
+creates the tables of the catalog that the function uses: that of EXR_INSPECTOR_CATALOG, else of VAST_DB_ENDPOINT,
+VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY, VAST_DB_BUCKET and VAST_DB_SCHEMA.
 """
 
 from __future__ import annotations
@@ -10,72 +11,66 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
-from pydantic import SecretStr
-
-from exr_inspector import open_catalog
-from exr_inspector.catalog import Catalog
-from exr_inspector.errors import ExrInspectorError
+from exr_inspector.catalog.rows import from_inspections
+from exr_inspector.deadline import time_limit
+from exr_inspector.errors import ExrInspectorError, SettingsError
+from exr_inspector.function import credentials
+from exr_inspector.function.catalogs import Catalogs
+from exr_inspector.function.events import database_fields
 from exr_inspector.inspection.model import Inspection
-from exr_inspector.settings import VastConnection, vast_connection, vast_uri
+from exr_inspector.settings import function_settings, settings
 from exr_inspector.vectors import channel_vector, metadata_vector
+
+_catalogs = Catalogs()
 
 
 def persist_to_vast_database(event: Mapping[str, Any], inspection: Inspection) -> dict[str, Any]:
-    """Store an inspection; what became of it: `status`, `file_id`, `inserted`, `message`, `error`.
+    """Persist an inspection; returns `status` (success, skipped or error), `file_id`, `inserted`, `message`, `error`.
 
-    The event may bring `vastdb_endpoint`, `vastdb_access_key` and `vastdb_secret_key`: all of them, or none, and then
-    the environment is asked. Raises nothing of exr-inspector: an error is in the answer, with `category`, `retryable`.
+    The catalog is the one that the function would use for a direct call: the database of the event (`vastdb_endpoint`,
+    `vastdb_access_key` and `vastdb_secret_key`, and optionally `vastdb_region`, `vastdb_bucket`, `vastdb_schema`), else
+    that of the environment. Raises no ExrInspectorError: `error` has its text, `category` and `retryable` its kind.
     """
-    answer = {"status": "success", "file_id": inspection.file.file_id, "inserted": False, "message": "", "error": None}
+    result = {"file_id": inspection.file.file_id, "inserted": False, "error": None}
     try:
-        (outcome,) = _catalog(vast_uri(), _connection(event)).persist([inspection])
+        target = credentials.target(None, database_fields(event), is_delivered=False)
+        if target is None:
+            return result | {"status": "skipped", "message": "no catalog is configured"}
+        rows = from_inspections([inspection], cell_limit=settings().cell_limit)
+        with time_limit(function_settings().deadline_s), _catalogs.use(target) as catalog:
+            (outcome,) = catalog.persist_rows(rows)
     except ExrInspectorError as error:
-        failed = {"status": "error", "message": "nothing was stored", "error": str(error)}
-        return answer | failed | {"category": error.category, "retryable": error.retryable}
-    return answer | {"inserted": outcome.inserted, "message": "inserted" if outcome.inserted else "seen again"}
+        details = {"error": str(error), "category": error.category, "retryable": error.retryable}
+        return result | {"status": "error", "message": "nothing was persisted"} | details
+    message = "inserted" if outcome.inserted else "already known, counted again"
+    return result | {"status": "success", "inserted": outcome.inserted, "message": message}
 
 
 def compute_metadata_embedding(inspection: Inspection) -> list[float]:
-    """The 384 dimensions that make files with like headers neighbours; of unit length."""
+    """The metadata vector: 384 dimensions of unit length, near for files with similar headers."""
     return metadata_vector(inspection).tolist()
 
 
 def compute_channel_fingerprint(inspection: Inspection) -> list[float]:
-    """The 128 dimensions that make files with like channels neighbours; of unit length."""
+    """The channel vector: 128 dimensions of unit length, near for files with similar channels."""
     return channel_vector(inspection).tolist()
 
 
-def _connection(event: Mapping[str, Any]) -> VastConnection:
-    """One bundle: keys of the environment never go to an endpoint that came with an event."""
-    names = ("endpoint", "access_key", "secret_key")
-    given = {name: str(event.get(f"vastdb_{name}") or "") for name in names}
-    if not any(given.values()):
-        return vast_connection()
-    missing = [f"vastdb_{name}" for name in names if not given[name]]
-    if missing:
-        raise ExrInspectorError(f"the event names a database and lacks {', '.join(missing)}")
-    return VastConnection(
-        endpoint=given["endpoint"],
-        access_key=SecretStr(given["access_key"]),
-        secret_key=SecretStr(given["secret_key"]),
-    )
-
-
-@lru_cache(maxsize=8)
-def _catalog(uri: str, connection: VastConnection) -> Catalog:
-    return open_catalog(uri, connection=connection)
-
-
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; the exit status is 0, or 3 where it failed."""
+    """Run the command; returns the exit code, 3 if it failed."""
     parser = argparse.ArgumentParser(prog="python -m vast_db_persistence", description=__doc__)
     parser.add_argument("command", choices=["create-schema"])
     parser.parse_args(arguments)
     try:
-        with open_catalog(vast_uri()) as catalog:
+        target = credentials.target(None, {}, is_delivered=False)
+        if target is None:
+            raise SettingsError(
+                "no catalog is configured: set VAST_DB_ENDPOINT, VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY and"
+                " VAST_DB_BUCKET"
+            )
+        with _catalogs.use(target) as catalog:
             print(f"{catalog.uri}: schema version {catalog.status().schema_version}")
     except ExrInspectorError as error:
         print(f"vast_db_persistence: {error}", file=sys.stderr)
