@@ -1,7 +1,7 @@
-"""The whole path on this machine, with real servers: `make pipeline`.
+"""`make pipeline`: the whole path from upload to rows on this machine, with real servers.
 
-Objects are uploaded to an S3 server, an event for each goes over HTTP to the runtime, and the rows are read back from
-the database: the stand-in for a VAST cluster, through the vendor's SDK.
+Objects are uploaded to an S3 server, an event for each is sent over HTTP to the runtime, and the rows are read from the
+database: the emulator of a VAST cluster, through the vendor's SDK.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from tests.vastdb_emulator import Emulator
 BUCKET = "renders"
 FILES = "SELECT completeness, channel_count, inspection_count FROM files WHERE file_path_normalized = ? AND is_current"
 
-logging.getLogger("werkzeug").setLevel(logging.ERROR)  # the store's log of requests
+logging.getLogger("werkzeug").setLevel(logging.ERROR)  # the request log of the S3 server
 
 
 @contextmanager
 def servers() -> Iterator[tuple[str, Any]]:
-    """The URL of the runtime, and a client of the store."""
+    """The URL of the runtime, and a client of the object store."""
     store = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     store.start()
     host, port = store.get_host_and_port()
@@ -61,7 +61,7 @@ def servers() -> Iterator[tuple[str, Any]]:
 
 @contextmanager
 def runtime() -> Iterator[str]:
-    """`exr-inspector function serve` in a process of its own."""
+    """The URL of `exr-inspector function serve` in a separate process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -88,7 +88,7 @@ def is_ready(url: str) -> bool:
 
 
 def deliver(url: str, key: str) -> dict[str, object]:
-    """Send the event that the store would, and take the result instead of 204."""
+    """Send the event of a created object, and return the result."""
     attributes = {
         "specversion": "1.0", "id": "1004356627333135", "type": "vastdata.com:Element.ElementCreated",
         "source": "vastdata.com:exr-landed.b45a6820-410c-457a-ac1b-035a102b5d05", "subject": "broker.topic",
@@ -102,13 +102,13 @@ def deliver(url: str, key: str) -> dict[str, object]:
 
 
 def main() -> None:
-    """Upload, deliver, and show the rows as they arrive."""
+    """Upload objects, deliver their events, and print their rows."""
     with tempfile.TemporaryDirectory() as folder, servers() as (url, store):
-        shown = [path for path in make_show(Path(folder)) if "beauty" in path.name or "reference" in path.name]
-        keys = [str(path.relative_to(folder)) for path in shown]
+        paths = [path for path in make_show(Path(folder)) if "beauty" in path.name or "reference" in path.name]
+        keys = [str(path.relative_to(folder)) for path in paths]
         with open_catalog("vast://catalogs/exr_metadata") as catalog:
             print("uploaded, delivered, and read back from the database")
-            for key, path in zip(keys, shown, strict=True):
+            for key, path in zip(keys, paths, strict=True):
                 store.upload_file(str(path), BUCKET, key)
                 print_rows(catalog, key, deliver(url, key))
             print("\nthe first event is delivered again")

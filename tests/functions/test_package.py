@@ -1,4 +1,4 @@
-"""What is packed for the platform, installed into an empty environment."""
+"""The folder that is packaged for the platform, and the package installed in an empty environment."""
 
 import json
 import os
@@ -17,18 +17,17 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "functions" / "exr_inspector"
 
 
-def test_the_handlers_are_in_the_platforms_form():
-    """Its builder may look for these two lines as they are."""
+def test_the_entry_points_have_the_form_that_the_builder_expects():
+    """Each on one line, without annotations; the folder is not a package, as it shares the package's name."""
     text = (FOLDER / "main.py").read_text("utf-8")
-    assert re.search(r"^def init\(ctx\):$", text, re.MULTILINE)
-    assert re.search(r"^def handler\(ctx, event\):$", text, re.MULTILINE)
+    assert re.findall(r"^(?:async )?def .*", text, re.MULTILINE) == ["def init(ctx):", "def handler(ctx, event):"]
     assert not (FOLDER / "__init__.py").exists()
 
 
-def test_requirements_name_nothing_that_the_platform_brings():
+def test_requirements_do_not_name_packages_of_the_platform():
     text = (FOLDER / "requirements.txt").read_text("utf-8")
-    named = [line for line in text.lower().splitlines() if line and not line.startswith("#")]
-    assert named == ["exr-inspector[s3,vast]"]
+    requirements = [line for line in text.lower().splitlines() if line and not line.startswith("#")]
+    assert requirements == ["exr-inspector[s3,vast]"]
 
 
 @pytest.mark.slow

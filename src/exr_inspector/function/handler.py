@@ -54,19 +54,19 @@ def handle(ctx: Any, event: Any) -> Any:
         events = list(event) if is_list else [event]
         is_delivered, count = not all(map(is_plain, events)), len(events)
         with span(ctx, "invocation"):
-            found = _handle(ctx, events, is_delivered=is_delivered)
+            event_results = _handle(ctx, events, is_delivered=is_delivered)
     except RedeliveryError:
         instruments(ctx).redelivery()
         raise
     except Exception as error:
         _errors.log(error)
-        found = [results.failed(error)] * count
+        event_results = [results.failed(error)] * count
         if is_delivered and _is_redelivered(error):
             instruments(ctx).redelivery()
-            raise RedeliveryError(_redelivery_message([error], count), found) from error
+            raise RedeliveryError(_redelivery_message([error], count), event_results) from error
     finally:
         instruments(ctx).duration(time.monotonic() - started_at)
-    return found if is_list else found[0]
+    return event_results if is_list else event_results[0]
 
 
 def close_catalogs() -> None:
@@ -88,14 +88,14 @@ def _handle(ctx: Any, events: Sequence[Any], *, is_delivered: bool) -> list[dict
     _record_use(persisted)
     for file in persisted:
         _log_file(ctx, file, time.monotonic() - started_at)
-    found = [
+    event_results = [
         results.event_result(list(files), is_delivered=is_delivered)
         for _, files in groupby(persisted, key=lambda file: file.inspected.received.event_index)
     ]
     errors = [file.error_where(_is_redelivered) for file in persisted] if is_delivered else []
     if redelivered := [error for error in errors if error is not None]:
-        raise RedeliveryError(_redelivery_message(redelivered, len(persisted)), found)
-    return found
+        raise RedeliveryError(_redelivery_message(redelivered, len(persisted)), event_results)
+    return event_results
 
 
 def _receive(ctx: Any, events: Sequence[Any], *, is_delivered: bool) -> list[Received]:
