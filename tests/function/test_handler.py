@@ -6,7 +6,6 @@ import gc
 import json
 import logging
 import os
-import re
 import subprocess
 import sys
 import tempfile
