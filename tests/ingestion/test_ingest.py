@@ -71,7 +71,7 @@ def test_an_unchanged_file_is_not_read():
     assert run().inserted == 1
     replace_unseen("show/a.exr", OTHER)
     again = run()
-    assert (again.found, again.unchanged, again.inserted, again.known) == (1, 1, 0, 0)
+    assert (again.listed, again.unchanged, again.inserted, again.known) == (1, 1, 0, 0)
     assert rows("SELECT value_text FROM attributes WHERE attr_name = 'owner'") == [("someone",)]
     assert run(rescan=True).inserted == 1
     current = "SELECT value_text FROM attributes JOIN files USING (file_id) WHERE attr_name = 'owner' AND is_current"
@@ -168,11 +168,11 @@ def test_a_file_that_is_named_twice_is_looked_at_once(paths):
     """Also when it vanished."""
     make("show/a.exr", "show/sub/b.exr", "show/sub/c.exr")
     first = run(*paths)
-    assert (first.found, first.inserted, first.known) == (3, 3, 0)
+    assert (first.listed, first.inserted, first.known) == (3, 3, 0)
     assert rows("SELECT max(inspection_count) FROM files") == [(1,)]
     Path("show/sub/c.exr").unlink()
     again = run(*paths)
-    assert (again.found, again.unchanged, len(again.vanished)) == (2, 2, 1)
+    assert (again.listed, again.unchanged, len(again.vanished)) == (2, 2, 1)
 
 
 def test_vanished_files_are_told_and_marked_only_with_prune():
@@ -265,7 +265,7 @@ def test_two_unicode_forms_of_a_name_are_one_file_to_the_catalog():
     for form in ("NFC", "NFD"):
         make(f"show/{unicodedata.normalize(form, 'é')}.exr")
     summary = run()
-    assert (summary.found, summary.failures) == (2, [])
+    assert (summary.listed, summary.failures) == (2, [])
     assert rows("SELECT count(*) FROM files WHERE is_current") == [(1,)]
 
 
@@ -348,7 +348,7 @@ def test_a_time_outside_the_calendar_stops_nothing():
             if os.stat(f"{show}/a.{number:04}.exr").st_mtime_ns != time_ns:
                 pytest.skip("no file system with 64-bit times here")
         first = run(show)
-        assert (first.found, first.inserted, first.failures) == (4, 4, [])
+        assert (first.listed, first.inserted, first.failures) == (4, 4, [])
         query = "SELECT frame_number, mtime IS NULL, etag FROM files ORDER BY 1, 3"
         assert rows(query) == [
             (1, False, None),

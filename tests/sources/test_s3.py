@@ -25,7 +25,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exr_inspector import inspect, open_catalog
+from exr_inspector import inspect, open_catalog, settings
 from exr_inspector.cli.main import main
 from exr_inspector.deadline import time_limit
 from exr_inspector.errors import (
@@ -41,6 +41,7 @@ from exr_inspector.errors import (
 from exr_inspector.ingestion.run import IngestOptions, ingest
 from exr_inspector.settings import S3Access, SecretStr, s3_access
 from exr_inspector.sources import s3
+from exr_inspector.sources.listing import list_files
 from exr_inspector.sources.memory import MemorySource
 from exr_inspector.sources.s3 import FIRST_RANGE_BYTES, ObjectSource, list_objects
 from tests.support import corpus, strategies
@@ -449,6 +450,28 @@ def test_objects_are_ingested_like_files(store, tmp_path):
         store.put("show/a.1008.exr", OTHER)
         summary = ingest([place], catalog, IngestOptions(prune=True))
         assert (summary.inserted, summary.vanished, summary.pruned) == (1, [f"{place}/a.1007.exr"], 1)
+
+
+def test_ingest_passes_the_given_store_to_listing_and_inspection(store, tmp_path):
+    """No setting of the environment is needed."""
+    for number in range(1001, 1006):
+        store.put(f"show/a.{number}.exr", PICTURE)
+    with open_catalog(f"duckdb:{tmp_path}/c.duckdb") as catalog:
+        summary = ingest([f"s3://{BUCKET}/show"], catalog, IngestOptions(s3=store.access))
+    assert (summary.inserted, summary.failures) == (5, [])
+    listed = list(list_files([f"S3://{BUCKET}/show", f"s3://{BUCKET}/show/a.1001.exr"], s3=store.access))
+    assert [file.uri for file in listed] == [f"s3://{BUCKET}/show/a.{number}.exr" for number in range(1001, 1006)]
+
+
+@pytest.mark.usefixtures("environment")
+def test_ingest_reads_the_settings_of_the_store_once(store, tmp_path, monkeypatch):
+    for number in range(1001, 1006):
+        store.put(f"show/a.{number}.exr", PICTURE)
+    calls = []
+    monkeypatch.setattr(settings, "s3_access", lambda: calls.append(1) or s3_access())
+    with open_catalog(f"duckdb:{tmp_path}/c.duckdb") as catalog:
+        assert ingest([f"s3://{BUCKET}/show"], catalog, IngestOptions(workers=1)).inserted == 5
+    assert len(calls) == 1
 
 
 ODD_KEYS = ["show//b.exr", "show/../c.exr", "show/./d.exr", "show/e\tf.exr", "show/\x1b[2Jg.exr", "show/h\x7f.exr"]

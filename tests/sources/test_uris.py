@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import exr_inspector
-from exr_inspector import inspect
-from exr_inspector.catalog import open_catalog
+from exr_inspector import inspect, open_catalog
 from exr_inspector.errors import SourceError
 from exr_inspector.ingestion.run import IngestOptions, ingest
 from exr_inspector.sources import open_source

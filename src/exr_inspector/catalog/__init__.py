@@ -64,4 +64,4 @@ def open_catalog(
 
 def is_vast(uri: str) -> bool:
     """Whether a URI is that of a catalog in a VAST Database."""
-    return uri[:5].lower() == "vast:"
+    return uri.lower().startswith("vast:")

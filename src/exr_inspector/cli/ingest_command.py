@@ -115,4 +115,4 @@ def print_summary(summary: IngestSummary, uri: str, *, prune: bool) -> None:
         counts.append(f"{len(summary.vanished):,} vanished")
     if summary.pruned:
         counts.append(f"{summary.pruned:,} marked deleted")
-    typer.echo(f"{summary.found:,} files: {', '.join(counts)} → {uri}")
+    typer.echo(f"{summary.listed:,} files: {', '.join(counts)} → {uri}")

@@ -1,5 +1,5 @@
-"""Many files into a catalog.
+"""Ingest: many files into a catalog.
 
 In: paths, folders and s3:// prefixes, and an open catalog. Out: persisted inspections and an `IngestSummary`.
-Must not know: which backend the catalog has, how results are printed.
+Must not know: the backend of the catalog, how results are printed.
 """

@@ -1,7 +1,7 @@
-"""Worker processes: batches in, results out, also when the system kills a worker.
+"""Worker processes: batches in, results out, even if the system kills a worker.
 
-Each worker has a pipe of its own, read by a thread of its own: one that is killed, even halfway through a message, ends
-this pipe and no other. Knows nothing of files and catalogs.
+Each worker has its own pipe and its own thread that reads it: a worker that is killed, even in the middle of a message,
+affects no other. Knows nothing of files and catalogs.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from typing import Any, Generic, TypeVar
 
 from ..errors import ExrInspectorError
 
-_BATCHES_PER_WORKER = 4  # submitted ahead, so that workers go on while results are stored
-_STARTS = 3  # a worker may be killed while it starts; where this many in a row end, the next ones would, too
+_BATCHES_PER_WORKER = 4  # submitted ahead, so that workers continue while results are persisted
+_START_ATTEMPTS = 3  # a worker may be killed while it starts; after this many, something else is the cause
 _SPAWN = get_context("spawn")
-_REAPING = threading.Lock()  # Process.start() reaps any child that ended, whose exit code another thread may be reading
+_REAP_LOCK = threading.Lock()  # Process.start() reaps any child, whose exit code another thread may be reading
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -37,13 +37,13 @@ def run_batches(
 ) -> Generator[Result]:
     """The results of `function` for the batches, in order, computed by `workers` processes.
 
-    When a worker dies, its batch is run again; when that one dies too, the batch is halved until one item is left,
-    whose result is `on_death(item, how)`. Each half has a result of its own. An exception of `function` is raised here.
-    No worker outlives the generator or this process, however they end.
+    If a worker dies, its batch is run again. If the second worker dies too, the batch is halved, each half with its own
+    result, until one item is left, whose result is `on_death(item, cause)`. Exceptions of `function` are raised here.
+    No worker outlives the generator or this process.
     """
-    crew = [_Worker(function, on_death) for _ in range(workers)]
+    pool = [_Worker(function, on_death) for _ in range(workers)]
     idle: LifoQueue[_Worker[Item, Result]] = LifoQueue()
-    for worker in crew:
+    for worker in pool:
         idle.put(worker)
 
     def run(batch: Sequence[Item]) -> list[Result]:
@@ -53,7 +53,7 @@ def run_batches(
         finally:
             idle.put(worker)
 
-    resource_tracker.ensure_running()  # here, because starting it unblocks SIGINT in the thread that does
+    resource_tracker.ensure_running()  # in this thread, because starting it unblocks SIGINT in the calling thread
     threads = ThreadPoolExecutor(workers, initializer=_block_sigint)
     running: deque[Future[list[Result]]] = deque()
     try:
@@ -64,24 +64,24 @@ def run_batches(
         while running:
             yield from running.popleft().result()
     finally:
-        for worker in crew:
+        for worker in pool:
             worker.stop()
         threads.shutdown(cancel_futures=True)
-        for worker in crew:
+        for worker in pool:
             worker.reap()
 
 
 def _block_sigint() -> None:
-    """In a thread: have the processes that it starts never see Ctrl-C, which is for the parent to act on."""
+    """Block SIGINT in this thread and the processes that it starts: only the parent handles Ctrl-C."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 class _WorkerDiedError(Exception):
-    """A worker ended without an answer; the text says how."""
+    """A worker ended without a result; the message is the cause."""
 
 
 class _Worker(Generic[Item, Result]):
-    """A process that runs one function: started for its first batch, and again when it died."""
+    """A process that runs a function; started for the first batch, restarted after its death."""
 
     _process: BaseProcess | None = None
     _pipe: Connection[Any, Any]
@@ -90,8 +90,8 @@ class _Worker(Generic[Item, Result]):
     def __init__(self, function: Callable[[Sequence[Item]], Result], on_death: Callable[[Item, str], Result]) -> None:
         self._function, self._on_death = function, on_death
 
-    def run(self, batch: Sequence[Item], *, again: bool = False) -> list[Result]:
-        """The result of a batch, or those of its parts where the process died of it twice."""
+    def run(self, batch: Sequence[Item], *, is_retry: bool = False) -> list[Result]:
+        """The result of a batch; the results of its parts if the process died of it twice."""
         if self._process is None or not self._process.is_alive():
             self._start()
         try:
@@ -99,55 +99,55 @@ class _Worker(Generic[Item, Result]):
         except _WorkerDiedError as death:
             if self._stopped:
                 raise
-            if not again:
-                return self.run(batch, again=True)
+            if not is_retry:
+                return self.run(batch, is_retry=True)
             if len(batch) == 1:
                 return [self._on_death(batch[0], str(death))]
             middle = len(batch) // 2
-            return self.run(batch[:middle], again=True) + self.run(batch[middle:], again=True)
+            return self.run(batch[:middle], is_retry=True) + self.run(batch[middle:], is_retry=True)
         if isinstance(result, Exception):
             raise result
         return [result]
 
     def stop(self) -> None:
-        """Kill the process; a batch that it has fails."""
+        """Kill the process; its current batch fails."""
         self._stopped = True
         if self._process is not None:
             self._process.kill()
 
     def reap(self) -> int | None:
-        """The exit code of a process that is about to end."""
+        """The exit code of a process that is ending; None if it was not started."""
         if self._process is None:
             return None
-        with _REAPING:
+        with _REAP_LOCK:
             self._process.join(1)
         return self._process.exitcode
 
     def _start(self) -> None:
-        for _ in range(_STARTS):
-            self._pipe, theirs = _SPAWN.Pipe()
-            process = _SPAWN.Process(target=_serve, args=(theirs, self._function), daemon=True)
-            with _REAPING:
+        for _ in range(_START_ATTEMPTS):
+            self._pipe, worker_end = _SPAWN.Pipe()
+            process = _SPAWN.Process(target=_serve, args=(worker_end, self._function), daemon=True)
+            with _REAP_LOCK:
                 process.start()
-            theirs.close()  # or the pipe would not end with the process
+            worker_end.close()  # otherwise the pipe would stay open after the process ends
             self._process = process
-            if self._stopped:  # while it was started
+            if self._stopped:  # during the start
                 process.kill()
             try:
                 self._exchange()
             except _WorkerDiedError as death:
-                how = death
+                cause = death
                 if self._stopped:
                     raise
             else:
                 return
         raise ExrInspectorError(
-            f"worker processes end while they start ({how}); a script that ingests needs "
-            "`if __name__ == '__main__':` around its calls, or workers=1"
+            f"worker processes end while they start ({cause}); in a script, call ingest inside "
+            "`if __name__ == '__main__':`, or with workers=1"
         )
 
     def _exchange(self, *messages: Sequence[Item]) -> Any:
-        """Send messages and receive one; a process that has just started says that it is ready."""
+        """Send messages and receive the response; a new process sends a first message when it is ready."""
         try:
             for message in messages:
                 self._pipe.send(message)
@@ -158,7 +158,7 @@ class _Worker(Generic[Item, Result]):
 
 
 def _serve(pipe: Connection[Any, Any], function: Callable[[Any], Any]) -> None:
-    """In a worker: answer batches until the parent ends, however it does."""
+    """In a worker: run batches until the parent ends."""
     parent = parent_process()
     assert parent is not None
     threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
@@ -171,5 +171,5 @@ def _serve(pipe: Connection[Any, Any], function: Callable[[Any], Any]) -> None:
             except Exception as error:
                 result = error
             pipe.send(result)
-    except (EOFError, OSError):  # the parent is gone
+    except (EOFError, OSError):  # the parent has ended
         pass

@@ -1,0 +1,140 @@
+"""Compares the files below paths with a catalog: which ones are new or changed, which ones have vanished."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from ..catalog import Catalog, FileStat, IngestError
+from ..errors import SourceError, SourceNameError
+from ..sources.listing import ListedFile
+from ..sources.uris import local_path, normalize_path
+
+_FILES_PER_LOOKUP = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A path that could not be inspected, and the reason in one line."""
+
+    path: str
+    message: str
+    error: IngestError | None = None  # what the catalog records; None for errors that are not recorded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedGroup:
+    """Some consecutive items of a listing, compared with the catalog."""
+
+    file_count: int
+    unchanged_count: int  # files with the same size and time as in the catalog, without the known failures
+    to_inspect: list[ListedFile | Failure]
+    known_failures: list[Failure]  # unchanged files with an error in the catalog
+    existing: set[str]  # URIs of objects and files that os.lstat does not find under their normalized path
+
+
+@dataclass(frozen=True, slots=True)
+class VanishedFiles:
+    """The files of the catalog below a path that no longer exist."""
+
+    uris: list[str]
+    is_all: bool  # whether no other file of the catalog exists below the path: the disk may not be mounted
+
+
+def compare_listing(
+    listing: Iterable[ListedFile | SourceError], catalog: Catalog, *, rescan: bool = False
+) -> Iterator[ListedGroup]:
+    """The items of a listing in groups, compared with the catalog; with `rescan` no file counts as unchanged."""
+    iterator = iter(listing)
+    while items := list(islice(iterator, _FILES_PER_LOOKUP)):
+        yield _compare(items, catalog, rescan)
+
+
+def _compare(items: list[ListedFile | SourceError], catalog: Catalog, rescan: bool) -> ListedGroup:
+    files = [item for item in items if isinstance(item, ListedFile)]
+    stats = [
+        FileStat(file_path_normalized=file.uri, size_bytes=file.size_bytes, mtime=file.mtime)
+        for file in files
+        if file.mtime is not None
+    ]
+    unchanged = {} if rescan else catalog.seen(stats)
+    to_inspect: list[ListedFile | Failure] = []
+    known_failures = []
+    for item in items:
+        if isinstance(item, SourceError):
+            to_inspect.append(Failure(item.path, item.reason))
+        elif item.uri not in unchanged:
+            to_inspect.append(item)
+        elif (error := unchanged[item.uri].error) is not None:
+            known_failures.append(Failure(item.path, f"{error}, unchanged"))
+    existing = {file.uri for file in files if file.is_remote or _has_other_name(file)}
+    existing |= {normalize_path(item.path) for item in items if isinstance(item, SourceNameError)}  # listed objects
+    return ListedGroup(
+        file_count=len(files),
+        unchanged_count=len(items) - len(to_inspect) - len(known_failures),
+        to_inspect=to_inspect,
+        known_failures=known_failures,
+        existing=existing,
+    )
+
+
+def _has_other_name(file: ListedFile) -> bool:
+    """Whether a local file has another name than in its URI: not Unicode NFC, or not UTF-8."""
+    if file.path.isascii() and file.uri.isascii():
+        return False
+    return local_path(file.uri) != os.path.abspath(file.path)
+
+
+def find_vanished(
+    paths: Iterable[str], catalog: Catalog, *, failed: Collection[str], existing: Collection[str]
+) -> Iterator[VanishedFiles]:
+    """The files of the catalog below each path that no longer exist.
+
+    `existing` are URIs that exist although os.lstat does not find them. A path that is in `failed` was not listed
+    completely: its files do not count as vanished.
+    """
+    failed_uris = {normalize_path(path) for path in failed}
+    for uri in _without_nested(normalize_path(path) for path in paths):
+        local = local_path(uri)
+        if uri not in failed_uris and not (local and os.path.isfile(local)):
+            yield _vanished_below(uri, catalog, existing)
+
+
+def _vanished_below(folder_uri: str, catalog: Catalog, existing: Collection[str]) -> VanishedFiles:
+    prefix = folder_uri.removesuffix("/") + "/"
+    vanished: list[str] = []
+    is_all = True
+    for uris in catalog.current_paths(folder_uri):
+        for uri in uris:
+            if uri != folder_uri and not uri.startswith(prefix):
+                continue
+            if uri in existing or not _is_missing(uri):
+                is_all = False
+            else:
+                vanished.append(uri)
+    return VanishedFiles(vanished, is_all)
+
+
+def _without_nested(uris: Iterable[str]) -> Iterator[str]:
+    """The URIs that are not below another one."""
+    prefix = None
+    for uri in sorted(set(uris), key=lambda uri: uri.removesuffix("/") + "/"):
+        if prefix is None or not uri.startswith(prefix):
+            yield uri
+            prefix = uri.removesuffix("/") + "/"
+
+
+def _is_missing(uri: str) -> bool:
+    """Whether an unlisted object or file does not exist; False if the file system does not say."""
+    path = local_path(uri)
+    if path is None:
+        return True  # existing objects were listed
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:  # no permission, or the disk does not respond
+        return False
+    return False
