@@ -1,4 +1,4 @@
-"""The demo show is sound where it should be, and broken where it says so."""
+"""The demo show: good files are valid, and DEFECTS lists all others."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def sequence(root: Path, stem: str) -> list[Path]:
     return sorted((root / stem).parent.glob("*.exr"))
 
 
-def test_the_paths_are_those_that_were_written(show):
-    """Sorted, and nothing else lies below the root; small enough to make on every run."""
+def test_paths_of_the_show(show):
+    """Sorted and complete; the show is small enough to be made on every run."""
     root, paths = show
     assert paths == sorted(path for path in root.rglob("*") if path.is_file())
     assert all(path.suffix == ".exr" for path in paths)
@@ -49,7 +49,7 @@ def test_the_paths_are_those_that_were_written(show):
 
 
 def test_openexr_and_openimageio_read_every_good_file_to_the_last_pixel(good, tmp_path):
-    """No file but the ones named in DEFECTS is damaged."""
+    """Only files in DEFECTS are damaged."""
     for path in good:
         data = path.read_bytes()
         assert all(part.channels for part in opened(data)), path.name
@@ -57,7 +57,7 @@ def test_openexr_and_openimageio_read_every_good_file_to_the_last_pixel(good, tm
 
 
 def test_kinds_of_files(good, tmp_path):
-    """Tiled, multi-layer, stereo, parts, mipmap, deep, overscan and cropped: all are there."""
+    """Tiled, multi-layer, stereo, multipart, mipmap, deep, overscan and cropped files."""
     parts = {path: opened(path.read_bytes()) for path in good}
     views = {tuple(part.header.get("view") for part in found) for found in parts.values()}
     assert ("left", "right") in views
@@ -88,7 +88,7 @@ def test_kinds_of_files(good, tmp_path):
     ],
 )
 def test_headers_of_a_sequence(show, stem, same, changing):
-    """The renderer's name stays, what is measured changes with the frame."""
+    """The renderer is the same in all frames, measured values differ."""
     first, second = (header(path) for path in sequence(show[0], stem)[:2])
     assert first[same] == second[same]
     assert all(first[name] != second[name] for name in changing)
@@ -96,7 +96,7 @@ def test_headers_of_a_sequence(show, stem, same, changing):
 
 
 def test_cryptomatte_ids_are_those_of_the_manifest(show):
-    """Where a buoy is seen the id channel holds its hash as a float."""
+    """The id channel has the hash of the visible buoy as a float."""
     (part,) = opened(sequence(show[0], demo.ARNOLD)[0].read_bytes())
     (manifest,) = [value for name, value in part.header.items() if name.endswith("/manifest")]
     ids = part.channels["CryptoObject00.R"].pixels
@@ -107,13 +107,13 @@ def test_cryptomatte_ids_are_those_of_the_manifest(show):
 
 
 def test_cryptomatte_hashes():
-    """Known values: the layer and an object of a file rendered by V-Ray."""
+    """Known hashes: the layer and an object of a file from V-Ray."""
     assert f"{cryptomatte.murmur3(b'uCryptoWildcard'):08x}".startswith("2ae4678")
     assert f"{cryptomatte.id_bits('rect_[_top'):08x}" == "c1fa3f1f"
 
 
 def test_missing(show):
-    """The frame is not there, its neighbours are."""
+    """Only this frame of the sequence is missing."""
     root, paths = show
     frame = root / BY_KIND["missing"]
     assert frame not in paths
@@ -123,7 +123,7 @@ def test_missing(show):
 
 
 def test_truncated(show):
-    """Three fifths of a frame: its header and some of its tiles can be read."""
+    """Three fifths of a frame: its header and some tiles are readable."""
     root, _ = show
     path = root / BY_KIND["truncated"]
     offsets = table(path.read_bytes())
@@ -133,7 +133,7 @@ def test_truncated(show):
 
 
 def test_incomplete(show):
-    """Five of nine chunks were written, and the file ends with the last of these."""
+    """Five of nine chunks were written; the file ends after the fifth."""
     data = (show[0] / BY_KIND["incomplete"]).read_bytes()
     offsets = table(data)
     assert [bool(offset) for offset in offsets] == [True] * 5 + [False] * 4
@@ -143,7 +143,7 @@ def test_incomplete(show):
 
 
 def test_compression(show):
-    """One frame of the sequence differs from all others; it is a good file."""
+    """One frame of the sequence has another compression; the file is good."""
     root, _ = show
     found = {path: header(path)["compression"].name for path in sequence(root, demo.VRAY)}
     assert found.pop(root / BY_KIND["compression"]) == "DWAA_COMPRESSION"
@@ -151,7 +151,7 @@ def test_compression(show):
 
 
 def test_not_exr(show, tmp_path):
-    """A valid PNG under a wrong name."""
+    """A valid PNG with an EXR name."""
     data = (show[0] / BY_KIND["not_exr"]).read_bytes()
     assert data == damage.png()
     assert image_levels(data, tmp_path, "reference.png") == [(0, 64, 36)]

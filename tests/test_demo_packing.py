@@ -1,4 +1,4 @@
-"""What the demo packs is what was packed: zlib, OpenEXR and our own reader take it."""
+"""The demo's encoders: zlib and OpenEXR decode the original data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHAPE = (WINDOW.yMax - WINDOW.yMin + 1, WINDOW.xMax - WINDOW.xMin + 1)
 @given(st.lists(st.tuples(st.integers(0, 255), st.integers(1, 600)), max_size=40))
 @example([(200, length) for length in (1, 2, 3, 4, 257, 258, 259, 260, 261, 262, 263, 516, 517, 518, 519, 520)])
 @example([(value, 1) for value in range(256)])
-def test_zlib_reads_what_deflate_writes(runs):
+def test_zlib_decodes_deflate(runs):
     data = b"".join(bytes([value]) * length for value, length in runs)
     assert zlib.decompress(deflate(data)) == data
 
@@ -47,7 +47,7 @@ def assert_read(data, expected):
     [("NONE", "f2 f4"), ("ZIPS", "f2 f4"), ("ZIP", "f2 f4"), ("PXR24", "f2"), ("DWAA", "f2 f4")],
 )
 def test_openexr_reads_scan_lines(compression, types):
-    """In every compression that the show has, each pixel as it was."""
+    """In every compression of the show, each pixel is unchanged."""
     channels = planes(*(f"<{each}" for each in types.split()))
     data = file_bytes([scanline_part({}, channels, WINDOW, DISPLAY, compression)])
     assert compression == "NONE" or len(data) < sum(plane.nbytes for plane in channels.values())
@@ -60,7 +60,7 @@ def test_openexr_reads_tiles():
 
 
 def test_openexr_reads_deep_lines():
-    """Lines without any sample, and pixels with none to three."""
+    """With lines without samples, and pixels with zero to three samples."""
     counts = [[(x * y) % 4 for x in range(9)] for y in range(6)]
 
     def numbered(first):

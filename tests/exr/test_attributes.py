@@ -1,4 +1,4 @@
-"""Attributes: every type from bytes spelled by hand, and what becomes of bytes that are no value."""
+"""Attributes: a value of every type from hand-written bytes, and invalid bytes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.support import exr_writer as w
 ONE, TWO, MINUS_TWO, HALF = "0000803f", "00000040", "000000c0", "0000003f"
 D_ONE, D_TENTH = "000000000000f03f", "9a9999999999b93f"
 
-# type, bytes in hex, value, JSON value; written down from the file layout document, not from the code.
+# Type, bytes in hex, value, JSON value; from the file layout document, not from the code.
 VALUES = [
     ("box2i", "ffffffff feffffff 80070000 38040000", Box2i(-1, -2, 1920, 1080), [-1, -2, 1920, 1080]),
     ("box2f", f"{MINUS_TWO}{HALF}{ONE}{TWO}", Box2f(-2.0, 0.5, 1.0, 2.0), [-2.0, 0.5, 1.0, 2.0]),
@@ -105,7 +105,7 @@ FIXED_SIZES = {
 
 @pytest.mark.parametrize(("attr_type", "raw", "value", "in_json"), VALUES, ids=[row[0] for row in VALUES])
 def test_a_value_of_each_type(attr_type, raw, value, in_json):
-    """Value, Python type and JSON form are those that the file layout document gives to these bytes."""
+    """Value, Python type and JSON form are those of the file layout document."""
     found, note = decode(attr_type, bytes.fromhex(raw))
     assert (found, note) == (value, None)
     assert type(found) is type(value)
@@ -113,13 +113,13 @@ def test_a_value_of_each_type(attr_type, raw, value, in_json):
     json.dumps(json_value(attr_type, found), allow_nan=False)
 
 
-def test_every_type_that_is_decoded_has_a_value_here():
-    """A new decoder comes with bytes spelled by hand; time codes and manifests have tests of their own."""
+def test_every_decoded_type_has_a_value_here():
+    """A new decoder needs hand-written bytes; time codes and manifests have their own tests."""
     assert {row[0] for row in VALUES} | {"timecode", "idmanifest"} == set(DECODERS)
 
 
-def test_a_timecode_is_binary_coded_decimal_with_flags_between():
-    """01:59:59;28, drop frame and the topmost flag set: the word is negative when it is read as signed."""
+def test_a_timecode_is_binary_coded_decimal_with_flags():
+    """01:59:59;28 with drop frame and the highest flag, whose word is negative if read as signed."""
     value, note = decode("timecode", bytes.fromhex("68595981 21436587"))
     assert note is None
     assert json_value("timecode", value) == {
@@ -135,7 +135,7 @@ def test_a_timecode_is_binary_coded_decimal_with_flags_between():
     ("bit", "flag"), [(6, "dropFrame"), (7, "colorFrame"), (15, "fieldPhase"), (23, "bgf0"), (30, "bgf1"), (31, "bgf2")]
 )
 def test_a_timecode_flag_is_one_bit(bit, flag):
-    """Each flag is read from its own bit and changes no digit."""
+    """Each flag has its own bit and does not change the digits."""
     value = decode("timecode", pack("<II", 1 << bit, 0))[0]
     flags = ("dropFrame", "colorFrame", "fieldPhase", "bgf0", "bgf1", "bgf2")
     assert [name for name in flags if getattr(value, name)] == [flag]
@@ -144,17 +144,18 @@ def test_a_timecode_flag_is_one_bit(bit, flag):
 
 @pytest.mark.parametrize("attr_type", sorted(FIXED_SIZES))
 @pytest.mark.parametrize("change", [-1, 1])
-def test_bytes_of_the_wrong_size_are_no_value(attr_type, change):
-    """The note says how many bytes there are and of which type they were to be."""
+def test_bytes_of_the_wrong_size_are_not_a_value(attr_type, change):
+    """The note has the type, the expected size and the size of the bytes."""
     raw = bytes(FIXED_SIZES[attr_type] + change)
     value, note = decode(attr_type, raw)
     assert value is None
-    assert (note.code, note.message) == ("attribute_size", f"{len(raw)} bytes are no value of type '{attr_type}'")
+    message = f"not a value of type '{attr_type}': expected {FIXED_SIZES[attr_type]} bytes, found {len(raw)}"
+    assert (note.code, note.message) == ("attribute_size", message)
     assert decode(attr_type, bytes(FIXED_SIZES[attr_type]))[1] is None
 
 
 def test_types_of_fixed_size_are_all_listed():
-    """Zero bytes of the right size are a value of every type but those whose size depends on the value."""
+    """All types have a fixed size but those whose size depends on the value."""
     assert set(DECODERS) - set(FIXED_SIZES) == {
         "bytes", "chlist", "floatvector", "idmanifest", "preview", "string", "stringvector"
     }  # fmt: skip
@@ -163,29 +164,34 @@ def test_types_of_fixed_size_are_all_listed():
 @pytest.mark.parametrize(
     ("attr_type", "raw", "code", "words"),
     [
-        ("compression", b"\x0e", "attribute_value", "14 is none of the 14 known values"),
-        ("lineOrder", b"\x03", "attribute_value", "3 is none of the 3 known values"),
-        ("envmap", b"\xff", "attribute_value", "255 is none of the 2 known values"),
-        ("deepImageState", b"\x04", "attribute_value", "4 is none of the 4 known values"),
-        ("floatvector", b"\0" * 6, "attribute_size", "6 bytes"),
-        ("stringvector", pack("<i", 5) + b"four", "attribute_value", "string 0 claims 5 bytes, 4 are left"),
-        ("stringvector", pack("<i", -1), "attribute_value", "string 0 claims -1 bytes"),
-        ("stringvector", pack("<i", 0) + b"\1\2", "attribute_size", "6 bytes"),
-        ("preview", pack("<II", 2, 2) + b"\0" * 15, "attribute_value", "2 × 2 pixels need 16 bytes, 15 are there"),
+        ("compression", b"\x0e", "attribute_value", "expected 0 to 13, found 14"),
+        ("lineOrder", b"\x03", "attribute_value", "expected 0 to 2, found 3"),
+        ("envmap", b"\xff", "attribute_value", "expected 0 to 1, found 255"),
+        ("deepImageState", b"\x04", "attribute_value", "expected 0 to 3, found 4"),
+        ("floatvector", b"\0" * 6, "attribute_size", "multiple of 4 bytes, found 6"),
+        ("stringvector", pack("<i", 5) + b"four", "attribute_value", "string 0 declares 5 bytes, but 4 are left"),
+        ("stringvector", pack("<i", -1), "attribute_value", "string 0 declares -1 bytes"),
+        (
+            "stringvector",
+            pack("<i", 0) + b"\1\2",
+            "attribute_size",
+            "string 1 needs 4 bytes for its size, but 2 are left",
+        ),
+        ("preview", pack("<II", 2, 2) + b"\0" * 15, "attribute_value", "2 × 2 pixels need 16 bytes, found 15"),
         ("preview", pack("<II", 1 << 31, 1 << 31), "attribute_value", "pixels need"),
-        ("preview", b"\0" * 7, "attribute_size", "7 bytes"),
-        ("bytes", pack("<i", 9) + b"png", "attribute_value", "type hint claims 9 bytes, 3 are there"),
-        ("bytes", b"\0\0\0", "attribute_size", "3 bytes"),
+        ("preview", b"\0" * 7, "attribute_size", "expected at least 8 bytes, found 7"),
+        ("bytes", pack("<i", 9) + b"png", "attribute_value", "type hint declares 9 bytes, but 3 are left"),
+        ("bytes", b"\0\0\0", "attribute_size", "expected at least 4 bytes, found 3"),
         ("chlist", b"", "attribute_value", "does not end with a zero byte"),
         ("chlist", b"R\0" + bytes(15), "attribute_value", "channel 0 is cut off"),
         ("chlist", b"R\0" + bytes(16), "attribute_value", "does not end with a zero byte"),
-        ("chlist", b"\0\0", "attribute_value", "1 bytes stand behind the end"),
-        ("v4f", b"\0" * 16, "unknown_type", "'v4f' is not known"),
-        ("myStudioType", b"", "unknown_type", "'myStudioType' is not known"),
+        ("chlist", b"\0\0", "attribute_value", "1 bytes follow the end"),
+        ("v4f", b"\0" * 16, "unknown_type", "unknown attribute type 'v4f'"),
+        ("myStudioType", b"", "unknown_type", "unknown attribute type 'myStudioType'"),
     ],
 )
-def test_bytes_that_are_no_value_say_why(attr_type, raw, code, words):
-    """Nothing is raised, nothing is guessed: None, a stable code, and a sentence."""
+def test_invalid_bytes_give_a_note(attr_type, raw, code, words):
+    """Instead of an exception or a guess: None, a stable code, and a sentence."""
     value, note = decode(attr_type, raw)
     assert value is None
     assert note.code == code
@@ -200,34 +206,34 @@ def test_bytes_that_are_no_value_say_why(attr_type, raw, code, words):
         ("chlist", b"\xe9\0" + pack("<iB3xii", 1, 0, 1, 1) + b"\0", (Channel("é", "HALF", 1, 1, 0),)),
     ],
 )
-def test_text_that_is_not_utf8_is_read_as_latin1(attr_type, raw, value):
-    """Text of old files is not lost, and a note says that the encoding was guessed."""
+def test_text_that_is_not_utf8_is_decoded_as_latin1(attr_type, raw, value):
+    """The text of old files is not lost; a note reports the encoding."""
     found, note = decode(attr_type, raw)
     assert found == value
     assert note.code == "text_encoding"
 
 
-def test_latin1_text_whose_layout_is_wrong_too_is_no_value():
-    """The second attempt may fail as well."""
+def test_latin1_text_with_an_invalid_layout_is_not_a_value():
+    """Decoding as Latin-1 may fail as well."""
     value, note = decode("stringvector", pack("<i", 1) + b"\xe9" + pack("<i", 7))
     assert value is None
     assert note.code == "attribute_value"
 
 
-def test_a_fraction_is_kept_as_it_is():
-    """Nothing is reduced, the denominator may be 0, the numerator is signed and the denominator is not."""
+def test_a_fraction_is_not_reduced():
+    """The denominator may be 0; the numerator is signed, the denominator is not."""
     assert decode("rational", pack("<iI", 7, 0)) == (Rational(7, 0), None)
     assert decode("rational", pack("<iI", -48, 2**32 - 1)) == (Rational(-48, 2**32 - 1), None)
 
 
 def test_an_unknown_pixel_type_keeps_the_other_channels():
-    """The channel is there, its type is None."""
+    """The channel is listed with type None."""
     raw = w.chlist([("A", 7, 1, 1, 0), ("B", w.FLOAT, 1, 1, 0), ("C", w.UINT, 1, 1, 0)])
     assert [c.channel_type for c in decode("chlist", raw)[0]] == [None, "FLOAT", "UINT"]
 
 
-def test_modes_of_a_tile_description_that_are_not_known_are_none():
-    """The sizes are still worth having."""
+def test_unknown_modes_of_a_tile_description_are_none():
+    """The sizes are kept."""
     assert decode("tiledesc", pack("<IIB", 8, 4, 0x33))[0] == TileDesc(8, 4, None, None)
 
 
@@ -238,14 +244,14 @@ def test_compressions_have_the_codes_of_the_library():
         assert openexr.Compression(code).name.removesuffix("_COMPRESSION") in (name, {"NONE": "NO"}.get(name))
 
 
-def test_strings_may_hold_anything():
-    """Empty, with line breaks, with a zero byte: the text is what is between, nothing is trimmed."""
+def test_strings_may_contain_any_character():
+    """Empty, with line breaks, with a zero byte: the text is not trimmed."""
     for text in ("", " a ", "a\nb", "a\0b", "桜", "x" * 100_000):
         assert decode("string", text.encode()) == (text, None)
 
 
-def test_attributes_are_equal_when_their_bytes_are():
-    """Value and note follow from the bytes; a NaN must not make an attribute unequal to itself."""
+def test_attributes_are_equal_if_their_bytes_are():
+    """The value is not compared: an attribute whose value is NaN equals itself."""
     nan = pack("<f", math.nan)
     one, other = (Attribute("x", "float", nan, *decode("float", nan)) for _ in range(2))
     assert one == other
@@ -254,15 +260,15 @@ def test_attributes_are_equal_when_their_bytes_are():
 
 
 @given(attr_type=st.sampled_from(sorted(DECODERS)), raw=st.binary(max_size=64))
-def test_any_bytes_are_a_value_or_a_note(attr_type, raw):
-    """Decoding never raises, and what it gives is strict JSON."""
+def test_any_bytes_give_a_value_or_a_note(attr_type, raw):
+    """Decoding never raises, and values convert to strict JSON."""
     value, note = decode(attr_type, raw)
     assert value is not None or note is not None or attr_type == "idmanifest"
     json.dumps(json_value(attr_type, value), allow_nan=False)
 
 
-def test_a_manifest_that_is_no_manifest_raises_nothing():
-    """The decoder's own refusal is a note like any other."""
+def test_an_invalid_manifest_does_not_raise():
+    """The decoder's ValueError becomes a note."""
     value, _note = decode("idmanifest", b"\1\2\3")
     assert value is None
     assert decode_idmanifest is DECODERS["idmanifest"]
@@ -272,8 +278,8 @@ def test_a_manifest_that_is_no_manifest_raises_nothing():
 
 
 @given(bits=st.integers(0, 2**32 - 1))
-def test_a_single_prints_as_the_shortest_decimal_that_reads_back(bits):
-    """Whatever the 32 bits: the text reads back to them, and one digit less would not."""
+def test_a_float_prints_as_the_shortest_exact_decimal(bits):
+    """The text of any 32 bits reads back to the same bits; with one digit less it does not."""
     raw = pack("<I", bits)
     (value,) = unpack("<f", raw)
     text = json.dumps(json_float(value, single=True))
@@ -306,14 +312,14 @@ def test_a_single_prints_as_the_shortest_decimal_that_reads_back(bits):
         (0x3F400000, "0.75"),
     ],
 )
-def test_singles_on_the_edge(bits, text):
-    """Zeros with their sign, subnormal numbers, the largest one, and those people look at."""
+def test_float_limits(bits, text):
+    """Signed zeros, subnormal numbers, the largest number, and common numbers."""
     (value,) = unpack("<f", pack("<I", bits))
     assert json.dumps(shortest_single(value)) == text
 
 
-def test_singles_are_as_short_as_numpys():
-    """Every power of two, where the room for a decimal is not the same on both sides, and some of the others."""
+def test_floats_are_as_short_as_in_numpy():
+    """Every power of two, where the gaps to its neighbours differ, and a sample of the other numbers."""
     numpy = pytest.importorskip("numpy")
     powers = [exponent << 23 for exponent in range(255)] + [1 << bit for bit in range(23)]
     for bits in [*powers, *range(1, 0x7F800000, 0x7F800000 // 5003)]:
@@ -322,8 +328,8 @@ def test_singles_are_as_short_as_numpys():
 
 
 @given(value=st.floats())
-def test_a_double_prints_as_itself(value):
-    """Exactly, or by name."""
+def test_a_double_prints_exactly(value):
+    """As the same number, or as text if it is not finite."""
     text = json_float(value, single=False)
     if isinstance(text, str):
         assert not math.isfinite(value)
@@ -332,8 +338,8 @@ def test_a_double_prints_as_itself(value):
         assert pack("<d", json.loads(json.dumps(text))) == pack("<d", value)
 
 
-def test_numbers_inside_values_are_exact_too():
-    """Matrices, vectors and chromaticities hold singles; their double cousins do not."""
+def test_numbers_in_structured_values_print_exactly():
+    """Matrices, vectors and chromaticities have floats; the types ending in d have doubles."""
     tenth = unpack("<f", pack("<f", 0.1))[0]
     assert json_value("v2f", (tenth, math.inf)) == [0.1, "Infinity"]
     assert json_value("m33f", ((tenth, math.nan, -0.0),)) == [[0.1, "NaN", -0.0]]

@@ -1,4 +1,4 @@
-"""Channels: what their names say, and how many samples they have."""
+"""Channels: layer and view in their names, and the number of samples."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from tests.support import exr_writer as w
         ("crypto00.r", "crypto00", "r"),
     ],
 )
-def test_a_layer_is_what_stands_before_the_last_dot(name, layer, component):
+def test_a_layer_is_the_text_before_the_last_dot(name, layer, component):
     """A dot at the end belongs to the name."""
     assert split_name(name) == (layer, component)
 
 
 @given(st.text(alphabet="ab.", max_size=12))
-def test_no_letter_of_a_name_is_lost(name):
-    """Layer and component, put together again, are the name."""
+def test_no_character_of_a_name_is_lost(name):
+    """Layer and component, joined with a dot, are the name."""
     layer, component = split_name(name)
     assert name in (component, f"{layer}.{component}")
     assert component or not name
@@ -53,31 +53,31 @@ def test_no_letter_of_a_name_is_lost(name):
     ],
 )
 def test_the_word_before_the_last_names_the_view(name, view):
-    """The first view owns the names without dots; a layer that is no view is in none."""
+    """Names without dots belong to the first view; a layer that is not a view has none."""
     assert view_of(name, ["left", "right"]) == view
 
 
-def test_without_views_there_is_none():
-    """A part without `multiView`."""
+def test_a_part_without_views():
+    """Without `multiView` no channel has a view."""
     assert view_of("R", []) == view_of("right.R", []) == ""
 
 
 @given(st.integers(-50, 50), st.integers(0, 60), st.integers(1, 9))
 def test_samples_are_the_multiples_of_the_sampling_inside_the_window(first, length, sampling):
-    """Also below zero, also in windows that begin between two samples."""
+    """Also below zero and in windows that begin between two samples."""
     last = first + length
     assert samples_along(first, last, sampling) == sum(x % sampling == 0 for x in range(first, last + 1))
 
 
 @pytest.mark.parametrize("sampling", [1, 0, -3])
 def test_an_empty_window_has_no_samples_and_a_bad_sampling_counts_as_one(sampling):
-    """Damaged headers hold both."""
+    """Damaged headers have both."""
     assert samples_along(5, 4, sampling) == 0
     assert samples_along(5, 9, sampling) == 5
 
 
-def test_more_channels_than_anyone_writes_are_refused():
-    """The bound is on what one file can cost; it is far above the thousands of light groups that renderers write."""
+def test_the_number_of_channels_is_limited():
+    """The limit is far above the thousands of light groups that renderers write."""
     few = w.chlist([("R", w.HALF, 1, 1, 0)])[:-1]
     assert len(decode_channels(few * MAX_CHANNELS + b"\0")) == MAX_CHANNELS
     with pytest.raises(ValueError, match=f"more than {MAX_CHANNELS} channels"):

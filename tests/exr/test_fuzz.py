@@ -1,7 +1,7 @@
-"""Wrong bytes: whatever they are, only ExrFormatError leaves, soon and without much memory.
+"""Invalid bytes raise only ExrFormatError, within limits of time and memory.
 
-Random bytes alone never get past the magic number: the cases are valid headers and damaged files with a few bytes
-changed, cut, repeated or exchanged. EXR_FUZZ_CASES sets how many; the worst time is printed (`pytest -s`).
+Random bytes fail at the magic number, so the cases are valid headers and damaged files with a few bytes changed, cut,
+repeated or replaced. EXR_FUZZ_CASES sets their number; the longest time is printed (`pytest -s`).
 """
 
 from __future__ import annotations
@@ -27,8 +27,11 @@ from tests.support.strategies import files
 CASES = int(os.environ.get("EXR_FUZZ_CASES", "3000"))
 MOST_SECONDS, MOST_BYTES = 0.1, 64 << 20
 MOST_OF_A_FILE = 64 << 10
-# Values that sizes, counts and coordinates go wrong at.
-ODD = [pack("<i", n) for n in (0, 1, -1, 2**31 - 1, -(2**31), 255, 256, 65536, 1 << 24)] + [b"\0" * 8, b"\xff" * 8]
+# Sizes, counts and coordinates at which readers fail.
+EDGE_VALUES = [pack("<i", n) for n in (0, 1, -1, 2**31 - 1, -(2**31), 255, 256, 65536, 1 << 24)] + [
+    b"\0" * 8,
+    b"\xff" * 8,
+]
 TOKENS = [
     b"channels\0chlist\0", b"tiles\0tiledesc\0", b"dataWindow\0box2i\0", b"compression\0", b"type\0string\0",
     b"deeptile", b"deepscanline", b"tiledimage", b"idManifest\0idmanifest\0",
@@ -37,7 +40,7 @@ TOKENS = [
 
 
 def seeds() -> list[bytes]:
-    """Files to start from: those of the corpus, shortened, and some of each kind from the writer."""
+    """Files to mutate: those of the corpus, shortened, and some of each kind from the test writer."""
     parts = [
         [w.part(compression=code) for code in (0,)],
         [w.part(tiles=w.Tiles(8, 8, w.MIPMAP_LEVELS))],
@@ -51,7 +54,7 @@ def seeds() -> list[bytes]:
 
 
 def mutations(cases: int, seed: int) -> Iterator[bytes]:
-    """Files with one to four wrong places, most of them in the first kilobytes."""
+    """Files with one to four mutations, most of them in the first 1500 bytes."""
     chosen = random.Random(seed)
     starts = seeds()
     for number in range(cases):
@@ -64,8 +67,8 @@ def mutations(cases: int, seed: int) -> Iterator[bytes]:
                 case 2:
                     data[at : at + 1] = bytes([data[at] ^ 1 << chosen.randrange(8) if at < len(data) else 0])
                 case 3:
-                    odd = chosen.choice(ODD)
-                    data[at : at + len(odd)] = odd
+                    edge = chosen.choice(EDGE_VALUES)
+                    data[at : at + len(edge)] = edge
                 case 4:
                     data[at:at] = chosen.choice(TOKENS)
                 case 5:
@@ -77,22 +80,22 @@ def mutations(cases: int, seed: int) -> Iterator[bytes]:
         yield bytes(data)
 
 
-def look_at(data: bytes) -> None:
-    """Inspect and print; nothing but ExrFormatError may come out, and it points into the file."""
+def inspect_bytes(data: bytes) -> None:
+    """Inspect and convert to JSON; only ExrFormatError may be raised, with an offset in the file."""
     try:
         inspect(data).to_json(raw=True)
     except ExrFormatError as error:
-        refused = error
+        raised = error
     else:
         return
-    assert 0 <= refused.offset <= len(data)
-    assert refused.code.isidentifier()
-    assert str(refused)
+    assert 0 <= raised.offset <= len(data)
+    assert raised.code.isidentifier()
+    assert str(raised)
 
 
 def seconds_for(data: bytes) -> float:
     begin = time.process_time()
-    look_at(data)
+    inspect_bytes(data)
     return time.process_time() - begin
 
 
@@ -100,7 +103,7 @@ def run(cases: int, seed: int) -> None:
     slowest, worst = b"", 0.0
     for data in mutations(cases, seed):
         seconds = seconds_for(data)
-        if seconds > MOST_SECONDS:  # once more: the machine may have been busy with something else
+        if seconds > MOST_SECONDS:  # measure again: the machine may be busy
             seconds = min(seconds, seconds_for(data))
         if seconds > worst:
             slowest, worst = data, seconds
@@ -110,31 +113,31 @@ def run(cases: int, seed: int) -> None:
 
 
 def peak_of(data: bytes) -> int:
-    """Most bytes that were allocated at one time while looking at a file."""
+    """Peak of the allocated bytes while a file is inspected."""
     tracemalloc.start()
     try:
-        look_at(data)
+        inspect_bytes(data)
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
 
 @pytest.mark.parametrize("share", range(4))
-def test_wrong_bytes_are_read_or_refused(share):
-    """Nothing else leaves, no case takes a tenth of a second."""
+def test_mutated_files_are_read_or_rejected(share):
+    """No other exception, and no case takes a tenth of a second."""
     run(CASES // 4, seed=share)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("share", range(8))
-def test_many_wrong_bytes_are_read_or_refused(share):
+def test_many_mutated_files_are_read_or_rejected(share):
     """The same with many more cases."""
     run(max(CASES, 100_000) // 8, seed=1000 + share)
 
 
 @pytest.mark.parametrize("path", corpus.DAMAGED)
 def test_damaged_files_cost_little(path):
-    """Time and memory of every file that crashed a reader once, read from its path."""
+    """Limits of time and memory hold for files that crashed other readers."""
     data = path.read_bytes()
     assert min(seconds_for(data) for _ in range(2)) < MOST_SECONDS
     assert peak_of(data) < MOST_BYTES
@@ -155,23 +158,23 @@ def many(count: int, piece: bytes, flags: int = 0) -> bytes:
     ],
     ids=["attributes", "parts", "channels", "strings", "floats"],
 )
-def test_much_of_a_kind_costs_little(data):
-    """Files of tens of kilobytes that repeat one thing: time grows with the bytes and not faster."""
-    assert min(seconds_for(data) for _ in range(2)) < 5 * MOST_SECONDS  # were it to grow faster, it would be seconds
+def test_repeated_pieces_cost_little(data):
+    """Time grows linearly with the size of files that repeat one piece."""
+    assert min(seconds_for(data) for _ in range(2)) < 5 * MOST_SECONDS  # quadratic time would be seconds
     assert peak_of(data) < MOST_BYTES
 
 
 @given(files(), st.data())
-def test_one_wrong_byte_is_read_or_refused(written, data):
-    """In a header built from any pieces."""
+def test_one_changed_byte_is_read_or_rejected(written, data):
+    """In any header."""
     position = data.draw(st.integers(0, written.header_bytes - 1))
     byte = data.draw(st.integers(0, 255))
-    look_at(written.data[:position] + bytes([byte]) + written.data[position + 1 :])
+    inspect_bytes(written.data[:position] + bytes([byte]) + written.data[position + 1 :])
 
 
 @given(files(), st.data())
-def test_a_cut_header_is_refused_and_says_what_it_needs(written, data):
-    """However the header was built, wherever it ends."""
+def test_a_cut_header_has_the_number_of_needed_bytes(written, data):
+    """For any header and any cut."""
     length = data.draw(st.integers(5, written.header_bytes - 1))
     with pytest.raises(HeaderCutError) as cut:
         read_header(written.data[:length])
@@ -179,8 +182,8 @@ def test_a_cut_header_is_refused_and_says_what_it_needs(written, data):
 
 
 @given(files())
-def test_a_header_built_from_any_pieces_is_kept(written):
-    """Every attribute comes back with its name, type and bytes, in its order."""
+def test_any_header_is_kept(written):
+    """Every attribute keeps its name, type, bytes and position."""
     header = read_header(written.data)
     assert header.header_bytes == written.header_bytes
     again = b"".join(
@@ -190,8 +193,8 @@ def test_a_header_built_from_any_pieces_is_kept(written):
 
 
 @given(files())
-def test_what_the_writer_writes_is_whole(written):
-    """No false alarm: all chunks are present, the table and the leaders agree."""
+def test_any_written_file_is_complete(written):
+    """All chunks are present; the table and the leaders agree."""
     inspection = inspect(written.data)
     assert inspection.completeness == "complete"
     assert inspection.file.chunks_present == len(written.chunks)

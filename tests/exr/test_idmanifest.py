@@ -1,4 +1,4 @@
-"""Values that the OpenEXR library wrote, read back as it reads them; and values built to do harm."""
+"""Manifests: values written by the OpenEXR library, invalid values, and values that exhaust readers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def idmanifest_values(data: bytes) -> Iterator[bytes]:
 
 
 def write_and_read(path: Path, groups: Iterable[ChannelGroup]) -> tuple[bytes, IdManifest]:
-    """The value that the library writes for these groups, and what the library itself reads from it."""
+    """The value that the library writes for these groups, and the manifest that the library reads from it."""
     openexr = pytest.importorskip("OpenEXR")
     numpy = pytest.importorskip("numpy")
     manifest = openexr.IDManifest()
@@ -68,7 +68,7 @@ def as_read_by_library(path: Path) -> IdManifest:
 
 
 def in_a_plain_file(raw: bytes, path: Path) -> Path:
-    """A file whose header has this value; the library's Python module cannot read all the real files have."""
+    """A file whose header has this value and no other attribute that the library's Python module cannot read."""
     old, _ = write_and_read(path, [])
     before, _, after = path.read_bytes().partition(struct.pack("<i", len(old)) + old)
     path.write_bytes(before + struct.pack("<i", len(raw)) + raw + after)
@@ -92,7 +92,7 @@ def group(entries: Entries, components: Sequence[str] = ("model",), **changes: A
 
 
 def crowd(count: int, seed: int = 1) -> Entries:
-    """Hashed 32-bit ids of long paths, some of which are used far more often than others."""
+    """Hashed 32-bit ids with long paths and materials, some of which are far more frequent than others."""
     rng = random.Random(seed)
     ids = rng.sample(range(1 << 32), count)
     paths = [f"/set/crowd/agent_{n:05d}/geo" for n in range(count)]
@@ -100,7 +100,7 @@ def crowd(count: int, seed: int = 1) -> Entries:
 
 
 def long_texts() -> list[str]:
-    """Neighbours around 255 bytes, where the size of a common prefix begins to take two bytes."""
+    """Texts around 255 bytes, from which on the size of a common prefix takes two bytes."""
     return ["x" * size + end for size in (254, 255, 256, 300, 511, 512, 70000) for end in ("", "a", "é")]
 
 
@@ -126,13 +126,13 @@ CASES = {
 
 @pytest.mark.parametrize("groups", CASES.values(), ids=CASES.keys())
 def test_reads_what_the_library_writes(tmp_path: Path, groups: list[ChannelGroup]) -> None:
-    """Every field is as it was given to the library, and as the library reads it."""
+    """Every field equals the one given to the library and the one that it reads."""
     raw, seen_by_library = write_and_read(tmp_path / "a.exr", groups)
     assert decode_idmanifest(raw) == seen_by_library == IdManifest(tuple(groups))
 
 
 def test_ids_ascend(tmp_path: Path) -> None:
-    """Entries come in the order of ids."""
+    """Entries are in ascending order of ids."""
     raw, _ = write_and_read(tmp_path / "a.exr", [group(crowd(300), ("model", "material"))])
     (only,) = decode_idmanifest(raw).groups
     assert list(only.entries) == sorted(only.entries)
@@ -159,7 +159,7 @@ def groups_of_one_file(draw: st.DrawFn) -> list[ChannelGroup]:
 @examples(150)
 @given(groups=groups_of_one_file())
 def test_agrees_with_the_library(tmp_path_factory: pytest.TempPathFactory, groups: list[ChannelGroup]) -> None:
-    """Any groups that the library writes are read as it reads them."""
+    """Any groups that the library writes are read as the library reads them."""
     path = tmp_path_factory.getbasetemp() / "any.exr"
     raw, seen_by_library = write_and_read(path, groups)
     assert decode_idmanifest(raw) == seen_by_library == IdManifest(tuple(groups))
@@ -170,7 +170,7 @@ SAMPLES = ("valid/deep/11.deep.exr", "valid/deep/42.deep.exr")
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_real_files(tmp_path: Path, name: str) -> None:
-    """Manifests that renderers wrote are read as the library reads them."""
+    """Manifests of renderers are read as the library reads them."""
     path = Path(os.environ.get("EXR_CORPUS", "")) / name
     if not path.is_file():
         pytest.skip("EXR_CORPUS does not name a folder with this file")
@@ -180,7 +180,7 @@ def test_real_files(tmp_path: Path, name: str) -> None:
     assert any(one.entries for one in manifest.groups)
 
 
-# --- values built by hand ---
+# --- hand-written values ---
 
 
 def u32(*numbers: int) -> bytes:
@@ -208,7 +208,7 @@ def one_group(
     count: int = 1,
     table: bytes = b"\x05\0",
 ) -> bytes:
-    """A payload with one group of one component; as it stands it says that id 5 is "ball"."""
+    """A payload with one group of one component; by default id 5 is "ball"."""
     names = stored_list(b"id") + stored_list(b"model")
     schemes = u32(4) + b"none" + u32(2) + b"id"
     head = u32(0) + stored_list(*(blocks or (b"ball",))) + u32(len(runs) // 2, *runs) + u32(1)
@@ -221,7 +221,7 @@ def entries_of(payload: bytes) -> Entries:
 
 
 def test_hand_built_values() -> None:
-    """The pieces from which the bad values below are made are good as they stand."""
+    """The payloads that the invalid values below are made from are valid."""
     assert entries_of(one_group()) == {5: ("ball",)}
     assert entries_of(one_group(storage=1, table=u32(5) + b"\0")) == {5: ("ball",)}
     assert entries_of(one_group(storage=0, table=u32(0, 5) + b"\0")) == {5 << 32: ("ball",)}
@@ -229,15 +229,15 @@ def test_hand_built_values() -> None:
     assert entries_of(one_group(table=last + b"\0")) == {(1 << 64) - 1: ("ball",)}
 
 
-def test_runs_pass_over_what_is_taken() -> None:
-    """Positions 2, 1–3 and 0–4 are the ranks 2, 1, 3, 0, 4."""
+def test_runs_skip_the_positions_of_earlier_runs() -> None:
+    """The runs 2, 1–3 and 0–4 give the order 2, 1, 3, 0, 4."""
     table = bytes([1, 0, 1, 1, 1, 2, 1, 3, 1, 4])
     payload = one_group(b"a", b"\0b", b"\0c", b"\0d", b"\0e", runs=(2, 2, 1, 3, 0, 4), count=5, table=table)
     assert entries_of(payload) == {1: ("c",), 2: ("b",), 3: ("d",), 4: ("a",), 5: ("e",)}
 
 
 def test_text_that_is_not_utf8_is_latin1() -> None:
-    """Each text is taken by itself, and a prefix is counted in bytes, so it may end inside a character."""
+    """Each text is decoded on its own; a prefix is counted in bytes and may end inside a character."""
     payload = one_group(b"\xc3\xa8", b"\x01\xa9", b"\x01\xff", runs=(0, 2), count=3, table=bytes([1, 0, 1, 1, 1, 2]))
     assert entries_of(payload) == {1: ("è",), 2: ("é",), 3: ("Ãÿ",)}
 
@@ -245,14 +245,14 @@ def test_text_that_is_not_utf8_is_latin1() -> None:
 BAD = {
     "nothing": (b"", "8 bytes"),
     "size only": (bytes(8), "declares 0"),
-    "no stream": (struct.pack("<Q", 9), "holds 0"),
-    "no zlib": (struct.pack("<Q", 9) + b"not zlib", "sound zlib"),
-    "declares too little": (value(one_group(), 20), "holds more"),
+    "no stream": (struct.pack("<Q", 9), "has 0"),
+    "no zlib": (struct.pack("<Q", 9) + b"not zlib", "valid zlib"),
+    "declares too little": (value(one_group(), 20), "has more"),
     "declares too much": (value(one_group(), 2000), "declares 2000 bytes"),
     "declares far too much": (value(one_group(), (1 << 64) - 1), "declares 18446744073709551615"),
     "no checksum": (value(one_group())[:-4], "end of its zlib"),
     "bytes after the stream": (value(one_group()) + b"abc", "3 bytes after"),
-    "version": (value(u32(1) + one_group()[4:]), "version 0"),
+    "version": (value(u32(1) + one_group()[4:]), "has version 1, expected 0"),
     "only a version": (value(u32(0)), "number of strings"),
     "more strings than bytes": (value(u32(0, 0xFFFFFFFF)), "4294967295 strings"),
     "string longer than the rest": (value(u32(0, 1) + varint(1 << 40)), "needs 1099511627776"),
@@ -261,14 +261,14 @@ BAD = {
     "number of 11 bytes": (value(one_group(table=b"\x80" * 10 + b"\0\0")), "more than 64 bits"),
     "no prefix size": (value(one_group(b"a", b"")), "too short for"),
     "half a prefix size": (value(one_group(b"a" * 256, b"\0")), "too short for"),
-    "prefix longer than the text": (value(one_group(b"a", b"\x02b")), "shares 2 of 1"),
+    "prefix longer than the text": (value(one_group(b"a", b"\x02b")), "shares 2 bytes with one of 1"),
     "run past the strings": (value(one_group(runs=(0, 1))), "from 0 to 1 in 1"),
     "run backwards": (value(one_group(b"a", b"\0b", runs=(1, 0))), "from 1 to 0"),
     "run without strings": (value(u32(0, 0, 1, 0, 0, 0)), "in 0 strings"),
     "more runs than bytes": (value(u32(0, 0, 1 << 30)), "runs of ranks"),
     "more groups than bytes": (value(u32(0, 0, 0, 1 << 30)), "channel groups"),
-    "lifetime": (value(one_group(lifetime=3)), "3 found"),
-    "storage": (value(one_group(storage=3)), "way 0, 1 or 2"),
+    "lifetime": (value(one_group(lifetime=3)), "lifetime 3, expected 0, 1 or 2"),
+    "storage": (value(one_group(storage=3)), "storage 3, expected 0, 1 or 2"),
     "more ids than bytes": (value(one_group(count=2)), "2 ids"),
     "string without rank": (value(one_group(b"a", b"\0b", table=b"\x05\x01")), "string 1 of 1"),
     "rank of 63 bits": (value(one_group(table=b"\x05" + varint(1 << 62))), "refers to string"),
@@ -278,20 +278,20 @@ BAD = {
 
 
 @pytest.mark.parametrize(("raw", "words"), BAD.values(), ids=BAD.keys())
-def test_bad_values_say_what_is_wrong(raw: bytes, words: str) -> None:
+def test_invalid_values_are_described(raw: bytes, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         decode_idmanifest(raw)
 
 
-def test_every_cut_is_noticed() -> None:
-    """A payload that ends early is refused at any byte."""
+def test_every_cut_is_detected() -> None:
+    """A payload that ends early is rejected at any byte."""
     payload = one_group(b"ball", b"\x02t", runs=(0, 1), count=2, table=b"\x05\0\x01\x01")
     for size in range(1, len(payload)):
-        with pytest.raises(ValueError, match="cut short"):
+        with pytest.raises(ValueError, match="is truncated"):
             decode_idmanifest(value(payload[:size]))
 
 
-# --- harm ---
+# --- limits ---
 
 LIMIT = 1 << 20
 OBJECTS = 70_000
@@ -303,20 +303,20 @@ def prefix_bomb() -> bytes:
 
 
 def repeated_runs() -> bytes:
-    """The longest run, over and over: nothing new after the first, and a square of work if each is walked."""
+    """The longest run, repeated: quadratic work if each run is walked."""
     return one_group(b"a", *[b"\0b"] * 39999, runs=(0, 39999) * 100000)
 
 
 def many_ids(count: int = 900000) -> bytes:
-    """Ids of one byte each that stand for nothing."""
+    """Ids of one byte each, without components."""
     head = u32(0, 0, 0, 1) + stored_list(b"id") + stored_list() + bytes([0]) + u32(0, 0) + bytes([2])
     return head + u32(count) + b"\x01" * count
 
 
-# Made when they are needed: building them takes longer than refusing them.
+# Functions, because building the values takes longer than rejecting them.
 HARM: dict[str, tuple[Callable[[], bytes], str | None]] = {
-    "zlib bomb": (lambda: struct.pack("<Q", LIMIT) + zlib.compress(bytes(200 * LIMIT)), "holds more"),
-    "zlib bomb that says so": (lambda: value(bytes(17 * LIMIT)), "declares 17825792"),
+    "zlib bomb": (lambda: struct.pack("<Q", LIMIT) + zlib.compress(bytes(200 * LIMIT)), "has more"),
+    "zlib bomb that declares its size": (lambda: value(bytes(17 * LIMIT)), "declares 17825792"),
     "prefix bomb": (lambda: value(prefix_bomb()), "are left"),
     "repeated runs": (lambda: value(repeated_runs()), None),
     "many ids": (lambda: value(many_ids()), "are left"),
@@ -326,11 +326,11 @@ HARM: dict[str, tuple[Callable[[], bytes], str | None]] = {
     "as many groups as may be": (lambda: value(u32(0, 0, 0, 8192) + bytes(22 * 8192)), None),
     "as many ids as may be": (lambda: value(many_ids(65000)), None),
 }
-# Read to their end, and that twice, the second time with every allocation counted.
+# Read to their end twice, the second time with every allocation traced.
 LONGEST = ("repeated runs", "as many ids as may be")
 
 
-def words_of_refusal(raw: bytes, objects: int) -> str | None:
+def error_message(raw: bytes, objects: int) -> str | None:
     try:
         decode_idmanifest(raw, Budget(objects))
     except ValueError as error:
@@ -341,18 +341,18 @@ def words_of_refusal(raw: bytes, objects: int) -> str | None:
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONGEST else []) for name in HARM]
 )
-def test_harm_is_bounded(name: str) -> None:
-    """Whatever the value, time and memory stay within a small multiple of the budget."""
+def test_time_and_memory_are_bounded(name: str) -> None:
+    """Time and memory stay within a small multiple of the budget."""
     make, words = HARM[name]
     raw = make()
     begin = time.process_time()
-    refusal = words_of_refusal(raw, OBJECTS)
-    assert time.process_time() - begin < 4  # half a second at most when measured; a square would take minutes
-    assert refusal is None if words is None else words in (refusal or "")
+    message = error_message(raw, OBJECTS)
+    assert time.process_time() - begin < 4  # measured: at most half a second; quadratic work takes minutes
+    assert message is None if words is None else words in (message or "")
 
     tracemalloc.start()
     try:
-        words_of_refusal(raw, OBJECTS)
+        error_message(raw, OBJECTS)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -380,7 +380,7 @@ def mutate(raw: bytes, steps: list[tuple[int, int, bytes]]) -> bytes:
 def test_mutations_give_a_result_or_a_value_error(
     payload_steps: list[tuple[int, int, bytes]], value_steps: list[tuple[int, int, bytes]], limit: int
 ) -> None:
-    """Changes inside the stream and outside of it: no other exception, and no text from nowhere."""
+    """Mutations inside and outside of the zlib stream raise no other exception."""
     raw = mutate(value(mutate(GOOD_PAYLOAD, payload_steps)), value_steps)
     try:
         manifest = decode_idmanifest(raw, Budget(limit))
@@ -394,8 +394,8 @@ def test_mutations_give_a_result_or_a_value_error(
 
 
 @given(raw=st.binary(max_size=100))
-def test_noise_is_refused(raw: bytes) -> None:
-    """Bytes that are no manifest at all, bare and as a payload."""
+def test_noise_raises_only_value_errors(raw: bytes) -> None:
+    """Random bytes, as a value and as a payload."""
     for attempt in (raw, value(raw), value(u32(0) + raw)):
         try:
             decode_idmanifest(attempt)

@@ -1,4 +1,4 @@
-"""What the writer writes, the reader reads."""
+"""The writer: the reader reads every value and file that it writes."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def part(compression="NONE", **header):
     return NewPart({**required, **header}, lines)
 
 
-def test_values_come_back():
-    """Of every type, and the names in the order of the alphabet."""
+def test_values_are_read_back():
+    """Values of every type; attributes are sorted by name."""
     (read,) = read_header(file_bytes([part(**VALUES)])).parts
     found = {attribute.attr_name: attribute.value for attribute in read.attributes}
     assert found == required_values(CHANNELS, WINDOW, line_order="DECREASING_Y") | VALUES
@@ -46,8 +46,8 @@ def test_an_attribute_is_written_with_its_own_type_and_bytes():
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_files_are_complete_and_sound(count):
-    """With one part, and with several, of which each needs a name and a type."""
+def test_files_are_complete_and_without_problems(count):
+    """With one part, and with several parts, which need a name and a type."""
     parts = [part("ZIPS", name=f"part {number}", type="scanlineimage") for number in range(count)]
     inspection = inspect(file_bytes(parts))
     assert inspection.completeness == "complete"

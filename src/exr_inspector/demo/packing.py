@@ -96,7 +96,7 @@ def _bytes_of(plane: Plane) -> NDArray[np.uint8]:
 
 
 def _zip(raw: bytes) -> bytes:
-    """ZIP and ZIPS: the bytes at even positions, then those at odd positions, as differences from the previous byte."""
+    """ZIP and ZIPS: the bytes at even positions, then the rest, as differences from the previous byte."""
     data = np.frombuffer(raw, np.uint8)
     halves = np.concatenate([data[::2], data[1::2]])
     differences = halves.copy()

@@ -1,6 +1,7 @@
-"""The OpenEXR file format: bytes in, `Header` and chunk report out, or `ExrFormatError`.
+"""The OpenEXR file format.
 
-Knows nothing of files, networks, catalogs or settings; imports nothing of the project but its errors.
+In come bytes, out come a `Header` and a `ChunkReport`, or `ExrFormatError`; `writer.py` turns values into files.
+Must not know files, networks, catalogs or settings; imports nothing of the project but its errors.
 """
 
 from .attributes import Attribute, Note, decode

@@ -1,16 +1,17 @@
-"""Attributes: name, type name and bytes as stored, and the value that the bytes say.
+"""Attributes: name, type and bytes as stored, and the decoded value.
 
-One table decodes all types of "OpenEXR File Layout", section Predefined Attribute Types, and the newer ones
-that the OpenEXR library reads (`bytes`, `idmanifest`, `deepImageState`). A value that does not decode is None with
-a note; its bytes are never lost.
+The table `DECODERS` has all types of "OpenEXR File Layout", section Predefined Attribute Types, and the newer types
+that the OpenEXR library reads (`bytes`, `idmanifest`, `deepImageState`). A value that does not decode is None and has
+a note; its bytes are kept.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from struct import Struct, error, unpack_from
+from struct import Struct, unpack_from
 from typing import Any, NamedTuple
 
 from .budget import Budget, ValueTooLargeError
@@ -27,12 +28,11 @@ ROUNDING_MODES = ("ROUND_DOWN", "ROUND_UP")
 ENVMAPS = ("ENVMAP_LATLONG", "ENVMAP_CUBE")
 DEEP_IMAGE_STATES = ("MESSY", "SORTED", "NON_OVERLAPPING", "TIDY")
 
-
-_WITHOUT_VALUE = ("value_too_large", "attribute_size", "attribute_value")
+_WITHOUT_VALUE = ("value_too_large", "attribute_size", "attribute_value")  # codes of notes
 
 
 class Note(NamedTuple):
-    """Something about the bytes that a person should know; a stable code and a sentence."""
+    """Why a value is missing or uncertain: a stable code and a sentence."""
 
     code: str
     message: str
@@ -40,17 +40,17 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attribute:
-    """One attribute of a header, as stored. Immutable and shared between files that hold the same one."""
+    """One attribute of a header. Immutable; files with the same attribute share the object."""
 
     attr_name: str
     attr_type: str
     raw: bytes
-    value: Any  # None when the bytes say no value of the type
+    value: Any  # None if the bytes are not a value of the type
     note: Note | None = None
 
     @property
     def size_bytes(self) -> int:
-        """Size of the value in the file."""
+        """Size of the stored value."""
         return len(self.raw)
 
     def __eq__(self, other: object) -> bool:
@@ -63,23 +63,23 @@ class Attribute:
 
 
 class LongAttribute(Attribute):
-    """An attribute that does not hold its value: a long one is decoded each time it is asked for."""
+    """An attribute with a long value, which is decoded on each access and not kept."""
 
     __slots__ = ()
 
     def __init__(self, attr_name: str, attr_type: str, raw: bytes, note: Note | None) -> None:
-        for name, fact in (("attr_name", attr_name), ("attr_type", attr_type), ("raw", raw), ("note", note)):
-            object.__setattr__(self, name, fact)
+        for name, field in (("attr_name", attr_name), ("attr_type", attr_type), ("raw", raw), ("note", note)):
+            object.__setattr__(self, name, field)
 
     @property
     def value(self) -> Any:
-        """The value, decoded anew."""
+        """The value, decoded on each access."""
         if self.note is not None and self.note.code in _WITHOUT_VALUE:
             return None
         return decode(self.attr_type, self.raw)[0]
 
     def check(self, budget: Budget) -> Note | None:
-        """Decode the value within a budget and keep the note; to be called before anybody else has the attribute."""
+        """Decode the value within a budget, set and return the note. Call it before the attribute is shared."""
         note = decode(self.attr_type, self.raw, budget)[1]
         if note is not None:
             object.__setattr__(self, "note", note)
@@ -90,7 +90,7 @@ class LongAttribute(Attribute):
 
 
 class Box2i(NamedTuple):
-    """Inclusive integer bounds; also the data and display windows."""
+    """Inclusive integer bounds, as of the data and display windows."""
 
     xMin: int
     yMin: int
@@ -108,7 +108,7 @@ class Box2f(NamedTuple):
 
 
 class Chromaticities(NamedTuple):
-    """CIE (x, y) of the primaries and of white."""
+    """CIE (x, y) of the primaries and the white point."""
 
     red: tuple[float, float]
     green: tuple[float, float]
@@ -129,14 +129,14 @@ class KeyCode(NamedTuple):
 
 
 class Rational(NamedTuple):
-    """A fraction as stored, never reduced; the denominator may be 0."""
+    """A fraction as stored: not reduced; the denominator may be 0."""
 
     numerator: int
     denominator: int
 
 
 class TileDesc(NamedTuple):
-    """Size of the tiles and how levels shrink. A mode that is not known is None."""
+    """Tile size in pixels, level mode and rounding mode. An unknown mode is None."""
 
     xSize: int
     ySize: int
@@ -145,7 +145,7 @@ class TileDesc(NamedTuple):
 
 
 class TimeCode(NamedTuple):
-    """SMPTE 12M time code in the TV60 packing; `timeAndFlags` is the word that all but `userData` come from."""
+    """SMPTE 12M time code in the TV60 packing; `timeAndFlags` is the stored word of the fields before it."""
 
     hours: int
     minutes: int
@@ -161,12 +161,12 @@ class TimeCode(NamedTuple):
     userData: int
 
     def __str__(self) -> str:
-        mark = ";" if self.dropFrame else ":"
-        return f"{self.hours:02}:{self.minutes:02}:{self.seconds:02}{mark}{self.frame:02}"
+        separator = ";" if self.dropFrame else ":"
+        return f"{self.hours:02}:{self.minutes:02}:{self.seconds:02}{separator}{self.frame:02}"
 
 
 class Preview(NamedTuple):
-    """A small RGBA picture, 8 bits a component, rows from the top."""
+    """A small RGBA image, 8 bits per component, top row first."""
 
     width: int
     height: int
@@ -174,7 +174,7 @@ class Preview(NamedTuple):
 
 
 class Bytes(NamedTuple):
-    """Bytes with a hint of what they are."""
+    """Bytes with a hint of their type."""
 
     typeHint: str
     data: bytes
@@ -183,7 +183,11 @@ class Bytes(NamedTuple):
 Decoder = Callable[[bytes], Any]
 
 
-def _same(value: Any) -> Any:
+class _SizeError(ValueError):
+    """A value has another size than its type."""
+
+
+def _identity(value: Any) -> Any:
     return value
 
 
@@ -191,33 +195,39 @@ def _tuple(*values: Any) -> tuple[Any, ...]:
     return values
 
 
-def fixed(layout: str, build: Callable[..., Any] = _same) -> Decoder:
-    """A decoder for a type of one fixed size; bytes of any other size are refused."""
-    unpack = Struct("<" + layout).unpack  # EXR is little-endian throughout
-    return lambda raw: build(*unpack(raw))
+def _fixed(layout: str, build: Callable[..., Any] = _identity) -> Decoder:
+    """A decoder for a type of fixed size: unpacks the numbers and passes them to `build`."""
+    fields = Struct("<" + layout)  # EXR is little-endian throughout
+    unpack = fields.unpack
+
+    def decode_fixed(raw: bytes) -> Any:
+        try:
+            numbers = unpack(raw)
+        except struct.error:
+            raise _SizeError(f"expected {fields.size} bytes, found {len(raw)}") from None
+        return build(*numbers)
+
+    return decode_fixed
 
 
-def enum(names: tuple[str, ...]) -> Decoder:
-    """A decoder for one byte that stands for a name."""
+def _enum(names: tuple[str, ...]) -> Decoder:
+    """A decoder for one byte that is an index into `names`."""
 
-    byte = Struct("B").unpack
-
-    def decode_enum(raw: bytes) -> str:
-        code: int = byte(raw)[0]
+    def name_of(code: int) -> str:
         if code >= len(names):
-            raise ValueError(f"{code} is none of the {len(names)} known values")
+            raise ValueError(f"expected 0 to {len(names) - 1}, found {code}")
         return names[code]
 
-    return decode_enum
+    return _fixed("B", name_of)
 
 
-def matrix(layout: str, size: int) -> Decoder:
+def _matrix(layout: str, size: int) -> Decoder:
     """A decoder for a square matrix, row by row."""
 
     def rows(*values: float) -> tuple[tuple[float, ...], ...]:
         return tuple(values[at : at + size] for at in range(0, size * size, size))
 
-    return fixed(f"{size * size}{layout}", rows)
+    return _fixed(f"{size * size}{layout}", rows)
 
 
 def _chromaticities(*v: float) -> Chromaticities:
@@ -250,6 +260,8 @@ def _timecode(time: int, user: int) -> TimeCode:
 
 
 def _floatvector(raw: bytes) -> tuple[float, ...]:
+    if len(raw) % 4:
+        raise _SizeError(f"expected a multiple of 4 bytes, found {len(raw)}")
     return Struct(f"<{len(raw) // 4}f").unpack(raw)
 
 
@@ -257,80 +269,85 @@ def _stringvector(raw: bytes, encoding: str = "utf-8") -> tuple[str, ...]:
     strings: list[str] = []
     at = 0
     while at < len(raw):
+        if at + 4 > len(raw):
+            raise _SizeError(f"string {len(strings)} needs 4 bytes for its size, but {len(raw) - at} are left")
         (length,) = unpack_from("<i", raw, at)
         at += 4
         if not 0 <= length <= len(raw) - at:
-            raise ValueError(f"string {len(strings)} claims {length} bytes, {len(raw) - at} are left")
+            raise ValueError(f"string {len(strings)} declares {length} bytes, but {len(raw) - at} are left")
         strings.append(raw[at : at + length].decode(encoding))
         at += length
     return tuple(strings)
 
 
 def _preview(raw: bytes) -> Preview:
+    if len(raw) < 8:
+        raise _SizeError(f"expected at least 8 bytes, found {len(raw)}")
     width, height = unpack_from("<II", raw)
     if width * height * 4 != len(raw) - 8:
-        raise ValueError(f"{width} × {height} pixels need {width * height * 4} bytes, {len(raw) - 8} are there")
+        raise ValueError(f"{width} × {height} pixels need {width * height * 4} bytes, found {len(raw) - 8}")
     return Preview(width, height, raw[8:])
 
 
 def _bytes(raw: bytes) -> Bytes:
+    if len(raw) < 4:
+        raise _SizeError(f"expected at least 4 bytes, found {len(raw)}")
     (length,) = unpack_from("<i", raw)
     if not 0 <= length <= len(raw) - 4:
-        raise ValueError(f"the type hint claims {length} bytes, {len(raw) - 4} are there")
+        raise ValueError(f"the type hint declares {length} bytes, but {len(raw) - 4} are left")
     return Bytes(raw[4 : 4 + length].rstrip(b"\0").decode("latin-1"), raw[4 + length :])
 
 
-# In the order of the OpenEXR file layout document; then what came later.
+# By type: first those of the file layout document in its order, then newer ones.
 DECODERS: dict[str, Decoder] = {
-    "box2i": fixed("4i", Box2i),
-    "box2f": fixed("4f", Box2f),
+    "box2i": _fixed("4i", Box2i),
+    "box2f": _fixed("4f", Box2f),
     "chlist": decode_channels,
-    "chromaticities": fixed("8f", _chromaticities),
-    "compression": enum(COMPRESSIONS),
-    "double": fixed("d"),
-    "envmap": enum(ENVMAPS),
-    "float": fixed("f"),
-    "int": fixed("i"),
-    "keycode": fixed("7i", KeyCode),
-    "lineOrder": enum(LINE_ORDERS),
-    "m33f": matrix("f", 3),
-    "m44f": matrix("f", 4),
+    "chromaticities": _fixed("8f", _chromaticities),
+    "compression": _enum(COMPRESSIONS),
+    "double": _fixed("d"),
+    "envmap": _enum(ENVMAPS),
+    "float": _fixed("f"),
+    "int": _fixed("i"),
+    "keycode": _fixed("7i", KeyCode),
+    "lineOrder": _enum(LINE_ORDERS),
+    "m33f": _matrix("f", 3),
+    "m44f": _matrix("f", 4),
     "preview": _preview,
-    "rational": fixed("iI", Rational),  # numerator signed, denominator not
+    "rational": _fixed("iI", Rational),  # numerator signed, denominator not
     "string": bytes.decode,
     "stringvector": _stringvector,
-    "tiledesc": fixed("IIB", _tiledesc),
-    "timecode": fixed("II", _timecode),
-    "v2i": fixed("2i", _tuple),
-    "v2f": fixed("2f", _tuple),
-    "v3i": fixed("3i", _tuple),
-    "v3f": fixed("3f", _tuple),
+    "tiledesc": _fixed("IIB", _tiledesc),
+    "timecode": _fixed("II", _timecode),
+    "v2i": _fixed("2i", _tuple),
+    "v2f": _fixed("2f", _tuple),
+    "v3i": _fixed("3i", _tuple),
+    "v3f": _fixed("3f", _tuple),
     "bytes": _bytes,
-    "deepImageState": enum(DEEP_IMAGE_STATES),
+    "deepImageState": _enum(DEEP_IMAGE_STATES),
     "floatvector": _floatvector,
     "idmanifest": decode_idmanifest,
-    "m33d": matrix("d", 3),
-    "m44d": matrix("d", 4),
-    "v2d": fixed("2d", _tuple),
-    "v3d": fixed("3d", _tuple),
+    "m33d": _matrix("d", 3),
+    "m44d": _matrix("d", 4),
+    "v2d": _fixed("2d", _tuple),
+    "v3d": _fixed("3d", _tuple),
 }
 
 
-# Types that hold text: the same decoders for bytes that are not UTF-8.
+# Decoders of the types with text, for bytes that are not UTF-8.
 LATIN_1: dict[str, Decoder] = {
     "chlist": partial(decode_channels, encoding="latin-1"),
     "string": partial(str, encoding="latin-1"),
     "stringvector": partial(_stringvector, encoding="latin-1"),
 }
 
-
-# Stored bytes that make up one object of a budget. Types without a number here are of one fixed size.
+# Stored bytes per object of a budget, see Budget. Types that are not listed have a fixed size.
 _BYTES_PER_OBJECT = {"floatvector": 3, "stringvector": 4, "chlist": 8, "string": 256, "preview": 256, "bytes": 256}
-_BYTES_PER_OBJECT_OF_WIDE_TEXT = 64  # one character beyond ASCII makes all of them take up to four bytes
+_BYTES_PER_OBJECT_OF_WIDE_TEXT = 64  # one non-ASCII character makes Python use up to four bytes for each
 
 
 def objects_of(attr_type: str, raw: bytes) -> int:
-    """How many objects a value takes at most; of an idmanifest, which counts them as it goes, the bytes to inflate."""
+    """How many objects a value takes at most; for an idmanifest, whose decoder counts them, its inflated size."""
     if attr_type == "string" and not raw.isascii():
         return len(raw) // _BYTES_PER_OBJECT_OF_WIDE_TEXT
     if attr_type == "idmanifest":
@@ -340,19 +357,18 @@ def objects_of(attr_type: str, raw: bytes) -> int:
 
 
 def memory_of(attribute: Attribute) -> int:
-    """About how many bytes an attribute takes together with its value."""
+    """Estimated memory of an attribute and its value, in bytes."""
     return 512 + 3 * attribute.size_bytes + 200 * objects_of(attribute.attr_type, attribute.raw)
 
 
 def decode(attr_type: str, raw: bytes, budget: Budget | None = None) -> tuple[Any, Note | None]:
-    """The value that `raw` says as `attr_type`, and a note where that is not the whole truth.
+    """The value of `raw` as `attr_type`, and a note if it is missing or uncertain.
 
-    Never raises: bytes that are no value of the type, types that are not known, and values that take more than the
-    budget give None and a note.
+    Never raises: invalid bytes, unknown types and values that take more than the budget give None and a note.
     """
     decoder = DECODERS.get(attr_type)
     if decoder is None:
-        return None, Note("unknown_type", f"attribute type {attr_type!r} is not known; its bytes are kept")
+        return None, Note("unknown_type", f"unknown attribute type {attr_type!r}; its bytes are kept")
     budget = budget or Budget()
     try:
         if attr_type == "idmanifest":
@@ -362,10 +378,10 @@ def decode(attr_type: str, raw: bytes, budget: Budget | None = None) -> tuple[An
             return decoder(raw), None
         except UnicodeDecodeError:
             value = LATIN_1[attr_type](raw)
-            return value, Note("text_encoding", "text that is not UTF-8 was read as Latin-1")
-    except ValueTooLargeError as problem:
-        return None, Note("value_too_large", f"{len(raw)} bytes of type {attr_type!r} are not decoded: {problem}")
-    except error:
-        return None, Note("attribute_size", f"{len(raw)} bytes are no value of type {attr_type!r}")
-    except ValueError as problem:
-        return None, Note("attribute_value", f"not a value of type {attr_type!r}: {problem}")
+            return value, Note("text_encoding", "text is not UTF-8 and was decoded as Latin-1")
+    except ValueTooLargeError as error:
+        return None, Note("value_too_large", f"{len(raw)} bytes of type {attr_type!r} were not decoded: {error}")
+    except _SizeError as error:
+        return None, Note("attribute_size", f"not a value of type {attr_type!r}: {error}")
+    except ValueError as error:
+        return None, Note("attribute_value", f"not a value of type {attr_type!r}: {error}")

@@ -1,21 +1,20 @@
-"""How much the values of one file may take once they are decoded: a kilobyte can hold a thousand objects.
+"""Limits for the decoded values of one file, whose size does not follow from the stored one.
 
-The unit is one small Python object, which takes up to 200 bytes, and 3 µs to decode and to write as JSON.
+The unit is one small Python object: up to 200 bytes, and 3 µs to decode and write as JSON.
 """
 
 from __future__ import annotations
 
-# Of the values of one file. Channel lists and short texts have a share of their own: whatever else a header holds, its
-# parts keep their names, types and channels.
+# Per file. Channel lists and short texts have their own budget, so that parts keep their names, types and channels.
 OBJECTS, OBJECTS_OF_STRUCTURE = 1 << 17, 1 << 18
 
 
 class ValueTooLargeError(ValueError):
-    """A value needs more than is left."""
+    """A value takes more than the limit or the rest of the budget."""
 
 
 class Budget:
-    """The objects that may still be made."""
+    """A number of objects that decoders may still create."""
 
     __slots__ = ("left",)
 
@@ -23,7 +22,7 @@ class Budget:
         self.left = objects
 
     def take(self, objects: int) -> None:
-        """Count objects that are about to be made. Raises ValueTooLargeError; then nothing is counted."""
+        """Count objects before they are created. Raises ValueTooLargeError, and counts none, if too few are left."""
         if objects > self.left:
-            raise ValueTooLargeError(f"{objects} objects are needed, {self.left} are left")
+            raise ValueTooLargeError(f"{objects} objects are needed, but {self.left} are left")
         self.left -= objects

@@ -1,4 +1,4 @@
-"""A cache for what repeats from file to file, bounded by the memory that its entries take."""
+"""A cache bounded by the memory of its entries, for values that repeat from file to file."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ _Value = TypeVar("_Value")
 
 
 class Cache(Generic[_Key, _Value]):
-    """Two generations: when the new one is full it becomes the old one, and the old one is dropped.
+    """A cache of two generations: when the new one is full it replaces the old one.
 
-    What is asked for again moves into the new one, so values that differ in every frame of a sequence do not push out
-    those that all frames share. Threads may share it: at worst an entry is lost.
+    Entries of the old generation that are read move to the new one, so values that differ in every frame of a sequence
+    do not evict those that all frames share. Threads may share a cache: at worst an entry is lost.
     """
 
-    __slots__ = ("_bytes", "_most_bytes", "_old", "_size_of", "new")
+    __slots__ = ("_bytes", "_max_bytes", "_old", "_size_of", "new")
 
-    def __init__(self, most_bytes: int, size_of: Callable[[_Key, _Value], int]) -> None:
-        self._most_bytes = most_bytes // 2
-        self._size_of = size_of  # the memory that an entry takes, about
+    def __init__(self, max_bytes: int, size_of: Callable[[_Key, _Value], int]) -> None:
+        self._max_bytes = max_bytes // 2
+        self._size_of = size_of  # estimated memory of an entry
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all entries."""
         self.new: dict[_Key, _Value] = {}
         self._old: dict[_Key, _Value] = {}
         self._bytes = 0
 
     def get(self, key: _Key) -> _Value | None:
-        """The value kept under a key."""
+        """The value of a key, or None."""
         value = self.new.get(key)
         if value is None and (value := self._old.get(key)) is not None:
             self.put(key, value)
         return value
 
     def put(self, key: _Key, value: _Value) -> None:
-        """Keep a value; one that would fill a generation is not kept."""
+        """Store a value, unless it is larger than a generation."""
         size = self._size_of(key, value)
-        if size > self._most_bytes:
+        if size > self._max_bytes:
             return
-        if self._bytes + size > self._most_bytes:
+        if self._bytes + size > self._max_bytes:
             self._old, self.new, self._bytes = self.new, {}, 0
         self.new[key] = value
         self._bytes += size

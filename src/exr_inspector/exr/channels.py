@@ -1,4 +1,4 @@
-"""Channels: the value of a `chlist` attribute, and what a channel's name says.
+"""Channels: the value of a `chlist` attribute, and the layer and view in a channel's name.
 
 Sources: "OpenEXR File Layout", section Attribute Values (chlist); "Technical Introduction to OpenEXR",
 sections Layers and Multi-View OpenEXR.
@@ -26,18 +26,17 @@ class Channel(NamedTuple):
     p_linear: int
 
 
-# More than any renderer writes; bounds what one odd file can cost.
-MAX_CHANNELS = 65_536
+MAX_CHANNELS = 65_536  # more than any renderer writes; bounds time and memory
 
 
 def decode_channels(raw: bytes, encoding: str = "utf-8") -> tuple[Channel, ...]:
-    """The channels of a `chlist` value; raises ValueError where the bytes are not one."""
+    """The channels of a `chlist` value. Raises ValueError for invalid bytes."""
     channels: list[Channel] = []
     at, end = 0, len(raw)
     while True:
         stop = raw.find(b"\0", at)
         if stop < 0:
-            raise ValueError("the list of channels does not end with a zero byte")
+            raise ValueError("the channel list does not end with a zero byte")
         if stop == at:
             break
         if stop + 1 + _FIXED.size > end:
@@ -56,23 +55,23 @@ def decode_channels(raw: bytes, encoding: str = "utf-8") -> tuple[Channel, ...]:
         )
         at = stop + 1 + _FIXED.size
     if at + 1 != end:
-        raise ValueError(f"{end - at - 1} bytes stand behind the end of the list of channels")
+        raise ValueError(f"{end - at - 1} bytes follow the end of the channel list")
     return tuple(channels)
 
 
 def split_name(channel_name: str) -> tuple[str, str]:
-    """Layer and component of a channel's name: what stands before and after the last dot.
+    """Layer and component of a channel's name: the text before and after the last dot.
 
-    A name with a dot only at its end, or none at all, belongs to no layer: ("", name).
+    A name that has no dot, or ends with one, has no layer: ("", name).
     """
     layer, _, component = channel_name.rpartition(".")
     return (layer, component) if component else ("", channel_name)
 
 
 def view_of(channel_name: str, views: Sequence[str]) -> str:
-    """The view that a channel belongs to in a part whose `multiView` attribute lists `views`.
+    """The view of a channel in a part whose `multiView` attribute lists `views`; "" if it has none.
 
-    A name without dots belongs to the first view; else the word before the last one names it, or it is in none.
+    A name without dots belongs to the first view; in other names the word before the last may be a view.
     """
     words = channel_name.split(".")
     if len(words) == 1:
@@ -81,7 +80,7 @@ def view_of(channel_name: str, views: Sequence[str]) -> str:
 
 
 def samples_along(first: int, last: int, sampling: int) -> int:
-    """How many samples a channel has between two inclusive pixel positions on one axis."""
+    """Number of samples of a channel between two inclusive pixel positions on one axis."""
     if sampling <= 1:
         return max(last - first + 1, 0)
     return max(last // sampling - (first - 1) // sampling, 0)

@@ -85,7 +85,7 @@ def read_header(data: bytes, limits: Limits = Limits()) -> Header:
     at = 8
     while True:
         if len(parts) == limits.parts:
-            raise ExrFormatError("too_many_parts", at, f"more than {limits.parts} parts")
+            raise ExrFormatError("too_many_parts", at, f"more parts than the limit of {limits.parts}")
         attributes, at = reader.read_attributes(at, len(parts))
         if multipart and parts and not attributes:
             break  # an empty header ends the list of headers
@@ -97,6 +97,7 @@ def read_header(data: bytes, limits: Limits = Limits()) -> Header:
 
 
 def _read_version(data: bytes) -> tuple[int, int]:
+    """Version and flags, after checking the magic number."""
     if data[:4] != MAGIC[: len(data)]:
         raise ExrFormatError("not_exr", 0, f"not an EXR file: {name_format(data)}")
     if not data:
@@ -106,7 +107,7 @@ def _read_version(data: bytes) -> tuple[int, int]:
     (word,) = _U32(data, 4)
     version, flags = word & 0xFF, word & ~0xFF
     if version != 2:
-        raise ExrFormatError("unsupported_version", 4, f"format version {version}; only version 2 exists")
+        raise ExrFormatError("unsupported_version", 4, f"format version {version}, expected 2")
     return version, flags
 
 
@@ -130,7 +131,7 @@ class _HeaderReader:
         find, length, cached = data.find, len(data), _CACHE.new.get
         while True:
             if at >= length:
-                raise HeaderCutError(length, "the header does not end", at + 1)
+                raise HeaderCutError(length, "the header is not terminated", at + 1)
             if data[at] == 0:
                 self._attributes_left -= len(attributes)
                 return attributes, at + 1
@@ -148,7 +149,9 @@ class _HeaderReader:
             if size < 0 or type_end == name_end + 1 or end > header_bytes or end > length:
                 raise self._size_error(at, name_end, type_end, size)
             if len(attributes) == self._attributes_left:
-                raise ExrFormatError("too_many_attributes", at, f"more than {self._limits.attributes} attributes")
+                raise ExrFormatError(
+                    "too_many_attributes", at, f"more attributes than the limit of {self._limits.attributes}"
+                )
             entry = cached(data[at:end]) if size < CACHED_BYTES else None
             if entry is not None and entry[1] <= (budget := budgets[entry[2]]).left:
                 attribute = entry[0]
@@ -160,11 +163,13 @@ class _HeaderReader:
             if attribute.note is not None:
                 self.problems.add(Problem(*attribute.note, part_index, name, value_at))
             if name in seen:
-                message = f"attribute {name!r} is there more than once; the first one counts"
+                message = f"attribute {name!r} is repeated; the first one is used"
                 self.problems.add(Problem("duplicate_attribute", message, part_index, name, at))
             seen.add(name)
             if name_end - at > SHORT_NAME_BYTES and not self._long_names:
-                message = f"a name of {name_end - at} bytes without the long-names flag"
+                message = (
+                    f"name of {name_end - at} bytes without the long-names flag, expected at most {SHORT_NAME_BYTES}"
+                )
                 self.problems.add(Problem("long_name", message, part_index, name, at))
             at = end
 
@@ -173,12 +178,12 @@ class _HeaderReader:
         data, limit, value_at = self._data, self._limits.header_bytes, type_end + 5
         attribute = f"attribute {_text(data[at:name_end])!r}"
         if size < 0 or type_end == name_end + 1:
-            what = f"size {size}" if size < 0 else "no type"
-            return ExrFormatError("bad_attribute", at, f"{attribute} has {what}")
+            fault = f"has size {size}, expected 0 or more" if size < 0 else "has an empty type"
+            return ExrFormatError("bad_attribute", at, f"{attribute} {fault}")
         if value_at + size > limit:
-            message = f"{attribute} claims {size} bytes, headers may have {limit}"
+            message = f"{attribute} declares {size} bytes, more than the limit of {limit} for a header"
             return ExrFormatError("header_too_large", value_at, message)
-        message = f"{attribute} needs {size} bytes, {len(data) - value_at} are left"
+        message = f"{attribute} declares {size} bytes, but {len(data) - value_at} are left"
         return HeaderCutError(len(data), message, value_at + size + 1)
 
     def _read_attribute(self, at: int, name_end: int, type_end: int, end: int, part_index: int) -> Attribute:
@@ -197,7 +202,7 @@ class _HeaderReader:
             name = data[at:name_end].decode()
         except UnicodeDecodeError:
             name = data[at:name_end].decode("latin-1")
-            note = Note("text_encoding", "a name that is not UTF-8 was read as Latin-1")
+            note = Note("text_encoding", "the attribute's name is not UTF-8 and was decoded as Latin-1")
         attr_type, raw = _text(data[name_end + 1 : type_end]), data[type_end + 5 : end]
         if objects_of(attr_type, raw) > _LONG_VALUE and attr_type != "chlist":
             long = LongAttribute(name, attr_type, raw, note)
@@ -224,14 +229,15 @@ class _HeaderReader:
                 self.problems.add(Problem(*note, part_index, attribute.attr_name, value_at))
 
 
-def _unterminated(data: bytes, at: int, what: str) -> ExrFormatError:
+def _unterminated(data: bytes, at: int, field: str) -> ExrFormatError:
+    """The error of a name or type at `at` without its zero byte."""
     if len(data) < at + 256:
-        return HeaderCutError(len(data), f"the {what} is cut off", len(data) + 1)
-    return ExrFormatError("bad_attribute", at, f"the {what} is longer than 255 bytes")
+        return HeaderCutError(len(data), f"the {field} is cut off", len(data) + 1)
+    return ExrFormatError("bad_attribute", at, f"the {field} is longer than 255 bytes")
 
 
 def _text(raw: bytes) -> str:
-    """Bytes as text for names; never fails."""
+    """A name as text: UTF-8, else Latin-1."""
     try:
         return raw.decode()
     except UnicodeDecodeError:

@@ -1,16 +1,16 @@
-"""The value of an `idmanifest` attribute: which object, material or asset an id in a channel stands for.
+"""The value of an `idmanifest` attribute: the names of the objects, materials or assets of the ids in channels.
 
-ImfIDManifest.h of OpenEXR tells what it is for; the layout is what its ImfIDManifest.cpp writes and reads:
+Sources: ImfIDManifest.h of OpenEXR for the purpose, ImfIDManifest.cpp for the layout:
 
     value    u64 size of the payload, then the payload as one zlib stream
     payload  u32 version (0), strings, ranks, u32 number of groups, groups
-    strings  a list of all texts, sorted, each less what it has in common with the one before it
-    ranks    u32 n, n × (u32 first, u32 last): positions in the list of strings, the commonest string first
+    strings  a list of all texts, sorted, each without the prefix that it shares with the previous one
+    ranks    u32 n, n × (u32 first, u32 last): positions in the list of strings, the most frequent string first
     group    list of channels, list of components, u8 lifetime, text hash scheme, text encoding scheme,
-             u8 way of storing ids, u32 n, n × (id less the id before it, a rank per component)
+             u8 id storage, u32 n, n × (difference from the previous id, a rank per component)
     list     u32 n, n × varint size, the n texts;   text: u32 size, bytes
 
-All of it is little-endian; a varint has seven bits per byte, lowest first, the top bit says that more follow.
+All numbers are little-endian. A varint has seven bits per byte, lowest first; the top bit is set if more follow.
 """
 
 from __future__ import annotations
@@ -26,46 +26,46 @@ from .budget import Budget, ValueTooLargeError
 Lifetime = Literal["frame", "shot", "stable"]
 
 _LIFETIMES: tuple[Lifetime, ...] = ("frame", "shot", "stable")
-_ID_SIZES = (8, 4, None)  # by the group's way of storing ids; None is a varint
+_ID_SIZES = (8, 4, None)  # bytes, by id storage; None is a varint
 _MAX_ID = (1 << 64) - 1
 
 MAX_BYTES = 16 << 20  # of the payload, and of all texts together
-_BYTES_PER_OBJECT = 256  # of the payload and of texts, which cost little
+_BYTES_PER_OBJECT = 256  # of the payload and of texts
 _RUNS_PER_OBJECT = 4
-_TEXTS_PER_OBJECT = 4  # of an id, which shares them with others
+_TEXTS_PER_OBJECT = 4  # of an id; ids share the texts
 _OBJECTS_PER_GROUP = 8  # its tuples, texts and dict
 _PIECE_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelGroup:
-    """The ids of some channels. Each id stands for one text per component."""
+    """The ids of some channels. Each id has one text per component."""
 
-    channels: tuple[str, ...]  # in full, with layer: "cryptomatte.id"
-    components: tuple[str, ...]  # what the texts are: "model", "material"
-    lifetime: Lifetime  # for how long an id keeps its meaning
-    hash_scheme: str  # how ids were made of texts: "none", "unknown", "MurmurHash3_32"
-    encoding_scheme: str  # how ids are laid out in channels: "id", "id2"
-    entries: dict[int, tuple[str, ...]]  # in ascending order of ids, which have 64 bits
+    channels: tuple[str, ...]  # full names, with layer: "cryptomatte.id"
+    components: tuple[str, ...]  # meaning of the texts: "model", "material"
+    lifetime: Lifetime  # how long an id keeps its meaning
+    hash_scheme: str  # how ids were computed from texts: "none", "unknown", "MurmurHash3_32"
+    encoding_scheme: str  # how ids are stored in channels: "id", "id2"
+    entries: dict[int, tuple[str, ...]]  # by 64-bit id, ascending
 
 
 @dataclass(frozen=True, slots=True)
 class IdManifest:
-    """The channel groups of one part, in the order of the file."""
+    """The channel groups of one part, in file order."""
 
     groups: tuple[ChannelGroup, ...]
 
 
 def decode_idmanifest(raw: bytes, budget: Budget | None = None) -> IdManifest:
-    """The manifest in an attribute's value. Anything that breaks the format is a ValueError.
+    """The manifest in an attribute's value. Raises ValueError for invalid bytes.
 
-    A manifest that takes more than MAX_BYTES or the budget is a ValueTooLargeError; the work until then is counted.
+    Raises ValueTooLargeError for a manifest above MAX_BYTES or the budget; the work until then is counted.
     """
     budget = budget or Budget()
     cursor = _Cursor(_inflate(raw, budget), budget)
     version = cursor.u32("version")
     if version != 0:
-        raise ValueError(f"idmanifest version 0 was expected, {version} found")
+        raise ValueError(f"idmanifest has version {version}, expected 0")
     texts = _read_ranks(cursor, _read_strings(cursor))
     group_count = cursor.count("channel groups", 22)
     budget.take(group_count * _OBJECTS_PER_GROUP)
@@ -73,36 +73,36 @@ def decode_idmanifest(raw: bytes, budget: Budget | None = None) -> IdManifest:
 
 
 class _Cursor:
-    """Owns the position in the payload: no slice, no loop before its size was checked."""
+    """The position in the payload. Checks every size before it slices or loops."""
 
     def __init__(self, payload: bytes, budget: Budget) -> None:
         self._payload = payload
         self._position = 0
         self.budget = budget
 
-    def take(self, size: int, what: str) -> bytes:
+    def take(self, size: int, field: str) -> bytes:
         begin, left = self._position, len(self._payload) - self._position
         if size > left:
-            raise ValueError(f"idmanifest is cut short: {what} needs {size} bytes, {left} are left")
+            raise ValueError(f"idmanifest is truncated: {field} needs {size} bytes, but {left} are left")
         self._position = begin + size
         return self._payload[begin : begin + size]
 
-    def u8(self, what: str) -> int:
-        return self.take(1, what)[0]
+    def u8(self, field: str) -> int:
+        return self.take(1, field)[0]
 
-    def u32(self, what: str) -> int:
-        return int.from_bytes(self.take(4, what), "little")
+    def u32(self, field: str) -> int:
+        return int.from_bytes(self.take(4, field), "little")
 
-    def varints(self, count: int, what: str) -> list[int]:
-        """So many numbers, one behind the other."""
+    def varints(self, count: int, field: str) -> list[int]:
+        """`count` consecutive numbers."""
         values = []
         for _ in range(count):
-            value, self._position = _varint(self._payload, self._position, what)
+            value, self._position = _varint(self._payload, self._position, field)
             values.append(value)
         return values
 
     def rows(self, count: int, id_size: int | None, ranks: int) -> Iterator[tuple[int, list[int]]]:
-        """An id, or how much it is above the one before it, and so many ranks; count times."""
+        """`count` rows: the difference from the previous id, and the ranks."""
         payload, at = self._payload, self._position
         for _ in range(count):
             if id_size:
@@ -116,52 +116,52 @@ class _Cursor:
             yield step, row
         self._position = at
 
-    def count(self, what: str, least_size: int) -> int:
-        """How many of something follow, each of least_size bytes or more."""
-        count, left = self.u32(f"the number of {what}"), len(self._payload) - self._position
-        if count * least_size > left:
-            raise ValueError(f"idmanifest is cut short: {count} {what} cannot be in the {left} bytes left")
+    def count(self, items: str, min_size: int) -> int:
+        """The number of items that follow, each of at least `min_size` bytes."""
+        count, left = self.u32(f"the number of {items}"), len(self._payload) - self._position
+        if count * min_size > left:
+            raise ValueError(f"idmanifest is truncated: {count} {items} do not fit in the {left} bytes that are left")
         return count
 
-    def blocks(self, what: str) -> list[bytes]:
-        """A list of texts as stored: all sizes come first."""
-        count, one = self.count(what, 1), f"one of the {what}"
+    def blocks(self, items: str) -> list[bytes]:
+        """The bytes of a list of texts, which is stored as all sizes and then all texts."""
+        count, item = self.count(items, 1), f"one of the {items}"
         self.budget.take(count)
-        return [self.take(size, one) for size in self.varints(count, f"the size of {one}")]
+        return [self.take(size, item) for size in self.varints(count, f"the size of {item}")]
 
-    def names(self, what: str) -> tuple[str, ...]:
-        return tuple([_text(block) for block in self.blocks(what)])
+    def names(self, items: str) -> tuple[str, ...]:
+        return tuple([_text(block) for block in self.blocks(items)])
 
-    def name(self, what: str) -> str:
-        return _text(self.take(self.u32(f"the size of {what}"), what))
+    def name(self, field: str) -> str:
+        return _text(self.take(self.u32(f"the size of {field}"), field))
 
 
 def _inflate(raw: bytes, budget: Budget) -> bytes:
-    """The payload; at most one byte more than it declares is ever inflated."""
+    """The inflated payload. Inflates at most one byte more than the declared size."""
     if len(raw) < 8:
-        raise ValueError(f"an idmanifest needs 8 bytes for its size, {len(raw)} are there")
+        raise ValueError(f"idmanifest has {len(raw)} bytes, expected at least 8 bytes")
     size = int.from_bytes(raw[:8], "little")
     if not size:
-        raise ValueError("an idmanifest of at least 1 byte was expected, it declares 0")
+        raise ValueError("idmanifest declares 0 bytes, expected at least 1")
     if size > MAX_BYTES:
-        raise ValueTooLargeError(f"it declares {size} bytes, {MAX_BYTES} are read")
+        raise ValueTooLargeError(f"it declares {size} bytes, more than the limit of {MAX_BYTES}")
     budget.take(size // _BYTES_PER_OBJECT)
     stream, stored = zlib.decompressobj(), memoryview(raw)
     pieces: list[bytes] = []
     left, at = size, 8
     try:
-        while at < len(raw) and not stream.eof and left >= 0:  # in pieces: zlib copies what it has not used
+        while at < len(raw) and not stream.eof and left >= 0:  # in pieces: zlib copies its unused input
             pieces.append(stream.decompress(stored[at : at + _PIECE_BYTES], left + 1))
             left -= len(pieces[-1])
             at += _PIECE_BYTES
     except zlib.error as error:
-        raise ValueError(f"idmanifest is not a sound zlib stream: {error}") from error
+        raise ValueError(f"idmanifest is not a valid zlib stream: {error}") from error
     if left > 0:
-        raise ValueError(f"idmanifest declares {size} bytes, its zlib stream holds {size - left}")
+        raise ValueError(f"idmanifest declares {size} bytes, but its zlib stream has {size - left}")
     if left < 0:
-        raise ValueError(f"idmanifest declares {size} bytes, its zlib stream holds more")
+        raise ValueError(f"idmanifest declares {size} bytes, but its zlib stream has more")
     if not stream.eof:
-        raise ValueError("idmanifest is cut short in the end of its zlib stream")
+        raise ValueError("idmanifest is truncated inside the end of its zlib stream")
     unused = len(stream.unused_data) + max(len(raw) - at, 0)
     if unused:
         raise ValueError(f"idmanifest has {unused} bytes after its zlib stream")
@@ -169,16 +169,16 @@ def _inflate(raw: bytes, budget: Budget) -> bytes:
 
 
 def _read_strings(cursor: _Cursor) -> list[str]:
-    """The sorted texts in full; each begins with the number of bytes to take over from the one before it."""
+    """The sorted texts in full. Each is stored after the number of bytes that it shares with the previous one."""
     texts: list[str] = []
     previous, uncounted = b"", 0
     for block in cursor.blocks("strings"):
-        prefix_size = 0 if not texts else 2 if len(previous) > 255 else 1  # the first has none
+        prefix_size = 0 if not texts else 2 if len(previous) > 255 else 1  # the first text has no prefix
         if len(block) < prefix_size:
-            raise ValueError("idmanifest has a string too short for the size of its common prefix")
-        common = int.from_bytes(block[:prefix_size], "big")  # the one big-endian number of the format
+            raise ValueError("idmanifest has a string that is too short for the size of its prefix")
+        common = int.from_bytes(block[:prefix_size], "big")  # the only big-endian number of the format
         if common > len(previous):
-            raise ValueError(f"idmanifest has a string that shares {common} of {len(previous)} bytes")
+            raise ValueError(f"idmanifest has a string that shares {common} bytes with one of {len(previous)} bytes")
         previous = previous[:common] + block[prefix_size:]
         uncounted += len(previous)
         if uncounted >= _BYTES_PER_OBJECT:
@@ -189,17 +189,17 @@ def _read_strings(cursor: _Cursor) -> list[str]:
 
 
 def _read_ranks(cursor: _Cursor, strings: list[str]) -> list[str]:
-    """The strings in the order of their ranks. A run (first, last) passes over what earlier runs took."""
+    """The strings in the order of their ranks. A run (first, last) skips the positions of earlier runs."""
     ranked: list[str] = []
-    # following[i] leads, step by step, to the first position from i on that is still free. Walking halves the
-    # steps, so a file that repeats its longest run again and again costs no more than one that does not.
+    # following[i] leads, step by step, to the first unused position from i on. Walking halves the steps (path
+    # halving), so that repeated long runs do not take quadratic time.
     following = list(range(len(strings) + 1))
     count = cursor.count("runs of ranks", 8)
     cursor.budget.take(count // _RUNS_PER_OBJECT)
     for first, last in iter_unpack("<II", cursor.take(8 * count, "runs of ranks")):
         position = first
         if not position <= last < len(strings):
-            raise ValueError(f"idmanifest has a run from {position} to {last} in {len(strings)} strings")
+            raise ValueError(f"idmanifest has a run of ranks from {position} to {last} in {len(strings)} strings")
         while True:
             while following[position] != position:
                 following[position] = following[following[position]]
@@ -214,11 +214,11 @@ def _read_ranks(cursor: _Cursor, strings: list[str]) -> list[str]:
 def _read_group(cursor: _Cursor, texts: list[str]) -> ChannelGroup:
     channels, components = cursor.names("channels"), cursor.names("components")
     lifetime, hash_scheme = cursor.u8("a lifetime"), cursor.name("a hash scheme")
-    encoding_scheme, storage = cursor.name("an encoding scheme"), cursor.u8("a way of storing ids")
+    encoding_scheme, storage = cursor.name("an encoding scheme"), cursor.u8("the id storage")
     if lifetime >= len(_LIFETIMES):
-        raise ValueError(f"idmanifest lifetimes are 0, 1 and 2, {lifetime} found")
+        raise ValueError(f"idmanifest has lifetime {lifetime}, expected 0, 1 or 2")
     if storage >= len(_ID_SIZES):
-        raise ValueError(f"idmanifest stores ids in way 0, 1 or 2, {storage} found")
+        raise ValueError(f"idmanifest has id storage {storage}, expected 0, 1 or 2")
     entries = _read_entries(cursor, texts, _ID_SIZES[storage], len(components))
     return ChannelGroup(channels, components, _LIFETIMES[lifetime], hash_scheme, encoding_scheme, entries)
 
@@ -233,18 +233,18 @@ def _read_entries(
     for step, ranks in cursor.rows(count, id_size, component_count):
         current += step
         if (not step and entries) or current > _MAX_ID:
-            raise ValueError("idmanifest ids must ascend within 64 bits")
+            raise ValueError("idmanifest has ids that do not ascend within 64 bits")
         try:
             entries[current] = tuple([texts[rank] for rank in ranks])
         except IndexError:
             raise ValueError(f"idmanifest refers to string {max(ranks)} of {len(texts)}") from None
-    # Many ids may stand for one long text: in JSON each of them has it.
+    # Many ids may share one long text, which JSON repeats for each of them.
     cursor.budget.take(sum([len(text) for row in entries.values() for text in row]) // _BYTES_PER_OBJECT)
     return entries
 
 
-def _varint(payload: bytes, position: int, what: str) -> tuple[int, int]:
-    """The number at a position, and the position behind it."""
+def _varint(payload: bytes, position: int, field: str) -> tuple[int, int]:
+    """The number at a position, and the position after it."""
     value = shift = 0
     while position < len(payload):
         byte = payload[position]
@@ -259,8 +259,8 @@ def _varint(payload: bytes, position: int, what: str) -> tuple[int, int]:
         if shift > 63:
             break
     else:
-        raise ValueError(f"idmanifest is cut short in the number for {what}")
-    raise ValueError(f"idmanifest has a number of more than 64 bits for {what}")
+        raise ValueError(f"idmanifest is truncated inside the number for {field}")
+    raise ValueError(f"idmanifest has a number of more than 64 bits for {field}")
 
 
 def _text(raw: bytes) -> str:

@@ -1,8 +1,8 @@
-"""What a file is that is no EXR, told from its first bytes."""
+"""The format of a file that is not EXR, detected from its first bytes."""
 
 from __future__ import annotations
 
-# First bytes and name, the longest signature first where two begin alike.
+# First bytes and name; the longer signature first where one is a prefix of another.
 SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG\r\n\x1a\n", "PNG signature"),
     (b"\xff\xd8\xff", "JPEG signature"),
@@ -23,17 +23,17 @@ SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "ZIP archive"),
     (b"\x1f\x8b", "gzip stream"),
     (b"%PDF", "PDF document"),
-    (b"<", "text that begins with '<' (HTML or XML)"),
-    (b"{", "text that begins with '{' (JSON)"),
+    (b"<", "text starting with '<' (HTML or XML)"),
+    (b"{", "text starting with '{' (JSON)"),
     (b"\x01\x31\x2f\x76", "EXR magic number in reversed byte order"),
 )
 
 
 def name_format(data: bytes) -> str:
-    """What the bytes look like, in words that finish the sentence "not an EXR file: …"."""
+    """The detected format, as the end of the message "not an EXR file: …"."""
     for signature, name in SIGNATURES:
         if data.startswith(signature):
             return name
     if not data.strip(b"\0"):
         return f"all {len(data)} bytes read are zero"
-    return f"it begins with the bytes {data[:4].hex(' ')}"
+    return f"it starts with the bytes {data[:4].hex(' ')}"

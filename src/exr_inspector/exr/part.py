@@ -104,7 +104,7 @@ def _part_type(part_index: int, by_name: Mapping[str, Attribute], flags: int, pr
         message = f"version flags {flags:#x} and type {declared!r} contradict each other; read as {part_type}"
         problems.add(Problem("flags_type_mismatch", message, part_index, "type", 4))
     if part_type is not None and part_type not in PART_TYPES:
-        problems.add(Problem("unknown_part_type", f"part type {part_type!r} is not known", part_index, "type"))
+        problems.add(Problem("unknown_part_type", f"unknown part type {part_type!r}", part_index, "type"))
     return part_type
 
 
@@ -128,7 +128,7 @@ def _check_required(part: Part, flags: int, problems: ProblemList) -> None:
             message = f"required attribute {name!r} is missing"
             problems.add(Problem("missing_attribute", message, part.part_index, name))
         elif attribute.attr_type != attr_type:
-            message = f"attribute {name!r} has type {attribute.attr_type!r}, not {attr_type!r}"
+            message = f"attribute {name!r} has type {attribute.attr_type!r}, expected {attr_type!r}"
             problems.add(Problem("attribute_type", message, part.part_index, name))
 
 
@@ -136,14 +136,14 @@ def _check_windows(part: Part, problems: ProblemList) -> None:
     for name in ("dataWindow", "displayWindow"):
         box = part.value(name, "box2i")
         if box is not None and (box.xMax < box.xMin or box.yMax < box.yMin):
-            message = f"{name} {list(box)} is empty"
+            message = f"{name} {list(box)} is empty: a maximum is below its minimum"
             problems.add(Problem("empty_window", message, part.part_index, name))
 
 
 def _check_tiles(part: Part, problems: ProblemList) -> None:
     tiles = part.tiles if part.is_tiled else None
     if tiles is not None and (0 in (tiles.xSize, tiles.ySize) or tiles.levelMode is None or tiles.roundingMode is None):
-        message = f"tile description {list(tiles)} cannot be"
+        message = f"invalid tiles {list(tiles)}: expected sizes of 1 or more and known modes"
         problems.add(Problem("bad_tiles", message, part.part_index, "tiles"))
 
 
@@ -156,14 +156,14 @@ def _check_channels(part: Part, problems: ProblemList) -> None:
     for channel in part.channels:
         name, channel_type, x, y, _ = channel  # unpacked, as this runs for every channel of every file
         if channel_type is None:
-            report("unknown_pixel_type", f"channel {name!r} has an unknown pixel type")
+            report("unknown_pixel_type", f"channel {name!r} has an unknown pixel type, expected UINT, HALF or FLOAT")
         if x != 1 or y != 1:
             if x < 1 or y < 1:
-                report("bad_sampling", f"channel {name!r} has sampling {x} × {y}")
+                report("bad_sampling", f"channel {name!r} has sampling {x} × {y}, expected 1 or more")
             elif window is not None and not _fits(channel, window):
-                report("bad_sampling", f"channel {name!r}: the data window is no multiple of its sampling, {x} × {y}")
+                report("bad_sampling", f"channel {name!r}: the data window is not a multiple of its sampling {x} × {y}")
         if name in names:
-            report("duplicate_channel", f"channel {name!r} is there more than once")
+            report("duplicate_channel", f"channel {name!r} is repeated")
         names.add(name)
 
 

@@ -38,4 +38,4 @@ class ProblemList:
         omitted = self._count - len(self._problems)
         if not omitted:
             return tuple(self._problems)
-        return (*self._problems, Problem("more_problems", f"{omitted} more problems are left out"))
+        return (*self._problems, Problem("more_problems", f"{omitted} more problems are not listed"))

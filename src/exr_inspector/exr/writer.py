@@ -96,7 +96,7 @@ def deep_chunk(y: int, packed_counts: bytes, packed_samples: bytes, sample_bytes
     return leader + packed_counts + packed_samples
 
 
-def attribute_bytes(name: str, value: Any) -> bytes:
+def _attribute_bytes(name: str, value: Any) -> bytes:
     """One attribute as stored. Its type follows from the name where the format fixes it, else from the value."""
     if isinstance(value, Attribute):
         attr_type, raw = value.attr_type, value.raw
@@ -123,7 +123,7 @@ def _flags(headers: Sequence[Values]) -> int:
 
 
 def _header_bytes(header: Values) -> bytes:
-    return b"".join(attribute_bytes(name, value) for name, value in sorted(header.items())) + b"\0"
+    return b"".join(_attribute_bytes(name, value) for name, value in sorted(header.items())) + b"\0"
 
 
 def _fixed(layout: str) -> Callable[[Any], bytes]:
