@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..inspection.model import Inspection
-    from .nearest import By
     from .rows import RowBatch
+    from .similarity import By
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from ... import __version__
 from ...errors import CatalogError, CatalogSchemaError
 from ...settings import CELL_LIMIT
-from ..persist_rows import children_of, error_rows, outcomes, with_persist_columns
+from ..persistence import children_of, error_rows, outcomes, with_persist_columns
 from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
 from ..rows import RowBatch, from_inspections
 from ..schema import TABLES, TIME, VERSION, vector_dimensions
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ...inspection.model import Inspection
-    from ..nearest import By
+    from ..similarity import By
 
 PATHS_PER_BATCH = 10_000
 
@@ -163,13 +163,13 @@ class DuckDBCatalog:
     ) -> pa.Table:
         """The k files whose vectors are nearest to one, nearest first. Raises QueryError."""
         from ... import vectors  # numpy is for who asks for it
-        from .. import nearest
+        from .. import similarity
 
-        checked = nearest.checked_vector(vector, by)
-        condition = "true" if where is None else nearest.checked_condition(where)
-        query = statements.nearest(nearest.VECTOR_COLUMNS[by], len(checked), condition, per_sequence=per_sequence)
-        params = {"vector": checked.tolist(), "version": vectors.VERSION, "rows": nearest.candidates(k)}
-        return nearest.ranked(self.sql(query, params), checked, k, "array_cosine_distance in DuckDB")
+        checked = similarity.checked_vector(vector, by)
+        condition = "true" if where is None else similarity.checked_condition(where)
+        query = statements.nearest(similarity.VECTOR_COLUMNS[by], len(checked), condition, per_sequence=per_sequence)
+        params = {"vector": checked.tolist(), "version": vectors.VERSION, "rows": similarity.candidates(k)}
+        return similarity.ranked(self.sql(query, params), checked, k, "array_cosine_distance in DuckDB")
 
     def replace_vectors(self, rows: pa.Table) -> None:
         """Set the vectors of files. One transaction."""
