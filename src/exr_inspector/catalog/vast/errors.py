@@ -70,7 +70,8 @@ def as_catalog_error(error: Exception, endpoint: str) -> CatalogError:
     if isinstance(error, AdbcError):
         return CatalogConnectionError(
             f"{endpoint}: the query engine does not respond ({_first_line(error)}); where the package "
-            "adbc-driver-vastdb is installed, every transaction needs the engine: uninstall it, or enable the engine on the cluster"
+            "adbc-driver-vastdb is installed, every transaction needs the engine: uninstall it, "
+            "or enable the engine on the cluster"
         )
     if isinstance(error, ValueError) and (status := _unknown_status(error)) is not None:
         return _of_status(status, "", endpoint)

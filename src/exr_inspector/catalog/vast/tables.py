@@ -91,7 +91,7 @@ class Tables:
             version = _version(self._rows(transaction, clock)) if "schema_version" in present else None
         if present and version is None:
             raise CatalogSchemaError(
-                f"{self.bucket}/{self.schema} has tables that exr-inspector did not make, of names that it needs: "
+                f"{self.bucket}/{self.schema} has tables with names of the catalog that exr-inspector did not create: "
                 f"{', '.join(sorted(present))}; give another schema"
             )
         return version
