@@ -35,8 +35,8 @@ import time
 from types import SimpleNamespace
 from benchmarks.memory import peak_mb
 from functions.exr_inspector.main import handler, init
-from exr_inspector.catalog.vast import pending
-pending.SECONDS_BEFORE_LOOK = 3600
+from exr_inspector.catalog.vast import coordination
+coordination.DELAY_S = 3600
 ctx = SimpleNamespace()
 init(ctx)
 handler(ctx, {"data": {"path": "s3://renders/0.exr"}})

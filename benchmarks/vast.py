@@ -25,7 +25,7 @@ from pydantic import SecretStr
 from benchmarks.memory import peak_mb
 from exr_inspector import open_catalog
 from exr_inspector.catalog import Catalog
-from exr_inspector.catalog.vast import pending
+from exr_inspector.catalog.vast import coordination
 from exr_inspector.ingestion.run import IngestOptions, ingest
 from exr_inspector.sequence.summary import sequences
 from exr_inspector.settings import VastConnection
@@ -128,7 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=int, help="only ingest so many files, and ask for them")
     options = parser.parse_args()
-    pending.SECONDS_BEFORE_LOOK = 3600  # what is done a moment later would disturb the figures
+    coordination.DELAY_S = 3600  # what is done a moment later would disturb the figures
     if options.scale:
         scale(options.scale)
     else:

@@ -240,8 +240,8 @@ def _concurrent(trial: _Trial) -> str:
     work = [(catalog, file) for file in files for catalog in (trial.one, trial.two)] * 4
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda item: item[0].persist([item[1]]), work))
-    trial.one.settle()
-    trial.two.settle()
+    trial.one.deduplicate()
+    trial.two.deduplicate()
     found = _rows(trial, "SELECT file_id, inspection_count FROM files WHERE file_path LIKE 's3://verify/shared.%'")
     _expect(len(found) == len(files), f"{len(files)} files have {len(found)} rows after concurrent writers met")
     parts = _rows(trial, "SELECT count(*) AS n FROM parts WHERE file_path LIKE 's3://verify/shared.%'")[0]["n"]

@@ -93,7 +93,7 @@ print([name for name in ("duckdb", "pyarrow", "numpy") if name in sys.modules])
 @pytest.mark.parametrize("read_only", [True, False])
 def test_a_file_that_is_no_database_stays_as_it_is(path, read_only):
     path.write_bytes(b"renders of shot 10\n" * 1000)
-    with pytest.raises(CatalogError, match="is no DuckDB database"):
+    with pytest.raises(CatalogError, match="is not a DuckDB database"):
         open_catalog(str(path), read_only=read_only)
     assert path.read_bytes() == b"renders of shot 10\n" * 1000
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from exr_inspector import inspect, open_catalog, vectors
-from exr_inspector.catalog import nearest
+from exr_inspector.catalog import similarity
 from exr_inspector.catalog.rows import vector_columns
 from exr_inspector.errors import QueryError
 from exr_inspector.ingestion.run import ingest
@@ -69,7 +69,7 @@ def by_hand(to, by, k):
     query = getattr(embed(to), by).astype(float)
     found = [
         (
-            -round(float(getattr(embed(each), by).astype(float) @ query), nearest.DECIMALS),
+            -round(float(getattr(embed(each), by).astype(float) @ query), similarity.DECIMALS),
             each.file.file_path_normalized,
         )
         for each in EVERYTHING

@@ -51,7 +51,7 @@ def test_a_show_is_ingested_asked_and_told(uri, capsys):
 
 def test_a_schema_is_created_and_its_status_told(uri, emulator, capsys):  # noqa: F811
     assert main(["db", "status", "--catalog", uri]) == 3
-    assert "make one with: exr-inspector db create-schema" in capsys.readouterr().err
+    assert "create them with: exr-inspector db create-schema" in capsys.readouterr().err
     assert main(["db", "create-schema", "--catalog", uri]) == 0
     assert capsys.readouterr().out == f"{uri}: schema version 1\n"
     assert main(["db", "status", "--catalog", uri]) == 0

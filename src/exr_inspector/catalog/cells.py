@@ -1,4 +1,4 @@
-"""The cells of one attribute: its value as JSON, and as text, integer or float for queries that compare."""
+"""The cells of an attribute: its value as JSON, and as text, integer or float for comparisons in queries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..inspection.json_form import FLOAT32_TYPES, json_float, json_value
 from ..inspection.model import RAW_TYPES
 from ..settings import CELL_LIMIT
 
-# Made once: json.dumps makes an encoder for each call that is not plain, which took a third of a cell's time.
+# One encoder: json.dumps creates one per call with options, which took a third of the time of a cell.
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
@@ -32,7 +32,7 @@ class Cells(NamedTuple):
 
 
 def cells_of(attribute: Attribute, cell_limit: int = CELL_LIMIT) -> Cells:
-    """The cells of an attribute; one without room keeps its size and the first part of its text or bytes."""
+    """The cells of an attribute; above the limit it keeps its size and the first part of its text or bytes."""
     key = id(attribute)
     entry = _CACHE.get(key)
     if entry is not None and entry[0] is attribute and entry[1] == cell_limit:
@@ -48,19 +48,19 @@ def _kept_bytes(_: int, kept: tuple[Attribute, int, Cells]) -> int:
     return memory_of(attribute) + 256 + len(cells.value_json or "")
 
 
-# Frames of a sequence share Attribute objects (the reader keeps those of up to 16 KiB): their cells are made
-# once. By identity: hashing an attribute's bytes costs more than all the rest of its row. The entry keeps the
-# object alive, so its id cannot come to mean another one.
+# Frames of a sequence share Attribute objects (the reader keeps those of up to 16 KiB), so their cells are cached.
+# By identity: hashing the bytes of an attribute costs more than the rest of its row. The entry keeps the object
+# alive, so that its id is not reused.
 _CACHE: Cache[int, tuple[Attribute, int, Cells]] = Cache(16 << 20, _kept_bytes)
 
 
 def _make_cells(attribute: Attribute, cell_limit: int) -> Cells:
     attr_type, size = attribute.attr_type, attribute.size_bytes
-    value = attribute.value if size <= cell_limit or attr_type == "string" else None  # nothing else is ever cut
+    value = attribute.value if size <= cell_limit or attr_type == "string" else None  # other values are not cut
     text = _text(value)
     raw = attribute.raw if attribute.note is not None or attr_type in RAW_TYPES else None
     value_json = None
-    if value is not None and size <= cell_limit:  # JSON is hardly ever shorter than the bytes
+    if value is not None and size <= cell_limit:  # JSON is rarely shorter than the bytes
         value_json = _json(attr_type, value)
     truncated = size > cell_limit or any(_too_long(cell, cell_limit) for cell in (value_json, text))
     if truncated:
@@ -96,7 +96,7 @@ def _float(attr_type: str, value: Any) -> float | None:
     if not isinstance(value, float):
         return None
     number = json_float(value, single=attr_type in FLOAT32_TYPES)
-    return None if isinstance(number, str) else number  # NaN and infinities are words
+    return None if isinstance(number, str) else number  # NaN and infinities are strings
 
 
 def _too_long(text: str | None, limit: int) -> bool:

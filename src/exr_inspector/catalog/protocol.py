@@ -1,4 +1,4 @@
-"""What every catalog can do, in the words of the domain, and the small values that go in and come out."""
+"""The protocol of all catalogs, and the values that its methods take and return."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..inspection.model import Inspection
-    from .nearest import By
     from .rows import RowBatch
+    from .similarity import By
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersistOutcome:
-    """What became of one inspection: `inserted` is False where its file_id was known and only counted up."""
+    """The result of persisting an inspection; `inserted` is False where its file_id was stored already and counted."""
 
     file_id: str
     inserted: bool
@@ -29,7 +29,7 @@ class PersistOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestError:
-    """A file that could not be inspected; size and time are those of the attempt, None where unknown."""
+    """A file that could not be inspected; size and time are those at the inspection, None where unknown."""
 
     file_path_normalized: str
     size_bytes: int | None
@@ -41,7 +41,7 @@ class IngestError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileStat:
-    """What a listing tells of a file without reading it."""
+    """The path, size and time of a file, from a listing."""
 
     file_path_normalized: str
     size_bytes: int
@@ -50,14 +50,14 @@ class FileStat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenFile:
-    """A file that was looked at when it had the same size and time; `error` says why it was not readable."""
+    """A file that was inspected with the same size and time; `error` is the reason where that failed."""
 
     error: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogStatus:
-    """What a catalog is and holds."""
+    """Versions, row counts and size of a catalog."""
 
     uri: str
     backend: str
@@ -65,67 +65,66 @@ class CatalogStatus:
     schema_version: int
     row_counts: dict[str, int]
     vector_dimensions: dict[str, int]
-    file_size_bytes: int | None  # None where the catalog is no file
+    file_size_bytes: int | None  # None where the catalog is not a file
 
 
-# The condition of SQL under which a row of ingest_errors says what is wrong now.
+# The SQL condition for rows of ingest_errors whose path has no current version in files: open errors.
 OPEN_ERRORS = """NOT EXISTS (
         SELECT 1 FROM files WHERE files.file_path_normalized = ingest_errors.file_path_normalized AND files.is_current
     )"""
 
 
 class Catalog(Protocol):
-    """A database of inspections. One opened for writing has its tables; any thread may call any method.
+    """A database of inspections. A catalog opened for writing has its tables. Threads may share it.
 
-    Every method raises CatalogError, or the more telling CatalogLockedError, CatalogSchemaError, QueryError.
-    A history is kept: persisting and deleting never remove rows of `files`.
+    All methods raise CatalogError or one of its subclasses, such as CatalogLockedError, CatalogSchemaError, QueryError.
+    A history is kept: persisting and marking as deleted never delete rows of `files`.
     """
 
     uri: str
 
     def ensure_schema(self) -> None:
-        """Create the tables, or bring them to this version; does nothing where they are.
+        """Create the tables, or migrate them to this version; does nothing where they have it.
 
-        Raises CatalogSchemaError where they were made by a newer version.
+        Raises CatalogSchemaError where a newer version created them.
         """
 
     def persist(self, inspections: Sequence[Inspection]) -> list[PersistOutcome]:
-        """Store inspections; one whose file_id is known only counts up. One outcome for each, in order.
+        """Store inspections, and count those with a stored file_id. Returns one outcome for each, in order.
 
-        One transaction: afterwards every row of every table is there, or none. The version of a path that was
-        persisted last is the current one, no longer deleted; an ingest error of the path is history thereby.
+        One transaction: afterwards all rows of all tables are stored, or none. The last persisted version of a path is
+        current and not deleted; an ingest error of the path is not open any more.
         """
 
     def persist_rows(self, batch: RowBatch) -> list[PersistOutcome]:
-        """The same for rows that were made elsewhere, in another process say."""
+        """Store inspections given as rows, for example from another process; otherwise like `persist`."""
 
     def record_errors(self, errors: Sequence[IngestError]) -> None:
-        """Note files that cannot be read; one that is noted already counts up. One transaction.
+        """Record files that cannot be inspected, and count repeated errors of a path. One transaction.
 
-        No version of such a path is current afterwards: what the catalog knows is not what lies there now. So an
-        error is open while its path has no current version.
+        No version of such a path is current afterwards, as the file has changed since: the error is open.
         """
 
-    def seen(self, stamps: Sequence[FileStat]) -> dict[str, SeenFile]:
-        """Those of the files, by normalized path, that were looked at with the same size and time.
+    def seen(self, file_stats: Sequence[FileStat]) -> dict[str, SeenFile]:
+        """The files, by normalized path, that were inspected with the same size and time.
 
-        A deleted file is not among them, so that it is inspected again when it comes back.
+        Deleted files are left out, so that they are inspected again when they come back.
         """
 
     def current_paths(self, prefix: str) -> Iterator[list[str]]:
-        """The normalized paths that begin with `prefix` and are current and not deleted, or whose error is open.
+        """The normalized paths that begin with `prefix` and are current and not deleted, or have an open error.
 
-        In batches of bounded size. The prefix is plain text: end it with a slash to mean a folder.
+        In batches of bounded size. The prefix is plain text; end it with a slash for a folder.
         """
 
     def mark_deleted(self, paths: Sequence[str]) -> int:
-        """Say of normalized paths that nothing is there any more. Returns how many were there till now.
+        """Mark the files at normalized paths as deleted. Returns the number of paths with a file or error until now.
 
-        Their rows stay, with `deleted_at`; their ingest errors go.
+        The rows of `files` stay, with `deleted_at`; rows of `ingest_errors` are deleted.
         """
 
     def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
-        """The result of a query. `params` fill ? by position or $name by name. Raises QueryError."""
+        """The result of a query. `params` are bound to ? by position or $name by name. Raises QueryError."""
 
     def similar(
         self,
@@ -136,22 +135,22 @@ class Catalog(Protocol):
         where: str | None = None,
         per_sequence: bool = False,
     ) -> pa.Table:
-        """The k files whose vectors are nearest to one of 384 (`metadata`) or 128 (`channels`) numbers, nearest first.
+        """The k files with the vectors most similar to one of 384 (`metadata`) or 128 (`channels`) numbers, in order.
 
-        Current versions with vectors of this `embedding_version` only, and those that fulfil `where`, a condition of
-        SQL over the columns of `files`. Columns: file_id, file_path_normalized, sequence, frame, vector, similarity
-        (a cosine, -1 to 1, of 6 decimals). With `per_sequence` only the nearest file of each sequence, and `files`, how
-        many it has. The entry `method` of the schema's metadata says how it was found. Raises QueryError.
+        Only current versions with vectors of this `embedding_version` that fulfil `where`, an SQL condition on the
+        columns of `files`. Columns: file_id, file_path_normalized, sequence, frame, vector, similarity (a cosine, -1 to
+        1, of 6 decimals). With `per_sequence` only the most similar file of each sequence, and `files`, the number of
+        files in it. `method` in the metadata of the schema names the way of the search. Raises QueryError.
         """
 
     def replace_vectors(self, rows: pa.Table) -> None:
-        """Set the vectors of files: `file_id` and the columns that are made of a header's vectors. One transaction."""
+        """Set the vectors of files; the rows have `file_id` and the vector columns. One transaction."""
 
     def status(self) -> CatalogStatus:
-        """What the catalog is and holds; counts are exact."""
+        """Versions, row counts and size of the catalog."""
 
     def close(self) -> None:
-        """Give the catalog back, to other processes too. Closing twice does nothing."""
+        """Close the catalog, and release it for other processes. Closing twice does nothing."""
 
     def __enter__(self) -> Self: ...
 

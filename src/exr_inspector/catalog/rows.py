@@ -1,4 +1,4 @@
-"""Inspections as Arrow tables: what a catalog stores, and what workers send to the process that writes."""
+"""Inspections as Arrow tables: the rows that a catalog stores, and that workers send to the writing process."""
 
 from __future__ import annotations
 
@@ -33,33 +33,33 @@ _CACHED_CHARACTERS = 255  # of a channel's name; no library writes longer ones
 
 @dataclass(frozen=True, slots=True)
 class RowBatch:
-    """The rows of some inspections, by table. Pickles: 500 files cross a process border in milliseconds.
+    """The rows of inspections, by table. Pickles quickly: 500 files pass between processes in milliseconds.
 
-    `files` has one row for each inspection, in order, without the columns that are set at persist. The other
-    tables have the rows of each file_id once, however often it occurs.
+    `files` has one row for each inspection, in order, without the columns that are set at persist. The other tables
+    have the rows of each file_id once.
     """
 
     tables: dict[str, pa.Table]
 
     @classmethod
     def concat(cls, batches: Sequence[RowBatch]) -> RowBatch:
-        """The rows of all batches; those that hang on a file_id which an earlier batch has are left out."""
+        """The rows of all batches; child rows of a file_id in an earlier batch are left out."""
         seen: set[str] = set()
         kept: dict[str, list[pa.Table]] = {table: [] for table in BATCH_TABLES}
         for batch in batches:
             file_ids = set(batch.tables["files"]["file_id"].to_pylist())
-            again = pa.array(file_ids & seen, pa.string())
+            repeated = pa.array(file_ids & seen, pa.string())
             seen |= file_ids
             kept["files"].append(batch.tables["files"])
             for table in CHILD_TABLES:
                 rows = batch.tables[table]
-                if len(again):
-                    rows = rows.filter(pc.invert(pc.is_in(rows["file_id"], again)))
+                if len(repeated):
+                    rows = rows.filter(pc.invert(pc.is_in(rows["file_id"], repeated)))
                 kept[table].append(rows)
         return cls({table: pa.concat_tables(tables) for table, tables in kept.items()})
 
     def to_ipc(self) -> bytes:
-        """The tables as Arrow IPC streams, one behind the other."""
+        """The tables as concatenated Arrow IPC streams."""
         sink = pa.BufferOutputStream()
         for table in BATCH_TABLES:
             with pa.ipc.new_stream(sink, self.tables[table].schema) as writer:
@@ -68,7 +68,7 @@ class RowBatch:
 
     @classmethod
     def from_ipc(cls, data: bytes) -> RowBatch:
-        """The batch that to_ipc() wrote."""
+        """The batch from the bytes of to_ipc()."""
         source = pa.BufferReader(data)
         return cls({table: pa.ipc.open_stream(source).read_all() for table in BATCH_TABLES})
 
@@ -82,19 +82,19 @@ def from_inspections(
 ) -> RowBatch:
     """The rows of inspections, with their vectors.
 
-    An attribute with a cell above `cell_limit` bytes is cut, and says so. Raises EmbeddingError, which names the file.
+    Attributes above `cell_limit` bytes are cut, and marked as `truncated`. Raises EmbeddingError, naming the file.
     """
     inspections = list(inspections)
     first: dict[str, Inspection] = {}
     for inspection in inspections:
         first.setdefault(inspection.file.file_id, inspection)
-    once = list(first.values())
+    unique = list(first.values())
     tables = {
         **_empty_tables(),
         "files": _files(inspections, vectors),
-        "parts": _parts(once),
-        "channels": _channels(once),
-        "attributes": _attributes(once, cell_limit),
+        "parts": _parts(unique),
+        "channels": _channels(unique),
+        "attributes": _attributes(unique, cell_limit),
     }
     return RowBatch(tables)
 
@@ -107,14 +107,14 @@ def _empty_tables() -> dict[str, pa.Table]:
 def from_embeddable(
     inspections: Sequence[Inspection], *, cell_limit: int = CELL_LIMIT, vectors: bool = True
 ) -> tuple[RowBatch, list[EmbeddingError]]:
-    """The rows of those inspections whose vectors can be computed, and what is wrong with the others' files."""
-    failures: list[EmbeddingError] = []
+    """The rows of inspections whose vectors can be computed, and the errors of the others."""
+    errors: list[EmbeddingError] = []
     while True:
         try:
-            return from_inspections(inspections, cell_limit=cell_limit, vectors=vectors), failures
-        except EmbeddingError as failure:
-            failures.append(failure)
-            inspections = [each for each in inspections if each.file.file_path_normalized != failure.path]
+            return from_inspections(inspections, cell_limit=cell_limit, vectors=vectors), errors
+        except EmbeddingError as error:
+            errors.append(error)
+            inspections = [i for i in inspections if i.file.file_path_normalized != error.path]
 
 
 def _files(inspections: list[Inspection], vectors: bool) -> pa.Table:
@@ -129,18 +129,18 @@ def _files(inspections: list[Inspection], vectors: bool) -> pa.Table:
 
 
 def vector_columns(embeddings: Sequence[Embedding]) -> dict[str, pa.Array]:
-    """The columns of `files` that come from a header's vectors."""
-    import numpy as np  # only what makes rows pays for it
+    """The vector columns of `files`."""
+    import numpy as np  # imported only by processes that compute rows
 
     from ..vectors import VERSION
 
     schema = batch_schema("files")
     columns = {"embedding_version": pa.array([VERSION] * len(embeddings), schema.field("embedding_version").type)}
-    for name, one_each in (
+    for name, vectors in (
         ("metadata_embedding", [each.metadata for each in embeddings]),
         ("channel_fingerprint", [each.channels for each in embeddings]),
     ):
-        numbers = np.concatenate(one_each) if one_each else np.zeros(0, np.float32)
+        numbers = np.concatenate(vectors) if vectors else np.zeros(0, np.float32)
         columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(numbers), type=schema.field(name).type)
     return columns
 
@@ -184,7 +184,7 @@ def _attributes(inspections: list[Inspection], cell_limit: int) -> pa.Table:
 
 
 def _owners(inspections: list[Inspection], counts: list[int]) -> dict[str, list[str]]:
-    """The columns that say which file a row belongs to, for so many rows of each."""
+    """The columns file_id and file_path, repeated for the number of rows of each inspection."""
     ids = [inspection.file.file_id for inspection in inspections]
     paths = [inspection.file.file_path for inspection in inspections]
     return {
@@ -198,11 +198,11 @@ def _repeated(values: Iterable[tuple[Any, int]]) -> list[Any]:
 
 
 def _columns(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> dict[str, Sequence[Any]]:
-    return dict(zip(names, zip(*rows, strict=True), strict=False))  # no rows give no columns
+    return dict(zip(names, zip(*rows, strict=True), strict=False))  # without rows there are no columns
 
 
 def _table(table: str, columns: dict[str, Sequence[Any]], rows: int) -> pa.Table:
-    """The columns under the table's schema; those that nothing is known of are null."""
+    """The columns in the schema of the table; missing columns are null."""
     schema = batch_schema(table)
     arrays = [
         _array(columns[column.name], column.type) if column.name in columns else pa.nulls(rows, column.type)

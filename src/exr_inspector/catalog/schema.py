@@ -1,7 +1,7 @@
-"""The tables of the catalog, as Arrow schemas: the only definition of them; every backend creates from it.
+"""The tables of the catalog as Arrow schemas, their only definition, from which the backends create them.
 
-A trailing ? marks a column that may be null. Integers are 64 bits wide throughout: a hostile header can name
-windows and tiles that no 32 bits hold. Timestamps hold UTC without a zone: VAST clusters before 5.4 drop it.
+A trailing ? marks a nullable column. All integers have 64 bits, as a hostile header can declare windows and tiles
+beyond 32 bits. Timestamps are UTC without a zone, which VAST clusters before 5.4 drop.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from functools import cache
 
 import pyarrow as pa
 
-VERSION = 1  # of these tables; the `schema_version` of an inspection is that of its JSON form
+VERSION = 1  # of the tables; `schema_version` of an inspection is the version of its JSON form
 
 METADATA_DIMENSIONS, CHANNEL_DIMENSIONS = 384, 128
 
@@ -19,7 +19,7 @@ TIME = pa.timestamp("us")
 
 
 def vector(dimensions: int) -> pa.DataType:
-    """The type of a vector: 32-bit floats that are never null, as VAST demands of vector columns."""
+    """The type of a vector: 32-bit floats without nulls, as VAST requires of vector columns."""
     return pa.list_(pa.field("item", pa.float32(), nullable=False), dimensions)
 
 
@@ -189,13 +189,13 @@ TABLES: dict[str, pa.Schema] = {
     "schema_version": _table({"version": INT, "applied_at": TIME, "inspector_version": TEXT}),
 }
 
-# Rows that belong to one row of `files` by its file_id and are written together with it, never changed after.
+# Tables whose rows belong to a row of `files` by file_id; they are inserted together with it and never changed.
 CHILD_TABLES = ("parts", "channels", "attributes", "channel_stats", "validation_results")
 
-# What an inspection cannot know: a backend sets these columns of `files` when it persists.
+# The columns of `files` that a backend sets when it persists.
 SET_AT_PERSIST = frozenset({"is_current", "deleted_at", "inspection_timestamp", "last_inspected", "inspection_count"})
 
-# What tells the rows of a table apart.
+# The columns that identify a row of a table.
 PRIMARY_KEYS: dict[str, tuple[str, ...]] = {
     "files": ("file_id",),
     "parts": ("file_id", "part_index"),
@@ -209,7 +209,7 @@ PRIMARY_KEYS: dict[str, tuple[str, ...]] = {
 
 @cache
 def batch_schema(table: str) -> pa.Schema:
-    """The columns of a table that come from inspections: all but those which are set at persist."""
+    """The columns of a table that come from inspections: all but those set at persist."""
     schema = TABLES[table]
     if table != "files":
         return schema
@@ -217,7 +217,7 @@ def batch_schema(table: str) -> pa.Schema:
 
 
 def vector_dimensions() -> dict[str, int]:
-    """The number of dimensions of each vector column of `files`."""
+    """The dimensions of each vector column of `files`."""
     return {
         column.name: column.type.list_size for column in TABLES["files"] if pa.types.is_fixed_size_list(column.type)
     }

@@ -17,7 +17,7 @@ from ..vectors import explain as compare_groups
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ..catalog.nearest import By
+    from ..catalog.similarity import By
     from ..exr import Limits
 
 _FILE_ID = re.compile(r"[0-9a-f]{4,32}")

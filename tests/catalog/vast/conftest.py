@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 from pydantic import SecretStr
 
-from exr_inspector.catalog.vast import VastCatalog, pending
+from exr_inspector.catalog.vast import VastCatalog, coordination
 from exr_inspector.settings import VastConnection
 from tests.vastdb_emulator import Assumptions, Emulator
 
@@ -36,7 +36,7 @@ def start(**assumptions: object) -> Emulator:
 @pytest.fixture
 def no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets nothing happen behind the back of a test that counts requests."""
-    monkeypatch.setattr(pending, "SECONDS_BEFORE_LOOK", 3600)
+    monkeypatch.setattr(coordination, "DELAY_S", 3600)
 
 
 @pytest.fixture

@@ -145,7 +145,7 @@ def test_tables_that_are_not_ours_are_left_alone():
             tx.bucket(BUCKET).create_schema("other").create_table(
                 "files", tx.bucket(BUCKET).schema("mine").table("parts").arrow_schema
             )
-        with pytest.raises(CatalogSchemaError, match=r"did not make.*files"):
+        with pytest.raises(CatalogSchemaError, match=r"did not create.*files"):
             VastCatalog(f"vast://{BUCKET}/other", connection=connection_to(server))
 
 

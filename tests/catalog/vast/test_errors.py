@@ -14,7 +14,7 @@ from vastdb._internal import QueryDataInternalError, UnsupportedServer
 from vastdb.table_metadata import TableRef
 from vastdb.transaction import NoAdbcConnectionError, TransactionNotActiveError
 
-from exr_inspector.catalog.vast.errors import CatalogConflictError, CatalogRefusedError, as_catalog_error, translated
+from exr_inspector.catalog.vast.errors import CatalogConflictError, CatalogRejectedError, as_catalog_error, translated
 from exr_inspector.errors import (
     CatalogAuthenticationError,
     CatalogConnectionError,
@@ -29,12 +29,12 @@ SECRET = "do-not-tell"
 BY_CLASS = {
     "NotFound": CatalogSchemaError,
     "Forbidden": CatalogAuthenticationError,
-    "BadRequest": CatalogRefusedError,
-    "MethodNotAllowed": CatalogRefusedError,
+    "BadRequest": CatalogRejectedError,
+    "MethodNotAllowed": CatalogRejectedError,
     "RequestTimeout": CatalogConnectionError,
     "Conflict": CatalogConflictError,
     "InternalServerError": CatalogTransactionError,
-    "NotImplemented": CatalogRefusedError,
+    "NotImplemented": CatalogRejectedError,
     "ServiceUnavailable": CatalogConnectionError,
     "Slowdown": CatalogConnectionError,
     "UnexpectedError": CatalogTransactionError,
@@ -118,27 +118,27 @@ def test_every_error_of_the_sdk_has_its_counterpart(kind):
 @pytest.mark.parametrize(
     ("leak", "kind", "words"),
     [
-        (requests.exceptions.ReadTimeout("read"), CatalogConnectionError, "no answer in time"),
-        (requests.exceptions.ConnectTimeout("x"), CatalogConnectionError, "no answer in time"),
+        (requests.exceptions.ReadTimeout("read"), CatalogConnectionError, "no response in time"),
+        (requests.exceptions.ConnectTimeout("x"), CatalogConnectionError, "no response in time"),
         (requests.exceptions.SSLError("bad cert"), CatalogConnectionError, "VAST_DB_VERIFY"),
         (requests.exceptions.InvalidSchema("x"), CatalogError, "http://"),
         (requests.exceptions.ChunkedEncodingError("cut"), CatalogConnectionError, "cannot be reached"),
-        (ValueError("502 is not a valid HttpStatus"), CatalogConnectionError, "answered 502"),
-        (ValueError("429 is not a valid HttpStatus"), CatalogConnectionError, "answered 429"),
-        (ValueError("401 is not a valid HttpStatus"), CatalogAuthenticationError, "answered 401"),
+        (ValueError("502 is not a valid HttpStatus"), CatalogConnectionError, "responded with 502"),
+        (ValueError("429 is not a valid HttpStatus"), CatalogConnectionError, "responded with 429"),
+        (ValueError("401 is not a valid HttpStatus"), CatalogAuthenticationError, "responded with 401"),
         (ValueError("413 is not a valid HttpStatus"), CatalogTooLargeError, "larger"),
-        (ValueError("201 is not a valid HttpStatus"), CatalogTransactionError, "answered 201"),
+        (ValueError("201 is not a valid HttpStatus"), CatalogTransactionError, "responded with 201"),
         (ValueError("Invalid header value: a key"), CatalogError, "ValueError"),
         (pa.ArrowInvalid("cut"), CatalogConnectionError, "cut or damaged"),
         (EOFError(), CatalogConnectionError, "cut or damaged"),
         (struct.error("unpack"), CatalogConnectionError, "cut or damaged"),
         (QueryDataInternalError("x"), CatalogConnectionError, "cut or damaged"),
-        (UnsupportedServer("nginx"), CatalogError, "no VAST Database"),
-        (NotImplementedError("vastdb <= 0.0.5"), CatalogError, "no VAST Database"),
-        (TransactionNotActiveError(), CatalogTransactionError, "not open"),
-        (NoAdbcConnectionError("x"), CatalogTransactionError, "not open"),
+        (UnsupportedServer("nginx"), CatalogError, "not a VAST Database"),
+        (NotImplementedError("vastdb <= 0.0.5"), CatalogError, "not a VAST Database"),
+        (TransactionNotActiveError(), CatalogTransactionError, "does not exist"),
+        (NoAdbcConnectionError("x"), CatalogTransactionError, "does not exist"),
         (OperationalError("x", status_code=11), CatalogConnectionError, "uninstall"),
-        (ibis.common.exceptions.IbisTypeError("type"), CatalogError, "before it was sent"),
+        (ibis.common.exceptions.IbisTypeError("type"), CatalogError, "the SDK rejected the request"),
         (KeyError("column"), CatalogError, "KeyError"),
         (RuntimeError("surprise"), CatalogError, "RuntimeError"),
     ],

@@ -135,7 +135,7 @@ def sweep(server, catalog, case, fault, name):
         struck = server.fail(options.pop("action"), nth=n, path="/*", **options)
         outcomes = once_more(partial(catalog.persist, files))
         server.clear_faults()
-        catalog.settle()
+        catalog.deduplicate()
         assert struck.hits, f"request {n} was not made"
         assert_one_set(server, catalog, files)
         assert [outcome.file_id for outcome in outcomes] == [one.file.file_id for one in files]
@@ -177,7 +177,7 @@ def test_a_fault_while_an_error_is_noted(server, catalog, fault, request):
         struck = server.fail(options.pop("action"), nth=n, path="/*", **options)
         once_more(partial(catalog.record_errors, [error_at(path)]))
         server.clear_faults()
-        catalog.settle()
+        catalog.deduplicate()
         (error,) = rows_at(server, catalog, "ingest_errors", path)
         assert struck.hits
         assert error["count"] in (1, 2)
@@ -192,7 +192,7 @@ def test_a_fault_while_a_file_is_deleted(server, catalog, fault, request):
         path = path_of(one)
         catalog.record_errors([error_at(path)])
         catalog.persist([one])
-        catalog.settle()
+        catalog.deduplicate()
         options = dict(FAULTS[fault])
         struck = server.fail(options.pop("action"), nth=n, path="/*", **options)
         assert once_more(partial(catalog.mark_deleted, [path])) in (0, 1)

@@ -74,8 +74,8 @@ def test_opening_a_catalog_that_is_there_costs_four_and_no_ddl(open_vast, asked)
 def test_looking_for_doubles_costs_three(open_vast, asked):
     catalog = open_vast()
     catalog.persist([A, B])
-    assert asked(catalog.settle) == ["begin", "select", "commit"]
-    assert asked(catalog.settle) == []
+    assert asked(catalog.deduplicate) == ["begin", "select", "commit"]
+    assert asked(catalog.deduplicate) == []
 
 
 def test_the_rest_costs_few(open_vast, asked):

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exr_inspector.catalog.duckdb.statements import sql_type
-from exr_inspector.catalog.persist_rows import with_persist_columns
+from exr_inspector.catalog.persistence import with_persist_columns
 from exr_inspector.catalog.rows import from_inspections
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.catalog.vast import streamed_sql

@@ -12,7 +12,7 @@ import pytest
 import vastdb
 
 from exr_inspector.catalog.schema import CHILD_TABLES, TABLES
-from exr_inspector.catalog.vast import VastCatalog, pending
+from exr_inspector.catalog.vast import VastCatalog, coordination
 from tests.support.exr_bytes import inspection, text
 
 from ..conftest import BUCKET
@@ -91,7 +91,7 @@ def wait_until(holds, seconds=20.0):
 @pytest.fixture
 def meet(monkeypatch, emulator, open_vast):
     """Two catalogs that persist at the same time: neither sees what the other is about to commit."""
-    monkeypatch.setattr(pending, "SECONDS_BEFORE_LOOK", 3600)
+    monkeypatch.setattr(coordination, "DELAY_S", 3600)
 
     def persist(first, second):
         """Inspections that one process persists while the other one is inside its transaction."""
@@ -113,8 +113,8 @@ def meet(monkeypatch, emulator, open_vast):
 def test_a_file_stored_by_two_is_left_once_whoever_looks_first(emulator, meet, open_vast):
     a, b = meet([A], [A])
     assert len(stored(emulator, a, "files")) == 2
-    a.settle()
-    b.settle()
+    a.deduplicate()
+    b.deduplicate()
     alone = open_vast()
     alone.persist([A])
     alone.persist([A])
@@ -124,13 +124,13 @@ def test_a_file_stored_by_two_is_left_once_whoever_looks_first(emulator, meet, o
 def test_the_next_persist_sees_a_double_in_passing(emulator, meet):
     a, b = meet([A], [A])
     b.persist([inspection("s3://renders/other.exr")])
-    b.settle()
+    b.deduplicate()
     assert [row["inspection_count"] for row in stored(emulator, a, "files") if row["file_id"] == A.file.file_id] == [2]
 
 
 def test_of_two_versions_that_meet_one_is_current(emulator, meet):
     a, b = meet([A], [A_AGAIN])
-    b.settle()
+    b.deduplicate()
     rows = stored(emulator, a, "files")
     assert len(rows) == 2
     assert sum(row["is_current"] for row in rows) == 1
@@ -142,14 +142,14 @@ def test_a_double_that_nobody_looked_at_is_found_when_its_path_is_written_again(
     a, _ = meet([A], [A])
     other = open_vast(a.uri)
     other.persist([A])
-    other.settle()
+    other.deduplicate()
     (row,) = stored(emulator, a, "files")
     assert row["inspection_count"] == 3
     assert len(stored(emulator, a, "parts")) == 1
 
 
 def test_a_writer_looks_by_itself_a_moment_later(emulator, open_vast, monkeypatch):
-    monkeypatch.setattr(pending, "SECONDS_BEFORE_LOOK", 0.01)
+    monkeypatch.setattr(coordination, "DELAY_S", 0.01)
     catalog = open_vast()
     emulator.reset_requests()
     catalog.persist([A])
@@ -158,7 +158,7 @@ def test_a_writer_looks_by_itself_a_moment_later(emulator, open_vast, monkeypatc
 
 
 def test_doubled_errors_become_one(emulator, open_vast, monkeypatch):
-    monkeypatch.setattr(pending, "SECONDS_BEFORE_LOOK", 3600)
+    monkeypatch.setattr(coordination, "DELAY_S", 3600)
     a = open_vast()
     b = open_vast(a.uri)
     fault = emulator.fail("delay", seconds=0.3, operation="insert", path=f"/{BUCKET}/{schema_of(a)}/ingest_errors*")
@@ -168,10 +168,10 @@ def test_doubled_errors_become_one(emulator, open_vast, monkeypatch):
         b.record_errors([error_at(path_of(A), "fast")])
         slow.result()
     assert len(stored(emulator, a, "ingest_errors")) == 2
-    a.settle()
+    a.deduplicate()
     (row,) = stored(emulator, a, "ingest_errors")
     assert row["count"] == 2
-    b.settle()
+    b.deduplicate()
     assert stored(emulator, a, "ingest_errors") == [row]
 
 
@@ -179,8 +179,8 @@ def test_doubled_errors_become_one(emulator, open_vast, monkeypatch):
 def test_a_large_batch_with_doubles_settles(emulator, meet):
     many = [inspection(f"s3://renders/{n}.exr", text("note", str(n))) for n in range(120)]
     a, b = meet(many, many[::-1])
-    b.settle()
-    a.settle()
+    b.deduplicate()
+    a.deduplicate()
     assert len(stored(emulator, a, "files")) == 120
     assert len(stored(emulator, a, "attributes")) == 120 * 9
     assert {row["inspection_count"] for row in stored(emulator, a, "files")} == {2}

@@ -1,5 +1,5 @@
-"""The embedded catalog: one DuckDB file.
+"""The catalog in a DuckDB file.
 
-In: Arrow tables of inspections. Out: rows, in one transaction a batch; SQL results as Arrow tables.
-Must not know: how files are found or read.
+In: Arrow tables of inspections. Out: rows, one transaction per batch; SQL results as Arrow tables.
+Must not know: how files are discovered or read.
 """

@@ -1,4 +1,4 @@
-"""The embedded catalog: one DuckDB file, written by one process at a time, from any of its threads."""
+"""The catalog in a DuckDB file, which one process at a time writes, from any of its threads."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ import pyarrow.compute as pc
 from ... import __version__
 from ...errors import CatalogError, CatalogSchemaError
 from ...settings import CELL_LIMIT
-from ..persist_rows import children_of, error_rows, outcomes, with_persist_columns
+from ..persistence import children_of, error_rows, outcomes, with_persist_columns
 from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
 from ..rows import RowBatch, from_inspections
 from ..schema import TABLES, TIME, VERSION, vector_dimensions
-from . import errors
-from . import statements as statements
+from . import errors, statements
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,20 +29,20 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ...inspection.model import Inspection
-    from ..nearest import By
+    from ..similarity import By
 
 PATHS_PER_BATCH = 10_000
 
-# Two catalogs of one process on one file share DuckDB's database; so they must share the lock, too.
+# Two catalogs of a process on one file share a database of DuckDB, so they share its lock.
 _WRITE_LOCKS: dict[str, threading.RLock] = {}
 
 
 class DuckDBCatalog:
-    """A catalog in a DuckDB file. See Catalog for what the methods promise.
+    """A catalog in a DuckDB file; implements Catalog.
 
-    Raises CatalogLockedError, naming the process, when another one has the file open for writing;
-    CatalogError when the file is no DuckDB database, or is missing and `read_only`; CatalogSchemaError when
-    its tables are not ours.
+    Raises CatalogLockedError, naming the process, when another process has the file open for writing; CatalogError when
+    the file is not a DuckDB database, or is missing and `read_only`; CatalogSchemaError when another program created
+    its tables.
     """
 
     def __init__(self, path: str, *, read_only: bool = False, cell_limit: int = CELL_LIMIT) -> None:
@@ -61,13 +60,13 @@ class DuckDBCatalog:
             raise
 
     def ensure_schema(self) -> None:
-        """Create the tables, or bring them to this version; does nothing where they are."""
+        """Create the tables, or migrate them to this version; does nothing where they have it."""
         if self._check_version() == VERSION:
             return
         with self._transaction() as connection:
-            version = self._check_version()  # another thread may have been first
+            version = self._check_version()  # another thread may have created the tables
             if version is None:
-                _refuse_foreign_tables(connection, self._path)
+                _reject_foreign_tables(connection, self._path)
                 for table, schema in TABLES.items():
                     _run(connection, statements.create_table(table, schema))
                 for statement in statements.INDEXES:
@@ -79,13 +78,13 @@ class DuckDBCatalog:
                 _record_version(connection, step)
 
     def persist(self, inspections: Sequence[Inspection]) -> list[PersistOutcome]:
-        """Store inspections; one whose file_id is known only counts up. One transaction."""
+        """Store inspections, and count those with a stored file_id. One transaction."""
         if not inspections:
             return []
         return self.persist_rows(from_inspections(inspections, cell_limit=self._cell_limit))
 
     def persist_rows(self, batch: RowBatch) -> list[PersistOutcome]:
-        """Store the rows of inspections; those whose file_id is known only count up. One transaction."""
+        """Store the rows of inspections, and count those with a stored file_id. One transaction."""
         if not batch.tables["files"].num_rows:
             return []
         incoming = with_persist_columns(batch.tables["files"], _now())
@@ -105,7 +104,7 @@ class DuckDBCatalog:
         return outcomes(batch, new["file_id"].to_pylist())
 
     def record_errors(self, errors: Sequence[IngestError]) -> None:
-        """Note files that cannot be read; one that is noted already counts up. One transaction."""
+        """Record files that cannot be inspected, and count repeated errors of a path. One transaction."""
         if not errors:
             return
         incoming = error_rows(errors, _now())
@@ -113,40 +112,40 @@ class DuckDBCatalog:
             connection.register("incoming", incoming)
             _run(connection, statements.COUNT_ERRORS_UP)
             _run(connection, statements.INSERT_ERRORS)
-            _run(connection, statements.RETIRE_UNREADABLE)
+            _run(connection, statements.RETIRE_FAILED)
 
-    def seen(self, stamps: Sequence[FileStat]) -> dict[str, SeenFile]:
-        """Those of the files, by normalized path, that were looked at with the same size and time."""
+    def seen(self, file_stats: Sequence[FileStat]) -> dict[str, SeenFile]:
+        """The files, by normalized path, that were inspected with the same size and time."""
         table = pa.table(
             {
-                "path": pa.array([stamp.file_path_normalized for stamp in stamps], pa.string()),
-                "size_bytes": pa.array([stamp.size_bytes for stamp in stamps], pa.int64()),
-                "mtime": pa.array([stamp.mtime for stamp in stamps], TIME),
+                "path": pa.array([file.file_path_normalized for file in file_stats], pa.string()),
+                "size_bytes": pa.array([file.size_bytes for file in file_stats], pa.int64()),
+                "mtime": pa.array([file.mtime for file in file_stats], TIME),
             }
         )
         with self._cursor() as connection:
-            connection.register("stamps", table)
+            connection.register("file_stats", table)
             return {path: SeenFile(error=error) for path, error in _run(connection, statements.SEEN)}
 
     def current_paths(self, prefix: str) -> Iterator[list[str]]:
-        """The normalized paths that begin with `prefix` and are current and not deleted, or in error."""
+        """The normalized paths that begin with `prefix` and are current and not deleted, or have an open error."""
         with self._cursor() as connection:
             result = connection.execute(statements.CURRENT_PATHS, {"prefix": prefix})
             while rows := result.fetchmany(PATHS_PER_BATCH):
                 yield [path for (path,) in rows]
 
     def mark_deleted(self, paths: Sequence[str]) -> int:
-        """Say of normalized paths that nothing is there any more. Returns how many were there till now."""
+        """Mark the files at normalized paths as deleted, and delete their errors. Returns the number of such paths."""
         if not paths:
             return 0
-        table = pa.table({"path": pa.array(paths, pa.string()), "now": pa.array([_now()] * len(paths), TIME)})
+        table = pa.table({"path": pa.array(paths, pa.string()), "deleted_at": pa.array([_now()] * len(paths), TIME)})
         with self._transaction() as connection:
-            connection.register("gone", table)
-            marked = _column(connection, statements.MARK_DELETED) + _column(connection, statements.DROP_DELETED_ERRORS)
+            connection.register("deleted", table)
+            marked = _column(connection, statements.MARK_DELETED) + _column(connection, statements.DELETE_ERRORS)
         return len(set(marked))
 
     def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
-        """The result of a query; a table without columns where a statement has none. Raises QueryError."""
+        """The result of a query; a table without columns for statements without result. Raises QueryError."""
         given: Any = dict(params) if isinstance(params, Mapping) else None if params is None else list(params)
         with self._cursor(errors.as_query_error) as connection:
             result = connection.sql(query, params=given)
@@ -161,15 +160,17 @@ class DuckDBCatalog:
         where: str | None = None,
         per_sequence: bool = False,
     ) -> pa.Table:
-        """The k files whose vectors are nearest to one, nearest first. Raises QueryError."""
-        from ... import vectors  # numpy is for who asks for it
-        from .. import nearest
+        """The k files with the most similar vectors, most similar first. Raises QueryError."""
+        from ... import vectors  # imports numpy
+        from .. import similarity
 
-        checked = nearest.checked_vector(vector, by)
-        condition = "true" if where is None else nearest.checked_condition(where)
-        query = statements.nearest(nearest.VECTOR_COLUMNS[by], len(checked), condition, per_sequence=per_sequence)
-        params = {"vector": checked.tolist(), "version": vectors.VERSION, "rows": nearest.candidates(k)}
-        return nearest.ranked(self.sql(query, params), checked, k, "array_cosine_distance in DuckDB")
+        checked = similarity.checked_vector(vector, by)
+        condition = "true" if where is None else similarity.checked_condition(where)
+        query = statements.most_similar(
+            similarity.VECTOR_COLUMNS[by], len(checked), condition, per_sequence=per_sequence
+        )
+        params = {"vector": checked.tolist(), "version": vectors.VERSION, "rows": similarity.candidates(k)}
+        return similarity.ranked(self.sql(query, params), checked, k, "array_cosine_distance in DuckDB")
 
     def replace_vectors(self, rows: pa.Table) -> None:
         """Set the vectors of files. One transaction."""
@@ -178,7 +179,7 @@ class DuckDBCatalog:
             _run(connection, statements.REPLACE_VECTORS)
 
     def status(self) -> CatalogStatus:
-        """What the catalog is and holds; counts are exact."""
+        """Versions, row counts and size of the catalog; counts are exact."""
         with self._cursor() as connection:
             row_counts = dict(_run(connection, statements.ROW_COUNTS))
         return CatalogStatus(
@@ -192,9 +193,9 @@ class DuckDBCatalog:
         )
 
     def close(self) -> None:
-        """Give the file back, to other processes too. Closing twice does nothing."""
+        """Close the file, and release it for other processes. Closing twice does nothing."""
         self._closed = True
-        with self._write_lock:  # a transaction of another thread comes to its end first
+        with self._write_lock:  # waits for the transaction of another thread
             self._root.close()
 
     def __enter__(self) -> Self:
@@ -207,7 +208,7 @@ class DuckDBCatalog:
 
     @contextmanager
     def _cursor(self, translate: errors.Translator = errors.as_catalog_error) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection of its own: a thread waits for no other's query and sees no other's tables."""
+        """A new connection, so that threads run queries concurrently and do not share registered tables."""
         if self._closed:
             raise CatalogError(f"{self.uri} was closed; open it again")
         try:
@@ -216,25 +217,25 @@ class DuckDBCatalog:
                 yield connection
             finally:
                 connection.close()
-        except duckdb.Error as problem:
-            raise translate(problem, self._path) from problem
-        except RuntimeError as problem:  # what DuckDB makes of Ctrl-C
-            if "interrupted" in str(problem):
+        except duckdb.Error as error:
+            raise translate(error, self._path) from error
+        except RuntimeError as error:  # DuckDB raises it for Ctrl-C
+            if "interrupted" in str(error):
                 raise KeyboardInterrupt from None
             raise
 
     @contextmanager
     def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection inside a transaction: committed at the end of the block, rolled back if it raised."""
+        """A connection in a transaction: committed at the end of the block, rolled back if it raises."""
         if self._read_only:
             raise CatalogError(f"{self.uri} was opened read-only; open it for writing to change it")
         with self._write_lock, self._cursor() as connection:
             _run(connection, "BEGIN")
             yield connection
-            _run(connection, "COMMIT")  # a connection that is closed before rolls back
+            _run(connection, "COMMIT")  # closing the connection before rolls back
 
     def _check_version(self) -> int | None:
-        """The version of the tables, None where there are none. Raises CatalogSchemaError."""
+        """The version of the tables, None without tables. Raises CatalogSchemaError."""
         with self._cursor() as connection:
             try:
                 rows = _run(connection, "SELECT max(version) FROM schema_version")
@@ -242,7 +243,7 @@ class DuckDBCatalog:
                 rows = []
         version = rows[0][0] if rows else None
         if version is None and self._read_only:
-            raise CatalogSchemaError(f"{self._path} is a DuckDB database without a catalog; {errors.HOW_TO_MAKE_ONE}")
+            raise CatalogSchemaError(f"{self._path} is a DuckDB database without a catalog; {errors.HOW_TO_CREATE}")
         if version is not None and version > VERSION:
             raise CatalogSchemaError(
                 f"{self._path} was written by a newer exr-inspector: its tables have version {version}, "
@@ -252,7 +253,7 @@ class DuckDBCatalog:
 
 
 def _run(connection: duckdb.DuckDBPyConnection, statement: str, params: Any = None) -> list[tuple[Any, ...]]:
-    """Run a statement to its end: DuckDB 2 refuses the next one while rows of this one are left."""
+    """The rows of a statement. All are fetched, as DuckDB 2 runs no other statement before."""
     rows: list[tuple[Any, ...]] = connection.execute(statement, params).fetchall()
     return rows
 
@@ -277,18 +278,18 @@ def _record_version(connection: duckdb.DuckDBPyConnection, version: int) -> None
     )
 
 
-def _refuse_foreign_tables(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def _reject_foreign_tables(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     present = _column(connection, "SELECT table_name FROM duckdb_tables() WHERE schema_name = current_schema()")
     foreign = sorted(set(present) & set(TABLES))
     if foreign:
         raise CatalogSchemaError(
-            f"{path} has tables exr-inspector did not make, of names that it needs: {', '.join(foreign)}; "
+            f"{path} has tables with names of the catalog that exr-inspector did not create: {', '.join(foreign)}; "
             "give another path"
         )
 
 
 def _retire_older(connection: duckdb.DuckDBPyConnection, incoming: pa.Table) -> list[str]:
-    """Take is_current from the versions of the batch's paths that are not the newest; all their file_ids."""
+    """Clear is_current of older versions of the paths in a batch; returns the stored file_ids of these paths."""
     newest = set(incoming.filter(incoming["is_current"])["file_id"].to_pylist())
     known: list[str] = []
     older: list[str] = []

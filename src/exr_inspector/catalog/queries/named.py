@@ -1,13 +1,13 @@
-"""The named queries: SQL files that say, in a comment at their head, which question they answer.
+"""Named queries: SQL files with a comment at the head that declares title, question and parameters.
 
     -- title: Storage by show and layer
     -- question: Where do the bytes lie?
-    -- empty: what to say when no row comes out
-    -- note: what a column means that does not say it itself (may be left out, or be there several times)
-    -- param path text = *: one line for each parameter; without a default it must be given
+    -- empty: message for a result without rows
+    -- note: the meaning of a column with an unclear name (optional, repeatable)
+    -- param path text = *: one line per parameter; a parameter without default is required
 
-Parameters are bound, never pasted. Their kinds: text, integer, number, timestamp, list (texts apart by commas),
-template (a path template; SQL sees its fields as `$template.show`), or the words that can be chosen, as `a|b`.
+Parameters are bound, not spliced into the SQL. Kinds: text, integer, number, timestamp, list (separated by commas),
+template (a path template, with fields such as `$template.show` in SQL), or a choice such as `a|b`.
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ _LARGEST = 2**63 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """One parameter, as its line says."""
+    """A parameter of a named query."""
 
     name: str
     kind: str
-    default: str | None  # None: it must be given
+    default: str | None  # None for a required parameter
     meaning: str
 
     def value(self, text: str) -> Any:
-        """What is bound for a text that was given. Raises SettingsError for one of another kind."""
+        """The value to bind, converted from text. Raises SettingsError for text of another kind."""
         if "|" in self.kind:
             if text in self.kind.split("|"):
                 return text
-            raise SettingsError(f"parameter {self.name}: {text!r} is none of {self.kind.replace('|', ', ')}")
+            raise SettingsError(f"parameter {self.name}: {text!r} is not one of {self.kind.replace('|', ', ')}")
         try:
             return _KINDS[self.kind](text)
         except (ValueError, OverflowError):
-            raise SettingsError(f"parameter {self.name}: {text!r} is no {self.kind}") from None
+            raise SettingsError(f"parameter {self.name}: {text!r} is not of the kind {self.kind}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +63,8 @@ class NamedQuery:
     name: str
     title: str
     question: str
-    empty: str  # what no rows mean
-    note: str  # what its columns mean, where they need it
+    empty: str  # the message for a result without rows
+    note: str  # the meaning of its columns, where names are unclear
     parameters: tuple[Parameter, ...]
     sql: str
 

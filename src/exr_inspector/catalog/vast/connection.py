@@ -1,7 +1,7 @@
-"""Talking to one VAST Database: a session that is kept, transactions that end, everything within a deadline.
+"""The connection to one VAST Database: one session, transactions that end, and retries within a deadline.
 
-The SDK waits for ever, tries again what it should not and leaves a transaction open when a commit gets lost;
-so it is told never to try again, each request has a timeout, and none begins that could outlast the deadline.
+The SDK waits without limit, retries requests that it should not and leaves a transaction open when a commit is lost;
+so its retries are off, each request has a timeout, and none begins that could end after the deadline.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from vastdb.transaction import Transaction
 
 from ...deadline import retrying, seconds_left
 from ...errors import CatalogConnectionError, CatalogError, CatalogSchemaError, CatalogTransactionError, SettingsError
-from .errors import CatalogConflictError, CatalogRefusedError, translated
+from .errors import CatalogConflictError, CatalogRejectedError, translated
 
 if TYPE_CHECKING:
     from ...settings import VastConnection
@@ -35,7 +35,7 @@ _ENDPOINT = re.compile(
     r"https?://[A-Za-z0-9._-]+(:[0-9]{1,5})?|https?://\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?", re.IGNORECASE
 )
 _CONNECTION_ATTEMPTS, _OTHER_ATTEMPTS = 4, 2
-_TRANSIENT = (CatalogConnectionError, CatalogTransactionError, CatalogRefusedError)
+_TRANSIENT = (CatalogConnectionError, CatalogTransactionError, CatalogRejectedError)
 _Result = TypeVar("_Result")
 
 # Loggers of the SDK and its libraries that warn of what the catalog reports itself, in its errors.
@@ -72,44 +72,44 @@ def _without_sdk_warnings() -> Iterator[None]:
 
 
 class OutOfTimeError(CatalogConnectionError):
-    """No time is left for another request."""
+    """No time is left for another request within the deadline."""
 
 
 class Clock:
-    """The time that an operation has, all its requests and tries together."""
+    """The time that is left for an operation, with all its requests and retries."""
 
-    def __init__(self, seconds: float, request_timeout_s: float, place: str) -> None:
+    def __init__(self, seconds: float, request_timeout_s: float, endpoint: str) -> None:
         self._ends = time.monotonic() + seconds
         self._request_timeout_s = request_timeout_s
-        self._place = place
+        self._endpoint = endpoint
 
     @property
     def left(self) -> float:
-        """Seconds in which a request can still begin, so that it and a rollback after it end in time."""
+        """Seconds in which a request may begin, so that it and a rollback after it end before the deadline."""
         return self._ends - 2 * self._request_timeout_s - time.monotonic()
 
     def check(self) -> None:
-        """Raises OutOfTimeError when a request that begins now could end too late."""
+        """Raises OutOfTimeError when a request that begins now could end after the deadline."""
         if self.left <= 0:
-            raise OutOfTimeError(f"{self._place}: not done in time; VAST_DB_DEADLINE_S gives it more")
+            raise OutOfTimeError(f"{self._endpoint}: not done in time; VAST_DB_DEADLINE_S sets the limit")
 
 
 class Connection:
-    """A session with one cluster. Any thread may use it."""
+    """A session with one cluster. Threads may share it."""
 
     def __init__(self, given: VastConnection) -> None:
         self.endpoint = given.endpoint.rstrip("/")
-        if not _ENDPOINT.fullmatch(self.endpoint):  # not repeated: it may hold a password
+        if not _ENDPOINT.fullmatch(self.endpoint):  # not in the message, as it may contain a password
             raise SettingsError("the endpoint of a VAST Database is a URL such as http://vip-pool.example.com:80")
         self._given = given
-        # Four requests and a rollback fit into the deadline at the least, however long each takes.
+        # At least four requests and a rollback fit into the deadline.
         self._request_timeout_s = min(given.request_timeout_s, given.deadline_s / 5)
-        self._left_open: set[int] = set()  # transactions whose rollback got no answer
+        self._left_open: set[int] = set()  # transactions whose rollback was not confirmed
         self._session: vastdb.session.Session | None = None
 
     @property
     def data_endpoints(self) -> list[str] | None:
-        """Where selects go; None for the addresses that the server announces."""
+        """The endpoints of selects; None for the addresses that the server announces."""
         return None if self._given.use_announced_endpoints else [self.endpoint]
 
     @property
@@ -118,7 +118,7 @@ class Connection:
         return ".".join(map(str, self.session().features.vast_version))
 
     def clock(self) -> Clock:
-        """The time for one operation, from now on: the connection's deadline, or the caller's if that is nearer."""
+        """The time of an operation that begins now: the connection's deadline, or the caller's if that is nearer."""
         seconds = min(self._given.deadline_s, seconds_left())
         return Clock(seconds, self._request_timeout_s, self.endpoint)
 
@@ -126,7 +126,7 @@ class Connection:
         """The session; the first call costs one request."""
         session = self._session
         if session is None:
-            # No lock: threads that waited for one that waits for the server would all be late.
+            # Without a lock: threads would wait for the timeout of the first one.
             with translated(self.endpoint):
                 session = self._session = self._connect()
         return session
@@ -146,9 +146,9 @@ class Connection:
 
     @contextmanager
     def transaction(self, clock: Clock | None = None, *, read_only: bool = False) -> Iterator[Transaction]:
-        """A transaction: committed at the end of the block, rolled back if it raises. Foreign errors are translated.
+        """A transaction: committed at the end of the block, rolled back if it raises. Errors are CatalogError.
 
-        When the commit fails, what became of it is not known: read it back. One that only reads has then read all.
+        After a failed commit the caller must read whether it took effect; a read-only transaction ignores the failure.
         """
         with translated(self.endpoint), _without_sdk_warnings():
             _check(clock)
@@ -158,40 +158,40 @@ class Connection:
             try:
                 yield transaction
                 _check(clock)
-            except BaseException as problem:
-                raised = (type(problem), problem, problem.__traceback__)
+            except BaseException as error:
+                raised = (type(error), error, error.__traceback__)
                 self._roll_back(txid, partial(transaction.__exit__, *raised))
                 raise
             try:
                 transaction.__exit__(None, None, None)
-            except BaseException as problem:
-                # It may hold rows that the next try needs. The answer says nothing: one that was committed is gone.
+            except BaseException as error:
+                # It may lock rows that the next attempt needs; if it was committed, the rollback does nothing.
                 self._roll_back(txid)
-                if read_only and isinstance(problem, Exception):
+                if read_only and isinstance(error, Exception):
                     return
-                if isinstance(problem, (sdk.NotFound, sdk.BadRequest)):
+                if isinstance(error, (sdk.NotFound, sdk.BadRequest)):
                     raise CatalogTransactionError(
-                        f"{self.endpoint}: the transaction was gone at its commit"
-                    ) from problem
+                        f"{self.endpoint}: the transaction did not exist any more at its commit"
+                    ) from error
                 raise
 
     def _begin(self, transaction: Transaction) -> None:
         try:
             transaction.__enter__()
         except BaseException:
-            if (txid := transaction.txid) is not None:  # the SDK leaves it open when its query engine fails
+            if (txid := transaction.txid) is not None:  # the SDK leaves it open when the query engine fails
                 self._roll_back(txid)
             raise
 
     @_without_sdk_warnings()
     def _roll_back(self, txid: int, by: Callable[[], object] | None = None) -> None:
-        """End a transaction; that it cannot be done must not hide why it has to."""
+        """Roll a transaction back. A failure is only logged, as the reason for the rollback is being raised."""
         try:
             by() if by else self.session().api.rollback_transaction(txid)
-        except sdk.HttpError as problem:
-            log.debug("%s: rollback was refused: %s", self.endpoint, problem.code)
-        except Exception as problem:
-            log.debug("%s: rollback got no answer: %s", self.endpoint, type(problem).__name__)
+        except sdk.HttpError as error:
+            log.debug("%s: rollback was rejected: %s", self.endpoint, error.code)
+        except Exception as error:
+            log.debug("%s: rollback was not confirmed: %s", self.endpoint, type(error).__name__)
             self._left_open.add(txid)
             return
         self._left_open.discard(txid)
@@ -203,11 +203,11 @@ class Connection:
         *,
         is_patient: bool = True,
     ) -> _Result:
-        """Do the whole of `work`, again where that can help and the deadline allows.
+        """The result of `work`, which is retried after transient errors until the deadline.
 
-        A conflict is tried again until the deadline, but for the impatient; a lost connection three times, another
-        failure once. Where a table seems to be missing, `repair` has its turn before the second try. `work` must find
-        out what an earlier try of it has done, for a lost answer does not tell.
+        Conflicts are retried until the deadline if `is_patient`, connection errors three times, other failures once.
+        After CatalogSchemaError `repair` creates the tables before the retry. `work` must read what an earlier attempt
+        has stored, as a lost response does not say so.
         """
         clock = self.clock()
         earlier: CatalogError | None = None

@@ -1,75 +1,80 @@
-"""What concurrent writers stored twice, and its removal.
+"""Removes the duplicates of concurrent writers from `files` and its child tables.
 
-No constraint keeps two transactions from inserting the same file_id, and none sees the other's rows before it
-commits. But whoever commits last and then looks sees both; so every writer looks after it has committed, and of
-each row that is there twice the one with the lowest row id stays. All come to the same result, in any order.
+No constraint keeps two transactions from inserting the same file_id, and neither sees the other's rows before it
+commits. But a writer that selects after its commit sees the rows of all earlier commits. So every writer deduplicates
+after its commit and keeps, of each row, the copy with the lowest row id: all reach the same result, in any order.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..schema import CHILD_TABLES, PRIMARY_KEYS, TABLES, TIME
+from .persist_plan import CHANGING, COLUMNS, Row, changed_rows, duplicate_paths
 from .tables import ROW_ID, Rows
-from .versions import CHANGING, COLUMNS, Row, changed_rows, doubled_paths
 
 
-def settle(rows: Rows, paths: Iterable[str]) -> int:
+def deduplicate_files(rows: Rows, paths: Iterable[str]) -> None:
     """Leave one set of rows for each file_id of the paths, and one current version for each path.
 
-    Returns how many rows of files were removed. Costs one request where nothing is stored twice.
+    Costs one request where there are no duplicates.
     """
-    found = rows.select_in("files", COLUMNS, "file_path_normalized", paths)
-    versions: dict[str, list[Row]] = defaultdict(list)
-    of_path: dict[str, list[str]] = defaultdict(list)
-    everything = sorted(found.to_pylist(), key=lambda row: row[ROW_ID])
-    if not doubled_paths(everything):
-        return 0
-    for row in everything:
-        versions[row["file_id"]].append(row)
-    before = {file_id: dict(same[0]) for file_id, same in versions.items()}
-    for file_id, same in versions.items():
-        versions[file_id] = [_merged(same), *same[1:]]
-        of_path[same[0]["file_path_normalized"]].append(file_id)
-    for file_ids in of_path.values():
-        current = [versions[file_id][0] for file_id in file_ids if versions[file_id][0]["is_current"]]
-        newest = max(current, key=lambda row: (row["last_inspected"], row[ROW_ID]), default=None)
-        for row in current:
-            row["is_current"] = row is newest
-    changed = {same[0][ROW_ID]: same[0] for file_id, same in versions.items() if same[0] != before[file_id]}
-    rows.update("files", changed_rows({i: {c: row[c] for c in CHANGING} for i, row in changed.items()}, _type(found)))
-    removed = [row[ROW_ID] for same in versions.values() for row in same[1:]]
-    doubled = [file_id for file_id, same in versions.items() if len(same) > 1]
-    if doubled:
+    stored = rows.select_in("files", COLUMNS, "file_path_normalized", paths)
+    row_id_type = stored.schema.field(ROW_ID).type
+    all_rows: list[Row] = sorted(stored.to_pylist(), key=lambda row: row[ROW_ID])
+    if not duplicate_paths(all_rows):
+        return
+    copies: dict[str, list[Row]] = defaultdict(list)
+    for row in all_rows:
+        copies[row["file_id"]].append(row)
+    merged = {file_id: _merged(same) for file_id, same in copies.items()}
+    _keep_one_current(merged.values())
+    changed = {
+        row[ROW_ID]: {column: row[column] for column in CHANGING}
+        for file_id, row in merged.items()
+        if row != copies[file_id][0]
+    }
+    rows.update("files", changed_rows(changed, row_id_type))
+    duplicates = [file_id for file_id, same in copies.items() if len(same) > 1]
+    if duplicates:
         for table in CHILD_TABLES:
-            _remove_doubled(rows, table, doubled)
-        rows.delete("files", pa.chunked_array([pa.array(removed, _type(found))]))
-    return len(removed)
+            _delete_copies(rows, table, duplicates)
+        row_ids = [row[ROW_ID] for same in copies.values() for row in same[1:]]
+        rows.delete("files", pa.chunked_array([pa.array(row_ids, row_id_type)]))
 
 
-def _merged(same: list[Row]) -> Row:
-    """The row that stays of those of one file_id, with what all of them counted."""
-    last = max(same, key=lambda row: (row["last_inspected"], row[ROW_ID]))
-    return same[0] | {
-        "is_current": any(row["is_current"] for row in same),
+def _merged(copies: list[Row]) -> Row:
+    """The first of the rows of a file_id, with the counts of all."""
+    last = max(copies, key=_age)
+    return copies[0] | {
+        "is_current": any(row["is_current"] for row in copies),
         "deleted_at": last["deleted_at"],
         "last_inspected": last["last_inspected"],
-        "inspection_count": sum(row["inspection_count"] for row in same),
+        "inspection_count": sum(row["inspection_count"] for row in copies),
     }
 
 
-def _remove_doubled(rows: Rows, table: str, file_ids: list[str]) -> None:
-    """Of each row that is there twice, all but the lowest row id."""
+def _keep_one_current(versions: Iterable[Row]) -> None:
+    """Leave `is_current` to the newest of the current versions of each path."""
+    newest: dict[str, Row] = {}
+    for row in sorted((row for row in versions if row["is_current"]), key=_age):
+        older = newest.get(row["file_path_normalized"])
+        if older is not None:
+            older["is_current"] = False
+        newest[row["file_path_normalized"]] = row
+
+
+def _age(row: Row) -> tuple[object, int]:
+    return row["last_inspected"], row[ROW_ID]
+
+
+def _delete_copies(rows: Rows, table: str, file_ids: list[str]) -> None:
+    """Delete, of each row of a child table, all copies but the one with the lowest row id."""
     key = PRIMARY_KEYS.get(table) or tuple(column.name for column in TABLES[table] if column.type != TIME)
-    found = rows.select_in(table, key, "file_id", file_ids)
-    first = found.group_by(list(key)).aggregate([(ROW_ID, "min")])[f"{ROW_ID}_min"]
-    rows.delete(table, found.filter(pc.invert(pc.is_in(found[ROW_ID], first.combine_chunks())))[ROW_ID])
-
-
-def _type(found: pa.Table) -> Any:
-    return found.schema.field(ROW_ID).type
+    stored = rows.select_in(table, key, "file_id", file_ids)
+    first = stored.group_by(list(key)).aggregate([(ROW_ID, "min")])[f"{ROW_ID}_min"]
+    rows.delete(table, stored.filter(pc.invert(pc.is_in(stored[ROW_ID], first.combine_chunks())))[ROW_ID])

@@ -1,6 +1,6 @@
-"""Whatever the SDK, its HTTP client, Arrow or ibis raise, in the words of the catalog: the one place that translates.
+"""Translates the exceptions of the SDK, its HTTP client, Arrow and ibis into CatalogError and its subclasses.
 
-The SDK's errors have no common base, and what it does not foresee comes through as it is.
+The SDK's errors have no common base class, and unexpected exceptions pass through it unchanged.
 """
 
 from __future__ import annotations
@@ -27,124 +27,125 @@ from ...errors import (
     CatalogTransactionError,
 )
 
-# An answer that was cut, mangled, or never came: the same request can succeed.
-_BROKEN_ANSWERS = (pa.ArrowException, EOFError, struct.error, sdk.ApiResponseError, QueryDataInternalError)
+# A response that is cut, damaged or missing: the same request can succeed.
+_BROKEN_RESPONSES = (pa.ArrowException, EOFError, struct.error, sdk.ApiResponseError, QueryDataInternalError)
 
 _TOO_LARGE = 413
 _BUSY_STATUSES = frozenset({408, 429, 502, 503, 504, 507})
 
 
 class CatalogConflictError(CatalogTransactionError):
-    """Another transaction has written the same rows: doing it again later succeeds."""
+    """Another transaction has written the same rows; a retry can succeed."""
 
 
-class CatalogRefusedError(CatalogError):
-    """The server did not accept a request as it was; one of a transaction that it has forgotten, perhaps."""
+class CatalogRejectedError(CatalogError):
+    """The server rejected a request as invalid, possibly because its transaction does not exist any more."""
 
 
 @contextmanager
-def translated(place: str) -> Iterator[None]:
-    """Turns what is raised inside into CatalogError and its kinds. `place` names the database, without keys."""
+def translated(endpoint: str) -> Iterator[None]:
+    """Translate the exceptions of this block into CatalogError and its subclasses."""
     try:
         yield
     except CatalogError:
         raise
-    except Exception as problem:
-        raise as_catalog_error(problem, place) from problem
+    except Exception as error:
+        raise as_catalog_error(error, endpoint) from error
 
 
-def as_catalog_error(problem: Exception, place: str) -> CatalogError:
-    """What went wrong, and what to do about it. Neither keys nor headers are in the text."""
-    if isinstance(problem, sdk.HttpError):
-        return _of_status(problem.status, f"{problem.code or ''} {problem.message or ''}".strip(), place)
-    if isinstance(problem, sdk.ConnectionError):
-        return _of_connection(problem.cause, place)
-    if isinstance(problem, requests.RequestException):
-        return _of_connection(problem, place)
-    if isinstance(problem, sdk.TooLargeRequest):
-        return CatalogTooLargeError(f"{place}: a row or request is larger than the database takes: {problem}")
-    if isinstance(problem, (sdk.Missing, sdk.Exists, sdk.NotSupported, UnsupportedServer, NotImplementedError)):
-        return _of_schema(problem, place)
-    if isinstance(problem, (TransactionNotActiveError, NoAdbcConnectionError)):
-        return CatalogTransactionError(f"{place}: the transaction is not open any more")
-    if isinstance(problem, AdbcError):
+def as_catalog_error(error: Exception, endpoint: str) -> CatalogError:
+    """The CatalogError for an exception, saying what to do. Its text contains neither keys nor headers."""
+    if isinstance(error, sdk.HttpError):
+        return _of_status(error.status, f"{error.code or ''} {error.message or ''}".strip(), endpoint)
+    if isinstance(error, sdk.ConnectionError):
+        return _of_connection(error.cause, endpoint)
+    if isinstance(error, requests.RequestException):
+        return _of_connection(error, endpoint)
+    if isinstance(error, sdk.TooLargeRequest):
+        return CatalogTooLargeError(f"{endpoint}: a row or request is larger than the database takes: {error}")
+    if isinstance(error, (sdk.Missing, sdk.Exists, sdk.NotSupported, UnsupportedServer, NotImplementedError)):
+        return _of_schema(error, endpoint)
+    if isinstance(error, (TransactionNotActiveError, NoAdbcConnectionError)):
+        return CatalogTransactionError(f"{endpoint}: the transaction does not exist any more")
+    if isinstance(error, AdbcError):
         return CatalogConnectionError(
-            f"{place}: the query engine does not answer ({_first_line(problem)}); where the package adbc-driver-vastdb "
-            "is installed, every transaction needs the engine: uninstall it, or enable the engine on the cluster"
+            f"{endpoint}: the query engine does not respond ({_first_line(error)}); where the package "
+            "adbc-driver-vastdb is installed, every transaction needs the engine: uninstall it, "
+            "or enable the engine on the cluster"
         )
-    if isinstance(problem, ValueError) and (status := _unforeseen_status(problem)) is not None:
-        return _of_status(status, "", place)
-    if isinstance(problem, _BROKEN_ANSWERS):
-        return CatalogConnectionError(f"{place}: the answer was cut or damaged ({_first_line(problem)})")
-    if isinstance(problem, (sdk.InvalidArgument, IbisError)):
-        return CatalogError(f"{place}: the request was refused before it was sent: {_first_line(problem)}")
-    # Not its text: that of a refused header holds the header, and so keys.
-    return CatalogError(f"{place}: {type(problem).__name__}")
+    if isinstance(error, ValueError) and (status := _unknown_status(error)) is not None:
+        return _of_status(status, "", endpoint)
+    if isinstance(error, _BROKEN_RESPONSES):
+        return CatalogConnectionError(f"{endpoint}: the response was cut or damaged ({_first_line(error)})")
+    if isinstance(error, (sdk.InvalidArgument, IbisError)):
+        return CatalogError(f"{endpoint}: the SDK rejected the request: {_first_line(error)}")
+    # Without its text: that of an invalid header contains the header, and so keys.
+    return CatalogError(f"{endpoint}: {type(error).__name__}")
 
 
-def _of_status(status: int, words: str, place: str) -> CatalogError:
-    said = f"{place}: answered {status}" + (f" ({words})" if words else "")
+def _of_status(status: int, details: str, endpoint: str) -> CatalogError:
+    response = f"{endpoint}: responded with {status}" + (f" ({details})" if details else "")
     if status in (401, 403):
         return CatalogAuthenticationError(
-            f"{said}: the keys are wrong or may not do this; check VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY, "
+            f"{response}: the keys are invalid or lack permission; check VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY, "
             "the identity policy, and the clock of this machine"
         )
-    if status == _TOO_LARGE or "TooLarge" in words:
-        return CatalogTooLargeError(f"{said}: a row or request is larger than the database takes")
+    if status == _TOO_LARGE or "TooLarge" in details:
+        return CatalogTooLargeError(f"{response}: a row or request is larger than the database takes")
     if status == 409:
-        return CatalogConflictError(f"{said}: another transaction was writing the same")
+        return CatalogConflictError(f"{response}: another transaction was writing the same rows")
     if status in _BUSY_STATUSES:
-        return CatalogConnectionError(f"{said}: the database is busy or not reachable")
-    if status == 404 and "Transaction" not in words:
-        return CatalogSchemaError(f"{said}: {_MAKE_TABLES}")
+        return CatalogConnectionError(f"{response}: the database is busy or not reachable")
+    if status == 404 and "Transaction" not in details:
+        return CatalogSchemaError(f"{response}: {_CREATE_TABLES}")
     if status in (400, 405, 501):
-        return CatalogRefusedError(said)
-    return CatalogTransactionError(f"{said}: the transaction failed")
+        return CatalogRejectedError(response)
+    return CatalogTransactionError(f"{response}: the transaction failed")
 
 
-_MAKE_TABLES = "create the bucket on the cluster, then the tables with: exr-inspector db create-schema"
+_CREATE_TABLES = "create the bucket on the cluster, then the tables with: exr-inspector db create-schema"
 
 
-def _of_connection(cause: BaseException, place: str) -> CatalogError:
+def _of_connection(cause: BaseException, endpoint: str) -> CatalogError:
     if isinstance(cause, requests.exceptions.SSLError):
         return CatalogConnectionError(
-            f"{place}: the certificate is not trusted ({_reason(cause)}); "
+            f"{endpoint}: the certificate is not trusted ({_reason(cause)}); "
             "give the file of its authority in VAST_DB_VERIFY"
         )
     if isinstance(cause, (requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema)):
-        return CatalogError(f"{place}: the endpoint must begin with http:// or https://")
+        return CatalogError(f"{endpoint}: the endpoint must begin with http:// or https://")
     if isinstance(cause, requests.exceptions.InvalidHeader):
-        return CatalogError(f"{place}: the keys hold characters that no key has")
+        return CatalogError(f"{endpoint}: the keys contain invalid characters")
     if isinstance(cause, requests.exceptions.Timeout):
-        return CatalogConnectionError(f"{place}: no answer in time")
-    return CatalogConnectionError(f"{place}: cannot be reached ({_reason(cause)})")
+        return CatalogConnectionError(f"{endpoint}: no response in time")
+    return CatalogConnectionError(f"{endpoint}: cannot be reached ({_reason(cause)})")
 
 
-def _of_schema(problem: Exception, place: str) -> CatalogError:
-    if isinstance(problem, sdk.MissingTransaction):
-        return CatalogTransactionError(f"{place}: the transaction is not open any more")
-    if isinstance(problem, sdk.MissingBucket):
-        return CatalogSchemaError(f"{place}: there is no bucket {problem.bucket}; {_MAKE_TABLES}")
-    if isinstance(problem, sdk.Exists):
-        return CatalogConflictError(f"{place}: another process was creating the same")
-    if isinstance(problem, (UnsupportedServer, NotImplementedError, sdk.NotSupportedVersion)):
-        return CatalogError(f"{place}: no VAST Database, or a version that the SDK cannot use: {_first_line(problem)}")
-    return CatalogSchemaError(f"{place}: {_describe(problem)}; {_MAKE_TABLES}")
+def _of_schema(error: Exception, endpoint: str) -> CatalogError:
+    if isinstance(error, sdk.MissingTransaction):
+        return CatalogTransactionError(f"{endpoint}: the transaction does not exist any more")
+    if isinstance(error, sdk.MissingBucket):
+        return CatalogSchemaError(f"{endpoint}: no bucket {error.bucket}; {_CREATE_TABLES}")
+    if isinstance(error, sdk.Exists):
+        return CatalogConflictError(f"{endpoint}: another process was creating it")
+    if isinstance(error, (UnsupportedServer, NotImplementedError, sdk.NotSupportedVersion)):
+        return CatalogError(f"{endpoint}: not a VAST Database, or not a supported version: {_first_line(error)}")
+    return CatalogSchemaError(f"{endpoint}: {_describe(error)}; {_CREATE_TABLES}")
 
 
-def _unforeseen_status(problem: ValueError) -> int | None:
-    """The HTTP status that the SDK does not know: it says only `502 is not a valid HttpStatus`."""
-    first, _, rest = str(problem).partition(" ")
+def _unknown_status(error: ValueError) -> int | None:
+    """The HTTP status in `502 is not a valid HttpStatus`, the SDK's error for a status unknown to it."""
+    first, _, rest = str(error).partition(" ")
     return int(first) if first.isdecimal() and "HttpStatus" in rest else None
 
 
-def _describe(problem: Any) -> str:
-    fields = " ".join(str(value) for value in vars(problem).values() if isinstance(value, str))
-    return f"{type(problem).__name__} {fields}".strip()
+def _describe(error: Any) -> str:
+    fields = " ".join(str(value) for value in vars(error).values() if isinstance(value, str))
+    return f"{type(error).__name__} {fields}".strip()
 
 
 def _reason(cause: BaseException) -> str:
-    """The innermost reason of an HTTP client's error: its own text holds addresses of objects."""
+    """The innermost reason of an HTTP client's error, as its own text contains addresses of objects."""
     while True:
         inner = getattr(cause, "reason", None) or next((a for a in cause.args if isinstance(a, BaseException)), None)
         if not isinstance(inner, BaseException):
@@ -153,5 +154,5 @@ def _reason(cause: BaseException) -> str:
     return _first_line(cause).rpartition(": ")[2] or type(cause).__name__
 
 
-def _first_line(problem: BaseException) -> str:
-    return next(iter(str(problem).splitlines()), "") or type(problem).__name__
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

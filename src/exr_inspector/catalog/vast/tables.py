@@ -1,4 +1,4 @@
-"""The tables of one catalog: how they are made, and rows going in and coming out of them, request by request."""
+"""The tables of one catalog: creates and drops them, and selects, inserts, updates and deletes their rows."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ if TYPE_CHECKING:
 
 ROW_ID = "$row_id"
 
-# The SDK splits what is above 5 MiB by columns, which leaves columns null for a moment that may not be null.
+# The SDK splits rows above 5 MiB by columns, which leaves columns null for a moment that must not be null.
 _REQUEST_BYTES = 4 << 20
-_NAMES, _NAMES_BYTES = 2000, 2 << 20  # of the values that one select looks for: each costs both sides 0.1 ms
+_LIST_VALUES, _LIST_BYTES = 2000, 2 << 20  # of an IN list: each value costs client and server 0.1 ms
 _ROWS_PER_PAGE = 64 * 1024
 
 
 class _KnownTable(TableMetadata):  # type: ignore[misc]
-    """What the SDK copies for each use of a table: deeply, which costs more than the rows of a small file."""
+    """Metadata that the SDK copies at each use of a table; a deep copy costs more than the rows of a small file."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _KnownTable:
         return copy(self)
 
 
 class Tables:
-    """The tables in one schema of a bucket. Any thread may use it."""
+    """The tables in one schema of a bucket. Threads may share it."""
 
     def __init__(self, connection: Connection, bucket: str, schema: str) -> None:
         self._connection = connection
@@ -56,7 +56,7 @@ class Tables:
 
     @cached_property
     def _metadata(self) -> dict[str, TableMetadata]:
-        """What the SDK would ask the server for at each use: it is known."""
+        """The known columns of the tables, which the SDK would request from the server at each use."""
         return {
             table: _KnownTable(vastdb.TableRef(self.bucket, self.schema, table), columns, vastdb.TableType.Regular)
             for table, columns in TABLES.items()
@@ -64,13 +64,13 @@ class Tables:
 
     @contextmanager
     def transaction(self, clock: Clock | None = None) -> Iterator[Rows]:
-        """The rows as one transaction sees and changes them: two requests, and those of what is done inside."""
+        """The rows in a transaction: two requests, begin and commit, and those of the block."""
         with self._connection.transaction(clock) as transaction:
             yield self._rows(transaction, clock)
 
     @contextmanager
     def reading(self, clock: Clock | None = None) -> Iterator[Rows]:
-        """The same for what only reads: that its end is not confirmed does not matter."""
+        """The rows in a read-only transaction, whose commit may fail."""
         with self._connection.transaction(clock, read_only=True) as transaction:
             yield self._rows(transaction, clock)
 
@@ -78,39 +78,39 @@ class Tables:
         return Rows(transaction, clock, self._metadata, self._connection.data_endpoints)
 
     def version(self, clock: Clock) -> int | None:
-        """The version of the tables, None where none were made. Raises CatalogSchemaError for tables not ours."""
+        """The version of the tables, None without tables. Raises CatalogSchemaError for tables of another program."""
         try:
             with self.reading(clock) as rows:
                 if (version := _version(rows)) is not None:
                     return version
         except CatalogSchemaError:
-            pass  # something is not there; what, is looked at inside one transaction: somebody may just be making it
+            pass  # something is missing; one transaction below, as another process may be creating the tables
         with self._connection.transaction(clock, read_only=True) as transaction:
             schema = transaction.bucket(self.bucket).schema(self.schema, fail_if_missing=False)
             present = set(schema.tablenames()) & set(TABLES) if schema else set()
             version = _version(self._rows(transaction, clock)) if "schema_version" in present else None
         if present and version is None:
             raise CatalogSchemaError(
-                f"{self.bucket}/{self.schema} has tables that exr-inspector did not make, of names that it needs: "
+                f"{self.bucket}/{self.schema} has tables with names of the catalog that exr-inspector did not create: "
                 f"{', '.join(sorted(present))}; give another schema"
             )
         return version
 
     def create(self, clock: Clock) -> None:
-        """Make all tables, in one transaction. Raises CatalogConflictError where another process is about it."""
+        """Create all tables in one transaction. Raises CatalogConflictError where another process is creating them."""
         with self._connection.transaction(clock) as transaction:
             try:
                 schema = transaction.bucket(self.bucket).create_schema(self.schema, fail_if_exists=False)
                 for table, columns in TABLES.items():
                     clock.check()
                     schema.create_table(table, columns)
-            except sdk.TableExists as problem:
+            except sdk.TableExists as error:
                 raise CatalogConflictError(
-                    f"{self.bucket}/{self.schema}: another process makes {problem.table}"
-                ) from problem
-            made = {"version": VERSION, "applied_at": datetime.now(timezone.utc), "inspector_version": __version__}
+                    f"{self.bucket}/{self.schema}: another process is creating {error.table}"
+                ) from error
+            row = {"version": VERSION, "applied_at": datetime.now(timezone.utc), "inspector_version": __version__}
             self._rows(transaction, clock).insert(
-                "schema_version", pa.Table.from_pylist([made], schema=TABLES["schema_version"])
+                "schema_version", pa.Table.from_pylist([row], schema=TABLES["schema_version"])
             )
 
     def drop(self) -> None:
@@ -125,7 +125,7 @@ class Tables:
 
 
 class Rows:
-    """The rows of all tables inside one transaction. Each method costs one request as long as sizes allow."""
+    """The rows of all tables in one transaction. Each method costs one request as long as sizes fit into it."""
 
     def __init__(
         self,
@@ -140,32 +140,32 @@ class Rows:
         self._data_endpoints = data_endpoints
 
     def select(self, table: str, columns: Sequence[str], predicate: Any = None, *, row_ids: bool = False) -> pa.Table:
-        """The columns of the rows that the predicate lets through, and their `$row_id`."""
+        """The columns of the rows that fulfil the predicate, with `row_ids` also their `$row_id`."""
         config = self._query_config()
         return self._table(table).select(list(columns), predicate, config, internal_row_id=row_ids).read_all()
 
     def select_in(self, table: str, columns: Sequence[str], column: str, values: Iterable[str]) -> pa.Table:
         """The columns and the `$row_id` of the rows whose text `column` is one of `values`."""
-        found = [
-            self.select(table, columns, ibis._[column].isin(some), row_ids=True) for some in _by_size(sorted(values))
+        selected = [
+            self.select(table, columns, ibis._[column].isin(part), row_ids=True) for part in _by_size(sorted(values))
         ]
-        if found:
-            return pa.concat_tables(found)
+        if selected:
+            return pa.concat_tables(selected)
         return pa.schema([*map(TABLES[table].field, columns), pa.field(ROW_ID, pa.uint64())]).empty_table()
 
     def stream(
         self, table: str, columns: Sequence[str], conditions: Iterable[Condition] = ()
     ) -> Iterator[pa.RecordBatch]:
-        """The columns in pages of bounded size, of the rows that fulfil the conditions and perhaps of others.
+        """The columns in pages of bounded size, of the rows that fulfil the conditions and possibly of others.
 
-        To be read inside the transaction.
+        Must be consumed inside the transaction.
         """
         is_wide = any(pa.types.is_fixed_size_list(TABLES[table].field(column).type) for column in columns)
         config = self._query_config(limit_rows_per_sub_split=_ROWS_PER_PAGE // 8 if is_wide else _ROWS_PER_PAGE)
         yield from self._table(table).select(list(columns), _predicate(conditions), config)
 
     def insert(self, table: str, rows: pa.Table) -> None:
-        """Add rows; columns that they lack are null."""
+        """Insert rows; missing columns are null."""
         given = dict(zip(rows.column_names, rows.columns, strict=True))
         columns = [
             given[column.name] if column.name in given else pa.nulls(rows.num_rows, column.type)
@@ -181,12 +181,12 @@ class Rows:
             self._table(table).update(rows)
 
     def delete(self, table: str, row_ids: pa.ChunkedArray) -> None:
-        """Remove rows."""
+        """Delete the rows with these `$row_id`."""
         if len(row_ids):
             self._table(table).delete(pa.table({ROW_ID: row_ids}))
 
     def count(self, table: str) -> int:
-        """How many rows there are, as the server's statistics say."""
+        """The number of rows, from the server's statistics."""
         handle = self._table(table)
         handle.reload_stats()
         assert handle.stats is not None
@@ -213,12 +213,12 @@ _COMPARISONS = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
 
 
 def _predicate(conditions: Iterable[Condition]) -> Any:
-    """The conditions in the SDK's form; what does not fit into a request is left out."""
+    """The conditions as a predicate of the SDK; a list that does not fit into a request is left out."""
     predicate = None
     for condition in conditions:
         column, value = ibis._[condition.column], condition.value
         if isinstance(value, tuple):
-            if sum(map(_literal_bytes, value)) > _NAMES_BYTES:
+            if sum(map(_literal_bytes, value)) > _LIST_BYTES:
                 continue
             term = column.isin(list(value))
         elif condition.operator == "starts_with":
@@ -231,20 +231,20 @@ def _predicate(conditions: Iterable[Condition]) -> Any:
 
 def _by_size(values: Sequence[str]) -> Iterator[list[str]]:
     """The values in lists that fit into a request."""
-    some: list[str] = []
+    part: list[str] = []
     size = 0
     for value in values:
-        if some and (len(some) >= _NAMES or size > _NAMES_BYTES):
-            yield some
-            some, size = [], 0
-        some.append(value)
+        if part and (len(part) >= _LIST_VALUES or size > _LIST_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(value)
         size += _literal_bytes(value)
-    if some:
-        yield some
+    if part:
+        yield part
 
 
 def _literal_bytes(text: str) -> int:
-    """What a text takes in a request at most: four bytes for each character, and what goes around it."""
+    """The most bytes of a text in a request: four for each character, and its envelope."""
     return 4 * len(text) + 100
 
 
@@ -259,7 +259,7 @@ def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 
 
 def _fitting(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The rows with texts cut that no cell holds; those of attributes are cut, and say so, before they come here."""
+    """The rows with texts cut to the size of a cell; attributes are cut before, where `truncated` is set."""
     if batch.nbytes <= CELL_LIMIT:
         return batch
     arrays = list(batch.columns)

@@ -1,7 +1,7 @@
-"""The nearest vectors of a catalog: what both backends do alike, so that they give the same answer.
+"""Similarity search, as far as it is common to both backends, so that they give the same result.
 
-A database picks candidates by distances of single precision; what they are near to is computed again here, in double
-precision, rounded, and ties are put in the order of their paths.
+A backend selects candidates by distances of single precision; similarities are computed here in double precision and
+rounded, and ties are sorted by path.
 """
 
 from __future__ import annotations
@@ -26,69 +26,69 @@ SHOWN = ("file_id", "file_path_normalized", "sequence", "frame")
 
 DECIMALS = 6  # of a similarity: the vectors are of single precision
 _ROWS_AT_ONCE = 4096
-_NEAREST_FIRST = [("similarity", "descending"), ("file_path_normalized", "ascending")]
+_MOST_SIMILAR_FIRST = [("similarity", "descending"), ("file_path_normalized", "ascending")]
 
 
 def candidates(k: int) -> int:
-    """So many rows a database picks, so that the k nearest in double precision are among them."""
+    """The number of rows that a backend selects, so that the k most similar in double precision are among them."""
     return 2 * k + 64
 
 
 def checked_vector(vector: Sequence[float] | npt.NDArray[np.float32], by: By) -> npt.NDArray[np.float32]:
-    """The vector as 32-bit floats. Raises QueryError for one of another size, without length, or with NaN."""
+    """The vector as 32-bit floats. Raises QueryError for another size, only zeros, or numbers that are not finite."""
     if by not in VECTOR_COLUMNS:
-        raise QueryError(f"there are vectors of {' and '.join(VECTOR_COLUMNS)}, and none of {by!r}")
+        raise QueryError(f"no vectors of {by!r}; there are vectors of {' and '.join(VECTOR_COLUMNS)}")
     size = vector_dimensions()[VECTOR_COLUMNS[by]]
-    found = np.asarray(vector, np.float32)
-    if found.shape != (size,) or not np.isfinite(found).all() or not found.any():
+    checked = np.asarray(vector, np.float32)
+    if checked.shape != (size,) or not np.isfinite(checked).all() or not checked.any():
         raise QueryError(f"a vector of {by} has {size} finite numbers that are not all 0")
-    return found
+    return checked
 
 
 def checked_condition(where: str) -> str:
-    """A condition of SQL over the columns of `files`, in parentheses. Raises QueryError for what is more than one."""
+    """An SQL condition on the columns of `files`, in parentheses. Raises QueryError for anything else."""
     import duckdb
 
     condition = f"(\n{where}\n)"
     with duckdb.connect() as connection:
-        for text in (where, condition):  # what closes a parenthesis that it did not open fails without, …
+        for text in (where, condition):  # without parentheses, closing one that was not opened fails, …
             try:
                 statements = connection.extract_statements(f"SELECT 1 WHERE {text}")
-            except duckdb.Error as problem:  # … what goes on behind the condition fails within
-                raise QueryError(f"the condition {where!r} is none: {str(problem).splitlines()[0]}") from None
+            except duckdb.Error as error:  # … and within them, a clause after the condition
+                raise QueryError(f"{where!r} is not a condition: {str(error).splitlines()[0]}") from None
             if len(statements) != 1:
-                raise QueryError(f"the condition {where!r} is more than one condition")
+                raise QueryError(f"{where!r} is more than one condition")
     return condition
 
 
 def similarities(rows: pa.Table | pa.RecordBatch, vector: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """The cosine of each row's `vector` and the given one, rounded; -1 to 1."""
+    """The cosines of the rows' `vector` and the given vector, rounded; -1 to 1."""
     query = vector.astype(np.float64)
     query /= np.sqrt((query * query).sum())
-    found = np.empty(rows.num_rows)
+    cosines = np.empty(rows.num_rows)
     for start in range(0, rows.num_rows, _ROWS_AT_ONCE):
-        some = _matrix(rows["vector"].slice(start, _ROWS_AT_ONCE), len(query)).astype(np.float64)
-        # a sum for each row, not a matrix product: equal rows must give equal bits wherever they stand
-        lengths = np.sqrt((some * some).sum(axis=1))
-        found[start : start + len(some)] = (some * query).sum(axis=1) / np.where(lengths == 0, 1, lengths)
-    return np.asarray(np.round(found, DECIMALS) + 0.0, np.float64)  # no -0
+        block = _matrix(rows["vector"].slice(start, _ROWS_AT_ONCE), len(query)).astype(np.float64)
+        # a sum per row instead of a matrix product, so that equal rows have equal results at any position
+        lengths = np.sqrt((block * block).sum(axis=1))
+        cosines[start : start + len(block)] = (block * query).sum(axis=1) / np.where(lengths == 0, 1, lengths)
+    return np.asarray(np.round(cosines, DECIMALS) + 0.0, np.float64)  # + 0.0 turns -0 into 0
 
 
 def ranked(rows: pa.Table, vector: npt.NDArray[np.float32], k: int, method: str) -> pa.Table:
-    """The k nearest of the rows, nearest first, with their `similarity`; the metadata say by which `method`."""
+    """The k most similar rows in order, with `similarity`; `method` goes into the metadata of the schema."""
     table = rows.append_column("similarity", pa.array(similarities(rows, vector)))
-    return table.take(pc.sort_indices(table, _NEAREST_FIRST)[:k]).replace_schema_metadata({"method": method})
+    return table.take(pc.sort_indices(table, _MOST_SIMILAR_FIRST)[:k]).replace_schema_metadata({"method": method})
 
 
 class RunningTop:
-    """The nearest of rows that come in batches; memory is that of what is kept, and of the number of sequences."""
+    """The most similar of rows that come in batches; memory is bounded by k and the number of sequences."""
 
     def __init__(self, vector: npt.NDArray[np.float32], k: int, *, per_sequence: bool) -> None:
         self._vector, self._k, self._per_sequence = vector, k, per_sequence
         self.clear()
 
     def clear(self) -> None:
-        """Begin again, as when the rows come once more."""
+        """Start again from the first row."""
         self._kept = self._empty()
         self._files: Counter[str] = Counter()
 
@@ -98,18 +98,18 @@ class RunningTop:
         return pa.schema([*((name, pa.string()) for name in SHOWN), *columns.items()]).empty_table()
 
     def add(self, rows: pa.Table) -> None:
-        """Look at more rows, of SHOWN and `vector`."""
+        """Add a batch of rows with the columns SHOWN and `vector`."""
         if self._per_sequence:
             self._files.update(_groups(rows))
         table = ranked(rows, self._vector, rows.num_rows if self._per_sequence else self._k, "")
         table = pa.concat_tables([self._kept, table], promote_options="permissive")
-        table = table.take(pc.sort_indices(table, _NEAREST_FIRST))
+        table = table.take(pc.sort_indices(table, _MOST_SIMILAR_FIRST))
         if self._per_sequence:
             table = table.take(pa.array(_first_of_each(_groups(table)), pa.int64()))
         self._kept = table.slice(0, self._k)
 
     def result(self, method: str) -> pa.Table:
-        """The k nearest, nearest first, as `ranked` gives them."""
+        """The k most similar rows, as `ranked` returns them."""
         table = self._kept
         if self._per_sequence:
             files = pa.array([self._files[group] for group in _groups(table)], pa.int64())
@@ -118,7 +118,7 @@ class RunningTop:
 
 
 def _groups(rows: pa.Table) -> list[str]:
-    """What a row counts for: its sequence, or itself where it has none."""
+    """The sequence of each row, or its path where it has none."""
     groups: list[str] = pc.coalesce(rows["sequence"], rows["file_path_normalized"]).to_pylist()
     return groups
 

@@ -1,4 +1,4 @@
-"""What a backend adds to the rows of inspections when it persists them, and which of them it stores."""
+"""The rows that a backend writes: columns set at persist, children of new files, errors; and the outcomes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .rows import RowBatch
 from .schema import CHILD_TABLES, TABLES, TIME
 
 
-def with_persist_columns(files: pa.Table, now: datetime) -> pa.Table:
-    """One row for each file_id, with how often it occurs, and whether it is the last one of its path."""
+def with_persist_columns(files: pa.Table, persisted_at: datetime) -> pa.Table:
+    """One row for each file_id, with its number of occurrences, and `is_current` for the last one of its path."""
     file_ids = files["file_id"].to_pylist()
     newest = dict(zip(files["file_path_normalized"].to_pylist(), file_ids, strict=True))
     occurrences = Counter(file_ids)
@@ -24,7 +24,7 @@ def with_persist_columns(files: pa.Table, now: datetime) -> pa.Table:
         files = files.take(sorted(first.values()))
         file_ids = files["file_id"].to_pylist()
     current = set(newest.values())
-    times = pa.array([now] * len(file_ids), TIME)
+    times = pa.array([persisted_at] * len(file_ids), TIME)
     return (
         files.append_column("is_current", pa.array([file_id in current for file_id in file_ids], pa.bool_()))
         .append_column("inspection_timestamp", times)
@@ -34,13 +34,13 @@ def with_persist_columns(files: pa.Table, now: datetime) -> pa.Table:
 
 
 def children_of(batch: RowBatch, file_ids: pa.ChunkedArray) -> dict[str, pa.Table]:
-    """The rows that belong to the file_ids, by table; tables without any are left out."""
+    """The child rows of the file_ids, by table; tables without such rows are left out."""
     if len(file_ids) == pc.count_distinct(batch.tables["files"]["file_id"]).as_py():
         children = {table: batch.tables[table] for table in CHILD_TABLES}
     else:
-        wanted = file_ids.combine_chunks()
+        selected = file_ids.combine_chunks()
         children = {
-            table: batch.tables[table].filter(pc.is_in(batch.tables[table]["file_id"], wanted))
+            table: batch.tables[table].filter(pc.is_in(batch.tables[table]["file_id"], selected))
             for table in CHILD_TABLES
         }
     return {table: rows for table, rows in children.items() if rows.num_rows}
@@ -49,15 +49,15 @@ def children_of(batch: RowBatch, file_ids: pa.ChunkedArray) -> dict[str, pa.Tabl
 def outcomes(batch: RowBatch, new: Iterable[str]) -> list[PersistOutcome]:
     """One outcome for each inspection of the batch, in order; `new` are the file_ids that were inserted."""
     inserted = set(new)
-    found = []
+    results = []
     for file_id in batch.tables["files"]["file_id"].to_pylist():
-        found.append(PersistOutcome(file_id=file_id, inserted=file_id in inserted))
-        inserted.discard(file_id)  # it is inserted once, however often the batch has it
-    return found
+        results.append(PersistOutcome(file_id=file_id, inserted=file_id in inserted))
+        inserted.discard(file_id)  # the first of several occurrences was inserted
+    return results
 
 
-def error_rows(errors: Sequence[IngestError], now: datetime) -> pa.Table:
-    """One row for each path: the last error, and how often one occurs."""
+def error_rows(errors: Sequence[IngestError], recorded_at: datetime) -> pa.Table:
+    """One row for each path: its last error, and the number of its errors."""
     last = {error.file_path_normalized: error for error in errors}
     counts = Counter(error.file_path_normalized for error in errors)
     rows = [
@@ -68,8 +68,8 @@ def error_rows(errors: Sequence[IngestError], now: datetime) -> pa.Table:
             "code": error.code,
             "message": error.message,
             "byte_offset": error.byte_offset,
-            "first_seen": now,
-            "last_seen": now,
+            "first_seen": recorded_at,
+            "last_seen": recorded_at,
             "count": counts[path],
         }
         for path, error in last.items()
