@@ -19,8 +19,9 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from exr_inspector import catalog as catalogs
 from exr_inspector import function, inspect, vectors
-from exr_inspector.errors import EmbeddingError, RedeliveryError
+from exr_inspector.errors import EmbeddingError, RedeliveryError, SourceChangedError
 from exr_inspector.function import inspect_files
 from tests.support import corpus
 from tests.support.opening import before_open, point_link
@@ -275,6 +276,51 @@ def test_an_internal_error_does_not_change_the_file(handle, store, catalog, monk
             assert handle(element("a.exr"))["category"] == "internal"
     assert len(rows(catalog, CURRENT)) == 1
     assert rows(catalog, "SELECT * FROM ingest_errors") == []
+
+
+HOLD = """
+import sys, duckdb
+connection = duckdb.connect(sys.argv[1])
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_catalog_that_another_process_has_open_is_opened_again(handle, path, tmp_path, monkeypatch):
+    """The other process closes it after the first attempt."""
+    catalog = str(tmp_path / "c.duckdb")
+    monkeypatch.setenv("EXR_INSPECTOR_CATALOG", f"duckdb:{catalog}")
+    attempts = []
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, catalog], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        other.stdout.readline()
+
+        def open_catalog(*args, **options):
+            attempts.append(args)
+            try:
+                return catalogs.open_catalog(*args, **options)
+            finally:
+                other.communicate()
+
+        monkeypatch.setattr("exr_inspector.function.catalogs.open_catalog", open_catalog)
+        assert handle({"data": {"path": path}})["inserted"]
+    assert len(attempts) == 2
+
+
+@pytest.mark.parametrize("changes", [2, 3])
+def test_a_file_that_changes_while_it_is_read_is_read_again(handle, path, monkeypatch, changes):
+    """Three times at most; then it is a transient error."""
+    left = [SourceChangedError(path, "the file changed while it was read")] * changes
+
+    def changing(*args, **options):
+        if left:
+            raise left.pop()
+        return inspect(*args, **options)
+
+    monkeypatch.setattr(inspect_files, "inspect", changing)
+    result = handle({"data": {"path": path}})
+    assert (result["status"], result.get("retryable", False)) == (("success", False), ("error", True))[changes - 2]
 
 
 def test_an_exceeded_deadline_is_not_an_internal_error(handle, store, tmp_path, monkeypatch):
