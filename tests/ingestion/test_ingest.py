@@ -1,4 +1,4 @@
-"""Files into a catalog: what is read, what is skipped, what is told, and that a run may end at any moment."""
+"""Ingest: which files are read, skipped and reported, and runs that are interrupted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CATALOG = "duckdb:catalog.duckdb"
 
 
 @pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch):
+def working_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -58,7 +58,7 @@ def deleted() -> set[str]:
 
 
 def replace_unseen(path: str, data: bytes) -> None:
-    """Other content under the same size and time, so that only who reads the file notices."""
+    """Replace the content, keeping size and time, so that the change is visible to a reader only."""
     facts = Path(path).stat()
     assert len(data) == facts.st_size
     Path(path).write_bytes(data)
@@ -66,7 +66,7 @@ def replace_unseen(path: str, data: bytes) -> None:
 
 
 def test_an_unchanged_file_is_not_read():
-    """Other content under the same path, size and time stays unseen; with `rescan` it is seen."""
+    """New content with the same path, size and time is not noticed without `rescan`."""
     make("show/a.exr")
     assert run().inserted == 1
     replace_unseen("show/a.exr", OTHER)
@@ -79,8 +79,8 @@ def test_an_unchanged_file_is_not_read():
 
 
 @pytest.mark.parametrize("change", ["size", "mtime", "back in time"])
-def test_a_changed_file_is_looked_at(change):
-    """Another size or another time, be it an older one."""
+def test_a_changed_file_is_inspected(change):
+    """With another size or time, also an older time."""
     make("show/a.exr", "show/b.exr")
     run()
     if change == "size":
@@ -96,8 +96,8 @@ def test_a_changed_file_is_looked_at(change):
     assert rows("SELECT is_current, count(*) FROM files GROUP BY 1 ORDER BY 1") == [(False, 1), (True, 2)]
 
 
-def test_a_file_that_was_touched_back_is_known():
-    """The same version again counts up, and is the current one."""
+def test_a_file_with_its_former_time_is_known():
+    """The version is counted again, and is current again."""
     make("show/a.exr")
     os.utime("show/a.exr", (1_000_000_000, 1_000_000_000))
     run()
@@ -109,8 +109,8 @@ def test_a_file_that_was_touched_back_is_known():
     assert rows("SELECT inspection_count FROM files WHERE is_current") == [(2,)]
 
 
-def test_a_bad_file_stops_no_other_and_is_not_read_again():
-    """It is told again, as unchanged, until it changes; then its error is history."""
+def test_an_invalid_file_affects_no_other_and_is_not_read_again():
+    """It is reported again, as unchanged, until it changes; its error is then closed."""
     make("show/a.exr", "show/c.exr")
     make("show/b.exr", data=b"\x89PNG\r\n\x1a\n" + bytes(len(GOOD) - 8))
     make("show/d.exr", data=b"")
@@ -132,8 +132,8 @@ def test_a_bad_file_stops_no_other_and_is_not_read_again():
     assert run().failures == []
 
 
-def test_a_file_without_vectors_stops_no_other(monkeypatch):
-    """It is a failure like any other, of the category that says why."""
+def test_a_file_without_vectors_affects_no_other(monkeypatch):
+    """It is a failure with the category embedding."""
     embedding = vectors.Encoder.embedding
 
     def fail_for_others(self, features):
@@ -151,8 +151,7 @@ def test_a_file_without_vectors_stops_no_other(monkeypatch):
     assert rows("SELECT count(*), count(metadata_embedding) FROM files") == [(2, 2)]
 
 
-def test_a_file_that_became_bad_is_not_current_any_more():
-    """What the catalog knows of it is history."""
+def test_a_file_that_became_invalid_is_no_longer_current():
     make("show/a.exr")
     run()
     make("show/a.exr", data=b"oops")
@@ -164,8 +163,8 @@ def test_a_file_that_became_bad_is_not_current_any_more():
 @pytest.mark.parametrize(
     "paths", [("show", "show"), ("show", "show/sub"), ("show/sub", "show"), ("show/a.exr", "show")]
 )
-def test_a_file_that_is_named_twice_is_looked_at_once(paths):
-    """Also when it vanished."""
+def test_a_file_that_is_named_twice_is_inspected_once(paths):
+    """And reported as vanished once."""
     make("show/a.exr", "show/sub/b.exr", "show/sub/c.exr")
     first = run(*paths)
     assert (first.listed, first.inserted, first.known) == (3, 3, 0)
@@ -175,17 +174,17 @@ def test_a_file_that_is_named_twice_is_looked_at_once(paths):
     assert (again.listed, again.unchanged, len(again.vanished)) == (2, 2, 1)
 
 
-def test_vanished_files_are_told_and_marked_only_with_prune():
-    """Their rows stay; one that comes back is looked at and no longer deleted."""
+def test_vanished_files_are_reported_and_marked_only_with_prune():
+    """Their rows stay; a file that returns is inspected and no longer deleted."""
     make("show/a.exr", "show/b.exr", "show/bad.exr", "elsewhere/c.exr")
     make("show/bad.exr", data=b"")
     run("show", "elsewhere")
     for name in ("b.exr", "bad.exr"):
         Path("show", name).unlink()
     Path("elsewhere/c.exr").unlink()
-    told = run()
-    assert sorted(uri.rpartition("/")[2] for uri in told.vanished) == ["b.exr", "bad.exr"]
-    assert (told.pruned, deleted()) == (0, set())
+    summary = run()
+    assert sorted(uri.rpartition("/")[2] for uri in summary.vanished) == ["b.exr", "bad.exr"]
+    assert (summary.pruned, deleted()) == (0, set())
     assert run(prune=True).pruned == 2
     assert deleted() == {"b.exr"}
     assert rows("SELECT count(*) FROM ingest_errors") == [(0,)]
@@ -198,7 +197,7 @@ def test_vanished_files_are_told_and_marked_only_with_prune():
 
 @pytest.mark.parametrize("missing", ["empty", "not there", "a file named on its own"])
 def test_a_disk_that_is_not_mounted_deletes_nothing(missing):
-    """A folder that is gone or empty, although another one of the same run is there."""
+    """A folder that is missing or empty, although another folder of the same run exists."""
     make("disk/a.exr", "disk/b.exr", "show/c.exr", "show/d.exr")
     run("disk", "show")
     for name in ("a", "b"):
@@ -213,7 +212,7 @@ def test_a_disk_that_is_not_mounted_deletes_nothing(missing):
 
 
 def test_a_folder_that_cannot_be_entered_deletes_nothing(monkeypatch):
-    """Nor does a disk that does not answer."""
+    """Neither does a disk that does not respond."""
     make("show/a.exr", "show/b.exr", "show/c.exr")
     run()
     real = os.lstat
@@ -230,8 +229,8 @@ def test_a_folder_that_cannot_be_entered_deletes_nothing(monkeypatch):
     assert (summary.vanished, deleted()) == ([], set())
 
 
-def test_a_folder_whose_name_goes_on_is_another_folder():
-    """show2 is not in show."""
+def test_a_folder_with_a_longer_name_is_another_folder():
+    """show2 is not below show."""
     make("show/a.exr", "show2/b.exr")
     run("show", "show2")
     Path("show2/b.exr").unlink()
@@ -250,8 +249,7 @@ def test_a_folder_whose_name_goes_on_is_another_folder():
     ],
 )
 @pytest.mark.parametrize("folder", ["show", unicodedata.normalize("NFD", "vidéo")])
-def test_a_file_of_any_name_is_there_until_it_is_not(name, folder):
-    """Skipped when it is unchanged, not taken for vanished, and marked when it is gone."""
+def test_a_file_of_any_name_is_unchanged_until_it_vanishes(name, folder):
     make(f"{folder}/{name}", f"{folder}/stays.exr")
     assert run(folder).inserted == 2
     again = run(folder, prune=True)
@@ -261,7 +259,7 @@ def test_a_file_of_any_name_is_there_until_it_is_not(name, folder):
 
 
 def test_two_unicode_forms_of_a_name_are_one_file_to_the_catalog():
-    """A disk that keeps both apart is rare; one copy of each is not an error."""
+    """Disks with both forms are rare; the second copy is not an error."""
     for form in ("NFC", "NFD"):
         make(f"show/{unicodedata.normalize(form, 'é')}.exr")
     summary = run()
@@ -269,8 +267,8 @@ def test_two_unicode_forms_of_a_name_are_one_file_to_the_catalog():
     assert rows("SELECT count(*) FROM files WHERE is_current") == [(1,)]
 
 
-def test_what_is_no_file_is_a_failure_each_time_and_leaves_no_row():
-    """FIFOs, broken links, folders that are links; a missing file, too."""
+def test_a_path_that_is_not_a_file_is_a_failure_in_each_run_and_has_no_row():
+    """FIFOs, broken links, links to folders, missing files."""
     make("show/a.exr", "show/folder.exr/b.exr")
     os.mkfifo("show/fifo.exr")
     Path("show/broken.exr").symlink_to("nowhere")
@@ -291,8 +289,8 @@ def test_what_is_no_file_is_a_failure_each_time_and_leaves_no_row():
     assert rows("SELECT count(*) FROM ingest_errors") == [(0,)]
 
 
-def test_a_file_that_goes_while_the_run_is_on_is_a_failure(monkeypatch):
-    """It was listed, and is not there when it is opened."""
+def test_a_file_that_vanishes_during_the_run_is_a_failure(monkeypatch):
+    """It was listed, but does not exist when it is opened."""
     make("show/a.exr", "show/b.exr")
     from exr_inspector.ingestion import run as module
 
@@ -308,8 +306,8 @@ def test_a_file_that_goes_while_the_run_is_on_is_a_failure(monkeypatch):
     assert [f.message for f in summary.failures] == ["no such file (not_found)"]
 
 
-def test_a_defect_of_ours_that_one_file_meets_stops_no_other(monkeypatch):
-    """It is named, leaves no row, and is met again in the next run."""
+def test_an_internal_error_for_one_file_affects_no_other(monkeypatch):
+    """It is reported in each run, and not recorded."""
     make("show/a.exr", "show/b.exr", "show/c.exr")
     from exr_inspector.ingestion import run as module
 
@@ -337,8 +335,8 @@ def test_two_unicode_forms_of_a_name_that_have_no_vectors_are_two_failures(monke
     assert [failure.message for failure in run().failures] == ["ArithmeticError: out of numbers (embedding)"] * 2
 
 
-def test_a_time_outside_the_calendar_stops_nothing():
-    """The file has no mtime in the catalog, is inspected in each run, and its versions are still told apart."""
+def test_a_time_outside_the_calendar_is_not_an_error():
+    """The file has no mtime in the catalog, is inspected in each run, and its versions are distinguished."""
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as show:
         for number in range(1, 5):
             make(f"{show}/a.{number:04}.exr")
@@ -362,19 +360,19 @@ def test_a_time_outside_the_calendar_stops_nothing():
         assert run(show).inserted == 1
 
 
-def test_a_folder_deeper_than_python_calls_may_nest_is_ingested(place):
-    """Its path is still shorter than the system allows."""
+def test_a_folder_deeper_than_the_recursion_limit_is_ingested(working_folder):
+    """Its path is within the limit of the system."""
     make("show/z.exr")
     try:
         make_nested("show", "d", 1100)
         summary = run()
         assert (summary.inserted, summary.failures) == (2, [])
     finally:
-        subprocess.run(["rm", "-rf", "show"], check=True)  # shutil.rmtree calls itself for each level
+        subprocess.run(["rm", "-rf", "show"], check=True)  # shutil.rmtree is recursive
 
 
-def test_a_folder_whose_path_is_too_long_is_one_failure(place):
-    """Named, and what stands beside it is ingested."""
+def test_a_folder_whose_path_is_too_long_is_one_failure(working_folder):
+    """Its message has the path, and other files are ingested."""
     make("show/z.exr")
     try:
         make_nested("show", "d" * 200, 30)
@@ -388,7 +386,7 @@ def test_a_folder_whose_path_is_too_long_is_one_failure(place):
 
 
 def make_nested(root: str, name: str, levels: int) -> None:
-    """A file below so many folders, made from inside: its path may be too long for any call."""
+    """Make a file below nested folders, relative to each folder: its path may be too long for a system call."""
     folder = os.open(root, os.O_RDONLY)
     for _ in range(levels):
         os.mkdir(name, dir_fd=folder)
@@ -401,8 +399,8 @@ def make_nested(root: str, name: str, levels: int) -> None:
     os.close(folder)
 
 
-def test_progress_counts_every_file_also_unchanged_ones():
-    """A callback hears of each step; at the end all are done."""
+def test_progress_counts_every_file_including_unchanged_ones():
+    """The callback is called for each step; at the end all files are done."""
     make(*(f"show/{number}.exr" for number in range(30)))
     make("show/bad.exr", data=b"")
     for _ in range(2):
@@ -415,14 +413,14 @@ def test_progress_counts_every_file_also_unchanged_ones():
     assert len(done) >= 1
 
 
-# Whole processes, their workers, and signals.
+# Processes, their workers, and signals.
 
 MANY = 800
 
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """Enough files that workers start and a run takes a second."""
+    """Enough files for workers to start and for a run of a second."""
     root = tmp_path_factory.mktemp("many")
     make_many(root, MANY)
     return root
@@ -448,7 +446,7 @@ def started(root: Path, *options: str) -> subprocess.Popen:
 
 
 def members(process: subprocess.Popen) -> list[int]:
-    """The living processes of a run: those of its session."""
+    """The running processes of a run: those of its session."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -469,7 +467,7 @@ def wait_until(condition, seconds: float = 20) -> None:
 
 
 def workers_of(process: subprocess.Popen) -> list[int]:
-    """Its worker processes; a run has one more process, which watches over its resources."""
+    """The worker processes of a run, without the resource tracker."""
     found = []
     for pid in members(process):
         with contextlib.suppress(OSError):
@@ -488,8 +486,8 @@ def counts() -> dict[str, int]:
 
 
 @pytest.mark.slow
-def test_workers_give_the_same_rows_as_none(many):
-    """In every table, but for the times."""
+def test_workers_give_the_same_rows_as_one_process(many):
+    """In every table, except for the times."""
     assert main(["ingest", str(many), "--catalog", CATALOG, "--workers", "2"]) == 0
     with open_catalog("duckdb:alone.duckdb") as catalog:
         ingest([str(many)], catalog, IngestOptions(workers=1))
@@ -505,8 +503,8 @@ def test_workers_give_the_same_rows_as_none(many):
 
 @pytest.mark.parametrize("to", ["group", "parent"])
 @pytest.mark.slow
-def test_an_interrupted_run_ends_soon_and_the_next_one_completes_it(many, to):
-    """Ctrl-C reaches all processes of a terminal, kill -INT one: exit code 130, one word, no worker stays."""
+def test_an_interrupted_run_ends_soon_and_the_next_run_completes_it(many, to):
+    """After Ctrl-C (all processes of a terminal) and kill -INT: exit code 130, a message, no worker is left."""
     process = started(many)
     wait_for_workers(process)
     time.sleep(0.3)
@@ -521,7 +519,7 @@ def test_an_interrupted_run_ends_soon_and_the_next_one_completes_it(many, to):
 
 @pytest.mark.slow
 def test_ctrl_c_while_workers_start_is_quiet(many):
-    """They know from their first moment that it is none of theirs."""
+    """Workers ignore SIGINT from their start."""
     process = started(many)
     wait_until(lambda: len(members(process)) >= 2)
     os.killpg(process.pid, signal.SIGINT)
@@ -531,8 +529,8 @@ def test_ctrl_c_while_workers_start_is_quiet(many):
 
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.slow
-def test_a_killed_run_leaves_no_workers_and_the_next_one_completes_it(many, kind):
-    """kill -9 on the parent alone."""
+def test_a_killed_run_leaves_no_workers_and_the_next_run_completes_it(many, kind):
+    """Only the parent is killed."""
     process = started(many)
     wait_for_workers(process)
     time.sleep(0.3)
@@ -544,8 +542,8 @@ def test_a_killed_run_leaves_no_workers_and_the_next_one_completes_it(many, kind
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_at_any_moment_costs_no_file(many):
-    """As the system does when memory runs out. In every other run the worker is in the middle of an answer."""
+def test_no_file_is_lost_when_a_worker_is_killed_at_any_moment(many):
+    """As the system does when memory runs out. In every other run the worker is sending a result."""
     moments = random.Random(10)
     for number in range(10):
         Path("catalog.duckdb").unlink(missing_ok=True)
@@ -553,7 +551,7 @@ def test_a_worker_that_is_killed_at_any_moment_costs_no_file(many):
         wait_until(lambda process=process: len(workers_of(process)) == 2)
         time.sleep(moments.uniform(0, 1))
         if number % 2:
-            process.send_signal(signal.SIGSTOP)  # an answer is larger than a pipe, and nobody reads it
+            process.send_signal(signal.SIGSTOP)  # a result is larger than the buffer of a pipe, and is not read
             time.sleep(0.5)
         for pid in workers_of(process)[:1]:
             os.kill(pid, signal.SIGKILL)
@@ -564,8 +562,8 @@ def test_a_worker_that_is_killed_at_any_moment_costs_no_file(many):
         wait_until(lambda process=process: not members(process))
 
 
-# Python runs this module first in every process that finds it: one that opens the file for inspection is killed, as it
-# is when the file takes more memory than there is.
+# A sitecustomize module, which Python imports at its start: kills each worker that opens the file, as the system does
+# if the file takes too much memory.
 KILLER = """
 import os, signal, sys
 
@@ -579,12 +577,12 @@ if "--multiprocessing-fork" in sys.orig_argv:
 
 
 @pytest.mark.slow
-def test_a_file_that_kills_its_worker_is_a_failure_and_all_others_are_stored(many, place, monkeypatch):
-    """It is recorded, so that the next run leaves it alone until it changes."""
+def test_a_file_that_kills_its_worker_is_a_failure_and_all_others_are_stored(many, working_folder, monkeypatch):
+    """It is recorded, so that later runs skip it until it changes."""
     shutil.copytree(many, "show")
     make("show/sh03/killer.exr")
     make("startup/sitecustomize.py", data=KILLER.encode())
-    monkeypatch.setenv("PYTHONPATH", f"{place}/startup{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    monkeypatch.setenv("PYTHONPATH", f"{working_folder}/startup{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     for unchanged in ("", ", unchanged"):
         process = started(Path("show"))
         _, err = process.communicate(timeout=60)
@@ -598,8 +596,8 @@ def test_a_file_that_kills_its_worker_is_a_failure_and_all_others_are_stored(man
 
 
 @pytest.mark.slow
-def test_twenty_kills_at_random_moments_lose_and_double_nothing(tmp_path):
-    """After one run to the end, every table has the rows of a run that nobody disturbed."""
+def test_twenty_kills_at_random_moments_lose_and_duplicate_nothing(tmp_path):
+    """After a complete run, every table has the rows of an undisturbed run."""
     make_many(tmp_path, 2000)
     with open_catalog("duckdb:undisturbed.duckdb") as catalog:
         ingest([str(tmp_path)], catalog, IngestOptions(workers=1))

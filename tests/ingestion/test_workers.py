@@ -1,4 +1,4 @@
-"""Worker processes: results in order, and what becomes of a batch whose worker dies."""
+"""Worker processes: results in order, and batches whose worker dies."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ class EndsTheProcessThatReceivesIt:
         return squares(batch)
 
 
-def test_results_come_in_the_order_of_the_batches():
+def test_results_are_in_the_order_of_the_batches():
     assert list(run_batches(iter(BATCHES), squares, report_death, 2)) == [squares(batch) for batch in BATCHES]
 
 
 def test_only_the_item_that_kills_its_worker_has_no_result():
-    """All others have theirs, in order, those of the same batch too."""
+    """All others have results in order, also those of the same batch."""
     results = run_batches(iter(BATCHES), squares_unless_killed, report_death, 2)
     expected = squares(range(32))
     expected[13] = "13: killed by signal 9"
     assert [number for result in results for number in result] == expected
 
 
-def test_an_exception_is_raised_and_no_worker_stays():
+def test_an_exception_is_raised_and_no_worker_is_left():
     results = run_batches(iter(BATCHES), raise_at_thirteen, report_death, 2)
     assert next(results) == squares(BATCHES[0])
     with pytest.raises(LookupError):
@@ -63,7 +63,7 @@ def test_an_exception_is_raised_and_no_worker_stays():
 
 
 def test_workers_that_cannot_start_are_an_error():
-    """As in a script whose calls stand outside `if __name__ == '__main__':`."""
+    """As in a script without `if __name__ == '__main__':`."""
     results = run_batches(iter(BATCHES), EndsTheProcessThatReceivesIt(), report_death, 2)
     with pytest.raises(ExrInspectorError, match=r"end while they start \(exit code 7\).*__main__"):
         next(results)

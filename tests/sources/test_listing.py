@@ -1,4 +1,4 @@
-"""Which files are found below paths: each once, in a fixed order, and what cannot be looked at in its place."""
+"""Listing of local files: each once, in a fixed order; paths that cannot be listed are errors in their place."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from exr_inspector.sources.listing import ListedFile, list_files
 
 
 @pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch):
+def working_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -27,30 +27,29 @@ def make(*paths: str) -> None:
         Path(path).touch()
 
 
-def found(*paths: str, recursive: bool = True) -> list[str]:
+def listed_paths(*paths: str, recursive: bool = True) -> list[str]:
     items = list(list_files(paths, recursive=recursive))
     assert all(isinstance(item, ListedFile) for item in items)
     return [item.path for item in items]
 
 
 def test_a_folder_gives_its_exr_files_sorted_and_depth_first():
-    """Of any case; other files are not looked at."""
+    """The extension is compared without case; other files are ignored."""
     make(
         "show/b.exr", "show/a.EXR", "show/aa/z.exr", "show/notes.txt", "show/a.exr.tmp", "show/.hidden.exr", "show/exr"
     )
-    assert found("show") == ["show/.hidden.exr", "show/a.EXR", "show/aa/z.exr", "show/b.exr"]
-    assert found("show", recursive=False) == ["show/.hidden.exr", "show/a.EXR", "show/b.exr"]
+    assert listed_paths("show") == ["show/.hidden.exr", "show/a.EXR", "show/aa/z.exr", "show/b.exr"]
+    assert listed_paths("show", recursive=False) == ["show/.hidden.exr", "show/a.EXR", "show/b.exr"]
 
 
-def test_a_file_that_is_named_needs_no_extension():
-    """Whoever names it knows."""
+def test_a_named_file_needs_no_extension():
     make("render.tmp")
-    assert found("render.tmp") == ["render.tmp"]
-    assert found(f"file://{Path.cwd()}/render.tmp") == [f"{Path.cwd()}/render.tmp"]
+    assert listed_paths("render.tmp") == ["render.tmp"]
+    assert listed_paths(f"file://{Path.cwd()}/render.tmp") == [f"{Path.cwd()}/render.tmp"]
 
 
-def test_a_stamp_is_size_and_time_of_the_file():
-    """To the microsecond, in UTC."""
+def test_size_and_modification_time_are_those_of_the_file():
+    """In UTC, truncated to microseconds."""
     Path("a.exr").write_bytes(b"12345")
     os.utime("a.exr", ns=(0, 1_700_000_000_123_456_789))
     (item,) = list_files(["a.exr"])
@@ -75,36 +74,36 @@ def test_a_stamp_is_size_and_time_of_the_file():
         ("show/sh01/a.exr", "show/sh01/../sh01/a.exr", "show/sh01/b.exr"),
     ],
 )
-def test_each_file_comes_once(paths):
-    """However often a path is given, and whether others are inside it."""
+def test_a_file_is_listed_once(paths):
+    """Also if a path is given twice, or contains another path."""
     make("show/sh01/a.exr", "show/sh01/b.exr")
-    assert sorted(map(os.path.normpath, found(*paths))) == ["show/sh01/a.exr", "show/sh01/b.exr"]
+    assert sorted(map(os.path.normpath, listed_paths(*paths))) == ["show/sh01/a.exr", "show/sh01/b.exr"]
 
 
-def test_a_named_file_of_another_extension_comes_beside_its_folder():
-    """The folder alone does not give it."""
+def test_a_named_file_of_another_extension_is_listed_in_addition_to_its_folder():
+    """It is not part of the folder's listing."""
     make("show/a.exr", "show/render.tmp")
-    assert found("show", "show/render.tmp") == ["show/a.exr", "show/render.tmp"]
+    assert listed_paths("show", "show/render.tmp") == ["show/a.exr", "show/render.tmp"]
 
 
 def test_links_to_files_are_followed_and_links_to_folders_are_not():
-    """So a loop ends nothing."""
+    """Loops of links are not followed."""
     make("show/a.exr", "elsewhere/b.exr")
     Path("show/link.exr").symlink_to("a.exr")
     Path("show/up").symlink_to("..")
     Path("show/elsewhere").symlink_to("../elsewhere")
-    assert found("show") == ["show/a.exr", "show/link.exr"]
+    assert listed_paths("show") == ["show/a.exr", "show/link.exr"]
 
 
-def test_a_folder_that_is_named_may_be_a_link():
-    """Its files are found below the name that was given."""
+def test_a_named_folder_may_be_a_link():
+    """Its files are listed below the given path."""
     make("elsewhere/b.exr")
     Path("link").symlink_to("elsewhere")
-    assert found("link") == ["link/b.exr"]
+    assert listed_paths("link") == ["link/b.exr"]
 
 
-def test_what_is_no_file_is_an_error_in_its_place():
-    """FIFOs, broken and looping links; the others come all the same."""
+def test_a_path_that_is_not_a_file_is_an_error_in_its_place():
+    """FIFOs, broken and looping links; the other files are listed."""
     make("show/a.exr", "show/z.exr")
     os.mkfifo("show/fifo.exr")
     Path("show/broken.exr").symlink_to("nowhere")
@@ -117,20 +116,19 @@ def test_what_is_no_file_is_an_error_in_its_place():
 
 
 def test_a_folder_named_like_a_file_is_a_folder():
-    """x.exr/ is entered."""
+    """The files in x.exr/ are listed."""
     make("show/x.exr/a.exr")
-    assert found("show") == ["show/x.exr/a.exr"]
+    assert listed_paths("show") == ["show/x.exr/a.exr"]
 
 
-def test_what_is_not_there_says_so():
-    """And so does a scheme that nobody reads."""
+def test_a_missing_file_and_an_unsupported_scheme_are_errors():
     missing, remote = list_files(["missing.exr", "gs://bucket/key.exr"])
     assert isinstance(missing, SourceNotFoundError)
     assert str(remote) == "gs://bucket/key.exr: gs:// is not supported; give a path, file:// or s3:// URI"
 
 
 def test_an_unreadable_folder_is_an_error_in_its_place():
-    """Run as nobody, whom modes bind, unlike root."""
+    """Runs as another user, because root may read everything."""
     make("show/a/secret.exr", "show/b/b.exr")
     Path("show/a").chmod(0)
     Path.cwd().chmod(0o755)
@@ -161,8 +159,8 @@ def test_an_unreadable_folder_is_an_error_in_its_place():
         os.fsdecode(b"latin-\xe9.exr"),
     ],
 )
-def test_any_name_is_found_under_the_uri_that_its_path_has(name):
-    """In a folder and by itself: quotes, spaces, line breaks, Unicode forms, bytes that are no text."""
+def test_a_file_of_any_name_has_the_same_uri_in_a_folder_and_by_itself(name):
+    """Quotes, spaces, line breaks, Unicode forms, bytes that are not UTF-8."""
     make(f"show/{name}")
     (in_folder,) = list_files(["show"])
     (by_itself,) = list_files([f"show/{name}"])
@@ -171,15 +169,15 @@ def test_any_name_is_found_under_the_uri_that_its_path_has(name):
     assert in_folder.uri.encode()
 
 
-def test_a_folder_that_vanishes_meanwhile_is_an_error_in_its_place():
-    """It was listed in its parent, and is not there when it is entered."""
+def test_a_folder_that_vanishes_during_the_listing_is_an_error_in_its_place():
+    """It was listed in its parent folder, and does not exist when it is listed itself."""
     make("show/a/a.exr", "show/b/b.exr", "show/c/c.exr")
     items = list_files(["show"])
     first = next(items)
     Path("show/b/b.exr").unlink()
     Path("show/b").rmdir()
-    gone, last = items
-    assert (first.path, str(gone), last.path) == ("show/a/a.exr", "show/b: No such file or directory", "show/c/c.exr")
+    error, last = items
+    assert (first.path, str(error), last.path) == ("show/a/a.exr", "show/b: No such file or directory", "show/c/c.exr")
 
 
 def test_the_root_folder_gives_uris_with_three_slashes(monkeypatch):

@@ -1,4 +1,4 @@
-"""Local files below given folders: what is opened has to lie there, whatever a path names a moment before or after."""
+"""Local files below given folders: the opened file must be there, even if links change before or after opening."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def read(path, *roots):
         source.close()
 
 
-@pytest.mark.parametrize("what", ["file", "folder"])
-def test_a_link_that_changes_between_check_and_open_is_rejected(folders, what):
-    """It names a file below the root when it is checked, and another one when it is opened."""
+@pytest.mark.parametrize("linked", ["file", "folder"])
+def test_a_link_that_changes_between_check_and_open_is_rejected(folders, linked):
+    """It leads to a file below the root when it is checked, and to another file when it is opened."""
     root, beside = folders
     link = root / "link"
-    target = "show/a.exr" if what == "file" else "show"
+    target = "show/a.exr" if linked == "file" else "show"
     link.symlink_to(root / target)
-    path = link if what == "file" else link / "a.exr"
+    path = link if linked == "file" else link / "a.exr"
     assert read(path, root) == INSIDE
 
     change = before_open(path, lambda: point_link(link, beside / target))
@@ -48,7 +48,7 @@ def test_a_link_that_changes_between_check_and_open_is_rejected(folders, what):
         read(path, root)
 
 
-def test_a_link_that_changes_all_the_time_never_leads_outside(folders):
+def test_a_link_that_keeps_changing_never_leads_outside(folders):
     root, beside = folders
     link = root / "link"
     link.symlink_to(root / "show" / "a.exr")
@@ -73,7 +73,7 @@ def test_a_link_that_changes_all_the_time_never_leads_outside(folders):
 
 
 def test_files_below_any_of_the_roots_are_read(folders, tmp_path):
-    """Links that stay below a root included; a root may be a link, or all there is."""
+    """Including links that stay below a root; a root may be a link, or /."""
     root, beside = folders
     (root / "link.exr").symlink_to("show/a.exr")
     (root / "other.exr").symlink_to(beside / "show" / "a.exr")
@@ -85,8 +85,8 @@ def test_files_below_any_of_the_roots_are_read(folders, tmp_path):
     assert read(root / "other.exr") == OUTSIDE
 
 
-def test_no_error_tells_what_is_elsewhere(folders):
-    """A file that exists, one that does not, a folder, a link: all are rejected alike. Inside, errors say more."""
+def test_errors_do_not_reveal_which_files_exist_elsewhere(folders):
+    """Existing and missing files, folders and links are rejected alike; errors below a root have details."""
     root, beside = folders
     (root / "link.exr").symlink_to(beside / "missing.exr")
     for path in (
@@ -105,7 +105,7 @@ def test_no_error_tells_what_is_elsewhere(folders):
         read(f"{root}/a\0.exr", root)
 
 
-def test_what_is_not_a_file_does_not_block(folders):
+def test_opening_a_fifo_or_device_does_not_block(folders):
     """A FIFO without a writer, and a device."""
     root, _ = folders
     os.mkfifo(root / "fifo.exr")

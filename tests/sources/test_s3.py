@@ -1,4 +1,4 @@
-"""Objects of an S3 store: what reading them costs, what is read when they change, and what goes wrong in words."""
+"""Objects of an S3 store: number of requests, objects that change while they are read, errors, listings."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ from tests.support.strategies import examples
 PICTURE = w.build(w.part(width=400, height=200)).data
 TINY = w.build(w.part()).data
 OTHER = w.build(w.part(width=400, height=200, extra=[w.text("owner", "another")])).data
-# Each with its last chunk beyond the first request.
+# The last chunk of each is beyond the first request.
 LARGE_KINDS = {
     "uncompressed": w.part(width=400, height=200),
     "compressed": w.part(width=400, height=200, compression=3, pixels=b"\1" * 9000),
@@ -66,7 +66,7 @@ LARGE_KINDS = {
         w.part(name="b", width=400, height=100, deep=True, tiles=w.Tiles(32, 32)),
     ],
 }
-# As a Cryptomatte manifest is: the header goes on for half a megabyte.
+# A header of half a megabyte, as with a Cryptomatte manifest.
 LONG = w.build(w.part(height=2160, extra=[w.text("cryptomatte/0/manifest", "m" * 500_000)])).data
 
 
@@ -89,12 +89,12 @@ def environment(store, monkeypatch):
         monkeypatch.setenv(f"S3_{name}", value)
 
 
-def hasty(store: S3Server) -> S3Access:
+def with_short_timeout(store: S3Server) -> S3Access:
     return dataclasses.replace(store.access, request_timeout_s=0.3)
 
 
 def test_one_request_for_a_small_file(store, tmp_path):
-    """Size, time and etag come with it; but for where it lies, an object and a local file give the same."""
+    """It also returns size, time and etag; apart from the path, an object gives the same inspection as a local file."""
     uri = store.put("shots/a.1001.exr", TINY)
     inspection = inspect(uri, s3=store.access)
     assert [(r.method, r.range) for r in store.requests] == [("GET", "bytes=0-65535")]
@@ -110,7 +110,7 @@ def test_one_request_for_a_small_file(store, tmp_path):
 
 @pytest.mark.parametrize("kind", LARGE_KINDS)
 def test_one_more_request_for_the_last_chunk_of_a_larger_file(store, kind):
-    """The leader alone, under the etag; then the last byte that is missing is noticed, as on a disk."""
+    """For its leader, with the etag; so that even a single missing byte is detected, as in a local file."""
     written = w.build(LARGE_KINDS[kind])
     _, begin, size = max(written.chunks, key=lambda chunk: chunk[1])
     assert begin > FIRST_RANGE_BYTES
@@ -132,24 +132,24 @@ def test_one_more_request_for_the_last_chunk_of_a_larger_file(store, kind):
 @given(data=st.data())
 @examples(40)
 def test_no_cut_object_is_complete(server, data):
-    """Any valid file, any cut: the object is judged as the same bytes in memory are, and never complete."""
+    """For any valid file and any cut, the result is that of the same bytes in memory."""
     whole = data.draw(strategies.files(st.binary(min_size=1, max_size=300))).data
     last_bytes = st.integers(1, 400).map(lambda missing: max(len(whole) - missing, 1))
-    with pytest.MonkeyPatch.context() as patch:  # so that small files have chunks beyond the first request, too
+    with pytest.MonkeyPatch.context() as patch:  # small files also have chunks beyond the first request
         patch.setattr(s3, "FIRST_RANGE_BYTES", data.draw(st.sampled_from([256, 1024, 4096])))
-        assert _judged(server, whole)[0] == "complete"
+        assert _completeness_of_object(server, whole)[0] == "complete"
         for size in {data.draw(last_bytes), data.draw(st.integers(1, len(whole) - 1))}:
-            judged = _judged(server, whole[:size])
-            assert judged == _judgement(whole[:size])
-            assert judged[0] != "complete"
+            result = _completeness_of_object(server, whole[:size])
+            assert result == _completeness(whole[:size])
+            assert result[0] != "complete"
 
 
-def _judged(server: S3Server, data: bytes) -> tuple[object, ...]:
-    return _judgement(server.put("a.exr", data), server.access)
+def _completeness_of_object(server: S3Server, data: bytes) -> tuple[object, ...]:
+    return _completeness(server.put("a.exr", data), server.access)
 
 
-def _judgement(source: str | bytes, access: S3Access | None = None) -> tuple[object, ...]:
-    """What is said of a file's completeness, or of the header that cannot be read."""
+def _completeness(source: str | bytes, access: S3Access | None = None) -> tuple[object, ...]:
+    """The completeness of a file with its chunks, or the error of its header."""
     try:
         inspection = inspect(source, s3=access)
     except ExrFormatError as error:
@@ -167,7 +167,7 @@ def test_a_long_manifest_costs_three_requests_at_most(store):
 
 @corpus.need_corpus
 def test_real_files_cost_two_requests_and_give_what_local_files_give(store):
-    """Of each tenth file of the corpus."""
+    """For every tenth file of the corpus."""
     files = corpus.VALID_FILES[::10]
     for path in files:
         local = inspect(path)
@@ -187,12 +187,12 @@ def test_real_files_cost_two_requests_and_give_what_local_files_give(store):
      "x" * 1020 + ".exr", "a[1]{2}|^`<>\\'\"(~!*;:@$,.exr", "🎬.exr", " a .exr"],
     ids=str.encode,
 )  # fmt: skip
-def test_keys_are_names_and_stay_as_they_are(store, key):
-    """Whatever signs they have; what is stored under a key is what is read."""
+def test_keys_are_not_changed(store, key):
+    """With any characters, the object that is stored under the key is read."""
     uri = store.put(key, PICTURE)
     inspection = inspect(uri, s3=store.access)
     assert inspection.file.file_path == uri
-    assert [place for place, _ in list_objects(f"s3://{BUCKET}", access=store.access)] == [uri]
+    assert [uri for uri, _ in list_objects(f"s3://{BUCKET}", access=store.access)] == [uri]
 
 
 @pytest.mark.parametrize(
@@ -201,21 +201,21 @@ def test_keys_are_names_and_stay_as_they_are(store, key):
      "s3://b\nc/key", "s3://bucket/" + "x" * 1025, "s3://bucket/\udc80"],
     ids=ascii,
 )  # fmt: skip
-def test_what_is_no_key_is_refused_before_anything_is_asked(store, uri):
-    """In words, with the place."""
+def test_an_invalid_key_is_rejected_without_a_request(store, uri):
+    """The message contains the URI."""
     with pytest.raises(SourceError, match="s3:"):
         inspect(uri, s3=store.access)
     assert store.requests == []
 
 
-def test_an_empty_object_is_no_exr_file(store):
-    """A range of nothing cannot be asked for: its size costs one more request."""
+def test_an_empty_object_takes_two_requests(store):
+    """Every range of an empty object is invalid; its size takes a second request."""
     source = ObjectSource(store.put("a.exr", b""), store.access)
     assert (source.size_bytes, source.requests) == (0, 2)
 
 
 def test_an_object_that_is_replaced_while_it_is_read_is_read_again(store):
-    """The parts of two versions are never put together."""
+    """Bytes of two versions are never mixed."""
     uri = store.put("a.exr", LONG)
     newer = w.build(w.part(height=2160, extra=[w.text("owner", "o" * 500_000)])).data
 
@@ -231,8 +231,8 @@ def test_an_object_that_is_replaced_while_it_is_read_is_read_again(store):
 
 
 @pytest.mark.parametrize("becomes", [LONG[:-1], LONG[:100_000], PICTURE, None], ids=["shorter", "cut", "small", "gone"])
-def test_an_object_that_keeps_changing_says_so(store, becomes):
-    """After the third time; a replaced object may come back, so trying again later can help."""
+def test_an_object_that_keeps_changing_is_an_error(store, becomes):
+    """After three attempts; a later retry can succeed."""
     uri = store.put("a.exr", LONG)
     served = []
 
@@ -271,20 +271,19 @@ def test_an_object_that_keeps_changing_says_so(store, becomes):
     ],
 )
 @pytest.mark.slow
-def test_every_failure_has_its_kind(store, fault, kind, category, requests):
-    """What may pass is asked for four times in all, the rest once; what the store wrote is never repeated."""
+def test_every_error_has_its_class(store, fault, kind, category, requests):
+    """Transient errors are retried three times, others not; messages contain nothing of the response."""
     uri = store.put("a.exr", PICTURE)
     store.fault = fault
     with pytest.raises(kind) as raised:
-        inspect(uri, s3=hasty(store))
+        inspect(uri, s3=with_short_timeout(store))
     assert (raised.value.category, raised.value.retryable) == (category, kind is SourceConnectionError)
     assert len(store.requests) == requests
     assert SECRET_KEY not in "".join(traceback.format_exception(raised.value)) + repr(raised.value.__context__)
     assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
 
 
-def test_an_answer_that_breaks_off_is_asked_for_again(store):
-    """Once is overcome, each time is not."""
+def test_a_response_that_breaks_off_is_retried(store):
     uri = store.put("a.exr", TINY)
     store.cut_bodies = 1
     assert inspect(uri, s3=store.access).completeness == "complete"
@@ -296,26 +295,26 @@ def test_an_answer_that_breaks_off_is_asked_for_again(store):
 
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "http://no-such-host.invalid"])
 def test_a_store_that_cannot_be_reached_is_named(endpoint):
-    """With its endpoint, and without keys."""
+    """The message contains the endpoint, and no keys."""
     with pytest.raises(SourceConnectionError, match=f"{endpoint} cannot be reached"):
         inspect("s3://b/a.exr", s3=S3Access(endpoint=endpoint))
 
 
 @pytest.mark.parametrize("fault", [blackhole(3), stall_in_body(3), status(503)])
-def test_all_tries_end_within_the_time_limit(store, fault):
-    """No request begins that could outlast it."""
+def test_all_attempts_end_within_the_time_limit(store, fault):
+    """No request starts that could exceed it."""
     uri = store.put("a.exr", PICTURE)
     store.fault = fault
     began = time.monotonic()
     with time_limit(1.0), pytest.raises(SourceConnectionError):
-        inspect(uri, s3=hasty(store))
+        inspect(uri, s3=with_short_timeout(store))
     assert time.monotonic() - began < 1.05
     with time_limit(0.2), pytest.raises(SourceConnectionError, match="no time left"):
-        inspect(uri, s3=hasty(store))
+        inspect(uri, s3=with_short_timeout(store))
 
 
-def test_keys_of_one_place_never_meet_an_endpoint_of_another(store, monkeypatch):
-    """Nothing of AWS's environment is signed into a request with keys that were given, or sent along without any."""
+def test_given_keys_are_not_mixed_with_the_aws_variables(store, monkeypatch):
+    """Requests with given keys, or without keys, contain nothing of the AWS variables."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "aws-key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "aws-secret")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "aws-token")
@@ -331,8 +330,8 @@ def test_keys_of_one_place_never_meet_an_endpoint_of_another(store, monkeypatch)
     assert store.requests[-1].headers["x-amz-security-token"] == "given-token"
 
 
-def test_the_environment_is_one_bundle(monkeypatch):
-    """S3_… where any of endpoint and keys is there, else AWS_…, never half of each."""
+def test_the_s3_and_aws_variables_are_not_mixed(monkeypatch):
+    """The S3_ variables are used if any of endpoint and keys is set, otherwise the AWS_ variables."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "aws-key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "aws-secret")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "https://aws.example")
@@ -354,8 +353,8 @@ def test_the_environment_is_one_bundle(monkeypatch):
         assert "word" not in str(raised.value).replace("password", "")
 
 
-def test_certificates_are_checked_unless_told_otherwise(tmp_path):
-    """A store with a certificate of its own needs the file of its authority, or no check at all."""
+def test_certificates_are_verified_by_default(tmp_path):
+    """A self-signed certificate is accepted with its CA certificate file, or without verification."""
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", "key.pem", "-out",
          "cert.pem", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
@@ -391,8 +390,8 @@ def test_certificates_are_checked_unless_told_otherwise(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_listing_goes_on_behind_the_page_that_came(store, monkeypatch):
-    """Each object once, in the order of keys, however often the store fails between pages."""
+def test_a_listing_continues_after_the_last_page_it_received(store, monkeypatch):
+    """Each object is listed once, in the order of keys, although the store fails between pages."""
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "50")
     keys = [f"many/{number:05}.exr" for number in range(120)]
     for key in keys:
@@ -413,7 +412,7 @@ def test_a_listing_goes_on_behind_the_page_that_came(store, monkeypatch):
 
 @pytest.mark.usefixtures("environment")
 def test_objects_are_inspected_like_files(store, capfdbinary, tmp_path, monkeypatch):
-    """One by its URI, several by a prefix that is taken for a folder; no file is made anywhere."""
+    """One by its URI, several by a prefix that is treated as a folder; no temporary file is written."""
     store.put("show/a.exr", PICTURE)
     store.put("show/b.EXR", OTHER)
     store.put("show/below/c.exr", PICTURE)
@@ -425,7 +424,9 @@ def test_objects_are_inspected_like_files(store, capfdbinary, tmp_path, monkeypa
     assert json.loads(capfdbinary.readouterr().out)["file"]["file_path"] == f"s3://{BUCKET}/show/a.exr"
     assert main(["inspect", f"s3://{BUCKET}/show", "--json"]) == 0
     shown = json.loads(capfdbinary.readouterr().out)
-    assert [each["file"]["file_path"] for each in shown] == [f"s3://{BUCKET}/show/{n}" for n in ("a.exr", "b.EXR")]
+    assert [inspection["file"]["file_path"] for inspection in shown] == [
+        f"s3://{BUCKET}/show/{n}" for n in ("a.exr", "b.EXR")
+    ]
     assert main(["inspect", "-r", f"s3://{BUCKET}/show/", f"s3://{BUCKET}/show/below/c.exr", "--jsonl"]) == 0
     assert capfdbinary.readouterr().out.count(b"\n") == 3
     assert main(["inspect", f"s3://{BUCKET}/show/missing.exr"]) == 3
@@ -435,21 +436,21 @@ def test_objects_are_inspected_like_files(store, capfdbinary, tmp_path, monkeypa
 
 @pytest.mark.usefixtures("environment")
 def test_objects_are_ingested_like_files(store, tmp_path):
-    """Unchanged ones cost nothing but the listing; vanished ones are found; a broken one is remembered."""
+    """Unchanged objects take no request but the listing; vanished and invalid ones are reported."""
     for number in range(1001, 1021):
         store.put(f"show/a.{number}.exr", PICTURE)
     store.put("show/broken.exr", PICTURE[:100])
-    place = f"s3://{BUCKET}/show"
+    uri = f"s3://{BUCKET}/show"
     with open_catalog(f"duckdb:{tmp_path}/c.duckdb") as catalog:
-        summary = ingest([place], catalog)
+        summary = ingest([uri], catalog)
         assert (summary.inserted, len(summary.failures)) == (20, 1)
         store.requests.clear()
-        summary = ingest([place], catalog)
+        summary = ingest([uri], catalog)
         assert (summary.unchanged, len(summary.failures), len(store.requests)) == (20, 1, 1)
         store.delete("show/a.1007.exr")
         store.put("show/a.1008.exr", OTHER)
-        summary = ingest([place], catalog, IngestOptions(prune=True))
-        assert (summary.inserted, summary.vanished, summary.pruned) == (1, [f"{place}/a.1007.exr"], 1)
+        summary = ingest([uri], catalog, IngestOptions(prune=True))
+        assert (summary.inserted, summary.vanished, summary.pruned) == (1, [f"{uri}/a.1007.exr"], 1)
 
 
 def test_ingest_passes_the_given_store_to_listing_and_inspection(store, tmp_path):
@@ -474,17 +475,24 @@ def test_ingest_reads_the_settings_of_the_store_once(store, tmp_path, monkeypatc
     assert len(calls) == 1
 
 
-ODD_KEYS = ["show//b.exr", "show/../c.exr", "show/./d.exr", "show/e\tf.exr", "show/\x1b[2Jg.exr", "show/h\x7f.exr"]
+UNREADABLE_KEYS = [
+    "show//b.exr",
+    "show/../c.exr",
+    "show/./d.exr",
+    "show/e\tf.exr",
+    "show/\x1b[2Jg.exr",
+    "show/h\x7f.exr",
+]
 GOOD_KEYS = ["show/a b+c%2F.exr", "show/a.exr", "show/below/z.exr", "show/z<&>ä.exr"]
 
 
-@pytest.mark.parametrize("odd", [[key] for key in ODD_KEYS] + [ODD_KEYS], ids=ascii)
-def test_a_key_that_cannot_be_requested_hides_no_other(store, odd):
-    """It is listed as it is, with the others, one folder deep or all."""
-    for key in odd + GOOD_KEYS:
+@pytest.mark.parametrize("unreadable", [[key] for key in UNREADABLE_KEYS] + [UNREADABLE_KEYS], ids=ascii)
+def test_an_unreadable_key_does_not_hide_others(store, unreadable):
+    """It is listed unchanged with the others, in one folder and recursively."""
+    for key in unreadable + GOOD_KEYS:
         store.put(key, TINY)
     listed = dict(list_objects(f"s3://{BUCKET}/show", access=store.access))
-    assert list(listed) == [f"s3://{BUCKET}/{key}" for key in sorted(odd + GOOD_KEYS, key=str.encode)]
+    assert list(listed) == [f"s3://{BUCKET}/{key}" for key in sorted(unreadable + GOOD_KEYS, key=str.encode)]
     facts = store.client.head_object(Bucket=BUCKET, Key=GOOD_KEYS[0])
     for found in listed.values():
         assert (found["size"], found["e_tag"]) == (len(TINY), facts["ETag"])
@@ -494,8 +502,8 @@ def test_a_key_that_cannot_be_requested_hides_no_other(store, odd):
 
 
 @pytest.mark.slow
-def test_a_listing_with_odd_keys_goes_on_over_pages(store, monkeypatch):
-    """Pages before and behind the odd key, each object once, with failures of the store in between."""
+def test_a_listing_with_unreadable_keys_continues_over_pages(store, monkeypatch):
+    """On pages before and after the unreadable key each object is listed once, although the store fails in between."""
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "10")
     keys = sorted([*(f"many/{number:03}.exr" for number in range(45)), "many/017//odd.exr", "many/033\x01.exr"])
     for key in keys:
@@ -528,18 +536,18 @@ def test_a_listing_with_odd_keys_goes_on_over_pages(store, monkeypatch):
         pytest.param(blackhole(1), SourceConnectionError, marks=pytest.mark.slow),
     ],
 )
-def test_a_listing_with_odd_keys_fails_as_any_other(store, fault, kind):
-    """With the kind of the error, and without what the store wrote."""
+def test_a_listing_with_unreadable_keys_has_the_errors_of_others(store, fault, kind):
+    """With the same classes, and without anything of the response."""
     store.put("show//b.exr", TINY)
     store.fault = lambda request, start: fault(request, start) if "encoding-type" in request.path else None
     with pytest.raises(kind) as raised:
-        list(list_objects(f"s3://{BUCKET}/show", access=hasty(store)))
+        list(list_objects(f"s3://{BUCKET}/show", access=with_short_timeout(store)))
     assert SECRET_KEY not in "".join(traceback.format_exception(raised.value)) + repr(raised.value.__context__)
 
 
 @pytest.mark.parametrize("token", ["", "session/token+="])
-def test_a_listing_with_odd_keys_is_signed_as_botocore_signs(store, token):
-    """botocore computes the same signature for the request that came."""
+def test_a_listing_with_unreadable_keys_is_signed_like_botocore_does(store, token):
+    """botocore computes the same signature for the received request."""
     store.put("a b+ä/x//b.exr", TINY)
     access = dataclasses.replace(store.access, session_token=SecretStr(token))
     assert len(list(list_objects(f"s3://{BUCKET}/a b+ä", access=access))) == 1
@@ -553,8 +561,8 @@ def test_a_listing_with_odd_keys_is_signed_as_botocore_signs(store, token):
     assert auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request) == signed[2]
 
 
-def test_a_listing_with_odd_keys_and_the_keys_of_the_platform_says_so(store, monkeypatch):
-    """Only obstore has those, and it does not list such a page."""
+def test_a_listing_with_unreadable_keys_and_credentials_of_the_platform_is_an_error(store, monkeypatch):
+    """Only obstore has these credentials, and it cannot list such a page."""
     store.put("show//b.exr", TINY)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
@@ -563,12 +571,12 @@ def test_a_listing_with_odd_keys_and_the_keys_of_the_platform_says_so(store, mon
 
 
 @pytest.mark.usefixtures("environment")
-def test_an_odd_key_is_one_failure_of_inspect_and_ingest(store, capfdbinary, tmp_path):
-    """It is named so that it cannot steer a terminal, its object is not vanished, and the others have their turn."""
-    place = f"s3://{BUCKET}/show"
-    for key in (*ODD_KEYS, *GOOD_KEYS, "show//notes.txt"):
+def test_an_unreadable_key_is_a_failure_of_inspect_and_ingest(store, capfdbinary, tmp_path):
+    """Control characters are escaped, its object does not count as vanished, and the others are inspected."""
+    uri = f"s3://{BUCKET}/show"
+    for key in (*UNREADABLE_KEYS, *GOOD_KEYS, "show//notes.txt"):
         store.put(key, TINY)
-    assert main(["inspect", "-r", place, "--jsonl"]) == 3
+    assert main(["inspect", "-r", uri, "--jsonl"]) == 3
     printed = capfdbinary.readouterr()
     assert [json.loads(line)["file"]["file_path"] for line in printed.out.splitlines()] == [
         f"s3://{BUCKET}/{key}" for key in GOOD_KEYS
@@ -577,53 +585,53 @@ def test_an_odd_key_is_one_failure_of_inspect_and_ingest(store, capfdbinary, tmp
     shown = [rf"show/{name}.exr" for name in (r"\x1b[2Jg", "../c", "./d", "/b", r"e\x09f", r"h\x7f")]
     assert [line.removeprefix(f"s3://{BUCKET}/").partition(": ")[0] for line in lines] == shown
     with open_catalog(f"duckdb:{tmp_path}/c.duckdb") as catalog:
-        stored = [inspect(MemorySource(TINY, f"s3://{BUCKET}/{key}")) for key in (ODD_KEYS[0], "show/gone.exr")]
+        stored = [inspect(MemorySource(TINY, f"s3://{BUCKET}/{key}")) for key in (UNREADABLE_KEYS[0], "show/gone.exr")]
         catalog.persist(stored)
-        summary = ingest([place], catalog, IngestOptions(prune=True))
-        assert (summary.inserted, len(summary.failures)) == (len(GOOD_KEYS), len(ODD_KEYS))
-        assert (summary.vanished, summary.pruned) == ([f"{place}/gone.exr"], 1)
+        summary = ingest([uri], catalog, IngestOptions(prune=True))
+        assert (summary.inserted, len(summary.failures)) == (len(GOOD_KEYS), len(UNREADABLE_KEYS))
+        assert (summary.vanished, summary.pruned) == ([f"{uri}/gone.exr"], 1)
 
 
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize(
     "fault", [status(403), pytest.param(status(503), marks=pytest.mark.slow)], ids=["denied", "down"]
 )
-def test_a_store_that_fails_says_nothing_of_its_files(store, tmp_path, fault):
-    """What the catalog knows stays: nothing has vanished, and nothing is unreadable."""
+def test_a_failing_store_does_not_change_the_catalog(store, tmp_path, fault):
+    """No object counts as vanished or unreadable."""
     store.put("show/a.exr", PICTURE)
     store.put("show/b.exr", PICTURE)
-    place = f"s3://{BUCKET}/show"
+    uri = f"s3://{BUCKET}/show"
     with open_catalog(f"duckdb:{tmp_path}/c.duckdb") as catalog:
-        ingest([place], catalog)
+        ingest([uri], catalog)
         store.fault = fault
-        summary = ingest([place], catalog, IngestOptions(prune=True))
+        summary = ingest([uri], catalog, IngestOptions(prune=True))
         assert (summary.vanished, len(summary.failures)) == ([], 1)
         store.fault = lambda request, start: fault(request, start) if request.range else None
-        summary = ingest([place], catalog, IngestOptions(prune=True, rescan=True))
+        summary = ingest([uri], catalog, IngestOptions(prune=True, rescan=True))
         assert (summary.vanished, len(summary.failures)) == ([], 2)
         assert catalog.status().row_counts["ingest_errors"] == 0
         assert catalog.sql("SELECT count(*) n FROM files WHERE is_current").to_pylist() == [{"n": 2}]
 
 
 def test_many_threads_share_one_client(store):
-    """Sixteen at once, all with what they asked for."""
+    """Sixteen at a time, each with the right object."""
     uris = [store.put(f"{number}.exr", w.build(w.part(width=number)).data) for number in range(1, 33)]
-    found: dict[str, int | None] = {}
+    widths: dict[str, int | None] = {}
 
-    def look(mine: list[str]) -> None:
+    def inspect_all(mine: list[str]) -> None:
         for uri in mine:
-            found[uri] = inspect(uri, s3=store.access).parts[0].width
+            widths[uri] = inspect(uri, s3=store.access).parts[0].width
 
-    threads = [threading.Thread(target=look, args=(uris[start::16],)) for start in range(16)]
+    threads = [threading.Thread(target=inspect_all, args=(uris[start::16],)) for start in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == {uri: number for number, uri in enumerate(uris, 1)}
+    assert widths == {uri: number for number, uri in enumerate(uris, 1)}
 
 
 def test_the_client_is_imported_when_an_object_is_read(tmp_path):
-    """Local files do without."""
+    """Not for local files."""
     path = tmp_path / "a.exr"
     path.write_bytes(PICTURE)
     code = f"import sys, exr_inspector; exr_inspector.inspect({os.fspath(path)!r}); print('obstore' in sys.modules)"
@@ -632,7 +640,7 @@ def test_the_client_is_imported_when_an_object_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"])
-def test_an_endpoint_of_the_environment_never_meets_keys_from_elsewhere(store, monkeypatch, name):
+def test_given_keys_are_not_sent_to_an_endpoint_of_the_environment(store, monkeypatch, name):
     store.put("a.exr", PICTURE)
     monkeypatch.setenv(name, "http://127.0.0.1:9")
     assert ObjectSource(f"s3://{BUCKET}/a.exr", store.access).size_bytes == len(PICTURE)

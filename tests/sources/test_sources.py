@@ -1,4 +1,4 @@
-"""Sources: what is no regular file is refused in words, and files may change while they are read."""
+"""Local and memory sources: errors for other paths than regular files, and files that change while they are read."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def open_files() -> int:
     return len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
 
 
-def test_a_path_may_be_given_in_any_form(path):
-    """Text, a Path, a URI; the name stays as it was given."""
+def test_a_path_is_a_string_a_path_or_a_uri(path):
+    """`file_path` is the path as given."""
     for given in (str(path), path, f"file://{path}"):
         inspection = inspect(given)
         assert inspection.file.file_path == os.fspath(given)
@@ -44,7 +44,7 @@ def test_a_path_may_be_given_in_any_form(path):
 
 
 def test_the_time_of_a_file_is_utc_to_the_microsecond(path):
-    """Cut, not rounded, so that it never lies in the future."""
+    """Truncated, not rounded, so that it is never in the future."""
     os.utime(path, ns=(0, 1_700_000_000_123_456_789))
     mtime = inspect(path).file.mtime
     assert mtime == datetime(2023, 11, 14, 22, 13, 20, 123456, tzinfo=timezone.utc)
@@ -55,24 +55,23 @@ def test_the_time_of_a_file_is_utc_to_the_microsecond(path):
 
 @pytest.mark.parametrize("time_ns", [253_402_300_800 * 10**9, -62_135_596_801 * 10**9, 2**63 * 10**9, -(2**63) * 10**9])
 def test_a_time_outside_the_calendar_is_none(time_ns):
-    """The years end at 1 and 9999."""
+    """datetime has the years 1 to 9999."""
     assert mtime_from_ns(time_ns) is None
 
 
 def test_a_missing_file(tmp_path):
-    """Its own class, as deleting is a common thing."""
+    """Has an error class of its own."""
     with pytest.raises(SourceNotFoundError, match=r"gone\.exr: no such file"):
         inspect(tmp_path / "gone.exr")
 
 
 def test_a_directory(tmp_path):
-    """Said in words."""
     with pytest.raises(NotAFileError, match="is a directory, expected a file"):
         inspect(tmp_path)
 
 
 def test_a_fifo_does_not_hang(tmp_path):
-    """Nobody writes to it, and nobody waits for that."""
+    """Opening it does not wait for a writer."""
     fifo = tmp_path / "fifo.exr"
     os.mkfifo(fifo)
     with pytest.raises(NotAFileError, match="is a FIFO, expected a file"):
@@ -80,14 +79,13 @@ def test_a_fifo_does_not_hang(tmp_path):
 
 
 def test_a_device():
-    """It has no size."""
     with pytest.raises(NotAFileError, match="is a device, expected a file"):
         inspect("/dev/null")
 
 
 def test_a_socket(tmp_path, monkeypatch):
-    """It cannot even be opened."""
-    monkeypatch.chdir(tmp_path)  # the name of a socket is short
+    """Opening it fails."""
+    monkeypatch.chdir(tmp_path)  # the path of a socket is limited to about 100 bytes
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("s.exr")
         with pytest.raises(SourceError, match=r"s\.exr"):
@@ -96,28 +94,27 @@ def test_a_socket(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_not_be_read(path):
-    """The reason is the system's."""
+    """The message is that of the system."""
     path.chmod(0)
     with pytest.raises(SourceError, match="Permission denied"):
         inspect(path)
 
 
 @pytest.mark.parametrize("name", ["a\0b.exr", "x" * 300 + ".exr", "/dev/null/x.exr"])
-def test_names_that_cannot_be(name):
-    """A zero byte, too long a name, a file in the place of a folder."""
+def test_invalid_names(name):
+    """A zero byte, a name that is too long, a file as parent folder."""
     with pytest.raises(SourceError):
         inspect(name)
 
 
 @pytest.mark.parametrize("uri", ["ftp://host/a.exr", "http://host/a.exr", "S4://b/a.exr"])
 def test_schemes_that_are_not_supported(uri):
-    """The error says what can be given."""
     with pytest.raises(SourceError, match="is not supported"):
         open_source(uri)
 
 
-def test_a_name_of_bytes_that_are_no_text(tmp_path):
-    """Old archives have them: read, and named in a URI that is text."""
+def test_a_name_that_is_not_utf8(tmp_path):
+    """As in old archives: the file is read, its URI is valid text."""
     path = os.path.join(os.fsencode(tmp_path), b"l\xf6we.1001.exr")
     with open(path, "wb") as file:
         file.write(DATA)
@@ -127,19 +124,19 @@ def test_a_name_of_bytes_that_are_no_text(tmp_path):
 
 
 def test_no_file_stays_open(path, tmp_path):
-    """Whether the reading ends well or not."""
+    """With and without errors."""
     broken = tmp_path / "broken.exr"
     broken.write_bytes(DATA[:200])
     inspect(path)
     before = open_files()
-    for place in (path, broken, tmp_path, tmp_path / "gone.exr"):
+    for source in (path, broken, tmp_path, tmp_path / "gone.exr"):
         with contextlib.suppress(ExrInspectorError):
-            inspect(place)
+            inspect(source)
     assert open_files() == before
 
 
 def test_a_file_that_shrinks_while_it_is_read(path):
-    """Its size was taken before: what is not there any more is cut, and nothing breaks."""
+    """The size is that of opening; the missing chunks are reported as truncated."""
     source = LocalSource(path)
     os.truncate(path, 20_000)
     inspection = inspect(source)
@@ -148,15 +145,13 @@ def test_a_file_that_shrinks_while_it_is_read(path):
 
 
 def test_a_file_that_is_emptied_before_it_is_read(path):
-    """A header that is not there."""
     source = LocalSource(path)
     os.truncate(path, 0)
     with pytest.raises(Exception, match="empty file"):
         inspect(source)
 
 
-def test_a_table_that_is_gone_when_it_is_read(path):
-    """The file ends inside its offset table by then."""
+def test_a_file_that_is_cut_inside_its_offset_table_before_it_is_read(path):
     data = w.build(w.part(width=2, height=5000)).data
     path.write_bytes(data)
     source = LocalSource(path)
@@ -165,7 +160,7 @@ def test_a_table_that_is_gone_when_it_is_read(path):
 
 
 def test_ranges_end_with_the_file(path):
-    """Fewer bytes are given, none are invented."""
+    """Fewer bytes are returned."""
     for source in (LocalSource(path), MemorySource(DATA)):
         assert source.read(0, 4) == DATA[:4]
         assert source.read(len(DATA) - 3, 100) == DATA[-3:]
@@ -174,7 +169,7 @@ def test_ranges_end_with_the_file(path):
 
 
 def test_the_reader_keeps_the_first_bytes():
-    """And counts what it asked for."""
+    """And counts reads and bytes."""
     reader = Reader(MemorySource(DATA))
     assert reader.prefix == DATA[:PREFIX_BYTES]
     assert reader.read(100, 50) == DATA[100:150]
