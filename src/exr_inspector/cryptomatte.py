@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from .exr import Attribute, Channel
 
@@ -106,16 +105,16 @@ def _read_manifest(attribute: Attribute) -> tuple[dict[str, str] | None, str | N
     """Names and ids, or the error in the manifest."""
     text, note = attribute.value, attribute.note
     if note is not None and note.code == "value_too_large":
-        return None, f"the manifest is too large: {note.message}"
+        return None, f"manifest too large: {note.message}"
     if not isinstance(text, str):
         return None, "invalid manifest: expected an attribute of type string"
     try:
-        pairs = json.loads(text, object_pairs_hook=_Pairs)
+        pairs = json.loads(text, object_pairs_hook=tuple)  # keeps repeated names; arrays are lists
     except RecursionError:
         return None, "invalid manifest: not JSON: nested too deeply"
     except ValueError as error:
         return None, f"invalid manifest: not JSON: {error}"
-    if not isinstance(pairs, _Pairs):
+    if not isinstance(pairs, tuple):
         return None, "invalid manifest: not a JSON object"
     manifest: dict[str, str] = {}
     for name, identifier in pairs:
@@ -126,7 +125,3 @@ def _read_manifest(attribute: Attribute) -> tuple[dict[str, str] | None, str | N
         if manifest.setdefault(name, identifier.lower()) != identifier.lower():
             return None, f"invalid manifest: {name!r} has two ids, {manifest[name]} and {identifier.lower()}"
     return manifest, None
-
-
-class _Pairs(list[tuple[str, Any]]):
-    """The members of a JSON object, including repeated names."""

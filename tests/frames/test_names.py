@@ -1,4 +1,4 @@
-"""Sequences: which number of a name is the frame, and what a list of frames says."""
+"""Frame numbers in file names, and ranges, gaps and padding of frames."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ from exr_inspector.frames.ranges import display_pattern, frame_range, missing_nu
         ("plate.101.25.exr", "plate.#.exr", "101.25", 101),
         ("plate.-1001.5.exr", "plate.#.exr", "-1001.5", -1001),
         ("plate.12.25.exr", "plate.12.#.exr", "25", 25),
-        # places
+        # URIs
         ("file:///show/sh010/plate.1001.exr", "file:///show/sh010/plate.#.exr", "1001", 1001),
         ("s3://renders/a.1001.exr", "s3://renders/a.#.exr", "1001", 1001),
     ],
 )
-def test_names_that_hold_a_frame(name, sequence, frame, number):
-    """The last number before the extension, as it is written and as a number."""
+def test_names_with_a_frame_number(name, sequence, frame, number):
+    """The last number before the extension, as text and as a number."""
     assert parse_name(name) == (sequence, frame, number)
 
 
@@ -60,8 +60,8 @@ def test_names_that_hold_a_frame(name, sequence, frame, number):
         "/shots/010/plate.exr", "plate.0010_l.exr", "plate.0000000001001.exr", "plate.１００１.exr", ".exr",
     ],
 )  # fmt: skip
-def test_names_that_hold_no_frame(name):
-    """Versions are no frames, nor are numbers of a folder, of ten digits, or of other scripts."""
+def test_names_without_a_frame_number(name):
+    """Versions, numbers of folders, numbers of ten digits, and digits of other scripts are not frames."""
     assert parse_name(name) is None
 
 
@@ -72,8 +72,8 @@ def test_names_that_hold_no_frame(name):
         "take.2024.1001.exr", "/x/y.12/plate.exr", "a..0001.exr", "/show/plate.0099.exr",
     ],
 )  # fmt: skip
-def test_frames_are_those_of_fileseq_where_the_rules_agree(name):
-    """fileseq wants a dot before the frame; where there is one, both find the same frame."""
+def test_frames_are_those_of_fileseq(name):
+    """For names with a dot before the frame, which fileseq requires."""
     theirs = fileseq.FileSequence(name)
     ours = parse_name(name)
     if theirs.frameSet() is None:
@@ -87,8 +87,8 @@ names = st.text(alphabet="ab_.-v0 19", max_size=30)
 
 
 @given(names)
-def test_a_name_is_put_together_again_from_its_pieces(name):
-    """The sequence with the frame in place of its sign is the name; the number is that of the frame."""
+def test_sequence_and_frame_make_up_the_name(name):
+    """The # of the sequence stands for the frame."""
     found = parse_name(f"{name}.exr")
     if found is not None:
         assert found.sequence.count("#") == 1
@@ -107,7 +107,7 @@ def test_any_frame_is_found(number, width, base):
     "name", ["1" * 1024, ".a1" * 341, "-1." * 341, "1.a" * 341 + "-", "v" * 1000 + "1.exr-", "1.a" * 99_999 + "-"]
 )
 def test_long_names_cost_little(name):
-    """A path has up to 4096 bytes, and some are made to be slow."""
+    """A path has up to 4096 bytes, and can be made to match slowly."""
     begin = time.process_time()
     parse_name(name)
     assert time.process_time() - begin < 0.1
@@ -131,20 +131,19 @@ def test_long_names_cost_little(name):
     ],
 )
 def test_padding(frames, width, changes):
-    """The shortest frame tells the width; a width that overflows is no change of padding."""
+    """The shortest frame has the width; longer numbers without padding do not change it."""
     assert padding(frames) == width
     assert padding_changes(frames) == changes
 
 
-def test_the_pattern_has_a_sign_for_each_digit():
-    """As people write it."""
+def test_the_pattern_has_one_sign_per_padded_digit():
     assert display_pattern("plate.#.exr", ["1001", "1002"]) == "plate.####.exr"
     assert display_pattern("a#b/plate.#.exr", ["1", "20"]) == "a#b/plate.#.exr"
 
 
 @given(st.sets(st.integers(-10_000, 1_000_000), max_size=30), st.integers(1, 6))
 def test_padded_frames_have_their_padding(numbers, width):
-    """However many digits the largest one has."""
+    """Even if the largest has more digits."""
     frames = [f"{abs(number):0{width}d}" for number in numbers]
     assert not padding_changes(frames)
     if frames:
@@ -171,7 +170,7 @@ def test_padded_frames_have_their_padding(numbers, width):
     ],
 )
 def test_missing_frames(numbers, missing):
-    """Gaps between first and last; a step is no gap, and numbers far apart are no frames."""
+    """Gaps between first and last; steps are not gaps, and numbers with huge gaps are not frames."""
     found = missing_numbers(numbers)
     expected = list(fileseq.FrameSet(missing)) if missing else []
     assert found == expected
@@ -179,7 +178,7 @@ def test_missing_frames(numbers, missing):
 
 @given(st.sets(st.integers(-500, 500), min_size=2))
 def test_missing_and_present_frames_fill_a_range(numbers):
-    """Nothing is both, and together they are a fixed step apart from the first to the last."""
+    """They are disjoint, and together have a constant step from the first to the last."""
     missing = set(missing_numbers(numbers))
     assert not missing & numbers
     together = sorted(missing | numbers)
@@ -189,13 +188,12 @@ def test_missing_and_present_frames_fill_a_range(numbers):
 
 @given(st.sets(st.integers(-2000, 2000)))
 def test_a_frame_range_reads_back(numbers):
-    """fileseq is the oracle of its own notation."""
+    """With fileseq."""
     text = frame_range(numbers)
     assert (set(fileseq.FrameSet(text)) if text else set()) == numbers
 
 
 def test_frame_ranges_are_short():
-    """As people write them."""
     assert frame_range([1003, 1001, 1002, 1002]) == "1001-1003"
     assert frame_range([1, 3, 5, 7, 9]) == "1-9x2"
     assert frame_range([1, 2, 3, 7]) == "1-3,7"

@@ -1,4 +1,4 @@
-"""What differs between two headers."""
+"""The differences between two headers."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ def differences(a, b) -> list[Difference]:
     return diff(inspect(w.build(a).data), inspect(w.build(b).data))
 
 
-def test_equal_headers_have_none():
-    """Pixels, paths and the order of the file's own bytes do not count."""
+def test_equal_headers_have_no_differences():
+    """Pixels are ignored."""
     part = w.part(extra=[w.text("owner", "someone")])
     assert differences(part, w.part(extra=[w.text("owner", "someone")], pixels=lambda size: b"x" * size)) == []
 
 
 def test_attributes_are_compared_by_value_and_type():
-    """Each side shows what it has, None what it has not."""
+    """An absent value is None."""
     a = w.part(compression=0, extra=[w.text("owner", "a"), w.fixed("take", "int", 1), w.text("only", "here")])
     b = w.part(compression=3, extra=[w.text("owner", "b"), w.fixed("take", "float", 1), w.text("new", "there")])
     assert differences(a, b) == [
@@ -32,8 +32,8 @@ def test_attributes_are_compared_by_value_and_type():
     ]
 
 
-def test_values_of_equal_look_and_other_bytes_differ():
-    """A NaN equals itself; 0 and -0 are two values; so are two bytes of an unknown type."""
+def test_values_are_compared_by_their_bytes():
+    """A NaN equals itself, 0 and -0 differ, and so do values of an unknown type."""
     nan = w.fixed("x", "float", float("nan"))
     assert differences(w.part(extra=[nan]), w.part(extra=[nan])) == []
     (zero,) = differences(w.part(extra=[w.fixed("x", "float", 0.0)]), w.part(extra=[w.fixed("x", "float", -0.0)]))
@@ -45,7 +45,7 @@ def test_values_of_equal_look_and_other_bytes_differ():
 
 
 def test_channels_are_compared_one_by_one():
-    """Pixel type, sampling, linearity, and whether it is there; the channel list is no attribute here."""
+    """Pixel type, sampling, linearity and presence; the attribute `channels` is not compared as well."""
     a = w.part(channels=[("A", w.HALF, 1, 1, 0), ("B", w.HALF, 1, 1, 0), ("Y", w.HALF, 1, 1, 0)])
     b = w.part(channels=[("A", w.FLOAT, 1, 1, 0), ("B", w.HALF, 2, 2, 1), ("Z", w.FLOAT, 1, 1, 0)])
     assert [(d.kind, d.name, d.a, d.b) for d in differences(a, b)] == [
@@ -56,13 +56,12 @@ def test_channels_are_compared_one_by_one():
     ]
 
 
-def test_parts_are_compared_in_order_and_the_rest_is_told():
-    """One more part, and the flag that comes with it."""
+def test_parts_are_compared_in_order_and_additional_parts_are_listed():
     a = [w.part(name="rgba"), w.part(name="depth", channels=[("Z", w.FLOAT, 1, 1, 0)])]
     b = [*a, w.part(name="N", channels=[("N.X", w.FLOAT, 1, 1, 0)])]
     assert differences(a, b) == [
         Difference(part_index=None, kind="file", name="parts", a=2, b=3),
-        Difference(part_index=2, kind="part", name="N", a=None, b="scanlineimage, 1 channels"),
+        Difference(part_index=2, kind="part", name="N", a=None, b="scanlineimage, 1 channel"),
     ]
     assert [d.name for d in differences(b, a)] == ["parts", "N"]
     assert differences(w.part(), a)[0] == Difference(part_index=None, kind="file", name="flags", a=[], b=["multipart"])
@@ -74,15 +73,15 @@ def test_a_difference_in_a_later_part_names_it():
     assert [(d.part_index, d.name) for d in differences(a, b)] == [(1, "compression")]
 
 
-def test_a_file_that_is_not_whole_differs_from_one_that_is():
-    """With equal headers."""
+def test_completeness_is_compared():
+    """The headers are equal."""
     data = w.build(w.part()).data
     (found,) = diff(inspect(data), inspect(data[:-1]))
     assert found == Difference(part_index=None, kind="file", name="completeness", a="complete", b="truncated")
 
 
-def test_long_values_are_cut_and_told_by_size():
-    """A manifest of a megabyte is no line of a report; short ones stand in full."""
+def test_long_values_are_truncated_and_show_their_size():
+    """Values of up to 200 characters are shown in full."""
     (found,) = differences(w.part(extra=[w.text("m", "x" * 1_000_000)]), w.part(extra=[w.text("m", "x" * 200)]))
     assert found.a == f"string, 1000000 bytes: {'x' * 60}…"
     assert found.b == "x" * 200
@@ -90,7 +89,7 @@ def test_long_values_are_cut_and_told_by_size():
     assert len(blob.a) < 100
 
 
-def test_two_long_values_that_differ_at_the_end_are_told():
+def test_long_values_that_differ_at_the_end_are_reported():
     """Although both are shown alike."""
     a, b = (w.part(extra=[w.text("m", "x" * 5000 + end)]) for end in "ab")
     (found,) = differences(a, b)
@@ -98,7 +97,7 @@ def test_two_long_values_that_differ_at_the_end_are_told():
 
 
 def test_every_shown_value_is_strict_json():
-    """NaN as a word, bytes as base64, a preview by its size."""
+    """NaN as a string, bytes as base64."""
     extra = [
         w.fixed("f", "float", float("nan")),
         w.attribute("p", "preview", w.preview(8, 8)),

@@ -1,4 +1,4 @@
-"""Identity: a place as a URI, and what makes a file another file."""
+"""Identity: URIs, hashes and `file_id`."""
 
 from __future__ import annotations
 
@@ -36,41 +36,39 @@ HASH = "0" * 64
         ("/show/Löwe.exr", "file:///show/Löwe.exr"),
         ("s3://bucket/a.exr", "s3://bucket/a.exr"),
         ("S3://bucket/a.exr", "s3://bucket/a.exr"),
-        # A key is a name and no path: these are three objects.
+        # Keys are not paths: these are three objects.
         ("s3://bucket//a.exr", "s3://bucket//a.exr"),
         ("s3://bucket/x/../a.exr", "s3://bucket/x/../a.exr"),
         ("s3://bucket/./a.exr", "s3://bucket/./a.exr"),
         ("memory://bytes", "memory://bytes"),
     ],
 )
-def test_a_place_has_one_uri(path, uri):
-    """However it is spelled."""
+def test_all_spellings_of_a_path_have_one_uri(path, uri):
     assert normalize_path(path) == uri
 
 
-def test_a_relative_path_is_that_of_the_working_directory(tmp_path, monkeypatch):
-    """Two spellings of one file are one file."""
+def test_relative_paths_start_at_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert normalize_path("a.exr") == normalize_path("./x/../a.exr") == f"file://{tmp_path}/a.exr"
 
 
 def test_a_link_is_not_followed(tmp_path):
-    """Publishing links: the name that was given is the one that people look for."""
+    """Links publish files under names that users search for."""
     (tmp_path / "link").symlink_to(tmp_path)
     assert normalize_path(tmp_path / "link" / "a.exr") == f"file://{tmp_path}/link/a.exr"
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30))
-def test_a_uri_is_its_own_uri(name):
-    """Normalizing twice changes nothing, and composed and decomposed letters are the same."""
+def test_normalizing_a_uri_does_not_change_it(name):
+    """Composed and decomposed letters are equal."""
     uri = normalize_path(f"/show/{name}")
     assert normalize_path(uri) == uri
     assert normalize_path(f"/show/{unicodedata.normalize('NFD', name)}") == uri
     uri.encode()
 
 
-def test_a_file_id_changes_with_each_of_its_parts():
-    """Place, size, time or etag, header: nothing else, and no two run together."""
+def test_a_file_id_depends_on_uri_size_time_or_etag_and_header():
+    """Digits that move from one to the next give another id."""
     ids = [
         file_id("file:///a.exr", 1, TIME, None, HASH),
         file_id("file:///b.exr", 1, TIME, None, HASH),
@@ -87,18 +85,18 @@ def test_a_file_id_changes_with_each_of_its_parts():
     assert all(len(each) == 32 and int(each, 16) >= 0 for each in ids)
 
 
-def test_an_etag_stands_for_the_time():
-    """Copying an object within a store changes its time and not its content."""
+def test_an_etag_replaces_the_time():
+    """Copying an object within a store changes only its time."""
     assert file_id("s3://b/a", 1, TIME, "etag", HASH) == file_id("s3://b/a", 1, None, "etag", HASH)
 
 
 def test_file_ids_are_stable():
-    """They are in catalogs: another value here makes every known file a new one."""
+    """Catalogs store them: with another value here, every known file would be new."""
     assert file_id("file:///a.exr", 1, TIME, None, HASH) == "0779265f0f2ae5b0a3a490e9451ead2a"
 
 
-def test_the_header_hash_is_that_of_the_headers_bytes():
-    """Pixels do not enter, every byte of the header does."""
+def test_the_header_hash_covers_the_bytes_of_the_header():
+    """And no pixels."""
     one = w.build(w.part(pixels=lambda size: b"\1" * size)).data
     other = w.build(w.part(pixels=lambda size: b"\2" * size)).data
     changed = w.build(w.part(extra=[w.text("owner", "x")])).data
@@ -109,7 +107,7 @@ def test_the_header_hash_is_that_of_the_headers_bytes():
 
 
 def test_a_new_version_of_a_file_has_another_id(tmp_path):
-    """The same place, other content or another time."""
+    """The same path, with other content or another time."""
     path = tmp_path / "a.exr"
     path.write_bytes(w.build(w.part()).data)
     first = inspect(path).file

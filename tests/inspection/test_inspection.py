@@ -1,4 +1,4 @@
-"""The inspection: the same bytes give the same text, strict JSON, in few reads."""
+"""Inspections: deterministic, strict JSON, with few reads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support import corpus
 from tests.support import exr_writer as w
 from tests.support.strategies import files
 
-# Depend on where the file lies, not on its bytes.
+# Fields that depend on the path, not on the bytes.
 OF_THE_PLACE = (
     "file_path", "file_path_normalized", "file_id", "mtime", "etag", "sequence", "frame", "frame_number"
 )  # fmt: skip
@@ -52,7 +52,7 @@ def strictly(text: str):
 
 @dataclass
 class CountingSource(MemorySource):
-    """Memory that notes which ranges it was asked for."""
+    """A memory source that records the ranges that are read."""
 
     data: bytes
     small_reads_are_cheap: bool = True
@@ -90,7 +90,7 @@ def in_another_process(paths: list[Path], seed: str) -> str:
 
 
 def test_another_process_gives_the_same_text(tmp_path):
-    """Whatever the hashes of texts are there."""
+    """With another seed of string hashes."""
     path = tmp_path / "plate.1001.exr"
     path.write_bytes(PICTURE)
     paths = [path, *corpus.VALID_FILES[::6], *corpus.REPORTED_FILES]
@@ -98,8 +98,8 @@ def test_another_process_gives_the_same_text(tmp_path):
     assert in_another_process(paths, "1") == in_another_process(paths, "4242") == here
 
 
-def test_looking_twice_gives_the_same_text():
-    """The cache of attributes changes nothing."""
+def test_a_second_inspection_gives_the_same_text():
+    """The attributes come from the cache."""
     assert inspect(PICTURE).to_json(raw=True) == inspect(PICTURE).to_json(raw=True)
 
 
@@ -109,15 +109,15 @@ SCHEMA = inspection_schema()
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
-def test_the_schema_is_a_schema():
-    """Of the dialect that it names, and it fits into a file."""
+def test_the_schema_is_valid():
+    """In its dialect, and as JSON."""
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     assert json.loads(json.dumps(SCHEMA)) == SCHEMA
 
 
 @pytest.mark.parametrize("path", corpus.VALID + corpus.REPORTED)
 def test_inspections_of_the_corpus_are_strict_json_of_the_schema(path):
-    """No NaN, no key that the schema does not know."""
+    """No NaN, and no key that is not in the schema."""
     inspection = corpus.inspected(path)
     for raw in (False, True):
         data = strictly(inspection.to_json(raw=raw))
@@ -146,8 +146,7 @@ def test_inspections_of_any_file_are_strict_json_of_the_schema(written):
         lambda data: data.update(schema_version=2),
     ],
 )
-def test_the_schema_refuses_what_is_no_inspection(change):
-    """Otherwise it would prove nothing."""
+def test_the_schema_rejects_other_documents(change):
     data = inspect(PICTURE).to_dict()
     VALIDATOR.validate(data)
     change(data)
@@ -155,8 +154,8 @@ def test_the_schema_refuses_what_is_no_inspection(change):
         VALIDATOR.validate(data)
 
 
-def test_errors_stand_in_the_json_with_their_place():
-    """Part, attribute and byte, where they are known; keys that say nothing are left out."""
+def test_problems_have_part_attribute_and_offset_in_the_json():
+    """Unknown ones are left out."""
     data = w.build(w.part(extra=[w.attribute("odd", "v4f", b"\0" * 16)], replace={"lineOrder": None})).data
     unknown, missing = inspect(data).to_dict()["errors"]
     assert unknown["code"] == "unknown_type"
@@ -174,7 +173,7 @@ def test_errors_stand_in_the_json_with_their_place():
 
 @pytest.mark.parametrize("path", corpus.VALID)
 def test_raw_bytes_are_the_files_bytes(path):
-    """With raw, the attributes of the JSON written again are the header's bytes."""
+    """With raw, the header can be rebuilt from the attributes in the JSON."""
     data = path.read_bytes()
     parsed = strictly(inspect(path).to_json(raw=True))
     parts = [b""] * len(parsed["parts"])
@@ -185,8 +184,8 @@ def test_raw_bytes_are_the_files_bytes(path):
     assert data[8 : parsed["file"]["header_bytes"]] == again
 
 
-def test_raw_bytes_of_what_has_no_value_are_always_there():
-    """Unknown types, undecodable values, text that had to be guessed, opaque bytes; the others on request."""
+def test_raw_bytes_of_undecoded_values_are_always_in_the_json():
+    """Unknown types, undecodable values, text that is not UTF-8, opaque bytes."""
     odd = [
         w.attribute("unknown", "v4f", b"\1\2"),
         w.attribute("short", "float", b"\3"),
@@ -205,8 +204,8 @@ def test_raw_bytes_of_what_has_no_value_are_always_there():
 # --- cost ---
 
 
-def test_a_small_file_is_read_at_once():
-    """Up to 64 KiB: one read, whatever its chunks are."""
+def test_a_small_file_takes_one_read():
+    """Up to 64 KiB."""
     source = CountingSource(PICTURE)
     inspection = inspect(source)
     assert source.ranges == [(0, len(PICTURE))]
@@ -214,7 +213,7 @@ def test_a_small_file_is_read_at_once():
 
 
 def test_a_large_header_takes_three_reads_at_most():
-    """A manifest of 500 KB in front of a few chunks: the first 8 KiB, the header, the chunks behind it."""
+    """With a manifest of 500 KB: the first 8 KiB, the header, the chunks."""
     data = w.build(w.part(height=16, compression=3, extra=[w.text("manifest", "x" * 500_000)])).data
     source = CountingSource(data, small_reads_are_cheap=False)
     inspection = inspect(source)
@@ -225,8 +224,8 @@ def test_a_large_header_takes_three_reads_at_most():
     assert (inspection.reads, inspection.bytes_read) == (len(source.ranges), sum(n for _, n in source.ranges))
 
 
-def test_a_remote_file_is_known_from_its_first_bytes_and_its_last_leader():
-    """No walk over chunks: the first read has the table, the second one is the leader of the last chunk."""
+def test_a_remote_file_takes_two_reads():
+    """The first has the offset table, the second is the leader of the last chunk."""
     data = w.build(w.part(width=400, height=200)).data
     assert len(data) > SMALL_FILE_BYTES
     source = CountingSource(data, small_reads_are_cheap=False)
@@ -246,8 +245,7 @@ def test_a_walk_reads_a_few_bytes_for_each_chunk():
     assert len(source.ranges) <= 1 + len(written.chunks)
 
 
-def test_nothing_is_read_twice_in_a_file_without_chunks_in_reach():
-    """A cut file is not asked for what it does not have."""
+def test_bytes_beyond_the_end_of_a_truncated_file_are_not_read():
     data = w.build(w.part()).data
     header = data[: read_header(data).header_bytes]
     source = CountingSource(header)
@@ -259,7 +257,7 @@ def test_nothing_is_read_twice_in_a_file_without_chunks_in_reach():
 
 
 def test_the_columns_of_a_part():
-    """Windows with both ends inclusive, sizes, tiles, and what renderers note."""
+    """Inclusive windows, sizes, tiles, and attributes of renderers."""
     extra = [
         w.fixed("framesPerSecond", "rational", 24000, 1001),
         w.attribute("timeCode", "timecode", w.timecode(1, 2, 3, 4, drop=True)),
@@ -285,8 +283,8 @@ def test_the_columns_of_a_part():
     assert (part.pixel_aspect_ratio, part.line_order, part.compression) == (1.0, "INCREASING_Y", "NONE")
 
 
-def test_columns_of_odd_values_are_none():
-    """A fraction n/0, a NaN, an empty text: the attribute is in the JSON, no column repeats it."""
+def test_columns_of_unusable_values_are_none():
+    """A fraction n/0, a NaN, an empty text; the attribute is in the JSON."""
     odd = [w.fixed("framesPerSecond", "rational", 24, 0), w.text("software", "")]
     nan = {"pixelAspectRatio": w.fixed("pixelAspectRatio", "float", float("nan"))}
     inspection = inspect(w.build(w.part(extra=odd, replace=nan)).data)
@@ -297,7 +295,6 @@ def test_columns_of_odd_values_are_none():
     assert values["pixelAspectRatio"] == "NaN"
 
 
-def test_part_names_that_are_there_twice_are_reported():
-    """Two parts of one name cannot be told apart."""
+def test_duplicate_part_names_are_reported():
     inspection = inspect(w.build([w.part(name="a"), w.part(name="a")]).data)
     assert [(p.code, p.part_index) for p in inspection.errors] == [("duplicate_part_name", 1)]

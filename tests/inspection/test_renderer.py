@@ -1,4 +1,4 @@
-"""Renderers are told by what their headers say."""
+"""The renderer is detected from the attributes of a header."""
 
 import random
 from dataclasses import replace
@@ -20,7 +20,7 @@ def attributes(values):
     ]
 
 
-# Attributes as the renderers write them, and the one that tells.
+# Attributes as the renderers write them, and the deciding one.
 HEADERS = [
     ("Arnold", "arnold/version", {"arnold/version": "Arnold 7.3.2.1 [5a4c1f0e] linux", "arnold/frame": 1001.0}),
     ("Arnold", "arnold/frame", {"arnold/frame": 1001.0}),
@@ -50,15 +50,15 @@ HEADERS = [
     ("RED camera", "cameraMake", {"cameraMake": "RED", "cameraModel": "DSMC2"}),
     ("RED camera", "cameraModel", {"cameraModel": "V-RAPTOR 8K VV"}),
     ("Leitz camera", "cameraMake", {"cameraMake": "Leitz "}),
-    # A comp of a render still names its renderer; a scene file's path is no evidence.
+    # A comp of a render still has attributes of its renderer; the path of a scene file does not decide.
     ("Arnold", "arnold/version", {"nuke/version": "13.2v5", "arnold/version": "Arnold 7"}),
     ("Nuke", "nuke/version", {"nuke/version": "13.2v5", "comment": "redshift look", "scene": "/a/vray/arnold.ma"}),
 ]
 
 
 @pytest.mark.parametrize(("name", "evidence", "values"), HEADERS, ids=[f"{h[0]} by {h[1]}" for h in HEADERS])
-def test_a_renderer_is_told_by_its_attributes(name, evidence, values):
-    """In whatever order they stand."""
+def test_a_renderer_is_detected_from_its_attributes(name, evidence, values):
+    """In any order."""
     found = attributes(values)
     for _ in range(4):
         random.Random(1).shuffle(found)
@@ -83,14 +83,14 @@ def test_nothing_is_guessed(values):
     assert renderer(attributes(values)) is None
 
 
-def test_a_long_value_is_cut_in_the_evidence():
+def test_a_long_value_is_truncated_in_the_evidence():
     told = renderer(attributes({"husk:render_stats": "x" * 1000}))
     assert len(told.value) == 121
 
 
 @corpus.need_corpus
-def test_real_files_name_their_renderers():
-    """One was rendered, one photographed with a camera that says so; the others name nothing."""
+def test_renderers_of_real_files():
+    """One was rendered, one photographed with a known camera; the others have no evidence."""
     named = {}
     for path in corpus.VALID_FILES:
         told = {part.renderer for part in inspect(path).parts} - {None}
@@ -100,8 +100,8 @@ def test_real_files_name_their_renderers():
 
 
 @pytest.mark.parametrize("convention", [*TUNING, *HELD_OUT], ids=lambda each: each.name)
-def test_every_header_of_a_studio_names_its_renderer(convention):
-    """By what it always stamps; its settings may be missing."""
+def test_every_generated_header_has_its_renderer(convention):
+    """From the attributes that it always has; settings can be missing."""
     rng = random.Random(convention.name)
     show = studio.SHOWS["tuning"][1]
     (shot,) = studio.make_shots(show, 1, rng)

@@ -1,6 +1,6 @@
-"""What belongs together is found: the benchmark `benchmarks.retrieval` made small, and real sequences.
+"""Retrieval quality: a small version of the benchmark `benchmarks.retrieval`, and real sequences.
 
-The floors lie a little below what `docs/VECTOR_STRATEGY.md` reports, so that quality cannot get lost unseen.
+The minimum values are slightly below the figures in `docs/VECTOR_STRATEGY.md`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from benchmarks.conventions import TUNING
 from benchmarks.held_out import HELD_OUT
 from tests.support import corpus
 
-FLOORS = {
+MINIMUM = {
     "nDCG@10": 0.97,
     "nDCG@10, other shots": 0.94,
     "AUC, same sequence": 0.99,
@@ -30,7 +30,7 @@ def held_out():
     return retrieval.Corpus("held-out", 11, shots=5)
 
 
-def test_nothing_that_was_tuned_on_is_measured_on():
+def test_tuning_and_measurement_share_no_data():
     assert not {renderer.name for renderer in TUNING} & {renderer.name for renderer in HELD_OUT}
     tuned, held = studio.SHOWS["tuning"], studio.SHOWS["held-out"]
     assert not {show.name for show in tuned} & {show.name for show in held}
@@ -38,19 +38,19 @@ def test_nothing_that_was_tuned_on_is_measured_on():
 
 
 def test_a_corpus_is_the_same_everywhere():
-    """And its labels are no hashes."""
+    """Its labels do not depend on string hashes."""
     render = studio.corpus("held-out", 11, shots=1)[0]
     assert render.sequence.startswith("meridian_010_0010/")
     assert render.inspection.file.header_hash == studio.corpus("held-out", 11, shots=1)[0].inspection.file.header_hash
 
 
-def test_what_belongs_together_is_found(held_out):
+def test_related_files_are_found(held_out):
     found = held_out.measure(retrieval.metadata)
-    assert {key: found[key] for key, floor in FLOORS.items() if found[key] < floor} == {}
+    assert {key: found[key] for key, minimum in MINIMUM.items() if found[key] < minimum} == {}
     assert found["nDCG@10"] > held_out.measure(retrieval.tf_idf)["nDCG@10"]
 
 
-def test_files_with_the_same_layers_are_found_whatever_their_names(held_out):
+def test_files_with_similar_layers_are_found(held_out):
     assert held_out.channel_spearman() >= 0.55
 
 
@@ -60,13 +60,13 @@ def test_the_odd_one_out_is_found():
     assert min(found.values()) >= 0.75  # two of eight
 
 
-def test_one_frame_as_one_part_and_as_many_is_near():
+def test_a_frame_in_one_part_is_similar_to_one_in_many_parts():
     assert min(retrieval.forms("held-out", 11, count=10).values()) >= 0.9
 
 
 @corpus.need_corpus
 @pytest.mark.parametrize("method", [retrieval.metadata, retrieval.channels], ids=["metadata", "channels"])
-def test_the_nearest_of_a_real_frame_are_its_own_sequence(method):
+def test_the_nearest_neighbours_of_a_real_frame_are_its_sequence(method):
     """Among all files of the corpus; a sequence was rendered as one part and as many."""
     names = [corpus.name_of(path) for path in corpus.VALID_FILES]
     rows = method([corpus.inspected(path) for path in corpus.VALID_FILES])

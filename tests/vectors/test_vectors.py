@@ -1,4 +1,4 @@
-"""Vectors: unit length for every header, the same bits everywhere, near for what is alike."""
+"""Vectors: unit length for every header, the same bits everywhere, similar for similar headers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.small_exr import small_file
 from tests.support.strategies import examples, files
 
 PIZ = 4
-HASH_NOISE = 0.002  # what tokens that share a place may add to a cosine
+HASH_NOISE = 0.002  # change of a cosine by tokens that share a position
 
 PLAIN = [w.text("arnold/version", "Arnold 7.3.2.1"), w.fixed("arnold/AA_samples", "int", 4)]
 
@@ -37,9 +37,9 @@ def channels(*names, pixel_type=w.HALF):
     return [(name, pixel_type, 1, 1, 0) for name in names]
 
 
-def header(*extra, place="memory:///a.exr", **part):
+def header(*extra, uri="memory:///a.exr", **part):
     """The inspection of a file with `PLAIN` and `extra` attributes."""
-    return inspect(MemorySource(w.build(w.part(extra=[*PLAIN, *extra], **part)).data, place))
+    return inspect(MemorySource(w.build(w.part(extra=[*PLAIN, *extra], **part)).data, uri))
 
 
 def cosine(one, other, vector=metadata_vector):
@@ -75,7 +75,6 @@ def test_a_header_without_channels_has_vectors_too(extra):
 @examples(60)
 @given(files(), st.randoms(use_true_random=False))
 def test_the_order_of_attributes_channels_and_parts_does_not_matter(written, rng):
-    """Not for a single bit."""
     inspection = inspect(written.data)
     parts = [
         replace(
@@ -92,7 +91,7 @@ def test_the_order_of_attributes_channels_and_parts_does_not_matter(written, rng
 @examples(60)
 @given(files(), st.randoms(use_true_random=False))
 def test_the_rows_of_a_catalog_give_the_same_vectors(written, rng):
-    """In whatever order they come."""
+    """In any order."""
     inspection = inspect(written.data)
     rows = [rng.sample(each, len(each)) for each in rows_of(inspection)]
     for one, other in zip(embed(inspection), embed_rows(*rows), strict=True):
@@ -114,8 +113,8 @@ def test_path_size_and_time_do_not_matter():
     assert channel_vector(here).tobytes() == channel_vector(there).tobytes()
 
 
-def test_an_inspection_of_another_kind_is_an_embedding_error():
-    """Its category tells it apart; doing it again cannot help."""
+def test_a_bug_is_an_embedding_error():
+    """With a category of its own, not retryable."""
     from exr_inspector.errors import EmbeddingError
 
     with pytest.raises(EmbeddingError) as caught:
@@ -169,7 +168,7 @@ def test_one_frame_as_one_part_and_as_many_is_near():
         assert cosine(one, many, vector) >= 0.85
 
 
-def test_frame_noise_moves_little_compression_a_bit_and_another_recipe_a_lot():
+def test_frame_noise_changes_a_vector_less_than_compression_and_that_less_than_the_recipe():
     first = header(channels=layers(LAYERS))
     noise = [
         w.text("capDate", "2026:05:01 10:00:00"),
@@ -190,7 +189,7 @@ def test_frame_noise_moves_little_compression_a_bit_and_another_recipe_a_lot():
 
 
 def chain(renderer, seed):
-    """A render, then another frame of it, and on top of that ever more changes of growing size."""
+    """A render, another frame of it, and then the same frame with one more change each time, of growing size."""
     rng = random.Random(seed)
     show = rng.choice(studio.SHOWS["tuning"])
     recipe = studio.make_recipe(renderer, show, rng)
@@ -221,7 +220,7 @@ SYLLABLES = "ba ce di fo gu ha je ki lo mu na pe".split()
 
 @examples(60)
 @given(st.permutations(LAYERS), st.permutations(["".join(pair) for pair in itertools.permutations(SYLLABLES, 2)]))
-def test_similarity_falls_as_more_and_more_layers_give_way_to_strange_ones(known, strange):
+def test_similarity_falls_as_more_layers_are_replaced(known, strange):
     first = header(channels=layers(known))
     changed = [header(channels=layers([*strange[:count], *known[count:]])) for count in (0, 1, 2, 4, 8)]
     for vector in (metadata_vector, channel_vector):
@@ -231,10 +230,10 @@ def test_similarity_falls_as_more_and_more_layers_give_way_to_strange_ones(known
         assert similarities[-1] < similarities[1] - 0.1
 
 
-# ── in words ─────────────────────────────────────────────────
+# ── explanations ─────────────────────────────────────────────────
 
 
-def test_the_groups_explain_the_whole():
+def test_the_groups_add_up_to_the_cosine():
     one, other = header(), header(channels=layers(LAYERS), compression=PIZ)
     for vector in (metadata_vector, channel_vector):
         found = explain(vector(one), vector(other))
@@ -244,7 +243,7 @@ def test_the_groups_explain_the_whole():
         assert sum(each.share for each in found) == pytest.approx(1)
 
 
-def test_what_differs_is_said_in_words():
+def test_a_difference_is_in_one_group():
     verdicts = {
         each.group: each.verdict
         for each in explain(metadata_vector(header()), metadata_vector(header(compression=PIZ)))
@@ -254,7 +253,7 @@ def test_what_differs_is_said_in_words():
 
 
 @pytest.mark.parametrize(("a", "b"), [([1.0], [1.0]), (np.zeros(384), np.zeros(128)), (np.zeros((2, 384)),) * 2])
-def test_what_are_no_two_vectors_is_not_explained(a, b):
+def test_explain_rejects_other_arrays(a, b):
     with pytest.raises(ValueError, match="384 or 128 dimensions"):
         explain(a, b)
 
@@ -271,7 +270,7 @@ SCRIPTS = (
 
 
 def in_script(text: str) -> bytes:
-    """A file that says the text wherever it can."""
+    """A file with the text in all names and values."""
     names = ("view", text, "software", "scene", "colorSpace", f"host{text}")
     extra = [*(w.text(name, text) for name in names), w.text("note", f"\u2003{text}")]
     return w.build(w.part(name=f"{text} part", channels=channels(f"{text}.R", f"{text}_x", text), extra=extra)).data
@@ -294,7 +293,7 @@ SAMPLE += map(in_script, SCRIPTS)
 
 
 def digest() -> str:
-    """One text for the vectors of all samples."""
+    """A digest of the vectors of all samples."""
     found = hashlib.sha256()
     for data in SAMPLE:
         for vector in embed(inspect(data)):
@@ -302,8 +301,8 @@ def digest() -> str:
     return found.hexdigest()
 
 
-def test_other_vectors_are_another_version():
-    """Vectors of one version compare: count VERSION up when this fails, and put both here."""
+def test_vectors_change_with_the_version():
+    """If this fails, raise VERSION, once per release, and store version and digest here."""
     assert (vectors.VERSION, digest()[:16]) == (3, "683c46142ed5d0d3")
 
 
@@ -311,15 +310,15 @@ def test_other_vectors_are_another_version():
     "seed", [pytest.param("0", marks=pytest.mark.slow), pytest.param("1", marks=pytest.mark.slow), "4242"]
 )
 def test_another_process_gives_the_same_bits(seed):
-    """Whatever the hashes of texts are there."""
+    """With another seed of string hashes."""
     code = "from tests.vectors.test_vectors import digest; print(digest())"
     environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == digest()
 
 
-def test_looking_again_gives_the_same_bits(monkeypatch):
-    """With nothing remembered, and in another order."""
+def test_a_new_encoder_gives_the_same_bits(monkeypatch):
+    """Without caches, and in another order."""
     before = digest()
     monkeypatch.setattr(vectors, "_encoder", vectors.Encoder())
     for data in reversed(SAMPLE):
@@ -327,8 +326,8 @@ def test_looking_again_gives_the_same_bits(monkeypatch):
     assert digest() == before
 
 
-def test_many_headers_do_not_fill_the_memory(monkeypatch):
-    """What was seen is forgotten now and then; vectors stay the same."""
+def test_caches_are_bounded(monkeypatch):
+    """Clearing them does not change vectors."""
     before = digest()
     monkeypatch.setattr("exr_inspector.vectors.encoder._MAX_TOKENS", 200)
     monkeypatch.setattr("exr_inspector.vectors.encoder._MAX_NAMES", 10)
@@ -352,14 +351,14 @@ def test_threads_get_the_same_bits(monkeypatch):
             assert all(expected[index] == vector for index, vector in found)
 
 
-def test_a_text_of_digits_is_looked_at_once():
-    """Not once for each of its digits, and of those again, which would take two seconds for each of these texts."""
+def test_long_texts_of_digits_take_linear_time():
+    """Backtracking would take two seconds for each of these texts."""
     extra = [w.text(f"note{number}", "1" * 598 + "g" + str(number % 10)) for number in range(60)]
     assert embed(inspect(MemorySource(w.build(w.part(extra=extra)).data))).metadata.shape == (384,)
 
 
-def test_what_is_kept_of_a_long_name_is_short():
-    """Parts and views may be called anything, and nobody tells them apart by their thousandth letter."""
+def test_only_the_first_characters_of_a_part_name_count():
+    """255, the length of the longest attribute name."""
 
     def with_name(tail):
         data = w.build(w.part(extra=[w.text("name", "p" * 1000 + tail)])).data

@@ -1,7 +1,7 @@
-"""Frames and sequences: what a file's name says, and what a list of frames says about its sequence.
+"""The frame number and sequence in a file name.
 
-The frame is the last number before the extension. A number behind a `v` is a version, never a frame; a minus sign
-counts where a separator or nothing stands before it (`c.-001.exr` is frame -1, `shot-001.exr` frame 1).
+The frame is the last number before the extension. A number after a `v` is a version, not a frame. A minus sign counts
+only after a separator or at the start: `c.-001.exr` is frame -1, `shot-001.exr` frame 1.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ _NAME = re.compile(
     r"""(?P<base>.*?)
         (?P<frame>(?:(?<![^._\s/])-)?(?<![0-9])[0-9]{1,9}
             (?:(?<=[-._\s][0-9]{4})\.[0-9]{1,3}|(?<=[-._\s][0-9]{3})\.[0-9]{1,2})?)
-        (?P<ext>(?:\.[A-Za-z][^\x00-/:-@\[-^`{-\x7f]*)+)""",  # \w for ASCII; what else it means changes with Python
+        (?P<ext>(?:\.[A-Za-z][^\x00-/:-@\[-^`{-\x7f]*)+)""",  # as \w, which depends on the Python version outside ASCII
     re.VERBOSE | re.DOTALL,
 )
 _VERSION = re.compile(r"(?:^|[^A-Za-z])[vV]$")
 
 
 class FrameName(NamedTuple):
-    """A name taken apart: `sequence` has # in place of the frame; `frame` is the text as written."""
+    """The parts of a name: `sequence` has # instead of the frame; `frame` is the text as written."""
 
     sequence: str
     frame: str
@@ -34,9 +34,9 @@ def _prefix_is_version(base: str) -> bool:
 
 
 def parse_name(path: str) -> FrameName | None:
-    """The sequence and frame that a path or URI names, None where it names no frame."""
+    """The sequence and frame of a path or URI; None if its name has no frame number."""
     folder, slash, name = path.rpartition("/")
-    # File systems allow 255 bytes, object stores 1024; the time of a match can grow with the square of the length.
+    # File systems allow 255 bytes, object stores 1024; matching can take time quadratic in the length.
     match = _NAME.fullmatch(name) if len(name) <= 1024 else None
     if match is None:
         return None

@@ -1,5 +1,5 @@
-"""One file inspected: its header, completeness, identity and JSON form.
+"""The inspection of one file: header, completeness, identity, JSON form.
 
-In: a byte source. Out: an `Inspection`, and what derives from it: JSON, hashes, differences between two files.
-Must not know: catalogs, vectors, how files are found.
+In: a byte source. Out: an `Inspection`, its JSON, hashes, and the differences between two inspections.
+Must not know: catalogs, vectors, how files are listed.
 """

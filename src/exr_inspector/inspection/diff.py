@@ -1,4 +1,4 @@
-"""What differs between the headers of two files: parts, channels, attributes."""
+"""The differences between the headers of two files: parts, channels, attributes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ..exr import Attribute, Channel
 from .json_form import base64_text, json_value
 from .model import Inspection, PartFacts
 
-# Long values are told by their size: a manifest of a megabyte is no line of a report.
-_SHOWN_CHARACTERS = 200
+_MAX_SHOWN_CHARACTERS = 200  # longer values, such as manifests, are shown by their size and first characters
+_FIRST_CHARACTERS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One thing that is not the same: where (part and name), and how each side has it (None: not at all)."""
+    """A difference between two headers; `a` and `b` are the two values, None where it is absent."""
 
     part_index: int | None
     kind: str  # file, part, channel or attribute
@@ -26,8 +26,8 @@ class Difference:
 
 
 def diff(a: Inspection, b: Inspection) -> list[Difference]:
-    """All differences between the headers, in the order of the parts. Paths, sizes, times and pixels do not count."""
-    found = [
+    """The differences between two headers, in the order of the parts; paths, sizes, times and pixels are ignored."""
+    differences = [
         Difference(part_index=None, kind="file", name=name, a=left, b=right)
         for name, left, right in (
             ("flags", _flags(a), _flags(b)),
@@ -38,14 +38,18 @@ def diff(a: Inspection, b: Inspection) -> list[Difference]:
     ]
     for left_part, right_part in zip(a.parts, b.parts, strict=False):
         index = left_part.part_index
-        found += _compare(index, "channel", _channels(left_part), _channels(right_part))
-        found += _compare(index, "attribute", _attributes(left_part), _attributes(right_part))
+        differences += _compare(index, "channel", _channels(left_part), _channels(right_part))
+        differences += _compare(index, "attribute", _attributes(left_part), _attributes(right_part))
     shared = min(len(a.parts), len(b.parts))
     for part in a.parts[shared:]:
-        found.append(Difference(part_index=part.part_index, kind="part", name=_name(part), a=_summary(part), b=None))
+        differences.append(
+            Difference(part_index=part.part_index, kind="part", name=_name(part), a=_summary(part), b=None)
+        )
     for part in b.parts[shared:]:
-        found.append(Difference(part_index=part.part_index, kind="part", name=_name(part), a=None, b=_summary(part)))
-    return found
+        differences.append(
+            Difference(part_index=part.part_index, kind="part", name=_name(part), a=None, b=_summary(part))
+        )
+    return differences
 
 
 def _compare(part_index: int, kind: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Difference]:
@@ -62,12 +66,12 @@ def _channels(part: PartFacts) -> dict[str, Channel]:
 
 
 def _attributes(part: PartFacts) -> dict[str, Attribute]:
-    """Attributes by name; the channel list is compared channel by channel instead."""
-    found: dict[str, Attribute] = {}
+    """Attributes by name, without the channel list, which is compared channel by channel."""
+    attributes: dict[str, Attribute] = {}
     for attribute in part.attributes:
         if attribute.attr_type != "chlist" or attribute.attr_name != "channels":
-            found.setdefault(attribute.attr_name, attribute)  # of two of a name the first one counts
-    return found
+            attributes.setdefault(attribute.attr_name, attribute)  # readers use the first of two equal names
+    return attributes
 
 
 def _shown(value: Attribute | Channel | None) -> Any:
@@ -78,9 +82,9 @@ def _shown(value: Attribute | Channel | None) -> Any:
         return f"{value.channel_type}{sampling}{' linear' if value.p_linear else ''}"
     shown = json_value(value.attr_type, value.value)
     if shown is None:
-        shown = base64_text(value.raw[:_SHOWN_CHARACTERS])
-    if len(str(shown)) > _SHOWN_CHARACTERS:
-        return f"{value.attr_type}, {value.size_bytes} bytes: {str(shown)[:60]}…"
+        shown = base64_text(value.raw[:_MAX_SHOWN_CHARACTERS])
+    if len(str(shown)) > _MAX_SHOWN_CHARACTERS:
+        return f"{value.attr_type}, {value.size_bytes} bytes: {str(shown)[:_FIRST_CHARACTERS]}…"
     return shown
 
 
@@ -94,4 +98,4 @@ def _name(part: PartFacts) -> str:
 
 
 def _summary(part: PartFacts) -> str:
-    return f"{part.part_type}, {len(part.channels)} channels"
+    return f"{part.part_type}, {len(part.channels)} channel{'s' * (len(part.channels) != 1)}"

@@ -16,7 +16,7 @@ def header_hash(header: bytes | memoryview) -> str:
 
 
 def structure_hash(parts: Sequence[Part] | Sequence[Sequence[Attribute]]) -> str:
-    """SHA-256 of what should be equal in all frames of a sequence; see volatility.structure_of."""
+    """SHA-256 of names, types and constant values of the attributes; equal for all frames that were written alike."""
     digest = sha256()
     for part in parts:
         attributes = part.attributes if isinstance(part, Part) else part
@@ -27,7 +27,7 @@ def structure_hash(parts: Sequence[Part] | Sequence[Sequence[Attribute]]) -> str
     return digest.hexdigest()
 
 
-def file_id(normalized: str, size_bytes: int, mtime: datetime | None, etag: str | None, header: str) -> str:
-    """32 hex digits for one version of one file: its place, size, etag or modification time, and header hash."""
+def file_id(uri: str, size_bytes: int, mtime: datetime | None, etag: str | None, header: str) -> str:
+    """32 hex digits that identify one version of a file: a hash of its URI, size, etag or mtime, and header hash."""
     version = etag if etag is not None else mtime.isoformat() if mtime is not None else ""
-    return sha256("\0".join((normalized, str(size_bytes), version, header)).encode()).hexdigest()[:32]
+    return sha256("\0".join((uri, str(size_bytes), version, header)).encode()).hexdigest()[:32]

@@ -1,7 +1,8 @@
-"""Look at one file: the one place where the steps are put in order."""
+"""Inspect one file: read its header and chunks, and derive the facts."""
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 3  # to read an object that is replaced while it is read
 
-# Looked up in this order.
+# In order of preference.
 _SOFTWARE = (
     "software",
     "Software",
@@ -46,18 +47,18 @@ def inspect(
     limits: Limits = Limits(),  # noqa: B008 (frozen)
     s3: S3Access | None = None,
 ) -> Inspection:
-    """Everything the header of one EXR file says, and whether the file is whole.
+    """Return the complete header of one EXR file, and whether the file is complete.
 
-    `source` is a path, a file:// or s3:// URI, the file's bytes, or any ByteSource; `s3` is the object store, where it
-    is not the one of the environment (S3_ENDPOINT, S3_ACCESS_KEY, S3_SECRET_KEY). Windows are inclusive pixel bounds
-    as stored: width = xMax - xMin + 1. Sizes are bytes.
-    Cost: usually one read of 8 KiB, the offset table, and a few bytes for each chunk; of an object, one request for its
-    first 64 KiB and, if it is larger, one for the leader of its last chunk. No pixel is decoded. An object that is
-    replaced while it is read is read again.
+    `source` is a path, a file:// or s3:// URI, the file's bytes, or a ByteSource. `s3` is the object store; by default
+    it comes from the environment (S3_ENDPOINT, S3_ACCESS_KEY, S3_SECRET_KEY). Windows are inclusive pixel bounds as
+    stored: width = xMax - xMin + 1. Sizes are bytes.
+    Cost: usually one read of 8 KiB, the offset table, and a few bytes per chunk; for an object, one request for its
+    first 64 KiB and, if it is larger, one for the leader of its last chunk. No pixels are decoded. An object that is
+    replaced during the inspection is read again.
 
-    Raises SourceError when bytes cannot be had, ExrFormatError when they are no EXR header.
-    A half-written file is no error: see `Inspection.completeness`.
-    Source: "OpenEXR File Layout".
+    Raises SourceError if the file cannot be read, and ExrFormatError if its header is invalid.
+    A half-written file is not an error: see `Inspection.completeness`.
+    Source: "OpenEXR File Layout", sections Header and Offset Tables.
     """
     if isinstance(source, (str, os.PathLike)) and local_path(source) is None:
         retry = retrying(lambda error: isinstance(error, SourceChangedError), attempts=_ATTEMPTS)
@@ -76,33 +77,30 @@ def _inspect(opened: ByteSource, limits: Limits) -> Inspection:
 
 
 def fetch_header(reader: Reader, limits: Limits) -> Header:
-    """The header, reading on as long as it goes on. Raises ExrFormatError."""
+    """The header; reads more of the file until the header is complete. Raises ExrFormatError."""
     while True:
         try:
             return read_header(reader.prefix, limits)
         except HeaderCutError as cut:
             have, size = len(reader.prefix), reader.source.size_bytes
             if cut.needed > size or have >= size:
-                raise ExrFormatError(cut.code, cut.offset, _cut_message(cut, size)) from None
+                message = f"{cut.message}; the file ends at byte {size}, inside its header"
+                raise ExrFormatError(cut.code, cut.offset, message) from None
             reader.grow_prefix(max(cut.needed + max(4096, reader.source.prefix_bytes), 2 * have))
 
 
-def _cut_message(cut: HeaderCutError, size: int) -> str:
-    return f"{cut.message}; the file ends at byte {size}, inside its header"
-
-
 def _inspection(source: ByteSource, reader: Reader, header: Header, chunks: ChunkReport) -> Inspection:
-    head = header_hash(memoryview(reader.prefix)[: header.header_bytes])
+    header_digest = header_hash(memoryview(reader.prefix)[: header.header_bytes])
     name = parse_name(source.uri)
     parts = tuple(_part_facts(part, c) for part, c in zip(header.parts, chunks.parts, strict=True))
     facts = FileFacts(
-        file_id=file_id(source.uri, source.size_bytes, source.mtime, source.etag, head),
+        file_id=file_id(source.uri, source.size_bytes, source.mtime, source.etag, header_digest),
         file_path=percent_undecodable(source.path),
         file_path_normalized=source.uri,
         size_bytes=source.size_bytes,
         mtime=source.mtime,
         etag=source.etag,
-        header_hash=head,
+        header_hash=header_digest,
         structure_hash=structure_hash(header.parts),
         header_bytes=header.header_bytes,
         multipart_count=len(parts),
@@ -140,7 +138,7 @@ def _part_facts(part: Part, chunks: PartChunks) -> PartFacts:
     aspect = part.value("pixelAspectRatio", "float")
     chromaticities = part.value("chromaticities", "chromaticities")
     timecode = part.value("timeCode", "timecode")
-    told = renderer(part.attributes)
+    evidence = renderer(part.attributes)
     return PartFacts(
         part_index=part.part_index,
         part_name=part.value("name", "string"),
@@ -152,9 +150,9 @@ def _part_facts(part: Part, chunks: PartChunks) -> PartFacts:
         display_height=display and display.yMax - display.yMin + 1,
         data_x_offset=data and data.xMin,
         data_y_offset=data and data.yMin,
-        data_window=data and _window_text(data),
-        display_window=display and _window_text(display),
-        pixel_aspect_ratio=None if aspect is None or aspect - aspect != 0 else shortest_single(aspect),
+        data_window=data and _list_text(data),
+        display_window=display and _list_text(display),
+        pixel_aspect_ratio=None if aspect is None or not math.isfinite(aspect) else shortest_single(aspect),
         line_order=part.value("lineOrder", "lineOrder"),
         compression=part.value("compression", "compression"),
         is_tiled=part.is_tiled,
@@ -166,9 +164,9 @@ def _part_facts(part: Part, chunks: PartChunks) -> PartFacts:
         multi_view=bool(part.value("multiView", "stringvector")),
         color_space=_first_text(part, _COLOR_SPACE),
         chromaticities=chromaticities
-        and _window_text(shortest_single(v) if v - v == 0 else v for pair in chromaticities for v in pair),
+        and _list_text(shortest_single(v) if math.isfinite(v) else v for pair in chromaticities for v in pair),
         render_software=_first_text(part, _SOFTWARE),
-        renderer=told and told.renderer,
+        renderer=evidence and evidence.renderer,
         frames_per_second=_frames_per_second(part),
         timecode=None if timecode is None else str(timecode),
         chunk_count=chunks.chunk_count,
@@ -180,7 +178,7 @@ def _part_facts(part: Part, chunks: PartChunks) -> PartFacts:
     )
 
 
-def _window_text(numbers: Iterable[float]) -> str:
+def _list_text(numbers: Iterable[float]) -> str:
     return f"[{','.join(map(str, numbers))}]"
 
 
@@ -196,7 +194,7 @@ def _frames_per_second(part: Part) -> float | None:
     if rational is not None:
         return rational.numerator / rational.denominator if rational.denominator else None
     plain = part.value("framesPerSecond", "float")
-    return plain if plain is None or plain - plain == 0 else None
+    return plain if plain is not None and math.isfinite(plain) else None
 
 
 def _duplicate_part_names(parts: tuple[Part, ...]) -> Iterable[Problem]:
@@ -205,6 +203,6 @@ def _duplicate_part_names(parts: tuple[Part, ...]) -> Iterable[Problem]:
         name = part.value("name", "string")
         if name is not None and len(parts) > 1:
             if name in seen:
-                message = f"part name {name!r} is there more than once"
+                message = f"several parts are named {name!r}; names must be unique"
                 yield Problem("duplicate_part_name", message, part.part_index, "name")
             seen.add(name)

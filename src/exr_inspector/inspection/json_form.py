@@ -1,4 +1,4 @@
-"""Decoded attribute values as strict JSON: exact numbers, no NaN, bytes in base64."""
+"""Decoded attribute values as strict JSON: exact numbers, NaN and infinities as strings, bytes in base64."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from ..exr.attributes import Box2f, Box2i
 from ..exr.idmanifest import IdManifest
 
-# Types that are made of 32-bit floats; "double", "v2d", … print as Python's own floats do.
+# Types of 32-bit floats; those of 64-bit floats ("double", "v2d", …) need no conversion.
 FLOAT32_TYPES = frozenset(
     {"float", "floatvector", "v2f", "v3f", "box2f", "m33f", "m44f", "chromaticities"}
 )  # fmt: skip
@@ -20,7 +20,7 @@ _SMALLEST_NORMAL, _TOO_LARGE = 2.0**-126, 2.0**128 - 2.0**103
 
 
 def json_value(attr_type: str, value: Any) -> Any:
-    """The value as JSON knows it. NamedTuples become objects, windows and vectors arrays."""
+    """The value as JSON types. NamedTuples become objects; windows and vectors become arrays."""
     if value is None or isinstance(value, (str, bool, int)):
         return value
     if isinstance(value, float):
@@ -49,7 +49,7 @@ def _manifest(manifest: IdManifest) -> list[dict[str, Any]]:
 
 
 def json_float(value: float, *, single: bool) -> float | str:
-    """A number that prints as the shortest decimal which reads back to the same bits, or the name of a non-number."""
+    """A number that prints as the shortest decimal with the same bits, or "NaN", "Infinity" or "-Infinity"."""
     if math.isfinite(value):
         return shortest_single(value) if single else value
     if math.isnan(value):
@@ -58,9 +58,9 @@ def json_float(value: float, *, single: bool) -> float | str:
 
 
 def shortest_single(value: float) -> float:
-    """The double whose shortest decimal is the shortest one that reads back to the same 32-bit float.
+    """The double that prints as the shortest decimal of a 32-bit float.
 
-    Six digits are always told apart by a normal 32-bit float, so the search begins there.
+    Decimals of up to six digits have different normal 32-bit floats, so the search begins at six.
     """
     stored = _F32.pack(value)
     for digits in range(6 if abs(value) >= _SMALLEST_NORMAL else 1, 9):
@@ -68,9 +68,10 @@ def shortest_single(value: float) -> float:
         try:
             if _F32.pack(candidate) == stored:
                 return candidate
-        except OverflowError:  # rounded up, beyond the largest 32-bit float
+        except OverflowError:  # rounded up beyond the largest 32-bit float
             continue
-    # Above a power of two lies twice the room: eight digits may do there although the nearest eight do not (2**-96).
+    # Above a power of two floats are twice as far apart as below it, so another decimal of eight digits can have the
+    # same bits when the nearest one does not (2**-96).
     outward = float(f"{value * (1 + 2**-25):.8g}")
     return outward if abs(outward) < _TOO_LARGE and _F32.pack(outward) == stored else float(f"{value:.9g}")
 

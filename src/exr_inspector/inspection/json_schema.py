@@ -1,4 +1,4 @@
-"""The JSON Schema of an inspection, generated from its dataclasses: what a field may hold is said once, in its type."""
+"""The JSON Schema of an inspection, generated from its dataclasses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TYPES: dict[Any, dict[str, Any]] = {
     datetime: {"type": "string", "format": "date-time"},
     Any: {},
 }
-# What a type in Python does not say.
+# Constraints that a Python type does not express.
 _DETAILS: dict[str, dict[str, Any]] = {
     "completeness": {"enum": ["complete", "incomplete", "truncated", "corrupt", "unknown"]},
     "channel_type": {"enum": ["UINT", "HALF", "FLOAT", None]},
@@ -36,14 +36,14 @@ _DETAILS: dict[str, dict[str, Any]] = {
 
 
 def inspection_schema() -> dict[str, Any]:
-    """A JSON Schema (2020-12) of what `Inspection.to_json` gives.
+    """The JSON Schema (2020-12) of the output of `Inspection.to_json`.
 
-    Objects have exactly the keys that are listed. An attribute's `value` is any JSON: its form follows from its type.
+    Objects have exactly the listed keys. An attribute's `value` is any JSON; its form depends on the attribute's type.
     """
     return {
         "$schema": DIALECT,
         "title": "exr-inspector inspection",
-        "description": f"Everything that the header of one OpenEXR file says. Schema version {SCHEMA_VERSION}.",
+        "description": f"The complete header of one OpenEXR file. Schema version {SCHEMA_VERSION}.",
         **_object(
             {
                 "schema_version": {"const": SCHEMA_VERSION},
@@ -81,10 +81,10 @@ def _with(schema: dict[str, Any], **more: dict[str, Any]) -> dict[str, Any]:
 
 
 def _record(kind: type, optional: tuple[str, ...] = ()) -> dict[str, Any]:
-    """An object with the fields of a dataclass or NamedTuple; fields that are no column are left out."""
+    """An object with the fields of a dataclass or NamedTuple, without fields that are not columns."""
     hints = get_type_hints(kind)
-    left_out = {f.name for f in fields(kind) if not f.metadata.get("row", True)} if is_dataclass(kind) else set()
-    return _object({name: _field(name, hint) for name, hint in hints.items() if name not in left_out}, optional)
+    excluded = {f.name for f in fields(kind) if not f.metadata.get("row", True)} if is_dataclass(kind) else set()
+    return _object({name: _field(name, hint) for name, hint in hints.items() if name not in excluded}, optional)
 
 
 def _field(name: str, hint: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""The inspection: everything that looking at one file gave, as plain values, and its JSON form.
+"""The result of inspecting one file, as plain values, and its JSON form.
 
-A field here, a JSON field and a column of the catalog that mean the same thing have the same name.
+A field here, a JSON field and a catalog column with the same meaning have the same name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .json_form import base64_text, json_value
 
 SCHEMA_VERSION = 1
 
-# Types whose bytes always stand in the JSON, besides unknown and undecodable ones: opaque or coded themselves.
+# Types whose bytes are always in the JSON, as are those of unknown and undecodable values.
 RAW_TYPES = frozenset({"bytes", "idmanifest"})
 
 
@@ -26,13 +26,13 @@ class FileFacts:
     """The file as a whole: one row of the table `files`. Sizes are bytes, times UTC."""
 
     file_id: str
-    file_path: str  # as given; bytes of a name that are no UTF-8 stand as %XX
+    file_path: str  # as given; bytes that are not UTF-8 as %XX
     file_path_normalized: str  # s3://bucket/key or file:///absolute/path
     size_bytes: int
     mtime: datetime | None
     etag: str | None
     header_hash: str  # SHA-256 of the header's bytes
-    structure_hash: str  # SHA-256 of what should not change from frame to frame
+    structure_hash: str  # SHA-256 of the header without values that change per frame
     header_bytes: int
     multipart_count: int  # number of parts
     is_deep: bool  # any part is
@@ -59,9 +59,9 @@ class Flags:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartFacts:
-    """One part: one row of the table `parts`. What the header does not say is None.
+    """One part: one row of the table `parts`. Values that are absent from the header are None.
 
-    Windows are text, [xMin,yMin,xMax,yMax], both ends inclusive; width and height are those of the data window.
+    Windows are text, [xMin,yMin,xMax,yMax], inclusive; width and height are those of the data window.
     """
 
     part_index: int
@@ -115,7 +115,7 @@ class ChannelRow(NamedTuple):
 
 
 class AttributeRow(NamedTuple):
-    """One attribute of one part, as it stands in the JSON."""
+    """One attribute of one part in its JSON form."""
 
     part_index: int
     attr_index: int
@@ -128,7 +128,7 @@ class AttributeRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """Everything that the header of one file says, and whether the file is whole."""
+    """The header of one file, its completeness and its problems."""
 
     schema_version: int
     inspector_version: str
@@ -162,7 +162,7 @@ class Inspection:
                 )
 
     def attributes(self, *, raw: bool = False) -> Iterator[AttributeRow]:
-        """The attributes of all parts, in file order; with `raw`, each with its bytes in base64."""
+        """The attributes of all parts, in file order; with `raw`, all of them have their bytes in base64."""
         for part in self.parts:
             for index, attribute in enumerate(part.attributes):
                 keep = raw or attribute.note is not None or attribute.attr_type in RAW_TYPES
@@ -177,10 +177,7 @@ class Inspection:
                 )
 
     def to_dict(self, *, raw: bool = False) -> dict[str, Any]:
-        """The JSON form as Python values, keys in their fixed order.
-
-        Without the vectors that a catalog keeps: they are derived from what stands here.
-        """
+        """The JSON form as Python values, with a fixed order of keys; it has no vectors, which are derived from it."""
         return {
             "schema_version": self.schema_version,
             "inspector_version": self.inspector_version,
@@ -195,16 +192,16 @@ class Inspection:
             "attributes": [row._asdict() for row in self.attributes(raw=raw)],
             "stats": None,
             "validation": None,
-            "errors": [_without_nones(error) for error in self.errors],
+            "errors": [_problem_row(problem) for problem in self.errors],
         }
 
     def to_json(self, *, raw: bool = False, indent: int | None = None) -> str:
-        """Strict JSON; the same bytes and options give the same text. `raw` adds every attribute's bytes."""
+        """The JSON text, strict and deterministic. `raw` adds the bytes of every attribute."""
         return json.dumps(self.to_dict(raw=raw), ensure_ascii=False, allow_nan=False, indent=indent)
 
 
 def row_of(facts: Any) -> dict[str, Any]:
-    """The fields of a facts dataclass that are columns, as JSON values."""
+    """The fields of FileFacts, PartFacts or Flags that are columns, as JSON values."""
     row = {name: getattr(facts, name) for name in _columns(facts.__class__)}
     for name, value in row.items():
         if isinstance(value, datetime):
@@ -222,5 +219,5 @@ def timestamp_text(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _without_nones(problem: Problem) -> dict[str, Any]:
+def _problem_row(problem: Problem) -> dict[str, Any]:
     return {key: value for key, value in problem._asdict().items() if value is not None}

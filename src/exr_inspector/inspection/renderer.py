@@ -1,11 +1,10 @@
-"""Which renderer wrote a part, told by its attributes; never by the names of its channels.
+"""The renderer that wrote a part, detected from its attributes, never from channel names.
 
-Renderers stamp attributes of their own, most under a prefix. Behind a compositor or converter the renderer's stamps
-are often still there: so renderers are looked for first, then what people named in text, then compositors, then
-cameras.
+Renderers write attributes of their own, most under a prefix, and compositors and converters often keep them. So rules
+for renderers come first, then programs that render with several renderers, then compositors, then cameras.
 
 Sources: the users' guides of Redshift ("EXR Metadata"), Corona ("Corona EXR format") and MoonRay ("EXR Header
-Metadata"); headers of Arnold, V-Ray, Karma, Cycles, Unreal, Nuke and ARRI files that people published.
+Metadata"); headers of Arnold, V-Ray, Karma, Cycles, Unreal, Nuke and ARRI files published by their users.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from typing import NamedTuple
 
 from ..exr import Attribute
 
-_VALUE_CHARACTERS = 120
-_SEARCHED_CHARACTERS = 64 << 10
+_MAX_VALUE_CHARACTERS = 120
+_MAX_SEARCHED_CHARACTERS = 64 << 10
 
 
 class RendererEvidence(NamedTuple):
-    """A renderer, and the attribute that tells it; a long value is cut."""
+    """A renderer, and the attribute that it was detected from; a long value is truncated."""
 
     renderer: str
     attr_name: str
@@ -30,127 +29,128 @@ class RendererEvidence(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    renderer: str  # "" means: as the value says
+    renderer: str  # "": the value names the camera
     names: re.Pattern[str]
     values: re.Pattern[str] | None = None
 
 
-def _named(renderer: str, names: str) -> _Rule:
+def _by_name(renderer: str, names: str) -> _Rule:
     return _Rule(renderer, re.compile(names))
 
 
 _TEXT_NAMES = r"(?i)(.*[/:.])?(software|creator|renderer|render_?engine|generator|generatedby|dcc|program)"
 
 
-def _said(renderer: str, words: str, names: str = _TEXT_NAMES) -> _Rule:
+def _in_text(renderer: str, words: str, names: str = _TEXT_NAMES) -> _Rule:
     return _Rule(renderer, re.compile(names), re.compile(rf"(?i)(?<![a-z])(?:{words})(?![a-z])", re.ASCII))
 
 
 _HUSK = r"husk:command"
 
-# The first rule that an attribute meets wins.
+# The first rule that matches wins.
 _RULES = (
-    _named("Arnold", r"arnold/version"),
-    _named("Arnold", r"arnold/.*"),
-    _named("Corona", r"corona\..*"),  # before V-Ray: both write the layers of Chaos' frame buffer
-    _named("V-Ray", r"vrayInfo/vrayversion"),
-    _named("V-Ray", r"vrayInfo/.*"),
-    _named("V-Ray", r"vfb2_layers_json"),
-    _named("Redshift", r"rs/version"),
-    _named("Redshift", r"rs/.*"),
-    _named("Cycles", r"cycles\..*"),
-    _named("Unreal Engine", r"unreal/.*"),
-    _named("Octane", r"octane/.*"),
-    _named("MoonRay", r"resumeHistory|adaptiveSamplingV1|progressCheckpointTileSamples"),
+    _by_name("Arnold", r"arnold/version"),
+    _by_name("Arnold", r"arnold/.*"),
+    _by_name("Corona", r"corona\..*"),  # before V-Ray: both write vfb2_layers_json
+    _by_name("V-Ray", r"vrayInfo/vrayversion"),
+    _by_name("V-Ray", r"vrayInfo/.*"),
+    _by_name("V-Ray", r"vfb2_layers_json"),
+    _by_name("Redshift", r"rs/version"),
+    _by_name("Redshift", r"rs/.*"),
+    _by_name("Cycles", r"cycles\..*"),
+    _by_name("Unreal Engine", r"unreal/.*"),
+    _by_name("Octane", r"octane/.*"),
+    _by_name("MoonRay", r"resumeHistory|adaptiveSamplingV1|progressCheckpointTileSamples"),
     _Rule("RenderMan", re.compile("integrator"), re.compile(r"Pxr\w+", re.ASCII)),
-    _named("RenderMan", r"ri:.*"),
-    _said("RenderMan", r"RenderMan|prman|rfm|rfh|rfk"),
-    # husk drives any Hydra delegate; Karma is its own.
-    _said("RenderMan", r"HdPrman\w*", _HUSK),
-    _said("Arnold", r"HdArnold\w*", _HUSK),
-    _said("Redshift", r"HdRedshift\w*", _HUSK),
-    _said("V-Ray", r"HdVRay\w*", _HUSK),
-    _said("Storm", r"HdStorm\w*", _HUSK),
-    _named("Karma", r"husk:.*"),
-    _said("Arnold", r"Arnold|MtoA|HtoA|C4DtoA|KtoA"),
-    _said("V-Ray", r"V-?Ray"),
-    _said("Redshift", r"Redshift"),
-    _said("Karma", r"Karma"),
-    _said("Mantra", r"Mantra"),
-    _said("Cycles", r"Cycles"),
-    _said("Octane", r"Octane(?:Render)?"),
-    _said("Corona", r"Corona"),
-    _said("Unreal Engine", r"Unreal(?:Engine)?"),
-    _said("MoonRay", r"MoonRay"),
-    _said("Clarisse", r"Clarisse"),
-    _said("Guerilla", r"Guerilla"),
-    _said("3Delight", r"3Delight"),
-    _said("Maxwell", r"Maxwell"),
-    _said("LuxCoreRender", r"LuxCore(?:Render)?"),
-    _said("appleseed", r"appleseed"),
-    _said("Mitsuba", r"Mitsuba"),
-    _said("pbrt", r"pbrt"),
-    # Programs that render with more than one renderer, when none of those is named.
-    _named("Blender", r"BlenderMultiChannel"),
-    _said("Blender", r"Blender"),
-    _named("Houdini", r"space:world"),
-    _said("Houdini", r"Houdini"),
-    _said("Katana", r"Katana"),
-    _said("Maya", r"Maya"),
-    _said("3ds Max", r"3ds ?Max"),
-    _said("Cinema 4D", r"Cinema ?4D"),
+    _by_name("RenderMan", r"ri:.*"),
+    _in_text("RenderMan", r"RenderMan|prman|rfm|rfh|rfk"),
+    # husk runs any Hydra delegate; Karma is the default.
+    _in_text("RenderMan", r"HdPrman\w*", _HUSK),
+    _in_text("Arnold", r"HdArnold\w*", _HUSK),
+    _in_text("Redshift", r"HdRedshift\w*", _HUSK),
+    _in_text("V-Ray", r"HdVRay\w*", _HUSK),
+    _in_text("Storm", r"HdStorm\w*", _HUSK),
+    _by_name("Karma", r"husk:.*"),
+    _in_text("Arnold", r"Arnold|MtoA|HtoA|C4DtoA|KtoA"),
+    _in_text("V-Ray", r"V-?Ray"),
+    _in_text("Redshift", r"Redshift"),
+    _in_text("Karma", r"Karma"),
+    _in_text("Mantra", r"Mantra"),
+    _in_text("Cycles", r"Cycles"),
+    _in_text("Octane", r"Octane(?:Render)?"),
+    _in_text("Corona", r"Corona"),
+    _in_text("Unreal Engine", r"Unreal(?:Engine)?"),
+    _in_text("MoonRay", r"MoonRay"),
+    _in_text("Clarisse", r"Clarisse"),
+    _in_text("Guerilla", r"Guerilla"),
+    _in_text("3Delight", r"3Delight"),
+    _in_text("Maxwell", r"Maxwell"),
+    _in_text("LuxCoreRender", r"LuxCore(?:Render)?"),
+    _in_text("appleseed", r"appleseed"),
+    _in_text("Mitsuba", r"Mitsuba"),
+    _in_text("pbrt", r"pbrt"),
+    # Programs that render with several renderers.
+    _by_name("Blender", r"BlenderMultiChannel"),
+    _in_text("Blender", r"Blender"),
+    _by_name("Houdini", r"space:world"),
+    _in_text("Houdini", r"Houdini"),
+    _in_text("Katana", r"Katana"),
+    _in_text("Maya", r"Maya"),
+    _in_text("3ds Max", r"3ds ?Max"),
+    _in_text("Cinema 4D", r"Cinema ?4D"),
     # Compositors.
-    _named("Nuke", r"nuke/version"),
-    _named("Nuke", r"nuke/.*"),
-    _said("Nuke", r"Nuke[XS]?"),
-    _said("Fusion", r"Fusion"),
-    _said("Flame", r"Flame"),
-    _said("Natron", r"Natron"),
-    _said("After Effects", r"After ?Effects"),
-    # Cameras, through a converter.
-    _named("ARRI camera", r"com\.arri\.camera\..*"),
-    _said("ARRI camera", r"ARRI|Alexa", r"cameraM(ake|odel)|cameraIdentifier"),
-    _said("RED camera", r"RED|Red Digital Cinema", r"cameraMake"),
-    _said("RED camera", r"DSMC2?|V-?Raptor|Komodo|Red Epic|Red One", r"cameraModel"),
-    _said("Sony camera", r"Sony", r"cameraM(ake|odel)"),
-    _said("Canon camera", r"Canon", r"cameraM(ake|odel)"),
-    _said("Blackmagic camera", r"Blackmagic\w*", r"cameraM(ake|odel)"),
-    _said("Panasonic camera", r"Panasonic", r"cameraM(ake|odel)"),
-    _said("Nikon camera", r"Nikon", r"cameraM(ake|odel)"),
+    _by_name("Nuke", r"nuke/version"),
+    _by_name("Nuke", r"nuke/.*"),
+    _in_text("Nuke", r"Nuke[XS]?"),
+    _in_text("Fusion", r"Fusion"),
+    _in_text("Flame", r"Flame"),
+    _in_text("Natron", r"Natron"),
+    _in_text("After Effects", r"After ?Effects"),
+    # Cameras; a converter wrote the file.
+    _by_name("ARRI camera", r"com\.arri\.camera\..*"),
+    _in_text("ARRI camera", r"ARRI|Alexa", r"cameraM(ake|odel)|cameraIdentifier"),
+    _in_text("RED camera", r"RED|Red Digital Cinema", r"cameraMake"),
+    _in_text("RED camera", r"DSMC2?|V-?Raptor|Komodo|Red Epic|Red One", r"cameraModel"),
+    _in_text("Sony camera", r"Sony", r"cameraM(ake|odel)"),
+    _in_text("Canon camera", r"Canon", r"cameraM(ake|odel)"),
+    _in_text("Blackmagic camera", r"Blackmagic\w*", r"cameraM(ake|odel)"),
+    _in_text("Panasonic camera", r"Panasonic", r"cameraM(ake|odel)"),
+    _in_text("Nikon camera", r"Nikon", r"cameraM(ake|odel)"),
     _Rule("", re.compile("cameraMake"), re.compile(r"\S")),
 )
 
 
 @lru_cache(maxsize=4096)
 def _rules_for(attr_name: str) -> tuple[int, ...]:
-    """The numbers of the rules that an attribute's name meets."""
+    """The indices of the rules that match an attribute's name."""
     return tuple(number for number, rule in enumerate(_RULES) if rule.names.fullmatch(attr_name))
 
 
 def _text(attribute: Attribute) -> str:
-    """What an attribute says, as far as it is searched: names of programs do not stand behind long texts."""
-    if attribute.attr_type != "string" and attribute.size_bytes > _SEARCHED_CHARACTERS:
+    """The value as text, at most the characters to be searched."""
+    if attribute.attr_type != "string" and attribute.size_bytes > _MAX_SEARCHED_CHARACTERS:
         return ""
     value = attribute.value
-    return "" if value is None else str(value)[:_SEARCHED_CHARACTERS]
+    return "" if value is None else str(value)[:_MAX_SEARCHED_CHARACTERS]
 
 
 def renderer(attributes: Iterable[Attribute]) -> RendererEvidence | None:
-    """The renderer, or else the program or camera, that the attributes of a part name; None when they name none.
+    """The renderer that the attributes of a part name, or else the program or camera; None if they name none of these.
 
     The order of the attributes does not matter.
     """
     best: tuple[int, str, str] | None = None
     for attribute in attributes:
-        for number in _rules_for(attribute.attr_name):
+        for index in _rules_for(attribute.attr_name):
             text = _text(attribute)
-            wanted = _RULES[number].values
-            if wanted is None or wanted.search(text):
-                found = (number, attribute.attr_name, text)
-                best = found if best is None else min(best, found)
+            values = _RULES[index].values
+            if values is None or values.search(text):
+                match = (index, attribute.attr_name, text)
+                best = match if best is None else min(best, match)
                 break
     if best is None:
         return None
-    number, name, text = best
-    told = _RULES[number].renderer or f"{text.strip()[:_VALUE_CHARACTERS]} camera"
-    return RendererEvidence(told, name, text if len(text) <= _VALUE_CHARACTERS else text[:_VALUE_CHARACTERS] + "…")
+    index, attr_name, text = best
+    name = _RULES[index].renderer or f"{text.strip()[:_MAX_VALUE_CHARACTERS]} camera"
+    value = text if len(text) <= _MAX_VALUE_CHARACTERS else text[:_MAX_VALUE_CHARACTERS] + "…"
+    return RendererEvidence(name, attr_name, value)

@@ -86,17 +86,18 @@ def volatility(attr_name: str, attr_type: str, value: Any) -> Volatility:
 
     `value` is the decoded value or its JSON form; None if it is unknown or longer than LONGEST_VALUE.
     """
-    known = name_volatility(attr_name, attr_type)
-    if known is not None:
-        return known
-    found = _value_volatility(value) if value is not None or attr_type != "string" else Volatility.VOLATILE
-    uncertain = found is Volatility.CONSTANT and attr_type in _ANIMATED_TYPES
-    return Volatility.UNCERTAIN if uncertain else found
+    by_name = name_volatility(attr_name, attr_type)
+    if by_name is not None:
+        return by_name
+    if value is None and attr_type == "string":
+        return Volatility.VOLATILE
+    by_value = _value_volatility(value)
+    return Volatility.UNCERTAIN if by_value is Volatility.CONSTANT and attr_type in _ANIMATED_TYPES else by_value
 
 
 @lru_cache(maxsize=8192)
 def name_volatility(attr_name: str, attr_type: str) -> Volatility | None:
-    """The volatility that name and type decide, whatever the value; None if it depends on the value."""
+    """The volatility that follows from name and type; None if it depends on the value."""
     if attr_name in STABLE_NAMES or attr_type in _STABLE_TYPES:
         return Volatility.CONSTANT
     if attr_name in _VOLATILE_NAMES or attr_type in _VOLATILE_TYPES:

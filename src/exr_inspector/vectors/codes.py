@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 VERSION = 3  # stored with every vector; to be raised, once per release, if anything below or any token changes
 
-_UNIT = 64  # the integer weight that stands for 1.0
+_UNIT = 64  # the integer form of weight 1.0
 _HASH = Struct("<5H")
 _POSITIONS = 4  # per token; the dimensions of every group are a multiple
 _SIGNS = [tuple([1 if signs & bit else -1 for bit in (1, 2, 4, 8)]) for signs in range(16)]
@@ -29,7 +29,7 @@ _SIGNS = [tuple([1 if signs & bit else -1 for bit in (1, 2, 4, 8)]) for signs in
 class Group(NamedTuple):
     """A range of dimensions of a vector, with its share of the squared length.
 
-    `bias` is the weight of a token that every file has: a group with few tokens changes little when one of them
+    `bias` is the weight of a token that every file has: a group with few tokens changes little when a token
     changes, and two groups without tokens are equal.
     """
 

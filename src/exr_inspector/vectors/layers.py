@@ -43,7 +43,7 @@ _SYNONYMS = {
     "matte": "mask", "multimatte": "mask", "puzzlematte": "mask", "holdout": "mask", "stencil": "mask",
     "samplecount": "samples", "cputime": "cost", "heat": "cost",
 }  # fmt: skip
-# Words that say where a pass is stored, not what it shows; they are dropped.
+# Words for the storage of a pass, not for its content.
 _DROPPED = frozenset(
     "aov beauty c ci cessential cgeometry cmasking combined final finalimage image layer main movie pass queue render "
     "renderlayer rgb rgba rs view viewlayer vray vrayre pxr lpe element shadingelement movierenderqueue rawrgba "
