@@ -1,10 +1,9 @@
-"""What renderers write into headers: names of attributes and AOVs, settings with their usual values, frame noise.
+"""Header conventions of renderers: names of attributes and AOVs, settings and their usual values, per-frame values.
 
-These are the renderers that the vectors were tuned on; `held_out` has the others. The names are those of real headers
-and of the vendors' guides.
+The vectors were tuned on these renderers; `held_out` has others. Names are from real headers and the vendors' guides.
 """
 
-# ruff: noqa: ARG005  (what a frame stamps need not depend on the shot)
+# ruff: noqa: ARG005  (the values of a frame need not depend on the shot)
 
 from __future__ import annotations
 
@@ -18,19 +17,19 @@ Attributes = dict[str, Any]
 
 @dataclass(frozen=True)
 class Convention:
-    """One renderer. AOVs are by concept: the layer's name as it writes it, and its components."""
+    """One renderer. `aovs` has by concept the renderer's name of the layer and its components."""
 
     name: str
     versions: tuple[str, ...]
     settings: dict[str, tuple[Any, ...]]
     aovs: dict[str, tuple[str, str]]
-    stamp: Callable[[str], Attributes]  # from a version: what every file has
+    static: Callable[[str], Attributes]  # from a version: attributes of every file
     shot: Callable[[Any], Attributes]  # from a shot: scene, camera, artist
-    frame: Callable[[int, Random, Any], Attributes]  # what changes with every frame
+    frame: Callable[[int, Random, Any], Attributes]  # attributes that change with every frame
     beauty: str = "RGBA"
-    main: str = ""  # the layer of the picture itself
+    main: str = ""  # layer of the beauty pass
     cryptomatte: bool = True
-    cropped: float = 0.0  # how often the data window is cropped to what is seen
+    cropped: float = 0.0  # fraction of frames whose data window is cropped to the objects
 
 
 def clock(frame: int, rng: Random, dash: str = ":") -> str:

@@ -1,10 +1,10 @@
-"""The function: cold start, warm invocations per second, peak memory.
+"""The function: cold start, warm invocations per second and peak memory.
 
     python -m benchmarks.handler
 
-Cold start is a process that calls the handler once, next to one that only imports the VAST SDK, in turns. Warm is one
-invocation after the other, next to obstore and the SDK alone with the same requests, and rows made in advance. Against
-an S3 server and the stand-in for a VAST cluster, both in processes of their own, as on a network of its own machine.
+Cold start: a process that calls the handler once, in turn with one that only imports the VAST SDK. Warm: sequential
+invocations, beside obstore and the SDK alone with the same requests and prepared rows. The S3 server and the VAST
+emulator run in their own processes on this machine.
 """
 
 from __future__ import annotations
@@ -93,14 +93,14 @@ print(len(of_file) / (time.perf_counter() - began))
 
 
 def seconds(program: str) -> float:
-    """How long a process takes."""
+    """Run time of a process."""
     began = time.perf_counter()
     subprocess.run([sys.executable, "-c", program], check=True)
     return time.perf_counter() - began
 
 
 def warm(latency_ms: float) -> tuple[float, float, float]:
-    """Invocations per second, those of the clients alone, and the peak of memory in MB."""
+    """Invocations per second, those of the clients alone, and peak memory in MB."""
     with emulator(latency_ms) as url:
         os.environ["VAST_DB_ENDPOINT"] = url
         mine, alone = (
@@ -112,7 +112,7 @@ def warm(latency_ms: float) -> tuple[float, float, float]:
 
 
 def wait_for(port: int) -> None:
-    """Until something listens there."""
+    """Wait until a server listens on the port."""
     for _ in range(300):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -122,7 +122,7 @@ def wait_for(port: int) -> None:
 
 def main() -> None:
     """Print the figures."""
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a package that is installed is compiled
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # installed packages have compiled modules
     store = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-p", "19000"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -139,7 +139,7 @@ def main() -> None:
         os.environ |= {"VAST_DB_ACCESS_KEY": "key", "VAST_DB_SECRET_KEY": "not-a-real-secret", "VAST_DB_BUCKET": "b"}
         with emulator() as url:
             os.environ["VAST_DB_ENDPOINT"] = url
-            seconds(COLD)  # makes the tables
+            seconds(COLD)  # creates the tables
             pairs = [(seconds(COLD), seconds("import vastdb")) for _ in range(7)]
             cold, bare = (statistics.median(column) for column in zip(*pairs, strict=True))
             print(f"cold start {cold:.2f} s, `import vastdb` {bare:.2f} s: {cold / bare:.2f} times")
@@ -148,8 +148,8 @@ def main() -> None:
             rate, alone, peak = (statistics.median(column) for column in zip(*rounds, strict=True))
             ratio = statistics.median(mine / theirs for mine, theirs, _ in rounds)
             print(
-                f"warm, {latency} ms a request: {rate:.1f} invocations/s one after the other, the clients alone "
-                f"{alone:.1f}/s: {ratio:.2f} times; peak {peak:.0f} MB",
+                f"warm, {latency} ms per request: {rate:.1f} sequential invocations/s, the clients alone "
+                f"{alone:.1f}/s: {ratio:.2f} times; peak memory {peak:.0f} MB",
                 flush=True,
             )
     finally:

@@ -1,10 +1,10 @@
-"""How long reading a header takes, beside OpenEXR and OpenImageIO: microseconds per file.
+"""Time to read a header, in microseconds per file, beside OpenEXR and OpenImageIO.
 
     python benchmarks/headers.py [FOLDER]        (default: $EXR_CORPUS/valid)
 
-Every reader opens the path and takes every attribute of every part; only files that all of them read are counted.
-Two workloads: the same headers again, as in a sequence; and headers whose attributes differ from file to file and
-pass to pass, so that no cache of decoded attributes can help. The page cache is warm, readers take turns.
+Every reader opens the path and reads every attribute of every part; only files that all readers accept are used.
+Two workloads: repeated headers, as in a sequence; and headers whose attributes differ in every file and pass, so that
+no cache of decoded attributes helps. The page cache is warm; the readers run in turn.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from exr_inspector.sources.reader import Reader
 
 PASSES = 7
 LIMITS = Limits()
-# Types of numbers whose two lowest bytes can be anything, and text.
+# Types whose two lowest bytes may have any value.
 NUMBERS = {"float", "double", "v2f", "v2d", "v3f", "v3d", "m33f", "m33d", "m44f", "m44d", "box2f", "floatvector"}
 FIXED = {*REQUIRED, "tiles", "type", "chunkCount", "version", "view", "multiView"}
 
@@ -48,7 +48,7 @@ def header_only(path: str) -> None:
 
 
 def inspection_without_walk(path: str) -> None:
-    """Header, hashes, identity and offset table, but not the leader of each chunk."""
+    """Header, hashes, identity and offset table, without the leaders of the chunks."""
     source = LocalSource(path)
     source.small_reads_are_cheap = False
     inspect(source)
@@ -88,7 +88,7 @@ READERS: dict[str, Callable[[str], None]] = {
 
 @contextmanager
 def no_output() -> Iterator[None]:
-    """The libraries print warnings past Python."""
+    """Discard the output of the libraries, which bypass sys.stdout and sys.stderr."""
     sys.stdout.flush()
     saved = [os.dup(1), os.dup(2)]
     null = os.open(os.devnull, os.O_WRONLY)
@@ -116,7 +116,7 @@ def readable_by_all(paths: list[Path]) -> list[Path]:
 
 
 def variant(data: bytes, number: int) -> bytes:
-    """The same file with other values in every attribute that may have any: texts, numbers, previews, channels."""
+    """The file with other values in its texts, numbers, previews and channels."""
     header = read_header(data)
     changed = bytearray(data)
     at = 8
@@ -186,12 +186,12 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=Path(corpus, "valid") if corpus else None)
     folder = parser.parse_args().folder
     if folder is None:
-        parser.error("give a folder of EXR files, or set EXR_CORPUS")
+        parser.error("no folder: pass a folder of EXR files or set EXR_CORPUS")
     paths = sorted(folder.rglob("*.exr"))
     with no_output():
         chosen = [str(path) for path in readable_by_all(paths)]
     if not chosen:
-        parser.error(f"{folder} holds no EXR file that every reader reads")
+        parser.error(f"{folder}: no EXR file that every reader accepts")
     print(f"{len(chosen)} of {len(paths)} files, {PASSES} passes, µs per file")
     print(table("repeated headers", repeated(chosen)))
     print(table("all headers different", all_different(chosen)))

@@ -1,10 +1,10 @@
-"""Renderers that the vectors were not tuned on; figures are taken on these.
+"""Header conventions of renderers that the vectors were not tuned on; the published figures use these.
 
-Names of Karma, Unreal, Corona, MoonRay and RED are those of real headers and of the vendors' guides; those of Octane's
-and Mantra's attributes are likely, not seen.
+Names of Karma, Unreal, Corona, MoonRay and RED are from real headers and the vendors' guides; the attribute names of
+Octane and Mantra are plausible, not from real files.
 """
 
-# ruff: noqa: ARG005  (what a frame stamps need not depend on the shot)
+# ruff: noqa: ARG005  (the values of a frame need not depend on the shot)
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Files a second into DuckDB: first run and rescan, and the memory of the whole process tree.
+"""Ingest into DuckDB: files per second in the first run and in a rescan, and peak memory of all processes.
 
     python -m benchmarks.ingest [--files 20000] [--workers 2]
 
-Makes small files (one third multipart, 10 to 40 attributes) in a temporary folder, and runs the command as users do.
+Makes small files (a third multipart, 11 to 40 attributes) in a temporary folder and runs the command like a user.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.support.small_exr import small_file
 
 
 def make_files(root: Path, count: int) -> None:
-    """`count` files, a hundred to a folder."""
+    """Write `count` files, 100 per folder."""
     for index in range(count):
         folder = root / f"sh{index // 100:04}"
         folder.mkdir(exist_ok=True)
@@ -29,22 +29,22 @@ def make_files(root: Path, count: int) -> None:
 
 
 def tree_bytes(pid: int) -> int:
-    """Resident memory of a process and all below it."""
+    """Resident memory of a process and its descendants, without shared pages."""
     total, pids = 0, [pid]
     while pids:
-        one = pids.pop()
+        current = pids.pop()
         try:
-            for line in Path(f"/proc/{one}/status").read_text().splitlines():
+            for line in Path(f"/proc/{current}/status").read_text().splitlines():
                 if line.startswith("RssAnon"):
                     total += int(line.split()[1]) * 1024
-            pids += map(int, Path(f"/proc/{one}/task/{one}/children").read_text().split())
+            pids += map(int, Path(f"/proc/{current}/task/{current}/children").read_text().split())
         except (FileNotFoundError, ProcessLookupError):
             continue
     return total
 
 
 def run(root: Path, catalog: Path, workers: int) -> tuple[float, int]:
-    """Seconds and peak memory of one ingest."""
+    """Seconds and peak memory in bytes of one ingest."""
     begin = time.perf_counter()
     command = [sys.executable, "-m", "exr_inspector", "ingest", str(root)]
     process = subprocess.Popen(
@@ -67,7 +67,7 @@ def run(root: Path, catalog: Path, workers: int) -> tuple[float, int]:
 
 
 def main() -> None:
-    """Run and print."""
+    """Run the ingests and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, default=20_000)
     parser.add_argument("--workers", type=int, default=os.cpu_count())

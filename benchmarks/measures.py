@@ -1,4 +1,4 @@
-"""Measures of retrieval, on matrices of similarities: nDCG, AUC, Spearman's rank correlation, weighted Jaccard."""
+"""Retrieval measures: nDCG, AUC, Spearman's rank correlation, weighted Jaccard similarity, outlier detection."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Mask = npt.NDArray[np.bool_]
 
 
 def ndcg(similarity: Matrix, gains: npt.NDArray[np.int64], allowed: Mask, k: int = 10) -> float:
-    """Mean nDCG@k over all rows as queries, gains 2^g − 1, among the columns allowed for each.
+    """Mean nDCG@k over all rows as queries, with gains 2^g − 1, among the allowed columns of each row.
 
-    A query without anything to gain is left out. Equal similarities count against the method: the worst come first.
+    Queries without gains are omitted. Among equal similarities the smallest gain comes first, against the method.
     """
     discounts = 1 / np.log2(np.arange(2, k + 2))
     scores = []
@@ -33,7 +33,7 @@ def ndcg(similarity: Matrix, gains: npt.NDArray[np.int64], allowed: Mask, k: int
 
 
 def auc(positive: Matrix, negative: Matrix) -> float:
-    """The chance that a positive is above a negative; a tie is half of one."""
+    """The probability that a positive is above a negative; a tie counts half."""
     ordered = np.sort(negative)
     below = np.searchsorted(ordered, positive, "left")
     not_above = np.searchsorted(ordered, positive, "right")
@@ -52,11 +52,11 @@ def _ranks(values: Sequence[float]) -> Matrix:
 
 
 def weighted_jaccard(a: Counter[str], b: Counter[str]) -> float:
-    """What two bags share of what either has."""
+    """Weighted Jaccard similarity of two bags: intersection over union."""
     return (a & b).total() / max((a | b).total(), 1)
 
 
-def odd_is_found(rows: Matrix, odd: int) -> bool:
-    """Whether the odd row, alone, has the smallest mean cosine to the others."""
+def outlier_is_found(rows: Matrix, outlier: int) -> bool:
+    """Whether the outlier alone has the smallest mean cosine to the other rows."""
     mean = np.round((rows @ rows.T).sum(axis=1), 7)
-    return bool((mean[odd] < np.delete(mean, odd)).all())
+    return bool((mean[outlier] < np.delete(mean, outlier)).all())

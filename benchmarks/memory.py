@@ -1,4 +1,4 @@
-"""How much memory this process has had at most."""
+"""Peak memory of this process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def peak_mb() -> float:
-    """The peak of resident memory; what getrusage tells would begin with that of the parent process."""
+    """Peak resident memory in MB. The value of getrusage would include the parent process before exec."""
     found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert found is not None
     return int(found[1]) / 1024

@@ -1,12 +1,12 @@
-"""How well the vectors find what belongs together, beside two baselines, on a labelled synthetic studio.
+"""Retrieval quality and cost of the vectors, beside two baselines, on a labelled synthetic studio.
 
     python -m benchmarks.retrieval [--split held-out] [--seeds 101 102 103] [--only vectors] [--write]
 
-The vectors were tuned on the renderers and shows of the split `tuning`; figures are those of `held-out`, which shares
-none with it. nDCG@10 has gains of 3 for the own sequence, 2 for the recipe in another shot, 1 for the renderer with
-another recipe; "other shots" leaves out the query's own sequence. AUC is that of the cosine. Odd one out: five frames
-of which one was rendered otherwise. Spearman compares the cosine with the weighted Jaccard of structural tokens, for
-channels with the Jaccard of AOVs whatever their renderer calls them.
+The vectors were tuned on the renderers and shows of the split `tuning`; figures are from `held-out`, which shares none
+of them. nDCG@10 has gains of 3 for the same sequence, 2 for the same recipe in another shot, 1 for the same renderer
+with another recipe; "other shots" excludes the query's sequence. AUC is that of the cosine. Odd one out: one of five
+frames was rendered differently. Spearman compares the cosine with the weighted Jaccard similarity of structural tokens,
+for channels with the Jaccard similarity of AOV concepts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from random import Random
 import numpy as np
 
 from benchmarks import studio
-from benchmarks.measures import Matrix, auc, ndcg, odd_is_found, spearman, weighted_jaccard
+from benchmarks.measures import Matrix, auc, ndcg, outlier_is_found, spearman, weighted_jaccard
 from exr_inspector import Inspection, inspect, vectors
 from exr_inspector.inspection import text, volatility
 from exr_inspector.inspection.json_form import json_value
@@ -49,7 +49,7 @@ def channels(inspections: Sequence[Inspection]) -> Matrix:
 
 
 def plain_tokens(inspection: Inspection) -> Counter[str]:
-    """Tokens as one would take them without knowing the field."""
+    """Tokens chosen without domain knowledge."""
     found: Counter[str] = Counter()
     for part in inspection.parts:
         found.update([f"type {part.part_type}", f"part {part.part_name}", f"compression {part.compression}"])
@@ -68,7 +68,7 @@ def plain_tokens(inspection: Inspection) -> Counter[str]:
 
 
 def _weighted(inspections: Sequence[Inspection]) -> Iterator[tuple[int, str, float]]:
-    """(row, token, TF-IDF weight), the document frequencies being those of this corpus."""
+    """(row, token, TF-IDF weight) with the document frequencies of these files."""
     bags = [plain_tokens(each) for each in inspections]
     frequency = Counter(token for bag in bags for token in bag)
     for row, bag in enumerate(bags):
@@ -81,7 +81,7 @@ def _unit(matrix: Matrix) -> Matrix:
 
 
 def tf_idf(inspections: Sequence[Inspection]) -> Matrix:
-    """Exact TF-IDF over this corpus, with as many dimensions as there are tokens."""
+    """Exact TF-IDF over these files, with one dimension per token."""
     weighted = list(_weighted(inspections))
     column = {token: at for at, token in enumerate(dict.fromkeys(token for _, token, _ in weighted))}
     matrix = np.zeros((len(inspections), len(column)))
@@ -91,7 +91,7 @@ def tf_idf(inspections: Sequence[Inspection]) -> Matrix:
 
 
 def hashed_tf_idf(inspections: Sequence[Inspection], dimensions: int = 384) -> Matrix:
-    """The same tokens and weights, hashed with signs into as many dimensions as the metadata vector has."""
+    """The same tokens and weights, hashed with signs into the number of dimensions of the metadata vector."""
     matrix = np.zeros((len(inspections), dimensions))
     for row, token, weight in _weighted(inspections):
         code = int.from_bytes(blake2b(token.encode(), digest_size=8).digest(), "little")
@@ -105,7 +105,7 @@ METHODS: dict[str, Method] = {"vectors": metadata, "exact TF-IDF": tf_idf, "hash
 
 
 def structural_tokens(inspection: Inspection) -> Counter[str]:
-    """What a file is made of: names and types of channels, compression, size, type, names of attributes."""
+    """Structure of a file: names and types of channels, compression, size, type, names of attributes."""
     found: Counter[str] = Counter()
     for part in inspection.parts:
         found |= Counter(
@@ -117,7 +117,7 @@ def structural_tokens(inspection: Inspection) -> Counter[str]:
 
 
 class Corpus:
-    """A corpus and what is true of its pairs."""
+    """A corpus and the labels of its pairs."""
 
     def __init__(self, split: str, seed: int, *, shots: int = 14) -> None:
         self.renders = studio.corpus(split, seed, shots=shots)
@@ -154,7 +154,7 @@ class Corpus:
         }
 
     def channel_spearman(self) -> float:
-        """How the cosine of channel vectors goes with the AOVs that two files share."""
+        """Rank correlation of the cosine of channel vectors with the shared AOVs of two files."""
         rows = channels(self.inspections)
         aovs = [render.concepts for render in self.renders]
         return spearman(
@@ -164,18 +164,18 @@ class Corpus:
 
 
 def odd_accuracy(split: str, seed: int, method: Method, each: int = 30) -> Figures:
-    """For each kind of change, in how many of so many sequences of five frames the changed one stands out."""
+    """For each kind of change, the fraction of sequences of five frames whose changed frame is found."""
     cases = list(studio.odd_sequences(split, seed, each))
     rows = method([frame for _, frames, _ in cases for frame in frames]).reshape(len(cases), 5, -1)
     right: dict[str, list[bool]] = defaultdict(list)
     for (kind, _, odd), frames in zip(cases, rows, strict=True):
-        right[kind].append(odd_is_found(frames, odd))
+        right[kind].append(outlier_is_found(frames, odd))
     found = {f"odd one out, {kind}": statistics.fmean(found) for kind, found in right.items()}
     return {"odd one out": statistics.fmean(found.values()), **found}
 
 
 def forms(split: str, seed: int, count: int = 40) -> Figures:
-    """Median cosines of a frame as one part and as one part for each layer."""
+    """Median cosine of a frame as one part with the same frame as one part per layer."""
     one, other = zip(*studio.two_forms(split, seed, count), strict=True)
     return {
         f"one part and many, {name}": float(np.median((method(one) * method(other)).sum(axis=1)))
@@ -184,9 +184,9 @@ def forms(split: str, seed: int, count: int = 40) -> Figures:
 
 
 def cost(renders: Sequence[studio.Render], passes: int = 7) -> Figures:
-    """Median µs for both vectors of a file; of each file the best pass.
+    """Median µs for both vectors of a file, from the best pass of each file.
 
-    The headers were read before, but for "just inspected": there the reader ran in between, as it does in an ingest.
+    Headers are read in advance, except for "just inspected", where each file is inspected first, as in an ingest.
     """
     sequences: dict[str, list[studio.Render]] = {}
     for render in renders:
@@ -212,23 +212,23 @@ def cost(renders: Sequence[studio.Render], passes: int = 7) -> Figures:
                 row[at] = (time.perf_counter() - begin) * 1e6
         return float(np.median(taken.min(axis=0)))
 
-    def know_sequences() -> None:
-        _forget()
+    def warm_up() -> None:
+        _clear_caches()
         metadata([render.inspection for render in first])
 
-    gc.disable()  # as timeit does: what the corpora hold is no cost of the vectors
+    gc.disable()  # as timeit does: the corpora would slow down collections
     try:
         return {
-            "µs, next frame of a sequence": best(others, before=know_sequences),
-            "µs, first frame of a sequence": best(first, before=_forget),
-            "µs, next frame, just inspected": best(others, before=know_sequences, reread=True),
-            "µs, first file of a process": best(first, before_each=_forget),
+            "µs, next frame of a sequence": best(others, before=warm_up),
+            "µs, first frame of a sequence": best(first, before=_clear_caches),
+            "µs, next frame, just inspected": best(others, before=warm_up, reread=True),
+            "µs, first file of a process": best(first, before_each=_clear_caches),
         }
     finally:
         gc.enable()
 
 
-def _forget() -> None:
+def _clear_caches() -> None:
     vectors._encoder = vectors.Encoder()
     for module in (attributes, layers, text, volatility):
         for each in vars(module).values():
@@ -260,7 +260,7 @@ def mean(of: Sequence[Figures]) -> Figures:
 
 
 def figures(split: str, seeds: Sequence[int], methods: dict[str, Method] = METHODS) -> dict[str, Figures]:
-    """All figures by method; those that only the product has are with its own."""
+    """All figures by method; those without a baseline are with the first method."""
     corpora = [Corpus(split, seed) for seed in seeds]
     found = {
         name: mean(
@@ -271,7 +271,7 @@ def figures(split: str, seeds: Sequence[int], methods: dict[str, Method] = METHO
         )
         for name, method in methods.items()
     }
-    for each in found.values():  # of the means, not the mean of each corpus' worst
+    for each in found.values():  # the worst of the means, not the mean of the worst
         each["odd one out, worst kind"] = min(value for key, value in each.items() if key.startswith("odd one out, "))
     own = next(iter(found.values()))
     own["Spearman, channels"] = statistics.fmean(corpus.channel_spearman() for corpus in corpora)
@@ -280,13 +280,13 @@ def figures(split: str, seeds: Sequence[int], methods: dict[str, Method] = METHO
 
 
 def is_met(key: str, value: float) -> bool:
-    """Whether a figure reaches its aim; those without one do."""
+    """Whether a figure reaches its aim; True if it has none."""
     sign, aim = AIMS.get(key, ("≥", -math.inf))
     return value >= aim if sign == "≥" else value <= aim
 
 
 def table(found: dict[str, Figures]) -> str:
-    """The figures in Markdown, those with an aim first."""
+    """The figures as a Markdown table, those with an aim first."""
     own = next(iter(found.values()))
     lines = [f"| | aim | {' | '.join(found)} |", f"|---|---|{'---|' * len(found)}"]
     for key in [*AIMS, *(key for key in own if key not in AIMS)]:
@@ -299,12 +299,12 @@ def table(found: dict[str, Figures]) -> str:
 
 
 def main() -> None:
-    """Run and print."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--split", default="held-out", choices=studio.SHOWS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[101, 102, 103])
     parser.add_argument("--only", choices=METHODS, help="one method")
-    parser.add_argument("--write", action="store_true", help=f"put the table into {VECTOR_STRATEGY.name}")
+    parser.add_argument("--write", action="store_true", help=f"write the table to {VECTOR_STRATEGY.name}")
     options = parser.parse_args()
     methods = {options.only: METHODS[options.only]} if options.only else METHODS
     found = table(figures(options.split, options.seeds, methods))

@@ -1,10 +1,9 @@
-"""Whether two checkouts give the same output: every corpus file, and damaged variants of each small one.
+"""Compares the output of two checkouts for every corpus file, and for damaged variants of the small ones.
 
     python -m benchmarks.same_output OTHER_CHECKOUT [FOLDER]        (default: $EXR_CORPUS)
 
-Output is the JSON with raw bytes, without `reads`, `bytes_read` and the version of the program, and both vectors; or
-the error. Prints each input whose output differs; exit code 1 if any does. Use it for changes that make the reader
-faster and nothing else.
+The output is the JSON with raw bytes, without `reads`, `bytes_read` and `inspector_version`, and both vectors; or the
+error. Prints each input whose output differs; exit code 1 if any does. For changes that must not change results.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-VARIANTS = 12  # of each file up to this size
-LARGEST_DAMAGED = 200_000
+VARIANTS = 12  # of each file
+MAX_VARIANT_BYTES = 200_000  # larger files have no variants
 
 
 def variants(data: bytes, name: str) -> Iterator[tuple[str, bytes]]:
-    """The file, and damages that writers, copies and disks cause; the same in every process."""
+    """The file, and variants with the damage of writers, copies and disks; the same in every process."""
     yield name, data
-    if len(data) > LARGEST_DAMAGED:
+    if len(data) > MAX_VARIANT_BYTES:
         return
     choose = random.Random(name)
     for number in range(VARIANTS):
@@ -40,7 +39,7 @@ def variants(data: bytes, name: str) -> Iterator[tuple[str, bytes]]:
 
 
 def output(data: bytes) -> str:
-    """What the product says of these bytes."""
+    """The inspection and vectors of these bytes, or the error, as text."""
     from exr_inspector import inspect
     from exr_inspector.errors import ExrInspectorError
     from exr_inspector.sources import MemorySource
@@ -62,7 +61,7 @@ def output(data: bytes) -> str:
 
 
 def print_hashes(folder: Path) -> None:
-    """One line for each input: hash, tab, name."""
+    """Print a line for each input: hash, tab, name."""
     from hashlib import sha256
 
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
@@ -71,14 +70,14 @@ def print_hashes(folder: Path) -> None:
 
 
 def start(checkout: Path, folder: Path) -> subprocess.Popen[str]:
-    """This program on the code of a checkout."""
+    """Start this program on the code of a checkout."""
     command = [sys.executable, __file__, "--hashes", str(folder)]
     environment = {**os.environ, "PYTHONPATH": str(checkout / "src")}
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
 def main() -> int:
-    """Compare, or in a child process print."""
+    """Compare two checkouts; in a child process, print the hashes of one."""
     if sys.argv[1:2] == ["--hashes"]:
         print_hashes(Path(sys.argv[2]))
         return 0
@@ -87,7 +86,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path, nargs="?", default=os.environ.get("EXR_CORPUS"))
     given = parser.parse_args()
     if given.folder is None:
-        parser.error("give a folder of EXR files, or set EXR_CORPUS")
+        parser.error("no folder: pass a folder of EXR files or set EXR_CORPUS")
     here, other = (start(checkout, given.folder) for checkout in (Path(__file__).parents[1], given.other))
     assert here.stdout is not None
     assert other.stdout is not None

@@ -1,8 +1,8 @@
-"""Nearest neighbours among a million files in DuckDB: `similar`, the bare query, and a matrix product as the floor.
+"""Nearest neighbours among a million files in DuckDB: `similar`, the plain query, and a numpy matrix product.
 
     python -m benchmarks.similar [--files N]
 
-Each runs in a process of its own on the same catalog, several times; memory is the growth of the process's peak.
+Each method runs several times in its own process on the same catalog; memory is the growth of the process's peak.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ QUERY = "SELECT file_id FROM files ORDER BY array_cosine_distance(metadata_embed
 
 
 def fill(path: str, files: int) -> None:
-    """A catalog of so many files whose vectors lie in clusters, as sequences do."""
+    """Fill a catalog with files whose vectors form clusters, like sequences."""
     rng = np.random.default_rng(7)
     with open_catalog(f"duckdb:{path}"):
         pass
@@ -63,7 +63,7 @@ def fill(path: str, files: int) -> None:
 
 
 def vectors(rng: np.random.Generator, count: int, size: int) -> pa.Array:
-    """Unit vectors, a hundred around each of some centres."""
+    """Unit vectors in clusters of 100."""
     found = rng.standard_normal((-(-count // 100), size), np.float32).repeat(100, axis=0)[:count]
     found += 0.1 * rng.standard_normal((count, size), np.float32)
     found /= np.linalg.norm(found, axis=1, keepdims=True)
@@ -72,24 +72,24 @@ def vectors(rng: np.random.Generator, count: int, size: int) -> pa.Array:
     )
 
 
-def measure(way: str, path: str) -> None:
-    """The median time of one way in ms, and by how many MB it raised the peak of memory."""
+def measure(method: str, path: str) -> None:
+    """Print the median time of a method in ms and the growth of peak memory in MB."""
     with open_catalog(f"duckdb:{path}", read_only=True) as catalog:
         vector = catalog.sql("SELECT metadata_embedding AS v FROM files LIMIT 1 OFFSET 1234")["v"][0].as_py()
         before = peak_mb()
         work: dict[str, Callable[[], object]] = {
             "similar": lambda: catalog.similar(vector, k=10),
             "per sequence": lambda: catalog.similar(vector, k=10, per_sequence=True),
-            "bare": lambda: catalog.sql(QUERY, [vector]),
+            "plain query": lambda: catalog.sql(QUERY, [vector]),
         }
-        if way == "numpy":
+        if method == "numpy":
             column = catalog.sql("SELECT metadata_embedding AS v FROM files")["v"].combine_chunks()
             matrix, query = column.flatten().to_numpy().reshape(-1, 384), np.asarray(vector, np.float32)
             work["numpy"] = lambda: np.argpartition(-(matrix @ query), 10)[:10]
         taken = []
         for _ in range(ROUNDS):
             began = time.perf_counter()
-            work[way]()
+            work[method]()
             taken.append(1000 * (time.perf_counter() - began))
         print(statistics.median(taken[1:]), peak_mb() - before)
 
@@ -98,7 +98,7 @@ def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=1_000_000)
-    parser.add_argument("--measure", nargs=2, metavar=("WAY", "CATALOG"), help=argparse.SUPPRESS)
+    parser.add_argument("--measure", nargs=2, metavar=("METHOD", "CATALOG"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
         measure(*options.measure)
@@ -106,15 +106,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "catalog.duckdb")
         fill(path, options.files)
-        print(f"{options.files:,} files, the vector column has {options.files * 384 * 4 >> 20:,} MB\n")
-        print("| | ms, median | times the bare query | MB more |\n|---|---|---|---|")
+        print(f"{options.files:,} files, vector column of {options.files * 384 * 4 >> 20:,} MB\n")
+        print("| | ms, median | times the plain query | additional MB |\n|---|---|---|---|")
         found = {}
-        for way in ("bare", "similar", "per sequence", "numpy"):
-            command = [sys.executable, "-m", "benchmarks.similar", "--measure", way, path]
+        for method in ("plain query", "similar", "per sequence", "numpy"):
+            command = [sys.executable, "-m", "benchmarks.similar", "--measure", method, path]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
-            found[way] = [float(number) for number in done.stdout.split()]
-            ms, peak = found[way]
-            print(f"| {way} | {ms:,.0f} | {ms / found['bare'][0]:.2f} | {peak:,.0f} |", flush=True)
+            found[method] = [float(number) for number in done.stdout.split()]
+            ms, peak = found[method]
+            print(f"| {method} | {ms:,.0f} | {ms / found['plain query'][0]:.2f} | {peak:,.0f} |", flush=True)
 
 
 if __name__ == "__main__":

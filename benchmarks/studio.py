@@ -1,9 +1,9 @@
-"""A studio's renders with labels: shows, recipes, shots, versions and frames, as headers that are read like any other.
+"""Labelled renders of a synthetic studio: shows, recipes, shots, versions and frames, as EXR headers.
 
 A recipe is a renderer with its version, AOVs, precision, compression, resolution, colour space and settings. Two shows
-of each split stamp noise: numbers and words that change with the frame under names that do not tell. Half of the
-second versions of a shot drift: another compression, an update of the renderer, one AOV more, another setting.
-Random choices are seeded with texts, so a corpus is the same everywhere.
+of each split have noise: numbers and words that change with the frame, under names without a known meaning. Half of
+the second versions of a shot drift: another compression, another renderer version, one more AOV, another setting.
+Random choices are seeded with texts, so a corpus is the same on every machine.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Show:
     shot_pattern: str
     sizes: tuple[tuple[int, int], ...]
     rate: tuple[int, int] | None
-    stamps: str  # prefix of the pipeline's attributes, "" for none
-    noise: tuple[str, ...]  # names that do not tell, of what changes with every frame
+    pipeline: str  # prefix of the pipeline's attributes, "" for none
+    noise: tuple[str, ...]  # attributes that change with every frame; their names have no known meaning
 
 
 SHOWS = {
@@ -104,7 +104,7 @@ class Recipe:
 
     @property
     def label(self) -> str:
-        """What tells it from others, the same in every process."""
+        """A text that identifies the recipe, the same in every process."""
         return repr([*(getattr(self, each.name) for each in fields(self)[1:]), self.renderer.name])
 
 
@@ -130,14 +130,14 @@ class Shot:
 
 @dataclass(frozen=True)
 class Render:
-    """One file and what is true of it."""
+    """One file and its labels."""
 
     source: MemorySource
     inspection: Inspection
     sequence: str
     recipe: str
     renderer: str
-    concepts: frozenset[str]  # its AOVs, whatever the renderer calls them
+    concepts: frozenset[str]  # its AOVs, independent of the renderer's names
 
 
 def make_recipe(renderer: Convention, show: Show, rng: Random) -> Recipe:
@@ -168,7 +168,7 @@ DRIFTS = ("compression", "version", "AOV added", "setting")
 
 
 def changed(recipe: Recipe, kind: str, rng: Random) -> Recipe | None:
-    """The recipe with one thing changed; None where it has no such thing."""
+    """The recipe with one property changed; None if it does not have the property."""
     renderer = recipe.renderer
 
     def other(choices: Any, now: Any) -> Any:
@@ -204,7 +204,7 @@ def changed(recipe: Recipe, kind: str, rng: Random) -> Recipe | None:
 
 
 def encoded(name: str, value: Any) -> bytes:
-    """An attribute of the type that its value has."""
+    """An attribute whose type follows from its value."""
     if name == "timeCode":
         return w.attribute(name, "timecode", w.timecode(1, value // 1440 % 60, value // 24 % 60, value % 24))
     if isinstance(value, str):
@@ -217,7 +217,7 @@ def encoded(name: str, value: Any) -> bytes:
 
 
 def channels_of(recipe: Recipe) -> list[tuple[str, list[w.Channel]]]:
-    """By layer, the channels of a file; the picture itself comes first."""
+    """The channels of a file by layer, the beauty pass first."""
     renderer, kind = recipe.renderer, recipe.pixel_type
     prefix = f"{renderer.main}." if renderer.main else ""
     layers = [("rgba", [(prefix + letter, kind, 1, 1, 0) for letter in renderer.beauty])]
@@ -245,8 +245,8 @@ def _noise(show: Show, rng: Random) -> Attributes:
     return dict(zip(show.noise, values, strict=False))
 
 
-def _stamps(shot: Shot, frame: int, rng: Random) -> Attributes:
-    prefix = shot.show.stamps
+def _pipeline_attributes(shot: Shot, frame: int, rng: Random) -> Attributes:
+    prefix = shot.show.pipeline
     if not prefix:
         return {}
     return {
@@ -258,18 +258,18 @@ def _stamps(shot: Shot, frame: int, rng: Random) -> Attributes:
 
 
 def header(recipe: Recipe, shot: Shot, frame: int, seed: str, *, change: str = "") -> Inspection:
-    """What looking at one frame gives."""
+    """The inspection of one frame."""
     return inspect(file(recipe, shot, frame, seed, change=change))
 
 
 def file(recipe: Recipe, shot: Shot, frame: int, seed: str, *, change: str = "") -> MemorySource:
-    """One frame: a header and no pixels."""
+    """One frame: a header without pixels."""
     rng = Random(f"{seed}/{shot.name}/{shot.task}/{shot.version}/{frame}")
     renderer = recipe.renderer
     attributes: Attributes = {}
     if change != "stripped":
-        attributes |= renderer.stamp(recipe.version) | renderer.shot(shot) | dict(recipe.settings)
-        attributes |= renderer.frame(frame, rng, shot) | _stamps(shot, frame, rng) | _noise(shot.show, rng)
+        attributes |= renderer.static(recipe.version) | renderer.shot(shot) | dict(recipe.settings)
+        attributes |= renderer.frame(frame, rng, shot) | _pipeline_attributes(shot, frame, rng) | _noise(shot.show, rng)
         if recipe.named_gamut:
             attributes["colorSpace"] = recipe.gamut
     if change == "other tool":
@@ -334,7 +334,7 @@ def make_shots(show: Show, count: int, rng: Random) -> Iterator[Shot]:
 
 
 def corpus(split: str, seed: int, *, shots: int = 14) -> list[Render]:
-    """A labelled corpus; 14 shots for each show come to some 700 files in some 150 sequences."""
+    """A labelled corpus; 14 shots per show give about 700 files in 150 sequences."""
     found: list[Render] = []
     renderers = itertools.cycle(RENDERERS[split])
     for show in SHOWS[split]:
@@ -348,7 +348,7 @@ def corpus(split: str, seed: int, *, shots: int = 14) -> list[Render]:
                 task = rng.choice(TASKS)
                 first = replace(shot, task=task)
                 found += _sequence(recipe, first, f"{seed}", rng)
-                if recipe.renderer.aovs and rng.random() < 0.6:  # a take is shot once
+                if recipe.renderer.aovs and rng.random() < 0.6:  # camera footage has one version
                     drifted = recipe
                     if rng.random() < 0.5:
                         drifted = changed(recipe, rng.choice(DRIFTS), rng) or recipe
@@ -365,7 +365,7 @@ def _sequence(recipe: Recipe, shot: Shot, seed: str, rng: Random) -> list[Render
 
 
 def odd_sequences(split: str, seed: int, each: int = 30) -> Iterator[tuple[str, list[Inspection], int]]:
-    """For each kind of change so many sequences of five frames, and which of them was rendered otherwise."""
+    """(kind of change, five frames, index of the frame that was rendered differently), `each` per kind."""
     for kind in CHANGES:
         rng = Random(f"odd/{split}/{seed}/{kind}")
         made = 0
@@ -395,7 +395,7 @@ def odd_sequences(split: str, seed: int, each: int = 30) -> Iterator[tuple[str, 
 
 
 def two_forms(split: str, seed: int, count: int = 40) -> Iterator[tuple[Inspection, Inspection]]:
-    """Frames as one part and as one part for each layer."""
+    """Pairs of a frame as one part and as one part per layer."""
     rng = Random(f"forms/{split}/{seed}")
     for _ in range(count):
         show = rng.choice(SHOWS[split])

@@ -1,8 +1,8 @@
-"""The corpus of real files: alone knows `EXR_CORPUS` and what lies in its folders.
+"""The corpus of real files; no other module reads `EXR_CORPUS`.
 
-EXR_CORPUS names a folder with `valid/` (files of the OpenEXR project and others), `damaged/` (files that crashed
-readers once) and `reports/` (files made after public bug reports, each with the right answers beside it).
-Without it the lists hold one entry that skips, so that nothing disappears unseen.
+EXR_CORPUS is the path of a folder with `valid/` (files of the OpenEXR project and others), `damaged/` (files that
+crashed other readers) and `reports/` (files made from public bug reports, each with a sidecar of expected results).
+Without it the lists have one entry that skips the test, so that the missing corpus is reported.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from exr_inspector.exr import read_header
 _SMALL = 25_000
 _given = os.environ.get("EXR_CORPUS", "")
 ROOT = Path(_given) if _given else None
-MISSING = pytest.mark.skip(reason="EXR_CORPUS names no corpus of EXR files")
+MISSING = pytest.mark.skip(reason="EXR_CORPUS is not the path of a corpus of EXR files")
 
 
 def _files(folder: str, pattern: str) -> list[Path]:
@@ -40,7 +40,7 @@ SIDECARS = _files("reports", "*.expect.json")
 _UNREADABLE = ("plate_v2.1003.exr", "plate_v2.1004.exr", "plate_v2.1005.exr")
 REPORTED_FILES = [path for path in _files("reports", "**/*.exr") if path.name not in _UNREADABLE]
 
-# For parametrize.
+# Parameters for pytest.mark.parametrize.
 VALID = _parameters(VALID_FILES, "valid")
 SMALL = _parameters([path for path in VALID_FILES if path.stat().st_size < _SMALL], "valid")
 LARGE = _parameters([path for path in VALID_FILES if path.stat().st_size >= _SMALL], "valid")
@@ -48,29 +48,29 @@ DAMAGED = _parameters(DAMAGED_FILES, "damaged")
 REPORTS = _parameters(SIDECARS, "reports")
 REPORTED = _parameters(REPORTED_FILES, "reports")
 
-need_corpus = pytest.mark.skipif(not VALID_FILES, reason="EXR_CORPUS names no corpus of EXR files")
+need_corpus = pytest.mark.skipif(not VALID_FILES, reason="EXR_CORPUS is not the path of a corpus of EXR files")
 
 
 def name_of(path: Path) -> str:
-    """The name of a corpus file below its folder, with slashes."""
+    """The path of a corpus file relative to the corpus, with slashes."""
     assert ROOT is not None
     return path.relative_to(ROOT).as_posix()
 
 
 def sidecar(path: Path) -> dict[str, Any]:
-    """What a report's sidecar says."""
+    """The content of a report's sidecar."""
     return json.loads(path.read_text("utf-8"))
 
 
 @cache
 def inspected(path: Path) -> Inspection:
-    """What looking at a corpus file gives: looked at once, for tests of what is made of it."""
+    """The inspection of a corpus file, made once per process."""
     return inspect(path)
 
 
 @lru_cache(maxsize=1)
 def headers() -> list[bytes]:
-    """The bytes of every valid file up to the end of its header."""
+    """The header bytes of every valid file."""
     found = []
     for path in VALID_FILES:
         data = path.read_bytes()

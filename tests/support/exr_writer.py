@@ -1,7 +1,7 @@
-"""A byte-level EXR writer for tests and benchmarks: explicit pieces in, bytes and their positions out.
+"""A byte-level EXR writer for tests and benchmarks: encoded pieces in, bytes and their positions out.
 
-It writes what it is told, right or wrong, and compresses nothing. A chunk of the full unpacked size is
-stored as it is, which readers accept under every compression, so by default the pixels can be read too.
+Independent of the product. It writes valid and invalid pieces alike and does not compress: a chunk of the full unpacked
+size is stored raw, which readers accept with every compression, so by default the pixels can be read.
 Source: "OpenEXR File Layout".
 """
 
@@ -28,12 +28,12 @@ RGB: tuple[Channel, ...] = tuple((name, HALF, 1, 1, 0) for name in "BGR")
 
 
 def attribute(name: str | bytes, type_name: str, raw: bytes) -> bytes:
-    """One header attribute as stored; a name as bytes need not be text."""
+    """One header attribute as stored; a name as bytes may be invalid text."""
     name = name.encode() if isinstance(name, str) else name
     return name + b"\0" + type_name.encode() + b"\0" + pack("<i", len(raw)) + raw
 
 
-# The types of one fixed size, as struct layouts.
+# Struct layouts of the types of fixed size.
 LAYOUTS = {
     **dict.fromkeys(("compression", "lineOrder", "envmap", "deepImageState"), "B"),
     **{f"v{n}{t}": f"{n}{t}" for n in (2, 3) for t in "ifd"},
@@ -48,7 +48,7 @@ LAYOUTS = {
 
 
 def fixed(name: str, type_name: str, *numbers: float) -> bytes:
-    """An attribute of a type of fixed size, from its numbers in the order of the file."""
+    """An attribute of a type of fixed size, from its numbers in file order."""
     return attribute(name, type_name, pack("<" + LAYOUTS[type_name], *numbers))
 
 
@@ -84,25 +84,25 @@ class Tiles:
     rounding: int = ROUND_DOWN
 
     def encoded(self) -> bytes:
-        """The raw bytes of a tiledesc."""
+        """The bytes of a tiledesc value."""
         return pack("<2IB", self.width, self.height, self.mode | self.rounding << 4)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A header as stored and the chunks that belong to it, in the order of the offset table."""
+    """An encoded header and its chunks, in the order of the offset table."""
 
     attributes: tuple[bytes, ...]
     chunks: tuple[bytes, ...]  # each with its leader, without the part number
-    flags: int  # what this part asks of the version field in a file of its own
+    flags: int  # of the version field in a file with only this part
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A file's bytes, and where its pieces are, so that a test can damage exactly one."""
+    """A file's bytes and the positions of its pieces, so that a test can damage one of them."""
 
     data: bytes
-    header_bytes: int  # magic, version, all headers and their terminators: the first table's offset
+    header_bytes: int  # magic, version, headers and terminators; also the offset of the first table
     table_offsets: tuple[int, ...]  # one offset table per part
     chunks: tuple[tuple[int, int, int], ...]  # part, offset, size with the leader; in table order
 
@@ -115,7 +115,7 @@ def required(
     compression: int = 0,
     line_order: int = 0,
 ) -> dict[str, bytes]:
-    """By name, the encoded attributes that every header must have."""
+    """The encoded attributes that every header must have, by name."""
     return {
         "channels": attribute("channels", "chlist", chlist(channels)),
         "compression": fixed("compression", "compression", compression),
@@ -144,17 +144,17 @@ def part(
     replace: Mapping[str, bytes | None] | None = None,
     pixels: bytes | Callable[[int], bytes] = bytes,
 ) -> Part:
-    """A part with as many chunks as its geometry asks for.
+    """A part with the chunks of its windows and compression or tiles.
 
-    A part of a multipart file needs a `name`; with it come `type` and `chunkCount`. `extra` attributes
-    follow; `replace` puts other bytes in the place of an attribute, or with None drops it. `pixels` are
-    the bytes of every chunk, whatever their number, or a function from the chunk's unpacked size.
+    A part of a multipart file needs a `name`, which adds `type` and `chunkCount`. `extra` attributes follow the
+    required ones; `replace` has other bytes for an attribute, or None to omit it. `pixels` are the bytes of every
+    chunk, or a function from the chunk's unpacked size to its bytes.
     """
     window = window or (0, 0, width - 1, height - 1)
     boxes = list(_tile_boxes(window, tiles) if tiles else _line_boxes(window, LINES_PER_CHUNK[compression]))
     fill = pixels if callable(pixels) else lambda _size: pixels
     body = _deep_chunk if deep else _flat_chunk
-    chunks = tuple(place + body(box, channels, fill) for place, box in boxes)
+    chunks = tuple(coordinates + body(box, channels, fill) for coordinates, box in boxes)
     header: dict[str, bytes | None] = {}
     header |= required(
         window=window, display=display, channels=channels, compression=compression, line_order=line_order
@@ -217,7 +217,7 @@ def _flat_chunk(box: Window, channels: Iterable[Channel], fill: Callable[[int], 
 
 
 def _deep_chunk(box: Window, channels: Iterable[Channel], fill: Callable[[int], bytes]) -> bytes:
-    """One sample in every pixel; the counts accumulate along a line and start anew on the next."""
+    """One sample per pixel; the counts accumulate along each line."""
     width, height = box[2] - box[0] + 1, box[3] - box[1] + 1
     table = pack(f"<{width}i", *range(1, width + 1)) * height
     size = width * height * sum(2 if channel[1] == HALF else 4 for channel in channels)
@@ -226,7 +226,7 @@ def _deep_chunk(box: Window, channels: Iterable[Channel], fill: Callable[[int], 
 
 
 def build(parts: Part | Sequence[Part], *, flags: int | None = None, version: int = 2) -> Written:
-    """A whole file; `flags` take the place of those that the parts ask for."""
+    """A whole file; `flags` replace those of the parts."""
     parts = [parts] if isinstance(parts, Part) else parts
     multipart = len(parts) > 1
     if flags is None:

@@ -1,4 +1,4 @@
-"""What OpenEXR and OpenImageIO say about a file, in the words of this project."""
+"""Headers and pixels as OpenEXR and OpenImageIO read them, converted to this project's values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import OpenImageIO
 
 from exr_inspector.exr.attributes import Bytes, Chromaticities, KeyCode, Preview, Rational, TileDesc, TimeCode
 
-# The class that OpenEXR gives for an attribute, and the types that it may have in the file.
+# By the class of OpenEXR's value, the possible attribute types.
 TYPES = {
     float: {"float"},
     int: {"int"},
@@ -39,13 +39,13 @@ for _dtype, _letter in _LETTERS.items():
 
 
 def openexr_headers(path: Path) -> list[dict[str, Any]]:
-    """The attributes of every part by name; raises RuntimeError where the library refuses the file."""
+    """The attributes of every part by name. Raises RuntimeError if the library rejects the file."""
     file = OpenEXR.File(str(path), header_only=True)
     return [file.header(index) for index in range(len(file.parts))]
 
 
 def types_of(value: Any) -> set[str]:
-    """The types that an attribute with this value may have in the file."""
+    """The possible attribute types of a value of OpenEXR."""
     if isinstance(value, numpy.ndarray):
         return {ARRAYS[value.shape, str(value.dtype)]}
     if isinstance(value, OpenEXR.OpaqueAttribute):
@@ -54,7 +54,7 @@ def types_of(value: Any) -> set[str]:
 
 
 def plain(value: Any) -> Any:
-    """An attribute of OpenEXR as numbers, texts, bytes and tuples."""
+    """A value of OpenEXR as numbers, texts, bytes and tuples."""
     match value:
         case numpy.ndarray():
             values = value.tolist()
@@ -97,7 +97,7 @@ def plain(value: Any) -> Any:
 
 
 def same_form(value: Any, raw: bytes) -> Any:
-    """A value of this project in the form that `plain` gives."""
+    """A value of this project in the form of `plain`."""
     match value:
         case None:
             return raw
@@ -121,7 +121,7 @@ def _tuples(value: Any) -> Any:
 
 
 def openimageio_pixel_types(path: Path) -> list[dict[str, str]] | None:
-    """For every part the pixel type of each channel; None where the library refuses the file."""
+    """The pixel type of each channel of every part; None if OpenImageIO rejects the file."""
     image = OpenImageIO.ImageInput.open(str(path))
     if image is None:
         OpenImageIO.geterror()
@@ -136,18 +136,18 @@ def openimageio_pixel_types(path: Path) -> list[dict[str, str]] | None:
 
 
 def openexr_pixel_types(path: Path) -> list[dict[str, str]]:
-    """The same from OpenEXR, which has to decode the pixels for it."""
+    """The pixel type of each channel of every part from OpenEXR, which decodes the pixels for it."""
     file = OpenEXR.File(str(path), separate_channels=True)
     return [{name: channel.type().name for name, channel in part.channels.items()} for part in file.parts]
 
 
 def opened(data: bytes) -> list[OpenEXR.Part]:
-    """The parts that OpenEXR finds, pixels decoded."""
+    """The parts as OpenEXR reads them, pixels decoded."""
     return list(OpenEXR.File(io.BytesIO(data), separate_channels=True).parts)
 
 
 def image_levels(data: bytes, tmp_path: Path, name: str = "image.exr") -> list[tuple[int, int, int]]:
-    """(subimage, width, height) of every image and level that OpenImageIO can read to the last pixel."""
+    """(subimage, width, height) of every image and level, after OpenImageIO has read all pixels."""
     path = tmp_path / name
     path.write_bytes(data)
     image = OpenImageIO.ImageInput.open(str(path))

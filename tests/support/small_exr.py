@@ -1,4 +1,4 @@
-"""Small believable EXR files by the thousand, for benchmarks of reading and ingesting headers."""
+"""Thousands of small realistic EXR files, for benchmarks of reading and ingesting headers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support import exr_writer as w
 
 FRAMES_PER_SEQUENCE = 100
 WIDTH, HEIGHT = 16, 8
-COMPRESSIONS = (0, 3, 2, 4, 8)  # NO, ZIP, ZIPS, PIZ, DWAA: all store a chunk of the full size as it is
+COMPRESSIONS = (0, 3, 2, 4, 8)  # NO, ZIP, ZIPS, PIZ, DWAA: a chunk of the full size is stored raw
 DEPTH: tuple[w.Channel, ...] = (("Z", w.FLOAT, 1, 1, 0),)
 AOVS = ("diffuse", "specular", "transmission", "sss", "volume", "emission")
 
@@ -19,9 +19,9 @@ _FLOAT, _OFFSET = Struct("<f").pack, Struct("<Q").pack
 def small_file(index: int, multipart: bool, attribute_count: int) -> bytes:
     """The bytes of file `index`: a valid 16 x 8 render of a sequence of 100 frames.
 
-    Its first part has `attribute_count` attributes: those required (8, in a multipart file 11), then up
-    to four that change with every frame, the others are the sequence's. Fewer than required is not
-    possible, more than there are (40 at least) neither. The same arguments give the same bytes.
+    Its first part has `attribute_count` attributes: the required ones (8, in a multipart file 11), up to four that
+    change with every frame, and those of the sequence; at least the required ones and at most all of them (40 or
+    more). The same arguments give the same bytes.
     """
     sequence, frame = divmod(index, FRAMES_PER_SEQUENCE)
     changing = _frame_attributes(index, 1001 + frame)
@@ -49,7 +49,7 @@ def _frame_attributes(index: int, frame: int) -> list[bytes]:
 
 @lru_cache(maxsize=1024)
 def _sequence(number: int, multipart: bool) -> tuple[tuple[bytes, ...], list[bytes], bytes, list[bytes]]:
-    """What the frames of a sequence share: required and other attributes, later headers, the chunks."""
+    """The shared pieces of the frames of a sequence: required attributes, other attributes, later headers, chunks."""
     compression = COMPRESSIONS[number % len(COMPRESSIONS)]
     part = partial(w.part, width=WIDTH, height=HEIGHT, compression=compression)
     if not multipart:

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: EXR files of any kind, built from explicit pieces."""
+"""Hypothesis strategies for EXR files of any kind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support import exr_writer as w
 
 
 def examples(count: int) -> settings:
-    """Settings for so many examples in a whole run, where the default is 100; fewer in the everyday loop."""
+    """Settings with `count` examples per 100 of the active profile, which has fewer in fast runs."""
     return settings(max_examples=count * settings.default.max_examples // 100)
 
 
@@ -17,13 +17,13 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=
     lambda name: len(name.encode()) < 256
 )
 PIXELS = st.just(b"\1\2\3\4")
-# Names that the writer gives itself; a second one of them would be another file than was meant.
+# Names of attributes that the writer adds; a repeated one would change the meaning of the file.
 _TAKEN = {*w.required(), "tiles", "name", "type", "chunkCount", "version", "maxSamplesPerPixel"}
 
 
 @st.composite
 def attributes(draw: st.DrawFn) -> bytes:
-    """One attribute of any type, its bytes right for the type or not."""
+    """One attribute of any type with any bytes, valid or not."""
     name = draw(NAMES.filter(lambda name: name not in _TAKEN))
     attr_type = draw(st.sampled_from([*w.LAYOUTS, "string", "stringvector", "floatvector", "preview", "myType"]))
     return w.attribute(name, attr_type, draw(st.binary(max_size=40)))
