@@ -1,9 +1,9 @@
-"""Persisting to a VAST Database: latency and throughput by the time that a request takes.
+"""The cost of persisting to a VAST Database, by number and latency of requests.
 
     python -m benchmarks.vast [--scale FILES]
 
-Runs against the emulator of the tests in its own process: the figures are the cost of the client and of the number of
-requests, not of a cluster. `--scale` ingests a number of files, then queries them, and prints peak memory.
+Runs against the emulator of the tests in a separate process: the figures show the cost of the client and of the number
+of requests, not of a cluster. `--scale` ingests that many files, runs queries on them, and prints the peak of memory.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ KEYS = ("--access-key", "key", "--secret-key", "not-a-real-secret")
 
 @contextmanager
 def emulator(latency_ms: float = 0) -> Iterator[str]:
-    """The URL of an emulator that adds a latency to each request."""
+    """The URL of an emulator with this latency per request."""
     command = [sys.executable, "-m", "tests.vastdb_emulator", *KEYS, "--bucket", "b", "--latency-ms", str(latency_ms)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -47,14 +47,14 @@ def emulator(latency_ms: float = 0) -> Iterator[str]:
 
 
 def connect(url: str, schema: str) -> Catalog:
-    """A catalog in a schema of the emulator."""
+    """A catalog with tables."""
     secret = SecretStr("not-a-real-secret")
     given = VastConnection(endpoint=url, access_key=SecretStr("key"), secret_key=secret, deadline_s=120)
     return open_catalog(f"vast://b/{schema}", connection=given)
 
 
 def median_ms(work: Callable[[Any], object], arguments: Iterable[Any]) -> float:
-    """The median time of the calls of `work` with each argument."""
+    """The median time of the work with each argument."""
     taken = []
     for argument in arguments:
         began = time.perf_counter()
@@ -78,7 +78,7 @@ def persist_latency() -> None:
 
 
 def empty_transaction(session: vastdb.session.Session) -> None:
-    """The cheapest operation of the SDK."""
+    """The least that the SDK can do."""
     with session.transaction():
         pass
 
@@ -120,15 +120,15 @@ def scale(files: int) -> None:
             seconds = time.perf_counter() - began
             peak = peak_mb()
             rate = f", {files / seconds:,.0f} files/s" if name in ("ingest", "rescan") else ""
-            print(f"{name:<16} {seconds:7.1f} s{rate}, peak memory so far {peak:.0f} MB", flush=True)
+            print(f"{name:<16} {seconds:7.1f} s{rate}, peak memory until here {peak:.0f} MB", flush=True)
         catalog.close()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scale", type=int, help="only ingest and query this number of files")
+    parser.add_argument("--scale", type=int, help="only ingest this many files, and query them")
     options = parser.parse_args()
-    coordination.DELAY_S = 3600  # what is done a moment later would disturb the figures
+    coordination.DELAY_S = 3600  # deduplication in the background would disturb the figures
     if options.scale:
         scale(options.scale)
     else:
