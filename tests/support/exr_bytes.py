@@ -11,7 +11,7 @@ _LINE_BYTES = LINES * 2
 
 
 def attribute(name: str, attr_type: str, raw: bytes) -> bytes:
-    """One attribute as it stands in a header."""
+    """One attribute as stored in a header."""
     return name.encode() + b"\0" + attr_type.encode() + b"\0" + pack("<i", len(raw)) + raw
 
 
@@ -43,7 +43,7 @@ def exr_bytes(*extra: bytes, channels: str = "ABG") -> bytes:
 def inspection(
     path: str = "s3://renders/a.1001.exr", *extra: bytes, channels: str = "ABG", mtime: datetime | None = None
 ) -> Inspection:
-    """What looking at such a file gives; other attributes make another version of the same path."""
+    """The inspection of such a file; other attributes make another version of the same path."""
     source = MemorySource(exr_bytes(*extra, channels=channels), path)
     source.mtime = mtime
     return inspect(source)

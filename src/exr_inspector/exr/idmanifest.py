@@ -10,7 +10,8 @@ Sources: ImfIDManifest.h of OpenEXR for the purpose, ImfIDManifest.cpp for the l
              u8 id storage, u32 n, n × (difference from the previous id, a rank per component)
     list     u32 n, n × varint size, the n texts;   text: u32 size, bytes
 
-All numbers are little-endian. A varint has seven bits per byte, lowest first; the top bit is set if more follow.
+All numbers are little-endian, but for the size of a shared prefix. A varint has seven bits per byte, lowest first; its
+top bit is set if more follow.
 """
 
 from __future__ import annotations
