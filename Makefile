@@ -19,25 +19,25 @@ $(STAMP): pyproject.toml
 	$(VENV)/bin/python -m pip install -q --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
-demo: $(STAMP)  ## make a small show, ingest it, and say what is wrong with it
+demo: $(STAMP)  ## create a small show with damaged files, ingest it and report its problems
 	$(VENV)/bin/exr-inspector demo
 
-pipeline: $(STAMP)  ## upload, event, function, database: the whole path on this machine
+pipeline: $(STAMP)  ## run upload, event, function and database on this machine
 	$(VENV)/bin/python -m tools.pipeline
 
-function-package: $(STAMP)  ## the function's folder with the product as a wheel: what `vastde functions build` packs
+function-package: $(STAMP)  ## build dist/function, the input of `vastde functions build`
 	rm -rf dist/function && mkdir -p dist/function
 	cp functions/exr_inspector/*.py dist/function
 	$(VENV)/bin/python -m pip wheel -q --disable-pip-version-check --no-deps -w dist/function .
 	cd dist/function && sed "s#^exr-inspector#./$$(ls *.whl)#" ../../functions/exr_inspector/requirements.txt > requirements.txt
 
-test: lint  ## everything CI runs: lint, types, all tests
+test: lint  ## what CI runs: lint, types and all tests
 	$(VENV)/bin/python -m pytest -n auto
 
-test-fast: $(STAMP)  ## the everyday loop: what is neither slow nor dear
+test-fast: $(STAMP)  ## all tests but the slow ones
 	$(VENV)/bin/python -m pytest -n auto -m 'not slow'
 
-test-pythons:  ## the tests on every supported Python that is installed; ARGS="-m 'not slow'" for the quick ones
+test-pythons:  ## all tests on every supported Python installed here; ARGS="-m 'not slow'" for the fast ones
 	$(PYTHON) -m tools.pythons $(ARGS)
 
 lint: $(STAMP)  ## ruff (lint and format), mypy --strict
@@ -45,17 +45,17 @@ lint: $(STAMP)  ## ruff (lint and format), mypy --strict
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-format: $(STAMP)  ## let ruff put the code in form
+format: $(STAMP)  ## fix lint and format with ruff
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
 docs: $(STAMP)  ## regenerate the generated parts of the docs
 	$(VENV)/bin/python -m tools.docs
 
-dist: $(STAMP)  ## sdist and wheel in dist/, checked as an index would
+dist: $(STAMP)  ## build sdist and wheel in dist/ and check their metadata
 	rm -f dist/*.tar.gz dist/*.whl
 	$(VENV)/bin/python -m build -o dist
 	$(VENV)/bin/python -m twine check --strict dist/*.tar.gz dist/*.whl
 
-clean:  ## remove what the targets made
+clean:  ## remove everything the targets created
 	rm -rf $(VENV) .venvs .venv-sdk-tests demo dist build

@@ -1,7 +1,8 @@
 """The emulator as tests use it: started, observed and disturbed from inside the process."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -145,6 +146,16 @@ class Emulator:
             for path in committed.names
             if (path.bucket, path.schema) == (bucket, schema) and not path.sub_table
         }
+
+    @contextmanager
+    def each_commit(self, check: Callable[[], None]) -> Iterator[None]:
+        """Calls `check` for every committed state until the block ends; no transaction begins or commits meanwhile."""
+        database = self._service.database
+        database.after_commit = check
+        try:
+            yield
+        finally:
+            database.after_commit = lambda: None
 
     def schemas(self, bucket: str) -> list[str]:
         """The names of the committed schemas of a bucket."""

@@ -110,6 +110,7 @@ class Database:
         self._table_ids = itertools.count(1)
         self._column_numbers = itertools.count()
         self._row_counters: dict[int, int] = {}
+        self.after_commit: Callable[[], None] = lambda: None  # called for each new committed state, before the next
 
     def begin(self) -> Transaction:
         """Open a transaction on the state of this moment; costs the same however much is stored."""
@@ -180,6 +181,7 @@ class Database:
                     self._committed = catalog
                     self._commit_count += 1
                     self._recent.append((self._commit_count, transaction.written))
+                    self.after_commit()
                 self._finished.append(txid)
             finally:
                 self._close(transaction)

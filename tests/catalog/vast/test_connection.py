@@ -76,6 +76,7 @@ def test_a_database_that_stops_responding_fails_within_the_deadline():
             catalog.persist([A])
 
 
+@pytest.mark.slow
 def test_the_time_limit_of_the_caller_holds():
     with start() as server:
         catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server, request_timeout_s=0.2))
@@ -93,7 +94,7 @@ def test_conflicts_are_retried_until_they_end():
         assert catalog.persist([A])[0].inserted
 
 
-@pytest.mark.parametrize("status", [500, 501])
+@pytest.mark.parametrize("status", [500, pytest.param(501, marks=pytest.mark.slow)])
 def test_another_failure_is_retried_once(status):
     with start() as server:
         catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
@@ -114,6 +115,7 @@ def test_wrong_keys_are_not_retried():
         assert server.requests == []
 
 
+@pytest.mark.slow
 def test_a_restart_between_calls_is_tolerated():
     with start() as server:
         catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
@@ -128,6 +130,7 @@ def test_a_missing_bucket_is_named():
         VastCatalog("vast://nowhere/x", connection=connection_to(server))
 
 
+@pytest.mark.slow
 def test_a_read_only_catalog_creates_no_schema():
     with start() as server:
         with pytest.raises(CatalogSchemaError, match="create-schema"):
@@ -149,6 +152,7 @@ def test_tables_of_another_program_are_rejected():
             VastCatalog(f"vast://{BUCKET}/other", connection=connection_to(server))
 
 
+@pytest.mark.slow
 def test_persist_creates_dropped_tables():
     with start() as server:
         catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
@@ -195,6 +199,7 @@ def test_an_invalid_endpoint_is_rejected_and_not_repeated(endpoint, vast_setting
     assert "pass" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_an_endpoint_may_end_with_a_slash(emulator, vast_settings, monkeypatch):
     monkeypatch.setenv("VAST_DB_ENDPOINT", f"{emulator.url}/")
     with open_catalog(f"vast://{BUCKET}/slash") as catalog:
@@ -239,6 +244,7 @@ def test_no_secret_is_logged_or_raised(caplog, capfd):
     assert SECRET not in "".join([*texts, caplog.text, *capfd.readouterr()])
 
 
+@pytest.mark.slow
 def test_nothing_is_written_to_stderr(capfd):
     with start() as server:
         catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))

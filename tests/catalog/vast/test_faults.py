@@ -1,11 +1,12 @@
 """A fault at any request: each file ends with one complete set of rows, and never has a part of one."""
 
-import threading
 from collections import Counter
 from contextlib import contextmanager
 from functools import partial
 from itertools import product
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from exr_inspector.catalog.rows import from_inspections
@@ -66,27 +67,23 @@ def catalog(server, fault):
 
 
 @contextmanager
-def reader(server, catalog):
-    """Polls the committed rows until the block ends: every file has all its rows."""
-    stop, wrong, looks = threading.Event(), [], 0
+def every_file_is_whole(server, catalog):
+    """Until the block ends, every committed state has all rows of every file: a reader never sees a part of one."""
+    wrong, states = [], 0
 
-    def poll():
-        nonlocal looks
-        while not stop.wait(0.002):
-            tables = server.committed_tables(BUCKET, schema_of(catalog))
-            found = {table: Counter(tables[table]["file_id"].to_pylist()) for table in ("files", *CHILD_TABLES[:3])}
-            looks += 1
-            for file_id, copies in found["files"].items():
-                expected = ("parts", 1), ("channels", 3), ("attributes", 9)
-                wrong.extend((file_id, t, found[t][file_id]) for t, n in expected if found[t][file_id] != n * copies)
-            wrong.extend((f, t) for t in found for f in found[t] if f not in found["files"])
+    def check():
+        nonlocal states
+        states += 1
+        tables = server.committed_tables(BUCKET, schema_of(catalog))
+        counts = {table: Counter(tables[table]["file_id"].to_pylist()) for table in ("files", *CHILD_TABLES[:3])}
+        for file_id, copies in counts["files"].items():
+            expected = ("parts", 1), ("channels", 3), ("attributes", 9)
+            wrong.extend((file_id, t, counts[t][file_id]) for t, n in expected if counts[t][file_id] != n * copies)
+        wrong.extend((f, t) for t in counts for f in counts[t] if f not in counts["files"])
 
-    thread = threading.Thread(target=poll)
-    thread.start()
-    yield
-    stop.set()
-    thread.join()
-    assert looks
+    with server.each_commit(check):
+        yield
+    assert states
     assert not wrong
 
 
@@ -100,9 +97,10 @@ def once_more(work):
 
 def rows_of(server, catalog, inspections):
     """The stored rows of the files, by table."""
-    ids = {one.file.file_id for one in inspections}
+    ids = pa.array([one.file.file_id for one in inspections])
+    tables = server.committed_tables(BUCKET, schema_of(catalog))
     return {
-        table: [row for row in stored(server, catalog, table) if row["file_id"] in ids]
+        table: tables[table].filter(pc.is_in(tables[table]["file_id"], ids)).to_pylist()
         for table in ("files", *CHILD_TABLES)
     }
 
@@ -154,7 +152,7 @@ def combinations():
 
 @pytest.mark.parametrize(("server", "fault", "case"), list(combinations()), indirect=["server"])
 def test_a_fault_at_each_request(server, catalog, case, fault, request):
-    with reader(server, catalog):
+    with every_file_is_whole(server, catalog):
         sweep(server, catalog, case, fault, request.node.name)
     assert server.writing_transactions == []
 

@@ -39,12 +39,14 @@ def test_a_known_file_costs_four(open_vast, asked):
     assert asked(catalog.persist, [A]) == ["begin", "select", "update", "commit"]
 
 
+@pytest.mark.slow
 def test_a_new_version_costs_one_more_than_a_new_file(open_vast, asked):
     catalog = open_vast()
     catalog.persist([A])
     assert asked(catalog.persist, [A_AGAIN]) == ["begin", "select", "update", *NEW[2:]]
 
 
+@pytest.mark.slow
 def test_a_batch_costs_what_one_file_costs(open_vast, asked):
     catalog = open_vast()
     batch = [inspection(f"s3://renders/{number:04}.exr") for number in range(500)]
@@ -66,11 +68,13 @@ def test_large_batches_take_more_requests(open_vast, asked):
     assert row == {"n": 100, "l": 60_000}
 
 
+@pytest.mark.slow
 def test_opening_an_existing_catalog_costs_four_and_no_ddl(open_vast, asked):
     uri = open_vast().uri
     assert asked(open_vast, uri) == ["probe", "begin", "select", "commit"]
 
 
+@pytest.mark.slow
 def test_deduplication_costs_three(open_vast, asked):
     catalog = open_vast()
     catalog.persist([A, B])
@@ -78,6 +82,7 @@ def test_deduplication_costs_three(open_vast, asked):
     assert asked(catalog.deduplicate) == []
 
 
+@pytest.mark.slow
 def test_other_operations_cost_few(open_vast, asked):
     catalog = open_vast()
     catalog.persist([A])
@@ -90,6 +95,7 @@ def test_other_operations_cost_few(open_vast, asked):
     assert asked(catalog.status) == ["begin", *["stats"] * 8, "commit", "begin", "select", "commit"]
 
 
+@pytest.mark.slow
 def test_selects_go_to_the_endpoint_by_default(open_vast, asked):
     catalog = open_vast(use_announced_endpoints=True)
     catalog.persist([A])

@@ -20,6 +20,7 @@ from exr_inspector.catalog.vast.conditions import Condition
 from exr_inspector.catalog.vast.streamed_sql import Scan
 from exr_inspector.errors import QueryError
 from tests.support.exr_bytes import attribute, inspection, text
+from tests.support.strategies import examples
 
 MEMORY_MB = 128
 
@@ -231,7 +232,7 @@ def conditions(draw):
     return draw(st.sampled_from(["{}", "{}", "NOT {}"])).format(text)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(condition=conditions(), join=st.sampled_from(["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]), on=conditions())
 @pytest.mark.slow
 def test_no_condition_loses_a_row(whole, condition, join, on):
@@ -259,7 +260,7 @@ def outcome(query):
         return "error"
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pattern=st.sampled_from(PATTERNS), text=LITTLE)
 def test_pattern_operators_lose_no_row(whole, pattern, text):
     """Operators that imply how a text begins keep their meaning."""
@@ -268,7 +269,7 @@ def test_pattern_operators_lose_no_row(whole, pattern, text):
     assert outcome(lambda: run(query, params, Server())) == expected
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     column=st.sampled_from(["min", "max", "-min"]),
     operator=st.sampled_from(["=", "<", "<=", ">", ">=", "<>", "IN (1.5, ", "NOT IN (1.5, "]),

@@ -42,7 +42,7 @@ def processes(server, *commands):
 @pytest.mark.parametrize("conflicts", ["request", "commit"])
 def test_writers_of_the_same_files_leave_one_set_of_rows(conflicts):
     """20 files, many times in random order, from 16 threads in 4 processes."""
-    rounds = 10
+    rounds = 4
     with start(row_conflicts=conflicts) as server:
         uri = f"vast://{BUCKET}/shared"
         commands = [("persist", uri, "20", str(rounds), "4", str(seed)) for seed in range(4)]
