@@ -210,7 +210,7 @@ def test_invoke_sends_an_event_and_prints_the_result(deployed, runtime, capsys, 
     assert main(["function", "invoke", "--s3", f"s3://{BUCKET}/a.exr", "--config", str(config)]) == 3
     assert "the secret 'store' names an object store without secret key" in capsys.readouterr().out
     assert main(["function", "invoke"]) == 2
-    assert "give one of --path, --s3 and --event" in capsys.readouterr().err
+    assert "give exactly one of --path, --s3 and --event" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("how", ["direct", "notification", "cloud event"])
