@@ -1,9 +1,9 @@
-"""What persisting to a VAST Database costs, by requests and by the time that each takes.
+"""The cost of persisting to a VAST Database, by number and latency of requests.
 
     python -m benchmarks.vast [--scale FILES]
 
-Against the stand-in of the tests in a process of its own: the figures tell what this side and the number of requests
-cost, not what a cluster does. `--scale` ingests so many files and then asks for them; it prints the peak of memory.
+Runs against the emulator of the tests in a separate process: the figures show the cost of the client and of the number
+of requests, not of a cluster. `--scale` ingests that many files, runs queries on them, and prints the peak of memory.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ KEYS = ("--access-key", "key", "--secret-key", "not-a-real-secret")
 
 @contextmanager
 def emulator(latency_ms: float = 0) -> Iterator[str]:
-    """The URL of a stand-in that takes so long for each request."""
+    """The URL of an emulator with this latency per request."""
     command = [sys.executable, "-m", "tests.vastdb_emulator", *KEYS, "--bucket", "b", "--latency-ms", str(latency_ms)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -53,12 +53,12 @@ def connect(url: str, schema: str) -> Catalog:
     return open_catalog(f"vast://b/{schema}", connection=given)
 
 
-def median_ms(work: Callable[[Any], object], given: Iterable[Any]) -> float:
-    """The median time of doing the work with each of what is given."""
+def median_ms(work: Callable[[Any], object], arguments: Iterable[Any]) -> float:
+    """The median time of the work with each argument."""
     taken = []
-    for one in given:
+    for argument in arguments:
         began = time.perf_counter()
-        work(one)
+        work(argument)
         taken.append(1000 * (time.perf_counter() - began))
     return statistics.median(taken)
 
@@ -102,10 +102,10 @@ def throughput() -> None:
 def scale(files: int) -> None:
     with tempfile.TemporaryDirectory() as folder, emulator() as url:
         for number in range(files):
-            place = Path(folder) / f"shot{number // 1000:04}"
-            place.mkdir(exist_ok=True)
+            shot = Path(folder) / f"shot{number // 1000:04}"
+            shot.mkdir(exist_ok=True)
             data = exr_bytes(text("note", f"frame {number}"), text("owner", "render farm"))
-            (place / f"beauty.{number % 1000:04}.exr").write_bytes(data)
+            (shot / f"beauty.{number % 1000:04}.exr").write_bytes(data)
         catalog = connect(url, "scale")
         for name, work in {
             "ingest": lambda: ingest([folder], catalog, IngestOptions(workers=1)),
@@ -126,9 +126,9 @@ def scale(files: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scale", type=int, help="only ingest so many files, and ask for them")
+    parser.add_argument("--scale", type=int, help="only ingest this many files, and query them")
     options = parser.parse_args()
-    coordination.DELAY_S = 3600  # what is done a moment later would disturb the figures
+    coordination.DELAY_S = 3600  # deduplication in the background would disturb the figures
     if options.scale:
         scale(options.scale)
     else:

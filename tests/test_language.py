@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 PENDING = {
     "docs",
     *(f"src/exr_inspector/{name}" for name in (
-        "catalog", "exr", "inspection", "vast_selftest.py",
+        "exr", "inspection",
     )),
 }  # fmt: skip
 

@@ -139,13 +139,13 @@ def test_the_path_template_is_a_setting(capfd, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["nothing"], "there is no report 'nothing'"),
+        (["nothing"], "unknown report 'nothing'"),
         (["storage", "--param", "level=shot"], "storage has no parameter 'level'; it has path, template"),
         (["storage", "--param", "level"], "--param level: expected NAME=VALUE"),
         (["channel-composition"], "channel-composition needs a value for has"),
-        (["multi-layer", "--param", "at_least=two"], "parameter at_least: 'two' is no integer"),
-        (["shots", "--param", "level=reel"], "parameter level: 'reel' is none of show, sequence, shot, frame"),
-        (["shots", "--param", "template={reel}"], "path template '{reel}': {reel} is none of show, sequence, shot,"),
+        (["multi-layer", "--param", "at_least=two"], "parameter at_least: 'two' is not of the kind integer"),
+        (["shots", "--param", "level=reel"], "parameter level: 'reel' is not one of show, sequence, shot, frame"),
+        (["shots", "--param", "template={reel}"], "path template '{reel}': {reel} is not one of show, sequence, shot,"),
     ],
 )
 def test_invalid_parameters_are_usage_errors(capfd, words, message):

@@ -100,9 +100,9 @@ def test_verify_reports_and_leaves_nothing(monkeypatch, capsys, version):
         told = capsys.readouterr().out
         assert (status, re.findall(r"FAILED.*", told)) == (0, [])
         assert re.search(r"^ok +a new file +7 requests", told, re.MULTILINE)
-        assert "a transaction sees its beginning" in told
-        assert "the second one is refused at its request" in told
-        assert "128 KiB; 256 KiB is refused" in told
+        assert "a transaction does not see later commits" in told
+        assert "the second is rejected at its request" in told
+        assert "128 KiB; 256 KiB is rejected" in told
         assert told.endswith("15 checks, 0 failed\n")
         assert server.schemas(BUCKET) == []
         assert SECRET not in told

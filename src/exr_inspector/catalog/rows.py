@@ -73,7 +73,7 @@ class RowBatch:
         return cls({table: pa.ipc.open_stream(source).read_all() for table in BATCH_TABLES})
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # pyarrow 23 pickles a vector column as one whose floats may be null, which VAST refuses
+        # pyarrow 23 pickles a vector column with nullable floats, which VAST rejects
         return RowBatch.from_ipc, (self.to_ipc(),)
 
 

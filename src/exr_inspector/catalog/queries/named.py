@@ -93,18 +93,18 @@ class NamedQuery:
 
 @cache
 def named_queries() -> dict[str, NamedQuery]:
-    """All of them, by name, in the order of their names."""
+    """All named queries by name, in alphabetical order."""
     folder = resources.files(__package__)
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
     return {query.name: query for query in (_parse(f.name.removesuffix(".sql"), f.read_text("utf-8")) for f in files)}
 
 
 def named_query(name: str) -> NamedQuery:
-    """The query of that name. Raises SettingsError, listing those that there are."""
+    """The query of a name. Raises SettingsError, listing the names."""
     try:
         return named_queries()[name]
     except KeyError:
-        raise SettingsError(f"there is no report {name!r}; there are {', '.join(named_queries())}") from None
+        raise SettingsError(f"unknown report {name!r}; the reports are {', '.join(named_queries())}") from None
 
 
 def as_arrow(queries: Iterable[NamedQuery]) -> pa.Table:
@@ -154,7 +154,7 @@ def _number(text: str) -> float:
 
 
 def _timestamp(text: str) -> datetime:
-    """In UTC without a zone, as the tables have it."""
+    """The time in UTC without a zone, as in the tables."""
     moment = datetime.now(timezone.utc) if text == "now" else datetime.fromisoformat(text.replace("Z", "+00:00"))
     return moment if moment.tzinfo is None else moment.astimezone(timezone.utc).replace(tzinfo=None)
 

@@ -1,8 +1,8 @@
-"""Where show, shot and layer stand in a path, as a template: `{show}/{sequence:sq*}/{shot:sh*}/{task}[/{layer}]/**`.
+"""Path templates: the positions of show, shot and layer, as `{show}/{sequence:sq*}/{shot:sh*}/{task}[/{layer}]/**`.
 
-A template describes the end of a path, from the beginning of any folder on. `{field}` is some text without a slash,
-`{field:pattern}` one that a shell pattern matches, `*` any text without a slash, `**` any text. What stands between
-them is there as it is; what stands in brackets may be there.
+A template describes the end of a path, starting at any folder. `{field}` is text without a slash, `{field:pattern}`
+text that matches a shell pattern, `*` any text without a slash, `**` any text. Brackets enclose optional text; other
+text is literal.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ _NEVER = r"[^\s\S]"
 
 
 def field_patterns(template: str) -> dict[str, str]:
-    """For each of FIELDS a regular expression, in the words of RE2, whose one group is that field of a path.
+    """A regular expression of RE2 for each of FIELDS, with that field of a path as its only group.
 
-    One that the template does not name never matches. Raises SettingsError, naming what is wrong.
+    Expressions of fields that are not in the template never match. Raises SettingsError for an invalid template.
     """
     pieces: list[tuple[str, str]] = []  # the field or "", and its expression
     for token in _TOKEN.finditer(template.strip("/")):
         if token["field"] is not None:
-            pieces.append((_known(token["field"], template, pieces), _shell(token["pattern"])))
+            pieces.append((_checked_field(token["field"], template, pieces), _shell(token["pattern"])))
         elif token["sign"]:
             pieces.append(("", _SIGNS[token["sign"]]))
         elif token["text"]:
             pieces.append(("", re.escape(token["text"])))
         else:
-            raise SettingsError(f"path template {template!r}: a {token[0]} without its other half")
+            raise SettingsError(f"path template {template!r}: unbalanced {token[0]}")
     if not _brackets_close(template):
-        raise SettingsError(f"path template {template!r}: a bracket without its other half")
+        raise SettingsError(f"path template {template!r}: unbalanced brackets")
     named = {field for field, _ in pieces if field}
     if not named:
-        raise SettingsError(f"path template {template!r} names no field; it may name {', '.join(FIELDS)}")
+        raise SettingsError(f"path template {template!r} has no field; the fields are {', '.join(FIELDS)}")
     return {field: _expression(pieces, field) if field in named else _NEVER for field in FIELDS}
 
 
@@ -52,11 +52,11 @@ def _brackets_close(template: str) -> bool:
     return depth == 0
 
 
-def _known(field: str, template: str, before: list[tuple[str, str]]) -> str:
+def _checked_field(field: str, template: str, before: list[tuple[str, str]]) -> str:
     if field not in FIELDS:
-        raise SettingsError(f"path template {template!r}: {{{field}}} is none of {', '.join(FIELDS)}")
+        raise SettingsError(f"path template {template!r}: {{{field}}} is not one of {', '.join(FIELDS)}")
     if any(field == other for other, _ in before):
-        raise SettingsError(f"path template {template!r} names {{{field}}} twice")
+        raise SettingsError(f"path template {template!r} has {{{field}}} twice")
     return field
 
 

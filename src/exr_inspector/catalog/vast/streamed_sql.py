@@ -1,8 +1,8 @@
 """SQL on tables of a database that can only stream columns of one table under simple conditions.
 
 An embedded DuckDB runs the query on scanners, one for each table, to which it passes the columns and the filter of
-every scan. A scan of rows that are not loaded yet sees an empty table; afterwards what was missing is fetched to a
-file, and the query runs again, until every scan had its rows. Mostly that is one fetch per table that is read.
+every scan. A scan whose rows are not loaded gets an empty table; after the run the missing rows are fetched to a file,
+and the query runs again, until all scans had their rows. Usually that is one fetch for each table of the query.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from .conditions import NO_FILTER, Condition, read_filter
 _THREADS = 2  # each needs some of the memory; fetching takes most of the time
 _ROWS_PER_BATCH = 8192
 
-# DuckDB passes comparisons of columns to a scanner, but not that texts begin alike. So each operator that implies a
-# beginning also demands the range of texts that have it. A last character without a successor is left out of that.
-# What is `unpushed` DuckDB evaluates itself: version 1.5 passes on invalid ranges for LIKE '¿%', and comparisons of
-# floats, which are others in pyarrow where NaN and -0 meet.
+# DuckDB passes comparisons of columns to a scanner, but not conditions on how texts begin. So operators that imply a
+# beginning also compare with the range of texts that have it, without a last character that has no successor.
+# DuckDB evaluates `unpushed` values itself: version 1.5 passes invalid ranges for LIKE '¿%', and comparisons of floats,
+# which treat NaN and -0 differently in pyarrow.
 _MACROS = (
     "unpushed(value) AS CASE WHEN value IS NOT NULL THEN value END",
     """begins(text, beginning) AS beginning = '' OR
@@ -77,7 +77,7 @@ def run(query: str, params: Sequence[Any] | Mapping[str, Any] | None, fetch: Fet
             try:
                 result = connection.sql(statement, params=given).to_arrow_table()
             except duckdb.Error as error:
-                if not any(table.missing for table in tables):  # else perhaps one of empty tables
+                if not any(table.missing for table in tables):  # otherwise the empty tables may have caused it
                     raise _query_error(error, memory_mb) from error
             incomplete = [table for table in tables if table.missing]
             if not incomplete:
@@ -169,14 +169,14 @@ def _query_error(error: duckdb.Error, memory_mb: int) -> QueryError:
 
 
 def _only_select(connection: duckdb.DuckDBPyConnection, query: str) -> str:
-    """The one statement of the query. Raises QueryError for several, and for those that are not a SELECT."""
+    """The one statement of the query. Raises QueryError for several statements, and for others than SELECT."""
     try:
         statements = connection.extract_statements(query)
     except duckdb.Error as error:
         raise as_query_error(error, Path()) from error
     if len(statements) != 1:
-        raise QueryError(f"{len(statements)} statements were given; give one query")
+        raise QueryError(f"{len(statements)} statements; give one query")
     if statements[0].type != duckdb.StatementType.SELECT:
         kind = statements[0].type.name
-        raise QueryError(f"a query reads; this is a statement of the kind {kind}, and the catalog is opened read-only")
+        raise QueryError(f"not a query but a statement of the kind {kind}, and the catalog is read-only")
     return str(statements[0].query)
