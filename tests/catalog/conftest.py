@@ -29,7 +29,7 @@ def emulator() -> Iterator[Emulator]:
 
 
 def lead_to(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let vast:// lead to the emulator."""
+    """Connect vast:// to the emulator."""
     monkeypatch.setenv("VAST_DB_ENDPOINT", emulator.url)
     monkeypatch.setenv("VAST_DB_ACCESS_KEY", "key")
     monkeypatch.setenv("VAST_DB_SECRET_KEY", "not-a-real-secret")
@@ -39,7 +39,7 @@ def lead_to(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def vast_settings(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment in which vast:// leads to the emulator."""
+    """An environment that connects vast:// to the emulator."""
     lead_to(emulator, monkeypatch)
 
 
@@ -54,7 +54,7 @@ def new_uri(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]
 
 @pytest.fixture(scope="session")
 def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A DuckDB file that has the tables of a catalog and no rows: copying it is faster than making one."""
+    """A DuckDB file with empty tables; copying it is faster than creating one."""
     path = tmp_path_factory.mktemp("empty") / "empty.duckdb"
     open_catalog(str(path)).close()
     return path
@@ -62,7 +62,7 @@ def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def new_catalog(new_uri: Callable[[], str], empty_file: Path) -> Iterator[Callable[[], Catalog]]:
-    """Empty catalogs, closed in the end."""
+    """Empty catalogs, closed after the test."""
 
     def new() -> Catalog:
         uri = new_uri()
@@ -78,7 +78,7 @@ def new_catalog(new_uri: Callable[[], str], empty_file: Path) -> Iterator[Callab
 def shared_catalog(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[Callable[[Catalog], object]], Catalog]]:
-    """Makes the one catalog that the tests of a module read, and none of them changes: filled once."""
+    """Fills a catalog once for the tests of a module, which only read it."""
     with ExitStack() as stack:
         if request.param == "vast":
             lead_to(request.getfixturevalue("emulator"), stack.enter_context(pytest.MonkeyPatch.context()))

@@ -1,4 +1,4 @@
-"""The same inspections, of real files, through both backends."""
+"""Inspections of real files on both backends."""
 
 from datetime import datetime, timezone
 from itertools import count, islice
@@ -16,8 +16,8 @@ from .conftest import BUCKET
 from .test_contract import TIMES, error_at
 
 
-def looked_at(paths):
-    """Inspections of those which can be read."""
+def inspections_of(paths):
+    """Inspections of the readable files."""
     found = []
     for path in paths:
         try:
@@ -32,7 +32,7 @@ def looked_at(paths):
 def test_inspections_give_equal_rows(tmp_path, vast_settings, number):
     """Of two hundred; every day of a dozen from all over the corpus."""
     readable = [*VALID_FILES, *DAMAGED_FILES, *REPORTED_FILES]
-    inspections = looked_at(readable if number == 200 else readable[::18])[:number]
+    inspections = inspections_of(readable if number == 200 else readable[::18])[:number]
     made = (inspection(f"s3://renders/{n}.exr", text("note", str(n))) for n in count())
     inspections += islice(made, number - len(inspections))
     paths = [one.file.file_path_normalized for one in inspections]

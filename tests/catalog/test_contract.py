@@ -1,4 +1,4 @@
-"""What every catalog promises, whatever stands behind it."""
+"""The contract of all catalogs, on every backend."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +31,7 @@ def path_of(one):
     return one.file.file_path_normalized
 
 
-def stamp_of(one):
+def stat_of(one):
     return FileStat(file_path_normalized=path_of(one), size_bytes=one.file.size_bytes, mtime=one.file.mtime)
 
 
@@ -59,7 +59,7 @@ def current(catalog):
 
 
 def all_rows(catalog, but=TIMES):
-    """Every row of every table, in a fixed order, up to the times at which things were done."""
+    """Every row of every table, in a fixed order, without times of operations."""
     return {
         table: sorted(
             (
@@ -85,7 +85,7 @@ def live_paths(catalog, prefix=""):
 # ── persist ────────────────────────────────────────────────
 
 
-def test_what_is_stored_is_what_was_seen(catalog):
+def test_rows_are_stored_unchanged(catalog):
     odd = inspection(
         "s3://renders/ö.0001.exr", text("note", 'null \0 and "ü" 🎬'), attribute("x", "ourType", b"\0\xff"),
         mtime=NOON,
@@ -107,7 +107,7 @@ def test_the_columns_of_files_are_those_of_the_schema(catalog):
 
 
 def test_times_are_utc(catalog):
-    """A time given in another zone is stored, and compared with, as the same moment."""
+    """Times of other zones are stored and compared in UTC."""
     before = datetime.now(timezone.utc)
     catalog.persist([inspection("s3://renders/a.exr", mtime=NOON.astimezone(timezone(timedelta(hours=9))))])
     (row,) = rows(catalog, "SELECT mtime, inspection_timestamp FROM files WHERE mtime = ?", [NOON])
@@ -116,7 +116,7 @@ def test_times_are_utc(catalog):
     assert before <= written <= datetime.now(timezone.utc)
 
 
-def test_a_known_file_is_counted_and_nothing_else(catalog):
+def test_a_known_file_is_only_counted(catalog):
     (first,) = catalog.persist([A])
     before, stored = file_row(catalog, A), all_rows(catalog)
     (second,) = catalog.persist([A])
@@ -179,7 +179,7 @@ def test_a_batch_may_be_large(catalog):
     assert current(catalog) == {path_of(one): one.file.file_id for one in again}
 
 
-def test_nothing_to_persist_is_nothing_to_do(catalog):
+def test_empty_arguments_do_nothing(catalog):
     assert catalog.persist([]) == []
     assert catalog.persist_rows(from_inspections([])) == []
     catalog.record_errors([])
@@ -187,8 +187,8 @@ def test_nothing_to_persist_is_nothing_to_do(catalog):
     assert catalog.seen([]) == {}
 
 
-def test_a_batch_that_fails_leaves_nothing(catalog):
-    """The last table is refused: of a file, all rows are there or none."""
+def test_a_failed_batch_stores_nothing(catalog):
+    """The last table is invalid: of a file, all rows are stored or none."""
     catalog.persist([A])
     before = all_rows(catalog, ())
     tables = from_inspections([A, B]).tables
@@ -237,7 +237,7 @@ def test_rows_do_not_depend_on_how_inspections_are_grouped(new_catalog, persiste
 @given(data=st.data(), persisted=st.lists(st.sampled_from(VERSIONS), min_size=1, max_size=8))
 @pytest.mark.slow
 def test_rows_do_not_depend_on_the_order_of_inspections(new_catalog, data, persisted):
-    """But for which version of a path is current: the last one is."""
+    """Except for the current version of a path, which is the last one."""
     other_order = data.draw(st.permutations(persisted))
     first, second = new_catalog(), new_catalog()
     first.persist(persisted)
@@ -249,13 +249,13 @@ def test_rows_do_not_depend_on_the_order_of_inspections(new_catalog, data, persi
 
 
 def test_threads_may_share_a_catalog(catalog):
-    """However many persist the same file at once, it has one set of rows, and every time is counted."""
+    """Concurrent persists of a file leave one set of rows, and all are counted."""
     own = [inspection(f"s3://renders/t.{number:04}.exr") for number in range(8)]
 
     def work(one):
         for _ in range(3):
             catalog.persist([A, one])
-            catalog.seen([stamp_of(A)])
+            catalog.seen([stat_of(A)])
             catalog.sql("SELECT count(*) FROM attributes")
 
     with ThreadPoolExecutor(8) as pool:
@@ -268,7 +268,7 @@ def test_threads_may_share_a_catalog(catalog):
 # ── errors ────────────────────────────────────────────────
 
 
-def test_an_error_is_noted_once_and_counted(catalog):
+def test_an_error_is_recorded_once_and_counted(catalog):
     catalog.record_errors([error_at("s3://renders/x.exr", "first"), error_at("s3://renders/y.exr")])
     (before,) = rows(catalog, "SELECT * FROM ingest_errors WHERE file_path_normalized = 's3://renders/x.exr'")
     catalog.record_errors([error_at("s3://renders/x.exr", "second"), error_at("s3://renders/x.exr", "third", 9)])
@@ -284,8 +284,8 @@ def test_an_error_is_noted_once_and_counted(catalog):
     )
 
 
-def test_a_path_in_error_has_no_current_version(catalog):
-    """What the catalog knows of it is not what lies there now."""
+def test_a_path_with_an_error_has_no_current_version(catalog):
+    """The file has changed since its last version was persisted."""
     catalog.persist([A, B])
     catalog.record_errors([error_at(path_of(A))])
     assert current(catalog) == {path_of(B): B.file.file_id}
@@ -293,8 +293,8 @@ def test_a_path_in_error_has_no_current_version(catalog):
 
 
 @pytest.mark.parametrize("one", [A, A_AGAIN], ids=["same version", "new version"])
-def test_persisting_a_path_ends_its_error(catalog, one):
-    """The error stays as history; it is not what is wrong now."""
+def test_persisting_a_path_closes_its_error(catalog, one):
+    """The error stays as history, and is not open."""
     catalog.persist([A])
     catalog.record_errors([error_at(path_of(A)), error_at("s3://renders/x.exr")])
     assert open_errors(catalog) == {path_of(A), "s3://renders/x.exr"}
@@ -302,7 +302,7 @@ def test_persisting_a_path_ends_its_error(catalog, one):
     assert current(catalog) == {path_of(A): one.file.file_id}
     assert open_errors(catalog) == {"s3://renders/x.exr"}
     assert catalog.status().row_counts["ingest_errors"] == 2
-    assert catalog.seen([stamp_of(one)]) == {path_of(one): SeenFile(error=None)}
+    assert catalog.seen([stat_of(one)]) == {path_of(one): SeenFile(error=None)}
 
 
 def test_an_error_that_comes_back_is_open_again(catalog):
@@ -324,17 +324,17 @@ def test_a_file_is_seen_while_size_and_time_are_the_same(catalog):
     catalog.persist([old, B])
     unknown = FileStat(file_path_normalized="s3://other.exr", size_bytes=1, mtime=None)
     larger = FileStat(file_path_normalized=path_of(old), size_bytes=old.file.size_bytes + 1, mtime=NOON)
-    assert catalog.seen([stamp_of(old), stamp_of(B), unknown]) == {
+    assert catalog.seen([stat_of(old), stat_of(B), unknown]) == {
         path_of(old): SeenFile(error=None),
         path_of(B): SeenFile(error=None),  # has no time, as the stamp
     }
-    assert catalog.seen([stamp_of(new)]) == catalog.seen([larger]) == {}
+    assert catalog.seen([stat_of(new)]) == catalog.seen([larger]) == {}
     catalog.persist([new])
-    assert catalog.seen([stamp_of(old)]) == {}  # an old version is not what lies there
-    assert catalog.seen([stamp_of(new)]) == {path_of(new): SeenFile(error=None)}
+    assert catalog.seen([stat_of(old)]) == {}  # an old version is not what lies there
+    assert catalog.seen([stat_of(new)]) == {path_of(new): SeenFile(error=None)}
 
 
-def test_a_file_in_error_is_seen_with_its_error(catalog):
+def test_a_failed_file_is_seen_with_its_error(catalog):
     path = "s3://renders/x.exr"
     catalog.record_errors([error_at(path)])
     seen = FileStat(file_path_normalized=path, size_bytes=7, mtime=NOON)
@@ -343,7 +343,7 @@ def test_a_file_in_error_is_seen_with_its_error(catalog):
     assert catalog.seen([grown]) == {}
 
 
-def test_a_file_whose_size_was_not_known_is_not_seen(catalog):
+def test_a_failed_file_of_unknown_size_is_not_seen(catalog):
     catalog.record_errors([error_at("s3://x.exr", size_bytes=None, mtime=None)])
     assert catalog.seen([FileStat(file_path_normalized="s3://x.exr", size_bytes=7, mtime=None)]) == {}
 
@@ -369,11 +369,11 @@ def test_current_paths_come_in_batches_of_bounded_size_and_let_others_write(cata
     assert sorted(found) == many
 
 
-def test_a_deleted_file_keeps_its_rows_and_is_not_there(catalog):
+def test_a_deleted_file_keeps_its_rows(catalog):
     catalog.persist([A, A_AGAIN, B])
     assert catalog.mark_deleted([path_of(A), path_of(A), "s3://never/seen.exr"]) == 1
     assert live_paths(catalog) == [path_of(B)]
-    assert catalog.seen([stamp_of(A_AGAIN)]) == {}
+    assert catalog.seen([stat_of(A_AGAIN)]) == {}
     assert catalog.status().row_counts["files"] == 3
     assert file_row(catalog, A_AGAIN)["deleted_at"] is not None
     assert catalog.mark_deleted([path_of(A)]) == 0
@@ -412,19 +412,19 @@ def test_a_result_without_rows_has_its_columns(catalog):
 
 
 @pytest.mark.parametrize("query", ["SELEC 1", "SELECT * FROM no_such_table", "SELECT no_such_column FROM files"])
-def test_a_wrong_query_says_what_is_wrong(catalog, query):
+def test_an_invalid_query_names_the_error(catalog, query):
     with pytest.raises(QueryError) as caught:
         catalog.sql(query)
     assert any(word in str(caught.value) for word in ("SELEC", "no_such_table", "no_such_column"))
 
 
 @pytest.mark.parametrize("params", [None, [], [1, 2], {"other": 1}])
-def test_parameters_that_do_not_fit_are_a_wrong_query(catalog, params):
+def test_wrong_parameters_raise_query_error(catalog, params):
     with pytest.raises(QueryError):
         catalog.sql("SELECT * FROM files WHERE size_bytes > ?", params)
 
 
-def test_a_query_does_not_see_the_program(catalog):
+def test_a_query_does_not_see_python_variables(catalog):
     secret = pa.table({"a": [1]})  # noqa: F841 (a DuckDB connection would find it by its name)
     with pytest.raises(QueryError):
         catalog.sql("SELECT * FROM secret")
@@ -451,7 +451,7 @@ def test_status_counts(catalog):
     assert status.vector_dimensions == {"metadata_embedding": 384, "channel_fingerprint": 128}
 
 
-def test_a_closed_catalog_says_so(catalog):
+def test_a_closed_catalog_raises_an_error(catalog):
     catalog.close()
     catalog.close()
     for use in (lambda: catalog.persist([A]), lambda: catalog.sql("SELECT 1"), catalog.status):

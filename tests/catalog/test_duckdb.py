@@ -1,4 +1,4 @@
-"""What is peculiar to the DuckDB file: who may open it, what it may be, and what a killed writer leaves."""
+"""The DuckDB backend: locking, invalid files, and killed writers."""
 
 import os
 import signal
@@ -67,7 +67,7 @@ def test_a_catalog_is_named_by_uri_or_path(path):
 
 
 @pytest.mark.parametrize("uri", ["", "duckdb:", "catalog.db", "sqlite:catalog.duckdb", "postgres://host/db", "folder"])
-def test_another_form_is_refused_with_the_forms_that_exist(uri):
+def test_a_uri_of_another_form_is_rejected_with_the_valid_forms(uri):
     with pytest.raises(SettingsError, match=r"duckdb:PATH"):
         open_catalog(uri)
 
@@ -87,31 +87,31 @@ print([name for name in ("duckdb", "pyarrow", "numpy") if name in sys.modules])
     assert process.stdout.strip() == "[]", process.stderr
 
 
-# ── files that are no catalog ────────────────────────────
+# ── files that are not a catalog ────────────────────────────
 
 
 @pytest.mark.parametrize("read_only", [True, False])
-def test_a_file_that_is_no_database_stays_as_it_is(path, read_only):
+def test_a_file_that_is_not_a_database_is_not_changed(path, read_only):
     path.write_bytes(b"renders of shot 10\n" * 1000)
     with pytest.raises(CatalogError, match="is not a DuckDB database"):
         open_catalog(str(path), read_only=read_only)
     assert path.read_bytes() == b"renders of shot 10\n" * 1000
 
 
-def test_reading_a_catalog_that_does_not_exist_says_how_to_make_one(path):
+def test_reading_a_missing_catalog_says_how_to_create_one(path):
     with pytest.raises(CatalogError, match="exr-inspector ingest"):
         open_catalog(str(path), read_only=True)
     assert not path.exists()
 
 
-def test_a_missing_folder_and_a_folder_are_named(tmp_path):
+def test_a_missing_folder_and_a_folder_as_path_are_named(tmp_path):
     with pytest.raises(CatalogError, match="no folder"):
         open_catalog(f"duckdb:{tmp_path}/missing/catalog.duckdb")
     with pytest.raises(CatalogError, match="is a folder"):
         open_catalog(f"duckdb:{tmp_path}")
 
 
-def test_a_database_without_a_catalog_can_get_one_but_not_be_read_as_one(path):
+def test_a_database_without_tables_is_created_for_writing_only(path):
     with duckdb.connect(str(path)) as other:
         other.execute("CREATE TABLE shots (name VARCHAR)").fetchall()
     with pytest.raises(CatalogSchemaError, match="without a catalog"):
@@ -121,7 +121,7 @@ def test_a_database_without_a_catalog_can_get_one_but_not_be_read_as_one(path):
         assert catalog.sql("SELECT * FROM shots").num_rows == 0
 
 
-def test_tables_of_somebody_else_are_not_taken_for_ours(path):
+def test_tables_of_another_program_are_rejected(path):
     with duckdb.connect(str(path)) as other:
         other.execute("CREATE TABLE files (name VARCHAR)").fetchall()
     with pytest.raises(CatalogSchemaError, match="files"):
@@ -131,7 +131,7 @@ def test_tables_of_somebody_else_are_not_taken_for_ours(path):
 
 
 @pytest.mark.parametrize("read_only", [True, False])
-def test_a_catalog_of_a_newer_version_is_left_alone(path, read_only):
+def test_a_catalog_of_a_newer_version_is_rejected(path, read_only):
     open_catalog(str(path)).close()
     with duckdb.connect(str(path)) as newer:
         newer.execute(f"INSERT INTO schema_version VALUES ({VERSION + 1}, now()::TIMESTAMP, '9.0')").fetchall()
@@ -143,7 +143,7 @@ def test_a_catalog_of_a_newer_version_is_left_alone(path, read_only):
 
 
 @pytest.mark.parametrize("read_only", [True, pytest.param(False, marks=pytest.mark.slow)])
-def test_a_catalog_that_another_process_writes_names_that_process(path, read_only):
+def test_a_locked_catalog_names_the_writing_process(path, read_only):
     open_catalog(str(path)).close()
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src")}
     with subprocess.Popen(
@@ -183,14 +183,14 @@ def test_one_process_may_open_it_twice_for_writing(path):
         assert one.sql("SELECT inspection_count AS n FROM files").to_pylist() == [{"n": 40}, {"n": 40}]
 
 
-def test_one_process_cannot_read_and_write_it_at_once(path):
+def test_a_process_cannot_open_it_for_reading_and_writing(path):
     with open_catalog(str(path)), pytest.raises(CatalogLockedError, match="this process"):
         open_catalog(str(path), read_only=True)
     with open_catalog(str(path), read_only=True), pytest.raises(CatalogLockedError, match="this process"):
         open_catalog(str(path))
 
 
-def test_read_only_is_read_only(path):
+def test_a_read_only_catalog_rejects_changes(path):
     with open_catalog(str(path)) as catalog:
         catalog.persist([A])
     error = IngestError(

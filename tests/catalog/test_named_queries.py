@@ -1,4 +1,4 @@
-"""The named queries: what they say of themselves, how parameters are checked, and that both backends agree."""
+"""Named queries: their heads, checks of parameters, and equal results on both backends."""
 
 import re
 from datetime import datetime
@@ -25,7 +25,7 @@ def of_kind(kind, default=None):
 
 
 @every_query
-def test_the_head_says_what_the_query_is(query):
+def test_the_head_declares_title_question_and_empty(query):
     assert query.title
     assert query.question.endswith("?")
     assert query.empty
@@ -45,7 +45,7 @@ def test_every_default_is_of_its_kind(query):
 
 
 @every_query
-def test_old_and_deleted_files_are_thought_of(query):
+def test_old_and_deleted_files_are_excluded(query):
     assert "is_current" in query.sql
     assert "deleted_at" in query.sql
 
@@ -63,7 +63,7 @@ def test_old_and_deleted_files_are_thought_of(query):
         ("a|b", "b", "b"),
     ],
 )
-def test_a_text_becomes_a_value_of_the_kind(kind, text, value):
+def test_text_is_converted_to_the_kind(kind, text, value):
     assert of_kind(kind).bind({"p": text}) == {"p": value}
 
 
@@ -79,7 +79,7 @@ def test_a_text_becomes_a_value_of_the_kind(kind, text, value):
         ("template", "{shot"),
     ],
 )
-def test_a_text_of_another_kind_is_refused_in_one_line(kind, text):
+def test_text_of_another_kind_is_rejected_in_one_line(kind, text):
     with pytest.raises(SettingsError) as caught:
         of_kind(kind).bind({"p": text})
     assert text in str(caught.value)
@@ -123,7 +123,7 @@ PATH = "s3://studio/shows/harbor/sq010/sh0020/lighting/beauty/v003/harbor_sq010_
         ("{show:a.b*}/**", "/axb/x.exr", {}),
     ],
 )  # fmt: skip
-def test_a_template_finds_the_fields_of_a_path(template, path, fields):
+def test_a_template_extracts_the_fields_of_a_path(template, path, fields):
     patterns = field_patterns(template)
     assert set(patterns) == set(FIELDS)
     found = ", ".join(f"regexp_extract($path, $patterns.{field}, 1)" for field in FIELDS)
@@ -135,7 +135,7 @@ def test_a_template_finds_the_fields_of_a_path(template, path, fields):
 @pytest.mark.parametrize(
     "template", ["", "a/b", "{shot", "shot}", "{shott}", "{shot}/{shot}", "{shot}]", "[{shot}", "{}/{shot}"]
 )
-def test_a_template_that_cannot_work_is_refused(template):
+def test_an_invalid_template_is_rejected(template):
     with pytest.raises(SettingsError, match="path template"):
         field_patterns(template)
 
@@ -144,8 +144,8 @@ def test_a_template_that_cannot_work_is_refused(template):
 
 
 @pytest.mark.slow
-def test_every_report_gives_the_same_on_both_backends(tmp_path, vast_settings):
-    """On the demo show; each has an answer, but for those of features that the show does not have."""
+def test_every_report_has_the_same_result_on_both_backends(tmp_path, vast_settings):
+    """On the demo show; all have rows except those on features that the show does not have."""
     uris = (f"duckdb:{tmp_path}/c.duckdb", f"vast://{BUCKET}/{tmp_path.name}")
     with open_catalog(uris[0]) as first, open_catalog(uris[1]) as second:
         fill(first)

@@ -1,4 +1,4 @@
-"""Every report gives the right answer on a catalog where it is known, on both backends."""
+"""The results of every report on a known catalog, on both backends."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -52,7 +52,7 @@ def with_rows(inspections, table, rows, **of_files):
 
 
 def retire(catalog, path):
-    """A version that is current no more, and a file that is deleted, which no report may count."""
+    """An old version and a deleted file, which no report may count."""
     catalog.persist([inspection(path, text("note", "old"), channels="XYZ")])
     catalog.persist([inspection(f"{path}.gone.exr", channels="XYZ")])
     catalog.mark_deleted([f"{path}.gone.exr"])

@@ -41,7 +41,7 @@ def attributes(*extra, cell_limit=64 * 1024):
     ],
     ids=["string", "int", "float", "double", "nan", "infinity", "enum", "rational", "vector", "no strings"],
 )
-def test_a_value_stands_in_the_cells_that_can_be_compared(attr, value_json, value_text, value_int, value_float):
+def test_cells_of_a_value(attr, value_json, value_text, value_int, value_float):
     row = attributes(attr)["a"]
     assert (row["value_json"], row["value_text"], row["value_int"], row["value_float"]) == (
         value_json, value_text, value_int, value_float,
@@ -65,7 +65,7 @@ def test_a_time_code_reads_as_people_write_it():
     ],
     ids=["unknown type", "wrong size", "not UTF-8"],
 )
-def test_bytes_that_the_value_does_not_tell_are_kept(attr):
+def test_raw_bytes_are_kept_where_the_value_is_not_lossless(attr):
     assert attributes(attr)["a"]["raw"] == attr[-2:]
 
 
@@ -133,13 +133,13 @@ def test_a_header_without_its_required_attributes_has_rows_with_nulls():
                 assert rows[column.name].null_count == 0, (table, column.name)
 
 
-def test_a_batch_crosses_process_borders():
+def test_a_batch_can_be_pickled():
     batch = from_inspections([inspection("a.exr", TIMECODE), inspection("b.exr")])
     again = pickle.loads(pickle.dumps(batch))
     assert again == batch
 
 
-def test_a_path_that_is_no_utf_8_is_text_all_the_same(tmp_path):
+def test_a_path_that_is_not_utf_8_is_encoded(tmp_path):
     from exr_inspector import inspect
     from tests.support.exr_bytes import exr_bytes
 
@@ -160,6 +160,6 @@ def test_files_have_the_vectors_of_their_headers():
         assert row["embedding_version"] == VERSION
 
 
-def test_vectors_that_are_not_wanted_are_null():
+def test_vectors_are_null_unless_requested():
     row = from_inspections([inspection("a.exr")], vectors=False).tables["files"].to_pylist()[0]
     assert (row["metadata_embedding"], row["channel_fingerprint"], row["embedding_version"]) == (None, None, None)

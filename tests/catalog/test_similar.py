@@ -1,4 +1,4 @@
-"""Neighbours by vector, frames that stand apart, and vectors that are computed again, on both backends."""
+"""Similarity search, outliers, and recomputed vectors, on both backends."""
 
 import math
 import os
@@ -41,13 +41,13 @@ EVERYTHING = [*BEAUTY, ZIPPED, *WITH_DEPTH, ALONE]
 
 @pytest.fixture(scope="module")
 def catalog(shared_catalog):
-    """Everything, for those who change nothing."""
+    """A filled catalog for tests that only read it."""
     return shared_catalog(lambda catalog: catalog.persist(EVERYTHING))
 
 
 @pytest.fixture
 def own_catalog(new_catalog):
-    """Everything, for one test alone."""
+    """A filled catalog for one test."""
     catalog = new_catalog()
     catalog.persist(EVERYTHING)
     return catalog
@@ -65,7 +65,7 @@ def vectors_of(file_ids, embeddings, version):
 
 
 def by_hand(to, by, k):
-    """The nearest, as numpy says, in double precision."""
+    """The most similar files, computed by numpy in double precision."""
     query = getattr(embed(to), by).astype(float)
     found = [
         (
@@ -79,7 +79,7 @@ def by_hand(to, by, k):
 
 @pytest.mark.parametrize("by", ["metadata", "channels"])
 @pytest.mark.parametrize("k", [1, 4, 100])
-def test_the_nearest_are_found(catalog, by, k):
+def test_the_most_similar_files_are_returned(catalog, by, k):
     found = catalog.similar(getattr(embed(BEAUTY[0]), by), by=by, k=k)
     answer = list(zip(found["file_path_normalized"].to_pylist(), found["similarity"].to_pylist(), strict=True))
     assert answer == by_hand(BEAUTY[0], by, k)
@@ -87,8 +87,8 @@ def test_the_nearest_are_found(catalog, by, k):
 
 
 @pytest.mark.slow
-def test_both_backends_give_the_same_answer(tmp_path, vast_settings):
-    """To the last digit, whatever came in what order."""
+def test_both_backends_have_the_same_result(tmp_path, vast_settings):
+    """To the last digit, for any order of persists."""
     rng = random.Random(5)
     answers = []
     for uri in (f"duckdb:{tmp_path}/a.duckdb", f"vast://renders/{tmp_path.name}_same"):
@@ -115,7 +115,7 @@ def test_both_backends_give_the_same_answer(tmp_path, vast_settings):
     assert answers[0] == answers[1]
 
 
-def test_a_file_is_not_its_own_neighbour(catalog):
+def test_a_file_is_not_similar_to_itself(catalog):
     found = similar(catalog, reference(catalog, BEAUTY[3].file.file_id), k=8)
     assert sorted(names(found)) == sorted([*(f"a/a.{n:04}.exr" for n in (1, 2, 3, 5, 6, 7, 8, 9))])
 
@@ -128,7 +128,7 @@ def test_one_file_of_each_other_sequence(catalog):
     ]
 
 
-def test_only_what_is_there_now_counts(own_catalog):
+def test_only_current_files_are_searched(own_catalog):
     """Older versions and deleted files do not, nor files without vectors of this version."""
     newer = frame(1, w.text("comment", "again"), compression=ZIP)
     own_catalog.persist([newer])
@@ -168,18 +168,18 @@ def test_a_condition_may_be_any_expression(catalog):
 
 
 @pytest.mark.parametrize("vector", [[1.0] * 128, [0.0] * 384, [math.nan] * 384, [[1.0] * 384]])
-def test_what_is_no_vector_is_refused(catalog, vector):
+def test_an_invalid_vector_is_rejected(catalog, vector):
     with pytest.raises(QueryError, match="384"):
         catalog.similar(vector)
 
 
-def test_a_file_that_is_not_in_the_catalog_is_looked_at(catalog, tmp_path):
+def test_a_file_outside_the_catalog_is_inspected(catalog, tmp_path):
     path = tmp_path / "new.0001.exr"
     path.write_bytes(w.build(w.part(channels=[*w.RGB, DEPTH], extra=[w.text("artist", "ana")])).data)
     assert names(similar(catalog, reference(catalog, os.fspath(path)), k=2)) == ["b/b.0001.exr", "b/b.0002.exr"]
 
 
-def test_a_name_that_is_none(own_catalog):
+def test_an_unknown_reference_is_rejected(own_catalog):
     own_catalog.persist([inspection(f"s3://renders/many/{n}.exr") for n in range(200)])
     with pytest.raises(QueryError, match="no file_id"):
         reference(own_catalog, "ffff" * 8)
@@ -189,7 +189,7 @@ def test_a_name_that_is_none(own_catalog):
             reference(own_catalog, ambiguous)
 
 
-def test_the_frame_that_stands_apart_is_found(catalog):
+def test_an_outlier_is_returned(catalog):
     (outlier,) = outliers(catalog)
     assert (outlier.file_path_normalized, outlier.frame) == (ZIPPED.file.file_path_normalized, "0009")
     assert outlier.similarity < outlier.usual
@@ -197,7 +197,7 @@ def test_the_frame_that_stands_apart_is_found(catalog):
     assert any(words.startswith("structure") for words in outlier.differs[1:])
 
 
-def test_vectors_of_another_version_are_computed_again(own_catalog):
+def test_vectors_of_another_version_are_recomputed(own_catalog):
     """To the bit what a new inspection gives; a second run has nothing to do."""
     query = "SELECT file_id, metadata_embedding, channel_fingerprint, embedding_version FROM files ORDER BY file_id"
     fresh = own_catalog.sql(query)
@@ -211,7 +211,7 @@ def test_vectors_of_another_version_are_computed_again(own_catalog):
 
 
 def test_a_cut_attribute_changes_no_vector(new_catalog):
-    """What the catalog keeps the first part of is too long to count."""
+    """Attributes above the cell limit are too long for vectors."""
     catalog = new_catalog()
     catalog.persist([inspection("s3://renders/long.exr", text("manifest", "m" * 200_000), text("artist", "ana"))])
     query = "SELECT metadata_embedding FROM files"

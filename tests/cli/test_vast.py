@@ -1,4 +1,4 @@
-"""Every command that takes a catalog, on a VAST Database."""
+"""Commands with a catalog in a VAST Database."""
 
 import json
 import os
@@ -22,7 +22,7 @@ SECRET = "not-a-real-secret"
 
 @pytest.fixture
 def uri(tmp_path, monkeypatch, vast_settings):  # noqa: F811
-    """A catalog that is not there yet, and a folder with a sequence that has a gap, a cut frame and an odd one."""
+    """A missing catalog, and a folder with a sequence that has a gap, a truncated frame and an outlier."""
     monkeypatch.chdir(tmp_path)
     Path("show").mkdir()
     for number in (1001, 1002, 1004, 1005):
@@ -32,10 +32,10 @@ def uri(tmp_path, monkeypatch, vast_settings):  # noqa: F811
     return f"vast://{BUCKET}/{tmp_path.name.replace('-', '_')}"
 
 
-def test_a_show_is_ingested_asked_and_told(uri, capsys):
+def test_ingest_sequences_query_and_prune(uri, capsys):
     assert main(["ingest", "show", "--catalog", uri]) == 3
-    told = capsys.readouterr()
-    assert f"6 files: 5 new, 0 unchanged, 1 truncated, 1 unreadable → {uri}" in told.out
+    output = capsys.readouterr()
+    assert f"6 files: 5 new, 0 unchanged, 1 truncated, 1 unreadable → {uri}" in output.out
     assert main(["ingest", "show", "--catalog", uri]) == 3
     assert "6 files: 0 new, 5 unchanged, 1 unreadable" in capsys.readouterr().out
     assert main(["sequences", "--catalog", uri, "--format", "json"]) == 0
@@ -49,17 +49,17 @@ def test_a_show_is_ingested_asked_and_told(uri, capsys):
     assert "1 marked deleted" in capsys.readouterr().out
 
 
-def test_a_schema_is_created_and_its_status_told(uri, emulator, capsys):  # noqa: F811
+def test_create_schema_and_status(uri, emulator, capsys):  # noqa: F811
     assert main(["db", "status", "--catalog", uri]) == 3
     assert "create them with: exr-inspector db create-schema" in capsys.readouterr().err
     assert main(["db", "create-schema", "--catalog", uri]) == 0
     assert capsys.readouterr().out == f"{uri}: schema version 1\n"
     assert main(["db", "status", "--catalog", uri]) == 0
-    told = capsys.readouterr().out
-    assert f"backend              VAST 5.4.0.0 at {emulator.url}\n" in told
-    assert "metadata_embedding   384 dimensions" in told
+    output = capsys.readouterr().out
+    assert f"backend              VAST 5.4.0.0 at {emulator.url}\n" in output
+    assert "metadata_embedding   384 dimensions" in output
     for table in TABLES:
-        assert re.search(rf"^{table} +{int(table == 'schema_version')} rows$", told, re.MULTILINE)
+        assert re.search(rf"^{table} +{int(table == 'schema_version')} rows$", output, re.MULTILINE)
 
 
 def test_a_query_changes_nothing(uri, capsys):
@@ -70,13 +70,13 @@ def test_a_query_changes_nothing(uri, capsys):
     capsys.readouterr()
 
 
-def test_without_settings_it_says_which(monkeypatch, capsys):
+def test_missing_settings_are_named(monkeypatch, capsys):
     for name in [name for name in os.environ if name.startswith("VAST_DB_")]:
         monkeypatch.delenv(name)
     assert main(["db", "status", "--catalog", "vast://b/s"]) == 2
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert "VAST_DB_ENDPOINT, VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY" in told
+    output = capsys.readouterr().err
+    assert output.count("\n") == 1
+    assert "VAST_DB_ENDPOINT, VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY" in output
 
 
 def test_an_unreachable_database_is_one_line(monkeypatch, capsys):
@@ -84,28 +84,28 @@ def test_an_unreachable_database_is_one_line(monkeypatch, capsys):
     monkeypatch.setenv("VAST_DB_ACCESS_KEY", "key")
     monkeypatch.setenv("VAST_DB_SECRET_KEY", SECRET)
     assert main(["db", "status", "--catalog", "vast://b/s"]) == 3
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert "http://127.0.0.1:9: cannot be reached" in told
+    output = capsys.readouterr().err
+    assert output.count("\n") == 1
+    assert "http://127.0.0.1:9: cannot be reached" in output
 
 
 @pytest.mark.parametrize("version", ["5.4.0.0", "5.5.0.0"])
 @pytest.mark.slow
-def test_verify_reports_and_leaves_nothing(monkeypatch, capsys, version):
+def test_verify_reports_and_drops_its_schema(monkeypatch, capsys, version):
     with Emulator(access_key="key", secret_key=SECRET, buckets=[BUCKET], version=version) as server:
         monkeypatch.setenv("VAST_DB_ENDPOINT", server.url)
         monkeypatch.setenv("VAST_DB_ACCESS_KEY", "key")
         monkeypatch.setenv("VAST_DB_SECRET_KEY", SECRET)
         status = main(["db", "verify", "--catalog", f"vast://{BUCKET}/show"])
-        told = capsys.readouterr().out
-        assert (status, re.findall(r"FAILED.*", told)) == (0, [])
-        assert re.search(r"^ok +a new file +7 requests", told, re.MULTILINE)
-        assert "a transaction does not see later commits" in told
-        assert "the second is rejected at its request" in told
-        assert "128 KiB; 256 KiB is rejected" in told
-        assert told.endswith("15 checks, 0 failed\n")
+        output = capsys.readouterr().out
+        assert (status, re.findall(r"FAILED.*", output)) == (0, [])
+        assert re.search(r"^ok +a new file +7 requests", output, re.MULTILINE)
+        assert "a transaction does not see later commits" in output
+        assert "the second is rejected at its request" in output
+        assert "128 KiB; 256 KiB is rejected" in output
+        assert output.endswith("15 checks, 0 failed\n")
         assert server.schemas(BUCKET) == []
-        assert SECRET not in told
+        assert SECRET not in output
 
 
 def test_verify_is_for_vast(capsys, vast_settings):  # noqa: F811
@@ -114,7 +114,7 @@ def test_verify_is_for_vast(capsys, vast_settings):  # noqa: F811
 
 
 def test_the_sdk_is_not_needed_for_anything_else(tmp_path):
-    """Without the extra, a VAST catalog is refused with the way out, and DuckDB works."""
+    """Without the extra, VAST catalogs raise an error that names it, and DuckDB works."""
     program = f"""
 import sys
 sys.modules["vastdb"] = None

@@ -1,4 +1,4 @@
-"""Catalogs on emulators, and their rows read without the product."""
+"""Catalogs on emulators, and their rows, read without the product."""
 
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -24,7 +24,7 @@ def connection_to(emulator: Emulator, **options: object) -> VastConnection:
 
 
 def start(**assumptions: object) -> Emulator:
-    """An emulator that takes the same keys as all others here."""
+    """An emulator with the keys of these tests."""
     return Emulator(
         access_key="key",
         secret_key=SECRET,
@@ -35,7 +35,7 @@ def start(**assumptions: object) -> Emulator:
 
 @pytest.fixture
 def no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets nothing happen behind the back of a test that counts requests."""
+    """Turns deduplication in the background off for tests that count requests."""
     monkeypatch.setattr(coordination, "DELAY_S", 3600)
 
 

@@ -1,4 +1,4 @@
-"""Reaching a cluster, or not: within the deadline, with the right error, and without telling a secret."""
+"""Connections: deadlines, retries, translated errors, and no secrets in logs."""
 
 import logging
 import socket
@@ -38,7 +38,7 @@ def takes(at_most, at_least=0.0):
 
 @pytest.fixture
 def silent_port():
-    """Accepts connections, and never answers."""
+    """A port that accepts connections and does not respond."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
         yield server.getsockname()[1]
 
@@ -55,18 +55,18 @@ def reach(port, **options):
     return VastCatalog(f"vast://{BUCKET}/x", connection=given)
 
 
-def test_a_server_that_never_answers_is_given_up_within_the_deadline(silent_port):
+def test_a_silent_server_fails_within_the_deadline(silent_port):
     with takes(at_least=0.4, at_most=2.5), pytest.raises(CatalogConnectionError, match=str(silent_port)):
         reach(silent_port, deadline_s=2, request_timeout_s=0.2)
 
 
-def test_a_closed_port_is_tried_again_and_given_up_soon(closed_port):
+def test_a_closed_port_is_retried_and_fails_soon(closed_port):
     with takes(at_most=3), pytest.raises(CatalogConnectionError, match="refused") as caught:
         reach(closed_port, deadline_s=30)
     assert (caught.value.category, caught.value.retryable) == ("connection", True)
 
 
-def test_a_database_that_falls_silent_fails_within_the_deadline():
+def test_a_database_that_stops_responding_fails_within_the_deadline():
     with start() as server:
         catalog = VastCatalog(
             f"vast://{BUCKET}/x", connection=connection_to(server, deadline_s=2.0, request_timeout_s=0.3)
@@ -76,7 +76,7 @@ def test_a_database_that_falls_silent_fails_within_the_deadline():
             catalog.persist([A])
 
 
-def test_the_caller_may_have_less_time():
+def test_the_time_limit_of_the_caller_holds():
     with start() as server:
         catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server, request_timeout_s=0.2))
         server.fail(409, operation="commit", times=0)
@@ -86,7 +86,7 @@ def test_the_caller_may_have_less_time():
         assert catalog.persist([A])[0].inserted
 
 
-def test_a_conflict_is_tried_again_until_it_is_over():
+def test_conflicts_are_retried_until_they_end():
     with start() as server:
         catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
         server.fail(409, operation="commit", times=6)
@@ -94,7 +94,7 @@ def test_a_conflict_is_tried_again_until_it_is_over():
 
 
 @pytest.mark.parametrize("status", [500, 501])
-def test_another_failure_is_tried_again_once(status):
+def test_another_failure_is_retried_once(status):
     with start() as server:
         catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
         fault = server.fail(status, operation="commit", times=0)
@@ -103,7 +103,7 @@ def test_another_failure_is_tried_again_once(status):
         assert fault.hits == 2
 
 
-def test_wrong_keys_are_not_tried_again():
+def test_wrong_keys_are_not_retried():
     with start() as server:
         with Emulator(access_key="other", secret_key="x", buckets=[BUCKET]) as stranger:
             given = connection_to(stranger)
@@ -114,7 +114,7 @@ def test_wrong_keys_are_not_tried_again():
         assert server.requests == []
 
 
-def test_a_restart_between_two_calls_is_survived():
+def test_a_restart_between_calls_is_tolerated():
     with start() as server:
         catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
         catalog.persist([A])
@@ -123,12 +123,12 @@ def test_a_restart_between_two_calls_is_survived():
         assert not catalog.persist([A])[0].inserted
 
 
-def test_a_bucket_that_is_missing_is_named():
+def test_a_missing_bucket_is_named():
     with start() as server, pytest.raises(CatalogSchemaError, match="no bucket nowhere"):
         VastCatalog("vast://nowhere/x", connection=connection_to(server))
 
 
-def test_a_schema_without_a_catalog_is_not_made_for_reading():
+def test_a_read_only_catalog_creates_no_schema():
     with start() as server:
         with pytest.raises(CatalogSchemaError, match="create-schema"):
             VastCatalog(f"vast://{BUCKET}/x", read_only=True, connection=connection_to(server))
@@ -138,7 +138,7 @@ def test_a_schema_without_a_catalog_is_not_made_for_reading():
             reading.persist([A])
 
 
-def test_tables_that_are_not_ours_are_left_alone():
+def test_tables_of_another_program_are_rejected():
     with start() as server:
         mine = VastCatalog(f"vast://{BUCKET}/mine", connection=connection_to(server))
         with mine.tables._connection.transaction() as tx:
@@ -149,14 +149,14 @@ def test_tables_that_are_not_ours_are_left_alone():
             VastCatalog(f"vast://{BUCKET}/other", connection=connection_to(server))
 
 
-def test_tables_that_were_dropped_are_made_again_when_something_is_persisted():
+def test_persist_creates_dropped_tables():
     with start() as server:
         catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
         catalog.tables.drop()
         assert catalog.persist([A])[0].inserted
 
 
-def test_a_server_that_is_no_vast_says_so():
+def test_a_server_that_is_not_vast_is_rejected():
     from http.server import BaseHTTPRequestHandler, HTTPServer
     from threading import Thread
 
@@ -181,13 +181,13 @@ def test_a_server_that_is_no_vast_says_so():
         "vast://b/s p",
     ],
 )
-def test_a_uri_that_names_no_catalog(uri, vast_settings):
+def test_an_invalid_uri_is_rejected(uri, vast_settings):
     with pytest.raises(SettingsError, match="vast://BUCKET/SCHEMA"):
         open_catalog(uri)
 
 
 @pytest.mark.parametrize("endpoint", ["host:80", "ftp://host", "http://host/path", "http://user:pass@host", "http://"])
-def test_an_endpoint_that_cannot_be_one_is_refused_and_not_repeated(endpoint, vast_settings, monkeypatch):
+def test_an_invalid_endpoint_is_rejected_and_not_repeated(endpoint, vast_settings, monkeypatch):
     monkeypatch.setenv("VAST_DB_ENDPOINT", endpoint)
     with pytest.raises(SettingsError) as caught:
         open_catalog("vast://b/s")
@@ -220,10 +220,10 @@ def test_settings_are_one_bundle(monkeypatch):
 
 
 @pytest.mark.slow
-def test_no_secret_is_logged_or_told(caplog, capfd):
-    """Through failures of every kind, with everything logged that can be."""
+def test_no_secret_is_logged_or_raised(caplog, capfd):
+    """With failures of every kind, at the most verbose log level."""
     caplog.set_level(logging.DEBUG)
-    told = []
+    texts = []
     with start() as server:
         catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
         for action in ("drop", 403, 409, 500, 503, 502):
@@ -232,14 +232,14 @@ def test_no_secret_is_logged_or_told(caplog, capfd):
                 try:
                     catalog.persist([A])
                 except CatalogError as error:
-                    told += [str(error), repr(error)]
+                    texts += [str(error), repr(error)]
                 server.clear_faults()
-        told += [repr(catalog), str(catalog.status())]
-    assert told
-    assert SECRET not in "".join([*told, caplog.text, *capfd.readouterr()])
+        texts += [repr(catalog), str(catalog.status())]
+    assert texts
+    assert SECRET not in "".join([*texts, caplog.text, *capfd.readouterr()])
 
 
-def test_nothing_is_written_to_stderr_that_the_caller_did_not_ask_for(capfd):
+def test_nothing_is_written_to_stderr(capfd):
     with start() as server:
         catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
         server.fail("drop", operation="insert")
@@ -247,7 +247,7 @@ def test_nothing_is_written_to_stderr_that_the_caller_did_not_ask_for(capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_logging_of_the_program_is_left_as_it_was():
+def test_logging_of_the_program_is_not_changed():
     """Loggers have no other level, filter or handler after the import, nor after use."""
     program = """
 import logging, sys

@@ -1,4 +1,4 @@
-"""What the SDK and all below it raise arrives as an error of the catalog, which says what to do and tells no secret."""
+"""Exceptions of the SDK and its libraries are translated into CatalogError, without secrets."""
 
 import inspect as introspect
 import pickle
@@ -105,8 +105,8 @@ def make(kind):
 
 
 @pytest.mark.parametrize("kind", sdk_errors(), ids=lambda kind: kind.__name__)
-def test_every_error_of_the_sdk_has_its_counterpart(kind):
-    """A class that a newer SDK brings is missing in the table above, and fails here."""
+def test_every_error_of_the_sdk_is_translated(kind):
+    """A new class of a newer SDK fails here until it is in the table above."""
     error = as_catalog_error(make(kind), "http://host")
     assert type(error) is BY_CLASS[kind.__name__]
     assert str(error).startswith("http://host: ")
@@ -144,7 +144,7 @@ def test_every_error_of_the_sdk_has_its_counterpart(kind):
     ],
     ids=lambda value: f"{type(value).__name__} {value}" if isinstance(value, Exception) else None,
 )
-def test_what_leaks_through_the_sdk_is_translated(leak, kind, words):
+def test_other_exceptions_of_the_sdk_are_translated(leak, kind, words):
     with pytest.raises(CatalogError) as caught, translated("http://host"):
         raise leak
     assert type(caught.value) is kind
@@ -152,7 +152,7 @@ def test_what_leaks_through_the_sdk_is_translated(leak, kind, words):
     assert caught.value.__cause__ is leak
 
 
-def test_our_own_errors_pass_and_so_does_what_is_none():
+def test_catalog_errors_and_interrupts_are_not_translated():
     with pytest.raises(CatalogTooLargeError, match="ours"), translated("http://host"):
         raise CatalogTooLargeError("ours")
     with pytest.raises(KeyboardInterrupt), translated("http://host"):

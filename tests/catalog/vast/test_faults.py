@@ -1,4 +1,4 @@
-"""Whatever fails, at whichever request: in the end each file has one whole set of rows, and never a part of one."""
+"""A fault at any request: each file ends with one complete set of rows, and never has a part of one."""
 
 import threading
 from collections import Counter
@@ -38,7 +38,7 @@ FAULTS = {
     "late after": {"action": "delay", "seconds": 2 * SHORT_TIMEOUT_S, "after_effect": True},
 }
 
-# What is not known of the server: the backend must be right whichever way it is.
+# Undocumented properties of the server: the backend must be correct with each of them.
 SERVERS = {
     "as assumed": {},
     "conflicts at commit": {"row_conflicts": "commit"},
@@ -67,7 +67,7 @@ def catalog(server, fault):
 
 @contextmanager
 def reader(server, catalog):
-    """Looks, until the block ends, at what a transaction would see that began now: every file has all its rows."""
+    """Polls the committed rows until the block ends: every file has all its rows."""
     stop, wrong, looks = threading.Event(), [], 0
 
     def poll():
@@ -91,7 +91,7 @@ def reader(server, catalog):
 
 
 def once_more(work):
-    """As a caller does: again, when it failed."""
+    """Retries once, like a caller."""
     try:
         return work()
     except CatalogError:
@@ -144,7 +144,7 @@ def sweep(server, catalog, case, fault, name):
 
 
 def combinations():
-    """Everything on a server as it is assumed to be; on the others what they answer differently to."""
+    """All faults on a server with the default assumptions; on the others those that they handle differently."""
     for server, fault, case in product(SERVERS, FAULTS, CASES):
         if server == "as assumed":
             yield pytest.param(server, fault, case, marks=[pytest.mark.slow] if "late" in fault else [])
@@ -168,7 +168,7 @@ ANY_FAULT = pytest.mark.parametrize("fault", [fault for fault in FAULTS if "late
 
 @ANY_FAULT
 @pytest.mark.parametrize("server", ["as assumed"], indirect=True)
-def test_a_fault_while_an_error_is_noted(server, catalog, fault, request):
+def test_a_fault_while_an_error_is_recorded(server, catalog, fault, request):
     for n in range(1, 7):
         one = inspection(f"s3://renders/{request.node.name}/{n}.exr")
         path = path_of(one)

@@ -1,4 +1,4 @@
-"""What it costs: requests are counted, as the emulator received them."""
+"""The number of requests of each operation, as received by the emulator."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.exr_bytes import inspection, text
 
-from ..test_contract import A_AGAIN, A, B, error_at, path_of, stamp_of
+from ..test_contract import A_AGAIN, A, B, error_at, path_of, stat_of
 
 pytestmark = pytest.mark.usefixtures("no_timer")
 
@@ -17,7 +17,7 @@ NEW = ["begin", "select", "insert", "insert", "insert", "insert", "commit"]  # f
 
 @pytest.fixture
 def asked(emulator):
-    """Runs something and tells the requests that it took."""
+    """Runs a function and returns its requests."""
 
     def run(work, *arguments):
         emulator.reset_requests()
@@ -53,7 +53,7 @@ def test_a_batch_costs_what_one_file_costs(open_vast, asked):
 
 
 @pytest.mark.slow
-def test_what_does_not_fit_into_a_request_takes_more(open_vast, asked):
+def test_large_batches_take_more_requests(open_vast, asked):
     """A row is never split, and a column that must not be null is never left out for a moment."""
     catalog = open_vast()
     large = [inspection(f"s3://renders/{n}.exr", text("note", "x" * 60_000)) for n in range(100)]
@@ -66,31 +66,31 @@ def test_what_does_not_fit_into_a_request_takes_more(open_vast, asked):
     assert row == {"n": 100, "l": 60_000}
 
 
-def test_opening_a_catalog_that_is_there_costs_four_and_no_ddl(open_vast, asked):
+def test_opening_an_existing_catalog_costs_four_and_no_ddl(open_vast, asked):
     uri = open_vast().uri
     assert asked(open_vast, uri) == ["probe", "begin", "select", "commit"]
 
 
-def test_looking_for_doubles_costs_three(open_vast, asked):
+def test_deduplication_costs_three(open_vast, asked):
     catalog = open_vast()
     catalog.persist([A, B])
     assert asked(catalog.deduplicate) == ["begin", "select", "commit"]
     assert asked(catalog.deduplicate) == []
 
 
-def test_the_rest_costs_few(open_vast, asked):
+def test_other_operations_cost_few(open_vast, asked):
     catalog = open_vast()
     catalog.persist([A])
     unreadable = error_at("s3://renders/x.exr")
     assert asked(catalog.record_errors, [unreadable]) == ["begin", "select", "select", "insert", "commit"]
     assert asked(catalog.record_errors, [unreadable]) == ["begin", "select", "select", "update", "commit"]
-    assert asked(catalog.seen, [stamp_of(A)] * 100) == ["begin", "select", "commit"]
-    assert asked(catalog.seen, [stamp_of(A), stamp_of(B)]) == ["begin", "select", "select", "commit"]
+    assert asked(catalog.seen, [stat_of(A)] * 100) == ["begin", "select", "commit"]
+    assert asked(catalog.seen, [stat_of(A), stat_of(B)]) == ["begin", "select", "select", "commit"]
     assert asked(catalog.mark_deleted, [path_of(A)]) == ["begin", "select", "update", "select", "commit"]
     assert asked(catalog.status) == ["begin", *["stats"] * 8, "commit", "begin", "select", "commit"]
 
 
-def test_selects_go_to_the_endpoint_unless_told_otherwise(open_vast, asked):
+def test_selects_go_to_the_endpoint_by_default(open_vast, asked):
     catalog = open_vast(use_announced_endpoints=True)
     catalog.persist([A])
     operations = asked(catalog.persist, [A])
@@ -101,7 +101,7 @@ def test_selects_go_to_the_endpoint_unless_told_otherwise(open_vast, asked):
 def test_memory_does_not_grow_with_the_catalog():
     """Ingest, status, sequences, a query by key and a full scan."""
     command = [sys.executable, "-m", "benchmarks.vast", "--scale", "5000"]
-    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    peaks = [int(peak) for peak in re.findall(r"peak memory until here (\d+) MB", told)]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    peaks = [int(peak) for peak in re.findall(r"peak memory until here (\d+) MB", output)]
     assert len(peaks) == 6
     assert max(peaks) < 500

@@ -1,4 +1,4 @@
-"""SQL on streamed tables gives what DuckDB gives on whole ones, and asks for no more than it needs."""
+"""SQL on streamed tables has the results of DuckDB on whole tables, and fetches no more than it needs."""
 
 import math
 import subprocess
@@ -94,7 +94,7 @@ def whole():
 
 
 class Server:
-    """Gives what is asked for, and nothing else; remembers what that was."""
+    """Returns the requested columns and rows, and records the scans."""
 
     def __init__(self):
         self.scans = []
@@ -182,7 +182,7 @@ QUERIES = [
 
 
 @pytest.mark.parametrize(("query", "params"), QUERIES, ids=[query[:60] for query, _ in QUERIES])
-def test_a_query_gives_what_whole_tables_give(whole, query, params):
+def test_a_query_has_the_result_of_whole_tables(whole, query, params):
     result = run(query, params, Server())
     expected = whole.sql(query, params=params).to_arrow_table()
     assert result.schema == expected.schema
@@ -235,7 +235,7 @@ def conditions(draw):
 @given(condition=conditions(), join=st.sampled_from(["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]), on=conditions())
 @pytest.mark.slow
 def test_no_condition_loses_a_row(whole, condition, join, on):
-    """Whatever is pushed down, in WHERE or in ON of any join, the result is that of whole tables."""
+    """Conditions in WHERE or ON of any join may be pushed down; the result is that of whole tables."""
     query = f"""SELECT f.file_id, f.frame_number, c.channel_name, c.part_index FROM files f {join} channels c
                 ON f.file_id = c.file_id AND {on} WHERE {condition} ORDER BY ALL"""
     expected = whole.sql(query).to_arrow_table()
@@ -252,7 +252,7 @@ PATTERNS = [
 
 
 def outcome(query):
-    """The rows of a query, or that it is wrong."""
+    """The rows of a query, or "error"."""
     try:
         return query().to_pylist()
     except (duckdb.Error, QueryError):
@@ -261,7 +261,7 @@ def outcome(query):
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pattern=st.sampled_from(PATTERNS), text=LITTLE)
-def test_no_beginning_loses_a_row(whole, pattern, text):
+def test_pattern_operators_lose_no_row(whole, pattern, text):
     """Operators that imply how a text begins keep their meaning."""
     query, params = f"SELECT count FROM ingest_errors WHERE {pattern} ORDER BY ALL", {"p": text}
     expected = outcome(lambda: whole.sql(query, params=params).to_arrow_table())
@@ -287,7 +287,7 @@ def test_floats_come_back_bit_by_bit():
     assert list(map(repr, fetched)) == list(map(repr, NUMBERS))
 
 
-# ── what is asked for ────────────────────────────────
+# ── what is fetched ────────────────────────────────
 
 
 def test_only_the_columns_of_the_query_are_fetched():
@@ -314,7 +314,7 @@ def test_a_table_is_fetched_once_however_often_it_is_read(query):
     assert sorted(tables) == sorted(set(tables))
 
 
-def test_a_scan_that_first_rows_lead_to_is_fetched_too(whole):
+def test_a_scan_that_depends_on_rows_is_fetched_too(whole):
     """The second table is read only where the first one has rows."""
     query = """SELECT file_id FROM files WHERE CASE WHEN frame_number = 5
                THEN frame_number = (SELECT max(frame_number) FROM files f WHERE f.size_bytes = files.size_bytes)
@@ -322,12 +322,12 @@ def test_a_scan_that_first_rows_lead_to_is_fetched_too(whole):
     assert run(query, None, Server()).to_pylist() == whole.sql(query).to_arrow_table().to_pylist() != []
 
 
-def test_an_error_of_the_query_is_raised_once_its_rows_are_there():
+def test_an_error_of_the_query_is_raised_after_its_rows_are_loaded():
     with pytest.raises(QueryError, match="files: 6"):
         asked("SELECT error('files: ' || count(*)) FROM files")
 
 
-def test_conditions_go_down_where_every_use_of_a_table_has_them():
+def test_conditions_that_all_scans_of_a_table_share_are_pushed_down():
     one = Condition(column="file_id", operator="=", value="a")
     (scan,) = asked("SELECT file_path FROM files WHERE file_id = ? AND is_current", ["a"])
     assert scan.conditions == (one,)
@@ -367,7 +367,7 @@ def test_conditions_go_down_where_every_use_of_a_table_has_them():
         ("pixel_aspect_ratio = 1", None, None),
     ],
 )
-def test_what_goes_down_and_what_does_not(where, params, condition):
+def test_conditions_that_are_pushed_down(where, params, condition):
     table = "parts" if "pixel" in where else "files"
     (scan,) = asked(f"SELECT file_id FROM {table} WHERE {where}", params)
     expected = (
@@ -376,13 +376,13 @@ def test_what_goes_down_and_what_does_not(where, params, condition):
     assert scan.conditions == expected
 
 
-def test_a_long_list_of_values_goes_down():
+def test_a_long_list_of_values_is_pushed_down():
     many = [f"{n:032}" for n in range(5000)]
     (scan,) = asked(f"SELECT count(*) FROM files WHERE file_id IN ({', '.join('?' * len(many))})", many)
     assert scan.conditions == (Condition(column="file_id", operator="in", value=tuple(many)),)
 
 
-# ── what is refused ────────────────────────────────
+# ── what is rejected ────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -419,12 +419,12 @@ def test_a_query_reaches_no_file(query):
 
 
 @pytest.mark.parametrize("query", ["", "SELECT 1; SELECT 2", "SELEC 1", "SELECT nothing FROM files"])
-def test_what_is_no_query_says_so(query):
+def test_an_invalid_query_is_rejected(query):
     with pytest.raises(QueryError):
         asked(query)
 
 
-def test_what_the_server_raises_is_not_hidden():
+def test_errors_of_the_server_are_raised():
     class LostError(Exception):
         pass
 

@@ -1,4 +1,4 @@
-"""Many processes and threads at once: what they store converges, and tables are made once."""
+"""Concurrent writers: their rows converge, and tables are created once."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from .writers import files
 
 
 def processes(server, *commands):
-    """Run writers at the same time; what each printed."""
+    """Runs writers at the same time, and returns their output."""
     environment = os.environ | {
         "VAST_DB_ENDPOINT": server.url,
         "VAST_DB_ACCESS_KEY": "key",
@@ -46,8 +46,8 @@ def test_writers_of_the_same_files_leave_one_set_of_rows(conflicts):
     with start(row_conflicts=conflicts) as server:
         uri = f"vast://{BUCKET}/shared"
         commands = [("persist", uri, "20", str(rounds), "4", str(seed)) for seed in range(4)]
-        told = [json.loads(output) for output in processes(server, *commands)]
-        assert sum(one["persisted"] for one in told) == 20 * 4 * rounds
+        printed = [json.loads(text) for text in processes(server, *commands)]
+        assert sum(one["persisted"] for one in printed) == 20 * 4 * rounds
         with VastCatalog(uri, connection=connection_to(server)) as catalog:
             found = {table: stored(server, catalog, table) for table in ("files", *CHILD_TABLES)}
             assert {row["file_id"]: row["inspection_count"] for row in found["files"]} == {
@@ -61,7 +61,7 @@ def test_writers_of_the_same_files_leave_one_set_of_rows(conflicts):
 
 
 @pytest.mark.slow
-def test_tables_are_made_once_by_twenty_processes():
+def test_twenty_processes_create_tables_once():
     with start() as server:
         processes(server, *[("create", f"vast://{BUCKET}/shared")] * 20)
         session = vastdb.connect("key", SECRET, server.url)
@@ -71,14 +71,14 @@ def test_tables_are_made_once_by_twenty_processes():
 
 
 @pytest.mark.slow
-def test_tables_are_made_once_by_many_threads(emulator, open_vast):
+def test_many_threads_create_tables_once(emulator, open_vast):
     uri = f"{open_vast().uri}_many"
     with ThreadPoolExecutor(8) as pool:
         catalogs = list(pool.map(lambda _: open_vast(uri), range(8)))
     assert len(stored(emulator, catalogs[0], "schema_version")) == 1
 
 
-# ── how doubles arise, step by step ────────────────────────────────
+# ── duplicates, step by step ────────────────────────────────
 
 
 def wait_until(holds, seconds=20.0):
@@ -110,7 +110,7 @@ def meet(monkeypatch, emulator, open_vast):
 
 
 @pytest.mark.slow
-def test_a_file_stored_by_two_is_left_once_whoever_looks_first(emulator, meet, open_vast):
+def test_duplicates_are_removed_by_either_writer(emulator, meet, open_vast):
     a, b = meet([A], [A])
     assert len(stored(emulator, a, "files")) == 2
     a.deduplicate()
@@ -121,14 +121,14 @@ def test_a_file_stored_by_two_is_left_once_whoever_looks_first(emulator, meet, o
     assert all_rows(a) == all_rows(alone)
 
 
-def test_the_next_persist_sees_a_double_in_passing(emulator, meet):
+def test_the_next_persist_finds_duplicates_of_queued_paths(emulator, meet):
     a, b = meet([A], [A])
     b.persist([inspection("s3://renders/other.exr")])
     b.deduplicate()
     assert [row["inspection_count"] for row in stored(emulator, a, "files") if row["file_id"] == A.file.file_id] == [2]
 
 
-def test_of_two_versions_that_meet_one_is_current(emulator, meet):
+def test_of_two_concurrent_versions_one_is_current(emulator, meet):
     a, b = meet([A], [A_AGAIN])
     b.deduplicate()
     rows = stored(emulator, a, "files")
@@ -137,8 +137,8 @@ def test_of_two_versions_that_meet_one_is_current(emulator, meet):
 
 
 @pytest.mark.slow
-def test_a_double_that_nobody_looked_at_is_found_when_its_path_is_written_again(emulator, meet, open_vast):
-    """Both writers died before they could look."""
+def test_duplicates_of_killed_writers_are_removed_with_the_next_persist(emulator, meet, open_vast):
+    """Both writers ended before they could deduplicate."""
     a, _ = meet([A], [A])
     other = open_vast(a.uri)
     other.persist([A])
@@ -148,7 +148,7 @@ def test_a_double_that_nobody_looked_at_is_found_when_its_path_is_written_again(
     assert len(stored(emulator, a, "parts")) == 1
 
 
-def test_a_writer_looks_by_itself_a_moment_later(emulator, open_vast, monkeypatch):
+def test_deduplication_runs_by_itself_after_a_moment(emulator, open_vast, monkeypatch):
     monkeypatch.setattr(coordination, "DELAY_S", 0.01)
     catalog = open_vast()
     emulator.reset_requests()
@@ -157,7 +157,7 @@ def test_a_writer_looks_by_itself_a_moment_later(emulator, open_vast, monkeypatc
     assert [request.operation for request in emulator.requests][7:10] == ["begin", "select", "commit"]
 
 
-def test_doubled_errors_become_one(emulator, open_vast, monkeypatch):
+def test_duplicate_errors_are_merged(emulator, open_vast, monkeypatch):
     monkeypatch.setattr(coordination, "DELAY_S", 3600)
     a = open_vast()
     b = open_vast(a.uri)
@@ -176,7 +176,7 @@ def test_doubled_errors_become_one(emulator, open_vast, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_large_batch_with_doubles_settles(emulator, meet):
+def test_a_large_batch_with_duplicates_is_deduplicated(emulator, meet):
     many = [inspection(f"s3://renders/{n}.exr", text("note", str(n))) for n in range(120)]
     a, b = meet(many, many[::-1])
     b.deduplicate()

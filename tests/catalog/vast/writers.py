@@ -1,4 +1,4 @@
-"""Run as a process: one of several that write the same files at once. Says what it was told, and what it counted."""
+"""A process that writes the same files as others at once, and prints the number of its outcomes."""
 
 import json
 import random
