@@ -77,7 +77,6 @@ def test_objects_without_the_extra_s3(without, capfd, command):
         ("vastdb", "db create-schema"),
         ("vastdb", "db reembed"),
         ("vastdb", "db verify"),
-        ("tenacity", "db status"),
     ],
 )
 def test_a_vast_database_without_the_extra_vast(without, monkeypatch, capfd, package, command):
