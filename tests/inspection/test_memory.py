@@ -114,9 +114,9 @@ def chunks(count: int, order: str) -> bytes:
 @pytest.mark.parametrize(
     ("order", "missing"),
     [
-        ("first first", None),
-        ("last first", None),
-        ("shuffled", None),
+        pytest.param("first first", None, marks=pytest.mark.slow),
+        pytest.param("last first", None, marks=pytest.mark.slow),
+        pytest.param("shuffled", None, marks=pytest.mark.slow),
         ("every other missing", "lines 0, 2, 4, 6, 8, 10, 12, 14 and 49992 more ranges"),
     ],
 )

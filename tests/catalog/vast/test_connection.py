@@ -253,6 +253,7 @@ def test_nothing_is_written_to_stderr(capfd):
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_logging_of_the_program_is_not_changed():
     """Loggers have no other level, filter or handler after the import, nor after use."""
     program = """
