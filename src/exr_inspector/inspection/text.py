@@ -14,6 +14,7 @@ from functools import lru_cache
 _LOWER_CASE, _LETTER = r"[^\x00-`{-\x7f]", r"[^\x00-@\[-`{-\x7f]"
 LETTER_OR_DIGIT = r"[^\x00-/:-@\[-`{-\x7f]"
 DIGITS = frozenset("0123456789")
+NUMBER_START = DIGITS | frozenset("+-.")
 SPACES = " \t\n\r\v\f"
 _WORD = re.compile(rf"[A-Z]+(?!{_LOWER_CASE})|[A-Z]?{_LOWER_CASE}+|[0-9]+")
 _LETTERS = re.compile(rf"{_LETTER}+")
@@ -42,7 +43,7 @@ def words_of_name(name: str) -> frozenset[str]:
 def parse_number(text: str) -> float | None:
     """The finite number that a text consists of, or None; V-Ray, Cycles and Unreal write numbers as text."""
     # int() and float() accept underscores and the digits of every script.
-    if not text or not (text[0] in DIGITS or text[0] in "+-.") or "_" in text or not text.isascii():
+    if text[:1] not in NUMBER_START or "_" in text or not text.isascii():
         return None
     try:
         return int(text)

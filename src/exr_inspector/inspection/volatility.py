@@ -12,10 +12,10 @@ import re
 from collections.abc import Iterable, Iterator
 from enum import Enum
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from ..exr import Attribute, decode
-from .text import SPACES, parse_number, split_words, words_of_name
+from .text import NUMBER_START, SPACES, parse_number, split_words, words_of_name
 
 
 class Volatility(Enum):
@@ -86,13 +86,7 @@ def volatility(attr_name: str, attr_type: str, value: Any) -> Volatility:
 
     `value` is the decoded value or its JSON form; None if it is unknown or longer than LONGEST_VALUE.
     """
-    by_name = name_volatility(attr_name, attr_type)
-    if by_name is not None:
-        return by_name
-    if value is None and attr_type == "string":
-        return Volatility.VOLATILE
-    by_value = _value_volatility(value)
-    return Volatility.UNCERTAIN if by_value is Volatility.CONSTANT and attr_type in _ANIMATED_TYPES else by_value
+    return name_volatility(attr_name, attr_type) or value_volatility(attr_type, value)
 
 
 @lru_cache(maxsize=8192)
@@ -110,8 +104,20 @@ def name_volatility(attr_name: str, attr_type: str) -> Volatility | None:
     return Volatility.CONSTANT if attr_type == "string" and not SOFTWARE_WORDS.isdisjoint(words) else None
 
 
-def _value_volatility(value: Any) -> Volatility:
-    items = list(scalars(value))
+def value_volatility(attr_type: str, value: Any) -> Volatility:
+    """The volatility of a value whose name does not decide; `value` as for `volatility`."""
+    if isinstance(value, str):
+        by_value = _text_volatility(value.strip(SPACES))
+    elif isinstance(value, (int, float)):
+        by_value = Volatility.VOLATILE if _number_is_volatile(value) else Volatility.CONSTANT
+    elif value is None:
+        by_value = Volatility.VOLATILE if attr_type == "string" else Volatility.CONSTANT
+    else:
+        by_value = _items_volatility(list(scalars(value)))
+    return Volatility.UNCERTAIN if by_value is Volatility.CONSTANT and attr_type in _ANIMATED_TYPES else by_value
+
+
+def _items_volatility(items: list[Any]) -> Volatility:
     if items and all(isinstance(item, str) for item in items):
         return _text_volatility(" ".join(items).strip(SPACES))
     if any(isinstance(item, (int, float)) and _number_is_volatile(item) for item in items):
@@ -127,10 +133,15 @@ def _text_volatility(text: str) -> Volatility:
     )
     if changes and not is_path(text):
         return Volatility.VOLATILE
-    numbers = [parse_number(word) for word in _NUMBER_SEPARATOR.split(text)]
-    if None not in numbers and any(map(_number_is_volatile, numbers)):  # type: ignore[arg-type]
+    if text[:1] in NUMBER_START and any(map(_number_is_volatile, _numbers(text))):
         return Volatility.VOLATILE
     return Volatility.UNCERTAIN if changes or without_frames(text) != text else Volatility.CONSTANT
+
+
+def _numbers(text: str) -> list[float]:
+    """The numbers that a text consists of; none if there is anything else in it."""
+    numbers = [parse_number(word) for word in _NUMBER_SEPARATOR.split(text)]
+    return [] if None in numbers else cast("list[float]", numbers)
 
 
 def _is_long(text: str) -> bool:

@@ -16,7 +16,7 @@ from ..inspection.volatility import (
     is_path,
     name_volatility,
     scalars,
-    volatility,
+    value_volatility,
     without_frames,
 )
 from . import words
@@ -60,8 +60,8 @@ class AttributeTokens(NamedTuple):
 class Kind(NamedTuple):
     """Properties of an attribute that follow from its name and type."""
 
-    attr_name: str
     attr_type: str
+    volatility: Volatility | None  # None: the value decides
     by_name: AttributeTokens  # for every value
     value_counts: bool
     is_software: bool
@@ -81,17 +81,17 @@ def kind_of(attr_name: str, attr_type: str) -> Kind | None:
         name = pattern.sub(replacement, name)
     name = lower(name)
     name_words = words_of_name(attr_name)
+    volatility = name_volatility(attr_name, attr_type)
     tokens = [token("names", f"n:{name}", 1.0)]
     prefix = _PREFIX.match(name)
     if prefix is not None:
         tokens.append(token("names", f"p:{prefix.group()}", 2.5))
         tokens.append(token("software", f"p:{prefix.group()}", 1.0))
     return Kind(
-        attr_name=attr_name,
         attr_type=attr_type,
+        volatility=volatility,
         by_name=AttributeTokens(tuple(tokens), ()),
-        value_counts=attr_type not in _OPAQUE_TYPES
-        and name_volatility(attr_name, attr_type) is not Volatility.VOLATILE,
+        value_counts=attr_type not in _OPAQUE_TYPES and volatility is not Volatility.VOLATILE,
         is_software=attr_type == "string" and not SOFTWARE_WORDS.isdisjoint(name_words),
         is_colour=attr_type == "chromaticities" or not words.COLOUR.isdisjoint(name_words),
         is_origin=not words.ORIGIN.isdisjoint(name_words),
@@ -117,7 +117,7 @@ def tokens_of(kind: Kind, value: Any) -> AttributeTokens:
     """The tokens of an attribute with this value in its JSON form; None if the value is unknown or too long."""
     if value is None or not kind.value_counts:
         return kind.by_name
-    if volatility(kind.attr_name, kind.attr_type, value) is Volatility.VOLATILE:
+    if kind.volatility is None and value_volatility(kind.attr_type, value) is Volatility.VOLATILE:
         return kind.by_name
     counted: tuple[Token, ...] = ()
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
