@@ -1,4 +1,4 @@
-"""Whether a file is whole: every damage that happens to files, made from twelve kinds of file, and its words."""
+"""Completeness of damaged files: twelve kinds of file, each kind of damage, and the description of what is missing."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ LAYERS = (("A", w.HALF, 1, 1, 0), ("depth.Z", w.FLOAT, 1, 1, 1), ("id", w.UINT, 
 
 @dataclass(frozen=True)
 class Base:
-    """A whole file, and where its chunks are: worked out from the offset table alone."""
+    """An undamaged file and the offsets of its chunks, read from its offset table."""
 
     data: bytes
     header_bytes: int
-    offsets: tuple[int, ...]  # in the order of the table
+    offsets: tuple[int, ...]  # in table order
 
     @property
     def data_start(self) -> int:
@@ -33,16 +33,16 @@ class Base:
 
     @property
     def spans(self) -> list[tuple[int, int]]:
-        """Begin and end of each chunk in file order: it ends where the next one begins."""
+        """Begin and end of each chunk in file order: a chunk ends where the next begins."""
         begins = sorted(self.offsets)
         return list(zip(begins, [*begins[1:], len(self.data)], strict=True))
 
     def whole_before(self, position: int) -> int:
-        """How many chunks end before a position."""
+        """Number of chunks that end at or before a position."""
         return sum(end <= position for _, end in self.spans)
 
     def with_offset(self, slot: int, offset: int) -> bytes:
-        """The file with another entry in its offset table."""
+        """The file with one entry of its offset table replaced."""
         data = bytearray(self.data)
         pack_into("<Q", data, self.header_bytes + 8 * slot, offset)
         return bytes(data)
@@ -56,7 +56,7 @@ def base_of(data: bytes) -> Base:
 
 @lru_cache
 def written_by_openexr(name: str) -> bytes:
-    """A file with pixels that compress, 61 × 70 from (-3, 5)."""
+    """A file of 61 × 70 compressible pixels from (-3, 5)."""
     numpy = pytest.importorskip("numpy")
     openexr = pytest.importorskip("OpenEXR")
     y, x = numpy.mgrid[0:70, 0:61]
@@ -77,7 +77,7 @@ def written(*parts: w.Part) -> bytes:
 
 
 def filled(size: int) -> bytes:
-    """Bytes that are no zeros."""
+    """Bytes without zeros."""
     return bytes(1 + n % 255 for n in range(size))
 
 
@@ -97,13 +97,13 @@ BASES = ["NO", "ZIP", "PIZ", "PXR24", "B44", "DWAA", "RLE", *MADE]
 
 @pytest.fixture(params=BASES, scope="module")
 def base(request) -> Base:
-    """One of the twelve kinds."""
+    """One of the twelve kinds of file."""
     made = MADE.get(request.param)
     return base_of(made() if made else written_by_openexr(request.param))
 
 
-def test_the_bases_are_whole(base):
-    """No damage, no alarm; all bytes behind the table are chunks."""
+def test_undamaged_files_are_complete(base):
+    """No missing chunks and no problems; chunks fill the file behind the table."""
     inspection = inspect(base.data)
     assert inspection.completeness == "complete"
     assert inspection.errors == ()
@@ -123,12 +123,12 @@ def assert_packed_bytes_fill_the_file(data, inspection):
 
 
 def assert_cut(base: Base, position: int) -> None:
-    """What must be said of a file that ends at `position`."""
+    """Assert the verdict on the file cut at `position`."""
     data = base.data[:position]
     if position < base.header_bytes:
-        with pytest.raises(ExrFormatError) as refused:
+        with pytest.raises(ExrFormatError) as raised:
             inspect(data)
-        assert refused.value.code == ("truncated" if data else "empty_file"), position
+        assert raised.value.code == ("truncated" if data else "empty_file"), position
         return
     inspection = inspect(data)
     assert inspection.completeness == "truncated", position
@@ -137,18 +137,18 @@ def assert_cut(base: Base, position: int) -> None:
     assert any(part.missing for part in inspection.parts), position
 
 
-def test_cutting_at_any_byte_is_noticed(base):
-    """In the header, in the table, between chunks and inside of them; the chunks that are whole are counted."""
+def test_a_cut_at_any_byte_is_detected(base):
+    """In the header, in the table, between and inside chunks; whole chunks are counted."""
     end = len(base.data)
-    borders = {n for begin, stop in base.spans for n in (begin, begin + 1, begin + 19, stop - 1)}
-    positions = {*range(0, end, 1 + end // 400), *borders, base.header_bytes, base.data_start, base.data_start - 1}
+    edges = {n for begin, stop in base.spans for n in (begin, begin + 1, begin + 19, stop - 1)}
+    positions = {*range(0, end, 1 + end // 400), *edges, base.header_bytes, base.data_start, base.data_start - 1}
     for position in sorted(positions):
         assert_cut(base, position)
 
 
 @pytest.mark.parametrize("path", corpus.VALID)
-def test_cutting_a_valid_file_is_noticed(path):
-    """The corpus: its files are complete, and every cut is told, in forty places and at the last byte."""
+def test_a_cut_in_a_valid_file_is_detected(path):
+    """Corpus files are complete; a cut is detected at forty positions and at the last byte."""
     data = path.read_bytes()
     base = base_of(data)
     inspection = inspect(data)
@@ -156,49 +156,49 @@ def test_cutting_a_valid_file_is_noticed(path):
     assert_packed_bytes_fill_the_file(data, inspection)
     chosen = random.Random(path.name)
     table = [base.header_bytes + n for n in (0, 1, 4, 8 * len(base.offsets) - 1, 8 * len(base.offsets))]
-    few = 40 if len(base.offsets) < 500 else 6
-    for position in [*table, *(chosen.randrange(len(data)) for _ in range(few)), len(data) - 1]:
+    cuts = 40 if len(base.offsets) < 500 else 6
+    for position in [*table, *(chosen.randrange(len(data)) for _ in range(cuts)), len(data) - 1]:
         assert_cut(base, position)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", corpus.SMALL[-1:] + corpus.SMALL[:1])
-def test_cutting_a_small_valid_file_at_every_byte_is_noticed(path):
-    """Each length from nothing to one byte less than all."""
+def test_a_cut_at_every_byte_of_a_small_valid_file_is_detected(path):
+    """Each length from 0 to one byte less than the file."""
     base = base_of(path.read_bytes())
     for position in range(len(base.data)):
         assert_cut(base, position)
 
 
-def test_a_header_alone_is_a_cut_file(base):
-    """The table is not there: everything is missing."""
+def test_a_header_without_a_table_is_truncated(base):
+    """Everything is missing."""
     inspection = inspect(base.data[: base.header_bytes])
     assert [part.missing for part in inspection.parts] == ["all"] * len(inspection.parts)
     assert [problem.code for problem in inspection.errors] == ["offset_table_cut"]
 
 
-def test_a_table_without_chunks_is_a_cut_file(base):
-    """Nothing is there "in part" either."""
+def test_a_table_without_chunks_is_truncated(base):
+    """All chunks are missing, none "in part"."""
     inspection = inspect(base.data[: base.data_start])
     assert inspection.completeness == "truncated"
     assert [part.missing for part in inspection.parts] == ["all"] * len(inspection.parts)
 
 
-def test_a_cut_between_two_chunks_leaves_none_in_part(base):
-    """The words tell a chunk that is cut from one that is gone."""
+def test_only_a_cut_inside_a_chunk_leaves_it_in_part(base):
+    """The description distinguishes a cut chunk from a missing chunk."""
     begin, end = base.spans[len(base.spans) // 2]
-    at_border = inspect(base.data[:begin])
+    between = inspect(base.data[:begin])
     inside = inspect(base.data[: begin + (end - begin) // 2])
-    for inspection in (at_border, inside):
+    for inspection in (between, inside):
         assert inspection.completeness == "truncated"
         assert inspection.file.chunks_present == base.whole_before(begin)
-    assert "in part" not in "".join(part.missing or "" for part in at_border.parts)
+    assert "in part" not in "".join(part.missing or "" for part in between.parts)
     if not inside.file.is_tiled:
         assert "in part" in "".join(part.missing or "" for part in inside.parts)
 
 
 def test_an_interrupted_render_is_incomplete(base):
-    """Killed before the table was written: zeros there, and half of the data."""
+    """A writer killed before it wrote the table: zeros in the table, and half of the data."""
     data = bytearray(base.data[: (base.data_start + len(base.data)) // 2])
     data[base.header_bytes : base.data_start] = bytes(8 * len(base.offsets))
     inspection = inspect(bytes(data))
@@ -207,7 +207,7 @@ def test_an_interrupted_render_is_incomplete(base):
 
 
 def test_a_lost_table_is_incomplete(base):
-    """All data is there, but no reader finds it in one look."""
+    """All chunks are in the file, but the table is zero."""
     data = base.data[: base.header_bytes] + bytes(8 * len(base.offsets)) + base.data[base.data_start :]
     inspection = inspect(data)
     assert (inspection.completeness, inspection.file.chunks_present) == ("incomplete", 0)
@@ -215,7 +215,7 @@ def test_a_lost_table_is_incomplete(base):
 
 @pytest.mark.parametrize("where", [0, -1, 1])
 def test_a_chunk_that_was_never_written_is_incomplete(base, where):
-    """One zero in the table, at its begin, its end, or between."""
+    """One zero in the table: at its start, at its end, or between."""
     slot = where % len(base.offsets)
     inspection = inspect(base.with_offset(slot, 0))
     assert inspection.completeness == "incomplete"
@@ -225,7 +225,7 @@ def test_a_chunk_that_was_never_written_is_incomplete(base, where):
 
 
 def test_one_offset_that_points_to_another_chunk_is_corrupt(base):
-    """Two entries, one chunk: the leader tells whose it is."""
+    """Two entries point to one chunk: its leader shows whose it is."""
     inspection = inspect(base.with_offset(1, base.offsets[0]))
     assert inspection.completeness == "corrupt"
     assert [problem.code for problem in inspection.errors] == ["misplaced_chunk"]
@@ -233,7 +233,7 @@ def test_one_offset_that_points_to_another_chunk_is_corrupt(base):
 
 
 def test_swapped_offsets_are_corrupt(base):
-    """Every chunk is there, in the place of another."""
+    """Every chunk is in the file, two under the entry of the other."""
     data = bytearray(base.data)
     pack_into("<2Q", data, base.header_bytes, base.offsets[1], base.offsets[0])
     inspection = inspect(bytes(data))
@@ -242,8 +242,8 @@ def test_swapped_offsets_are_corrupt(base):
 
 
 @pytest.mark.parametrize("offset", [1, 7, (1 << 63) - 1, (1 << 64) - 1], ids=["1", "7", "2^63-1", "2^64-1"])
-def test_an_offset_that_cannot_be_is_corrupt(base, offset):
-    """Inside the header, or beyond any file."""
+def test_an_impossible_offset_is_corrupt(base, offset):
+    """Inside the header, or larger than any file."""
     inspection = inspect(base.with_offset(0, offset))
     assert inspection.completeness == "corrupt"
     assert [problem.code for problem in inspection.errors] == ["bad_chunk"]
@@ -251,18 +251,18 @@ def test_an_offset_that_cannot_be_is_corrupt(base, offset):
 
 
 def test_an_offset_into_the_table_is_corrupt(base):
-    """Chunks begin behind it."""
+    """Chunks begin after the table."""
     assert inspect(base.with_offset(0, base.data_start - 8)).completeness == "corrupt"
 
 
 def test_an_offset_into_the_middle_of_a_chunk_is_corrupt(base):
-    """Pixels are no leader, and where they look like one the chunks overlap."""
+    """Pixels are not a valid leader; if they look like a leader, chunks overlap."""
     begin, end = base.spans[0]
     assert inspect(base.with_offset(0, begin + (end - begin) // 2)).completeness != "complete"
 
 
 def test_a_size_that_reaches_into_the_next_chunk_is_corrupt(base):
-    """The leaders are right, one size is not."""
+    """One size in a leader is too large."""
     header = read_header(base.data)
     part = header.parts[0]
     at = base.offsets[0] + 4 * header.is_multipart + (16 if part.is_tiled else 4) + 8 * part.is_deep
@@ -275,7 +275,7 @@ def test_a_size_that_reaches_into_the_next_chunk_is_corrupt(base):
 
 
 def test_a_zero_filled_tail_is_incomplete(base):
-    """A preallocated file whose writer died: the size and the table are right, the rest is zeros."""
+    """A preallocated file whose writer was killed: file size and table are right, the rest is zeros."""
     begin, _ = base.spans[len(base.spans) // 2]
     data = base.data[:begin].ljust(len(base.data), b"\0")
     inspection = inspect(data)
@@ -285,7 +285,7 @@ def test_a_zero_filled_tail_is_incomplete(base):
 
 
 def test_a_chunk_whose_end_is_zero_filled_counts_as_zero_filled():
-    """Where the codec ends with a checksum, the chunk in which the zeros begin is told too."""
+    """For codecs that end with a checksum, the chunk in which the zeros begin is detected too."""
     base = base_of(written_by_openexr("ZIP"))
     begin, end = base.spans[2]
     data = base.data[: (begin + end) // 2].ljust(len(base.data), b"\0")
@@ -294,15 +294,15 @@ def test_a_chunk_whose_end_is_zero_filled_counts_as_zero_filled():
     assert inspection.parts[0].missing == "lines 37-74 (zero-filled)"
 
 
-def test_garbage_after_the_end_is_no_alarm(base):
-    """Appended bytes are harmless: every chunk is where the table says."""
-    for garbage in (bytes(1000), filled(1000)):
-        inspection = inspect(base.data + garbage)
+def test_bytes_after_the_last_chunk_are_accepted(base):
+    """Every chunk is where the table says."""
+    for appended in (bytes(1000), filled(1000)):
+        inspection = inspect(base.data + appended)
         assert (inspection.completeness, inspection.errors) == ("complete", ())
 
 
 def without_walk(data: bytes) -> tuple[ChunkReport, list[tuple[int, int]]]:
-    """What the offset table and the last leader tell, and the ranges that were read."""
+    """The report from the offset table and the last leader, and the ranges that were read."""
     ranges = []
 
     def read(at, n):
@@ -313,7 +313,7 @@ def without_walk(data: bytes) -> tuple[ChunkReport, list[tuple[int, int]]]:
 
 
 def test_without_a_walk_the_table_and_the_last_leader_decide(base):
-    """What two requests to an object store can tell: never written, cut, impossible."""
+    """Two requests to an object store detect cuts, chunks never written and impossible offsets."""
     report, ranges = without_walk(base.data)
     assert report.completeness == "complete"
     assert {part.packed_bytes for part in report.parts} == {None}
@@ -331,24 +331,24 @@ def test_without_a_walk_the_table_and_the_last_leader_decide(base):
 
 
 def test_a_last_offset_that_points_elsewhere_is_corrupt_without_a_walk(base):
-    """What is read there is not the leader of that chunk."""
+    """The bytes at that offset are not the leader of the chunk."""
     last = base.offsets.index(max(base.offsets))
     assert without_walk(base.with_offset(last, base.offsets[last] + 1))[0].completeness == "corrupt"
 
 
-def test_a_file_that_shrinks_while_it_is_read_is_cut(base):
-    """The size said more than the bytes give."""
+def test_a_file_that_shrinks_while_it_is_read_is_damaged(base):
+    """The file has fewer bytes than its size when it was opened."""
     begin, _ = base.spans[-1]
     data = base.data[: begin + 2]
     report = read_chunks(read_header(data), lambda at, n: data[at : at + n], len(base.data))
     assert report.completeness in ("truncated", "corrupt")
 
 
-# --- words ---
+# --- description of missing chunks ---
 
 
 def missing(part: w.Part | list[w.Part], *slots: int, cut: int | None = None) -> str | None:
-    """What is said of a file without some chunks, or cut some bytes behind the start of a chunk."""
+    """`missing` of a file without the chunks of some slots, or cut 20 bytes after the start of a chunk."""
     base = base_of(w.build(part).data)
     data = bytearray(base.data)
     for slot in slots:
@@ -366,7 +366,7 @@ ZIP = w.part(width=8, height=40, compression=3, pixels=filled)
 
 
 @pytest.mark.parametrize(
-    ("part", "slots", "words"),
+    ("part", "slots", "expected"),
     [
         (LINES, (), None),
         (LINES, (0,), "line -5"),
@@ -386,20 +386,20 @@ ZIP = w.part(width=8, height=40, compression=3, pixels=filled)
         ([w.part(name="a"), w.part(name="b")], (0, 9), "part 0: line 0; part 1: line 1"),
     ],
 )
-def test_what_is_missing_is_said_in_words(part, slots, words):
-    """Lines and tiles as a person counts them, not slots of a table."""
-    assert missing(part, *slots) == words
+def test_missing_lines_and_tiles_are_described(part, slots, expected):
+    """Lines and tiles by their coordinates, not by table slots."""
+    assert missing(part, *slots) == expected
 
 
-def test_a_cut_chunk_is_there_in_part():
-    """Its lines belong to the missing ones."""
+def test_a_cut_chunk_is_described_as_in_part():
+    """Its lines are missing."""
     assert missing(ZIP, cut=1) == "lines 16-39 (16-31 in part)"
     assert missing(LINES, cut=19) == "line 14 (14 in part)"
     assert missing(LINES, cut=0) == "lines -5-14 (-5 in part)"
 
 
-def test_a_chunk_in_the_slot_of_one_that_is_missing_is_found():
-    """A table with a single entry, in the wrong slot: the leader says which lines it holds."""
+def test_a_chunk_in_the_slot_of_a_missing_chunk_is_found():
+    """A table with a single entry, in the wrong slot: the leader shows which lines it holds."""
     base = base_of(w.build(w.part(width=4, height=8, pixels=filled)).data)
     data = bytearray(base.data)
     data[base.header_bytes : base.data_start] = pack("<8Q", base.offsets[7], *[0] * 7)
@@ -409,7 +409,7 @@ def test_a_chunk_in_the_slot_of_one_that_is_missing_is_found():
 
 
 def test_a_chunk_count_that_contradicts_the_window_is_corrupt():
-    """The stored count is not believed, and not ignored either."""
+    """The stored count is neither used nor ignored."""
     part = w.part(name="a", replace={"chunkCount": w.fixed("chunkCount", "int", 5)})
     inspection = inspect(w.build([part, w.part(name="b")]).data)
     assert inspection.completeness == "corrupt"
@@ -417,16 +417,16 @@ def test_a_chunk_count_that_contradicts_the_window_is_corrupt():
 
 
 @pytest.mark.parametrize("name", ["compression", "dataWindow"])
-def test_a_header_without_what_chunks_are_counted_by_is_corrupt(name):
-    """Nothing can read such a file."""
+def test_a_header_that_does_not_define_its_chunks_is_corrupt(name):
+    """No reader can open the file."""
     inspection = inspect(w.build(w.part(replace={name: None})).data)
     assert inspection.completeness == "corrupt"
     assert inspection.file.chunk_count is None
     assert inspection.parts[0].missing is None
 
 
-def test_a_compression_of_the_future_is_not_judged():
-    """Its lines per chunk are not known: unknown, not complete and not corrupt."""
+def test_an_unknown_compression_gives_unknown():
+    """Its lines per chunk are not known, so completeness is unknown."""
     inspection = inspect(
         w.build(w.part(replace={"compression": w.attribute("compression", "compression", b"\x63")})).data
     )
@@ -445,15 +445,15 @@ def test_chunks_of_another_part_are_corrupt():
 
 
 @pytest.mark.parametrize("path", corpus.DAMAGED)
-def test_damaged_files_are_refused_or_judged(path):
-    """Files that crashed readers: an error in words or an inspection, and JSON in any case."""
+def test_damaged_files_raise_a_format_error_or_get_a_verdict(path):
+    """Files that crashed other readers: ExrFormatError, or an inspection that can be written as JSON."""
     try:
         inspection = inspect(path)
-    except ExrFormatError as error:
-        refused = error
+    except ExrFormatError as format_error:
+        error = format_error
     else:
         assert inspection.completeness in ("complete", "incomplete", "truncated", "corrupt", "unknown")
         assert inspection.to_json(raw=True)
         return
-    assert 0 <= refused.offset <= path.stat().st_size
-    assert refused.message
+    assert 0 <= error.offset <= path.stat().st_size
+    assert error.message

@@ -36,6 +36,6 @@ PROBLEMS = {
     "too_many_chunks": "More chunks than are checked (a setting); completeness is unknown.",
     "more_problems": "More problems than are listed were found; the message says how many.",
     "offset_table_cut": "The file ends inside its offset table.",
-    "bad_chunk": "Chunks with offsets, leaders or sizes that cannot be, or that overlap.",
+    "bad_chunk": "Chunks with an invalid offset, leader or size, or chunks that overlap.",
     "misplaced_chunk": "Entries of the offset table point to the chunk of another entry.",
 }

@@ -1,4 +1,4 @@
-"""How a part is cut into chunks: lines per chunk, mip and rip levels, tiles, and sizes before compression.
+"""Chunk geometry of a part: lines per chunk, mip and rip levels, tiles, and sizes before compression.
 
 Source: "OpenEXR File Layout", sections Chunk Layout, Levels and Tiles; the lines per chunk of the codes from
 HTJ2K256 on were measured on files written by OpenEXR 3.5.
@@ -30,7 +30,7 @@ LINES_PER_CHUNK = {
 
 
 class Level(NamedTuple):
-    """One resolution level of a tiled part: its numbers, its size in pixels, and its tiles."""
+    """One resolution level of a tiled part: level numbers, size in pixels, and number of tiles."""
 
     level_x: int
     level_y: int
@@ -41,9 +41,9 @@ class Level(NamedTuple):
 
 
 def levels(part: Part) -> list[Level]:
-    """The levels of a tiled part in the order of the offset table; empty where the header does not say.
+    """The levels of a tiled part in the order of the offset table; empty where the header does not define them.
 
-    A level is half the size of the one before, down to 1; windows are never scaled, only their sizes.
+    Each level is half the size of the previous level, at least 1. Sizes are scaled, window positions are not.
     """
     window, tiles = part.data_window, part.tiles
     if window is None or tiles is None or 0 in (tiles.xSize, tiles.ySize):
@@ -67,20 +67,20 @@ def levels(part: Part) -> list[Level]:
         numbers = [(x, y) for y in range(count(height)) for x in range(count(width))]
     else:
         return []
-    found = []
+    result = []
     for x, y in numbers:
         w, h = size_at(width, x), size_at(height, y)
-        found.append(Level(x, y, w, h, -(-w // tiles.xSize), -(-h // tiles.ySize)))
-    return found
+        result.append(Level(x, y, w, h, -(-w // tiles.xSize), -(-h // tiles.ySize)))
+    return result
 
 
 def lines_per_chunk(part: Part) -> int | None:
-    """Scan lines in one chunk of a scan line part, None where the compression is not known."""
+    """Scan lines per chunk of a scan line part, None for an unknown compression."""
     return LINES_PER_CHUNK.get(part.value("compression", "compression"))
 
 
 def chunk_count(part: Part) -> int | None:
-    """How many chunks the part has when it is whole, None where its header does not say."""
+    """Number of chunks of the whole part, None where the header does not define it."""
     if part.is_tiled:
         return sum(level.tiles_x * level.tiles_y for level in levels(part)) or _stored_count(part)
     window, lines = part.data_window, lines_per_chunk(part)
@@ -97,12 +97,12 @@ def _stored_count(part: Part) -> int | None:
 
 
 def chunk_counts(parts: tuple[Part, ...]) -> list[int | None]:
-    """The chunk count of every part."""
+    """The chunk count of each part."""
     return [chunk_count(part) for part in parts]
 
 
 def unpacked_bytes(part: Part) -> int | None:
-    """Bytes of all pixels of a flat part before compression, all levels; None for deep or unknown parts."""
+    """Bytes of all pixels of a flat part before compression, all levels included; None for deep or unknown parts."""
     window = part.data_window
     if window is None or part.is_deep or not part.channels:
         return None
