@@ -408,12 +408,15 @@ def test_a_chunk_in_the_slot_of_a_missing_chunk_is_found():
     assert inspection.parts[0].missing == "lines 0-6"
 
 
-def test_a_chunk_count_that_contradicts_the_window_is_corrupt():
-    """The stored count is neither used nor ignored."""
+def test_a_stale_chunk_count_is_a_problem_and_not_damage():
+    """Chunks are counted from window and compression; a stale chunkCount hides no truncation."""
     part = w.part(name="a", replace={"chunkCount": w.fixed("chunkCount", "int", 5)})
-    inspection = inspect(w.build([part, w.part(name="b")]).data)
-    assert inspection.completeness == "corrupt"
-    assert [problem.code for problem in inspection.errors] == ["chunk_count_mismatch"]
+    data = w.build([part, w.part(name="b")]).data
+    for size, completeness in ((len(data), "complete"), (len(data) - 1, "truncated")):
+        inspection = inspect(data[:size])
+        assert inspection.completeness == completeness
+        assert [problem.code for problem in inspection.errors] == ["chunk_count_mismatch"]
+        assert without_walk(data[:size])[0].completeness == completeness
 
 
 @pytest.mark.parametrize("name", ["compression", "dataWindow"])

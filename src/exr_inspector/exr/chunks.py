@@ -110,7 +110,7 @@ def read_chunks(
             leaders.read_leaders(read, range(len(leaders.offsets)))
         mark_overlaps_and_zero_tails(parts, read)
     return ChunkReport(
-        completeness=_completeness(parts, problems),
+        completeness=_completeness(parts),
         parts=tuple(_part_chunks(leaders, walked=walk) for leaders in parts),
         problems=tuple(problems + [problem for leaders in parts for problem in leaders.problems()]),
     )
@@ -169,9 +169,9 @@ def _read_table(header: Header, read: Read, count: int) -> array[int]:
     return table
 
 
-def _completeness(parts: list[PartLeaders], problems: list[Problem]) -> str:
+def _completeness(parts: list[PartLeaders]) -> str:
     states = {state for part in parts for state in set(part.states)}
-    if BROKEN in states or any(part.misplaced for part in parts) or problems:
+    if BROKEN in states or any(part.misplaced for part in parts):
         return "corrupt"
     if CUT in states or CUT_OFF in states:
         return "truncated"
