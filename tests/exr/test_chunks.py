@@ -271,7 +271,92 @@ def test_a_size_that_reaches_into_the_next_chunk_is_corrupt(base):
     pack_into("<i", data, at, size + 1)
     inspection = inspect(bytes(data))
     assert inspection.completeness == "corrupt"
-    assert inspection.file.chunks_present == len(base.offsets) - 2
+    assert inspection.file.chunks_present == len(base.offsets) - 1  # the next chunk can be read
+
+
+CHROMA = (("BY", w.HALF, 2, 2, 0), ("RY", w.HALF, 2, 2, 0), ("Y", w.HALF, 1, 1, 0))
+CHROMA_ONLY = CHROMA[:2]
+SIZED = {
+    "scan lines": {"window": (-3, 5, 7, 12), "channels": LAYERS},
+    "subsampled": {"width": 10, "height": 8, "channels": CHROMA},
+    "partial tiles": {"window": (-3, 5, 17, 16), "tiles": w.Tiles(16, 8)},
+    "mipmap": {"width": 21, "height": 12, "tiles": w.Tiles(16, 8, w.MIPMAP_LEVELS, w.ROUND_UP)},
+    "ripmap": {"width": 21, "height": 12, "tiles": w.Tiles(16, 8, w.RIPMAP_LEVELS), "channels": LAYERS},
+    "deep": {"window": (-3, 5, 7, 12), "deep": True},
+    "deep tiles": {"width": 21, "height": 12, "deep": True, "tiles": w.Tiles(16, 8, w.MIPMAP_LEVELS)},
+}
+
+
+def with_size(chunks: list[tuple[int, int, int]], data: bytes, number: int, change: int, part: dict) -> bytes:
+    """The file with another packed size (of a deep chunk, of its sample table) in the leader of one chunk."""
+    _, offset, _ = chunks[number]
+    at = offset + (16 if "tiles" in part else 4)
+    (size,) = unpack_from("<i", data, at)
+    changed = bytearray(data)
+    pack_into("<i", changed, at, size + change)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("part", SIZED.values(), ids=SIZED)
+@pytest.mark.parametrize("change", [-1, 1])
+def test_an_uncompressed_chunk_has_the_size_of_its_pixels(part, change):
+    """Each chunk, also at the edges and on all levels; on object stores the last chunk."""
+    written = w.build(w.part(**part, pixels=filled))
+    assert inspect(written.data).completeness == "complete"
+    for number in range(len(written.chunks)):
+        data = with_size(written.chunks, written.data, number, change, part)
+        inspection = inspect(data)
+        assert inspection.completeness == "corrupt", number
+        assert inspection.file.chunks_present == len(written.chunks) - 1
+    assert without_walk(data)[0].completeness == "corrupt"
+
+
+@pytest.mark.parametrize("part", SIZED.values(), ids=SIZED)
+def test_a_packed_chunk_is_at_most_as_large_as_its_pixels(part):
+    """Chunks that do not get smaller are stored as they are, so the same size is valid."""
+    written = w.build(w.part(**part, compression=2, pixels=filled))
+    assert inspect(written.data).completeness == "complete"
+    for number in range(len(written.chunks)):
+        smaller = with_size(written.chunks, written.data, number, -1, part)
+        assert inspect(smaller).completeness == "complete", number
+        larger = with_size(written.chunks, written.data, number, 1, part)
+        assert inspect(larger + b"1").completeness == "corrupt", number
+    assert without_walk(larger + b"1")[0].completeness == "corrupt"
+
+
+@pytest.mark.parametrize("compression", range(14))
+def test_a_chunk_may_be_empty_only_where_its_lines_have_no_samples(compression):
+    """Odd lines of 4:2:0 chroma without luma."""
+    lines = w.LINES_PER_CHUNK[compression]
+    part = w.part(width=4, height=8, channels=CHROMA_ONLY, compression=compression, pixels=filled)
+    base = base_of(w.build(part).data)
+    assert inspect(base.data).completeness == "complete"
+    if lines == 1:
+        data = bytearray(base.data)
+        pack_into("<i", data, base.offsets[2] + 4, 0)
+        inspection = inspect(bytes(data))
+        assert (inspection.completeness, inspection.parts[0].missing) == ("corrupt", "line 2")
+
+
+def test_deep_chunks_without_samples_are_sound():
+    """A sample table of zeros and no data."""
+    base = base_of(w.build(w.part(deep=True, width=4, height=4)).data)
+    last = base.offsets[-1]
+    table_end = last + 28 + 4 * 4
+    data = base.data[: last + 4] + pack("<3Q", 16, 0, 0) + bytes(16)
+    assert len(data) == table_end < len(base.data)
+    assert inspect(data).completeness == "complete"
+    assert without_walk(data)[0].completeness == "complete"
+
+
+@pytest.mark.parametrize("compression", [0, 2])
+def test_deep_data_is_not_larger_packed_than_unpacked(compression):
+    """Uncompressed data has the declared unpacked size, compressed data at most that size."""
+    base = base_of(w.build(w.part(deep=True, compression=compression, pixels=filled)).data)
+    data = bytearray(base.data)
+    (unpacked,) = unpack_from("<Q", data, base.offsets[-1] + 20)
+    pack_into("<Q", data, base.offsets[-1] + 20, unpacked - 1)
+    assert inspect(bytes(data)).completeness == "corrupt"
 
 
 def test_a_zero_filled_tail_is_incomplete(base):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from exr_inspector.exr import chunk_counts, levels, read_chunks, read_header
 from exr_inspector.exr.attributes import COMPRESSIONS
-from exr_inspector.exr.geometry import LINES_PER_CHUNK, lines_per_chunk, unpacked_bytes
+from exr_inspector.exr.geometry import LINES_PER_CHUNK, chunk_sizes, lines_per_chunk, unpacked_bytes
 from tests.support import exr_writer as w
 
 ROUNDINGS = [w.ROUND_DOWN, w.ROUND_UP]
@@ -135,6 +135,46 @@ def test_bytes_before_compression():
     mip = w.part(width=4, height=4, tiles=w.Tiles(8, 8, w.MIPMAP_LEVELS))
     assert unpacked_bytes(part_of(mip)) == 6 * (16 + 4 + 1)
     assert unpacked_bytes(part_of(w.part(deep=True))) is None
+
+
+@pytest.mark.parametrize("compression", [0, 3, 4])
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"window": (-3, 5, 7, 52)},
+        {
+            "window": (-4, 6, 7, 53),
+            "channels": (("RY", w.HALF, 2, 4, 0), ("Y", w.FLOAT, 1, 1, 0), ("Z", w.UINT, 3, 2, 0)),
+        },
+        {"width": 37, "height": 21, "tiles": w.Tiles(16, 8, w.RIPMAP_LEVELS, w.ROUND_UP)},
+        {"width": 37, "height": 21, "tiles": w.Tiles(16, 8, w.MIPMAP_LEVELS)},
+    ],
+    ids=["lines", "subsampled", "ripmap", "mipmap"],
+)
+def test_chunk_sizes_are_those_of_the_writer(part, compression):
+    """Of each chunk before compression."""
+    written = w.build(w.part(**part, compression=compression))
+    read = read_header(written.data).parts[0]
+    size = chunk_sizes(read, levels(read))
+    leader = 20 if read.is_tiled else 8
+    assert [leader + size(slot) for slot in range(len(written.chunks))] == [n for _, _, n in written.chunks]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"replace": {"channels": w.attribute("channels", "chlist", w.chlist((("Y", 9, 1, 1, 0),)))}},
+        {"replace": {"channels": w.attribute("channels", "chlist", w.chlist((("Y", w.HALF, 0, 1, 0),)))}},
+        {"replace": {"channels": w.attribute("channels", "chlist", w.chlist(()))}},
+        {"channels": (("Y", w.HALF, 2, 2, 0),), "tiles": w.Tiles(8, 8)},
+        {"replace": {"compression": w.attribute("compression", "compression", b"\x63")}},
+    ],
+    ids=["pixel type", "sampling", "no channels", "sampled tiles", "compression"],
+)
+def test_invalid_headers_define_no_chunk_sizes(part):
+    """Libraries reject these headers."""
+    read = part_of(w.part(width=8, height=8, **part))
+    assert chunk_sizes(read, levels(read)) is None
 
 
 @pytest.mark.parametrize("tiles", [None, w.Tiles(8, 8, w.MIPMAP_LEVELS, w.ROUND_UP), w.Tiles(8, 8, w.RIPMAP_LEVELS)])

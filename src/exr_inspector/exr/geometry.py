@@ -6,6 +6,9 @@ HTJ2K256 on were measured on files written by OpenEXR 3.5.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from .channels import SAMPLE_BYTES, samples_along
@@ -27,6 +30,8 @@ LINES_PER_CHUNK = {
     "LJ2K": 256,
     "ZSTD": 1,
 }
+_SAMPLE_COUNT_BYTES = 4  # of each pixel of a deep part
+_MAX_SAMPLINGS = 16  # different y samplings for which chunk sizes are computed; bounds the work for each chunk
 
 
 class Level(NamedTuple):
@@ -99,6 +104,67 @@ def _stored_count(part: Part) -> int | None:
 def chunk_counts(parts: tuple[Part, ...]) -> list[int | None]:
     """The chunk count of each part."""
     return [chunk_count(part) for part in parts]
+
+
+def chunk_sizes(part: Part, part_levels: Sequence[Level]) -> Callable[[int], int] | None:
+    """A function from slot to the bytes of that chunk before compression; for deep parts, of its sample table.
+
+    None where the header does not define sizes: unknown compressions or pixel types, invalid sampling.
+    """
+    samplings = {(c.x_sampling, c.y_sampling) for c in part.channels}
+    unknown_type = any(c.channel_type is None for c in part.channels)
+    if not samplings or unknown_type or min(map(min, samplings)) < 1 or lines_per_chunk(part) is None:
+        return None
+    if (part.is_tiled or part.is_deep) and samplings != {(1, 1)}:
+        return None
+    return _tile_sizes(part, part_levels) if part.is_tiled else _line_sizes(part)
+
+
+def _pixel_bytes(part: Part) -> int:
+    """Bytes of a pixel without subsampling; in a deep part, of its sample count."""
+    return _SAMPLE_COUNT_BYTES if part.is_deep else sum(SAMPLE_BYTES[c.channel_type or ""] for c in part.channels)
+
+
+def _line_sizes(part: Part) -> Callable[[int], int] | None:
+    window, lines = part.data_window, lines_per_chunk(part)
+    if window is None or lines is None:
+        return None
+    line_bytes: Counter[int] = Counter()  # by y sampling
+    if part.is_deep:
+        line_bytes[1] = _SAMPLE_COUNT_BYTES * samples_along(window.xMin, window.xMax, 1)
+    else:
+        for channel in part.channels:
+            samples = samples_along(window.xMin, window.xMax, channel.x_sampling)
+            line_bytes[channel.y_sampling] += SAMPLE_BYTES[channel.channel_type or ""] * samples
+    if len(line_bytes) > _MAX_SAMPLINGS:
+        return None
+    y_min, y_max, pairs = window.yMin, window.yMax, tuple(line_bytes.items())
+
+    def size(slot: int) -> int:
+        first = y_min + slot * lines
+        last = min(first + lines - 1, y_max)
+        return sum(n * samples_along(first, last, y_sampling) for y_sampling, n in pairs)
+
+    return size
+
+
+def _tile_sizes(part: Part, part_levels: Sequence[Level]) -> Callable[[int], int] | None:
+    tiles = part.tiles
+    if tiles is None or not part_levels:
+        return None
+    pixel, width, height = _pixel_bytes(part), tiles.xSize, tiles.ySize
+    first_slots, total = [], 0
+    for level in part_levels:
+        first_slots.append(total)
+        total += level.tiles_x * level.tiles_y
+
+    def size(slot: int) -> int:
+        number = bisect_right(first_slots, slot) - 1
+        level = part_levels[number]
+        y, x = divmod(slot - first_slots[number], level.tiles_x)
+        return pixel * min(width, level.width - x * width) * min(height, level.height - y * height)
+
+    return size
 
 
 def unpacked_bytes(part: Part) -> int | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from struct import Struct
 
-from .geometry import Level, levels, lines_per_chunk
+from .geometry import Level, chunk_sizes, levels, lines_per_chunk
 from .header import Part, Problem
 
 Read = Callable[[int, int], bytes]  # (offset, length) → the bytes there, fewer at the end of the file
@@ -37,6 +37,8 @@ class PartLeaders:
         layout = "i" * multipart + ("iiii" if part.is_tiled else "i") + ("QQQ" if part.is_deep else "i")
         self.leader = Struct("<" + layout)
         self._slot_of = self._tile_slot() if part.is_tiled else self._line_slot()
+        self._size_of = chunk_sizes(part, self.levels)
+        self._stored_raw = part.value("compression", "compression") == "NONE"
 
     def check_offsets(self) -> None:
         """Set the states from the offset table alone."""
@@ -65,9 +67,7 @@ class PartLeaders:
     def read_leaders(self, read: Read, slots: Iterable[int]) -> None:
         """Read the leaders of the chunks that are PRESENT by the table, and correct their states."""
         displaced = array("Q")  # offset, packed size and own slot of each chunk found through another slot
-        unpack, leader_size, states, slot_of = self.leader.unpack, self.leader.size, self.states, self._slot_of
-        first, index, deep = int(self._multipart), self.part.part_index, self.part.is_deep
-        last = -3 if deep else -1
+        leader_size, states = self.leader.size, self.states
         for slot in slots:
             if states[slot] != PRESENT:
                 continue
@@ -76,11 +76,9 @@ class PartLeaders:
             if len(leader) < leader_size:  # the file was shortened since its size was read
                 states[slot] = CUT
                 continue
-            fields = unpack(leader)
-            packed = fields[-1] if not deep else fields[-3] + fields[-2]
-            own_slot = slot_of(fields[first:last])
-            if packed <= 0 or own_slot is None or (first and fields[0] != index):
-                states[slot] = BROKEN if any(fields) else ZERO_FILLED
+            own_slot, packed = self._parse(leader)
+            if own_slot is None:
+                states[slot] = BROKEN if any(leader) else ZERO_FILLED
             elif own_slot == slot:
                 self._add(slot, offset + leader_size, packed)
             else:
@@ -91,6 +89,31 @@ class PartLeaders:
             else:
                 self.offsets[slot] = offset
                 self._add(slot, offset + leader_size, packed)
+
+    def _parse(self, leader: bytes) -> tuple[int | None, int]:
+        """Slot and packed size of a chunk; the slot is None if part number, coordinates or sizes are invalid."""
+        fields = self.leader.unpack(leader)
+        if self._multipart:
+            if fields[0] != self.part.part_index:
+                return None, 0
+            fields = fields[1:]
+        if not self.part.is_deep:
+            slot, packed = self._slot_of(fields[:-1]), fields[-1]
+            return (slot, packed) if slot is not None and self._size_is_valid(slot, packed) else (None, 0)
+        slot, (table, packed, unpacked) = self._slot_of(fields[:-3]), fields[-3:]
+        samples_fit = packed == unpacked if self._stored_raw else packed <= unpacked
+        if slot is None or not samples_fit or not self._size_is_valid(slot, table):
+            return None, 0
+        return slot, table + packed
+
+    def _size_is_valid(self, slot: int, packed: int) -> bool:
+        """Whether a chunk of flat pixels, or a deep sample table, can have this packed size."""
+        if self._size_of is None:
+            return packed > 0
+        unpacked = self._size_of(slot)
+        if self._stored_raw or not unpacked:  # no bytes where subsampling leaves the lines without samples
+            return packed == unpacked
+        return 0 < packed <= unpacked
 
     def _add(self, slot: int, data_begin: int, packed: int) -> None:
         end = data_begin + packed

@@ -15,10 +15,10 @@ _SlotInFile = tuple[int, int, PartLeaders]  # offset, slot, and the part it belo
 
 
 def mark_overlaps_and_zero_tails(parts: list[PartLeaders], read: Read) -> None:
-    """Mark chunks that overlap as BROKEN, and chunks whose end is zero-filled as ZERO_FILLED.
+    """Mark chunks that reach into another chunk as BROKEN, and chunks whose end is zero-filled as ZERO_FILLED.
 
-    The end is checked where a writer may have stopped: in the last chunk of the file, and in each chunk before a
-    zero-filled leader.
+    A chunk that another chunk reaches into has a valid leader, and libraries read it. The end is checked where a writer
+    may have stopped: in the last chunk of the file, and in each chunk before a zero-filled leader.
     """
     end = 0
     widest: tuple[int, PartLeaders] | None = None  # of the chunks so far, the chunk that ends last
@@ -30,7 +30,6 @@ def mark_overlaps_and_zero_tails(parts: list[PartLeaders], read: Read) -> None:
             last = None
             continue
         if offset < end and widest is not None:
-            part.states[slot] = BROKEN
             widest[1].states[widest[0]] = BROKEN
         last = slot, part
         if part.ends[slot] > end:
