@@ -250,6 +250,37 @@ def test_an_impossible_offset_is_corrupt(base, offset):
     assert inspection.to_json()
 
 
+@pytest.mark.parametrize("room", [1, 4096, 3 << 20])
+def test_room_before_and_between_chunks_is_accepted(room):
+    """Offsets count, wherever the chunks are: room for metadata, or chunks at page borders."""
+    base = base_of(w.build(w.part(width=4, height=16, pixels=filled)).data)
+    data = moved_apart(base, lambda at: at + room)
+    inspection = inspect(data)
+    assert (inspection.completeness, inspection.errors) == ("complete", ())
+    assert without_walk(data)[0].completeness == "complete"
+    assert inspect(data[:-1]).parts[0].missing == "line 15 (15 in part)"
+    assert inspect(data[: -room - 2]).completeness == "truncated"
+
+
+def moved_apart(base: Base, next_begin) -> bytes:
+    """The file with each chunk at `next_begin(end of the previous chunk)`."""
+    body, table = b"", []
+    for begin, end in base.spans:
+        at = next_begin(base.data_start + len(body))
+        body = body.ljust(at - base.data_start, b"\0") + base.data[begin:end]
+        table.append(at)
+    return base.data[: base.header_bytes] + pack(f"<{len(table)}Q", *table) + body
+
+
+@pytest.mark.parametrize("offset", [1 << 24, 1 << 33, 1 << 47])
+def test_an_offset_beyond_the_end_of_the_file_is_truncated(offset):
+    """The verdict does not depend on an estimate of the size of the file."""
+    base = base_of(w.build(w.part(width=4, height=4, pixels=filled)).data)
+    data = base.with_offset(3, offset)[: base.offsets[3]]
+    assert inspect(data).completeness == without_walk(data)[0].completeness == "truncated"
+    assert inspect(data).parts[0].missing == "line 3"
+
+
 def test_an_offset_into_the_table_is_corrupt(base):
     """Chunks begin after the table."""
     assert inspect(base.with_offset(0, base.data_start - 8)).completeness == "corrupt"

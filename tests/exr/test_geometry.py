@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from exr_inspector.exr import chunk_counts, levels, read_chunks, read_header
 from exr_inspector.exr.attributes import COMPRESSIONS
-from exr_inspector.exr.geometry import LINES_PER_CHUNK, chunk_sizes, lines_per_chunk, unpacked_bytes
+from exr_inspector.exr.geometry import LINES_PER_CHUNK, chunk_sizes, lines_per_chunk
 from tests.support import exr_writer as w
 
 ROUNDINGS = [w.ROUND_DOWN, w.ROUND_UP]
@@ -128,13 +128,18 @@ def test_chunk_counts_of_files_that_openexr_wrote(code, height):
     assert part.packed_bytes == len(data) - header.header_bytes - (8 + 8) * part.chunk_count
 
 
+def unpacked_bytes(part) -> int:
+    size = chunk_sizes(part, levels(part))
+    return sum(size(slot) for slot in range(*chunk_counts((part,))))
+
+
 def test_bytes_before_compression():
-    """Subsampled channels have fewer samples; tiled parts include all levels; deep parts are unknown."""
+    """Subsampled channels have fewer samples; tiled parts include all levels; deep parts count samples in 4 bytes."""
     chroma = (("BY", w.HALF, 2, 2, 0), ("RY", w.HALF, 2, 2, 0), ("Y", w.HALF, 1, 1, 0))
     assert unpacked_bytes(part_of(w.part(width=22, height=38, channels=chroma))) == 2508
     mip = w.part(width=4, height=4, tiles=w.Tiles(8, 8, w.MIPMAP_LEVELS))
     assert unpacked_bytes(part_of(mip)) == 6 * (16 + 4 + 1)
-    assert unpacked_bytes(part_of(w.part(deep=True))) is None
+    assert unpacked_bytes(part_of(w.part(width=5, height=3, deep=True))) == 4 * 15
 
 
 @pytest.mark.parametrize("compression", [0, 3, 4])

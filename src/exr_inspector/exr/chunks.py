@@ -9,13 +9,11 @@ from array import array
 from dataclasses import dataclass
 from sys import byteorder
 
-from .geometry import chunk_counts, lines_per_chunk, unpacked_bytes
+from .geometry import chunk_counts, lines_per_chunk
 from .header import PART_TYPES, Header, Limits, Part, Problem
 from .leaders import BROKEN, CUT, CUT_OFF, PRESENT, PartLeaders, Read, read_last_leader
 from .missing import describe_missing
 from .overlaps import mark_overlaps_and_zero_tails
-
-_DEEP_OFFSET_LIMIT = 1 << 48
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +92,11 @@ def read_chunks(
         problems.append(Problem("offset_table_cut", message, byte_offset=header.header_bytes))
         absent = tuple(_absent_part(part, n) for part, n in zip(header.parts, known, strict=True))
         return ChunkReport(completeness="truncated", parts=absent, problems=tuple(problems))
-    end_limit = _end_limit(header.parts, data_start, sum(known))
     parts, at = [], 0
     table = _read_table(header, read, sum(known))
     for part, count in zip(header.parts, known, strict=True):
         offsets = memoryview(table)[at : at + count]
-        leaders = PartLeaders(part, header.is_multipart, offsets, data_start, size, end_limit)
+        leaders = PartLeaders(part, header.is_multipart, offsets, data_start, size)
         leaders.check_offsets()
         parts.append(leaders)
         at += count
@@ -149,17 +146,6 @@ def _unknown_parts(counts: list[int | None]) -> tuple[PartChunks, ...]:
 
 def _absent_part(part: Part, count: int) -> PartChunks:
     return PartChunks(part_index=part.part_index, chunk_count=count, chunks_present=0, missing="all", packed_bytes=0)
-
-
-def _end_limit(parts: tuple[Part, ...], data_start: int, count: int) -> int:
-    """The highest offset possible with these headers: no codec makes flat pixels larger."""
-    total = 0
-    for part in parts:
-        unpacked = unpacked_bytes(part)
-        if unpacked is None:
-            return _DEEP_OFFSET_LIMIT
-        total += unpacked
-    return data_start + 2 * total + 64 * count + (1 << 20)
 
 
 def _read_table(header: Header, read: Read, count: int) -> array[int]:

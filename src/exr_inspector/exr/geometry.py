@@ -165,19 +165,3 @@ def _tile_sizes(part: Part, part_levels: Sequence[Level]) -> Callable[[int], int
         return pixel * min(width, level.width - x * width) * min(height, level.height - y * height)
 
     return size
-
-
-def unpacked_bytes(part: Part) -> int | None:
-    """Bytes of all pixels of a flat part before compression, all levels included; None for deep or unknown parts."""
-    window = part.data_window
-    if window is None or part.is_deep or not part.channels:
-        return None
-    if part.is_tiled:
-        sample = sum(SAMPLE_BYTES.get(c.channel_type or "", 4) for c in part.channels)
-        return sample * sum(level.width * level.height for level in levels(part))
-    return sum(
-        SAMPLE_BYTES.get(c.channel_type or "", 4)
-        * samples_along(window.xMin, window.xMax, c.x_sampling)
-        * samples_along(window.yMin, window.yMax, c.y_sampling)
-        for c in part.channels
-    )

@@ -19,15 +19,15 @@ Read = Callable[[int, int], bytes]  # (offset, length) → the bytes there, fewe
 # CUT: the file ends inside the chunk. CUT_OFF: the file ends before the chunk.
 NEVER_WRITTEN, PRESENT, CUT, ZERO_FILLED, BROKEN, CUT_OFF = range(6)
 
+# 256 TiB: an offset beyond the end of the file is a cut up to here, and invalid above.
+_MAX_OFFSET = 1 << 48
+
 
 class PartLeaders:
     """The chunks of one part: offset, state and end of each, by slot of the offset table."""
 
-    def __init__(
-        self, part: Part, multipart: bool, offsets: memoryview[int], data_start: int, size: int, end_limit: int
-    ) -> None:
-        self.part, self.offsets = part, offsets
-        self.data_start, self.size, self.end_limit = data_start, size, end_limit
+    def __init__(self, part: Part, multipart: bool, offsets: memoryview[int], data_start: int, size: int) -> None:
+        self.part, self.offsets, self.data_start, self.size = part, offsets, data_start, size
         self.states = bytearray(len(offsets))
         self.misplaced = 0  # entries that point to the chunk of another entry
         self.levels = levels(part) if part.is_tiled else []
@@ -42,18 +42,15 @@ class PartLeaders:
 
     def check_offsets(self) -> None:
         """Set the states from the offset table alone."""
-        if self.offsets and min(self.offsets) >= self.data_start and max(self.offsets) <= self._highest_offset():
+        if self.offsets and min(self.offsets) >= self.data_start and max(self.offsets) + self.leader.size <= self.size:
             self.states = bytearray([PRESENT]) * len(self.offsets)
             return
         for slot, offset in enumerate(self.offsets):
             if offset:
                 self.states[slot] = self._offset_state(offset)
 
-    def _highest_offset(self) -> int:
-        return min(self.end_limit, self.size - self.leader.size)
-
     def _offset_state(self, offset: int) -> int:
-        if offset < self.data_start or offset > self.end_limit:
+        if offset < self.data_start or offset > _MAX_OFFSET:
             return BROKEN
         if offset >= self.size:
             return CUT_OFF
