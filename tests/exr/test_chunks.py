@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from struct import pack, pack_into, unpack_from
@@ -46,6 +47,20 @@ class Base:
         data = bytearray(self.data)
         pack_into("<Q", data, self.header_bytes + 8 * slot, offset)
         return bytes(data)
+
+    def without(self, slots: Sequence[int]) -> bytes:
+        """The file without some chunks, as if they were never written."""
+        table, body = [0] * len(self.offsets), b""
+        for begin, end in self.spans:
+            slot = self.offsets.index(begin)
+            if slot not in slots:
+                table[slot] = self.data_start + len(body)
+                body += self.data[begin:end]
+        return self.data[: self.header_bytes] + pack(f"<{len(table)}Q", *table) + body
+
+    def with_zero_table(self, size: int) -> bytes:
+        """The first bytes of the file, as if the writer was killed before it wrote the offset table."""
+        return (self.data[: self.header_bytes].ljust(self.data_start, b"\0") + self.data[self.data_start :])[:size]
 
 
 def base_of(data: bytes) -> Base:
@@ -199,29 +214,76 @@ def test_only_a_cut_inside_a_chunk_leaves_it_in_part(base):
 
 def test_an_interrupted_render_is_incomplete(base):
     """A writer killed before it wrote the table: zeros in the table, and half of the data."""
-    data = bytearray(base.data[: (base.data_start + len(base.data)) // 2])
-    data[base.header_bytes : base.data_start] = bytes(8 * len(base.offsets))
-    inspection = inspect(bytes(data))
-    assert (inspection.completeness, inspection.file.chunks_present) == ("incomplete", 0)
-    assert [part.missing for part in inspection.parts] == ["all"] * len(inspection.parts)
+    size = (base.data_start + len(base.data)) // 2
+    inspection = inspect(base.with_zero_table(size))
+    assert inspection.completeness == "incomplete"
+    assert inspection.file.chunks_present == base.whole_before(size) > 0
+    assert inspection.parts[0].missing != "all"
+    assert inspection.errors[0].code == "offset_table_unwritten"
 
 
-def test_a_lost_table_is_incomplete(base):
-    """All chunks are in the file, but the table is zero."""
-    data = base.data[: base.header_bytes] + bytes(8 * len(base.offsets)) + base.data[base.data_start :]
+def test_a_table_and_chunks_that_were_never_written_are_incomplete(base):
+    """An empty file, or a preallocated file of zeros."""
+    for size in (base.data_start, base.data_start + 1, len(base.data)):
+        data = base.data[: base.header_bytes].ljust(size, b"\0")
+        inspection = inspect(data)
+        assert (inspection.completeness, inspection.file.chunks_present) == ("incomplete", 0)
+        assert [part.missing for part in inspection.parts] == ["all"] * len(inspection.parts)
+        assert inspection.errors == ()
+        report = without_walk(data)[0]
+        assert (report.completeness, report.chunks_present) == ("incomplete", 0)
+
+
+def test_a_chunk_behind_a_hole_is_not_found_without_its_entry(base):
+    """Only chunks that follow the table or another chunk are found."""
+    begin, _ = base.spans[0]
+    data = base.with_zero_table(len(base.data))
+    assert inspect(data[:begin] + b"\0" + data[begin:]).file.chunks_present == 0
+
+
+def test_unlisted_chunks_cost_few_reads(base):
+    """At most one read for each chunk and each gap."""
+    for data in (base.with_zero_table(len(base.data)), base.without(range(0, len(base.offsets), 2)) + filled(99)):
+        ranges = []
+        read_chunks(read_header(data), reader(data, ranges), len(data))
+        assert len(ranges) <= 2 * len(base.offsets) + 4
+
+
+def test_a_lost_table_is_a_problem_and_not_damage(base):
+    """All chunks are in the file, but the table is zero; libraries read the file."""
+    data = base.with_zero_table(len(base.data))
     inspection = inspect(data)
-    assert (inspection.completeness, inspection.file.chunks_present) == ("incomplete", 0)
+    assert (inspection.completeness, inspection.file.chunks_present) == ("complete", len(base.offsets))
+    assert {problem.code for problem in inspection.errors} == {"offset_table_unwritten"}
+    assert_packed_bytes_fill_the_file(data, inspection)
+
+
+def test_a_lost_table_gives_unknown_without_a_walk(base):
+    """Chunks that are in the file are not reported as missing."""
+    report, ranges = without_walk(base.with_zero_table(len(base.data)))
+    assert (report.completeness, report.chunks_present, report.missing) == ("unknown", None, None)
+    assert report.chunk_count == len(base.offsets)
+    assert [problem.code for problem in report.problems] == ["offset_table_unwritten"]
+    assert len(ranges) == 2
 
 
 @pytest.mark.parametrize("where", [0, -1, 1])
 def test_a_chunk_that_was_never_written_is_incomplete(base, where):
     """One zero in the table: at its start, at its end, or between."""
     slot = where % len(base.offsets)
-    inspection = inspect(base.with_offset(slot, 0))
+    inspection = inspect(base.without([slot]))
     assert inspection.completeness == "incomplete"
     assert inspection.file.chunks_present == len(base.offsets) - 1
     assert [bool(part.missing) for part in inspection.parts].count(True) == 1
     assert inspection.errors == ()
+
+
+@pytest.mark.parametrize("where", [0, -1, 1])
+def test_a_chunk_without_an_entry_is_found(base, where):
+    """One zero in the table although the chunk is in the file: libraries read it."""
+    inspection = inspect(base.with_offset(where % len(base.offsets), 0))
+    assert (inspection.completeness, inspection.file.chunks_present) == ("complete", len(base.offsets))
+    assert [problem.code for problem in inspection.errors] == ["offset_table_unwritten"]
 
 
 def test_one_offset_that_points_to_another_chunk_is_corrupt(base):
@@ -247,6 +309,7 @@ def test_an_impossible_offset_is_corrupt(base, offset):
     inspection = inspect(base.with_offset(0, offset))
     assert inspection.completeness == "corrupt"
     assert [problem.code for problem in inspection.errors] == ["bad_chunk"]
+    assert inspection.file.chunks_present == len(base.offsets)  # the chunk is found by its leader, as libraries do
     assert inspection.to_json()
 
 
@@ -420,12 +483,17 @@ def test_bytes_after_the_last_chunk_are_accepted(base):
 def without_walk(data: bytes) -> tuple[ChunkReport, list[tuple[int, int]]]:
     """The report from the offset table and the last leader, and the ranges that were read."""
     ranges = []
+    return read_chunks(read_header(data), reader(data, ranges), len(data), walk=False), ranges
+
+
+def reader(data: bytes, ranges: list[tuple[int, int]]) -> Callable[[int, int], bytes]:
+    """A function that reads from `data` and records the ranges."""
 
     def read(at, n):
         ranges.append((at, n))
         return data[at : at + n]
 
-    return read_chunks(read_header(data), read, len(data), walk=False), ranges
+    return read
 
 
 def test_without_a_walk_the_table_and_the_last_leader_decide(base):
@@ -466,10 +534,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_damaged(base):
 def missing(part: w.Part | list[w.Part], *slots: int, cut: int | None = None) -> str | None:
     """`missing` of a file without the chunks of some slots, or cut 20 bytes after the start of a chunk."""
     base = base_of(w.build(part).data)
-    data = bytearray(base.data)
-    for slot in slots:
-        pack_into("<Q", data, base.header_bytes + 8 * slot, 0)
-    whole = bytes(data)
+    whole = base.without(slots)
     stop = len(whole) if cut is None else base.offsets[cut] + 20
     return read_chunks(read_header(whole), lambda at, n: whole[at : min(at + n, stop)], stop).missing
 

@@ -14,6 +14,7 @@ from .header import PART_TYPES, Header, Limits, Part, Problem
 from .leaders import BROKEN, CUT, CUT_OFF, PRESENT, PartLeaders, Read, read_last_leader
 from .missing import describe_missing
 from .overlaps import mark_overlaps_and_zero_tails
+from .recovery import find_unlisted_chunks, starts_with_a_chunk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,8 @@ def read_chunks(
 ) -> ChunkReport:
     """Completeness of a file of `size` bytes, and its chunks by part.
 
-    Reads the offset table and, with `walk`, the leader of each chunk (8 to 44 bytes). Without `walk` it reads only the
+    Reads the offset table and, with `walk`, the leader of each chunk (8 to 44 bytes). It finds chunks without an entry
+    in the table by their leaders. Without `walk` it reads only the
     leader of the last chunk in the file: a cut leaves all chunks before that one whole. Changed bytes inside the data
     of a chunk are not detected.
     """
@@ -100,12 +102,17 @@ def read_chunks(
         leaders.check_offsets()
         parts.append(leaders)
         at += count
-    if not walk:
-        read_last_leader(parts, read)
-    else:
+    if walk:
         for leaders in parts:
             leaders.read_leaders(read, range(len(leaders.offsets)))
+        find_unlisted_chunks(parts, read)
         mark_overlaps_and_zero_tails(parts, read)
+    elif any(table):
+        read_last_leader(parts, read)
+    elif starts_with_a_chunk(parts, read):
+        message = "the offset table was never written; its chunks are not counted, as that needs a read for each chunk"
+        problems.append(Problem("offset_table_unwritten", message, byte_offset=header.header_bytes))
+        return ChunkReport(completeness="unknown", parts=_unknown_parts(counts), problems=tuple(problems))
     return ChunkReport(
         completeness=_completeness(parts),
         parts=tuple(_part_chunks(leaders, walked=walk) for leaders in parts),
@@ -157,9 +164,10 @@ def _read_table(header: Header, read: Read, count: int) -> array[int]:
 
 def _completeness(parts: list[PartLeaders]) -> str:
     states = {state for part in parts for state in set(part.states)}
-    if BROKEN in states or any(part.misplaced for part in parts):
+    if BROKEN in states or any(part.misplaced or part.wrong_entries for part in parts):
         return "corrupt"
-    if CUT in states or CUT_OFF in states:
+    writer_was_killed = any(part.recovered for part in parts)
+    if CUT_OFF in states or (CUT in states and not writer_was_killed):
         return "truncated"
     return "incomplete" if states - {PRESENT} else "complete"
 

@@ -36,6 +36,7 @@ PROBLEMS = {
     "too_many_chunks": "More chunks than are checked (a setting); completeness is unknown.",
     "more_problems": "More problems than are listed were found; the message says how many.",
     "offset_table_cut": "The file ends inside its offset table.",
+    "offset_table_unwritten": "Chunks have no entry in the offset table, for example because the writer was killed.",
     "bad_chunk": "Chunks with an invalid offset, leader or size, or chunks that overlap.",
     "misplaced_chunk": "Entries of the offset table point to the chunk of another entry.",
 }

@@ -30,6 +30,9 @@ class PartLeaders:
         self.part, self.offsets, self.data_start, self.size = part, offsets, data_start, size
         self.states = bytearray(len(offsets))
         self.misplaced = 0  # entries that point to the chunk of another entry
+        self.unlisted = 0  # entries that are 0 or outside the file
+        self.recovered = 0  # chunks found without their entry
+        self.wrong_entries = 0  # entries outside the file although the chunk is in the file
         self.levels = levels(part) if part.is_tiled else []
         self.ends = array("Q", [0]) * len(offsets)  # at most the file size; 0 for chunks without a valid leader
         self.packed_bytes = 0  # of the chunks with a valid leader, leaders excluded, up to the end of the file
@@ -48,6 +51,7 @@ class PartLeaders:
         for slot, offset in enumerate(self.offsets):
             if offset:
                 self.states[slot] = self._offset_state(offset)
+            self.unlisted += self.is_unlisted(slot)
 
     def _offset_state(self, offset: int) -> int:
         if offset < self.data_start or offset > _MAX_OFFSET:
@@ -73,7 +77,7 @@ class PartLeaders:
             if len(leader) < leader_size:  # the file was shortened since its size was read
                 states[slot] = CUT
                 continue
-            own_slot, packed = self._parse(leader)
+            own_slot, packed = self.parse(leader)
             if own_slot is None:
                 states[slot] = BROKEN if any(leader) else ZERO_FILLED
             elif own_slot == slot:
@@ -85,9 +89,10 @@ class PartLeaders:
                 self.misplaced += 1
             else:
                 self.offsets[slot] = offset
+                self.unlisted -= 1
                 self._add(slot, offset + leader_size, packed)
 
-    def _parse(self, leader: bytes) -> tuple[int | None, int]:
+    def parse(self, leader: bytes) -> tuple[int | None, int]:
         """Slot and packed size of a chunk; the slot is None if part number, coordinates or sizes are invalid."""
         fields = self.leader.unpack(leader)
         if self._multipart:
@@ -111,6 +116,19 @@ class PartLeaders:
         if self._stored_raw or not unpacked:  # no bytes where subsampling leaves the lines without samples
             return packed == unpacked
         return 0 < packed <= unpacked
+
+    def is_unlisted(self, slot: int) -> bool:
+        """Whether an entry is 0 or outside the file."""
+        return not self.data_start <= self.offsets[slot] < self.size
+
+    def add_unlisted(self, slot: int, offset: int, packed: int) -> None:
+        """Add a chunk that was found without its entry."""
+        if self.offsets[slot]:
+            self.wrong_entries += 1
+        self.unlisted -= 1
+        self.recovered += 1
+        self.offsets[slot] = offset
+        self._add(slot, offset + self.leader.size, packed)
 
     def _add(self, slot: int, data_begin: int, packed: int) -> None:
         end = data_begin + packed
@@ -149,13 +167,17 @@ class PartLeaders:
         """At most one problem for each kind of damage."""
         problems, index = [], self.part.part_index
         broken = self.states.count(BROKEN)
-        if broken:
-            message = f"{broken} chunks have an invalid offset, leader or size, or overlap"
-            at = self.offsets[self.states.index(BROKEN)]
-            problems.append(Problem("bad_chunk", message, index, byte_offset=min(at, (1 << 63) - 1)))
+        if broken or self.wrong_entries:
+            message = f"{broken + self.wrong_entries} chunks have an invalid offset, leader or size, or overlap"
+            at = min(self.offsets[self.states.index(BROKEN)], (1 << 63) - 1) if broken else None
+            problems.append(Problem("bad_chunk", message, index, byte_offset=at))
         if self.misplaced:
             message = f"{self.misplaced} entries of the offset table point to the chunk of another entry"
             problems.append(Problem("misplaced_chunk", message, index))
+        unwritten = self.recovered - self.wrong_entries
+        if unwritten:
+            message = f"{unwritten} chunks without an entry in the offset table were found by their leaders"
+            problems.append(Problem("offset_table_unwritten", message, index))
         return problems
 
 

@@ -23,7 +23,7 @@ def mark_overlaps_and_zero_tails(parts: list[PartLeaders], read: Read) -> None:
     end = 0
     widest: tuple[int, PartLeaders] | None = None  # of the chunks so far, the chunk that ends last
     last: tuple[int, PartLeaders] | None = None
-    for offset, slot, part in _in_file_order(parts):
+    for offset, slot, part in in_file_order(parts):
         if not part.ends[slot]:  # a zero-filled leader
             if last is not None:
                 _mark_zero_tail(*last, read)
@@ -38,7 +38,7 @@ def mark_overlaps_and_zero_tails(parts: list[PartLeaders], read: Read) -> None:
         _mark_zero_tail(*last, read)
 
 
-def _in_file_order(parts: list[PartLeaders]) -> Iterator[_SlotInFile]:
+def in_file_order(parts: list[PartLeaders]) -> Iterator[_SlotInFile]:
     """The slots of all parts with a chunk or a zero-filled leader, by offset.
 
     Sorts pieces and merges them: a list of millions of tuples would take more memory than the file.
