@@ -1,6 +1,6 @@
-"""Files made after public bug reports: what each sidecar expects is what the product says.
+"""Files made after public bug reports: inspections match the sidecars.
 
-Every key of a sidecar has a check here or is named as one that needs another feature; a new key fails.
+Each key of a sidecar has a check here or is listed as a key of another feature; an unknown key fails.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from exr_inspector.cryptomatte import cryptomattes
 from exr_inspector.errors import ExrFormatError
 from exr_inspector.exr import levels, read_header, view_of
 from exr_inspector.exr.channels import samples_along
-from exr_inspector.exr.geometry import lines_per_chunk, unpacked_bytes
+from exr_inspector.exr.geometry import chunk_sizes, lines_per_chunk
 from exr_inspector.frames.names import parse_name
 from exr_inspector.frames.ranges import display_pattern, frame_range, missing_numbers, padding
 from tests.support import corpus
 
-# Need pixels or a policy.
+# Keys that need pixels or a policy.
 ELSEWHERE = {
     "stats", "nonFinite", "nonFiniteAtLeast", "pixels", "samplesAtHalfMax", "finding", "idsLossy", "levelValue",
     "pixelsWhoseIdIsInManifest", "cryptomatte.namesSeenInPixels", "cryptomatte.namesNotInPixels",
 }  # fmt: skip
-# Words for people.
+# Remarks for people.
 NOTES = {"note", "statsRule", "layerRule", "sequence.note"}
 
 
 @dataclass
 class Case:
-    """One file and what it gives."""
+    """A file and its inspection."""
 
     path: Path
 
@@ -70,7 +70,7 @@ class Case:
         return only
 
     def group(self, key: Callable[[dict[str, Any]], str]) -> dict[str, list[str]]:
-        """Channel names by something that each channel has."""
+        """Channel names grouped by a property of the channel."""
         groups: dict[str, list[str]] = {}
         for channel in self.json["channels"]:
             groups.setdefault(key(channel), []).append(channel["channel_name"])
@@ -96,10 +96,10 @@ def error(case, expected):
 
 @check
 def reason(case, expected):
-    with pytest.raises(ExrFormatError) as refused:
+    with pytest.raises(ExrFormatError) as raised:
         _ = case.inspection
-    # The reader looks at the first bytes of a large file only, so it does not say how many are zero in all.
-    assert refused.value.message.startswith(expected.removesuffix(" are zero"))
+    # The reader inspects only the first bytes of a large file, so the number of zero bytes differs.
+    assert raised.value.message.startswith(expected.removesuffix(" are zero"))
 
 
 @check
@@ -215,11 +215,11 @@ def chunks(case, expected):
 
 @check
 def missing(case, expected):
-    # The words of a sidecar go on with a remark; ranges and their kind are the same.
-    said = case.part["missing"]
-    assert said.split(" (")[0] == expected.split(" (")[0]
+    # The text of a sidecar may end with a remark; the ranges and their kind are the same.
+    missing = case.part["missing"]
+    assert missing.split(" (")[0] == expected.split(" (")[0]
     for words in ("in part", "zero-filled"):
-        assert (words in said) == (words in expected)
+        assert (words in missing) == (words in expected)
 
 
 @check
@@ -316,7 +316,9 @@ def sampleCount(case, expected):  # noqa: N802
 
 @check
 def rawBytes(case, expected):  # noqa: N802
-    assert unpacked_bytes(case.header.parts[0]) == expected
+    part = case.header.parts[0]
+    size = chunk_sizes(part, levels(part))
+    assert sum(size(slot) for slot in range(case.file["chunk_count"])) == expected
 
 
 @check
@@ -353,7 +355,7 @@ def cryptomatte(case, expected):
     assert {key: found[key] for key in wanted} == wanted
 
 
-# --- sequences: of all files of a case ---
+# --- sequences: all files of a case ---
 
 
 def sequence(paths: list[Path], expected: dict[str, Any]) -> None:
@@ -390,11 +392,11 @@ def frames_that(paths: list[Path], *, are_good: bool) -> list[int]:
 
 
 @pytest.mark.parametrize("sidecar", corpus.REPORTS)
-def test_a_report_is_answered(sidecar):
-    """The right answer to somebody's bug report."""
-    said = corpus.sidecar(sidecar)
-    paths = [sidecar.parent / name for name in said["files"]]
-    expect = said["expect"]
+def test_inspections_match_the_sidecar(sidecar):
+    """Each key of the sidecar holds."""
+    report = corpus.sidecar(sidecar)
+    paths = [sidecar.parent / name for name in report["files"]]
+    expect = report["expect"]
     per_file = expect.pop("perFile", {})
     if "sequence" in expect:
         sequence(paths, expect.pop("sequence"))
@@ -406,5 +408,5 @@ def test_a_report_is_answered(sidecar):
         case = Case(path)
         for key, expected in {**expect, **per_file.get(path.name, {})}.items():
             if key not in ELSEWHERE | NOTES:
-                assert key in CHECKS, f"nobody checks {key!r} of {sidecar.name}"
+                assert key in CHECKS, f"{sidecar.name}: no check for key {key!r}"
                 CHECKS[key](case, expected)

@@ -104,10 +104,9 @@ def chunks(count: int, order: str) -> bytes:
         lines.reverse()
     offsets, body = array("Q", [0]) * count, bytearray()
     for line in lines:
-        offsets[line] = len(header) + 8 * count + len(body)
-        body += pack("<iih", line, 2, 1)
-    if order == "every other missing":
-        offsets[::2] = array("Q", [0]) * len(offsets[::2])
+        if order != "every other missing" or line % 2:
+            offsets[line] = len(header) + 8 * count + len(body)
+            body += pack("<iih", line, 2, 1)
     return header + offsets.tobytes() + body
 
 

@@ -85,10 +85,11 @@ def test_changing_padding_is_reported():
 def test_damaged_frames_have_a_status_and_a_reason():
     """Truncated, incomplete, empty and zero-filled frames; none of them counts as missing."""
     part = w.part(height=8)
-    table = w.build(part).table_offsets[0]
+    written = w.build(part)
+    table, end = written.table_offsets[0], written.chunks[6][1]
     frame(1, part)
     frame(2, part, damage=lambda data: data[:-5])
-    frame(3, part, damage=lambda data: data[: table + 48] + bytes(16) + data[table + 64 :])
+    frame(3, part, damage=lambda data: data[: table + 48] + bytes(16) + data[table + 64 : end])
     frame(4, part, damage=lambda data: b"")
     frame(5, part, damage=lambda data: bytes(len(data)))
     found = summary()

@@ -36,6 +36,7 @@ PROBLEMS = {
     "too_many_chunks": "The file has more chunks than the limit (a setting); completeness is unknown.",
     "more_problems": "There are more problems than the listed ones; the message has their number.",
     "offset_table_cut": "The file ends inside its offset table.",
+    "offset_table_unwritten": "Chunks have no entry in the offset table, for example because the writer was killed.",
     "bad_chunk": "Chunks have invalid offsets, leaders or sizes, or overlap.",
     "misplaced_chunk": "Entries of the offset table point to the chunk of another entry.",
 }

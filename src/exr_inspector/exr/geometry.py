@@ -1,4 +1,4 @@
-"""How a part is cut into chunks: lines per chunk, mip and rip levels, tiles, and sizes before compression.
+"""Chunk geometry of a part: lines per chunk, mip and rip levels, tiles, and sizes before compression.
 
 Source: "OpenEXR File Layout", sections Chunk Layout, Levels and Tiles; the lines per chunk of the codes from
 HTJ2K256 on were measured on files written by OpenEXR 3.5.
@@ -6,6 +6,9 @@ HTJ2K256 on were measured on files written by OpenEXR 3.5.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from .channels import SAMPLE_BYTES, samples_along
@@ -27,10 +30,12 @@ LINES_PER_CHUNK = {
     "LJ2K": 256,
     "ZSTD": 1,
 }
+_SAMPLE_COUNT_BYTES = 4  # of each pixel of a deep part
+_MAX_SAMPLINGS = 16  # different y samplings for which chunk sizes are computed; bounds the work for each chunk
 
 
 class Level(NamedTuple):
-    """One resolution level of a tiled part: its numbers, its size in pixels, and its tiles."""
+    """One resolution level of a tiled part: level numbers, size in pixels, and number of tiles."""
 
     level_x: int
     level_y: int
@@ -41,9 +46,9 @@ class Level(NamedTuple):
 
 
 def levels(part: Part) -> list[Level]:
-    """The levels of a tiled part in the order of the offset table; empty where the header does not say.
+    """The levels of a tiled part in the order of the offset table; empty where the header does not define them.
 
-    A level is half the size of the one before, down to 1; windows are never scaled, only their sizes.
+    Each level is half the size of the previous level, at least 1. Sizes are scaled, window positions are not.
     """
     window, tiles = part.data_window, part.tiles
     if window is None or tiles is None or 0 in (tiles.xSize, tiles.ySize):
@@ -67,20 +72,20 @@ def levels(part: Part) -> list[Level]:
         numbers = [(x, y) for y in range(count(height)) for x in range(count(width))]
     else:
         return []
-    found = []
+    result = []
     for x, y in numbers:
         w, h = size_at(width, x), size_at(height, y)
-        found.append(Level(x, y, w, h, -(-w // tiles.xSize), -(-h // tiles.ySize)))
-    return found
+        result.append(Level(x, y, w, h, -(-w // tiles.xSize), -(-h // tiles.ySize)))
+    return result
 
 
 def lines_per_chunk(part: Part) -> int | None:
-    """Scan lines in one chunk of a scan line part, None where the compression is not known."""
+    """Scan lines per chunk of a scan line part, None for an unknown compression."""
     return LINES_PER_CHUNK.get(part.value("compression", "compression"))
 
 
 def chunk_count(part: Part) -> int | None:
-    """How many chunks the part has when it is whole, None where its header does not say."""
+    """Number of chunks of the whole part, None where the header does not define it."""
     if part.is_tiled:
         return sum(level.tiles_x * level.tiles_y for level in levels(part)) or _stored_count(part)
     window, lines = part.data_window, lines_per_chunk(part)
@@ -97,21 +102,66 @@ def _stored_count(part: Part) -> int | None:
 
 
 def chunk_counts(parts: tuple[Part, ...]) -> list[int | None]:
-    """The chunk count of every part."""
+    """The chunk count of each part."""
     return [chunk_count(part) for part in parts]
 
 
-def unpacked_bytes(part: Part) -> int | None:
-    """Bytes of all pixels of a flat part before compression, all levels; None for deep or unknown parts."""
-    window = part.data_window
-    if window is None or part.is_deep or not part.channels:
+def chunk_sizes(part: Part, part_levels: Sequence[Level]) -> Callable[[int], int] | None:
+    """A function from slot to the bytes of that chunk before compression; for deep parts, of its sample table.
+
+    None where the header does not define sizes: unknown compressions or pixel types, invalid sampling.
+    """
+    samplings = {(c.x_sampling, c.y_sampling) for c in part.channels}
+    unknown_type = any(c.channel_type is None for c in part.channels)
+    if not samplings or unknown_type or min(map(min, samplings)) < 1 or lines_per_chunk(part) is None:
         return None
-    if part.is_tiled:
-        sample = sum(SAMPLE_BYTES.get(c.channel_type or "", 4) for c in part.channels)
-        return sample * sum(level.width * level.height for level in levels(part))
-    return sum(
-        SAMPLE_BYTES.get(c.channel_type or "", 4)
-        * samples_along(window.xMin, window.xMax, c.x_sampling)
-        * samples_along(window.yMin, window.yMax, c.y_sampling)
-        for c in part.channels
-    )
+    if (part.is_tiled or part.is_deep) and samplings != {(1, 1)}:
+        return None
+    return _tile_sizes(part, part_levels) if part.is_tiled else _line_sizes(part)
+
+
+def _pixel_bytes(part: Part) -> int:
+    """Bytes of a pixel without subsampling; in a deep part, of its sample count."""
+    return _SAMPLE_COUNT_BYTES if part.is_deep else sum(SAMPLE_BYTES[c.channel_type or ""] for c in part.channels)
+
+
+def _line_sizes(part: Part) -> Callable[[int], int] | None:
+    window, lines = part.data_window, lines_per_chunk(part)
+    if window is None or lines is None:
+        return None
+    line_bytes: Counter[int] = Counter()  # by y sampling
+    if part.is_deep:
+        line_bytes[1] = _SAMPLE_COUNT_BYTES * samples_along(window.xMin, window.xMax, 1)
+    else:
+        for channel in part.channels:
+            samples = samples_along(window.xMin, window.xMax, channel.x_sampling)
+            line_bytes[channel.y_sampling] += SAMPLE_BYTES[channel.channel_type or ""] * samples
+    if len(line_bytes) > _MAX_SAMPLINGS:
+        return None
+    y_min, y_max, pairs = window.yMin, window.yMax, tuple(line_bytes.items())
+
+    def size(slot: int) -> int:
+        first = y_min + slot * lines
+        last = min(first + lines - 1, y_max)
+        return sum(n * samples_along(first, last, y_sampling) for y_sampling, n in pairs)
+
+    return size
+
+
+def _tile_sizes(part: Part, part_levels: Sequence[Level]) -> Callable[[int], int] | None:
+    tiles = part.tiles
+    if tiles is None or not part_levels:
+        return None
+    pixel, width, height = _pixel_bytes(part), tiles.xSize, tiles.ySize
+    first_slots, total = [], 0
+    for level in part_levels:
+        first_slots.append(total)
+        total += level.tiles_x * level.tiles_y
+
+    def size(slot: int) -> int:
+        number = bisect_right(first_slots, slot) - 1
+        level = part_levels[number]
+        y, x = divmod(slot - first_slots[number], level.tiles_x)
+        return pixel * min(width, level.width - x * width) * min(height, level.height - y * height)
+
+    return size

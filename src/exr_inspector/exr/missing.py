@@ -1,4 +1,4 @@
-"""What of a part is missing, in words a person can act on: "lines 540-1079", "tiles (3,2) level 0", "all"."""
+"""Description of the missing chunks of a part, for people: "lines 540-1079", "tiles (3,2) level 0", "all"."""
 
 from __future__ import annotations
 
@@ -7,42 +7,40 @@ from itertools import chain, islice
 
 from .attributes import Box2i
 from .geometry import Level
+from .leaders import CUT, PRESENT, ZERO_FILLED
 
-# The states of chunks.py that mean a chunk is there, cut off, or zero-filled.
-PRESENT, CUT, ZERO_FILLED = 1, 2, 3
-
-_MOST_RANGES = 8
+_MAX_RANGES = 8
 
 
 def describe_missing(
     states: bytes | bytearray, window: Box2i | None, lines: int | None, levels: Sequence[Level]
 ) -> str | None:
-    """The chunks whose state is not PRESENT, None when there are none."""
+    """A description of the chunks whose state is not PRESENT; None if all are."""
     absent = len(states) - states.count(PRESENT)
     if not absent:
         return None
     if absent == len(states) and CUT not in states:
         return "all" + (" (zero-filled)" if ZERO_FILLED in states else "")
     if levels:
-        words = _tiles(states, levels)
+        text = _tiles(states, levels)
     elif window is not None and lines is not None:
-        words = _lines(states, window, lines)
+        text = _lines(states, window, lines)
     else:
-        words = _some((_range("", first, last) for first, last in _runs(states)), "chunks ")
-    return words + (" (zero-filled)" if ZERO_FILLED in states else "")
+        text = _join_ranges((_range("", first, last) for first, last in _runs(states)), "chunks ")
+    return text + (" (zero-filled)" if ZERO_FILLED in states else "")
 
 
 def _runs(states: bytes | bytearray, begin: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
-    """First and last position of each run of chunks that are not present."""
+    """First and last slot of each run of chunks that are not present."""
     first = None
     stop = len(states) if end is None else end
-    for at in range(begin, stop):
-        if states[at] == PRESENT:
+    for slot in range(begin, stop):
+        if states[slot] == PRESENT:
             if first is not None:
-                yield first, at - 1
+                yield first, slot - 1
             first = None
         elif first is None:
-            first = at
+            first = slot
     if first is not None:
         yield first, stop - 1
 
@@ -51,11 +49,11 @@ def _range(prefix: str, first: int, last: int) -> str:
     return f"{prefix}{first}" if first == last else f"{prefix}{first}-{last}"
 
 
-def _some(ranges: Iterable[str], noun: str) -> str:
-    """The first ranges; the others, of which there may be a million, are counted."""
-    rest = iter(ranges)
-    text = noun + ", ".join(islice(rest, _MOST_RANGES))
-    more = sum(1 for _ in rest)
+def _join_ranges(ranges: Iterable[str], noun: str) -> str:
+    """The first ranges, and the number of the others: there may be a million."""
+    remaining = iter(ranges)
+    text = noun + ", ".join(islice(remaining, _MAX_RANGES))
+    more = sum(1 for _ in remaining)
     return f"{text} and {more} more ranges" if more else text
 
 
@@ -68,7 +66,7 @@ def _lines(states: bytes | bytearray, window: Box2i, lines: int) -> str:
     second = next(runs, None)
     one_line = second is None and "-" not in first.removeprefix("-")
     rest = () if second is None else (line_range(*run) for run in chain([second], runs))
-    text = _some(chain([first], rest), "line " if one_line else "lines ")
+    text = _join_ranges(chain([first], rest), "line " if one_line else "lines ")
     cut = states.find(CUT)
     return f"{text} ({line_range(cut, cut)} in part)" if cut >= 0 else text
 
@@ -83,9 +81,9 @@ def _tiles(states: bytes | bytearray, levels: Sequence[Level]) -> str:
         if not present and count > 1:
             texts.append(f"all tiles {name}")
         elif present < count:
-            texts.append(f"{_some(_tile_ranges(states, at, level), 'tiles ')} {name}")
+            texts.append(f"{_join_ranges(_tile_ranges(states, at, level), 'tiles ')} {name}")
         at += count
-    return "; ".join(texts[:_MOST_RANGES]) + ("; …" if len(texts) > _MOST_RANGES else "")
+    return "; ".join(texts[:_MAX_RANGES]) + ("; …" if len(texts) > _MAX_RANGES else "")
 
 
 def _tile_ranges(states: bytes | bytearray, at: int, level: Level) -> Iterator[str]:
