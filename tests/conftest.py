@@ -1,4 +1,4 @@
-"""What all tests share: how hypothesis runs, and a watch that no secret is told."""
+"""Shared by all tests: the profiles of hypothesis, and a check that no secret is logged or raised."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ settings.load_profile(PROFILE)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let the everyday loop, which leaves out what is slow, try a fifth of the examples; a whole run tries them all."""
+    """Run fewer examples with `-m "not slow"`; a full run uses all of them."""
     if config.getoption("markexpr") == "not slow":
         settings.register_profile("everyday", settings.get_profile(PROFILE), max_examples=20)
         settings.load_profile("everyday")
@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def watch() -> Iterator[Watch]:
-    """What is logged, at whatever level, and what is raised; a secret in it fails the run."""
+    """Checks everything that is logged, at any level, and raised; a secret fails the run."""
     watching = Watch()
     logger = logging.getLogger("exr_inspector")
     logger.addHandler(watching)
@@ -41,16 +41,16 @@ def watch() -> Iterator[Watch]:
 
 
 @pytest.fixture(autouse=True)
-def tells_no_secret(watch: Watch) -> Iterator[None]:
-    """Each test by itself, so that it is known which one."""
+def no_secret_leaks(watch: Watch) -> Iterator[None]:
+    """Fails the test that leaks."""
     before = len(watch.leaks)
     yield
     assert watch.leaks[before:] == []
 
 
 @pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
-    """What a catalog that was not closed would still do must not happen in the middle of another test."""
+def no_timer_is_left() -> Iterator[None]:
+    """A catalog that was not closed does nothing during another test."""
     yield
     for thread in threading.enumerate():
         if isinstance(thread, threading.Timer):

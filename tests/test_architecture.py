@@ -19,6 +19,11 @@ def test_imports_point_one_way():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_no_module_is_longer_than_400_lines():
+    long = [str(path) for path in SOURCE.rglob("*.py") if len(path.read_text("utf-8").splitlines()) > 400]
+    assert long == []
+
+
 def _codes(*names: str) -> set[str]:
     found = set()
     for path in (SOURCE / "exr").glob("*.py"), [SOURCE / "inspection" / "inspector.py"]:

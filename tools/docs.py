@@ -57,9 +57,9 @@ def _reference_lines() -> Iterator[str]:
     yield "|---|---|---|"
     for kind in (Settings, FunctionSettings, VastSettings, S3Settings):
         for name, field in kind.model_fields.items():
-            default = f"`{field.default}`" if str(field.default) else ""
+            default = str(field.default).lower() if isinstance(field.default, bool) else field.default
             variable = field.validation_alias or f"{kind.model_config['env_prefix']}{name.upper()}"
-            yield f"| `{variable}` | {default} | {field.description} |"
+            yield f"| `{variable}` | {f'`{default}`' if str(default) else ''} | {field.description} |"
     yield ""
     yield "## Completeness"
     yield ""

@@ -153,7 +153,7 @@ def handle(ctx: Context, watch: Watch) -> Callable[[Any], Any]:
 
     def call(event: Any) -> Any:
         result = function.handle(ctx, event)
-        watch.look("result", json.dumps(result, allow_nan=False))
+        watch.check("result", json.dumps(result, allow_nan=False))
         return result
 
     return call

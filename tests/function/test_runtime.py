@@ -27,7 +27,7 @@ from exr_inspector.function.local.context import LocalContext, context_of
 from exr_inspector.function.local.runtime import make_app
 from exr_inspector.inspection.inspector import inspect
 from tests.support.exr_bytes import exr_bytes, text
-from tests.support.secrets import told as secrets_in
+from tests.support.secrets import secrets_in
 
 from .conftest import BUCKET, DATABASE, element_request
 

@@ -20,7 +20,7 @@ NOW = "2026-03-05"  # for reports that count days
 
 @lru_cache(maxsize=1)
 def demo_show() -> tuple[list[Inspection], list[IngestError]]:
-    """What looking at each file of the show gives; one was written every seven minutes."""
+    """The inspections of the show; its files were written seven minutes apart."""
     inspections, errors = [], []
     with tempfile.TemporaryDirectory() as folder:
         for number, path in enumerate(make_show(Path(folder))):

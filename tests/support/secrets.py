@@ -1,4 +1,4 @@
-"""The secrets of the tests, and a watch over everything that is told while they run."""
+"""The secrets of the tests, and a handler that finds them in logs and errors."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from exr_inspector.errors import ExrInspectorError
 SECRETS = (
     "store-secret-that-nobody-may-see",  # of the object store
     "not-a-real-secret",  # of the database
-    "event-hidden",  # … of one that an event names
+    "event-hidden",  # of a database that an event names
     "bearer-hidden",  # of the HTTP runtime
 )
 
 
-def told(text: str) -> list[str]:
-    """The secrets that a text gives away."""
+def secrets_in(text: str) -> list[str]:
+    """The secrets that a text contains."""
     return [secret for secret in SECRETS if secret in text]
 
 
 class Watch(logging.Handler):
-    """Log records and the project's exceptions, as they are made."""
+    """Checks log records and the exceptions of the package for secrets."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -28,20 +28,20 @@ class Watch(logging.Handler):
         self._format = logging.Formatter("%(name)s %(message)s")
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Look at a record, its traceback included."""
+        """Check a record, including its traceback."""
         if record.name.startswith("exr_inspector"):
-            self.look("log", self._format.format(record))
+            self.check("log", self._format.format(record))
 
-    def look(self, where: str, text: str) -> None:
-        """Look at any text."""
-        self.leaks += [f"{where}: {secret}" for secret in told(text)]
+    def check(self, source: str, text: str) -> None:
+        """Add the secrets in a text to `leaks`."""
+        self.leaks += [f"{source}: {secret}" for secret in secrets_in(text)]
 
     def watch_errors(self) -> None:
-        """Look at the arguments of each error of the project from now on."""
-        made = ExrInspectorError.__init__
+        """Check the arguments of every error of the package from now on."""
+        original = ExrInspectorError.__init__
 
         def init(error: ExrInspectorError, *arguments: object) -> None:
-            made(error, *arguments)
-            self.look(type(error).__name__, repr(arguments))
+            original(error, *arguments)
+            self.check(type(error).__name__, repr(arguments))
 
         ExrInspectorError.__init__ = init  # type: ignore[method-assign]

@@ -62,7 +62,7 @@ class PartLeaders:
         return CUT if offset + self.leader.size > self.size else PRESENT
 
     def last_offset(self) -> int:
-        """The highest offset inside the file, 0 if there is none."""
+        """The highest offset inside the file; 0 if no chunk is inside it."""
         pairs = zip(self.offsets, self.states, strict=True)
         return max((offset for offset, state in pairs if state == PRESENT), default=0)
 

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from ..exr import Attribute, decode
+from .json_form import json_value
 from .text import NUMBER_START, SPACES, parse_number, split_words, words_of_name
 
 
@@ -84,7 +85,7 @@ _LARGEST_SETTING = 99_999
 def volatility(attr_name: str, attr_type: str, value: Any) -> Volatility:
     """Whether the value of an attribute changes from frame to frame.
 
-    `value` is the decoded value or its JSON form; None if it is unknown or longer than LONGEST_VALUE.
+    `value` is the JSON form of the value; None if it is unknown or longer than LONGEST_VALUE.
     """
     return name_volatility(attr_name, attr_type) or value_volatility(attr_type, value)
 
@@ -170,7 +171,7 @@ def without_frames(text: str) -> str:
 
 
 def scalars(value: Any) -> Iterator[Any]:
-    """The single values of a decoded or JSON value, in order."""
+    """The single values of a JSON value, in order."""
     if isinstance(value, dict):
         value = value.values()
     elif not isinstance(value, (list, tuple)):
@@ -194,7 +195,7 @@ def structure_of(attributes: Iterable[Attribute]) -> list[tuple[bytes, bytes]]:
 
 def _item(attr_name: str, attr_type: str, raw: bytes) -> tuple[bytes, bytes]:
     name = f"{attr_name}\0{attr_type}\0".encode()
-    value = decode(attr_type, raw)[0] if len(raw) <= LONGEST_VALUE else None
+    value = json_value(attr_type, decode(attr_type, raw)[0]) if len(raw) <= LONGEST_VALUE else None
     kept = raw if volatility(attr_name, attr_type, value) is Volatility.CONSTANT else b""
     return b"%d:%b" % (len(name) + len(kept), name), kept  # the length, so that no value looks like two attributes
 
