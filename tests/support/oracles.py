@@ -163,3 +163,20 @@ def image_levels(data: bytes, tmp_path: Path, name: str = "image.exr") -> list[t
             level += 1
         subimage, level = subimage + 1, 0
     return found
+
+
+def readable_lines(path: Path) -> set[int]:
+    """The scan lines of the first part that OpenEXR returns, each read by its own call."""
+    try:
+        file = OpenEXR.InputFile(str(path))
+    except (OSError, RuntimeError):
+        return set()
+    window, (name, channel) = file.header()["dataWindow"], next(iter(file.header()["channels"].items()))
+    lines = set()
+    for y in range(window.min.y, window.max.y + 1):
+        try:
+            file.channel(name, channel.type, y, y)
+        except (OSError, RuntimeError):
+            continue
+        lines.add(y)
+    return lines
