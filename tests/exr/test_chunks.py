@@ -380,6 +380,8 @@ SIZED = {
     "deep tiles": {"width": 21, "height": 12, "deep": True, "tiles": w.Tiles(16, 8, w.MIPMAP_LEVELS)},
 }
 
+FLAT = {name: part for name, part in SIZED.items() if "deep" not in part}
+
 
 def with_size(chunks: list[tuple[int, int, int]], data: bytes, number: int, change: int, part: dict) -> bytes:
     """The file with another packed size (of a deep chunk, of its sample table) in the leader of one chunk."""
@@ -512,6 +514,30 @@ def test_without_a_walk_the_table_and_the_last_leader_decide(base):
         report = without_walk(base.data[:size])[0]
         assert (report.completeness, report.chunks_present) == ("truncated", len(base.spans) - 1)
     assert without_walk(base.data[:begin] + bytes(end - begin))[0].completeness == "incomplete"
+
+
+def test_two_entries_of_one_chunk_are_corrupt_without_a_walk(base):
+    """A chunk needs room before the next offset."""
+    assert without_walk(base.with_offset(1, base.offsets[0]))[0].completeness == "corrupt"
+
+
+@pytest.mark.parametrize("part", FLAT.values(), ids=FLAT)
+def test_an_uncompressed_chunk_needs_room_for_its_pixels_without_a_walk(part):
+    """Only the table is read, and the leader of the last chunk."""
+    written = w.build(w.part(**part, pixels=filled))
+    assert without_walk(written.data)[0].completeness == "complete"
+    last = base_of(written.data).offsets[-1]
+    data = bytearray(written.data[: last - 1] + written.data[last:])
+    pack_into("<Q", data, base_of(written.data).data_start - 8, last - 1)
+    report = without_walk(bytes(data))[0]
+    assert (report.completeness, report.chunks_present) == ("corrupt", len(written.chunks) - 1)
+
+
+@pytest.mark.parametrize("path", corpus.VALID)
+def test_valid_files_are_complete_without_a_walk(path):
+    """No false alarm from the offset table."""
+    report, _ = without_walk(path.read_bytes())
+    assert (report.completeness, report.problems) == ("complete", ())
 
 
 def test_a_last_offset_that_points_elsewhere_is_corrupt_without_a_walk(base):

@@ -13,7 +13,7 @@ from .geometry import chunk_counts, lines_per_chunk
 from .header import Header, Limits
 from .leaders import BROKEN, CUT, CUT_OFF, PRESENT, PartLeaders, Read, read_last_leader
 from .missing import describe_missing
-from .overlaps import mark_overlaps_and_zero_tails
+from .overlaps import mark_overlaps_and_zero_tails, mark_short_chunks
 from .part import PART_TYPES, Part
 from .problems import Problem
 from .recovery import find_unlisted_chunks, starts_with_a_chunk
@@ -111,6 +111,7 @@ def read_chunks(
         mark_overlaps_and_zero_tails(parts, read)
     elif any(table):
         read_last_leader(parts, read)
+        mark_short_chunks(parts)
     elif starts_with_a_chunk(parts, read):
         message = "the offset table was never written; its chunks are not counted, as that needs a read for each chunk"
         problems.append(Problem("offset_table_unwritten", message, byte_offset=header.header_bytes))

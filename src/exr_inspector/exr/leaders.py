@@ -118,6 +118,13 @@ class PartLeaders:
             return packed == unpacked
         return 0 < packed <= unpacked
 
+    def smallest_size(self, slot: int) -> int:
+        """The fewest bytes that a chunk can have after its leader."""
+        if self._size_of is None:
+            return 1
+        unpacked = self._size_of(slot)
+        return unpacked if self._stored_raw else min(unpacked, 1)
+
     def is_unlisted(self, slot: int) -> bool:
         """Whether an entry is 0 or outside the file."""
         return not self.data_start <= self.offsets[slot] < self.size
