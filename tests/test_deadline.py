@@ -53,20 +53,6 @@ def test_other_errors_are_raised_at_once(error):
     assert calls.count == 1
 
 
-def test_the_number_of_attempts_may_depend_on_the_error():
-    calls = Calls(TransientError("many"), TransientError("many"), TransientError("one"))
-    with pytest.raises(TransientError, match="one"):
-        retrying(is_transient, attempts=lambda error: math.inf if "many" in str(error) else 1)(calls, 7)
-    assert calls.count == 3
-
-
-def test_the_error_is_passed_on_before_each_retry():
-    seen = []
-    errors = [TransientError(n) for n in range(2)]
-    retrying(is_transient, before_retry=seen.append)(Calls(*errors), 7)
-    assert seen == errors
-
-
 def test_retries_stop_at_the_time_limit():
     calls = Calls(*[TransientError()] * 1000)
     began = time.monotonic()

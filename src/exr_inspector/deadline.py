@@ -34,37 +34,24 @@ def seconds_left() -> float:
 def retrying(
     is_transient: Callable[[BaseException], bool],
     *,
-    attempts: float | Callable[[BaseException], float] = 3,
+    attempts: float = 3,
     wait: WaitBaseT | None = None,
     left: Callable[[], float] = seconds_left,
-    before_retry: Callable[[BaseException], None] | None = None,
 ) -> tenacity.Retrying:
     """Retries of a call: `retrying(…)(function, *arguments)` returns its result or raises the last error unchanged.
 
-    `attempts` counts the first call, and may depend on the error. `wait` is a strategy of tenacity; none waits.
+    `attempts` counts the first call. `wait` is a strategy of tenacity; none waits.
     No retry starts when `left` seconds are used up; pass a function that subtracts the time that an attempt may need.
     """
     import tenacity  # takes 30 ms to import
 
     def stop(state: tenacity.RetryCallState) -> bool:
-        allowed = attempts(_error(state)) if callable(attempts) else attempts
-        return state.attempt_number >= allowed or left() <= 0
-
-    def before_sleep(state: tenacity.RetryCallState) -> None:
-        if before_retry is not None:
-            before_retry(_error(state))
+        return state.attempt_number >= attempts or left() <= 0
 
     strategy = wait or tenacity.wait_none()
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(is_transient),
         stop=stop,
         wait=lambda state: min(strategy(state), max(left(), 0)),
-        before_sleep=before_sleep,
         reraise=True,
     )
-
-
-def _error(state: tenacity.RetryCallState) -> BaseException:
-    error = state.outcome.exception() if state.outcome else None
-    assert error is not None
-    return error

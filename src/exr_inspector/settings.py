@@ -31,7 +31,9 @@ class Settings(BaseSettings):
     workers: int = Field(0, ge=0, description="Worker processes of ingest; 0: one per core.")
     batch_files: int = Field(2000, ge=1, description="Maximum number of files per transaction.")
     cell_limit: int = Field(
-        CELL_LIMIT, ge=4096, description="Maximum size of a catalog cell in bytes; larger attribute values are cut."
+        CELL_LIMIT,
+        ge=4096,
+        description="Maximum size of a catalog cell in bytes, on VAST at most 65536; larger attribute values are cut.",
     )
     path_template: str = Field(
         PATH_TEMPLATE,
@@ -153,14 +155,6 @@ def vast_connection_to(endpoint: str, access_key: SecretStr, secret_key: SecretS
         verify=_verify(values.verify),
         use_announced_endpoints=values.use_announced_endpoints,
     )
-
-
-def vast_uri() -> str:
-    """The catalog URI of VAST_DB_BUCKET and VAST_DB_SCHEMA. Raises SettingsError without a bucket."""
-    values = resolved(VastSettings)
-    if not values.bucket:
-        raise SettingsError("VAST_DB_BUCKET is missing: set it to the bucket of the catalog")
-    return f"vast://{values.bucket}/{values.schema_name}"
 
 
 def function_settings() -> FunctionSettings:

@@ -1,5 +1,6 @@
 """The contract of all catalogs, on every backend."""
 
+import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
@@ -213,6 +214,37 @@ def test_the_cell_limit_is_a_setting(new_uri, monkeypatch, limit, is_truncated):
             assert rows(catalog, query) == [{"truncated": is_truncated, "length": 4096 if is_truncated else 4150}]
     finally:
         exr_settings.cache_clear()
+
+
+def test_a_cell_above_the_maximum_of_the_backend_is_cut_and_marked(new_uri, monkeypatch):
+    """DuckDB stores cells up to the setting; VAST up to 64 KiB, whatever the setting."""
+    monkeypatch.setenv("EXR_INSPECTOR_CELL_LIMIT", str(128 * 1024))
+    exr_settings.cache_clear()
+    size = 100_000
+    extra = text("note", "x" * size), attribute("blob", "ourOwnType", b"y" * size), text("quotes", '"' * 40_000)
+    try:
+        with open_catalog(new_uri()) as catalog:
+            catalog.persist([inspection("s3://renders/a.exr", *extra)])
+            query = """SELECT attr_name, truncated, size_bytes, value_json IS NULL AS no_json,
+                              length(value_text) AS characters, octet_length(raw) AS bytes
+                       FROM attributes WHERE attr_name IN ('note', 'blob', 'quotes')"""
+            found = {row.pop("attr_name"): list(row.values()) for row in rows(catalog, query)}
+            whole = rows(catalog, "SELECT * FROM attributes WHERE NOT truncated")
+    finally:
+        exr_settings.cache_clear()
+    assert all(row["value_json"] is None or json.loads(row["value_json"]) is not None for row in whole)
+    if catalog.uri.startswith("duckdb:"):
+        assert found == {
+            "note": [False, size, False, size, None],
+            "blob": [False, size, True, None, size],
+            "quotes": [False, 40_000, False, 40_000, None],
+        }
+    else:
+        assert found == {
+            "note": [True, size, True, 65536, None],
+            "blob": [True, size, True, None, 65536],
+            "quotes": [True, 40_000, True, 40_000, None],
+        }
 
 
 VERSIONS = [A, A_AGAIN, B, C]

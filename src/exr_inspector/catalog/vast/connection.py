@@ -11,6 +11,7 @@ import math
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -34,7 +35,12 @@ log = logging.getLogger(__name__)
 _ENDPOINT = re.compile(
     r"https?://[A-Za-z0-9._-]+(:[0-9]{1,5})?|https?://\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?", re.IGNORECASE
 )
-_CONNECTION_ATTEMPTS, _OTHER_ATTEMPTS = 4, 2
+# The most attempts by kind of error; an error is of the first kind that it matches.
+_ATTEMPTS: dict[type[CatalogError], float] = {
+    CatalogConflictError: math.inf,
+    CatalogConnectionError: 4,
+    CatalogError: 2,
+}
 _TRANSIENT = (CatalogConnectionError, CatalogTransactionError, CatalogRejectedError)
 _Result = TypeVar("_Result")
 
@@ -205,42 +211,55 @@ class Connection:
     ) -> _Result:
         """The result of `work`, which is retried after transient errors until the deadline.
 
-        Conflicts are retried until the deadline if `is_patient`, connection errors three times, other failures once.
-        After CatalogSchemaError `repair` creates the tables before the retry. `work` must read what an earlier attempt
-        has stored, as a lost response does not say so.
+        Conflicts are retried until the deadline if `is_patient`, connection errors three times, other failures once;
+        each kind is counted by itself. After CatalogSchemaError the next attempt begins with `repair`, which creates
+        the tables. `work` must read what an earlier attempt has stored, as a lost response does not say so.
         """
         clock = self.clock()
+        failures: Counter[type[CatalogError]] = Counter()
         earlier: CatalogError | None = None
+        needs_repair = False
 
-        def is_transient(error: BaseException) -> bool:
-            return isinstance(error, _TRANSIENT) or (repair is not None and isinstance(error, CatalogSchemaError))
+        def attempt() -> _Result:
+            nonlocal earlier, needs_repair
+            try:
+                if earlier is not None:
+                    log.debug("%s: retrying after: %s", self.endpoint, earlier)
+                    for txid in list(self._left_open):  # the retry may conflict with one of them
+                        self._roll_back(txid)
+                if needs_repair and repair is not None:
+                    repair(clock)
+                    needs_repair = False
+                return work(clock)
+            except OutOfTimeError as late:
+                if earlier is None:
+                    raise
+                raise earlier from late  # the reason for the retries says more than that time ran out
+            except CatalogError as error:
+                failures[_kind(error)] += 1
+                earlier = error
+                needs_repair = needs_repair or isinstance(error, CatalogSchemaError)
+                raise
 
-        def attempts(error: BaseException) -> float:
-            if isinstance(error, CatalogConflictError):
-                return math.inf if is_patient else 1
-            return _CONNECTION_ATTEMPTS if isinstance(error, CatalogConnectionError) else _OTHER_ATTEMPTS
-
-        def before_retry(error: BaseException) -> None:
-            nonlocal earlier
-            assert isinstance(error, CatalogError)
-            earlier = error
-            for txid in list(self._left_open):  # one of them may be what the retry would conflict with
-                self._roll_back(txid)
-            log.debug("%s: retrying after: %s", self.endpoint, error)
-            if isinstance(error, CatalogSchemaError) and repair is not None:
-                repair(clock)
+        def may_be_retried(error: BaseException) -> bool:
+            if isinstance(error, CatalogConflictError) and not is_patient:
+                return False
+            if isinstance(error, _TRANSIENT) or (isinstance(error, CatalogSchemaError) and repair is not None):
+                return failures[_kind(error)] < _ATTEMPTS[_kind(error)]
+            return False
 
         retry = retrying(
-            is_transient,
-            attempts=attempts,
+            may_be_retried,
+            attempts=math.inf,
             wait=tenacity.wait_random_exponential(multiplier=0.05, max=2),
             left=lambda: clock.left,
-            before_retry=before_retry,
         )
-        try:
-            return retry(work, clock)
-        except OutOfTimeError as late:
-            raise earlier or late from late  # the reason for the retries says more than that time ran out
+        return retry(attempt)
+
+
+def _kind(error: CatalogError) -> type[CatalogError]:
+    """The kind of error by which failed attempts are counted."""
+    return next(kind for kind in _ATTEMPTS if isinstance(error, kind))
 
 
 def _check(clock: Clock | None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from datetime import datetime, timezone
-from functools import cached_property
+from functools import cached_property, reduce
 from operator import eq, ge, gt, le, lt
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,6 @@ from vastdb.table_metadata import TableMetadata
 
 from ... import __version__
 from ...errors import CatalogSchemaError
-from ...settings import CELL_LIMIT
 from ..cells import cut_text
 from ..schema import TABLES, VERSION
 from .connection import QUERY_ID
@@ -38,6 +37,8 @@ ROW_ID = "$row_id"
 _REQUEST_BYTES = 4 << 20
 _LIST_VALUES, _LIST_BYTES = 2000, 2 << 20  # of an IN list: each value costs client and server 0.1 ms
 _ROWS_PER_PAGE = 64 * 1024
+
+MAX_CELL_BYTES = 64 * 1024  # the limit of a cluster is not documented; this size is known to work
 
 
 class _KnownTable(TableMetadata):  # type: ignore[misc]
@@ -259,11 +260,23 @@ def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 
 
 def _fitting(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The rows with texts cut to the size of a cell; attributes are cut before, where `truncated` is set."""
-    if batch.nbytes <= CELL_LIMIT:
+    """The rows with cells of at most MAX_CELL_BYTES; attributes that are cut are marked as `truncated`."""
+    if batch.nbytes <= MAX_CELL_BYTES:
         return batch
-    arrays = list(batch.columns)
-    for index, array in enumerate(arrays):
-        if pa.types.is_string(array.type) and (pc.max(pc.binary_length(array)).as_py() or 0) > CELL_LIMIT:
-            arrays[index] = pa.array([text and cut_text(text, CELL_LIMIT) for text in array.to_pylist()], pa.string())
-    return pa.RecordBatch.from_arrays(arrays, schema=batch.schema)
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    if "truncated" in columns:
+        too_large = reduce(pc.or_, (_is_too_large(columns[name]) for name in ("value_json", "value_text", "raw")))
+        columns["truncated"] = pc.or_(columns["truncated"], too_large)
+        columns["value_json"] = pc.if_else(too_large, None, columns["value_json"])  # the start of JSON is not JSON
+    for name, array in columns.items():
+        if (pa.types.is_string(array.type) or pa.types.is_binary(array.type)) and pc.any(_is_too_large(array)).as_py():
+            columns[name] = pa.array(map(_cut, array.to_pylist()), array.type)
+    return pa.RecordBatch.from_arrays(list(columns.values()), schema=batch.schema)
+
+
+def _is_too_large(array: pa.Array) -> pa.Array:
+    return pc.fill_null(pc.greater(pc.binary_length(array), MAX_CELL_BYTES), False)
+
+
+def _cut(value: str | bytes | None) -> str | bytes | None:
+    return cut_text(value, MAX_CELL_BYTES) if isinstance(value, str) else value and value[:MAX_CELL_BYTES]
