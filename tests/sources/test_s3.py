@@ -475,6 +475,16 @@ def test_ingest_reads_the_settings_of_the_store_once(store, tmp_path, monkeypatc
     assert len(calls) == 1
 
 
+def test_thousands_of_objects_are_compared_quickly(store):
+    """Objects that a given folder contains are listed with the folder; the comparison takes linear time."""
+    uri = store.put("show/a.exr", TINY)
+    paths = [uri, *(f"s3://{BUCKET}/show/{number}.exr" for number in range(5000)), f"s3://{BUCKET}/show/"]
+    started = time.process_time()
+    assert [file.uri for file in list_files(paths, s3=store.access)] == [uri]
+    assert time.process_time() - started < 5  # takes 25 s if each path is compared with all others
+    assert len(store.requests) == 1
+
+
 UNREADABLE_KEYS = [
     "show//b.exr",
     "show/../c.exr",

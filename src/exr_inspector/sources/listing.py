@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -48,7 +48,9 @@ def list_files(
     paths = list(paths)
     listed_folders: set[str] = set()
     named_files: set[str] = set()
-    for number, path in enumerate(paths):
+    given = {_without_end_slash(path) for path in paths}
+    listed_objects: set[str] = set()
+    for path in paths:
         try:
             is_remote = is_object(path)
         except SourceError as error:
@@ -56,7 +58,9 @@ def list_files(
             continue
         _, local = parse(path)
         if is_remote:
-            if not _is_listed_by_another(number, paths, recursive):
+            uri = _without_end_slash(path)
+            if uri not in listed_objects and not _is_below(uri, given, recursive):
+                listed_objects.add(uri)
                 s3 = s3 or environment_store()
                 yield from _list_store(path, recursive, s3)
         elif os.path.isdir(local):
@@ -123,14 +127,19 @@ def _stat_file(path: str, entry: os.DirEntry[str] | None = None, folder_uri: str
     return ListedFile(path, uri, status.st_size, mtime_from_ns(status.st_mtime_ns))
 
 
-def _is_listed_by_another(number: int, uris: Sequence[str], recursive: bool) -> bool:
-    """Whether the objects of a URI are listed by an equal earlier URI, or by one of a folder above."""
-    uris = ["://".join(parse(uri)).rstrip("/") for uri in uris]
-    uri = uris[number]
-    if uri in uris[:number]:
-        return True
-    folder = uri.rpartition("/")[0]
-    return any((uri.startswith(f"{other}/") if recursive else folder == other) for other in uris)
+def _without_end_slash(path: str) -> str:
+    scheme, rest = parse(path)
+    return f"{scheme}://{rest.rstrip('/')}"
+
+
+def _is_below(uri: str, folders: Collection[str], recursive: bool) -> bool:
+    """Whether a listing of one of the folders contains the objects of an s3:// URI."""
+    end = uri.rfind("/", len("s3://"))
+    while end > 0:
+        if uri[:end] in folders:
+            return True
+        end = uri.rfind("/", len("s3://"), end) if recursive else 0
+    return False
 
 
 def _list_store(uri: str, recursive: bool, s3: S3Access) -> Iterator[ListedFile | SourceError]:
