@@ -11,19 +11,24 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from exr_inspector.catalog.rows import from_inspections
 from exr_inspector.deadline import time_limit
 from exr_inspector.errors import ExrInspectorError, SettingsError
 from exr_inspector.function import credentials
 from exr_inspector.function.catalogs import Catalogs
-from exr_inspector.function.events import database_fields
+from exr_inspector.function.error_log import ErrorLog
+from exr_inspector.function.events import FileEvent, Kind, database_fields
+from exr_inspector.function.persist_files import persist_all
+from exr_inspector.function.results import persistence_result
+from exr_inspector.function.stages import Inspected, Persistence, Received
 from exr_inspector.inspection.model import Inspection
 from exr_inspector.settings import function_settings, settings
 from exr_inspector.vectors import channel_vector, metadata_vector
 
 _catalogs = Catalogs()
+_errors = ErrorLog()
 
 
 def persist_to_vast_database(event: Mapping[str, Any], inspection: Inspection) -> dict[str, Any]:
@@ -31,21 +36,29 @@ def persist_to_vast_database(event: Mapping[str, Any], inspection: Inspection) -
 
     The catalog is the one that the function would use for a direct call: the database of the event (`vastdb_endpoint`,
     `vastdb_access_key` and `vastdb_secret_key`, and optionally `vastdb_region`, `vastdb_bucket`, `vastdb_schema`), else
-    that of the environment. Raises no ExrInspectorError: `error` has its text, `category` and `retryable` its kind.
+    that of the environment. Raises nothing: `error` has the error's text, `category` and `retryable` its kind.
     """
-    result = {"file_id": inspection.file.file_id, "inserted": False, "error": None}
     try:
-        target = credentials.target(None, database_fields(event), is_delivered=False)
-        if target is None:
-            return result | {"status": "skipped", "message": "no catalog is configured"}
-        rows = from_inspections([inspection], cell_limit=settings().cell_limit)
-        with time_limit(function_settings().deadline_s), _catalogs.use(target) as catalog:
-            (outcome,) = catalog.persist_rows(rows)
-    except ExrInspectorError as error:
-        details = {"error": str(error), "category": error.category, "retryable": error.retryable}
-        return result | {"status": "error", "message": "nothing was persisted"} | details
-    message = "inserted" if outcome.inserted else "already known, counted again"
-    return result | {"status": "success", "inserted": outcome.inserted, "message": message}
+        persistence = _persist(event, inspection)
+    except Exception as error:
+        persistence = Persistence(status="error", message="nothing was persisted", error=error)
+    if persistence.error is not None:
+        _errors.log(persistence.error)
+    return persistence_result(persistence, inspection.file.file_id)
+
+
+def _persist(event: Mapping[str, Any], inspection: Inspection) -> Persistence:
+    file, path = inspection.file, inspection.file.file_path_normalized
+    target = credentials.target(None, database_fields(event), is_delivered=False)
+    received = Received(event=FileEvent(kind=Kind.CREATED, paths=(path,)), event_index=0, catalog=target)
+    inspected = Inspected(
+        received=received, path=path, inspection=inspection, size_bytes=file.size_bytes, mtime=file.mtime
+    )
+    with time_limit(function_settings().deadline_s):
+        (persisted,) = persist_all(_catalogs, [inspected], cell_limit=settings().cell_limit)
+    if persisted.error is None:
+        return persisted.persistence
+    return replace(persisted.persistence, status="error", error=persisted.error)
 
 
 def compute_metadata_embedding(inspection: Inspection) -> list[float]:
@@ -67,10 +80,10 @@ def main(arguments: list[str] | None = None) -> int:
         target = credentials.target(None, {}, is_delivered=False)
         if target is None:
             raise SettingsError(
-                "no catalog is configured: set VAST_DB_ENDPOINT, VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY and"
-                " VAST_DB_BUCKET"
+                "no catalog is configured: set EXR_INSPECTOR_CATALOG, or VAST_DB_ENDPOINT, VAST_DB_ACCESS_KEY,"
+                " VAST_DB_SECRET_KEY and VAST_DB_BUCKET"
             )
-        with _catalogs.use(target) as catalog:
+        with time_limit(function_settings().deadline_s), _catalogs.use(target) as catalog:
             print(f"{catalog.uri}: schema version {catalog.status().schema_version}")
     except ExrInspectorError as error:
         print(f"vast_db_persistence: {error}", file=sys.stderr)

@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from exr_inspector import open_catalog
+from exr_inspector import open_catalog, vectors
+from exr_inspector.deadline import seconds_left
+from exr_inspector.errors import EmbeddingError
 from tests.catalog.conftest import BUCKET, emulator, vast_settings  # noqa: F401 (fixtures)
 from tests.catalog.test_contract import A, B
 
@@ -95,7 +97,22 @@ def test_the_schema_is_created_from_the_folder_of_the_function(module, tmp_path)
 
 def test_without_settings_the_command_names_the_missing_ones(unconfigured, capsys):
     assert unconfigured.main(["create-schema"]) == 3
-    assert "VAST_DB_BUCKET" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert all(name in message for name in ("EXR_INSPECTOR_CATALOG", "VAST_DB_BUCKET"))
+
+
+def test_create_schema_keeps_the_deadline_of_the_function(unconfigured, monkeypatch, tmp_path):
+    """For the catalog of EXR_INSPECTOR_CATALOG, too."""
+    monkeypatch.setenv("EXR_INSPECTOR_CATALOG", f"duckdb:{tmp_path}/c.duckdb")
+    limits, use = [], unconfigured._catalogs.use
+
+    def record(target):
+        limits.append(seconds_left())
+        return use(target)
+
+    monkeypatch.setattr(unconfigured._catalogs, "use", record)
+    assert unconfigured.main(["create-schema"]) == 0
+    assert [left <= 120 for left in limits] == [True]
 
 
 def test_an_inspection_is_persisted_once(module, tmp_path):
@@ -120,6 +137,20 @@ def test_without_a_catalog_persistence_is_skipped(unconfigured, monkeypatch):
     monkeypatch.setenv("EXR_INSPECTOR_REQUIRE_CATALOG", "true")
     result = unconfigured.persist_to_vast_database({}, A)
     assert (result["status"], result["category"]) == ("error", "settings")
+
+
+def test_a_file_without_vectors_is_an_error_that_the_catalog_records(module, tmp_path, monkeypatch):
+    """As the handler does."""
+
+    def fail(inspection):
+        raise EmbeddingError(inspection.file.file_path_normalized, "not finite")
+
+    monkeypatch.setattr(vectors, "embed", fail)
+    result = module.persist_to_vast_database({}, A)
+    assert (result["status"], result["category"], result["inserted"]) == ("error", "embedding", False)
+    with open_catalog(f"vast://{BUCKET}/{tmp_path.name}") as catalog:
+        (row,) = catalog.sql("SELECT code, size_bytes FROM ingest_errors").to_pylist()
+    assert row == {"code": "embedding", "size_bytes": A.file.size_bytes}
 
 
 def test_an_event_names_its_whole_database_or_nothing(module, emulator, monkeypatch):  # noqa: F811
