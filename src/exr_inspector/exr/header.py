@@ -84,11 +84,12 @@ def read_header(data: bytes, limits: Limits = Limits()) -> Header:
     parts: list[Part] = []
     at = 8
     while True:
-        if len(parts) == limits.parts:
-            raise ExrFormatError("too_many_parts", at, f"more parts than the limit of {limits.parts}")
+        begin = at
         attributes, at = reader.read_attributes(at, len(parts))
         if multipart and parts and not attributes:
             break  # an empty header ends the list of headers
+        if len(parts) == limits.parts:
+            raise ExrFormatError("too_many_parts", begin, f"more parts than the limit of {limits.parts}")
         parts.append(make_part(len(parts), attributes, flags, reader.problems))
         if not multipart:
             break
