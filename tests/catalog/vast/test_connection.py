@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -12,6 +13,8 @@ import vastdb
 
 from exr_inspector import open_catalog
 from exr_inspector.catalog.vast import VastCatalog
+from exr_inspector.catalog.vast import catalog as catalog_module
+from exr_inspector.catalog.vast.connection import without_sdk_warnings
 from exr_inspector.deadline import time_limit
 from exr_inspector.errors import (
     CatalogAuthenticationError,
@@ -294,6 +297,8 @@ from pydantic import SecretStr
 vastdb.connect("key", "not-a-real-secret", sys.argv[1])
 before = state()
 from exr_inspector.catalog.vast import VastCatalog
+from exr_inspector.catalog.vast import catalog as catalog_module
+from exr_inspector.catalog.vast.connection import without_sdk_warnings
 from exr_inspector.settings import VastConnection
 from tests.support.exr_bytes import inspection
 assert {name: value for name, value in state().items() if name in before} == before
@@ -309,6 +314,7 @@ assert {name: value for name, value in state().items() if name in before} == bef
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.usefixtures("no_timer")
 def test_warnings_about_other_uses_of_the_sdk_are_kept(caplog):
     with start() as server:
         catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
@@ -321,3 +327,48 @@ def test_warnings_about_other_uses_of_the_sdk_are_kept(caplog):
         with pytest.raises(vastdb.errors.Forbidden), vastdb.connect("key", SECRET, server.url).transaction():
             pass
     assert [record.name for record in caplog.records if record.name.startswith("vastdb")] == ["vastdb.errors"]
+
+
+@pytest.mark.usefixtures("no_timer")
+def test_warnings_of_the_program_are_kept_during_catalog_operations(caplog, monkeypatch):
+    """In threads of any name, and in the thread that iterates over the paths of the catalog."""
+    monkeypatch.setattr(catalog_module, "PATHS_PER_BATCH", 1)
+    with start() as server:
+        catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
+        catalog.persist([A, B])
+        paths = catalog.current_paths("s3:")
+        next(paths)
+        logger = logging.getLogger("urllib3.connectionpool")
+        logger.warning("in the loop")
+        with ThreadPoolExecutor(1, thread_name_prefix="exr-inspector-host") as pool, without_sdk_warnings():
+            pool.submit(logger.warning, "in a thread").result()
+            logger.warning("in the call")
+        assert len(list(paths)) == 1
+    assert [r.getMessage() for r in caplog.records if r.name == logger.name] == ["in the loop", "in a thread"]
+
+
+def test_no_filter_of_the_program_is_skipped_at_the_end_of_a_call():
+    """Another thread is iterating over the filters when the call ends."""
+    logger = logging.getLogger("vastdb.errors")
+    record = logger.makeRecord(logger.name, logging.INFO, "", 0, "text", (), None)
+    call = without_sdk_warnings()
+    seen = []
+
+    def ends_the_call(_):
+        call.__exit__(None, None, None)
+        return True
+
+    def is_last(_):
+        seen.append("last")
+        return True
+
+    added = [ends_the_call, is_last]
+    call.__enter__()
+    for each in added:
+        logger.addFilter(each)
+    try:
+        assert logger.filter(record)
+        assert seen == ["last"]
+    finally:
+        for each in added:
+            logger.removeFilter(each)

@@ -56,25 +56,39 @@ _SDK_LOGGERS = tuple(
         "urllib3.connectionpool",
     )
 )
-QUERY_ID = "exr-inspector"  # part of the names of the threads in which the SDK selects
+QUERY_ID = "exr-inspector"
+_SELECT_THREADS = f"query-data-{QUERY_ID}"  # start of the names of the SDK's threads for selects with this query_id
+
+_lock = threading.Lock()
+_callers: Counter[int] = Counter()  # the threads that are in calls of the SDK
+
+
+def _is_logged(record: logging.LogRecord) -> bool:
+    """The filter of the SDK's loggers during calls: drops warnings of this package's calls."""
+    is_ours = threading.get_ident() in _callers or threading.current_thread().name.startswith(_SELECT_THREADS)
+    return record.levelno < logging.WARNING or not is_ours
 
 
 @contextmanager
-def _without_sdk_warnings() -> Iterator[None]:
+def without_sdk_warnings() -> Iterator[None]:
     """Drop the SDK's warnings about calls in this block; those about other uses of it in the process are kept."""
     thread = threading.get_ident()
-
-    def keeps(record: logging.LogRecord) -> bool:
-        is_ours = record.thread == thread or QUERY_ID in (record.threadName or "")
-        return record.levelno < logging.WARNING or not is_ours
-
-    for logger in _SDK_LOGGERS:
-        logger.addFilter(keeps)
+    with _lock:
+        if not _callers:
+            for logger in _SDK_LOGGERS:
+                logger.addFilter(_is_logged)
+        _callers[thread] += 1
     try:
         yield
     finally:
-        for logger in _SDK_LOGGERS:
-            logger.removeFilter(keeps)
+        with _lock:
+            _callers[thread] -= 1
+            if not _callers[thread]:
+                del _callers[thread]
+            if not _callers:
+                for logger in _SDK_LOGGERS:
+                    # A new list: removing from the list would skip a filter in threads that iterate over it.
+                    logger.filters = [each for each in logger.filters if each is not _is_logged]
 
 
 class OutOfTimeError(CatalogConnectionError):
@@ -137,7 +151,7 @@ class Connection:
                 session = self._session = self._connect()
         return session
 
-    @_without_sdk_warnings()
+    @without_sdk_warnings()
     def _connect(self) -> vastdb.session.Session:
         given = self._given
         return vastdb.connect(
@@ -156,7 +170,7 @@ class Connection:
 
         After a failed commit the caller must read whether it took effect; a read-only transaction ignores the failure.
         """
-        with translated(self.endpoint), _without_sdk_warnings():
+        with translated(self.endpoint):
             _check(clock)
             transaction = self.session().transaction()
             self._begin(transaction)
@@ -169,7 +183,8 @@ class Connection:
                 self._roll_back(txid, partial(transaction.__exit__, *raised))
                 raise
             try:
-                transaction.__exit__(None, None, None)
+                with without_sdk_warnings():
+                    transaction.__exit__(None, None, None)
             except BaseException as error:
                 # It may lock rows that the next attempt needs; if it was committed, the rollback does nothing.
                 self._roll_back(txid)
@@ -181,6 +196,7 @@ class Connection:
                     ) from error
                 raise
 
+    @without_sdk_warnings()
     def _begin(self, transaction: Transaction) -> None:
         try:
             transaction.__enter__()
@@ -189,7 +205,7 @@ class Connection:
                 self._roll_back(txid)
             raise
 
-    @_without_sdk_warnings()
+    @without_sdk_warnings()
     def _roll_back(self, txid: int, by: Callable[[], object] | None = None) -> None:
         """Roll a transaction back. A failure is only logged, as the reason for the rollback is being raised."""
         try:

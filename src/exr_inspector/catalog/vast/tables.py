@@ -21,7 +21,7 @@ from ... import __version__
 from ...errors import CatalogSchemaError
 from ..cells import cut_text
 from ..schema import TABLES, VERSION
-from .connection import QUERY_ID
+from .connection import QUERY_ID, without_sdk_warnings
 from .errors import CatalogConflictError
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class Tables:
     def _rows(self, transaction: Transaction, clock: Clock | None) -> Rows:
         return Rows(transaction, clock, self._metadata, self._connection.data_endpoints)
 
+    @without_sdk_warnings()
     def version(self, clock: Clock) -> int | None:
         """The version of the tables, None without tables. Raises CatalogSchemaError for tables of another program."""
         try:
@@ -97,6 +98,7 @@ class Tables:
             )
         return version
 
+    @without_sdk_warnings()
     def create(self, clock: Clock) -> None:
         """Create all tables in one transaction. Raises CatalogConflictError where another process is creating them."""
         with self._connection.transaction(clock) as transaction:
@@ -114,6 +116,7 @@ class Tables:
                 "schema_version", pa.Table.from_pylist([row], schema=TABLES["schema_version"])
             )
 
+    @without_sdk_warnings()
     def drop(self) -> None:
         """Remove the tables and their schema."""
         clock = self._connection.clock()
@@ -140,6 +143,7 @@ class Rows:
         self._metadata = metadata
         self._data_endpoints = data_endpoints
 
+    @without_sdk_warnings()
     def select(self, table: str, columns: Sequence[str], predicate: Any = None, *, row_ids: bool = False) -> pa.Table:
         """The columns of the rows that fulfil the predicate, with `row_ids` also their `$row_id`."""
         config = self._query_config()
@@ -163,8 +167,16 @@ class Rows:
         """
         is_wide = any(pa.types.is_fixed_size_list(TABLES[table].field(column).type) for column in columns)
         config = self._query_config(limit_rows_per_sub_split=_ROWS_PER_PAGE // 8 if is_wide else _ROWS_PER_PAGE)
-        yield from self._table(table).select(list(columns), _predicate(conditions), config)
+        with without_sdk_warnings():
+            pages = iter(self._table(table).select(list(columns), _predicate(conditions), config))
+        while True:
+            with without_sdk_warnings():  # not while the caller works on a page
+                page = next(pages, None)
+            if page is None:
+                return
+            yield page
 
+    @without_sdk_warnings()
     def insert(self, table: str, rows: pa.Table) -> None:
         """Insert rows; missing columns are null."""
         given = dict(zip(rows.column_names, rows.columns, strict=True))
@@ -176,16 +188,19 @@ class Rows:
             for piece in _pieces(_fitting(batch)):
                 self._table(table).insert(piece)
 
+    @without_sdk_warnings()
     def update(self, table: str, rows: pa.Table) -> None:
         """Set columns of the rows with the given `$row_id`."""
         if rows.num_rows:
             self._table(table).update(rows)
 
+    @without_sdk_warnings()
     def delete(self, table: str, row_ids: pa.ChunkedArray) -> None:
         """Delete the rows with these `$row_id`."""
         if len(row_ids):
             self._table(table).delete(pa.table({ROW_ID: row_ids}))
 
+    @without_sdk_warnings()
     def count(self, table: str) -> int:
         """The number of rows, from the server's statistics."""
         handle = self._table(table)
