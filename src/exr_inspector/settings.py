@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -281,9 +280,8 @@ def _verify(text: str) -> bool | str:
     return {"true": True, "false": False}.get(text.lower(), text)
 
 
-@cache
 def settings() -> Settings:
-    """The settings of the commands, read once. Raises SettingsError with the name of an invalid variable."""
+    """The settings of the commands. Raises SettingsError with the name of an invalid variable."""
     return resolved(Settings)
 
 

@@ -16,7 +16,6 @@ from exr_inspector.catalog import OPEN_ERRORS, FileStat, IngestError, PersistOut
 from exr_inspector.catalog.rows import RowBatch, from_inspections
 from exr_inspector.catalog.schema import CHILD_TABLES, TABLES, VERSION
 from exr_inspector.errors import CatalogError, QueryError
-from exr_inspector.settings import settings as exr_settings
 from tests.support.exr_bytes import attribute, inspection, text
 
 NOON = datetime(2024, 5, 1, 12, 0, 0, 123456, tzinfo=timezone.utc)
@@ -206,14 +205,10 @@ def test_a_failed_batch_stores_nothing(catalog):
 @pytest.mark.parametrize(("limit", "is_truncated"), [("4096", True), ("4200", False)])
 def test_the_cell_limit_is_a_setting(new_uri, monkeypatch, limit, is_truncated):
     monkeypatch.setenv("EXR_INSPECTOR_CELL_LIMIT", limit)
-    exr_settings.cache_clear()
-    try:
-        with open_catalog(new_uri()) as catalog:
-            catalog.persist([inspection("s3://renders/a.exr", text("note", "x" * 4150))])
-            query = "SELECT truncated, length(value_text) AS length FROM attributes WHERE attr_name = 'note'"
-            assert rows(catalog, query) == [{"truncated": is_truncated, "length": 4096 if is_truncated else 4150}]
-    finally:
-        exr_settings.cache_clear()
+    with open_catalog(new_uri()) as catalog:
+        catalog.persist([inspection("s3://renders/a.exr", text("note", "x" * 4150))])
+        query = "SELECT truncated, length(value_text) AS length FROM attributes WHERE attr_name = 'note'"
+        assert rows(catalog, query) == [{"truncated": is_truncated, "length": 4096 if is_truncated else 4150}]
 
 
 def test_a_cell_above_the_maximum_of_the_backend_is_cut_and_marked(new_uri, monkeypatch):

@@ -134,14 +134,8 @@ def test_vanished_files_are_reported_and_pruned_on_request(show, capfd):
 
 def test_the_catalog_comes_from_the_environment_without_the_option(show, monkeypatch, capfd):
     """EXR_INSPECTOR_CATALOG."""
-    from exr_inspector.settings import settings
-
     monkeypatch.setenv("EXR_INSPECTOR_CATALOG", "duckdb:from-environment.duckdb")
-    settings.cache_clear()
-    try:
-        main(["ingest", "show/c.1001.exr"])
-    finally:
-        settings.cache_clear()
+    main(["ingest", "show/c.1001.exr"])
     assert Path("from-environment.duckdb").exists()
 
 

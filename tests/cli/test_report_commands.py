@@ -15,7 +15,6 @@ from exr_inspector import inspect, open_catalog
 from exr_inspector.catalog.queries.named import named_queries
 from exr_inspector.cli.main import main
 from exr_inspector.cli.tables import bar
-from exr_inspector.settings import settings
 from tests.cli.test_inspect import COLOURS, HOSTILE, UNWANTED
 from tests.support import exr_writer as w
 from tests.support.small_exr import small_file
@@ -44,9 +43,7 @@ def prepared(made_once):
 def shots(prepared, monkeypatch):
     """The folder with the catalog; the tests do not change it."""
     monkeypatch.chdir(prepared)
-    settings.cache_clear()
     yield prepared
-    settings.cache_clear()
     Path("s.parquet").unlink(missing_ok=True)
 
 
@@ -131,7 +128,6 @@ def test_parameters_are_name_and_value(capfd):
 
 def test_the_path_template_is_a_setting(capfd, monkeypatch):
     monkeypatch.setenv("EXR_INSPECTOR_PATH_TEMPLATE", "{show}/*/{layer:sh*}/**")
-    settings.cache_clear()
     _, out, _ = run(capfd, "storage", "--format", "json")
     assert [(row["show"], row["layer"]) for row in json.loads(out)] == [("harbor", "sh0020")]
 

@@ -198,11 +198,12 @@ def test_it_is_not_ready_before_the_catalog_was_opened_once(monkeypatch, tmp_pat
         wait_until(url, READY)
 
 
-def test_a_setting_that_becomes_invalid_takes_effect_at_once(monkeypatch, tmp_path):
+@pytest.mark.parametrize("name", ["EXR_INSPECTOR_DEADLINE_S", "EXR_INSPECTOR_CELL_LIMIT"])
+def test_a_setting_that_becomes_invalid_takes_effect_at_once(monkeypatch, tmp_path, name):
     monkeypatch.setenv("EXR_INSPECTOR_CATALOG", f"duckdb:{tmp_path}/c.duckdb")
     with in_this_process() as url:
         wait_until(url, READY)
-        monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "soon")
+        monkeypatch.setenv(name, "soon")
         assert probe(url) == (503, "settings")
 
 
