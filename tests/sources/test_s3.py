@@ -58,7 +58,13 @@ LARGE_KINDS = {
     "compressed": w.part(width=400, height=200, compression=3, pixels=b"\1" * 9000),
     "decreasing": w.part(width=400, height=200, compression=3, line_order=1, pixels=b"\1" * 9000),
     "tiles": w.part(width=400, height=200, tiles=w.Tiles(32, 32)),
-    "mipmap": w.part(width=400, height=200, tiles=w.Tiles(32, 32, w.MIPMAP_LEVELS), compression=2, pixels=b"\1" * 2000),
+    "mipmap": w.part(
+        width=400,
+        height=200,
+        tiles=w.Tiles(32, 32, w.MIPMAP_LEVELS),
+        compression=2,
+        pixels=lambda size: b"\1" * min(size, 2000),
+    ),
     "deep": w.part(width=400, height=200, deep=True),
     "deep tiles": w.part(width=400, height=200, deep=True, tiles=w.Tiles(32, 32)),
     "parts": [
