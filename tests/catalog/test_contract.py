@@ -214,19 +214,15 @@ def test_the_cell_limit_is_a_setting(new_uri, monkeypatch, limit, is_truncated):
 def test_a_cell_above_the_maximum_of_the_backend_is_cut_and_marked(new_uri, monkeypatch):
     """DuckDB stores cells up to the setting; VAST up to 64 KiB, whatever the setting."""
     monkeypatch.setenv("EXR_INSPECTOR_CELL_LIMIT", str(128 * 1024))
-    exr_settings.cache_clear()
     size = 100_000
     extra = text("note", "x" * size), attribute("blob", "ourOwnType", b"y" * size), text("quotes", '"' * 40_000)
-    try:
-        with open_catalog(new_uri()) as catalog:
-            catalog.persist([inspection("s3://renders/a.exr", *extra)])
-            query = """SELECT attr_name, truncated, size_bytes, value_json IS NULL AS no_json,
-                              length(value_text) AS characters, octet_length(raw) AS bytes
-                       FROM attributes WHERE attr_name IN ('note', 'blob', 'quotes')"""
-            found = {row.pop("attr_name"): list(row.values()) for row in rows(catalog, query)}
-            whole = rows(catalog, "SELECT * FROM attributes WHERE NOT truncated")
-    finally:
-        exr_settings.cache_clear()
+    with open_catalog(new_uri()) as catalog:
+        catalog.persist([inspection("s3://renders/a.exr", *extra)])
+        query = """SELECT attr_name, truncated, size_bytes, value_json IS NULL AS no_json,
+                          length(value_text) AS characters, octet_length(raw) AS bytes
+                   FROM attributes WHERE attr_name IN ('note', 'blob', 'quotes')"""
+        found = {row.pop("attr_name"): list(row.values()) for row in rows(catalog, query)}
+        whole = rows(catalog, "SELECT * FROM attributes WHERE NOT truncated")
     assert all(row["value_json"] is None or json.loads(row["value_json"]) is not None for row in whole)
     if catalog.uri.startswith("duckdb:"):
         assert found == {
