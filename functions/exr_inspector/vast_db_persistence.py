@@ -49,12 +49,13 @@ def persist_to_vast_database(event: Mapping[str, Any], inspection: Inspection) -
 
 def _persist(event: Mapping[str, Any], inspection: Inspection) -> Persistence:
     file, path = inspection.file, inspection.file.file_path_normalized
-    target = credentials.target(None, database_fields(event), is_delivered=False)
+    values = function_settings()
+    target = credentials.target(None, database_fields(event), values, is_delivered=False)
     received = Received(event=FileEvent(kind=Kind.CREATED, paths=(path,)), event_index=0, catalog=target)
     inspected = Inspected(
         received=received, path=path, inspection=inspection, size_bytes=file.size_bytes, mtime=file.mtime
     )
-    with time_limit(function_settings().deadline_s):
+    with time_limit(values.deadline_s):
         (persisted,) = persist_all(_catalogs, [inspected], cell_limit=settings().cell_limit)
     if persisted.error is None:
         return persisted.persistence
@@ -77,13 +78,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("command", choices=["create-schema"])
     parser.parse_args(arguments)
     try:
-        target = credentials.target(None, {}, is_delivered=False)
+        values = function_settings()
+        target = credentials.target(None, {}, values, is_delivered=False)
         if target is None:
             raise SettingsError(
                 "no catalog is configured: set EXR_INSPECTOR_CATALOG, or VAST_DB_ENDPOINT, VAST_DB_ACCESS_KEY,"
                 " VAST_DB_SECRET_KEY and VAST_DB_BUCKET"
             )
-        with time_limit(function_settings().deadline_s), _catalogs.use(target) as catalog:
+        with time_limit(values.deadline_s), _catalogs.use(target) as catalog:
             print(f"{catalog.uri}: schema version {catalog.status().schema_version}")
     except ExrInspectorError as error:
         print(f"vast_db_persistence: {error}", file=sys.stderr)

@@ -62,8 +62,9 @@ class Settings(BaseSettings):
 class FunctionSettings(BaseSettings):
     """Settings of the function; the environment variable of a field is EXR_INSPECTOR_ and its name in upper case."""
 
-    model_config = SettingsConfigDict(env_prefix="EXR_INSPECTOR_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="EXR_INSPECTOR_", extra="ignore", frozen=True)
 
+    catalog: str = Field("", description="Catalog of the function; empty: the one of the `VAST_DB_` settings, if any.")
     deadline_s: float = Field(30.0, gt=0, description="Time limit for an event in seconds.")
     secret: str = Field("", description="Name of the secret with keys and endpoints; empty: search all secrets.")
     roots: str = Field(

@@ -15,6 +15,7 @@ import pytest
 from exr_inspector.errors import EventError, SettingsError
 from exr_inspector.function.credentials import secrets_of, store, target
 from exr_inspector.function.events import database_fields
+from exr_inspector.settings import function_settings
 from tests.support.vast_event import VastEvent
 
 EVENT = {"endpoint": "http://event", "access_key": "event-key", "secret_key": "event-hidden"}
@@ -52,7 +53,7 @@ def ctx(**secrets: Any) -> Any:
 
 def resolved(ctx: Any, fields: Mapping[str, str] = {}, delivered: bool = False) -> tuple[str, ...]:
     """URI, endpoint, keys and region."""
-    target_ = target(ctx, fields, is_delivered=delivered)
+    target_ = target(ctx, fields, function_settings(), is_delivered=delivered)
     assert target_ is not None
     connection = target_.connection
     if connection is None:
@@ -64,7 +65,7 @@ def resolved(ctx: Any, fields: Mapping[str, str] = {}, delivered: bool = False) 
 
 def test_event_then_secrets_then_environment_then_nothing(environment):
     """Never a mixture of them; only the bucket may come from the environment."""
-    assert target(object(), {}, is_delivered=False) is None
+    assert target(object(), {}, function_settings(), is_delivered=False) is None
     environment(ENVIRONMENT)
     assert resolved(object()) == (
         "vast://environment-bucket/exr_metadata", "http://environment", "environment-key", "environment-hidden",
@@ -90,29 +91,34 @@ def test_an_incomplete_database_of_an_event_is_not_completed(environment, given)
     """In particular, its endpoint never gets our keys."""
     environment(ENVIRONMENT)
     with pytest.raises(EventError, match="the event names a database without vastdb_"):
-        target(ctx(db=SECRET), given, is_delivered=False)
+        target(ctx(db=SECRET), given, function_settings(), is_delivered=False)
 
 
 def test_an_incomplete_secret_is_not_completed(environment):
     """The message names the missing entries."""
     environment(ENVIRONMENT | {"S3_ENDPOINT": "http://x", "S3_ACCESS_KEY": "a", "S3_SECRET_KEY": "b"})
     with pytest.raises(SettingsError, match="the secret 'db' names a database without secret key"):
-        target(ctx(db={"vdbendpoint": "http://secret", "vdbaccesskey": "secret-key"}), {}, is_delivered=False)
+        target(
+            ctx(db={"vdbendpoint": "http://secret", "vdbaccesskey": "secret-key"}),
+            {},
+            function_settings(),
+            is_delivered=False,
+        )
     keys = ctx(s3={"s3accesskey": "store-key", "s3secretkey": "store-hidden"})
     with pytest.raises(SettingsError, match="the secret 's3' names an object store without endpoint"):
-        store(keys)
+        store(keys, function_settings())
     environment({"S3_ENDPOINT": ""})
-    assert store(keys).url == "https://s3.us-east-1.amazonaws.com"
+    assert store(keys, function_settings()).url == "https://s3.us-east-1.amazonaws.com"
 
 
 def test_an_incomplete_environment_names_the_missing_variables(environment):
     """Instead of silently persisting nothing."""
     environment({"VAST_DB_ENDPOINT": "http://environment", "VAST_DB_BUCKET": "b"})
     with pytest.raises(SettingsError, match="VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY"):
-        target(object(), {}, is_delivered=False)
+        target(object(), {}, function_settings(), is_delivered=False)
     environment({name: value for name, value in ENVIRONMENT.items() if "BUCKET" not in name} | {"VAST_DB_BUCKET": ""})
     with pytest.raises(SettingsError, match="VAST_DB_BUCKET"):
-        target(object(), {}, is_delivered=False)
+        target(object(), {}, function_settings(), is_delivered=False)
 
 
 def test_the_precedence_of_the_catalog_setting(environment):
@@ -163,43 +169,43 @@ def test_a_secret_can_be_selected_by_name(environment):
     """Two secrets of a database are ambiguous; a name without a secret is an error."""
     both = ctx(one=SECRET, two=SECRET | {"vdbendpoint": "http://two"})
     with pytest.raises(SettingsError, match="2 secrets name a database; select one with EXR_INSPECTOR_SECRET"):
-        target(both, {}, is_delivered=False)
+        target(both, {}, function_settings(), is_delivered=False)
     environment({"EXR_INSPECTOR_SECRET": "two"})
     assert resolved(both)[1] == "http://two"
     with pytest.raises(SettingsError, match="EXR_INSPECTOR_SECRET"):
-        target(ctx(one=SECRET), {}, is_delivered=False)
+        target(ctx(one=SECRET), {}, function_settings(), is_delivered=False)
 
 
 def test_database_and_store_do_not_share_keys(environment):
     """Each service has its own."""
     environment({"S3_ENDPOINT": "http://from-environment"})
-    access = store(ctx(db=SECRET))
+    access = store(ctx(db=SECRET), function_settings())
     assert (access.endpoint, access.access_key.get_secret_value()) == ("http://from-environment", "")
-    access = store(ctx(db=SECRET, s3=S3_SECRET))
+    access = store(ctx(db=SECRET, s3=S3_SECRET), function_settings())
     assert (access.endpoint, access.access_key.get_secret_value()) == ("http://store", "store-key")
     assert "hidden" not in repr(access)
-    assert target(ctx(s3=S3_SECRET), {}, is_delivered=False) is None
+    assert target(ctx(s3=S3_SECRET), {}, function_settings(), is_delivered=False) is None
 
 
 def test_timeouts_fit_into_the_deadline_of_the_function(environment):
     """Whatever the settings of the database and the store are."""
     environment(ENVIRONMENT | {"EXR_INSPECTOR_DEADLINE_S": "5"})
-    target_ = target(object(), {}, is_delivered=False)
+    target_ = target(object(), {}, function_settings(), is_delivered=False)
     assert target_ is not None
     assert target_.connection is not None
     assert target_.connection.deadline_s == 5
-    assert store(object()).request_timeout_s == 1
+    assert store(object(), function_settings()).request_timeout_s == 1
 
 
 def test_a_delivered_event_may_name_only_allowed_databases(environment):
     """Senders of events must not choose the hosts that the function connects to; direct callers may."""
     for fields in (EVENT, EVENT | {"endpoint": "http://other"}):
         with pytest.raises(EventError, match="EXR_INSPECTOR_EVENT_ENDPOINTS"):
-            target(object(), fields, is_delivered=True)
+            target(object(), fields, function_settings(), is_delivered=True)
     environment({"EXR_INSPECTOR_EVENT_ENDPOINTS": "http://a, http://event/", "VAST_DB_BUCKET": "b"})
     assert resolved(object(), EVENT, delivered=True)[1] == "http://event"
     with pytest.raises(EventError):
-        target(object(), EVENT | {"endpoint": "http://other"}, is_delivered=True)
+        target(object(), EVENT | {"endpoint": "http://other"}, function_settings(), is_delivered=True)
 
 
 class Raising(Mapping[str, Any]):
@@ -216,7 +222,7 @@ class Raising(Mapping[str, Any]):
 @pytest.mark.parametrize("secrets", [None, {}, [], 5, Raising(), {"x": Raising()}, {"x": None, "y": 5, 1: [2]}])
 def test_unreadable_secrets_are_omitted(secrets):
     """Of unknown types, or that raise."""
-    assert secrets_of(SimpleNamespace(secrets=secrets)) == ()
+    assert secrets_of(SimpleNamespace(secrets=secrets)) == {}
 
 
 def test_the_database_fields_of_an_event():
@@ -243,6 +249,6 @@ def test_no_error_repeats_a_key(environment, caplog):
     ]
     for context, fields in wrong:
         with pytest.raises((SettingsError, EventError)) as raised:
-            target(context, fields, is_delivered=False)
+            target(context, fields, function_settings(), is_delivered=False)
         assert "hidden" not in repr(raised.value)
     assert "hidden" not in caplog.text

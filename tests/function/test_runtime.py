@@ -260,6 +260,31 @@ def test_events_are_rejected_while_too_many_are_waiting(deployed):
     assert {answer.headers["retry-after"] for answer in answers if answer.status_code == 503} == {"1"}
 
 
+def test_the_deadline_counts_from_acceptance(store, monkeypatch):
+    """An event that spent it in the queue is to be delivered again, and sends no request to the store."""
+    store.put("first.exr", exr_bytes())
+    reached, released = threading.Event(), threading.Event()
+
+    def hold(_request, _start_response):
+        reached.set()
+        released.wait(60)
+
+    store.fault = hold  # answers normally after that
+    with in_this_process(threads=1) as url, ThreadPoolExecutor(2) as pool:
+        monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "600")
+        monkeypatch.setenv("S3_REQUEST_TIMEOUT_S", "100")
+        first = pool.submit(send, url, to_binary_event(element("first.exr")))
+        assert reached.wait(60)
+        monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "0.5")
+        second = pool.submit(send, url, to_binary_event(element("second.exr")))
+        time.sleep(3)
+        store.requests.clear()
+        released.set()
+        assert first.result().status_code == 204
+        assert (second.result().status_code, "no time left" in second.result().text) == (500, True)
+    assert [request for request in store.requests if "second" in request.path] == []
+
+
 def test_a_request_without_its_body_times_out(deployed, monkeypatch):
     monkeypatch.setattr("exr_inspector.function.local.runtime.BODY_TIMEOUT_S", 0.2)
     with in_this_process() as url:

@@ -115,18 +115,10 @@ def _object_created(uri: str) -> dict[str, Any]:
 
 
 def _read_event(path: str) -> dict[str, Any]:
-    from pathlib import Path
+    from ..errors import SettingsError
+    from ..function.local.context import read_yaml
 
-    from ..errors import MissingExtraError, SettingsError
-
-    try:
-        import yaml
-    except ModuleNotFoundError:
-        raise MissingExtraError("web", "reading an event file") from None
-    try:
-        event = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise SettingsError(f"{path}: not a readable JSON or YAML file ({type(error).__name__})") from None
+    event = read_yaml(path, "an event file")
     if not isinstance(event, dict):
         raise SettingsError(f"{path}: expected an event, a JSON object or YAML mapping")
     return event

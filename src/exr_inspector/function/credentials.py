@@ -1,25 +1,26 @@
 """The catalog and the object store of an event, with their keys: from the event, the secrets, or the environment.
 
 Endpoint and keys always come from the same one of these: an endpoint is never combined with the keys of another.
-Bucket and schema are not secret; the environment may supply them. Only the entry points call this module.
+Bucket and schema are not secret; the environment may supply them. Only the entry points call this module, with the
+settings of the function, which they read once.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 from pydantic import SecretStr
 
+from ..catalog import is_vast
 from ..errors import EventError, SettingsError
 from ..settings import (
+    FunctionSettings,
     S3Access,
+    S3Settings,
     VastConnection,
     VastSettings,
-    function_settings,
     resolved,
     s3_access,
     s3_access_to,
@@ -42,9 +43,8 @@ _STORE = {
     "secret_key": ("s3secretkey", "awssecretaccesskey"),
     "region": ("s3region", "awsregion"),
 }
-_PREFIXES = ("EXR_INSPECTOR_", "VAST_DB_", "S3_", "AWS_")
 
-Secrets = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]  # hashable: name of a secret, its entries
+Secrets = dict[str, dict[str, str]]  # name of a secret → its entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +55,29 @@ class Target:
     connection: VastConnection | None = None
 
 
-def target(ctx: Any, fields: Mapping[str, str], *, is_delivered: bool) -> Target | None:
+def target(ctx: Any, fields: Mapping[str, str], values: FunctionSettings, *, is_delivered: bool) -> Target | None:
     """The catalog for an event with these database fields; None if no catalog is configured.
 
     Raises SettingsError for an incomplete configuration, or if a required catalog is missing, and EventError for a
     database that the event may not name.
     """
     if fields.keys() - {"region"}:
-        return _target_of_event(fields, is_delivered=is_delivered)
-    return _configured_target(environment(), secrets_of(ctx))
+        return _target_of_event(fields, values, is_delivered=is_delivered)
+    secret = _from_secrets(secrets_of(ctx), values.secret, _DATABASE, "a database")
+    if secret:
+        return _vast(secret, values, ", or vdbbucket in the secret")
+    return _target_of_environment(values)
 
 
-def store(ctx: Any) -> S3Access:
+def store(ctx: Any, values: FunctionSettings) -> S3Access:
     """The object store of the secrets, else of the environment. Raises SettingsError."""
-    return _configured_store(environment(), secrets_of(ctx))
-
-
-def environment() -> tuple[tuple[str, str], ...]:
-    """The environment variables of all settings; part of the key under which results are cached."""
-    return tuple(item for item in os.environ.items() if item[0].startswith(_PREFIXES))
+    fields = _from_secrets(secrets_of(ctx), values.secret, _STORE, "an object store")
+    if fields:
+        keys = SecretStr(fields["access_key"]), SecretStr(fields["secret_key"])
+        access = s3_access_to(fields.get("endpoint", ""), *keys, fields.get("region", ""))
+    else:
+        access = s3_access()
+    return replace(access, request_timeout_s=min(access.request_timeout_s, values.deadline_s / 5))
 
 
 def secrets_of(ctx: Any) -> Secrets:
@@ -81,73 +85,59 @@ def secrets_of(ctx: Any) -> Secrets:
     try:
         attached = dict(ctx.secrets.items())
     except Exception:  # no secrets, or an undocumented kind of mapping
-        return ()
+        return {}
     flat = {name: value for name, value in attached.items() if isinstance(value, str)}
     nested = {str(name): _entries(entries) for name, entries in attached.items()} | {"": _entries(flat)}
-    return tuple(sorted((name, entries) for name, entries in nested.items() if entries))
+    return {name: entries for name, entries in nested.items() if entries}
 
 
-def _entries(secret: Any) -> tuple[tuple[str, str], ...]:
+def _entries(secret: Any) -> dict[str, str]:
     try:
-        return tuple(sorted((str(name), str(value).strip()) for name, value in secret.items() if value is not None))
+        return {str(name): str(value).strip() for name, value in secret.items() if value is not None}
     except Exception:
-        return ()
+        return {}
 
 
-def _target_of_event(fields: Mapping[str, str], *, is_delivered: bool) -> Target:
+def _target_of_event(fields: Mapping[str, str], values: FunctionSettings, *, is_delivered: bool) -> Target:
     missing = [f"vastdb_{name}" for name in ("endpoint", "access_key", "secret_key") if name not in fields]
     if missing:
         raise EventError(f"the event names a database without {', '.join(missing)}; give all three or none")
     if is_delivered:
-        allowed = function_settings().event_endpoints.split(",")
+        allowed = values.event_endpoints.split(",")
         if fields["endpoint"].rstrip("/") not in [endpoint.strip().rstrip("/") for endpoint in allowed]:
             raise EventError("the database endpoint of a delivered event must be in EXR_INSPECTOR_EVENT_ENDPOINTS")
-    return _vast(fields, ", or vastdb_bucket in the event")
+    return _vast(fields, values, ", or vastdb_bucket in the event")
 
 
-@lru_cache(maxsize=64)
-def _configured_target(_environment: object, secrets: Secrets) -> Target | None:
-    fields = _from_secrets(secrets, _DATABASE, "a database")
-    if fields:
-        return _vast(fields, ", or vdbbucket in the secret")
-    uri = _catalog_setting()
-    if uri and not uri.lower().startswith("vast:"):
-        return Target(uri)
-    values = resolved(VastSettings)
-    if not (uri or values.endpoint or values.access_key.get_secret_value() or values.secret_key.get_secret_value()):
-        if function_settings().require_catalog:
+def _target_of_environment(values: FunctionSettings) -> Target | None:
+    if values.catalog and not is_vast(values.catalog):
+        return Target(values.catalog)
+    vast = resolved(VastSettings)
+    keys = vast.access_key.get_secret_value(), vast.secret_key.get_secret_value()
+    if not (values.catalog or vast.endpoint or any(keys)):
+        if values.require_catalog:
             raise SettingsError(
                 "no catalog is configured, but EXR_INSPECTOR_REQUIRE_CATALOG is set: attach a secret of the database, "
                 "or set EXR_INSPECTOR_CATALOG or VAST_DB_ENDPOINT, VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY"
             )
         return None
-    connection = _with_deadline(vast_connection())
-    return Target(_uri({}), connection)
+    connection = vast_connection()
+    return Target(_uri({}, values), _with_deadline(connection, values))
 
 
-@lru_cache(maxsize=64)
-def _configured_store(_environment: object, secrets: Secrets) -> S3Access:
-    fields = _from_secrets(secrets, _STORE, "an object store")
-    if fields:
-        keys = SecretStr(fields["access_key"]), SecretStr(fields["secret_key"])
-        access = s3_access_to(fields.get("endpoint", ""), *keys, fields.get("region", ""))
-    else:
-        access = s3_access()
-    return replace(access, request_timeout_s=min(access.request_timeout_s, function_settings().deadline_s / 5))
-
-
-def _from_secrets(secrets: Secrets, names: Mapping[str, tuple[str, ...]], service: str) -> dict[str, str]:
+def _from_secrets(
+    secrets: Secrets, selected: str, names: Mapping[str, tuple[str, ...]], service: str
+) -> dict[str, str]:
     """The fields of the secret for a service; empty without a secret. Raises SettingsError if it is ambiguous."""
-    selected = function_settings().secret
-    if selected and selected not in dict(secrets):
+    if selected and selected not in secrets:
         raise SettingsError(
             f"EXR_INSPECTOR_SECRET names a secret that is not among the {len(secrets)} attached to the function"
         )
     candidates: dict[str, dict[str, str]] = {}
-    for name, entries in secrets:
+    for name, entries in secrets.items():
         if selected and name != selected:
             continue
-        normalized = {key.lower().replace("-", "").replace("_", ""): value for key, value in entries}
+        normalized = {key.lower().replace("-", "").replace("_", ""): value for key, value in entries.items()}
         fields = {
             field: normalized[spelling]
             for field, spellings in names.items()
@@ -162,36 +152,30 @@ def _from_secrets(secrets: Secrets, names: Mapping[str, tuple[str, ...]], servic
         raise SettingsError(f"{len(candidates)} secrets name {service}; select one with EXR_INSPECTOR_SECRET")
     ((name, fields),) = candidates.items()
     needed = ["access_key", "secret_key"]
-    if names is not _STORE or os.environ.get("S3_ENDPOINT"):  # an object store without endpoint is AWS
+    if names is not _STORE or resolved(S3Settings).endpoint:  # an object store without endpoint is AWS
         needed.insert(0, "endpoint")
     if missing := [field.replace("_", " ") for field in needed if field not in fields]:
         raise SettingsError(f"the secret {name!r} names {service} without {' and '.join(missing)}; add what is missing")
     return fields
 
 
-def _vast(fields: Mapping[str, str], alternative: str) -> Target:
+def _vast(fields: Mapping[str, str], values: FunctionSettings, alternative: str) -> Target:
     keys = SecretStr(fields["access_key"]), SecretStr(fields["secret_key"])
     connection = vast_connection_to(fields["endpoint"], *keys, fields.get("region", ""))
-    return Target(_uri(fields, alternative), _with_deadline(connection))
+    return Target(_uri(fields, values, alternative), _with_deadline(connection, values))
 
 
-def _uri(fields: Mapping[str, str], alternative: str = "") -> str:
+def _uri(fields: Mapping[str, str], values: FunctionSettings, alternative: str = "") -> str:
     """The URI of the catalog: bucket and schema of the fields, else of the environment."""
-    uri = _catalog_setting()
-    if uri.lower().startswith("vast:") and not fields.get("bucket"):
-        return uri
-    values = resolved(VastSettings)
-    bucket, schema = fields.get("bucket") or values.bucket, fields.get("schema") or values.schema_name
+    if is_vast(values.catalog) and not fields.get("bucket"):
+        return values.catalog
+    vast = resolved(VastSettings)
+    bucket, schema = fields.get("bucket") or vast.bucket, fields.get("schema") or vast.schema_name
     if not bucket:
         raise SettingsError(f"the bucket of the catalog is missing: set VAST_DB_BUCKET{alternative}")
     return f"vast://{bucket}/{schema}"
 
 
-def _catalog_setting() -> str:
-    """EXR_INSPECTOR_CATALOG if it is set; the default of the commands does not apply to the function."""
-    return os.environ.get("EXR_INSPECTOR_CATALOG", "")
-
-
-def _with_deadline(connection: VastConnection) -> VastConnection:
+def _with_deadline(connection: VastConnection, values: FunctionSettings) -> VastConnection:
     """The connection, with the deadline of the function if that is shorter."""
-    return replace(connection, deadline_s=min(connection.deadline_s, function_settings().deadline_s))
+    return replace(connection, deadline_s=min(connection.deadline_s, values.deadline_s))

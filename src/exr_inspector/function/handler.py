@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from functools import cache
 from itertools import groupby
 from typing import Any
 
-from ..deadline import time_limit
-from ..errors import ExrInspectorError, RedeliveryError, SettingsError
-from ..settings import S3Access, function_settings, settings
+from ..deadline import seconds_left, time_limit
+from ..errors import ExrInspectorError, RedeliveryError
+from ..settings import FunctionSettings, S3Access, function_settings, settings
 from . import credentials, results
 from .catalogs import Catalogs
 from .credentials import Target
@@ -41,27 +42,31 @@ def prepare(ctx: Any) -> None:
     readiness.open(ctx)
 
 
-def handle(ctx: Any, event: Any) -> Any:
+def handle(ctx: Any, event: Any, *, accepted_at: float | None = None) -> Any:
     """Inspect and persist the files that an event names; returns its result, or a list of results for a batch.
+
+    The time limit counts from `accepted_at`, a time of `time.monotonic()`; by default from now.
 
     A direct call (plain JSON values) never raises: errors are in the result. A delivered event (an object) raises
     RedeliveryError for transient errors and errors of the configuration, so that the platform delivers it again; an
     event that returns is acknowledged and never delivered again.
     """
-    started_at = time.monotonic()
+    started_at = time.monotonic() if accepted_at is None else accepted_at
     is_list, is_delivered, count = is_batch(event), False, 1
+    values: FunctionSettings | None = None
     try:
         events = list(event) if is_list else [event]
         is_delivered, count = not all(map(is_plain, events)), len(events)
+        values = function_settings()
         with span(ctx, "invocation"):
-            event_results = _handle(ctx, events, is_delivered=is_delivered)
+            event_results = _handle(ctx, events, values, started_at, is_delivered=is_delivered)
     except RedeliveryError:
         instruments(ctx).redelivery()
         raise
     except Exception as error:
         _errors.log(error)
         event_results = [results.failed(error)] * count
-        if is_delivered and _is_redelivered(error):
+        if is_delivered and _is_redelivered(error, values):
             instruments(ctx).redelivery()
             raise RedeliveryError(_redelivery_message([error], count), event_results) from error
     finally:
@@ -76,12 +81,14 @@ def close_catalogs() -> None:
     _errors.reset()
 
 
-def _handle(ctx: Any, events: Sequence[Any], *, is_delivered: bool) -> list[dict[str, Any]]:
-    started_at, values, core = time.monotonic(), function_settings(), settings()
-    with time_limit(values.deadline_s):
-        received = _receive(ctx, events, is_delivered=is_delivered)
-        with span(ctx, "inspect", files=len(received)), time_limit(_INSPECTION_SHARE * values.deadline_s):
-            access = storage_access(_store(ctx), values.roots, core.limits, is_delivered=is_delivered)
+def _handle(
+    ctx: Any, events: Sequence[Any], values: FunctionSettings, started_at: float, *, is_delivered: bool
+) -> list[dict[str, Any]]:
+    core = settings()
+    with time_limit(values.deadline_s - (time.monotonic() - started_at)):
+        received = _receive(ctx, events, values, is_delivered=is_delivered)
+        with span(ctx, "inspect", files=len(received)), time_limit(_INSPECTION_SHARE * seconds_left()):
+            access = storage_access(_store(ctx, values), values.roots, core.limits, is_delivered=is_delivered)
             inspected = inspect_all(received, access)
         with span(ctx, "persist"):
             persisted = persist_all(_catalogs, inspected, cell_limit=core.cell_limit)
@@ -92,19 +99,24 @@ def _handle(ctx: Any, events: Sequence[Any], *, is_delivered: bool) -> list[dict
         results.event_result(list(files), is_delivered=is_delivered)
         for _, files in groupby(persisted, key=lambda file: file.inspected.received.event_index)
     ]
-    errors = [file.error_where(_is_redelivered) for file in persisted] if is_delivered else []
-    if redelivered := [error for error in errors if error is not None]:
+    errors = [file.error_where(lambda error: _is_redelivered(error, values)) for file in persisted]
+    if is_delivered and (redelivered := [error for error in errors if error is not None]):
         raise RedeliveryError(_redelivery_message(redelivered, len(persisted)), event_results)
     return event_results
 
 
-def _receive(ctx: Any, events: Sequence[Any], *, is_delivered: bool) -> list[Received]:
+def _receive(ctx: Any, events: Sequence[Any], values: FunctionSettings, *, is_delivered: bool) -> list[Received]:
     """The files that the events name; at least one entry for each event."""
+
+    @cache  # reading the settings of a database takes a millisecond
+    def catalog_with(fields: frozenset[tuple[str, str]]) -> Target | None:
+        return credentials.target(ctx, dict(fields), values, is_delivered=is_delivered)
+
     received = []
     for index, event in enumerate(events):
         catalog: Target | ExrInspectorError | None
         try:
-            catalog = credentials.target(ctx, database_fields(event), is_delivered=is_delivered)
+            catalog = catalog_with(frozenset(database_fields(event).items()))
         except ExrInspectorError as error:
             catalog = error
         received += [
@@ -114,10 +126,10 @@ def _receive(ctx: Any, events: Sequence[Any], *, is_delivered: bool) -> list[Rec
     return received
 
 
-def _store(ctx: Any) -> S3Access | ExrInspectorError:
+def _store(ctx: Any, values: FunctionSettings) -> S3Access | ExrInspectorError:
     """The object store, or why it is misconfigured: an error for events of objects only."""
     try:
-        return credentials.store(ctx)
+        return credentials.store(ctx, values)
     except ExrInspectorError as error:
         return error
 
@@ -135,16 +147,10 @@ def _record_use(files: Sequence[Persisted]) -> None:
             _catalogs.forget(target)
 
 
-def _is_redelivered(error: Exception) -> bool:
+def _is_redelivered(error: Exception, values: FunctionSettings | None) -> bool:
     """Whether another delivery can fix an error: it is transient, or one of the configuration."""
-    return is_retryable(error) or (is_misconfiguration(error) and _raises_misconfiguration())
-
-
-def _raises_misconfiguration() -> bool:
-    try:
-        return function_settings().on_misconfiguration == "raise"
-    except SettingsError:  # an invalid setting must not lose events
-        return True
+    returns_misconfiguration = values is not None and values.on_misconfiguration == "return"  # None: settings invalid
+    return is_retryable(error) or (is_misconfiguration(error) and not returns_misconfiguration)
 
 
 def _log_file(ctx: Any, file: Persisted, duration_s: float) -> None:

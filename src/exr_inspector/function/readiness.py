@@ -8,7 +8,7 @@ from typing import Any
 
 from ..deadline import time_limit
 from ..errors import CatalogError
-from ..settings import function_settings, settings
+from ..settings import FunctionSettings, function_settings, settings
 from . import credentials
 from .catalogs import Catalogs
 from .credentials import Target
@@ -34,7 +34,7 @@ class Readiness:
     def error(self, ctx: Any) -> Exception | None:
         """The error that keeps the function from being ready; None if it is ready. Sends no request."""
         try:
-            target = _configured_target(ctx)
+            target = _configured_target(ctx, function_settings())
         except Exception as error:
             return error
         return None if target is None else self._watched_error(target)
@@ -43,12 +43,13 @@ class Readiness:
         """Open the configured catalog. Raises nothing: `error` returns the result."""
         target = None
         try:
-            target = _configured_target(ctx)
+            values = function_settings()
+            target = _configured_target(ctx, values)
             if target is None:
                 log.info("ready: no catalog is configured, nothing is persisted")
                 return
             self._watched_error(target)
-            with time_limit(function_settings().deadline_s), self._catalogs.use(target):
+            with time_limit(values.deadline_s), self._catalogs.use(target):
                 self.record(target, None)
             log.info("ready: results are persisted in %s", target.uri)
         except Exception as error:
@@ -77,8 +78,8 @@ class Readiness:
             return self._error
 
 
-def _configured_target(ctx: Any) -> Target | None:
+def _configured_target(ctx: Any, values: FunctionSettings) -> Target | None:
     """The catalog of events that do not name a database. Raises SettingsError for any invalid setting."""
     settings()
-    credentials.store(ctx)
-    return credentials.target(ctx, {}, is_delivered=True)
+    credentials.store(ctx, values)
+    return credentials.target(ctx, {}, values, is_delivered=True)

@@ -90,6 +90,13 @@ def test_the_time_limit_of_the_caller_holds():
         assert catalog.persist([A])[0].inserted
 
 
+def test_an_error_without_time_names_the_settings_of_the_limit():
+    """That of the database, and that of the function, which usually applies there."""
+    names = r"VAST_DB_DEADLINE_S.*EXR_INSPECTOR_DEADLINE_S"
+    with start() as server, time_limit(0.0), pytest.raises(CatalogConnectionError, match=names):
+        VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
+
+
 def test_conflicts_are_retried_until_they_end():
     with start() as server:
         catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))

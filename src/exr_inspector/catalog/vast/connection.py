@@ -111,7 +111,10 @@ class Clock:
     def check(self) -> None:
         """Raises OutOfTimeError when a request that begins now could end after the deadline."""
         if self.left <= 0:
-            raise OutOfTimeError(f"{self._endpoint}: not done in time; VAST_DB_DEADLINE_S sets the limit")
+            raise OutOfTimeError(
+                f"{self._endpoint}: not done in time; the limit is VAST_DB_DEADLINE_S, in the function also "
+                "EXR_INSPECTOR_DEADLINE_S"
+            )
 
 
 class Connection:

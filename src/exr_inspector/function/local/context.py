@@ -150,14 +150,7 @@ def context_of(config: str | None) -> LocalContext:
     """
     if config is None:
         return LocalContext()
-    try:
-        import yaml
-    except ModuleNotFoundError:
-        raise MissingExtraError("web", "reading a config file") from None
-    try:
-        values = yaml.safe_load(Path(config).read_text(encoding="utf-8")) or {}
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise SettingsError(f"{config}: not readable as YAML ({type(error).__name__})") from None
+    values = read_yaml(config, "a config file") or {}
     is_mapping = isinstance(values, dict)
     envs, secrets = (values.get(name) or {} for name in ("envs", "secrets")) if is_mapping else (None, None)
     if not isinstance(envs, dict) or not isinstance(secrets, dict):
@@ -171,6 +164,21 @@ def context_of(config: str | None) -> LocalContext:
         }
         | ({"secrets": flat} if (flat := _flat(secrets)) else {})
     )
+
+
+def read_yaml(path: str, purpose: str) -> Any:
+    """The content of a YAML or JSON file; `purpose` is in the message if YAML is missing.
+
+    Raises SettingsError, without the content of the file, and MissingExtraError.
+    """
+    try:
+        import yaml
+    except ModuleNotFoundError:
+        raise MissingExtraError("web", f"reading {purpose}") from None
+    try:
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path}: not a readable YAML or JSON file ({type(error).__name__})") from None
 
 
 def _flat(secrets: Mapping[Any, Any]) -> dict[str, str]:

@@ -79,12 +79,14 @@ def make_app(
         if accepted >= threads + waiting:
             return PlainTextResponse("too many events are waiting; send it again later\n", 503, {"Retry-After": "1"})
         accepted += 1
+        accepted_at = time.monotonic()
         try:
             body = await _body(request)
             if body is None:
                 return PlainTextResponse(f"the event is larger than {MAX_BODY_BYTES} bytes\n", 413)
             event = from_http(request.headers.items(), body)
-            return await asyncio.get_running_loop().run_in_executor(pool, serve, event, _wants_json(request))
+            wants_json = _wants_json(request)
+            return await asyncio.get_running_loop().run_in_executor(pool, serve, event, accepted_at, wants_json)
         except EventError as error:
             return PlainTextResponse(f"{error}\n", 400)
         except asyncio.TimeoutError:
@@ -92,16 +94,15 @@ def make_app(
         finally:
             accepted -= 1
 
-    def serve(event: CloudEvent, wants_json: bool) -> Response:
-        started_at = time.monotonic()
+    def serve(event: CloudEvent, accepted_at: float, wants_json: bool) -> Response:
         try:
-            result = handle(ctx, event)
+            result = handle(ctx, event, accepted_at=accepted_at)
         except RedeliveryError as error:
             if wants_json and isinstance(error.result, list):
                 return JSONResponse(error.result[0], 500)
             return PlainTextResponse(f"{error}\n", 500)
         if sink is not None:
-            elapsed_s = time.monotonic() - started_at
+            elapsed_s = time.monotonic() - accepted_at
             sink.post(event, result, timeout_s=function_settings().deadline_s - elapsed_s)
         return JSONResponse(result) if wants_json else Response(status_code=204)
 
