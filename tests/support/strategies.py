@@ -54,15 +54,20 @@ tiles = st.builds(
 @st.composite
 def parts(draw: st.DrawFn, name: str | None = None, pixels: st.SearchStrategy[bytes] = PIXELS) -> w.Part:
     """A part of any kind: scan lines or tiles, flat or deep, any window, compression and channels."""
+    compression, packed = draw(st.integers(0, 13)), draw(pixels)
+
+    def fill(size: int) -> bytes:
+        return packed[:size] if compression else (packed * (size // len(packed) + 1))[:size]
+
     return w.part(
         name=name,
         window=draw(windows),
         channels=draw(channels),
-        compression=draw(st.integers(0, 13)),
+        compression=compression,
         tiles=draw(st.none() | tiles),
         deep=draw(st.booleans()),
         extra=draw(st.lists(attributes(), max_size=4)),
-        pixels=draw(pixels),
+        pixels=fill,
     )
 
 
