@@ -3,6 +3,7 @@
     ExrInspectorError
       ExrFormatError                 the bytes violate the OpenEXR file layout
       SourceError                    the bytes of a file or object cannot be read
+        SourceSystemError              the operating system cannot open or read a local file
         SourceNotFoundError            no file or object with this path exists
         SourceNameError                the URI is not valid in an object store
         NotAFileError                  the path is a directory, FIFO, socket or device
@@ -67,6 +68,12 @@ class SourceError(ExrInspectorError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
+
+
+class SourceSystemError(SourceError):
+    """The operating system cannot open or read a local file: no permission, or a failing disk or mount."""
+
+    permanent = False
 
 
 class SourceNotFoundError(SourceError):

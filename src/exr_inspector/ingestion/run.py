@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _MIN_FILES_FOR_WORKERS = 200  # for fewer files, starting worker processes takes longer than it saves
 _FILES_PER_TASK = 128
 _SECONDS_PER_BATCH = 2.0  # on a slow disk, files are persisted and reported before a batch is full
+_MAX_HEADER_BYTES = 32 << 20  # of the inspections that a task holds before it makes rows of them
 _CONCURRENT_REQUESTS = 16  # per process, to an object store: most of the time is spent waiting for responses
 
 
@@ -142,7 +143,8 @@ def _inspect_all(items: Iterator[ListedFile | Failure], options: IngestOptions) 
 def _result_of_dead_worker(item: ListedFile | Failure, cause: str, options: IngestOptions) -> _TaskResult:
     """The result for a file whose inspection ends every worker process."""
     message = f"each worker process that inspected it died ({cause}); inspect it alone to see why"
-    failure = item if isinstance(item, Failure) else _recorded_failure(item, "worker_died", message)
+    # Not recorded, so that the next run inspects the file again: the system may have been out of memory.
+    failure = item if isinstance(item, Failure) else Failure(item.path, f"{message} (worker_died)")
     return _run_task([failure], options)
 
 
@@ -150,9 +152,36 @@ def _run_task(task: Sequence[ListedFile | Failure], options: IngestOptions) -> _
     inspect_item = partial(_inspect_item, options=options)
     if any(isinstance(item, ListedFile) and item.is_remote for item in task):
         with ThreadPoolExecutor(_CONCURRENT_REQUESTS) as threads:
-            outcomes = list(threads.map(inspect_item, task))
-    else:
-        outcomes = list(map(inspect_item, task))
+            return _combined([_result(task, group, options) for group in _by_size(threads.map(inspect_item, task))])
+    return _combined([_result(task, group, options) for group in _by_size(map(inspect_item, task))])
+
+
+def _by_size(outcomes: Iterable[Inspection | Failure]) -> Iterator[list[Inspection | Failure]]:
+    """Outcomes in groups whose headers are limited in size, so that a task does not hold those of all its files."""
+    group: list[Inspection | Failure] = []
+    header_bytes = 0
+    for outcome in outcomes:
+        group.append(outcome)
+        header_bytes += outcome.file.header_bytes if isinstance(outcome, Inspection) else 0
+        if header_bytes > _MAX_HEADER_BYTES:
+            yield group
+            group, header_bytes = [], 0
+    yield group
+
+
+def _combined(results: Sequence[_TaskResult]) -> _TaskResult:
+    if len(results) == 1:
+        return results[0]
+    return _TaskResult(
+        rows=RowBatch.concat([result.rows for result in results]),
+        completeness=sum((result.completeness for result in results), Counter()),
+        failures=[failure for result in results for failure in result.failures],
+    )
+
+
+def _result(
+    task: Sequence[ListedFile | Failure], outcomes: Sequence[Inspection | Failure], options: IngestOptions
+) -> _TaskResult:
     inspections = [outcome for outcome in outcomes if isinstance(outcome, Inspection)]
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     rows, embedding_errors = from_embeddable(inspections, cell_limit=options.cell_limit, vectors=options.vectors)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 
-from ..errors import NotAFileError, SourceError, SourceNotAllowedError, SourceNotFoundError
+from ..errors import NotAFileError, SourceError, SourceNotAllowedError, SourceNotFoundError, SourceSystemError
 from .reader import first_read_bytes
 from .uris import normalize_path, parse
 
@@ -21,7 +21,7 @@ _FILE_TYPES = {stat.S_IFDIR: "directory", stat.S_IFIFO: "FIFO", stat.S_IFSOCK: "
 class LocalSource:
     """A regular file. With `roots`, real paths of folders, it must be below one of them.
 
-    Raises SourceError, SourceNotFoundError, NotAFileError, or SourceNotAllowedError for a file outside of the roots.
+    Raises SourceSystemError, SourceNotFoundError, NotAFileError, or SourceNotAllowedError for a file outside of the roots.
     """
 
     etag: str | None = None
@@ -38,7 +38,7 @@ class LocalSource:
         except FileNotFoundError:
             raise SourceNotFoundError(self.path, "no such file") from None
         except (OSError, ValueError) as error:
-            raise SourceError(self.path, os_error_reason(error)) from None
+            raise SourceSystemError(self.path, os_error_reason(error)) from None
         try:
             if roots:  # and after opening: a symbolic link may have changed in between
                 _check_root(self.path, _path_of(self._fd), roots)
@@ -47,7 +47,7 @@ class LocalSource:
                 raise NotAFileError(self.path, not_a_file_reason(status.st_mode))
         except OSError as error:
             os.close(self._fd)
-            raise SourceError(self.path, os_error_reason(error)) from None
+            raise SourceSystemError(self.path, os_error_reason(error)) from None
         except SourceError:
             os.close(self._fd)
             raise
@@ -71,7 +71,7 @@ class LocalSource:
             while more := os.pread(self._fd, length - len(data), offset + len(data)):
                 data += more
         except OSError as error:
-            raise SourceError(self.path, os_error_reason(error)) from None
+            raise SourceSystemError(self.path, os_error_reason(error)) from None
         return data
 
     def close(self) -> None:

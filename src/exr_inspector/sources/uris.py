@@ -18,8 +18,11 @@ _UNDECODABLE = re.compile("[\udc80-\udcff]")  # how Python represents the bytes 
 def parse(uri: str | os.PathLike[str]) -> tuple[str, str]:
     """The scheme of a path or URI, in lower case, and the rest after `://`. A plain path has the scheme `file`."""
     text = os.fspath(uri)
-    scheme = _SCHEME.match(text)
-    return (scheme[1].lower(), text[scheme.end() :]) if scheme else ("file", text)
+    match = _SCHEME.match(text)
+    if match is None:
+        return "file", text
+    scheme, rest = match[1].lower(), text[match.end() :]
+    return scheme, rest.removeprefix("localhost") if scheme == "file" and rest.startswith("localhost/") else rest
 
 
 def local_path(uri: str | os.PathLike[str]) -> str | None:
