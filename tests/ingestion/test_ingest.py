@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import tracemalloc
 import unicodedata
 from pathlib import Path
 
@@ -227,6 +228,38 @@ def test_a_folder_that_cannot_be_entered_deletes_nothing(monkeypatch):
     monkeypatch.setattr(os, "lstat", lstat)
     summary = run(prune=True)
     assert (summary.vanished, deleted()) == ([], set())
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(5, "Input/output error")])
+def test_a_file_that_cannot_be_opened_is_inspected_by_the_next_run(monkeypatch, error):
+    """Neither its size nor its time changes when the permission or the disk is repaired."""
+    make("show/a.exr", "show/b.exr")
+    real = os.open
+
+    def fail(path, *arguments, **options):
+        if str(path).endswith("b.exr"):
+            raise error
+        return real(path, *arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", fail)
+        (failure,) = run().failures
+    assert failure.message == error.strerror
+    summary = run()
+    assert (summary.failures, summary.inserted, summary.unchanged) == ([], 1, 1)
+
+
+def test_a_task_holds_few_large_headers(monkeypatch):
+    """Their rows keep less of each attribute than the header does."""
+    large = w.build(w.part(extra=[w.attribute("blob", "ourType", bytes(4 << 20))])).data
+    make(*(f"show/{number}.exr" for number in range(12)), data=large)
+    monkeypatch.setattr("exr_inspector.ingestion.run._MAX_HEADER_BYTES", 8 << 20)
+    tracemalloc.start()
+    summary = run()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert summary.inserted == 12
+    assert peak < 30 << 20
 
 
 def test_a_folder_with_a_longer_name_is_another_folder():
@@ -578,21 +611,24 @@ if "--multiprocessing-fork" in sys.orig_argv:
 
 @pytest.mark.slow
 def test_a_file_that_kills_its_worker_is_a_failure_and_all_others_are_stored(many, working_folder, monkeypatch):
-    """It is recorded, so that later runs skip it until it changes."""
+    """It is not recorded: the next run inspects it again, as the system may have been out of memory."""
     shutil.copytree(many, "show")
     make("show/sh03/killer.exr")
     make("startup/sitecustomize.py", data=KILLER.encode())
     monkeypatch.setenv("PYTHONPATH", f"{working_folder}/startup{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-    for unchanged in ("", ", unchanged"):
-        process = started(Path("show"))
-        _, err = process.communicate(timeout=60)
-        assert (process.returncode, err) == (
-            3,
-            "show/sh03/killer.exr: each worker process that inspected it died (killed by signal 9); "
-            f"inspect it alone to see why (worker_died){unchanged}\n",
-        )
-        assert counts()["files"] == MANY
-        assert rows("SELECT code, count FROM ingest_errors") == [("worker_died", 1)]
+    process = started(Path("show"))
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (
+        3,
+        "show/sh03/killer.exr: each worker process that inspected it died (killed by signal 9); "
+        "inspect it alone to see why (worker_died)\n",
+    )
+    assert counts()["files"] == MANY
+    assert rows("SELECT code, count FROM ingest_errors") == []
+    Path("startup/sitecustomize.py").unlink()
+    process = started(Path("show"))
+    assert process.communicate(timeout=60)[1] == ""
+    assert counts()["files"] == MANY + 1
 
 
 @pytest.mark.slow

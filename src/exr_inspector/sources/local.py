@@ -21,7 +21,8 @@ _FILE_TYPES = {stat.S_IFDIR: "directory", stat.S_IFIFO: "FIFO", stat.S_IFSOCK: "
 class LocalSource:
     """A regular file. With `roots`, real paths of folders, it must be below one of them.
 
-    Raises SourceSystemError, SourceNotFoundError, NotAFileError, or SourceNotAllowedError for a file outside of the roots.
+    Raises SourceSystemError, SourceNotFoundError, NotAFileError, or, for a file outside of the roots,
+    SourceNotAllowedError.
     """
 
     etag: str | None = None
