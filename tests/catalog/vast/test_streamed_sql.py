@@ -8,7 +8,7 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from exr_inspector.catalog.duckdb.statements import sql_type
@@ -252,21 +252,16 @@ PATTERNS = [
 ]  # fmt: skip
 
 
-def outcome(query):
-    """The rows of a query, or "error"."""
-    try:
-        return query().to_pylist()
-    except (duckdb.Error, QueryError):
-        return "error"
-
-
 @settings(examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pattern=st.sampled_from(PATTERNS), text=LITTLE)
 def test_pattern_operators_lose_no_row(whole, pattern, text):
     """Operators that imply how a text begins keep their meaning."""
     query, params = f"SELECT count FROM ingest_errors WHERE {pattern} ORDER BY ALL", {"p": text}
-    expected = outcome(lambda: whole.sql(query, params=params).to_arrow_table())
-    assert outcome(lambda: run(query, params, Server())) == expected
+    try:
+        expected = whole.sql(query, params=params).to_arrow_table().to_pylist()
+    except duckdb.Error:  # also a bug of DuckDB 1.5 with LIKE '¿%', which does not occur here
+        reject()
+    assert run(query, params, Server()).to_pylist() == expected
 
 
 @settings(examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
