@@ -48,13 +48,11 @@ def persist_to_vast_database(event: Mapping[str, Any], inspection: Inspection) -
 
 
 def _persist(event: Mapping[str, Any], inspection: Inspection) -> Persistence:
-    file, path = inspection.file, inspection.file.file_path_normalized
+    path = inspection.file.file_path_normalized
     values = function_settings()
     target = credentials.target(None, database_fields(event), values, is_delivered=False)
     received = Received(event=FileEvent(kind=Kind.CREATED, paths=(path,)), event_index=0, catalog=target)
-    inspected = Inspected(
-        received=received, path=path, inspection=inspection, size_bytes=file.size_bytes, mtime=file.mtime
-    )
+    inspected = Inspected(received=received, path=path, outcome=inspection)
     with time_limit(values.deadline_s):
         (persisted,) = persist_all(_catalogs, [inspected], cell_limit=settings().cell_limit)
     if persisted.error is None:

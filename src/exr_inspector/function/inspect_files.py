@@ -30,7 +30,7 @@ from ..sources.listing import EXTENSION
 from ..sources.protocol import ByteSource
 from ..sources.uris import parse
 from .events import Kind
-from .stages import Inspected, Received
+from .stages import Failed, Inspected, Outcome, Received, Skipped
 
 if TYPE_CHECKING:
     from ..settings import S3Access
@@ -98,27 +98,29 @@ def _without_file(file: Received) -> Inspected | None:
     event = file.event
     path = event.paths[0] if event.paths else ""
     if event.kind is Kind.INVALID:
-        return Inspected(received=file, path=path, error=EventError(event.reason))
+        return Inspected(received=file, path=path, outcome=Failed(EventError(event.reason)))
     if event.kind is Kind.SKIPPED:
-        return Inspected(received=file, path=path, skip_reason=event.reason)
+        return Inspected(received=file, path=path, outcome=Skipped(event.reason))
     return None
 
 
 def _inspect_group(group: Sequence[Received], access: StorageAccess) -> Inspected:
     """The state of the file that all events of the group name."""
     started_at = time.monotonic()
-    first, paths = group[0], group[0].event.paths
+    paths = group[0].event.paths
+    path = paths[0]
+    outcome: Outcome | None = None
     removed: tuple[str, ...] = ()
     try:
         if any(file.event.kind is Kind.REMOVED for file in group):
             removed = tuple(path for path in paths if _is_removed(path, access))
         candidates = [path for path in paths if path not in removed]
-        result = Inspected(received=first, path=paths[0])
         if candidates:
-            result = _inspect_first(first, candidates, access)
+            path, outcome = _inspect_first(candidates, access)
     except Exception as error:  # the other files of the batch are inspected nevertheless
-        result = Inspected(received=first, path=paths[0], error=error)
-    return replace(result, removed_paths=removed, duration_s=time.monotonic() - started_at)
+        outcome = Failed(error)
+    duration_s = time.monotonic() - started_at
+    return Inspected(received=group[0], path=path, outcome=outcome, removed_paths=removed, duration_s=duration_s)
 
 
 def _is_removed(path: str, access: StorageAccess) -> bool:
@@ -132,16 +134,16 @@ def _is_removed(path: str, access: StorageAccess) -> bool:
     return False
 
 
-def _inspect_first(file: Received, candidates: Sequence[str], access: StorageAccess) -> Inspected:
-    """The inspection of the first candidate path that exists, else the error of the last."""
+def _inspect_first(candidates: Sequence[str], access: StorageAccess) -> tuple[str, Outcome]:
+    """The first candidate path that exists and its inspection, else the last and its error."""
     for path in candidates:
-        result = _inspect_path(file, path, access)
-        if not isinstance(result.error, _NEXT_CANDIDATE):
+        outcome = _inspect_path(path, access)
+        if not (isinstance(outcome, Failed) and isinstance(outcome.error, _NEXT_CANDIDATE)):
             break
-    return result
+    return path, outcome
 
 
-def _inspect_path(file: Received, path: str, access: StorageAccess) -> Inspected:
+def _inspect_path(path: str, access: StorageAccess) -> Outcome:
     source: ByteSource | None = None
 
     def attempt() -> Inspection:
@@ -149,15 +151,10 @@ def _inspect_path(file: Received, path: str, access: StorageAccess) -> Inspected
         source = access.open(path)
         return inspect(source, limits=access.limits)
 
-    result = Inspected(received=file, path=path)
+    retry = retrying(lambda error: isinstance(error, SourceChangedError), attempts=_ATTEMPTS)
     try:
-        retry = retrying(lambda error: isinstance(error, SourceChangedError), attempts=_ATTEMPTS)
-        result = replace(result, inspection=retry(attempt))
-    except ExrFormatError as error:
-        if error.code == "not_exr" and not path.lower().endswith(EXTENSION):
-            result = replace(result, skip_reason=error.message)
-        else:
-            result = replace(result, error=error)
+        return retry(attempt)
     except Exception as error:
-        result = replace(result, error=error)
-    return result if source is None else replace(result, size_bytes=source.size_bytes, mtime=source.mtime)
+        if isinstance(error, ExrFormatError) and error.code == "not_exr" and not path.lower().endswith(EXTENSION):
+            return Skipped(error.message)
+        return Failed(error) if source is None else Failed(error, source.size_bytes, source.mtime)

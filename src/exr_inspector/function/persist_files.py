@@ -13,7 +13,7 @@ from ..sources.uris import normalize_path
 from .catalogs import Catalogs
 from .credentials import Target
 from .errors import category, message
-from .stages import Inspected, Persisted, Persistence
+from .stages import Failed, Inspected, Persisted, Persistence
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +83,10 @@ def _rows(files: Sequence[Inspected], cell_limit: int) -> tuple[RowBatch, list[I
     by_path = {error.path: error for error in errors}
 
     def checked(file: Inspected) -> Inspected:
-        error = None if file.inspection is None else by_path.get(file.inspection.file.file_path_normalized)
-        return file if error is None else replace(file, inspection=None, error=error)
+        if file.inspection is None or file.inspection.file.file_path_normalized not in by_path:
+            return file
+        facts = file.inspection.file
+        return replace(file, outcome=Failed(by_path[facts.file_path_normalized], facts.size_bytes, facts.mtime))
 
     return rows, [checked(file) for file in files]
 
@@ -92,17 +94,17 @@ def _rows(files: Sequence[Inspected], cell_limit: int) -> tuple[RowBatch, list[I
 def _insert(catalog: Catalog, rows: RowBatch, files: list[Inspected]) -> list[Persistence]:
     inserted = {outcome.file_id for outcome in catalog.persist_rows(rows) if outcome.inserted}
     results = []
-    for file in files:
-        assert file.inspection is not None
-        is_new = file.inspection.file.file_id in inserted
-        inserted.discard(file.inspection.file.file_id)  # of several events of one file, the first inserts it
+    for file_id in [file.inspection.file.file_id for file in files if file.inspection is not None]:
+        is_new = file_id in inserted
+        inserted.discard(file_id)  # of several events of one file, the first inserts it
         text = "inserted" if is_new else "already known, counted again"
         results.append(Persistence(status="success", message=text, inserted=is_new))
     return results
 
 
 def _record_errors(catalog: Catalog, files: list[Inspected]) -> list[Persistence]:
-    catalog.record_errors([_ingest_error(file) for file in files])
+    failures = [(file.path, file.outcome) for file in files if isinstance(file.outcome, Failed)]
+    catalog.record_errors([_ingest_error(path, failed) for path, failed in failures])
     return [Persistence(status="success", message="recorded in ingest_errors")] * len(files)
 
 
@@ -134,15 +136,16 @@ def _needs_catalog(file: Inspected) -> bool:
 
 def _is_recorded(file: Inspected) -> bool:
     """Whether the error is recorded in `ingest_errors`: it is permanent, and concerns the file itself."""
-    error = file.error
+    if not isinstance(file.outcome, Failed):
+        return False
+    error = file.outcome.error
     if isinstance(error, SourceError):
-        return error.permanent and file.size_bytes is not None and not isinstance(error, SourceNotFoundError)
+        return error.permanent and file.outcome.size_bytes is not None and not isinstance(error, SourceNotFoundError)
     return isinstance(error, (ExrFormatError, EmbeddingError))
 
 
-def _ingest_error(file: Inspected) -> IngestError:
-    error = file.error
-    assert error is not None
+def _ingest_error(path: str, failed: Failed) -> IngestError:
+    error = failed.error
     code, text, offset = category(error), message(error), None
     if isinstance(error, ExrFormatError):
         code, text, offset = error.code, error.message, error.offset
@@ -151,9 +154,9 @@ def _ingest_error(file: Inspected) -> IngestError:
     elif isinstance(error, EmbeddingError):
         text = error.reason
     return IngestError(
-        file_path_normalized=normalize_path(file.path),
-        size_bytes=file.size_bytes,
-        mtime=file.mtime,
+        file_path_normalized=normalize_path(path),
+        size_bytes=failed.size_bytes,
+        mtime=failed.mtime,
         code=code,
         message=text,
         byte_offset=offset,

@@ -25,19 +25,49 @@ class Received:
     catalog: Target | ExrInspectorError | None = None  # the error if it is misconfigured, None if not configured
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inspected:
-    """The state of a received file in storage: an inspection, an error, removed paths, or the reason to skip it."""
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The error of a file that could not be inspected, with its size and time if it could be opened."""
 
-    received: Received
-    path: str = ""  # the candidate path that was inspected, or the last one that was tried
-    inspection: Inspection | None = None
-    error: Exception | None = None
+    error: Exception
     size_bytes: int | None = None
     mtime: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """The reason not to inspect a file."""
+
+    reason: str
+
+
+Outcome = Inspection | Failed | Skipped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspected:
+    """The state of a received file in storage."""
+
+    received: Received
+    path: str  # the candidate path that was inspected, or the last one that was tried
+    outcome: Outcome | None  # None if the file was removed
     removed_paths: tuple[str, ...] = ()
-    skip_reason: str = ""
     duration_s: float = 0.0
+
+    @property
+    def inspection(self) -> Inspection | None:
+        """The inspection of the file; None without one."""
+        return self.outcome if isinstance(self.outcome, Inspection) else None
+
+    @property
+    def error(self) -> Exception | None:
+        """The error of a file that could not be inspected."""
+        return self.outcome.error if isinstance(self.outcome, Failed) else None
+
+    @property
+    def skip_reason(self) -> str:
+        """The reason not to inspect the file; empty without one."""
+        return self.outcome.reason if isinstance(self.outcome, Skipped) else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
