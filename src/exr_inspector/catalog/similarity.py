@@ -118,7 +118,7 @@ class RunningTop:
 
 
 def _groups(rows: pa.Table) -> list[str]:
-    """The sequence of each row, or its path where it has none."""
+    """The sequence of each row, or its path if it has none."""
     groups: list[str] = pc.coalesce(rows["sequence"], rows["file_path_normalized"]).to_pylist()
     return groups
 

@@ -61,7 +61,7 @@ class DuckDBCatalog:
             raise
 
     def ensure_schema(self) -> None:
-        """Create the tables, or migrate them to this version; does nothing where they have it."""
+        """Create the tables, or migrate them to this version; does nothing if they have it."""
         if self._check_version() == VERSION:
             return
         with self._transaction() as connection:

@@ -86,7 +86,7 @@ class VastCatalog:
             self.ensure_schema()
 
     def ensure_schema(self) -> None:
-        """Create the tables where they are missing. Any number of processes may do so at once."""
+        """Create the tables if they are missing. Any number of processes may do so at once."""
         self._connection.retried(self._ensure)
 
     def persist(self, inspections: Sequence[Inspection]) -> list[PersistOutcome]:

@@ -90,7 +90,7 @@ class _Table(ds.InMemoryDataset):  # type: ignore[misc]
     """A table of the catalog that DuckDB scans: the rows fetched so far, in a file, and the scans they do not cover."""
 
     def __init__(self, name: str, folder: str) -> None:
-        # DuckDB reads the first column where only the number of rows matters.
+        # DuckDB reads the first column if only the number of rows matters.
         self._schema = pa.schema([column.with_nullable(True) for column in sorted(TABLES[name], key=_width)])
         super().__init__(self._schema.empty_table())
         self.name = name
