@@ -11,7 +11,7 @@ def open_catalog(uri: str, *, read_only: bool = False, connection: VastConnectio
 
     A catalog opened for writing has its tables afterwards. A VAST catalog is reached through `connection`, or as the
     settings VAST_DB_… say. Raises SettingsError for a URI of another form or missing settings, MissingExtraError
-    without the SDK, CatalogError where the catalog cannot be opened.
+    without the SDK, CatalogError if the catalog cannot be opened.
     """
     if connection is None and catalog.is_vast(uri):
         from .catalog import vast  # noqa: F401 (a missing package is reported before missing settings)

@@ -145,6 +145,9 @@ def vast_connection() -> VastConnection:
 def vast_connection_to(endpoint: str, access_key: SecretStr, secret_key: SecretStr, region: str = "") -> VastConnection:
     """The VAST Database with this endpoint and keys; other options are from the environment."""
     values = resolved(VastSettings)
+    verify = _verify(values.verify)
+    if endpoint.lower().startswith("https:"):
+        _check_ca_bundle(verify)
     return VastConnection(
         endpoint=endpoint,
         access_key=access_key,
@@ -152,9 +155,19 @@ def vast_connection_to(endpoint: str, access_key: SecretStr, secret_key: SecretS
         region=region or values.region,
         deadline_s=values.deadline_s,
         request_timeout_s=values.request_timeout_s,
-        verify=_verify(values.verify),
+        verify=verify,
         use_announced_endpoints=values.use_announced_endpoints,
     )
+
+
+def _check_ca_bundle(verify: bool | str) -> None:
+    """Raises SettingsError if a variable of the SDK's HTTP client takes precedence over VAST_DB_VERIFY."""
+    name = next(filter(_variable, ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")), None)
+    if name and verify not in (True, _variable(name)):
+        raise SettingsError(
+            f"VAST_DB_VERIFY has no effect while {name} is set, which the VAST SDK prefers; unset {name}, "
+            "or add the certificate authority to its file and unset VAST_DB_VERIFY"
+        )
 
 
 def function_settings() -> FunctionSettings:

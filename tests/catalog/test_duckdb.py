@@ -135,7 +135,8 @@ def test_a_catalog_of_a_newer_version_is_rejected(path, read_only):
     open_catalog(str(path)).close()
     with duckdb.connect(str(path)) as newer:
         newer.execute(f"INSERT INTO schema_version VALUES ({VERSION + 1}, now()::TIMESTAMP, '9.0')").fetchall()
-    with pytest.raises(CatalogSchemaError, match="newer exr-inspector"):
+    versions = rf"newer exr-inspector \(table version {VERSION + 1}; this release supports {VERSION}\)"
+    with pytest.raises(CatalogSchemaError, match=versions):
         open_catalog(str(path), read_only=read_only)
 
 

@@ -42,7 +42,7 @@ def open_catalog(
     A catalog opened for writing has its tables afterwards. `cell_limit` is the largest attribute in bytes that a cell
     holds whole. VAST needs a `connection`, and takes `query_memory_mb` for a query. `exr_inspector.open_catalog` takes
     these from the environment. Raises SettingsError for a URI of another form or without connection,
-    MissingExtraError without the SDK, CatalogError where the catalog cannot be opened.
+    MissingExtraError without the SDK, CatalogError if the catalog cannot be opened.
     """
     if is_vast(uri):
         from .vast import VastCatalog

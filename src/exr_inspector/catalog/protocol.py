@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersistOutcome:
-    """The result of persisting an inspection; `inserted` is False where its file_id was stored already and counted."""
+    """The result of persisting an inspection; `inserted` is False if its file_id was stored already and counted."""
 
     file_id: str
     inserted: bool
@@ -29,7 +29,7 @@ class PersistOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestError:
-    """A file that could not be inspected; size and time are those at the inspection, None where unknown."""
+    """A file that could not be inspected; size and time are those at the inspection, None if unknown."""
 
     file_path_normalized: str
     size_bytes: int | None
@@ -50,7 +50,7 @@ class FileStat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenFile:
-    """A file that was inspected with the same size and time; `error` is the reason where that failed."""
+    """A file that was inspected with the same size and time; `error` is the reason if that failed."""
 
     error: str | None
 
@@ -65,7 +65,7 @@ class CatalogStatus:
     schema_version: int
     row_counts: dict[str, int]
     vector_dimensions: dict[str, int]
-    file_size_bytes: int | None  # None where the catalog is not a file
+    file_size_bytes: int | None  # None if the catalog is not a file
 
 
 # The SQL condition for rows of ingest_errors whose path has no current version in files: open errors.
@@ -84,9 +84,9 @@ class Catalog(Protocol):
     uri: str
 
     def ensure_schema(self) -> None:
-        """Create the tables, or migrate them to this version; does nothing where they have it.
+        """Create the tables, or migrate them to this version; does nothing if they have it.
 
-        Raises CatalogSchemaError where a newer version created them.
+        Raises CatalogSchemaError if a newer version created them.
         """
 
     def persist(self, inspections: Sequence[Inspection]) -> list[PersistOutcome]:

@@ -10,6 +10,8 @@ from functools import cache
 
 import pyarrow as pa
 
+from ..errors import CatalogSchemaError
+
 VERSION = 1  # of the tables; `schema_version` of an inspection is the version of its JSON form
 
 METADATA_DIMENSIONS, CHANNEL_DIMENSIONS = 384, 128
@@ -221,3 +223,12 @@ def vector_dimensions() -> dict[str, int]:
     return {
         column.name: column.type.list_size for column in TABLES["files"] if pa.types.is_fixed_size_list(column.type)
     }
+
+
+def check_version(uri: str, version: int | None) -> None:
+    """Raises CatalogSchemaError if the tables of a catalog have a newer version than this release supports."""
+    if version is not None and version > VERSION:
+        raise CatalogSchemaError(
+            f"{uri} was written by a newer exr-inspector (table version {version}; this release supports {VERSION}); "
+            "upgrade exr-inspector"
+        )

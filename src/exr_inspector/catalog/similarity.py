@@ -37,11 +37,11 @@ def candidates(k: int) -> int:
 def checked_vector(vector: Sequence[float] | npt.NDArray[np.float32], by: By) -> npt.NDArray[np.float32]:
     """The vector as 32-bit floats. Raises QueryError for another size, only zeros, or numbers that are not finite."""
     if by not in VECTOR_COLUMNS:
-        raise QueryError(f"no vectors of {by!r}; there are vectors of {' and '.join(VECTOR_COLUMNS)}")
+        raise QueryError(f"unknown kind of vector {by!r}, expected {' or '.join(VECTOR_COLUMNS)}")
     size = vector_dimensions()[VECTOR_COLUMNS[by]]
     checked = np.asarray(vector, np.float32)
     if checked.shape != (size,) or not np.isfinite(checked).all() or not checked.any():
-        raise QueryError(f"a vector of {by} has {size} finite numbers that are not all 0")
+        raise QueryError(f"a {by} vector must have {size} finite numbers, not all zero")
     return checked
 
 
@@ -118,7 +118,7 @@ class RunningTop:
 
 
 def _groups(rows: pa.Table) -> list[str]:
-    """The sequence of each row, or its path where it has none."""
+    """The sequence of each row, or its path if it has none."""
     groups: list[str] = pc.coalesce(rows["sequence"], rows["file_path_normalized"]).to_pylist()
     return groups
 

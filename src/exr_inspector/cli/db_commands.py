@@ -46,10 +46,11 @@ def verify(catalog: CatalogUri = None) -> int:
     from datetime import datetime, timezone
 
     from .. import __version__
+    from ..catalog import is_vast
     from ..settings import vast_connection
 
     uri = catalog_uri(catalog)
-    if not uri.lower().startswith("vast://"):
+    if not is_vast(uri):
         raise SettingsError(f"{uri} is not a VAST catalog; give --catalog vast://BUCKET/SCHEMA")
     from ..vast_selftest import Check
     from ..vast_selftest import verify as run_checks

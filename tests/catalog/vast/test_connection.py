@@ -260,6 +260,21 @@ def test_settings_are_one_bundle(monkeypatch):
         vast_connection()
 
 
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("verify", ["false", "/etc/ssl/ours.pem"])
+def test_a_verify_setting_that_the_sdk_would_ignore_is_rejected(vast_settings, monkeypatch, name, verify):
+    for each in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setenv("VAST_DB_ENDPOINT", "https://host")
+    monkeypatch.setenv("VAST_DB_VERIFY", verify)
+    assert vast_connection().verify == (verify if verify != "false" else False)
+    monkeypatch.setenv(name, "/etc/ssl/others.pem")
+    with pytest.raises(SettingsError, match=f"VAST_DB_VERIFY has no effect while {name} is set"):
+        vast_connection()
+    monkeypatch.setenv("VAST_DB_VERIFY", "true")
+    assert vast_connection().verify is True
+
+
 @pytest.mark.slow
 def test_no_secret_is_logged_or_raised(caplog, capfd):
     """With failures of every kind, at the most verbose log level."""

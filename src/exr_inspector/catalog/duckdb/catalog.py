@@ -19,8 +19,9 @@ from ...errors import CatalogError, CatalogSchemaError
 from ...settings import CELL_LIMIT
 from ..persistence import children_of, error_rows, outcomes, with_persist_columns
 from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
+from ..query_errors import as_query_error
 from ..rows import RowBatch, from_inspections
-from ..schema import TABLES, TIME, VERSION, vector_dimensions
+from ..schema import TABLES, TIME, VERSION, check_version, vector_dimensions
 from . import errors, statements
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class DuckDBCatalog:
             raise
 
     def ensure_schema(self) -> None:
-        """Create the tables, or migrate them to this version; does nothing where they have it."""
+        """Create the tables, or migrate them to this version; does nothing if they have it."""
         if self._check_version() == VERSION:
             return
         with self._transaction() as connection:
@@ -147,7 +148,7 @@ class DuckDBCatalog:
     def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
         """The result of a query; a table without columns for statements without result. Raises QueryError."""
         given: Any = dict(params) if isinstance(params, Mapping) else None if params is None else list(params)
-        with self._cursor(errors.as_query_error) as connection:
+        with self._cursor(lambda error, _: as_query_error(error)) as connection:
             result = connection.sql(query, params=given)
             return pa.table({}) if result is None else result.to_arrow_table()
 
@@ -244,11 +245,7 @@ class DuckDBCatalog:
         version = rows[0][0] if rows else None
         if version is None and self._read_only:
             raise CatalogSchemaError(f"{self._path} is a DuckDB database without a catalog; {errors.HOW_TO_CREATE}")
-        if version is not None and version > VERSION:
-            raise CatalogSchemaError(
-                f"{self._path} was written by a newer exr-inspector: its tables have version {version}, "
-                f"this one knows {VERSION}; update exr-inspector"
-            )
+        check_version(self.uri, version)
         return version
 
 

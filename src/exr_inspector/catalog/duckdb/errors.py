@@ -8,14 +8,14 @@ from pathlib import Path
 
 import duckdb
 
-from ...errors import CatalogError, CatalogLockedError, QueryError
+from ...errors import CatalogError, CatalogLockedError
+from ..query_errors import first_lines
 
 Translator = Callable[[duckdb.Error, Path], CatalogError]
 
 HOW_TO_CREATE = "create one with: exr-inspector ingest FOLDER --catalog duckdb:PATH"
 
 _HOLDER = re.compile(r"Conflicting lock is held in (.+?) \(PID (\d+)\)")
-_MESSAGE_LINES = 6
 
 # Names in a query are tables, not Python variables of the calling frames.
 _CONFIG = {"python_enable_replacements": False}
@@ -53,7 +53,7 @@ def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
 
 def as_catalog_error(error: duckdb.Error, path: Path) -> CatalogError:
     """The CatalogError for an error of DuckDB with a file, saying what to do."""
-    text = _first_lines(error)
+    text = first_lines(error)
     if "Could not set lock on file" in text:
         holder = _HOLDER.search(text)
         by = f"by {holder[1]} (PID {holder[2]})" if holder else "by another process"
@@ -68,13 +68,3 @@ def as_catalog_error(error: duckdb.Error, path: Path) -> CatalogError:
     if "not a valid DuckDB database file" in text:
         return CatalogError(f"{path} is not a DuckDB database; give another path, or move that file away")
     return CatalogError(f"{path}: {text}")
-
-
-def as_query_error(error: duckdb.Error, _path: Path) -> QueryError:
-    """The QueryError for an error of DuckDB with a query."""
-    return QueryError(_first_lines(error))
-
-
-def _first_lines(error: duckdb.Error) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return "\n".join(lines[:_MESSAGE_LINES])

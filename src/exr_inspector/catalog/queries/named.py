@@ -1,7 +1,7 @@
 """Named queries: SQL files with a comment at the head that declares title, question and parameters.
 
     -- title: Storage by show and layer
-    -- question: Where do the bytes lie?
+    -- question: Which shows and layers take how much storage?
     -- empty: message for a result without rows
     -- note: the meaning of a column with an unclear name (optional, repeatable)
     -- param path text = *: one line per parameter; a parameter without default is required

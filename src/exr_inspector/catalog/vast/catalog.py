@@ -21,7 +21,7 @@ from .. import similarity
 from ..persistence import children_of, outcomes, with_persist_columns
 from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
 from ..rows import RowBatch, from_inspections
-from ..schema import TABLES, VERSION, vector_dimensions
+from ..schema import TABLES, VERSION, check_version, vector_dimensions
 from ..similarity import By
 from . import ingest_errors
 from .conditions import Condition
@@ -86,7 +86,7 @@ class VastCatalog:
             self.ensure_schema()
 
     def ensure_schema(self) -> None:
-        """Create the tables where they are missing. Any number of processes may do so at once."""
+        """Create the tables if they are missing. Any number of processes may do so at once."""
         self._connection.retried(self._ensure)
 
     def persist(self, inspections: Sequence[Inspection]) -> list[PersistOutcome]:
@@ -223,11 +223,7 @@ class VastCatalog:
                 f"{self.uri} has no catalog tables; create them with: "
                 f"exr-inspector db create-schema --catalog {self.uri}"
             )
-        if version is not None and version > VERSION:
-            raise CatalogSchemaError(
-                f"{self.uri} was made by a newer exr-inspector: its tables have version {version}, "
-                f"this one knows {VERSION}; update exr-inspector"
-            )
+        check_version(self.uri, version)
         return version
 
     def _ensure(self, clock: Clock) -> None:

@@ -29,7 +29,7 @@ _IPC_PREFIX_BYTES = 8  # continuation marker and length before a schema message
 class Condition:
     """A condition on the values of a column; `value` is a tuple of texts for `in`.
 
-    Texts are compared for equality or by their beginning only: their order depends on the database.
+    Texts are compared for equality or by prefix only: their order depends on the database.
     """
 
     column: str
@@ -66,7 +66,7 @@ def read_filter(expression: pc.Expression, schema: pa.Schema) -> Filter:
     except (LookupError, ValueError, TypeError):
         return Filter(frozenset(schema.names), ())
     comparisons = list(_comparisons(tree, schema))
-    conditions = [*filter(_is_pushable, comparisons), *_beginnings(comparisons)]
+    conditions = [*filter(_is_pushable, comparisons), *_prefixes(comparisons)]
     return Filter(columns, tuple(dict.fromkeys(conditions)))
 
 
@@ -141,8 +141,8 @@ def _is_pushable(condition: Condition) -> bool:
     return condition.operator in ("=", "in") or not isinstance(condition.value, str)
 
 
-def _beginnings(comparisons: list[Condition]) -> Iterator[Condition]:
-    """The texts' beginnings that ranges stand for: from 'x' to the text that follows all that begin with it."""
+def _prefixes(comparisons: list[Condition]) -> Iterator[Condition]:
+    """The prefixes that ranges imply: `>= 'x'` and `<` the first text after all that start with x."""
     bounds = {(each.column, each.operator, each.value) for each in comparisons}
     for each in comparisons:
         value = each.value

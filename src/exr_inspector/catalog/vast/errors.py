@@ -69,7 +69,7 @@ def as_catalog_error(error: Exception, endpoint: str) -> CatalogError:
         return CatalogTransactionError(f"{endpoint}: the transaction does not exist any more")
     if isinstance(error, AdbcError):
         return CatalogConnectionError(
-            f"{endpoint}: the query engine does not respond ({_first_line(error)}); where the package "
+            f"{endpoint}: the query engine does not respond ({_first_line(error)}); if the package "
             "adbc-driver-vastdb is installed, every transaction needs the engine: uninstall it, "
             "or enable the engine on the cluster"
         )

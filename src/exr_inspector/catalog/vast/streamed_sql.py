@@ -20,15 +20,15 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from ...errors import QueryError
-from ..duckdb.errors import as_query_error
+from ..query_errors import as_query_error
 from ..schema import TABLES, TIME
 from .conditions import NO_FILTER, Condition, read_filter
 
 _THREADS = 2  # each needs some of the memory; fetching takes most of the time
 _ROWS_PER_BATCH = 8192
 
-# DuckDB passes comparisons of columns to a scanner, but not conditions on how texts begin. So operators that imply a
-# beginning also compare with the range of texts that have it, without a last character that has no successor.
+# DuckDB passes comparisons of columns to a scanner, but not prefix conditions. So operators that imply a prefix also
+# compare with the range of texts that start with it, without a last character that has no successor.
 # DuckDB evaluates `unpushed` values itself: version 1.5 passes invalid ranges for LIKE '¿%', and comparisons of floats,
 # which treat NaN and -0 differently in pyarrow.
 _MACROS = (
@@ -90,7 +90,7 @@ class _Table(ds.InMemoryDataset):  # type: ignore[misc]
     """A table of the catalog that DuckDB scans: the rows fetched so far, in a file, and the scans they do not cover."""
 
     def __init__(self, name: str, folder: str) -> None:
-        # DuckDB reads the first column where only the number of rows matters.
+        # DuckDB reads the first column if only the number of rows matters.
         self._schema = pa.schema([column.with_nullable(True) for column in sorted(TABLES[name], key=_width)])
         super().__init__(self._schema.empty_table())
         self.name = name
@@ -165,7 +165,7 @@ def _query_error(error: duckdb.Error, memory_mb: int) -> QueryError:
             f"the query needs more memory than {memory_mb} MB, even with rows moved to disk; "
             "set EXR_INSPECTOR_QUERY_MEMORY_MB to more"
         )
-    return as_query_error(error, Path())
+    return as_query_error(error)
 
 
 def _only_select(connection: duckdb.DuckDBPyConnection, query: str) -> str:
@@ -173,7 +173,7 @@ def _only_select(connection: duckdb.DuckDBPyConnection, query: str) -> str:
     try:
         statements = connection.extract_statements(query)
     except duckdb.Error as error:
-        raise as_query_error(error, Path()) from error
+        raise as_query_error(error) from error
     if len(statements) != 1:
         raise QueryError(f"{len(statements)} statements; give one query")
     if statements[0].type != duckdb.StatementType.SELECT:

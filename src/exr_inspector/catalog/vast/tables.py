@@ -100,7 +100,7 @@ class Tables:
 
     @without_sdk_warnings()
     def create(self, clock: Clock) -> None:
-        """Create all tables in one transaction. Raises CatalogConflictError where another process is creating them."""
+        """Create all tables in one transaction. Raises CatalogConflictError if another process is creating them."""
         with self._connection.transaction(clock) as transaction:
             try:
                 schema = transaction.bucket(self.bucket).create_schema(self.schema, fail_if_exists=False)
