@@ -481,6 +481,20 @@ def test_ingest_reads_the_settings_of_the_store_once(store, tmp_path, monkeypatc
     assert len(calls) == 1
 
 
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("command", ["inspect -r {0} --jsonl", "inspect {0}/1.exr {0}/2.exr", "ingest {0}"])
+def test_a_command_reads_the_settings_of_the_store_once(store, monkeypatch, tmp_path, command):
+    """Not for each object."""
+    for number in range(5):
+        store.put(f"show/{number}.exr", TINY)
+    monkeypatch.chdir(tmp_path)
+    reads = []
+    read = settings.s3_access
+    monkeypatch.setattr(settings, "s3_access", lambda: reads.append(1) or read())
+    assert main(command.format(f"s3://{BUCKET}/show").split()) == 0
+    assert len(reads) == 1
+
+
 def test_thousands_of_objects_are_compared_quickly(store):
     """Objects that a given folder contains are listed with the folder; the comparison takes linear time."""
     uri = store.put("show/a.exr", TINY)
