@@ -41,13 +41,26 @@ def test_every_code_is_documented_and_none_is_made_up():
     assert _codes("Problem", "Note", "report") == set(PROBLEMS)
 
 
-def test_the_catalog_reads_no_settings():
-    """They are passed in: of settings it imports default values and types, and nothing of the environment."""
-    for module in (SOURCE / "catalog").rglob("*.py"):
-        for node in ast.walk(ast.parse(module.read_text("utf-8"))):
-            if isinstance(node, ast.Import):
-                assert "os" not in {alias.name for alias in node.names}, module
-            if isinstance(node, ast.ImportFrom):
-                assert node.module != "os", module
-                names = {alias.name for alias in node.names if node.module == "settings"}
-                assert all(name.isupper() or name == "VastConnection" for name in names), (module, names)
+def _settings_used(module: Path) -> list[str]:
+    """What a module reads of the environment: names imported from `settings`, except constants and types."""
+    used = []
+    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").rpartition(".")[2] in ("settings", "environment"):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [alias.name for alias in node.names if alias.name in ("settings", "environ", "getenv")]
+        elif isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv"):
+            names = [node.attr]
+        else:
+            continue
+        used += [name for name in names if not name.isupper() and name not in ("VastConnection", "S3Access")]
+    return used
+
+
+def test_only_entry_points_read_settings():
+    """They pass them on. One function reads those of the object store, for entry points without the argument."""
+    packages = ("sources", "inspection", "ingestion", "sequence", "search", "catalog")
+    modules = [module for package in packages for module in (SOURCE / package).rglob("*.py")]
+    assert len(modules) > 40
+    used = {module.relative_to(SOURCE).as_posix(): _settings_used(module) for module in modules}
+    assert {module: names for module, names in used.items() if names} == {"sources/__init__.py": ["s3_access"]}

@@ -19,6 +19,8 @@ from .exr import Limits
 # Defaults that hold for callers without settings too.
 CELL_LIMIT, QUERY_MEMORY_MB = 64 * 1024, 128
 PATH_TEMPLATE = "{show}/{sequence:sq*}/{shot:sh*}/{task}[/{layer}]/**"
+# Defaults of the connections to a VAST Database and to an object store.
+_REGION, _REQUEST_TIMEOUT_S, _VAST_DEADLINE_S = "us-east-1", 5.0, 30.0
 
 
 class Settings(BaseSettings):
@@ -99,13 +101,17 @@ class VastSettings(BaseSettings):
     endpoint: str = Field("", description="URL of the VAST Database, such as http://vip-pool.cluster.example.com.")
     access_key: SecretStr = Field(SecretStr(""), description="Access key of the database.")
     secret_key: SecretStr = Field(SecretStr(""), description="Secret key of the database.")
-    region: str = Field("us-east-1", description="Region for request signatures; VAST clusters ignore it.")
+    region: str = Field(_REGION, description="Region for request signatures; VAST clusters ignore it.")
     bucket: str = Field("", description="Bucket of the function's catalog.")
     schema_name: str = Field(
         "exr_metadata", validation_alias="VAST_DB_SCHEMA", description="Schema of the function's catalog."
     )
-    deadline_s: float = Field(30.0, gt=0, description="Time limit for an operation in seconds, including retries.")
-    request_timeout_s: float = Field(5.0, gt=0, description="Timeout of a request in seconds without a response.")
+    deadline_s: float = Field(
+        _VAST_DEADLINE_S, gt=0, description="Time limit for an operation in seconds, including retries."
+    )
+    request_timeout_s: float = Field(
+        _REQUEST_TIMEOUT_S, gt=0, description="Timeout of a request in seconds without a response."
+    )
     verify: str = Field(
         "true", description="Verify TLS certificates: true, false, or the path of a CA certificate file."
     )
@@ -121,9 +127,9 @@ class VastConnection:
     endpoint: str
     access_key: SecretStr
     secret_key: SecretStr
-    region: str = "us-east-1"
-    deadline_s: float = 30.0
-    request_timeout_s: float = 5.0
+    region: str = _REGION
+    deadline_s: float = _VAST_DEADLINE_S
+    request_timeout_s: float = _REQUEST_TIMEOUT_S
     verify: bool | str = True  # a string is the path of a CA certificate file
     use_announced_endpoints: bool = False
 
@@ -188,12 +194,12 @@ class S3Settings(BaseSettings):
         SecretStr(""), description="Access key of the store; without keys, requests are not signed."
     )
     secret_key: SecretStr = Field(SecretStr(""), description="Secret key of the store.")
-    region: str = Field("us-east-1", description="Region of the store.")
+    region: str = Field(_REGION, description="Region of the store.")
     path_style: bool = Field(True, description="URL style of buckets: true is ENDPOINT/BUCKET, false BUCKET.ENDPOINT.")
     verify: str = Field(
         "true", description="Verify TLS certificates: true, false, or the path of a CA certificate file."
     )
-    request_timeout_s: float = Field(5.0, gt=0, description="Timeout of a request in seconds.")
+    request_timeout_s: float = Field(_REQUEST_TIMEOUT_S, gt=0, description="Timeout of a request in seconds.")
 
 
 _NO_SECRET = SecretStr("")
@@ -207,10 +213,10 @@ class S3Access:
     access_key: SecretStr = _NO_SECRET  # without keys requests are not signed
     secret_key: SecretStr = _NO_SECRET
     session_token: SecretStr = _NO_SECRET
-    region: str = "us-east-1"
+    region: str = _REGION
     path_style: bool = True
     verify: bool | str = True  # a string is the path of a CA certificate file
-    request_timeout_s: float = 5.0
+    request_timeout_s: float = _REQUEST_TIMEOUT_S
     ambient: bool = False  # the keys are those that AWS provides to this machine or pod
 
     def __post_init__(self) -> None:
@@ -227,6 +233,11 @@ class S3Access:
     def url(self) -> str:
         """The URL of the endpoint, also for AWS."""
         return self.endpoint or f"https://s3.{self.region}.amazonaws.com"
+
+    def bucket_url(self, bucket: str) -> str:
+        """The URL of a bucket: a path of the endpoint, or a host below it."""
+        url = self.url.rstrip("/")
+        return f"{url}/{bucket}" if self.path_style else url.replace("://", f"://{bucket}.", 1)
 
 
 def _is_url(text: str) -> bool:

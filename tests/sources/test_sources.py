@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import os
 import socket
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import exr_inspector
 from exr_inspector import inspect
 from exr_inspector.errors import ExrInspectorError, NotAFileError, SourceError, SourceNotFoundError
 from exr_inspector.sources import open_source
@@ -177,23 +175,3 @@ def test_the_reader_keeps_the_first_bytes():
     assert reader.grow_prefix(10_000) == DATA[:10_000]
     assert reader.grow_prefix(1 << 30) == DATA
     assert (reader.reads, reader.bytes_read) == (3, len(DATA))
-
-
-def settings_used(code: str) -> list[str]:
-    """What a module imports from settings, but for types, and its uses of environment variables."""
-    used = []
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").rpartition(".")[2] == "settings":
-            used += [alias.name for alias in node.names if not alias.name[0].isupper()]
-        elif isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv"):
-            used.append(node.attr)
-    return used
-
-
-def test_sources_and_ingestion_read_settings_in_one_place():
-    """In `environment_store`; everything else receives its settings as arguments."""
-    root = Path(exr_inspector.__file__).parent
-    modules = [path for package in ("sources", "ingestion") for path in (root / package).rglob("*.py")]
-    assert len(modules) > 5
-    used = {path.relative_to(root).as_posix(): settings_used(path.read_text(encoding="utf-8")) for path in modules}
-    assert {module: names for module, names in used.items() if names} == {"sources/__init__.py": ["s3_access"]}

@@ -9,7 +9,7 @@ import typer
 
 from ..errors import SettingsError
 from .exit_codes import FailOn, Severity, exit_code
-from .options import CatalogUri, FailOnOption, Format, Output, OutputFormat, Pattern, open_catalog
+from .options import CatalogUri, FailOnOption, Format, Output, OutputFormat, Pattern, header_limits, open_catalog
 
 
 class By(str, Enum):
@@ -91,13 +91,13 @@ def similar(
     """List the files with the most similar headers; similarity 1 is identical, 0 has nothing in common."""
     from ..search.similar import reference
     from ..search.similar import similar as similar_files
-    from ..settings import settings
+    from ..sources import store_of
     from .output import data_stream, print_to, write_table
 
     with open_catalog(catalog, read_only=True) as opened:
         files = similar_files(
             opened,
-            reference(opened, file, settings().limits),
+            reference(opened, file, header_limits(), store_of([file])),
             by=by.value,
             k=k,
             where=where,

@@ -6,18 +6,22 @@ import json
 import os
 from collections.abc import Iterator
 from enum import Enum
-from typing import Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
 from ..errors import ExrFormatError, ExrInspectorError, SettingsError, SourceError
-from ..exr import Limits
 from ..inspection.inspector import inspect as inspect_file
 from ..inspection.model import Inspection
+from ..sources import store_of
 from ..sources.listing import EXTENSION, ListedFile, list_files
 from ..sources.uris import local_path
 from .exit_codes import ExitCode, FailOn, Severity, completeness_severity, exit_code
-from .options import FailOnOption, Output, Paths
+from .options import FailOnOption, Output, Paths, header_limits
+
+if TYPE_CHECKING:
+    from ..exr import Limits
+    from ..settings import S3Access
 
 
 class _Layout(Enum):
@@ -47,7 +51,9 @@ def inspect(
     if as_json + as_jsonl + as_table > 1:
         raise SettingsError("--json, --jsonl and --table exclude each other; give one of them")
     failed, worst = False, Severity.NONE
-    files = list(_files(paths, recursive)) if not as_jsonl else _files(paths, recursive)
+    s3 = store_of(paths)
+    listing = _files(paths, recursive, s3)
+    files = listing if as_jsonl else list(listing)
     folder_or_several = len(paths) > 1 or _is_folder(paths[0])
     many = folder_or_several if as_json else not isinstance(files, list) or len(files) != 1
     layout = (
@@ -56,12 +62,12 @@ def inspect(
 
     def inspections() -> Iterator[Inspection]:
         nonlocal failed, worst
-        limits = _limits()
+        limits = header_limits()
         for file in files:
             try:
                 if isinstance(file, SourceError):
                     raise file
-                inspection = inspect_file(file, limits=limits)
+                inspection = inspect_file(file, limits=limits, s3=s3)
             except ExrInspectorError as error:
                 print_message(str(error) if isinstance(error, SourceError) else f"{file}: {error}")
                 failed = True
@@ -79,16 +85,8 @@ def _is_folder(path: str) -> bool:
     return not path.lower().endswith(EXTENSION) if local is None else os.path.isdir(local)
 
 
-def _limits() -> Limits:
-    if not any(name.startswith("EXR_INSPECTOR_") for name in os.environ):
-        return Limits()  # importing pydantic takes longer than inspecting a file
-    from ..settings import settings
-
-    return settings().limits
-
-
-def _files(paths: list[str], recursive: bool) -> Iterator[str | SourceError]:
-    for item in list_files(paths, recursive=recursive):
+def _files(paths: list[str], recursive: bool, s3: S3Access | None) -> Iterator[str | SourceError]:
+    for item in list_files(paths, recursive=recursive, s3=s3):
         yield item.path if isinstance(item, ListedFile) else item
 
 
@@ -134,7 +132,8 @@ def diff(
     from ..inspection.diff import diff as compare
     from .output import data_stream, print_to
 
-    differences = compare(_inspect(a), _inspect(b))
+    limits, s3 = header_limits(), store_of([a, b])
+    differences = compare(_inspect(a, limits, s3), _inspect(b, limits, s3))
     if as_json:
         from dataclasses import asdict
 
@@ -149,9 +148,9 @@ def diff(
     return ExitCode.FINDINGS if differences else ExitCode.OK
 
 
-def _inspect(path: str) -> Inspection:
+def _inspect(path: str, limits: Limits, s3: S3Access | None) -> Inspection:
     try:
-        return inspect_file(path, limits=_limits())
+        return inspect_file(path, limits=limits, s3=s3)
     except ExrFormatError as error:
         raise SourceError(path, str(error)) from error
 

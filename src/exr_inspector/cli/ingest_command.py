@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..sources import store_of
 from ..sources.listing import list_files
 from ..sources.uris import local_path
 from .exit_codes import FailOn, Severity, completeness_severity, exit_code
@@ -18,6 +19,7 @@ from .options import CatalogUri, FailOnOption, Paths, open_catalog
 
 if TYPE_CHECKING:
     from ..ingestion.run import IngestSummary
+    from ..settings import S3Access
 
 _SHOW_AFTER_S = 1.0
 _LISTED_VANISHED = 20
@@ -49,8 +51,9 @@ def ingest(
         batch_files=values.batch_files,
         cell_limit=values.cell_limit,
         limits=values.limits,
+        s3=store_of(paths),
     )
-    with open_catalog(catalog) as opened, _progress_bar(paths) as update:
+    with open_catalog(catalog) as opened, _progress_bar(paths, options.s3) as update:
         summary = ingest_files(paths, opened, options, update)
     print_summary(summary, opened.uri, prune=prune)
     worst = max(map(completeness_severity, summary.completeness), default=Severity.NONE)
@@ -58,7 +61,7 @@ def ingest(
 
 
 @contextmanager
-def _progress_bar(paths: Sequence[str]) -> Iterator[Callable[[IngestSummary], None]]:
+def _progress_bar(paths: Sequence[str], s3: S3Access | None) -> Iterator[Callable[[IngestSummary], None]]:
     """A callback that shows the progress on stderr if that is a terminal and the run takes more than a second."""
     if not sys.stderr.isatty():
         yield lambda _: None
@@ -76,8 +79,11 @@ def _progress_bar(paths: Sequence[str]) -> Iterator[Callable[[IngestSummary], No
         transient=True,
     )
     task = bar.add_task("ingest", total=None, rate="")
-    count = threading.Thread(target=lambda: bar.update(task, total=sum(1 for _ in list_files(paths))), daemon=True)
-    count.start()
+
+    def count() -> None:
+        bar.update(task, total=sum(1 for _ in list_files(paths, s3=s3)))
+
+    threading.Thread(target=count, daemon=True).start()
 
     def update(summary: IngestSummary) -> None:
         elapsed = time.monotonic() - started

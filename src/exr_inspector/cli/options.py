@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..exr import Limits
 from .exit_codes import FailOn
 
 if TYPE_CHECKING:
@@ -47,6 +49,15 @@ FailOnOption = Annotated[
         "and outliers), or never.",
     ),
 ]
+
+
+def header_limits() -> Limits:
+    """The limits of the header parser in the settings."""
+    if not any(name.startswith("EXR_INSPECTOR_") for name in os.environ):
+        return Limits()  # importing pydantic takes longer than inspecting a file
+    from ..settings import settings
+
+    return settings().limits
 
 
 def catalog_uri(uri: str | None) -> str:

@@ -23,9 +23,9 @@ from ..errors import ExrFormatError, SourceError
 from ..exr import Limits
 from ..inspection.inspector import inspect
 from ..inspection.model import Inspection
-from ..sources import environment_store
+from ..settings import CELL_LIMIT
+from ..sources import store_of
 from ..sources.listing import ListedFile, list_files
-from ..sources.uris import parse
 from .changes import Failure, ListedGroup, compare_listing, find_vanished
 from .workers import run_batches
 
@@ -66,7 +66,7 @@ class IngestOptions:
     rescan: bool = False  # also inspect unchanged files
     prune: bool = False  # mark vanished files as deleted
     batch_files: int = 2000
-    cell_limit: int = 65536
+    cell_limit: int = CELL_LIMIT
     limits: Limits = field(default_factory=Limits)
     vectors: bool = True
     s3: S3Access | None = None  # the object store; None: that of the environment
@@ -92,8 +92,8 @@ def ingest(
     Files with the same path, size and modification time as in the catalog are not read. Memory use grows with the
     number of failures and vanished files only. Raises CatalogError; files that cannot be inspected are `failures`.
     """
-    if options.s3 is None and any(parse(path)[0] == "s3" for path in paths):
-        options = replace(options, s3=environment_store())
+    if options.s3 is None:
+        options = replace(options, s3=store_of(paths))
     summary = IngestSummary()
     catalog.ensure_schema()
     existing: set[str] = set()

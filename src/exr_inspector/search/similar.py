@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..catalog import Catalog
 from ..errors import QueryError
+from ..exr import Limits
 from ..inspection.inspector import inspect
 from ..sources.uris import normalize_path
 from ..vectors import VERSION, Vector, embed
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ..catalog.similarity import By
-    from ..exr import Limits
+    from ..settings import S3Access
 
 _FILE_ID = re.compile(r"[0-9a-f]{4,32}")
 _COLUMNS = "file_id, file_path_normalized, sequence, embedding_version, metadata_embedding, channel_fingerprint"
@@ -38,10 +39,16 @@ class Reference:
     channels: Vector | list[float]
 
 
-def reference(catalog: Catalog, file: str, limits: Limits | None = None) -> Reference:
+def reference(
+    catalog: Catalog,
+    file: str,
+    limits: Limits = Limits(),  # noqa: B008 (frozen)
+    s3: S3Access | None = None,
+) -> Reference:
     """The vectors of a file: from the catalog, or from an inspection if the catalog does not have them.
 
-    `file` is a path, a URI, a file_id or the first digits of one (at least four). Raises QueryError for an unknown or
+    `file` is a path, a URI, a file_id or the first digits of one (at least four). `limits` and `s3` are those of
+    `inspect`. Raises QueryError for an unknown or
     ambiguous file_id, and the errors of `inspect`.
     """
     if _FILE_ID.fullmatch(file) and not os.path.exists(file):
@@ -54,7 +61,7 @@ def reference(catalog: Catalog, file: str, limits: Limits | None = None) -> Refe
     rows = catalog.sql(_BY_PATH, [normalize_path(file)]).to_pylist()
     if rows and rows[0]["embedding_version"] == VERSION:
         return _stored(rows[0])
-    inspection = inspect(file) if limits is None else inspect(file, limits=limits)
+    inspection = inspect(file, limits=limits, s3=s3)
     embedding = embed(inspection)
     return Reference(
         file_path_normalized=inspection.file.file_path_normalized,

@@ -113,7 +113,8 @@ class ObjectSource:
 def list_objects(uri: str, access: S3Access, *, recursive: bool = True) -> Iterator[tuple[str, Any]]:
     """The objects below an s3:// URI as a folder: URI and metadata (`size`, `last_modified`, `e_tag`) of each.
 
-    In the order of the store, a thousand per request, including keys that check_key rejects. Raises SourceError.
+    In the order of the store, a thousand per request, including keys that check_key rejects; with `ambient` credentials,
+    such a key ends the listing. Raises SourceError.
     """
     bucket, prefix = bucket_and_key(uri, key_required=False)
     prefix = prefix.strip("/")
@@ -250,7 +251,8 @@ def _store(access: S3Access, bucket: str) -> S3Store:
         }
     if access.endpoint or not access.ambient:
         # By this name, because obstore prefers AWS_ENDPOINT_URL_S3 from the environment to `endpoint`.
-        keys["aws_endpoint_url_s3"] = access.url
+        # With virtual_hosted_style_request it expects the URL of the bucket.
+        keys["aws_endpoint_url_s3"] = access.url if access.path_style else access.bucket_url(bucket)
     options = _client_options(access)
     try:
         return S3Store(

@@ -45,7 +45,7 @@ def fetch_page(
     query = {"list-type": "2", "encoding-type": "url", "prefix": prefix, "delimiter": delimiter}
     query |= {"continuation-token": token} if token else {"start-after": start_after}
     text = "&".join(f"{name}={quote(value, safe='')}" for name, value in sorted(query.items()) if value)
-    url = access.url.rstrip("/") + (f"/{bucket}" if access.path_style else "")
+    url = access.bucket_url(bucket)
     request = urllib.request.Request(f"{url}?{text}", headers=_headers(access, url, text))  # noqa: S310 (an http URL)
     https = urllib.request.HTTPSHandler(context=_tls(access.verify))
     opener = urllib.request.build_opener(https, _NoRedirect)
@@ -99,10 +99,13 @@ def _headers(access: S3Access, url: str, query: str) -> dict[str, str]:
 
 
 def _parse(body: bytes) -> Page:
-    if len(body) > _RESPONSE_BYTES or b"<!DOCTYPE" in body:
-        raise ListingError("the response is too large, or has a document type")
+    if len(body) > _RESPONSE_BYTES:
+        raise ListingError("the response is too large")
     try:
-        root = ElementTree.fromstring(body)  # noqa: S314 (entities need a document type)
+        text = body.decode()  # parsed as text, so that the document cannot declare another encoding
+        if "<!DOCTYPE" in text or "\0" in text:  # the parser reads text with null characters as UTF-16
+            raise ListingError("the response has a document type, or is not UTF-8")
+        root = ElementTree.fromstring(text)  # noqa: S314 (entities need a document type)
         for element in root.iter():
             element.tag = element.tag.rpartition("}")[2]  # some stores omit the namespace
         is_encoded = root.findtext("EncodingType") == "url"
