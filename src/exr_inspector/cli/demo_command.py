@@ -16,6 +16,7 @@ def demo(
     """Create a small show with damaged files, ingest it, and print its problems, similar renders and storage."""
     import os
     import shutil
+    import sys
     from pathlib import Path
 
     from ..catalog.queries.named import named_query
@@ -51,7 +52,8 @@ def demo(
     typer.echo(f"\n{storage.title}  (report storage)")
     with data_stream(None) as stream:
         print_to(stream, *lines, wide=True, min_width=width)
-    program = "exr-inspector" if shutil.which("exr-inspector") else "python -m exr_inspector"
+    command = sys.argv[0] if Path(sys.argv[0]).name == "exr-inspector" else f"{sys.executable} -m exr_inspector"
+    program = "exr-inspector" if shutil.which("exr-inspector") else command
     typer.echo(f"""
 Next, try:
   {program} inspect {paths[0]}

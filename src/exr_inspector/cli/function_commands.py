@@ -84,6 +84,7 @@ def invoke(
     import os
 
     from ..errors import SettingsError
+    from ..sources.uris import local_path
     from .output import data_stream
 
     if [path, s3, event].count(None) != 2:
@@ -91,7 +92,11 @@ def invoke(
     if event is not None:
         payload = _read_event(event)
     else:
-        payload = {"data": {"path": os.path.abspath(path)}} if path is not None else _object_created(s3 or "")
+        payload = (
+            {"data": {"path": os.path.abspath(local_path(path) or path)}}
+            if path is not None
+            else _object_created(s3 or "")
+        )
     if url is None:
         from ..function import handle
         from ..function.local.context import context_of

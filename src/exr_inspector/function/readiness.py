@@ -22,6 +22,10 @@ log = logging.getLogger(__name__)
 _BLOCKING = frozenset({"authentication", "settings", "schema"})
 
 
+class NotOpenedError(CatalogError):
+    """The catalog has not been opened yet."""
+
+
 class Readiness:
     """The state of the configured catalog; thread-safe."""
 
@@ -74,7 +78,7 @@ class Readiness:
         """The recorded error of a catalog. A new target replaces the recorded one, and has not been opened yet."""
         with self._lock:
             if target != self._target:
-                self._target, self._error = target, CatalogError(f"{target.uri} has not been opened yet")
+                self._target, self._error = target, NotOpenedError(f"{target.uri} has not been opened yet")
             return self._error
 
 

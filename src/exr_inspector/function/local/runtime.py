@@ -20,6 +20,7 @@ from ...settings import function_settings
 from ..envelope import CloudEvent, from_http
 from ..errors import category
 from ..handler import close_catalogs, handle, prepare, readiness
+from ..readiness import NotOpenedError
 from .context import LocalContext
 from .sink import sink_of_environment
 
@@ -115,7 +116,9 @@ def make_app(
         error = readiness.error(ctx)
         if error is None:
             return PlainTextResponse("Ready")
-        return PlainTextResponse(f"Not ready: {category(error)}; the log has the error\n", 503)
+        is_opening = isinstance(error, NotOpenedError)
+        reason = "the catalog is being opened" if is_opening else f"{category(error)}; the log has the error"
+        return PlainTextResponse(f"Not ready: {reason}\n", 503)
 
     async def alive(_request: Request) -> Response:
         return PlainTextResponse("Alive")
