@@ -237,7 +237,10 @@ class S3Access:
     def bucket_url(self, bucket: str) -> str:
         """The URL of a bucket: a path of the endpoint, or a host below it."""
         url = self.url.rstrip("/")
-        return f"{url}/{bucket}" if self.path_style else url.replace("://", f"://{bucket}.", 1)
+        if self.path_style:
+            return f"{url}/{bucket}"
+        parts = urlsplit(url)
+        return parts._replace(netloc=f"{bucket}.{parts.netloc}").geturl()
 
 
 def _is_url(text: str) -> bool:
