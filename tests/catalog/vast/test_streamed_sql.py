@@ -8,7 +8,7 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from exr_inspector.catalog.duckdb.statements import sql_type
@@ -260,12 +260,21 @@ def outcome(query):
         return "error"
 
 
+def oracle(whole, query, params):
+    """The outcome on whole tables; DuckDB 1.5 fails where the upper bound of a pattern's prefix is not UTF-8 (`¿_`)."""
+    try:
+        return whole.sql(query, params=params).to_arrow_table().to_pylist()
+    except duckdb.Error as error:
+        assume("Invalid unicode" not in str(error))
+        return "error"
+
+
 @settings(examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pattern=st.sampled_from(PATTERNS), text=LITTLE)
 def test_pattern_operators_lose_no_row(whole, pattern, text):
     """Operators that imply how a text begins keep their meaning."""
     query, params = f"SELECT count FROM ingest_errors WHERE {pattern} ORDER BY ALL", {"p": text}
-    expected = outcome(lambda: whole.sql(query, params=params).to_arrow_table())
+    expected = oracle(whole, query, params)
     assert outcome(lambda: run(query, params, Server())) == expected
 
 
