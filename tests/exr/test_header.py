@@ -165,6 +165,13 @@ def test_a_name_that_is_not_utf8_is_decoded_as_latin1():
     assert codes(header) == ["text_encoding"]
 
 
+def test_a_type_that_is_not_utf8_is_decoded_as_latin1():
+    """The bytes of the value are kept, as of any unknown type."""
+    data = w.build(w.part(extra=[b"x\0\xe9\0" + pack("<i", 1) + b"y"])).data
+    (attribute,) = (each for each in read_header(data).parts[0].attributes if each.attr_name == "x")
+    assert (attribute.attr_type, attribute.raw) == ("é", b"y")
+
+
 # --- multipart ---
 
 

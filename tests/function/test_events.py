@@ -51,6 +51,24 @@ def test_plain_dicts(name):
     check(file_events(RECORDED[name]["event"]), RECORDED[name]["expected"])
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("ObjectCreated:Put", Kind.CREATED),
+        ("s3:ObjectCreated:CompleteMultipartUpload", Kind.CREATED),
+        ("ObjectRemoved:Delete", Kind.REMOVED),
+        ("LifecycleExpiration:Delete", Kind.REMOVED),
+        ("ObjectTagging:Put", Kind.SKIPPED),
+        ("Replication:OperationFailedReplication", Kind.SKIPPED),
+    ],
+)
+def test_the_change_that_a_record_reports(name, kind):
+    """An object that a lifecycle rule deletes is removed like any other."""
+    record = {"eventName": name, "s3": {"bucket": {"name": "b"}, "object": {"key": "a.exr"}}}
+    (event,) = file_events({"Records": [record]})
+    assert event.kind is kind
+
+
 @pytest.mark.parametrize("name", OVER_HTTP)
 def test_requests(name):
     """Binary and structured CloudEvents, as read from a request."""
