@@ -292,7 +292,7 @@ def _largest_cell(scratch: _Scratch) -> str:
         cell = pa.array([b"x" * (size << 10)], pa.binary())
         try:
             with scratch.first.tables.transaction() as inside:
-                inside.insert("attributes", rows.set_column(index, "raw", cell))
+                inside.insert_uncut("attributes", rows.set_column(index, "raw", cell).to_batches()[0])
                 raise _RolledBackError
         except CatalogError as error:
             if not isinstance(error.__cause__, _RolledBackError):

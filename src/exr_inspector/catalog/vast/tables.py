@@ -185,8 +185,13 @@ class Rows:
             for column in TABLES[table]
         ]
         for batch in pa.Table.from_arrays(columns, schema=TABLES[table]).combine_chunks().to_batches():
-            for piece in _pieces(_fitting(batch)):
-                self._table(table).insert(piece)
+            self.insert_uncut(table, _fitting(batch))
+
+    @without_sdk_warnings()
+    def insert_uncut(self, table: str, batch: pa.RecordBatch) -> None:
+        """Insert rows of all columns, with cells of any size."""
+        for piece in _pieces(batch):
+            self._table(table).insert(piece)
 
     @without_sdk_warnings()
     def update(self, table: str, rows: pa.Table) -> None:
