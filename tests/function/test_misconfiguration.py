@@ -245,7 +245,7 @@ def test_the_port_is_open_while_the_catalog_is_being_opened(database, monkeypatc
         silent.settimeout(120)
         connection, _ = silent.accept()
         assert httpx.get(f"{url}/liveness").status_code == 200
-        assert probe(url) == (503, "the catalog is being opened")
+        assert probe(url) == (503, "the catalog is being opened\n")
         connection.close()
         silent.close()
 

@@ -33,7 +33,9 @@ def test_requirements_do_not_name_packages_of_the_platform():
 @pytest.mark.slow
 def test_the_package_runs_in_an_empty_environment(tmp_path):
     clone = tmp_path / "product"
-    shutil.copytree(ROOT, clone, ignore=shutil.ignore_patterns(".git", ".venv*", "demo", "dist", "__pycache__", ".*_cache"))
+    shutil.copytree(
+        ROOT, clone, ignore=shutil.ignore_patterns(".git", ".venv*", "demo", "dist", "__pycache__", ".*_cache")
+    )
     (clone / ".venv" / "bin").mkdir(parents=True)
     (clone / ".venv" / "bin" / "python").symlink_to(sys.executable)
     (clone / ".venv" / ".installed").touch()
