@@ -22,7 +22,9 @@ from hypothesis import HealthCheck, given, settings
 from exr_inspector import catalog as catalogs
 from exr_inspector import function, inspect, vectors
 from exr_inspector.errors import EmbeddingError, RedeliveryError, SourceChangedError
+from exr_inspector.exr import read_chunks
 from exr_inspector.function import inspect_files
+from exr_inspector.inspection import inspector
 from tests.support import corpus
 from tests.support.opening import before_open, point_link
 from tests.support.s3_server import BUCKET, status
@@ -268,7 +270,7 @@ def test_an_internal_error_does_not_change_the_file(handle, store, catalog, monk
         raise error
 
     with monkeypatch.context() as broken:
-        broken.setattr(inspect_files, "inspect", fail)
+        broken.setattr(inspect_files, "inspect_with", fail)
         if isinstance(error, MemoryError):
             with pytest.raises(RedeliveryError):
                 handle(element("a.exr"))
@@ -316,9 +318,9 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(handle, path, monkey
     def changing(*args, **options):
         if left:
             raise left.pop()
-        return inspect(*args, **options)
+        return read_chunks(*args, **options)
 
-    monkeypatch.setattr(inspect_files, "inspect", changing)
+    monkeypatch.setattr(inspector, "read_chunks", changing)
     result = handle({"data": {"path": path}})
     assert (result["status"], result.get("retryable", False)) == (("success", False), ("error", True))[changes - 2]
 
@@ -330,9 +332,9 @@ def test_an_exceeded_deadline_is_not_an_internal_error(handle, store, tmp_path, 
 
     def slowly(*args, **options):
         time.sleep(1.1)
-        return inspect(*args, **options)
+        return read_chunks(*args, **options)
 
-    monkeypatch.setattr(inspect_files, "inspect", slowly)
+    monkeypatch.setattr(inspector, "read_chunks", slowly)
     result = handle({"data": {"path": f"s3://{BUCKET}/a.exr"}})
     assert result["persistence"].get("category") != "internal"
 
@@ -452,7 +454,7 @@ def test_a_direct_call_never_raises(handle, path, monkeypatch, caplog, error):
     def fail(*_args, **_options):
         raise error
 
-    monkeypatch.setattr(inspect_files, "inspect", fail)
+    monkeypatch.setattr(inspect_files, "inspect_with", fail)
     for event in ({"data": {"path": path}}, [{"data": {"path": path}}]):
         result = handle(event)
         result = result[0] if isinstance(result, list) else result

@@ -11,20 +11,17 @@ from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..deadline import retrying
 from ..errors import (
     EventError,
     ExrFormatError,
     ExrInspectorError,
-    SourceChangedError,
     SourceDeniedError,
     SourceNameError,
     SourceNotAllowedError,
     SourceNotFoundError,
 )
 from ..exr import Limits
-from ..inspection.inspector import inspect
-from ..inspection.model import Inspection
+from ..inspection.inspector import inspect_with
 from ..sources import open_source
 from ..sources.listing import EXTENSION
 from ..sources.protocol import ByteSource
@@ -36,7 +33,6 @@ if TYPE_CHECKING:
     from ..settings import S3Access
 
 _THREADS = 8  # files of one batch that are read at the same time
-_ATTEMPTS = 3  # reads of a file that changes meanwhile
 # Errors after which the next candidate path is tried; some stores answer "denied" for missing objects.
 _NEXT_CANDIDATE = (SourceNotFoundError, SourceDeniedError, SourceNameError)
 
@@ -146,14 +142,13 @@ def _inspect_first(candidates: Sequence[str], access: StorageAccess) -> tuple[st
 def _inspect_path(path: str, access: StorageAccess) -> Outcome:
     source: ByteSource | None = None
 
-    def attempt() -> Inspection:
+    def open_source_of_path() -> ByteSource:
         nonlocal source
         source = access.open(path)
-        return inspect(source, limits=access.limits)
+        return source
 
-    retry = retrying(lambda error: isinstance(error, SourceChangedError), attempts=_ATTEMPTS)
     try:
-        return retry(attempt)
+        return inspect_with(open_source_of_path, access.limits)
     except Exception as error:
         if isinstance(error, ExrFormatError) and error.code == "not_exr" and not path.lower().endswith(EXTENSION):
             return Skipped(error.message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from .. import __version__
@@ -16,7 +16,7 @@ from ..frames.names import parse_name
 from ..sources import open_source
 from ..sources.protocol import ByteSource
 from ..sources.reader import Reader
-from ..sources.uris import local_path, percent_undecodable
+from ..sources.uris import percent_undecodable
 from .identity import file_id, header_hash, structure_hash
 from .json_form import shortest_single
 from .model import SCHEMA_VERSION, FileFacts, Flags, Inspection, PartFacts
@@ -60,10 +60,13 @@ def inspect(
     A half-written file is not an error: see `Inspection.completeness`.
     Source: "OpenEXR File Layout", sections Header and Offset Tables.
     """
-    if isinstance(source, (str, os.PathLike)) and local_path(source) is None:
-        retry = retrying(lambda error: isinstance(error, SourceChangedError), attempts=_ATTEMPTS)
-        return retry(lambda: _inspect(open_source(source, s3), limits))
-    return _inspect(open_source(source, s3), limits)
+    return inspect_with(lambda: open_source(source, s3), limits)
+
+
+def inspect_with(open_: Callable[[], ByteSource], limits: Limits) -> Inspection:
+    """Inspect the source that `open_` opens, and open it again if it changes meanwhile. Raises as `inspect`."""
+    retry = retrying(lambda error: isinstance(error, SourceChangedError), attempts=_ATTEMPTS)
+    return retry(lambda: _inspect(open_(), limits))
 
 
 def _inspect(opened: ByteSource, limits: Limits) -> Inspection:

@@ -357,6 +357,9 @@ def test_conditions_that_all_scans_of_a_table_share_are_pushed_down():
         ("mtime < 'infinity'", None, None),
         ("size_bytes > 5.9", None, None),
         ("size_bytes > 99999999999999999999", None, None),
+        ("size_bytes < 9223372036854775807", None, ("size_bytes", "<", 2**63 - 1)),
+        ("size_bytes > -9223372036854775807", None, ("size_bytes", ">", 1 - 2**63)),
+        ("size_bytes > ?", [-(2**63)], None),  # has no positive counterpart in 64 bits
         ("file_path > 'a'", None, None),
         ("lower(file_path) = 'a'", None, None),
         ("file_path = file_path_normalized", None, None),

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import vastdb
 
-from exr_inspector.catalog.schema import CHILD_TABLES, TABLES
+from exr_inspector.catalog.schema import CHILD_TABLES, PRIMARY_KEYS, TABLES
 from exr_inspector.catalog.vast import VastCatalog, coordination
 from tests.support.exr_bytes import inspection, text
 
@@ -126,6 +126,29 @@ def test_the_next_persist_finds_duplicates_of_queued_paths(emulator, meet):
     b.persist([inspection("s3://renders/other.exr")])
     b.deduplicate()
     assert [row["inspection_count"] for row in stored(emulator, a, "files") if row["file_id"] == A.file.file_id] == [2]
+
+
+def test_the_copy_that_was_written_last_decides_whether_a_file_is_deleted(emulator, meet):
+    a, b = meet([A], [A])
+    a.mark_deleted([path_of(A)])
+    b.persist([A])  # changes the copy that stays
+    b.deduplicate()
+    (row,) = stored(emulator, a, "files")
+    assert row["is_current"]
+    assert row["deleted_at"] is None
+    assert row["inspection_count"] == 3
+
+
+def test_a_version_without_copies_keeps_its_rows(emulator, meet):
+    a, b = meet([A], [A])
+    b.persist([A_AGAIN])
+    b.deduplicate()
+    versions = Counter(row["file_id"] for row in stored(emulator, a, "files"))
+    assert versions == {A.file.file_id: 1, A_AGAIN.file.file_id: 1}
+    for table in ("parts", "channels", "attributes"):
+        rows = stored(emulator, a, table)
+        assert {row["file_id"] for row in rows} == set(versions), table
+        assert len({tuple(row[key] for key in PRIMARY_KEYS[table]) for row in rows}) == len(rows), table
 
 
 def test_of_two_concurrent_versions_one_is_current(emulator, meet):
