@@ -48,6 +48,7 @@ def test_paths_of_the_show(show):
     assert sum(path.stat().st_size for path in paths) < 15_000_000
 
 
+@pytest.mark.slow
 def test_openexr_and_openimageio_read_every_good_file_to_the_last_pixel(good, tmp_path):
     """Only files in DEFECTS are damaged."""
     for path in good:

@@ -1,5 +1,7 @@
 """The generated docs are up to date and complete."""
 
+import pytest
+
 from exr_inspector import vectors
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.inspection.json_schema import inspection_schema
@@ -23,6 +25,7 @@ def test_the_reference_is_up_to_date():
     assert REFERENCE.read_text("utf-8") == reference(), "run `make docs`"
 
 
+@pytest.mark.slow
 def test_the_analytics_are_up_to_date():
     assert ANALYTICS.read_text("utf-8") == analytics(), "run `make docs`"
 

@@ -42,6 +42,7 @@ def results() -> str:
     return f"show {show_digest()} vectors {digest()} pages {pages}"
 
 
+@pytest.mark.slow
 def test_the_show_is_the_one_of_every_other_machine():
     """Of every processor, numpy, OpenEXR and Python: the digest is stored."""
     assert show_digest()[:16] == SHOW

@@ -52,6 +52,7 @@ def test_the_python_example_runs(studio):
     exec(compile(example, "README.md", "exec"), {})
 
 
+@pytest.mark.slow
 def test_the_output_of_the_demo_is_real(tmp_path, monkeypatch, capfd):
     """The first screen shows lines that the demo prints."""
     monkeypatch.chdir(tmp_path)

@@ -30,6 +30,7 @@ def uri(tmp_path, monkeypatch, vast_settings):  # noqa: F811
     return f"vast://{BUCKET}/{tmp_path.name.replace('-', '_')}"
 
 
+@pytest.mark.slow
 def test_ingest_sequences_query_and_prune(uri, capsys):
     assert main(["ingest", "show", "--catalog", uri]) == 3
     output = capsys.readouterr()

@@ -110,6 +110,7 @@ def test_a_file_with_its_former_time_is_known():
     assert rows("SELECT inspection_count FROM files WHERE is_current") == [(2,)]
 
 
+@pytest.mark.slow
 def test_an_invalid_file_affects_no_other_and_is_not_read_again():
     """It is reported again, as unchanged, until it changes; its error is then closed."""
     make("show/a.exr", "show/c.exr")
@@ -152,6 +153,7 @@ def test_a_file_without_vectors_affects_no_other(monkeypatch):
     assert rows("SELECT count(*), count(metadata_embedding) FROM files") == [(2, 2)]
 
 
+@pytest.mark.slow
 def test_a_file_that_became_invalid_is_no_longer_current():
     make("show/a.exr")
     run()
@@ -161,6 +163,7 @@ def test_a_file_that_became_invalid_is_no_longer_current():
     assert run().vanished == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "paths", [("show", "show"), ("show", "show/sub"), ("show/sub", "show"), ("show/a.exr", "show")]
 )
@@ -175,6 +178,7 @@ def test_a_file_that_is_named_twice_is_inspected_once(paths):
     assert (again.listed, again.unchanged, len(again.vanished)) == (2, 2, 1)
 
 
+@pytest.mark.slow
 def test_vanished_files_are_reported_and_marked_only_with_prune():
     """Their rows stay; a file that returns is inspected and no longer deleted."""
     make("show/a.exr", "show/b.exr", "show/bad.exr", "elsewhere/c.exr")

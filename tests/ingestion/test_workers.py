@@ -46,6 +46,7 @@ def test_results_are_in_the_order_of_the_batches():
     assert list(run_batches(iter(BATCHES), squares, report_death, 2)) == [squares(batch) for batch in BATCHES]
 
 
+@pytest.mark.slow
 def test_only_the_item_that_kills_its_worker_has_no_result():
     """All others have results in order, also those of the same batch."""
     results = run_batches(iter(BATCHES), squares_unless_killed, report_death, 2)

@@ -267,6 +267,7 @@ def test_a_long_sequence_with_different_hashes():
     assert summary().is_sound
 
 
+@pytest.mark.slow
 def test_the_defects_of_the_demo_show():
     """All of them and no others; the file that is not an EXR belongs to no sequence."""
     make_show(Path("show"))

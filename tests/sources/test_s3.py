@@ -135,6 +135,7 @@ def test_one_more_request_for_the_last_chunk_of_a_larger_file(store, kind):
         assert len(store.requests) <= 2
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @examples(40)
 def test_no_cut_object_is_complete(server, data):
@@ -289,6 +290,7 @@ def test_every_error_has_its_class(store, fault, kind, category, requests):
     assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
 
 
+@pytest.mark.slow
 def test_a_response_that_breaks_off_is_retried(store):
     uri = store.put("a.exr", TINY)
     store.cut_bodies = 1
@@ -359,6 +361,7 @@ def test_the_s3_and_aws_variables_are_not_mixed(monkeypatch):
         assert "word" not in str(raised.value).replace("password", "")
 
 
+@pytest.mark.slow
 def test_certificates_are_verified_by_default(tmp_path):
     """A self-signed certificate is accepted with its CA certificate file, or without verification."""
     subprocess.run(
@@ -440,6 +443,7 @@ def test_objects_are_inspected_like_files(store, capfdbinary, tmp_path, monkeypa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("environment")
 def test_objects_are_ingested_like_files(store, tmp_path):
     """Unchanged objects take no request but the listing; vanished and invalid ones are reported."""

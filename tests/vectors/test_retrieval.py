@@ -44,6 +44,7 @@ def test_a_corpus_is_the_same_everywhere():
     assert render.inspection.file.header_hash == studio.corpus("held-out", 11, shots=1)[0].inspection.file.header_hash
 
 
+@pytest.mark.slow
 def test_related_files_are_found(held_out):
     found = held_out.measure(retrieval.metadata)
     assert {key: found[key] for key, minimum in MINIMUM.items() if found[key] < minimum} == {}
@@ -54,6 +55,7 @@ def test_files_with_similar_layers_are_found(held_out):
     assert held_out.channel_spearman() >= 0.55
 
 
+@pytest.mark.slow
 def test_the_odd_one_out_is_found():
     found = retrieval.odd_accuracy("held-out", 11, retrieval.metadata, each=8)
     assert found["odd one out"] >= 0.95

@@ -69,6 +69,7 @@ def test_a_closed_port_is_retried_and_fails_soon(closed_port):
     assert (caught.value.category, caught.value.retryable) == ("connection", True)
 
 
+@pytest.mark.slow
 def test_a_database_that_stops_responding_fails_within_the_deadline():
     with start() as server:
         catalog = VastCatalog(
@@ -97,6 +98,7 @@ def test_an_error_without_time_names_the_settings_of_the_limit():
         VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
 
 
+@pytest.mark.slow
 def test_conflicts_are_retried_until_they_end():
     with start() as server:
         catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
@@ -104,6 +106,7 @@ def test_conflicts_are_retried_until_they_end():
         assert catalog.persist([A])[0].inserted
 
 
+@pytest.mark.slow
 def test_failures_are_counted_by_kind():
     """Conflicts use up none of the retries of a connection error."""
     with start() as server:

@@ -252,6 +252,7 @@ PATTERNS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pattern=st.sampled_from(PATTERNS), text=LITTLE)
 def test_pattern_operators_lose_no_row(whole, pattern, text):
