@@ -22,8 +22,9 @@ COLUMNS: dict[str, dict[str, str]] = {
     "files": {
         "file_id": "Identity of a version of a file: 32 hex digits of a hash of URI, size, etag or modification time, "
         "and header.",
-        "file_path": "The path as given; bytes that are not UTF-8 are written as %XX.",
-        "file_path_normalized": "The URI: `file:///absolute/path` or `s3://bucket/key`.",
+        "file_path": "The path as given; the URI if its bytes are not UTF-8.",
+        "file_path_normalized": "The URI: `file:///absolute/path` or `s3://bucket/key`. Only a byte that is not UTF-8 (as `%XX`) and "
+        "a `%` before two hex digits (as `%25`) are encoded.",
         "is_current": "Whether this is the newest version of the path. False for replaced versions, and while the "
         "path is unreadable.",
         "deleted_at": "When the file was marked as deleted, in UTC; null if it exists.",

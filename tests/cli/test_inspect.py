@@ -201,14 +201,17 @@ def test_bad_arguments_are_escaped(folder, capfd, words):
 
 
 def test_a_file_name_that_is_not_utf8(folder, capfd):
-    """Its bytes are printed as %XX, in JSON and in text."""
+    """Its URI is printed instead, in JSON and in text, and can be given back."""
     path = os.fsdecode(b"caf\xe9.exr")
     Path(path).write_bytes(GOOD)
     for options in ([], ["--table"]):
         assert main(["inspect", path, *options]) == 0
         assert "caf%E9.exr" in capfd.readouterr().out
     assert main(["inspect", path, "--json"]) == 0
-    assert json.loads(capfd.readouterr().out)["file"]["file_path"] == "caf%E9.exr"
+    printed = json.loads(capfd.readouterr().out)["file"]["file_path"]
+    assert printed == f"file://{folder}/caf%E9.exr"
+    assert main(["inspect", printed, "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["file"]["file_path_normalized"] == printed
     Path(path).write_bytes(b"")
     assert main(["inspect", path]) == 3
     assert capfd.readouterr().err.startswith("caf\\xe9.exr: ")

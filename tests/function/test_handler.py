@@ -11,7 +11,6 @@ import sys
 import tempfile
 import threading
 import time
-import unicodedata
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +24,7 @@ from exr_inspector.errors import EmbeddingError, RedeliveryError, SourceChangedE
 from exr_inspector.exr import read_chunks
 from exr_inspector.function import inspect_files
 from exr_inspector.inspection import inspector
+from exr_inspector.sources.uris import object_uri
 from tests.support import corpus
 from tests.support.opening import before_open, point_link
 from tests.support.s3_server import BUCKET, status
@@ -124,7 +124,7 @@ def test_a_created_object_is_in_the_catalog(handle, store, catalog, key):
     assert (result["status"], result["inserted"]) == ("success", True)
     assert [result["summary"][name] for name in ("part_count", "channel_count", "completeness")] == [1, 3, "complete"]
     assert [request.method for request in store.requests] == ["GET"]
-    assert rows(catalog, CURRENT) == [(unicodedata.normalize("NFC", f"s3://{BUCKET}/{key}"), result["file_id"])]
+    assert rows(catalog, CURRENT) == [(object_uri(BUCKET, key), result["file_id"])]
 
 
 def when_quiet(database) -> None:

@@ -295,13 +295,12 @@ def test_a_file_of_any_name_is_unchanged_until_it_vanishes(name, folder):
     assert run(folder, prune=True).pruned == 1
 
 
-def test_two_unicode_forms_of_a_name_are_one_file_to_the_catalog():
-    """Disks with both forms are rare; the second copy is not an error."""
+def test_two_unicode_forms_of_a_name_are_two_files():
     for form in ("NFC", "NFD"):
         make(f"show/{unicodedata.normalize(form, 'é')}.exr")
     summary = run()
     assert (summary.listed, summary.failures) == (2, [])
-    assert rows("SELECT count(*) FROM files WHERE is_current") == [(1,)]
+    assert rows("SELECT count(*) FROM files WHERE is_current") == [(2,)]
 
 
 def test_a_path_that_is_not_a_file_is_a_failure_in_each_run_and_has_no_row():

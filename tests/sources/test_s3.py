@@ -44,6 +44,7 @@ from exr_inspector.sources import s3
 from exr_inspector.sources.listing import list_files
 from exr_inspector.sources.memory import MemorySource
 from exr_inspector.sources.s3 import FIRST_RANGE_BYTES, ObjectSource, list_objects
+from exr_inspector.sources.uris import object_uri
 from tests.support import corpus, strategies
 from tests.support import exr_writer as w
 from tests.support.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY, S3Server, answer, blackhole, stall_in_body, status
@@ -415,7 +416,7 @@ def test_a_listing_continues_after_the_last_page_it_received(store, monkeypatch)
 
     store.fault = fail_first
     listed = [uri for uri, _ in list_objects(f"s3://{BUCKET}/many", access=store.access)]
-    assert listed == [f"s3://{BUCKET}/{key}" for key in keys]
+    assert listed == [object_uri(BUCKET, key) for key in keys]
     assert len(failed) >= 3
 
 
@@ -541,7 +542,7 @@ def test_an_unreadable_key_does_not_hide_others(store, unreadable):
     for key in unreadable + GOOD_KEYS:
         store.put(key, TINY)
     listed = dict(list_objects(f"s3://{BUCKET}/show", access=store.access))
-    assert list(listed) == [f"s3://{BUCKET}/{key}" for key in sorted(unreadable + GOOD_KEYS, key=str.encode)]
+    assert list(listed) == [object_uri(BUCKET, key) for key in sorted(unreadable + GOOD_KEYS, key=str.encode)]
     facts = store.client.head_object(Bucket=BUCKET, Key=GOOD_KEYS[0])
     for found in listed.values():
         assert (found["size"], found["e_tag"]) == (len(TINY), facts["ETag"])
@@ -567,7 +568,7 @@ def test_a_listing_with_unreadable_keys_continues_over_pages(store, monkeypatch)
 
     store.fault = fail_first
     listed = [uri for uri, _ in list_objects(f"s3://{BUCKET}/many", access=store.access)]
-    assert listed == [f"s3://{BUCKET}/{key}" for key in keys]
+    assert listed == [object_uri(BUCKET, key) for key in keys]
     assert len(failed) >= 5
 
 
@@ -634,13 +635,13 @@ def test_an_unreadable_key_is_a_failure_of_inspect_and_ingest(store, capfdbinary
     assert main(["inspect", "-r", uri, "--jsonl"]) == 3
     printed = capfdbinary.readouterr()
     assert [json.loads(line)["file"]["file_path"] for line in printed.out.splitlines()] == [
-        f"s3://{BUCKET}/{key}" for key in GOOD_KEYS
+        object_uri(BUCKET, key) for key in GOOD_KEYS
     ]
     lines = printed.err.decode().splitlines()
     shown = [rf"show/{name}.exr" for name in (r"\x1b[2Jg", "../c", "./d", "/b", r"e\x09f", r"h\x7f")]
     assert [line.removeprefix(f"s3://{BUCKET}/").partition(": ")[0] for line in lines] == shown
     with open_catalog(f"duckdb:{tmp_path}/c.duckdb") as catalog:
-        stored = [inspect(MemorySource(TINY, f"s3://{BUCKET}/{key}")) for key in (UNREADABLE_KEYS[0], "show/gone.exr")]
+        stored = [inspect(MemorySource(TINY, object_uri(BUCKET, key))) for key in (UNREADABLE_KEYS[0], "show/gone.exr")]
         catalog.persist(stored)
         summary = ingest([uri], catalog, IngestOptions(prune=True))
         assert (summary.inserted, len(summary.failures)) == (len(GOOD_KEYS), len(UNREADABLE_KEYS))

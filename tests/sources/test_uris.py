@@ -16,7 +16,17 @@ from exr_inspector import inspect, open_catalog
 from exr_inspector.errors import SourceError
 from exr_inspector.ingestion.run import IngestOptions, ingest
 from exr_inspector.sources import open_source
-from exr_inspector.sources.uris import bucket_and_key, is_object, local_path, normalize_path, parse
+from exr_inspector.sources.uris import (
+    bucket_and_key,
+    display_path,
+    encode,
+    is_object,
+    local_path,
+    normalize_path,
+    object_uri,
+    parse,
+    path_as_text,
+)
 from tests.support import exr_writer as w
 from tests.support.strategies import examples
 
@@ -34,7 +44,7 @@ def spellings(scheme: str) -> st.SearchStrategy[str]:
 @examples(200)
 def test_a_file_uri_is_its_path_in_any_spelling_of_the_scheme(spelling, path):
     for given_path in (f"/{path}", f"/shows//{path}/../{path}", path):
-        uri = f"{spelling}://{given_path}"
+        uri = f"{spelling}://{encode(given_path)}"
         assert parse(uri) == parse(given_path) == ("file", given_path)
         assert local_path(uri) == local_path(given_path) == given_path
         assert not is_object(uri)
@@ -47,12 +57,79 @@ def test_a_file_uri_is_its_path_in_any_spelling_of_the_scheme(spelling, path):
 @given(spelling=spellings("s3"), key=PATHS)
 @examples(200)
 def test_an_object_has_its_bucket_and_key_in_any_spelling_of_the_scheme(spelling, key):
-    uri = f"{spelling}://renders/{key}"
+    uri = f"{spelling}://renders/{encode(key)}"
     assert is_object(uri)
     assert local_path(uri) is None
-    assert normalize_path(uri) == normalize_path(f"s3://renders/{key}")
-    if key.isprintable():  # the rest has no UTF-8 form
+    assert normalize_path(uri) == object_uri("renders", key)
+    if "\udcff" not in key:
         assert bucket_and_key(uri) == ("renders", key)
+
+
+FILE_NAMES = st.binary(min_size=1, max_size=8).filter(
+    lambda name: not {0, ord("/")} & set(name) and name not in (b".", b"..")
+)
+
+
+@given(
+    one=FILE_NAMES
+    | st.sampled_from([b"%FF", b"\xff", b"%25FF", b"%", b"%2", b"%41", "é".encode(), "e\u0301".encode()]),
+    other=FILE_NAMES,
+)
+@examples(500)
+def test_names_that_differ_in_a_byte_have_different_uris_which_lead_back_to_them(one, other):
+    """What is printed, as a URI or as a path, can be given back."""
+    uris = []
+    for name in (one, other):
+        path = b"/shows/" + name
+        uri = normalize_path(os.fsdecode(path))
+        uri.encode()  # is text
+        for shown in (uri, display_path(uri), path_as_text(os.fsdecode(path))):
+            assert os.fsencode(local_path(shown) or "") == path
+            assert normalize_path(shown) == uri
+        uris.append(uri)
+    assert (uris[0] == uris[1]) == (one == other)
+
+
+@pytest.mark.parametrize(
+    ("uri", "path"),
+    [
+        ("file:///a%20b.exr", "/a%20b.exr"),  # no other encoding is undone
+        ("file:///100%.exr", "/100%.exr"),
+        ("file:///a%25.exr", "/a%25.exr"),
+        ("file:///a%2541.exr", "/a%41.exr"),
+        ("file:///a%C3%A9.exr", "/aé.exr"),
+        ("file:///a%ff.exr", "/a\udcff.exr"),
+        ("/a%2541.exr", "/a%2541.exr"),  # a plain path is a name as it is
+    ],
+)
+def test_only_the_encoding_of_this_package_is_decoded(uri, path):
+    assert local_path(uri) == path
+
+
+def test_a_path_through_a_link_and_its_parent_is_that_of_the_opened_file(tmp_path):
+    (tmp_path / "elsewhere" / "inner").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere" / "inner")
+    (tmp_path / "elsewhere" / "x.exr").write_bytes(w.build(w.part()).data)
+    (tmp_path / "alias").symlink_to(tmp_path / "elsewhere")
+    base = tmp_path.resolve()
+    assert inspect(tmp_path / "link" / ".." / "x.exr").file.file_path_normalized == f"file://{base}/elsewhere/x.exr"
+    assert normalize_path(base / "alias" / "x.exr") == f"file://{base}/alias/x.exr"
+    assert normalize_path(base / "alias" / "inner" / ".." / "x.exr") == f"file://{base}/alias/x.exr"
+
+
+def test_files_whose_names_look_alike_are_different_files(tmp_path):
+    """Composed and decomposed, a byte and its escaped form: all are stored, and none vanishes."""
+    names = [b"\xff.exr", b"%FF.exr", b"%25FF.exr", "é.exr".encode(), "e\u0301.exr".encode()]
+    for name in names:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(w.build(w.part()).data)
+    with open_catalog(f"duckdb:{tmp_path}/catalog.duckdb") as catalog:
+        for inserted in (len(names), 0):
+            summary = ingest([os.fspath(tmp_path)], catalog, IngestOptions(workers=1, prune=True))
+            assert (summary.inserted, summary.failures, summary.vanished) == (inserted, [], [])
+        stored = catalog.sql("SELECT file_path, file_path_normalized FROM files WHERE is_current").to_pylist()
+    assert {os.fsencode(Path(local_path(row["file_path_normalized"])).name) for row in stored} == set(names)
+    for row in stored:
+        assert inspect(row["file_path"]).file.file_path_normalized == row["file_path_normalized"]
 
 
 @pytest.mark.parametrize("uri", ["gs://bucket/a.exr", "HTTP://host/a.exr"])

@@ -14,6 +14,7 @@ from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from exr_inspector.settings import S3Access, SecretStr
+from exr_inspector.sources.uris import object_uri
 
 ACCESS_KEY, SECRET_KEY = "AKIASTORE00000000001", "store-secret-that-nobody-may-see"
 BUCKET = "renders"
@@ -68,7 +69,7 @@ class S3Server:
     def put(self, key: str, data: bytes) -> str:
         """Upload an object; its URI."""
         self.client.put_object(Bucket=BUCKET, Key=key, Body=data)
-        return f"s3://{BUCKET}/{key}"
+        return object_uri(BUCKET, key)
 
     def delete(self, key: str) -> None:
         """Remove an object."""

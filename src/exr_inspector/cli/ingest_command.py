@@ -13,7 +13,7 @@ import typer
 
 from ..sources import store_of
 from ..sources.listing import list_files
-from ..sources.uris import local_path
+from ..sources.uris import display_path
 from .exit_codes import FailOn, Severity, completeness_severity, exit_code
 from .options import CatalogUri, FailOnOption, Paths, open_catalog
 
@@ -104,7 +104,7 @@ def print_summary(summary: IngestSummary, uri: str, *, prune: bool) -> None:
     for failure in summary.failures:
         print_message(f"{failure.path}: {failure.message}")
     for path in summary.vanished[:_LISTED_VANISHED]:
-        print_message(f"{local_path(path) or path}: vanished")
+        print_message(f"{display_path(path)}: vanished")
     if len(summary.vanished) > _LISTED_VANISHED:
         print_message(f"… and {len(summary.vanished) - _LISTED_VANISHED} more vanished files")
     if summary.vanished and not prune:

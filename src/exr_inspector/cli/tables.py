@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from ..sources.uris import local_path
+from ..sources.uris import display_path
 from .text import clean, text_cell
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def query_lines(queries: Iterable[NamedQuery]) -> list[Text]:
 
 def short_path(uri: str) -> str:
     """A local path without file://, relative if it is below the working folder; other URIs as they are."""
-    path = local_path(uri) or uri
+    path = display_path(uri)
     return path.removeprefix(f"{Path.cwd()}/")
 
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote, unquote_plus
 
 from ..errors import EventError
 from ..sources.listing import EXTENSION
+from ..sources.uris import object_uri
 from .envelope import decode_json, unwrapped
 
 # Fields of an event that name the database, each with the prefix vastdb_.
@@ -240,7 +241,7 @@ def _object_event(kind: FileEvent | Kind, bucket: str, keys: Sequence[str]) -> F
         return kind
     if not any(key.lower().endswith(EXTENSION) for key in keys):
         return _skipped(f"not an EXR file: its name does not end in {EXTENSION}", bucket, keys)
-    return FileEvent(kind=kind, paths=tuple(f"s3://{bucket}/{key}" for key in keys))
+    return FileEvent(kind=kind, paths=tuple(object_uri(bucket, key) for key in keys))
 
 
 def _by_event_name(name: str) -> FileEvent | Kind:
@@ -318,5 +319,5 @@ def _invalid(reason: str) -> FileEvent:
 
 
 def _skipped(reason: str, bucket: str = "", keys: Sequence[str] = ()) -> FileEvent:
-    paths = tuple(f"s3://{bucket}/{key}" for key in keys[:1])
+    paths = tuple(object_uri(bucket, key) for key in keys[:1])
     return FileEvent(kind=Kind.SKIPPED, reason=reason, paths=paths)

@@ -32,7 +32,7 @@ class ListedGroup:
     unchanged_count: int  # files with the same size and time as in the catalog, without the known failures
     to_inspect: list[ListedFile | Failure]
     known_failures: list[Failure]  # unchanged files with an error in the catalog
-    existing: set[str]  # URIs of objects and files that os.lstat does not find under their normalized path
+    existing: set[str]  # URIs of objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def _compare(items: list[ListedFile | SourceError], catalog: Catalog, rescan: bo
             to_inspect.append(item)
         elif (error := unchanged[item.uri].error) is not None:
             known_failures.append(Failure(item.path, f"{error}, unchanged"))
-    existing = {file.uri for file in files if file.is_remote or _has_other_name(file)}
+    existing = {file.uri for file in files if file.is_remote}
     existing |= {normalize_path(item.path) for item in items if isinstance(item, SourceNameError)}  # listed objects
     return ListedGroup(
         file_count=len(files),
@@ -80,19 +80,12 @@ def _compare(items: list[ListedFile | SourceError], catalog: Catalog, rescan: bo
     )
 
 
-def _has_other_name(file: ListedFile) -> bool:
-    """Whether a local file has another name than in its URI: not Unicode NFC, or not UTF-8."""
-    if file.path.isascii() and file.uri.isascii():
-        return False
-    return local_path(file.uri) != os.path.abspath(file.path)
-
-
 def find_vanished(
     paths: Iterable[str], catalog: Catalog, *, failed: Collection[str], existing: Collection[str]
 ) -> Iterator[VanishedFiles]:
     """The files of the catalog below each path that no longer exist.
 
-    `existing` are URIs that exist although os.lstat does not find them. A path that is in `failed` was not listed
+    `existing` are the URIs of listed objects. A path that is in `failed` was not listed
     completely: its files do not count as vanished.
     """
     failed_uris = {normalize_path(path) for path in failed}

@@ -16,7 +16,7 @@ from ..frames.names import parse_name
 from ..sources import open_source
 from ..sources.protocol import ByteSource
 from ..sources.reader import Reader
-from ..sources.uris import percent_undecodable
+from ..sources.uris import path_as_text
 from .identity import file_id, header_hash, structure_hash
 from .json_form import shortest_single
 from .model import SCHEMA_VERSION, FileFacts, Flags, Inspection, PartFacts
@@ -98,7 +98,7 @@ def _inspection(source: ByteSource, reader: Reader, header: Header, chunks: Chun
     parts = tuple(_part_facts(part, c) for part, c in zip(header.parts, chunks.parts, strict=True))
     facts = FileFacts(
         file_id=file_id(source.uri, source.size_bytes, source.mtime, source.etag, header_digest),
-        file_path=percent_undecodable(source.path),
+        file_path=path_as_text(source.path),
         file_path_normalized=source.uri,
         size_bytes=source.size_bytes,
         mtime=source.mtime,

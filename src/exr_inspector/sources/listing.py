@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import NotAFileError, SourceError, SourceNameError, SourceNotFoundError
 from . import environment_store
 from .local import mtime_from_ns, not_a_file_reason, os_error_reason
-from .uris import bucket_and_key, is_object, normalize_path, parse
+from .uris import bucket_and_key, encode, is_object, normalize_path, parse
 
 if TYPE_CHECKING:
     from ..settings import S3Access
@@ -122,8 +122,7 @@ def _stat_file(path: str, entry: os.DirEntry[str] | None = None, folder_uri: str
         return SourceError(path, os_error_reason(error))
     if not stat.S_ISREG(status.st_mode):
         return NotAFileError(path, not_a_file_reason(status.st_mode))
-    is_ascii = entry is not None and entry.name.isascii()
-    uri = f"{folder_uri}/{entry.name}" if entry is not None and is_ascii else normalize_path(path)
+    uri = normalize_path(path) if entry is None else f"{folder_uri}/{encode(entry.name)}"
     return ListedFile(path, uri, status.st_size, mtime_from_ns(status.st_mtime_ns))
 
 

@@ -26,7 +26,7 @@ from ..errors import (
 from ..settings import S3Access
 from .s3_errors import RangeError, UnlistableKeyError, is_client_error, translate
 from .s3_listing import Page, fetch_page
-from .uris import bucket_and_key, normalize_path
+from .uris import bucket_and_key, normalize_path, object_uri
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
@@ -123,14 +123,14 @@ def list_objects(uri: str, access: S3Access, *, recursive: bool = True) -> Itera
     last: str | None = None
     try:
         for page in _pages(uri, bucket, prefix, recursive, access):
-            yield from ((f"s3://{bucket}/{metadata['path']}", metadata) for metadata in page)
+            yield from ((object_uri(bucket, metadata["path"]), metadata) for metadata in page)
             last = page[-1]["path"]
         return
     except UnlistableKeyError:
         if access.ambient:  # only obstore has these credentials
             raise
     for page in _pages_with_any_key(uri, bucket, prefix, recursive, access, last or ""):
-        yield from ((f"s3://{bucket}/{metadata['path']}", metadata) for metadata in page)
+        yield from ((object_uri(bucket, metadata["path"]), metadata) for metadata in page)
 
 
 def object_metadata(uri: str, access: S3Access) -> Any:

@@ -1,27 +1,31 @@
-"""The one parser of paths and URIs (plain paths, file:// and s3://), and the normal form of each."""
+"""The one parser of paths and URIs (plain paths, file:// and s3://), and the normal form of each.
+
+A plain path is a name as it is. In a URI, a byte that is not UTF-8 is written as %XX, and `%` before two hex digits as
+%25; nothing else is encoded. So names that differ in a byte have different URIs, and each URI leads back to its name.
+"""
 
 from __future__ import annotations
 
 import os
 import posixpath
 import re
-import unicodedata
 
 from ..errors import SourceError, SourceNameError
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _KEY_BYTES = 1024  # the limit of S3
-_UNDECODABLE = re.compile("[\udc80-\udcff]")  # how Python represents the bytes of a file name that are not UTF-8
+_TO_ENCODE = re.compile("[\udc80-\udcff]|%(?=[0-9A-Fa-f]{2})")  # Python represents bytes that are not UTF-8 as \udcXX
+_ENCODED = re.compile("%25(?=[0-9A-Fa-f]{2})|%[89A-Fa-f][0-9A-Fa-f]")
 
 
 def parse(uri: str | os.PathLike[str]) -> tuple[str, str]:
-    """The scheme of a path or URI, in lower case, and the rest after `://`. A plain path has the scheme `file`."""
+    """The scheme of a path or URI, in lower case, and the decoded name after `://`; a plain path has scheme `file`."""
     text = os.fspath(uri)
     match = _SCHEME.match(text)
     if match is None:
         return "file", text
-    scheme, rest = match[1].lower(), text[match.end() :]
+    scheme, rest = match[1].lower(), _decoded(text[match.end() :])
     return scheme, rest.removeprefix("localhost") if scheme == "file" and rest.startswith("localhost/") else rest
 
 
@@ -56,21 +60,69 @@ def bucket_and_key(uri: str, *, key_required: bool = True) -> tuple[str, str]:
     return bucket, key
 
 
+def object_uri(bucket: str, key: str) -> str:
+    """The URI of an object."""
+    return f"s3://{bucket}/{encode(key)}"
+
+
 def normalize_path(path: str | os.PathLike[str]) -> str:
     """The normal form of a path or URI: `s3://bucket/key`, or `file:///absolute/path` for a local file.
 
-    Local paths: `.`, `..` and `//` are resolved, symbolic links are not followed. The key of an object is not changed:
-    it is a name, not a path. All text is Unicode NFC, case is kept. Only bytes that are not UTF-8 are percent-encoded.
+    Local paths: `.`, `..` and `//` are resolved. Symbolic links are followed only before `..`, as the system does when
+    it opens the file. The key of an object is not changed: it is a name, not a path.
     """
-    scheme, rest = parse(path)
-    if scheme != "file":
-        return unicodedata.normalize("NFC", f"{scheme}://{rest}")
-    local = posixpath.normpath(os.path.abspath(rest).replace(os.sep, "/"))
-    if local.startswith("//"):  # POSIX keeps exactly two leading slashes
-        local = local[1:]
-    return "file://" + unicodedata.normalize("NFC", percent_undecodable(local))
+    scheme, name = parse(path)
+    return f"{scheme}://{encode(_absolute(name) if scheme == 'file' else name)}"
 
 
-def percent_undecodable(path: str) -> str:
-    """A path as valid Unicode: each byte of a file name that is not UTF-8 is written as %XX."""
-    return path if path.isascii() else _UNDECODABLE.sub(lambda match: f"%{ord(match[0]) - 0xDC00:02X}", path)
+def display_path(uri: str) -> str:
+    """A local path without file:// where it is text, else the URI: either can be given back."""
+    path = local_path(uri)
+    return uri if path is None or _has_undecodable(path) else path
+
+
+def path_as_text(path: str) -> str:
+    """A path or URI as given; a path whose bytes are not UTF-8 as its URI."""
+    return normalize_path(path) if _has_undecodable(path) else path
+
+
+def encode(name: str) -> str:
+    """A file name, path or key as it stands in a URI; valid Unicode."""
+    if name.isascii() and "%" not in name:
+        return name
+    return _TO_ENCODE.sub(lambda match: "%25" if match[0] == "%" else f"%{ord(match[0]) - 0xDC00:02X}", name)
+
+
+def _decoded(text: str) -> str:
+    """The inverse of `encode`."""
+    if "%" not in text:
+        return text
+    name = _ENCODED.sub(lambda match: "%" if match[0] == "%25" else chr(0xDC00 + int(match[0][1:], 16)), text)
+    try:
+        # Encoded bytes that are UTF-8 after all become characters.
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a surrogate that is in no file name
+        return name
+
+
+def _has_undecodable(path: str) -> bool:
+    return not path.isascii() and any("\udc80" <= character <= "\udcff" for character in path)
+
+
+def _absolute(path: str) -> str:
+    path = path.replace(os.sep, "/")
+    if "/../" in f"/{path}/":
+        return _without_parent_references(posixpath.join(os.getcwd(), path))
+    path = posixpath.normpath(os.path.abspath(path))
+    return path[1:] if path.startswith("//") else path  # POSIX keeps exactly two leading slashes
+
+
+def _without_parent_references(path: str) -> str:
+    """An absolute path without `..`: the parent of a symbolic link is that of its target."""
+    resolved = "/"
+    for name in path.split("/"):
+        if name == "..":
+            resolved = posixpath.dirname(os.path.realpath(resolved) if os.path.islink(resolved) else resolved)
+        elif name not in ("", "."):
+            resolved = posixpath.join(resolved, name)
+    return resolved
