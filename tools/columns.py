@@ -23,7 +23,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "file_id": "Identity of a version of a file: 32 hex digits of a hash of URI, size, etag or modification time, "
         "and header.",
         "file_path": "The path as given; the URI if its bytes are not UTF-8.",
-        "file_path_normalized": "The URI: `file:///absolute/path` or `s3://bucket/key`. Only a byte that is not UTF-8 (as `%XX`) and "
+        "file_path_normalized": "The URI: `file:///absolute/path` or `s3://bucket/key`. Only a byte that is "
+        "not UTF-8 (as `%XX`) and "
         "a `%` before two hex digits (as `%25`) are encoded.",
         "is_current": "Whether this is the newest version of the path. False for replaced versions, and while the "
         "path is unreadable.",
@@ -160,6 +161,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "with this URI is current.",
         "size_bytes": "Size of the file; null if unknown.",
         "mtime": "Modification time, in UTC; null if unknown.",
+        "etag": "Entity tag of an object; null for local files, or if unknown.",
         "code": "Code of the error, see [Codes](#codes); for files that cannot be opened, `not_found`, `denied`, …",
         "message": "The error as text.",
         "byte_offset": "Where in the file the error is; null if it has no position.",

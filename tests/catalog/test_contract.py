@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from itertools import groupby
 
@@ -11,12 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exr_inspector import open_catalog
+from exr_inspector import inspect, open_catalog
 from exr_inspector.catalog import OPEN_ERRORS, FileStat, IngestError, PersistOutcome, SeenFile
 from exr_inspector.catalog.rows import RowBatch, from_inspections
 from exr_inspector.catalog.schema import CHILD_TABLES, TABLES, VERSION
 from exr_inspector.errors import CatalogError, QueryError
-from tests.support.exr_bytes import attribute, inspection, text
+from exr_inspector.sources.memory import MemorySource
+from tests.support.exr_bytes import attribute, exr_bytes, inspection, text
 
 NOON = datetime(2024, 5, 1, 12, 0, 0, 123456, tzinfo=timezone.utc)
 TIMES = {"inspection_timestamp", "last_inspected", "first_seen", "last_seen"}
@@ -355,6 +357,27 @@ def test_a_file_is_seen_while_size_and_time_are_the_same(catalog):
     catalog.persist([new])
     assert catalog.seen([stat_of(old)]) == {}  # an old version is not what lies there
     assert catalog.seen([stat_of(new)]) == {path_of(new): SeenFile(error=None)}
+
+
+def test_a_file_with_another_etag_has_changed_although_size_and_time_are_the_same(catalog):
+    """Two writes within a second, the precision of listings; an etag that one side does not know says nothing."""
+    source = MemorySource(exr_bytes(), "s3://renders/a.exr")
+    source.mtime, source.etag = NOON, "first"
+    stored = inspect(source)
+    failed = error_at("s3://renders/x.exr")
+    catalog.persist([stored])
+    catalog.record_errors([replace(failed, etag="first")])
+    stats = [stat_of(stored), FileStat(file_path_normalized=failed.file_path_normalized, size_bytes=7, mtime=NOON)]
+    for etag, seen in (("first", 2), (None, 2), ("second", 0)):
+        assert len(catalog.seen([replace(stat, etag=etag) for stat in stats])) == seen
+
+
+@pytest.mark.parametrize("completeness", ["incomplete", "truncated", "corrupt", "unknown"])
+def test_a_file_that_was_not_complete_is_not_seen(catalog, completeness):
+    """It is inspected again, as its bytes may have been written since without a trace in size and time."""
+    damaged = replace(A, file=replace(A.file, completeness=completeness))
+    catalog.persist([damaged, B])
+    assert set(catalog.seen([stat_of(damaged), stat_of(B)])) == {path_of(B)}
 
 
 def test_a_failed_file_is_seen_with_its_error(catalog):

@@ -75,14 +75,14 @@ def filled(prepared, monkeypatch):
 
 
 def test_ingest_prints_a_summary(show, capfd):
-    """One line on stdout, and one on stderr for each unreadable file; unchanged files are skipped."""
+    """One line on stdout, one on stderr for each unreadable file; what is not complete is inspected again."""
     assert main(["ingest", "show", "--catalog", CATALOG]) == 3
     shown = capfd.readouterr()
     assert shown.out == f"4 files: 3 new, 0 unchanged, 1 truncated, 1 unreadable → {CATALOG}\n"
     assert shown.err == "show/png.exr: not an EXR file: PNG signature (not_exr)\n"
     assert main(["ingest", "show", "--catalog", CATALOG]) == 3
     shown = capfd.readouterr()
-    assert shown.out == f"4 files: 0 new, 3 unchanged, 1 unreadable → {CATALOG}\n"
+    assert shown.out == (f"4 files: 0 new, 2 unchanged, 1 inspected again, 1 truncated, 1 unreadable → {CATALOG}\n")
     assert shown.err == "show/png.exr: not an EXR file: PNG signature (not_exr), unchanged\n"
 
 

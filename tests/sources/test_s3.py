@@ -464,6 +464,17 @@ def test_objects_are_ingested_like_files(store, tmp_path):
         assert (summary.inserted, summary.vanished, summary.pruned) == (1, [f"{uri}/a.1007.exr"], 1)
 
 
+def test_an_object_that_is_replaced_within_a_second_is_inspected_again(store, tmp_path):
+    """Size and time of the listing are the same."""
+    other = PICTURE[:-1] + bytes([PICTURE[-1] ^ 1])
+    uri = store.put("a.exr", PICTURE)
+    with open_catalog(f"duckdb:{tmp_path}/c.duckdb") as catalog:
+        for content in (PICTURE, other, PICTURE):
+            store.put("a.exr", content)
+            assert ingest([uri], catalog, IngestOptions(s3=store.access)).unchanged == 0
+        assert ingest([uri], catalog, IngestOptions(s3=store.access)).unchanged == 1
+
+
 def test_ingest_passes_the_given_store_to_listing_and_inspection(store, tmp_path):
     """No setting of the environment is needed."""
     for number in range(1001, 1006):

@@ -65,6 +65,7 @@ def error_rows(errors: Sequence[IngestError], recorded_at: datetime) -> pa.Table
             "file_path_normalized": path,
             "size_bytes": error.size_bytes,
             "mtime": error.mtime,
+            "etag": error.etag,
             "code": error.code,
             "message": error.message,
             "byte_offset": error.byte_offset,

@@ -29,7 +29,7 @@ class PersistOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestError:
-    """A file that could not be inspected; size and time are those at the inspection, None if unknown."""
+    """A file that could not be inspected; size, time and etag are those at the inspection, None if unknown."""
 
     file_path_normalized: str
     size_bytes: int | None
@@ -37,20 +37,22 @@ class IngestError:
     code: str
     message: str
     byte_offset: int | None
+    etag: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileStat:
-    """The path, size and time of a file, from a listing."""
+    """The path, size, time and etag of a file, from a listing; the etag is None for local files."""
 
     file_path_normalized: str
     size_bytes: int
     mtime: datetime | None
+    etag: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenFile:
-    """A file that was inspected with the same size and time; `error` is the reason if that failed."""
+    """A file that was inspected with the same size, time and etag; `error` is the reason if that failed."""
 
     error: str | None
 
@@ -106,9 +108,10 @@ class Catalog(Protocol):
         """
 
     def seen(self, file_stats: Sequence[FileStat]) -> dict[str, SeenFile]:
-        """The files, by normalized path, that were inspected with the same size and time.
+        """The files, by normalized path, that were found complete or unreadable with the same size, time and etag.
 
-        Deleted files are left out, so that they are inspected again when they come back.
+        Other files are left out, so that they are inspected again: those that were not complete, as a file system may
+        show a file in full before all of it is written, and deleted ones that came back.
         """
 
     def current_paths(self, prefix: str) -> Iterator[list[str]]:

@@ -180,6 +180,7 @@ TABLES: dict[str, pa.Schema] = {
             "file_path_normalized": TEXT,
             "size_bytes?": INT,
             "mtime?": TIME,
+            "etag?": TEXT,
             "code": TEXT,
             "message": TEXT,
             "byte_offset?": INT,

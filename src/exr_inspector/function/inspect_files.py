@@ -152,4 +152,4 @@ def _inspect_path(path: str, access: StorageAccess) -> Outcome:
     except Exception as error:
         if isinstance(error, ExrFormatError) and error.code == "not_exr" and not path.lower().endswith(EXTENSION):
             return Skipped(error.message)
-        return Failed(error) if source is None else Failed(error, source.size_bytes, source.mtime)
+        return Failed(error) if source is None else Failed(error, source.size_bytes, source.mtime, source.etag)

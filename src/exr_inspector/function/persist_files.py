@@ -86,7 +86,9 @@ def _rows(files: Sequence[Inspected], cell_limit: int) -> tuple[RowBatch, list[I
         if file.inspection is None or file.inspection.file.file_path_normalized not in by_path:
             return file
         facts = file.inspection.file
-        return replace(file, outcome=Failed(by_path[facts.file_path_normalized], facts.size_bytes, facts.mtime))
+        return replace(
+            file, outcome=Failed(by_path[facts.file_path_normalized], facts.size_bytes, facts.mtime, facts.etag)
+        )
 
     return rows, [checked(file) for file in files]
 
@@ -160,4 +162,5 @@ def _ingest_error(path: str, failed: Failed) -> IngestError:
         code=code,
         message=text,
         byte_offset=offset,
+        etag=failed.etag,
     )

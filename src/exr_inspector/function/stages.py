@@ -27,11 +27,12 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The error of a file that could not be inspected, with its size and time if it could be opened."""
+    """The error of a file that could not be inspected, with its size, time and etag if it could be opened."""
 
     error: Exception
     size_bytes: int | None = None
     mtime: datetime | None = None
+    etag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

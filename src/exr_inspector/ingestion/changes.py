@@ -29,7 +29,9 @@ class ListedGroup:
     """Some consecutive items of a listing, compared with the catalog."""
 
     file_count: int
-    unchanged_count: int  # files with the same size and time as in the catalog, without the known failures
+    unchanged_count: (
+        int  # files that are complete in the catalog, with the same size, time and etag, without the known failures
+    )
     to_inspect: list[ListedFile | Failure]
     known_failures: list[Failure]  # unchanged files with an error in the catalog
     existing: set[str]  # URIs of objects
@@ -55,7 +57,7 @@ def compare_listing(
 def _compare(items: list[ListedFile | SourceError], catalog: Catalog, rescan: bool) -> ListedGroup:
     files = [item for item in items if isinstance(item, ListedFile)]
     stats = [
-        FileStat(file_path_normalized=file.uri, size_bytes=file.size_bytes, mtime=file.mtime)
+        FileStat(file_path_normalized=file.uri, size_bytes=file.size_bytes, mtime=file.mtime, etag=file.etag)
         for file in files
         if file.mtime is not None
     ]

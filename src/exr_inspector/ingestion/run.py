@@ -217,6 +217,7 @@ def _recorded_failure(file: ListedFile, code: str, message: str, offset: int | N
         code=code,
         message=message,
         byte_offset=offset,
+        etag=file.etag,
     )
     return Failure(file.path, f"{message} ({code})", error)
 

@@ -28,6 +28,7 @@ class ListedFile:
     uri: str  # normalized
     size_bytes: int
     mtime: datetime | None  # None outside the years 1 to 9999: whether the file has changed is then unknown
+    etag: str | None = None  # of an object
 
     @property
     def is_remote(self) -> bool:
@@ -164,10 +165,11 @@ def _list_store(uri: str, recursive: bool, s3: S3Access) -> Iterator[ListedFile 
 
 
 def _listed_object(uri: str, metadata: Any) -> ListedFile | SourceNameError:
-    from .s3 import check_key, whole_seconds
+    from .s3 import check_key, plain_etag, whole_seconds
 
     try:
         check_key(uri, bucket_and_key(uri)[1])
     except SourceNameError as error:
         return error
-    return ListedFile(uri, normalize_path(uri), metadata["size"], whole_seconds(metadata["last_modified"]))
+    mtime = whole_seconds(metadata["last_modified"])
+    return ListedFile(uri, normalize_path(uri), metadata["size"], mtime, plain_etag(metadata["e_tag"]))

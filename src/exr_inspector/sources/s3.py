@@ -64,7 +64,7 @@ class ObjectSource:
         self.size_bytes: int = metadata["size"]
         self.mtime: datetime | None = whole_seconds(metadata["last_modified"])
         self._etag_header: str | None = metadata["e_tag"]
-        self.etag = self._etag_header.strip('"') if self._etag_header else None
+        self.etag = plain_etag(self._etag_header)
         self.prefix_bytes = max(len(self._first), 1)
         self.small_reads_are_cheap = len(self._first) >= self.size_bytes
 
@@ -147,6 +147,11 @@ def check_key(uri: str, key: str) -> None:
         raise SourceNameError(
             uri, "the key has an empty, '.' or '..' part or control characters, which cannot be read; rename the object"
         )
+
+
+def plain_etag(header: str | None) -> str | None:
+    """An etag without its quotes; None without one."""
+    return header.strip('"') if header else None
 
 
 def whole_seconds(time: datetime) -> datetime:

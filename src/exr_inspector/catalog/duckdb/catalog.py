@@ -116,12 +116,13 @@ class DuckDBCatalog:
             _run(connection, statements.RETIRE_FAILED)
 
     def seen(self, file_stats: Sequence[FileStat]) -> dict[str, SeenFile]:
-        """The files, by normalized path, that were inspected with the same size and time."""
+        """The files, by normalized path, that were found complete or unreadable with the same size, time and etag."""
         table = pa.table(
             {
                 "path": pa.array([file.file_path_normalized for file in file_stats], pa.string()),
                 "size_bytes": pa.array([file.size_bytes for file in file_stats], pa.int64()),
                 "mtime": pa.array([file.mtime for file in file_stats], TIME),
+                "etag": pa.array([file.etag for file in file_stats], pa.string()),
             }
         )
         with self._cursor() as connection:

@@ -78,7 +78,7 @@ COUNT_UP = """
 
 COUNT_ERRORS_UP = """
     UPDATE ingest_errors
-    SET size_bytes = incoming.size_bytes, mtime = incoming.mtime, code = incoming.code,
+    SET size_bytes = incoming.size_bytes, mtime = incoming.mtime, etag = incoming.etag, code = incoming.code,
         message = incoming.message, byte_offset = incoming.byte_offset, last_seen = incoming.last_seen,
         count = ingest_errors.count + incoming.count
     FROM incoming WHERE ingest_errors.file_path_normalized = incoming.file_path_normalized"""
@@ -94,12 +94,15 @@ RETIRE_FAILED = """
 SEEN = f"""
     SELECT path, NULL FROM file_stats AS f JOIN files ON files.file_path_normalized = f.path
     WHERE files.is_current AND files.deleted_at IS NULL
+      AND files.completeness = 'complete'
       AND files.size_bytes = f.size_bytes AND files.mtime IS NOT DISTINCT FROM f.mtime
+      AND coalesce(files.etag = f.etag, true)
     UNION ALL
     SELECT path, message || ' (' || code || ')'
     FROM file_stats AS f JOIN ingest_errors ON ingest_errors.file_path_normalized = f.path
     WHERE ingest_errors.size_bytes = f.size_bytes
-      AND ingest_errors.mtime IS NOT DISTINCT FROM f.mtime AND {OPEN_ERRORS}"""  # noqa: S608 (a constant)
+      AND ingest_errors.mtime IS NOT DISTINCT FROM f.mtime
+      AND coalesce(ingest_errors.etag = f.etag, true) AND {OPEN_ERRORS}"""  # noqa: S608 (a constant)
 
 CURRENT_PATHS = f"""
     SELECT file_path_normalized FROM files

@@ -129,7 +129,7 @@ class VastCatalog:
             self._queue.add(errors=paths)
 
     def seen(self, file_stats: Sequence[FileStat]) -> dict[str, SeenFile]:
-        """The files, by normalized path, that were inspected with the same size and time."""
+        """The files, by normalized path, that were found complete or unreadable with the same size, time and etag."""
         self._check_open()
         if not file_stats:
             return {}
@@ -256,9 +256,10 @@ class VastCatalog:
 
     def _seen(self, file_stats: Sequence[FileStat], clock: Clock) -> dict[str, SeenFile]:
         paths = {file.file_path_normalized for file in file_stats}
-        columns = ["file_path_normalized", "size_bytes", "mtime"]
+        columns = ["file_path_normalized", "size_bytes", "mtime", "etag"]
         with self.tables.reading(clock) as rows:
-            files = rows.select_in("files", [*columns, "is_current", "deleted_at"], "file_path_normalized", paths)
+            selected = [*columns, "is_current", "deleted_at", "completeness"]
+            files = rows.select_in("files", selected, "file_path_normalized", paths)
             current = {row["file_path_normalized"]: row for row in files.to_pylist() if row["is_current"]}
             others = paths.difference(current)
             errors = rows.select_in("ingest_errors", [*columns, "code", "message"], "file_path_normalized", others)
@@ -267,9 +268,10 @@ class VastCatalog:
         for file in file_stats:
             path = file.file_path_normalized
             row = current.get(path)
-            if row is not None and row["deleted_at"] is None and _is_same(row, file):
-                seen[path] = SeenFile(error=None)
-            elif row is None and path in failed and _is_same(failed[path], file):
+            if row is not None:
+                if row["deleted_at"] is None and row["completeness"] == "complete" and _is_same(row, file):
+                    seen[path] = SeenFile(error=None)
+            elif path in failed and _is_same(failed[path], file):
                 seen[path] = SeenFile(error=f"{failed[path]['message']} ({failed[path]['code']})")
         return seen
 
@@ -374,4 +376,5 @@ class _UniqueTimes:
 
 def _is_same(row: dict[str, Any], file: FileStat) -> bool:
     mtime = file.mtime and file.mtime.astimezone(timezone.utc).replace(tzinfo=None)
-    return bool(row["size_bytes"] == file.size_bytes and row["mtime"] == mtime)
+    has_etag = None in (row["etag"], file.etag) or row["etag"] == file.etag
+    return bool(row["size_bytes"] == file.size_bytes and row["mtime"] == mtime and has_etag)
