@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
+from hashlib import sha256
 from sys import byteorder
 
 from .geometry import chunk_counts, lines_per_chunk
@@ -37,6 +38,7 @@ class ChunkReport:
     completeness: str
     parts: tuple[PartChunks, ...]
     problems: tuple[Problem, ...]
+    chunk_hash: str | None = None  # SHA-256 of offset table and chunk states, None where the table was not read
 
     @property
     def chunk_count(self) -> int | None:
@@ -97,7 +99,8 @@ def read_chunks(
         absent = tuple(_absent_part(part, n) for part, n in zip(header.parts, known, strict=True))
         return ChunkReport(completeness="truncated", parts=absent, problems=tuple(problems))
     parts, at = [], 0
-    table = _read_table(header, read, sum(known))
+    raw_table = read(header.header_bytes, 8 * sum(known))
+    table = _offsets(raw_table)
     for part, count in zip(header.parts, known, strict=True):
         offsets = memoryview(table)[at : at + count]
         leaders = PartLeaders(part, header.is_multipart, offsets, data_start, size)
@@ -115,11 +118,17 @@ def read_chunks(
     elif starts_with_a_chunk(parts, read):
         message = "the offset table was never written; its chunks are not counted, as that needs a read for each chunk"
         problems.append(Problem("offset_table_unwritten", message, byte_offset=header.header_bytes))
-        return ChunkReport(completeness="unknown", parts=_unknown_parts(counts), problems=tuple(problems))
+        return ChunkReport(
+            completeness="unknown",
+            parts=_unknown_parts(counts),
+            problems=tuple(problems),
+            chunk_hash=_chunk_hash(raw_table, parts),
+        )
     return ChunkReport(
         completeness=_completeness(parts),
         parts=tuple(_part_chunks(leaders, walked=walk) for leaders in parts),
         problems=tuple(problems + [problem for leaders in parts for problem in leaders.problems()]),
+        chunk_hash=_chunk_hash(raw_table, parts),
     )
 
 
@@ -158,11 +167,18 @@ def _absent_part(part: Part, count: int) -> PartChunks:
     return PartChunks(part_index=part.part_index, chunk_count=count, chunks_present=0, missing="all", packed_bytes=0)
 
 
-def _read_table(header: Header, read: Read, count: int) -> array[int]:
-    table = array("Q", read(header.header_bytes, 8 * count))
+def _offsets(table: bytes) -> array[int]:
+    offsets = array("Q", table)
     if byteorder == "big":
-        table.byteswap()
-    return table
+        offsets.byteswap()
+    return offsets
+
+
+def _chunk_hash(table: bytes, parts: list[PartLeaders]) -> str:
+    digest = sha256(table)
+    for leaders in parts:
+        digest.update(leaders.states)
+    return digest.hexdigest()
 
 
 def _completeness(parts: list[PartLeaders]) -> str:

@@ -27,7 +27,16 @@ def structure_hash(parts: Sequence[Part] | Sequence[Sequence[Attribute]]) -> str
     return digest.hexdigest()
 
 
-def file_id(uri: str, size_bytes: int, mtime: datetime | None, etag: str | None, header: str) -> str:
-    """32 hex digits that identify one version of a file: a hash of its URI, size, etag or mtime, and header hash."""
+def file_id(
+    uri: str, size_bytes: int, mtime: datetime | None, etag: str | None, header: str, damage: str | None = None
+) -> str:
+    """32 hex digits that identify one version of a file: a hash of its URI, size, etag or mtime, and header hash.
+
+    `damage` is the state of the chunks of a file that is not complete, as a writer or a copy may still add to it
+    without a change of size and time.
+    """
     version = etag if etag is not None else mtime.isoformat() if mtime is not None else ""
-    return sha256("\0".join((uri, str(size_bytes), version, header)).encode()).hexdigest()[:32]
+    texts = (
+        (uri, str(size_bytes), version, header) if damage is None else (uri, str(size_bytes), version, header, damage)
+    )
+    return sha256("\0".join(texts).encode()).hexdigest()[:32]

@@ -108,8 +108,9 @@ def _inspection(source: ByteSource, reader: Reader, header: Header, chunks: Chun
     name = parse_name(source.uri)
     parts = tuple(_part_facts(part, c) for part, c in zip(header.parts, chunks.parts, strict=True))
     problems = header.problems + chunks.problems + tuple(_duplicate_part_names(header.parts))
+    damage = None if chunks.completeness == "complete" else chunks.chunk_hash or chunks.completeness
     facts = FileFacts(
-        file_id=file_id(source.uri, source.size_bytes, source.mtime, source.etag, header_digest),
+        file_id=file_id(source.uri, source.size_bytes, source.mtime, source.etag, header_digest, damage),
         file_path=path_as_text(source.path),
         file_path_normalized=source.uri,
         size_bytes=source.size_bytes,
@@ -117,7 +118,9 @@ def _inspection(source: ByteSource, reader: Reader, header: Header, chunks: Chun
         etag=source.etag,
         header_hash=header_digest,
         structure_hash=structure_hash(header.parts),
+        chunk_hash=chunks.chunk_hash,
         header_bytes=header.header_bytes,
+        version_flags=header.version | header.flags,
         multipart_count=len(parts),
         is_deep=any(part.is_deep for part in parts),
         is_tiled=any(part.is_tiled for part in parts),
