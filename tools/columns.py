@@ -17,6 +17,8 @@ COMPLETENESS = {
 _FILE_ID = "The file version this row belongs to, see `files`."
 _FILE_PATH = "As in `files`."
 _PART_INDEX = "Index of the part in the file, from 0."
+_BATCH_ID = "When the transaction that stored the row began, in microseconds since 1970; null before table version 2."
+_RESULT_BATCH_ID = f"{_BATCH_ID} Of several results, those of the newest batch count."
 
 COLUMNS: dict[str, dict[str, str]] = {
     "files": {
@@ -57,6 +59,12 @@ COLUMNS: dict[str, dict[str, str]] = {
         "inspection_timestamp": "When this version was first stored, in UTC.",
         "last_inspected": "When this version was last inspected, in UTC.",
         "inspection_count": "How often this version was inspected.",
+        "batch_id": _BATCH_ID,
+        "version_flags": "The version field of the file: its low byte is the version, 0x200 means tiled, 0x400 long "
+        "names, 0x800 deep and 0x1000 multi-part. Null if the file was inspected before table version 2.",
+        "chunk_hash": "Hash of the offset table and the state of each chunk.",
+        "chunks_checked": "Number of chunks whose leader was read.",
+        "problem_severity": "The worst severity in `problems`: `error`, `warning` or `info`; null without problems.",
     },
     "parts": {
         "file_id": _FILE_ID,
@@ -95,6 +103,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "chunks_present": "Number of those that are present and complete; null if unknown.",
         "missing": "The missing lines, tiles or chunks, as text; null if none are missing.",
         "packed_bytes": "Size of the compressed pixels; null if the chunk leaders were not read.",
+        "batch_id": _BATCH_ID,
     },
     "channels": {
         "file_id": _FILE_ID,
@@ -108,6 +117,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "x_sampling": "Horizontal sampling distance in pixels; 1: every pixel has a sample.",
         "y_sampling": "Vertical sampling distance, likewise.",
         "p_linear": "The flag `pLinear`, a hint for lossy compression.",
+        "batch_id": _BATCH_ID,
     },
     "attributes": {
         "file_id": _FILE_ID,
@@ -123,6 +133,17 @@ COLUMNS: dict[str, dict[str, str]] = {
         "value_float": "The value of a finite number.",
         "raw": "The bytes of values that are opaque, unknown or undecodable; the beginning if they are cut.",
         "truncated": "Whether the value is larger than `EXR_INSPECTOR_CELL_LIMIT` and was cut.",
+        "batch_id": _BATCH_ID,
+    },
+    "problems": {
+        "file_id": _FILE_ID,
+        "batch_id": _RESULT_BATCH_ID,
+        "part_index": "Index of the part; null if the problem concerns the file.",
+        "attr_name": "Name of the attribute; null if the problem concerns no attribute.",
+        "code": "Code of the problem, see [Codes](#codes).",
+        "severity": "`error`: OpenEXR or OpenImageIO reject or misread the file; `warning`: they tolerate it; `info`.",
+        "message": "The problem as text.",
+        "byte_offset": "Where in the file the problem is; null if it has no position.",
     },
     "channel_stats": {
         "file_id": _FILE_ID,
@@ -144,6 +165,55 @@ COLUMNS: dict[str, dict[str, str]] = {
         "samples_mean": "Deep parts: mean number of samples of a pixel.",
         "samples_total": "Deep parts: number of samples of all pixels.",
         "empty_pixels": "Deep parts: number of pixels without samples.",
+        "batch_id": _RESULT_BATCH_ID,
+        "zero_count": "Number of zeros.",
+        "max_finite_count": "Number of values that are the largest finite number of the pixel type, or its negative.",
+        "above_one_count": "Number of finite values above 1.",
+        "p01": "1st percentile of the finite values.",
+        "p50": "Median of the finite values.",
+        "p99": "99th percentile of the finite values.",
+        "p999": "99.9th percentile of the finite values.",
+        "first_nonfinite_x": "Column of the first NaN or infinity, in pixels of the image; null without any.",
+        "first_nonfinite_y": "Line of the first NaN or infinity, likewise.",
+        "pixel_digest": "Hash of the samples, independent of compression and tiles; null unless all were read.",
+        "decode_errors": "Number of chunks that cannot be decoded.",
+        "samples_max_x": "Deep parts: column of the first pixel with the most samples.",
+        "samples_max_y": "Deep parts: line of that pixel.",
+        "evaluated_at": "When the pixels were read, in UTC.",
+    },
+    "part_stats": {
+        "file_id": _FILE_ID,
+        "batch_id": _RESULT_BATCH_ID,
+        "part_index": _PART_INDEX,
+        "used_window": "The smallest window with all pixels that are not zero, as `[xMin,yMin,xMax,yMax]`; null if "
+        "all are zero.",
+        "pixel_digest": "Hash of the samples of all channels; null unless all were read.",
+        "evaluated_at": "When the pixels were read, in UTC.",
+    },
+    "thumbnails": {
+        "file_id": _FILE_ID,
+        "batch_id": _RESULT_BATCH_ID,
+        "part_index": _PART_INDEX,
+        "width": "Width of the thumbnail, in pixels.",
+        "height": "Height of the thumbnail, in pixels.",
+        "format": "Format of the bytes, such as `jpeg`.",
+        "transform": "How the pixels were converted for display.",
+        "bytes": "The thumbnail.",
+        "evaluated_at": "When the pixels were read, in UTC.",
+    },
+    "validations": {
+        "file_id": _FILE_ID,
+        "batch_id": _RESULT_BATCH_ID,
+        "policy_id": "Name of the policy.",
+        "policy_version": "Version of the policy.",
+        "policy_hash": "SHA-256 of the rules of the policy.",
+        "status": "`passed`, `warned` or `failed`.",
+        "errors": "Number of findings of severity `error`.",
+        "warnings": "Number of findings of severity `warning`.",
+        "infos": "Number of findings of severity `info`.",
+        "not_evaluated": "Number of rules that could not be evaluated.",
+        "evaluated_at": "When the file was validated, in UTC.",
+        "inspector_version": "Version of exr-inspector that validated the file.",
     },
     "validation_results": {
         "file_id": _FILE_ID,
@@ -157,6 +227,9 @@ COLUMNS: dict[str, dict[str, str]] = {
         "actual": "The value in the file.",
         "message": "The finding as text.",
         "evaluated_at": "When the file was validated, in UTC.",
+        "batch_id": _RESULT_BATCH_ID,
+        "policy_hash": "SHA-256 of the rules of the policy.",
+        "attr_name": "The attribute; null if the finding concerns none.",
     },
     "ingest_errors": {
         "file_path_normalized": "URI of a file that could not be inspected. The error is open while no row of `files` "
@@ -175,5 +248,6 @@ COLUMNS: dict[str, dict[str, str]] = {
         "version": "Version of the tables.",
         "applied_at": "When the tables got this version, in UTC.",
         "inspector_version": "Version of exr-inspector that created or changed them.",
+        "readable_since": "The oldest table version whose programs can read and write the tables; null: `version`.",
     },
 }

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from exr_inspector import inspect, open_catalog
 from exr_inspector.catalog import OPEN_ERRORS, FileStat, IngestError, PersistOutcome, SeenFile
 from exr_inspector.catalog.rows import RowBatch, from_inspections
-from exr_inspector.catalog.schema import CHILD_TABLES, TABLES, VERSION
+from exr_inspector.catalog.schema import CHILD_TABLES, TABLES, VERSION, batch_schema
 from exr_inspector.errors import CatalogError, QueryError
 from exr_inspector.sources.memory import MemorySource
 from tests.support.exr_bytes import attribute, exr_bytes, inspection, text
 
 NOON = datetime(2024, 5, 1, 12, 0, 0, 123456, tzinfo=timezone.utc)
-TIMES = {"inspection_timestamp", "last_inspected", "first_seen", "last_seen"}
+TIMES = {"inspection_timestamp", "last_inspected", "first_seen", "last_seen", "batch_id"}
 
 A = inspection("s3://renders/a.1001.exr")
 A_AGAIN = inspection("s3://renders/a.1001.exr", text("note", "rendered again"))
@@ -97,11 +97,40 @@ def test_rows_are_stored_unchanged(catalog):
     for table in CHILD_TABLES:
         stored = catalog.sql(f"SELECT * FROM {table}")
         assert stored.column_names == TABLES[table].names
+        stored = stored.drop_columns("batch_id")
         assert Counter(map(repr, stored.to_pylist())) == Counter(map(repr, batch.tables[table].to_pylist()))
     for one, expected in zip((A, odd), batch.tables["files"].to_pylist(), strict=True):
         row = file_row(catalog, one)
         assert {key: row[key] for key in expected} == expected
         assert (row["is_current"], row["deleted_at"], row["inspection_count"]) == (True, None, 1)
+
+
+def test_the_rows_of_a_transaction_share_a_batch_and_transactions_do_not(catalog):
+    """Microseconds since the epoch, in `files` and in every child table."""
+    before = datetime.now(timezone.utc)
+    catalog.persist([A, B])
+    first = batches(catalog)
+    assert all(len(found) == 1 for found in first.values())
+    (batch_id,) = first["files"]
+    assert set(first) == {"files", "parts", "channels", "attributes"}
+    assert all(found == {batch_id} for found in first.values())
+    written = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=batch_id)
+    assert before <= written <= datetime.now(timezone.utc)
+    (stored,) = rows(catalog, "SELECT DISTINCT inspection_timestamp AS at FROM files")
+    assert stored["at"] == written.replace(tzinfo=None)
+    catalog.persist([A, A_AGAIN])
+    for table, found in batches(catalog).items():
+        assert len(found) == 2, table
+        assert batch_id in found
+    assert file_row(catalog, A)["batch_id"] == batch_id, "a known file keeps its batch"
+
+
+def batches(catalog):
+    """The batches of each table that has rows of files."""
+    found = {
+        table: set(catalog.sql(f"SELECT batch_id FROM {table}")[0].to_pylist()) for table in ("files", *CHILD_TABLES)
+    }
+    return {table: ids for table, ids in found.items() if ids}
 
 
 def test_the_columns_of_files_are_those_of_the_schema(catalog):
@@ -196,7 +225,7 @@ def test_a_failed_batch_stores_nothing(catalog):
     tables = from_inspections([A, B]).tables
     columns = tables["attributes"].to_pydict()
     columns["attr_name"][-1] = None
-    nullable = pa.schema([column.with_nullable(True) for column in TABLES["attributes"]])
+    nullable = pa.schema([column.with_nullable(True) for column in batch_schema("attributes")])
     broken = RowBatch(tables | {"attributes": pa.table(columns, schema=nullable)})
     with pytest.raises(CatalogError):
         catalog.persist_rows(broken)
@@ -491,8 +520,8 @@ def test_status_counts(catalog):
     assert status.uri == catalog.uri
     assert status.schema_version == VERSION
     assert status.row_counts == {
-        "files": 3, "parts": 3, "channels": 8, "attributes": 25, "channel_stats": 0,
-        "validation_results": 0, "ingest_errors": 1, "schema_version": 1,
+        "files": 3, "parts": 3, "channels": 8, "attributes": 25, "problems": 0, "channel_stats": 0, "part_stats": 0,
+        "thumbnails": 0, "validations": 0, "validation_results": 0, "ingest_errors": 1, "schema_version": 1,
     }  # fmt: skip
     assert status.vector_dimensions == {"metadata_embedding": 384, "channel_fingerprint": 128}
 

@@ -134,10 +134,26 @@ def test_tables_of_another_program_are_rejected(path):
 def test_a_catalog_of_a_newer_version_is_rejected(path, read_only):
     open_catalog(str(path)).close()
     with duckdb.connect(str(path)) as newer:
-        newer.execute(f"INSERT INTO schema_version VALUES ({VERSION + 1}, now()::TIMESTAMP, '9.0')").fetchall()
-    versions = rf"newer exr-inspector \(table version {VERSION + 1}; this release supports {VERSION}\)"
-    with pytest.raises(CatalogSchemaError, match=versions):
+        row = f"{VERSION + 2}, now()::TIMESTAMP, '9.0', {VERSION + 1}"
+        newer.execute(f"INSERT INTO schema_version VALUES ({row})").fetchall()
+    versions = rf"newer exr-inspector \(table version {VERSION + 2}; this release supports {VERSION}\)"
+    with pytest.raises(CatalogSchemaError, match=rf"{versions}.* supports table version {VERSION + 1}, such as 9\.0$"):
         open_catalog(str(path), read_only=read_only)
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_catalog_of_a_newer_version_that_is_still_readable_is_used(path, read_only):
+    with open_catalog(str(path)) as catalog:
+        catalog.persist([A])
+    with duckdb.connect(str(path)) as newer:
+        newer.execute("ALTER TABLE files ADD COLUMN added_later VARCHAR").fetchall()
+        row = f"{VERSION + 1}, now()::TIMESTAMP, '9.0', {VERSION}"
+        newer.execute(f"INSERT INTO schema_version VALUES ({row})").fetchall()
+    with open_catalog(str(path), read_only=read_only) as catalog:
+        assert catalog.status().schema_version == VERSION + 1
+        if not read_only:
+            assert [outcome.inserted for outcome in catalog.persist([A, B])] == [False, True]
+        assert {row["added_later"] for row in catalog.sql("SELECT * FROM files").to_pylist()} == {None}
 
 
 # ── who may open it ──────────────────────────────────────

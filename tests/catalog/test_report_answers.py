@@ -9,7 +9,7 @@ import pytest
 from exr_inspector import inspect
 from exr_inspector.catalog.queries.named import named_queries, named_query
 from exr_inspector.catalog.rows import RowBatch, from_inspections
-from exr_inspector.catalog.schema import TABLES
+from exr_inspector.catalog.schema import batch_schema
 from exr_inspector.sequence.summary import sequences
 from exr_inspector.sources.memory import MemorySource
 from tests.support import exr_writer as w
@@ -43,7 +43,7 @@ def with_rows(inspections, table, rows, **of_files):
     """The rows of inspections, with more in a table and in columns of `files`."""
     batch = from_inspections(inspections)
     tables = dict(batch.tables)
-    tables[table] = pa.Table.from_pylist(rows, schema=TABLES[table])
+    tables[table] = pa.Table.from_pylist(rows, schema=batch_schema(table))
     for column, values in of_files.items():
         index = tables["files"].schema.get_field_index(column)
         field = tables["files"].schema.field(index)

@@ -357,9 +357,8 @@ def set_version(deployed, version):
         rows = table.select(internal_row_id=True).read_all()
         table.delete(rows)
         columns = rows.drop_columns(["$row_id"])
-        index = columns.column_names.index("version")
-        changed = pa.array([version], columns.schema.field("version").type)
-        table.insert(columns.set_column(index, columns.schema.field("version"), changed))
+        changed = {"version": [version], "readable_since": [version]}
+        table.insert(pa.table(columns.to_pydict() | changed, schema=columns.schema))
 
 
 @pytest.mark.slow

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +13,26 @@ import pyarrow.compute as pc
 from .protocol import IngestError, PersistOutcome
 from .rows import RowBatch
 from .schema import CHILD_TABLES, TABLES, TIME
+
+_lock = threading.Lock()
+_last = datetime.min.replace(tzinfo=timezone.utc)
+
+
+def unique_time() -> datetime:
+    """The time in UTC without a zone, as in the tables, at least a microsecond after that of the previous call.
+
+    So a row with such a time was written by one operation of this process.
+    """
+    global _last
+    with _lock:
+        _last = max(datetime.now(timezone.utc), _last + timedelta(microseconds=1))
+        return _last.replace(tzinfo=None)
+
+
+def _batch_ids(rows: pa.Table, persisted_at: datetime) -> pa.Table:
+    """The rows with the column `batch_id`: the time of their transaction in microseconds since the epoch."""
+    batch_id = pa.scalar(persisted_at, TIME).value
+    return rows.append_column("batch_id", pa.array([batch_id] * rows.num_rows, pa.int64()))
 
 
 def with_persist_columns(files: pa.Table, persisted_at: datetime) -> pa.Table:
@@ -25,15 +46,16 @@ def with_persist_columns(files: pa.Table, persisted_at: datetime) -> pa.Table:
         file_ids = files["file_id"].to_pylist()
     current = set(newest.values())
     times = pa.array([persisted_at] * len(file_ids), TIME)
-    return (
+    return _batch_ids(
         files.append_column("is_current", pa.array([file_id in current for file_id in file_ids], pa.bool_()))
         .append_column("inspection_timestamp", times)
         .append_column("last_inspected", times)
-        .append_column("inspection_count", pa.array([occurrences[file_id] for file_id in file_ids], pa.int64()))
+        .append_column("inspection_count", pa.array([occurrences[file_id] for file_id in file_ids], pa.int64())),
+        persisted_at,
     )
 
 
-def children_of(batch: RowBatch, file_ids: pa.ChunkedArray) -> dict[str, pa.Table]:
+def children_of(batch: RowBatch, file_ids: pa.ChunkedArray, persisted_at: datetime) -> dict[str, pa.Table]:
     """The child rows of the file_ids, by table; tables without such rows are left out."""
     if len(file_ids) == pc.count_distinct(batch.tables["files"]["file_id"]).as_py():
         children = {table: batch.tables[table] for table in CHILD_TABLES}
@@ -43,7 +65,7 @@ def children_of(batch: RowBatch, file_ids: pa.ChunkedArray) -> dict[str, pa.Tabl
             table: batch.tables[table].filter(pc.is_in(batch.tables[table]["file_id"], selected))
             for table in CHILD_TABLES
         }
-    return {table: rows for table, rows in children.items() if rows.num_rows}
+    return {table: _batch_ids(rows, persisted_at) for table, rows in children.items() if rows.num_rows}
 
 
 def outcomes(batch: RowBatch, new: Iterable[str]) -> list[PersistOutcome]:

@@ -1,18 +1,26 @@
 """The tables of the catalog as Arrow schemas, their only definition, from which the backends create them.
 
 A trailing ? marks a nullable column. All integers have 64 bits, as a hostile header can declare windows and tiles
-beyond 32 bits. Timestamps are UTC without a zone, which VAST clusters before 5.4 drop.
+beyond 32 bits. Timestamps are UTC without a zone, which VAST clusters before 5.4 drop. Columns added by a migration are
+nullable and the last of their table, so that created and migrated catalogs have the same tables.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
 from functools import cache
+from typing import Any
 
 import pyarrow as pa
 
+from .. import __version__
 from ..errors import CatalogSchemaError
 
-VERSION = 1  # of the tables; `schema_version` of an inspection is the version of its JSON form
+VERSION = 2  # of the tables; `schema_version` of an inspection is the version of its JSON form
+
+# The oldest version whose programs can read and write these tables. Additions leave it as it is.
+READABLE_SINCE = 1
 
 METADATA_DIMENSIONS, CHANNEL_DIMENSIONS = 384, 128
 
@@ -65,6 +73,11 @@ TABLES: dict[str, pa.Schema] = {
             "inspection_timestamp": TIME,
             "last_inspected": TIME,
             "inspection_count": INT,
+            "batch_id?": INT,
+            "version_flags?": INT,
+            "chunk_hash?": TEXT,
+            "chunks_checked?": INT,
+            "problem_severity?": TEXT,
         }
     ),
     "parts": _table(
@@ -103,6 +116,7 @@ TABLES: dict[str, pa.Schema] = {
             "chunks_present?": INT,
             "missing?": TEXT,
             "packed_bytes?": INT,
+            "batch_id?": INT,
         }
     ),
     "channels": _table(
@@ -118,6 +132,7 @@ TABLES: dict[str, pa.Schema] = {
             "x_sampling": INT,
             "y_sampling": INT,
             "p_linear": BOOL,
+            "batch_id?": INT,
         }
     ),
     "attributes": _table(
@@ -135,6 +150,19 @@ TABLES: dict[str, pa.Schema] = {
             "value_float?": FLOAT,
             "raw?": BINARY,
             "truncated": BOOL,
+            "batch_id?": INT,
+        }
+    ),
+    "problems": _table(
+        {
+            "file_id": TEXT,
+            "batch_id?": INT,
+            "part_index?": INT,
+            "attr_name?": TEXT,
+            "code": TEXT,
+            "severity": TEXT,
+            "message": TEXT,
+            "byte_offset?": INT,
         }
     ),
     "channel_stats": _table(
@@ -159,6 +187,60 @@ TABLES: dict[str, pa.Schema] = {
             "samples_mean?": FLOAT,
             "samples_total?": INT,
             "empty_pixels?": INT,
+            "batch_id?": INT,
+            "zero_count?": INT,
+            "max_finite_count?": INT,
+            "above_one_count?": INT,
+            "p01?": FLOAT,
+            "p50?": FLOAT,
+            "p99?": FLOAT,
+            "p999?": FLOAT,
+            "first_nonfinite_x?": INT,
+            "first_nonfinite_y?": INT,
+            "pixel_digest?": TEXT,
+            "decode_errors?": INT,
+            "samples_max_x?": INT,
+            "samples_max_y?": INT,
+            "evaluated_at?": TIME,
+        }
+    ),
+    "part_stats": _table(
+        {
+            "file_id": TEXT,
+            "batch_id?": INT,
+            "part_index": INT,
+            "used_window?": TEXT,
+            "pixel_digest?": TEXT,
+            "evaluated_at": TIME,
+        }
+    ),
+    "thumbnails": _table(
+        {
+            "file_id": TEXT,
+            "batch_id?": INT,
+            "part_index": INT,
+            "width": INT,
+            "height": INT,
+            "format": TEXT,
+            "transform": TEXT,
+            "bytes": BINARY,
+            "evaluated_at": TIME,
+        }
+    ),
+    "validations": _table(
+        {
+            "file_id": TEXT,
+            "batch_id?": INT,
+            "policy_id": TEXT,
+            "policy_version": TEXT,
+            "policy_hash": TEXT,
+            "status": TEXT,
+            "errors": INT,
+            "warnings": INT,
+            "infos": INT,
+            "not_evaluated": INT,
+            "evaluated_at": TIME,
+            "inspector_version": TEXT,
         }
     ),
     "validation_results": _table(
@@ -174,6 +256,9 @@ TABLES: dict[str, pa.Schema] = {
             "actual?": TEXT,
             "message": TEXT,
             "evaluated_at": TIME,
+            "batch_id?": INT,
+            "policy_hash?": TEXT,
+            "attr_name?": TEXT,
         }
     ),
     "ingest_errors": _table(
@@ -190,22 +275,38 @@ TABLES: dict[str, pa.Schema] = {
             "count": INT,
         }
     ),
-    "schema_version": _table({"version": INT, "applied_at": TIME, "inspector_version": TEXT}),
+    "schema_version": _table({"version": INT, "applied_at": TIME, "inspector_version": TEXT, "readable_since?": INT}),
 }
 
-# Tables whose rows belong to a row of `files` by file_id; they are inserted together with it and never changed.
-CHILD_TABLES = ("parts", "channels", "attributes", "channel_stats", "validation_results")
+# Tables whose rows belong to a row of `files` by file_id, and are never changed. Those of the header are inserted
+# together with it; results about pixels and policies also later, with a `batch_id` of their own.
+CHILD_TABLES = (
+    "parts",
+    "channels",
+    "attributes",
+    "problems",
+    "channel_stats",
+    "part_stats",
+    "thumbnails",
+    "validations",
+    "validation_results",
+)
 
-# The columns of `files` that a backend sets when it persists.
-SET_AT_PERSIST = frozenset({"is_current", "deleted_at", "inspection_timestamp", "last_inspected", "inspection_count"})
+# The columns that a backend sets when it persists; `batch_id` in the child tables too.
+SET_AT_PERSIST = frozenset(
+    {"is_current", "deleted_at", "inspection_timestamp", "last_inspected", "inspection_count", "batch_id"}
+)
 
-# The columns that identify a row of a table.
+# The columns that identify a row of a table, in child tables among the rows of one batch.
 PRIMARY_KEYS: dict[str, tuple[str, ...]] = {
     "files": ("file_id",),
     "parts": ("file_id", "part_index"),
     "channels": ("file_id", "part_index", "channel_index"),
     "attributes": ("file_id", "part_index", "attr_index"),
     "channel_stats": ("file_id", "part_index", "channel_name"),
+    "part_stats": ("file_id", "part_index"),
+    "thumbnails": ("file_id", "part_index", "width", "height", "format", "transform"),
+    "validations": ("file_id", "policy_id"),
     "ingest_errors": ("file_path_normalized",),
     "schema_version": ("version",),
 }
@@ -214,10 +315,7 @@ PRIMARY_KEYS: dict[str, tuple[str, ...]] = {
 @cache
 def batch_schema(table: str) -> pa.Schema:
     """The columns of a table that come from inspections: all but those set at persist."""
-    schema = TABLES[table]
-    if table != "files":
-        return schema
-    return pa.schema([column for column in schema if column.name not in SET_AT_PERSIST])
+    return pa.schema([column for column in TABLES[table] if column.name not in SET_AT_PERSIST])
 
 
 def vector_dimensions() -> dict[str, int]:
@@ -227,10 +325,32 @@ def vector_dimensions() -> dict[str, int]:
     }
 
 
-def check_version(uri: str, version: int | None) -> None:
-    """Raises CatalogSchemaError if the tables of a catalog have a newer version than this release supports."""
-    if version is not None and version > VERSION:
+def version_row(version: int = VERSION, readable_since: int = READABLE_SINCE) -> pa.Table:
+    """The row of `schema_version` for tables that get a version now."""
+    row = {
+        "version": version,
+        "applied_at": datetime.now(timezone.utc),
+        "inspector_version": __version__,
+        "readable_since": readable_since,
+    }
+    return pa.Table.from_pylist([row], schema=TABLES["schema_version"])
+
+
+def current_version(uri: str, rows: Iterable[Mapping[str, Any]]) -> int | None:
+    """The version of the tables from the rows of `schema_version`, None without rows.
+
+    Raises CatalogSchemaError if programs of this version can no longer read and write the tables. The first version
+    does not have the column `readable_since`.
+    """
+    versions: dict[int, Mapping[str, Any]] = {row["version"]: row for row in rows}
+    if not versions:
+        return None
+    since = {version: row.get("readable_since") or version for version, row in versions.items()}
+    newest, needed = max(versions), max(since, key=lambda version: since[version])
+    if since[needed] > VERSION:
         raise CatalogSchemaError(
-            f"{uri} was written by a newer exr-inspector (table version {version}; this release supports {VERSION}); "
-            "upgrade exr-inspector"
+            f"{uri} was written by a newer exr-inspector (table version {newest}; this release supports {VERSION}); "
+            f"upgrade exr-inspector to a release that supports table version {since[needed]}, such as "
+            f"{versions[needed]['inspector_version']}"
         )
+    return newest

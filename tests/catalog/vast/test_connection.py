@@ -71,10 +71,10 @@ def test_a_closed_port_is_retried_and_fails_soon(closed_port):
 
 @pytest.mark.slow
 def test_a_database_that_stops_responding_fails_within_the_deadline():
+    uri = f"vast://{BUCKET}/x"
     with start() as server:
-        catalog = VastCatalog(
-            f"vast://{BUCKET}/x", connection=connection_to(server, deadline_s=2.0, request_timeout_s=0.3)
-        )
+        VastCatalog(uri, connection=connection_to(server)).close()
+        catalog = VastCatalog(uri, connection=connection_to(server, deadline_s=2.0, request_timeout_s=0.3))
         server.fail("delay", seconds=60, times=0, path="/*")
         with takes(at_most=20), pytest.raises(CatalogConnectionError, match="in time"):
             catalog.persist([A])

@@ -109,8 +109,11 @@ def assert_one_set(server, catalog, inspections):
     expected = from_inspections(inspections).tables
     found = rows_of(server, catalog, inspections)
     for table in CHILD_TABLES:
-        assert Counter(map(repr, found[table])) == Counter(map(repr, expected[table].to_pylist()))
+        without_batch = [{name: row[name] for name in row if name != "batch_id"} for row in found[table]]
+        assert Counter(map(repr, without_batch)) == Counter(map(repr, expected[table].to_pylist()))
     assert Counter(row["file_id"] for row in found["files"]) == {one.file.file_id: 1 for one in inspections}
+    batches = {row["file_id"]: row["batch_id"] for row in found["files"]}
+    assert all(row["batch_id"] == batches[row["file_id"]] for table in CHILD_TABLES for row in found[table])
     assert all(row["is_current"] for row in found["files"])
 
 

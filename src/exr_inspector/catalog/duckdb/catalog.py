@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -14,14 +13,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ... import __version__
 from ...errors import CatalogError, CatalogSchemaError
 from ...settings import CELL_LIMIT
-from ..persistence import children_of, error_rows, outcomes, with_persist_columns
+from ..persistence import children_of, error_rows, outcomes, unique_time, with_persist_columns
 from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
 from ..query_errors import as_query_error
 from ..rows import RowBatch, from_inspections
-from ..schema import TABLES, TIME, VERSION, check_version, vector_dimensions
+from ..schema import TABLES, TIME, VERSION, current_version, vector_dimensions, version_row
 from . import errors, statements
 
 if TYPE_CHECKING:
@@ -62,7 +60,7 @@ class DuckDBCatalog:
 
     def ensure_schema(self) -> None:
         """Create the tables, or migrate them to this version; does nothing if they have it."""
-        if self._check_version() == VERSION:
+        if (self._check_version() or 0) >= VERSION:
             return
         with self._transaction() as connection:
             version = self._check_version()  # another thread may have created the tables
@@ -72,11 +70,7 @@ class DuckDBCatalog:
                     _run(connection, statements.create_table(table, schema))
                 for statement in statements.INDEXES:
                     _run(connection, statement)
-                _record_version(connection, VERSION)
-            for step in range((version or VERSION) + 1, VERSION + 1):
-                for statement in statements.MIGRATIONS[step]:
-                    _run(connection, statement)
-                _record_version(connection, step)
+                _record_version(connection)
 
     def persist(self, inspections: Sequence[Inspection]) -> list[PersistOutcome]:
         """Store inspections, and count those with a stored file_id. One transaction."""
@@ -88,7 +82,8 @@ class DuckDBCatalog:
         """Store the rows of inspections, and count those with a stored file_id. One transaction."""
         if not batch.tables["files"].num_rows:
             return []
-        incoming = with_persist_columns(batch.tables["files"], _now())
+        persisted_at = unique_time()
+        incoming = with_persist_columns(batch.tables["files"], persisted_at)
         with self._transaction() as connection:
             connection.register("incoming", incoming)
             known = pa.array(_retire_older(connection, incoming), pa.string())
@@ -99,7 +94,7 @@ class DuckDBCatalog:
             if len(known):
                 connection.register("known", incoming.filter(is_known))
                 _run(connection, statements.COUNT_UP)
-            for table, rows in children_of(batch, new["file_id"]).items():
+            for table, rows in children_of(batch, new["file_id"], persisted_at).items():
                 connection.register("children", rows)
                 _run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM children")  # noqa: S608 (our names)
         return outcomes(batch, new["file_id"].to_pylist())
@@ -108,7 +103,7 @@ class DuckDBCatalog:
         """Record files that cannot be inspected, and count repeated errors of a path. One transaction."""
         if not errors:
             return
-        incoming = error_rows(errors, _now())
+        incoming = error_rows(errors, unique_time())
         with self._transaction() as connection:
             connection.register("incoming", incoming)
             _run(connection, statements.COUNT_ERRORS_UP)
@@ -140,7 +135,8 @@ class DuckDBCatalog:
         """Mark the files at normalized paths as deleted, and delete their errors. Returns the number of such paths."""
         if not paths:
             return 0
-        table = pa.table({"path": pa.array(paths, pa.string()), "deleted_at": pa.array([_now()] * len(paths), TIME)})
+        times = pa.array([unique_time()] * len(paths), TIME)
+        table = pa.table({"path": pa.array(paths, pa.string()), "deleted_at": times})
         with self._transaction() as connection:
             connection.register("deleted", table)
             marked = _column(connection, statements.MARK_DELETED) + _column(connection, statements.DELETE_ERRORS)
@@ -240,13 +236,12 @@ class DuckDBCatalog:
         """The version of the tables, None without tables. Raises CatalogSchemaError."""
         with self._cursor() as connection:
             try:
-                rows = _run(connection, "SELECT max(version) FROM schema_version")
+                rows = connection.sql("SELECT * FROM schema_version").to_arrow_table().to_pylist()
             except duckdb.CatalogException:
                 rows = []
-        version = rows[0][0] if rows else None
+        version = current_version(self.uri, rows)
         if version is None and self._read_only:
             raise CatalogSchemaError(f"{self._path} is a DuckDB database without a catalog; {errors.HOW_TO_CREATE}")
-        check_version(self.uri, version)
         return version
 
 
@@ -260,20 +255,13 @@ def _column(connection: duckdb.DuckDBPyConnection, statement: str, params: Any =
     return [row[0] for row in _run(connection, statement, params)]
 
 
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
-
-
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _record_version(connection: duckdb.DuckDBPyConnection, version: int) -> None:
-    _run(
-        connection,
-        "INSERT INTO schema_version VALUES (?, ?, ?)",
-        [version, _now().replace(tzinfo=None), __version__],
-    )
+def _record_version(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.register("new", version_row())
+    _run(connection, "INSERT INTO schema_version BY NAME SELECT * FROM new")
 
 
 def _reject_foreign_tables(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

@@ -10,9 +10,6 @@ import pyarrow as pa
 from ..protocol import OPEN_ERRORS
 from ..schema import PRIMARY_KEYS, TABLES
 
-# Statements that migrate the tables from the previous version, each version in one transaction.
-MIGRATIONS: dict[int, tuple[str, ...]] = {}
-
 # Only `files` has indexes: child rows are inserted once, together with their file. In ingest_errors, a row that is
 # deleted and inserted again would conflict with its old key while a reader holds an older snapshot.
 INDEXED_TABLES = frozenset({"files", "schema_version"})

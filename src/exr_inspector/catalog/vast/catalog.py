@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from functools import partial
 from itertools import islice
 from types import TracebackType
@@ -18,10 +17,10 @@ from ...errors import CatalogError, CatalogSchemaError, SettingsError
 from ...settings import CELL_LIMIT, QUERY_MEMORY_MB, VastConnection
 from ...vectors import VERSION as EMBEDDING_VERSION
 from .. import similarity
-from ..persistence import children_of, outcomes, with_persist_columns
+from ..persistence import children_of, outcomes, unique_time, with_persist_columns
 from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
 from ..rows import RowBatch, from_inspections
-from ..schema import TABLES, VERSION, check_version, vector_dimensions
+from ..schema import TABLES, VERSION, vector_dimensions
 from ..similarity import By
 from . import ingest_errors
 from .conditions import Condition
@@ -77,7 +76,6 @@ class VastCatalog:
         self._closed = False
         self._connection = Connection(connection)
         self.tables = Tables(self._connection, names[1], names[2])
-        self._times = _UniqueTimes()
         self._locks = PathLocks()
         self._queue = DeduplicationQueue(self._deduplicate)
         if read_only:
@@ -104,7 +102,7 @@ class VastCatalog:
         self._check_open(to="change")
         if not batch.tables["files"].num_rows:
             return []
-        persisted_at = self._times.next()
+        persisted_at = unique_time()
         incoming = with_persist_columns(batch.tables["files"], persisted_at)
         paths = set(incoming["file_path_normalized"].to_pylist())
         with self._locks.hold(paths, self._connection.clock().left):
@@ -119,7 +117,7 @@ class VastCatalog:
         self._check_open(to="change")
         if not errors:
             return
-        recorded_at = self._times.next()
+        recorded_at = unique_time()
         paths = {error.file_path_normalized for error in errors}
         with self._locks.hold(paths, self._connection.clock().left):
             inserted = self._connection.retried(
@@ -147,7 +145,7 @@ class VastCatalog:
         self._check_open(to="change")
         if not paths:
             return 0
-        deleted_at = self._times.next()
+        deleted_at = unique_time()
         with self._locks.hold(paths, self._connection.clock().left):
             return len(self._connection.retried(lambda clock: self._mark_deleted(set(paths), deleted_at, clock)))
 
@@ -223,7 +221,6 @@ class VastCatalog:
                 f"{self.uri} has no catalog tables; create them with: "
                 f"exr-inspector db create-schema --catalog {self.uri}"
             )
-        check_version(self.uri, version)
         return version
 
     def _ensure(self, clock: Clock) -> None:
@@ -240,7 +237,7 @@ class VastCatalog:
             rows.update("files", todo.changed)
             if todo.new.num_rows:
                 rows.insert("files", todo.new)
-                for table, children in children_of(batch, todo.new["file_id"]).items():
+                for table, children in children_of(batch, todo.new["file_id"], persisted_at).items():
                     rows.insert(table, children)
         self._queue.remove(queued - todo.duplicate_paths)
         return todo
@@ -358,20 +355,6 @@ class VastCatalog:
     def _transaction(self, work: Callable[[Rows, Sequence[str]], None], paths: Sequence[str], clock: Clock) -> None:
         with self.tables.transaction(clock) as rows:
             work(rows, paths)
-
-
-class _UniqueTimes:
-    """Times that no two operations of this process share: a row with such a time was written by that operation."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._last = datetime.min.replace(tzinfo=timezone.utc)
-
-    def next(self) -> datetime:
-        """The time in UTC without a zone, as in the tables; at least a microsecond after the last one."""
-        with self._lock:
-            self._last = max(datetime.now(timezone.utc), self._last + timedelta(microseconds=1))
-            return self._last.replace(tzinfo=None)
 
 
 def _is_same(row: dict[str, Any], file: FileStat) -> bool:

@@ -2,7 +2,8 @@
 
 No constraint keeps two transactions from inserting the same file_id, and neither sees the other's rows before it
 commits. But a writer that selects after its commit sees the rows of all earlier commits. So every writer deduplicates
-after its commit and keeps, of each row, the copy with the lowest row id: all reach the same result, in any order.
+after its commit and keeps, of each file, the row with the lowest row id and the child rows of its batch: all reach the
+same result, in any order.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def deduplicate_files(rows: Rows, paths: Iterable[str]) -> None:
         if row != copies[file_id][0]
     }
     rows.update("files", changed_rows(changed, row_id_type))
-    duplicates = [file_id for file_id, same in copies.items() if len(same) > 1]
+    duplicates = {file_id: same for file_id, same in copies.items() if len(same) > 1}
     if duplicates:
         for table in CHILD_TABLES:
             _delete_copies(rows, table, duplicates)
@@ -72,9 +73,23 @@ def _age(row: Row) -> tuple[object, int]:
     return row["last_inspected"], row[ROW_ID]
 
 
-def _delete_copies(rows: Rows, table: str, file_ids: list[str]) -> None:
-    """Delete, of each row of a child table, all copies but the one with the lowest row id."""
+def _delete_copies(rows: Rows, table: str, copies: dict[str, list[Row]]) -> None:
+    """Leave in a child table those rows of the copies of each file_id that belong to the first copy, once.
+
+    Rows of other batches stay: they are later results.
+    """
     key = PRIMARY_KEYS.get(table) or tuple(column.name for column in TABLES[table] if column.type != TIME)
-    stored = rows.select_in(table, key, "file_id", file_ids)
-    first = stored.group_by(list(key)).aggregate([(ROW_ID, "min")])[f"{ROW_ID}_min"]
-    rows.delete(table, stored.filter(pc.invert(pc.is_in(stored[ROW_ID], first.combine_chunks())))[ROW_ID])
+    stored = rows.select_in(table, list(dict.fromkeys([*key, "batch_id"])), "file_id", copies)
+    first = {(file_id, same[0]["batch_id"] or 0) for file_id, same in copies.items()}
+    batches = first | {(row["file_id"], row["batch_id"] or 0) for same in copies.values() for row in same}
+    index = stored.schema.get_field_index("batch_id")
+    stored = stored.set_column(index, "batch_id", pc.fill_null(stored["batch_id"], 0))  # null before version 2
+    stored = stored.join(_batch_table(batches), ["file_id", "batch_id"], join_type="inner")
+    of_first = stored.join(_batch_table(first), ["file_id", "batch_id"], join_type="inner")
+    kept = of_first.group_by(list(key)).aggregate([(ROW_ID, "min")])[f"{ROW_ID}_min"]
+    rows.delete(table, stored.filter(pc.invert(pc.is_in(stored[ROW_ID], kept.combine_chunks())))[ROW_ID])
+
+
+def _batch_table(batches: set[tuple[str, int]]) -> pa.Table:
+    file_ids, batch_ids = zip(*batches, strict=True)
+    return pa.table({"file_id": pa.array(file_ids, pa.string()), "batch_id": pa.array(batch_ids, pa.int64())})

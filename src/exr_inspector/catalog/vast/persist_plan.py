@@ -26,6 +26,7 @@ COLUMNS = (
     "inspection_timestamp",
     "last_inspected",
     "inspection_count",
+    "batch_id",
 )
 # The columns that a persist changes in a stored version.
 CHANGING = ("is_current", "deleted_at", "last_inspected", "inspection_count")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from datetime import datetime, timezone
 from functools import cached_property, reduce
 from operator import eq, ge, gt, le, lt
 from typing import TYPE_CHECKING, Any
@@ -17,12 +16,11 @@ import vastdb
 from vastdb import errors as sdk
 from vastdb.table_metadata import TableMetadata
 
-from ... import __version__
 from ...errors import CatalogSchemaError
 from ..cells import cut_text
-from ..schema import TABLES, VERSION
+from ..schema import TABLES, current_version, version_row
 from .connection import QUERY_ID, without_sdk_warnings
-from .errors import CatalogConflictError
+from .errors import CatalogConflictError, CatalogRejectedError
 
 if TYPE_CHECKING:
     from vastdb._table_interface import ITable
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     from .connection import Clock, Connection
 
 ROW_ID = "$row_id"
+VERSION_COLUMNS = ("version", "readable_since", "inspector_version")
 
 # The SDK splits rows above 5 MiB by columns, which leaves columns null for a moment that must not be null.
 _REQUEST_BYTES = 4 << 20
@@ -54,6 +53,7 @@ class Tables:
     def __init__(self, connection: Connection, bucket: str, schema: str) -> None:
         self._connection = connection
         self.bucket, self.schema = bucket, schema
+        self.uri = f"vast://{bucket}/{schema}"
 
     @cached_property
     def _metadata(self) -> dict[str, TableMetadata]:
@@ -83,14 +83,18 @@ class Tables:
         """The version of the tables, None without tables. Raises CatalogSchemaError for tables of another program."""
         try:
             with self.reading(clock) as rows:
-                if (version := _version(rows)) is not None:
-                    return version
-        except CatalogSchemaError:
-            pass  # something is missing; one transaction below, as another process may be creating the tables
+                found = rows.select("schema_version", VERSION_COLUMNS).to_pylist()
+        except (CatalogSchemaError, CatalogRejectedError):
+            found = []
+        if found:
+            return current_version(self.uri, found)
+        # Something is missing; one transaction, as another process may be creating the tables.
         with self._connection.transaction(clock, read_only=True) as transaction:
             schema = transaction.bucket(self.bucket).schema(self.schema, fail_if_missing=False)
             present = set(schema.tablenames()) & set(TABLES) if schema else set()
-            version = _version(self._rows(transaction, clock)) if "schema_version" in present else None
+            if "schema_version" in present:
+                found = self._rows(transaction, clock).select_present("schema_version", VERSION_COLUMNS).to_pylist()
+        version = current_version(self.uri, found)
         if present and version is None:
             raise CatalogSchemaError(
                 f"{self.bucket}/{self.schema} has tables with names of the catalog that exr-inspector did not create: "
@@ -111,10 +115,7 @@ class Tables:
                 raise CatalogConflictError(
                     f"{self.bucket}/{self.schema}: another process is creating {error.table}"
                 ) from error
-            row = {"version": VERSION, "applied_at": datetime.now(timezone.utc), "inspector_version": __version__}
-            self._rows(transaction, clock).insert(
-                "schema_version", pa.Table.from_pylist([row], schema=TABLES["schema_version"])
-            )
+            self._rows(transaction, clock).insert("schema_version", version_row())
 
     @without_sdk_warnings()
     def drop(self) -> None:
@@ -148,6 +149,13 @@ class Rows:
         """The columns of the rows that fulfil the predicate, with `row_ids` also their `$row_id`."""
         config = self._query_config()
         return self._table(table).select(list(columns), predicate, config, internal_row_id=row_ids).read_all()
+
+    def select_present(self, table: str, columns: Iterable[str]) -> pa.Table:
+        """Those of the columns that the stored table has, which may be of an older version. Costs more requests."""
+        reference = self._metadata[table].ref
+        present = self._transaction.bucket(reference.bucket).schema(reference.schema).table(table)
+        names = [name for name in columns if name in present.columns().names]
+        return present.select(names, config=self._query_config()).read_all()
 
     def select_in(self, table: str, columns: Sequence[str], column: str, values: Iterable[str]) -> pa.Table:
         """The columns and the `$row_id` of the rows whose text `column` is one of `values`."""
@@ -223,11 +231,6 @@ class Rows:
         if self._clock is not None:
             self._clock.check()
         return self._transaction.table_from_metadata(self._metadata[table])
-
-
-def _version(rows: Rows) -> int | None:
-    version: int | None = pc.max(rows.select("schema_version", ["version"])["version"]).as_py()
-    return version
 
 
 _COMPARISONS = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
