@@ -48,8 +48,6 @@ COLUMNS: dict[str, dict[str, str]] = {
         "completeness": "Result of the chunk check, see [Completeness](#completeness).",
         "chunk_count": "Number of chunks that the header requires; null if unknown.",
         "chunks_present": "Number of those that are present and complete; null if unknown.",
-        "problem_severity": "Severity of the worst problem, see [Codes](#codes): `error`, `warning`, `info` or `none`; "
-        "null in rows that an older version stored.",
         "metadata_embedding": "Vector of the whole header, of unit length.",
         "channel_fingerprint": "Vector of the channels, of unit length.",
         "embedding_version": "Version of the two vectors; only vectors of equal versions can be compared.",
@@ -62,9 +60,11 @@ COLUMNS: dict[str, dict[str, str]] = {
         "batch_id": _BATCH_ID,
         "version_flags": "The version field of the file: its low byte is the version, 0x200 means tiled, 0x400 long "
         "names, 0x800 deep and 0x1000 multi-part. Null if the file was inspected before table version 2.",
-        "chunk_hash": "Hash of the offset table and the state of each chunk.",
+        "chunk_hash": "SHA-256 of the offset table and the state of each chunk; null if the table was not read.",
         "chunks_checked": "Number of chunks whose leader was read.",
-        "problem_severity": "The worst severity in `problems`: `error`, `warning` or `info`; null without problems.",
+        "problem_severity": "Severity of the worst problem, see [Codes](#codes): `error`, `warning`, `info` or `none`; "
+        "null in rows that an older version stored.",
+        "inode": "Inode number of a local file; names with equal inode, size, time and header are links to one file.",
     },
     "parts": {
         "file_id": _FILE_ID,

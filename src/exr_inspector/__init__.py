@@ -10,7 +10,7 @@ with open_catalog("duckdb:shows.duckdb") as catalog:
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from .catalog import Catalog

@@ -25,7 +25,7 @@ from tests.support.strategies import files
 
 # Fields that depend on the path, not on the bytes.
 OF_THE_PLACE = (
-    "file_path", "file_path_normalized", "file_id", "mtime", "etag", "sequence", "frame", "frame_number"
+    "file_path", "file_path_normalized", "file_id", "mtime", "etag", "inode", "sequence", "frame", "frame_number"
 )  # fmt: skip
 
 PICTURE = w.build(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta, timezone
+from functools import cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .. import __version__
 from .protocol import IngestError, PersistOutcome
 from .rows import RowBatch
 from .schema import CHILD_TABLES, TABLES, TIME
@@ -55,8 +58,13 @@ def with_persist_columns(files: pa.Table, persisted_at: datetime) -> pa.Table:
     )
 
 
-def children_of(batch: RowBatch, file_ids: pa.ChunkedArray, persisted_at: datetime) -> dict[str, pa.Table]:
-    """The child rows of the file_ids, by table; tables without such rows are left out."""
+def children_of(
+    batch: RowBatch, file_ids: pa.ChunkedArray, persisted_at: datetime, judged: Collection[str] = ()
+) -> dict[str, pa.Table]:
+    """The child rows of the file_ids, by table; tables without such rows are left out.
+
+    Of the file_ids in `judged`, whose other rows are stored, only the problems.
+    """
     if len(file_ids) == pc.count_distinct(batch.tables["files"]["file_id"]).as_py():
         children = {table: batch.tables[table] for table in CHILD_TABLES}
     else:
@@ -65,7 +73,21 @@ def children_of(batch: RowBatch, file_ids: pa.ChunkedArray, persisted_at: dateti
             table: batch.tables[table].filter(pc.is_in(batch.tables[table]["file_id"], selected))
             for table in CHILD_TABLES
         }
+    if judged:
+        problems = batch.tables["problems"]
+        is_judged = pc.is_in(problems["file_id"], pa.array(judged, pa.string()))
+        children["problems"] = pa.concat_tables([children["problems"], problems.filter(is_judged)])
     return {table: _batch_ids(rows, persisted_at) for table, rows in children.items() if rows.num_rows}
+
+
+@cache
+def is_older(inspector_version: str) -> bool:
+    """Whether a row was written by an older program than this one."""
+    return _release(inspector_version) < _release(__version__)
+
+
+def _release(version: str) -> list[int]:
+    return [int(number) for number in re.findall("[0-9]+", version)]
 
 
 def outcomes(batch: RowBatch, new: Iterable[str]) -> list[PersistOutcome]:

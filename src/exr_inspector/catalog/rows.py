@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import EmbeddingError
-from ..exr import Channel, split_name
+from ..exr import Channel, Problem, split_name
 from ..inspection.model import FileFacts, Inspection, PartFacts
 from ..settings import CELL_LIMIT
 from .cells import Cells, cells_of
@@ -95,6 +95,7 @@ def from_inspections(
         "parts": _parts(unique),
         "channels": _channels(unique),
         "attributes": _attributes(unique, cell_limit),
+        "problems": _problems(unique),
     }
     return RowBatch(tables)
 
@@ -181,6 +182,15 @@ def _attributes(inspections: list[Inspection], cell_limit: int) -> pa.Table:
     columns["part_index"] = _repeated((part.part_index, len(part.attributes)) for part in parts)
     columns["attr_index"] = list(chain.from_iterable(range(len(part.attributes)) for part in parts))
     return _table("attributes", columns, len(cells))
+
+
+def _problems(inspections: list[Inspection]) -> pa.Table:
+    rows = [
+        (inspection.file.file_id, *problem, problem.severity)
+        for inspection in inspections
+        for problem in inspection.problems
+    ]
+    return _table("problems", _columns(("file_id", *Problem._fields, "severity"), rows), len(rows))
 
 
 def _owners(inspections: list[Inspection], counts: list[int]) -> dict[str, list[str]]:

@@ -63,7 +63,6 @@ TABLES: dict[str, pa.Schema] = {
             "completeness": TEXT,
             "chunk_count?": INT,
             "chunks_present?": INT,
-            "problem_severity?": TEXT,
             "metadata_embedding?": vector(METADATA_DIMENSIONS),
             "channel_fingerprint?": vector(CHANNEL_DIMENSIONS),
             "embedding_version?": INT,
@@ -78,6 +77,7 @@ TABLES: dict[str, pa.Schema] = {
             "chunk_hash?": TEXT,
             "chunks_checked?": INT,
             "problem_severity?": TEXT,
+            "inode?": INT,
         }
     ),
     "parts": _table(
@@ -266,13 +266,13 @@ TABLES: dict[str, pa.Schema] = {
             "file_path_normalized": TEXT,
             "size_bytes?": INT,
             "mtime?": TIME,
-            "etag?": TEXT,
             "code": TEXT,
             "message": TEXT,
             "byte_offset?": INT,
             "first_seen": TIME,
             "last_seen": TIME,
             "count": INT,
+            "etag?": TEXT,
         }
     ),
     "schema_version": _table({"version": INT, "applied_at": TIME, "inspector_version": TEXT, "readable_since?": INT}),
@@ -295,6 +295,24 @@ CHILD_TABLES = (
 # The columns that a backend sets when it persists; `batch_id` in the child tables too.
 SET_AT_PERSIST = frozenset(
     {"is_current", "deleted_at", "inspection_timestamp", "last_inspected", "inspection_count", "batch_id"}
+)
+
+# The columns of `files` that a newer program judges again in a stored row, together with new rows of `problems`.
+JUDGED = (
+    "structure_hash",
+    "sequence",
+    "frame_number",
+    "frame",
+    "completeness",
+    "chunk_count",
+    "chunks_present",
+    "schema_version",
+    "inspector_version",
+    "version_flags",
+    "chunk_hash",
+    "chunks_checked",
+    "problem_severity",
+    "inode",
 )
 
 # The columns that identify a row of a table, in child tables among the rows of one batch.

@@ -36,7 +36,5 @@ def file_id(
     without a change of size and time.
     """
     version = etag if etag is not None else mtime.isoformat() if mtime is not None else ""
-    texts = (
-        (uri, str(size_bytes), version, header) if damage is None else (uri, str(size_bytes), version, header, damage)
-    )
+    texts = [uri, str(size_bytes), version, header, *([] if damage is None else [damage])]
     return sha256("\0".join(texts).encode()).hexdigest()[:32]

@@ -120,6 +120,7 @@ def _inspection(source: ByteSource, reader: Reader, header: Header, chunks: Chun
         structure_hash=structure_hash(header.parts),
         chunk_hash=chunks.chunk_hash,
         header_bytes=header.header_bytes,
+        inode=source.inode,
         version_flags=header.version | header.flags,
         multipart_count=len(parts),
         is_deep=any(part.is_deep for part in parts),

@@ -35,6 +35,7 @@ class FileFacts:
     structure_hash: str  # SHA-256 of the header without values that change per frame
     chunk_hash: str | None  # SHA-256 of offset table and chunk states; None where the table was not read
     header_bytes: int
+    inode: int | None  # of a local file, as a signed 64-bit number
     version_flags: int  # the version field: number and flags
     multipart_count: int  # number of parts
     is_deep: bool  # any part is

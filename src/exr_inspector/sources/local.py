@@ -53,6 +53,7 @@ class LocalSource:
             os.close(self._fd)
             raise
         self.size_bytes = status.st_size
+        self.inode: int | None = status.st_ino - (1 << 64) * (status.st_ino >= 1 << 63)
         self.prefix_bytes = first_read_bytes(self.size_bytes)
         self.mtime = mtime_from_ns(status.st_mtime_ns)
         if self.mtime is None:

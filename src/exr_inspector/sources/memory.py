@@ -13,6 +13,7 @@ class MemorySource:
 
     mtime: datetime | None = None
     etag: str | None = None
+    inode: int | None = None
     small_reads_are_cheap = True
 
     def __init__(self, data: bytes, path: str = "memory://bytes") -> None:

@@ -13,6 +13,7 @@ class ByteSource(Protocol):
     size_bytes: int
     mtime: datetime | None
     etag: str | None  # distinguishes versions of the source if the mtime does not
+    inode: int | None  # of a local file, as a signed 64-bit number
     small_reads_are_cheap: bool  # whether a read of a few bytes per chunk is affordable
     prefix_bytes: int  # recommended size of the first read, from the start of the source
 

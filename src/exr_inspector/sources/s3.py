@@ -50,6 +50,8 @@ class ObjectSource:
     Requests are retried after transient errors, three times at most and within the caller's `time_limit`.
     """
 
+    inode: int | None = None
+
     def __init__(self, uri: str, access: S3Access) -> None:
         bucket, self._key = bucket_and_key(uri)
         check_key(uri, self._key)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from ...errors import CatalogError, CatalogSchemaError
 from ...settings import CELL_LIMIT
-from ..persistence import children_of, error_rows, outcomes, unique_time, with_persist_columns
+from ..persistence import children_of, error_rows, is_older, outcomes, unique_time, with_persist_columns
 from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
 from ..query_errors import as_query_error
 from ..rows import RowBatch, from_inspections
@@ -86,15 +86,19 @@ class DuckDBCatalog:
         incoming = with_persist_columns(batch.tables["files"], persisted_at)
         with self._transaction() as connection:
             connection.register("incoming", incoming)
-            known = pa.array(_retire_older(connection, incoming), pa.string())
-            is_known = pc.is_in(incoming["file_id"], known)
+            known = _retire_older(connection, incoming)
+            is_known = pc.is_in(incoming["file_id"], pa.array(known, pa.string()))
             new = incoming.filter(pc.invert(is_known))
             connection.register("new", new)
             _run(connection, statements.INSERT_FILES)
             if len(known):
                 connection.register("known", incoming.filter(is_known))
                 _run(connection, statements.COUNT_UP)
-            for table, rows in children_of(batch, new["file_id"], persisted_at).items():
+            judged = [file_id for file_id, version in known.items() if is_older(version)]
+            if judged:
+                connection.register("judged", incoming.filter(pc.is_in(incoming["file_id"], pa.array(judged))))
+                _run(connection, statements.JUDGE_AGAIN)
+            for table, rows in children_of(batch, new["file_id"], persisted_at, judged).items():
                 connection.register("children", rows)
                 _run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM children")  # noqa: S608 (our names)
         return outcomes(batch, new["file_id"].to_pylist())
@@ -274,14 +278,17 @@ def _reject_foreign_tables(connection: duckdb.DuckDBPyConnection, path: Path) ->
         )
 
 
-def _retire_older(connection: duckdb.DuckDBPyConnection, incoming: pa.Table) -> list[str]:
-    """Clear is_current of older versions of the paths in a batch; returns the stored file_ids of these paths."""
+def _retire_older(connection: duckdb.DuckDBPyConnection, incoming: pa.Table) -> dict[str, str]:
+    """Clear is_current of older versions of the paths in a batch.
+
+    Returns the stored file_ids of these paths, with the program version that judged them last.
+    """
     newest = set(incoming.filter(incoming["is_current"])["file_id"].to_pylist())
-    known: list[str] = []
+    known: dict[str, str] = {}
     older: list[str] = []
     for paths in _slices(list(set(incoming["file_path_normalized"].to_pylist()))):
-        for file_id, is_current in _run(connection, statements.versions(len(paths)), paths):
-            known.append(file_id)
+        for file_id, is_current, version in _run(connection, statements.versions(len(paths)), paths):
+            known[file_id] = version
             if is_current and file_id not in newest:
                 older.append(file_id)
     for file_ids in _slices(older):

@@ -1,6 +1,6 @@
 """The SQL of the DuckDB backend: creates tables from the Arrow schemas, and reads and changes their rows.
 
-`incoming`, `new`, `known`, `file_stats`, `deleted` and `renewed` are Arrow tables that the backend registers.
+`incoming`, `new`, `known`, `judged`, `file_stats`, `deleted` and `renewed` are Arrow tables that the backend registers.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from ..protocol import OPEN_ERRORS
-from ..schema import PRIMARY_KEYS, TABLES
+from ..schema import JUDGED, PRIMARY_KEYS, TABLES
 
 # Only `files` has indexes: child rows are inserted once, together with their file. In ingest_errors, a row that is
 # deleted and inserted again would conflict with its old key while a reader holds an older snapshot.
@@ -53,7 +53,7 @@ def versions(count: int) -> str:
     38 ms, the list 10 ms. A file_id belongs to one path, so the result also has all stored file_ids.
     """
     marks = _marks(count)
-    return f"SELECT file_id, is_current FROM files WHERE file_path_normalized IN ({marks})"  # noqa: S608
+    return f"SELECT file_id, is_current, inspector_version FROM files WHERE file_path_normalized IN ({marks})"  # noqa: S608
 
 
 def retire(count: int) -> str:
@@ -72,6 +72,10 @@ COUNT_UP = """
     UPDATE files SET is_current = known.is_current, deleted_at = NULL, last_inspected = known.last_inspected,
                      inspection_count = files.inspection_count + known.inspection_count
     FROM known WHERE files.file_id = known.file_id"""
+
+JUDGE_AGAIN = f"""
+    UPDATE files SET {", ".join(f"{column} = judged.{column}" for column in JUDGED)}
+    FROM judged WHERE files.file_id = judged.file_id"""  # noqa: S608 (our names)
 
 COUNT_ERRORS_UP = """
     UPDATE ingest_errors

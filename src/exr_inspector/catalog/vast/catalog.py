@@ -235,9 +235,12 @@ class VastCatalog:
             stored = rows.select_in("files", COLUMNS, "file_path_normalized", paths | queued)
             todo = plan(incoming, stored, persisted_at)
             rows.update("files", todo.changed)
+            rows.update("files", todo.judged.drop_columns("file_id"))
             if todo.new.num_rows:
                 rows.insert("files", todo.new)
-                for table, children in children_of(batch, todo.new["file_id"], persisted_at).items():
+            judged = todo.judged["file_id"].to_pylist()
+            if todo.new.num_rows or judged:
+                for table, children in children_of(batch, todo.new["file_id"], persisted_at, judged).items():
                     rows.insert(table, children)
         self._queue.remove(queued - todo.duplicate_paths)
         return todo

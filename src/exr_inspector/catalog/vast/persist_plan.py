@@ -14,7 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..schema import TABLES
+from ..persistence import is_older
+from ..schema import JUDGED, TABLES
 from .tables import ROW_ID
 
 # The columns of the stored versions that a plan needs.
@@ -27,6 +28,7 @@ COLUMNS = (
     "last_inspected",
     "inspection_count",
     "batch_id",
+    "inspector_version",
 )
 # The columns that a persist changes in a stored version.
 CHANGING = ("is_current", "deleted_at", "last_inspected", "inspection_count")
@@ -40,6 +42,7 @@ class Plan:
 
     new: pa.Table  # rows of files
     changed: pa.Table  # $row_id and the changing columns
+    judged: pa.Table  # file_id, $row_id and the judged columns of rows that an older program judged
     inserted: set[str]  # file_ids that are new, or were new for an earlier attempt that stored them
     duplicate_paths: set[str]  # paths with two rows of a file_id, or two current versions
 
@@ -58,6 +61,7 @@ def plan(incoming: pa.Table, stored: pa.Table, persisted_at: datetime) -> Plan:
     counted = {row["file_id"] for row in rows if row["last_inspected"] == persisted_at}
     inserted = {row["file_id"] for row in rows if row["inspection_timestamp"] == persisted_at}
     changed: dict[int, Row] = {}
+    judged: dict[str, int] = {}
     files = incoming.select(["file_id", "is_current", "inspection_count"]).to_pylist()
     newest = {file["file_id"] for file in files if file["is_current"]}
     for file in files:
@@ -69,6 +73,8 @@ def plan(incoming: pa.Table, stored: pa.Table, persisted_at: datetime) -> Plan:
                 "last_inspected": persisted_at,
                 "inspection_count": row["inspection_count"] + file["inspection_count"],
             }
+            if is_older(row["inspector_version"]):
+                judged[file["file_id"]] = row[ROW_ID]
     for path in set(incoming["file_path_normalized"].to_pylist()):
         for row in by_path[path]:
             if row["is_current"] and row["file_id"] not in newest and row[ROW_ID] not in changed:
@@ -77,9 +83,16 @@ def plan(incoming: pa.Table, stored: pa.Table, persisted_at: datetime) -> Plan:
     return Plan(
         new=new,
         changed=changed_rows(changed, stored.schema.field(ROW_ID).type),
+        judged=_judged_rows(incoming, judged, stored.schema.field(ROW_ID).type),
         inserted=inserted | set(new["file_id"].to_pylist()),
         duplicate_paths=duplicate_paths(rows),
     )
+
+
+def _judged_rows(incoming: pa.Table, judged: dict[str, int], row_id_type: pa.DataType) -> pa.Table:
+    rows = incoming.filter(pc.is_in(incoming["file_id"], pa.array(judged, pa.string()))).select(["file_id", *JUDGED])
+    row_ids = [judged[file_id] for file_id in rows["file_id"].to_pylist()]
+    return rows.append_column(ROW_ID, pa.array(row_ids, row_id_type))
 
 
 def changed_rows(changed: dict[int, Row], row_id_type: pa.DataType) -> pa.Table:
