@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exr_inspector import inspect, open_catalog
+from exr_inspector import __version__, inspect, open_catalog
 from exr_inspector.catalog import OPEN_ERRORS, FileStat, IngestError, PersistOutcome, SeenFile
 from exr_inspector.catalog.rows import RowBatch, from_inspections
 from exr_inspector.catalog.schema import CHILD_TABLES, TABLES, VERSION, batch_schema
@@ -365,6 +365,64 @@ def test_an_error_that_comes_back_is_open_again(catalog):
     catalog.record_errors([error_at(path_of(A))])
     assert open_errors(catalog) == {path_of(A)}
     assert rows(catalog, "SELECT count FROM ingest_errors") == [{"count": 2}]
+
+
+# ── rows of other versions of this program ──
+
+FAULTY = inspect(MemorySource(exr_bytes(attribute("pixelAspectRatio", "int", bytes(4))), "s3://renders/odd.exr"))
+
+
+def as_judged_by(version, one):
+    """An inspection as a program that knew neither problems nor the newer columns stored it."""
+    facts = replace(one.file, structure_hash="0" * 64, version_flags=None, chunk_hash=None, problem_severity=None)
+    return replace(one, inspector_version=version, problems=(), file=facts)
+
+
+def problems_of(catalog, one):
+    """Those of the newest batch."""
+    query = """SELECT code, severity, message, part_index, attr_name, byte_offset FROM problems
+               WHERE file_id = $1 AND batch_id = (SELECT max(batch_id) FROM problems WHERE file_id = $1)"""
+    return [tuple(row.values()) for row in rows(catalog, query, [one.file.file_id])]
+
+
+def test_problems_are_stored_with_their_severity(catalog):
+    catalog.persist([FAULTY, B])
+    assert FAULTY.problems
+    assert problems_of(catalog, FAULTY) == [
+        (p.code, p.severity, p.message, p.part_index, p.attr_name, p.byte_offset) for p in FAULTY.problems
+    ]
+    assert problems_of(catalog, B) == []
+    worst = {row["file_path"]: row["problem_severity"] for row in rows(catalog, "SELECT * FROM files")}
+    assert worst == {path_of(FAULTY): FAULTY.problem_severity, path_of(B): "none"}
+
+
+def test_a_row_of_an_older_version_is_judged_again(catalog):
+    """Its identity, first time and other rows stay."""
+    catalog.persist([as_judged_by("0.1.0", FAULTY), as_judged_by("0.1.0", B)])
+    before = file_row(catalog, FAULTY)
+    parts = rows(catalog, "SELECT * FROM parts ORDER BY ALL")
+    for count in (2, 3):
+        assert [outcome.inserted for outcome in catalog.persist([FAULTY, B])] == [False, False]
+        after = file_row(catalog, FAULTY)
+        judged = {column: getattr(FAULTY.file, column) for column in ("structure_hash", "version_flags", "chunk_hash")}
+        judged |= {
+            "problem_severity": FAULTY.problem_severity,
+            "inspector_version": __version__,
+            "inspection_count": count,
+        }
+        assert after == before | judged | {"last_inspected": after["last_inspected"]}
+        assert len(problems_of(catalog, FAULTY)) == len(FAULTY.problems)
+    assert rows(catalog, "SELECT count(*) AS n FROM problems") == [{"n": len(FAULTY.problems)}]
+    assert rows(catalog, "SELECT * FROM parts ORDER BY ALL") == parts
+
+
+def test_a_row_of_a_newer_version_is_not_judged_by_this_one(catalog):
+    catalog.persist([as_judged_by("9.10.0", FAULTY)])
+    before = file_row(catalog, FAULTY)
+    catalog.persist([FAULTY])
+    after = file_row(catalog, FAULTY)
+    assert after == before | {"last_inspected": after["last_inspected"], "inspection_count": 2}
+    assert problems_of(catalog, FAULTY) == []
 
 
 # ── seen, deleted ────────────────────────────────────────────────

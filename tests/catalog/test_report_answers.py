@@ -1,5 +1,6 @@
 """The results of every report on a known catalog, on both backends."""
 
+import shutil
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
@@ -295,6 +296,18 @@ def test_storage(catalog):
         ("harbor", "beauty", 1, 2, 300, 500, 600, 0.75),
         ("harbor", "fog", 1, 1, 200, 200, 200, 0.25),
     ]
+
+
+def test_storage_counts_the_bytes_of_links_once(catalog, tmp_path):
+    """A copy with the same time is another file."""
+    path = tmp_path / "a.1.exr"
+    path.write_bytes(w.build(w.part()).data)
+    (tmp_path / "hard.exr").hardlink_to(path)
+    (tmp_path / "soft.exr").symlink_to(path)
+    shutil.copy2(path, tmp_path / "copy.exr")
+    catalog.persist([inspect(each) for each in tmp_path.glob("*.exr")])
+    (total,) = ask(catalog, "storage", path="*.exr")
+    assert (total["files"], total["bytes"]) == (4, 2 * path.stat().st_size)
 
 
 def test_compression(catalog):

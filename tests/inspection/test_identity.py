@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timezone
 
 import pytest
@@ -80,6 +81,22 @@ def test_a_file_id_depends_on_uri_size_time_or_etag_and_header():
     ]
     assert len(set(ids)) == len(ids)
     assert all(len(each) == 32 and int(each, 16) >= 0 for each in ids)
+
+
+def test_a_file_that_is_completed_without_a_change_of_size_and_time_is_a_new_version(tmp_path):
+    """And the reverse; the id of a complete file does not depend on its chunks."""
+    whole = w.build(w.part(window=(0, 0, 3, 63), pixels=lambda size: b"\1" * size)).data
+    path = tmp_path / "a.exr"
+    ids = []
+    for data in (whole[:-90] + bytes(90), whole[:-200] + bytes(200), whole, whole[:-90] + bytes(90)):
+        path.write_bytes(data)
+        os.utime(path, ns=(10**18, 10**18))
+        facts = inspect(path).file
+        assert (facts.completeness == "complete") == (data == whole)
+        ids.append(facts.file_id)
+    assert ids[0] == ids[3]
+    assert len(set(ids)) == 3
+    assert ids[2] == file_id(path.resolve().as_uri(), len(whole), facts.mtime, None, facts.header_hash)
 
 
 def test_an_etag_replaces_the_time():
