@@ -241,7 +241,7 @@ def missing(case, expected):
 
 @check
 def warning(case, expected):
-    assert [problem.code for problem in case.inspection.errors] == [WARNINGS.get(expected, expected)]
+    assert [problem.code for problem in case.inspection.problems] == [WARNINGS.get(expected, expected)]
 
 
 @check

@@ -73,9 +73,18 @@ def _reference_lines() -> Iterator[str]:
     yield ""
     yield from _table("code", FORMAT_ERRORS)
     yield ""
-    yield "Problems of a header or of chunks; the file can be read (`errors` in the JSON):"
+    yield "Problems of a header or of chunks; exr-inspector reads on (`problems` in the JSON). The severity says what"
+    yield "OpenEXR and OpenImageIO do: `error`, one of them rejects or misreads the file; `warning`, they tolerate what"
+    yield "the format forbids; `info`, the format allows it. `problem_severity` of a file is that of its worst problem,"
+    yield "or `none`."
     yield ""
-    yield from _table("code", PROBLEMS)
+    yield "A file is sound if it is complete and has no problem of severity `error`. Exit codes, `ingest`, `sequences`"
+    yield "and reports use this definition; a complete file with such a problem has the status `invalid` there."
+    yield ""
+    yield "| code | severity | meaning |"
+    yield "|---|---|---|"
+    for code, kind in PROBLEMS.items():
+        yield f"| `{code}` | {kind.severity} | {kind.meaning} |"
     yield ""
     yield "## Attribute types"
     yield ""

@@ -104,14 +104,49 @@ def test_the_exit_code_of_ingest(show, paths, options, code):
     assert main(["ingest", *paths, "--catalog", CATALOG, *options]) == code
 
 
-def test_unknown_completeness_is_a_warning(show):
+def test_unknown_completeness_is_an_error(show):
     """A file with an unknown compression."""
     replace = {"compression": w.fixed("compression", "compression", 77)}
     Path("odd.exr").write_bytes(w.build(w.part(replace=replace)).data)
     printed = json.loads(subprocess.run([*COMMAND, "inspect", "odd.exr", "--json"], stdout=subprocess.PIPE).stdout)
     assert printed["file"]["completeness"] == "unknown"
-    assert main(["ingest", "odd.exr", "--catalog", CATALOG]) == 0
-    assert main(["ingest", "odd.exr", "--catalog", CATALOG, "--rescan", "--fail-on", "warning"]) == 1
+    assert main(["ingest", "odd.exr", "--catalog", CATALOG]) == 1
+
+
+@pytest.fixture
+def complete_but_invalid(tmp_path, monkeypatch):
+    """A complete file whose channel sampling is 0, beside a sound one."""
+    monkeypatch.chdir(tmp_path)
+    Path("c.1001.exr").write_bytes(GOOD)
+    channels = w.attribute("channels", "chlist", w.chlist([("G", w.HALF, 0, 1, 0)]))
+    Path("c.1002.exr").write_bytes(
+        w.build(w.part(channels=[("G", w.HALF, 1, 1, 0)], replace={"channels": channels})).data
+    )
+
+
+def test_every_command_uses_one_definition_of_a_sound_file(complete_but_invalid, capfd):
+    """Complete, and without a problem of severity error."""
+    assert main(["inspect", "c.1002.exr", "--json"]) == 1
+    file = json.loads(capfd.readouterr().out)["file"]
+    assert (file["completeness"], file["problem_severity"]) == ("complete", "error")
+    assert main(["inspect", "c.1001.exr", "c.1002.exr"]) == 1
+    assert "invalid" in capfd.readouterr().out
+    assert main(["ingest", ".", "--catalog", CATALOG]) == 1
+    assert capfd.readouterr().out.startswith("2 files: 2 new, 0 unchanged, 1 invalid → ")
+    assert main(["sequences", "--catalog", CATALOG, "--fail-on", "error"]) == 1
+    assert "  invalid     1002  the header has errors" in capfd.readouterr().out
+    assert main(["report", "incomplete-frames", "--catalog", CATALOG, "--format", "csv"]) == 0
+    (row,) = csv.DictReader(io.StringIO(capfd.readouterr().out))
+    assert (row["problem"], row["frames"]) == ("invalid", "1002")
+
+
+def test_a_warning_is_a_finding_on_request(tmp_path, monkeypatch):
+    """A stale chunkCount: the libraries tolerate it."""
+    monkeypatch.chdir(tmp_path)
+    Path("c.exr").write_bytes(w.build(w.part(extra=[w.fixed("chunkCount", "int", 3)])).data)
+    for command in (["inspect"], ["ingest", "--catalog", CATALOG, "--rescan"]):
+        assert main([*command, "c.exr"]) == 0
+        assert main([*command, "c.exr", "--fail-on", "warning"]) == 1
 
 
 def test_vanished_files_are_reported_and_pruned_on_request(show, capfd):

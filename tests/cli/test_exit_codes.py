@@ -1,13 +1,18 @@
-"""Exit codes, and the completeness values that are findings."""
+"""Exit codes, and the verdicts on files that are findings."""
 
 import pytest
 
-from exr_inspector.cli.exit_codes import MEANINGS, ExitCode, FailOn, Severity, completeness_severity, exit_code
+from exr_inspector.cli.exit_codes import MEANINGS, ExitCode, FailOn, Severity, exit_code, file_severity
 
 
 @pytest.mark.parametrize(
     ("worst", "expected"),
-    [(Severity.NONE, (0, 0, 0)), (Severity.WARNING, (0, 1, 0)), (Severity.ERROR, (1, 1, 0))],
+    [
+        (Severity.NONE, (0, 0, 0)),
+        (Severity.INFO, (0, 0, 0)),
+        (Severity.WARNING, (0, 1, 0)),
+        (Severity.ERROR, (1, 1, 0)),
+    ],
 )
 def test_fail_on(worst, expected):
     codes = tuple(exit_code(worst, fail_on) for fail_on in (FailOn.ERROR, FailOn.WARNING, FailOn.NEVER))
@@ -18,9 +23,13 @@ def test_failed_inputs_take_precedence():
     assert {exit_code(worst, fail_on, failed=True) for worst in Severity for fail_on in FailOn} == {3}
 
 
-def test_completeness():
-    severities = [completeness_severity(c) for c in ("complete", "unknown", "incomplete", "truncated", "corrupt")]
-    assert severities == [Severity.NONE, Severity.WARNING, *[Severity.ERROR] * 3]
+@pytest.mark.parametrize("completeness", ["unknown", "incomplete", "truncated", "corrupt"])
+def test_a_file_that_is_not_complete_is_an_error(completeness):
+    assert {file_severity(completeness, severity) for severity in ("none", "info", "warning")} == {Severity.ERROR}
+
+
+def test_a_complete_file_has_the_severity_of_its_worst_problem():
+    assert [file_severity("complete", severity) for severity in ("none", "info", "warning", "error")] == list(Severity)
 
 
 def test_every_code_is_documented():

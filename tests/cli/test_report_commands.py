@@ -152,7 +152,7 @@ def test_invalid_parameters_are_usage_errors(capfd, words, message):
 
 
 def test_an_empty_result_is_explained(capfd):
-    assert run(capfd, "incomplete-frames") == (0, "", "no missing, damaged or unreadable frames\n")
+    assert run(capfd, "incomplete-frames") == (0, "", "no missing, damaged, invalid or unreadable frames\n")
     assert run(capfd, "incomplete-frames", "--format", "csv") == (0, "problem,render,frames,frame_count,detail\n", "")
 
 

@@ -121,7 +121,7 @@ def test_undamaged_files_are_complete(base):
     """No missing chunks and no problems; chunks fill the file behind the table."""
     inspection = inspect(base.data)
     assert inspection.completeness == "complete"
-    assert inspection.errors == ()
+    assert inspection.problems == ()
     assert inspection.file.chunk_count == inspection.file.chunks_present == len(base.offsets) > 1
     assert all(part.missing is None for part in inspection.parts)
     assert_packed_bytes_fill_the_file(base.data, inspection)
@@ -167,7 +167,7 @@ def test_a_cut_in_a_valid_file_is_detected(path):
     data = path.read_bytes()
     base = base_of(data)
     inspection = inspect(data)
-    assert (inspection.completeness, inspection.errors) == ("complete", ())
+    assert (inspection.completeness, inspection.problems) == ("complete", ())
     assert_packed_bytes_fill_the_file(data, inspection)
     chosen = random.Random(path.name)
     table = [base.header_bytes + n for n in (0, 1, 4, 8 * len(base.offsets) - 1, 8 * len(base.offsets))]
@@ -189,7 +189,7 @@ def test_a_header_without_a_table_is_truncated(base):
     """Everything is missing."""
     inspection = inspect(base.data[: base.header_bytes])
     assert [part.missing for part in inspection.parts] == ["all"] * len(inspection.parts)
-    assert [problem.code for problem in inspection.errors] == ["offset_table_cut"]
+    assert [problem.code for problem in inspection.problems] == ["offset_table_cut"]
 
 
 def test_a_table_without_chunks_is_truncated(base):
@@ -219,7 +219,7 @@ def test_an_interrupted_render_is_incomplete(base):
     assert inspection.completeness == "incomplete"
     assert inspection.file.chunks_present == base.whole_before(size) > 0
     assert inspection.parts[0].missing != "all"
-    assert inspection.errors[0].code == "offset_table_unwritten"
+    assert inspection.problems[0].code == "offset_table_unwritten"
 
 
 def test_a_table_and_chunks_that_were_never_written_are_incomplete(base):
@@ -229,7 +229,7 @@ def test_a_table_and_chunks_that_were_never_written_are_incomplete(base):
         inspection = inspect(data)
         assert (inspection.completeness, inspection.file.chunks_present) == ("incomplete", 0)
         assert [part.missing for part in inspection.parts] == ["all"] * len(inspection.parts)
-        assert inspection.errors == ()
+        assert inspection.problems == ()
         report = without_walk(data)[0]
         assert (report.completeness, report.chunks_present) == ("incomplete", 0)
 
@@ -254,7 +254,7 @@ def test_a_lost_table_is_a_problem_and_not_damage(base):
     data = base.with_zero_table(len(base.data))
     inspection = inspect(data)
     assert (inspection.completeness, inspection.file.chunks_present) == ("complete", len(base.offsets))
-    assert {problem.code for problem in inspection.errors} == {"offset_table_unwritten"}
+    assert {problem.code for problem in inspection.problems} == {"offset_table_unwritten"}
     assert_packed_bytes_fill_the_file(data, inspection)
 
 
@@ -275,7 +275,7 @@ def test_a_chunk_that_was_never_written_is_incomplete(base, where):
     assert inspection.completeness == "incomplete"
     assert inspection.file.chunks_present == len(base.offsets) - 1
     assert [bool(part.missing) for part in inspection.parts].count(True) == 1
-    assert inspection.errors == ()
+    assert inspection.problems == ()
 
 
 @pytest.mark.parametrize("where", [0, -1, 1])
@@ -283,14 +283,14 @@ def test_a_chunk_without_an_entry_is_found(base, where):
     """One zero in the table although the chunk is in the file: libraries read it."""
     inspection = inspect(base.with_offset(where % len(base.offsets), 0))
     assert (inspection.completeness, inspection.file.chunks_present) == ("complete", len(base.offsets))
-    assert [problem.code for problem in inspection.errors] == ["offset_table_unwritten"]
+    assert [problem.code for problem in inspection.problems] == ["offset_table_unwritten"]
 
 
 def test_one_offset_that_points_to_another_chunk_is_corrupt(base):
     """Two entries point to one chunk: its leader shows whose it is."""
     inspection = inspect(base.with_offset(1, base.offsets[0]))
     assert inspection.completeness == "corrupt"
-    assert [problem.code for problem in inspection.errors] == ["misplaced_chunk"]
+    assert [problem.code for problem in inspection.problems] == ["misplaced_chunk"]
     assert inspection.file.chunks_present == len(base.offsets) - 1
 
 
@@ -300,7 +300,7 @@ def test_swapped_offsets_are_corrupt(base):
     pack_into("<2Q", data, base.header_bytes, base.offsets[1], base.offsets[0])
     inspection = inspect(bytes(data))
     assert inspection.completeness == "corrupt"
-    assert [problem.code for problem in inspection.errors] == ["misplaced_chunk"]
+    assert [problem.code for problem in inspection.problems] == ["misplaced_chunk"]
 
 
 @pytest.mark.parametrize("offset", [1, 7, (1 << 63) - 1, (1 << 64) - 1], ids=["1", "7", "2^63-1", "2^64-1"])
@@ -308,7 +308,7 @@ def test_an_impossible_offset_is_corrupt(base, offset):
     """Inside the header, or larger than any file."""
     inspection = inspect(base.with_offset(0, offset))
     assert inspection.completeness == "corrupt"
-    assert [problem.code for problem in inspection.errors] == ["bad_chunk"]
+    assert [problem.code for problem in inspection.problems] == ["bad_chunk"]
     assert inspection.file.chunks_present == len(base.offsets)  # the chunk is found by its leader, as libraries do
     assert inspection.to_json()
 
@@ -319,7 +319,7 @@ def test_room_before_and_between_chunks_is_accepted(room):
     base = base_of(w.build(w.part(width=4, height=4, pixels=filled)).data)
     data = moved_apart(base, lambda at: at + room)
     inspection = inspect(data)
-    assert (inspection.completeness, inspection.errors) == ("complete", ())
+    assert (inspection.completeness, inspection.problems) == ("complete", ())
     assert without_walk(data)[0].completeness == "complete"
     assert inspect(data[:-1]).parts[0].missing == "line 3 (3 in part)"
     assert inspect(data[: -room - 2]).completeness == "truncated"
@@ -479,7 +479,7 @@ def test_bytes_after_the_last_chunk_are_accepted(base):
     """Every chunk is where the table says."""
     for appended in (bytes(1000), filled(1000)):
         inspection = inspect(base.data + appended)
-        assert (inspection.completeness, inspection.errors) == ("complete", ())
+        assert (inspection.completeness, inspection.problems) == ("complete", ())
 
 
 def without_walk(data: bytes) -> tuple[ChunkReport, list[tuple[int, int]]]:
@@ -622,7 +622,7 @@ def test_a_stale_chunk_count_is_a_problem_and_not_damage():
     for size, completeness in ((len(data), "complete"), (len(data) - 1, "truncated")):
         inspection = inspect(data[:size])
         assert inspection.completeness == completeness
-        assert [problem.code for problem in inspection.errors] == ["chunk_count_mismatch"]
+        assert [problem.code for problem in inspection.problems] == ["chunk_count_mismatch"]
         assert without_walk(data[:size])[0].completeness == completeness
 
 

@@ -469,7 +469,7 @@ def test_huge_numbers_in_small_files_cost_little(part):
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert inspection.errors
+    assert inspection.problems
     assert peak < 1 << 20
     assert duration < 1
 
@@ -496,7 +496,7 @@ def test_completeness_is_unknown_above_the_limit_of_chunks():
     data = w.build(w.part()).data
     inspection = inspect(data, limits=Limits(chunks=7))
     assert inspection.completeness == "unknown"
-    assert [problem.code for problem in inspection.errors] == ["too_many_chunks"]
+    assert [problem.code for problem in inspection.problems] == ["too_many_chunks"]
 
 
 def test_problems_above_the_limit_are_counted():

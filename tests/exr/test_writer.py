@@ -51,7 +51,7 @@ def test_files_are_complete_and_without_problems(count):
     parts = [part("ZIPS", name=f"part {number}", type="scanlineimage") for number in range(count)]
     inspection = inspect(file_bytes(parts))
     assert inspection.completeness == "complete"
-    assert not inspection.errors
+    assert not inspection.problems
     assert [each.part_name for each in inspection.parts] == [f"part {number}" for number in range(count)]
 
 

@@ -26,6 +26,7 @@ from exr_inspector.function import inspect_files
 from exr_inspector.inspection import inspector
 from exr_inspector.sources.uris import object_uri
 from tests.support import corpus
+from tests.support import exr_writer as w
 from tests.support.opening import before_open, point_link
 from tests.support.s3_server import BUCKET, status
 from tests.support.strategies import examples
@@ -125,6 +126,17 @@ def test_a_created_object_is_in_the_catalog(handle, store, catalog, key):
     assert [result["summary"][name] for name in ("part_count", "channel_count", "completeness")] == [1, 3, "complete"]
     assert [request.method for request in store.requests] == ["GET"]
     assert rows(catalog, CURRENT) == [(object_uri(BUCKET, key), result["file_id"])]
+
+
+def test_a_complete_file_with_errors_in_its_header_is_logged(handle, store, caplog):
+    """The summary has its problems with their severities."""
+    sampling_0 = w.attribute("channels", "chlist", w.chlist([("G", w.HALF, 0, 1, 0)]))
+    store.put("odd.exr", w.build(w.part(channels=[("G", w.HALF, 1, 1, 0)], replace={"channels": sampling_0})).data)
+    summary = handle(element("odd.exr"))["summary"]
+    assert [summary[name] for name in ("completeness", "problem_severity", "problem_count")] == ["complete", "error", 1]
+    assert [(problem["code"], problem["severity"]) for problem in summary["problems"]] == [("bad_sampling", "error")]
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert "completeness=complete problems=bad_sampling" in warning
 
 
 def when_quiet(database) -> None:

@@ -134,7 +134,7 @@ def test_inspections_of_any_file_are_strict_json_of_the_schema(written):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda data: data.pop("errors"),
+        lambda data: data.pop("problems"),
         lambda data: data.update(more=1),
         lambda data: data["file"].update(more=1),
         lambda data: data["file"].update(size_bytes="12"),
@@ -142,8 +142,8 @@ def test_inspections_of_any_file_are_strict_json_of_the_schema(written):
         lambda data: data["parts"][0].update(width=1.5),
         lambda data: data["channels"][0].update(channel_type="half"),
         lambda data: data["attributes"][0].pop("value"),
-        lambda data: data["errors"].append({"code": "x"}),
-        lambda data: data.update(schema_version=2),
+        lambda data: data["problems"].append({"code": "x"}),
+        lambda data: data.update(schema_version=1),
     ],
 )
 def test_the_schema_rejects_other_documents(change):
@@ -157,11 +157,12 @@ def test_the_schema_rejects_other_documents(change):
 def test_problems_have_part_attribute_and_offset_in_the_json():
     """Unknown ones are left out."""
     data = w.build(w.part(extra=[w.attribute("odd", "v4f", b"\0" * 16)], replace={"lineOrder": None})).data
-    unknown, missing = inspect(data).to_dict()["errors"]
+    unknown, missing = inspect(data).to_dict()["problems"]
     assert unknown["code"] == "unknown_type"
     assert unknown["byte_offset"] == data.index(b"odd\0v4f\0") + 12
     assert missing == {
         "code": "missing_attribute",
+        "severity": "error",
         "message": "required attribute 'lineOrder' is missing",
         "part_index": 0,
         "attr_name": "lineOrder",
@@ -297,4 +298,4 @@ def test_columns_of_unusable_values_are_none():
 
 def test_duplicate_part_names_are_reported():
     inspection = inspect(w.build([w.part(name="a"), w.part(name="a")]).data)
-    assert [(p.code, p.part_index) for p in inspection.errors] == [("duplicate_part_name", 1)]
+    assert [(p.code, p.part_index) for p in inspection.problems] == [("duplicate_part_name", 1)]

@@ -49,7 +49,7 @@ def row_of(inspection: Inspection, name: str) -> dict[str, Any]:
 
 
 def codes(inspection: Inspection) -> list[str]:
-    return [problem.code for problem in inspection.errors]
+    return [problem.code for problem in inspection.problems]
 
 
 def sparse(path: Path, attr_type: str) -> Path:
@@ -179,7 +179,7 @@ def test_a_value_beyond_the_budget_is_null_with_a_note_and_its_bytes() -> None:
     """In JSON and rows; the values around it are there."""
     crowd = w.attribute("aManifest", "idmanifest", value(many_ids(500_000)))
     inspection = inspect(w.build(w.part(name="beauty", extra=[crowd, w.fixed("x", "float", 0.5)])).data)
-    (problem,) = inspection.errors
+    (problem,) = inspection.problems
     assert (problem.code, problem.part_index, problem.attr_name) == ("value_too_large", 0, "aManifest")
     assert "500000 objects are needed" in problem.message
     row = row_of(inspection, "aManifest")
@@ -208,7 +208,7 @@ def test_all_values_of_a_file_share_a_budget_and_its_structure_has_its_own() -> 
     channels = [(f"aov{index:05}.R", w.HALF, 1, 1, 0) for index in range(5000)]
     part = w.part(name="beauty", channels=channels, extra=vectors)
     inspection = inspect(w.build([part, w.part(name="depth")]).data)
-    assert [(problem.code, problem.attr_name) for problem in inspection.errors] == [("value_too_large", "b")]
+    assert [(problem.code, problem.attr_name) for problem in inspection.problems] == [("value_too_large", "b")]
     assert (inspection.parts[0].part_name, inspection.file.channel_count) == ("beauty", 5003)
     first, second = (a for a in inspection.parts[0].attributes if a.attr_type == "floatvector")
     assert len(first.value) == 75_000

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum, IntEnum
 
+from ..inspection.model import status_of
+
 
 class ExitCode(IntEnum):
     """The exit codes of the program."""
@@ -28,8 +30,9 @@ class Severity(IntEnum):
     """How serious a finding is."""
 
     NONE = 0
-    WARNING = 1
-    ERROR = 2
+    INFO = 1
+    WARNING = 2
+    ERROR = 3
 
 
 class FailOn(str, Enum):
@@ -40,15 +43,15 @@ class FailOn(str, Enum):
     NEVER = "never"
 
 
-def completeness_severity(completeness: str) -> Severity:
-    """The severity of a file's completeness: an error where chunks are missing or damaged."""
-    return {"complete": Severity.NONE, "unknown": Severity.WARNING}.get(completeness, Severity.ERROR)
+def file_severity(completeness: str, problem_severity: str) -> Severity:
+    """The severity of a file's verdict: an error unless the file is sound, else that of its worst problem."""
+    is_sound = status_of(completeness, problem_severity) == "complete"
+    return Severity[problem_severity.upper()] if is_sound else Severity.ERROR
 
 
 def exit_code(worst: Severity, fail_on: FailOn, *, failed: bool = False) -> ExitCode:
     """The exit code for the worst finding; failed inputs take precedence over findings."""
     if failed:
         return ExitCode.FAILED
-    if fail_on is FailOn.NEVER or worst is Severity.NONE:
-        return ExitCode.OK
-    return ExitCode.FINDINGS if worst is Severity.ERROR or fail_on is FailOn.WARNING else ExitCode.OK
+    fails = fail_on is not FailOn.NEVER and worst >= Severity[fail_on.name]
+    return ExitCode.FINDINGS if fails else ExitCode.OK

@@ -16,7 +16,7 @@ from ..inspection.model import Inspection
 from ..sources import store_of
 from ..sources.listing import EXTENSION, ListedFile, list_files
 from ..sources.uris import local_path
-from .exit_codes import ExitCode, FailOn, Severity, completeness_severity, exit_code
+from .exit_codes import ExitCode, FailOn, Severity, exit_code, file_severity
 from .options import FailOnOption, Output, Paths, header_limits
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def inspect(
     output: Output = None,
     fail_on: FailOnOption = FailOn.ERROR,
 ) -> int:
-    """Show the headers of files and check that they are complete.
+    """Show the headers of files, and check them and that the files are complete.
 
     Reads headers, offset tables and chunk leaders; decodes no pixels.
     """
@@ -72,7 +72,7 @@ def inspect(
                 print_message(str(error) if isinstance(error, SourceError) else f"{file}: {error}")
                 failed = True
                 continue
-            worst = max(worst, _severity(inspection))
+            worst = max(worst, file_severity(inspection.completeness, inspection.problem_severity))
             yield inspection
 
     with data_stream(output, escape=layout in (_Layout.JSON, _Layout.JSONL)) as stream:
@@ -88,11 +88,6 @@ def _is_folder(path: str) -> bool:
 def _files(paths: list[str], recursive: bool, s3: S3Access | None) -> Iterator[str | SourceError]:
     for item in list_files(paths, recursive=recursive, s3=s3):
         yield item.path if isinstance(item, ListedFile) else item
-
-
-def _severity(inspection: Inspection) -> Severity:
-    problems = Severity.WARNING if inspection.errors else Severity.NONE
-    return max(completeness_severity(inspection.completeness), problems)
 
 
 def _write(stream: BinaryIO, inspections: Iterator[Inspection], layout: _Layout, raw: bool, many: bool) -> None:

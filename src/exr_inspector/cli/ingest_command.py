@@ -14,7 +14,7 @@ import typer
 from ..sources import store_of
 from ..sources.listing import list_files
 from ..sources.uris import display_path
-from .exit_codes import FailOn, Severity, completeness_severity, exit_code
+from .exit_codes import FailOn, Severity, exit_code, file_severity
 from .options import CatalogUri, FailOnOption, Paths, open_catalog
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def ingest(
     with open_catalog(catalog) as opened, _progress_bar(paths, options.s3) as update:
         summary = ingest_files(paths, opened, options, update)
     print_summary(summary, opened.uri, prune=prune)
-    worst = max(map(completeness_severity, summary.completeness), default=Severity.NONE)
+    worst = max((file_severity(*verdict) for verdict in summary.verdicts), default=Severity.NONE)
     return exit_code(worst, fail_on, failed=bool(summary.failures))
 
 
@@ -114,7 +114,7 @@ def print_summary(summary: IngestSummary, uri: str, *, prune: bool) -> None:
     counts = [f"{summary.inserted:,} new", f"{summary.unchanged:,} unchanged"]
     if summary.known:
         counts.append(f"{summary.known:,} inspected again")
-    counts += [f"{n:,} {status}" for status, n in sorted(summary.completeness.items()) if status != "complete"]
+    counts += [f"{n:,} {status}" for status, n in sorted(summary.statuses.items()) if status != "complete"]
     if summary.failures:
         counts.append(f"{len(summary.failures):,} unreadable")
     if summary.vanished:

@@ -17,6 +17,7 @@ from .tables import make_table
 from .text import clean
 
 _STATUS_STYLES = {"complete": "green", "unknown": "yellow"}
+_SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "info": ""}
 _SHOWN_ABOVE = frozenset(
     {"channels", "compression", "dataWindow", "displayWindow", "lineOrder", "tiles", "type", "name", "view"}
 )
@@ -42,16 +43,17 @@ def inspection_page(inspection: Inspection, width: int) -> list[Text]:
     channels = [channel for part in parts for channel in part.channels]
     for part in parts:
         lines += _part_lines(part, channels, len(parts) > 1, width)
-    if inspection.errors:
-        lines += [Text(""), Text("problems", style="bold yellow")]
-        lines += [Text(f"  {clean(_problem_text(problem, len(parts)))}") for problem in inspection.errors]
+    if inspection.problems:
+        lines += [Text(""), Text("problems", style=_SEVERITY_STYLES[inspection.problem_severity])]
+        lines += [_problem_line(problem, len(parts)) for problem in inspection.problems]
     return lines
 
 
 def _headline(inspection: Inspection) -> Text:
-    status = inspection.completeness
+    status = inspection.file.status
+    shown = "complete, but its header is invalid" if status == "invalid" else status
     line = Text(clean(inspection.file.file_path), style="bold")
-    line.append(f"  {status}", style=_STATUS_STYLES.get(status, "bold red"))
+    line.append(f"  {shown}", style=_STATUS_STYLES.get(status, "bold red"))
     return line
 
 
@@ -65,9 +67,10 @@ def _summary(inspection: Inspection) -> str:
     return ", ".join(items)
 
 
-def _problem_text(problem: Problem, parts: int) -> str:
+def _problem_line(problem: Problem, parts: int) -> Text:
     part = f"part {problem.part_index}: " if problem.part_index is not None and parts > 1 else ""
-    return f"{part}{problem.message} ({problem.code})"
+    severity = f"{problem.severity:<7}", _SEVERITY_STYLES[problem.severity]
+    return Text.assemble("  ", severity, f"  {clean(f'{part}{problem.message} ({problem.code})')}")
 
 
 def _part_lines(part: PartFacts, file_channels: Sequence[Channel], multipart: bool, width: int) -> list[Text]:
@@ -204,7 +207,7 @@ def inspection_table(inspections: Iterable[Inspection]) -> Table:
     table = make_table("file", "status", "size", "type", "compression", "channels", "missing")
     for inspection in inspections:
         file, parts = inspection.file, inspection.parts
-        status = inspection.completeness
+        status = file.status
         first = parts[0] if parts else None
         table.add_row(
             Text(clean(file.file_path)),

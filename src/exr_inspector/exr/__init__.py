@@ -10,7 +10,7 @@ from .chunks import ChunkReport, PartChunks, read_chunks
 from .geometry import Level, chunk_counts, levels
 from .header import Header, HeaderCutError, Limits, read_header
 from .part import Part
-from .problems import Problem
+from .problems import Problem, worst_severity
 
 __all__ = [
     "Attribute",
@@ -31,4 +31,5 @@ __all__ = [
     "read_header",
     "split_name",
     "view_of",
+    "worst_severity",
 ]

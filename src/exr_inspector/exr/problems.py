@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
+
+from .codes import PROBLEMS, SEVERITIES
 
 
 class Problem(NamedTuple):
@@ -14,24 +17,38 @@ class Problem(NamedTuple):
     attr_name: str | None = None
     byte_offset: int | None = None
 
+    @property
+    def severity(self) -> str:
+        """`error`, `warning` or `info`."""
+        return PROBLEMS[self.code].severity
+
+
+def worst_severity(problems: Iterable[Problem]) -> str:
+    """The highest severity of the problems; `none` without problems."""
+    return max((problem.severity for problem in problems), key=SEVERITIES.index, default="none")
+
 
 class ProblemList:
-    """The problems of one header up to a limit; the others are counted.
+    """The problems of one header up to a limit; the others are counted. An error is always among those listed.
 
     Without a limit, a few kilobytes of empty parts would give a report of megabytes.
     """
 
-    __slots__ = ("_count", "_limit", "_problems")
+    __slots__ = ("_count", "_has_error", "_limit", "_problems")
 
     def __init__(self, limit: int) -> None:
-        self._limit, self._count = limit, 0
+        self._limit, self._count, self._has_error = limit, 0, False
         self._problems: list[Problem] = []
 
     def add(self, problem: Problem) -> None:
         """Add a problem, or count it if the list is full."""
         self._count += 1
+        is_first_error = not self._has_error and problem.severity == "error"
         if len(self._problems) < self._limit:
             self._problems.append(problem)
+        elif is_first_error:
+            self._problems[-1] = problem
+        self._has_error |= is_first_error
 
     def all(self) -> tuple[Problem, ...]:
         """The problems, and if some were only counted one more with their number."""

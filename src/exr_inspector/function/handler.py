@@ -158,11 +158,14 @@ def _log_file(ctx: Any, file: Persisted, duration_s: float) -> None:
     inspected, persistence, error = file.inspected, file.persistence, file.error
     error_category = "" if error is None else category(error)
     instruments(ctx).file(file.status, error_category)
-    facts = None if inspected.inspection is None else inspected.inspection.file
+    inspection = inspected.inspection
+    facts = None if inspection is None else inspection.file
     if error is not None:
         _errors.log(error)
-    elif facts is not None and facts.completeness not in ("complete", "unknown"):
-        log.warning("%s", pairs({"file": inspected.path, "completeness": facts.completeness}))
+    elif inspection is not None and not inspection.is_sound:
+        codes = sorted({problem.code for problem in inspection.problems if problem.severity == "error"})
+        verdict = {"completeness": inspection.completeness, "problems": ",".join(codes)}
+        log.warning("%s", pairs({"file": inspected.path} | verdict))
     line = {
         "file": inspected.path,
         "status": file.status,

@@ -152,8 +152,12 @@ def _summary(inspection: Inspection) -> dict[str, Any]:
         "part_count": len(inspection.parts),
         "channel_count": file.channel_count,
         "compression": sorted({part.compression for part in inspection.parts if part.compression}),
-        "errors": [{"code": problem.code, "message": problem.message} for problem in inspection.errors[:_MAX_ENTRIES]],
-        "error_count": len(inspection.errors),
+        "problem_severity": inspection.problem_severity,
+        "problems": [
+            {"code": problem.code, "severity": problem.severity, "message": problem.message}
+            for problem in inspection.problems[:_MAX_ENTRIES]
+        ],
+        "problem_count": len(inspection.problems),
     }
 
 

@@ -22,7 +22,7 @@ from ..catalog.rows import RowBatch, from_embeddable
 from ..errors import ExrFormatError, SourceError
 from ..exr import Limits
 from ..inspection.inspector import inspect
-from ..inspection.model import Inspection
+from ..inspection.model import Inspection, status_of
 from ..settings import CELL_LIMIT
 from ..sources import store_of
 from ..sources.listing import ListedFile, list_files
@@ -47,7 +47,7 @@ class IngestSummary:
     unchanged: int = 0
     inserted: int = 0
     known: int = 0  # inspected, but the catalog already had this version
-    completeness: Counter[str] = field(default_factory=Counter)  # of the inspected files
+    verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)  # completeness and problem_severity of files
     failures: list[Failure] = field(default_factory=list)
     vanished: list[str] = field(default_factory=list)
     pruned: int = 0
@@ -56,6 +56,14 @@ class IngestSummary:
     def done(self) -> int:
         """The number of files that are finished."""
         return self.unchanged + self.inserted + self.known + len(self.failures)
+
+    @property
+    def statuses(self) -> Counter[str]:
+        """The number of inspected files by status: `complete` for sound files, see status_of()."""
+        counts: Counter[str] = Counter()
+        for verdict, count in self.verdicts.items():
+            counts[status_of(*verdict)] += count
+        return counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +85,7 @@ class _TaskResult:
     """The result of a task: rows to persist, and the files that could not be inspected."""
 
     rows: RowBatch
-    completeness: Counter[str]
+    verdicts: Counter[tuple[str, str]]
     failures: list[Failure]
 
 
@@ -174,7 +182,7 @@ def _combined(results: Sequence[_TaskResult]) -> _TaskResult:
         return results[0]
     return _TaskResult(
         rows=RowBatch.concat([result.rows for result in results]),
-        completeness=sum((result.completeness for result in results), Counter()),
+        verdicts=sum((result.verdicts for result in results), Counter()),
         failures=[failure for result in results for failure in result.failures],
     )
 
@@ -189,8 +197,10 @@ def _result(
         files = (item for item in task if isinstance(item, ListedFile) and item.uri == error.path)
         failures += [_recorded_failure(file, error.category, error.reason) for file in files]
     without_rows = {error.path for error in embedding_errors}
-    completeness = Counter(i.completeness for i in inspections if i.file.file_path_normalized not in without_rows)
-    return _TaskResult(rows=rows, completeness=completeness, failures=failures)
+    verdicts = Counter(
+        (i.completeness, i.problem_severity) for i in inspections if i.file.file_path_normalized not in without_rows
+    )
+    return _TaskResult(rows=rows, verdicts=verdicts, failures=failures)
 
 
 def _inspect_item(item: ListedFile | Failure, options: IngestOptions) -> Inspection | Failure:
@@ -230,7 +240,7 @@ def _batches(results: Iterable[_TaskResult], max_files: int) -> Iterator[list[_T
         if not batch:
             started = time.monotonic()
         batch.append(result)
-        file_count += result.completeness.total() + len(result.failures)
+        file_count += result.verdicts.total() + len(result.failures)
         if file_count >= max_files or time.monotonic() - started > _SECONDS_PER_BATCH:
             yield batch
             batch, file_count = [], 0
@@ -248,4 +258,4 @@ def _persist(catalog: Catalog, batch: list[_TaskResult], summary: IngestSummary)
     catalog.record_errors([failure.error for failure in failures if failure.error is not None])
     summary.failures += failures
     for result in batch:
-        summary.completeness.update(result.completeness)
+        summary.verdicts.update(result.verdicts)

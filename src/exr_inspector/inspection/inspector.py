@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING
 from .. import __version__
 from ..deadline import retrying
 from ..errors import ExrFormatError, SourceChangedError
-from ..exr import ChunkReport, Header, HeaderCutError, Limits, Part, PartChunks, Problem, read_chunks, read_header
+from ..exr import (
+    ChunkReport,
+    Header,
+    HeaderCutError,
+    Limits,
+    Part,
+    PartChunks,
+    Problem,
+    read_chunks,
+    read_header,
+    worst_severity,
+)
 from ..exr.part import DEEP, LONG_NAMES, MULTIPART, TILED
 from ..frames.names import parse_name
 from ..sources import open_source
@@ -96,6 +107,7 @@ def _inspection(source: ByteSource, reader: Reader, header: Header, chunks: Chun
     header_digest = header_hash(memoryview(reader.prefix)[: header.header_bytes])
     name = parse_name(source.uri)
     parts = tuple(_part_facts(part, c) for part, c in zip(header.parts, chunks.parts, strict=True))
+    problems = header.problems + chunks.problems + tuple(_duplicate_part_names(header.parts))
     facts = FileFacts(
         file_id=file_id(source.uri, source.size_bytes, source.mtime, source.etag, header_digest),
         file_path=path_as_text(source.path),
@@ -116,6 +128,7 @@ def _inspection(source: ByteSource, reader: Reader, header: Header, chunks: Chun
         completeness=chunks.completeness,
         chunk_count=chunks.chunk_count,
         chunks_present=chunks.chunks_present,
+        problem_severity=worst_severity(problems),
     )
     flags = Flags(
         version=header.version,
@@ -132,7 +145,7 @@ def _inspection(source: ByteSource, reader: Reader, header: Header, chunks: Chun
         bytes_read=reader.bytes_read,
         reads=reader.reads,
         parts=parts,
-        errors=header.problems + chunks.problems + tuple(_duplicate_part_names(header.parts)),
+        problems=problems,
     )
 
 

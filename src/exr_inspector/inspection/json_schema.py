@@ -9,6 +9,7 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from ..exr import Problem
+from ..exr.codes import SEVERITIES
 from .model import SCHEMA_VERSION, AttributeRow, ChannelRow, FileFacts, Flags, PartFacts
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -25,6 +26,7 @@ _TYPES: dict[Any, dict[str, Any]] = {
 # Constraints that a Python type does not express.
 _DETAILS: dict[str, dict[str, Any]] = {
     "completeness": {"enum": ["complete", "incomplete", "truncated", "corrupt", "unknown"]},
+    "problem_severity": {"enum": ["none", *SEVERITIES]},
     "channel_type": {"enum": ["UINT", "HALF", "FLOAT", None]},
     "header_hash": {"pattern": "^[0-9a-f]{64}$"},
     "structure_hash": {"pattern": "^[0-9a-f]{64}$"},
@@ -54,7 +56,7 @@ def inspection_schema() -> dict[str, Any]:
                 "attributes": _array(_record(AttributeRow)),
                 "stats": {"type": ["array", "null"]},
                 "validation": {"type": ["object", "null"]},
-                "errors": _array(_record(Problem, optional=tuple(Problem._field_defaults))),
+                "problems": _array(_PROBLEM),
             }
         ),
     }
@@ -76,8 +78,8 @@ def _array(items: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": items}
 
 
-def _with(schema: dict[str, Any], **more: dict[str, Any]) -> dict[str, Any]:
-    return _object({**schema["properties"], **more})
+def _with(schema: dict[str, Any], optional: tuple[str, ...] = (), **more: dict[str, Any]) -> dict[str, Any]:
+    return _object({**schema["properties"], **more}, optional)
 
 
 def _record(kind: type, optional: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -97,3 +99,10 @@ def _schema(hint: Any) -> dict[str, Any]:
         merged = {key: value for member in members for key, value in member.items() if key != "type"}
         return {"type": [member["type"] for member in members], **merged}
     return dict(_TYPES[hint])
+
+
+_PROBLEM = _with(
+    _record(Problem, optional=tuple(Problem._field_defaults)),
+    optional=tuple(Problem._field_defaults),
+    severity={"type": "string", "enum": list(SEVERITIES)},
+)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from ..exr import Attribute, Channel, Problem, split_name
 from .json_form import base64_text, json_value
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # Types whose bytes are always in the JSON, as are those of unknown and undecodable values.
 RAW_TYPES = frozenset({"bytes", "idmanifest"})
@@ -44,6 +44,12 @@ class FileFacts:
     completeness: str  # complete, incomplete, truncated, corrupt or unknown
     chunk_count: int | None
     chunks_present: int | None
+    problem_severity: str  # of the worst problem: error, warning or info; none without problems
+
+    @property
+    def status(self) -> str:
+        """The completeness; `invalid` for a complete file with a problem of severity `error`."""
+        return status_of(self.completeness, self.problem_severity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,12 +143,22 @@ class Inspection:
     bytes_read: int
     reads: int
     parts: tuple[PartFacts, ...]
-    errors: tuple[Problem, ...]
+    problems: tuple[Problem, ...]
 
     @property
     def completeness(self) -> str:
         """`complete`, `incomplete`, `truncated`, `corrupt` or `unknown`."""
         return self.file.completeness
+
+    @property
+    def problem_severity(self) -> str:
+        """The severity of the worst problem: `error`, `warning` or `info`; `none` without problems."""
+        return self.file.problem_severity
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the file is complete and has no problem of severity `error`."""
+        return self.file.status == "complete"
 
     def channels(self) -> Iterator[ChannelRow]:
         """The channels of all parts, in file order."""
@@ -192,12 +208,20 @@ class Inspection:
             "attributes": [row._asdict() for row in self.attributes(raw=raw)],
             "stats": None,
             "validation": None,
-            "errors": [_problem_row(problem) for problem in self.errors],
+            "problems": [_problem_row(problem) for problem in self.problems],
         }
 
     def to_json(self, *, raw: bool = False, indent: int | None = None) -> str:
         """The JSON text, strict and deterministic. `raw` adds the bytes of every attribute."""
         return json.dumps(self.to_dict(raw=raw), ensure_ascii=False, allow_nan=False, indent=indent)
+
+
+def status_of(completeness: str, problem_severity: str | None) -> str:
+    """The verdict on a file in one word: `complete` for a sound file, `invalid` for a complete one with an error.
+
+    Other files have their completeness. `problem_severity` is None in rows that older versions stored.
+    """
+    return "invalid" if completeness == "complete" and problem_severity == "error" else completeness
 
 
 def row_of(facts: Any) -> dict[str, Any]:
@@ -220,4 +244,5 @@ def timestamp_text(moment: datetime) -> str:
 
 
 def _problem_row(problem: Problem) -> dict[str, Any]:
-    return {key: value for key, value in problem._asdict().items() if value is not None}
+    row = {"code": problem.code, "severity": problem.severity, **problem._asdict()}
+    return {key: value for key, value in row.items() if value is not None}

@@ -11,11 +11,12 @@ from typing import Any
 from ..catalog import OPEN_ERRORS, Catalog
 from ..frames.names import parse_name
 from ..frames.ranges import display_pattern, frame_range, missing_numbers, padding, padding_changes
+from ..inspection.model import status_of
 from ..inspection.volatility import STABLE_NAMES, Volatility, stored_value, volatility
 from ..sources.uris import local_path
 
 _FRAMES = """
-    SELECT sequence, frame, frame_number, file_id, file_path_normalized, completeness, structure_hash,
+    SELECT sequence, frame, frame_number, file_id, file_path_normalized, completeness, problem_severity, structure_hash,
            chunk_count, chunks_present
     FROM files WHERE is_current AND deleted_at IS NULL AND sequence IS NOT NULL
     ORDER BY sequence, frame_number, frame
@@ -26,11 +27,11 @@ _MISSING = "SELECT file_id, part_index, missing FROM parts WHERE missing IS NOT 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DamagedFrame:
-    """A frame that is incomplete, damaged or unreadable."""
+    """A frame that is incomplete, damaged, invalid or unreadable."""
 
     frame: str
     file_path_normalized: str
-    status: str  # a completeness other than "complete", or "unreadable"
+    status: str  # a completeness other than "complete", "invalid" (see status_of), or "unreadable"
     reason: str
 
 
@@ -77,7 +78,7 @@ class _Frame:
     number: int
     uri: str
     file_id: str | None = None  # None: the file is unreadable
-    completeness: str = "unreadable"
+    status: str = "unreadable"
     structure_hash: str | None = None
     reason: str = ""
 
@@ -115,7 +116,7 @@ def _frames(catalog: Catalog) -> dict[str, list[_Frame]]:
                 row["frame_number"],
                 row["file_path_normalized"],
                 row["file_id"],
-                row["completeness"],
+                status_of(row["completeness"], row["problem_severity"]),
                 row["structure_hash"],
                 _reason(row, missing.get(row["file_id"])),
             )
@@ -140,7 +141,7 @@ def _missing_chunks(catalog: Catalog) -> dict[str, str]:
 
 def _reason(row: dict[str, Any], missing: str | None) -> str:
     if row["completeness"] == "complete":
-        return ""
+        return "the header has errors; `exr-inspector inspect` lists them" if row["problem_severity"] == "error" else ""
     chunks = f"{row['chunks_present']} of {row['chunk_count']} chunks"
     return f"{chunks}; missing {missing}" if missing else chunks
 
@@ -160,9 +161,9 @@ def _summary(catalog: Catalog, sequence: str, frames: list[_Frame]) -> SequenceS
         padding=padding(texts),
         padding_changes=padding_changes(texts),
         bad=tuple(
-            DamagedFrame(frame=f.frame, file_path_normalized=f.uri, status=f.completeness, reason=f.reason)
+            DamagedFrame(frame=f.frame, file_path_normalized=f.uri, status=f.status, reason=f.reason)
             for f in frames
-            if f.completeness != "complete"
+            if f.status != "complete"
         ),
         outliers=tuple(_field_outliers(catalog, frames)),
     )

@@ -1,10 +1,20 @@
 -- title: Incomplete and missing frames
--- question: Which frames are missing, damaged or unreadable?
--- empty: no missing, damaged or unreadable frames
+-- question: Which frames are missing, damaged, invalid or unreadable?
+-- empty: no missing, damaged, invalid or unreadable frames
+-- note: An invalid frame is complete, but its header has errors; `exr-inspector inspect` lists them.
 -- note: A sequence on every second, third … frame has no gaps between these frames.
 -- param path text = *: only files whose path matches this shell pattern
 WITH current AS (
-    SELECT file_id, sequence, frame, frame_number, file_path_normalized, completeness, chunk_count, chunks_present
+    SELECT
+        file_id,
+        sequence,
+        frame,
+        frame_number,
+        file_path_normalized,
+        CASE WHEN completeness = 'complete' AND problem_severity = 'error' THEN 'invalid' ELSE completeness END
+            AS status,
+        chunk_count,
+        chunks_present
     FROM files
     WHERE is_current AND deleted_at IS NULL AND file_path_normalized GLOB $path
 ),
@@ -84,11 +94,13 @@ problems AS (
     WHERE g.gap > r.step AND r.span // r.step - r.present <= 1000000
     UNION ALL
     SELECT
-        coalesce(c.sequence, c.file_path_normalized), c.frame_number, c.completeness, coalesce(c.frame, ''), 1,
-        concat_ws('; ', c.chunks_present || ' of ' || c.chunk_count || ' chunks', 'missing ' || l.missing)
+        coalesce(c.sequence, c.file_path_normalized), c.frame_number, c.status, coalesce(c.frame, ''), 1,
+        CASE WHEN c.status = 'invalid' THEN 'the header has errors'
+             ELSE concat_ws('; ', c.chunks_present || ' of ' || c.chunk_count || ' chunks', 'missing ' || l.missing)
+        END
     FROM current AS c
     LEFT JOIN incomplete AS l USING (file_id)
-    WHERE c.completeness <> 'complete'
+    WHERE c.status <> 'complete'
     UNION ALL
     SELECT
         coalesce(sequence, file_path_normalized), frame_number, 'unreadable',
