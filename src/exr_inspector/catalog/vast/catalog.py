@@ -22,6 +22,7 @@ from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, See
 from ..rows import RowBatch, from_inspections
 from ..schema import TABLES, VERSION, vector_dimensions
 from ..similarity import By
+from ..user_sql import checked_condition
 from . import ingest_errors
 from .conditions import Condition
 from .connection import Clock, Connection
@@ -166,7 +167,7 @@ class VastCatalog:
         """The k files with the most similar vectors, most similar first; streams all vectors. Raises QueryError."""
         self._check_open()
         checked = similarity.checked_vector(vector, by)
-        condition = None if where is None else similarity.checked_condition(where)
+        condition = None if where is None else checked_condition(where)
         top = similarity.RunningTop(checked, k, per_sequence=per_sequence)
         self._connection.retried(lambda _: self._stream_vectors(top, by, condition))
         return top.result("vectors streamed from the VAST Database")
