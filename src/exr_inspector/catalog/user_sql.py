@@ -40,8 +40,9 @@ _CONDITION_FUNCTIONS = frozenset(
     }
 )
 _ALLOWED_IN_CONDITION = (
-    "a condition may have columns of files, literals (text in single quotes), comparisons, AND, OR, NOT, IN (…), BETWEEN, LIKE, ILIKE, GLOB, "
-    f"IS NULL, CAST, + - * / %, INTERVAL, and the functions {', '.join(_NAMED_FUNCTIONS)}"
+    "a condition may have columns of files, literals (text in single quotes), comparisons, AND, OR, NOT, IN (…), "
+    "BETWEEN, LIKE, ILIKE, GLOB, IS NULL, CAST, + - * / %, INTERVAL, "
+    f"and the functions {', '.join(_NAMED_FUNCTIONS)}"
 )
 _NAMES = {"PARAMETER": "a parameter", "STAR": "*", "SUBQUERY": "a subquery", "WINDOW": "a window function"}
 _NO_LOCATION = 2**64 - 1
@@ -59,11 +60,14 @@ def checked_query(connection: duckdb.DuckDBPyConnection, query: str) -> str:
     statement = str(statements[0].query)
     tree = _tree(connection, statement)
     if tree["error"]:
-        raise QueryError("the statement is not a query, and sql is read-only; give one SELECT, or DESCRIBE TABLE")
+        raise QueryError(
+            "not a query, and the catalog is read-only here; "
+            "give a SELECT, WITH, FROM, VALUES, DESCRIBE, SHOW or SUMMARIZE statement"
+        )
     for node in _nodes(tree["statements"]):
         type_ = node.get("type")
         if isinstance(type_, str) and type_.endswith("_NODE") and type_ not in _READING_NODES:
-            raise QueryError(f"{type_.split('_')[0]} within a query, and sql is read-only; give a SELECT without it")
+            raise QueryError(f"{type_.split('_')[0]} in a query, and the catalog is read-only here; leave it out")
         if type_ == "TABLE_FUNCTION" and node["function"]["function_name"].lower() not in _TABLE_FUNCTIONS:
             raise QueryError(
                 f"the table function {node['function']['function_name']} is not allowed; a query may read the tables "

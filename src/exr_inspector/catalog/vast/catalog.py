@@ -22,7 +22,6 @@ from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, See
 from ..rows import RowBatch, from_inspections
 from ..schema import TABLES, VERSION, vector_dimensions
 from ..similarity import By
-from ..user_sql import checked_condition
 from . import ingest_errors
 from .conditions import Condition
 from .connection import Clock, Connection
@@ -166,6 +165,8 @@ class VastCatalog:
     ) -> pa.Table:
         """The k files with the most similar vectors, most similar first; streams all vectors. Raises QueryError."""
         self._check_open()
+        from ..user_sql import checked_condition  # imports DuckDB, which the function does not need
+
         checked = similarity.checked_vector(vector, by)
         condition = None if where is None else checked_condition(where)
         top = similarity.RunningTop(checked, k, per_sequence=per_sequence)
