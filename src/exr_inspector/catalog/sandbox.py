@@ -12,7 +12,11 @@ _CLOSED = {
 }
 
 # DuckDB accepts these only once the database is open; the lock comes last.
-_AFTER_OPENING = ("TimeZone = 'UTC'", "lock_configuration = true")  # times in the tables are UTC without a zone
+_AFTER_OPENING = (
+    "SET enable_progress_bar = false",
+    "SET GLOBAL TimeZone = 'UTC'",  # times in the tables are UTC without a zone
+    "SET GLOBAL lock_configuration = true",
+)
 
 _SETTING = threading.Lock()
 
@@ -28,8 +32,8 @@ def connect(
     try:
         with _SETTING:  # another thread may lock the settings of the same file
             if not connection.execute("SELECT current_setting('lock_configuration')").fetchall()[0][0]:
-                for setting in _AFTER_OPENING:
-                    connection.execute(f"SET GLOBAL {setting}").fetchall()
+                for statement in _AFTER_OPENING:
+                    connection.execute(statement).fetchall()
     except BaseException:
         connection.close()
         raise

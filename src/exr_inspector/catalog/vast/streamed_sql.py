@@ -148,7 +148,6 @@ def _width(column: pa.Field) -> tuple[bool, int]:
 def _database(folder: str, memory_mb: int) -> Iterator[duckdb.DuckDBPyConnection]:
     """An empty database whose SQL reaches no file, network or Python variable."""
     settings: dict[str, str | bool | int] = {
-        "enable_progress_bar": False,
         "memory_limit": f"{memory_mb}MB",
         "threads": _THREADS,
         "temp_directory": folder,
