@@ -19,7 +19,7 @@ from .schema import TABLES
 _READING_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
 
 # Others write the database file or profiles, read files, or run SQL given as text.
-_TABLE_FUNCTIONS = (
+TABLE_FUNCTIONS = (
     "duckdb_columns", "duckdb_tables", "generate_series", "json_each", "json_tree", "pragma_table_info", "range",
     "repeat", "repeat_row", "unnest",
 )  # fmt: skip
@@ -29,10 +29,10 @@ _CONDITION_CLASSES = frozenset({"BETWEEN", "CAST", "COMPARISON", "CONJUNCTION", 
 _CONDITION_OPERATORS = frozenset(
     {"COMPARE_IN", "COMPARE_NOT_IN", "OPERATOR_IS_NOT_NULL", "OPERATOR_IS_NULL", "OPERATOR_NOT"}
 )
-_NAMED_FUNCTIONS = ("contains", "ends_with", "length", "lower", "now", "starts_with", "upper")
+NAMED_FUNCTIONS = ("contains", "ends_with", "length", "lower", "now", "starts_with", "upper")
 _CONDITION_FUNCTIONS = frozenset(
     {
-        *_NAMED_FUNCTIONS,
+        *NAMED_FUNCTIONS,
         *("+", "-", "*", "/", "//", "%", "||"),
         *("~~", "!~~", "~~*", "!~~*", "~~~", "^@"),  # LIKE, ILIKE, GLOB
         *("like_escape", "not_like_escape", "ilike_escape", "not_ilike_escape"),
@@ -42,7 +42,7 @@ _CONDITION_FUNCTIONS = frozenset(
 _ALLOWED_IN_CONDITION = (
     "a condition may have columns of files, literals (text in single quotes), comparisons, AND, OR, NOT, IN (…), "
     "BETWEEN, LIKE, ILIKE, GLOB, IS NULL, CAST, + - * / %, INTERVAL, "
-    f"and the functions {', '.join(_NAMED_FUNCTIONS)}"
+    f"and the functions {', '.join(NAMED_FUNCTIONS)}"
 )
 _NAMES = {"PARAMETER": "a parameter", "STAR": "*", "SUBQUERY": "a subquery", "WINDOW": "a window function"}
 _NO_LOCATION = 2**64 - 1
@@ -68,10 +68,10 @@ def checked_query(connection: duckdb.DuckDBPyConnection, query: str) -> str:
         type_ = node.get("type")
         if isinstance(type_, str) and type_.endswith("_NODE") and type_ not in _READING_NODES:
             raise QueryError(f"{type_.split('_')[0]} in a query, and the catalog is read-only here; leave it out")
-        if type_ == "TABLE_FUNCTION" and node["function"]["function_name"].lower() not in _TABLE_FUNCTIONS:
+        if type_ == "TABLE_FUNCTION" and node["function"]["function_name"].lower() not in TABLE_FUNCTIONS:
             raise QueryError(
                 f"the table function {node['function']['function_name']} is not allowed; a query may read the tables "
-                f"of the catalog, and {', '.join(_TABLE_FUNCTIONS)}"
+                f"of the catalog, and {', '.join(TABLE_FUNCTIONS)}"
             )
     return statement
 
