@@ -24,6 +24,18 @@ def test_no_module_is_longer_than_400_lines():
     assert long == []
 
 
+def test_duckdb_is_opened_in_one_module():
+    """There its settings are locked. `duckdb.sql` and the like open a database by themselves."""
+    opening = {
+        f"{path.relative_to(SOURCE)}: duckdb.{node.attr}"
+        for path in SOURCE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "duckdb"
+        if node.attr[0].islower() and not node.attr.startswith("__")
+    }
+    assert opening == {"catalog/sandbox.py: duckdb.connect"}
+
+
 def _codes(*names: str) -> set[str]:
     found = set()
     for path in (SOURCE / "exr").glob("*.py"), [SOURCE / "inspection" / "inspector.py"]:

@@ -1,10 +1,18 @@
 """The generated docs are up to date and complete."""
 
+import re
+import shlex
+from pathlib import Path
+
 import pytest
 
 from exr_inspector import vectors
-from exr_inspector.catalog.schema import TABLES
+from exr_inspector.catalog.queries.named import named_queries
+from exr_inspector.catalog.schema import PRIMARY_KEYS, TABLES
+from exr_inspector.catalog.user_sql import NAMED_FUNCTIONS, TABLE_FUNCTIONS
+from exr_inspector.cli.main import main
 from exr_inspector.inspection.json_schema import inspection_schema
+from tests.support.small_exr import small_file
 from tools.columns import COLUMNS, COMPLETENESS
 from tools.docs import ANALYTICS, REFERENCE, analytics, reference
 from tools.vector_docs import VECTOR_STRATEGY, vector_strategy
@@ -37,3 +45,35 @@ def test_the_vector_groups_are_up_to_date():
 def test_the_vector_benchmarks_are_of_the_current_version():
     marked = f"<!-- measured: version {vectors.VERSION} by"
     assert marked in VECTOR_STRATEGY.read_text("utf-8"), "run `python -m benchmarks.retrieval --write`"
+
+
+DATABASE = (REFERENCE.parent / "DATABASE.md").read_text("utf-8")
+
+
+def test_the_commands_of_the_database_page_run(tmp_path, monkeypatch, capfd):
+    """Each has the exit code that its comment says."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EXR_INSPECTOR_CATALOG", "duckdb:catalog.duckdb")
+    Path("renders").mkdir()
+    for frame in (1001, 1002, 1003):
+        Path(f"renders/beauty.{frame}.exr").write_bytes(small_file(frame, False, 12))
+    assert main(["ingest", "renders"]) == 0
+    commands = re.findall(r"^exr-inspector (.+?)(?:  +# exit code (\d))?$", DATABASE, re.MULTILINE)
+    assert len(commands) > 8
+    for command, code in commands:
+        assert main(shlex.split(command)) == int(code or 0), command
+
+
+def test_the_database_page_lists_every_table_key_and_function():
+    listed = dict(re.findall(r"^\| `(\w+)` \| ((?:`\w+`(?:, )?)+) \|$", DATABASE, re.MULTILINE))
+    assert {table: tuple(re.findall(r"\w+", keys)) for table, keys in listed.items()} == PRIMARY_KEYS
+    assert all(f"`{name}`" in DATABASE for name in (*TABLES, *TABLE_FUNCTIONS, *NAMED_FUNCTIONS))
+
+
+def test_the_notes_for_trino_are_about_sql_that_is_printed():
+    """Functions and clauses of the left column occur in a report."""
+    printed = "\n".join(query.sql for query in named_queries().values())
+    rows = re.findall(r"^\| (.+?) \| .+ \|$", DATABASE.partition("## SQL notes for Trino")[2], re.MULTILINE)
+    names = {name for row in rows[1:] for name in re.findall(r"\b[a-z]\w+_\w+(?=\(|`)|\b[A-Z]{4,}\b", row)}
+    assert {"QUALIFY", "GLOB", "string_agg", "array_cosine_distance"} <= names
+    assert {name for name in names if name not in printed} <= {"BIGINT"}

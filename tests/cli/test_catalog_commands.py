@@ -354,10 +354,28 @@ def test_query_prints_a_table(filled, capfd):
     assert lines == [["frame", "completeness"], ["1001", "complete"], ["1002", "truncated"], ["1004", "complete"]]
 
 
-def test_query_changes_nothing(filled, capfd):
-    """The catalog is opened read-only."""
-    assert main(["query", "DELETE FROM files", "--catalog", CATALOG]) == 2
-    assert "read-only" in capfd.readouterr().err
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("DELETE FROM files", "read-only"),
+        ("WITH d AS (DELETE FROM files RETURNING *) SELECT * FROM d", ""),
+        ("SELECT 1; DELETE FROM files", "2 statements"),
+        ("COPY files TO 'out.csv'", "read-only"),
+        ("SELECT * FROM read_csv('out.csv')", "the table function read_csv is not allowed"),
+        ("SET threads = 1", "read-only"),
+        ("", "no statements"),
+    ],
+)
+def test_query_changes_nothing_and_reaches_no_file(filled, capfd, query, message):
+    """It exits with 2, and no file of the folder differs afterwards."""
+    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    assert main(["query", query, "--catalog", CATALOG]) == 2
+    assert message in capfd.readouterr().err
+    assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+
+
+def test_the_error_of_a_query_is_one_line(filled, capfd):
+    """The name of the program comes first."""
     assert main(["query", "SELECT nonsense FROM files", "--catalog", CATALOG]) == 2
     err = capfd.readouterr().err
     assert err.startswith("exr-inspector: ")
@@ -379,6 +397,25 @@ def test_a_missing_catalog_names_the_command_that_creates_it(tmp_path, capfd):
         assert main([*words, "--catalog", uri]) == 3
         assert "exr-inspector ingest" in capfd.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("uri", "code", "message"),
+    [
+        ("duckdb::memory:", 2, "is lost when the program ends"),
+        ("duckdb:md:renders", 2, "not the path of a DuckDB file"),
+        ("duckdb:postgres:dbname=renders", 2, "not the path of a DuckDB file"),
+        ("duckdb:s3://renders/catalog.duckdb", 2, "not the path of a DuckDB file"),
+        ("duckdb:shots.csv", 3, "is not a DuckDB database"),
+    ],
+)
+def test_ingest_into_something_else_creates_nothing(show, capfd, uri, code, message):
+    """The reason is given before a file is inspected."""
+    Path("shots.csv").write_text("shot,frames\nsh010,24\n")
+    before = sorted(Path().rglob("*"))
+    assert main(["ingest", "show", "--catalog", uri]) == code
+    assert message in capfd.readouterr().err
+    assert sorted(Path().rglob("*")) == before
 
 
 def test_a_locked_catalog_names_the_process(filled, capfd):

@@ -95,7 +95,12 @@ def test_the_reference_may_be_a_file_id_or_a_file_outside_the_catalog(show, tmp_
         (["similar", "0123456789abcdef"], 2, "no file_id in the catalog begins with it"),
         (["similar", "nowhere.exr"], 3, "no such file"),
         (["similar", "show/c.1001.exr", "--where", "1 = 1) OR (1 = 1"], 2, "is not a condition"),
-        (["similar", "show/c.1001.exr", "--where", "colour = 1"], 2, "colour"),
+        (["similar", "show/c.1001.exr", "--where", "colour = 1"], 2, "unknown column colour"),
+        (
+            ["similar", "show/c.1001.exr", "--where", "file_id IN (SELECT content FROM read_text('/etc/passwd'))"],
+            2,
+            "a subquery at character 12",
+        ),
         (["similar", "show/c.1001.exr", "--by", "pixels"], 2, "pixels"),
         (["similar", "show/c.1001.exr", "-k", "0"], 2, "-k"),
     ],

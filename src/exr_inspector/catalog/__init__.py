@@ -27,6 +27,7 @@ __all__ = [
 FORMS = ("duckdb:PATH", "PATH.duckdb", "vast://BUCKET/SCHEMA")
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_OTHER_DATABASE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # md:, postgres:, s3://; a letter alone is a drive
 
 
 def open_catalog(
@@ -57,6 +58,13 @@ def open_catalog(
         path = uri if uri.endswith(".duckdb") and not scheme else ""
     if not path:
         raise SettingsError(f"{uri!r} is not a catalog; give it as {', '.join(FORMS[:-1])} or {FORMS[-1]}")
+    if path.startswith(":memory:"):
+        raise SettingsError(f"{uri!r} is lost when the program ends; give the path of a file, as {FORMS[0]}")
+    if _OTHER_DATABASE.match(path):
+        raise SettingsError(
+            f"{uri!r} is not the path of a DuckDB file, but names a server, a bucket or a database of another kind; "
+            f"give {FORMS[0]}, and for a file of that name duckdb:./{path}"
+        )
     from .duckdb.catalog import DuckDBCatalog
 
     return DuckDBCatalog(path, read_only=read_only, cell_limit=cell_limit)

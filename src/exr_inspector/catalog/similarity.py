@@ -45,22 +45,6 @@ def checked_vector(vector: Sequence[float] | npt.NDArray[np.float32], by: By) ->
     return checked
 
 
-def checked_condition(where: str) -> str:
-    """An SQL condition on the columns of `files`, in parentheses. Raises QueryError for anything else."""
-    import duckdb
-
-    condition = f"(\n{where}\n)"
-    with duckdb.connect() as connection:
-        for text in (where, condition):  # without parentheses, closing one that was not opened fails, …
-            try:
-                statements = connection.extract_statements(f"SELECT 1 WHERE {text}")
-            except duckdb.Error as error:  # … and within them, a clause after the condition
-                raise QueryError(f"{where!r} is not a condition: {str(error).splitlines()[0]}") from None
-            if len(statements) != 1:
-                raise QueryError(f"{where!r} is more than one condition")
-    return condition
-
-
 def similarities(rows: pa.Table | pa.RecordBatch, vector: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """The cosines of the rows' `vector` and the given vector, rounded; -1 to 1."""
     query = vector.astype(np.float64)

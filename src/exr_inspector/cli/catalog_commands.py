@@ -78,7 +78,7 @@ def similar(
     k: Annotated[int, typer.Option("-k", min=1, max=10_000, help="Number of files to list.")] = 10,
     where: Annotated[
         str | None,
-        typer.Option(help="Only files that match this SQL condition on the table `files`.", show_default=False),
+        typer.Option(help="Only files that match this SQL condition on columns of `files`.", show_default=False),
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="List the vector groups that differ.")] = False,
     per_sequence: Annotated[

@@ -385,39 +385,6 @@ def test_a_long_list_of_values_is_pushed_down():
 # ── what is rejected ────────────────────────────────
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "DELETE FROM files",
-        "INSERT INTO files SELECT * FROM files",
-        "CREATE TABLE x (y INT)",
-        "COPY (SELECT 1) TO '/tmp/x'",
-        "ATTACH '/tmp/x.duckdb'",
-        "SET memory_limit = '10GB'",
-        "INSTALL httpfs",
-        "EXPLAIN SELECT 1",
-    ],
-)
-def test_only_queries_are_run(query):
-    with pytest.raises(QueryError, match="read-only"):
-        asked(query)
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        "SELECT * FROM read_csv('/etc/passwd')",
-        "SELECT * FROM read_text('/etc/passwd')",
-        "SELECT * FROM '/etc/passwd'",
-        "SELECT * FROM glob('/*')",
-        "SELECT * FROM read_parquet('http://127.0.0.1:1/x')",
-    ],
-)
-def test_a_query_reaches_no_file(query):
-    with pytest.raises(QueryError):
-        asked(query)
-
-
 @pytest.mark.parametrize("query", ["", "SELECT 1; SELECT 2", "SELEC 1", "SELECT nothing FROM files"])
 def test_an_invalid_query_is_rejected(query):
     with pytest.raises(QueryError):

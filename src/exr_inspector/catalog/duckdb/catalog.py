@@ -20,6 +20,7 @@ from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, See
 from ..query_errors import as_query_error
 from ..rows import RowBatch, from_inspections
 from ..schema import TABLES, TIME, VERSION, current_version, vector_dimensions, version_row
+from ..user_sql import checked_condition, checked_query
 from . import errors, statements
 
 if TYPE_CHECKING:
@@ -147,11 +148,12 @@ class DuckDBCatalog:
         return len(set(marked))
 
     def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
-        """The result of a query; a table without columns for statements without result. Raises QueryError."""
+        """The result of a query, in a transaction that cannot write. Raises QueryError."""
         given: Any = dict(params) if isinstance(params, Mapping) else None if params is None else list(params)
         with self._cursor(lambda error, _: as_query_error(error)) as connection:
-            result = connection.sql(query, params=given)
-            return pa.table({}) if result is None else result.to_arrow_table()
+            statement = checked_query(connection, query)
+            _run(connection, "BEGIN TRANSACTION READ ONLY")  # closing the connection ends it
+            return connection.sql(statement, params=given).to_arrow_table()
 
     def similar(
         self,
@@ -167,7 +169,7 @@ class DuckDBCatalog:
         from .. import similarity
 
         checked = similarity.checked_vector(vector, by)
-        condition = "true" if where is None else similarity.checked_condition(where)
+        condition = "true" if where is None else checked_condition(where)
         query = statements.most_similar(
             similarity.VECTOR_COLUMNS[by], len(checked), condition, per_sequence=per_sequence
         )

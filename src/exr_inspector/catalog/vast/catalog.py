@@ -165,8 +165,10 @@ class VastCatalog:
     ) -> pa.Table:
         """The k files with the most similar vectors, most similar first; streams all vectors. Raises QueryError."""
         self._check_open()
+        from ..user_sql import checked_condition  # imports DuckDB, which the function does not need
+
         checked = similarity.checked_vector(vector, by)
-        condition = None if where is None else similarity.checked_condition(where)
+        condition = None if where is None else checked_condition(where)
         top = similarity.RunningTop(checked, k, per_sequence=per_sequence)
         self._connection.retried(lambda _: self._stream_vectors(top, by, condition))
         return top.result("vectors streamed from the VAST Database")

@@ -20,8 +20,10 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from ...errors import QueryError
+from .. import sandbox
 from ..query_errors import as_query_error
 from ..schema import TABLES, TIME
+from ..user_sql import checked_query
 from .conditions import NO_FILTER, Condition, read_filter
 
 _THREADS = 2  # each needs some of the memory; fetching takes most of the time
@@ -69,7 +71,7 @@ def run(query: str, params: Sequence[Any] | Mapping[str, Any] | None, fetch: Fet
     """
     given: Any = dict(params) if isinstance(params, Mapping) else None if params is None else list(params)
     with tempfile.TemporaryDirectory(prefix="exr-inspector-") as folder, _database(folder, memory_mb) as connection:
-        statement = _only_select(connection, query)
+        statement = checked_query(connection, query)
         tables = [_Table(name, folder) for name in TABLES]
         for table in tables:
             connection.from_arrow(table).project(", ".join(map(_column, TABLES[table.name]))).create_view(table.name)
@@ -145,15 +147,12 @@ def _width(column: pa.Field) -> tuple[bool, int]:
 @contextmanager
 def _database(folder: str, memory_mb: int) -> Iterator[duckdb.DuckDBPyConnection]:
     """An empty database whose SQL reaches no file, network or Python variable."""
-    config = {
-        "python_enable_replacements": False,
+    settings: dict[str, str | bool | int] = {
         "memory_limit": f"{memory_mb}MB",
         "threads": _THREADS,
         "temp_directory": folder,
     }
-    with duckdb.connect(config=config) as connection:
-        for setting in ("TimeZone = 'UTC'", "enable_progress_bar = false", "enable_external_access = false"):
-            connection.execute(f"SET {setting}").fetchall()
+    with sandbox.connect(settings=settings) as connection:
         for macro in _MACROS:
             connection.execute(f"CREATE MACRO {macro}").fetchall()
         yield connection
@@ -166,17 +165,3 @@ def _query_error(error: duckdb.Error, memory_mb: int) -> QueryError:
             "set EXR_INSPECTOR_QUERY_MEMORY_MB to more"
         )
     return as_query_error(error)
-
-
-def _only_select(connection: duckdb.DuckDBPyConnection, query: str) -> str:
-    """The one statement of the query. Raises QueryError for several statements, and for others than SELECT."""
-    try:
-        statements = connection.extract_statements(query)
-    except duckdb.Error as error:
-        raise as_query_error(error) from error
-    if len(statements) != 1:
-        raise QueryError(f"{len(statements)} statements; give one query")
-    if statements[0].type != duckdb.StatementType.SELECT:
-        kind = statements[0].type.name
-        raise QueryError(f"not a query but a statement of the kind {kind}, and the catalog is read-only")
-    return str(statements[0].query)

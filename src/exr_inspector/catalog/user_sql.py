@@ -1,0 +1,154 @@
+"""Checks SQL of users by its syntax tree: a query must be one that only reads, a condition one on columns of `files`.
+
+The kind of a statement does not suffice: in DuckDB 2, `WITH d AS (DELETE …) SELECT …` is a SELECT.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+
+from ..errors import QueryError
+from . import sandbox
+from .query_errors import as_query_error
+from .schema import TABLES
+
+_READING_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
+
+# Others write the database file or profiles, read files, or run SQL given as text.
+TABLE_FUNCTIONS = (
+    "duckdb_columns", "duckdb_tables", "generate_series", "json_each", "json_tree", "pragma_table_info", "range",
+    "repeat", "repeat_row", "unnest",
+)  # fmt: skip
+
+_BEFORE_CONDITION = "SELECT 1 FROM files WHERE "
+_CONDITION_CLASSES = frozenset({"BETWEEN", "CAST", "COMPARISON", "CONJUNCTION", "CONSTANT", "TYPE"})
+_CONDITION_OPERATORS = frozenset(
+    {"COMPARE_IN", "COMPARE_NOT_IN", "OPERATOR_IS_NOT_NULL", "OPERATOR_IS_NULL", "OPERATOR_NOT"}
+)
+NAMED_FUNCTIONS = ("contains", "ends_with", "length", "lower", "now", "starts_with", "upper")
+_CONDITION_FUNCTIONS = frozenset(
+    {
+        *NAMED_FUNCTIONS,
+        *("+", "-", "*", "/", "//", "%", "||"),
+        *("~~", "!~~", "~~*", "!~~*", "~~~", "^@"),  # LIKE, ILIKE, GLOB
+        *("like_escape", "not_like_escape", "ilike_escape", "not_ilike_escape"),
+        *("to_years", "to_months", "to_weeks", "to_days", "to_hours", "to_minutes", "to_seconds", "trunc"),  # INTERVAL
+    }
+)
+_ALLOWED_IN_CONDITION = (
+    "a condition may have columns of files, literals (text in single quotes), comparisons, AND, OR, NOT, IN (…), "
+    "BETWEEN, LIKE, ILIKE, GLOB, IS NULL, CAST, + - * / %, INTERVAL, "
+    f"and the functions {', '.join(NAMED_FUNCTIONS)}"
+)
+_NAMES = {"PARAMETER": "a parameter", "STAR": "*", "SUBQUERY": "a subquery", "WINDOW": "a window function"}
+_NO_LOCATION = 2**64 - 1
+
+
+def checked_query(connection: duckdb.DuckDBPyConnection, query: str) -> str:
+    """The one statement of a query that only reads. Raises QueryError for anything else."""
+    _reject_invalid_text(query)
+    try:
+        statements = connection.extract_statements(query)
+    except duckdb.Error as error:
+        raise as_query_error(error) from error
+    if len(statements) != 1:
+        raise QueryError(f"{len(statements) or 'no'} statements; give one query")
+    statement = str(statements[0].query)
+    tree = _tree(connection, statement)
+    if tree["error"]:
+        raise QueryError(
+            "not a query, and the catalog is read-only here; "
+            "give a SELECT, WITH, FROM, VALUES, DESCRIBE, SHOW or SUMMARIZE statement"
+        )
+    for node in _nodes(tree["statements"]):
+        type_ = node.get("type")
+        if isinstance(type_, str) and type_.endswith("_NODE") and type_ not in _READING_NODES:
+            raise QueryError(f"{type_.split('_')[0]} in a query, and the catalog is read-only here; leave it out")
+        if type_ == "TABLE_FUNCTION" and node["function"]["function_name"].lower() not in TABLE_FUNCTIONS:
+            raise QueryError(
+                f"the table function {node['function']['function_name']} is not allowed; a query may read the tables "
+                f"of the catalog, and {', '.join(TABLE_FUNCTIONS)}"
+            )
+    return statement
+
+
+def checked_condition(where: str) -> str:
+    """An SQL condition on the columns of `files`, in parentheses. Raises QueryError for anything else."""
+    _reject_invalid_text(where)
+    condition = f"(\n{where}\n)"
+    with sandbox.connect() as connection:
+        tree = _condition_tree(connection, where, where)
+        _condition_tree(connection, condition, where)  # fails for an open comment, and a semicolon at the end
+    for node in _nodes(tree):
+        if rejected := _not_in_condition(node):
+            raise QueryError(f"{where!r}: {rejected}{_position(node, where)} is not allowed; {_ALLOWED_IN_CONDITION}")
+    return condition
+
+
+def _condition_tree(connection: duckdb.DuckDBPyConnection, text: str, where: str) -> Any:
+    """The syntax tree of a condition. Raises QueryError if it is not one, or continues with another clause."""
+    tree, bare = _tree(connection, _BEFORE_CONDITION + text), _tree(connection, f"{_BEFORE_CONDITION}true")
+    if tree["error"]:
+        raise QueryError(f"{where!r} is not a condition: {tree['error_message']}")
+    expected = bare["statements"][0]["node"]
+    nodes = [statement["node"] for statement in tree["statements"]]
+    expected["where_clause"] = nodes[0].get("where_clause")
+    if nodes != [expected]:
+        raise QueryError(f"{where!r} is more than a condition; {_ALLOWED_IN_CONDITION}")
+    return expected["where_clause"]
+
+
+def _not_in_condition(node: dict[str, Any]) -> str | None:
+    """What a node of a condition is, if it is not allowed."""
+    match node:
+        case {"class": "COLUMN_REF", "column_names": [*table, name]}:
+            is_known = table in ([], ["files"]) and name.lower() in TABLES["files"].names
+            return None if is_known else f"the unknown column {'.'.join([*table, name])}"
+        case {"class": "FUNCTION", "function_name": name}:
+            return None if name.lower() in _CONDITION_FUNCTIONS else f"the function {name}"
+        case {"class": "OPERATOR", "type": operator}:
+            return None if operator in _CONDITION_OPERATORS else f"the operator {operator}"
+        case {"class": kind}:
+            return None if kind in _CONDITION_CLASSES else _NAMES.get(kind, kind)
+    return None
+
+
+def _position(node: dict[str, Any], where: str) -> str:
+    location = node.get("query_location", _NO_LOCATION)
+    if location == _NO_LOCATION:
+        return ""
+    before = where.encode()[: location - len(_BEFORE_CONDITION)]
+    return f" at character {len(before.decode(errors='ignore')) + 1}"
+
+
+def _reject_invalid_text(text: str) -> None:
+    """Raise QueryError for characters that DuckDB takes for the end of the text, or cannot take."""
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise QueryError(f"{text!r} has a NUL character or a surrogate; give text without")
+
+
+def _tree(connection: duckdb.DuckDBPyConnection, text: str) -> Any:
+    """The syntax tree of a text: `statements`, or `error` if it has others than SELECT or is invalid."""
+    try:
+        ((tree,),) = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [text]).fetchall()
+        return json.loads(tree)
+    except duckdb.Error as error:
+        raise as_query_error(error) from error
+    except RecursionError:
+        raise QueryError("the text is nested too deeply") from None
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """All objects of a syntax tree, those before in the text first."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            yield node
+            waiting.extend(reversed(node.values()))
+        elif isinstance(node, list):
+            waiting.extend(reversed(node))
