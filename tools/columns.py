@@ -48,8 +48,6 @@ COLUMNS: dict[str, dict[str, str]] = {
         "completeness": "Result of the chunk check, see [Completeness](#completeness).",
         "chunk_count": "Number of chunks that the header requires; null if unknown.",
         "chunks_present": "Number of those that are present and complete; null if unknown.",
-        "problem_severity": "Severity of the worst problem, see [Codes](#codes): `error`, `warning`, `info` or `none`; "
-        "null in rows that an older version stored.",
         "metadata_embedding": "Vector of the whole header, of unit length.",
         "channel_fingerprint": "Vector of the channels, of unit length.",
         "embedding_version": "Version of the two vectors; only vectors of equal versions can be compared.",

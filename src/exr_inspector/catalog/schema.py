@@ -63,7 +63,6 @@ TABLES: dict[str, pa.Schema] = {
             "completeness": TEXT,
             "chunk_count?": INT,
             "chunks_present?": INT,
-            "problem_severity?": TEXT,
             "metadata_embedding?": vector(METADATA_DIMENSIONS),
             "channel_fingerprint?": vector(CHANNEL_DIMENSIONS),
             "embedding_version?": INT,
