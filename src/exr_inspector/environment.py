@@ -13,10 +13,7 @@ def open_catalog(uri: str, *, read_only: bool = False, connection: VastConnectio
     settings VAST_DB_… say. Raises SettingsError for a URI of another form or missing settings, MissingExtraError
     without the SDK, CatalogError if the catalog cannot be opened.
     """
-    if connection is None and catalog.is_vast(uri):
-        from .catalog import vast  # noqa: F401 (a missing package is reported before missing settings)
-
-        connection = vast_connection()
+    connection = connection or _connection(uri)
     values = settings()
     return catalog.open_catalog(
         uri,
@@ -25,3 +22,16 @@ def open_catalog(uri: str, *, read_only: bool = False, connection: VastConnectio
         cell_limit=values.cell_limit,
         query_memory_mb=values.query_memory_mb,
     )
+
+
+def migrate_catalog(uri: str, *, to: int | None = None, dry_run: bool = False) -> catalog.Migrated:
+    """Migrate the tables of a catalog, as `catalog.migrate`, with the connection of the settings."""
+    return catalog.migrate(uri, to=to, dry_run=dry_run, connection=_connection(uri))
+
+
+def _connection(uri: str) -> VastConnection | None:
+    if not catalog.is_vast(uri):
+        return None
+    from .catalog import vast  # noqa: F401 (a missing package is reported before missing settings)
+
+    return vast_connection()

@@ -7,9 +7,11 @@ environment: settings are parameters.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from ..errors import SettingsError
 from ..settings import CELL_LIMIT, QUERY_MEMORY_MB, VastConnection
+from .migrations import Migrated, Migration
 from .protocol import OPEN_ERRORS, Catalog, CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
 
 __all__ = [
@@ -18,9 +20,12 @@ __all__ = [
     "CatalogStatus",
     "FileStat",
     "IngestError",
+    "Migrated",
+    "Migration",
     "PersistOutcome",
     "SeenFile",
     "is_vast",
+    "migrate",
     "open_catalog",
 ]
 
@@ -51,6 +56,32 @@ def open_catalog(
         return VastCatalog(
             uri, connection=connection, read_only=read_only, cell_limit=cell_limit, query_memory_mb=query_memory_mb
         )
+    path = _duckdb_path(uri)
+    from .duckdb.catalog import DuckDBCatalog
+
+    return DuckDBCatalog(path, read_only=read_only, cell_limit=cell_limit)
+
+
+def migrate(
+    uri: str, *, to: int | None = None, dry_run: bool = False, connection: VastConnection | None = None
+) -> Migrated:
+    """Migrate the tables of a catalog to version `to`, or else to that of this program.
+
+    A DuckDB file is copied first. A dry run only returns what would be done. Raises SettingsError if there is no way to
+    `to`, and like `open_catalog`.
+    """
+    if is_vast(uri):
+        from .vast import migrate as vast
+
+        return vast.migrate(uri, connection, to=to, dry_run=dry_run)
+    path = _duckdb_path(uri)
+    from .duckdb import migrate as duckdb
+
+    return duckdb.migrate(Path(path).expanduser(), f"duckdb:{path}", to=to, dry_run=dry_run)
+
+
+def _duckdb_path(uri: str) -> str:
+    """The path in a URI. Raises SettingsError for a URI of another form."""
     scheme = _SCHEME.match(uri)
     if scheme and scheme[0].lower() == "duckdb:":
         path = uri[scheme.end() :]
@@ -65,9 +96,7 @@ def open_catalog(
             f"{uri!r} is not the path of a DuckDB file, but names a server, a bucket or a database of another kind; "
             f"give {FORMS[0]}, and for a file of that name duckdb:./{path}"
         )
-    from .duckdb.catalog import DuckDBCatalog
-
-    return DuckDBCatalog(path, read_only=read_only, cell_limit=cell_limit)
+    return path
 
 
 def is_vast(uri: str) -> bool:

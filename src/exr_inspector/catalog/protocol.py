@@ -79,6 +79,9 @@ OPEN_ERRORS = """NOT EXISTS (
 class Catalog(Protocol):
     """A database of inspections. A catalog opened for writing has its tables. Threads may share it.
 
+    The tables of an open catalog have the version of this program, or a later one that it can read and write: opening
+    migrates older tables on DuckDB, and raises CatalogSchemaError on VAST.
+
     All methods raise CatalogError or one of its subclasses, such as CatalogLockedError, CatalogSchemaError, QueryError.
     A history is kept: persisting and marking as deleted never delete rows of `files`.
     """
@@ -86,9 +89,9 @@ class Catalog(Protocol):
     uri: str
 
     def ensure_schema(self) -> None:
-        """Create the tables, or migrate them to this version; does nothing if they have it.
+        """Create the tables if they are missing.
 
-        Raises CatalogSchemaError if a newer version created them.
+        Raises CatalogSchemaError if a newer version created them, and on VAST if they are to be migrated first.
         """
 
     def persist(self, inspections: Sequence[Inspection]) -> list[PersistOutcome]:

@@ -1,7 +1,8 @@
-"""Commands on the catalog itself: db create-schema, status, verify, reembed."""
+"""Commands on the catalog itself: db create-schema, migrate, status, verify, reembed."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,7 @@ from .exit_codes import ExitCode
 from .options import CatalogUri, catalog_uri, open_catalog
 
 if TYPE_CHECKING:
+    from ..catalog import Migrated
     from ..search.reembed import ReembedProgress
 
 db = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Create, check and maintain a catalog.")
@@ -22,6 +24,39 @@ def create_schema(catalog: CatalogUri = None) -> None:
     with open_catalog(catalog) as opened:
         opened.ensure_schema()
         typer.echo(f"{opened.uri}: schema version {opened.status().schema_version}")
+
+
+@db.command("migrate")
+def migrate(
+    catalog: CatalogUri = None,
+    to: Annotated[
+        int | None, typer.Option(help="Version of the tables. Default: that of this release.", show_default=False)
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
+) -> None:
+    """Migrate the tables of the catalog to a newer version.
+
+    A DuckDB file is copied first, and also migrated by every command that opens it. A VAST Database is only migrated by
+    this command; programs of the version before can go on writing meanwhile.
+    """
+    from ..environment import migrate_catalog
+
+    done = migrate_catalog(catalog_uri(catalog), to=to, dry_run=dry_run)
+    for line in _migrated(done, dry_run=dry_run):
+        typer.echo(line)
+
+
+def _migrated(done: Migrated, *, dry_run: bool) -> Iterator[str]:
+    if not done.applied:
+        yield f"{done.uri}: nothing to migrate, it had table version {done.version}"
+        return
+    would = "would be migrated" if dry_run else "migrated"
+    yield f"{done.uri}: {would} from table version {done.version} to {done.applied[-1].version}"
+    for migration in done.applied:
+        yield f"version {migration.version}: {migration.why}"
+        yield from (f"  {step}" for step in migration.steps)
+    if done.copy is not None:
+        yield f"the file before the migration: {done.copy}"
 
 
 @db.command("status")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,13 +15,16 @@ import pyarrow.compute as pc
 
 from ...errors import CatalogError, CatalogSchemaError
 from ...settings import CELL_LIMIT
+from ..migrations import CREATION
 from ..persistence import children_of, error_rows, is_older, outcomes, unique_time, with_persist_columns
 from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
 from ..query_errors import as_query_error
 from ..rows import RowBatch, from_inspections
-from ..schema import TABLES, TIME, VERSION, current_version, vector_dimensions, version_row
+from ..schema import TABLES, TIME, VERSION, vector_dimensions
 from ..user_sql import checked_condition, checked_query
-from . import errors, statements
+from . import errors, migrate, statements
+from .locks import lock_of
+from .migrate import run as _run
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,10 +34,9 @@ if TYPE_CHECKING:
     from ...inspection.model import Inspection
     from ..similarity import By
 
-PATHS_PER_BATCH = 10_000
+log = logging.getLogger(__name__)
 
-# Two catalogs of a process on one file share a database of DuckDB, so they share its lock.
-_WRITE_LOCKS: dict[str, threading.RLock] = {}
+PATHS_PER_BATCH = 10_000
 
 
 class DuckDBCatalog:
@@ -42,7 +44,7 @@ class DuckDBCatalog:
 
     Raises CatalogLockedError, naming the process, when another process has the file open for writing; CatalogError when
     the file is not a DuckDB database, or is missing and `read_only`; CatalogSchemaError when another program created
-    its tables.
+    its tables, or when they are older and cannot be migrated because file or folder are not writable.
     """
 
     def __init__(self, path: str, *, read_only: bool = False, cell_limit: int = CELL_LIMIT) -> None:
@@ -51,27 +53,33 @@ class DuckDBCatalog:
         self._read_only = read_only
         self._cell_limit = cell_limit
         self._closed = False
-        self._write_lock = _WRITE_LOCKS.setdefault(str(self._path.resolve()), threading.RLock())
-        self._root = errors.connect(self._path, read_only=read_only)
-        try:
-            self._check_version() if read_only else self.ensure_schema()
-        except BaseException:
-            self.close()
-            raise
+        self._write_lock = lock_of(self._path)
+        with self._write_lock:
+            self._root = errors.connect(self._path, read_only=read_only)
+            try:
+                version = self._check_version()
+                if version is not None and version < VERSION:
+                    self._root.close()
+                    done = migrate.migrate(self._path, self.uri)
+                    if done.copy is not None:  # else another process has migrated it
+                        log.warning("%s was migrated to table version %s; before: %s", self.uri, VERSION, done.copy)
+                    self._root = errors.connect(self._path, read_only=read_only)
+                if not read_only:
+                    self.ensure_schema()
+            except BaseException:
+                self.close()
+                raise
 
     def ensure_schema(self) -> None:
-        """Create the tables, or migrate them to this version; does nothing if they have it."""
-        if (self._check_version() or 0) >= VERSION:
+        """Create the tables if they are missing. Older tables were migrated when the file was opened."""
+        if self._check_version() is not None:
             return
         with self._transaction() as connection:
-            version = self._check_version()  # another thread may have created the tables
-            if version is None:
+            if self._check_version() is None:  # another thread may have created the tables
                 _reject_foreign_tables(connection, self._path)
-                for table, schema in TABLES.items():
-                    _run(connection, statements.create_table(table, schema))
-                for statement in statements.INDEXES:
-                    _run(connection, statement)
-                _record_version(connection)
+                for step in CREATION:
+                    migrate.apply(connection, step)
+                migrate.record_version(connection)
 
     def persist(self, inspections: Sequence[Inspection]) -> list[PersistOutcome]:
         """Store inspections, and count those with a stored file_id. One transaction."""
@@ -241,20 +249,10 @@ class DuckDBCatalog:
     def _check_version(self) -> int | None:
         """The version of the tables, None without tables. Raises CatalogSchemaError."""
         with self._cursor() as connection:
-            try:
-                rows = connection.sql("SELECT * FROM schema_version").to_arrow_table().to_pylist()
-            except duckdb.CatalogException:
-                rows = []
-        version = current_version(self.uri, rows)
+            version = migrate.stored_version(connection, self.uri)
         if version is None and self._read_only:
             raise CatalogSchemaError(f"{self._path} is a DuckDB database without a catalog; {errors.HOW_TO_CREATE}")
         return version
-
-
-def _run(connection: duckdb.DuckDBPyConnection, statement: str, params: Any = None) -> list[tuple[Any, ...]]:
-    """The rows of a statement. All are fetched, as DuckDB 2 runs no other statement before."""
-    rows: list[tuple[Any, ...]] = connection.execute(statement, params).fetchall()
-    return rows
 
 
 def _column(connection: duckdb.DuckDBPyConnection, statement: str, params: Any = None) -> list[Any]:
@@ -263,11 +261,6 @@ def _column(connection: duckdb.DuckDBPyConnection, statement: str, params: Any =
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def _record_version(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.register("new", version_row())
-    _run(connection, "INSERT INTO schema_version BY NAME SELECT * FROM new")
 
 
 def _reject_foreign_tables(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

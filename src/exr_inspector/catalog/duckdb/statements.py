@@ -24,8 +24,6 @@ _TYPES = {
     pa.timestamp("us"): "TIMESTAMP",
 }
 
-INDEXES = ("CREATE INDEX files_by_path ON files (file_path_normalized)",)
-
 
 def create_table(table: str, schema: pa.Schema) -> str:
     """The statement that creates a table."""

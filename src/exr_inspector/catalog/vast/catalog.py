@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import partial
@@ -13,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ...errors import CatalogError, CatalogSchemaError, SettingsError
+from ...errors import CatalogError
 from ...settings import CELL_LIMIT, QUERY_MEMORY_MB, VastConnection
 from ...vectors import VERSION as EMBEDDING_VERSION
 from .. import similarity
+from ..migrations import needs_migration
 from ..persistence import children_of, outcomes, unique_time, with_persist_columns
 from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
 from ..rows import RowBatch, from_inspections
@@ -24,12 +24,13 @@ from ..schema import TABLES, VERSION, vector_dimensions
 from ..similarity import By
 from . import ingest_errors
 from .conditions import Condition
-from .connection import Clock, Connection
+from .connection import Clock
 from .coordination import DeduplicationQueue, PathLocks
 from .duplicates import deduplicate_files
 from .errors import CatalogConflictError
+from .migrate import create
 from .persist_plan import COLUMNS, Plan, changed_rows, plan
-from .tables import ROW_ID, Rows, Tables
+from .tables import ROW_ID, Rows, no_tables, tables_at
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
 
 PATHS_PER_BATCH = 10_000
 _PATHS_PER_DEDUPLICATION = 2000
-
-# Names that work in the SDK's URLs, which it builds without quoting.
-_URI = re.compile(r"vast://([A-Za-z0-9][A-Za-z0-9._-]*)/([A-Za-z0-9_][A-Za-z0-9_-]*)/?", re.IGNORECASE)
 
 
 class VastCatalog:
@@ -62,20 +60,12 @@ class VastCatalog:
         cell_limit: int = CELL_LIMIT,
         query_memory_mb: int = QUERY_MEMORY_MB,
     ) -> None:
-        names = _URI.fullmatch(uri)
-        if names is None:
-            raise SettingsError(
-                f"{uri!r} is not a VAST catalog; give it as vast://BUCKET/SCHEMA, in letters, digits, - and _; "
-                "the endpoint and the keys are settings: VAST_DB_ENDPOINT, VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY"
-            )
-        self.uri = f"vast://{names[1]}/{names[2]}"
-        if connection is None:
-            raise SettingsError(f"{self.uri} needs a connection: the endpoint and keys of the VAST Database")
+        self.tables = tables_at(uri, connection)
+        self.uri = self.tables.uri
+        self._connection = self.tables.connection
         self._read_only = read_only
         self._cell_limit, self._query_memory_mb = cell_limit, query_memory_mb
         self._closed = False
-        self._connection = Connection(connection)
-        self.tables = Tables(self._connection, names[1], names[2])
         self._locks = PathLocks()
         self._queue = DeduplicationQueue(self._deduplicate)
         if read_only:
@@ -84,7 +74,10 @@ class VastCatalog:
             self.ensure_schema()
 
     def ensure_schema(self) -> None:
-        """Create the tables if they are missing. Any number of processes may do so at once."""
+        """Create the tables if they are missing. Any number of processes may do so at once.
+
+        Older tables are only migrated by the command, as other programs may be writing to them.
+        """
         self._connection.retried(self._ensure)
 
     def persist(self, inspections: Sequence[Inspection]) -> list[PersistOutcome]:
@@ -219,15 +212,14 @@ class VastCatalog:
     def _check_version(self, clock: Clock) -> int | None:
         version = self.tables.version(clock)
         if version is None and self._read_only:
-            raise CatalogSchemaError(
-                f"{self.uri} has no catalog tables; create them with: "
-                f"exr-inspector db create-schema --catalog {self.uri}"
-            )
+            raise no_tables(self.uri)
+        if version is not None and version < VERSION:
+            raise needs_migration(self.uri, version)
         return version
 
     def _ensure(self, clock: Clock) -> None:
         if self._check_version(clock) is None:
-            self.tables.create(clock)
+            create(self.tables, clock)
 
     def _persist(
         self, batch: RowBatch, incoming: pa.Table, paths: set[str], persisted_at: datetime, clock: Clock

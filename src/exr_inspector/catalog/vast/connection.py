@@ -140,9 +140,9 @@ class Connection:
         """The cluster's version, as 5.4.0.0."""
         return ".".join(map(str, self.session().features.vast_version))
 
-    def clock(self) -> Clock:
-        """The time of an operation that begins now: the connection's deadline, or the caller's if that is nearer."""
-        seconds = min(self._given.deadline_s, seconds_left())
+    def clock(self, seconds: float | None = None) -> Clock:
+        """The time of an operation that begins now: `seconds`, else the connection's deadline, at most the caller's."""
+        seconds = min(seconds or self._given.deadline_s, seconds_left())
         return Clock(seconds, self._request_timeout_s, self.endpoint)
 
     def session(self) -> vastdb.session.Session:
@@ -227,14 +227,16 @@ class Connection:
         repair: Callable[[Clock], None] | None = None,
         *,
         is_patient: bool = True,
+        seconds: float | None = None,
     ) -> _Result:
         """The result of `work`, which is retried after transient errors until the deadline.
 
         Conflicts are retried until the deadline if `is_patient`, connection errors three times, other failures once;
-        each kind is counted by itself. After CatalogSchemaError the next attempt begins with `repair`, which creates
-        the tables. `work` must read what an earlier attempt has stored, as a lost response does not say so.
+        each kind is counted by itself. `seconds` replaces the deadline of the connection. After CatalogSchemaError the
+        next attempt begins with `repair`, which creates the tables. `work` must read what an earlier attempt has
+        stored, as a lost response does not say so.
         """
-        clock = self.clock()
+        clock = self.clock(seconds)
         failures: Counter[type[CatalogError]] = Counter()
         earlier: CatalogError | None = None
         needs_repair = False

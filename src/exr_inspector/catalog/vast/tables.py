@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -13,21 +14,21 @@ import ibis
 import pyarrow as pa
 import pyarrow.compute as pc
 import vastdb
-from vastdb import errors as sdk
 from vastdb.table_metadata import TableMetadata
 
-from ...errors import CatalogSchemaError
+from ...errors import CatalogSchemaError, SettingsError
 from ..cells import cut_text
-from ..schema import TABLES, current_version, version_row
-from .connection import QUERY_ID, without_sdk_warnings
-from .errors import CatalogConflictError, CatalogRejectedError
+from ..schema import TABLES, current_version
+from .connection import QUERY_ID, Connection, without_sdk_warnings
+from .errors import CatalogRejectedError
 
 if TYPE_CHECKING:
     from vastdb._table_interface import ITable
     from vastdb.transaction import Transaction
 
+    from ...settings import VastConnection
     from .conditions import Condition
-    from .connection import Clock, Connection
+    from .connection import Clock
 
 ROW_ID = "$row_id"
 VERSION_COLUMNS = ("version", "readable_since", "inspector_version")
@@ -38,6 +39,17 @@ _LIST_VALUES, _LIST_BYTES = 2000, 2 << 20  # of an IN list: each value costs cli
 _ROWS_PER_PAGE = 64 * 1024
 
 MAX_CELL_BYTES = 64 * 1024  # the limit of a cluster is not documented; this size is known to work
+
+
+# Names that work in the SDK's URLs, which it builds without quoting.
+_URI = re.compile(r"vast://([A-Za-z0-9][A-Za-z0-9._-]*)/([A-Za-z0-9_][A-Za-z0-9_-]*)/?", re.IGNORECASE)
+
+
+def no_tables(uri: str) -> CatalogSchemaError:
+    """The error for a schema without tables."""
+    return CatalogSchemaError(
+        f"{uri} has no catalog tables; create them with: exr-inspector db create-schema --catalog {uri}"
+    )
 
 
 class _KnownTable(TableMetadata):  # type: ignore[misc]
@@ -51,7 +63,7 @@ class Tables:
     """The tables in one schema of a bucket. Threads may share it."""
 
     def __init__(self, connection: Connection, bucket: str, schema: str) -> None:
-        self._connection = connection
+        self.connection = connection
         self.bucket, self.schema = bucket, schema
         self.uri = f"vast://{bucket}/{schema}"
 
@@ -66,17 +78,18 @@ class Tables:
     @contextmanager
     def transaction(self, clock: Clock | None = None) -> Iterator[Rows]:
         """The rows in a transaction: two requests, begin and commit, and those of the block."""
-        with self._connection.transaction(clock) as transaction:
-            yield self._rows(transaction, clock)
+        with self.connection.transaction(clock) as transaction:
+            yield self.rows(transaction, clock)
 
     @contextmanager
     def reading(self, clock: Clock | None = None) -> Iterator[Rows]:
         """The rows in a read-only transaction, whose commit may fail."""
-        with self._connection.transaction(clock, read_only=True) as transaction:
-            yield self._rows(transaction, clock)
+        with self.connection.transaction(clock, read_only=True) as transaction:
+            yield self.rows(transaction, clock)
 
-    def _rows(self, transaction: Transaction, clock: Clock | None) -> Rows:
-        return Rows(transaction, clock, self._metadata, self._connection.data_endpoints)
+    def rows(self, transaction: Transaction, clock: Clock | None) -> Rows:
+        """The rows in a transaction that the caller began."""
+        return Rows(transaction, clock, self._metadata, self.connection.data_endpoints)
 
     @without_sdk_warnings()
     def version(self, clock: Clock) -> int | None:
@@ -89,11 +102,11 @@ class Tables:
         if found:
             return current_version(self.uri, found)
         # Something is missing; one transaction, as another process may be creating the tables.
-        with self._connection.transaction(clock, read_only=True) as transaction:
+        with self.connection.transaction(clock, read_only=True) as transaction:
             schema = transaction.bucket(self.bucket).schema(self.schema, fail_if_missing=False)
             present = set(schema.tablenames()) & set(TABLES) if schema else set()
             if "schema_version" in present:
-                found = self._rows(transaction, clock).select_present("schema_version", VERSION_COLUMNS).to_pylist()
+                found = self.rows(transaction, clock).select_present("schema_version", VERSION_COLUMNS).to_pylist()
         version = current_version(self.uri, found)
         if present and version is None:
             raise CatalogSchemaError(
@@ -103,30 +116,28 @@ class Tables:
         return version
 
     @without_sdk_warnings()
-    def create(self, clock: Clock) -> None:
-        """Create all tables in one transaction. Raises CatalogConflictError if another process is creating them."""
-        with self._connection.transaction(clock) as transaction:
-            try:
-                schema = transaction.bucket(self.bucket).create_schema(self.schema, fail_if_exists=False)
-                for table, columns in TABLES.items():
-                    clock.check()
-                    schema.create_table(table, columns)
-            except sdk.TableExists as error:
-                raise CatalogConflictError(
-                    f"{self.bucket}/{self.schema}: another process is creating {error.table}"
-                ) from error
-            self._rows(transaction, clock).insert("schema_version", version_row())
-
-    @without_sdk_warnings()
     def drop(self) -> None:
         """Remove the tables and their schema."""
-        clock = self._connection.clock()
-        with self._connection.transaction(clock) as transaction:
+        clock = self.connection.clock()
+        with self.connection.transaction(clock) as transaction:
             schema = transaction.bucket(self.bucket).schema(self.schema)
             for table in schema.tables():
                 clock.check()
                 table.drop()
             schema.drop()
+
+
+def tables_at(uri: str, given: VastConnection | None) -> Tables:
+    """The tables at vast://BUCKET/SCHEMA. Raises SettingsError."""
+    names = _URI.fullmatch(uri)
+    if names is None:
+        raise SettingsError(
+            f"{uri!r} is not a VAST catalog; give it as vast://BUCKET/SCHEMA, in letters, digits, - and _; "
+            "the endpoint and the keys are settings: VAST_DB_ENDPOINT, VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY"
+        )
+    if given is None:
+        raise SettingsError(f"vast://{names[1]}/{names[2]} needs a connection: the endpoint and keys of the database")
+    return Tables(Connection(given), names[1], names[2])
 
 
 class Rows:
@@ -167,16 +178,18 @@ class Rows:
         return pa.schema([*map(TABLES[table].field, columns), pa.field(ROW_ID, pa.uint64())]).empty_table()
 
     def stream(
-        self, table: str, columns: Sequence[str], conditions: Iterable[Condition] = ()
+        self, table: str, columns: Sequence[str], conditions: Iterable[Condition] = (), *, row_ids: bool = False
     ) -> Iterator[pa.RecordBatch]:
         """The columns in pages of bounded size, of the rows that fulfil the conditions and possibly of others.
 
-        Must be consumed inside the transaction.
+        With `row_ids` also their `$row_id`. Must be consumed inside the transaction.
         """
         is_wide = any(pa.types.is_fixed_size_list(TABLES[table].field(column).type) for column in columns)
         config = self._query_config(limit_rows_per_sub_split=_ROWS_PER_PAGE // 8 if is_wide else _ROWS_PER_PAGE)
         with without_sdk_warnings():
-            pages = iter(self._table(table).select(list(columns), _predicate(conditions), config))
+            pages = iter(
+                self._table(table).select(list(columns), _predicate(conditions), config, internal_row_id=row_ids)
+            )
         while True:
             with without_sdk_warnings():  # not while the caller works on a page
                 page = next(pages, None)

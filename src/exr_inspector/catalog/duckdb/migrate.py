@@ -1,0 +1,179 @@
+"""Migrates a DuckDB file, after a copy of it beside it; and applies steps, also those that create a catalog.
+
+The copy is made by this process while DuckDB holds its lock on the file. Closing the file would end that lock, as locks
+of POSIX belong to the process: so the file is closed after DuckDB, and no catalog of this process opens it meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import duckdb
+
+from ...deadline import retrying
+from ...errors import CatalogError, CatalogLockedError, CatalogSchemaError
+from ..migrations import (
+    AddColumns,
+    AddIndex,
+    AddTable,
+    Fill,
+    Migrated,
+    Migration,
+    Recompute,
+    Step,
+    needs_migration,
+    pending,
+)
+from ..schema import current_version, version_row
+from . import errors, statements
+from .locks import lock_of
+
+_WAIT_S = 20  # for another process that is migrating the same file
+_PAGE_ROWS = 100_000
+
+
+def migrate(path: Path, uri: str, *, to: int | None = None, dry_run: bool = False) -> Migrated:
+    """Migrate the tables of a file to version `to`, or else to that of this program; dry run: say what that would do.
+
+    Raises CatalogSchemaError, naming the command, if file or folder are not writable. Each migration is one
+    transaction, so a process that ends leaves the tables of one version.
+    """
+    if not path.is_file():
+        raise CatalogError(f"{path} does not exist; {errors.HOW_TO_CREATE}")
+    obstacle = _not_writable(path)
+    read_only = dry_run or obstacle is not None
+    with lock_of(path), ExitStack() as until_closed, closing(_connected(path, read_only=read_only)) as connection:
+        version = stored_version(connection, uri)
+        if version is None:
+            raise CatalogSchemaError(f"{path} is a DuckDB database without a catalog; {errors.HOW_TO_CREATE}")
+        todo = pending(uri, version, to)
+        if dry_run or not todo:
+            return Migrated(uri=uri, version=version, applied=todo)
+        if obstacle is not None:
+            reason = f", but {obstacle} is not writable; as a user who can write to it"
+            raise needs_migration(uri, version, reason)
+        try:
+            run(connection, "CHECKPOINT")  # afterwards the file is whole without its write-ahead log
+            copy = _copy(until_closed.enter_context(path.open("rb")), path, todo[-1].version)
+            for migration in todo:
+                _apply(connection, migration)
+        except duckdb.Error as error:
+            raise errors.as_catalog_error(error, path) from error
+    return Migrated(uri=uri, version=version, applied=todo, copy=str(copy))
+
+
+def stored_version(connection: duckdb.DuckDBPyConnection, uri: str) -> int | None:
+    """The version of the tables, None without tables. Raises CatalogSchemaError if it is too new."""
+    try:
+        rows = connection.sql("SELECT * FROM schema_version").to_arrow_table().to_pylist()
+    except duckdb.CatalogException:
+        rows = []
+    return current_version(uri, rows)
+
+
+def record_version(connection: duckdb.DuckDBPyConnection, *version: int) -> None:
+    """Insert the row of `schema_version` for a version, without one for that of this program."""
+    connection.register("new", version_row(*version))
+    run(connection, "INSERT INTO schema_version BY NAME SELECT * FROM new")
+
+
+def apply(connection: duckdb.DuckDBPyConnection, step: Step) -> None:
+    """Apply a step, in the transaction of the connection."""
+    match step:
+        case AddTable(table, columns):
+            run(connection, statements.create_table(table, columns))
+        case AddColumns(table, columns):
+            for column in columns:
+                run(connection, f'ALTER TABLE {table} ADD COLUMN "{column.name}" {statements.sql_type(column.type)}')
+        case AddIndex(index, table, columns):
+            run(connection, f"CREATE INDEX {index} ON {table} ({', '.join(columns)})")
+        case Fill(table, column, expression):
+            others = "" if table == "files" else f" FROM files WHERE files.file_id = {table}.file_id"
+            run(connection, f"UPDATE {table} SET {column} = {expression}{others}")  # noqa: S608 (ours)
+        case Recompute():
+            _recompute(connection, step)
+
+
+def run(connection: duckdb.DuckDBPyConnection, statement: str, params: Any = None) -> list[tuple[Any, ...]]:
+    """The rows of a statement. All are fetched, as DuckDB 2 runs no other statement before."""
+    rows: list[tuple[Any, ...]] = connection.execute(statement, params).fetchall()
+    return rows
+
+
+def _connected(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """A connection to the file; waits for another process that has it open."""
+    import tenacity  # takes 30 ms to import
+
+    ends = time.monotonic() + _WAIT_S
+    retry = retrying(
+        lambda error: isinstance(error, CatalogLockedError),
+        attempts=float("inf"),
+        wait=tenacity.wait_random(0.02, 0.2),
+        left=lambda: ends - time.monotonic(),
+    )
+    return retry(errors.connect, path, read_only=read_only)
+
+
+def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:
+    run(connection, "BEGIN")
+    for step in migration.steps:
+        apply(connection, step)
+    record_version(connection, migration.version, migration.readable_since)
+    run(connection, "COMMIT")
+
+
+def _recompute(connection: duckdb.DuckDBPyConnection, step: Recompute) -> None:
+    ((last,),) = run(connection, f"SELECT max(rowid) FROM {step.table}")  # noqa: S608 (our names)
+    for start in range(0, -1 if last is None else last + 1, _PAGE_ROWS):
+        page = connection.sql(
+            f"SELECT rowid, {', '.join(step.reads)} FROM {step.table} WHERE rowid BETWEEN ? AND ?",  # noqa: S608
+            params=[start, min(start + _PAGE_ROWS - 1, last)],
+        ).to_arrow_table()
+        changes = step.changes(page, "rowid")
+        if changes.num_rows:
+            connection.register("changes", changes)
+            columns = [name for name in changes.column_names if name != "rowid"]
+            sets = ", ".join(f"{name} = changes.{name}" for name in columns)
+            run(
+                connection,
+                f"UPDATE {step.table} SET {sets} FROM changes WHERE {step.table}.rowid = changes.rowid",  # noqa: S608
+            )
+
+
+def _not_writable(path: Path) -> Path | None:
+    """The file or its folder if this process cannot write to it."""
+    return next((needed for needed in (path, path.absolute().parent) if not os.access(needed, os.W_OK)), None)
+
+
+def _copy(file: BinaryIO, path: Path, version: int) -> Path:
+    """Copy the open file at `path` beside it. The name of the copy appears when it is complete."""
+    name = f"{path.name}.before-schema-{version}"
+    partial = path.with_name(f"{name}.partial")
+    try:
+        with partial.open("wb") as copy:
+            shutil.copymode(path, partial)
+            shutil.copyfileobj(file, copy, 1 << 20)
+            copy.flush()
+            os.fsync(copy.fileno())
+        target = _free_name(path.with_name(name))
+        partial.rename(target)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
+        raise CatalogError(
+            f"{path} cannot be copied to {partial} before its migration: {error.strerror}; the catalog is unchanged"
+        ) from error
+    return target
+
+
+def _free_name(path: Path) -> Path:
+    """The path, with a number if a file has it: an earlier migration made that copy and did not end."""
+    number, free = 1, path
+    while free.exists():
+        number, free = number + 1, path.with_name(f"{path.name}.{number}")
+    return free

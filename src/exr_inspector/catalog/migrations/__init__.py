@@ -1,0 +1,86 @@
+"""Migrations of the tables: numbered, forward-only, and data, which each backend applies in its way.
+
+In: the version of the tables of a catalog. Out: the migrations that it lacks. Must not know: backends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...errors import CatalogSchemaError, SettingsError
+from ..schema import READABLE_SINCE, TABLES, VERSION
+from .steps import AddColumns, AddIndex, AddTable, Fill, Recompute, Step
+from .v2 import STEPS as V2
+
+__all__ = [
+    "CREATION",
+    "MIGRATIONS",
+    "AddColumns",
+    "AddIndex",
+    "AddTable",
+    "Fill",
+    "Migrated",
+    "Migration",
+    "Recompute",
+    "Step",
+    "needs_migration",
+    "pending",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """The steps from the previous version to this one; applied in one transaction with its row of `schema_version`.
+
+    Steps that only add leave `readable_since`, so that older programs can still read and write the tables.
+    """
+
+    version: int
+    why: str
+    steps: tuple[Step, ...]
+    readable_since: int = READABLE_SINCE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migrated:
+    """The result of migrating a catalog: its version before, and the migrations that were applied, or would be."""
+
+    uri: str
+    version: int
+    applied: tuple[Migration, ...]
+    copy: str | None = None  # the file as it was before; DuckDB only
+
+
+# The steps that create a new catalog.
+CREATION: tuple[Step, ...] = (
+    *(AddTable(table, columns) for table, columns in TABLES.items()),
+    AddIndex("files_by_path", "files", ("file_path_normalized",)),
+)
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(
+        version=2,
+        why="rows carry the batch that stored them; problems, results about pixels and policies",
+        steps=V2,
+    ),
+)
+
+
+def pending(uri: str, version: int, to: int | None = None) -> tuple[Migration, ...]:
+    """The migrations that lead tables of a version to version `to`, or else to that of this program, in order.
+
+    None for tables of a newer version. Raises SettingsError if there is no way to `to`.
+    """
+    if to is not None and not version <= to <= VERSION:
+        raise SettingsError(
+            f"{uri} has table version {version}, and this release supports {VERSION}: it cannot be migrated to {to}"
+        )
+    return tuple(migration for migration in MIGRATIONS if version < migration.version <= (to or VERSION))
+
+
+def needs_migration(uri: str, version: int, reason: str = "") -> CatalogSchemaError:
+    """The error for a catalog of an older version that cannot be used before it is migrated."""
+    return CatalogSchemaError(
+        f"{uri} has table version {version}, and this release needs {VERSION}{reason}; "
+        f"run: exr-inspector db migrate --catalog {uri}"
+    )

@@ -1,0 +1,98 @@
+"""Creates the tables of a VAST catalog, and migrates them; only the command migrates, as others may be writing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from vastdb import errors as sdk
+
+from ..migrations import CREATION, AddColumns, AddTable, Migrated, Migration, Recompute, Step, pending
+from ..schema import version_row
+from .connection import without_sdk_warnings
+from .errors import CatalogConflictError
+from .tables import ROW_ID, Tables, no_tables, tables_at
+
+if TYPE_CHECKING:
+    from vastdb.schema import Schema
+    from vastdb.transaction import Transaction
+
+    from ...settings import VastConnection
+    from .connection import Clock
+
+_SECONDS = 3600  # for one version; each request has a limit of its own
+
+
+def migrate(uri: str, given: VastConnection | None, *, to: int | None = None, dry_run: bool = False) -> Migrated:
+    """Migrate the tables to version `to`, or else to that of this program; dry run: say what that would do.
+
+    Each version is one transaction. Any number of processes may do so at once: one applies a version, and the others
+    find it applied.
+    """
+    tables = tables_at(uri, given)
+    version = tables.connection.retried(tables.version)
+    if version is None:
+        raise no_tables(tables.uri)
+    todo = pending(tables.uri, version, to)
+    applied = todo if dry_run else tuple(each for each in todo if _applied(tables, each))
+    return Migrated(uri=tables.uri, version=version, applied=applied)
+
+
+@without_sdk_warnings()
+def create(tables: Tables, clock: Clock) -> None:
+    """Create all tables in one transaction. Raises CatalogConflictError if another process is creating them."""
+    with _changing(tables, clock) as transaction:
+        schema = transaction.bucket(tables.bucket).create_schema(tables.schema, fail_if_exists=False)
+        for step in CREATION:
+            _apply(step, schema, tables, transaction, clock)
+        tables.rows(transaction, clock).insert("schema_version", version_row())
+
+
+def _applied(tables: Tables, migration: Migration) -> bool:
+    """Apply a migration; False if another process has applied it."""
+    row = version_row(migration.version, migration.readable_since)
+
+    @without_sdk_warnings()
+    def attempt(clock: Clock) -> bool:
+        with _changing(tables, clock) as transaction:
+            rows = tables.rows(transaction, clock)
+            found = rows.select_present("schema_version", ["version", "applied_at"]).to_pylist()
+            if any(one["version"] >= migration.version for one in found):
+                # by an earlier attempt whose response was lost, or by another process
+                return {"version": migration.version, "applied_at": row["applied_at"][0].as_py()} in found
+            schema = transaction.bucket(tables.bucket).schema(tables.schema)
+            for step in migration.steps:
+                _apply(step, schema, tables, transaction, clock)
+            rows.insert("schema_version", row)
+        return True
+
+    return tables.connection.retried(attempt, seconds=_SECONDS)
+
+
+@contextmanager
+def _changing(tables: Tables, clock: Clock) -> Iterator[Transaction]:
+    """A transaction that changes tables. Raises CatalogConflictError if another process is doing the same."""
+    with tables.connection.transaction(clock) as transaction:
+        try:
+            yield transaction
+        except sdk.Exists as error:
+            raise CatalogConflictError(f"{tables.uri}: another process is changing the tables") from error
+
+
+def _apply(step: Step, schema: Schema, tables: Tables, transaction: Transaction, clock: Clock) -> None:
+    clock.check()
+    match step:
+        case AddTable(table, columns):
+            schema.create_table(table, columns)
+        case AddColumns(table, columns):
+            schema.table(table).add_column(columns)
+        case Recompute():
+            _recompute(step, tables, transaction, clock)
+
+
+def _recompute(step: Recompute, tables: Tables, transaction: Transaction, clock: Clock) -> None:
+    changing = tables.rows(transaction, clock)
+    with tables.reading(clock) as before:  # a transaction of its own, which does not see rows that change meanwhile
+        for page in before.stream(step.table, step.reads, row_ids=True):
+            changing.update(step.table, step.changes(page, ROW_ID))
