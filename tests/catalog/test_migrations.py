@@ -1,0 +1,346 @@
+"""Migrations of DuckDB files, from a catalog that the program of version 1 made."""
+
+import ctypes
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from exr_inspector import open_catalog
+from exr_inspector.catalog import migrate, migrations
+from exr_inspector.catalog.duckdb.migrate import apply
+from exr_inspector.catalog.migrations import MIGRATIONS, AddColumns, AddIndex, Recompute
+from exr_inspector.catalog.schema import CHILD_TABLES, TABLES, VERSION
+from exr_inspector.cli.main import main
+from exr_inspector.errors import CatalogError, CatalogLockedError, CatalogSchemaError, SettingsError
+from tests.support.exr_bytes import inspection, text
+
+from .version_1 import Version1, copy_catalog
+
+REPOSITORY = Path(__file__).parent.parent.parent
+ENVIRONMENT = os.environ | {"PYTHONPATH": f"{REPOSITORY / 'src'}{os.pathsep}{REPOSITORY}"}
+PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+
+
+@pytest.fixture
+def old(tmp_path):
+    """The path of a catalog of version 1."""
+    path = tmp_path / "shows.duckdb"
+    copy_catalog(path)
+    return path
+
+
+def contents(path):
+    """The columns with their types and nulls, and the rows, of all tables; read without the product."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        tables = sorted(name for (name,) in connection.execute("SHOW TABLES").fetchall())
+        columns = {table: connection.execute(f"DESCRIBE {table}").fetchall() for table in tables}
+        rows = {table: connection.sql(f"SELECT * FROM {table}").to_arrow_table().to_pylist() for table in tables}
+    return columns, rows
+
+
+def only(rows, columns):
+    """The rows with these columns, in a fixed order."""
+    return sorted(({name: row[name] for name in columns} for row in rows), key=repr)
+
+
+def copies(path):
+    return sorted(each.name for each in path.parent.iterdir() if each.name.startswith(f"{path.name}."))
+
+
+def test_old_rows_are_equal_in_their_old_columns(old):
+    columns, before = contents(old)
+    open_catalog(str(old)).close()
+    _, after = contents(old)
+    assert set(before) < set(after)
+    for table, rows in before.items():
+        names = [column[0] for column in columns[table]]
+        kept = after[table] if table != "schema_version" else after[table][:1]
+        assert only(kept, names) == only(rows, names)
+    assert [(row["version"], row["readable_since"]) for row in after["schema_version"]] == [(1, None), (2, 1)]
+
+
+def test_old_rows_get_the_batch_of_their_transaction(old):
+    """Files of one transaction share it with their other rows."""
+    with open_catalog(str(old)) as catalog:
+        (row,) = catalog.sql("SELECT count(DISTINCT batch_id) AS batches, count(*) AS files FROM files").to_pylist()
+        assert row == {"batches": 2, "files": 5}
+        assert catalog.sql("SELECT 1 FROM files WHERE batch_id <> epoch_us(inspection_timestamp)").num_rows == 0
+        for table in ("parts", "channels", "attributes"):
+            matching = f"SELECT 1 FROM {table} JOIN files USING (file_id, batch_id)"
+            assert catalog.sql(matching).num_rows == catalog.sql(f"SELECT 1 FROM {table}").num_rows > 0
+
+
+def test_a_migrated_catalog_has_the_tables_of_a_new_one(old, tmp_path):
+    open_catalog(str(old)).close()
+    open_catalog(str(tmp_path / "new.duckdb")).close()
+    assert contents(old)[0] == contents(tmp_path / "new.duckdb")[0]
+
+
+def test_a_migrated_catalog_is_used_like_a_new_one(old):
+    known = inspection("s3://renders/b.exr", channels="AZ")
+    newer = inspection("s3://renders/a.1001.exr", text("note", "third"))
+    with open_catalog(str(old)) as catalog:
+        assert [outcome.inserted for outcome in catalog.persist([known, newer])] == [False, True]
+        counts = catalog.sql("SELECT inspection_count FROM files WHERE file_path = 's3://renders/b.exr'")
+        assert counts.to_pylist() == [{"inspection_count": 3}]
+        current = catalog.sql("SELECT file_id FROM files WHERE is_current AND file_path LIKE '%a.1001%'")
+        assert current.to_pylist() == [{"file_id": newer.file.file_id}]
+        assert catalog.status().schema_version == VERSION
+
+
+def test_the_file_before_is_kept_beside_it(old):
+    before = contents(old)
+    old.chmod(0o640)
+    open_catalog(str(old)).close()
+    assert copies(old) == ["shows.duckdb.before-schema-2"]
+    copy = old.with_name("shows.duckdb.before-schema-2")
+    assert contents(copy) == before
+    assert copy.stat().st_mode & 0o777 == 0o640
+
+
+def test_changes_that_are_only_in_the_log_are_in_the_copy(old):
+    """A program was killed before it wrote its log into the file."""
+    statement = "INSERT INTO schema_version VALUES (0, now()::TIMESTAMP, 'lost?')"
+    killed = (
+        f"import duckdb, os\nkept = duckdb.connect({str(old)!r})\nkept.execute({statement!r}).fetchall()\nos._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", killed], check=True)
+    assert copies(old) == ["shows.duckdb.wal"]
+    open_catalog(str(old)).close()
+    for path in (old, old.with_name("shows.duckdb.before-schema-2")):
+        assert 0 in {row["version"] for row in contents(path)[1]["schema_version"]}
+
+
+def test_an_earlier_copy_is_not_replaced(old):
+    earlier = old.with_name("shows.duckdb.before-schema-2")
+    earlier.write_text("important")
+    open_catalog(str(old)).close()
+    assert earlier.read_text() == "important"
+    assert copies(old) == ["shows.duckdb.before-schema-2", "shows.duckdb.before-schema-2.1"]
+
+
+def test_a_copy_that_fails_leaves_the_catalog_as_it_was(old, monkeypatch):
+    before = contents(old)
+    monkeypatch.setattr(os, "fsync", lambda _: os.write(-1, b""))
+    with pytest.raises(CatalogError, match=r"cannot be copied .*; the catalog is unchanged"):
+        open_catalog(str(old))
+    assert contents(old) == before
+    assert copies(old) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["query", "SELECT count(batch_id) AS n FROM files"],
+        ["sequences"],
+        ["report", "storage"],
+        ["db", "status"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_commands_that_only_read_need_no_manual_step(old, command, capfd, caplog):
+    assert main([*command, "--catalog", f"duckdb:{old}"]) == 0
+    assert capfd.readouterr().out
+    assert copies(old) == ["shows.duckdb.before-schema-2"]
+    assert "before-schema-2" in caplog.text
+
+
+def obey_permissions():
+    """Take from root the capability to ignore them (CAP_DAC_OVERRIDE)."""
+    if os.geteuid() == 0:
+        ctypes.CDLL(None).prctl(24, 1)
+
+
+@pytest.mark.parametrize("unwritable", ["file", "folder"])
+def test_without_permission_to_write_the_command_to_migrate_is_named(unwritable):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "shows.duckdb")
+        copy_catalog(path)
+        path.chmod(0o444 if unwritable == "file" else 0o666)
+        path.parent.chmod(0o777 if unwritable == "file" else 0o555)
+        command = [sys.executable, "-m", "exr_inspector", "query", "SELECT 1", "--catalog", f"duckdb:{path}"]
+        done = subprocess.run(command, env=ENVIRONMENT, preexec_fn=obey_permissions, **PIPES)
+        path.parent.chmod(0o755)
+        assert (done.returncode, done.stdout) == (3, "")
+        assert f"exr-inspector db migrate --catalog duckdb:{path}" in done.stderr
+        assert f"{path if unwritable == 'file' else path.parent} is not writable" in done.stderr
+        assert copies(path) == []
+
+
+# ── db migrate ────────────────────────────────────────────
+
+
+def test_the_command_migrates_once(old, capfd):
+    command = ["db", "migrate", "--catalog", f"duckdb:{old}"]
+    before = contents(old)
+    assert main([*command, "--dry-run"]) == 0
+    planned = capfd.readouterr().out
+    assert "would be migrated from table version 1 to 2" in planned
+    assert "create table problems" in planned
+    assert contents(old) == before
+    assert copies(old) == []
+    assert main(command) == 0
+    printed = capfd.readouterr().out
+    assert "migrated from table version 1 to 2" in printed
+    assert "shows.duckdb.before-schema-2" in printed
+    assert main(command) == 0
+    assert "nothing to migrate, it had table version 2" in capfd.readouterr().out
+    assert main([*command, "--to", "1"]) == 2
+    assert "cannot be migrated to 1" in capfd.readouterr().err
+
+
+def test_what_is_no_catalog_is_not_migrated(tmp_path, capfd):
+    missing = tmp_path / "missing.duckdb"
+    assert main(["db", "migrate", "--catalog", f"duckdb:{missing}"]) == 3
+    assert "does not exist" in capfd.readouterr().err
+    assert not missing.exists()
+    duckdb.connect(str(tmp_path / "other.duckdb")).close()
+    assert main(["db", "migrate", "--catalog", f"duckdb:{tmp_path}/other.duckdb"]) == 3
+    assert "without a catalog" in capfd.readouterr().err
+
+
+def test_a_program_of_version_1_is_rejected_afterwards(old):
+    with Version1(str(old)) as program:
+        assert program.persist("s3://renders/later.exr") == [True]
+    open_catalog(str(old)).close()
+    with pytest.raises(RuntimeError, match=r"CatalogSchemaError.* newer"):
+        Version1(str(old))
+
+
+@pytest.mark.slow
+def test_ten_migrators_at_once(old):
+    """One migrates the file, nine find nothing to do."""
+    command = [sys.executable, "-m", "exr_inspector", "db", "migrate", "--catalog", f"duckdb:{old}"]
+    running = [subprocess.Popen(command, env=ENVIRONMENT, **PIPES) for _ in range(10)]
+    results = [process.communicate(timeout=300) for process in running]
+    assert [process.returncode for process in running] == [0] * 10, results
+    printed = [output for output, _ in results]
+    assert sum("migrated from table version 1 to 2" in output for output in printed) == 1
+    assert sum("nothing to migrate" in output for output in printed) == 9
+    assert copies(old) == ["shows.duckdb.before-schema-2"]
+
+
+@pytest.mark.slow
+def test_threads_that_open_an_old_file_at_once(old):
+    """The lock of the file is held to the end, although each of them may close the file."""
+    program = f"""
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from exr_inspector import open_catalog
+with ThreadPoolExecutor(8) as pool:
+    catalogs = list(pool.map(lambda _: open_catalog({str(old)!r}), range(8)))
+print("open", flush=True)
+sys.stdin.read()
+"""
+    running = subprocess.Popen([sys.executable, "-c", program], env=ENVIRONMENT, stdin=subprocess.PIPE, **PIPES)
+    assert running.stdout.readline() == "open\n"
+    with pytest.raises(CatalogLockedError):
+        open_catalog(str(old))
+    running.communicate(timeout=60)
+    assert copies(old) == ["shows.duckdb.before-schema-2"]
+
+
+@pytest.mark.slow
+def test_a_kill_at_any_statement_leaves_one_version(old, tmp_path):
+    """Entirely old or entirely new, and the next program completes it."""
+    folder = tmp_path / "killed"
+    folder.mkdir()
+    command = [sys.executable, "-m", "tests.catalog.killed_migrations", str(old), str(folder)]
+    statements = int(subprocess.run(command, env=ENVIRONMENT, check=True, **PIPES).stdout)
+    assert statements > 40
+    old_state = contents(old)
+    open_catalog(str(old)).close()
+    new_columns, new_rows = contents(old)
+    versions = []
+    for number in range(statements):
+        path = folder / f"{number}.duckdb"
+        state = contents(path)
+        versions.append(max(row["version"] for row in state[1]["schema_version"]))
+        assert state == old_state if versions[-1] == 1 else state[0] == new_columns
+        found = copies(path)
+        open_catalog(str(path)).close()
+        columns, rows = contents(path)
+        assert columns == new_columns
+        assert {t: only(rows[t], TABLES[t].names) for t in CHILD_TABLES} == {
+            t: only(new_rows[t], TABLES[t].names) for t in CHILD_TABLES
+        }
+        assert all(contents(path.with_name(name)) == old_state for name in found if name.endswith("-2"))
+    assert versions == sorted(versions)
+    assert versions[0] == 1
+
+
+# ── steps ────────────────────────────────────────────────
+
+
+def test_an_added_column_must_be_nullable():
+    required = pa.schema([pa.field("a", pa.int64()), pa.field("b", pa.int64(), nullable=False)])
+    with pytest.raises(ValueError, match="files must be nullable: b"):
+        AddColumns("files", required)
+
+
+def test_migrations_are_numbered_without_gaps_and_lead_to_the_version_of_the_program():
+    assert [migration.version for migration in MIGRATIONS] == list(range(2, VERSION + 1))
+    assert all(migration.why and all(map(str, migration.steps)) for migration in MIGRATIONS)
+    assert MIGRATIONS[-1].readable_since == 1
+
+
+@pytest.mark.parametrize("to", [0, VERSION + 1])
+def test_there_is_no_way_back_or_ahead(old, to):
+    with pytest.raises(SettingsError, match=f"cannot be migrated to {to}"):
+        migrate(f"duckdb:{old}", to=to)
+
+
+def test_an_index_is_created(old):
+    with duckdb.connect(str(old)) as connection:
+        apply(connection, AddIndex("by_hash", "files", ("header_hash",)))
+        assert ("by_hash",) in connection.execute("SELECT index_name FROM duckdb_indexes()").fetchall()
+
+
+def moved(page):
+    """Paths in another bucket, but for that of b.exr."""
+    paths = page["file_path_normalized"].to_pylist()
+    return pa.table({"file_path_normalized": pa.array(map(moved_path, paths), pa.string())})
+
+
+def moved_path(path):
+    return path if path.endswith("b.exr") else path.replace("s3://renders", "s3://moved")
+
+
+def test_columns_are_recomputed_in_pages(old, monkeypatch):
+    """In an indexed column too; equal values are not written."""
+    from exr_inspector.catalog.duckdb import migrate as backend
+
+    monkeypatch.setattr(backend, "_PAGE_ROWS", 2)
+    pages = []
+
+    def compute(page):
+        pages.append(page.num_rows)
+        return moved(page)
+
+    columns = pa.schema([pa.field("later", pa.string())])
+    steps = (
+        AddColumns("files", columns),
+        Recompute("files", ("file_path_normalized",), compute, "paths"),
+    )
+    migration = migrations.Migration(version=VERSION + 1, why="paths", steps=steps, readable_since=VERSION + 1)
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*MIGRATIONS, migration))
+    monkeypatch.setattr(migrations, "VERSION", VERSION + 1)
+    before = contents(old)[1]["files"]
+    done = migrate(f"duckdb:{old}")
+    assert [each.version for each in done.applied] == [2, VERSION + 1]
+    assert (max(pages), sum(pages)) == (2, 5)
+    after = contents(old)[1]
+    assert sorted(row["file_path_normalized"] for row in after["files"]) == sorted(
+        moved_path(row["file_path_normalized"]) for row in before
+    )
+    for row in before:
+        (same,) = [found for found in after["files"] if found["file_id"] == row["file_id"]]
+        assert {name: same[name] for name in row} | {"file_path_normalized": row["file_path_normalized"]} == row
+    with pytest.raises(CatalogSchemaError, match=rf"newer .*table version {VERSION + 1}"):
+        open_catalog(str(old))
