@@ -10,6 +10,8 @@ from typing import TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..schema import TABLES
+
 
 @dataclass(frozen=True, slots=True)
 class AddTable:
@@ -90,6 +92,7 @@ class Recompute:
                 for name in computed.column_names
             ]
         )
+        computed = computed.cast(pa.schema([TABLES[self.table].field(name) for name in computed.column_names]))
         return computed.append_column(row_id, page[row_id]).filter(changed)
 
 

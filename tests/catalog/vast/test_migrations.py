@@ -1,0 +1,239 @@
+"""Migrations of VAST catalogs that the program of version 1 wrote, also while it goes on writing."""
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+
+import pyarrow as pa
+import pytest
+
+from exr_inspector.catalog import migrate, migrations
+from exr_inspector.catalog.migrations import MIGRATIONS, AddColumns, AddTable, Migration, Recompute
+from exr_inspector.catalog.schema import CHILD_TABLES, TABLES, VERSION
+from exr_inspector.catalog.vast import VastCatalog, connection
+from exr_inspector.catalog.vast import migrate as backend
+from exr_inspector.cli.main import main
+from exr_inspector.errors import CatalogConnectionError, CatalogSchemaError
+from tests.support.exr_bytes import inspection
+
+from ..conftest import BUCKET, lead_to
+from ..test_migrations import moved, moved_path, only
+from ..version_1 import Version1, fill
+from .conftest import SECRET, connection_to, start
+
+pytestmark = pytest.mark.slow
+
+URI = f"vast://{BUCKET}/shows"
+STEPS = [step for step in MIGRATIONS[0].steps if isinstance(step, (AddColumns, AddTable))]
+
+
+@pytest.fixture
+def server():
+    with start() as emulator:
+        yield emulator
+
+
+def version_1(server, uri=URI):
+    """A program of version 1 with an open catalog."""
+    return Version1(
+        uri, VAST_DB_ENDPOINT=server.url, VAST_DB_ACCESS_KEY="key", VAST_DB_SECRET_KEY=SECRET, VAST_DB_DEADLINE_S="120"
+    )
+
+
+@pytest.fixture
+def old(server):
+    """The tables of a catalog of version 1 with rows."""
+    with version_1(server) as program:
+        fill(program)
+    return server.committed_tables(BUCKET, "shows")
+
+
+def tables(server, schema="shows"):
+    return server.committed_tables(BUCKET, schema)
+
+
+def state(found):
+    """The columns and rows of tables, for comparisons."""
+    return {name: (table.schema.names, only(table.to_pylist(), table.column_names)) for name, table in found.items()}
+
+
+def migrated(server, uri=URI, **options):
+    return migrate(uri, connection=connection_to(server), **options)
+
+
+def opened(server, uri=URI, **options):
+    return VastCatalog(uri, connection=connection_to(server, deadline_s=120.0), **options)
+
+
+def test_old_rows_are_equal_in_their_old_columns(server, old):
+    assert [each.version for each in migrated(server).applied] == [2]
+    after = tables(server)
+    opened(server, f"vast://{BUCKET}/new").close()
+    new = tables(server, "new")
+    assert {name: table.schema for name, table in after.items()} == {name: table.schema for name, table in new.items()}
+    for name, table in old.items():
+        kept = after[name].to_pylist() if name != "schema_version" else after[name].to_pylist()[:1]
+        assert only(kept, table.column_names) == only(table.to_pylist(), table.column_names)
+    assert after["files"]["batch_id"].null_count == after["files"].num_rows == 5
+    versions = [(row["version"], row["readable_since"]) for row in after["schema_version"].to_pylist()]
+    assert sorted(versions) == [(1, None), (2, 1)]
+
+
+def test_a_migrated_catalog_is_used_like_a_new_one(server, old):
+    migrated(server)
+    known, new = inspection("s3://renders/b.exr", channels="AZ"), inspection("s3://renders/new.exr")
+    with opened(server) as catalog:
+        assert [outcome.inserted for outcome in catalog.persist([known, new])] == [False, True]
+        (row,) = catalog.sql("SELECT * FROM files WHERE file_path = 's3://renders/b.exr'").to_pylist()
+        assert (row["inspection_count"], row["batch_id"]) == (3, None)
+        assert catalog.sql("SELECT 1 FROM parts JOIN files USING (file_id, batch_id)").num_rows == 1
+        assert catalog.status().schema_version == VERSION
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_older_tables_are_rejected_with_the_command_that_migrates_them(server, old, read_only):
+    with pytest.raises(CatalogSchemaError) as caught:
+        opened(server, read_only=read_only)
+    assert f"exr-inspector db migrate --catalog {URI}" in str(caught.value)
+    assert caught.value.category == "schema", "the function is not ready"
+    assert state(tables(server)) == state(old)
+
+
+def test_the_command_migrates_once(server, old, monkeypatch, capfd):
+    lead_to(server, monkeypatch)
+    assert main(["db", "migrate", "--catalog", URI, "--dry-run"]) == 0
+    assert "would be migrated from table version 1 to 2" in capfd.readouterr().out
+    assert state(tables(server)) == state(old)
+    assert main(["query", "SELECT count(*) AS n FROM files", "--catalog", URI]) == 3
+    assert f"db migrate --catalog {URI}" in capfd.readouterr().err
+    assert main(["db", "migrate", "--catalog", URI]) == 0
+    assert "migrated from table version 1 to 2" in capfd.readouterr().out
+    assert main(["db", "migrate", "--catalog", URI]) == 0
+    assert "nothing to migrate" in capfd.readouterr().out
+    assert main(["db", "migrate", "--catalog", f"vast://{BUCKET}/none"]) == 3
+    assert "no catalog tables" in capfd.readouterr().err
+
+
+def test_ten_migrators_at_once(server, old):
+    """One migrates the tables, nine find nothing to do."""
+    with ThreadPoolExecutor(10) as pool:
+        results = list(pool.map(lambda _: migrated(server), range(10)))
+    assert sorted(len(result.applied) for result in results) == [0] * 9 + [1]
+    assert tables(server)["schema_version"].num_rows == 2
+    opened(server).close()
+
+
+def single(steps):
+    """A migration for each step. The first one adds the column that all need to be recorded."""
+    ordered = sorted(steps, key=lambda step: step.table != "schema_version")
+    return tuple(
+        Migration(version=version, why="one step", steps=(step,)) for version, step in enumerate(ordered, start=2)
+    )
+
+
+def test_a_running_writer_of_version_1_loses_nothing(server, monkeypatch):
+    """It persists in the middle of each step's transaction, and after it."""
+    numbers = count()
+    apply = backend._apply
+    persisted = []
+
+    def persist():
+        uri = f"s3://renders/running.{next(numbers):04}.exr"
+        assert writer.persist(uri) == [True]
+        assert writer.persist("s3://renders/known.exr") == [False]
+        persisted.append(uri)
+
+    def apply_and_persist(*arguments):
+        apply(*arguments)
+        persist()
+
+    with version_1(server) as writer:
+        assert writer.persist("s3://renders/known.exr") == [True]
+        monkeypatch.setattr(migrations, "MIGRATIONS", single(STEPS))
+        monkeypatch.setattr(migrations, "VERSION", len(STEPS) + 1)
+        monkeypatch.setattr(backend, "_apply", apply_and_persist)
+        for version in range(2, len(STEPS) + 2):
+            assert [each.version for each in migrated(server, to=version).applied] == [version]
+            persist()
+    assert len(persisted) == 2 * len(STEPS)
+    found = tables(server)
+    counts = {row["file_path"]: row["inspection_count"] for row in found["files"].to_pylist()}
+    assert counts == dict.fromkeys(persisted, 1) | {"s3://renders/known.exr": len(persisted) + 1}
+    for table, rows in {"parts": 1, "channels": 3, "attributes": 8}.items():
+        assert found[table].num_rows == rows * len(counts)
+        assert set(found[table]["file_id"].to_pylist()) == set(found["files"]["file_id"].to_pylist())
+
+
+def test_a_program_of_version_1_is_rejected_afterwards(server, old):
+    migrated(server)
+    with pytest.raises(RuntimeError, match=r"CatalogSchemaError.* newer"):
+        version_1(server)
+
+
+def test_a_kill_at_any_request_leaves_one_version(server, old, monkeypatch):
+    """Every request from the n-th on is lost, as after the end of the process; the next program completes it."""
+    monkeypatch.setitem(connection._ATTEMPTS, CatalogConnectionError, 1)
+    before = state(old)
+    for n in count(1):
+        lost = server.fail("drop", nth=n, times=0, path="/*")
+        try:
+            migrated(server)
+        except CatalogConnectionError:
+            assert lost.hits
+        server.clear_faults()
+        server.expire_transactions()
+        if state(tables(server)) != before:
+            break
+    assert n > 2 * len(STEPS), "it is new only after the commit"
+    assert set(tables(server)) == set(TABLES)
+    assert tables(server)["schema_version"].num_rows == 2
+    assert migrated(server).applied == ()
+    opened(server).close()
+
+
+@pytest.mark.parametrize("operation", ["begin", "select", "insert", "commit"])
+@pytest.mark.parametrize("fault", [{"action": "drop"}, {"action": "drop", "after_effect": True}, {"action": 503}])
+def test_a_lost_request_is_repeated(server, old, operation, fault):
+    """And a migration whose response was lost is reported as applied."""
+    lost = server.fail(**fault, operation=operation, nth=2 if operation in ("begin", "select", "commit") else 1)
+    assert [each.version for each in migrated(server).applied] == [2]
+    assert lost.hits
+    assert tables(server)["schema_version"].num_rows == 2
+    opened(server).close()
+
+
+def test_columns_are_recomputed(server, old, monkeypatch):
+    """Equal values are not written."""
+    step = Recompute("files", ("file_path_normalized",), moved, "paths")
+    column = AddColumns("files", pa.schema([pa.field("later", pa.string())]))
+    newer = Migration(version=VERSION + 1, why="paths", steps=(column, step), readable_since=VERSION + 1)
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*MIGRATIONS, newer))
+    monkeypatch.setattr(migrations, "VERSION", VERSION + 1)
+    server.reset_requests()
+    assert [each.version for each in migrated(server).applied] == [2, VERSION + 1]
+    assert [request.operation for request in server.requests].count("update") == 1
+    after = {row["file_id"]: row["file_path_normalized"] for row in tables(server)["files"].to_pylist()}
+    assert after == {row["file_id"]: moved_path(row["file_path_normalized"]) for row in old["files"].to_pylist()}
+    with pytest.raises(CatalogSchemaError, match=rf"supports table version {VERSION + 1}"):
+        opened(server)
+
+
+def test_deduplication_leaves_later_results(server):
+    """Two writers stored a file at once; the rows of the first stay, and results of a later batch."""
+    one = inspection("s3://renders/twice.exr")
+    with opened(server) as catalog:
+        catalog.persist([one])
+        with catalog.tables.transaction() as rows:
+            for table in ("files", *CHILD_TABLES[:3]):
+                copied = tables(server)[table]
+                again = pa.array([7] * copied.num_rows, pa.int64())
+                index = copied.schema.get_field_index("batch_id")
+                rows.insert(table, copied.set_column(index, "batch_id", again))
+            problem = {"file_id": one.file.file_id, "code": "x", "severity": "info", "message": "later", "batch_id": 9}
+            rows.insert("problems", pa.Table.from_pylist([problem], schema=TABLES["problems"]))
+        catalog.persist([one])
+        catalog.deduplicate()
+        found = tables(server)
+        (batch_id,) = found["files"]["batch_id"].to_pylist()
+        for table, number in {"parts": 1, "channels": 3, "attributes": 8}.items():
+            assert found[table]["batch_id"].to_pylist() == [batch_id] * number
+        assert found["problems"]["batch_id"].to_pylist() == [9]
