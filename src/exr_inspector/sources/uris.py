@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+import unicodedata
 
 from ..errors import SourceError, SourceNameError
 
@@ -16,6 +17,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _KEY_BYTES = 1024  # the limit of S3
 _TO_ENCODE = re.compile("[\udc80-\udcff]|%(?=[0-9A-Fa-f]{2})")  # Python represents bytes that are not UTF-8 as \udcXX
+_STORED_BYTE = re.compile("%[89A-F][0-9A-F]")
 _ENCODED = re.compile("%25(?=[0-9A-Fa-f]{2})|%[89A-Fa-f][0-9A-Fa-f]")
 
 
@@ -103,6 +105,24 @@ def _decoded(text: str) -> str:
         return name.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
     except UnicodeEncodeError:  # a surrogate that is in no file name
         return name
+
+
+def exact_uri(stored_uri: str, path: str) -> str:
+    """The normal form of a URI that a catalog of version 1 stored, with the path as it was given.
+
+    It was composed (NFC), which the path may undo, and a `%` in a name was not encoded. So `%80` to `%FF` in the URI of
+    a local file may be a byte or three characters; it is taken for the byte.
+    """
+    composed = unicodedata.normalize("NFC", path)
+    if composed != path and stored_uri.endswith(composed):
+        stored_uri = stored_uri.removesuffix(composed) + path
+    match = _SCHEME.match(stored_uri)
+    if match is None:
+        return stored_uri
+    name = stored_uri[match.end() :]
+    if match[1] == "file":
+        name = _STORED_BYTE.sub(lambda byte: chr(0xDC00 + int(byte[0][1:], 16)), name)
+    return match[0] + encode(name)
 
 
 def _has_undecodable(path: str) -> bool:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
+from collections.abc import Iterator
 
-from ..schema import TABLES
-from .steps import AddColumns, AddTable, Fill, Step
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ...frames.names import parse_name
+from ...sources.uris import exact_uri
+from ..schema import TABLES, TEXT
+from .steps import AddColumns, AddTable, Fill, Recompute, Step
 
 
 def _columns(table: str, *names: str) -> pa.Schema:
@@ -21,8 +26,33 @@ def _create(table: str, *names: str) -> AddTable:
     return AddTable(table, _columns(table, *names))
 
 
+def _exact_uris(page: pa.Table) -> pa.Table:
+    """The URIs of `files`, and the sequences in those that change."""
+    uris, sequences = page["file_path_normalized"].to_pylist(), page["sequence"].to_pylist()
+    for row, path in _rows_to_check(page):
+        uri = exact_uri(uris[row], path)
+        if uri != uris[row]:
+            name = parse_name(uri)
+            uris[row], sequences[row] = uri, name and name.sequence
+    return pa.table({"file_path_normalized": pa.array(uris, TEXT), "sequence": pa.array(sequences, TEXT)})
+
+
+def _exact_error_uris(page: pa.Table) -> pa.Table:
+    uris = [exact_uri(uri, "") for uri in page["file_path_normalized"].to_pylist()]
+    return pa.table({"file_path_normalized": pa.array(uris, TEXT)})
+
+
+def _rows_to_check(page: pa.Table) -> Iterator[tuple[int, str]]:
+    """Row and path of the URIs that may change: with a `%`, or a character that can be composed."""
+    may_change = pc.match_substring_regex(page["file_path_normalized"], r"%|[^\x00-\x7F]")
+    paths = page["file_path"]
+    for row in pc.indices_nonzero(may_change).to_pylist():
+        yield row, paths[row].as_py()
+
+
 STEPS: tuple[Step, ...] = (
-    _add("files", "batch_id", "version_flags", "chunk_hash", "chunks_checked", "problem_severity"),
+    _add("files", "batch_id", "version_flags", "chunk_hash", "chunks_checked", "problem_severity", "inode"),
+    _add("ingest_errors", "etag"),
     _add("parts", "batch_id"),
     _add("channels", "batch_id"),
     _add("attributes", "batch_id"),
@@ -45,6 +75,8 @@ STEPS: tuple[Step, ...] = (
     ),
     _add("validation_results", "batch_id", "policy_hash", "attr_name"),
     _add("schema_version", "readable_since"),
+    Recompute("files", ("file_path", "file_path_normalized", "sequence"), _exact_uris, "exact names in URIs"),
+    Recompute("ingest_errors", ("file_path_normalized",), _exact_error_uris, "exact names in URIs"),
     # Programs of version 1 gave all rows of a transaction one time.
     *(
         Fill(table, "batch_id", "epoch_us(files.inspection_timestamp)")
