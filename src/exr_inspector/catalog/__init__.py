@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import SettingsError
 from ..settings import CELL_LIMIT, QUERY_MEMORY_MB, VastConnection
-from .migrations import Migrated, Migration
 from .protocol import OPEN_ERRORS, Catalog, CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
+
+if TYPE_CHECKING:
+    from .migrations import Migrated
 
 __all__ = [
     "OPEN_ERRORS",
@@ -20,8 +23,6 @@ __all__ = [
     "CatalogStatus",
     "FileStat",
     "IngestError",
-    "Migrated",
-    "Migration",
     "PersistOutcome",
     "SeenFile",
     "is_vast",

@@ -22,7 +22,7 @@ def _create(table: str, *names: str) -> AddTable:
 
 
 STEPS: tuple[Step, ...] = (
-    _add("files", "batch_id", "version_flags", "chunk_hash", "chunks_checked", "problem_severity"),
+    _add("files", "batch_id", "version_flags", "chunk_hash", "chunks_checked", "problem_severity", "inode"),
     _add("parts", "batch_id"),
     _add("channels", "batch_id"),
     _add("attributes", "batch_id"),
@@ -44,6 +44,7 @@ STEPS: tuple[Step, ...] = (
         "warnings", "infos", "not_evaluated", "evaluated_at", "inspector_version",
     ),
     _add("validation_results", "batch_id", "policy_hash", "attr_name"),
+    _add("ingest_errors", "etag"),
     _add("schema_version", "readable_since"),
     # Programs of version 1 gave all rows of a transaction one time.
     *(
