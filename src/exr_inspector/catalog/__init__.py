@@ -72,13 +72,13 @@ def migrate(
     `to`, and like `open_catalog`.
     """
     if is_vast(uri):
-        from .vast import migrate as vast
+        from .vast.migrate import migrate as migrate_tables
 
-        return vast.migrate(uri, connection, to=to, dry_run=dry_run)
+        return migrate_tables(uri, connection, to=to, dry_run=dry_run)
     path = _duckdb_path(uri)
-    from .duckdb import migrate as duckdb
+    from .duckdb.migrate import migrate as migrate_file
 
-    return duckdb.migrate(Path(path).expanduser(), f"duckdb:{path}", to=to, dry_run=dry_run)
+    return migrate_file(Path(path).expanduser(), f"duckdb:{path}", to=to, dry_run=dry_run)
 
 
 def _duckdb_path(uri: str) -> str:
