@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from exr_inspector import vectors
+from exr_inspector.catalog.migrations import MIGRATIONS
 from exr_inspector.catalog.queries.named import named_queries
 from exr_inspector.catalog.schema import PRIMARY_KEYS, TABLES
 from exr_inspector.catalog.user_sql import NAMED_FUNCTIONS, TABLE_FUNCTIONS
 from exr_inspector.cli.main import main
 from exr_inspector.inspection.json_schema import inspection_schema
+from tests.catalog.version_1 import copy_catalog
 from tests.support.small_exr import small_file
 from tools.columns import COLUMNS, COMPLETENESS
 from tools.docs import ANALYTICS, REFERENCE, analytics, reference
@@ -77,3 +79,19 @@ def test_the_notes_for_trino_are_about_sql_that_is_printed():
     names = {name for row in rows[1:] for name in re.findall(r"\b[a-z]\w+_\w+(?=\(|`)|\b[A-Z]{4,}\b", row)}
     assert {"QUALIFY", "GLOB", "string_agg", "array_cosine_distance"} <= names
     assert {name for name in names if name not in printed} <= {"BIGINT"}
+
+
+def test_the_commands_of_the_page_on_schema_evolution_run(tmp_path, monkeypatch, capfd):
+    """In its order, on a catalog of version 1."""
+    page = (REFERENCE.parent / "SCHEMA_EVOLUTION.md").read_text("utf-8")
+    monkeypatch.setenv("EXR_INSPECTOR_CATALOG", f"duckdb:{tmp_path}/catalog.duckdb")
+    copy_catalog(tmp_path / "catalog.duckdb")
+    blocks = re.findall(r"^```run\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    commands = [line for block in blocks for line in block.splitlines()]
+    assert len(commands) == 4
+    for command in commands:
+        assert main(shlex.split(command)[1:]) == 0, command
+    assert "migrated from table version 1 to 2" in capfd.readouterr().out
+    assert (tmp_path / "catalog.duckdb.before-schema-2").exists()
+    versions = re.findall(r"^\| (\d+) \|.*\| (\d+) \|$", page, re.MULTILINE)
+    assert versions == [("1", "1"), *((str(m.version), str(m.readable_since)) for m in MIGRATIONS)]

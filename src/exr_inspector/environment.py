@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from . import catalog
 from .settings import VastConnection, settings, vast_connection
+
+if TYPE_CHECKING:
+    from .catalog.migrations import Migrated
 
 
 def open_catalog(uri: str, *, read_only: bool = False, connection: VastConnection | None = None) -> catalog.Catalog:
@@ -24,7 +29,7 @@ def open_catalog(uri: str, *, read_only: bool = False, connection: VastConnectio
     )
 
 
-def migrate_catalog(uri: str, *, to: int | None = None, dry_run: bool = False) -> catalog.Migrated:
+def migrate_catalog(uri: str, *, to: int | None = None, dry_run: bool = False) -> Migrated:
     """Migrate the tables of a catalog, as `catalog.migrate`, with the connection of the settings."""
     return catalog.migrate(uri, to=to, dry_run=dry_run, connection=_connection(uri))
 

@@ -18,6 +18,8 @@ from secrets import token_hex
 from typing import Any
 
 import pyarrow as pa
+from vastdb import QueryConfig, TableRef, TableType
+from vastdb.table_metadata import TableMetadata
 
 from .catalog import FileStat, IngestError, SeenFile
 from .catalog.rows import from_inspections
@@ -255,6 +257,31 @@ def _concurrent(scratch: _Scratch) -> str:
     return f"persisted {len(work)} times, counted {counted}"
 
 
+def _added_column(scratch: _Scratch) -> None:
+    """A writer that does not know a column goes on while it is added, and afterwards."""
+    tables = scratch.first.tables
+    old = pa.schema([pa.field("a", pa.int64(), nullable=False)])
+    known = TableMetadata(TableRef(tables.bucket, tables.schema, "migrated"), old, TableType.Regular)
+
+    def insert(value: int) -> None:
+        with scratch.second.tables.connection.transaction() as writer:
+            writer.table_from_metadata(known).insert(pa.table({"a": [value]}, schema=old))
+
+    with tables.connection.transaction() as transaction:
+        transaction.bucket(tables.bucket).schema(tables.schema).create_table("migrated", old)
+    insert(1)
+    with tables.connection.transaction() as transaction:
+        table = transaction.bucket(tables.bucket).schema(tables.schema).table("migrated")
+        table.add_column(pa.schema([pa.field("b", pa.string())]))
+        insert(2)
+    insert(3)
+    with tables.connection.transaction(read_only=True) as transaction:
+        table = transaction.bucket(tables.bucket).schema(tables.schema).table("migrated")
+        found = table.select(config=QueryConfig(data_endpoints=tables.connection.data_endpoints)).read_all().to_pylist()
+    found.sort(key=lambda row: row["a"])
+    _expect(found == [{"a": value, "b": None} for value in (1, 2, 3)], f"the rows are {found}")
+
+
 def _isolation(scratch: _Scratch) -> str:
     with scratch.first.tables.transaction() as rows:
         before = rows.select("files", ["file_id"]).num_rows
@@ -314,6 +341,7 @@ _CHECKS: dict[str, Callable[[_Scratch], str | None]] = {
     "conditions select as a full scan does": _predicates,
     "uncommitted rows are not visible": _rollback,
     "concurrent writers converge": _concurrent,
+    "a column is added beside a writer": _added_column,
     "isolation": _isolation,
     "two writers of one row conflict": _conflicts,
     "largest cell": _largest_cell,

@@ -210,6 +210,16 @@ def test_a_catalog_of_a_newer_version_that_is_still_readable_is_used(path, read_
 # ── who may open it ──────────────────────────────────────
 
 
+def test_a_second_catalog_of_the_process_leaves_the_lock_of_the_first(path):
+    """Closing any file handle on it would end the locks of POSIX."""
+    other = "import sys; from exr_inspector import open_catalog; open_catalog(sys.argv[1])"
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src")}
+    with open_catalog(str(path)):
+        open_catalog(str(path)).close()
+        done = subprocess.run([sys.executable, "-c", other, str(path)], env=environment, capture_output=True, text=True)
+    assert "CatalogLockedError" in done.stderr
+
+
 @pytest.mark.parametrize("read_only", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_locked_catalog_names_the_writing_process(path, read_only):
     open_catalog(str(path)).close()

@@ -103,8 +103,9 @@ def test_verify_reports_and_drops_its_schema(monkeypatch, capsys, version):
         assert re.search(r"^ok +a new file +7 requests", output, re.MULTILINE)
         assert "a transaction does not see later commits" in output
         assert "the second is rejected at its request" in output
+        assert "ok      a column is added beside a writer" in output
         assert "128 KiB; 256 KiB is rejected" in output
-        assert output.endswith("15 checks, 0 failed\n")
+        assert output.endswith("16 checks, 0 failed\n")
         assert server.schemas(BUCKET) == []
         assert SECRET not in output
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import SettingsError
 from ..settings import CELL_LIMIT, QUERY_MEMORY_MB, VastConnection
-from .migrations import Migrated, Migration
 from .protocol import OPEN_ERRORS, Catalog, CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
+
+if TYPE_CHECKING:
+    from .migrations import Migrated
 
 __all__ = [
     "OPEN_ERRORS",
@@ -20,8 +23,6 @@ __all__ = [
     "CatalogStatus",
     "FileStat",
     "IngestError",
-    "Migrated",
-    "Migration",
     "PersistOutcome",
     "SeenFile",
     "is_vast",
@@ -71,13 +72,13 @@ def migrate(
     `to`, and like `open_catalog`.
     """
     if is_vast(uri):
-        from .vast import migrate as vast
+        from .vast.migrate import migrate as migrate_tables
 
-        return vast.migrate(uri, connection, to=to, dry_run=dry_run)
+        return migrate_tables(uri, connection, to=to, dry_run=dry_run)
     path = _duckdb_path(uri)
-    from .duckdb import migrate as duckdb
+    from .duckdb.migrate import migrate as migrate_file
 
-    return duckdb.migrate(Path(path).expanduser(), f"duckdb:{path}", to=to, dry_run=dry_run)
+    return migrate_file(Path(path).expanduser(), f"duckdb:{path}", to=to, dry_run=dry_run)
 
 
 def _duckdb_path(uri: str) -> str:

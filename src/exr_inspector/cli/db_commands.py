@@ -12,7 +12,7 @@ from .exit_codes import ExitCode
 from .options import CatalogUri, catalog_uri, open_catalog
 
 if TYPE_CHECKING:
-    from ..catalog import Migrated
+    from ..catalog.migrations import Migrated
     from ..search.reembed import ReembedProgress
 
 db = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Create, check and maintain a catalog.")

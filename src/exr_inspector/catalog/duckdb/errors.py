@@ -26,8 +26,13 @@ _WRITER_SETTINGS: dict[str, str | bool | int] = {
     "threads": 1,
 }
 
-# DuckDB takes other files for databases too, and opens a CSV file as a database in memory.
-_MAGIC_OFFSET, _MAGIC = 8, b"DUCK"
+# Texts of errors for files of other kinds: one without the bytes of DuckDB, a CSV file, which it opens as a database in
+# memory, and a SQLite database, for which it loads an extension.
+_OTHER_KINDS = (
+    "not a valid DuckDB database file",
+    "in-memory database in read-only mode",
+    "Loading external extensions is disabled",
+)
 
 
 def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -38,25 +43,21 @@ def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         raise CatalogError(f"{path} is a folder; give a file in it")
     if not path.parent.is_dir():
         raise CatalogError(f"{path}: the folder {path.parent} is missing; create it, or give another path")
-    if path.exists() and not _is_database(path):
+    if path.exists() and not path.is_file():  # opening a pipe would wait
         raise _not_a_database(path)
     try:
         # an absolute path has no prefix by which DuckDB chooses another kind of database
-        return sandbox.connect(
+        connection = sandbox.connect(
             str(path.absolute()), read_only=read_only, settings=None if read_only else _WRITER_SETTINGS
         )
     except duckdb.Error as error:
         raise as_catalog_error(error, path) from error
-
-
-def _is_database(path: Path) -> bool:
-    if not path.is_file():  # reading from a pipe would wait
-        return False
-    try:
-        with path.open("rb") as file:
-            return file.read(_MAGIC_OFFSET + len(_MAGIC))[_MAGIC_OFFSET:] == _MAGIC
-    except OSError as error:
-        raise CatalogError(f"{path}: {error.strerror}; give a catalog that you may read") from error
+    # Reading the first bytes of the file would be simpler, but closing it ends the locks of POSIX that DuckDB holds for
+    # other catalogs of this process.
+    if connection.execute("SELECT path FROM duckdb_databases() WHERE path IS NOT NULL").fetchall():
+        return connection
+    connection.close()
+    raise _not_a_database(path)
 
 
 def _not_a_database(path: Path) -> CatalogError:
@@ -77,6 +78,6 @@ def as_catalog_error(error: duckdb.Error, path: Path) -> CatalogError:
         return CatalogLockedError(
             f"{path} is open in this process already, read-only and now for writing or the reverse; close it first"
         )
-    if "not a valid DuckDB database file" in text:
+    if any(kind in text for kind in _OTHER_KINDS):
         return _not_a_database(path)
     return CatalogError(f"{path}: {text}")

@@ -52,7 +52,6 @@ def _rows_to_check(page: pa.Table) -> Iterator[tuple[int, str]]:
 
 STEPS: tuple[Step, ...] = (
     _add("files", "batch_id", "version_flags", "chunk_hash", "chunks_checked", "problem_severity", "inode"),
-    _add("ingest_errors", "etag"),
     _add("parts", "batch_id"),
     _add("channels", "batch_id"),
     _add("attributes", "batch_id"),
@@ -74,6 +73,7 @@ STEPS: tuple[Step, ...] = (
         "warnings", "infos", "not_evaluated", "evaluated_at", "inspector_version",
     ),
     _add("validation_results", "batch_id", "policy_hash", "attr_name"),
+    _add("ingest_errors", "etag"),
     _add("schema_version", "readable_since"),
     Recompute("files", ("file_path", "file_path_normalized", "sequence"), _exact_uris, "exact names in URIs"),
     Recompute("ingest_errors", ("file_path_normalized",), _exact_error_uris, "exact names in URIs"),
