@@ -235,14 +235,24 @@ def test_a_remote_file_takes_two_reads():
     assert inspection.parts[0].packed_bytes is None
 
 
-def test_a_walk_reads_a_few_bytes_for_each_chunk():
-    """The pixels are never read."""
-    written = w.build(w.part(width=400, height=200, pixels=lambda size: b"\1" * size))
+def test_leaders_of_large_chunks_are_read_one_by_one():
+    """The pixels are not read."""
+    written = w.build(w.part(width=2400, height=200, pixels=lambda size: b"\1" * size))
     source = CountingSource(written.data)
     inspection = inspect(source)
     assert inspection.completeness == "complete"
     assert inspection.bytes_read <= PREFIX_BYTES + 8 * len(written.chunks)
     assert len(source.ranges) <= 1 + len(written.chunks)
+
+
+def test_small_chunks_are_read_together():
+    """A read of all bytes is faster than a read for each leader."""
+    written = w.build(w.part(width=400, height=1000, pixels=lambda size: b"\1" * size))
+    source = CountingSource(written.data)
+    inspection = inspect(source)
+    assert inspection.completeness == "complete"
+    assert inspection.bytes_read <= len(written.data) + PREFIX_BYTES
+    assert len(source.ranges) <= 6
 
 
 def test_bytes_beyond_the_end_of_a_truncated_file_are_not_read():

@@ -9,8 +9,10 @@ from array import array
 from dataclasses import dataclass
 from sys import byteorder
 
-from .geometry import chunk_counts, lines_per_chunk
+from .fast_check import accept_leaders
+from .geometry import chunk_counts
 from .header import Header, Limits
+from .layout import layout_of
 from .leaders import BROKEN, CUT, CUT_OFF, PRESENT, PartLeaders, Read, read_last_leader
 from .missing import describe_missing
 from .overlaps import mark_overlaps_and_zero_tails, mark_short_chunks
@@ -100,15 +102,13 @@ def read_chunks(
     table = _read_table(header, read, sum(known))
     for part, count in zip(header.parts, known, strict=True):
         offsets = memoryview(table)[at : at + count]
-        leaders = PartLeaders(part, header.is_multipart, offsets, data_start, size)
+        layout = layout_of(part, header.is_multipart, count)
+        leaders = PartLeaders(part, layout, offsets, data_start, size)
         leaders.check_offsets()
         parts.append(leaders)
         at += count
     if walk:
-        for leaders in parts:
-            leaders.read_leaders(read, range(len(leaders.offsets)))
-        find_unlisted_chunks(parts, read)
-        mark_overlaps_and_zero_tails(parts, read)
+        _check_all(parts, table, read)
     elif any(table):
         read_last_leader(parts, read)
         mark_short_chunks(parts)
@@ -165,6 +165,16 @@ def _read_table(header: Header, read: Read, count: int) -> array[int]:
     return table
 
 
+def _check_all(parts: list[PartLeaders], table: array[int], read: Read) -> None:
+    """Read the leader of each chunk, and find chunks that the table does not list."""
+    if accept_leaders(parts, table, read):
+        return
+    for leaders in parts:
+        leaders.read_leaders(read, range(len(leaders.offsets)))
+    find_unlisted_chunks(parts, read)
+    mark_overlaps_and_zero_tails(parts, read)
+
+
 def _completeness(parts: list[PartLeaders]) -> str:
     states = {state for part in parts for state in set(part.states)}
     if BROKEN in states or any(part.misplaced or part.wrong_entries for part in parts):
@@ -181,6 +191,6 @@ def _part_chunks(leaders: PartLeaders, *, walked: bool) -> PartChunks:
         part_index=part.part_index,
         chunk_count=len(leaders.states),
         chunks_present=leaders.states.count(PRESENT),
-        missing=describe_missing(leaders.states, part.data_window, lines_per_chunk(part), leaders.levels),
+        missing=describe_missing(leaders.states, part.data_window, leaders.layout.lines, leaders.layout.levels),
         packed_bytes=leaders.packed_bytes if walked else None,
     )

@@ -26,7 +26,7 @@ def mark_overlaps_and_zero_tails(parts: list[PartLeaders], read: Read) -> None:
     for offset, slot, part in in_file_order(parts):
         if not part.ends[slot]:  # a zero-filled leader
             if last is not None:
-                _mark_zero_tail(*last, read)
+                mark_zero_tail(*last, read)
             last = None
             continue
         if offset < end and widest is not None:
@@ -35,7 +35,7 @@ def mark_overlaps_and_zero_tails(parts: list[PartLeaders], read: Read) -> None:
         if part.ends[slot] > end:
             end, widest = part.ends[slot], last
     if last is not None:
-        _mark_zero_tail(*last, read)
+        mark_zero_tail(*last, read)
 
 
 def mark_short_chunks(parts: list[PartLeaders]) -> None:
@@ -44,7 +44,7 @@ def mark_short_chunks(parts: list[PartLeaders]) -> None:
     for offset, slot, part in in_file_order(parts, lambda part, slot: part.states[slot] == PRESENT):
         if previous is not None and offset < end:
             previous[1].states[previous[0]] = BROKEN
-        end, previous = offset + part.leader.size + part.smallest_size(slot), (slot, part)
+        end, previous = offset + part.leader.size + part.layout.size_range(slot)[0], (slot, part)
 
 
 def _has_valid_or_zero_leader(part: PartLeaders, slot: int) -> bool:
@@ -72,11 +72,11 @@ def in_file_order(
     return merge(*pieces, key=itemgetter(0))
 
 
-def _mark_zero_tail(slot: int, part: PartLeaders, read: Read) -> None:
+def mark_zero_tail(slot: int, part: PartLeaders, read: Read) -> None:
     """Check the last bytes of a zlib stream: its Adler-32 is never 0 for pixels. Other codecs are not checked."""
     if part.states[slot] != PRESENT or part.part.is_deep:
         return
-    if part.part.value("compression", "compression") not in _ZLIB_COMPRESSIONS:
+    if part.layout.compression not in _ZLIB_COMPRESSIONS:
         return
     head = read(part.offsets[slot] + part.leader.size, 2)
     is_zlib = len(head) == 2 and head[0] & 15 == 8 and int.from_bytes(head, "big") % 31 == 0
