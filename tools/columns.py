@@ -13,6 +13,16 @@ COMPLETENESS = {
     "unknown": "The chunks cannot be checked: the compression or part type is unknown, or there are more chunks than "
     "`EXR_INSPECTOR_MAX_CHUNKS`.",
 }
+# Meanings of the values of --chunks.
+CHUNK_CHECKS = {
+    "all": "The leader of every chunk.",
+    "sample": "The offset table, the leader of the last chunk, 16 others at equal distances, and up to 12 beside gaps "
+    "between chunks: at most 32 reads. All leaders if the file has at most 16 chunks.",
+    "table": "The offset table and the leader of the last chunk.",
+    "auto": "`all` on local disks; `sample` on network file systems (NFS, SMB, FUSE, Lustre and others, by the type of "
+    "the mount on Linux); `table` on object stores. `all` for files and objects of up to 64 KiB, which the first read "
+    "returns whole.",
+}
 
 _FILE_ID = "The file version this row belongs to, see `files`."
 _FILE_PATH = "As in `files`."
@@ -44,6 +54,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "completeness": "Result of the chunk check, see [Completeness](#completeness).",
         "chunk_count": "Number of chunks that the header requires; null if unknown.",
         "chunks_present": "Number of those that are present and complete; null if unknown.",
+        "chunks_checked": "Number of chunks whose leader was read, see [Completeness](#completeness).",
         "metadata_embedding": "Vector of the whole header, of unit length.",
         "channel_fingerprint": "Vector of the channels, of unit length.",
         "embedding_version": "Version of the two vectors; only vectors of equal versions can be compared.",
@@ -90,7 +101,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "chunk_count": "Number of chunks that the header requires; null if unknown.",
         "chunks_present": "Number of those that are present and complete; null if unknown.",
         "missing": "The missing lines, tiles or chunks, as text; null if none are missing.",
-        "packed_bytes": "Size of the compressed pixels; null if the chunk leaders were not read.",
+        "packed_bytes": "Size of the compressed pixels; null if unknown. Of chunks whose leader was not read, it is "
+        "the room up to the next chunk, at most the size of the pixels.",
     },
     "channels": {
         "file_id": _FILE_ID,

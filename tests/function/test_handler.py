@@ -24,6 +24,7 @@ from exr_inspector import function, inspect, vectors
 from exr_inspector.errors import EmbeddingError, RedeliveryError, SourceChangedError
 from exr_inspector.function import inspect_files
 from tests.support import corpus
+from tests.support import exr_writer as w
 from tests.support.opening import before_open, point_link
 from tests.support.s3_server import BUCKET, status
 from tests.support.strategies import examples
@@ -77,6 +78,15 @@ def test_a_direct_call_returns_the_whole_inspection(handle, path):
     assert (result["status"], result["error"], result["file_id"]) == ("success", None, whole["file"]["file_id"])
     without = handle({"data": {"path": path, "meta": False}})
     assert whole.keys() - without.keys() == {"attributes"}
+
+
+def test_the_setting_for_chunks_applies(handle, tmp_path, monkeypatch):
+    """The number of checked leaders is in the result."""
+    large = tmp_path / "large.exr"
+    large.write_bytes(w.build(w.part(width=400, height=400)).data)
+    assert handle({"data": {"path": str(large)}})["file"]["chunks_checked"] == 400
+    monkeypatch.setenv("EXR_INSPECTOR_CHUNKS", "sample")
+    assert handle({"data": {"path": str(large)}})["file"]["chunks_checked"] == 17
 
 
 def test_unavailable_analyses_are_listed(handle, path):

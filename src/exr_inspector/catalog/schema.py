@@ -55,6 +55,7 @@ TABLES: dict[str, pa.Schema] = {
             "completeness": TEXT,
             "chunk_count?": INT,
             "chunks_present?": INT,
+            "chunks_checked?": INT,
             "metadata_embedding?": vector(METADATA_DIMENSIONS),
             "channel_fingerprint?": vector(CHANNEL_DIMENSIONS),
             "embedding_version?": INT,

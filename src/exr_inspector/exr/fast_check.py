@@ -13,7 +13,7 @@ from sys import byteorder
 from .leaders import PRESENT, PartLeaders, Read
 from .overlaps import mark_zero_tail
 
-_MAX_CHUNKS = 1 << 16  # bounds the memory, about 200 bytes for each chunk
+_MAX_CHUNKS = 1 << 16  # of a file; bounds the memory, about 200 bytes for each chunk
 _READ_AT_ONCE = 256  # chunks
 _DENSE_BYTES = 12 << 10  # of a chunk: below it, reading all bytes is faster than reading each leader
 

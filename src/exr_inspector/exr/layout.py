@@ -7,8 +7,9 @@ Source: "OpenEXR File Layout", section Chunk Layout.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
+from itertools import repeat
 from struct import Struct
 
 from .cache import Cache
@@ -16,6 +17,7 @@ from .geometry import Level, chunk_sizes, levels, lines_per_chunk
 from .part import Part
 
 _MAX_SIZE, _MAX_LINE = (1 << 63) - 1, (1 << 31) - 1
+_MAX_COLUMN = 1 << 16  # slots; bounds the memory
 _CHANNEL_BYTES, _SLOT_BYTES = 200, 32  # estimates of the memory in a kept layout
 
 
@@ -24,6 +26,7 @@ class ChunkLayout:
 
     def __init__(self, part: Part, multipart: bool, count: int) -> None:
         self.count, self.is_deep, self.multipart = count, part.is_deep, multipart
+        self.has_columns = count <= _MAX_COLUMN
         self.channel_count = len(part.channels)
         self.levels = levels(part) if part.is_tiled else []
         self.lines = lines_per_chunk(part)
@@ -81,9 +84,21 @@ class ChunkLayout:
         lines = range(self._first_line, self._first_line + self.count * self.lines, self.lines)
         return (array("i", lines),) if lines[-1] <= _MAX_LINE else ()
 
+    @property
+    def smallest(self) -> Iterable[int]:
+        """The fewest bytes after the leader, by slot."""
+        return self.sizes[0] if self.has_columns else (self.size_range(slot)[0] for slot in range(self.count))
+
+    @property
+    def largest(self) -> Iterable[int]:
+        """The most bytes after the leader, by slot."""
+        if self.is_deep:
+            return repeat(_MAX_SIZE, self.count)
+        return self.sizes[1] if self.has_columns else (self.size_range(slot)[1] for slot in range(self.count))
+
     @cached_property
     def sizes(self) -> tuple[array[int], array[int]]:
-        """The size range by slot: a column of the fewest, and a column of the most bytes."""
+        """The size ranges by slot: a column of the fewest, and a column of the most bytes."""
         slots, full = range(self.count), 0
         if self._has_equal_chunks:
             full, slots = self.count - 1, slots[-1:]

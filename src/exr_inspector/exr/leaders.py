@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable
-from itertools import islice
 
 from .layout import ChunkLayout
 from .part import Part
@@ -34,6 +33,7 @@ class PartLeaders:
         self.recovered = 0  # chunks found without their entry
         self.wrong_entries = 0  # entries outside the file although the chunk is in the file
         self.ends = array("Q", [0]) * len(offsets)  # at most the file size; 0 for chunks without a valid leader
+        self.checked = 0  # leaders that were read
         self.packed_bytes = 0  # of the chunks with a valid leader, leaders excluded, up to the end of the file
 
     def check_offsets(self) -> None:
@@ -53,11 +53,6 @@ class PartLeaders:
             return CUT_OFF
         return CUT if offset + self.leader.size > self.size else PRESENT
 
-    def last_offset(self) -> int:
-        """The highest offset inside the file; 0 if no chunk is inside it."""
-        pairs = zip(self.offsets, self.states, strict=True)
-        return max((offset for offset, state in pairs if state == PRESENT), default=0)
-
     def read_leaders(self, read: Read, slots: Iterable[int]) -> None:
         """Read the leaders of the chunks that are PRESENT by the table, and correct their states."""
         displaced = array("Q")  # offset, packed size and own slot of each chunk found through another slot
@@ -67,6 +62,7 @@ class PartLeaders:
                 continue
             offset, states[slot] = self.offsets[slot], NEVER_WRITTEN
             leader = read(offset, leader_size)
+            self.checked += 1
             if len(leader) < leader_size:  # the file was shortened since its size was read
                 states[slot] = CUT
                 continue
@@ -91,7 +87,7 @@ class PartLeaders:
 
     def accept(self, ends: array[int], packed_bytes: int) -> None:
         """Set the ends of all chunks, whose leaders are valid and inside the file."""
-        self.ends, self.packed_bytes = ends, packed_bytes
+        self.ends, self.packed_bytes, self.checked = ends, packed_bytes, len(ends)
 
     def is_unlisted(self, slot: int) -> bool:
         """Whether an entry is 0 or outside the file."""
@@ -103,6 +99,7 @@ class PartLeaders:
             self.wrong_entries += 1
         self.unlisted -= 1
         self.recovered += 1
+        self.checked += 1
         self.offsets[slot] = offset
         self._add(slot, offset + self.leader.size, packed)
 
@@ -128,11 +125,3 @@ class PartLeaders:
             message = f"{unwritten} chunks without an entry in the offset table were found by their leaders"
             problems.append(Problem("offset_table_unwritten", message, index))
         return problems
-
-
-def read_last_leader(parts: list[PartLeaders], read: Read) -> None:
-    """Read the leader of the last chunk in the file: a cut inside that chunk does not show in the table."""
-    offset, number = max((part.last_offset(), number) for number, part in enumerate(parts))
-    if offset:
-        slots = (slot for slot, other in enumerate(parts[number].offsets) if other == offset)
-        parts[number].read_leaders(read, islice(slots, 1))

@@ -44,6 +44,7 @@ class FileFacts:
     completeness: str  # complete, incomplete, truncated, corrupt or unknown
     chunk_count: int | None
     chunks_present: int | None
+    chunks_checked: int  # whose leader was read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

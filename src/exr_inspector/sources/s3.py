@@ -24,6 +24,7 @@ from ..errors import (
     SourceNotFoundError,
 )
 from ..settings import S3Access
+from .protocol import Storage
 from .s3_errors import RangeError, UnlistableKeyError, is_client_error, translate
 from .s3_listing import Page, fetch_page
 from .uris import bucket_and_key, normalize_path
@@ -50,6 +51,8 @@ class ObjectSource:
     Requests are retried after transient errors, three times at most and within the caller's `time_limit`.
     """
 
+    storage: Storage = "object"
+
     def __init__(self, uri: str, access: S3Access) -> None:
         bucket, self._key = bucket_and_key(uri)
         check_key(uri, self._key)
@@ -66,7 +69,6 @@ class ObjectSource:
         self._etag_header: str | None = metadata["e_tag"]
         self.etag = self._etag_header.strip('"') if self._etag_header else None
         self.prefix_bytes = max(len(self._first), 1)
-        self.small_reads_are_cheap = len(self._first) >= self.size_bytes
 
     def read(self, offset: int, length: int) -> bytes:
         """The bytes of a range; fewer at the end of the object. Raises SourceChangedError if it was replaced."""
@@ -87,6 +89,9 @@ class ObjectSource:
         if version != (self.size_bytes, self._etag_header) or len(data) != end - start:
             raise SourceChangedError(self.path, "replaced while it was read")
         return data
+
+    def prefetch(self, offset: int, length: int) -> None:
+        """Do nothing: each range is a request."""
 
     def close(self) -> None:
         """Do nothing: connections are kept for the next object."""
