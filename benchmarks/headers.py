@@ -48,10 +48,8 @@ def header_only(path: str) -> None:
 
 
 def inspection_without_walk(path: str) -> None:
-    """Header, hashes, identity and offset table, without the leaders of the chunks."""
-    source = LocalSource(path)
-    source.small_reads_are_cheap = False
-    inspect(source)
+    """Header, hashes, identity, offset table and the leader of the last chunk."""
+    inspect(path, chunks="table")
 
 
 def whole_inspection(path: str) -> None:

@@ -13,6 +13,16 @@ COMPLETENESS = {
     "unknown": "The chunks cannot be checked: the compression or part type is unknown, or there are more chunks than "
     "`EXR_INSPECTOR_MAX_CHUNKS`.",
 }
+# Meanings of the values of --chunks.
+CHUNK_CHECKS = {
+    "all": "The leader of every chunk.",
+    "sample": "The offset table, the leader of the last chunk, 16 others at equal distances, and up to 12 beside gaps "
+    "between chunks: at most 32 reads. All leaders if the file has at most 16 chunks.",
+    "table": "The offset table and the leader of the last chunk.",
+    "auto": "`all` on local disks; `sample` on network file systems (NFS, SMB, FUSE, Lustre and others, by the type of "
+    "the mount on Linux); `table` on object stores. `all` for files and objects of up to 64 KiB, which the first read "
+    "returns whole.",
+}
 
 _FILE_ID = "The file version this row belongs to, see `files`."
 _FILE_PATH = "As in `files`."
@@ -61,7 +71,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "version_flags": "The version field of the file: its low byte is the version, 0x200 means tiled, 0x400 long "
         "names, 0x800 deep and 0x1000 multi-part. Null if the file was inspected before table version 2.",
         "chunk_hash": "SHA-256 of the offset table and the state of each chunk; null if the table was not read.",
-        "chunks_checked": "Number of chunks whose leader was read.",
+        "chunks_checked": "Number of chunks whose leader was read, see [Completeness](#completeness).",
         "problem_severity": "Severity of the worst problem, see [Codes](#codes): `error`, `warning`, `info` or `none`; "
         "null in rows that an older version stored.",
         "inode": "Inode number of a local file; names with equal inode, size, time and header are links to one file.",
@@ -102,7 +112,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "chunk_count": "Number of chunks that the header requires; null if unknown.",
         "chunks_present": "Number of those that are present and complete; null if unknown.",
         "missing": "The missing lines, tiles or chunks, as text; null if none are missing.",
-        "packed_bytes": "Size of the compressed pixels; null if the chunk leaders were not read.",
+        "packed_bytes": "Size of the compressed pixels; null if unknown. Of chunks whose leader was not read, it is "
+        "the room up to the next chunk, at most the size of the pixels.",
         "batch_id": _BATCH_ID,
     },
     "channels": {

@@ -26,7 +26,7 @@ from exr_inspector.exr.attributes import DECODERS
 from exr_inspector.exr.codes import FORMAT_ERRORS, PROBLEMS
 from exr_inspector.settings import FunctionSettings, S3Settings, Settings, VastSettings
 from tests.support.demo_catalog import PARAMETERS, WRITTEN, fill
-from tools.columns import COLUMNS, COMPLETENESS
+from tools.columns import CHUNK_CHECKS, COLUMNS, COMPLETENESS
 from tools.vector_docs import VECTOR_STRATEGY, vector_strategy
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -67,6 +67,16 @@ def _reference_lines() -> Iterator[str]:
     yield "Values of `completeness` in the JSON and in the table `files`:"
     yield ""
     yield from _table("value", COMPLETENESS)
+    yield ""
+    yield "Which chunk leaders are read, by `--chunks` or `EXR_INSPECTOR_CHUNKS`; `chunks_checked` is their number:"
+    yield ""
+    yield from _table("chunks", CHUNK_CHECKS)
+    yield ""
+    yield (
+        "`table` and `sample` do not detect all damage in front of the last chunk; [Benchmarks](BENCHMARKS.md) has the "
+        "shares by kind of damage. Where they find damage, `missing` lists only the chunks that were checked or that "
+        "the offset table shows; `--chunks all` gives the whole list. `packed_bytes` is then computed from the offsets."
+    )
     yield ""
     yield "## Codes"
     yield ""

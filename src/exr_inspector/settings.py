@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .errors import SettingsError
-from .exr import Limits
+from .exr import ChunkOption, Limits
 
 # Defaults that hold for callers without settings too.
 CELL_LIMIT, QUERY_MEMORY_MB = 64 * 1024, 128
@@ -44,6 +44,11 @@ class Settings(BaseSettings):
         QUERY_MEMORY_MB,
         ge=64,
         description="Memory limit of a query on a VAST catalog in MB; above it, rows are spilled to disk.",
+    )
+    chunks: ChunkOption = Field(
+        "auto",
+        description="Chunk leaders that `inspect`, `ingest` and the function check: all, sample, table, or auto, see"
+        " [Completeness](#completeness).",
     )
     max_header_bytes: int = Field(256 << 20, ge=1024, description="Maximum size of a header in bytes.")
     max_parts: int = Field(4096, ge=1, description="Maximum number of parts per file.")

@@ -268,6 +268,27 @@ def test_a_closed_pipe_is_not_an_error(folder, options):
     assert done.stdout[10:].strip() == "0"
 
 
+def test_chunks_selects_the_leaders_that_are_checked(folder, capfd, monkeypatch):
+    """The option takes precedence over the setting; the page and the JSON have the number."""
+    Path("large.exr").write_bytes(w.build(w.part(width=400, height=400)).data)
+
+    def checked(*options: str) -> int:
+        assert main(["inspect", "large.exr", "--json", *options]) == 0
+        return json.loads(capfd.readouterr().out)["file"]["chunks_checked"]
+
+    numbers = [checked(), checked("--chunks", "all"), checked("--chunks", "sample"), checked("--chunks", "table")]
+    assert numbers == [400, 400, 17, 1]
+    monkeypatch.setenv("EXR_INSPECTOR_CHUNKS", "sample")
+    assert [checked(), checked("--chunks", "all")] == [17, 400]
+    assert main(["inspect", "large.exr"]) == 0
+    assert "400 of 400 chunks (17 checked)" in capfd.readouterr().out
+    assert main(["inspect", "large.exr", "--chunks", "all"]) == 0
+    assert "checked" not in capfd.readouterr().out
+    monkeypatch.setenv("EXR_INSPECTOR_CHUNKS", "some")
+    assert main(["inspect", "large.exr"]) == 2
+    assert "EXR_INSPECTOR_CHUNKS" in capfd.readouterr().err
+
+
 def test_diff_prints_the_differences(folder, capfd):
     """Exit code 1 and one line per difference; 0 and no output for equal headers."""
     assert main(["diff", "good.exr", "below/deeper.exr"]) == 0

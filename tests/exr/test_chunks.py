@@ -485,7 +485,7 @@ def test_bytes_after_the_last_chunk_are_accepted(base):
 def without_walk(data: bytes) -> tuple[ChunkReport, list[tuple[int, int]]]:
     """The report from the offset table and the last leader, and the ranges that were read."""
     ranges = []
-    return read_chunks(read_header(data), reader(data, ranges), len(data), walk=False), ranges
+    return read_chunks(read_header(data), reader(data, ranges), len(data), check="table"), ranges
 
 
 def reader(data: bytes, ranges: list[tuple[int, int]]) -> Callable[[int, int], bytes]:
@@ -502,7 +502,7 @@ def test_without_a_walk_the_table_and_the_last_leader_decide(base):
     """Two requests to an object store detect cuts, chunks never written and impossible offsets."""
     report, ranges = without_walk(base.data)
     assert report.completeness == "complete"
-    assert {part.packed_bytes for part in report.parts} == {None}
+    assert report.chunks_checked == 1
     table, leader = ranges
     assert table[0] + table[1] == base.data_start
     assert (leader[0], leader[1] <= 44) == (base.spans[-1][0], True)

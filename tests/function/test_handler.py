@@ -82,6 +82,15 @@ def test_a_direct_call_returns_the_whole_inspection(handle, path):
     assert whole.keys() - without.keys() == {"attributes"}
 
 
+def test_the_setting_for_chunks_applies(handle, tmp_path, monkeypatch):
+    """The number of checked leaders is in the result."""
+    large = tmp_path / "large.exr"
+    large.write_bytes(w.build(w.part(width=400, height=400)).data)
+    assert handle({"data": {"path": str(large)}})["file"]["chunks_checked"] == 400
+    monkeypatch.setenv("EXR_INSPECTOR_CHUNKS", "sample")
+    assert handle({"data": {"path": str(large)}})["file"]["chunks_checked"] == 17
+
+
 def test_unavailable_analyses_are_listed(handle, path):
     """Statistics and validation, if they are requested."""
     result = handle({"data": {"path": path, "stats": True, "deep_stats": True, "validate": True, "policy_path": "x"}})

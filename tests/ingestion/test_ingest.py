@@ -79,6 +79,20 @@ def test_an_unchanged_file_is_not_read():
     assert rows(current) == [("another",)]
 
 
+def test_the_number_of_checked_chunks_is_in_the_catalog(monkeypatch):
+    """The option and the setting reach the worker."""
+    make("show/a.exr", data=w.build(w.part(width=400, height=400)).data)
+    query = "SELECT chunk_count, chunks_checked FROM files WHERE is_current"
+    run(chunks="sample")
+    assert rows(query) == [(400, 17)]
+    assert main(["ingest", "show", "--catalog", "duckdb:option.duckdb", "--chunks", "table"]) == 0
+    monkeypatch.setenv("EXR_INSPECTOR_CHUNKS", "sample")
+    assert main(["ingest", "show", "--catalog", "duckdb:setting.duckdb"]) == 0
+    for name, checked in ("option", 1), ("setting", 17):
+        with open_catalog(f"duckdb:{name}.duckdb", read_only=True) as catalog:
+            assert catalog.sql(query).to_pylist() == [{"chunk_count": 400, "chunks_checked": checked}]
+
+
 @pytest.mark.parametrize("change", ["size", "mtime", "back in time"])
 def test_a_changed_file_is_inspected(change):
     """With another size or time, also an older time."""

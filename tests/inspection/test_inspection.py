@@ -55,7 +55,7 @@ class CountingSource(MemorySource):
     """A memory source that records the ranges that are read."""
 
     data: bytes
-    small_reads_are_cheap: bool = True
+    storage: str = "local"
     ranges: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -216,7 +216,7 @@ def test_a_small_file_takes_one_read():
 def test_a_large_header_takes_three_reads_at_most():
     """With a manifest of 500 KB: the first 8 KiB, the header, the chunks."""
     data = w.build(w.part(height=16, compression=3, extra=[w.text("manifest", "x" * 500_000)])).data
-    source = CountingSource(data, small_reads_are_cheap=False)
+    source = CountingSource(data, storage="object")
     inspection = inspect(source)
     assert inspection.completeness == "complete"
     assert len(source.ranges) <= 3
@@ -229,21 +229,31 @@ def test_a_remote_file_takes_two_reads():
     """The first has the offset table, the second is the leader of the last chunk."""
     data = w.build(w.part(width=400, height=200)).data
     assert len(data) > SMALL_FILE_BYTES
-    source = CountingSource(data, small_reads_are_cheap=False)
+    source = CountingSource(data, storage="object")
     inspection = inspect(source)
     assert source.ranges == [(0, PREFIX_BYTES), (len(data) - (8 + 400 * 3 * 2), 8)]
     assert inspection.completeness == "complete"
-    assert inspection.parts[0].packed_bytes is None
+    assert (inspection.file.chunks_checked, inspection.parts[0].packed_bytes) == (1, 200 * 400 * 3 * 2)
 
 
-def test_a_walk_reads_a_few_bytes_for_each_chunk():
-    """The pixels are never read."""
-    written = w.build(w.part(width=400, height=200, pixels=lambda size: b"\1" * size))
+def test_leaders_of_large_chunks_are_read_one_by_one():
+    """The pixels are not read."""
+    written = w.build(w.part(width=2400, height=200, pixels=lambda size: b"\1" * size))
     source = CountingSource(written.data)
     inspection = inspect(source)
     assert inspection.completeness == "complete"
     assert inspection.bytes_read <= PREFIX_BYTES + 8 * len(written.chunks)
     assert len(source.ranges) <= 1 + len(written.chunks)
+
+
+def test_small_chunks_are_read_together():
+    """A read of all bytes is faster than a read for each leader."""
+    written = w.build(w.part(width=400, height=1000, pixels=lambda size: b"\1" * size))
+    source = CountingSource(written.data)
+    inspection = inspect(source)
+    assert inspection.completeness == "complete"
+    assert inspection.bytes_read <= len(written.data) + PREFIX_BYTES
+    assert len(source.ranges) <= 6
 
 
 def test_bytes_beyond_the_end_of_a_truncated_file_are_not_read():

@@ -136,6 +136,20 @@ def test_one_more_request_for_the_last_chunk_of_a_larger_file(store, kind):
         assert len(store.requests) <= 2
 
 
+def test_more_leaders_of_an_object_on_request(store):
+    """A request for each, unless chunks are small enough to be read together."""
+    uri = store.put("a.exr", w.build(w.part(width=3000, height=40)).data)
+    numbers = {}
+    for chunks in ("table", "sample", "all"):
+        store.requests.clear()
+        inspection = inspect(uri, chunks=chunks, s3=store.access)
+        assert inspection.completeness == "complete"
+        numbers[chunks] = inspection.file.chunks_checked, len(store.requests)
+    assert numbers["table"] == (1, 2)
+    assert (numbers["sample"][0], numbers["sample"][1] <= 18) == (17, True)
+    assert (numbers["all"][0], numbers["all"][1] <= 41) == (40, True)
+
+
 @pytest.mark.slow
 @given(data=st.data())
 @examples(40)

@@ -17,7 +17,7 @@ from ..sources import store_of
 from ..sources.listing import EXTENSION, ListedFile, list_files
 from ..sources.uris import local_path
 from .exit_codes import ExitCode, FailOn, Severity, exit_code, file_severity
-from .options import FailOnOption, Output, Paths, header_limits
+from .options import ChunksOption, FailOnOption, Output, Paths, chunk_option, header_limits
 
 if TYPE_CHECKING:
     from ..exr import Limits
@@ -39,6 +39,7 @@ def inspect(
     raw: Annotated[
         bool, typer.Option("--raw", help="Add the bytes of every attribute to the JSON, in base64.")
     ] = False,
+    chunks: ChunksOption = None,
     output: Output = None,
     fail_on: FailOnOption = FailOn.ERROR,
 ) -> int:
@@ -62,12 +63,12 @@ def inspect(
 
     def inspections() -> Iterator[Inspection]:
         nonlocal failed, worst
-        limits = header_limits()
+        limits, option = header_limits(), chunk_option(chunks)
         for file in files:
             try:
                 if isinstance(file, SourceError):
                     raise file
-                inspection = inspect_file(file, limits=limits, s3=s3)
+                inspection = inspect_file(file, limits=limits, chunks=option, s3=s3)
             except ExrInspectorError as error:
                 print_message(str(error) if isinstance(error, SourceError) else f"{file}: {error}")
                 failed = True

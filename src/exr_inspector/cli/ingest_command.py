@@ -15,7 +15,7 @@ from ..sources import store_of
 from ..sources.listing import list_files
 from ..sources.uris import display_path
 from .exit_codes import FailOn, Severity, exit_code, file_severity
-from .options import CatalogUri, FailOnOption, Paths, open_catalog
+from .options import CatalogUri, ChunksOption, FailOnOption, Paths, chunk_option, open_catalog
 
 if TYPE_CHECKING:
     from ..ingestion.run import IngestSummary
@@ -36,6 +36,7 @@ def ingest(
     ] = None,
     rescan: Annotated[bool, typer.Option("--rescan", help="Also inspect unchanged files.")] = False,
     prune: Annotated[bool, typer.Option("--prune", help="Mark vanished files as deleted in the catalog.")] = False,
+    chunks: ChunksOption = None,
     fail_on: FailOnOption = FailOn.ERROR,
 ) -> int:
     """Inspect files and folders and store the results in the catalog; unchanged files are skipped."""
@@ -51,6 +52,7 @@ def ingest(
         batch_files=values.batch_files,
         cell_limit=values.cell_limit,
         limits=values.limits,
+        chunks=chunk_option(chunks),
         s3=store_of(paths),
     )
     with open_catalog(catalog) as opened, _progress_bar(paths, options.s3) as update:

@@ -61,7 +61,8 @@ def _summary(inspection: Inspection) -> str:
     file = inspection.file
     items = [f"{file.size_bytes:,} bytes, header {file.header_bytes:,}"]
     if file.chunk_count is not None and file.chunks_present is not None:
-        items.append(f"{file.chunks_present:,} of {file.chunk_count:,} chunks")
+        checked = f" ({file.chunks_checked:,} checked)" if file.chunks_checked < file.chunk_count else ""
+        items.append(f"{file.chunks_present:,} of {file.chunk_count:,} chunks{checked}")
     items.append(f"{file.multipart_count} part{'s' * (file.multipart_count != 1)}")
     items.append(f"{file.channel_count} channels")
     return ", ".join(items)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..exr import Limits
+from ..exr import ChunkOption, Limits
 from .exit_codes import FailOn
 
 if TYPE_CHECKING:
@@ -49,6 +49,38 @@ FailOnOption = Annotated[
         "and outliers), or never.",
     ),
 ]
+
+
+class Chunks(str, Enum):
+    """Chunk leaders that are checked."""
+
+    AUTO = "auto"
+    TABLE = "table"
+    SAMPLE = "sample"
+    ALL = "all"
+
+
+ChunksOption = Annotated[
+    Chunks | None,
+    typer.Option(
+        "--chunks",
+        help="Chunk leaders to check: all; sample (the last, 16 others and some beside gaps); table (offset table and "
+        "last leader); auto: all on local disks, sample on network file systems, table on object stores. Default: "
+        "$EXR_INSPECTOR_CHUNKS, else auto.",
+        show_default=False,
+    ),
+]
+
+
+def chunk_option(given: Chunks | None) -> ChunkOption:
+    """The value of --chunks, or else that of the settings."""
+    if given is not None:
+        return given.value
+    if "EXR_INSPECTOR_CHUNKS" not in os.environ:
+        return "auto"  # importing pydantic takes longer than inspecting a file
+    from ..settings import settings
+
+    return settings().chunks
 
 
 def header_limits() -> Limits:

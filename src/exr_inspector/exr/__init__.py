@@ -6,7 +6,7 @@ Must not know files, networks, catalogs or settings; imports nothing of the proj
 
 from .attributes import Attribute, Note, decode
 from .channels import Channel, split_name, view_of
-from .chunks import ChunkReport, PartChunks, read_chunks
+from .chunks import ChunkCheck, ChunkOption, ChunkReport, PartChunks, read_chunks
 from .geometry import Level, chunk_counts, levels
 from .header import Header, HeaderCutError, Limits, read_header
 from .part import Part
@@ -15,6 +15,8 @@ from .problems import Problem, worst_severity
 __all__ = [
     "Attribute",
     "Channel",
+    "ChunkCheck",
+    "ChunkOption",
     "ChunkReport",
     "Header",
     "HeaderCutError",

@@ -9,26 +9,33 @@ from array import array
 from dataclasses import dataclass
 from hashlib import sha256
 from sys import byteorder
+from typing import Literal
 
-from .geometry import chunk_counts, lines_per_chunk
+from .fast_check import accept_leaders
+from .geometry import chunk_counts
 from .header import Header, Limits
-from .leaders import BROKEN, CUT, CUT_OFF, PRESENT, PartLeaders, Read, read_last_leader
+from .layout import layout_of
+from .leaders import BROKEN, CUT, CUT_OFF, PRESENT, PartLeaders, Read
 from .missing import describe_missing
-from .overlaps import mark_overlaps_and_zero_tails, mark_short_chunks
+from .overlaps import mark_overlaps_and_zero_tails
 from .part import PART_TYPES, Part
 from .problems import Problem
 from .recovery import find_unlisted_chunks, starts_with_a_chunk
+from .sampling import SAMPLES, Prefetch, check_some_leaders
+
+ChunkCheck = Literal["table", "sample", "all"]  # which leaders are read
+ChunkOption = Literal["auto", "table", "sample", "all"]  # auto: depends on the storage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartChunks:
-    """The chunks of one part. `packed_bytes` is None where leaders were not read."""
+    """The chunks of one part. Where leaders were not read, `packed_bytes` is what the offsets leave room for."""
 
     part_index: int
     chunk_count: int | None
     chunks_present: int | None
     missing: str | None  # for people: "lines 540-1079", "tiles (3,2) level 0", "all"
-    packed_bytes: int | None
+    packed_bytes: int | None  # None if the chunks were not checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +43,7 @@ class ChunkReport:
     """Completeness of a file (complete, incomplete, truncated, corrupt or unknown), chunks by part, and problems."""
 
     completeness: str
+    chunks_checked: int  # chunks whose leader was read
     parts: tuple[PartChunks, ...]
     problems: tuple[Problem, ...]
     chunk_hash: str | None = None  # SHA-256 of offset table and chunk states, None where the table was not read
@@ -71,15 +79,16 @@ def read_chunks(
     read: Read,
     size: int,
     *,
-    walk: bool = True,
+    check: ChunkCheck = "all",
+    prefetch: Prefetch = lambda _offset, _length: None,
     limits: Limits = Limits(),  # noqa: B008 (frozen)
 ) -> ChunkReport:
     """Completeness of a file of `size` bytes, and its chunks by part.
 
-    Reads the offset table and, with `walk`, the leader of each chunk (8 to 44 bytes). It finds chunks without an entry
-    in the table by their leaders. Without `walk` it reads only the
-    leader of the last chunk in the file: a cut leaves all chunks before that one whole. Changed bytes inside the data
-    of a chunk are not detected.
+    Reads the offset table and leaders, 8 to 44 bytes each. With `all`, those of all chunks; chunks without an entry in
+    the table are found by their leaders. With `table`, only that of the last chunk in the file: a cut leaves all
+    chunks before that one whole. With `sample`, also 16 at equal distances and up to 12 beside gaps between chunks;
+    these reads are announced to `prefetch`. Changed bytes inside the data of a chunk are not detected.
     """
     counts = chunk_counts(header.parts)
     known = [n for n in counts if n is not None]
@@ -87,46 +96,49 @@ def read_chunks(
     if len(known) < len(counts):
         uncounted = [part for part, count in zip(header.parts, counts, strict=True) if count is None]
         completeness = "unknown" if all(map(_has_unknown_codes, uncounted)) else "corrupt"
-        return ChunkReport(completeness=completeness, parts=_unknown_parts(counts), problems=tuple(problems))
+        return ChunkReport(
+            completeness=completeness, chunks_checked=0, parts=_unknown_parts(counts), problems=tuple(problems)
+        )
     if sum(known) > limits.chunks:
         message = f"the file has {sum(known)} chunks; at most {limits.chunks} are checked"
         problems.append(Problem("too_many_chunks", message))
-        return ChunkReport(completeness="unknown", parts=_unknown_parts(counts), problems=tuple(problems))
+        return ChunkReport(
+            completeness="unknown", chunks_checked=0, parts=_unknown_parts(counts), problems=tuple(problems)
+        )
     data_start = header.header_bytes + 8 * sum(known)
     if size < data_start:
         message = f"the offset table should end at byte {data_start}, but the file ends at byte {size}"
         problems.append(Problem("offset_table_cut", message, byte_offset=header.header_bytes))
         absent = tuple(_absent_part(part, n) for part, n in zip(header.parts, known, strict=True))
-        return ChunkReport(completeness="truncated", parts=absent, problems=tuple(problems))
+        return ChunkReport(completeness="truncated", chunks_checked=0, parts=absent, problems=tuple(problems))
     parts, at = [], 0
     raw_table = read(header.header_bytes, 8 * sum(known))
     table = _offsets(raw_table)
     for part, count in zip(header.parts, known, strict=True):
         offsets = memoryview(table)[at : at + count]
-        leaders = PartLeaders(part, header.is_multipart, offsets, data_start, size)
+        layout = layout_of(part, header.is_multipart, count)
+        leaders = PartLeaders(part, layout, offsets, data_start, size)
         leaders.check_offsets()
         parts.append(leaders)
         at += count
-    if walk:
-        for leaders in parts:
-            leaders.read_leaders(read, range(len(leaders.offsets)))
-        find_unlisted_chunks(parts, read)
-        mark_overlaps_and_zero_tails(parts, read)
+    if check == "all" or (check == "sample" and len(table) <= SAMPLES):
+        _check_all(parts, table, read)
     elif any(table):
-        read_last_leader(parts, read)
-        mark_short_chunks(parts)
+        check_some_leaders(parts, table, read, prefetch, samples=SAMPLES if check == "sample" else 0)
     elif starts_with_a_chunk(parts, read):
         message = "the offset table was never written; its chunks are not counted, as that needs a read for each chunk"
         problems.append(Problem("offset_table_unwritten", message, byte_offset=header.header_bytes))
         return ChunkReport(
             completeness="unknown",
+            chunks_checked=0,
             parts=_unknown_parts(counts),
             problems=tuple(problems),
             chunk_hash=_chunk_hash(raw_table, parts),
         )
     return ChunkReport(
         completeness=_completeness(parts),
-        parts=tuple(_part_chunks(leaders, walked=walk) for leaders in parts),
+        chunks_checked=sum(leaders.checked for leaders in parts),
+        parts=tuple(map(_part_chunks, parts)),
         problems=tuple(problems + [problem for leaders in parts for problem in leaders.problems()]),
         chunk_hash=_chunk_hash(raw_table, parts),
     )
@@ -181,6 +193,16 @@ def _chunk_hash(table: bytes, parts: list[PartLeaders]) -> str:
     return digest.hexdigest()
 
 
+def _check_all(parts: list[PartLeaders], table: array[int], read: Read) -> None:
+    """Read the leader of each chunk, and find chunks that the table does not list."""
+    if accept_leaders(parts, table, read):
+        return
+    for leaders in parts:
+        leaders.read_leaders(read, range(len(leaders.offsets)))
+    find_unlisted_chunks(parts, read)
+    mark_overlaps_and_zero_tails(parts, read)
+
+
 def _completeness(parts: list[PartLeaders]) -> str:
     states = {state for part in parts for state in set(part.states)}
     if BROKEN in states or any(part.misplaced or part.wrong_entries for part in parts):
@@ -191,12 +213,12 @@ def _completeness(parts: list[PartLeaders]) -> str:
     return "incomplete" if states - {PRESENT} else "complete"
 
 
-def _part_chunks(leaders: PartLeaders, *, walked: bool) -> PartChunks:
+def _part_chunks(leaders: PartLeaders) -> PartChunks:
     part = leaders.part
     return PartChunks(
         part_index=part.part_index,
         chunk_count=len(leaders.states),
         chunks_present=leaders.states.count(PRESENT),
-        missing=describe_missing(leaders.states, part.data_window, lines_per_chunk(part), leaders.levels),
-        packed_bytes=leaders.packed_bytes if walked else None,
+        missing=describe_missing(leaders.states, part.data_window, leaders.layout.lines, leaders.layout.levels),
+        packed_bytes=leaders.packed_bytes,
     )

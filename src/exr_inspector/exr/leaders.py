@@ -1,6 +1,5 @@
 """The state of each chunk of a part, from its entry in the offset table and from its leader.
 
-A leader is the fixed-size header of a chunk: part number, coordinates and packed sizes.
 Source: "OpenEXR File Layout", sections Offset Tables and Chunk Layout.
 """
 
@@ -8,10 +7,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable
-from itertools import islice
-from struct import Struct
 
-from .geometry import Level, chunk_sizes, levels, lines_per_chunk
+from .layout import ChunkLayout
 from .part import Part
 from .problems import Problem
 
@@ -27,22 +24,17 @@ _MAX_OFFSET = 1 << 48
 class PartLeaders:
     """The chunks of one part: offset, state and end of each, by slot of the offset table."""
 
-    def __init__(self, part: Part, multipart: bool, offsets: memoryview[int], data_start: int, size: int) -> None:
-        self.part, self.offsets, self.data_start, self.size = part, offsets, data_start, size
+    def __init__(self, part: Part, layout: ChunkLayout, offsets: memoryview[int], data_start: int, size: int) -> None:
+        self.part, self.layout, self.offsets, self.data_start, self.size = part, layout, offsets, data_start, size
+        self.leader = layout.leader
         self.states = bytearray(len(offsets))
         self.misplaced = 0  # entries that point to the chunk of another entry
         self.unlisted = 0  # entries that are 0 or outside the file
         self.recovered = 0  # chunks found without their entry
         self.wrong_entries = 0  # entries outside the file although the chunk is in the file
-        self.levels = levels(part) if part.is_tiled else []
         self.ends = array("Q", [0]) * len(offsets)  # at most the file size; 0 for chunks without a valid leader
+        self.checked = 0  # leaders that were read
         self.packed_bytes = 0  # of the chunks with a valid leader, leaders excluded, up to the end of the file
-        self._multipart = multipart
-        layout = "i" * multipart + ("iiii" if part.is_tiled else "i") + ("QQQ" if part.is_deep else "i")
-        self.leader = Struct("<" + layout)
-        self._slot_of = self._tile_slot() if part.is_tiled else self._line_slot()
-        self._size_of = chunk_sizes(part, self.levels)
-        self._stored_raw = part.value("compression", "compression") == "NONE"
 
     def check_offsets(self) -> None:
         """Set the states from the offset table alone."""
@@ -61,11 +53,6 @@ class PartLeaders:
             return CUT_OFF
         return CUT if offset + self.leader.size > self.size else PRESENT
 
-    def last_offset(self) -> int:
-        """The highest offset inside the file; 0 if no chunk is inside it."""
-        pairs = zip(self.offsets, self.states, strict=True)
-        return max((offset for offset, state in pairs if state == PRESENT), default=0)
-
     def read_leaders(self, read: Read, slots: Iterable[int]) -> None:
         """Read the leaders of the chunks that are PRESENT by the table, and correct their states."""
         displaced = array("Q")  # offset, packed size and own slot of each chunk found through another slot
@@ -75,6 +62,7 @@ class PartLeaders:
                 continue
             offset, states[slot] = self.offsets[slot], NEVER_WRITTEN
             leader = read(offset, leader_size)
+            self.checked += 1
             if len(leader) < leader_size:  # the file was shortened since its size was read
                 states[slot] = CUT
                 continue
@@ -95,35 +83,11 @@ class PartLeaders:
 
     def parse(self, leader: bytes) -> tuple[int | None, int]:
         """Slot and packed size of a chunk; the slot is None if part number, coordinates or sizes are invalid."""
-        fields = self.leader.unpack(leader)
-        if self._multipart:
-            if fields[0] != self.part.part_index:
-                return None, 0
-            fields = fields[1:]
-        if not self.part.is_deep:
-            slot, packed = self._slot_of(fields[:-1]), fields[-1]
-            return (slot, packed) if slot is not None and self._size_is_valid(slot, packed) else (None, 0)
-        slot, (table, packed, unpacked) = self._slot_of(fields[:-3]), fields[-3:]
-        samples_fit = packed == unpacked if self._stored_raw else packed <= unpacked
-        if slot is None or not samples_fit or not self._size_is_valid(slot, table):
-            return None, 0
-        return slot, table + packed
+        return self.layout.parse(leader, self.part.part_index)
 
-    def _size_is_valid(self, slot: int, packed: int) -> bool:
-        """Whether a chunk of flat pixels, or a deep sample table, can have this packed size."""
-        if self._size_of is None:
-            return packed > 0
-        unpacked = self._size_of(slot)
-        if self._stored_raw or not unpacked:  # no bytes where subsampling leaves the lines without samples
-            return packed == unpacked
-        return 0 < packed <= unpacked
-
-    def smallest_size(self, slot: int) -> int:
-        """The fewest bytes that a chunk can have after its leader."""
-        if self._size_of is None:
-            return 1
-        unpacked = self._size_of(slot)
-        return unpacked if self._stored_raw else min(unpacked, 1)
+    def accept(self, ends: array[int], packed_bytes: int) -> None:
+        """Set the ends of all chunks, whose leaders are valid and inside the file."""
+        self.ends, self.packed_bytes, self.checked = ends, packed_bytes, len(ends)
 
     def is_unlisted(self, slot: int) -> bool:
         """Whether an entry is 0 or outside the file."""
@@ -135,6 +99,7 @@ class PartLeaders:
             self.wrong_entries += 1
         self.unlisted -= 1
         self.recovered += 1
+        self.checked += 1
         self.offsets[slot] = offset
         self._add(slot, offset + self.leader.size, packed)
 
@@ -143,33 +108,6 @@ class PartLeaders:
         self.states[slot] = PRESENT if end <= self.size else CUT
         self.ends[slot] = end = min(end, self.size)
         self.packed_bytes += end - data_begin
-
-    def _line_slot(self) -> Callable[[tuple[int, ...]], int | None]:
-        window, lines, count = self.part.data_window, lines_per_chunk(self.part), len(self.offsets)
-
-        def slot(coordinates: tuple[int, ...]) -> int | None:
-            if window is None or lines is None:
-                return None
-            number, rest = divmod(coordinates[0] - window.yMin, lines)
-            return number if not rest and 0 <= number < count else None
-
-        return slot
-
-    def _tile_slot(self) -> Callable[[tuple[int, ...]], int | None]:
-        first_slots: dict[tuple[int, int], tuple[int, Level]] = {}
-        at = 0
-        for level in self.levels:
-            first_slots[level.level_x, level.level_y] = at, level
-            at += level.tiles_x * level.tiles_y
-
-        def slot(coordinates: tuple[int, ...]) -> int | None:
-            x, y, level_x, level_y = coordinates
-            at, level = first_slots.get((level_x, level_y), (0, None))
-            if level is None or not (0 <= x < level.tiles_x and 0 <= y < level.tiles_y):
-                return None
-            return at + y * level.tiles_x + x
-
-        return slot
 
     def problems(self) -> list[Problem]:
         """At most one problem for each kind of damage."""
@@ -187,11 +125,3 @@ class PartLeaders:
             message = f"{unwritten} chunks without an entry in the offset table were found by their leaders"
             problems.append(Problem("offset_table_unwritten", message, index))
         return problems
-
-
-def read_last_leader(parts: list[PartLeaders], read: Read) -> None:
-    """Read the leader of the last chunk in the file: a cut inside that chunk does not show in the table."""
-    offset, number = max((part.last_offset(), number) for number, part in enumerate(parts))
-    if offset:
-        slots = (slot for slot, other in enumerate(parts[number].offsets) if other == offset)
-        parts[number].read_leaders(read, islice(slots, 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from heapq import merge
 from operator import itemgetter
 
@@ -26,7 +26,7 @@ def mark_overlaps_and_zero_tails(parts: list[PartLeaders], read: Read) -> None:
     for offset, slot, part in in_file_order(parts):
         if not part.ends[slot]:  # a zero-filled leader
             if last is not None:
-                _mark_zero_tail(*last, read)
+                mark_zero_tail(*last, read)
             last = None
             continue
         if offset < end and widest is not None:
@@ -35,26 +35,11 @@ def mark_overlaps_and_zero_tails(parts: list[PartLeaders], read: Read) -> None:
         if part.ends[slot] > end:
             end, widest = part.ends[slot], last
     if last is not None:
-        _mark_zero_tail(*last, read)
+        mark_zero_tail(*last, read)
 
 
-def mark_short_chunks(parts: list[PartLeaders]) -> None:
-    """Mark chunks that have no room before the next offset as BROKEN, where leaders are not read."""
-    end, previous = 0, None
-    for offset, slot, part in in_file_order(parts, lambda part, slot: part.states[slot] == PRESENT):
-        if previous is not None and offset < end:
-            previous[1].states[previous[0]] = BROKEN
-        end, previous = offset + part.leader.size + part.smallest_size(slot), (slot, part)
-
-
-def _has_valid_or_zero_leader(part: PartLeaders, slot: int) -> bool:
-    return part.ends[slot] > 0 or part.states[slot] == ZERO_FILLED
-
-
-def in_file_order(
-    parts: list[PartLeaders], selected: Callable[[PartLeaders, int], bool] = _has_valid_or_zero_leader
-) -> Iterator[_SlotInFile]:
-    """The selected slots of all parts by offset.
+def in_file_order(parts: list[PartLeaders]) -> Iterator[_SlotInFile]:
+    """The chunks of all parts whose leader is valid or zero-filled, by offset.
 
     Sorts pieces and merges them: a list of millions of tuples would take more memory than the file.
     """
@@ -66,17 +51,17 @@ def in_file_order(
     for part in parts:
         for first in range(0, len(part.states), _SORTED_AT_ONCE):
             piece = range(first, min(first + _SORTED_AT_ONCE, len(part.states)))
-            slots = [slot for slot in piece if selected(part, slot)]
+            slots = [slot for slot in piece if part.ends[slot] or part.states[slot] == ZERO_FILLED]
             slots.sort(key=part.offsets.__getitem__)
             pieces.append(in_order(part, array("Q", slots)))
     return merge(*pieces, key=itemgetter(0))
 
 
-def _mark_zero_tail(slot: int, part: PartLeaders, read: Read) -> None:
+def mark_zero_tail(slot: int, part: PartLeaders, read: Read) -> None:
     """Check the last bytes of a zlib stream: its Adler-32 is never 0 for pixels. Other codecs are not checked."""
     if part.states[slot] != PRESENT or part.part.is_deep:
         return
-    if part.part.value("compression", "compression") not in _ZLIB_COMPRESSIONS:
+    if part.layout.compression not in _ZLIB_COMPRESSIONS:
         return
     head = read(part.offsets[slot] + part.leader.size, 2)
     is_zlib = len(head) == 2 and head[0] & 15 == 8 and int.from_bytes(head, "big") % 31 == 0

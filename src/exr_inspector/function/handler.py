@@ -88,7 +88,8 @@ def _handle(
     with time_limit(values.deadline_s - (time.monotonic() - started_at)):
         received = _receive(ctx, events, values, is_delivered=is_delivered)
         with span(ctx, "inspect", files=len(received)), time_limit(_INSPECTION_SHARE * seconds_left()):
-            access = storage_access(_store(ctx, values), values.roots, core.limits, is_delivered=is_delivered)
+            store = _store(ctx, values)
+            access = storage_access(store, values.roots, core.limits, core.chunks, is_delivered=is_delivered)
             inspected = inspect_all(received, access)
         with span(ctx, "persist"):
             persisted = persist_all(_catalogs, inspected, cell_limit=core.cell_limit)

@@ -20,7 +20,7 @@ from ..errors import (
     SourceNotAllowedError,
     SourceNotFoundError,
 )
-from ..exr import Limits
+from ..exr import ChunkOption, Limits
 from ..inspection.inspector import inspect_with
 from ..sources import open_source
 from ..sources.listing import EXTENSION
@@ -39,12 +39,13 @@ _NEXT_CANDIDATE = (SourceNotFoundError, SourceDeniedError, SourceNameError)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageAccess:
-    """The storage that one delivery may read, and the limits of the header parser."""
+    """The storage that one delivery may read, the limits of the header parser, and the chunk leaders to check."""
 
     store: S3Access | ExrInspectorError  # the error is raised when an object is opened
     roots: tuple[str, ...]  # real paths of folders; local files must be below one of them
     needs_root: bool  # without roots, no local file may be read
     limits: Limits
+    chunks: ChunkOption
 
     def open(self, path: str) -> ByteSource:
         """The source of a path or URI. Raises SourceError, or SettingsError for a misconfigured store."""
@@ -60,11 +61,11 @@ class StorageAccess:
 
 
 def storage_access(
-    store: S3Access | ExrInspectorError, roots: str, limits: Limits, *, is_delivered: bool
+    store: S3Access | ExrInspectorError, roots: str, limits: Limits, chunks: ChunkOption, *, is_delivered: bool
 ) -> StorageAccess:
     """The access of one delivery; `roots` are the folders of EXR_INSPECTOR_ROOTS."""
     real_paths = tuple(os.path.realpath(root) for root in roots.split(os.pathsep) if root)
-    return StorageAccess(store=store, roots=real_paths, needs_root=is_delivered, limits=limits)
+    return StorageAccess(store=store, roots=real_paths, needs_root=is_delivered, limits=limits, chunks=chunks)
 
 
 def inspect_all(files: Sequence[Received], access: StorageAccess) -> list[Inspected]:
@@ -148,7 +149,7 @@ def _inspect_path(path: str, access: StorageAccess) -> Outcome:
         return source
 
     try:
-        return inspect_with(open_source_of_path, access.limits)
+        return inspect_with(open_source_of_path, access.limits, access.chunks)
     except Exception as error:
         if isinstance(error, ExrFormatError) and error.code == "not_exr" and not path.lower().endswith(EXTENSION):
             return Skipped(error.message)

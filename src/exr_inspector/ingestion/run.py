@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from ..catalog import Catalog, IngestError
 from ..catalog.rows import RowBatch, from_embeddable
 from ..errors import ExrFormatError, SourceError
-from ..exr import Limits
+from ..exr import ChunkOption, Limits
 from ..inspection.inspector import inspect
 from ..inspection.model import Inspection, status_of
 from ..settings import CELL_LIMIT
@@ -76,6 +76,7 @@ class IngestOptions:
     batch_files: int = 2000
     cell_limit: int = CELL_LIMIT
     limits: Limits = field(default_factory=Limits)
+    chunks: ChunkOption = "auto"  # chunk leaders to check
     vectors: bool = True
     s3: S3Access | None = None  # the object store; None: that of the environment
 
@@ -207,7 +208,7 @@ def _inspect_item(item: ListedFile | Failure, options: IngestOptions) -> Inspect
     if isinstance(item, Failure):
         return item
     try:
-        return inspect(item.path, limits=options.limits, s3=options.s3)
+        return inspect(item.path, limits=options.limits, chunks=options.chunks, s3=options.s3)
     except ExrFormatError as error:
         return _recorded_failure(item, error.code, error.message, error.offset)
     except SourceError as error:

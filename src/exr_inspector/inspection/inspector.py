@@ -11,6 +11,8 @@ from .. import __version__
 from ..deadline import retrying
 from ..errors import ExrFormatError, SourceChangedError
 from ..exr import (
+    ChunkCheck,
+    ChunkOption,
     ChunkReport,
     Header,
     HeaderCutError,
@@ -25,7 +27,7 @@ from ..exr import (
 from ..exr.part import DEEP, LONG_NAMES, MULTIPART, TILED
 from ..frames.names import parse_name
 from ..sources import open_source
-from ..sources.protocol import ByteSource
+from ..sources.protocol import ByteSource, Storage
 from ..sources.reader import Reader
 from ..sources.uris import path_as_text
 from .identity import file_id, header_hash, structure_hash
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from ..settings import S3Access
 
 _ATTEMPTS = 3  # to read an object that is replaced while it is read
+
+_CHUNK_CHECKS: dict[Storage, ChunkCheck] = {"local": "all", "network": "sample", "object": "table"}
 
 # In order of preference.
 _SOFTWARE = (
@@ -56,6 +60,7 @@ def inspect(
     source: str | os.PathLike[str] | bytes | ByteSource,
     *,
     limits: Limits = Limits(),  # noqa: B008 (frozen)
+    chunks: ChunkOption = "auto",
     s3: S3Access | None = None,
 ) -> Inspection:
     """Return the complete header of one EXR file, and whether the file is complete.
@@ -63,31 +68,43 @@ def inspect(
     `source` is a path, a file:// or s3:// URI, the file's bytes, or a ByteSource. `s3` is the object store; by default
     it comes from the environment (S3_ENDPOINT, S3_ACCESS_KEY, S3_SECRET_KEY). Windows are inclusive pixel bounds as
     stored: width = xMax - xMin + 1. Sizes are bytes.
-    Cost: usually one read of 8 KiB, the offset table, and a few bytes per chunk; for an object, one request for its
-    first 64 KiB and, if it is larger, one for the leader of its last chunk. No pixels are decoded. An object that is
-    replaced during the inspection is read again.
+    `chunks` is which chunk leaders are checked: `all`; `sample`, those of the last chunk, of 16 others, and some beside
+    gaps between chunks; `table`, only the offset table and the last leader; or `auto`: `all` on local disks, `sample`
+    on network file systems, `table` on object stores, and `all` for small files that the first read returns whole.
+    `FileFacts.chunks_checked` is their number.
+    Cost: usually one read of 8 KiB, the offset table, and the leaders; for an object, one request for its first 64 KiB
+    and, if it is larger, one for the leader of its last chunk. No pixels are decoded. An object that is replaced during
+    the inspection is read again.
 
     Raises SourceError if the file cannot be read, and ExrFormatError if its header is invalid.
     A half-written file is not an error: see `Inspection.completeness`.
     Source: "OpenEXR File Layout", sections Header and Offset Tables.
     """
-    return inspect_with(lambda: open_source(source, s3), limits)
+    return inspect_with(lambda: open_source(source, s3), limits, chunks)
 
 
-def inspect_with(open_: Callable[[], ByteSource], limits: Limits) -> Inspection:
+def inspect_with(open_: Callable[[], ByteSource], limits: Limits, chunks: ChunkOption) -> Inspection:
     """Inspect the source that `open_` opens, and open it again if it changes meanwhile. Raises as `inspect`."""
     retry = retrying(lambda error: isinstance(error, SourceChangedError), attempts=_ATTEMPTS)
-    return retry(lambda: _inspect(open_(), limits))
+    return retry(lambda: _inspect(open_(), limits, chunks))
 
 
-def _inspect(opened: ByteSource, limits: Limits) -> Inspection:
+def _inspect(opened: ByteSource, limits: Limits, option: ChunkOption) -> Inspection:
     try:
         reader = Reader(opened)
         header = fetch_header(reader, limits)
-        chunks = read_chunks(header, reader.read, opened.size_bytes, walk=opened.small_reads_are_cheap, limits=limits)
+        check = _chunk_check(reader) if option == "auto" else option
+        chunks = read_chunks(
+            header, reader.read, opened.size_bytes, check=check, prefetch=reader.prefetch, limits=limits
+        )
     finally:
         opened.close()
     return _inspection(opened, reader, header, chunks)
+
+
+def _chunk_check(reader: Reader) -> ChunkCheck:
+    """Which leaders to read, by the storage and never by measured times: a file must not have two results."""
+    return "all" if reader.has_whole_source else _CHUNK_CHECKS[reader.source.storage]
 
 
 def fetch_header(reader: Reader, limits: Limits) -> Header:
@@ -132,6 +149,7 @@ def _inspection(source: ByteSource, reader: Reader, header: Header, chunks: Chun
         completeness=chunks.completeness,
         chunk_count=chunks.chunk_count,
         chunks_present=chunks.chunks_present,
+        chunks_checked=chunks.chunks_checked,
         problem_severity=worst_severity(problems),
     )
     flags = Flags(

@@ -47,6 +47,7 @@ class FileFacts:
     completeness: str  # complete, incomplete, truncated, corrupt or unknown
     chunk_count: int | None
     chunks_present: int | None
+    chunks_checked: int  # whose leader was read
     problem_severity: str  # of the worst problem: error, warning or info; none without problems
 
     @property

@@ -7,10 +7,13 @@ import os
 import stat
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 
 from ..errors import NotAFileError, SourceError, SourceNotAllowedError, SourceNotFoundError, SourceSystemError
+from .mounts import is_network_device
+from .protocol import Storage
 from .reader import first_read_bytes
 from .uris import normalize_path, parse
 
@@ -26,7 +29,6 @@ class LocalSource:
     """
 
     etag: str | None = None
-    small_reads_are_cheap = True
 
     def __init__(self, path: str | os.PathLike[str], roots: Sequence[str] = ()) -> None:
         self.path = os.fspath(path)
@@ -52,6 +54,7 @@ class LocalSource:
         except SourceError:
             os.close(self._fd)
             raise
+        self._device = status.st_dev
         self.size_bytes = status.st_size
         self.inode: int | None = status.st_ino - (1 << 64) * (status.st_ino >= 1 << 63)
         self.prefix_bytes = first_read_bytes(self.size_bytes)
@@ -75,6 +78,17 @@ class LocalSource:
         except OSError as error:
             raise SourceSystemError(self.path, os_error_reason(error)) from None
         return data
+
+    @property
+    def storage(self) -> Storage:
+        """Whether the file is on a local disk or on a network file system."""
+        return "network" if is_network_device(self._device) else "local"
+
+    def prefetch(self, offset: int, length: int) -> None:
+        """Announce a read to the operating system."""
+        if sys.platform == "linux":
+            with suppress(OSError):  # the hint is optional
+                os.posix_fadvise(self._fd, offset, length, os.POSIX_FADV_WILLNEED)
 
     def close(self) -> None:
         """Close the file."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from .protocol import Storage
 from .reader import first_read_bytes
 from .uris import normalize_path
 
@@ -14,7 +15,7 @@ class MemorySource:
     mtime: datetime | None = None
     etag: str | None = None
     inode: int | None = None
-    small_reads_are_cheap = True
+    storage: Storage = "local"
 
     def __init__(self, data: bytes, path: str = "memory://bytes") -> None:
         self._data = data
@@ -25,6 +26,9 @@ class MemorySource:
     def read(self, offset: int, length: int) -> bytes:
         """The bytes of a range; fewer at the end."""
         return self._data[offset : offset + length]
+
+    def prefetch(self, offset: int, length: int) -> None:
+        """Do nothing: the bytes are in memory."""
 
     def close(self) -> None:
         """Do nothing: there is no resource to release."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
+
+Storage = Literal["local", "network", "object"]
 
 
 class ByteSource(Protocol):
@@ -14,8 +16,11 @@ class ByteSource(Protocol):
     mtime: datetime | None
     etag: str | None  # distinguishes versions of the source if the mtime does not
     inode: int | None  # of a local file, as a signed 64-bit number
-    small_reads_are_cheap: bool  # whether a read of a few bytes per chunk is affordable
     prefix_bytes: int  # recommended size of the first read, from the start of the source
+
+    @property
+    def storage(self) -> Storage:
+        """What a read costs: nearly nothing, a round trip to a file server, or a request."""
 
     @property
     def uri(self) -> str:
@@ -23,6 +28,9 @@ class ByteSource(Protocol):
 
     def read(self, offset: int, length: int) -> bytes:
         """The bytes of a range; fewer at the end of the source. Raises SourceError."""
+
+    def prefetch(self, offset: int, length: int) -> None:
+        """Announce a read, so that several reads wait together; may do nothing."""
 
     def close(self) -> None:
         """Release the resources of the source."""

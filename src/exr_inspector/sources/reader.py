@@ -43,6 +43,16 @@ class Reader:
         self.bytes_read += len(data)
         return data
 
+    @property
+    def has_whole_source(self) -> bool:
+        """Whether further reads are free, as the prefix is the whole source."""
+        return len(self._prefix) >= self.source.size_bytes
+
+    def prefetch(self, offset: int, length: int) -> None:
+        """Announce a read to the source, unless the prefix has its bytes."""
+        if offset + length > len(self._prefix):
+            self.source.prefetch(offset, length)
+
     def _fetch(self, offset: int, length: int) -> bytes:
         data = self.source.read(offset, length)
         self.reads += 1

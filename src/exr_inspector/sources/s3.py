@@ -24,6 +24,7 @@ from ..errors import (
     SourceNotFoundError,
 )
 from ..settings import S3Access
+from .protocol import Storage
 from .s3_errors import RangeError, UnlistableKeyError, is_client_error, translate
 from .s3_listing import Page, fetch_page
 from .uris import bucket_and_key, normalize_path, object_uri
@@ -51,6 +52,7 @@ class ObjectSource:
     """
 
     inode: int | None = None
+    storage: Storage = "object"
 
     def __init__(self, uri: str, access: S3Access) -> None:
         bucket, self._key = bucket_and_key(uri)
@@ -68,7 +70,6 @@ class ObjectSource:
         self._etag_header: str | None = metadata["e_tag"]
         self.etag = plain_etag(self._etag_header)
         self.prefix_bytes = max(len(self._first), 1)
-        self.small_reads_are_cheap = len(self._first) >= self.size_bytes
 
     def read(self, offset: int, length: int) -> bytes:
         """The bytes of a range; fewer at the end of the object. Raises SourceChangedError if it was replaced."""
@@ -89,6 +90,9 @@ class ObjectSource:
         if version != (self.size_bytes, self._etag_header) or len(data) != end - start:
             raise SourceChangedError(self.path, "replaced while it was read")
         return data
+
+    def prefetch(self, offset: int, length: int) -> None:
+        """Do nothing: each range is a request."""
 
     def close(self) -> None:
         """Do nothing: connections are kept for the next object."""

@@ -1,0 +1,147 @@
+"""The layout of a part's chunks: leader, coordinates and valid sizes of the chunk of each slot of the offset table.
+
+A leader is the fixed-size header of a chunk: part number, coordinates and packed sizes.
+Source: "OpenEXR File Layout", section Chunk Layout.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from itertools import repeat
+from struct import Struct
+
+from .cache import Cache
+from .geometry import Level, chunk_sizes, levels, lines_per_chunk
+from .part import Part
+
+_MAX_SIZE, _MAX_LINE = (1 << 63) - 1, (1 << 31) - 1
+_MAX_COLUMN = 1 << 16  # slots; bounds the memory
+_CHANNEL_BYTES, _SLOT_BYTES = 200, 32  # estimates of the memory in a kept layout
+
+
+class ChunkLayout:
+    """How the chunks of a part are stored; parts with equal windows, tiles, channels and compression share one."""
+
+    def __init__(self, part: Part, multipart: bool, count: int) -> None:
+        self.count, self.is_deep, self.multipart = count, part.is_deep, multipart
+        self.has_columns = count <= _MAX_COLUMN
+        self.channel_count = len(part.channels)
+        self.levels = levels(part) if part.is_tiled else []
+        self.lines = lines_per_chunk(part)
+        self.compression: str | None = part.value("compression", "compression")
+        self._first_line = part.data_window.yMin if part.data_window is not None else None
+        fields = "i" * multipart + ("iiii" if part.is_tiled else "i") + ("QQQ" if part.is_deep else "i")
+        self.leader = Struct("<" + fields)
+        self._is_tiled = part.is_tiled
+        self._has_equal_chunks = not part.is_tiled and all(c.y_sampling == 1 for c in part.channels)  # but the last one
+        self._slot_of = self._tile_slot() if part.is_tiled else self._line_slot
+        self._size_of = chunk_sizes(part, self.levels)
+
+    def parse(self, leader: bytes, part_index: int) -> tuple[int | None, int]:
+        """Slot and packed size of a chunk; the slot is None if part number, coordinates or sizes are invalid."""
+        fields = self.leader.unpack(leader)
+        if self.multipart:
+            if fields[0] != part_index:
+                return None, 0
+            fields = fields[1:]
+        if not self.is_deep:
+            slot, packed = self._slot_of(fields[:-1]), fields[-1]
+            return (slot, packed) if slot is not None and self._size_is_valid(slot, packed) else (None, 0)
+        slot, (table, packed, unpacked) = self._slot_of(fields[:-3]), fields[-3:]
+        samples_fit = packed == unpacked if self.compression == "NONE" else packed <= unpacked
+        if slot is None or not samples_fit or not self._size_is_valid(slot, table):
+            return None, 0
+        return slot, table + packed
+
+    def _size_is_valid(self, slot: int, packed: int) -> bool:
+        smallest, largest = self.size_range(slot)
+        return smallest <= packed <= largest
+
+    def size_range(self, slot: int) -> tuple[int, int]:
+        """The fewest and the most bytes of a chunk after its leader; of a deep chunk, of its sample table."""
+        if self._size_of is None:
+            return 1, _MAX_SIZE
+        unpacked = self._size_of(slot)
+        if self.compression == "NONE":
+            return unpacked, unpacked
+        return min(unpacked, 1), unpacked  # no bytes where subsampling leaves the lines without samples
+
+    @cached_property
+    def coordinates(self) -> tuple[array[int], ...]:
+        """The coordinates in the leaders by slot, a column for each field; none where the header has no window."""
+        if self._is_tiled:
+            tiles = [
+                (x, y, level.level_x, level.level_y)
+                for level in self.levels
+                for y in range(level.tiles_y)
+                for x in range(level.tiles_x)
+            ]
+            return tuple(array("i", column) for column in zip(*tiles, strict=True))
+        if self._first_line is None or self.lines is None:
+            return ()
+        lines = range(self._first_line, self._first_line + self.count * self.lines, self.lines)
+        return (array("i", lines),) if lines[-1] <= _MAX_LINE else ()
+
+    @property
+    def smallest(self) -> Iterable[int]:
+        """The fewest bytes after the leader, by slot."""
+        return self.sizes[0] if self.has_columns else (self.size_range(slot)[0] for slot in range(self.count))
+
+    @property
+    def largest(self) -> Iterable[int]:
+        """The most bytes after the leader, by slot."""
+        if self.is_deep:
+            return repeat(_MAX_SIZE, self.count)
+        return self.sizes[1] if self.has_columns else (self.size_range(slot)[1] for slot in range(self.count))
+
+    @cached_property
+    def sizes(self) -> tuple[array[int], array[int]]:
+        """The size ranges by slot: a column of the fewest, and a column of the most bytes."""
+        slots, full = range(self.count), 0
+        if self._has_equal_chunks:
+            full, slots = self.count - 1, slots[-1:]
+        smallest, largest = zip(*([self.size_range(0)] * full), *map(self.size_range, slots), strict=True)
+        return array("q", smallest), array("q", largest)
+
+    def _line_slot(self, coordinates: tuple[int, ...]) -> int | None:
+        if self._first_line is None or self.lines is None:
+            return None
+        number, rest = divmod(coordinates[0] - self._first_line, self.lines)
+        return number if not rest and 0 <= number < self.count else None
+
+    def _tile_slot(self) -> Callable[[tuple[int, ...]], int | None]:
+        first_slots: dict[tuple[int, int], tuple[int, Level]] = {}
+        at = 0
+        for level in self.levels:
+            first_slots[level.level_x, level.level_y] = at, level
+            at += level.tiles_x * level.tiles_y
+
+        def slot(coordinates: tuple[int, ...]) -> int | None:
+            x, y, level_x, level_y = coordinates
+            at, level = first_slots.get((level_x, level_y), (0, None))
+            if level is None or not (0 <= x < level.tiles_x and 0 <= y < level.tiles_y):
+                return None
+            return at + y * level.tiles_x + x
+
+        return slot
+
+
+def _memory_of(_key: tuple[object, ...], layout: ChunkLayout) -> int:
+    return 4096 + _CHANNEL_BYTES * layout.channel_count + _SLOT_BYTES * layout.count
+
+
+# Frames of a sequence, and parts of a file, mostly have the same windows and channels.
+_KEPT: Cache[tuple[object, ...], ChunkLayout] = Cache(16 << 20, _memory_of)
+
+
+def layout_of(part: Part, multipart: bool, count: int) -> ChunkLayout:
+    """The layout of a part with `count` chunks."""
+    compression, channels = part.value("compression", "compression"), part.channels
+    key = (multipart, count, part.part_type, compression, part.data_window, part.tiles, channels)
+    layout = _KEPT.get(key)
+    if layout is None:
+        layout = ChunkLayout(part, multipart, count)
+        _KEPT.put(key, layout)
+    return layout
