@@ -457,6 +457,9 @@ def test_a_file_with_another_etag_has_changed_although_size_and_time_are_the_sam
     stats = [stat_of(stored), FileStat(file_path_normalized=failed.file_path_normalized, size_bytes=7, mtime=NOON)]
     for etag, seen in (("first", 2), (None, 2), ("second", 0)):
         assert len(catalog.seen([replace(stat, etag=etag) for stat in stats])) == seen
+    later = NOON + timedelta(days=1)  # a copy within the store
+    for etag, seen in (("first", 2), (None, 0)):
+        assert len(catalog.seen([replace(stat, etag=etag, mtime=later) for stat in stats])) == seen
 
 
 @pytest.mark.parametrize("completeness", ["incomplete", "truncated", "corrupt", "unknown"])

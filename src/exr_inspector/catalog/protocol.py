@@ -52,7 +52,7 @@ class FileStat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenFile:
-    """A file that was inspected with the same size, time and etag; `error` is the reason if that failed."""
+    """A file that was inspected with the same size and etag or time; `error` is the reason if that failed."""
 
     error: str | None
 
@@ -111,7 +111,8 @@ class Catalog(Protocol):
         """
 
     def seen(self, file_stats: Sequence[FileStat]) -> dict[str, SeenFile]:
-        """The files, by normalized path, that were found complete or unreadable with the same size, time and etag.
+        """The files, by normalized path, that were found complete or unreadable with the same size and etag, or
+        else time.
 
         Other files are left out, so that they are inspected again: those that were not complete, as a file system may
         show a file in full before all of it is written, and deleted ones that came back.

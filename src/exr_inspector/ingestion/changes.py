@@ -30,7 +30,7 @@ class ListedGroup:
 
     file_count: int
     unchanged_count: (
-        int  # files that are complete in the catalog, with the same size, time and etag, without the known failures
+        int  # files that are complete in the catalog, with the same size and etag or time, without the known failures
     )
     to_inspect: list[ListedFile | Failure]
     known_failures: list[Failure]  # unchanged files with an error in the catalog

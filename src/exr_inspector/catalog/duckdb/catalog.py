@@ -124,7 +124,7 @@ class DuckDBCatalog:
             _run(connection, statements.RETIRE_FAILED)
 
     def seen(self, file_stats: Sequence[FileStat]) -> dict[str, SeenFile]:
-        """The files, by normalized path, that were found complete or unreadable with the same size, time and etag."""
+        """The files, by normalized path, that were found complete or unreadable and have not changed since."""
         table = pa.table(
             {
                 "path": pa.array([file.file_path_normalized for file in file_stats], pa.string()),

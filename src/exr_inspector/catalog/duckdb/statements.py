@@ -94,14 +94,14 @@ SEEN = f"""
     SELECT path, NULL FROM file_stats AS f JOIN files ON files.file_path_normalized = f.path
     WHERE files.is_current AND files.deleted_at IS NULL
       AND files.completeness = 'complete'
-      AND files.size_bytes = f.size_bytes AND files.mtime IS NOT DISTINCT FROM f.mtime
-      AND coalesce(files.etag = f.etag, true)
+      AND files.size_bytes = f.size_bytes
+      AND coalesce(files.etag = f.etag, files.mtime IS NOT DISTINCT FROM f.mtime)
     UNION ALL
     SELECT path, message || ' (' || code || ')'
     FROM file_stats AS f JOIN ingest_errors ON ingest_errors.file_path_normalized = f.path
     WHERE ingest_errors.size_bytes = f.size_bytes
-      AND ingest_errors.mtime IS NOT DISTINCT FROM f.mtime
-      AND coalesce(ingest_errors.etag = f.etag, true) AND {OPEN_ERRORS}"""  # noqa: S608 (a constant)
+      AND coalesce(ingest_errors.etag = f.etag, ingest_errors.mtime IS NOT DISTINCT FROM f.mtime)
+      AND {OPEN_ERRORS}"""  # noqa: S608 (a constant)
 
 CURRENT_PATHS = f"""
     SELECT file_path_normalized FROM files

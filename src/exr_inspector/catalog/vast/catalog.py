@@ -120,7 +120,7 @@ class VastCatalog:
             self._queue.add(errors=paths)
 
     def seen(self, file_stats: Sequence[FileStat]) -> dict[str, SeenFile]:
-        """The files, by normalized path, that were found complete or unreadable with the same size, time and etag."""
+        """The files, by normalized path, that were found complete or unreadable and have not changed since."""
         self._check_open()
         if not file_stats:
             return {}
@@ -356,5 +356,5 @@ class VastCatalog:
 
 def _is_same(row: dict[str, Any], file: FileStat) -> bool:
     mtime = file.mtime and file.mtime.astimezone(timezone.utc).replace(tzinfo=None)
-    has_etag = None in (row["etag"], file.etag) or row["etag"] == file.etag
-    return bool(row["size_bytes"] == file.size_bytes and row["mtime"] == mtime and has_etag)
+    is_same = row["mtime"] == mtime if None in (row["etag"], file.etag) else row["etag"] == file.etag
+    return bool(row["size_bytes"] == file.size_bytes and is_same)
