@@ -6,11 +6,13 @@ sections Layers and Multi-View OpenEXR.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from struct import Struct
 from typing import NamedTuple
 
 PIXEL_TYPES = ("UINT", "HALF", "FLOAT")
+SHORT_NAME_BYTES = 31  # the longest name without the long-names flag
 SAMPLE_BYTES = {"UINT": 4, "HALF": 2, "FLOAT": 4}
 
 _FIXED = Struct("<iB3xii")  # pixel type, pLinear, reserved, x and y sampling
@@ -26,17 +28,64 @@ class Channel(NamedTuple):
     p_linear: int
 
 
+class ChannelList(tuple[Channel, ...]):
+    """A channel list in file order. What its checks find is kept, as all frames of a sequence share one list."""
+
+    end: str  # the fault at the end of the stored list; "" if it ends with a zero byte
+
+    def __new__(cls, channels: Iterable[Channel] = (), end: str = "") -> ChannelList:
+        """A list of channels, and the fault at its end."""
+        self = super().__new__(cls, channels)
+        self.end = end
+        return self
+
+    def __reduce__(self) -> tuple[type, tuple[tuple[Channel, ...], str]]:
+        return ChannelList, (tuple(self), self.end)
+
+    @cached_property
+    def faults(self) -> tuple[tuple[str, str], ...]:
+        """Code and message of each irregularity; without sampling, which depends on the part."""
+        faults, names, previous = [], set(), ""
+        is_sorted = True
+        for name, channel_type, _, _, p_linear in self:
+            if channel_type is None:
+                message = f"channel {name!r} has an unknown pixel type, expected UINT, HALF or FLOAT"
+                faults.append(("unknown_pixel_type", message))
+            if p_linear > 1:
+                faults.append(("bad_linear_flag", f"channel {name!r} has the pLinear flag {p_linear}, expected 0 or 1"))
+            if name in names:
+                faults.append(("duplicate_channel", f"channel {name!r} is repeated"))
+            if len(name) > SHORT_NAME_BYTES or (not name.isascii() and len(name.encode()) > SHORT_NAME_BYTES):
+                faults.append(("long_name", f"channel {name[:60]!r} has more than {SHORT_NAME_BYTES} bytes"))
+            is_sorted &= name >= previous
+            names.add(name)
+            previous = name
+        if not self:
+            faults.append(("no_channels", "the channel list is empty"))
+        if not is_sorted:
+            faults.append(("unsorted_channels", "the channels are not sorted by name; readers assign them wrongly"))
+        return tuple(faults)
+
+    @cached_property
+    def samplings(self) -> tuple[tuple[str, int, int], ...]:
+        """Name and sampling of the channels that are not sampled at every pixel."""
+        return tuple((c.channel_name, c.x_sampling, c.y_sampling) for c in self if c[2] != 1 or c[3] != 1)
+
+
+NO_CHANNELS = ChannelList()
 MAX_CHANNELS = 65_536  # more than any renderer writes; bounds time and memory
 
 
-def decode_channels(raw: bytes, encoding: str = "utf-8") -> tuple[Channel, ...]:
+def decode_channels(raw: bytes, encoding: str = "utf-8") -> ChannelList:
     """The channels of a `chlist` value. Raises ValueError for invalid bytes."""
     channels: list[Channel] = []
     at, end = 0, len(raw)
     while True:
+        if at == end:
+            return ChannelList(channels, "the channel list does not end with a zero byte")
         stop = raw.find(b"\0", at)
         if stop < 0:
-            raise ValueError("the channel list does not end with a zero byte")
+            raise ValueError(f"the name of channel {len(channels)} is not terminated")
         if stop == at:
             break
         if stop + 1 + _FIXED.size > end:
@@ -54,9 +103,7 @@ def decode_channels(raw: bytes, encoding: str = "utf-8") -> tuple[Channel, ...]:
             )
         )
         at = stop + 1 + _FIXED.size
-    if at + 1 != end:
-        raise ValueError(f"{end - at - 1} bytes follow the end of the channel list")
-    return tuple(channels)
+    return ChannelList(channels, f"{end - at - 1} bytes follow the end of the channel list" if at + 1 != end else "")
 
 
 def split_name(channel_name: str) -> tuple[str, str]:

@@ -19,7 +19,6 @@ from ..exr import (
     Limits,
     Part,
     PartChunks,
-    Problem,
     read_chunks,
     read_header,
     worst_severity,
@@ -124,7 +123,7 @@ def _inspection(source: ByteSource, reader: Reader, header: Header, chunks: Chun
     header_digest = header_hash(memoryview(reader.prefix)[: header.header_bytes])
     name = parse_name(source.uri)
     parts = tuple(_part_facts(part, c) for part, c in zip(header.parts, chunks.parts, strict=True))
-    problems = header.problems + chunks.problems + tuple(_duplicate_part_names(header.parts))
+    problems = header.problems + chunks.problems
     damage = None if chunks.completeness == "complete" else chunks.chunk_hash or chunks.completeness
     facts = FileFacts(
         file_id=file_id(source.uri, source.size_bytes, source.mtime, source.etag, header_digest, damage),
@@ -233,14 +232,3 @@ def _frames_per_second(part: Part) -> float | None:
         return rational.numerator / rational.denominator if rational.denominator else None
     plain = part.value("framesPerSecond", "float")
     return plain if plain is not None and math.isfinite(plain) else None
-
-
-def _duplicate_part_names(parts: tuple[Part, ...]) -> Iterable[Problem]:
-    seen: set[str] = set()
-    for part in parts:
-        name = part.value("name", "string")
-        if name is not None and len(parts) > 1:
-            if name in seen:
-                message = f"several parts are named {name!r}; names must be unique"
-                yield Problem("duplicate_part_name", message, part.part_index, "name")
-            seen.add(name)
