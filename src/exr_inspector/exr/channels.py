@@ -6,6 +6,7 @@ sections Layers and Multi-View OpenEXR.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from struct import Struct
@@ -44,27 +45,50 @@ class ChannelList(tuple[Channel, ...]):
 
     @cached_property
     def faults(self) -> tuple[tuple[str, str], ...]:
-        """Code and message of each irregularity; without sampling, which depends on the part."""
-        faults, names, previous = [], set(), ""
-        is_sorted = True
+        """Code and message of the irregularities, except sampling, which depends on the part.
+
+        Of each code at most MAX_FAULTS are listed, and the number of the others.
+        """
+        found: dict[str, list[str]] = {}
+        left_out: Counter[str] = Counter()
+
+        def report(code: str, message: str) -> None:
+            if len(messages := found.setdefault(code, [])) < MAX_FAULTS:
+                messages.append(message)
+            else:
+                left_out[code] += 1
+
+        names: set[str] = set()
+        previous, is_sorted = "", True
         for name, channel_type, _, _, p_linear in self:
             if channel_type is None:
-                message = f"channel {name!r} has an unknown pixel type, expected UINT, HALF or FLOAT"
-                faults.append(("unknown_pixel_type", message))
+                report(
+                    "unknown_pixel_type",
+                    f"channel {name[:MAX_SHOWN]!r} has an unknown pixel type, expected UINT, HALF or FLOAT",
+                )
             if p_linear > 1:
-                faults.append(("bad_linear_flag", f"channel {name!r} has the pLinear flag {p_linear}, expected 0 or 1"))
+                report(
+                    "bad_linear_flag", f"channel {name[:MAX_SHOWN]!r} has the pLinear flag {p_linear}, expected 0 or 1"
+                )
             if name in names:
-                faults.append(("duplicate_channel", f"channel {name!r} is repeated"))
+                report("duplicate_channel", f"channel {name[:MAX_SHOWN]!r} is repeated")
             if len(name) > SHORT_NAME_BYTES or (not name.isascii() and len(name.encode()) > SHORT_NAME_BYTES):
-                faults.append(("long_name", f"channel {name[:60]!r} has more than {SHORT_NAME_BYTES} bytes"))
+                message = (
+                    f"channel {name[:MAX_SHOWN]!r} has a name of {len(name.encode())} bytes without the long-names flag"
+                )
+                report("long_name", f"{message}, expected at most {SHORT_NAME_BYTES}")
             is_sorted &= name >= previous
             names.add(name)
             previous = name
         if not self:
-            faults.append(("no_channels", "the channel list is empty"))
+            report("no_channels", "the channel list is empty")
         if not is_sorted:
-            faults.append(("unsorted_channels", "the channels are not sorted by name; readers assign them wrongly"))
-        return tuple(faults)
+            report(
+                "unsorted_channels", "the channels are not sorted by name; libraries assign pixels to wrong channels"
+            )
+        for code, count in left_out.items():
+            found[code].append(f"{count} more channels have this problem")
+        return tuple((code, message) for code, messages in found.items() for message in messages)
 
     @cached_property
     def samplings(self) -> tuple[tuple[str, int, int], ...]:
@@ -73,6 +97,8 @@ class ChannelList(tuple[Channel, ...]):
 
 
 NO_CHANNELS = ChannelList()
+MAX_FAULTS = 100  # listed, of each code
+MAX_SHOWN = 255  # characters of a name in a message
 MAX_CHANNELS = 65_536  # more than any renderer writes; bounds time and memory
 
 

@@ -5,10 +5,11 @@ In come parts, out come problems. Source: what OpenEXR 3.5 and OpenImageIO 3.2 d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
 
-from .channels import ChannelList
+from .channels import MAX_SHOWN, ChannelList
 from .part import DEEP, FLAT_TYPES, LONG_NAMES, MULTIPART, PART_TYPES, TILED, Part
 from .problems import Problem, ProblemList
 
@@ -151,27 +152,24 @@ def _check_channels(part: Part, flags: int, problems: ProblemList) -> None:
         return
     if not channels.faults and not channels.samplings:
         return
-    for code, message in [*channels.faults, *_sampling_faults(part, channels)]:
+    for code, message in chain(channels.faults, _sampling_faults(part, channels)):
         if code != "long_name" or not flags & LONG_NAMES:
             problems.add(Problem(code, message, part.part_index, "channels"))
 
 
-def _sampling_faults(part: Part, channels: ChannelList) -> list[tuple[str, str]]:
+def _sampling_faults(part: Part, channels: ChannelList) -> Iterator[tuple[str, str]]:
     """Samplings other than 1 that the kind of the part or its data window forbids."""
-    window, faults = part.data_window, []
+    window = part.data_window
     for name, x, y in channels.samplings:
         if x < 1 or y < 1:
             expected = "1 or more"
         elif part.is_tiled or part.is_deep:
             expected = f"1 × 1 in a {'deep' if part.is_deep else 'tiled'} part"
-        elif window is not None and (
-            window.xMin % x or (window.xMax + 1) % x or window.yMin % y or (window.yMax + 1) % y
-        ):
-            expected = "a data window whose origin and size are multiples of it"
+        elif window and (window.xMin % x or (window.xMax + 1) % x or window.yMin % y or (window.yMax + 1) % y):
+            expected = "a divisor of the origin and size of the data window"
         else:
             continue
-        faults.append(("bad_sampling", f"channel {name!r} has sampling {x} × {y}, expected {expected}"))
-    return faults
+        yield "bad_sampling", f"channel {name[:MAX_SHOWN]!r} has sampling {x} × {y}, expected {expected}"
 
 
 def _check_tiles(part: Part, problems: ProblemList) -> None:
