@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from exr_inspector import inspect
-from exr_inspector.cryptomatte import cryptomattes
+from exr_inspector.cryptomatte import cryptomattes, file_channels
 from exr_inspector.errors import ExrFormatError
 from exr_inspector.exr import levels, read_header, view_of
 from exr_inspector.exr.channels import samples_along
@@ -35,10 +35,8 @@ OTHER_FEATURES = {
     "30": "times outside the calendar: attributes",
     "33": "check: column names",
     "34": "names of frames",
-    "36": "Cryptomatte across parts",
     "37": "files of other systems in listings",
     "39": "check: diff",
-    "43": "frame rates",
     "45": "outliers",
     "54": "check: catalog in use",
     "59": "names of frames",
@@ -81,7 +79,8 @@ class Case:
 
     @cached_property
     def matte(self):
-        (only,) = cryptomattes(self.inspection.parts[0].attributes)
+        parts = self.inspection.parts
+        (only,) = cryptomattes(parts[0].attributes, file_channels(parts))
         return only
 
     def attribute(self, name: str) -> dict[str, Any]:
@@ -362,6 +361,11 @@ def manifestEntries(case, expected):  # noqa: N802
 
 
 @check
+def frames_per_second(case, expected):
+    assert case.part["frames_per_second"] == expected
+
+
+@check
 def cryptomatte(case, expected):
     matte = case.matte
     found = {
@@ -375,6 +379,8 @@ def cryptomatte(case, expected):
         "manifestEntries": matte.object_count,
         "manifest": matte.manifest,
         "rankChannels": list(matte.layers),
+        "layers": list(matte.layers),
+        "ranks": matte.ranks,
     }
     wanted = {key: value for key, value in expected.items() if f"cryptomatte.{key}" not in ELSEWHERE}
     assert {key: found[key] for key in wanted} == wanted

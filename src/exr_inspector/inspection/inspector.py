@@ -23,6 +23,7 @@ from ..exr import (
     read_header,
     worst_severity,
 )
+from ..exr.attributes import Rational
 from ..exr.part import DEEP, LONG_NAMES, MULTIPART, TILED
 from ..frames.names import parse_name
 from ..sources import open_source
@@ -227,8 +228,10 @@ def _first_text(part: Part, names: tuple[str, ...]) -> str | None:
 
 
 def _frames_per_second(part: Part) -> float | None:
-    rational = part.value("framesPerSecond", "rational")
-    if rational is not None:
-        return rational.numerator / rational.denominator if rational.denominator else None
-    plain = part.value("framesPerSecond", "float")
-    return plain if plain is not None and math.isfinite(plain) else None
+    attribute = part.by_name.get("framesPerSecond")
+    value = None if attribute is None else attribute.value
+    if isinstance(value, Rational):
+        return value.numerator / value.denominator if value.denominator else None
+    if isinstance(value, (int, float)) and math.isfinite(value):
+        return shortest_single(value) if attribute is not None and attribute.attr_type == "float" else float(value)
+    return None

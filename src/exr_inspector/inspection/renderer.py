@@ -29,7 +29,7 @@ class RendererEvidence(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    renderer: str  # "": the value names the camera
+    renderer: str  # "": the value names it; for a camera the whole value, else the group of the match
     names: re.Pattern[str]
     values: re.Pattern[str] | None = None
 
@@ -46,6 +46,9 @@ def _in_text(renderer: str, words: str, names: str = _TEXT_NAMES) -> _Rule:
 
 
 _HUSK = r"husk:command"
+_DELEGATE = re.compile(
+    r"(?<!\S)(?:-R\s*|--renderer[\s=]+)[\"']?Hd(?!Karma)(\w+?)(?:Loader)?(?:RendererPlugin|Plugin)?(?!\w)", re.ASCII
+)
 
 # The first rule that matches wins.
 _RULES = (
@@ -64,12 +67,17 @@ _RULES = (
     _Rule("RenderMan", re.compile("integrator"), re.compile(r"Pxr\w+", re.ASCII)),
     _by_name("RenderMan", r"ri:.*"),
     _in_text("RenderMan", r"RenderMan|prman|rfm|rfh|rfk"),
-    # husk runs any Hydra delegate; Karma is the default.
+    # husk runs any Hydra delegate; Karma is the default. Delegates without a rule give their name.
     _in_text("RenderMan", r"HdPrman\w*", _HUSK),
     _in_text("Arnold", r"HdArnold\w*", _HUSK),
     _in_text("Redshift", r"HdRedshift\w*", _HUSK),
     _in_text("V-Ray", r"HdVRay\w*", _HUSK),
     _in_text("Storm", r"HdStorm\w*", _HUSK),
+    _in_text("MoonRay", r"HdMoonray\w*", _HUSK),
+    _in_text("Cycles", r"HdCycles\w*", _HUSK),
+    _in_text("Embree", r"HdEmbree\w*", _HUSK),
+    _in_text("Octane", r"HdOctane\w*", _HUSK),
+    _Rule("", re.compile(_HUSK), _DELEGATE),
     _by_name("Karma", r"husk:.*"),
     _in_text("Arnold", r"Arnold|MtoA|HtoA|C4DtoA|KtoA"),
     _in_text("V-Ray", r"V-?Ray"),
@@ -151,6 +159,9 @@ def renderer(attributes: Iterable[Attribute]) -> RendererEvidence | None:
     if best is None:
         return None
     index, attr_name, text = best
-    name = _RULES[index].renderer or f"{text.strip()[:_MAX_VALUE_CHARACTERS]} camera"
+    rule = _RULES[index]
+    delegate = rule.values.search(text) if rule.values is _DELEGATE else None
+    shown = (delegate[1] if delegate else f"{text.strip()[:_MAX_VALUE_CHARACTERS]} camera")[: _MAX_VALUE_CHARACTERS + 7]
+    name = rule.renderer or shown
     value = text if len(text) <= _MAX_VALUE_CHARACTERS else text[:_MAX_VALUE_CHARACTERS] + "…"
     return RendererEvidence(name, attr_name, value)
