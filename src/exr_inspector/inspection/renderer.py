@@ -29,7 +29,7 @@ class RendererEvidence(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    renderer: str  # "": the value names it; for a camera the whole value, else the group of the match
+    renderer: str  # {} stands for the group of the values' match
     names: re.Pattern[str]
     values: re.Pattern[str] | None = None
 
@@ -77,7 +77,7 @@ _RULES = (
     _in_text("Cycles", r"HdCycles\w*", _HUSK),
     _in_text("Embree", r"HdEmbree\w*", _HUSK),
     _in_text("Octane", r"HdOctane\w*", _HUSK),
-    _Rule("", re.compile(_HUSK), _DELEGATE),
+    _Rule("{}", re.compile(_HUSK), _DELEGATE),
     _by_name("Karma", r"husk:.*"),
     _in_text("Arnold", r"Arnold|MtoA|HtoA|C4DtoA|KtoA"),
     _in_text("V-Ray", r"V-?Ray"),
@@ -124,7 +124,7 @@ _RULES = (
     _in_text("Blackmagic camera", r"Blackmagic\w*", r"cameraM(ake|odel)"),
     _in_text("Panasonic camera", r"Panasonic", r"cameraM(ake|odel)"),
     _in_text("Nikon camera", r"Nikon", r"cameraM(ake|odel)"),
-    _Rule("", re.compile("cameraMake"), re.compile(r"\S")),
+    _Rule("{} camera", re.compile("cameraMake"), re.compile(r"(\S.*)", re.DOTALL)),
 )
 
 
@@ -160,8 +160,7 @@ def renderer(attributes: Iterable[Attribute]) -> RendererEvidence | None:
         return None
     index, attr_name, text = best
     rule = _RULES[index]
-    delegate = rule.values.search(text) if rule.values is _DELEGATE else None
-    shown = (delegate[1] if delegate else f"{text.strip()[:_MAX_VALUE_CHARACTERS]} camera")[: _MAX_VALUE_CHARACTERS + 7]
-    name = rule.renderer or shown
+    named = rule.values.search(text) if rule.values is not None and "{}" in rule.renderer else None
+    name = rule.renderer if named is None else rule.renderer.format(named[1][:_MAX_VALUE_CHARACTERS].strip())
     value = text if len(text) <= _MAX_VALUE_CHARACTERS else text[:_MAX_VALUE_CHARACTERS] + "…"
     return RendererEvidence(name, attr_name, value)
