@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exr_inspector import inspect
-from exr_inspector.cryptomatte import cryptomattes
+from exr_inspector.cryptomatte import cryptomattes, file_channels
 from exr_inspector.exr import read_header
 from tests.support import corpus
 from tests.support import exr_writer as w
@@ -130,3 +130,17 @@ def test_public_samples_have_their_manifests():
     ]
     assert mattes
     assert all(matte.manifest and matte.layers for matte in mattes)
+
+
+@pytest.mark.parametrize(
+    "names", [["a", "b", "g", "r"], [f"CryptoObject00.{c}" for c in "abgr"]], ids=["short", "full"]
+)
+def test_layers_in_parts_of_their_own(names):
+    """The part is named after the layer; other parts with such channels are not layers."""
+    layer = {"channels": [(name, w.FLOAT, 1, 1, 0) for name in names]}
+    parts = [w.part(name="beauty", extra=matte("{}")), w.part(name="CryptoObject00", **layer)]
+    parts += [w.part(name="CryptoObject", **layer | {"channels": [("r", w.FLOAT, 1, 1, 0)]})]
+    inspection = inspect(w.build(parts).data)
+    (only,) = cryptomattes(inspection.parts[0].attributes, file_channels(inspection.parts))
+    assert only.layers == ("CryptoObject00",)
+    assert only.channels == tuple(f"CryptoObject00.{c}" for c in "abgr")

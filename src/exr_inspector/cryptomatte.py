@@ -11,9 +11,11 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from .exr import Attribute, Channel
 
+_LAYER_NAME = re.compile(r".*\d\d", re.DOTALL)
 _LAYER = re.compile(r"(?P<name>.*)(?P<layer>\d\d)\.[^.]+", re.DOTALL)
 _ID = re.compile(r"[0-9A-Fa-f]{8}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -46,11 +48,37 @@ class Cryptomatte:
         return _RANKS_IN_A_LAYER * len(self.layers)
 
 
+class PartChannels(Protocol):
+    """A part with its name and channels, such as `PartFacts`."""
+
+    @property
+    def part_name(self) -> str | None:
+        """The attribute `name`."""
+
+    @property
+    def channels(self) -> Sequence[Channel]:
+        """The channel list."""
+
+
+def file_channels(parts: Iterable[PartChannels]) -> list[Channel]:
+    """The channels of all parts; in a part called as a layer (`CryptoObject00`), channels without a layer get its name.
+
+    Writers put the attributes of a Cryptomatte in one part, often the beauty, and each layer in a part of its own.
+    """
+    return [
+        channel._replace(channel_name=f"{part.part_name}.{channel.channel_name}")
+        if part.part_name and _LAYER_NAME.fullmatch(part.part_name) and "." not in channel.channel_name
+        else channel
+        for part in parts
+        for channel in part.channels
+    ]
+
+
 def cryptomattes(attributes: Iterable[Attribute], channels: Sequence[Channel] | None = None) -> list[Cryptomatte]:
     """The Cryptomattes among the attributes of one part, in the order of the header.
 
-    Layers are searched in `channels`, by default those of the `channels` attribute; pass those of all parts if layers
-    may be in other parts. Never raises: an invalid manifest sets `manifest_error`.
+    Layers are searched in `channels`, by default those of the `channels` attribute; pass `file_channels()` to find
+    those in other parts. Never raises: an invalid manifest sets `manifest_error`.
     """
     fields: dict[str, dict[str, Attribute]] = {}
     for attribute in attributes:

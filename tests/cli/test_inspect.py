@@ -100,13 +100,17 @@ def test_one_bad_file_never_stops_the_others(folder, capfd):
         ("cut.exr", ["--json"], 1),
         ("duplicate.exr", [], 0),
         ("duplicate.exr", ["--fail-on", "warning"], 1),
+        ("conflict.exr", [], 1),
+        ("conflict.exr", ["--fail-on", "never"], 0),
         ("png.exr", ["--fail-on", "never"], 3),
         ("missing.exr", [], 3),
     ],
 )
 def test_the_exit_code_distinguishes_findings_and_failures(folder, file, options, code):
-    """1 is an incomplete file, or with `warning` a header problem; 3 an unreadable file."""
-    Path("duplicate.exr").write_bytes(w.build(w.part(extra=[w.text("owner", "a"), w.text("owner", "b")])).data)
+    """1 is an incomplete file or an error in its header, or with `warning` a header problem; 3 an unreadable file."""
+    for name, second in (("duplicate.exr", 100), ("conflict.exr", 200)):
+        twice = [w.fixed("isoSpeed", "float", speed) for speed in (100, second)]
+        Path(name).write_bytes(w.build(w.part(extra=twice)).data)
     assert main(["inspect", file, *options]) == code
 
 

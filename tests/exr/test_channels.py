@@ -82,3 +82,11 @@ def test_the_number_of_channels_is_limited():
     assert len(decode_channels(few * MAX_CHANNELS + b"\0")) == MAX_CHANNELS
     with pytest.raises(ValueError, match=f"more than {MAX_CHANNELS} channels"):
         decode_channels(few * (MAX_CHANNELS + 1) + b"\0")
+
+
+def test_faults_of_a_hostile_list_are_counted():
+    """A list of many faulty channels gives few messages."""
+    faults = decode_channels(w.chlist([("x" * 300, 7, 1, 1, 9)] * 5000)).faults
+    assert {code for code, _ in faults} == {"unknown_pixel_type", "bad_linear_flag", "duplicate_channel", "long_name"}
+    assert [message for _, message in faults].count("4900 more channels have this problem") == 3
+    assert max(len(message) for _, message in faults) < 400

@@ -294,6 +294,25 @@ def test_the_columns_of_a_part():
     assert (part.pixel_aspect_ratio, part.line_order, part.compression) == (1.0, "INCREASING_Y", "NONE")
 
 
+@pytest.mark.parametrize(
+    ("attribute", "expected"),
+    [
+        (w.fixed("framesPerSecond", "rational", 24000, 1001), 24000 / 1001),
+        (w.fixed("framesPerSecond", "float", 23.976), 23.976),
+        (w.fixed("framesPerSecond", "double", 23.976), 23.976),
+        (w.fixed("framesPerSecond", "int", 24), 24.0),
+        (w.fixed("framesPerSecond", "float", float("inf")), None),
+        (w.text("framesPerSecond", "24"), None),
+    ],
+    ids=["rational", "float", "double", "int", "infinity", "text"],
+)
+def test_a_frame_rate_of_any_number_type(attribute, expected):
+    """A 32-bit float prints as its shortest decimal."""
+    (part,) = inspect(w.build(w.part(extra=[attribute])).data).parts
+    assert part.frames_per_second == expected
+    assert part.frames_per_second is None or type(part.frames_per_second) is float
+
+
 def test_columns_of_unusable_values_are_none():
     """A fraction n/0, a NaN, an empty text; the attribute is in the JSON."""
     odd = [w.fixed("framesPerSecond", "rational", 24, 0), w.text("software", "")]

@@ -47,6 +47,7 @@ LARGE = _parameters([path for path in VALID_FILES if path.stat().st_size >= _SMA
 DAMAGED = _parameters(DAMAGED_FILES, "damaged")
 REPORTS = _parameters(SIDECARS, "reports")
 REPORTS_2 = _parameters(_files("reports-2", "*.expect.json"), "reports-2")
+POLICY = _parameters(_files("policy", "*.exr"), "policy")
 REPORTED = _parameters(REPORTED_FILES, "reports")
 
 need_corpus = pytest.mark.skipif(not VALID_FILES, reason="EXR_CORPUS is not the path of a corpus of EXR files")

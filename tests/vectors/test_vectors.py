@@ -365,3 +365,12 @@ def test_only_the_first_characters_of_a_part_name_count():
         return embed(inspect(MemorySource(data)))
 
     assert with_name("a").channels.tolist() == with_name("b").channels.tolist()
+
+
+def test_related_compressions_are_more_similar():
+    """ZSTD is lossless as ZIP is, LJ2K lossy as PXR24 is."""
+    zip_, pxr24, lj2k, zstd = (
+        vectors.metadata_vector(inspect(w.build(w.part(compression=code)).data)) for code in (3, 5, 12, 13)
+    )
+    assert zstd @ zip_ > zstd @ pxr24
+    assert lj2k @ pxr24 > lj2k @ zip_

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from ..cryptomatte import Cryptomatte, cryptomattes
+from ..cryptomatte import Cryptomatte, cryptomattes, file_channels
 from ..exr import Attribute, Channel, Problem, split_name
 from ..inspection.diff import Difference
 from ..inspection.json_form import json_value
@@ -40,7 +40,7 @@ def inspection_page(inspection: Inspection, width: int) -> list[Text]:
     lines = [_headline(inspection), Text(f"  {_summary(inspection)}")]
     if file.sequence:
         lines.append(Text(f"  frame {file.frame} of {clean(file.sequence.rpartition('/')[2])}"))
-    channels = [channel for part in parts for channel in part.channels]
+    channels = file_channels(parts)
     for part in parts:
         lines += _part_lines(part, channels, len(parts) > 1, width)
     if inspection.problems:

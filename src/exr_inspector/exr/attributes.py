@@ -28,7 +28,9 @@ ROUNDING_MODES = ("ROUND_DOWN", "ROUND_UP")
 ENVMAPS = ("ENVMAP_LATLONG", "ENVMAP_CUBE")
 DEEP_IMAGE_STATES = ("MESSY", "SORTED", "NON_OVERLAPPING", "TIDY")
 
-_WITHOUT_VALUE = ("value_too_large", "attribute_size", "attribute_value")  # codes of notes
+SKIPPED = frozenset({"empty_value", "skipped_value"})  # codes of notes on values that libraries skip
+WITHOUT_VALUE = SKIPPED | {"value_too_large", "attribute_size", "attribute_value"}
+_SKIPPED_TYPES = frozenset({"envmap", "deepImageState", "lineOrder", "compression", "stringvector"})
 
 
 class Note(NamedTuple):
@@ -74,7 +76,7 @@ class LongAttribute(Attribute):
     @property
     def value(self) -> Any:
         """The value, decoded on each access."""
-        if self.note is not None and self.note.code in _WITHOUT_VALUE:
+        if self.note is not None and self.note.code in WITHOUT_VALUE:
             return None
         return decode(self.attr_type, self.raw)[0]
 
@@ -270,7 +272,7 @@ def _stringvector(raw: bytes, encoding: str = "utf-8") -> tuple[str, ...]:
     at = 0
     while at < len(raw):
         if at + 4 > len(raw):
-            raise _SizeError(f"string {len(strings)} needs 4 bytes for its size, but {len(raw) - at} are left")
+            raise ValueError(f"string {len(strings)} needs 4 bytes for its size, but {len(raw) - at} are left")
         (length,) = unpack_from("<i", raw, at)
         at += 4
         if not 0 <= length <= len(raw) - at:
@@ -375,13 +377,18 @@ def decode(attr_type: str, raw: bytes, budget: Budget | None = None) -> tuple[An
             return decode_idmanifest(raw, budget), None
         budget.take(objects_of(attr_type, raw))
         try:
-            return decoder(raw), None
+            value, note = decoder(raw), None
         except UnicodeDecodeError:
             value = LATIN_1[attr_type](raw)
-            return value, Note("text_encoding", "text is not UTF-8 and was decoded as Latin-1")
+            note = Note("text_encoding", "text is not UTF-8 and was decoded as Latin-1")
+        if attr_type == "chlist" and value.end:
+            note = Note("channel_list_end", value.end)
+        return value, note
     except ValueTooLargeError as error:
         return None, Note("value_too_large", f"{len(raw)} bytes of type {attr_type!r} were not decoded: {error}")
     except _SizeError as error:
-        return None, Note("attribute_size", f"not a value of type {attr_type!r}: {error}")
+        code = "attribute_size" if raw else "empty_value"
+        return None, Note(code, f"not a value of type {attr_type!r}: {error}")
     except ValueError as error:
-        return None, Note("attribute_value", f"not a value of type {attr_type!r}: {error}")
+        code = "skipped_value" if attr_type in _SKIPPED_TYPES else "attribute_value"
+        return None, Note(code, f"not a value of type {attr_type!r}: {error}")

@@ -6,11 +6,14 @@ sections Layers and Multi-View OpenEXR.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from struct import Struct
 from typing import NamedTuple
 
 PIXEL_TYPES = ("UINT", "HALF", "FLOAT")
+SHORT_NAME_BYTES = 31  # the longest name without the long-names flag
 SAMPLE_BYTES = {"UINT": 4, "HALF": 2, "FLOAT": 4}
 
 _FIXED = Struct("<iB3xii")  # pixel type, pLinear, reserved, x and y sampling
@@ -26,17 +29,89 @@ class Channel(NamedTuple):
     p_linear: int
 
 
+class ChannelList(tuple[Channel, ...]):
+    """A channel list in file order. What its checks find is kept, as all frames of a sequence share one list."""
+
+    end: str  # the fault at the end of the stored list; "" if it ends with a zero byte
+
+    def __new__(cls, channels: Iterable[Channel] = (), end: str = "") -> ChannelList:
+        """A list of channels, and the fault at its end."""
+        self = super().__new__(cls, channels)
+        self.end = end
+        return self
+
+    def __reduce__(self) -> tuple[type, tuple[tuple[Channel, ...], str]]:
+        return ChannelList, (tuple(self), self.end)
+
+    @cached_property
+    def faults(self) -> tuple[tuple[str, str], ...]:
+        """Code and message of the irregularities, except sampling, which depends on the part.
+
+        Of each code at most MAX_FAULTS are listed, and the number of the others.
+        """
+        found: dict[str, list[str]] = {}
+        left_out: Counter[str] = Counter()
+
+        def report(code: str, message: str) -> None:
+            if len(messages := found.setdefault(code, [])) < MAX_FAULTS:
+                messages.append(message)
+            else:
+                left_out[code] += 1
+
+        names: set[str] = set()
+        previous, is_sorted = "", True
+        for name, channel_type, _, _, p_linear in self:
+            if channel_type is None:
+                report(
+                    "unknown_pixel_type",
+                    f"channel {name[:MAX_SHOWN]!r} has an unknown pixel type, expected UINT, HALF or FLOAT",
+                )
+            if p_linear > 1:
+                report(
+                    "bad_linear_flag", f"channel {name[:MAX_SHOWN]!r} has the pLinear flag {p_linear}, expected 0 or 1"
+                )
+            if name in names:
+                report("duplicate_channel", f"channel {name[:MAX_SHOWN]!r} is repeated")
+            if len(name) > SHORT_NAME_BYTES or (not name.isascii() and len(name.encode()) > SHORT_NAME_BYTES):
+                message = (
+                    f"channel {name[:MAX_SHOWN]!r} has a name of {len(name.encode())} bytes without the long-names flag"
+                )
+                report("long_name", f"{message}, expected at most {SHORT_NAME_BYTES}")
+            is_sorted &= name >= previous
+            names.add(name)
+            previous = name
+        if not self:
+            report("no_channels", "the channel list is empty")
+        if not is_sorted:
+            report(
+                "unsorted_channels", "the channels are not sorted by name; libraries assign pixels to wrong channels"
+            )
+        for code, count in left_out.items():
+            found[code].append(f"{count} more channels have this problem")
+        return tuple((code, message) for code, messages in found.items() for message in messages)
+
+    @cached_property
+    def samplings(self) -> tuple[tuple[str, int, int], ...]:
+        """Name and sampling of the channels that are not sampled at every pixel."""
+        return tuple((c.channel_name, c.x_sampling, c.y_sampling) for c in self if c[2] != 1 or c[3] != 1)
+
+
+NO_CHANNELS = ChannelList()
+MAX_FAULTS = 100  # listed, of each code
+MAX_SHOWN = 255  # characters of a name in a message
 MAX_CHANNELS = 65_536  # more than any renderer writes; bounds time and memory
 
 
-def decode_channels(raw: bytes, encoding: str = "utf-8") -> tuple[Channel, ...]:
+def decode_channels(raw: bytes, encoding: str = "utf-8") -> ChannelList:
     """The channels of a `chlist` value. Raises ValueError for invalid bytes."""
     channels: list[Channel] = []
     at, end = 0, len(raw)
     while True:
+        if at == end:
+            return ChannelList(channels, "the channel list does not end with a zero byte")
         stop = raw.find(b"\0", at)
         if stop < 0:
-            raise ValueError("the channel list does not end with a zero byte")
+            raise ValueError(f"the name of channel {len(channels)} is not terminated")
         if stop == at:
             break
         if stop + 1 + _FIXED.size > end:
@@ -54,9 +129,7 @@ def decode_channels(raw: bytes, encoding: str = "utf-8") -> tuple[Channel, ...]:
             )
         )
         at = stop + 1 + _FIXED.size
-    if at + 1 != end:
-        raise ValueError(f"{end - at - 1} bytes follow the end of the channel list")
-    return tuple(channels)
+    return ChannelList(channels, f"{end - at - 1} bytes follow the end of the channel list" if at + 1 != end else "")
 
 
 def split_name(channel_name: str) -> tuple[str, str]:

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from struct import Struct
 
 from ..errors import ExrFormatError
-from .attributes import Attribute, LongAttribute, Note, decode, memory_of, objects_of
+from .attributes import SKIPPED, WITHOUT_VALUE, Attribute, LongAttribute, Note, decode, memory_of, objects_of
 from .budget import OBJECTS_OF_STRUCTURE, Budget
 from .cache import Cache
+from .channels import SHORT_NAME_BYTES
+from .checks import RECOMPUTED, REPLACED, check_flags, check_part, check_parts
 from .magic import name_format
-from .part import DEEP, LONG_NAMES, MULTIPART, TILED, Part, make_part
+from .part import LONG_NAMES, MULTIPART, Part, make_part
 from .problems import Problem, ProblemList
 
 MAGIC = b"\x76\x2f\x31\x01"
@@ -24,7 +26,6 @@ _I32 = Struct("<i").unpack_from
 
 CACHED_BYTES = 16 << 10  # of an attribute: the channel list of 50 AOVs has 1.5 KB, that of 500 has 16
 _LONG_VALUE = 4096  # objects; cached values have no more
-SHORT_NAME_BYTES = 31  # the longest name without the long-names flag
 _STRUCTURE, _VALUES = 0, 1  # indexes of the budgets
 
 
@@ -77,9 +78,7 @@ def read_header(data: bytes, limits: Limits = Limits()) -> Header:
     """
     version, flags = _read_version(data)
     reader = _HeaderReader(data, limits, flags)
-    if flags & ~(TILED | LONG_NAMES | DEEP | MULTIPART):
-        message = f"unknown bits in the version field: {flags:#x}"
-        reader.problems.add(Problem("unknown_flags", message, byte_offset=4))
+    check_flags(flags, reader.problems)
     multipart = bool(flags & MULTIPART)
     parts: list[Part] = []
     at = 8
@@ -90,9 +89,12 @@ def read_header(data: bytes, limits: Limits = Limits()) -> Header:
             break  # an empty header ends the list of headers
         if len(parts) == limits.parts:
             raise ExrFormatError("too_many_parts", begin, f"more parts than the limit of {limits.parts}")
-        parts.append(make_part(len(parts), attributes, flags, reader.problems))
+        parts.append(make_part(len(parts), attributes, flags))
+        check_part(parts[-1], flags, reader.problems)
         if not multipart:
             break
+    if multipart:
+        check_parts(parts, reader.problems)
     reader.check_long_values()
     return Header(version=version, flags=flags, parts=tuple(parts), header_bytes=at, problems=reader.problems.all())
 
@@ -128,7 +130,7 @@ class _HeaderReader:
         """The attributes of one part, and the position after the zero byte that ends its header."""
         data, budgets, header_bytes = self._data, self._budgets, self._limits.header_bytes
         attributes: list[Attribute] = []
-        seen: set[str] = set()
+        seen: dict[str, Attribute] = {}
         find, length, cached = data.find, len(data), _CACHE.new.get
         while True:
             if at >= length:
@@ -162,17 +164,40 @@ class _HeaderReader:
             attributes.append(attribute)
             name = attribute.attr_name
             if attribute.note is not None:
-                self.problems.add(Problem(*attribute.note, part_index, name, value_at))
+                self._add_note(attribute, attribute.note, part_index, value_at)
             if name in seen:
-                message = f"attribute {name!r} is repeated; the first one is used"
-                self.problems.add(Problem("duplicate_attribute", message, part_index, name, at))
-            seen.add(name)
-            if name_end - at > SHORT_NAME_BYTES and not self._long_names:
-                message = (
-                    f"name of {name_end - at} bytes without the long-names flag, expected at most {SHORT_NAME_BYTES}"
-                )
-                self.problems.add(Problem("long_name", message, part_index, name, at))
+                self._add_repeated(attribute, seen[name], part_index, at)
+            else:
+                seen[name] = attribute
+            if type_end - at > SHORT_NAME_BYTES and not self._long_names:
+                self._check_lengths(name, name_end - at, type_end - name_end - 1, part_index, at)
             at = end
+
+    def _add_note(self, attribute: Attribute, note: Note, part_index: int, value_at: int) -> None:
+        """Add the problem of a value; libraries skip some values, but not those that they need."""
+        code, name = note.code, attribute.attr_name
+        if code in WITHOUT_VALUE and name in RECOMPUTED:
+            code = "no_version_or_count"
+        elif code in SKIPPED and name in REPLACED:
+            code = "attribute_value"
+        self.problems.add(Problem(code, note.message, part_index, name, value_at))
+
+    def _add_repeated(self, attribute: Attribute, first: Attribute, part_index: int, at: int) -> None:
+        if attribute != first:
+            code, message = "conflicting_attribute", "is repeated with another type or value; the first one is used"
+        elif attribute.attr_type == "string":  # the libraries take its bytes for the next attribute
+            code, message = "conflicting_attribute", "is a text that is repeated"
+        else:
+            code, message = "duplicate_attribute", "is repeated with the same value"
+        self.problems.add(
+            Problem(code, f"attribute {attribute.attr_name!r} {message}", part_index, attribute.attr_name, at)
+        )
+
+    def _check_lengths(self, name: str, name_bytes: int, type_bytes: int, part_index: int, at: int) -> None:
+        for what, size in (("name", name_bytes), ("type", type_bytes)):
+            if size > SHORT_NAME_BYTES:
+                message = f"{what} of {size} bytes without the long-names flag, expected at most {SHORT_NAME_BYTES}"
+                self.problems.add(Problem("long_name", message, part_index, name, at))
 
     def _size_error(self, at: int, name_end: int, type_end: int, size: int) -> ExrFormatError:
         """The error of an attribute without a type, or whose size is negative, above the limit or cut off."""
@@ -227,7 +252,7 @@ class _HeaderReader:
         for attribute, part_index, value_at in self._long_values:
             note = attribute.check(self._budgets[_VALUES])
             if note is not None:
-                self.problems.add(Problem(*note, part_index, attribute.attr_name, value_at))
+                self._add_note(attribute, note, part_index, value_at)
 
 
 def _unterminated(data: bytes, at: int, field: str) -> ExrFormatError:

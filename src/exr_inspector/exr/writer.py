@@ -23,8 +23,8 @@ from .attributes import (
     TileDesc,
     TimeCode,
 )
-from .channels import PIXEL_TYPES, Channel
-from .header import MAGIC, SHORT_NAME_BYTES
+from .channels import PIXEL_TYPES, SHORT_NAME_BYTES, Channel
+from .header import MAGIC
 from .part import DEEP, LONG_NAMES, MULTIPART, TILED
 
 _VERSION = 2

@@ -19,11 +19,11 @@ from ..exr import (
     Limits,
     Part,
     PartChunks,
-    Problem,
     read_chunks,
     read_header,
     worst_severity,
 )
+from ..exr.attributes import Rational
 from ..exr.part import DEEP, LONG_NAMES, MULTIPART, TILED
 from ..frames.names import parse_name
 from ..sources import open_source
@@ -124,7 +124,7 @@ def _inspection(source: ByteSource, reader: Reader, header: Header, chunks: Chun
     header_digest = header_hash(memoryview(reader.prefix)[: header.header_bytes])
     name = parse_name(source.uri)
     parts = tuple(_part_facts(part, c) for part, c in zip(header.parts, chunks.parts, strict=True))
-    problems = header.problems + chunks.problems + tuple(_duplicate_part_names(header.parts))
+    problems = header.problems + chunks.problems
     damage = None if chunks.completeness == "complete" else chunks.chunk_hash or chunks.completeness
     facts = FileFacts(
         file_id=file_id(source.uri, source.size_bytes, source.mtime, source.etag, header_digest, damage),
@@ -228,19 +228,10 @@ def _first_text(part: Part, names: tuple[str, ...]) -> str | None:
 
 
 def _frames_per_second(part: Part) -> float | None:
-    rational = part.value("framesPerSecond", "rational")
-    if rational is not None:
-        return rational.numerator / rational.denominator if rational.denominator else None
-    plain = part.value("framesPerSecond", "float")
-    return plain if plain is not None and math.isfinite(plain) else None
-
-
-def _duplicate_part_names(parts: tuple[Part, ...]) -> Iterable[Problem]:
-    seen: set[str] = set()
-    for part in parts:
-        name = part.value("name", "string")
-        if name is not None and len(parts) > 1:
-            if name in seen:
-                message = f"several parts are named {name!r}; names must be unique"
-                yield Problem("duplicate_part_name", message, part.part_index, "name")
-            seen.add(name)
+    attribute = part.by_name.get("framesPerSecond")
+    value = None if attribute is None else attribute.value
+    if isinstance(value, Rational):
+        return value.numerator / value.denominator if value.denominator else None
+    if isinstance(value, (int, float)) and math.isfinite(value):
+        return shortest_single(value) if attribute is not None and attribute.attr_type == "float" else float(value)
+    return None

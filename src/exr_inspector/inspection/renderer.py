@@ -29,7 +29,7 @@ class RendererEvidence(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    renderer: str  # "": the value names the camera
+    renderer: str  # {} stands for the group of the values' match
     names: re.Pattern[str]
     values: re.Pattern[str] | None = None
 
@@ -46,6 +46,9 @@ def _in_text(renderer: str, words: str, names: str = _TEXT_NAMES) -> _Rule:
 
 
 _HUSK = r"husk:command"
+_DELEGATE = re.compile(
+    r"(?<!\S)(?:-R\s*|--renderer[\s=]+)[\"']?Hd(?!Karma)(\w+?)(?:Loader)?(?:RendererPlugin|Plugin)?(?!\w)", re.ASCII
+)
 
 # The first rule that matches wins.
 _RULES = (
@@ -64,12 +67,17 @@ _RULES = (
     _Rule("RenderMan", re.compile("integrator"), re.compile(r"Pxr\w+", re.ASCII)),
     _by_name("RenderMan", r"ri:.*"),
     _in_text("RenderMan", r"RenderMan|prman|rfm|rfh|rfk"),
-    # husk runs any Hydra delegate; Karma is the default.
+    # husk runs any Hydra delegate; Karma is the default. Delegates without a rule give their name.
     _in_text("RenderMan", r"HdPrman\w*", _HUSK),
     _in_text("Arnold", r"HdArnold\w*", _HUSK),
     _in_text("Redshift", r"HdRedshift\w*", _HUSK),
     _in_text("V-Ray", r"HdVRay\w*", _HUSK),
     _in_text("Storm", r"HdStorm\w*", _HUSK),
+    _in_text("MoonRay", r"HdMoonray\w*", _HUSK),
+    _in_text("Cycles", r"HdCycles\w*", _HUSK),
+    _in_text("Embree", r"HdEmbree\w*", _HUSK),
+    _in_text("Octane", r"HdOctane\w*", _HUSK),
+    _Rule("{}", re.compile(_HUSK), _DELEGATE),
     _by_name("Karma", r"husk:.*"),
     _in_text("Arnold", r"Arnold|MtoA|HtoA|C4DtoA|KtoA"),
     _in_text("V-Ray", r"V-?Ray"),
@@ -116,7 +124,7 @@ _RULES = (
     _in_text("Blackmagic camera", r"Blackmagic\w*", r"cameraM(ake|odel)"),
     _in_text("Panasonic camera", r"Panasonic", r"cameraM(ake|odel)"),
     _in_text("Nikon camera", r"Nikon", r"cameraM(ake|odel)"),
-    _Rule("", re.compile("cameraMake"), re.compile(r"\S")),
+    _Rule("{} camera", re.compile("cameraMake"), re.compile(r"(\S.*)", re.DOTALL)),
 )
 
 
@@ -151,6 +159,8 @@ def renderer(attributes: Iterable[Attribute]) -> RendererEvidence | None:
     if best is None:
         return None
     index, attr_name, text = best
-    name = _RULES[index].renderer or f"{text.strip()[:_MAX_VALUE_CHARACTERS]} camera"
+    rule = _RULES[index]
+    named = rule.values.search(text) if rule.values is not None and "{}" in rule.renderer else None
+    name = rule.renderer if named is None else rule.renderer.format(named[1][:_MAX_VALUE_CHARACTERS].strip())
     value = text if len(text) <= _MAX_VALUE_CHARACTERS else text[:_MAX_VALUE_CHARACTERS] + "…"
     return RendererEvidence(name, attr_name, value)

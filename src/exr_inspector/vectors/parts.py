@@ -63,6 +63,7 @@ _FAMILIES = {
     "ZIP": ("zip", "lossless"), "ZIPS": ("zip", "lossless"), "RLE": ("lossless",), "PIZ": ("lossless",),
     "PXR24": ("lossy",), "B44": ("b44", "lossy"), "B44A": ("b44", "lossy"), "DWAA": ("dwa", "lossy"),
     "DWAB": ("dwa", "lossy"), "HTJ2K256": ("htj2k", "lossless"), "HTJ2K32": ("htj2k", "lossless"),
+    "LJ2K": ("lossy",), "ZSTD": ("lossless",),
 }  # fmt: skip
 
 
