@@ -18,8 +18,6 @@ from secrets import token_hex
 from typing import Any
 
 import pyarrow as pa
-from vastdb import QueryConfig, TableRef, TableType
-from vastdb.table_metadata import TableMetadata
 
 from .catalog import FileStat, IngestError, SeenFile
 from .catalog.rows import from_inspections
@@ -259,6 +257,9 @@ def _concurrent(scratch: _Scratch) -> str:
 
 def _added_column(scratch: _Scratch) -> None:
     """A writer that does not know a column goes on while it is added, and afterwards."""
+    from vastdb import QueryConfig, TableRef, TableType  # the extra is checked by the import of VastCatalog
+    from vastdb.table_metadata import TableMetadata
+
     tables = scratch.first.tables
     old = pa.schema([pa.field("a", pa.int64(), nullable=False)])
     known = TableMetadata(TableRef(tables.bucket, tables.schema, "migrated"), old, TableType.Regular)
