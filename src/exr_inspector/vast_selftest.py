@@ -257,7 +257,7 @@ def _concurrent(scratch: _Scratch) -> str:
 
 def _added_column(scratch: _Scratch) -> None:
     """A writer that does not know a column goes on while it is added, and afterwards."""
-    from vastdb import QueryConfig, TableRef, TableType  # here, so that a missing extra is named
+    from vastdb import QueryConfig, TableRef, TableType  # the extra is checked by the import of VastCatalog
     from vastdb.table_metadata import TableMetadata
 
     tables = scratch.first.tables
