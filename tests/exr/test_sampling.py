@@ -4,7 +4,7 @@ from struct import pack_into
 
 import pytest
 
-from exr_inspector.exr import ChunkReport, chunk_counts, read_chunks, read_header
+from exr_inspector.exr import ChunkReport, chunk_counts, leaders, read_chunks, read_header
 from exr_inspector.exr.geometry import levels
 from tests.exr.test_chunks import MADE, base_of, filled, reader, written_by_openexr
 from tests.support import corpus
@@ -71,10 +71,10 @@ def test_reads_are_announced_before_the_first():
     read_chunks(
         read_header(data), read, len(data), check="sample", prefetch=lambda at, _: events.append(("announced", at))
     )
-    leaders = events[1:]
-    announced = [at for kind, at in leaders if kind == "announced"]
-    assert [kind for kind, _ in leaders[:17]] == ["announced"] * 17
-    assert {at for kind, at in leaders if kind == "read"} >= set(announced)
+    after_table = events[1:]
+    announced = [at for kind, at in after_table if kind == "announced"]
+    assert [kind for kind, _ in after_table[:17]] == ["announced"] * 17
+    assert {at for kind, at in after_table if kind == "read"} >= set(announced)
 
 
 @pytest.mark.parametrize("name", ["lines", "raw", "lines and tiles"])
@@ -132,7 +132,8 @@ def test_cuts_and_missing_chunks_are_found(base, kind):
 
 def test_many_chunks_are_sorted_in_pieces(monkeypatch):
     """The order is that of the file, whatever the order of the table."""
-    monkeypatch.setattr("exr_inspector.exr.sampling._SORTED_AT_ONCE", 7)
+    monkeypatch.setattr(leaders, "_SORTED_WHOLE", 50)
+    monkeypatch.setattr(leaders, "_SORTED_AT_ONCE", 7)
     data = w.build(MIXED).data
     header = read_header(data)
     count = sum(n or 0 for n in chunk_counts(header.parts))

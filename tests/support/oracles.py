@@ -165,18 +165,17 @@ def image_levels(data: bytes, tmp_path: Path, name: str = "image.exr") -> list[t
     return found
 
 
-def readable_lines(path: Path) -> set[int]:
-    """The scan lines of the first part that OpenEXR returns, each read by its own call."""
+def readable_lines(path: Path) -> dict[int, tuple[bytes, ...]]:
+    """The scan lines of the first part that OpenEXR returns, each read by its own calls, with the pixels by channel."""
     try:
         file = OpenEXR.InputFile(str(path))
     except (OSError, RuntimeError):
-        return set()
-    window, (name, channel) = file.header()["dataWindow"], next(iter(file.header()["channels"].items()))
-    lines = set()
+        return {}
+    window, channels = file.header()["dataWindow"], file.header()["channels"]
+    lines = {}
     for y in range(window.min.y, window.max.y + 1):
         try:
-            file.channel(name, channel.type, y, y)
+            lines[y] = tuple(file.channel(name, channel.type, y, y) for name, channel in channels.items())
         except (OSError, RuntimeError):
             continue
-        lines.add(y)
     return lines

@@ -15,13 +15,14 @@ from .fast_check import accept_leaders
 from .geometry import chunk_counts
 from .header import Header, Limits
 from .layout import layout_of
-from .leaders import BROKEN, CUT, CUT_OFF, PRESENT, PartLeaders, Read
+from .leaders import BROKEN, CUT, CUT_OFF, PRESENT, PartLeaders, Read, file_order
 from .missing import describe_missing
 from .overlaps import mark_overlaps_and_zero_tails
 from .part import PART_TYPES, Part
 from .problems import Problem
 from .recovery import find_unlisted_chunks, starts_with_a_chunk
-from .sampling import SAMPLES, Prefetch, check_some_leaders
+from .sampling import Prefetch, check_last_leader, check_sample
+from .zero_fill import SAMPLES, mark_zero_fill
 
 ChunkCheck = Literal["table", "sample", "all"]  # which leaders are read
 ChunkOption = Literal["auto", "table", "sample", "all"]  # auto: depends on the storage
@@ -124,7 +125,10 @@ def read_chunks(
     if check == "all" or (check == "sample" and len(table) <= SAMPLES):
         _check_all(parts, table, read)
     elif any(table):
-        check_some_leaders(parts, table, read, prefetch, samples=SAMPLES if check == "sample" else 0)
+        if check == "sample":
+            check_sample(parts, table, read, prefetch)
+        else:
+            check_last_leader(parts, table, read)
     elif starts_with_a_chunk(parts, read):
         message = "the offset table was never written; its chunks are not counted, as that needs a read for each chunk"
         problems.append(Problem("offset_table_unwritten", message, byte_offset=header.header_bytes))
@@ -195,12 +199,14 @@ def _chunk_hash(table: bytes, parts: list[PartLeaders]) -> str:
 
 def _check_all(parts: list[PartLeaders], table: array[int], read: Read) -> None:
     """Read the leader of each chunk, and find chunks that the table does not list."""
-    if accept_leaders(parts, table, read):
-        return
-    for leaders in parts:
-        leaders.read_leaders(read, range(len(leaders.offsets)))
-    find_unlisted_chunks(parts, read)
-    mark_overlaps_and_zero_tails(parts, read)
+    order = accept_leaders(parts, table, read)
+    if order is None:
+        for leaders in parts:
+            leaders.read_leaders(read, range(len(leaders.offsets)))
+        find_unlisted_chunks(parts, read)
+        mark_overlaps_and_zero_tails(parts, read)
+        order = file_order(parts, table)
+    mark_zero_fill(parts, order, read)
 
 
 def _completeness(parts: list[PartLeaders]) -> str:

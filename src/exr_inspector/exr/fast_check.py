@@ -10,30 +10,29 @@ from collections.abc import Sequence
 from operator import add, le
 from sys import byteorder
 
-from .leaders import PRESENT, PartLeaders, Read
-from .overlaps import mark_zero_tail
+from .leaders import PRESENT, PartLeaders, Read, file_order
 
 _MAX_CHUNKS = 1 << 16  # of a file; bounds the memory, about 200 bytes for each chunk
 _READ_AT_ONCE = 256  # chunks
 _DENSE_BYTES = 12 << 10  # of a chunk: below it, reading all bytes is faster than reading each leader
 
 
-def accept_leaders(parts: list[PartLeaders], table: array[int], read: Read) -> bool:
-    """Whether all chunks are in the file, have the leader that belongs in their slot, and do not overlap.
+def accept_leaders(parts: list[PartLeaders], table: array[int], read: Read) -> array[int] | None:
+    """The numbers of the chunks by offset, if all are in the file, have valid leaders, and do not overlap.
 
-    Reads all leaders, and the end of the last chunk. If the result is False, the parts are unchanged.
+    Reads all leaders. If the result is None, the parts are unchanged.
     """
     leader_bytes = parts[0].leader.size
     if len(table) > _MAX_CHUNKS or any(not _is_simple(part, leader_bytes) for part in parts):
-        return False
-    order = sorted(range(len(table)), key=table.__getitem__)
+        return None
+    order = file_order(parts, table)
     leaders = _read_leaders(table, order, leader_bytes, read)
     ends, packed_bytes, at = array("Q"), [], 0
     for part in parts:
         count = part.layout.count
         packed = _packed_sizes(part, b"".join(leaders[at : at + count]))
         if packed is None:
-            return False
+            return None
         ends.extend(map(add, table[at : at + count], packed))
         packed_bytes.append(sum(packed))
         at += count
@@ -41,14 +40,12 @@ def accept_leaders(parts: list[PartLeaders], table: array[int], read: Read) -> b
     begins, sorted_ends = [table[slot] for slot in order], sorted(ends)
     # Intervals are disjoint if each ends before the next begins, with begins and ends sorted independently.
     if sorted_ends[-1] > parts[0].size or not all(map(le, sorted_ends, begins[1:])):
-        return False
+        return None
     at = 0
     for part, size in zip(parts, packed_bytes, strict=True):
         part.accept(ends[at : at + part.layout.count], size)
         at += part.layout.count
-        if at > order[-1] >= at - part.layout.count:
-            mark_zero_tail(order[-1] - at + part.layout.count, part, read)
-    return True
+    return order
 
 
 def _is_simple(part: PartLeaders, leader_bytes: int) -> bool:

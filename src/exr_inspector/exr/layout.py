@@ -38,6 +38,7 @@ class ChunkLayout:
         self._has_equal_chunks = not part.is_tiled and all(c.y_sampling == 1 for c in part.channels)  # but the last one
         self._slot_of = self._tile_slot() if part.is_tiled else self._line_slot
         self._size_of = chunk_sizes(part, self.levels)
+        self.zeros_are_damage = self._size_of is not None and _has_no_zero_runs(part)
 
     def parse(self, leader: bytes, part_index: int) -> tuple[int | None, int]:
         """Slot and packed size of a chunk; the slot is None if part number, coordinates or sizes are invalid."""
@@ -126,6 +127,14 @@ class ChunkLayout:
             return at + y * level.tiles_x + x
 
         return slot
+
+
+def _has_no_zero_runs(part: Part) -> bool:
+    """Whether packed data has no long runs of zeros; B44 stores types other than HALF as they are."""
+    compression = part.value("compression", "compression")
+    if compression in ("B44", "B44A"):
+        return all(channel.channel_type == "HALF" for channel in part.channels)
+    return compression != "NONE" and not part.is_deep
 
 
 def _memory_of(_key: tuple[object, ...], layout: ChunkLayout) -> int:

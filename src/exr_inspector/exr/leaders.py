@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable
+from heapq import merge
+from itertools import compress
 
 from .layout import ChunkLayout
 from .part import Part
@@ -16,9 +18,11 @@ Read = Callable[[int, int], bytes]  # (offset, length) → the bytes there, fewe
 
 # CUT: the file ends inside the chunk. CUT_OFF: the file ends before the chunk.
 NEVER_WRITTEN, PRESENT, CUT, ZERO_FILLED, BROKEN, CUT_OFF = range(6)
+_IS_PRESENT = bytes(state == PRESENT for state in range(256))
 
 # 256 TiB: an offset beyond the end of the file is a cut up to here, and invalid above.
 _MAX_OFFSET = 1 << 48
+_SORTED_WHOLE, _SORTED_AT_ONCE = 1 << 16, 1 << 13  # chunks; lists of larger files would take too much memory
 
 
 class PartLeaders:
@@ -125,3 +129,24 @@ class PartLeaders:
             message = f"{unwritten} chunks without an entry in the offset table were found by their leaders"
             problems.append(Problem("offset_table_unwritten", message, index))
         return problems
+
+
+def chunk_of(parts: list[PartLeaders], number: int) -> tuple[PartLeaders, int]:
+    """Part and slot of an entry of the whole table."""
+    for part in parts:
+        if number < len(part.offsets):
+            return part, number
+        number -= len(part.offsets)
+    raise IndexError(number)
+
+
+def file_order(parts: list[PartLeaders], table: array[int]) -> array[int]:
+    """The numbers of the table's entries that are PRESENT, by offset."""
+    states = b"".join(part.states for part in parts)
+    at_once = _SORTED_WHOLE if len(table) <= _SORTED_WHOLE else _SORTED_AT_ONCE
+    pieces = []
+    for first in range(0, len(table), at_once):
+        numbers = range(first, min(first + at_once, len(table)))
+        listed = compress(numbers, states[numbers.start : numbers.stop].translate(_IS_PRESENT))
+        pieces.append(array("Q", sorted(listed, key=table.__getitem__)))
+    return pieces[0] if len(pieces) == 1 else array("Q", merge(*pieces, key=table.__getitem__))

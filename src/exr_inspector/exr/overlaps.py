@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from heapq import merge
 from operator import itemgetter
 
-from .leaders import BROKEN, PRESENT, ZERO_FILLED, PartLeaders, Read
+from .leaders import BROKEN, ZERO_FILLED, PartLeaders, Read
+from .zero_fill import mark_zero_tail
 
-_ZLIB_COMPRESSIONS = ("ZIP", "ZIPS", "PXR24")
 _SORTED_AT_ONCE = 1 << 13
 _SlotInFile = tuple[int, int, PartLeaders]  # offset, slot, and the part it belongs to
 
@@ -18,7 +18,7 @@ def mark_overlaps_and_zero_tails(parts: list[PartLeaders], read: Read) -> None:
     """Mark chunks that reach into another chunk as BROKEN, and chunks whose end is zero-filled as ZERO_FILLED.
 
     A chunk that another chunk reaches into has a valid leader, and libraries read it. The end is checked where a writer
-    may have stopped: in the last chunk of the file, and in each chunk before a zero-filled leader.
+    may have stopped: in each chunk before a zero-filled leader.
     """
     end = 0
     widest: tuple[int, PartLeaders] | None = None  # of the chunks so far, the chunk that ends last
@@ -26,7 +26,7 @@ def mark_overlaps_and_zero_tails(parts: list[PartLeaders], read: Read) -> None:
     for offset, slot, part in in_file_order(parts):
         if not part.ends[slot]:  # a zero-filled leader
             if last is not None:
-                mark_zero_tail(*last, read)
+                mark_zero_tail(last[1], last[0], read)
             last = None
             continue
         if offset < end and widest is not None:
@@ -34,8 +34,6 @@ def mark_overlaps_and_zero_tails(parts: list[PartLeaders], read: Read) -> None:
         last = slot, part
         if part.ends[slot] > end:
             end, widest = part.ends[slot], last
-    if last is not None:
-        mark_zero_tail(*last, read)
 
 
 def in_file_order(parts: list[PartLeaders]) -> Iterator[_SlotInFile]:
@@ -55,15 +53,3 @@ def in_file_order(parts: list[PartLeaders]) -> Iterator[_SlotInFile]:
             slots.sort(key=part.offsets.__getitem__)
             pieces.append(in_order(part, array("Q", slots)))
     return merge(*pieces, key=itemgetter(0))
-
-
-def mark_zero_tail(slot: int, part: PartLeaders, read: Read) -> None:
-    """Check the last bytes of a zlib stream: its Adler-32 is never 0 for pixels. Other codecs are not checked."""
-    if part.states[slot] != PRESENT or part.part.is_deep:
-        return
-    if part.layout.compression not in _ZLIB_COMPRESSIONS:
-        return
-    head = read(part.offsets[slot] + part.leader.size, 2)
-    is_zlib = len(head) == 2 and head[0] & 15 == 8 and int.from_bytes(head, "big") % 31 == 0
-    if is_zlib and read(part.ends[slot] - 4, 4) == b"\0\0\0\0":
-        part.states[slot] = ZERO_FILLED

@@ -3,58 +3,64 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
-from heapq import merge
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from itertools import chain, islice
 
-from .leaders import BROKEN, PRESENT, PartLeaders, Read
+from .leaders import BROKEN, PRESENT, PartLeaders, Read, file_order
+from .zero_fill import HEAD_BYTES, mark_zero_fill, spread
 
 Prefetch = Callable[[int, int], None]  # (offset, length): announces a read
 
-SAMPLES = 16  # leaders at equal distances
 _GAPS = 6  # gaps between chunks, of which the leaders on both sides are read
-_SORTED_AT_ONCE = 1 << 16
 
 
-def check_some_leaders(
-    parts: list[PartLeaders], table: array[int], read: Read, prefetch: Prefetch, *, samples: int
-) -> None:
-    """Check the table and the leader of the last chunk: a cut leaves all chunks before that one whole.
+def check_last_leader(parts: list[PartLeaders], table: array[int], read: Read) -> None:
+    """Check the table and the leader of the last chunk: a cut leaves all chunks before that one whole."""
+    order = file_order(parts, table)
+    _read_leaders(parts, _rooms(parts, table, order), order[-1:], order, read)
 
-    With `samples`, also so many leaders at equal distances, and those beside gaps that no chunk fills.
-    """
-    order = _file_order(parts, table)
+
+def check_sample(parts: list[PartLeaders], table: array[int], read: Read, prefetch: Prefetch) -> None:
+    """Check the table, a sample of the chunks, and the leaders beside gaps that no chunk fills."""
+    order = file_order(parts, table)
     if not order:
         return
     rooms = _rooms(parts, table, order)
-    _mark_short_chunks(parts, rooms, order[-1])
-    positions = {len(order) - 1}
-    if samples:
-        positions.update(n * (len(order) - 1) // samples for n in range(samples))
-        for number in _large_gaps(parts, rooms, order[-1]):
-            position = order.index(number)
-            positions.update((position, position + 1))
-    chosen = [order[position] for position in sorted(positions)]
+    sample = spread(order)
+    beside_gaps = set(_beside_gaps(parts, rooms, order)).difference(sample)
     leader_bytes = max(part.leader.size for part in parts)
-    if len(chosen) > 1:
-        for number in chosen:
-            prefetch(table[number], leader_bytes)
+    ranges = dict.fromkeys((table[number] for number in beside_gaps), leader_bytes)
+    ranges.update(dict.fromkeys((table[number] for number in sample), leader_bytes + HEAD_BYTES))
+    for offset, length in ranges.items():
+        prefetch(offset, length)
+
+    @cache
+    def whole_range(offset: int) -> bytes:
+        return read(offset, ranges[offset])
+
+    def read_ahead(offset: int, length: int) -> bytes:
+        return whole_range(offset)[:length] if offset in ranges else read(offset, length)
+
+    _read_leaders(parts, rooms, [*sample, *beside_gaps], order, read_ahead)
+    mark_zero_fill(parts, order, read_ahead)
+
+
+def _read_leaders(
+    parts: list[PartLeaders],
+    rooms: list[memoryview[int]],
+    numbers: Sequence[int],
+    order: array[int],
+    read: Read,
+) -> None:
+    """Check the room of all chunks and the leaders of some, and estimate the sizes of the others."""
     at = 0
     for part, room in zip(parts, rooms, strict=True):
         end = at + len(room)
-        part.read_leaders(read, [number - at for number in chosen if at <= number < end])
+        _mark_short_chunks(part, room, order[-1] - at if order else -1)
+        part.read_leaders(read, [number - at for number in sorted(numbers) if at <= number < end])
         part.packed_bytes += _unread_bytes(part, room)
         at = end
-
-
-def _file_order(parts: list[PartLeaders], table: array[int]) -> array[int]:
-    """The numbers of the table's entries inside the file, by offset; sorted in pieces, as lists take more memory."""
-    states = b"".join(part.states for part in parts)
-    pieces = []
-    for first in range(0, len(table), _SORTED_AT_ONCE):
-        numbers = range(first, min(first + _SORTED_AT_ONCE, len(table)))
-        listed = [number for number in numbers if states[number] == PRESENT]
-        pieces.append(array("Q", sorted(listed, key=table.__getitem__)))
-    return pieces[0] if len(pieces) == 1 else array("Q", merge(*pieces, key=table.__getitem__))
 
 
 def _rooms(parts: list[PartLeaders], table: array[int], order: array[int]) -> list[memoryview[int]]:
@@ -74,28 +80,22 @@ def _rooms(parts: list[PartLeaders], table: array[int], order: array[int]) -> li
     return columns
 
 
-def _mark_short_chunks(parts: list[PartLeaders], rooms: list[memoryview[int]], last: int) -> None:
-    """Mark chunks that have no room before the next offset as BROKEN."""
-    at = 0
-    for part, room in zip(parts, rooms, strict=True):
-        for slot, (size, smallest) in enumerate(zip(room, part.layout.smallest, strict=True)):
-            if size < smallest and part.states[slot] == PRESENT and at + slot != last:
-                part.states[slot] = BROKEN
-        at += len(room)
+def _mark_short_chunks(part: PartLeaders, room: memoryview[int], last: int) -> None:
+    """Mark chunks that have no room before the next offset as BROKEN; the end of the last chunk is in its leader."""
+    for slot, (size, smallest) in enumerate(zip(room, part.layout.smallest, strict=True)):
+        if size < smallest and slot != last and part.states[slot] == PRESENT:
+            part.states[slot] = BROKEN
 
 
-def _large_gaps(parts: list[PartLeaders], rooms: list[memoryview[int]], last: int) -> list[int]:
-    """The numbers of the first chunks with more room behind them than they can fill."""
-    numbers: list[int] = []
-    at = 0
-    for part, room in zip(parts, rooms, strict=True):
-        for slot, (size, largest) in enumerate(zip(room, part.layout.largest, strict=True)):
-            if size > largest and at + slot != last:
-                numbers.append(at + slot)
-                if len(numbers) == _GAPS:
-                    return numbers
-        at += len(room)
-    return numbers
+def _beside_gaps(parts: list[PartLeaders], rooms: list[memoryview[int]], order: array[int]) -> Iterator[int]:
+    """The numbers of the chunks on both sides of the first gaps."""
+    sizes = chain.from_iterable(
+        zip(room, part.layout.largest, strict=True) for part, room in zip(parts, rooms, strict=True)
+    )
+    gaps = (number for number, (size, largest) in enumerate(sizes) if size > largest and number != order[-1])
+    for number in islice(gaps, _GAPS):
+        yield number
+        yield order[order.index(number) + 1]
 
 
 def _unread_bytes(part: PartLeaders, room: memoryview[int]) -> int:

@@ -1,0 +1,100 @@
+"""Zero-filled ends and holes inside chunks whose leader is valid."""
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exr_inspector import inspect
+from tests.exr.test_chunks import base_of
+from tests.support.strategies import examples
+
+numpy = pytest.importorskip("numpy")
+openexr = pytest.importorskip("OpenEXR")
+
+COMPRESSIONS = sorted(name for name in openexr.Compression.__members__ if name != "NUM_COMPRESSION_METHODS")
+TYPES = {"half": "float16", "float": "float32", "uint": "uint32"}
+PACKED = [name for name in COMPRESSIONS if name != "NO_COMPRESSION"]
+
+
+def written(compression: str, channels: dict, tiles: int = 0) -> bytes:
+    header = {"compression": openexr.Compression.__members__[compression], "type": openexr.scanlineimage}
+    if tiles:
+        header["type"] = openexr.tiledimage
+        header["tiles"] = openexr.TileDescription()
+        header["tiles"].xSize = header["tiles"].ySize = tiles
+    file = io.BytesIO()
+    openexr.File(header, channels).write(file)
+    return file.getvalue()
+
+
+def pixels(height: int, width: int, dtype: str = "float16"):
+    """Noise with some structure: packed chunks of more than 4 KiB that are smaller than their pixels."""
+    noise = numpy.random.default_rng(1).random((height, width)) ** 4
+    y, x = numpy.mgrid[0:height, 0:width]
+    smooth = numpy.sin(x / 90) + numpy.cos(y / 70) + 2
+    return numpy.where(noise > 0.2, numpy.round(smooth * 99) / 99 + numpy.round(noise * 99) / 99, smooth).astype(dtype)
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@given(data=st.data())
+@examples(25)
+def test_black_images_are_complete(compression, data):
+    """Pixels of zeros, of one value, and of zeros on one side, in channels of all types."""
+    height, width = data.draw(st.integers(1, 140)), data.draw(st.sampled_from([1, 7, 64, 700, 4099]))
+    channels = {}
+    for name in data.draw(st.sampled_from(["Z", "BGR", "ABGRZ"])):
+        plane = numpy.zeros((height, width), TYPES[data.draw(st.sampled_from(sorted(TYPES)))])
+        kind = data.draw(st.sampled_from(["zero", "zero", "one value", "half"]))
+        if kind == "one value":
+            plane[:] = 7
+        elif kind == "half":
+            plane[:, width // 2 :] = numpy.arange(width - width // 2) % 9
+        channels[name] = plane
+    file = written(compression, channels, data.draw(st.sampled_from([0, 0, 32])))
+    for chunks in ("all", "sample"):
+        inspection = inspect(file, chunks=chunks)
+        assert (inspection.completeness, inspection.errors) == ("complete", ()), chunks
+
+
+@pytest.mark.parametrize("compression", PACKED)
+def test_a_zero_filled_end_of_the_last_chunk_is_incomplete(compression):
+    """The leader is valid, the data ends in zeros: the writer or a copy stopped there."""
+    data = written(compression, dict.fromkeys("BGR", pixels(70, 700)))
+    assert inspect(data).completeness == "complete"
+    begin, end = base_of(data).spans[-1]
+    assert end - begin > 200
+    damaged = data[: end - 80] + bytes(80)
+    for chunks in ("all", "sample"):
+        inspection = inspect(damaged, chunks=chunks)
+        assert inspection.completeness == "incomplete"
+        assert inspection.file.chunks_present == inspection.file.chunk_count - 1
+        assert "(zero-filled)" in inspection.parts[0].missing
+
+
+@pytest.mark.parametrize("compression", PACKED)
+def test_a_hole_behind_the_leader_of_a_chunk_is_incomplete(compression):
+    """In the first chunk, which is always checked."""
+    data = written(compression, dict.fromkeys("BGR", pixels(300, 2000)))
+    begin, end = base_of(data).spans[0]
+    damaged = data[: begin + 8] + bytes(min(5000, end - begin - 8)) + data[min(begin + 5008, end) :]
+    assert len(damaged) == len(data)
+    for chunks in ("all", "sample"):
+        inspection = inspect(damaged, chunks=chunks)
+        assert (inspection.completeness, inspection.file.chunks_present) == (
+            "incomplete",
+            inspection.file.chunk_count - 1,
+        )
+
+
+@pytest.mark.parametrize("compression", ["B44_COMPRESSION", "B44A_COMPRESSION"])
+def test_types_that_b44_does_not_compress_may_be_zero(compression):
+    """A zero depth channel after the colours, and a zero id before them."""
+    zeros = numpy.zeros((70, 700), "float32")
+    for channels in ({"B": pixels(70, 700), "Z": zeros}, {"A": zeros.astype("uint32"), "R": pixels(70, 700)}):
+        data = written(compression, channels)
+        begin, end = base_of(data).spans[0]
+        assert end - begin < 32 * 700 * 6
+        for chunks in ("all", "sample"):
+            assert inspect(data, chunks=chunks).completeness == "complete"
