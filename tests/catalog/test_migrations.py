@@ -18,7 +18,7 @@ from exr_inspector.catalog.migrations import MIGRATIONS, AddColumns, AddIndex, R
 from exr_inspector.catalog.schema import CHILD_TABLES, TABLES, VERSION
 from exr_inspector.cli.main import main
 from exr_inspector.errors import CatalogError, CatalogLockedError, CatalogSchemaError, SettingsError
-from tests.support.exr_bytes import inspection, text
+from tests.support.exr_bytes import exr_bytes, inspection, text
 
 from .version_1 import Version1, copy_catalog
 
@@ -80,6 +80,56 @@ def test_a_migrated_catalog_has_the_tables_of_a_new_one(old, tmp_path):
     open_catalog(str(old)).close()
     open_catalog(str(tmp_path / "new.duckdb")).close()
     assert contents(old)[0] == contents(tmp_path / "new.duckdb")[0]
+
+
+ODD_NAMES = {  # as given, and with names as they are
+    "s3://renders/50%41.1001.exr": "s3://renders/50%2541.1001.exr",
+    "s3://renders/%FF.exr": "s3://renders/%25FF.exr",
+    "s3://renders/100%.exr": "s3://renders/100%.exr",
+    "s3://renders/e\u0301.1001.exr": "s3://renders/e\u0301.1001.exr",
+    "s3://renders/\u00e9.1002.exr": "s3://renders/\u00e9.1002.exr",
+    "file:///shows/caf\udce9.exr": "file:///shows/caf%E9.exr",
+    "file:///shows/a%2541.exr": "file:///shows/a%252541.exr",
+}
+
+
+def test_uris_of_version_1_become_exact(old):
+    """Ids stay; the names in NFD and those with a percent sign get the URIs that they have now."""
+    with Version1(str(old)) as program:
+        program.persist(*ODD_NAMES)
+        program.tell(fail="s3://renders/cut%41.exr")
+    before = {row["file_id"]: row["file_path"] for row in contents(old)[1]["files"]}
+    with open_catalog(str(old)) as catalog:
+        rows = catalog.sql("SELECT file_id, file_path, file_path_normalized, sequence FROM files").to_pylist()
+        failed = catalog.sql("SELECT file_path_normalized FROM ingest_errors").to_pylist()
+    assert {row["file_id"]: row["file_path"] for row in rows} == before
+    uris = {row["file_path_normalized"]: row["sequence"] for row in rows}
+    assert set(ODD_NAMES.values()) < set(uris)
+    assert uris["s3://renders/50%2541.1001.exr"] == "s3://renders/50%2541.#.exr"
+    assert uris["s3://renders/e\u0301.1001.exr"] == "s3://renders/e\u0301.#.exr"
+    assert {"file_path_normalized": "s3://renders/cut%2541.exr"} in failed
+
+
+def test_the_first_run_after_an_upgrade_needs_no_manual_step(tmp_path, monkeypatch, capfd):
+    """A catalog of files, made by version 1: all commands work, and a rescan judges the rows again."""
+    monkeypatch.chdir(tmp_path)
+    for number in (1001, 1002, 1004):
+        Path(f"show/a.{number}.exr").parent.mkdir(exist_ok=True)
+        Path(f"show/a.{number}.exr").write_bytes(exr_bytes())
+    with Version1("old.duckdb") as program:
+        assert program.tell(read=[f"show/a.{number}.exr" for number in (1001, 1002, 1004)]) == [True] * 3
+    catalog = ["--catalog", "old.duckdb"]
+    assert main(["ingest", "show", *catalog]) == 0
+    assert "3 files: 0 new, 3 unchanged" in capfd.readouterr().out
+    for command in (["sequences"], ["report", "storage"], ["similar", "show/a.1001.exr"]):
+        assert main([*command, *catalog]) == 0
+        assert capfd.readouterr().out
+    assert main(["db", "status", *catalog]) == 0
+    assert "never judged         3 files" in capfd.readouterr().out
+    assert main(["ingest", "show", "--rescan", *catalog]) == 0
+    assert "0 new, 0 unchanged, 3 inspected again" in capfd.readouterr().out
+    assert main(["db", "status", *catalog]) == 0
+    assert "never judged" not in capfd.readouterr().out
 
 
 def test_a_migrated_catalog_is_used_like_a_new_one(old):

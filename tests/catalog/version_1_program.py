@@ -1,6 +1,6 @@
 """Run by the program of commit 480c423, which has version 1 of the tables: opens a catalog, then obeys lines of JSON.
 
-    {"persist": [[uri, bytes in hex], …]}    {"fail": uri}    {"delete": uri}
+    {"persist": [[uri, bytes in hex], …]}    {"read": [path, …]}    {"fail": uri}    {"delete": uri}
 
 Each is answered with a line. Imports nothing of this repository.
 """
@@ -19,6 +19,8 @@ def obey(catalog, command, value):
     if command == "persist":
         outcomes = catalog.persist([inspect(MemorySource(bytes.fromhex(data), uri)) for uri, data in value])
         return [outcome.inserted for outcome in outcomes]
+    if command == "read":
+        return [outcome.inserted for outcome in catalog.persist([inspect(path) for path in value])]
     if command == "delete":
         return catalog.mark_deleted([value])
     error = IngestError(

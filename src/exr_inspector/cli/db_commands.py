@@ -59,11 +59,18 @@ def _migrated(done: Migrated, *, dry_run: bool) -> Iterator[str]:
         yield f"the file before the migration: {done.copy}"
 
 
+# Programs before table version 2 stored no problems.
+_NEVER_JUDGED = """
+    SELECT count(*) AS files FROM files
+    WHERE version_flags IS NULL AND is_current AND deleted_at IS NULL"""
+
+
 @db.command("status")
 def status(catalog: CatalogUri = None) -> None:
     """Show the version, row counts and size of the catalog."""
     with open_catalog(catalog, read_only=True) as opened:
         facts = opened.status()
+        unjudged = opened.sql(_NEVER_JUDGED)["files"][0].as_py()
     typer.echo(f"catalog              {facts.uri}")
     typer.echo(f"backend              {facts.server_version}")
     typer.echo(f"schema version       {facts.schema_version}")
@@ -73,6 +80,8 @@ def status(catalog: CatalogUri = None) -> None:
         typer.echo(f"{table:<20} {rows:,} rows")
     for column, dimension in facts.vector_dimensions.items():
         typer.echo(f"{column:<20} {dimension} dimensions")
+    if unjudged:
+        typer.echo(f"never judged         {unjudged:,} files have rows of an older version only; run ingest --rescan")
 
 
 @db.command("verify")

@@ -16,7 +16,7 @@ from exr_inspector.errors import CatalogConnectionError, CatalogSchemaError
 from tests.support.exr_bytes import inspection
 
 from ..conftest import BUCKET, lead_to
-from ..test_migrations import moved, moved_path, only
+from ..test_migrations import ODD_NAMES, moved, moved_path, only
 from ..version_1 import Version1, fill
 from .conftest import SECRET, connection_to, start
 
@@ -76,6 +76,13 @@ def test_old_rows_are_equal_in_their_old_columns(server, old):
     assert after["files"]["batch_id"].null_count == after["files"].num_rows == 5
     versions = [(row["version"], row["readable_since"]) for row in after["schema_version"].to_pylist()]
     assert sorted(versions) == [(1, None), (2, 1)]
+
+
+def test_uris_of_version_1_become_exact(server):
+    with version_1(server) as program:
+        program.persist(*ODD_NAMES)
+    migrated(server)
+    assert set(tables(server)["files"]["file_path_normalized"].to_pylist()) == set(ODD_NAMES.values())
 
 
 def test_a_migrated_catalog_is_used_like_a_new_one(server, old):
