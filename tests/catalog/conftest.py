@@ -43,13 +43,18 @@ def vast_settings(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     lead_to(emulator, monkeypatch)
 
 
-@pytest.fixture(params=BOTH)
-def new_uri(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
-    """URIs of catalogs that do not exist yet."""
-    if request.param == "vast":
+@pytest.fixture(params=[*BOTH, pytest.param("vast unsorted", marks=pytest.mark.slow)])
+def new_uri(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+    """URIs of catalogs that do not exist yet. Row ids of unsorted tables have another type."""
+    backend, *kind = request.param.split()
+    if backend == "vast":
         request.getfixturevalue("vast_settings")
+    if kind:
+        from exr_inspector.catalog.vast.connection import Connection
+
+        monkeypatch.setattr(Connection, "can_sort", False)
     numbers = count()
-    return lambda: BACKENDS[request.param](tmp_path, next(numbers))
+    return lambda: BACKENDS[backend](tmp_path, next(numbers))
 
 
 @pytest.fixture(scope="session")

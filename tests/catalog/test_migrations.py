@@ -245,6 +245,11 @@ def test_the_command_migrates_once(old, capfd):
     assert "cannot be migrated to 1" in capfd.readouterr().err
 
 
+def test_only_vast_tables_are_sorted(old, capfd):
+    assert main(["db", "migrate", "--sort", "--catalog", f"duckdb:{old}"]) == 2
+    assert "has an index by path" in capfd.readouterr().err
+
+
 def test_what_is_no_catalog_is_not_migrated(tmp_path, capfd):
     missing = tmp_path / "missing.duckdb"
     assert main(["db", "migrate", "--catalog", f"duckdb:{missing}"]) == 3

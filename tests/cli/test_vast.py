@@ -36,7 +36,7 @@ def test_ingest_sequences_query_and_prune(uri, capsys):
     output = capsys.readouterr()
     assert f"6 files: 5 new, 0 unchanged, 1 truncated, 1 unreadable → {uri}" in output.out
     assert main(["ingest", "show", "--catalog", uri]) == 3
-    assert "6 files: 0 new, 5 unchanged, 1 unreadable" in capsys.readouterr().out
+    assert "6 files: 0 new, 4 unchanged, 1 inspected again, 1 truncated, 1 unreadable" in capsys.readouterr().out
     assert main(["sequences", "--catalog", uri, "--format", "json"]) == 0
     (sequence,) = json.loads(capsys.readouterr().out)
     assert (sequence["missing"], sequence["bad"][0]["frame"]) == ("1003", "1006")

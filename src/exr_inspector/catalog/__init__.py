@@ -28,6 +28,7 @@ __all__ = [
     "is_vast",
     "migrate",
     "open_catalog",
+    "sort",
 ]
 
 FORMS = ("duckdb:PATH", "PATH.duckdb", "vast://BUCKET/SCHEMA")
@@ -79,6 +80,18 @@ def migrate(
     from .duckdb.migrate import migrate as migrate_file
 
     return migrate_file(Path(path).expanduser(), f"duckdb:{path}", to=to, dry_run=dry_run)
+
+
+def sort(uri: str, *, dry_run: bool = False, connection: VastConnection | None = None) -> bool:
+    """Sort the tables of a VAST catalog by path; False if they are sorted. A dry run only returns what would be done.
+
+    No program may have the catalog open. Raises SettingsError for DuckDB, which has an index.
+    """
+    if not is_vast(uri):
+        raise SettingsError(f"{uri} has an index by path; only tables of a VAST Database are sorted")
+    from .vast.migrate import sort as sort_tables
+
+    return sort_tables(uri, connection, dry_run=dry_run)
 
 
 def _duckdb_path(uri: str) -> str:

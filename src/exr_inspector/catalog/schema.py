@@ -330,6 +330,10 @@ PRIMARY_KEYS: dict[str, tuple[str, ...]] = {
 }
 
 
+# The columns by which VAST sorts a table, where the server offers it: looking up a path reads a part of it, not all.
+SORTED_BY: dict[str, tuple[str, ...]] = {"files": ("file_path_normalized",)}
+
+
 @cache
 def batch_schema(table: str) -> pa.Schema:
     """The columns of a table that come from inspections: all but those set at persist."""

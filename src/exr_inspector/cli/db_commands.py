@@ -33,14 +33,25 @@ def migrate(
         int | None, typer.Option(help="Version of the tables. Default: that of this release.", show_default=False)
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
+    sort: Annotated[
+        bool,
+        typer.Option("--sort", help="Instead, sort a VAST table by path; first end all programs that use the catalog."),
+    ] = False,
 ) -> None:
     """Migrate the tables of the catalog to a newer version.
 
     A DuckDB file is copied first, and also migrated by every command that opens it. A VAST Database is only migrated by
     this command; programs of the version before can go on writing meanwhile.
     """
-    from ..environment import migrate_catalog
+    from ..environment import migrate_catalog, sort_catalog
 
+    if sort:
+        if to is not None:
+            raise SettingsError("--sort and --to are separate steps; give one of them")
+        uri = catalog_uri(catalog)
+        changed = "would be sorted" if dry_run else "sorted"
+        typer.echo(f"{uri}: {changed if sort_catalog(uri, dry_run=dry_run) else 'already sorted'} by path")
+        return
     done = migrate_catalog(catalog_uri(catalog), to=to, dry_run=dry_run)
     for line in _migrated(done, dry_run=dry_run):
         typer.echo(line)

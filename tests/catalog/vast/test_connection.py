@@ -12,7 +12,7 @@ import pytest
 import vastdb
 
 from exr_inspector import open_catalog
-from exr_inspector.catalog.vast import VastCatalog
+from exr_inspector.catalog.vast import VastCatalog, migrate
 from exr_inspector.catalog.vast import catalog as catalog_module
 from exr_inspector.catalog.vast.connection import without_sdk_warnings
 from exr_inspector.deadline import time_limit
@@ -167,7 +167,7 @@ def test_a_read_only_catalog_creates_no_schema():
 def test_tables_of_another_program_are_rejected():
     with start() as server:
         mine = VastCatalog(f"vast://{BUCKET}/mine", connection=connection_to(server))
-        with mine.tables._connection.transaction() as tx:
+        with mine.tables.connection.transaction() as tx:
             tx.bucket(BUCKET).create_schema("other").create_table(
                 "files", tx.bucket(BUCKET).schema("mine").table("parts").arrow_schema
             )
@@ -188,13 +188,14 @@ def test_persist_succeeds_if_another_writer_creates_the_missing_tables_first(mon
         first = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
         second = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
         first.tables.drop()
-        create = first.tables.create
+        create = migrate.create
 
-        def create_late(clock):
-            second.persist([B])
-            create(clock)
+        def create_late(tables, clock):
+            if tables is first.tables:
+                second.persist([B])
+            create(tables, clock)
 
-        monkeypatch.setattr(first.tables, "create", create_late)
+        monkeypatch.setattr("exr_inspector.catalog.vast.catalog.create", create_late)
         assert first.persist([A])[0].inserted
         assert first.sql("SELECT count(*) AS files FROM files").to_pylist() == [{"files": 2}]
 

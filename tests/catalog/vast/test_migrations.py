@@ -244,3 +244,52 @@ def test_deduplication_leaves_later_results(server):
         for table, number in {"parts": 1, "channels": 3, "attributes": 8}.items():
             assert found[table]["batch_id"].to_pylist() == [batch_id] * number
         assert found["problems"]["batch_id"].to_pylist() == [9]
+
+
+def test_existing_tables_are_sorted_by_a_separate_step(server, old, monkeypatch, capfd):
+    """Row ids have another type afterwards; rows stay as they are."""
+    lead_to(server, monkeypatch)
+    assert main(["db", "migrate", "--sort", "--catalog", URI]) == 3
+    assert f"db migrate --catalog {URI}" in capfd.readouterr().err
+    migrated(server)
+    before = state(tables(server))
+    assert not row_ids_are_decimal(server)
+    assert main(["db", "migrate", "--sort", "--dry-run", "--catalog", URI]) == 0
+    assert "would be sorted by path" in capfd.readouterr().out
+    assert not row_ids_are_decimal(server)
+    for expected in (f"{URI}: sorted by path", "already sorted by path"):
+        assert main(["db", "migrate", "--sort", "--catalog", URI]) == 0
+        assert expected in capfd.readouterr().out
+    assert row_ids_are_decimal(server)
+    assert state(tables(server)) == before
+    known, new = inspection("s3://renders/b.exr", channels="AZ"), inspection("s3://renders/new.exr")
+    with opened(server) as catalog:
+        assert [outcome.inserted for outcome in catalog.persist([known, new])] == [False, True]
+        assert catalog.mark_deleted([new.file.file_path_normalized]) == 1
+
+
+def row_ids_are_decimal(server):
+    with opened(server, read_only=True) as catalog, catalog.tables.reading() as rows:
+        return pa.types.is_decimal(rows.select("files", ["file_id"], row_ids=True)["$row_id"].type)
+
+
+def test_a_server_that_cannot_sort_gets_tables_without_a_sorting_key(server, monkeypatch, capfd):
+    monkeypatch.setattr(connection.Connection, "can_sort", False)
+    opened(server).close()
+    assert not row_ids_are_decimal(server)
+    lead_to(server, monkeypatch)
+    assert main(["db", "migrate", "--sort", "--catalog", URI]) == 3
+    assert "cannot sort tables" in capfd.readouterr().err
+
+
+def test_new_tables_are_sorted(server):
+    opened(server).close()
+    assert row_ids_are_decimal(server)
+
+
+def test_a_server_that_rejects_sorting_keys_gets_tables_without(server):
+    """The version alone does not say that the feature is enabled."""
+    rejected = server.fail(400, operation="create_table", path="*/files")
+    opened(server).close()
+    assert rejected.hits
+    assert not row_ids_are_decimal(server)

@@ -140,6 +140,15 @@ class Connection:
         """The cluster's version, as 5.4.0.0."""
         return ".".join(map(str, self.session().features.vast_version))
 
+    @property
+    def can_sort(self) -> bool:
+        """Whether tables can have a sorting key."""
+        try:
+            self.session().features.check_elysium()
+        except sdk.NotSupportedVersion:
+            return False
+        return True
+
     def clock(self, seconds: float | None = None) -> Clock:
         """The time of an operation that begins now: `seconds`, else the connection's deadline, at most the caller's."""
         seconds = min(seconds or self._given.deadline_s, seconds_left())

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from vastdb import errors as sdk
 
-from ..migrations import CREATION, AddColumns, AddTable, Migrated, Migration, Recompute, Step, pending
-from ..schema import version_row
+from ...errors import CatalogError
+from ..migrations import (
+    CREATION,
+    AddColumns,
+    AddTable,
+    Migrated,
+    Migration,
+    Recompute,
+    Step,
+    needs_migration,
+    pending,
+)
+from ..schema import SORTED_BY, VERSION, version_row
 from .connection import without_sdk_warnings
-from .errors import CatalogConflictError
+from .errors import CatalogConflictError, CatalogRejectedError
 from .tables import ROW_ID, Tables, no_tables, tables_at
 
 if TYPE_CHECKING:
@@ -20,6 +32,8 @@ if TYPE_CHECKING:
 
     from ...settings import VastConnection
     from .connection import Clock
+
+log = logging.getLogger(__name__)
 
 _SECONDS = 3600  # for one version; each request has a limit of its own
 
@@ -39,14 +53,60 @@ def migrate(uri: str, given: VastConnection | None, *, to: int | None = None, dr
     return Migrated(uri=tables.uri, version=version, applied=applied)
 
 
-@without_sdk_warnings()
 def create(tables: Tables, clock: Clock) -> None:
-    """Create all tables in one transaction. Raises CatalogConflictError if another process is creating them."""
+    """Create all tables in one transaction, sorted where the server offers it.
+
+    Raises CatalogConflictError if another process is creating them.
+    """
+    if tables.connection.can_sort:
+        try:
+            return _create(tables, clock, sort=True)
+        except CatalogRejectedError as error:
+            log.info("%s: tables are created without a sorting key: %s", tables.uri, error)
+    return _create(tables, clock, sort=False)
+
+
+@without_sdk_warnings()
+def _create(tables: Tables, clock: Clock, *, sort: bool) -> None:
     with _changing(tables, clock) as transaction:
         schema = transaction.bucket(tables.bucket).create_schema(tables.schema, fail_if_exists=False)
         for step in CREATION:
-            _apply(step, schema, tables, transaction, clock)
+            if isinstance(step, AddTable) and sort and step.table in SORTED_BY:
+                clock.check()
+                schema.create_table(step.table, step.columns, sorting_key=list(SORTED_BY[step.table]))
+            else:
+                _apply(step, schema, tables, transaction, clock)
+        tables.are_sorted = sort
         tables.rows(transaction, clock).insert("schema_version", version_row())
+
+
+def sort(uri: str, given: VastConnection | None, *, dry_run: bool = False) -> bool:
+    """Sort the tables of SORTED_BY; False if they are sorted already. Dry run: return what that would do.
+
+    Row ids have another type afterwards: programs that have the catalog open fail until they open it again.
+    """
+    tables = tables_at(uri, given)
+    version = tables.connection.retried(tables.version)
+    if version is None:
+        raise no_tables(tables.uri)
+    if version < VERSION:
+        raise needs_migration(tables.uri, version)
+    if not tables.connection.can_sort:
+        raise CatalogError(f"{tables.uri}: the server, {tables.connection.server_version}, cannot sort tables")
+    if dry_run:
+        return not tables.are_sorted
+
+    @without_sdk_warnings()
+    def attempt(clock: Clock) -> bool:
+        with _changing(tables, clock) as transaction:
+            rows = tables.rows(transaction, clock)
+            unsorted = [table for table in SORTED_BY if not rows.is_sorted(table)]
+            for table in unsorted:
+                found = transaction.bucket(tables.bucket).schema(tables.schema).table(table)
+                found.add_sorting_key(list(SORTED_BY[table]))
+        return bool(unsorted)
+
+    return tables.connection.retried(attempt, seconds=_SECONDS)
 
 
 def _applied(tables: Tables, migration: Migration) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from functools import cached_property, reduce
+from functools import cache, reduce
 from operator import eq, ge, gt, le, lt
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,12 @@ from vastdb.table_metadata import TableMetadata
 
 from ...errors import CatalogSchemaError, SettingsError
 from ..cells import cut_text
-from ..schema import TABLES, current_version
+from ..schema import SORTED_BY, TABLES, current_version
 from .connection import QUERY_ID, Connection, without_sdk_warnings
 from .errors import CatalogRejectedError
 
 if TYPE_CHECKING:
+    from vastdb._internal import TableStats
     from vastdb._table_interface import ITable
     from vastdb.transaction import Transaction
 
@@ -59,6 +60,19 @@ class _KnownTable(TableMetadata):  # type: ignore[misc]
         return copy(self)
 
 
+@cache
+def _known_tables(bucket: str, schema: str, are_sorted: bool) -> dict[str, TableMetadata]:
+    """The known columns of the tables, which the SDK would request from the server at each use."""
+    known = {}
+    for table, columns in TABLES.items():
+        key = SORTED_BY.get(table) if are_sorted else None
+        kind = vastdb.TableType.Elysium if key else vastdb.TableType.Regular  # row ids of sorted tables are decimals
+        known[table] = _KnownTable(vastdb.TableRef(bucket, schema, table), columns, kind)
+        if key:
+            known[table]._sorted_columns = [columns.field(name) for name in key]
+    return known
+
+
 class Tables:
     """The tables in one schema of a bucket. Threads may share it."""
 
@@ -66,14 +80,7 @@ class Tables:
         self.connection = connection
         self.bucket, self.schema = bucket, schema
         self.uri = f"vast://{bucket}/{schema}"
-
-    @cached_property
-    def _metadata(self) -> dict[str, TableMetadata]:
-        """The known columns of the tables, which the SDK would request from the server at each use."""
-        return {
-            table: _KnownTable(vastdb.TableRef(self.bucket, self.schema, table), columns, vastdb.TableType.Regular)
-            for table, columns in TABLES.items()
-        }
+        self.are_sorted = False  # whether the tables of SORTED_BY are; known after version() or create()
 
     @contextmanager
     def transaction(self, clock: Clock | None = None) -> Iterator[Rows]:
@@ -89,7 +96,8 @@ class Tables:
 
     def rows(self, transaction: Transaction, clock: Clock | None) -> Rows:
         """The rows in a transaction that the caller began."""
-        return Rows(transaction, clock, self._metadata, self.connection.data_endpoints)
+        known = _known_tables(self.bucket, self.schema, self.are_sorted)
+        return Rows(transaction, clock, known, self.connection.data_endpoints)
 
     @without_sdk_warnings()
     def version(self, clock: Clock) -> int | None:
@@ -97,6 +105,7 @@ class Tables:
         try:
             with self.reading(clock) as rows:
                 found = rows.select("schema_version", VERSION_COLUMNS).to_pylist()
+                self.are_sorted = all(map(rows.is_sorted, SORTED_BY))
         except (CatalogSchemaError, CatalogRejectedError):
             found = []
         if found:
@@ -106,7 +115,9 @@ class Tables:
             schema = transaction.bucket(self.bucket).schema(self.schema, fail_if_missing=False)
             present = set(schema.tablenames()) & set(TABLES) if schema else set()
             if "schema_version" in present:
-                found = self.rows(transaction, clock).select_present("schema_version", VERSION_COLUMNS).to_pylist()
+                rows = self.rows(transaction, clock)
+                found = rows.select_present("schema_version", VERSION_COLUMNS).to_pylist()
+                self.are_sorted = all(map(rows.is_sorted, SORTED_BY))
         version = current_version(self.uri, found)
         if present and version is None:
             raise CatalogSchemaError(
@@ -226,13 +237,20 @@ class Rows:
         if len(row_ids):
             self._table(table).delete(pa.table({ROW_ID: row_ids}))
 
-    @without_sdk_warnings()
     def count(self, table: str) -> int:
         """The number of rows, from the server's statistics."""
+        return int(self._stats(table).num_rows)
+
+    def is_sorted(self, table: str) -> bool:
+        """Whether the table has a sorting key, from the server's statistics."""
+        return bool(self._stats(table).sorting_key_enabled)
+
+    @without_sdk_warnings()
+    def _stats(self, table: str) -> TableStats:
         handle = self._table(table)
         handle.reload_stats()
         assert handle.stats is not None
-        return int(handle.stats.num_rows)
+        return handle.stats
 
     def _query_config(self, **options: int) -> vastdb.QueryConfig:
         endpoints = self._data_endpoints
