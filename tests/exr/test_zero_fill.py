@@ -55,7 +55,7 @@ def test_black_images_are_complete(compression, data):
     file = written(compression, channels, data.draw(st.sampled_from([0, 0, 32])))
     for chunks in ("all", "sample"):
         inspection = inspect(file, chunks=chunks)
-        assert (inspection.completeness, inspection.errors) == ("complete", ()), chunks
+        assert (inspection.completeness, inspection.problems) == ("complete", ()), chunks
 
 
 @pytest.mark.parametrize("compression", PACKED)
