@@ -71,7 +71,7 @@ def test_the_types_of_this_machine(tmp_path):
     assert is_network_device(device) is False
 
 
-@pytest.mark.parametrize(("is_network", "checked", "reads"), [(False, 400, 5), (True, 17, 20)])
+@pytest.mark.parametrize(("is_network", "checked", "reads"), [(False, 400, 12), (True, 17, 19)])
 def test_the_storage_decides_how_many_leaders_are_checked(tmp_path, monkeypatch, is_network, checked, reads):
     """`auto` checks a sample on network file systems; an explicit value always holds."""
     path = tmp_path / "a.exr"

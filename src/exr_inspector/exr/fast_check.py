@@ -6,14 +6,15 @@ The columns are those of `ChunkLayout`: they contain what its `parse` accepts in
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from bisect import bisect_right
+from itertools import repeat
 from operator import add, le
 from sys import byteorder
 
 from .leaders import PRESENT, PartLeaders, Read, file_order
 
 _MAX_CHUNKS = 1 << 16  # of a file; bounds the memory, about 200 bytes for each chunk
-_READ_AT_ONCE = 256  # chunks
+_READ_BYTES = 128 << 10  # at once; more would need new pages of memory for each read
 _DENSE_BYTES = 12 << 10  # of a chunk: below it, reading all bytes is faster than reading each leader
 
 
@@ -26,25 +27,21 @@ def accept_leaders(parts: list[PartLeaders], table: array[int], read: Read) -> a
     if len(table) > _MAX_CHUNKS or any(not _is_simple(part, leader_bytes) for part in parts):
         return None
     order = file_order(parts, table)
-    leaders = _read_leaders(table, order, leader_bytes, read)
-    ends, packed_bytes, at = array("Q"), [], 0
+    begins = array("Q", map(table.__getitem__, order))
+    leaders = _read_leaders(order, begins, leader_bytes, read)
+    accepted, ends = [], array("Q")
     for part in parts:
-        count = part.layout.count
-        packed = _packed_sizes(part, b"".join(leaders[at : at + count]))
+        at = len(ends)
+        packed = _packed_sizes(part, b"".join(leaders[at : at + part.layout.count]))
         if packed is None:
             return None
-        ends.extend(map(add, table[at : at + count], packed))
-        packed_bytes.append(sum(packed))
-        at += count
-    ends = array("Q", [end + leader_bytes for end in ends])
-    begins, sorted_ends = [table[slot] for slot in order], sorted(ends)
-    # Intervals are disjoint if each ends before the next begins, with begins and ends sorted independently.
-    if sorted_ends[-1] > parts[0].size or not all(map(le, sorted_ends, begins[1:])):
+        sizes = map(add, packed, repeat(leader_bytes))
+        ends.extend(map(add, table[at : at + part.layout.count], sizes))
+        accepted.append((part, ends[at:], sum(packed)))
+    if max(ends) > parts[0].size or not all(map(le, map(ends.__getitem__, order), begins[1:])):
         return None
-    at = 0
-    for part, size in zip(parts, packed_bytes, strict=True):
-        part.accept(ends[at : at + part.layout.count], size)
-        at += part.layout.count
+    for part, part_ends, packed_bytes in accepted:
+        part.accept(part_ends, packed_bytes)
     return order
 
 
@@ -54,20 +51,22 @@ def _is_simple(part: PartLeaders, leader_bytes: int) -> bool:
     return is_listed and not part.layout.is_deep and part.leader.size == leader_bytes
 
 
-def _read_leaders(table: array[int], order: Sequence[int], leader_bytes: int, read: Read) -> list[bytes]:
-    """The leaders in the order of the table; `order` has the slots by offset."""
-    leaders = [b""] * len(table)
-    for first in range(0, len(order), _READ_AT_ONCE):
-        slots = order[first : first + _READ_AT_ONCE]
-        begin, end = table[slots[0]], table[slots[-1]] + leader_bytes
-        if end - begin > _DENSE_BYTES * len(slots):
-            for slot in slots:
-                leaders[slot] = read(table[slot], leader_bytes)
-            continue
-        data = read(begin, end - begin)
-        for slot in slots:
-            at = table[slot] - begin
-            leaders[slot] = data[at : at + leader_bytes]
+def _read_leaders(order: array[int], begins: array[int], leader_bytes: int, read: Read) -> list[bytes]:
+    """The leaders in the order of the table; `order` and `begins` are numbers and offsets in the order of the file."""
+    found: list[bytes] = []
+    while len(found) < len(order):
+        first = len(found)
+        begin = begins[first]
+        offsets = begins[first : bisect_right(begins, begin + _READ_BYTES, first + 1)]
+        length = offsets[-1] + leader_bytes - begin
+        if length > _DENSE_BYTES * len(offsets):
+            found += [read(offset, leader_bytes) for offset in offsets]
+        else:
+            data = read(begin, length)
+            found += [data[offset - begin : offset - begin + leader_bytes] for offset in offsets]
+    leaders = [b""] * len(order)
+    for number, leader in zip(order, found, strict=True):
+        leaders[number] = leader
     return leaders
 
 

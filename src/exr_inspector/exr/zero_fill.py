@@ -7,8 +7,7 @@ from array import array
 from .leaders import PRESENT, ZERO_FILLED, PartLeaders, Read, chunk_of
 
 SAMPLES = 16  # chunks at equal distances
-HEAD_BYTES = 4096
-_TAIL_BYTES, _ADLER_BYTES = 64, 4
+HEAD_BYTES, TAIL_BYTES, _ADLER_BYTES = 4096, 64, 4
 _ZLIB_COMPRESSIONS = ("ZIP", "ZIPS", "PXR24")
 
 
@@ -45,7 +44,7 @@ def mark_zero_tail(part: PartLeaders, slot: int, read: Read) -> None:
         return
     end = part.ends[slot]
     packed = end - part.offsets[slot] - part.leader.size
-    length = min(packed, _ADLER_BYTES if part.layout.compression in _ZLIB_COMPRESSIONS else _TAIL_BYTES)
+    length = min(packed, _ADLER_BYTES if part.layout.compression in _ZLIB_COMPRESSIONS else TAIL_BYTES)
     if not any(read(end - length, length)) and _is_smaller_than_its_pixels(part, slot):
         part.states[slot] = ZERO_FILLED
 

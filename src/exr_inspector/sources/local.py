@@ -54,10 +54,10 @@ class LocalSource:
         except SourceError:
             os.close(self._fd)
             raise
-        self._device = status.st_dev
+        self.storage: Storage = "network" if is_network_device(status.st_dev) else "local"
         self.size_bytes = status.st_size
         self.inode: int | None = status.st_ino - (1 << 64) * (status.st_ino >= 1 << 63)
-        self.prefix_bytes = first_read_bytes(self.size_bytes)
+        self.prefix_bytes = first_read_bytes(self.size_bytes, remote=self.storage == "network")
         self.mtime = mtime_from_ns(status.st_mtime_ns)
         if self.mtime is None:
             self.etag = f"mtime:{status.st_mtime_ns}"
@@ -78,11 +78,6 @@ class LocalSource:
         except OSError as error:
             raise SourceSystemError(self.path, os_error_reason(error)) from None
         return data
-
-    @property
-    def storage(self) -> Storage:
-        """Whether the file is on a local disk or on a network file system."""
-        return "network" if is_network_device(self._device) else "local"
 
     def prefetch(self, offset: int, length: int) -> None:
         """Announce a read to the operating system."""

@@ -60,6 +60,6 @@ class Reader:
         return data
 
 
-def first_read_bytes(size_bytes: int) -> int:
-    """The size of the first read from a local source of this size."""
-    return size_bytes if size_bytes <= SMALL_FILE_BYTES else PREFIX_BYTES
+def first_read_bytes(size_bytes: int, *, remote: bool = False) -> int:
+    """The size of the first read from a source of this size; a round trip to a server costs more than 64 KiB."""
+    return size_bytes if size_bytes <= SMALL_FILE_BYTES else SMALL_FILE_BYTES if remote else PREFIX_BYTES
