@@ -191,6 +191,8 @@ Database, where each query is executed by an embedded DuckDB that reads only the
     exr-inspector report shots --param level=sequence --param path='s3://studio/shows/harbor/*' --format csv
     exr-inspector report storage --sql                     # print the SQL, as a start for your own query
 
+The SQL is the whole report, but for `cryptomattes`: the program completes its rows, as its section says.
+
 The table output draws shares as bars, omits columns without values, and prints the common folder of all paths once;
 `--format json`, `csv` and `parquet` have all columns with plain values. A `share` is a number between 0 and 1.
 
@@ -255,7 +257,8 @@ def _query_page(query: NamedQuery, catalog: Catalog) -> str:
         kind = p.kind.replace("|", " or ")
         lines.append(f"| `{p.name}` | {kind} | {default} | {p.meaning.replace('|', ' or ')} |")
     path = f"src/exr_inspector/catalog/queries/{query.name}.sql"
-    lines += ["", f"[{query.name}.sql](../{path})", "", "```", f"$ exr-inspector report {query.name}{options}"]
+    lines += ["", f"[{query.name}.sql](../{path})", "", *([query.completed, ""] if query.completed else [])]
+    lines += ["```", f"$ exr-inspector report {query.name}{options}"]
     return "\n".join([*lines, _output(query, catalog, given), "```", ""])
 
 

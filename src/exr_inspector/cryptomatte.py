@@ -2,7 +2,6 @@
 
 Source: Psyop's Cryptomatte specification 1.2. Attributes are called `cryptomatte/KEY/FIELD`; the channels of a matte
 called NAME are NAME00.r … NAME00.a, NAME01.r and so on, with two ranks (id, coverage) in each layer.
-The SQL of the report `cryptomattes` follows the same rules; a test compares them.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from .exr import Attribute, Channel
 _LAYER_NAME = re.compile(r".*\d\d", re.DOTALL)
 _LAYER = re.compile(r"(?P<name>.*)(?P<layer>\d\d)\.[^.]+", re.DOTALL)
 _ID = re.compile(r"[0-9A-Fa-f]{8}")
+_MEMBER = re.compile(rf'" *: *"{_ID.pattern}"')
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _RANKS_IN_A_LAYER = 2  # (r, g) and (b, a)
 
@@ -113,7 +113,7 @@ def _cryptomatte(
         return attribute.value if attribute is not None and isinstance(attribute.value, str) else None
 
     name, manifest = text("name"), fields.get("manifest")
-    entries, error = (None, None) if manifest is None else _read_manifest(manifest)
+    entries, error = (None, None) if manifest is None else _manifest_of(manifest)
     layers = layers_by_name.get(name, {}) if name else {}
     return Cryptomatte(
         key=key,
@@ -129,13 +129,18 @@ def _cryptomatte(
     )
 
 
-def _read_manifest(attribute: Attribute) -> tuple[dict[str, str] | None, str | None]:
-    """Names and ids, or the error in the manifest."""
+def _manifest_of(attribute: Attribute) -> tuple[dict[str, str] | None, str | None]:
+    """Names and ids, or the error in the attribute."""
     text, note = attribute.value, attribute.note
     if note is not None and note.code == "value_too_large":
         return None, f"manifest too large: {note.message}"
     if not isinstance(text, str):
         return None, "invalid manifest: expected an attribute of type string"
+    return read_manifest(text)
+
+
+def read_manifest(text: str) -> tuple[dict[str, str] | None, str | None]:
+    """Object names and their ids in lower case, or the error in the manifest."""
     try:
         pairs = json.loads(text, object_pairs_hook=tuple)  # keeps repeated names; arrays are lists
     except RecursionError:
@@ -153,3 +158,13 @@ def _read_manifest(attribute: Attribute) -> tuple[dict[str, str] | None, str | N
         if manifest.setdefault(name, identifier.lower()) != identifier.lower():
             return None, f"invalid manifest: {name!r} has two ids, {manifest[name]} and {identifier.lower()}"
     return manifest, None
+
+
+def estimate_objects(beginning: str, size_bytes: int) -> int | None:
+    """The number of names in a manifest of which only the beginning is known; None if nothing is.
+
+    The names in the beginning are counted; the rest is assumed to have as many per byte.
+    """
+    if not beginning:
+        return None
+    return round(len(_MEMBER.findall(beginning)) * size_bytes / len(beginning.encode()))

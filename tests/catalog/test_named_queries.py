@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 from exr_inspector import open_catalog
+from exr_inspector.catalog.queries.computed import COMPLETIONS
 from exr_inspector.catalog.queries.named import NamedQuery, Parameter, named_queries, named_query
 from exr_inspector.catalog.queries.path_template import FIELDS, field_patterns
 from exr_inspector.errors import SettingsError
@@ -21,7 +22,7 @@ every_query = pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
 def of_kind(kind, default=None):
     """A query with one parameter."""
     parameter = Parameter(name="p", kind=kind, default=default, meaning="")
-    return NamedQuery(name="q", title="", question="", empty="", note="", parameters=(parameter,), sql="")
+    return NamedQuery(name="q", title="", question="", empty="", note="", completed="", parameters=(parameter,), sql="")
 
 
 @every_query
@@ -31,6 +32,10 @@ def test_the_head_declares_title_question_and_empty(query):
     assert query.empty
     assert all(parameter.meaning for parameter in query.parameters)
     assert len({parameter.name for parameter in query.parameters}) == len(query.parameters)
+
+
+def test_the_head_of_a_query_that_python_completes_says_so():
+    assert {query.name for query in QUERIES.values() if query.completed} == set(COMPLETIONS)
 
 
 @every_query

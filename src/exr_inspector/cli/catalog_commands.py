@@ -146,7 +146,7 @@ def report(
         return
     parameters = query.bind(_parameters(param or []), path_template=settings().path_template)
     with open_catalog(catalog, read_only=True) as opened:
-        rows = opened.sql(query.sql, parameters)
+        rows = query.run_bound(opened, parameters)
     if output_format is not Format.TABLE:
         write_table(rows, output_format, output)
         return

@@ -4,15 +4,28 @@
 -- note: `share` is the part of the files' bytes that the manifests take. A manifest larger than a catalog cell is cut: its
 -- note: number of objects is an estimate, and it is not checked. `broken` counts invalid manifests: not
 -- note: JSON, not an object of names and eight-digit ids, or a name with two ids.
+-- completed: The SQL fetches each distinct manifest once, as `text`; `exr-inspector report` reads it, adds `objects` and
+-- completed: `broken`, and prints one row for each render and Cryptomatte, without the last five columns of the SQL.
 -- param path text = *: only files whose path matches this shell pattern
-WITH fields AS (  -- cryptomatte/KEY/FIELD; the first attribute of a name counts
+WITH renders AS (
+    SELECT file_id, coalesce(sequence, file_path_normalized) AS render, size_bytes
+    FROM files
+    WHERE is_current AND deleted_at IS NULL AND file_path_normalized GLOB $path
+),
+fields AS (  -- cryptomatte/KEY/FIELD; the first attribute of a name counts
     SELECT
         file_id,
         part_index,
         regexp_extract(attr_name, '(?s)^cryptomatte/([^/]*)/(.*)$', ['key', 'field']) AS name,
-        arg_min(CASE WHEN attr_type <> 'timecode' THEN value_text END, attr_index) AS value_text,
-        arg_min(size_bytes, attr_index) AS size_bytes,
-        arg_min(truncated, attr_index) AS truncated
+        arg_min({
+            'text': CASE
+                WHEN attr_type = 'timecode' THEN NULL
+                WHEN attr_name LIKE '%/manifest' THEN sha256(value_text)  -- thousands of files may have the same one
+                ELSE value_text
+            END,
+            'size_bytes': size_bytes,
+            'is_cut': truncated
+        }, attr_index) AS attribute
     FROM attributes
     WHERE attr_name LIKE 'cryptomatte/%/%'
     GROUP BY ALL
@@ -21,58 +34,61 @@ mattes AS (
     SELECT
         file_id,
         part_index,
-        name.key AS key,
-        any_value(value_text) FILTER (WHERE name.field = 'name') AS name,
-        any_value(value_text) FILTER (WHERE name.field = 'manif_file') AS manif_file,
-        any_value(value_text) FILTER (WHERE name.field = 'manifest') AS manifest,
-        any_value(size_bytes) FILTER (WHERE name.field = 'manifest') AS manifest_bytes,
-        coalesce(any_value(truncated) FILTER (WHERE name.field = 'manifest'), false) AS is_cut
+        coalesce(any_value(attribute.text) FILTER (WHERE name.field = 'name'), name.key) AS cryptomatte,
+        any_value(attribute.text) FILTER (WHERE name.field = 'manif_file') AS manif_file,
+        any_value(attribute.text) FILTER (WHERE name.field = 'manifest') AS manifest_hash,
+        any_value(attribute.size_bytes) FILTER (WHERE name.field = 'manifest') AS manifest_bytes,
+        coalesce(any_value(attribute.is_cut) FILTER (WHERE name.field = 'manifest'), false) AS is_cut
     FROM fields
-    GROUP BY ALL
+    GROUP BY file_id, part_index, name.key
 ),
-valid AS (  -- DuckDB also accepts a comma after the last member, JSON does not
+sized AS (
     SELECT
-        *,
-        CASE WHEN NOT is_cut AND json_valid(manifest) AND NOT regexp_matches(manifest, ',\s*\}\s*$')
-            THEN manifest END AS object
+        render,
+        mattes.*,
+        size_bytes / count(*) OVER (PARTITION BY file_id, cryptomatte) AS file_bytes  -- parts may repeat a manifest
     FROM mattes
+    JOIN renders USING (file_id)
 ),
-parsed AS (  -- null unless the manifest is a JSON object
+totals AS (
     SELECT
-        *,
-        CASE json_type(object) WHEN 'OBJECT' THEN json_keys(object) END AS names,
-        CASE json_type(object) WHEN 'OBJECT' THEN json_extract(object, '$.*')::VARCHAR[] END AS ids
-    FROM valid
+        render,
+        cryptomatte,
+        count(*) AS manifests,
+        bool_or(is_cut) AS is_estimate,
+        max(manifest_bytes) AS largest_bytes,
+        coalesce(sum(manifest_bytes), 0)::BIGINT AS bytes,
+        round(coalesce(sum(manifest_bytes), 0) / nullif(sum(file_bytes), 0), 4) AS share,  -- of the files
+        string_agg(DISTINCT manif_file, ', ' ORDER BY manif_file) AS sidecar
+    FROM sized
+    GROUP BY render, cryptomatte
 ),
-counted AS (
+uses AS (  -- of one manifest by one Cryptomatte of a render
     SELECT
-        *,
-        count(*) OVER (PARTITION BY file_id, coalesce(name, key)) AS of_file,  -- parts may repeat a manifest
-        CASE
-            -- The names in the stored part are counted; the rest is assumed to have as many per byte.
-            WHEN is_cut THEN round(
-                len(regexp_extract_all(manifest, '" *: *"[0-9A-Fa-f]{8}"'))
-                * manifest_bytes / nullif(strlen(manifest), 0))::BIGINT
-            WHEN len(list_filter(ids, lambda id: NOT regexp_full_match(id, '"[0-9A-Fa-f]{8}"'))) = 0
-                AND len(list_distinct(list_zip(names, list_transform(ids, lambda id: lower(id)))))
-                    = len(list_distinct(names))
-                THEN len(list_distinct(names))
-        END AS objects
-    FROM parsed
+        render,
+        cryptomatte,
+        manifest_hash,
+        manifest_bytes,
+        is_cut,
+        count(*) AS times,
+        row_number() OVER (PARTITION BY manifest_hash, manifest_bytes, is_cut ORDER BY render, cryptomatte) = 1 AS is_first
+    FROM sized
+    GROUP BY render, cryptomatte, manifest_hash, manifest_bytes, is_cut
+),
+manifests AS (
+    SELECT sha256(value_text) AS manifest_hash, any_value(value_text) AS text
+    FROM attributes
+    WHERE attr_name LIKE 'cryptomatte/%/manifest'
+    GROUP BY ALL
 )
 SELECT
-    coalesce(f.sequence, f.file_path_normalized) AS render,
-    coalesce(c.name, c.key) AS cryptomatte,
-    count(*) AS manifests,
-    max(c.objects) AS objects,
-    bool_or(c.is_cut) AS is_estimate,
-    max(c.manifest_bytes) AS largest_bytes,
-    coalesce(sum(c.manifest_bytes), 0)::BIGINT AS bytes,
-    round(coalesce(sum(c.manifest_bytes), 0) / nullif(sum(f.size_bytes / c.of_file), 0), 4) AS share,  -- of the files
-    count(*) FILTER (WHERE c.manifest_bytes IS NOT NULL AND c.objects IS NULL) AS broken,
-    string_agg(DISTINCT c.manif_file, ', ' ORDER BY c.manif_file) AS sidecar
-FROM counted AS c
-JOIN files AS f USING (file_id)
-WHERE f.is_current AND f.deleted_at IS NULL AND f.file_path_normalized GLOB $path
-GROUP BY 1, 2
-ORDER BY largest_bytes DESC NULLS LAST, objects DESC NULLS LAST, render, cryptomatte
+    totals.*,
+    uses.times,
+    uses.manifest_hash,
+    uses.manifest_bytes,
+    uses.is_cut,
+    manifests.text  -- once for each manifest, in the first row that has it
+FROM totals
+JOIN uses USING (render, cryptomatte)
+LEFT JOIN manifests ON manifests.manifest_hash = uses.manifest_hash AND uses.is_first
+ORDER BY render, cryptomatte, manifest_hash

@@ -4,6 +4,7 @@
     -- question: Which shows and layers take how much storage?
     -- empty: message for a result without rows
     -- note: the meaning of a column with an unclear name (optional, repeatable)
+    -- completed: how the function in `computed.py` changes the rows (only for a query that has one, repeatable)
     -- param path text = *: one line per parameter; a parameter without default is required
 
 Parameters are bound, not spliced into the SQL. Kinds: text, integer, number, timestamp, list (separated by commas),
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import SettingsError
 from ...settings import PATH_TEMPLATE
+from .computed import COMPLETIONS
 from .path_template import field_patterns
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from ..protocol import Catalog
 
-_HEAD = re.compile(r"-- (title|question|empty|note): (.+)")
+_HEAD = re.compile(r"-- (title|question|empty|note|completed): (.+)")
 _PARAMETER = re.compile(r"-- param (\w+) ([\w|]+)(?: (=) ?(.*?))?: (.+)")
 _LARGEST = 2**63 - 1
 
@@ -65,6 +67,7 @@ class NamedQuery:
     question: str
     empty: str  # the message for a result without rows
     note: str  # the meaning of its columns, where names are unclear
+    completed: str  # how Python changes the rows of the SQL; empty if they are the result
     parameters: tuple[Parameter, ...]
     sql: str
 
@@ -88,7 +91,12 @@ class NamedQuery:
 
     def run(self, catalog: Catalog, given: Mapping[str, str], *, path_template: str = PATH_TEMPLATE) -> pa.Table:
         """The result of the query. Raises SettingsError for invalid parameters, and the errors of Catalog.sql."""
-        return catalog.sql(self.sql, self.bind(given, path_template=path_template))
+        return self.run_bound(catalog, self.bind(given, path_template=path_template))
+
+    def run_bound(self, catalog: Catalog, values: Mapping[str, Any]) -> pa.Table:
+        """The result of the query with the values of `bind`. Raises the errors of Catalog.sql."""
+        rows = catalog.sql(self.sql, values)
+        return COMPLETIONS[self.name](rows) if self.completed else rows
 
 
 @cache
@@ -134,6 +142,7 @@ def _parse(name: str, text: str) -> NamedQuery:
         question=head["question"],
         empty=head["empty"],
         note=head.get("note", ""),
+        completed=head.get("completed", ""),
         parameters=tuple(parameters),
         sql=text,
     )
