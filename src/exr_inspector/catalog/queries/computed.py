@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _TOTALS = ("render", "cryptomatte", "manifests", "is_estimate", "largest_bytes", "bytes", "share", "sidecar")
-_REPORT = (*_TOTALS[:3], "objects", *_TOTALS[3:7], "broken", "sidecar")
+_REPORT = (*_TOTALS[:3], "objects", *_TOTALS[3:-1], "broken", "sidecar")
 
 
 def cryptomattes(rows: pa.Table) -> pa.Table:
