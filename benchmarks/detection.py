@@ -190,7 +190,7 @@ def sound_files(folder: Path) -> Iterator[tuple[str, Sound]]:
 def is_found(data: bytes, check: str) -> bool:
     """Whether the file is not complete, or has a problem for a table that was never written: its chunks can be read."""
     inspection = inspect(data, chunks=check)  # type: ignore[arg-type]
-    problems = {problem.code for problem in inspection.errors}
+    problems = {problem.code for problem in inspection.problems}
     return inspection.completeness != "complete" or "offset_table_unwritten" in problems
 
 
