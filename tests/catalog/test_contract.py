@@ -379,9 +379,10 @@ def as_judged_by(version, one):
 
 
 def problems_of(catalog, one):
-    """Those of the newest batch."""
+    """Those of the newest batch, as docs/DATABASE.md says."""
     query = """SELECT code, severity, message, part_index, attr_name, byte_offset FROM problems
-               WHERE file_id = $1 AND batch_id = (SELECT max(batch_id) FROM problems WHERE file_id = $1)"""
+               WHERE file_id = $1 AND batch_id = (SELECT max(batch_id) FROM problems WHERE file_id = $1)
+                 AND EXISTS (SELECT 1 FROM files WHERE file_id = $1 AND problem_severity <> 'none')"""
     return [tuple(row.values()) for row in rows(catalog, query, [one.file.file_id])]
 
 
@@ -414,6 +415,34 @@ def test_a_row_of_an_older_version_is_judged_again(catalog):
         assert len(problems_of(catalog, FAULTY)) == len(FAULTY.problems)
     assert rows(catalog, "SELECT count(*) AS n FROM problems") == [{"n": len(FAULTY.problems)}]
     assert rows(catalog, "SELECT * FROM parts ORDER BY ALL") == parts
+
+
+def test_a_file_without_problems_any_more_has_none(catalog):
+    """Rows of problems are never deleted; those of a file count whose severity is not `none`."""
+    older = replace(FAULTY, inspector_version="0.1.5")
+    newer = replace(FAULTY, problems=(), file=replace(FAULTY.file, problem_severity="none"))
+    catalog.persist([older])
+    assert problems_of(catalog, FAULTY)
+    catalog.persist([newer])
+    assert problems_of(catalog, FAULTY) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "is_judged"),
+    [("0.1.0", True), ("0.1.9.dev3+g12ab", True), (f"{__version__}rc1", True), (f"{__version__}.dev3+g9", True),
+     (__version__, False), (f"{__version__}.1", False), ("10.0.0", False)],
+)  # fmt: skip
+def test_releases_are_compared_as_versions(catalog, version, is_judged):
+    catalog.persist([as_judged_by(version, B)])
+    catalog.persist([B])
+    assert file_row(catalog, B)["inspector_version"] == (__version__ if is_judged else version)
+
+
+def test_the_inode_is_that_of_the_last_inspection(catalog):
+    """A link that was replaced by a copy with the same time."""
+    for inode in (7, 8):
+        catalog.persist([replace(B, file=replace(B.file, inode=inode))])
+    assert file_row(catalog, B)["inode"] == 8
 
 
 def test_a_row_of_a_newer_version_is_not_judged_by_this_one(catalog):

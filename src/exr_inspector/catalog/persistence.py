@@ -83,11 +83,16 @@ def children_of(
 @cache
 def is_older(inspector_version: str) -> bool:
     """Whether a row was written by an older program than this one."""
-    return _release(inspector_version) < _release(__version__)
+    return program_order(inspector_version) < program_order(__version__)
 
 
-def _release(version: str) -> list[int]:
-    return [int(number) for number in re.findall("[0-9]+", version)]
+@cache
+def program_order(inspector_version: str) -> tuple[list[int], bool]:
+    """A key that sorts versions of the program: by release, and before each one its pre-releases."""
+    release = re.match(r"[0-9]*(?:\.[0-9]+)*", inspector_version)
+    assert release is not None  # it also matches nothing
+    numbers = [int(number) for number in release[0].split(".") if number]
+    return numbers, re.search("a|b|rc|dev", inspector_version[release.end() :]) is None
 
 
 def outcomes(batch: RowBatch, new: Iterable[str]) -> list[PersistOutcome]:

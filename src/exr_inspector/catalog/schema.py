@@ -312,7 +312,6 @@ JUDGED = (
     "chunk_hash",
     "chunks_checked",
     "problem_severity",
-    "inode",
 )
 
 # The columns that identify a row of a table, in child tables among the rows of one batch.

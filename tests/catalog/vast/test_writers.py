@@ -16,7 +16,7 @@ from exr_inspector.catalog.vast import VastCatalog, coordination
 from tests.support.exr_bytes import inspection, text
 
 from ..conftest import BUCKET
-from ..test_contract import A_AGAIN, A, all_rows, error_at, path_of
+from ..test_contract import A_AGAIN, FAULTY, A, all_rows, as_judged_by, error_at, path_of
 from .conftest import SECRET, connection_to, schema_of, start, stored
 from .writers import files
 
@@ -81,6 +81,9 @@ def test_many_threads_create_tables_once(emulator, open_vast):
 # ── duplicates, step by step ────────────────────────────────
 
 
+OLDER = as_judged_by("0.1.0", FAULTY)
+
+
 def wait_until(holds, seconds=20.0):
     ends = time.monotonic() + seconds
     while not holds():
@@ -137,6 +140,26 @@ def test_the_copy_that_was_written_last_decides_whether_a_file_is_deleted(emulat
     assert row["is_current"]
     assert row["deleted_at"] is None
     assert row["inspection_count"] == 3
+
+
+def test_of_two_copies_the_one_of_the_newer_program_stays(emulator, open_vast, monkeypatch):
+    """In either order; with its problems, and with the counts of both."""
+    monkeypatch.setattr(coordination, "DELAY_S", 3600)
+    for first, second in ((OLDER, FAULTY), (FAULTY, OLDER)):
+        a, b = open_vast(), None
+        b = open_vast(a.uri)
+        fault = emulator.fail("delay", seconds=0.3, operation="insert", path=f"/{BUCKET}/{schema_of(a)}/files*")
+        with ThreadPoolExecutor(2) as pool:
+            slow = pool.submit(a.persist, [first])
+            wait_until(lambda fault=fault: fault.hits)
+            pool.submit(b.persist, [second]).result()
+            slow.result()
+        b.deduplicate()
+        (row,) = stored(emulator, a, "files")
+        assert (row["inspector_version"], row["inspection_count"]) == (FAULTY.inspector_version, 2)
+        assert row["problem_severity"] == FAULTY.problem_severity
+        assert len(stored(emulator, a, "problems")) == len(FAULTY.problems)
+        assert len(stored(emulator, a, "parts")) == 1
 
 
 def test_a_version_without_copies_keeps_its_rows(emulator, meet):

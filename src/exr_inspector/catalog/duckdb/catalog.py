@@ -100,10 +100,11 @@ class DuckDBCatalog:
             new = incoming.filter(pc.invert(is_known))
             connection.register("new", new)
             _run(connection, statements.INSERT_FILES)
-            if len(known):
-                connection.register("known", incoming.filter(is_known))
+            stored = incoming.filter(is_known)
+            if stored.num_rows:
+                connection.register("known", stored)
                 _run(connection, statements.COUNT_UP)
-            judged = [file_id for file_id, version in known.items() if is_older(version)]
+            judged = [file_id for file_id in stored["file_id"].to_pylist() if is_older(known[file_id])]
             if judged:
                 connection.register("judged", incoming.filter(pc.is_in(incoming["file_id"], pa.array(judged))))
                 _run(connection, statements.JUDGE_AGAIN)

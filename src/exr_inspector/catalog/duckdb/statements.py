@@ -68,7 +68,7 @@ INSERT_FILES = "INSERT INTO files BY NAME SELECT * FROM new"
 
 COUNT_UP = """
     UPDATE files SET is_current = known.is_current, deleted_at = NULL, last_inspected = known.last_inspected,
-                     inspection_count = files.inspection_count + known.inspection_count
+                     inspection_count = files.inspection_count + known.inspection_count, inode = known.inode
     FROM known WHERE files.file_id = known.file_id"""
 
 JUDGE_AGAIN = f"""

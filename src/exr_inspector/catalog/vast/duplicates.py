@@ -2,8 +2,8 @@
 
 No constraint keeps two transactions from inserting the same file_id, and neither sees the other's rows before it
 commits. But a writer that selects after its commit sees the rows of all earlier commits. So every writer deduplicates
-after its commit and keeps, of each file, the row with the lowest row id and the child rows of its batch: all reach the
-same result, in any order.
+after its commit and keeps, of each file, the row that the newest program judged, of several the one with the lowest row
+id, and the child rows of its batch: all reach the same result, in any order.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..schema import CHILD_TABLES, PRIMARY_KEYS, TABLES, TIME
-from .persist_plan import CHANGING, COLUMNS, Row, changed_rows, duplicate_paths
+from .persist_plan import CHANGING, COLUMNS, Row, changed_rows, duplicate_paths, in_order
 from .tables import ROW_ID, Rows
 
 
@@ -26,7 +26,7 @@ def deduplicate_files(rows: Rows, paths: Iterable[str]) -> None:
     """
     stored = rows.select_in("files", COLUMNS, "file_path_normalized", paths)
     row_id_type = stored.schema.field(ROW_ID).type
-    all_rows: list[Row] = sorted(stored.to_pylist(), key=lambda row: row[ROW_ID])
+    all_rows = in_order(stored)
     if not duplicate_paths(all_rows):
         return
     copies: dict[str, list[Row]] = defaultdict(list)
@@ -56,6 +56,7 @@ def _merged(copies: list[Row]) -> Row:
         "deleted_at": last["deleted_at"],
         "last_inspected": last["last_inspected"],
         "inspection_count": sum(row["inspection_count"] for row in copies),
+        "inode": last["inode"],
     }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..persistence import is_older
+from ..persistence import is_older, program_order
 from ..schema import JUDGED, TABLES
 from .tables import ROW_ID
 
@@ -29,9 +29,10 @@ COLUMNS = (
     "inspection_count",
     "batch_id",
     "inspector_version",
+    "inode",
 )
 # The columns that a persist changes in a stored version.
-CHANGING = ("is_current", "deleted_at", "last_inspected", "inspection_count")
+CHANGING = ("is_current", "deleted_at", "last_inspected", "inspection_count", "inode")
 
 Row = dict[str, Any]
 
@@ -52,7 +53,7 @@ def plan(incoming: pa.Table, stored: pa.Table, persisted_at: datetime) -> Plan:
 
     Rows stored at `persisted_at` are those of an earlier attempt of this persist whose response was lost.
     """
-    rows = sorted(stored.to_pylist(), key=lambda row: row[ROW_ID])
+    rows = in_order(stored)
     by_path: dict[str, list[Row]] = defaultdict(list)
     known: dict[str, Row] = {}  # of duplicates, the row that stays
     for row in rows:
@@ -62,16 +63,17 @@ def plan(incoming: pa.Table, stored: pa.Table, persisted_at: datetime) -> Plan:
     inserted = {row["file_id"] for row in rows if row["inspection_timestamp"] == persisted_at}
     changed: dict[int, Row] = {}
     judged: dict[str, int] = {}
-    files = incoming.select(["file_id", "is_current", "inspection_count"]).to_pylist()
+    files = incoming.select(["file_id", "is_current", "inspection_count", "inode"]).to_pylist()
     newest = {file["file_id"] for file in files if file["is_current"]}
     for file in files:
-        row = known.get(file["file_id"])
-        if row is not None and file["file_id"] not in counted:
+        if file["file_id"] in known and file["file_id"] not in counted:
+            row = known[file["file_id"]]
             changed[row[ROW_ID]] = {
                 "is_current": file["is_current"],
                 "deleted_at": None,
                 "last_inspected": persisted_at,
                 "inspection_count": row["inspection_count"] + file["inspection_count"],
+                "inode": file["inode"],
             }
             if is_older(row["inspector_version"]):
                 judged[file["file_id"]] = row[ROW_ID]
@@ -87,6 +89,12 @@ def plan(incoming: pa.Table, stored: pa.Table, persisted_at: datetime) -> Plan:
         inserted=inserted | set(new["file_id"].to_pylist()),
         duplicate_paths=duplicate_paths(rows),
     )
+
+
+def in_order(stored: pa.Table) -> list[Row]:
+    """Rows of files; of duplicates the one that stays first: judged by the newest program, with the lowest row id."""
+    rows: list[Row] = sorted(stored.to_pylist(), key=lambda row: row[ROW_ID])
+    return sorted(rows, key=lambda row: program_order(row["inspector_version"]), reverse=True)
 
 
 def _judged_rows(incoming: pa.Table, judged: dict[str, int], row_id_type: pa.DataType) -> pa.Table:
