@@ -1,0 +1,60 @@
+"""Patterns of file names: the frame notations of studio software, and shell patterns.
+
+`####`, `@@@@`, `%04d` and `$F4` stand for a frame of at least four digits, `#`, `@`, `%d` and `$F` for any frame,
+`<UDIM>` for a tile, `*`, `?` and `[…]` for characters of one name, `**` for any number of folders.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_TOKEN = re.compile(
+    r"""(?P<hashes>\#+|@+) | %(?:0(?P<printf>[0-9]))?d | \$F(?P<houdini>[0-9]?) | (?P<udim><UDIM>|%\(UDIM\)d)
+        | (?P<glob>\*\*/?|\*|\?|\[!?\]?[^\]/]*\])""",
+    re.VERBOSE,
+)
+_SPECIAL = re.compile(r"[\\\[\]^&~|]")  # in a set of characters
+_SUB_FRAME = r"(?:\.[0-9]{1,3})?"
+
+
+def is_pattern(text: str) -> bool:
+    """Whether a path contains a frame notation or a wildcard, other than a single file may have in its name too."""
+    return _TOKEN.search(text) is not None
+
+
+@lru_cache(maxsize=256)
+def compiled(pattern: str) -> re.Pattern[str]:
+    """The regular expression that the names or paths of a pattern match in full.
+
+    Brackets, `*` and `?` also stand for themselves, as they may be part of a name that was printed.
+    """
+    literally = _regex(pattern, wildcards=False)
+    try:
+        return re.compile(f"{_regex(pattern, wildcards=True)}|{literally}", re.DOTALL)
+    except re.error:  # [z-a]
+        return re.compile(literally, re.DOTALL)
+
+
+def _regex(pattern: str, *, wildcards: bool) -> str:
+    parts, end = [], 0
+    for match in _TOKEN.finditer(pattern):
+        parts.append(re.escape(pattern[end : match.start()]))
+        parts.append(_token_regex(match) if wildcards or not match["glob"] else re.escape(match[0]))
+        end = match.end()
+    return "".join([*parts, re.escape(pattern[end:])])
+
+
+def _token_regex(match: re.Match[str]) -> str:
+    if glob := match["glob"]:
+        if glob.startswith("**"):
+            return "(?:.*/)?" if glob.endswith("/") else ".*"
+        if glob.startswith("["):
+            negated = glob.startswith("[!")
+            characters = _SPECIAL.sub(r"\\\g<0>", glob[1 + negated : -1])
+            return f"[{'^/' if negated else ''}{characters}]"
+        return "[^/]*" if glob == "*" else "[^/]"
+    if match["udim"]:
+        return "[0-9]{4}"
+    digits = len(match["hashes"]) if match["hashes"] else int(match["printf"] or match["houdini"] or 1)
+    return f"-?[0-9]{{{digits},}}{_SUB_FRAME}"
