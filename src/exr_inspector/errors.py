@@ -7,6 +7,7 @@
         SourceNotFoundError            no file or object with this path exists
         SourceNameError                the URI is not valid in an object store
         NotAFileError                  the path is a directory, FIFO, socket or device
+        NoMatchError                   a pattern matches no file
         SourceChangedError             the file was replaced while it was read
         SourceConnectionError          the object store does not respond, or not in time
         SourceStoreError               the object store is misconfigured, or not an S3 store
@@ -92,6 +93,13 @@ class NotAFileError(SourceError):
 
     category = "not_a_file"
     code = "not_a_file"
+
+
+class NoMatchError(SourceError):
+    """A pattern matches no file."""
+
+    category = "not_found"
+    code = "no_match"
 
 
 class SourceChangedError(SourceError):

@@ -49,9 +49,11 @@ def file_severity(completeness: str, problem_severity: str) -> Severity:
     return Severity[problem_severity.upper()] if is_sound else Severity.ERROR
 
 
-def exit_code(worst: Severity, fail_on: FailOn, *, failed: bool = False) -> ExitCode:
-    """The exit code for the worst finding; failed inputs take precedence over findings."""
+def exit_code(worst: Severity, fail_on: FailOn, *, failed: bool = False, misused: bool = False) -> ExitCode:
+    """The exit code for the worst finding; failed inputs take precedence, then arguments that name nothing."""
     if failed:
         return ExitCode.FAILED
+    if misused:
+        return ExitCode.USAGE
     fails = fail_on is not FailOn.NEVER and worst >= Severity[fail_on.name]
     return ExitCode.FINDINGS if fails else ExitCode.OK

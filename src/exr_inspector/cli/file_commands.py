@@ -10,14 +10,28 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from ..errors import ExrFormatError, ExrInspectorError, SettingsError, SourceError
+from ..errors import ExrFormatError, ExrInspectorError, NoMatchError, SettingsError, SourceError
 from ..inspection.inspector import inspect as inspect_file
 from ..inspection.model import Inspection
 from ..sources import store_of
-from ..sources.listing import EXTENSION, ListedFile, list_files
+from ..sources.listing import ListedFile, list_files
+from ..sources.selection import Selection, has_exr_extension
 from ..sources.uris import local_path
 from .exit_codes import ExitCode, FailOn, Severity, exit_code, file_severity
-from .options import ChunksOption, FailOnOption, Output, Paths, chunk_option, header_limits
+from .options import (
+    ChunksOption,
+    Exclude,
+    FailOnOption,
+    FilesFrom,
+    Include,
+    NulSeparated,
+    Output,
+    Paths,
+    chunk_option,
+    given_paths,
+    header_limits,
+    selection,
+)
 
 if TYPE_CHECKING:
     from ..exr import Limits
@@ -40,6 +54,10 @@ def inspect(
         bool, typer.Option("--raw", help="Add the bytes of every attribute to the JSON, in base64.")
     ] = False,
     chunks: ChunksOption = None,
+    exclude: Exclude = None,
+    include: Include = None,
+    files_from: FilesFrom = None,
+    nul_separated: NulSeparated = False,
     output: Output = None,
     fail_on: FailOnOption = FailOn.ERROR,
 ) -> int:
@@ -51,18 +69,22 @@ def inspect(
 
     if as_json + as_jsonl + as_table > 1:
         raise SettingsError("--json, --jsonl and --table exclude each other; give one of them")
-    failed, worst = False, Severity.NONE
-    s3 = store_of(paths)
-    listing = _files(paths, recursive, s3)
+    failed = misused = False
+    worst = Severity.NONE
+    given = given_paths(paths, files_from, nul_separated=nul_separated)
+    s3 = store_of(given)
+    listing = _files(given, recursive, s3, selection(exclude, include))
     files = listing if as_jsonl else list(listing)
-    folder_or_several = len(paths) > 1 or _is_folder(paths[0])
+    if files == [] and not recursive:
+        raise SettingsError(f"no EXR file is in {', '.join(given)}; for files in subfolders give --recursive")
+    folder_or_several = len(given) > 1 or _is_folder(given[0])
     many = folder_or_several if as_json else not isinstance(files, list) or len(files) != 1
     layout = (
         _Layout.JSON if as_json else _Layout.JSONL if as_jsonl else _Layout.TABLE if as_table or many else _Layout.PAGE
     )
 
     def inspections() -> Iterator[Inspection]:
-        nonlocal failed, worst
+        nonlocal failed, misused, worst
         limits, option = header_limits(), chunk_option(chunks)
         for file in files:
             try:
@@ -71,23 +93,24 @@ def inspect(
                 inspection = inspect_file(file, limits=limits, chunks=option, s3=s3)
             except ExrInspectorError as error:
                 print_message(str(error) if isinstance(error, SourceError) else f"{file}: {error}")
-                failed = True
+                misused |= isinstance(error, NoMatchError)
+                failed |= not isinstance(error, NoMatchError)
                 continue
             worst = max(worst, file_severity(inspection.completeness, inspection.problem_severity))
             yield inspection
 
     with data_stream(output, escape=layout in (_Layout.JSON, _Layout.JSONL)) as stream:
         _write(stream, inspections(), layout, raw, many)
-    return exit_code(worst, fail_on, failed=failed)
+    return exit_code(worst, fail_on, failed=failed, misused=misused)
 
 
 def _is_folder(path: str) -> bool:
     local = local_path(path)
-    return not path.lower().endswith(EXTENSION) if local is None else os.path.isdir(local)
+    return not has_exr_extension(path) if local is None else os.path.isdir(local)
 
 
-def _files(paths: list[str], recursive: bool, s3: S3Access | None) -> Iterator[str | SourceError]:
-    for item in list_files(paths, recursive=recursive, s3=s3):
+def _files(paths: list[str], recursive: bool, s3: S3Access | None, selected: Selection) -> Iterator[str | SourceError]:
+    for item in list_files(paths, recursive=recursive, s3=s3, selection=selected):
         yield item.path if isinstance(item, ListedFile) else item
 
 

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..sources import store_of
-from ..sources.listing import list_files
 from ..sources.uris import display_path
 from .exit_codes import FailOn, Severity, exit_code, file_severity
-from .options import CatalogUri, ChunksOption, FailOnOption, Paths, chunk_option, open_catalog
+from .options import (
+    CatalogUri,
+    ChunksOption,
+    Exclude,
+    FailOnOption,
+    FilesFrom,
+    Include,
+    NulSeparated,
+    Paths,
+    chunk_option,
+    given_paths,
+    open_catalog,
+    selection,
+)
 
 if TYPE_CHECKING:
     from ..ingestion.run import IngestSummary
-    from ..settings import S3Access
 
 _SHOW_AFTER_S = 1.0
 _LISTED_VANISHED = 20
@@ -37,6 +47,10 @@ def ingest(
     rescan: Annotated[bool, typer.Option("--rescan", help="Also inspect unchanged files.")] = False,
     prune: Annotated[bool, typer.Option("--prune", help="Mark vanished files as deleted in the catalog.")] = False,
     chunks: ChunksOption = None,
+    exclude: Exclude = None,
+    include: Include = None,
+    files_from: FilesFrom = None,
+    nul_separated: NulSeparated = False,
     fail_on: FailOnOption = FailOn.ERROR,
 ) -> int:
     """Inspect files and folders and store the results in the catalog; unchanged files are skipped."""
@@ -45,6 +59,7 @@ def ingest(
     from ..settings import settings
 
     values = settings()
+    given = given_paths(paths, files_from, nul_separated=nul_separated)
     options = IngestOptions(
         workers=values.workers if workers is None else workers,
         rescan=rescan,
@@ -53,17 +68,19 @@ def ingest(
         cell_limit=values.cell_limit,
         limits=values.limits,
         chunks=chunk_option(chunks),
-        s3=store_of(paths),
+        s3=store_of(given),
+        selection=selection(exclude, include),
     )
-    with open_catalog(catalog) as opened, _progress_bar(paths, options.s3) as update:
-        summary = ingest_files(paths, opened, options, update)
+    with open_catalog(catalog) as opened, _progress_bar() as update:
+        summary = ingest_files(given, opened, options, update)
     print_summary(summary, opened.uri, prune=prune)
     worst = max((file_severity(*verdict) for verdict in summary.verdicts), default=Severity.NONE)
-    return exit_code(worst, fail_on, failed=bool(summary.failures))
+    failed = sum(not failure.is_usage for failure in summary.failures)
+    return exit_code(worst, fail_on, failed=failed > 0, misused=failed < len(summary.failures))
 
 
 @contextmanager
-def _progress_bar(paths: Sequence[str], s3: S3Access | None) -> Iterator[Callable[[IngestSummary], None]]:
+def _progress_bar() -> Iterator[Callable[[IngestSummary], None]]:
     """A callback that shows the progress on stderr if that is a terminal and the run takes more than a second."""
     if not sys.stderr.isatty():
         yield lambda _: None
@@ -82,16 +99,12 @@ def _progress_bar(paths: Sequence[str], s3: S3Access | None) -> Iterator[Callabl
     )
     task = bar.add_task("ingest", total=None, rate="")
 
-    def count() -> None:
-        bar.update(task, total=sum(1 for _ in list_files(paths, s3=s3)))
-
-    threading.Thread(target=count, daemon=True).start()
-
     def update(summary: IngestSummary) -> None:
         elapsed = time.monotonic() - started
         if elapsed > _SHOW_AFTER_S:
             bar.start()
-            bar.update(task, completed=summary.done, rate=f"{summary.done / elapsed:,.0f}")
+            total = summary.listed if summary.is_listed else None
+            bar.update(task, completed=summary.done, total=total, rate=f"{summary.done / elapsed:,.0f}")
 
     try:
         yield update

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import SettingsError
 from ..exr import ChunkOption, Limits
+from ..sources.selection import Selection
 from .exit_codes import FailOn
 
 if TYPE_CHECKING:
@@ -24,7 +28,37 @@ class Format(str, Enum):
     PARQUET = "parquet"
 
 
-Paths = Annotated[list[str], typer.Argument(help="Files, folders or s3:// URIs.", show_default=False)]
+Paths = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Files, folders, s3:// URIs, or patterns: shot.####.exr, shot.%04d.exr, 'shots/*/beauty.*.exr'.",
+        show_default=False,
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude",
+        help="Leave out files and folders below the given paths whose name matches this shell pattern (with a slash: "
+        "whose path below them). Repeatable. Hidden and temporary names are left out anyway.",
+        show_default=False,
+    ),
+]
+Include = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--include", help="Do not leave out names that match this shell pattern. Repeatable.", show_default=False
+    ),
+]
+FilesFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--files-from", help="Also the paths in this file, one a line; -: standard input.", show_default=False
+    ),
+]
+NulSeparated = Annotated[
+    bool, typer.Option("--null", "-0", help="The paths of --files-from end with NUL characters, as of find -print0.")
+]
 Pattern = Annotated[
     str | None,
     typer.Argument(
@@ -81,6 +115,25 @@ def chunk_option(given: Chunks | None) -> ChunkOption:
     from ..settings import settings
 
     return settings().chunks
+
+
+def given_paths(paths: list[str] | None, files_from: str | None, *, nul_separated: bool) -> list[str]:
+    """The paths of the arguments and of --files-from. Raises SettingsError if there are none."""
+    given = list(paths or ())
+    if files_from is not None:
+        try:
+            text = os.fsdecode(sys.stdin.buffer.read() if files_from == "-" else Path(files_from).read_bytes())
+        except OSError as error:
+            raise SettingsError(f"--files-from {files_from}: {error.strerror}") from error
+        given += [path for path in (text.split("\0") if nul_separated else text.splitlines()) if path]
+    if not given:
+        raise SettingsError("no path is given; give files, folders or s3:// URIs, or --files-from")
+    return given
+
+
+def selection(exclude: list[str] | None, include: list[str] | None) -> Selection:
+    """The files that --exclude and --include leave."""
+    return Selection(exclude=tuple(exclude or ()), include=tuple(include or ()))
 
 
 def header_limits() -> Limits:

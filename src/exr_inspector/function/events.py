@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote, unquote_plus
 
 from ..errors import EventError
-from ..sources.listing import EXTENSION
+from ..sources.selection import EXTENSIONS, has_exr_extension
 from ..sources.uris import object_uri
 from .envelope import decode_json, unwrapped
 
@@ -239,8 +239,8 @@ def _object_event(kind: FileEvent | Kind, bucket: str, keys: Sequence[str]) -> F
     """The event of an object; SKIPPED if its name does not have the extension of an EXR file."""
     if isinstance(kind, FileEvent):
         return kind
-    if not any(key.lower().endswith(EXTENSION) for key in keys):
-        return _skipped(f"not an EXR file: its name does not end in {EXTENSION}", bucket, keys)
+    if not any(map(has_exr_extension, keys)):
+        return _skipped(f"not an EXR file: its name does not end in {', '.join(EXTENSIONS)}", bucket, keys)
     return FileEvent(kind=kind, paths=tuple(object_uri(bucket, key) for key in keys))
 
 

@@ -23,8 +23,8 @@ from ..errors import (
 from ..exr import ChunkOption, Limits
 from ..inspection.inspector import inspect_with
 from ..sources import open_source
-from ..sources.listing import EXTENSION
 from ..sources.protocol import ByteSource
+from ..sources.selection import has_exr_extension
 from ..sources.uris import parse
 from .events import Kind
 from .stages import Failed, Inspected, Outcome, Received, Skipped
@@ -151,6 +151,6 @@ def _inspect_path(path: str, access: StorageAccess) -> Outcome:
     try:
         return inspect_with(open_source_of_path, access.limits, access.chunks)
     except Exception as error:
-        if isinstance(error, ExrFormatError) and error.code == "not_exr" and not path.lower().endswith(EXTENSION):
+        if isinstance(error, ExrFormatError) and error.code == "not_exr" and not has_exr_extension(path):
             return Skipped(error.message)
         return Failed(error) if source is None else Failed(error, source.size_bytes, source.mtime, source.etag)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from ..catalog import Catalog, FileStat, IngestError
-from ..errors import SourceError, SourceNameError
+from ..errors import NoMatchError, SourceError, SourceNameError
 from ..sources.listing import ListedFile
+from ..sources.selection import Selection
 from ..sources.uris import local_path, normalize_path
 
 _FILES_PER_LOOKUP = 2000
@@ -22,6 +23,7 @@ class Failure:
     path: str
     message: str
     error: IngestError | None = None  # what the catalog records; None for errors that are not recorded
+    is_usage: bool = False  # whether the path is a pattern that matches nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +68,7 @@ def _compare(items: list[ListedFile | SourceError], catalog: Catalog, rescan: bo
     known_failures = []
     for item in items:
         if isinstance(item, SourceError):
-            to_inspect.append(Failure(item.path, item.reason))
+            to_inspect.append(Failure(item.path, item.reason, is_usage=isinstance(item, NoMatchError)))
         elif item.uri not in unchanged:
             to_inspect.append(item)
         elif (error := unchanged[item.uri].error) is not None:
@@ -83,21 +85,28 @@ def _compare(items: list[ListedFile | SourceError], catalog: Catalog, rescan: bo
 
 
 def find_vanished(
-    paths: Iterable[str], catalog: Catalog, *, failed: Collection[str], existing: Collection[str]
+    paths: Iterable[str],
+    catalog: Catalog,
+    *,
+    failed: Collection[str],
+    existing: Collection[str],
+    selection: Selection,
 ) -> Iterator[VanishedFiles]:
     """The files of the catalog below each path that no longer exist.
 
-    `existing` are the URIs of listed objects. A path that is in `failed` was not listed
-    completely: its files do not count as vanished.
+    `existing` are the URIs of listed objects; those that the selection skips were not listed, and do not count as
+    vanished. Nor do the files of a path that is in `failed`, as it was not listed completely.
     """
     failed_uris = {normalize_path(path) for path in failed}
     for uri in _without_nested(normalize_path(path) for path in paths):
         local = local_path(uri)
         if uri not in failed_uris and not (local and os.path.isfile(local)):
-            yield _vanished_below(uri, catalog, existing)
+            yield _vanished_below(uri, catalog, existing, selection)
 
 
-def _vanished_below(folder_uri: str, catalog: Catalog, existing: Collection[str]) -> VanishedFiles:
+def _vanished_below(
+    folder_uri: str, catalog: Catalog, existing: Collection[str], selection: Selection
+) -> VanishedFiles:
     prefix = folder_uri.removesuffix("/") + "/"
     vanished: list[str] = []
     is_all = True
@@ -105,7 +114,7 @@ def _vanished_below(folder_uri: str, catalog: Catalog, existing: Collection[str]
         for uri in uris:
             if uri != folder_uri and not uri.startswith(prefix):
                 continue
-            if uri in existing or not _is_missing(uri):
+            if uri in existing or not _is_missing(uri) or selection.skips_below(uri[len(prefix) :]):
                 is_all = False
             else:
                 vanished.append(uri)

@@ -26,6 +26,7 @@ from ..inspection.model import Inspection, status_of
 from ..settings import CELL_LIMIT
 from ..sources import store_of
 from ..sources.listing import ListedFile, list_files
+from ..sources.selection import Selection
 from .changes import Failure, ListedGroup, compare_listing, find_vanished
 from .workers import run_batches
 
@@ -44,6 +45,7 @@ class IngestSummary:
     """The counts and failures of a run, also passed to the progress callback during the run."""
 
     listed: int = 0
+    is_listed: bool = False  # whether all files are listed
     unchanged: int = 0
     inserted: int = 0
     known: int = 0  # inspected, but the catalog already had this version
@@ -78,6 +80,7 @@ class IngestOptions:
     limits: Limits = field(default_factory=Limits)
     chunks: ChunkOption = "auto"  # chunk leaders to check
     vectors: bool = True
+    selection: Selection = field(default_factory=Selection)  # of the files below folders
     s3: S3Access | None = None  # the object store; None: that of the environment
 
 
@@ -106,14 +109,16 @@ def ingest(
     summary = IngestSummary()
     catalog.ensure_schema()
     existing: set[str] = set()
-    groups = compare_listing(list_files(paths, s3=options.s3), catalog, rescan=options.rescan)
+    groups = compare_listing(
+        list_files(paths, s3=options.s3, selection=options.selection), catalog, rescan=options.rescan
+    )
     items = _items_to_inspect(groups, summary, existing, progress)
     with closing(_inspect_all(items, options)) as results:  # stops the workers before an error is raised
         for batch in _batches(results, options.batch_files):
             _persist(catalog, batch, summary)
             progress(summary)
     failed = [failure.path for failure in summary.failures]
-    for vanished in find_vanished(paths, catalog, failed=failed, existing=existing):
+    for vanished in find_vanished(paths, catalog, failed=failed, existing=existing, selection=options.selection):
         summary.vanished += vanished.uris
         if options.prune and vanished.uris and not vanished.is_all:
             summary.pruned += catalog.mark_deleted(vanished.uris)
@@ -134,6 +139,7 @@ def _items_to_inspect(
         existing |= group.existing
         yield from group.to_inspect
         progress(summary)
+    summary.is_listed = True
 
 
 def _inspect_all(items: Iterator[ListedFile | Failure], options: IngestOptions) -> Generator[_TaskResult]:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NotAFileError, SourceError, SourceNameError, SourceNotFoundError
+from ..errors import NoMatchError, NotAFileError, SourceError, SourceNameError, SourceNotFoundError
+from ..frames.patterns import compiled, is_pattern
 from . import environment_store
 from .local import mtime_from_ns, not_a_file_reason, os_error_reason
-from .uris import bucket_and_key, encode, is_object, normalize_path, parse
+from .patterns import matching_paths, split_pattern
+from .selection import IGNORE_FILE, Selection, has_exr_extension
+from .uris import bucket_and_key, encode, is_object, normalize_path, object_uri, parse
 
 if TYPE_CHECKING:
     from ..settings import S3Access
 
-EXTENSION = ".exr"
+_HINTED_NAMES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +41,24 @@ class ListedFile:
 
 
 def list_files(
-    paths: Iterable[str], *, recursive: bool = True, s3: S3Access | None = None
+    paths: Iterable[str],
+    *,
+    recursive: bool = True,
+    s3: S3Access | None = None,
+    selection: Selection = Selection(),  # noqa: B008 (frozen)
 ) -> Iterator[ListedFile | SourceError]:
-    """The files of `paths`, in a fixed order: a file as it is, of a folder or key prefix its *.exr files.
+    """The files of `paths`, in a fixed order: a file as it is, of a folder or key prefix its EXR files.
 
     Folders are listed depth first with `recursive`, sorted by name. Symbolic links to files are followed, to folders
-    not. A file that several paths contain is listed once. A path that cannot be listed is a SourceError in its place.
-    Objects are listed from the store `s3`, or from that of the environment. Memory use grows with the number of
-    folders and of named files, not with the number of files inside folders.
+    not. What the selection skips is left out below the paths, not the paths themselves. A path with a frame notation or
+    wildcards that is not the name of a file stands for the files and folders that match it. A file that several paths
+    contain is listed once. A path that cannot be listed is a SourceError in its place. Objects are listed from the
+    store `s3`, or from that of the environment. Memory use grows with the number of folders and of named files, not
+    with the number of files inside folders.
     """
     paths = list(paths)
-    listed_folders: set[str] = set()
-    named_files: set[str] = set()
+    seen = _Seen()
     given = {_without_end_slash(path) for path in paths}
-    listed_objects: set[str] = set()
     for path in paths:
         try:
             is_remote = is_object(path)
@@ -60,54 +68,109 @@ def list_files(
         _, local = parse(path)
         if is_remote:
             uri = _without_end_slash(path)
-            if uri not in listed_objects and not _is_below(uri, given, recursive):
-                listed_objects.add(uri)
+            if uri not in seen.objects and not _is_below(uri, given, recursive):
+                seen.objects.add(uri)
                 s3 = s3 or environment_store()
-                yield from _list_store(path, recursive, s3)
-        elif os.path.isdir(local):
-            for item in _list_folder(local, recursive, listed_folders):
-                if not named_files or not isinstance(item, ListedFile) or item.uri not in named_files:
-                    yield item
+                yield from _list_store(path, recursive, s3, selection)
+        elif is_pattern(local) and not os.path.lexists(local):
+            yield from _list_matching(path, local, recursive, selection, seen)
         else:
-            file = _stat_file(local)
-            if isinstance(file, ListedFile):
-                folder, _, name = file.uri.rpartition("/")
-                if file.uri in named_files or (folder in listed_folders and name.lower().endswith(EXTENSION)):
-                    continue
-                named_files.add(file.uri)
-            yield file
+            yield from _list_local(local, recursive, selection, seen)
 
 
-def _list_folder(folder: str, recursive: bool, listed_folders: set[str]) -> Iterator[ListedFile | SourceError]:
+@dataclass(slots=True)
+class _Seen:
+    """What was listed before, by URI."""
+
+    folders: set[str] = field(default_factory=set)
+    files: set[str] = field(default_factory=set)
+    objects: set[str] = field(default_factory=set)
+
+
+def _list_matching(
+    path: str, pattern: str, recursive: bool, selection: Selection, seen: _Seen
+) -> Iterator[ListedFile | SourceError]:
+    """The files that match a pattern, and the files of matching folders."""
+    is_empty = True
+    for match in matching_paths(pattern):
+        name = match.rpartition("/")[2]
+        if os.path.isdir(match) or has_exr_extension(name):
+            is_empty = False
+            yield from _list_local(match, recursive, selection, seen)
+    if is_empty:
+        yield NoMatchError(path, f"no file matches; {_hint(pattern)}")
+
+
+def _hint(pattern: str) -> str:
+    """What there is instead of the files that a pattern should match."""
+    folder, _ = split_pattern(pattern)
+    if not os.path.isdir(folder or "."):
+        return f"the folder {folder} does not exist"
+    with suppress(OSError), os.scandir(folder or ".") as entries:
+        names = sorted(entry.name for entry in entries if has_exr_extension(entry.name))[:_HINTED_NAMES]
+        if names:
+            return f"{folder or 'the working folder'} has, for example, {', '.join(names)}"
+    return f"{folder or 'the working folder'} has no EXR files"
+
+
+def _list_local(path: str, recursive: bool, selection: Selection, seen: _Seen) -> Iterator[ListedFile | SourceError]:
+    """A local file, or the files of a folder."""
+    if os.path.isdir(path):
+        for item in _list_folder(path, recursive, selection, seen):
+            if not seen.files or not isinstance(item, ListedFile) or item.uri not in seen.files:
+                yield item
+        return
+    file = _stat_file(path)
+    if isinstance(file, ListedFile):
+        folder, _, name = file.uri.rpartition("/")
+        if file.uri in seen.files or (folder in seen.folders and has_exr_extension(name) and not selection.skips(name)):
+            return
+        seen.files.add(file.uri)
+    yield file
+
+
+def _list_folder(folder: str, recursive: bool, selection: Selection, seen: _Seen) -> Iterator[ListedFile | SourceError]:
     """The files of a folder and its subfolders; not a recursive function, because folders nest deeper than calls."""
-    levels = [_scan_folder(folder, listed_folders)]
+    levels = [_scan_folder(folder, "", selection, seen)]
     while levels:
         item = next(levels[-1], None)
         if item is None:
             levels.pop()
-        elif not isinstance(item, str):
+        elif not isinstance(item, _Subfolder):
             yield item
         elif recursive:
-            levels.append(_scan_folder(item, listed_folders))
+            levels.append(_scan_folder(item.path, item.below, item.selection, seen))
 
 
-def _scan_folder(folder: str, listed_folders: set[str]) -> Iterator[ListedFile | SourceError | str]:
-    """The EXR files of one folder, and the paths of its subfolders, sorted by name."""
+@dataclass(frozen=True, slots=True)
+class _Subfolder:
+    path: str
+    below: str  # its path relative to the listed folder, with a slash at the end
+    selection: Selection
+
+
+def _scan_folder(
+    folder: str, below: str, selection: Selection, seen: _Seen
+) -> Iterator[ListedFile | SourceError | _Subfolder]:
+    """The EXR files and subfolders of one folder, sorted by name."""
     uri = normalize_path(folder).removesuffix("/")
-    if uri in listed_folders:
+    if uri in seen.folders:
         return
-    listed_folders.add(uri)
+    seen.folders.add(uri)
     try:
         with os.scandir(folder) as entries:
             sorted_entries = sorted(entries, key=lambda entry: entry.name)
+        if any(entry.name == IGNORE_FILE for entry in sorted_entries):
+            selection = selection.with_ignore_file(os.path.join(folder, IGNORE_FILE), below)
     except OSError as error:
         yield SourceError(folder, os_error_reason(error))
         return
     for entry in sorted_entries:
         try:
             if entry.is_dir(follow_symlinks=False):
-                yield entry.path
-            elif entry.name.lower().endswith(EXTENSION):
+                if not selection.skips(f"{below}{entry.name}"):
+                    yield _Subfolder(entry.path, f"{below}{entry.name}/", selection)
+            elif has_exr_extension(entry.name) and not selection.skips(f"{below}{entry.name}"):
                 yield _stat_file(entry.path, entry, uri)
         except OSError as error:
             yield SourceError(entry.path, os_error_reason(error))
@@ -142,26 +205,39 @@ def _is_below(uri: str, folders: Collection[str], recursive: bool) -> bool:
     return False
 
 
-def _list_store(uri: str, recursive: bool, s3: S3Access) -> Iterator[ListedFile | SourceError]:
-    """The object with this URI, or else the EXR objects below it."""
+def _list_store(uri: str, recursive: bool, s3: S3Access, selection: Selection) -> Iterator[ListedFile | SourceError]:
+    """The object with this URI, or else the EXR objects below it, or those that match it as a pattern."""
     from .s3 import list_objects, object_metadata
 
     is_empty = True
     try:
-        if uri.lower().endswith(EXTENSION):
+        if has_exr_extension(uri):
             try:
                 yield _listed_object(uri, object_metadata(uri, s3))
                 return
             except SourceNotFoundError:
                 pass
-        for object_uri, metadata in list_objects(uri, s3, recursive=recursive):
+        bucket, key = bucket_and_key(uri, key_required=False)
+        folder, pattern = split_pattern(key) if is_pattern(key) else (key, "")
+        is_deep = "/" in pattern if pattern else recursive
+        start = len(folder.strip("/")) + bool(folder.strip("/"))
+        for object_uri, metadata in list_objects(_uri_of(bucket, folder), s3, recursive=is_deep):
+            below = metadata["path"][start:]
+            if pattern and not compiled(pattern).fullmatch(below):
+                continue
             is_empty = False
-            if object_uri.lower().endswith(EXTENSION):
+            if has_exr_extension(object_uri) and (pattern or not selection.skips_below(below)):
                 yield _listed_object(object_uri, metadata)
-        if is_empty and "/" in parse(uri)[1].strip("/"):
+        if is_empty and pattern:
+            yield NoMatchError(uri, f"no object matches below {_uri_of(bucket, folder)}")
+        elif is_empty and key.strip("/"):
             yield SourceNotFoundError(uri, "no object has this name or a name below it")
     except SourceError as error:
         yield error
+
+
+def _uri_of(bucket: str, key: str) -> str:
+    return object_uri(bucket, key.strip("/"))
 
 
 def _listed_object(uri: str, metadata: Any) -> ListedFile | SourceNameError:
