@@ -11,8 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from exr_inspector.errors import NotAFileError, SourceError, SourceNotFoundError
+from exr_inspector.errors import NoMatchError, NotAFileError, SourceError, SourceNotFoundError
 from exr_inspector.sources.listing import ListedFile, list_files
+from exr_inspector.sources.selection import Selection
+
+LEFT_OUT = [
+    ".hidden.exr", "._a.exr", ".snapshot/a.exr", ".nfs0001.exr", "~a.exr", "a.tmp.exr", "a.part.exr", "a.exr~",
+    "a.exr.tmp",
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -34,12 +40,89 @@ def listed_paths(*paths: str, recursive: bool = True) -> list[str]:
 
 
 def test_a_folder_gives_its_exr_files_sorted_and_depth_first():
-    """The extension is compared without case; other files are ignored."""
-    make(
-        "show/b.exr", "show/a.EXR", "show/aa/z.exr", "show/notes.txt", "show/a.exr.tmp", "show/.hidden.exr", "show/exr"
-    )
-    assert listed_paths("show") == ["show/.hidden.exr", "show/a.EXR", "show/aa/z.exr", "show/b.exr"]
-    assert listed_paths("show", recursive=False) == ["show/.hidden.exr", "show/a.EXR", "show/b.exr"]
+    """The extension is compared without case; other, hidden and temporary files are left out."""
+    found = ["show/a.EXR", "show/aa/z.exr", "show/b.exr", "show/s.sxr", "show/t.MXR"]
+    make(*found, "show/notes.txt", "show/exr", *(f"show/{name}" for name in LEFT_OUT))
+    assert listed_paths("show") == found
+    assert listed_paths("show", recursive=False) == [path for path in found if "aa" not in path]
+
+
+def test_a_path_that_is_given_is_listed_whatever_its_name():
+    make(*(f".show/{name}" for name in LEFT_OUT))
+    for name in LEFT_OUT:
+        if name.endswith(".exr"):
+            assert listed_paths(f".show/{name}") == [f".show/{name}"]
+    assert listed_paths(".show/.snapshot") == [".show/.snapshot/a.exr"]
+
+
+@pytest.mark.parametrize(
+    ("exclude", "include", "left"),
+    [
+        ([], [], ["a/b.1.exr", "a/b.2.exr", "a/proxy/b.1.exr", "c.exr"]),
+        (["proxy"], [], ["a/b.1.exr", "a/b.2.exr", "c.exr"]),
+        (["b.#.exr"], [], ["c.exr"]),
+        (["a/*.exr"], [], ["a/proxy/b.1.exr", "c.exr"]),
+        (["a/**"], [], ["c.exr"]),
+        (["*.exr"], ["b.1.exr"], ["a/b.1.exr", "a/proxy/b.1.exr"]),
+        ([], [".*"], [".hidden.exr", ".snapshot/a.exr", "a/b.1.exr", "a/b.2.exr", "a/proxy/b.1.exr", "c.exr"]),
+    ],
+)
+def test_patterns_leave_files_out_and_in(exclude, include, left):
+    """Below the given path, however that is called."""
+    for folder in ("show", "proxy"):
+        make(*(f"{folder}/{path}" for path in ("a/b.1.exr", "a/b.2.exr", "a/proxy/b.1.exr", "c.exr")))
+        make(f"{folder}/.hidden.exr", f"{folder}/.snapshot/a.exr")
+        found = list_files([folder], selection=Selection(tuple(exclude), tuple(include)))
+        assert [item.path for item in found] == [f"{folder}/{path}" for path in left]
+
+
+def test_an_ignore_file_leaves_out_what_is_below_its_folder():
+    make("show/tests/a.exr", "show/a.exr", "show/sub/tests/b.exr", "show/sub/keep/tests/c.exr", "show/sub/x.9.exr")
+    Path("show/sub/.exrignore").write_text("# tests of artists\n\ntests/\n!keep\nx.#.exr\n")
+    assert listed_paths("show") == ["show/a.exr", "show/tests/a.exr"]
+    Path("show/sub/.exrignore").write_text("tests\n!keep/tests\n")
+    assert listed_paths("show/sub") == ["show/sub/keep/tests/c.exr", "show/sub/x.9.exr"]
+
+
+FRAMES = [f"dots/shot.{number:04}.exr" for number in (1, 2, 10)]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "dots/shot.####.exr", "dots/shot.#.exr", "dots/shot.%04d.exr", "dots/shot.%d.exr", "dots/shot.@@@@.exr",
+        "dots/shot.$F4.exr", "dots/shot.$F.exr", "dots/shot.*.exr", "./dots/shot.????.exr", "d*s/shot.####.exr",
+        "**/shot.####.exr", "{folder}/dots/shot.####.exr", "file://{folder}/dots/shot.####.exr",
+        "dots/shot.[0]*.exr", "do*",
+    ],
+)  # fmt: skip
+def test_patterns_of_studio_software_stand_for_the_files_that_match(pattern, working_folder):
+    make(*FRAMES, "dots/other.exr.txt", "dots/.shot.0001.exr", "dots/shots.0001.tif")
+    found = listed_paths(pattern.format(folder=working_folder))
+    assert [os.path.relpath(path) for path in found] == FRAMES
+
+
+@pytest.mark.parametrize(
+    ("pattern", "hint"),
+    [
+        ("dots/shto.####.exr", "dots/ has, for example, shot.0001.exr, shot.0002.exr, shot.0010.exr"),
+        ("dots/shot.#####.exr", "dots/ has, for example, shot.0001.exr"),
+        ("empty/*.exr", "empty/ has no EXR files"),
+        ("dosts/shot.####.exr", "the folder dosts/ does not exist"),
+    ],
+)
+def test_a_pattern_that_matches_nothing_says_what_there_is(pattern, hint):
+    make(*FRAMES, "empty/notes.txt")
+    (error,) = list_files([pattern])
+    assert isinstance(error, NoMatchError)
+    assert hint in error.reason
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_that_file():
+    make("a.####.exr", "a.0001.exr", "shot[1].0001.exr", "shot1.0001.exr")
+    assert listed_paths("a.####.exr") == ["a.####.exr"]
+    assert listed_paths("shot[1].0001.exr") == ["shot[1].0001.exr"]
+    assert listed_paths("shot[1].####.exr") == ["shot1.0001.exr", "shot[1].0001.exr"]
 
 
 def test_a_named_file_needs_no_extension():

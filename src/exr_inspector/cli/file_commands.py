@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
@@ -75,8 +76,8 @@ def inspect(
     s3 = store_of(given)
     listing = _files(given, recursive, s3, selection(exclude, include))
     files = listing if as_jsonl else list(listing)
-    if files == [] and not recursive:
-        raise SettingsError(f"no EXR file is in {', '.join(given)}; for files in subfolders give --recursive")
+    if files == [] and not recursive and any(map(_has_subfolders, given)):
+        raise SettingsError(f"no EXR file is directly in {', '.join(given)}; for subfolders give --recursive (-r)")
     folder_or_several = len(given) > 1 or _is_folder(given[0])
     many = folder_or_several if as_json else not isinstance(files, list) or len(files) != 1
     layout = (
@@ -107,6 +108,15 @@ def inspect(
 def _is_folder(path: str) -> bool:
     local = local_path(path)
     return not has_exr_extension(path) if local is None else os.path.isdir(local)
+
+
+def _has_subfolders(path: str) -> bool:
+    local = local_path(path)
+    if local is None or not os.path.isdir(local):
+        return False
+    with suppress(OSError), os.scandir(local) as entries:
+        return any(entry.is_dir() for entry in entries)
+    return False
 
 
 def _files(paths: list[str], recursive: bool, s3: S3Access | None, selected: Selection) -> Iterator[str | SourceError]:
