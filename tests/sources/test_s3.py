@@ -30,6 +30,7 @@ from exr_inspector.cli.main import main
 from exr_inspector.deadline import time_limit
 from exr_inspector.errors import (
     ExrFormatError,
+    NoMatchError,
     SettingsError,
     SourceChangedError,
     SourceConnectionError,
@@ -44,6 +45,7 @@ from exr_inspector.sources import s3
 from exr_inspector.sources.listing import list_files
 from exr_inspector.sources.memory import MemorySource
 from exr_inspector.sources.s3 import FIRST_RANGE_BYTES, ObjectSource, list_objects
+from exr_inspector.sources.selection import Selection
 from exr_inspector.sources.uris import object_uri
 from tests.support import corpus, strategies
 from tests.support import exr_writer as w
@@ -411,6 +413,34 @@ def test_certificates_are_verified_by_default(tmp_path):
         with pytest.raises(SettingsError, match="S3_VERIFY"):
             inspect("s3://b/a.exr", s3=S3Access(endpoint=endpoint, verify="missing.pem"))
         server.shutdown()
+
+
+def test_objects_are_selected_by_patterns_and_names(store):
+    keys = ["show/a.1001.exr", "show/a.1002.exr", "show/.snapshot/a.1001.exr", "show/x/a.1001.exr", "show/x/._a.exr"]
+    for key in keys:
+        store.put(key, TINY)
+
+    def listed(path, **options):
+        return [item.uri.removeprefix(f"s3://{BUCKET}/") for item in list_files([path], s3=store.access, **options)]
+
+    folder = f"s3://{BUCKET}/show"
+    assert listed(folder) == ["show/a.1001.exr", "show/a.1002.exr", "show/x/a.1001.exr"]
+    assert listed(folder, selection=Selection(exclude=("a.*1.exr",))) == ["show/a.1002.exr"]
+    assert listed(f"{folder}/a.####.exr") == keys[:2]
+    assert listed(f"{folder}/*/a.%04d.exr") == ["show/.snapshot/a.1001.exr", "show/x/a.1001.exr"]
+    assert listed(f"s3://{BUCKET}/*/a.1002.exr") == ["show/a.1002.exr"]
+    (error,) = list_files([f"{folder}/b.####.exr"], s3=store.access)
+    assert isinstance(error, NoMatchError)
+
+
+def test_excluded_objects_do_not_vanish(store, tmp_path):
+    for key in ("show/a.exr", "show/sub/b.exr"):
+        store.put(key, PICTURE)
+    with open_catalog(f"duckdb:{tmp_path}/c.duckdb") as catalog:
+        for exclude, listed in (((), 2), (("sub",), 1)):
+            options = IngestOptions(s3=store.access, prune=True, selection=Selection(exclude=exclude))
+            summary = ingest([f"s3://{BUCKET}/show"], catalog, options)
+            assert (summary.listed, summary.vanished) == (listed, [])
 
 
 @pytest.mark.slow

@@ -44,7 +44,7 @@ class _Layout(Enum):
 
 
 def inspect(
-    paths: Paths,
+    paths: Paths = None,
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Include subfolders.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON: an object for a file, an array for a folder or several paths.")

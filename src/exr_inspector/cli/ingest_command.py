@@ -36,7 +36,7 @@ _LISTED_VANISHED = 20
 
 
 def ingest(
-    paths: Paths,
+    paths: Paths = None,
     catalog: CatalogUri = None,
     workers: Annotated[
         int | None,

@@ -118,7 +118,7 @@ def chunk_option(given: Chunks | None) -> ChunkOption:
 
 
 def given_paths(paths: list[str] | None, files_from: str | None, *, nul_separated: bool) -> list[str]:
-    """The paths of the arguments and of --files-from. Raises SettingsError if there are none."""
+    """The paths of the arguments and of --files-from. Raises SettingsError without any."""
     given = list(paths or ())
     if files_from is not None:
         try:

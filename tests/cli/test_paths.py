@@ -1,0 +1,84 @@
+"""Paths of commands on files: patterns, excluded names, and lists of paths."""
+
+import io
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from exr_inspector.cli.main import main
+from tests.support import exr_writer as w
+
+CATALOG = ["--catalog", "catalog.duckdb"]
+
+
+@pytest.fixture(autouse=True)
+def show(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in ("show/a.1001.exr", "show/a.1002.exr", "show/sub/b.1001.exr", "show/.snapshot/a.1001.exr"):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_bytes(w.build(w.part()).data)
+
+
+@pytest.fixture
+def inspected(capfd):
+    """The paths that `inspect` prints."""
+
+    def run(*words, code=0):
+        assert main(["inspect", *words, "--jsonl"]) == code
+        return [json.loads(line)["file"]["file_path"] for line in capfd.readouterr().out.splitlines()]
+
+    return run
+
+
+def test_inspect_takes_patterns(inspected):
+    assert inspected("show/a.####.exr") == ["show/a.1001.exr", "show/a.1002.exr"]
+    assert inspected("show/**/b.%04d.exr", "show/a.1001.exr") == ["show/sub/b.1001.exr", "show/a.1001.exr"]
+
+
+def test_a_pattern_without_files_is_a_usage_error(capfd):
+    """Unless other inputs cannot be read."""
+    for command in (["inspect"], ["ingest", *CATALOG]):
+        assert main([*command, "show/A.####.exr", "show/a.1001.exr"]) == 2
+        shown = capfd.readouterr().err
+        assert shown.startswith("show/A.####.exr: no file matches; show/ has, for example, a.1001.exr, a.1002.exr\n")
+        assert main([*command, "show/A.####.exr", "missing.exr"]) == 3
+
+
+def test_a_folder_that_has_only_subfolders_asks_for_recursive(capfd):
+    Path("empty").mkdir()
+    for path in ("show/a.1001.exr", "show/a.1002.exr"):
+        Path(path).unlink()
+    assert main(["inspect", "show"]) == 2
+    assert "for subfolders give --recursive (-r)" in capfd.readouterr().err
+    assert main(["inspect", "empty", "--json"]) == 0
+    assert main(["inspect", "show", "-r"]) == 0
+
+
+@pytest.mark.parametrize("ends", ["\n", "\0"])
+def test_paths_come_from_a_file_or_standard_input(inspected, monkeypatch, ends):
+    text = ends.join(["show/a.1002.exr", "", "show/sub/b.1001.exr", ""])
+    options = ["-0"] if ends == "\0" else []
+    Path("list.txt").write_text(text)
+    assert inspected("--files-from", "list.txt", *options) == ["show/a.1002.exr", "show/sub/b.1001.exr"]
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(text.encode())))
+    assert inspected("show/a.1001.exr", "--files-from", "-", *options) == [
+        "show/a.1001.exr", "show/a.1002.exr", "show/sub/b.1001.exr"
+    ]  # fmt: skip
+
+
+def test_without_any_path_the_command_says_what_it_needs(capfd):
+    for command in (["inspect"], ["ingest", *CATALOG], ["inspect", "--files-from", "missing.txt"]):
+        assert main(command) == 2
+    assert "--files-from missing.txt: No such file or directory" in capfd.readouterr().err
+
+
+def test_files_that_are_excluded_later_do_not_vanish(capfd):
+    assert main(["ingest", "show", *CATALOG]) == 0
+    assert "3 files: 3 new" in capfd.readouterr().out
+    assert main(["ingest", "show", "--exclude", "sub", "--prune", *CATALOG]) == 0
+    assert capfd.readouterr().out.startswith("2 files: 0 new, 2 unchanged →")
+    assert main(["ingest", "show", "--include", ".snapshot", *CATALOG]) == 0
+    assert "4 files: 1 new, 3 unchanged" in capfd.readouterr().out
