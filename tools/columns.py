@@ -254,6 +254,9 @@ COLUMNS: dict[str, dict[str, str]] = {
         "first_seen": "When the error first occurred, in UTC.",
         "last_seen": "When it last occurred, in UTC.",
         "count": "How often it occurred.",
+        "sequence": "As in `files`; null also for errors recorded by programs of table version 2.",
+        "frame": "As in `files`.",
+        "frame_number": "As in `files`.",
     },
     "schema_version": {
         "version": "Version of the tables.",

@@ -62,7 +62,49 @@ def test_old_rows_are_equal_in_their_old_columns(old):
         names = [column[0] for column in columns[table]]
         kept = after[table] if table != "schema_version" else after[table][:1]
         assert only(kept, names) == only(rows, names)
-    assert [(row["version"], row["readable_since"]) for row in after["schema_version"]] == [(1, None), (2, 1)]
+    assert [(row["version"], row["readable_since"]) for row in after["schema_version"]] == [
+        (1, None),
+        (2, 1),
+        (3, 1),
+    ]
+
+
+# Names that the program of version 1 found other frames in, or none; the sequences and frames of this program.
+RENAMED = {
+    "s3://renders/sh010.1001_L.exr": ("s3://renders/sh010.#_L.exr", "1001", 1001),
+    "s3://renders/sh010.0000001001.exr": ("s3://renders/sh010.#.exr", "0000001001", 1001),
+    "s3://renders/plate.1002.25_L.exr": ("s3://renders/plate.#_L.exr", "1002.25", 1002),
+    "s3://renders/slate_20240131.exr": (None, None, None),
+    "s3://renders/comp_ver01.exr": (None, None, None),
+    "s3://renders/b.1001.exr": ("s3://renders/b.#.exr", "1001", 1001),
+}
+UNREADABLE = {
+    "s3://renders/cut_1001_beauty.exr": ("s3://renders/cut_#_beauty.exr", "1001", 1001),
+    "s3://renders/cut_v002.exr": (None, None, None),
+}
+
+
+def persist_renamed(program):
+    program.persist(*RENAMED)
+    for uri in UNREADABLE:
+        program.tell(fail=uri)
+
+
+def frames_in(rows):
+    return {row["file_path_normalized"]: (row["sequence"], row["frame"], row["frame_number"]) for row in rows}
+
+
+def test_old_rows_get_the_frames_of_this_program(old):
+    """Files and unreadable files."""
+    with Version1(str(old)) as program:
+        persist_renamed(program)
+    before = frames_in(contents(old)[1]["files"])
+    open_catalog(str(old)).close()
+    tables = contents(old)[1]
+    after = frames_in(tables["files"])
+    assert after == before | RENAMED
+    assert {uri for uri in after if before[uri] != after[uri]} == RENAMED.keys() - {"s3://renders/b.1001.exr"}
+    assert frames_in(tables["ingest_errors"]).items() >= UNREADABLE.items()
 
 
 def test_old_rows_get_the_batch_of_their_transaction(old):
@@ -148,8 +190,8 @@ def test_the_file_before_is_kept_beside_it(old):
     before = contents(old)
     old.chmod(0o640)
     open_catalog(str(old)).close()
-    assert copies(old) == ["shows.duckdb.before-schema-2"]
-    copy = old.with_name("shows.duckdb.before-schema-2")
+    assert copies(old) == ["shows.duckdb.before-schema-3"]
+    copy = old.with_name("shows.duckdb.before-schema-3")
     assert contents(copy) == before
     assert copy.stat().st_mode & 0o777 == 0o640
 
@@ -163,16 +205,16 @@ def test_changes_that_are_only_in_the_log_are_in_the_copy(old):
     subprocess.run([sys.executable, "-c", killed], check=True)
     assert copies(old) == ["shows.duckdb.wal"]
     open_catalog(str(old)).close()
-    for path in (old, old.with_name("shows.duckdb.before-schema-2")):
+    for path in (old, old.with_name("shows.duckdb.before-schema-3")):
         assert 0 in {row["version"] for row in contents(path)[1]["schema_version"]}
 
 
 def test_an_earlier_copy_is_not_replaced(old):
-    earlier = old.with_name("shows.duckdb.before-schema-2")
+    earlier = old.with_name("shows.duckdb.before-schema-3")
     earlier.write_text("important")
     open_catalog(str(old)).close()
     assert earlier.read_text() == "important"
-    assert copies(old) == ["shows.duckdb.before-schema-2", "shows.duckdb.before-schema-2.1"]
+    assert copies(old) == ["shows.duckdb.before-schema-3", "shows.duckdb.before-schema-3.1"]
 
 
 def test_a_copy_that_fails_leaves_the_catalog_as_it_was(old, monkeypatch):
@@ -197,8 +239,8 @@ def test_a_copy_that_fails_leaves_the_catalog_as_it_was(old, monkeypatch):
 def test_commands_that_only_read_need_no_manual_step(old, command, capfd, caplog):
     assert main([*command, "--catalog", f"duckdb:{old}"]) == 0
     assert capfd.readouterr().out
-    assert copies(old) == ["shows.duckdb.before-schema-2"]
-    assert "before-schema-2" in caplog.text
+    assert copies(old) == ["shows.duckdb.before-schema-3"]
+    assert "before-schema-3" in caplog.text
 
 
 def obey_permissions():
@@ -231,16 +273,16 @@ def test_the_command_migrates_once(old, capfd):
     before = contents(old)
     assert main([*command, "--dry-run"]) == 0
     planned = capfd.readouterr().out
-    assert "would be migrated from table version 1 to 2" in planned
+    assert "would be migrated from table version 1 to 3" in planned
     assert "create table problems" in planned
     assert contents(old) == before
     assert copies(old) == []
     assert main(command) == 0
     printed = capfd.readouterr().out
-    assert "migrated from table version 1 to 2" in printed
-    assert "shows.duckdb.before-schema-2" in printed
+    assert "migrated from table version 1 to 3" in printed
+    assert "shows.duckdb.before-schema-3" in printed
     assert main(command) == 0
-    assert "nothing to migrate, it had table version 2" in capfd.readouterr().out
+    assert "nothing to migrate, it had table version 3" in capfd.readouterr().out
     assert main([*command, "--to", "1"]) == 2
     assert "cannot be migrated to 1" in capfd.readouterr().err
 
@@ -276,9 +318,9 @@ def test_ten_migrators_at_once(old):
     results = [process.communicate(timeout=300) for process in running]
     assert [process.returncode for process in running] == [0] * 10, results
     printed = [output for output, _ in results]
-    assert sum("migrated from table version 1 to 2" in output for output in printed) == 1
+    assert sum("migrated from table version 1 to 3" in output for output in printed) == 1
     assert sum("nothing to migrate" in output for output in printed) == 9
-    assert copies(old) == ["shows.duckdb.before-schema-2"]
+    assert copies(old) == ["shows.duckdb.before-schema-3"]
 
 
 @pytest.mark.slow
@@ -298,7 +340,7 @@ sys.stdin.read()
     with pytest.raises(CatalogLockedError):
         open_catalog(str(old))
     running.communicate(timeout=60)
-    assert copies(old) == ["shows.duckdb.before-schema-2"]
+    assert copies(old) == ["shows.duckdb.before-schema-3"]
 
 
 @pytest.mark.slow
@@ -310,22 +352,24 @@ def test_a_kill_at_any_statement_leaves_one_version(old, tmp_path):
     statements = int(subprocess.run(command, env=ENVIRONMENT, check=True, **PIPES).stdout)
     assert statements > 40
     old_state = contents(old)
-    open_catalog(str(old)).close()
-    new_columns, new_rows = contents(old)
+    columns_of = {}
+    for version in range(2, VERSION + 1):
+        migrate(f"duckdb:{old}", to=version)
+        columns_of[version], new_rows = contents(old)
     versions = []
     for number in range(statements):
         path = folder / f"{number}.duckdb"
         state = contents(path)
         versions.append(max(row["version"] for row in state[1]["schema_version"]))
-        assert state == old_state if versions[-1] == 1 else state[0] == new_columns
+        assert state == old_state if versions[-1] == 1 else state[0] == columns_of[versions[-1]]
         found = copies(path)
         open_catalog(str(path)).close()
         columns, rows = contents(path)
-        assert columns == new_columns
+        assert columns == columns_of[VERSION]
         assert {t: only(rows[t], TABLES[t].names) for t in CHILD_TABLES} == {
             t: only(new_rows[t], TABLES[t].names) for t in CHILD_TABLES
         }
-        assert all(contents(path.with_name(name)) == old_state for name in found if name.endswith("-2"))
+        assert all(contents(path.with_name(name)) == old_state for name in found if name.endswith(f"-{VERSION}"))
     assert versions == sorted(versions)
     assert versions[0] == 1
 
@@ -388,7 +432,7 @@ def test_columns_are_recomputed_in_pages(old, monkeypatch):
     monkeypatch.setattr(migrations, "VERSION", VERSION + 1)
     before = contents(old)[1]["files"]
     done = migrate(f"duckdb:{old}")
-    assert [each.version for each in done.applied] == [2, VERSION + 1]
+    assert [each.version for each in done.applied] == [*range(2, VERSION + 1), VERSION + 1]
     assert (max(pages), sum(pages)) == (2, 5)
     after = contents(old)[1]
     assert sorted(row["file_path_normalized"] for row in after["files"]) == sorted(

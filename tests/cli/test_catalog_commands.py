@@ -432,7 +432,7 @@ def test_db_creates_a_catalog_and_shows_its_status(tmp_path, monkeypatch, capfd)
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
         assert main(["db", "create-schema", "--catalog", CATALOG]) == 0
-        assert capfd.readouterr().out == f"{CATALOG}: schema version 2\n"
+        assert capfd.readouterr().out == f"{CATALOG}: schema version 3\n"
     assert main(["db", "status", "--catalog", CATALOG]) == 0
     shown = capfd.readouterr().out
     assert re.search(r"^catalog +duckdb:catalog\.duckdb$", shown, re.MULTILINE)

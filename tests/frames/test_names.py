@@ -10,8 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exr_inspector.frames.names import parse_name
-from exr_inspector.frames.ranges import display_pattern, frame_range, missing_numbers, padding, padding_changes
+from exr_inspector.frames.names import name_of, parse_name
+from exr_inspector.frames.ranges import (
+    display_pattern,
+    frame_range,
+    frame_value,
+    missing_numbers,
+    padding,
+    padding_changes,
+)
 
 
 @pytest.mark.parametrize(
@@ -57,11 +64,72 @@ def test_names_with_a_frame_number(name, sequence, frame, number):
     "name",
     [
         "plate.exr", "plate_v002.exr", "plate_V002.exr", "v002.exr", "", "plate.1001", "plate.1001/",
-        "/shots/010/plate.exr", "plate.0010_l.exr", "plate.0000000001001.exr", "plate.１００１.exr", ".exr",
+        "/shots/010/plate.exr", "plate.00000001001.exr", "plate.１００１.exr", ".exr",
     ],
 )  # fmt: skip
 def test_names_without_a_frame_number(name):
-    """Versions, numbers of folders, numbers of ten digits, and digits of other scripts are not frames."""
+    """Versions, numbers of folders, numbers of eleven digits, and digits of other scripts are not frames."""
+    assert parse_name(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "sequence", "frame"),
+    [
+        # text behind the frame
+        ("sh010.1001_L.exr", "sh010.#_L.exr", "1001"),
+        ("sh020_1001_beauty.exr", "sh020_#_beauty.exr", "1001"),
+        ("img-0001-depth.exr", "img-#-depth.exr", "0001"),
+        ("plate1001_L.exr", "plate#_L.exr", "1001"),
+        ("plate.1001.25_L.exr", "plate.#_L.exr", "1001.25"),
+        ("plate[1001].exr", "plate[#].exr", "1001"),
+        ("plate(1001).exr", "plate(#).exr", "1001"),
+        ("plate{-5}.exr", "plate{#}.exr", "-5"),
+        ("plate.0000001001.exr", "plate.#.exr", "0000001001"),
+        ("plate.1001.2k.exr", "plate.#.2k.exr", "1001"),
+        ("plate_1001_16bit_4K.exr", "plate_#_16bit_4K.exr", "1001"),
+        ("sh010.1001_v002.exr", "sh010.#_v002.exr", "1001"),
+        ("sh010_1001_20240131.exr", "sh010_#_20240131.exr", "1001"),
+        ("sh010.1001.1706659200000.exr", "sh010.#.1706659200000.exr", "1001"),
+        ("a#1_1001.exr", "a#1_#.exr", "1001"),
+        ("plate.1001_#_2.exr", "plate.1001_#_#.exr", "2"),
+        # numbers in a word behind the frame
+        ("sh010.1001_cam2.exr", "sh010.#_cam2.exr", "1001"),
+        ("sh010.12.crypto00.exr", "sh010.#.crypto00.exr", "12"),
+        ("sh010_1001_rec709.exr", "sh010_#_rec709.exr", "1001"),
+        ("sh010.1001.aces2065-1.exr", "sh010.#.aces2065-1.exr", "1001"),
+        ("sh_010_lighting0001.exr", "sh_010_lighting#.exr", "0001"),
+        ("take.1.beauty_1001.exr", "take.1.beauty_#.exr", "1001"),
+        ("cam2.exr", "cam#.exr", "2"),
+        ("rec709.exr", "rec#.exr", "709"),
+        # beside dates, versions, hashes and sizes
+        ("slate_20240131_1001.exr", "slate_20240131_#.exr", "1001"),
+        ("slate_1001_2024-01-31.exr", "slate_#_2024-01-31.exr", "1001"),
+        ("slate_20240132.exr", "slate_#.exr", "20240132"),
+        ("comp_ver01_0007.exr", "comp_ver01_#.exr", "0007"),
+        ("plate_200x150_0007.exr", "plate_200x150_#.exr", "0007"),
+        ("plate.0007.1920X1080.exr", "plate.#.1920X1080.exr", "0007"),
+        ("face0001.exr", "face#.exr", "0001"),  # letters before digits are no hash
+        ("plate_0007_8c5c3e1b.exr", "plate_#_8c5c3e1b.exr", "0007"),
+        ("caf%E9.0007.exr", "caf%E9.#.exr", "0007"),
+    ],
+)
+def test_the_frame_is_the_last_number_that_stands_for_one(name, sequence, frame):
+    """Names of renderers, cameras and delivery specifications."""
+    assert parse_name(name)[:2] == (sequence, frame)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "slate_20240131.exr", "slate_2024-01-31.exr", "slate.2024_01_31.exr", "slate_20240131T101500.exr",
+        "comp_ver01.exr", "look_version1.exr", "comp_ver_01.exr", "comp-rev2.exr", "plateV002.exr", "compVer3.exr",
+        "plate.200x150.exr", "plate_8c5c3e1b.exr", "plate_1a2b3c4.exr",
+        "6f9619ff-8b86-d011-b42d-00cf4fc96411.exr", "plate_2k.exr", "plate_1080p.exr",
+        "sh010_L.exr", "sh010_v002_L.exr", "sh0010_comp_v002.exr", "x%80.exr",
+    ],
+)  # fmt: skip
+def test_numbers_that_are_not_frames(name):
+    """Dates, versions, hashes, sizes, resolutions, shots and bytes of a URI."""
     assert parse_name(name) is None
 
 
@@ -83,7 +151,26 @@ def test_frames_are_those_of_fileseq(name):
         assert ours.sequence == f"{theirs.dirname()}{theirs.basename()}#{theirs.extension()}"
 
 
-names = st.text(alphabet="ab_.-v0 19", max_size=30)
+words = [
+    "sh010",
+    "v002",
+    "20240131",
+    "_",
+    ".",
+    "-",
+    "[",
+    "]",
+    "#",
+    "/",
+    "x",
+    "%80",
+    "1001",
+    "25",
+    "beauty",
+    "8c5c3e1b",
+    "é",
+]
+names = st.text(alphabet="ab_.-v0 19", max_size=30) | st.lists(st.sampled_from(words), max_size=10).map("".join)
 
 
 @given(names)
@@ -91,16 +178,22 @@ def test_sequence_and_frame_make_up_the_name(name):
     """The # of the sequence stands for the frame."""
     found = parse_name(f"{name}.exr")
     if found is not None:
-        assert found.sequence.count("#") == 1
-        assert found.sequence.replace("#", found.frame) == f"{name}.exr"
+        assert name_of(found.sequence, found.frame) == f"{name}.exr"
         assert int(found.frame.split(".")[0]) == found.frame_number
 
 
-@given(st.integers(0, 999_999), st.integers(1, 6), st.sampled_from(["plate.", "plate_", "x_v003.", "-", ""]))
-def test_any_frame_is_found(number, width, base):
-    """Padded to any width."""
+@given(
+    st.integers(0, 999_999),
+    st.integers(1, 10),
+    st.sampled_from(["plate.", "plate_", "x_v003.", "-", "", "a[", "sh010_20240131_"]),
+    st.sampled_from(["", "_L", "_beauty", ".2k", "]", "-depth", "_v001", "_200x150"]),
+)
+def test_any_frame_is_found(number, width, base, tail):
+    """Padded to any width, before any text, and its name is made again."""
     text = f"{number:0{width}d}"
-    assert parse_name(f"{base}{text}.exr")[1:] in ((text, number), (f"-{text}", -number))
+    found = parse_name(f"{base}{text}{tail}.exr")
+    assert found[1:] in ((text, number), (f"-{text}", -number))
+    assert name_of(found.sequence, found.frame) == f"{base}{text}{tail}.exr"
 
 
 @pytest.mark.parametrize(
@@ -165,15 +258,28 @@ def test_padded_frames_have_their_padding(numbers, width):
         ([-2, 0, 1], "-1"),
         ([5, 4, 4, 2], "3"),
         ([1, 5, 9, 13, 25], "17,21"),
-        ([20240101, 1], ""),
-        ([1, 999_999_999], ""),
+        ([1, 3_000_001, 6_000_001], ""),
+        # sub-frames
+        (["1001.0", "1001.25", "1001.75", "1002.0"], "1001.5"),
+        (["1001", "1001.5", "1002"], ""),
+        (["1001", "1001.25", "1002", "1002.25", "1004", "1004.25"], "1003,1003.25"),
+        (["1001.0", "1001.333", "1001.667", "1002.0", "1004"], "1003"),
+        (["-2", "-1.5", "-1", "0"], "-0.5"),
+        (["1001.5"], ""),
     ],
 )
 def test_missing_frames(numbers, missing):
-    """Gaps between first and last; steps are not gaps, and numbers with huge gaps are not frames."""
-    found = missing_numbers(numbers)
+    """Gaps between first and last; steps are not gaps."""
+    found = missing_numbers(map(frame_value, map(str, numbers)))
     expected = list(fileseq.FrameSet(missing)) if missing else []
     assert found == expected
+
+
+@pytest.mark.parametrize("numbers", [[1, 20_240_132], [1, 999_999_999], ["1", "1.001", "1.002", "2001"]])
+def test_a_span_of_more_than_a_million_frames_is_not_judged(numbers):
+    """Numbers of jobs, seeds, or days."""
+    assert missing_numbers(map(frame_value, map(str, numbers))) is None
+    assert missing_numbers([1, 2, 1_000_001]) is not None
 
 
 @given(st.sets(st.integers(-500, 500), min_size=2))
@@ -197,3 +303,9 @@ def test_frame_ranges_are_short():
     assert frame_range([1003, 1001, 1002, 1002]) == "1001-1003"
     assert frame_range([1, 3, 5, 7, 9]) == "1-9x2"
     assert frame_range([1, 2, 3, 7]) == "1-3,7"
+
+
+def test_a_frame_range_has_sub_frames():
+    assert frame_range(map(frame_value, ["1001.0", "1001.5", "1002.0", "1002.5"])) == "1001.0-1002.5x0.5"
+    numbers = [*map(frame_value, ["1001", "1002.0", "1002.25", "1002.50", "1003.0"])]
+    assert set(fileseq.FrameSet(frame_range(numbers))) == set(numbers)

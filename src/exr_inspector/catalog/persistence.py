@@ -8,11 +8,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import cache
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from .. import __version__
+from ..frames.names import parse_name
 from .protocol import IngestError, PersistOutcome
 from .rows import RowBatch
 from .schema import CHILD_TABLES, TABLES, TIME
@@ -106,10 +108,10 @@ def outcomes(batch: RowBatch, new: Iterable[str]) -> list[PersistOutcome]:
 
 
 def error_rows(errors: Sequence[IngestError], recorded_at: datetime) -> pa.Table:
-    """One row for each path: its last error, and the number of its errors."""
+    """One row for each path: its last error, the number of its errors, and its sequence and frame."""
     last = {error.file_path_normalized: error for error in errors}
     counts = Counter(error.file_path_normalized for error in errors)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "file_path_normalized": path,
             "size_bytes": error.size_bytes,
@@ -124,4 +126,7 @@ def error_rows(errors: Sequence[IngestError], recorded_at: datetime) -> pa.Table
         }
         for path, error in last.items()
     ]
+    for row in rows:
+        if name := parse_name(row["file_path_normalized"]):
+            row.update(name._asdict())
     return pa.Table.from_pylist(rows, schema=TABLES["ingest_errors"])

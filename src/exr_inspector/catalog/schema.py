@@ -17,7 +17,7 @@ import pyarrow as pa
 from .. import __version__
 from ..errors import CatalogSchemaError
 
-VERSION = 2  # of the tables; `schema_version` of an inspection is the version of its JSON form
+VERSION = 3  # of the tables; `schema_version` of an inspection is the version of its JSON form
 
 # The oldest version whose programs can read and write these tables. Additions leave it as it is.
 READABLE_SINCE = 1
@@ -273,6 +273,9 @@ TABLES: dict[str, pa.Schema] = {
             "last_seen": TIME,
             "count": INT,
             "etag?": TEXT,
+            "sequence?": TEXT,
+            "frame?": TEXT,
+            "frame_number?": INT,
         }
     ),
     "schema_version": _table({"version": INT, "applied_at": TIME, "inspector_version": TEXT, "readable_since?": INT}),

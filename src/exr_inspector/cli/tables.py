@@ -122,6 +122,8 @@ def sequence_lines(sequence: SequenceSummary) -> list[Text]:
     lines = [head]
     if sequence.missing:
         lines.append(Text(f"  missing     {sequence.missing} ({sequence.missing_count})", style="red"))
+    if not sequence.gaps_judged:
+        lines.append(Text("  gaps        not judged: the numbers span more than a million frames", style="yellow"))
     if sequence.padding_changes:
         lines.append(Text("  padding     differs between frames", style="yellow"))
     for damaged in sequence.bad:

@@ -12,6 +12,7 @@ import fileseq
 import numpy as np
 
 from ..catalog import Catalog
+from ..frames.ranges import Number, frame_value
 from ..search.similar import differing_groups
 from ..vectors import VERSION
 from .summary import FieldOutlier, SequenceSummary, sequences
@@ -94,12 +95,12 @@ def _outliers_of(summary: SequenceSummary, frames: list[dict[str, Any]]) -> list
             similarity=round(float(similarities[row]), 6),
             usual=round(usual, 6),
             differs=(
-                *map(str, fields_of.get(frame["frame_number"], ())),
+                *map(str, fields_of.get(frame_value(frame["frame"]), ())),
                 *(differing_groups(vectors[row], means[row]) if is_distant[row] else ()),
             ),
         )
         for row, frame in enumerate(frames)
-        if frame["frame_number"] in fields_of or is_distant[row]
+        if frame_value(frame["frame"]) in fields_of or is_distant[row]
     ]
     return sorted(found, key=lambda frame: frame.similarity)
 
@@ -109,9 +110,9 @@ def _distant(similarities: npt.NDArray[np.float64], usual: float) -> npt.NDArray
     return similarities < usual - max(_DEVIATIONS * deviation, _MIN_DISTANCE)
 
 
-def _fields_by_frame(field_outliers: Iterable[FieldOutlier]) -> dict[int, list[FieldOutlier]]:
-    by_frame: dict[int, list[FieldOutlier]] = defaultdict(list)
+def _fields_by_frame(field_outliers: Iterable[FieldOutlier]) -> dict[Number, list[FieldOutlier]]:
+    by_frame: dict[Number, list[FieldOutlier]] = defaultdict(list)
     for outlier in field_outliers:
         for number in fileseq.FrameSet(outlier.frames):
-            by_frame[int(number)].append(outlier)
+            by_frame[frame_value(str(number))].append(outlier)
     return by_frame

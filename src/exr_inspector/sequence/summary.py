@@ -9,8 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ..catalog import OPEN_ERRORS, Catalog
-from ..frames.names import parse_name
-from ..frames.ranges import display_pattern, frame_range, missing_numbers, padding, padding_changes
+from ..frames.ranges import Number, display_pattern, frame_range, frame_value, missing_numbers, padding, padding_changes
 from ..inspection.model import status_of
 from ..inspection.volatility import STABLE_NAMES, Volatility, stored_value, volatility
 from ..sources.uris import local_path
@@ -21,7 +20,10 @@ _FRAMES = """
     FROM files WHERE is_current AND deleted_at IS NULL AND sequence IS NOT NULL
     ORDER BY sequence, frame_number, frame
 """
-_ERRORS = f"SELECT file_path_normalized, code, message FROM ingest_errors WHERE {OPEN_ERRORS} ORDER BY 1"  # noqa: S608
+_ERRORS = f"""
+    SELECT sequence, frame, frame_number, file_path_normalized, message
+    FROM ingest_errors WHERE {OPEN_ERRORS} AND sequence IS NOT NULL ORDER BY file_path_normalized
+"""  # noqa: S608
 _MISSING = "SELECT file_id, part_index, missing FROM parts WHERE missing IS NOT NULL ORDER BY file_id, part_index"
 
 
@@ -61,6 +63,7 @@ class SequenceSummary:
     frame_count: int
     missing: str
     missing_count: int
+    gaps_judged: bool  # False: the numbers span more than a million frames
     padding: int
     padding_changes: bool
     bad: tuple[DamagedFrame, ...]
@@ -75,7 +78,7 @@ class SequenceSummary:
 @dataclass(slots=True)
 class _Frame:
     frame: str
-    number: int
+    number: Number
     uri: str
     file_id: str | None = None  # None: the file is unreadable
     status: str = "unreadable"
@@ -113,7 +116,7 @@ def _frames(catalog: Catalog) -> dict[str, list[_Frame]]:
         frames[row["sequence"]].append(
             _Frame(
                 row["frame"],
-                row["frame_number"],
+                frame_value(row["frame"]),
                 row["file_path_normalized"],
                 row["file_id"],
                 status_of(row["completeness"], row["problem_severity"]),
@@ -122,11 +125,9 @@ def _frames(catalog: Catalog) -> dict[str, list[_Frame]]:
             )
         )
     for row in _rows(catalog, _ERRORS):
-        name = parse_name(row["file_path_normalized"])
-        if name is not None:
-            frames[name.sequence].append(
-                _Frame(name.frame, name.frame_number, row["file_path_normalized"], reason=row["message"])
-            )
+        frames[row["sequence"]].append(
+            _Frame(row["frame"], frame_value(row["frame"]), row["file_path_normalized"], reason=row["message"])
+        )
     return frames
 
 
@@ -156,8 +157,9 @@ def _summary(catalog: Catalog, sequence: str, frames: list[_Frame]) -> SequenceS
         pattern=display_pattern(sequence, texts),
         frames=frame_range(numbers),
         frame_count=len(frames),
-        missing=frame_range(gaps),
-        missing_count=len(gaps),
+        missing=frame_range(gaps or ()),
+        missing_count=len(gaps or ()),
+        gaps_judged=gaps is not None,
         padding=padding(texts),
         padding_changes=padding_changes(texts),
         bad=tuple(
@@ -221,6 +223,7 @@ def as_arrow(summaries: Iterable[SequenceSummary]) -> Any:
     bad = pa.struct([(f.name, pa.string()) for f in fields(DamagedFrame)])
     outlier = pa.struct([(f.name, pa.int32() if f.name == "part_index" else pa.string()) for f in fields(FieldOutlier)])
     types = {"frame_count": pa.int64(), "missing_count": pa.int64(), "padding": pa.int32()}
-    types |= {"padding_changes": pa.bool_(), "bad": pa.list_(bad), "outliers": pa.list_(outlier)}
+    types |= {"padding_changes": pa.bool_(), "gaps_judged": pa.bool_()}
+    types |= {"bad": pa.list_(bad), "outliers": pa.list_(outlier)}
     schema = pa.schema([(f.name, types.get(f.name, pa.string())) for f in fields(SequenceSummary)])
     return pa.Table.from_pylist([asdict(summary) for summary in summaries], schema)

@@ -16,14 +16,31 @@ from exr_inspector.errors import CatalogConnectionError, CatalogSchemaError
 from tests.support.exr_bytes import inspection
 
 from ..conftest import BUCKET, lead_to
-from ..test_migrations import ODD_NAMES, moved, moved_path, only
+from ..test_migrations import (
+    ODD_NAMES,
+    RENAMED,
+    UNREADABLE,
+    frames_in,
+    moved,
+    moved_path,
+    only,
+    persist_renamed,
+)
 from ..version_1 import Version1, fill
 from .conftest import SECRET, connection_to, start
 
 pytestmark = pytest.mark.slow
 
 URI = f"vast://{BUCKET}/shows"
-STEPS = [step for step in MIGRATIONS[0].steps if isinstance(step, (AddColumns, AddTable))]
+VERSIONS = [migration.version for migration in MIGRATIONS]
+
+
+def changes_of_tables(migration):
+    """The steps of a migration that need a request each, whatever the rows."""
+    return [step for step in migration.steps if isinstance(step, (AddColumns, AddTable))]
+
+
+STEPS = changes_of_tables(MIGRATIONS[0])
 
 
 @pytest.fixture
@@ -65,7 +82,7 @@ def opened(server, uri=URI, **options):
 
 
 def test_old_rows_are_equal_in_their_old_columns(server, old):
-    assert [each.version for each in migrated(server).applied] == [2]
+    assert [each.version for each in migrated(server).applied] == VERSIONS
     after = tables(server)
     opened(server, f"vast://{BUCKET}/new").close()
     new = tables(server, "new")
@@ -75,7 +92,16 @@ def test_old_rows_are_equal_in_their_old_columns(server, old):
         assert only(kept, table.column_names) == only(table.to_pylist(), table.column_names)
     assert after["files"]["batch_id"].null_count == after["files"].num_rows == 5
     versions = [(row["version"], row["readable_since"]) for row in after["schema_version"].to_pylist()]
-    assert sorted(versions) == [(1, None), (2, 1)]
+    assert sorted(versions) == [(1, None), (2, 1), (3, 1)]
+
+
+def test_old_rows_get_the_frames_of_this_program(server):
+    with version_1(server) as program:
+        persist_renamed(program)
+    migrated(server)
+    found = tables(server)
+    assert frames_in(found["files"].to_pylist()) == RENAMED
+    assert frames_in(found["ingest_errors"].to_pylist()) == UNREADABLE
 
 
 def test_uris_of_version_1_become_exact(server):
@@ -108,12 +134,12 @@ def test_older_tables_are_rejected_with_the_command_that_migrates_them(server, o
 def test_the_command_migrates_once(server, old, monkeypatch, capfd):
     lead_to(server, monkeypatch)
     assert main(["db", "migrate", "--catalog", URI, "--dry-run"]) == 0
-    assert "would be migrated from table version 1 to 2" in capfd.readouterr().out
+    assert "would be migrated from table version 1 to 3" in capfd.readouterr().out
     assert state(tables(server)) == state(old)
     assert main(["query", "SELECT count(*) AS n FROM files", "--catalog", URI]) == 3
     assert f"db migrate --catalog {URI}" in capfd.readouterr().err
     assert main(["db", "migrate", "--catalog", URI]) == 0
-    assert "migrated from table version 1 to 2" in capfd.readouterr().out
+    assert "migrated from table version 1 to 3" in capfd.readouterr().out
     assert main(["db", "migrate", "--catalog", URI]) == 0
     assert "nothing to migrate" in capfd.readouterr().out
     assert main(["db", "migrate", "--catalog", f"vast://{BUCKET}/none"]) == 3
@@ -121,11 +147,11 @@ def test_the_command_migrates_once(server, old, monkeypatch, capfd):
 
 
 def test_ten_migrators_at_once(server, old):
-    """One migrates the tables, nine find nothing to do."""
+    """One applies each version, nine find it applied."""
     with ThreadPoolExecutor(10) as pool:
         results = list(pool.map(lambda _: migrated(server), range(10)))
-    assert sorted(len(result.applied) for result in results) == [0] * 9 + [1]
-    assert tables(server)["schema_version"].num_rows == 2
+    assert sorted(each.version for result in results for each in result.applied) == VERSIONS
+    assert tables(server)["schema_version"].num_rows == VERSION
     opened(server).close()
 
 
@@ -179,20 +205,21 @@ def test_a_program_of_version_1_is_rejected_afterwards(server, old):
 def test_a_kill_at_any_request_leaves_one_version(server, old, monkeypatch):
     """Every request from the n-th on is lost, as after the end of the process; the next program completes it."""
     monkeypatch.setitem(connection._ATTEMPTS, CatalogConnectionError, 1)
-    before = state(old)
-    for n in count(1):
-        lost = server.fail("drop", nth=n, times=0, path="/*")
-        try:
-            migrated(server)
-        except CatalogConnectionError:
-            assert lost.hits
-        server.clear_faults()
-        server.expire_transactions()
-        if state(tables(server)) != before:
-            break
-    assert n > 2 * len(STEPS), "it is new only after the commit"
+    for migration in MIGRATIONS:
+        before = state(tables(server))
+        for n in count(1):
+            lost = server.fail("drop", nth=n, times=0, path="/*")
+            try:
+                migrated(server, to=migration.version)
+            except CatalogConnectionError:
+                assert lost.hits
+            server.clear_faults()
+            server.expire_transactions()
+            if state(tables(server)) != before:
+                break
+        assert n > 2 * len(changes_of_tables(migration)), "it is new only after the commit"
     assert set(tables(server)) == set(TABLES)
-    assert tables(server)["schema_version"].num_rows == 2
+    assert tables(server)["schema_version"].num_rows == VERSION
     assert migrated(server).applied == ()
     opened(server).close()
 
@@ -202,9 +229,9 @@ def test_a_kill_at_any_request_leaves_one_version(server, old, monkeypatch):
 def test_a_lost_request_is_repeated(server, old, operation, fault):
     """And a migration whose response was lost is reported as applied."""
     lost = server.fail(**fault, operation=operation, nth=2 if operation in ("begin", "select", "commit") else 1)
-    assert [each.version for each in migrated(server).applied] == [2]
+    assert [each.version for each in migrated(server).applied] == VERSIONS
     assert lost.hits
-    assert tables(server)["schema_version"].num_rows == 2
+    assert tables(server)["schema_version"].num_rows == VERSION
     opened(server).close()
 
 
@@ -215,8 +242,9 @@ def test_columns_are_recomputed(server, old, monkeypatch):
     newer = Migration(version=VERSION + 1, why="paths", steps=(column, step), readable_since=VERSION + 1)
     monkeypatch.setattr(migrations, "MIGRATIONS", (*MIGRATIONS, newer))
     monkeypatch.setattr(migrations, "VERSION", VERSION + 1)
+    migrated(server, to=VERSION)
     server.reset_requests()
-    assert [each.version for each in migrated(server).applied] == [2, VERSION + 1]
+    assert [each.version for each in migrated(server).applied] == [VERSION + 1]
     assert [request.operation for request in server.requests].count("update") == 1
     after = {row["file_id"]: row["file_path_normalized"] for row in tables(server)["files"].to_pylist()}
     assert after == {row["file_id"]: moved_path(row["file_path_normalized"]) for row in old["files"].to_pylist()}

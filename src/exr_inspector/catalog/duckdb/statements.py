@@ -79,6 +79,7 @@ COUNT_ERRORS_UP = """
     UPDATE ingest_errors
     SET size_bytes = incoming.size_bytes, mtime = incoming.mtime, etag = incoming.etag, code = incoming.code,
         message = incoming.message, byte_offset = incoming.byte_offset, last_seen = incoming.last_seen,
+        sequence = incoming.sequence, frame = incoming.frame, frame_number = incoming.frame_number,
         count = ingest_errors.count + incoming.count
     FROM incoming WHERE ingest_errors.file_path_normalized = incoming.file_path_normalized"""
 

@@ -11,6 +11,7 @@ from ...errors import CatalogSchemaError, SettingsError
 from ..schema import READABLE_SINCE, TABLES, VERSION
 from .steps import AddColumns, AddIndex, AddTable, Fill, Recompute, Step
 from .v2 import STEPS as V2
+from .v3 import STEPS as V3
 
 __all__ = [
     "CREATION",
@@ -62,6 +63,11 @@ MIGRATIONS: tuple[Migration, ...] = (
         version=2,
         why="rows carry the batch that stored them; problems, results about pixels and policies",
         steps=V2,
+    ),
+    Migration(
+        version=3,
+        why="frames before other text; dates and hashes are not frames; sequence and frame of unreadable files",
+        steps=V3,
     ),
 )
 

@@ -2,7 +2,8 @@
 -- question: Which frames are missing, damaged, invalid or unreadable?
 -- empty: no missing, damaged, invalid or unreadable frames
 -- note: An invalid frame is complete, but its header has errors; `exr-inspector inspect` lists them.
--- note: A sequence on every second, third … frame has no gaps between these frames.
+-- note: A sequence on every second, third … frame has no gaps between these frames, and the UDIM tiles of a texture have
+-- note: none at all. `exr-inspector sequences` lists missing sub-frames too.
 -- param path text = *: only files whose path matches this shell pattern
 WITH current AS (
     SELECT
@@ -19,30 +20,31 @@ WITH current AS (
     WHERE is_current AND deleted_at IS NULL AND file_path_normalized GLOB $path
 ),
 unreadable AS (
-    SELECT
-        file_path_normalized,
-        message || ' (' || code || ')' AS reason,
-        -- The frame number is the last number before the extension.
-        regexp_extract(file_path_normalized, '^(.*[^0-9])([0-9]{1,9})((?:\.[A-Za-z][0-9A-Za-z_]*)+)$',
-                       ['head', 'frame', 'tail']) AS name
+    SELECT sequence, frame, frame_number, file_path_normalized, message || ' (' || code || ')' AS reason
     FROM ingest_errors AS e
     WHERE file_path_normalized GLOB $path
       AND NOT EXISTS (SELECT 1 FROM files AS f WHERE f.file_path_normalized = e.file_path_normalized AND f.is_current)
 ),
-unreadable_frames AS (  -- the sequence is null unless it has other frames
-    SELECT
-        u.file_path_normalized,
-        u.reason,
-        s.sequence,
-        u.name.frame AS frame,
-        try_cast(u.name.frame AS BIGINT) AS frame_number
-    FROM unreadable AS u
-    LEFT JOIN (SELECT DISTINCT sequence FROM current) AS s ON s.sequence = u.name.head || '#' || u.name.tail
+textures AS (
+    SELECT file_id FROM parts WHERE level_mode IN ('MIPMAP_LEVELS', 'RIPMAP_LEVELS')
+    UNION ALL
+    SELECT file_id FROM attributes WHERE attr_name IN ('textureformat', 'wrapmodes')
 ),
-frames AS (
-    SELECT DISTINCT sequence, frame_number FROM current WHERE sequence IS NOT NULL
-    UNION
-    SELECT sequence, frame_number FROM unreadable_frames WHERE sequence IS NOT NULL
+all_frames AS (
+    SELECT sequence, frame_number, frame, file_id IN (SELECT file_id FROM textures) AS is_texture FROM current
+    UNION ALL
+    SELECT sequence, frame_number, frame, NULL FROM unreadable
+),
+frames AS (  -- of the sequences whose gaps are those of whole frames
+    SELECT DISTINCT sequence, frame_number
+    FROM all_frames
+    WHERE sequence IN (
+        SELECT sequence
+        FROM all_frames
+        GROUP BY sequence
+        HAVING NOT coalesce(bool_and(is_texture AND frame_number BETWEEN 1001 AND 9999), false)
+           AND NOT bool_or(contains(frame, '.'))
+    )
 ),
 gaps AS (  -- distance to the next frame; null for the last frame
     SELECT
@@ -62,8 +64,7 @@ sequences AS (  -- the step is 1 unless all frames are on it
     SELECT
         g.sequence,
         CASE WHEN s.times > 1 AND bool_and(g.gap % s.step = 0) THEN s.step ELSE 1 END AS step,
-        max(g.frame_number + g.gap) - min(g.frame_number) AS span,
-        count(*) + 1 AS present
+        max(g.frame_number + g.gap) - min(g.frame_number) AS span
     FROM gaps AS g
     JOIN steps AS s USING (sequence)
     WHERE g.gap IS NOT NULL
@@ -90,8 +91,8 @@ problems AS (
         '' AS detail
     FROM gaps AS g
     JOIN sequences AS r USING (sequence)
-    -- With more than a million gaps, the numbers are dates, seeds or job numbers, not frames.
-    WHERE g.gap > r.step AND r.span // r.step - r.present <= 1000000
+    -- Numbers with a larger span are seeds or job numbers, not frames.
+    WHERE g.gap > r.step AND r.span // r.step <= 1000000
     UNION ALL
     SELECT
         coalesce(c.sequence, c.file_path_normalized), c.frame_number, c.status, coalesce(c.frame, ''), 1,
@@ -104,8 +105,8 @@ problems AS (
     UNION ALL
     SELECT
         coalesce(sequence, file_path_normalized), frame_number, 'unreadable',
-        CASE WHEN sequence IS NULL THEN '' ELSE frame END, 1, reason
-    FROM unreadable_frames
+        coalesce(frame, ''), 1, reason
+    FROM unreadable
 )
 SELECT problem, render, frames, frame_count, detail
 FROM problems

@@ -10,13 +10,7 @@ WITH all_files AS (
     FROM files
     WHERE is_current AND deleted_at IS NULL AND file_path_normalized GLOB $path
     UNION ALL
-    SELECT
-        file_path_normalized,
-        -- As in `sequence`: the last number before the extension is the frame.
-        regexp_replace(file_path_normalized, '^(.*[^0-9])[0-9]{1,9}((?:\.[A-Za-z][0-9A-Za-z_]*)+)$', '\1#\2'),
-        NULL,
-        size_bytes,
-        'unreadable'
+    SELECT file_path_normalized, sequence, NULL, size_bytes, 'unreadable'
     FROM ingest_errors AS e
     WHERE file_path_normalized GLOB $path
       AND NOT EXISTS (SELECT 1 FROM files AS f WHERE f.file_path_normalized = e.file_path_normalized AND f.is_current)
