@@ -92,6 +92,6 @@ def test_the_commands_of_the_page_on_schema_evolution_run(tmp_path, monkeypatch,
     for command in commands:
         assert main(shlex.split(command)[1:]) == 0, command
     assert f"migrated from table version 1 to {VERSION}" in capfd.readouterr().out
-    assert (tmp_path / "catalog.duckdb.before-schema-2").exists()
+    assert (tmp_path / f"catalog.duckdb.before-schema-{VERSION}").exists()
     versions = re.findall(r"^\| (\d+) \|.*\| (\d+) \|$", page, re.MULTILINE)
     assert versions == [("1", "1"), *((str(m.version), str(m.readable_since)) for m in MIGRATIONS)]
