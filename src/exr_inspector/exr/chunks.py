@@ -15,7 +15,7 @@ from .fast_check import accept_leaders
 from .geometry import chunk_counts
 from .header import Header, Limits
 from .layout import layout_of
-from .leaders import BROKEN, CUT, CUT_OFF, PRESENT, PartLeaders, Read, file_order
+from .leaders import BROKEN, CUT, CUT_OFF, NEVER_WRITTEN, PRESENT, PartLeaders, Read, file_order
 from .missing import describe_missing
 from .overlaps import mark_overlaps_and_zero_tails
 from .part import PART_TYPES, Part
@@ -26,6 +26,9 @@ from .zero_fill import SAMPLES, mark_zero_fill
 
 ChunkCheck = Literal["table", "sample", "all"]  # which leaders are read
 ChunkOption = Literal["auto", "table", "sample", "all"]  # auto: depends on the storage
+
+# Of the states of chunks, BROKEN ones only count as absent.
+_BROKEN_ONLY = bytes(NEVER_WRITTEN if state == BROKEN else PRESENT for state in range(256))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +146,7 @@ def read_chunks(
         completeness=_completeness(parts),
         chunks_checked=sum(leaders.checked for leaders in parts),
         parts=tuple(map(_part_chunks, parts)),
-        problems=tuple(problems + [problem for leaders in parts for problem in leaders.problems()]),
+        problems=tuple(problems + [problem for leaders in parts for problem in _chunk_problems(leaders)]),
         chunk_hash=_chunk_hash(raw_table, parts),
     )
 
@@ -219,12 +222,41 @@ def _completeness(parts: list[PartLeaders]) -> str:
     return "incomplete" if states - {PRESENT} else "complete"
 
 
+def _chunk_problems(leaders: PartLeaders) -> list[Problem]:
+    """At most one problem for each kind of damage to the chunks of a part."""
+    problems, index = [], leaders.part.part_index
+    broken = leaders.states.count(BROKEN)
+    count = broken + leaders.wrong_entries
+    if count:
+        subject = "1 chunk has" if count == 1 else f"{count} chunks have"
+        where = f": {_described(leaders, leaders.states.translate(_BROKEN_ONLY))}" if broken else ""
+        message = f"{subject} an invalid offset, leader or size, or overlap others{where}"
+        at = min(leaders.offsets[leaders.states.index(BROKEN)], (1 << 63) - 1) if broken else None
+        problems.append(Problem("bad_chunk", message, index, byte_offset=at))
+    if leaders.misplaced:
+        message = f"{leaders.misplaced} entries of the offset table point to the chunk of another entry"
+        problems.append(Problem("misplaced_chunk", message, index))
+    unwritten = leaders.recovered - leaders.wrong_entries
+    if unwritten:
+        subject = (
+            "1 chunk without an entry in the offset table was"
+            if unwritten == 1
+            else (f"{unwritten} chunks without an entry in the offset table were")
+        )
+        problems.append(Problem("offset_table_unwritten", f"{subject} found by the leaders of chunks", index))
+    return problems
+
+
+def _described(leaders: PartLeaders, states: bytes | bytearray) -> str | None:
+    return describe_missing(states, leaders.part.data_window, leaders.layout.lines, leaders.layout.levels)
+
+
 def _part_chunks(leaders: PartLeaders) -> PartChunks:
     part = leaders.part
     return PartChunks(
         part_index=part.part_index,
         chunk_count=len(leaders.states),
         chunks_present=leaders.states.count(PRESENT),
-        missing=describe_missing(leaders.states, part.data_window, leaders.layout.lines, leaders.layout.levels),
+        missing=_described(leaders, leaders.states),
         packed_bytes=leaders.packed_bytes,
     )

@@ -12,7 +12,6 @@ from itertools import compress
 
 from .layout import ChunkLayout
 from .part import Part
-from .problems import Problem
 
 Read = Callable[[int, int], bytes]  # (offset, length) → the bytes there, fewer at the end of the file
 
@@ -112,23 +111,6 @@ class PartLeaders:
         self.states[slot] = PRESENT if end <= self.size else CUT
         self.ends[slot] = end = min(end, self.size)
         self.packed_bytes += end - data_begin
-
-    def problems(self) -> list[Problem]:
-        """At most one problem for each kind of damage."""
-        problems, index = [], self.part.part_index
-        broken = self.states.count(BROKEN)
-        if broken or self.wrong_entries:
-            message = f"{broken + self.wrong_entries} chunks have an invalid offset, leader or size, or overlap"
-            at = min(self.offsets[self.states.index(BROKEN)], (1 << 63) - 1) if broken else None
-            problems.append(Problem("bad_chunk", message, index, byte_offset=at))
-        if self.misplaced:
-            message = f"{self.misplaced} entries of the offset table point to the chunk of another entry"
-            problems.append(Problem("misplaced_chunk", message, index))
-        unwritten = self.recovered - self.wrong_entries
-        if unwritten:
-            message = f"{unwritten} chunks without an entry in the offset table were found by their leaders"
-            problems.append(Problem("offset_table_unwritten", message, index))
-        return problems
 
 
 def chunk_of(parts: list[PartLeaders], number: int) -> tuple[PartLeaders, int]:
