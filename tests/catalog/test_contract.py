@@ -356,7 +356,7 @@ def test_persisting_a_path_closes_its_error(catalog, one):
     assert current(catalog) == {path_of(A): one.file.file_id}
     assert open_errors(catalog) == {"s3://renders/x.exr"}
     assert catalog.status().row_counts["ingest_errors"] == 2
-    assert catalog.seen([stat_of(one)]) == {path_of(one): SeenFile(error=None)}
+    assert catalog.seen([stat_of(one)])[path_of(one)].error is None
 
 
 def test_an_error_that_comes_back_is_open_again(catalog):
@@ -373,9 +373,10 @@ FAULTY = inspect(MemorySource(exr_bytes(attribute("pixelAspectRatio", "int", byt
 
 
 def as_judged_by(version, one):
-    """An inspection as a program that knew neither problems nor the newer columns stored it."""
+    """An inspection as a program stored it that knew neither problems nor the newer columns, and found no chunks."""
     facts = replace(one.file, structure_hash="0" * 64, version_flags=None, chunk_hash=None, problem_severity=None)
-    return replace(one, inspector_version=version, problems=(), file=facts)
+    parts = tuple(replace(part, chunks_present=0, missing="all", renderer=None) for part in one.parts)
+    return replace(one, inspector_version=version, problems=(), file=facts, parts=parts)
 
 
 def problems_of(catalog, one):
@@ -398,10 +399,10 @@ def test_problems_are_stored_with_their_severity(catalog):
 
 
 def test_a_row_of_an_older_version_is_judged_again(catalog):
-    """Its identity, first time and other rows stay."""
+    """And its parts; identity, first time, batch and other rows stay."""
     catalog.persist([as_judged_by("0.1.0", FAULTY), as_judged_by("0.1.0", B)])
     before = file_row(catalog, FAULTY)
-    parts = rows(catalog, "SELECT * FROM parts ORDER BY ALL")
+    attributes = rows(catalog, "SELECT * FROM attributes ORDER BY ALL")
     for count in (2, 3):
         assert [outcome.inserted for outcome in catalog.persist([FAULTY, B])] == [False, False]
         after = file_row(catalog, FAULTY)
@@ -414,7 +415,24 @@ def test_a_row_of_an_older_version_is_judged_again(catalog):
         assert after == before | judged | {"last_inspected": after["last_inspected"]}
         assert len(problems_of(catalog, FAULTY)) == len(FAULTY.problems)
     assert rows(catalog, "SELECT count(*) AS n FROM problems") == [{"n": len(FAULTY.problems)}]
-    assert rows(catalog, "SELECT * FROM parts ORDER BY ALL") == parts
+    assert rows(catalog, "SELECT * FROM attributes ORDER BY ALL") == attributes
+    parts = rows(catalog, "SELECT file_id, batch_id, part_index, chunks_present, missing FROM parts ORDER BY file_id")
+    assert parts == [
+        {
+            "file_id": one.file.file_id,
+            "batch_id": before["batch_id"],
+            "part_index": 0,
+            "chunks_present": one.parts[0].chunks_present,
+            "missing": one.parts[0].missing,
+        }
+        for one in sorted((FAULTY, B), key=lambda one: one.file.file_id)
+    ]
+
+
+def test_the_most_thorough_check_of_a_version_is_recorded(catalog):
+    for checked, recorded in ((1, 1), (17, 17), (1, 17)):
+        catalog.persist([replace(B, file=replace(B.file, chunks_checked=checked))])
+        assert file_row(catalog, B)["chunks_checked"] == recorded
 
 
 def test_a_file_without_problems_any_more_has_none(catalog):
@@ -465,14 +483,15 @@ def test_a_file_is_seen_while_size_and_time_are_the_same(catalog):
     catalog.persist([old, B])
     unknown = FileStat(file_path_normalized="s3://other.exr", size_bytes=1, mtime=None)
     larger = FileStat(file_path_normalized=path_of(old), size_bytes=old.file.size_bytes + 1, mtime=NOON)
+    checked = old.file.chunks_checked
     assert catalog.seen([stat_of(old), stat_of(B), unknown]) == {
-        path_of(old): SeenFile(error=None),
-        path_of(B): SeenFile(error=None),  # has no time, as the stamp
+        path_of(old): SeenFile(error=None, chunks_checked=checked),
+        path_of(B): SeenFile(error=None, chunks_checked=checked),  # has no time, as the stamp
     }
     assert catalog.seen([stat_of(new)]) == catalog.seen([larger]) == {}
     catalog.persist([new])
     assert catalog.seen([stat_of(old)]) == {}  # an old version is not what lies there
-    assert catalog.seen([stat_of(new)]) == {path_of(new): SeenFile(error=None)}
+    assert catalog.seen([stat_of(new)]) == {path_of(new): SeenFile(error=None, chunks_checked=checked)}
 
 
 def test_a_file_with_another_etag_has_changed_although_size_and_time_are_the_same(catalog):
@@ -492,11 +511,14 @@ def test_a_file_with_another_etag_has_changed_although_size_and_time_are_the_sam
 
 
 @pytest.mark.parametrize("completeness", ["incomplete", "truncated", "corrupt", "unknown"])
-def test_a_file_that_was_not_complete_is_not_seen(catalog, completeness):
+def test_a_file_that_was_not_complete_is_seen_as_such(catalog, completeness):
     """It is inspected again, as its bytes may have been written since without a trace in size and time."""
-    damaged = replace(A, file=replace(A.file, completeness=completeness))
+    damaged = replace(A, file=replace(A.file, completeness=completeness, chunks_checked=5))
     catalog.persist([damaged, B])
-    assert set(catalog.seen([stat_of(damaged), stat_of(B)])) == {path_of(B)}
+    assert catalog.seen([stat_of(damaged), stat_of(B)]) == {
+        path_of(A): SeenFile(error=None, is_complete=False, chunks_checked=5),
+        path_of(B): SeenFile(error=None, chunks_checked=B.file.chunks_checked),
+    }
 
 
 def test_a_failed_file_is_seen_with_its_error(catalog):

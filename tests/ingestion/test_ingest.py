@@ -435,6 +435,16 @@ def test_a_folder_whose_path_is_too_long_is_one_failure(working_folder):
         subprocess.run(["rm", "-rf", "show"], check=True)
 
 
+def test_a_weaker_check_does_not_take_back_what_a_stronger_one_found():
+    """A hole between the chunks that the weaker one looks at."""
+    written = w.build(w.part(window=(0, 0, 3, 63), pixels=lambda size: b"\1" * size))
+    _, offset, size = written.chunks[20]
+    make("show/a.exr", data=written.data[: offset - 8] + bytes(size + 8) + written.data[offset + size :])
+    for chunks in ("all", "table", "table"):
+        assert run(chunks=chunks).statuses["complete"] == 0
+    assert rows("SELECT count(*), count(DISTINCT file_id) FROM files") == [(1, 1)]
+
+
 def make_nested(root: str, name: str, levels: int) -> None:
     """Make a file below nested folders, relative to each folder: its path may be too long for a system call."""
     folder = os.open(root, os.O_RDONLY)

@@ -55,6 +55,14 @@ class SeenFile:
     """A file that was inspected with the same size and etag or time; `error` is the reason if that failed."""
 
     error: str | None
+    is_complete: bool = True
+    chunks_checked: int = 0  # chunks whose leader was read at that time
+
+
+def seen_file(error: str | None, completeness: str | None, chunks_checked: int | None) -> SeenFile:
+    """A seen file from its row of `files`, or from that of `ingest_errors`, which has no completeness."""
+    is_complete = completeness in (None, "complete")
+    return SeenFile(error=error, is_complete=is_complete, chunks_checked=chunks_checked or 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,11 +119,9 @@ class Catalog(Protocol):
         """
 
     def seen(self, file_stats: Sequence[FileStat]) -> dict[str, SeenFile]:
-        """The files, by normalized path, that were found complete or unreadable with the same size and etag, or
-        else time.
+        """The files, by normalized path, that were inspected with the same size and etag, or else time.
 
-        Other files are left out, so that they are inspected again: those that were not complete, as a file system may
-        show a file in full before all of it is written, and deleted ones that came back.
+        Deleted files are left out, so that they are inspected again when they come back.
         """
 
     def current_paths(self, prefix: str) -> Iterator[list[str]]:

@@ -313,8 +313,12 @@ JUDGED = (
     "inspector_version",
     "version_flags",
     "chunk_hash",
-    "chunks_checked",
     "problem_severity",
+)
+
+# The columns of `parts` that are judged again with it.
+JUDGED_PARTS = tuple(
+    column for column in TABLES["parts"].names if column not in ("file_id", "file_path", "part_index", "batch_id")
 )
 
 # The columns that identify a row of a table, in child tables among the rows of one batch.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from ..catalog import Catalog, FileStat, IngestError
@@ -71,6 +71,8 @@ def _compare(items: list[ListedFile | SourceError], catalog: Catalog, rescan: bo
             to_inspect.append(Failure(item.path, item.reason, is_usage=isinstance(item, NoMatchError)))
         elif item.uri not in unchanged:
             to_inspect.append(item)
+        elif not (seen := unchanged[item.uri]).is_complete:
+            to_inspect.append(replace(item, check_all=seen.chunks_checked > 1))
         elif (error := unchanged[item.uri].error) is not None:
             known_failures.append(Failure(item.path, f"{error}, unchanged"))
     existing = {file.uri for file in files if file.is_remote}

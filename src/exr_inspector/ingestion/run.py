@@ -214,7 +214,8 @@ def _inspect_item(item: ListedFile | Failure, options: IngestOptions) -> Inspect
     if isinstance(item, Failure):
         return item
     try:
-        return inspect(item.path, limits=options.limits, chunks=options.chunks, s3=options.s3)
+        chunks = "all" if item.check_all else options.chunks  # a weaker check would miss the damage
+        return inspect(item.path, limits=options.limits, chunks=chunks, s3=options.s3)
     except ExrFormatError as error:
         return _recorded_failure(item, error.code, error.message, error.offset)
     except SourceError as error:

@@ -33,6 +33,7 @@ class ListedFile:
     size_bytes: int
     mtime: datetime | None  # None outside the years 1 to 9999: whether the file has changed is then unknown
     etag: str | None = None  # of an object
+    check_all: bool = False  # whether to read all chunk leaders: some had been read when damage was found
 
     @property
     def is_remote(self) -> bool:

@@ -17,7 +17,7 @@ from ...errors import CatalogError, CatalogSchemaError
 from ...settings import CELL_LIMIT
 from ..migrations import CREATION
 from ..persistence import children_of, error_rows, is_older, outcomes, unique_time, with_persist_columns
-from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
+from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile, seen_file
 from ..query_errors import as_query_error
 from ..rows import RowBatch, from_inspections
 from ..schema import TABLES, TIME, VERSION, vector_dimensions
@@ -108,6 +108,9 @@ class DuckDBCatalog:
             if judged:
                 connection.register("judged", incoming.filter(pc.is_in(incoming["file_id"], pa.array(judged))))
                 _run(connection, statements.JUDGE_AGAIN)
+                parts = batch.tables["parts"]
+                connection.register("judged_parts", parts.filter(pc.is_in(parts["file_id"], pa.array(judged))))
+                _run(connection, statements.JUDGE_PARTS_AGAIN)
             for table, rows in children_of(batch, new["file_id"], persisted_at, judged).items():
                 connection.register("children", rows)
                 _run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM children")  # noqa: S608 (our names)
@@ -125,7 +128,7 @@ class DuckDBCatalog:
             _run(connection, statements.RETIRE_FAILED)
 
     def seen(self, file_stats: Sequence[FileStat]) -> dict[str, SeenFile]:
-        """The files, by normalized path, that were found complete or unreadable and have not changed since."""
+        """The files, by normalized path, that were inspected and have not changed since."""
         table = pa.table(
             {
                 "path": pa.array([file.file_path_normalized for file in file_stats], pa.string()),
@@ -136,7 +139,8 @@ class DuckDBCatalog:
         )
         with self._cursor() as connection:
             connection.register("file_stats", table)
-            return {path: SeenFile(error=error) for path, error in _run(connection, statements.SEEN)}
+            found = _run(connection, statements.SEEN)
+        return {path: seen_file(error, completeness, checked) for path, error, completeness, checked in found}
 
     def current_paths(self, prefix: str) -> Iterator[list[str]]:
         """The normalized paths that begin with `prefix` and are current and not deleted, or have an open error."""

@@ -1,6 +1,7 @@
 """The SQL of the DuckDB backend: creates tables from the Arrow schemas, and reads and changes their rows.
 
-`incoming`, `new`, `known`, `judged`, `file_stats`, `deleted` and `renewed` are Arrow tables that the backend registers.
+`incoming`, `new`, `known`, `judged`, `judged_parts`, `file_stats`, `deleted` and `renewed` are Arrow tables that the
+backend registers.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from ..protocol import OPEN_ERRORS
-from ..schema import JUDGED, PRIMARY_KEYS, TABLES
+from ..schema import JUDGED, JUDGED_PARTS, PRIMARY_KEYS, TABLES
 
 # Only `files` has indexes: child rows are inserted once, together with their file. In ingest_errors, a row that is
 # deleted and inserted again would conflict with its old key while a reader holds an older snapshot.
@@ -68,12 +69,18 @@ INSERT_FILES = "INSERT INTO files BY NAME SELECT * FROM new"
 
 COUNT_UP = """
     UPDATE files SET is_current = known.is_current, deleted_at = NULL, last_inspected = known.last_inspected,
-                     inspection_count = files.inspection_count + known.inspection_count, inode = known.inode
+                     inspection_count = files.inspection_count + known.inspection_count, inode = known.inode,
+                     chunks_checked = greatest(files.chunks_checked, known.chunks_checked)
     FROM known WHERE files.file_id = known.file_id"""
 
 JUDGE_AGAIN = f"""
     UPDATE files SET {", ".join(f"{column} = judged.{column}" for column in JUDGED)}
     FROM judged WHERE files.file_id = judged.file_id"""  # noqa: S608 (our names)
+
+JUDGE_PARTS_AGAIN = f"""
+    UPDATE parts SET {", ".join(f"{column} = judged_parts.{column}" for column in JUDGED_PARTS)}
+    FROM judged_parts
+    WHERE parts.file_id = judged_parts.file_id AND parts.part_index = judged_parts.part_index"""  # noqa: S608
 
 COUNT_ERRORS_UP = """
     UPDATE ingest_errors
@@ -92,13 +99,13 @@ RETIRE_FAILED = """
     WHERE is_current AND file_path_normalized IN (SELECT file_path_normalized FROM incoming)"""
 
 SEEN = f"""
-    SELECT path, NULL FROM file_stats AS f JOIN files ON files.file_path_normalized = f.path
+    SELECT path, NULL, completeness, chunks_checked
+    FROM file_stats AS f JOIN files ON files.file_path_normalized = f.path
     WHERE files.is_current AND files.deleted_at IS NULL
-      AND files.completeness = 'complete'
       AND files.size_bytes = f.size_bytes
       AND coalesce(files.etag = f.etag, files.mtime IS NOT DISTINCT FROM f.mtime)
     UNION ALL
-    SELECT path, message || ' (' || code || ')'
+    SELECT path, message || ' (' || code || ')', NULL, NULL
     FROM file_stats AS f JOIN ingest_errors ON ingest_errors.file_path_normalized = f.path
     WHERE ingest_errors.size_bytes = f.size_bytes
       AND coalesce(ingest_errors.etag = f.etag, ingest_errors.mtime IS NOT DISTINCT FROM f.mtime)

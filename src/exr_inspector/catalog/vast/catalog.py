@@ -18,9 +18,9 @@ from ...vectors import VERSION as EMBEDDING_VERSION
 from .. import similarity
 from ..migrations import needs_migration
 from ..persistence import children_of, outcomes, unique_time, with_persist_columns
-from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
+from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile, seen_file
 from ..rows import RowBatch, from_inspections
-from ..schema import TABLES, VERSION, vector_dimensions
+from ..schema import JUDGED_PARTS, TABLES, VERSION, vector_dimensions
 from ..similarity import By
 from . import ingest_errors
 from .conditions import Condition
@@ -120,7 +120,7 @@ class VastCatalog:
             self._queue.add(errors=paths)
 
     def seen(self, file_stats: Sequence[FileStat]) -> dict[str, SeenFile]:
-        """The files, by normalized path, that were found complete or unreadable and have not changed since."""
+        """The files, by normalized path, that were inspected and have not changed since."""
         self._check_open()
         if not file_stats:
             return {}
@@ -230,6 +230,7 @@ class VastCatalog:
             todo = plan(incoming, stored, persisted_at)
             rows.update("files", todo.changed)
             rows.update("files", todo.judged.drop_columns("file_id"))
+            _judge_parts(rows, batch.tables["parts"], todo.judged["file_id"].to_pylist())
             if todo.new.num_rows:
                 rows.insert("files", todo.new)
             judged = todo.judged["file_id"].to_pylist()
@@ -252,7 +253,7 @@ class VastCatalog:
         paths = {file.file_path_normalized for file in file_stats}
         columns = ["file_path_normalized", "size_bytes", "mtime", "etag"]
         with self.tables.reading(clock) as rows:
-            selected = [*columns, "is_current", "deleted_at", "completeness"]
+            selected = [*columns, "is_current", "deleted_at", "completeness", "chunks_checked"]
             files = rows.select_in("files", selected, "file_path_normalized", paths)
             current = {row["file_path_normalized"]: row for row in files.to_pylist() if row["is_current"]}
             others = paths.difference(current)
@@ -263,8 +264,8 @@ class VastCatalog:
             path = file.file_path_normalized
             row = current.get(path)
             if row is not None:
-                if row["deleted_at"] is None and row["completeness"] == "complete" and _is_same(row, file):
-                    seen[path] = SeenFile(error=None)
+                if row["deleted_at"] is None and _is_same(row, file):
+                    seen[path] = seen_file(None, row["completeness"], row["chunks_checked"])
             elif path in failed and _is_same(failed[path], file):
                 seen[path] = SeenFile(error=f"{failed[path]['message']} ({failed[path]['code']})")
         return seen
@@ -352,6 +353,16 @@ class VastCatalog:
     def _transaction(self, work: Callable[[Rows, Sequence[str]], None], paths: Sequence[str], clock: Clock) -> None:
         with self.tables.transaction(clock) as rows:
             work(rows, paths)
+
+
+def _judge_parts(rows: Rows, parts: pa.Table, file_ids: Sequence[str]) -> None:
+    """Update the stored parts of these files."""
+    if not file_ids:
+        return
+    stored = rows.select_in("parts", ["file_id", "part_index"], "file_id", file_ids)
+    judged = stored.join(parts.drop_columns("file_path"), ["file_id", "part_index"], join_type="inner")
+    schema = pa.schema([*map(TABLES["parts"].field, JUDGED_PARTS), stored.schema.field(ROW_ID)])
+    rows.update("parts", judged.select(schema.names).cast(schema))
 
 
 def _is_same(row: dict[str, Any], file: FileStat) -> bool:

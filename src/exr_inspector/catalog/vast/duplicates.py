@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..schema import CHILD_TABLES, PRIMARY_KEYS, TABLES, TIME
-from .persist_plan import CHANGING, COLUMNS, Row, changed_rows, duplicate_paths, in_order
+from .persist_plan import CHANGING, COLUMNS, Row, changed_rows, duplicate_paths, in_order, most_checked
 from .tables import ROW_ID, Rows
 
 
@@ -57,6 +57,7 @@ def _merged(copies: list[Row]) -> Row:
         "last_inspected": last["last_inspected"],
         "inspection_count": sum(row["inspection_count"] for row in copies),
         "inode": last["inode"],
+        "chunks_checked": most_checked(*copies),
     }
 
 

@@ -30,9 +30,10 @@ COLUMNS = (
     "batch_id",
     "inspector_version",
     "inode",
+    "chunks_checked",
 )
 # The columns that a persist changes in a stored version.
-CHANGING = ("is_current", "deleted_at", "last_inspected", "inspection_count", "inode")
+CHANGING = ("is_current", "deleted_at", "last_inspected", "inspection_count", "inode", "chunks_checked")
 
 Row = dict[str, Any]
 
@@ -63,7 +64,7 @@ def plan(incoming: pa.Table, stored: pa.Table, persisted_at: datetime) -> Plan:
     inserted = {row["file_id"] for row in rows if row["inspection_timestamp"] == persisted_at}
     changed: dict[int, Row] = {}
     judged: dict[str, int] = {}
-    files = incoming.select(["file_id", "is_current", "inspection_count", "inode"]).to_pylist()
+    files = incoming.select(["file_id", "is_current", "inspection_count", "inode", "chunks_checked"]).to_pylist()
     newest = {file["file_id"] for file in files if file["is_current"]}
     for file in files:
         if file["file_id"] in known and file["file_id"] not in counted:
@@ -74,6 +75,7 @@ def plan(incoming: pa.Table, stored: pa.Table, persisted_at: datetime) -> Plan:
                 "last_inspected": persisted_at,
                 "inspection_count": row["inspection_count"] + file["inspection_count"],
                 "inode": file["inode"],
+                "chunks_checked": most_checked(row, file),
             }
             if is_older(row["inspector_version"]):
                 judged[file["file_id"]] = row[ROW_ID]
@@ -89,6 +91,11 @@ def plan(incoming: pa.Table, stored: pa.Table, persisted_at: datetime) -> Plan:
         inserted=inserted | set(new["file_id"].to_pylist()),
         duplicate_paths=duplicate_paths(rows),
     )
+
+
+def most_checked(*rows: Row) -> int | None:
+    """The largest number of chunks that were checked."""
+    return max((row["chunks_checked"] for row in rows if row["chunks_checked"] is not None), default=None)
 
 
 def in_order(stored: pa.Table) -> list[Row]:
