@@ -5,6 +5,7 @@ from datetime import datetime
 
 import duckdb
 import pytest
+from exr_inspector.catalog.queries.computed import COMPLETIONS
 
 from exr_inspector import open_catalog
 from exr_inspector.catalog.queries.named import NamedQuery, Parameter, named_queries, named_query
@@ -31,6 +32,10 @@ def test_the_head_declares_title_question_and_empty(query):
     assert query.empty
     assert all(parameter.meaning for parameter in query.parameters)
     assert len({parameter.name for parameter in query.parameters}) == len(query.parameters)
+
+
+def test_the_head_of_a_query_that_python_completes_says_so():
+    assert {query.name for query in QUERIES.values() if query.completed} == set(COMPLETIONS)
 
 
 @every_query

@@ -66,7 +66,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     ),
     Migration(
         version=3,
-        why="frames stand before other text too, and dates or hashes are not frames; unreadable files have sequence and frame",
+        why="text may stand after a frame, dates and hashes are not frames; unreadable files have sequence and frame",
         steps=V3,
     ),
 )
