@@ -309,8 +309,8 @@ def test_sequences_read_back_are_the_summaries(filled, capfdbinary):
     assert main(["sequences", "--format", "json", "--catalog", CATALOG]) == 0
     assert json.loads(capfdbinary.readouterr().out) == expected.to_pylist()
     assert main(["sequences", "--format", "csv", "--catalog", CATALOG]) == 0
-    (row,) = csv.DictReader(io.StringIO(capfdbinary.readouterr().out.decode(), newline=""))
-    assert row["frames"] == "1001-1002,1004"
+    row, png = csv.DictReader(io.StringIO(capfdbinary.readouterr().out.decode(), newline=""))
+    assert (row["frames"], png["frames"]) == ("1001-1002,1004", "")
     assert json.loads(row["bad"]) == expected.to_pylist()[0]["bad"]
     assert main(["sequences", "--format", "parquet", "--output", "out.parquet", "--catalog", CATALOG]) == 0
     again = read_by_duckdb("SELECT * FROM 'out.parquet'")
@@ -324,6 +324,8 @@ def test_sequences_as_text(filled, capfd):
         "show/c.####.exr  1001-1002,1004  (3 frames)\n"
         "  missing     1003 (1)\n"
         "  truncated   1002  7 of 8 chunks; missing line 7 (7 in part)\n"
+        "show/png.exr\n"
+        "  unreadable  not an EXR file: PNG signature\n"
     )
 
 

@@ -53,7 +53,7 @@ def test_create_schema_and_status(uri, emulator, capsys):  # noqa: F811
     assert main(["db", "status", "--catalog", uri]) == 3
     assert "create them with: exr-inspector db create-schema" in capsys.readouterr().err
     assert main(["db", "create-schema", "--catalog", uri]) == 0
-    assert capsys.readouterr().out == f"{uri}: schema version 2\n"
+    assert capsys.readouterr().out == f"{uri}: schema version 3\n"
     assert main(["db", "status", "--catalog", uri]) == 0
     output = capsys.readouterr().out
     assert f"backend              VAST 5.4.0.0 at {emulator.url}\n" in output

@@ -11,7 +11,9 @@ import pytest
 from exr_inspector import open_catalog
 from exr_inspector.demo import ARNOLD, CYCLES, DEFECTS, VRAY, make_show
 from exr_inspector.ingestion.run import ingest
-from exr_inspector.sequence.summary import DamagedFrame, FieldOutlier, as_arrow, sequences
+from exr_inspector.sequence.fields import FieldOutlier
+from exr_inspector.sequence.frames import DamagedFrame
+from exr_inspector.sequence.summary import as_arrow, sequences
 from tests.support import exr_writer as w
 
 GIVEN = os.environ.get("EXR_CORPUS")
@@ -170,17 +172,38 @@ def test_frames_with_the_same_value_are_one_outlier():
     ]
 
 
-def test_a_change_halfway_is_reported():
-    """A setting changed in the middle of a render leaves no majority, but matters."""
+def field_splits(found) -> list[tuple]:
+    return [(split.field, [(group.frames, group.value) for group in split.groups]) for split in found.splits]
+
+
+def test_a_change_halfway_is_reported_in_groups():
+    """A setting changed in the middle of a render leaves no majority: neither half is usual."""
     for number in range(1, 11):
         frame(number, w.part(compression=3 if number > 5 else 0))
-    assert field_outliers(summary()) == [("6-10", "compression", '"ZIP"', '"NONE"')]
+    found = summary()
+    assert field_outliers(found) == []
+    assert field_splits(found) == [("compression", [("1-5", '"NONE"'), ("6-10", '"ZIP"')])]
+    assert not found.is_sound
 
 
-def test_two_frames_have_no_usual_value():
-    frame(1, w.part(compression=3))
-    frame(2)
-    assert field_outliers(summary()) == []
+def test_an_attribute_of_half_the_frames_is_reported_in_groups():
+    """If it ends at a frame; not if it comes and goes."""
+    for number in range(1, 7):
+        frame(number, w.part(extra=[w.text("owner", "x")] if number < 4 else []))
+        frame(number, w.part(extra=[w.text("owner", "x")] if number % 2 else []), name="show/changing.{}.exr")
+    assert [field_splits(found) for found in summaries()] == [[("owner", [("1-3", '"x"'), ("4-6", None)])], []]
+
+
+def test_frames_with_other_channels_are_never_sound():
+    """Two of two, or all of three."""
+    for number in range(1, 4):
+        frame(number, w.part(channels=w.RGB[:number]))
+    ((field, groups),) = field_splits(summary())
+    assert (field, [frames for frames, _ in groups]) == ("channels", ["1", "2", "3"])
+    Path("show/c.3.exr").unlink()
+    Path("c.duckdb").unlink()
+    ((field, groups),) = field_splits(summary())
+    assert (field, [frames for frames, _ in groups]) == ("channels", ["1", "2"])
 
 
 @pytest.mark.parametrize(
@@ -243,12 +266,131 @@ def test_a_pattern_selects_sequences():
     assert summaries(pattern="*sh01") == []
 
 
-def test_a_single_file_is_not_a_sequence_unless_it_is_damaged():
-    """A still with a number at the end of its name."""
+def test_one_frame_is_a_sequence():
+    """A still, sound or damaged."""
     frame(1, name="show/still_{}.exr")
-    assert summaries() == []
     frame(2, name="show/other_{}.exr", damage=lambda data: data[:-1])
-    assert [found.frames for found in summaries()] == ["2"]
+    assert [(found.frames, found.frame_count, found.is_sound) for found in summaries()] == [
+        ("2", 1, False),
+        ("1", 1, True),
+    ]
+
+
+def test_damaged_files_without_a_frame_number_are_listed():
+    """Unreadable and truncated ones; they have a status, but no frames."""
+    for name, damage in {"a": lambda data: b"", "b_v002": lambda data: data[:-1], "sound": lambda data: data}.items():
+        frame("", name=f"show/{name}.exr", damage=damage)
+    found = summaries()
+    assert [(each.pattern.rpartition("/")[2], each.frames, each.frame_count) for each in found] == [
+        ("a.exr", "", 0),
+        ("b_v002.exr", "", 0),
+    ]
+    assert [[(bad.frame, bad.status) for bad in each.bad] for each in found] == [
+        [("", "unreadable")],
+        [("", "truncated")],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [("c_left.{}.exr", "c_right.{}.exr"), ("c.{}_L.exr", "c.{}_R.exr"), ("Left/c.{}.exr", "Right/c.{}.exr")],
+)
+def test_a_frame_that_one_view_lacks_is_missing(left, right):
+    """Beyond its first and last frame too."""
+    for number in range(1001, 1006):
+        if number != 1003:
+            frame(number, name=f"show/{left}")
+        if number > 1001:
+            frame(number, name=f"show/{right}")
+    assert [(found.frames, found.missing, found.missing_count) for found in summaries()] == [
+        ("1001-1002,1004-1005", "1003", 1),
+        ("1002-1005", "1001", 1),
+    ]
+
+
+def test_names_that_are_not_views_are_not_compared():
+    """Letters in words, two views in one path, or no other view."""
+    for name in ("clear.{}.exr", "crear.{}.exr", "l_r.{}.exr", "r_l.{}.exr", "x_left.{}.exr"):
+        for number in (1, 2) if name.startswith(("c", "l")) else (1, 2, 3):
+            frame(number, name=f"show/{name}")
+    assert {found.missing for found in summaries()} == {""}
+
+
+def test_ranges_that_differ_in_a_folder_are_pointed_out():
+    """Among sequences of the same version; the sequence is sound all the same."""
+    for name, last in {"beauty_v001": 5, "depth_v001": 4, "normal_v001": 5, "beauty_v002": 3, "still_v001": 1}.items():
+        for number in range(1, last + 1):
+            frame(number, name=f"show/{name}.{{}}.exr")
+    found = {each.sequence.rpartition("/")[2]: each for each in summaries()}
+    assert {name: each.folder_range for name, each in found.items() if each.folder_range} == {"depth_v001.#.exr": "1-5"}
+    assert all(each.is_sound for each in found.values())
+
+
+def test_the_same_frame_twice_is_reported():
+    """With other padding, or as a sub-frame that is whole."""
+    for number in ("1", "001", "2", "3"):
+        frame(number)
+    for number in ("1001", "1001.0", "1002.5"):
+        frame(number, name="show/sub.{}.exr")
+    found = summaries()[0]
+    assert (found.frames, found.frame_count, found.repeated, found.is_sound) == ("1-3", 3, "1", False)
+    assert summaries()[1].repeated == "1001"
+
+
+def test_missing_sub_frames():
+    """Between frames of a quarter."""
+    for number in ("1001.0", "1001.25", "1001.75", "1002.0"):
+        frame(number)
+    found = summary()
+    assert (found.missing, found.missing_count, found.frame_count) == ("1001.5", 1, 4)
+
+
+def test_a_field_of_a_sub_frame_differs():
+    for number in ("1001.0", "1001.25", "1001.5", "1001.75"):
+        frame(number, w.part(compression=3) if number == "1001.25" else None)
+    assert field_outliers(summary()) == [("1001.25", "compression", '"ZIP"', '"NONE"')]
+
+
+def test_gaps_in_a_span_of_more_than_a_million_frames_are_not_judged():
+    for number in (1, 2, 9_000_000):
+        frame(number)
+    found = summary()
+    assert (found.missing, found.missing_count, found.gaps_judged) == ("", 0, False)
+
+
+TEXTURES = {
+    "wrap modes": w.part(extra=[w.text("wrapmodes", "clamp,clamp")]),
+    "texture format": w.part(extra=[w.text("textureformat", "Plain Texture")]),
+    "mip map": w.part(tiles=w.Tiles(4, 4, w.MIPMAP_LEVELS)),
+}
+
+
+@pytest.mark.parametrize("part", TEXTURES.values(), ids=TEXTURES.keys())
+def test_tiles_of_a_texture_have_no_missing_frames(part):
+    """Their header says so."""
+    for number in (1001, 1002, 1011):
+        frame(number, part)
+    found = summary()
+    assert (found.is_udim, found.frames, found.missing) == (True, "1001-1002,1011", "")
+    assert found.pattern.endswith("/show/c.<UDIM>.exr")
+
+
+def test_a_pattern_with_udim_says_that_numbers_are_tiles():
+    """Of files whose headers do not say so."""
+    for number in (1001, 1002, 1011):
+        frame(number)
+    assert not summary().is_udim
+    (found,) = summaries(pattern="c.<UDIM>.exr")
+    assert (found.is_udim, found.missing) == (True, "")
+
+
+def test_textures_are_frames_if_not_all_files_are_textures():
+    """Or if their numbers are too small for tiles."""
+    for number in (1001, 1002, 1011):
+        frame(number, TEXTURES["mip map"] if number == 1002 else None)
+    for number in (1, 3):
+        frame(number, TEXTURES["mip map"], name="show/small.{}.exr")
+    assert [(found.is_udim, found.missing) for found in summaries()] == [(False, "1003-1010"), (False, "2")]
 
 
 def test_versions_are_different_sequences():
@@ -269,15 +411,15 @@ def test_a_long_sequence_with_different_hashes():
 
 @pytest.mark.slow
 def test_the_defects_of_the_demo_show():
-    """All of them and no others; the file that is not an EXR belongs to no sequence."""
+    """All of them and no others; the file that is not an EXR has no frame number."""
     make_show(Path("show"))
     found = {item.sequence.partition("/show/")[2].removesuffix(".#.exr"): item for item in summaries()}
     reported = set()
     for stem, item in found.items():
         reported |= {(f"{stem}.{number}.exr", "missing") for number in item.missing.split(",") if number}
-        reported |= {(f"{stem}.{bad.frame}.exr", bad.status) for bad in item.bad}
+        reported |= {(f"{stem}.{bad.frame}.exr" if bad.frame else stem, bad.status) for bad in item.bad}
         reported |= {(f"{stem}.{o.frames}.exr", o.field) for o in item.outliers}
-    assert reported == {(defect.path, defect.kind) for defect in DEFECTS if defect.kind != "not_exr"}
+    assert reported == {(defect.path, "unreadable" if defect.kind == "not_exr" else defect.kind) for defect in DEFECTS}
     assert {ARNOLD, VRAY, CYCLES} < set(found)
     assert found[ARNOLD].frames == "1001-1003,1005-1010"
 

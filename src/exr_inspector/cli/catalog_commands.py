@@ -42,7 +42,7 @@ def sequences(
         write_table(summary.as_arrow(summaries), output_format, output)
     if any(sequence.missing or sequence.bad for sequence in summaries):
         return exit_code(Severity.ERROR, fail_on)
-    return exit_code(Severity.WARNING if any(s.outliers for s in summaries) else Severity.NONE, fail_on)
+    return exit_code(Severity.WARNING if not all(s.is_sound for s in summaries) else Severity.NONE, fail_on)
 
 
 def outliers(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _BAR_CELLS = 10
 _PATH_COLUMNS = ("path", "render")
 _MIN_TEXT_WIDTH = 16
+_MOST_GROUPS = 5  # of frames with the same value
 
 
 def make_table(*columns: str) -> Table:
@@ -116,21 +117,35 @@ def short_path(uri: str) -> str:
 
 
 def sequence_lines(sequence: SequenceSummary) -> list[Text]:
-    """One sequence: a line with its frame range, then a line for each gap, damaged frame and outlier."""
-    head = Text.assemble((clean(short_path(sequence.pattern)), "bold"), f"  {sequence.frames}")
-    head.append(f"  ({sequence.frame_count} frames)", style="dim")
+    """One sequence: a line with its frame range, then a line for each gap, damaged frame and difference."""
+    head = Text.assemble((clean(short_path(sequence.pattern)), "bold"))
+    if sequence.frame_count:
+        kind = "UDIM tile" if sequence.is_udim else "frame"
+        count = f"{sequence.frame_count} {kind}{'s' if sequence.frame_count > 1 else ''}"
+        head.append(f"  {sequence.frames}").append(f"  ({count})", style="dim")
     lines = [head]
     if sequence.missing:
         lines.append(Text(f"  missing     {sequence.missing} ({sequence.missing_count})", style="red"))
     if not sequence.gaps_judged:
         lines.append(Text("  gaps        not judged: the numbers span more than a million frames", style="yellow"))
+    if sequence.folder_range:
+        text = f"  ranges      differ: the sequences of this folder and version have {sequence.folder_range}"
+        lines.append(Text(text, style="yellow"))
+    if sequence.repeated:
+        lines.append(Text(f"  repeated    {sequence.repeated}  several files have this frame", style="yellow"))
     if sequence.padding_changes:
         lines.append(Text("  padding     differs between frames", style="yellow"))
     for damaged in sequence.bad:
-        lines.append(Text(f"  {damaged.status:<11} {damaged.frame}  {clean(damaged.reason)}", style="red"))
+        frame = f"{damaged.frame}  " if damaged.frame else ""
+        lines.append(Text(f"  {damaged.status:<11} {frame}{clean(damaged.reason)}", style="red"))
     for outlier in sequence.outliers:
         short = replace(outlier, value=_cut(outlier.value), usual=_cut(outlier.usual))
         lines.append(Text(f"  outlier     {outlier.frames}  {clean(str(short))}", style="yellow"))
+    for split in sequence.splits:
+        groups = tuple(replace(group, value=_cut(group.value)) for group in split.groups[:_MOST_GROUPS])
+        more = len(split.groups) - len(groups)
+        text = f"{clean(str(replace(split, groups=groups)))}{f' and {more} more' if more else ''}"
+        lines.append(Text(f"  differs     {text}", style="yellow"))
     return lines
 
 

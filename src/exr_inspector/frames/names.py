@@ -65,6 +65,11 @@ def name_of(sequence: str, frame: str) -> str:
     return f"{head}{frame}{tail}"
 
 
+def versions_in(name: str) -> tuple[str, ...]:
+    """The versions in a file name, as written."""
+    return tuple(match[0] for match in _NO_FRAMES.finditer(name) if match["version"])
+
+
 def _frame_in(stem: str) -> re.Match[str] | None:
     searched = _NO_FRAMES.sub(_masked, stem)
     first = stem.rfind("#") + 1  # a # after the frame would be taken for the frame

@@ -21,16 +21,19 @@ def padding(frames: Iterable[str]) -> int:
 
     001, 100, 101 have a padding of 3, and so have 998, 999, 1000.
     """
-    widths = {len(frame.split(".")[0].lstrip("-")) for frame in frames}
-    return min(widths) if widths else 1
+    return min(map(len, _digits(frames)), default=1)
 
 
 def padding_changes(frames: Iterable[str]) -> bool:
     """Whether frames have different paddings: 01 and 002 do, 0999 and 1000 do not."""
-    digits = [frame.split(".")[0].lstrip("-") for frame in frames]
+    digits = _digits(frames)
     padded = {len(frame) for frame in digits if frame.startswith("0") and len(frame) > 1}
-    width = min((len(frame) for frame in digits), default=1)
+    width = min(map(len, digits), default=1)
     return len(padded) > 1 or (len(padded) == 1 and width not in padded)
+
+
+def _digits(frames: Iterable[str]) -> list[str]:
+    return [frame if frame.isdigit() else frame.partition(".")[0].lstrip("-") for frame in frames]
 
 
 def display_pattern(sequence: str, frames: Sequence[str]) -> str:
@@ -40,7 +43,12 @@ def display_pattern(sequence: str, frames: Sequence[str]) -> str:
 
 def frame_value(frame: str) -> Number:
     """The number of a frame; that of a sub-frame is not whole."""
-    value = Decimal(frame)
+    return _simplest(Decimal(frame))
+
+
+def _simplest(value: Number) -> Number:
+    if isinstance(value, int):
+        return value
     return int(value) if value == value.to_integral_value() else value.normalize()
 
 
@@ -74,7 +82,7 @@ def missing_numbers(numbers: Iterable[Number]) -> list[Number] | None:
         gaps = _gaps(sorted(whole), 1)
         if gaps is None or len(gaps) * len(first) > _MAX_SPAN:
             return None
-        return [number + fraction for number in gaps for fraction in sorted(first)]
+        return [_simplest(number + fraction) for number in gaps for fraction in sorted(first)]
     step = _step(present)
     return _gaps(present, step) if step else _gaps(sorted(whole), 1)
 
@@ -95,4 +103,4 @@ def _gaps(present: Sequence[Number], step: Number) -> list[Number] | None:
     if steps > _MAX_SPAN:
         return None
     have = set(present)
-    return [number for i in range(int(steps)) if (number := present[0] + i * step) not in have]
+    return [_simplest(number) for i in range(int(steps)) if (number := present[0] + i * step) not in have]

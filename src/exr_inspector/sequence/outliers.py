@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from typing import TYPE_CHECKING
 
 import fileseq
 import numpy as np
@@ -15,7 +15,8 @@ from ..catalog import Catalog
 from ..frames.ranges import Number, frame_value
 from ..search.similar import differing_groups
 from ..vectors import VERSION
-from .summary import FieldOutlier, SequenceSummary, sequences
+from .fields import FieldOutlier
+from .summary import SequenceSummary, sequences
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -26,7 +27,7 @@ _MIN_FRAMES = 3  # of two frames that differ, neither is the outlier
 # and by at least _MIN_DISTANCE: per-frame values hardly change a vector, a lost channel or another compression does.
 _DEVIATIONS = 6.0
 _MIN_DISTANCE = 0.002
-_SEQUENCES_PER_QUERY = 50
+_FRAMES_PER_QUERY = 100_000  # 150 MB of vectors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +45,29 @@ class Outlier:
 def outliers(catalog: Catalog, pattern: str | None = None) -> Iterator[Outlier]:
     """The outliers of each sequence, the least similar first; sequences are sorted by URI.
 
-    `pattern` selects sequences as in `sequences()`. Frames whose vectors have another version are left out.
+    `pattern` selects sequences as in `sequences()`. Frames whose vectors have another version are left out, and those
+    that are closer to the others than the median.
     """
-    summaries = iter(sequences(catalog, pattern))
-    while batch := list(islice(summaries, _SEQUENCES_PER_QUERY)):
-        frames = _frames(catalog, [summary.sequence for summary in batch])
-        for summary in batch:
-            yield from _outliers_of(summary, frames[summary.sequence])
+    for page in _pages(sequences(catalog, pattern)):
+        by_sequence = {summary.sequence: summary for summary in page}
+        for name, frames in _frames(catalog, list(by_sequence)):
+            yield from _outliers_of(by_sequence[name], frames)
+
+
+def _pages(summaries: Iterable[SequenceSummary]) -> Iterator[list[SequenceSummary]]:
+    """The sequences of several frames in lists of at most _FRAMES_PER_QUERY frames, or of one sequence."""
+    page: list[SequenceSummary] = []
+    frames = 0
+    for summary in summaries:
+        if summary.frame_count < _MIN_FRAMES:
+            continue
+        if page and frames + summary.frame_count > _FRAMES_PER_QUERY:
+            yield page
+            page, frames = [], 0
+        page.append(summary)
+        frames += summary.frame_count
+    if page:
+        yield page
 
 
 def as_arrow(frames: Iterable[Outlier]) -> pa.Table:
@@ -62,47 +79,51 @@ def as_arrow(frames: Iterable[Outlier]) -> pa.Table:
     return pa.Table.from_pylist([asdict(frame) for frame in frames], schema)
 
 
-def _frames(catalog: Catalog, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    """The current frames of these sequences with their vectors, by sequence."""
+def _frames(catalog: Catalog, names: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
+    """The current frames of each of these sequences, with their vectors."""
     placeholders = ", ".join("?" * len(names))
     query = f"""
-        SELECT sequence, frame, frame_number, file_path_normalized, metadata_embedding AS vector FROM files
+        SELECT sequence, frame, file_path_normalized, metadata_embedding AS vector FROM files
         WHERE is_current AND deleted_at IS NULL AND embedding_version = ? AND sequence IN ({placeholders})
         ORDER BY sequence, frame_number, frame"""  # noqa: S608 (only placeholders)
-    frames: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for batch in catalog.sql(query, [VERSION, *names]).to_batches():
-        vectors = batch["vector"].flatten().to_numpy().reshape(batch.num_rows, -1)  # lists take eight times the memory
-        for row, vector in zip(batch.drop_columns("vector").to_pylist(), vectors, strict=True):
-            frames[row["sequence"]].append(row | {"vector": vector})
-    return frames
+    frames = catalog.sql(query, [VERSION, *names])
+    start = 0
+    for name, rows in groupby(frames["sequence"].to_pylist()):
+        count = sum(1 for _ in rows)
+        yield name, frames.slice(start, count)
+        start += count
 
 
-def _outliers_of(summary: SequenceSummary, frames: list[dict[str, Any]]) -> list[Outlier]:
-    if len(frames) < _MIN_FRAMES:
+def _outliers_of(summary: SequenceSummary, frames: pa.Table) -> list[Outlier]:
+    if frames.num_rows < _MIN_FRAMES:
         return []
-    vectors = np.asarray([frame["vector"] for frame in frames], np.float64)
+    vectors = frames["vector"].combine_chunks().flatten().to_numpy().reshape(frames.num_rows, -1).astype(np.float64)
     means = vectors.sum(axis=0) - vectors  # of the other frames
     means /= np.maximum(np.sqrt((means * means).sum(axis=1, keepdims=True)), 1e-12)
-    similarities = (vectors * means).sum(axis=1)
-    usual = float(np.median(similarities))
+    similarities = (vectors * means).sum(axis=1).round(6)
+    usual = round(float(np.median(similarities)), 6)
     fields_of = _fields_by_frame(summary.outliers)
     is_distant = _distant(similarities, usual)
-    found = [
-        Outlier(
-            sequence=summary.sequence,
-            frame=frame["frame"],
-            file_path_normalized=frame["file_path_normalized"],
-            similarity=round(float(similarities[row]), 6),
-            usual=round(usual, 6),
-            differs=(
-                *map(str, fields_of.get(frame_value(frame["frame"]), ())),
-                *(differing_groups(vectors[row], means[row]) if is_distant[row] else ()),
-            ),
-        )
-        for row, frame in enumerate(frames)
-        if frame_value(frame["frame"]) in fields_of or is_distant[row]
-    ]
-    return sorted(found, key=lambda frame: frame.similarity)
+    if not fields_of and not is_distant.any():
+        return []
+    found = []
+    for row, (frame, path) in enumerate(
+        zip(frames["frame"].to_pylist(), frames["file_path_normalized"].to_pylist(), strict=True)
+    ):
+        fields = fields_of.get(frame_value(frame), [])
+        if is_distant[row] or (fields and similarities[row] <= usual):
+            groups = differing_groups(vectors[row], means[row]) if is_distant[row] else []
+            found.append(
+                Outlier(
+                    sequence=summary.sequence,
+                    frame=frame,
+                    file_path_normalized=path,
+                    similarity=float(similarities[row]),
+                    usual=usual,
+                    differs=(*map(str, fields), *groups),
+                )
+            )
+    return sorted(found, key=lambda outlier: outlier.similarity)
 
 
 def _distant(similarities: npt.NDArray[np.float64], usual: float) -> npt.NDArray[np.bool_]:

@@ -66,7 +66,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     ),
     Migration(
         version=3,
-        why="frames before other text; dates and hashes are not frames; sequence and frame of unreadable files",
+        why="text may stand after a frame, dates and hashes are not frames; unreadable files have sequence and frame",
         steps=V3,
     ),
 )

@@ -1,0 +1,62 @@
+"""Sequences that are compared with others: the views of a stereo pair, and the sequences of one folder and version."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+
+from ..frames.names import versions_in
+from ..frames.ranges import Number, missing_numbers
+from .frames import Frames
+
+_VIEW = re.compile(r"(?<![A-Za-z0-9])(?:(?P<left>left|l)|right|r)(?![A-Za-z0-9])", re.IGNORECASE)
+
+
+def missing_in(sequences: Sequence[Frames]) -> dict[str, list[Number] | None]:
+    """The missing frames of each sequence; None where gaps cannot be judged.
+
+    A frame that one view of a stereo pair lacks is missing.
+    """
+    missing = {frames.sequence: missing_numbers(frames.numbers) for frames in sequences}
+    for pair in _groups(sequences, _view_key):
+        if len(pair) < 2 or any(missing[frames.sequence] is None for frames in pair):
+            continue
+        numbers = {number for frames in pair for number in frames.numbers}
+        for frames in pair:
+            gaps = missing[frames.sequence] or []
+            missing[frames.sequence] = sorted({*gaps, *(numbers.difference(frames.numbers))})
+    return missing
+
+
+def folder_ranges(sequences: Sequence[Frames]) -> dict[str, str]:
+    """The range of frames in its folder and version, for each sequence of several frames that has another range."""
+    several = [frames for frames in sequences if len(frames.numbers) > 1]
+    differing = {}
+    for group in _groups(several, _folder_key):
+        first, last = min(frames.numbers[0] for frames in group), max(frames.numbers[-1] for frames in group)
+        for frames in group:
+            if (frames.numbers[0], frames.numbers[-1]) != (first, last):
+                differing[frames.sequence] = f"{first}-{last}"
+    return differing
+
+
+def _groups(sequences: Iterable[Frames], key: Callable[[str], Hashable]) -> Iterable[list[Frames]]:
+    groups: dict[Hashable, list[Frames]] = defaultdict(list)
+    for frames in sequences:
+        if frames.numbers and (found := key(frames.sequence)) is not None:
+            groups[found].append(frames)
+    return groups.values()
+
+
+def _view_key(sequence: str) -> str | None:
+    """The sequence with %V in place of its view; None if it names no view, or both."""
+    views = {match["left"] is not None for match in _VIEW.finditer(sequence)}
+    if len(views) != 1:
+        return None
+    return _VIEW.sub(lambda match: "%V" if len(match[0]) > 1 else "%v", sequence)
+
+
+def _folder_key(sequence: str) -> tuple[str, tuple[str, ...]]:
+    folder, _, name = sequence.rpartition("/")
+    return folder, versions_in(name)
