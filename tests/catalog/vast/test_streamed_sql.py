@@ -109,8 +109,8 @@ class Server:
 
 def _holds(condition, row):
     value, wanted = row[condition.column], condition.value
-    if value is None:
-        return False
+    if value is None or condition.operator == "is_null":
+        return value is None and condition.operator == "is_null"
     return {
         "=": lambda: value == wanted,
         "in": lambda: value in wanted,
@@ -365,6 +365,15 @@ def test_conditions_that_all_scans_of_a_table_share_are_pushed_down():
         ("lower(file_path) = 'a'", None, None),
         ("file_path = file_path_normalized", None, None),
         ("pixel_aspect_ratio = 1", None, None),
+        ("version_flags IS NULL", None, ("version_flags", "is_null", None)),
+        ("is_current AND etag IS NULL", None, ("etag", "is_null", None)),
+        ("deleted_at IS NULL", None, ("deleted_at", "is_null", None)),
+        ("version_flags IS NOT NULL", None, None),
+        ("version_flags IS NULL OR size_bytes = 1", None, None),
+        ("lower(etag) IS NULL", None, None),
+        ("is_deep IS NULL", None, None),
+        ("metadata_embedding IS NULL", None, None),
+        ("pixel_aspect_ratio IS NULL", None, None),
     ],
 )
 def test_conditions_that_are_pushed_down(where, params, condition):

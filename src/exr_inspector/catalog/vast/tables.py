@@ -276,6 +276,8 @@ def _predicate(conditions: Iterable[Condition]) -> Any:
             if sum(map(_literal_bytes, value)) > _LIST_BYTES:
                 continue
             term = column.isin(list(value))
+        elif condition.operator == "is_null":
+            term = column.isnull()
         elif condition.operator == "starts_with":
             term = column.startswith(value)
         else:
