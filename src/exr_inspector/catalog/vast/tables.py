@@ -143,7 +143,7 @@ def tables_at(uri: str, given: VastConnection | None) -> Tables:
     names = _URI.fullmatch(uri)
     if names is None:
         raise SettingsError(
-            f"{uri!r} is not a VAST catalog; give it as vast://BUCKET/SCHEMA, in letters, digits, - and _; "
+            "a catalog in a VAST Database is vast://BUCKET/SCHEMA, in letters, digits, - and _; "
             "the endpoint and the keys are settings: VAST_DB_ENDPOINT, VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY"
         )
     if given is None:
