@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+import exr_inspector.catalog as catalogs
 from exr_inspector import open_catalog
 from exr_inspector.catalog import IngestError
 from exr_inspector.catalog.duckdb.statements import create_table
@@ -85,6 +86,28 @@ def test_what_is_not_a_file_is_rejected(tmp_path, monkeypatch, name, read_only):
     with pytest.raises(SettingsError, match=r"give the path of a file|not the path of a DuckDB file"):
         open_catalog(f"duckdb:{name}", read_only=read_only)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "duckdb:postgres:host=db password=hunter2",
+        "duckdb:md:renders?motherduck_token=hunter2",
+        "DuckDB:s3://key:hunter2@bucket/catalog.duckdb",
+        "duckdb::memory:hunter2",
+        "postgres://artist:hunter2@db/renders",
+        "host=db password=hunter2",
+        "artist:hunter2@db",
+        "?token=hunter2",
+        "vast://key:hunter2@cluster/bucket/schema",
+    ],
+)
+@pytest.mark.parametrize("use", [catalogs.open_catalog, catalogs.migrate, catalogs.sort])
+def test_errors_have_no_password_of_the_uri(uri, use):
+    """The message names the scheme only."""
+    with pytest.raises(SettingsError) as raised:
+        use(uri)
+    assert "hunter2" not in str(raised.value)
 
 
 def test_a_file_may_have_any_name(tmp_path, monkeypatch):

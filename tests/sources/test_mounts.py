@@ -2,11 +2,12 @@
 
 import os
 import sys
+import time
 
 import pytest
 
 from exr_inspector import inspect
-from exr_inspector.sources import local
+from exr_inspector.sources import local, mounts
 from exr_inspector.sources.local import LocalSource
 from exr_inspector.sources.mounts import file_system_type, is_network_device, is_network_type
 from tests.support import exr_writer as w
@@ -71,6 +72,20 @@ def test_the_types_of_this_machine(tmp_path):
     assert is_network_device(device) is False
 
 
+def test_a_device_number_can_get_another_file_system(tmp_path, monkeypatch):
+    """As after an unmount and a mount, in a process that has used both."""
+    mountinfo = tmp_path / "mountinfo"
+    monkeypatch.setattr(mounts, "_MOUNTINFO", mountinfo)
+    device = os.makedev(0, 52)
+    mountinfo.write_text(MOUNTINFO)
+    assert is_network_device(device)
+    mountinfo.write_text(MOUNTINFO.replace("nfs4", "tmpfs"))
+    deadline = time.monotonic() + 30
+    while is_network_device(device):
+        assert time.monotonic() < deadline, "the type of the earlier mount is still returned"
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize(("is_network", "checked", "reads"), [(False, 400, 12), (True, 17, 19)])
 def test_the_storage_decides_how_many_leaders_are_checked(tmp_path, monkeypatch, is_network, checked, reads):
     """`auto` checks a sample on network file systems; an explicit value always holds."""
@@ -97,12 +112,21 @@ def test_small_files_are_checked_whole(tmp_path, monkeypatch):
     assert (inspection.reads, inspection.file.chunks_checked) == (1, 400)
 
 
-def test_announced_reads_reach_the_system(tmp_path):
-    """Ranges beyond the end of the file too."""
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has posix_fadvise")
+def test_announced_reads_reach_the_system(tmp_path, monkeypatch):
+    """Ranges beyond the end of the file too, and a system that rejects the hint is no error."""
     path = tmp_path / "a"
     path.write_bytes(b"x" * 10_000)
+    announced = []
+
+    def record(_, offset, length, advice):
+        announced.append((offset, length, advice))
+        raise OSError
+
+    monkeypatch.setattr(os, "posix_fadvise", record)
     source = LocalSource(path)
     source.prefetch(4096, 8)
     source.prefetch(1 << 40, 8)
+    assert announced == [(4096, 8, os.POSIX_FADV_WILLNEED), (1 << 40, 8, os.POSIX_FADV_WILLNEED)]
     assert source.read(4096, 8) == b"x" * 8
     source.close()

@@ -34,6 +34,7 @@ __all__ = [
 FORMS = ("duckdb:PATH", "PATH.duckdb", "vast://BUCKET/SCHEMA")
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_NAME = re.compile(r"[^:=@?]*")  # a text without these characters names a file or a folder
 _OTHER_DATABASE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # md:, postgres:, s3://; a letter alone is a drive
 
 
@@ -69,8 +70,8 @@ def migrate(
 ) -> Migrated:
     """Migrate the tables of a catalog to version `to`, or else to that of this program.
 
-    A DuckDB file is copied first. A dry run only returns what would be done. Raises SettingsError if there is no way to
-    `to`, and like `open_catalog`.
+    A DuckDB file is copied first. A dry run changes nothing, and returns the same result. Raises SettingsError if the
+    catalog cannot be migrated to version `to`, and the errors of `open_catalog`.
     """
     if is_vast(uri):
         from .vast.migrate import migrate as migrate_tables
@@ -83,32 +84,36 @@ def migrate(
 
 
 def sort(uri: str, *, dry_run: bool = False, connection: VastConnection | None = None) -> bool:
-    """Sort the tables of a VAST catalog by path; False if they are sorted. A dry run only returns what would be done.
+    """Sort the tables of a VAST catalog by path; False if they are sorted. A dry run only returns the result.
 
     No program may have the catalog open. Raises SettingsError for DuckDB, which has an index.
     """
     if not is_vast(uri):
-        raise SettingsError(f"{uri} has an index by path; only tables of a VAST Database are sorted")
+        raise SettingsError(
+            f"duckdb:{_duckdb_path(uri)} has an index by path; only tables of a VAST Database are sorted"
+        )
     from .vast.migrate import sort as sort_tables
 
     return sort_tables(uri, connection, dry_run=dry_run)
 
 
 def _duckdb_path(uri: str) -> str:
-    """The path in a URI. Raises SettingsError for a URI of another form."""
+    """The path in a URI. Raises SettingsError for a URI of another form; the message has no password of it."""
     scheme = _SCHEME.match(uri)
     if scheme and scheme[0].lower() == "duckdb:":
         path = uri[scheme.end() :]
     else:
         path = uri if uri.endswith(".duckdb") and not scheme else ""
     if not path:
-        raise SettingsError(f"{uri!r} is not a catalog; give it as {', '.join(FORMS[:-1])} or {FORMS[-1]}")
+        shown = repr(uri) if _NAME.fullmatch(uri) else f"a URI {scheme[0]}…" if scheme else "the text"
+        raise SettingsError(f"{shown} is not a catalog; give it as {', '.join(FORMS[:-1])} or {FORMS[-1]}")
     if path.startswith(":memory:"):
-        raise SettingsError(f"{uri!r} is lost when the program ends; give the path of a file, as {FORMS[0]}")
-    if _OTHER_DATABASE.match(path):
+        raise SettingsError(f"duckdb::memory: is lost when the program ends; give the path of a file, as {FORMS[0]}")
+    other = _OTHER_DATABASE.match(path)
+    if other:
         raise SettingsError(
-            f"{uri!r} is not the path of a DuckDB file, but names a server, a bucket or a database of another kind; "
-            f"give {FORMS[0]}, and for a file of that name duckdb:./{path}"
+            f"duckdb:{other[0]}… is not the path of a DuckDB file, but names a server, a bucket or a database of "
+            f"another kind; give {FORMS[0]}, and for a file of that name duckdb:./{other[0]}…"
         )
     return path
 

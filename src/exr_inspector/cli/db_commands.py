@@ -92,7 +92,9 @@ def status(catalog: CatalogUri = None) -> None:
     for column, dimension in facts.vector_dimensions.items():
         typer.echo(f"{column:<20} {dimension} dimensions")
     if unjudged:
-        typer.echo(f"never judged         {unjudged:,} files have rows of an older version only; run ingest --rescan")
+        typer.echo(
+            f"never judged         {unjudged:,} files, stored by a version that did not check for problems; run ingest --rescan"
+        )
 
 
 @db.command("verify")
@@ -106,7 +108,7 @@ def verify(catalog: CatalogUri = None) -> int:
 
     uri = catalog_uri(catalog)
     if not is_vast(uri):
-        raise SettingsError(f"{uri} is not a VAST catalog; give --catalog vast://BUCKET/SCHEMA")
+        raise SettingsError("db verify tests a VAST Database; give --catalog vast://BUCKET/SCHEMA")
     from ..vast_selftest import Check
     from ..vast_selftest import verify as run_checks
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,9 +15,14 @@ _NETWORK_TYPES = frozenset(
 )
 
 
-@lru_cache(maxsize=256)
 def is_network_device(device: int) -> bool:
     """Whether a device (`st_dev`) is a network file system; False where the system does not list its mounts."""
+    return _is_network_device(device, int(time.monotonic()))
+
+
+@lru_cache(maxsize=256)
+def _is_network_device(device: int, _second: int) -> bool:
+    """As is_network_device; results are kept for a second, as another mount may get the number after an unmount."""
     try:
         mountinfo = _MOUNTINFO.read_text("utf-8", "surrogateescape")
     except OSError:

@@ -4,9 +4,11 @@ import re
 import subprocess
 import sys
 
+import pyarrow as pa
 import pytest
 
 from exr_inspector.catalog.schema import TABLES
+from exr_inspector.catalog.vast.conditions import Condition
 from tests.support.exr_bytes import inspection, text
 
 from ..test_contract import A_AGAIN, A, B, error_at, path_of, stat_of
@@ -94,6 +96,19 @@ def test_other_operations_cost_few(open_vast, asked):
     assert asked(catalog.seen, [stat_of(A), stat_of(B)]) == ["begin", "select", "select", "commit"]
     assert asked(catalog.mark_deleted, [path_of(A)]) == ["begin", "select", "update", "select", "commit"]
     assert asked(catalog.status) == ["begin", *["stats"] * len(TABLES), "commit", "begin", "select", "stats", "commit"]
+
+
+@pytest.mark.parametrize("column", ["version_flags", "sequence", "deleted_at"])
+def test_the_server_evaluates_null_tests(open_vast, column):
+    """Only rows without a value in the column are transferred."""
+    catalog = open_vast()
+    catalog.persist([A, B])
+    catalog.mark_deleted([path_of(A)])
+    everything = catalog.sql(f"SELECT {column} FROM files")[column]
+    with catalog.tables.reading() as rows:
+        batches = rows.stream("files", [column], [Condition(column=column, operator="is_null")])
+        transferred = pa.chunked_array([batch[column] for batch in batches], everything.type)
+    assert len(transferred) == transferred.null_count == everything.null_count < len(everything)
 
 
 @pytest.mark.slow

@@ -109,8 +109,8 @@ class Server:
 
 def _holds(condition, row):
     value, wanted = row[condition.column], condition.value
-    if value is None:
-        return False
+    if value is None or condition.operator == "is_null":
+        return value is None and condition.operator == "is_null"
     return {
         "=": lambda: value == wanted,
         "in": lambda: value in wanted,
@@ -365,6 +365,12 @@ def test_conditions_that_all_scans_of_a_table_share_are_pushed_down():
         ("lower(file_path) = 'a'", None, None),
         ("file_path = file_path_normalized", None, None),
         ("pixel_aspect_ratio = 1", None, None),
+        ("version_flags IS NOT NULL", None, None),
+        ("version_flags IS NULL OR size_bytes = 1", None, None),
+        ("lower(etag) IS NULL", None, None),
+        ("is_deep IS NULL", None, None),
+        ("metadata_embedding IS NULL", None, None),
+        ("pixel_aspect_ratio IS NULL", None, None),
     ],
 )
 def test_conditions_that_are_pushed_down(where, params, condition):
@@ -374,6 +380,21 @@ def test_conditions_that_are_pushed_down(where, params, condition):
         () if condition is None else (Condition(**dict(zip(("column", "operator", "value"), condition, strict=True))),)
     )
     assert scan.conditions == expected
+
+
+@pytest.mark.skipif(duckdb.__version__ < "2", reason="DuckDB 1.5 evaluates null tests itself")
+@pytest.mark.parametrize(
+    ("where", "columns"),
+    [
+        ("version_flags IS NULL", ["version_flags"]),
+        ("is_current AND etag IS NULL", ["etag"]),
+        ("deleted_at IS NULL AND sequence IS NULL", ["sequence", "deleted_at"]),
+    ],
+)
+def test_null_tests_are_pushed_down(where, columns):
+    """Of texts, integers and times."""
+    (scan,) = asked(f"SELECT file_id FROM files WHERE {where}")
+    assert set(scan.conditions) == {Condition(column=column, operator="is_null") for column in columns}
 
 
 def test_a_long_list_of_values_is_pushed_down():

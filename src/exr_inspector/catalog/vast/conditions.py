@@ -18,23 +18,24 @@ from vastdb.vast_flatbuf.org.apache.arrow.flatbuf.Schema import Schema
 
 from ..schema import TIME
 
-Operator = Literal["=", "<", "<=", ">", ">=", "in", "starts_with"]
+Operator = Literal["=", "<", "<=", ">", ">=", "in", "starts_with", "is_null"]
 
 _OPERATORS: dict[str, Operator] = {"equal": "=", "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">="}
+_PUSHABLE_TYPES = (pa.string(), pa.int64(), TIME)
 _LARGEST_INT = 2**63 - 1
 _IPC_PREFIX_BYTES = 8  # continuation marker and length before a schema message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """A condition on the values of a column; `value` is a tuple of texts for `in`.
+    """A condition on the values of a column; `value` is a tuple of texts for `in`, and None for `is_null`.
 
     Texts are compared for equality or by prefix only: their order depends on the database.
     """
 
     column: str
     operator: Operator
-    value: str | int | datetime | tuple[str, ...]
+    value: str | int | datetime | tuple[str, ...] | None = None
 
 
 class _Field(NamedTuple):
@@ -104,7 +105,10 @@ def _metadata(schema: pa.Schema) -> Iterator[tuple[str, str]]:
 
 
 def _comparisons(tree: Any, schema: pa.Schema) -> Iterator[Condition]:
-    """The comparisons of columns with constants that are terms of the conjunction; texts by any operator."""
+    """The null tests, and comparisons of columns with constants, that are terms of the conjunction.
+
+    Texts are compared by any operator.
+    """
     terms = [tree]
     while terms:
         match terms.pop():
@@ -116,6 +120,8 @@ def _comparisons(tree: Any, schema: pa.Schema) -> Iterator[Condition]:
                 values = options["value_set"].as_py()
                 if all(isinstance(value, str) for value in values):
                     yield Condition(column=column, operator="in", value=tuple(values))
+            case _Call("is_null", (_Field(column), *_)) if _type(schema, column) in _PUSHABLE_TYPES:
+                yield Condition(column=column, operator="is_null")
             case _Call(function, (_Field(column), pa.Scalar() as literal)) if function in _OPERATORS:
                 value = _value(literal)
                 if literal.type == _type(schema, column) and value is not None:
@@ -128,7 +134,7 @@ def _type(schema: pa.Schema, column: str) -> pa.DataType | None:
 
 def _value(literal: pa.Scalar) -> str | int | datetime | None:
     """The constant of a comparison; None for types and values that are not sent to the database."""
-    if not literal.is_valid or literal.type not in (pa.string(), pa.int64(), TIME):
+    if not literal.is_valid or literal.type not in _PUSHABLE_TYPES:
         return None
     try:
         value: str | int | datetime = literal.as_py()

@@ -143,7 +143,7 @@ def tables_at(uri: str, given: VastConnection | None) -> Tables:
     names = _URI.fullmatch(uri)
     if names is None:
         raise SettingsError(
-            f"{uri!r} is not a VAST catalog; give it as vast://BUCKET/SCHEMA, in letters, digits, - and _; "
+            "a catalog in a VAST Database is vast://BUCKET/SCHEMA, in letters, digits, - and _; "
             "the endpoint and the keys are settings: VAST_DB_ENDPOINT, VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY"
         )
     if given is None:
@@ -276,6 +276,8 @@ def _predicate(conditions: Iterable[Condition]) -> Any:
             if sum(map(_literal_bytes, value)) > _LIST_BYTES:
                 continue
             term = column.isin(list(value))
+        elif condition.operator == "is_null":
+            term = column.isnull()
         elif condition.operator == "starts_with":
             term = column.startswith(value)
         else:
