@@ -20,6 +20,7 @@ from exr_inspector.sources.uris import (
     bucket_and_key,
     display_path,
     encode,
+    exact_uri,
     is_object,
     local_path,
     normalize_path,
@@ -104,6 +105,27 @@ def test_names_that_differ_in_a_byte_have_different_uris_which_lead_back_to_them
 )
 def test_only_the_encoding_of_this_package_is_decoded(uri, path):
     assert local_path(uri) == path
+
+
+V1_URIS = [  # the path that was given, the URI that version 1 stored, and the exact one
+    ("s3://renders/50%41.exr", "s3://renders/50%41.exr", "s3://renders/50%2541.exr"),
+    ("s3://renders/a%2541.exr", "s3://renders/a%2541.exr", "s3://renders/a%252541.exr"),
+    ("s3://renders/e\u0301//../x.exr", "s3://renders/\u00e9//../x.exr", "s3://renders/e\u0301//../x.exr"),
+    ("./e\u0301.exr", "file:///shows/\u00e9.exr", "file:///shows/e\u0301.exr"),
+    ("e\u0301/../o\u0308//./u\u0308.exr", "file:///shows/\u00f6/\u00fc.exr", "file:///shows/o\u0308/u\u0308.exr"),
+    ("../e\u0301/x.exr", "file:///\u00fc/\u00e9/x.exr", "file:///\u00fc/e\u0301/x.exr"),
+    ("file:///shows//e\u0301.exr", "file:///shows/\u00e9.exr", "file:///shows/e\u0301.exr"),
+    ("e\u0301.exr", "file:///50%41/\u00e9.exr", "file:///50%2541/e\u0301.exr"),
+    ("caf%E9/50%41.exr", "file:///caf%E9/50%41.exr", "file:///caf%E9/50%2541.exr"),
+    ("\u00e9.exr", "file:///shows/\u00e9.exr", "file:///shows/\u00e9.exr"),
+    ("", "s3://renders/cut%41.exr", "s3://renders/cut%2541.exr"),
+]
+
+
+@pytest.mark.parametrize(("path", "stored", "exact"), V1_URIS)
+def test_the_exact_uri_of_one_that_version_1_stored_has_the_names_of_the_path(path, stored, exact):
+    assert exact_uri(stored, path) == exact
+    assert exact_uri(exact, path) == exact
 
 
 def test_a_path_through_a_link_and_its_parent_is_that_of_the_opened_file(tmp_path):

@@ -18,6 +18,7 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _KEY_BYTES = 1024  # the limit of S3
 _TO_ENCODE = re.compile("[\udc80-\udcff]|%(?=[0-9A-Fa-f]{2})")  # Python represents bytes that are not UTF-8 as \udcXX
 _STORED_BYTE = re.compile("%[89A-F][0-9A-F]")
+_ENCODED_PERCENT = re.compile("%25(?=[0-9A-Fa-f]{2})")
 _ENCODED = re.compile("%25(?=[0-9A-Fa-f]{2})|%[89A-Fa-f][0-9A-Fa-f]")
 
 
@@ -110,19 +111,35 @@ def _decoded(text: str) -> str:
 def exact_uri(stored_uri: str, path: str) -> str:
     """The normal form of a URI that a catalog of version 1 stored, with the path as it was given.
 
-    It was composed (NFC), which the path may undo, and a `%` in a name was not encoded. So `%80` to `%FF` in the URI of
-    a local file may be a byte or three characters; it is taken for the byte.
+    It was composed (NFC), which the names in the path undo, and a `%` in a name was not encoded. So `%80` to `%FF` in
+    the URI of a local file may be a byte or three characters; it is taken for the byte. A URI in normal form is
+    returned as it is.
     """
-    composed = unicodedata.normalize("NFC", path)
-    if composed != path and stored_uri.endswith(composed):
-        stored_uri = stored_uri.removesuffix(composed) + path
     match = _SCHEME.match(stored_uri)
     if match is None:
         return stored_uri
-    name = stored_uri[match.end() :]
-    if match[1] == "file":
-        name = _STORED_BYTE.sub(lambda byte: chr(0xDC00 + int(byte[0][1:], 16)), name)
-    return match[0] + encode(name)
+    encoded = _encoded_file_name if match[1] == "file" else encode
+    stored = stored_uri[match.end() :].split("/")[::-1]
+    given = _names_given(path, is_local=match[1] == "file")[::-1]
+    known = 0  # the number of names, from the last one, that the path has too
+    for in_uri, name in zip(stored, given, strict=False):
+        if in_uri not in (unicodedata.normalize("NFC", name), encoded(name)):
+            break
+        known += 1
+    others = ["%25".join(map(encoded, _ENCODED_PERCENT.split(name))) for name in stored[known:]]
+    return match[0] + "/".join([*map(encoded, given[:known]), *others][::-1])
+
+
+def _names_given(path: str, *, is_local: bool) -> list[str]:
+    """The names in a path as version 1 resolved it: by its text only."""
+    match = _SCHEME.match(path)
+    name = path[match.end() :] if match else path
+    return (posixpath.normpath(name) if is_local else name).split("/")
+
+
+def _encoded_file_name(name: str) -> str:
+    """A file name of version 1 as it stands in a URI."""
+    return encode(_STORED_BYTE.sub(lambda byte: chr(0xDC00 + int(byte[0][1:], 16)), name))
 
 
 def _has_undecodable(path: str) -> bool:

@@ -43,10 +43,12 @@ def _exact_error_uris(page: pa.Table) -> pa.Table:
 
 
 def _rows_to_check(page: pa.Table) -> Iterator[tuple[int, str]]:
-    """Row and path of the URIs that may change: with a `%`, or a character that can be composed."""
-    may_change = pc.match_substring_regex(page["file_path_normalized"], r"%|[^\x00-\x7F]")
+    """Row and path of the URIs of version 1 that may change: with a `%`, or letters that are not ASCII."""
+    texts = pc.binary_join_element_wise(page["file_path"], page["file_path_normalized"], "")
+    may_change = pc.match_substring_regex(texts, r"%|[^\x00-\x7F]")
     paths = page["file_path"]
-    for row in pc.indices_nonzero(may_change).to_pylist():
+    # Later programs, whose inspections have another version, stored exact URIs.
+    for row in pc.indices_nonzero(pc.and_(may_change, pc.equal(page["schema_version"], 1))).to_pylist():
         yield row, paths[row].as_py()
 
 
@@ -75,7 +77,9 @@ STEPS: tuple[Step, ...] = (
     _add("validation_results", "batch_id", "policy_hash", "attr_name"),
     _add("ingest_errors", "etag"),
     _add("schema_version", "readable_since"),
-    Recompute("files", ("file_path", "file_path_normalized", "sequence"), _exact_uris, "exact names in URIs"),
+    Recompute(
+        "files", ("file_path", "file_path_normalized", "sequence", "schema_version"), _exact_uris, "exact names in URIs"
+    ),
     Recompute("ingest_errors", ("file_path_normalized",), _exact_error_uris, "exact names in URIs"),
     # Programs of version 1 gave all rows of a transaction one time.
     *(
