@@ -120,7 +120,9 @@ def test_a_manifest_of_many_files_is_fetched_once(new_catalog):
     catalog, query = new_catalog(), named_query("cryptomattes")
     manifests = ['{"a":"00000001"}', "{", '{"a":"00000001"}', "{", '{"a":"00000001"}']
     mattes = [matte_attributes(name="CryptoObject", manifest=manifest) for manifest in manifests]
-    catalog.persist([exr_file(f"s3://a/{number}.exr", w.part(extra=matte)) for number, matte in enumerate(mattes)])
+    catalog.persist(
+        [exr_file(f"s3://a/{x}.exr", w.part(extra=matte)) for x, matte in zip("abcde", mattes, strict=True)]
+    )
     fetched = catalog.sql(query.sql, query.bind({}))["text"].to_pylist()
     assert sorted(text for text in fetched if text is not None) == sorted(set(manifests))
     rows = query.run(catalog, {}).to_pylist()

@@ -5,7 +5,6 @@ from datetime import datetime
 
 import duckdb
 import pytest
-from exr_inspector.catalog.queries.computed import COMPLETIONS
 
 from exr_inspector import open_catalog
 from exr_inspector.catalog.queries.computed import COMPLETIONS
