@@ -350,12 +350,20 @@ def test_a_condition_on_columns_is_accepted(where):
         ("true\0) OR (true", "NUL"),
         ("'\ud800' = file_id", "surrogate"),
         ("(" * 5000, "not a condition"),
-        ("NOT (" * 900 + "true" + ")" * 900, "deep"),
     ],
 )
 def test_anything_else_in_a_condition_is_named(where, message):
     with pytest.raises(QueryError, match=message):
         checked_condition(where)
+
+
+def test_a_deeply_nested_condition_is_accepted_or_named():
+    """DuckDB allows 1000 levels; how many levels of JSON Python reads depends on its version."""
+    where = "NOT (" * 900 + "true" + ")" * 900
+    try:
+        assert checked_condition(where) == f"(\n{where}\n)"
+    except QueryError as error:
+        assert "nested too deeply" in str(error)  # noqa: PT017 (either outcome is right)
 
 
 TERMS = st.sampled_from(
