@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from exr_inspector import inspect
+from exr_inspector import inspect, open_catalog
 from exr_inspector.cryptomatte import cryptomattes, file_channels
 from exr_inspector.errors import ExrFormatError
 from exr_inspector.exr import levels, read_header, view_of
@@ -22,6 +22,8 @@ from exr_inspector.exr.channels import samples_along
 from exr_inspector.exr.geometry import chunk_sizes, lines_per_chunk
 from exr_inspector.frames.names import parse_name
 from exr_inspector.frames.ranges import display_pattern, frame_range, missing_numbers, padding
+from exr_inspector.ingestion.run import ingest
+from exr_inspector.sequence.summary import SequenceSummary, sequences
 from tests.support import corpus
 from tests.support import exr_writer as w
 
@@ -34,12 +36,9 @@ ELSEWHERE = {
 OTHER_FEATURES = {
     "30": "times outside the calendar: attributes",
     "33": "check: column names",
-    "34": "names of frames",
     "37": "files of other systems in listings",
     "39": "check: diff",
-    "45": "outliers",
     "54": "check: catalog in use",
-    "59": "names of frames",
 }
 # The warnings of the sidecars that are not codes of problems.
 WARNINGS = {
@@ -458,7 +457,41 @@ def test_completeness_matches_the_sidecar(sidecar, tmp_path):
         paths = [tmp_path / "aligned-4-KiB.exr"]
         paths[0].write_bytes(aligned(4096))
     expect = report["expect"]
+    if "sequences" in expect:
+        ingested_sequences(paths, expect, tmp_path)
     assert_files(paths, expect, expect.pop("perFile", {}), sidecar.name)
+
+
+def ingested_sequences(paths: list[Path], expect: dict[str, Any], folder: Path) -> None:
+    """Check and remove the keys about all sequences of a folder."""
+    with open_catalog(f"duckdb:{folder}/c.duckdb") as catalog:
+        ingest(sorted({str(path.parent) for path in paths}), catalog)
+        found = {each.pattern.rpartition("/")[2]: each for each in sequences(catalog)}
+        without = catalog.sql("SELECT 1 FROM files WHERE sequence IS NULL").num_rows
+    wanted = {each.pop("pattern"): each for each in expect.pop("sequences")}
+    assert without == expect.pop("filesWithoutSequence", without)
+    for pattern, facts in wanted.items():
+        ingested_sequence(found[pattern], facts)
+    if expect.pop("noMissingFramesIn", None):
+        assert {pattern for pattern, each in found.items() if each.missing} <= wanted.keys()
+
+
+def ingested_sequence(found: SequenceSummary, facts: dict[str, Any]) -> None:
+    differs = facts.pop("differs", None)
+    if differs is None:
+        assert not found.outliers
+        assert not found.splits
+    elif "groups" in differs:
+        (split,) = found.splits
+        assert (split.field, [group.frames for group in split.groups]) == (differs["field"], differs["groups"])
+    else:
+        (outlier,) = found.outliers
+        assert (outlier.field, outlier.frames) == (differs["field"], differs["frames"])
+    if "frames" in facts:
+        numbers = facts.pop("frames")
+        assert found.frames == (numbers if isinstance(numbers, str) else frame_range(numbers))
+    assert found.missing == facts.pop("missing", "")
+    assert not facts
 
 
 def aligned(page: int) -> bytes:

@@ -445,6 +445,11 @@ def test_incomplete_frames(catalog):
         ("missing", "s3://a/twos.#.exr", "8", 1),
     ]
     assert rows[1]["detail"] == "15 of 16 chunks; missing part 1: line 7 (7 in part)"
+    tiles = [w.part(tiles=w.Tiles(4, 4, w.MIPMAP_LEVELS)), w.part(extra=[text("wrapmodes", "clamp")])]
+    catalog.persist([exr(f"s3://a/tile.{n}.exr", tiles[n % 2]) for n in (1001, 1002, 1011)])
+    catalog.record_errors([error_at("s3://a/cut.9_L.exr")])
+    assert columns(ask(catalog, "incomplete-frames", path="*tile*"), "frames") == []
+    assert columns(ask(catalog, "incomplete-frames", path="*_L*"), "render", "frames") == [("s3://a/cut.#_L.exr", "9")]
     missing = {report.sequence: report.missing_count for report in sequences(catalog) if report.missing}
     assert missing == {
         name: sum(row["frame_count"] for row in rows if row["render"] == name and row["problem"] == "missing")
