@@ -259,7 +259,8 @@ def test_a_pattern_selects_sequences():
         for number in (1, 2):
             frame(number, name=f"show/{shot}/c.{{}}.exr")
     assert len(summaries()) == 2
-    for pattern in ("sh01", "*sh01/c.#.exr", f"{Path.cwd()}/show/sh01/*", "*/sh0[1]/*"):
+    notations = ("show/sh01/c.####.exr", "./show/sh01/c.%04d.exr", "sh01/c.@@@.exr", "sh01/c.$F4.exr")
+    for pattern in ("sh01", "*sh01/c.#.exr", f"{Path.cwd()}/show/sh01/*", "*/sh0[1]/*", *notations):
         (found,) = summaries(pattern=pattern)
         assert "/sh01/" in found.sequence
     assert summaries(pattern="sh03") == []

@@ -93,7 +93,8 @@ def status(catalog: CatalogUri = None) -> None:
         typer.echo(f"{column:<20} {dimension} dimensions")
     if unjudged:
         typer.echo(
-            f"never judged         {unjudged:,} files, stored by a version that did not check for problems; run ingest --rescan"
+            f"never judged         {unjudged:,} files, stored by a version that did not check for problems; "
+            "run ingest --rescan"
         )
 
 

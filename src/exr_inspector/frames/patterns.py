@@ -23,6 +23,11 @@ def is_pattern(text: str) -> bool:
     return _TOKEN.search(text) is not None
 
 
+def sequence_pattern(pattern: str) -> str:
+    """A pattern with `#` for any notation of a frame, as in the names of sequences; wildcards stay."""
+    return _TOKEN.sub(lambda match: match[0] if match["glob"] else "#", pattern)
+
+
 @lru_cache(maxsize=256)
 def compiled(pattern: str) -> re.Pattern[str]:
     """The regular expression that the names or paths of a pattern match in full.

@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from ..catalog import OPEN_ERRORS, Catalog
+from ..frames.patterns import sequence_pattern
 from ..frames.ranges import Number, frame_value
 from ..inspection.model import status_of
-from ..sources.uris import encode
+from ..sources.uris import encoded_pattern
 
 # Without a pattern, all sequences; else those whose URI or local path contains it or matches it as a shell pattern.
 MATCHES = """($pattern IS NULL OR contains(sequence, $pattern) OR sequence GLOB $pattern
@@ -70,8 +71,8 @@ class Frames:
 
 
 def bound(pattern: str | None) -> str | None:
-    """A pattern of URIs or local paths as the parameter of `MATCHES`."""
-    return pattern if pattern is None or "://" in pattern else encode(pattern)
+    """A pattern of URIs or local paths, with any notation of frames, as the parameter of `MATCHES`."""
+    return None if pattern is None else encoded_pattern(sequence_pattern(pattern)).removeprefix("./")
 
 
 def frames_by_sequence(catalog: Catalog, pattern: str | None) -> Iterator[Frames]:

@@ -96,6 +96,11 @@ def encode(name: str) -> str:
     return _TO_ENCODE.sub(lambda match: "%25" if match[0] == "%" else f"%{ord(match[0]) - 0xDC00:02X}", name)
 
 
+def encoded_pattern(pattern: str) -> str:
+    """A pattern of paths as it stands in URIs; a pattern of URIs as it is."""
+    return pattern if _SCHEME.match(pattern) else encode(pattern)
+
+
 def _decoded(text: str) -> str:
     """The inverse of `encode`."""
     if "%" not in text:

@@ -271,7 +271,8 @@ def _predicate(conditions: Iterable[Condition]) -> Any:
     """The conditions as a predicate of the SDK; a list that does not fit into a request is left out."""
     predicate = None
     for condition in conditions:
-        column, value = ibis._[condition.column], condition.value
+        column = ibis._[condition.column]
+        value: Any = condition.value
         if isinstance(value, tuple):
             if sum(map(_literal_bytes, value)) > _LIST_BYTES:
                 continue
