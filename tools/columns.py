@@ -5,13 +5,13 @@ from __future__ import annotations
 # In the order of severity; the values of `files.completeness` and of the JSON field `completeness`.
 COMPLETENESS = {
     "complete": "Every chunk is present, and no problem was found in the offset table or the checked chunk leaders.",
-    "incomplete": "Some chunks were never written: their offsets are zero, or their bytes or the end of their bytes "
-    "are zero, as after an interrupted render.",
+    "incomplete": "Some chunks were never written: their offsets are zero, or their bytes are, or the last 64 "
+    "bytes of a compressed chunk, as after an interrupted render.",
     "truncated": "The file ends before its last chunk does, as after an interrupted copy or on a full disk.",
     "corrupt": "Offsets or chunk leaders contradict the header or each other: chunks that overlap, are "
     "misplaced, or have invalid coordinates or sizes; or the chunks cannot be counted from the header.",
-    "unknown": "The chunks cannot be checked: the compression or part type is unknown, or there are more chunks than "
-    "`EXR_INSPECTOR_MAX_CHUNKS`.",
+    "unknown": "The chunks cannot be checked: the compression or part type is unknown, there are more chunks than "
+    "`EXR_INSPECTOR_MAX_CHUNKS`, or the offset table was never written and not all leaders are read.",
 }
 # Meanings of the values of --chunks.
 CHUNK_CHECKS = {

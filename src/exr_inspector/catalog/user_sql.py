@@ -79,6 +79,8 @@ def checked_query(connection: duckdb.DuckDBPyConnection, query: str) -> str:
 def checked_condition(where: str) -> str:
     """An SQL condition on the columns of `files`, in parentheses. Raises QueryError for anything else."""
     _reject_invalid_text(where)
+    if not where.strip():
+        raise QueryError(f"{where!r} is not a condition: it is empty; {_ALLOWED_IN_CONDITION}")
     condition = f"(\n{where}\n)"
     with sandbox.connect() as connection:
         tree = _condition_tree(connection, where, where)

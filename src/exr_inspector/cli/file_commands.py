@@ -20,6 +20,7 @@ from ..sources.selection import Selection, has_exr_extension
 from ..sources.uris import local_path
 from .exit_codes import ExitCode, FailOn, Severity, exit_code, file_severity
 from .options import (
+    NO_FILES,
     ChunksOption,
     Exclude,
     FailOnOption,
@@ -78,6 +79,8 @@ def inspect(
     files = listing if as_jsonl else list(listing)
     if files == [] and not recursive and any(map(_has_subfolders, given)):
         raise SettingsError(f"no EXR file is directly in {', '.join(given)}; for subfolders give --recursive (-r)")
+    if files == []:
+        print_message(NO_FILES)
     folder_or_several = len(given) > 1 or _is_folder(given[0])
     many = folder_or_several if as_json else not isinstance(files, list) or len(files) != 1
     layout = (

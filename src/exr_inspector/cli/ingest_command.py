@@ -14,6 +14,7 @@ from ..sources import store_of
 from ..sources.uris import display_path
 from .exit_codes import FailOn, Severity, exit_code, file_severity
 from .options import (
+    NO_FILES,
     CatalogUri,
     ChunksOption,
     Exclude,
@@ -116,6 +117,8 @@ def print_summary(summary: IngestSummary, uri: str, *, prune: bool) -> None:
     """Print the failed and vanished files on stderr, and the counts on stdout."""
     from .output import print_message
 
+    if not summary.listed and not summary.failures:
+        print_message(NO_FILES)
     for failure in summary.failures:
         print_message(f"{failure.path}: {failure.message}")
     for path in summary.vanished[:_LISTED_VANISHED]:

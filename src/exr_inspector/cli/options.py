@@ -117,6 +117,9 @@ def chunk_option(given: Chunks | None) -> ChunkOption:
     return settings().chunks
 
 
+NO_FILES = "no file ends in .exr, .sxr or .mxr below the given paths; files with other names must be given themselves"
+
+
 def given_paths(paths: list[str] | None, files_from: str | None, *, nul_separated: bool) -> list[str]:
     """The paths of the arguments and of --files-from. Raises SettingsError without any."""
     given = list(paths or ())

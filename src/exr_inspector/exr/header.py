@@ -207,7 +207,7 @@ class _HeaderReader:
             fault = f"has size {size}, expected 0 or more" if size < 0 else "has an empty type"
             return ExrFormatError("bad_attribute", at, f"{attribute} {fault}")
         if value_at + size > limit:
-            message = f"{attribute} declares {size} bytes, more than the limit of {limit} for a header"
+            message = f"{attribute} declares {size} bytes, so the header would end beyond the limit of {limit} bytes"
             return ExrFormatError("header_too_large", value_at, message)
         message = f"{attribute} declares {size} bytes, but {len(data) - value_at} are left"
         return HeaderCutError(len(data), message, value_at + size + 1)

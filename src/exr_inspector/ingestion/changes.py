@@ -78,7 +78,7 @@ def _compare(items: list[ListedFile | SourceError], catalog: Catalog, rescan: bo
     existing = {file.uri for file in files if file.is_remote}
     existing |= {normalize_path(item.path) for item in items if isinstance(item, SourceNameError)}  # listed objects
     return ListedGroup(
-        file_count=len(files),
+        file_count=sum(not isinstance(item, NoMatchError) for item in items),
         unchanged_count=len(items) - len(to_inspect) - len(known_failures),
         to_inspect=to_inspect,
         known_failures=known_failures,
