@@ -13,17 +13,6 @@ COMPLETENESS = {
     "unknown": "The chunks cannot be checked: the compression or part type is unknown, there are more chunks than "
     "`EXR_INSPECTOR_MAX_CHUNKS`, or the offset table was never written and not all leaders are read.",
 }
-# Meanings of the values of --chunks.
-CHUNK_CHECKS = {
-    "all": "The leader of every chunk.",
-    "sample": "The offset table, the leader of the last chunk, 16 others at equal distances, and up to 12 beside gaps "
-    "between chunks: at most 32 reads. All leaders if the file has at most 16 chunks.",
-    "table": "The offset table and the leader of the last chunk.",
-    "auto": "`all` on local disks; `sample` on network file systems (NFS, SMB, FUSE, Lustre and others, by the type of "
-    "the mount on Linux); `table` on object stores. `all` for files and objects of up to 64 KiB, which the first read "
-    "returns whole.",
-}
-
 _FILE_ID = "The file version this row belongs to, see `files`."
 _FILE_PATH = "As in `files`."
 _PART_INDEX = "Index of the part in the file, from 0."
@@ -33,11 +22,10 @@ _RESULT_BATCH_ID = f"{_BATCH_ID} Of several results, those of the newest batch c
 COLUMNS: dict[str, dict[str, str]] = {
     "files": {
         "file_id": "Identity of a version of a file: 32 hex digits of a hash of URI, size, etag or modification time, "
-        "and header.",
+        "header, and, if the file is not complete, `chunk_hash`.",
         "file_path": "The path as given; the URI if its bytes are not UTF-8.",
-        "file_path_normalized": "The URI: `file:///absolute/path` or `s3://bucket/key`. Only a byte that is "
-        "not UTF-8 (as `%XX`) and "
-        "a `%` before two hex digits (as `%25`) are encoded.",
+        "file_path_normalized": "The URI: `file:///absolute/path` or `s3://bucket/key`. Only a byte that is not UTF-8 "
+        "(as `%XX`) and a `%` before two hex digits (as `%25`) are encoded.",
         "is_current": "Whether this is the newest version of the path. False for replaced versions, and while the "
         "path is unreadable.",
         "deleted_at": "When the file was marked as deleted, in UTC; null if it exists.",

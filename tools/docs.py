@@ -22,11 +22,12 @@ from exr_inspector.cli.exit_codes import MEANINGS as EXIT_CODE_MEANINGS
 from exr_inspector.cli.main import app
 from exr_inspector.cli.output import print_to
 from exr_inspector.cli.tables import report_lines
+from exr_inspector.exr import CHUNK_OPTIONS
 from exr_inspector.exr.attributes import DECODERS
 from exr_inspector.exr.codes import FORMAT_ERRORS, PROBLEMS
 from exr_inspector.settings import FunctionSettings, S3Settings, Settings, VastSettings
 from tests.support.demo_catalog import PARAMETERS, WRITTEN, fill
-from tools.columns import CHUNK_CHECKS, COLUMNS, COMPLETENESS
+from tools.columns import COLUMNS, COMPLETENESS
 from tools.vector_docs import VECTOR_STRATEGY, vector_strategy
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -68,9 +69,15 @@ def _reference_lines() -> Iterator[str]:
     yield ""
     yield from _table("value", COMPLETENESS)
     yield ""
-    yield "Which chunk leaders are read, by `--chunks` or `EXR_INSPECTOR_CHUNKS`; `chunks_checked` is their number:"
+    yield "What is read, by `--chunks` or `EXR_INSPECTOR_CHUNKS`; `chunks_checked` is the number of leaders:"
     yield ""
-    yield from _table("chunks", CHUNK_CHECKS)
+    yield from _table("chunks", CHUNK_OPTIONS)
+    yield ""
+    yield (
+        "`auto` checks all leaders of files and objects of up to 64 KiB, which the first read returns whole; `sample` "
+        "checks all of up to 16 chunks. Network file systems (NFS, SMB, FUSE, Lustre and others) are recognized by the "
+        "type of the mount, on Linux."
+    )
     yield ""
     yield (
         "`table` and `sample` do not detect all damage in front of the last chunk; [Benchmarks](BENCHMARKS.md) has the "

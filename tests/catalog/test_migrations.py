@@ -87,7 +87,7 @@ UNREADABLE = {
 def persist_renamed(program):
     program.persist(*RENAMED)
     for uri in UNREADABLE:
-        program.tell(fail=uri)
+        program.send(fail=uri)
 
 
 def frames_in(rows):
@@ -124,7 +124,7 @@ def test_a_migrated_catalog_has_the_tables_of_a_new_one(old, tmp_path):
     assert contents(old)[0] == contents(tmp_path / "new.duckdb")[0]
 
 
-ODD_NAMES = {  # as given, and with names as they are
+ENCODED_NAMES = {  # as given, and with names as they are
     "s3://renders/50%41.1001.exr": "s3://renders/50%2541.1001.exr",
     "s3://renders/%FF.exr": "s3://renders/%25FF.exr",
     "s3://renders/100%.exr": "s3://renders/100%.exr",
@@ -138,15 +138,15 @@ ODD_NAMES = {  # as given, and with names as they are
 def test_uris_of_version_1_become_exact(old):
     """Ids stay; the names in NFD and those with a percent sign get the URIs that they have now."""
     with Version1(str(old)) as program:
-        program.persist(*ODD_NAMES)
-        program.tell(fail="s3://renders/cut%41.exr")
+        program.persist(*ENCODED_NAMES)
+        program.send(fail="s3://renders/cut%41.exr")
     before = {row["file_id"]: row["file_path"] for row in contents(old)[1]["files"]}
     with open_catalog(str(old)) as catalog:
         rows = catalog.sql("SELECT file_id, file_path, file_path_normalized, sequence FROM files").to_pylist()
         failed = catalog.sql("SELECT file_path_normalized FROM ingest_errors").to_pylist()
     assert {row["file_id"]: row["file_path"] for row in rows} == before
     uris = {row["file_path_normalized"]: row["sequence"] for row in rows}
-    assert set(ODD_NAMES.values()) < set(uris)
+    assert set(ENCODED_NAMES.values()) < set(uris)
     assert uris["s3://renders/50%2541.1001.exr"] == "s3://renders/50%2541.#.exr"
     assert uris["s3://renders/e\u0301.1001.exr"] == "s3://renders/e\u0301.#.exr"
     assert {"file_path_normalized": "s3://renders/cut%2541.exr"} in failed
@@ -160,7 +160,7 @@ def test_the_first_run_after_an_upgrade_needs_no_manual_step(tmp_path, monkeypat
     for path in paths:
         Path(path).write_bytes(exr_bytes())
     with Version1("old.duckdb") as program:
-        assert program.tell(read=paths) == [True] * 4
+        assert program.send(read=paths) == [True] * 4
     catalog = ["--catalog", "old.duckdb"]
     assert main(["ingest", "show", *catalog]) == 0
     assert "4 files: 0 new, 4 unchanged" in capfd.readouterr().out
@@ -294,7 +294,7 @@ def test_only_vast_tables_are_sorted(old, capfd):
     assert "has an index by path" in capfd.readouterr().err
 
 
-def test_what_is_no_catalog_is_not_migrated(tmp_path, capfd):
+def test_a_file_without_a_catalog_is_not_migrated(tmp_path, capfd):
     missing = tmp_path / "missing.duckdb"
     assert main(["db", "migrate", "--catalog", f"duckdb:{missing}"]) == 3
     assert "does not exist" in capfd.readouterr().err
@@ -392,7 +392,7 @@ def test_migrations_are_numbered_without_gaps_and_lead_to_the_version_of_the_pro
 
 
 @pytest.mark.parametrize("to", [0, VERSION + 1])
-def test_there_is_no_way_back_or_ahead(old, to):
+def test_an_unreachable_version_is_rejected(old, to):
     with pytest.raises(SettingsError, match=f"cannot be migrated to {to}"):
         migrate(f"duckdb:{old}", to=to)
 

@@ -44,10 +44,10 @@ class Version1:
 
     def persist(self, *uris: str, data: bytes | None = None) -> list[bool]:
         """Whether each file is new."""
-        inserted: list[bool] = self.tell(persist=[[uri, (data or FILES.get(uri) or exr_bytes()).hex()] for uri in uris])
+        inserted: list[bool] = self.send(persist=[[uri, (data or FILES.get(uri) or exr_bytes()).hex()] for uri in uris])
         return inserted
 
-    def tell(self, **command: Any) -> Any:
+    def send(self, **command: Any) -> Any:
         """The answer to a command."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(command) + "\n")
@@ -85,8 +85,8 @@ def fill(program: Version1) -> None:
     program.persist(*FILES)
     program.persist("s3://renders/a.1001.exr", data=exr_bytes(text("note", "second")))
     program.persist("s3://renders/b.exr")
-    program.tell(fail="s3://renders/cut.exr")
-    program.tell(delete="s3://renders/gone.exr")
+    program.send(fail="s3://renders/cut.exr")
+    program.send(delete="s3://renders/gone.exr")
 
 
 def copy_catalog(path: Path) -> None:

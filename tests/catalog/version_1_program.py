@@ -1,4 +1,4 @@
-"""Run by the program of commit 480c423, which has version 1 of the tables: opens a catalog, then obeys lines of JSON.
+"""Run by the program of commit 480c423, which has version 1 of the tables: opens a catalog, then handles lines of JSON.
 
     {"persist": [[uri, bytes in hex], …]}    {"read": [path, …]}    {"fail": uri}    {"delete": uri}
 
@@ -15,7 +15,7 @@ from exr_inspector.errors import CatalogError
 from exr_inspector.sources import MemorySource
 
 
-def obey(catalog, command, value):
+def handle(catalog, command, value):
     if command == "persist":
         outcomes = catalog.persist([inspect(MemorySource(bytes.fromhex(data), uri)) for uri, data in value])
         return [outcome.inserted for outcome in outcomes]
@@ -37,7 +37,7 @@ def main():
             print(json.dumps("open"), flush=True)
             for line in sys.stdin:
                 ((command, value),) = json.loads(line).items()
-                print(json.dumps(obey(catalog, command, value)), flush=True)
+                print(json.dumps(handle(catalog, command, value)), flush=True)
     except CatalogError as error:
         sys.exit(f"{type(error).__name__}: {error}")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import SettingsError
-from ..exr import ChunkOption, Limits
+from ..exr import CHUNK_OPTIONS, ChunkOption, Limits
 from ..sources.selection import Selection
 from .exit_codes import FailOn
 
@@ -94,13 +94,12 @@ class Chunks(str, Enum):
     ALL = "all"
 
 
+_CHUNK_OPTIONS = "; ".join(f"{option}: {meaning}" for option, meaning in CHUNK_OPTIONS.items())
 ChunksOption = Annotated[
     Chunks | None,
     typer.Option(
         "--chunks",
-        help="Chunk leaders to check: all; sample (the last, 16 others and some beside gaps); table (offset table and "
-        "last leader); auto: all on local disks, sample on network file systems, table on object stores. Default: "
-        "$EXR_INSPECTOR_CHUNKS, else auto.",
+        help=f"What is read to check chunks. {_CHUNK_OPTIONS}. Default: $EXR_INSPECTOR_CHUNKS, else auto.",
         show_default=False,
     ),
 ]

@@ -6,13 +6,14 @@ Must not know files, networks, catalogs or settings; imports nothing of the proj
 
 from .attributes import Attribute, Note, decode
 from .channels import Channel, split_name, view_of
-from .chunks import ChunkCheck, ChunkOption, ChunkReport, PartChunks, read_chunks
+from .chunks import CHUNK_OPTIONS, ChunkCheck, ChunkOption, ChunkReport, PartChunks, read_chunks
 from .geometry import Level, chunk_counts, levels
 from .header import Header, HeaderCutError, Limits, read_header
 from .part import Part
 from .problems import Problem, worst_severity
 
 __all__ = [
+    "CHUNK_OPTIONS",
     "Attribute",
     "Channel",
     "ChunkCheck",

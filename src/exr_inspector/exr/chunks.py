@@ -26,6 +26,13 @@ from .zero_fill import SAMPLES, mark_zero_fill
 
 ChunkCheck = Literal["table", "sample", "all"]  # which leaders are read
 ChunkOption = Literal["auto", "table", "sample", "all"]  # auto: depends on the storage
+CHUNK_OPTIONS: dict[ChunkOption, str] = {
+    "all": "the leader of every chunk",
+    "sample": "the offset table, the leader of the last chunk, 16 others at equal distances, and up to 12 beside gaps "
+    "between chunks: at most 32 reads",
+    "table": "the offset table and the leader of the last chunk",
+    "auto": "all on local disks, sample on network file systems, table on object stores",
+}
 
 # Of the states of chunks, BROKEN ones only count as absent.
 _BROKEN_ONLY = bytes(NEVER_WRITTEN if state == BROKEN else PRESENT for state in range(256))

@@ -31,9 +31,7 @@ class ListedGroup:
     """Some consecutive items of a listing, compared with the catalog."""
 
     file_count: int
-    unchanged_count: (
-        int  # files that are complete in the catalog, with the same size and etag or time, without the known failures
-    )
+    unchanged_count: int  # files that the catalog has seen(), without the known failures
     to_inspect: list[ListedFile | Failure]
     known_failures: list[Failure]  # unchanged files with an error in the catalog
     existing: set[str]  # URIs of objects

@@ -101,8 +101,9 @@ def ingest(
 ) -> IngestSummary:
     """Inspect the files below `paths` and persist the inspections in a catalog.
 
-    Files with the same path, size and modification time as in the catalog are not read. Memory use grows with the
-    number of failures and vanished files only. Raises CatalogError; files that cannot be inspected are `failures`.
+    Files that are complete in the catalog, with the same size and etag, or else modification time, are not read. Memory
+    use grows with the number of failures, vanished files and objects: the URIs of all objects are kept. Raises
+    CatalogError; files that cannot be inspected are `failures`.
     """
     if options.s3 is None:
         options = replace(options, s3=store_of(paths))

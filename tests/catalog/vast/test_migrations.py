@@ -17,7 +17,7 @@ from tests.support.exr_bytes import inspection
 
 from ..conftest import BUCKET, lead_to
 from ..test_migrations import (
-    ODD_NAMES,
+    ENCODED_NAMES,
     RENAMED,
     UNREADABLE,
     frames_in,
@@ -106,9 +106,9 @@ def test_old_rows_get_the_frames_of_this_program(server):
 
 def test_uris_of_version_1_become_exact(server):
     with version_1(server) as program:
-        program.persist(*ODD_NAMES)
+        program.persist(*ENCODED_NAMES)
     migrated(server)
-    assert set(tables(server)["files"]["file_path_normalized"].to_pylist()) == set(ODD_NAMES.values())
+    assert set(tables(server)["files"]["file_path_normalized"].to_pylist()) == set(ENCODED_NAMES.values())
 
 
 def test_a_migrated_catalog_is_used_like_a_new_one(server, old):
