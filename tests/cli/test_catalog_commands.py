@@ -329,6 +329,43 @@ def test_sequences_as_text(filled, capfd):
     )
 
 
+def test_frames_of_a_range_are_missing_or_there(filled, capfd):
+    """Only against a range is every frame said to be there."""
+    assert main(["sequences", "c.#", "--range", "1001-1006x2", "--catalog", CATALOG, "--fail-on", "error"]) == 1
+    assert "\n  missing     1003,1005 (2)\n" in capfd.readouterr().out
+    assert main(["sequences", "c.#", "--range", "1001-1002,1004", "--catalog", CATALOG]) == 0
+    shown = capfd.readouterr().out
+    assert "\n  every frame of 1001-1002,1004 is there\n" in shown
+    assert "missing  " not in shown
+
+
+@pytest.mark.parametrize("given", ["", "abc", "1-999999999", "1-2000000", "1001#1005"])
+def test_a_range_that_cannot_be_is_rejected(filled, capfd, given):
+    """Before the catalog is read."""
+    assert main(["sequences", "--range", given, "--catalog", CATALOG]) == 2
+    assert "--range: " in capfd.readouterr().err
+
+
+def test_frames_in_the_same_state_are_one_line(tmp_path, monkeypatch, capfd):
+    """300 empty frames; --problems-only leaves out sound sequences."""
+    monkeypatch.chdir(tmp_path)
+    for number in range(1, 301):
+        Path(f"empty.{number:04}.exr").write_bytes(b"")
+    Path("sound.1.exr").write_bytes(GOOD)
+    Path("cut.0007.exr").write_bytes(CUT)
+    assert main(["ingest", ".", "--catalog", CATALOG]) == 3
+    capfd.readouterr()
+    assert main(["sequences", "--problems-only", "--catalog", CATALOG]) == 0
+    assert capfd.readouterr().out == (
+        "cut.####.exr  7  (1 frame)\n"
+        "  truncated   0007  7 of 8 chunks; missing line 7 (7 in part)\n"
+        "empty.####.exr  1-300  (300 frames)\n"
+        "  unreadable  1-300 (300)  empty file (0 bytes)\n"
+    )
+    assert main(["sequences", "--problems-only", "--catalog", CATALOG, "--format", "json"]) == 0
+    assert len(json.loads(capfd.readouterr().out)) == 2
+
+
 @pytest.mark.parametrize(
     ("options", "code"),
     [([], 0), (["--fail-on", "error"], 1), (["--fail-on", "warning"], 1), (["nothing", "--fail-on", "error"], 0)],

@@ -9,7 +9,19 @@ import typer
 
 from ..errors import SettingsError
 from .exit_codes import FailOn, Severity, exit_code
-from .options import CatalogUri, FailOnOption, Format, Output, OutputFormat, Pattern, header_limits, open_catalog
+from .options import (
+    CatalogUri,
+    FailOnOption,
+    Format,
+    FrameRange,
+    Output,
+    OutputFormat,
+    Pattern,
+    ProblemsOnly,
+    expected_frames,
+    header_limits,
+    open_catalog,
+)
 
 
 class By(str, Enum):
@@ -21,6 +33,8 @@ class By(str, Enum):
 
 def sequences(
     pattern: Pattern = None,
+    frame_range: FrameRange = None,
+    problems_only: ProblemsOnly = False,
     catalog: CatalogUri = None,
     output_format: OutputFormat = Format.TABLE,
     output: Output = None,
@@ -30,14 +44,17 @@ def sequences(
     from ..sequence import summary
     from .output import data_stream, print_to, write_table
 
+    expected = expected_frames(frame_range)
     with open_catalog(catalog, read_only=True) as opened:
-        summaries = summary.sequences(opened, pattern)
+        summaries = summary.sequences(opened, pattern, expected)
+    if problems_only:
+        summaries = [sequence for sequence in summaries if not sequence.is_sound]
     if output_format is Format.TABLE:
         from .tables import sequence_lines
 
         with data_stream(output) as stream:
             for sequence in summaries:
-                print_to(stream, *sequence_lines(sequence))
+                print_to(stream, *sequence_lines(sequence, frame_range))
     else:
         write_table(summary.as_arrow(summaries), output_format, output)
     if any(sequence.missing or sequence.bad for sequence in summaries):

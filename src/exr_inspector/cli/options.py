@@ -17,6 +17,7 @@ from .exit_codes import FailOn
 
 if TYPE_CHECKING:
     from ..catalog import Catalog
+    from ..frames.ranges import Number
 
 
 class Format(str, Enum):
@@ -65,6 +66,16 @@ Pattern = Annotated[
         help="Only sequences whose path contains this text or matches this shell pattern.", show_default=False
     ),
 ]
+FrameRange = Annotated[
+    str | None,
+    typer.Option(
+        "--range",
+        help="The frames that each sequence must have, such as 1001-1100 or 1-99x2. Default: all between its first and "
+        "last frame, in its step.",
+        show_default=False,
+    ),
+]
+ProblemsOnly = Annotated[bool, typer.Option("--problems-only", help="Leave out sound sequences.")]
 CatalogUri = Annotated[
     str | None,
     typer.Option(
@@ -103,6 +114,18 @@ ChunksOption = Annotated[
         show_default=False,
     ),
 ]
+
+
+def expected_frames(given: str | None) -> frozenset[Number] | None:
+    """The frames of --range. Raises SettingsError."""
+    if given is None:
+        return None
+    from ..frames.ranges import numbers_of
+
+    try:
+        return numbers_of(given)
+    except ValueError as error:
+        raise SettingsError(f"--range: {error}") from None
 
 
 def chunk_option(given: Chunks | None) -> ChunkOption:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from ..frames.ranges import frame_range, frame_value
 from ..sources.uris import display_path
 from .text import clean, text_cell
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ..catalog.queries.named import NamedQuery
+    from ..sequence.frames import DamagedFrame
     from ..sequence.outliers import Outlier
     from ..sequence.summary import SequenceSummary
 
@@ -116,8 +119,11 @@ def short_path(uri: str) -> str:
     return path.removeprefix(f"{Path.cwd()}/")
 
 
-def sequence_lines(sequence: SequenceSummary) -> list[Text]:
-    """One sequence: a line with its frame range, then a line for each gap, damaged frame and difference."""
+def sequence_lines(sequence: SequenceSummary, expected: str | None = None) -> list[Text]:
+    """One sequence: a line with its frame range, then lines for gaps, damaged frames and differences.
+
+    Frames with the same damage are one line. `expected` is the range that the sequence must have.
+    """
     head = Text.assemble((clean(short_path(sequence.pattern)), "bold"))
     if sequence.frame_count:
         kind = "UDIM tile" if sequence.is_udim else "frame"
@@ -126,6 +132,8 @@ def sequence_lines(sequence: SequenceSummary) -> list[Text]:
     lines = [head]
     if sequence.missing:
         lines.append(Text(f"  missing     {sequence.missing} ({sequence.missing_count})", style="red"))
+    elif expected and sequence.frame_count and not sequence.is_udim:
+        lines.append(Text(f"  every frame of {expected} is there"))
     if not sequence.gaps_judged:
         lines.append(Text("  gaps        not judged: the numbers span more than a million frames", style="yellow"))
     if sequence.folder_range:
@@ -135,9 +143,8 @@ def sequence_lines(sequence: SequenceSummary) -> list[Text]:
         lines.append(Text(f"  repeated    {sequence.repeated}  several files have this frame", style="yellow"))
     if sequence.padding_changes:
         lines.append(Text("  padding     differs between frames", style="yellow"))
-    for damaged in sequence.bad:
-        frame = f"{damaged.frame}  " if damaged.frame else ""
-        lines.append(Text(f"  {damaged.status:<11} {frame}{clean(damaged.reason)}", style="red"))
+    for (status, reason), frames in _alike(sequence.bad).items():
+        lines.append(Text(f"  {status:<11} {frames}{clean(reason)}", style="red"))
     for outlier in sequence.outliers:
         short = replace(outlier, value=_cut(outlier.value), usual=_cut(outlier.usual))
         lines.append(Text(f"  outlier     {outlier.frames}  {clean(str(short))}", style="yellow"))
@@ -147,6 +154,20 @@ def sequence_lines(sequence: SequenceSummary) -> list[Text]:
         text = f"{clean(str(replace(split, groups=groups)))}{f' and {more} more' if more else ''}"
         lines.append(Text(f"  differs     {text}", style="yellow"))
     return lines
+
+
+def _alike(damaged: Iterable[DamagedFrame]) -> dict[tuple[str, str], str]:
+    """The frames with each status and reason; one frame as it is written, several as a range with their number."""
+    frames: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for each in damaged:
+        frames[each.status, each.reason].append(each.frame)
+    return {state: _frames_text(texts) for state, texts in frames.items()}
+
+
+def _frames_text(frames: list[str]) -> str:
+    if len(frames) == 1:
+        return f"{frames[0]}  " if frames[0] else ""
+    return f"{frame_range(map(frame_value, frames))} ({len(frames)})  "
 
 
 def _cut(value: str | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -11,6 +12,7 @@ from typing import TypeAlias
 
 from .names import name_of
 
+_RANGE = re.compile(r"[-0-9.,xy:]+")
 _MAX_SPAN = 1_000_000  # steps
 
 Number: TypeAlias = int | Decimal  # of a frame or a sub-frame
@@ -62,6 +64,18 @@ def frame_range(numbers: Iterable[Number]) -> str:
     import fileseq  # takes 60 ms, and few commands need it
 
     return str(fileseq.framesToFrameRange(ordered))
+
+
+def numbers_of(text: str) -> frozenset[Number]:
+    """The numbers of a frame range in fileseq notation: the inverse of `frame_range`. Raises ValueError."""
+    import fileseq
+
+    if not _RANGE.fullmatch(text):
+        raise ValueError(f"{text!r} is not a frame range such as 1001-1100, 1-9x2 or 1-3,7")
+    numbers = fileseq.FrameSet(text)
+    if len(numbers) > _MAX_SPAN:
+        raise ValueError(f"{text!r} has more than a million frames")
+    return frozenset(_simplest(number) for number in numbers)
 
 
 def missing_numbers(numbers: Iterable[Number]) -> list[Number] | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..catalog import Catalog
 from ..frames.names import name_of
-from ..frames.ranges import display_pattern, frame_range, padding, padding_changes
+from ..frames.ranges import Number, display_pattern, frame_range, padding, padding_changes
 from .fields import Difference, FieldGroup, FieldOutlier, FieldSplit, differences_by_sequence
 from .frames import DamagedFrame, Frames, frames_by_sequence
 from .siblings import folder_ranges, missing_in
@@ -47,11 +47,14 @@ class SequenceSummary:
         return not (self.missing or self.bad or self.outliers or self.splits or self.repeated)
 
 
-def sequences(catalog: Catalog, pattern: str | None = None) -> list[SequenceSummary]:
+def sequences(
+    catalog: Catalog, pattern: str | None = None, expected: frozenset[Number] | None = None
+) -> list[SequenceSummary]:
     """The sequences of the catalog, sorted by URI, and damaged files without a frame number.
 
     `pattern` selects sequences whose URI or local path contains it or matches it as a shell pattern (`*`, `?`, `[…]`);
-    with `<UDIM>` in place of the number, their numbers are tiles of a texture.
+    with `<UDIM>` in place of the number, their numbers are tiles of a texture. Of the `expected` frames, those that a
+    sequence does not have are missing; without them, those between its first and last frame.
     """
     is_udim = pattern is not None and UDIM in pattern
     if pattern is not None:
@@ -59,7 +62,12 @@ def sequences(catalog: Catalog, pattern: str | None = None) -> list[SequenceSumm
     found = list(frames_by_sequence(catalog, pattern))
     udims = {frames.sequence for frames in found if is_udim or _is_texture(frames)}
     judged = [frames for frames in found if frames.sequence not in udims]
-    missing, ranges = missing_in(judged), folder_ranges(judged)
+    ranges = folder_ranges(judged)
+    missing = (
+        missing_in(judged)
+        if expected is None
+        else {frames.sequence: sorted(expected.difference(frames.numbers)) for frames in judged if frames.numbers}
+    )
     differences = differences_by_sequence(catalog, pattern, found)
     return [
         _summary(
@@ -78,7 +86,7 @@ def _is_texture(frames: Frames) -> bool:
 
 
 def _summary(
-    frames: Frames, *, is_udim: bool, missing: list[Any] | None, folder_range: str, differences: Iterable[Difference]
+    frames: Frames, *, is_udim: bool, missing: list[Number] | None, folder_range: str, differences: Iterable[Difference]
 ) -> SequenceSummary:
     numbers = Counter(frames.numbers)
     pattern = name_of(frames.sequence, UDIM) if is_udim else display_pattern(frames.sequence, frames.texts)
