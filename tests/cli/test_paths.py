@@ -82,3 +82,54 @@ def test_files_that_are_excluded_later_do_not_vanish(capfd):
     assert capfd.readouterr().out.startswith("2 files: 0 new, 2 unchanged →")
     assert main(["ingest", "show", "--include", ".snapshot", *CATALOG]) == 0
     assert "4 files: 1 new, 3 unchanged" in capfd.readouterr().out
+
+
+# ── questions about files without a catalog ───────────────────
+
+
+def sequences_of(capfd, *words, code=0):
+    assert main(["sequences", *words, "--format", "json"]) == code
+    return {Path(row["pattern"]).name: row["frames"] for row in json.loads(capfd.readouterr().out)}
+
+
+def test_sequences_of_given_paths_are_those_of_the_files_now(capfd, monkeypatch):
+    """A catalog of the settings is not asked, and none is written."""
+    monkeypatch.setenv("EXR_INSPECTOR_CATALOG", "duckdb:missing.duckdb")
+    assert sequences_of(capfd, "show") == {"a.####.exr": "1001-1002", "b.####.exr": "1001"}
+    assert sequences_of(capfd, "show/a.%04d.exr") == {"a.####.exr": "1001-1002"}
+    assert sequences_of(capfd, "show/a.####.exr", "show/sub", "show") == {
+        "a.####.exr": "1001-1002",
+        "b.####.exr": "1001",
+    }
+    Path("show/a.1001.exr").unlink()
+    assert sequences_of(capfd, "show/a.####.exr") == {"a.####.exr": "1002"}
+    assert sorted(path.name for path in Path().iterdir()) == ["show"]
+
+
+def test_with_a_catalog_the_paths_select_its_sequences(capfd):
+    assert main(["ingest", "show", *CATALOG]) == 0
+    capfd.readouterr()
+    Path("show/a.1002.exr").unlink()
+    assert sequences_of(capfd, "show/a.####.exr", *CATALOG) == {"a.####.exr": "1001-1002"}
+    assert sequences_of(capfd, "a.#", "b.#", *CATALOG) == {"a.####.exr": "1001-1002", "b.####.exr": "1001"}
+    assert sequences_of(capfd, "nothing", *CATALOG) == {}
+
+
+def test_a_question_about_paths_that_cannot_be_read_fails(capfd):
+    assert sequences_of(capfd, "show/x.####.exr", code=2) == {}
+    assert main(["sequences", "missing.exr"]) == 3
+    assert main(["outliers", "missing.exr", "show/x.####.exr"]) == 3
+    assert main(["outliers", "show"]) == 0
+
+
+def test_what_sequences_prints_can_be_given_back(capfd):
+    """In text and in JSON, with and without a catalog."""
+    assert main(["sequences", "show"]) == 0
+    printed = [line.split()[0] for line in capfd.readouterr().out.splitlines() if not line.startswith(" ")]
+    assert main(["ingest", "show", *CATALOG]) == 0
+    capfd.readouterr()
+    assert main(["sequences", "show", "--format", "json"]) == 0
+    rows = json.loads(capfd.readouterr().out)
+    for pattern in [*printed, *(row["pattern"] for row in rows), *(row["sequence"] for row in rows)]:
+        for options in ([], CATALOG):
+            assert len(sequences_of(capfd, pattern, *options)) == 1, pattern

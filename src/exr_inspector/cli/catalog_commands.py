@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import SettingsError
+from .answering import answering_catalog
 from .exit_codes import FailOn, Severity, exit_code
 from .options import (
     CatalogUri,
@@ -16,8 +17,8 @@ from .options import (
     FrameRange,
     Output,
     OutputFormat,
-    Pattern,
     ProblemsOnly,
+    SequencePaths,
     expected_frames,
     header_limits,
     open_catalog,
@@ -32,7 +33,7 @@ class By(str, Enum):
 
 
 def sequences(
-    pattern: Pattern = None,
+    paths: SequencePaths = None,
     frame_range: FrameRange = None,
     problems_only: ProblemsOnly = False,
     catalog: CatalogUri = None,
@@ -45,8 +46,13 @@ def sequences(
     from .output import data_stream, print_to, write_table
 
     expected = expected_frames(frame_range)
-    with open_catalog(catalog, read_only=True) as opened:
-        summaries = summary.sequences(opened, pattern, expected)
+    with answering_catalog(paths, catalog, vectors=False) as answering:
+        found = {
+            s.sequence: s
+            for pattern in answering.patterns
+            for s in summary.sequences(answering.catalog, pattern, expected)
+        }
+    summaries = [found[sequence] for sequence in sorted(found)]
     if problems_only:
         summaries = [sequence for sequence in summaries if not sequence.is_sound]
     if output_format is Format.TABLE:
@@ -57,13 +63,14 @@ def sequences(
                 print_to(stream, *sequence_lines(sequence, frame_range))
     else:
         write_table(summary.as_arrow(summaries), output_format, output)
+    worst = Severity.NONE if all(s.is_sound for s in summaries) else Severity.WARNING
     if any(sequence.missing or sequence.bad for sequence in summaries):
-        return exit_code(Severity.ERROR, fail_on)
-    return exit_code(Severity.WARNING if not all(s.is_sound for s in summaries) else Severity.NONE, fail_on)
+        worst = Severity.ERROR
+    return exit_code(worst, fail_on, failed=answering.failed, misused=answering.misused)
 
 
 def outliers(
-    pattern: Pattern = None,
+    paths: SequencePaths = None,
     catalog: CatalogUri = None,
     output_format: OutputFormat = Format.TABLE,
     output: Output = None,
@@ -73,8 +80,13 @@ def outliers(
     from ..sequence import outliers as outliers_module
     from .output import data_stream, print_message, print_to, write_table
 
-    with open_catalog(catalog, read_only=True) as opened:
-        frames = list(outliers_module.outliers(opened, pattern))
+    with answering_catalog(paths, catalog, vectors=True) as answering:
+        found = {
+            frame.file_path_normalized: frame
+            for pattern in answering.patterns
+            for frame in outliers_module.outliers(answering.catalog, pattern)
+        }
+    frames = list(found.values())
     if output_format is Format.TABLE:
         from .tables import outlier_lines
 
@@ -84,7 +96,8 @@ def outliers(
             print_to(stream, *outlier_lines(frames))
     else:
         write_table(outliers_module.as_arrow(frames), output_format, output)
-    return exit_code(Severity.WARNING if frames else Severity.NONE, fail_on)
+    worst = Severity.WARNING if frames else Severity.NONE
+    return exit_code(worst, fail_on, failed=answering.failed, misused=answering.misused)
 
 
 def similar(

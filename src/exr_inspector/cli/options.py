@@ -60,10 +60,12 @@ FilesFrom = Annotated[
 NulSeparated = Annotated[
     bool, typer.Option("--null", "-0", help="The paths of --files-from end with NUL characters, as of find -print0.")
 ]
-Pattern = Annotated[
-    str | None,
+SequencePaths = Annotated[
+    list[str] | None,
     typer.Argument(
-        help="Only sequences whose path contains this text or matches this shell pattern.", show_default=False
+        help="Files, folders, s3:// URIs or patterns, which are read now. With --catalog: only sequences of the "
+        "catalog whose path contains one of these texts or matches one of these patterns. Default: all of the catalog.",
+        show_default=False,
     ),
 ]
 FrameRange = Annotated[

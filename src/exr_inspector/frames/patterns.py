@@ -14,6 +14,7 @@ _TOKEN = re.compile(
         | (?P<glob>\*\*/?|\*|\?|\[!?\]?[^\]/]*\])""",
     re.VERBOSE,
 )
+UDIM = "<UDIM>"
 _SPECIAL = re.compile(r"[\\\[\]^&~|]")  # in a set of characters
 _SUB_FRAME = r"(?:\.[0-9]{1,3})?"
 

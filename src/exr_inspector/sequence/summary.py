@@ -9,12 +9,12 @@ from typing import Any
 
 from ..catalog import Catalog
 from ..frames.names import name_of
+from ..frames.patterns import UDIM
 from ..frames.ranges import Number, display_pattern, frame_range, padding, padding_changes
 from .fields import Difference, FieldGroup, FieldOutlier, FieldSplit, differences_by_sequence
 from .frames import DamagedFrame, Frames, frames_by_sequence
 from .siblings import folder_ranges, missing_in
 
-UDIM = "<UDIM>"
 _FIRST_TILE, _LAST_TILE = 1001, 9999
 
 
