@@ -38,7 +38,8 @@ def test_ingest_sequences_query_and_prune(uri, capsys):
     assert main(["ingest", "show", "--catalog", uri]) == 3
     assert "6 files: 0 new, 4 unchanged, 1 inspected again, 1 truncated, 1 unreadable" in capsys.readouterr().out
     assert main(["sequences", "--catalog", uri, "--format", "json"]) == 0
-    (sequence,) = json.loads(capsys.readouterr().out)
+    sequence, unreadable = json.loads(capsys.readouterr().out)
+    assert (unreadable["frames"], unreadable["bad"][0]["status"]) == ("", "unreadable")
     assert (sequence["missing"], sequence["bad"][0]["frame"]) == ("1003", "1006")
     query = "SELECT count(*) AS n FROM channels WHERE channel_name = 'G'"
     assert main(["query", query, "--catalog", uri, "--format", "json"]) == 0
