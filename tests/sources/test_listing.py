@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from exr_inspector.errors import NoMatchError, NotAFileError, SourceError, SourceNotFoundError
+from exr_inspector.frames.patterns import compiled
 from exr_inspector.sources.listing import ListedFile, list_files
-from exr_inspector.sources.selection import Selection
+from exr_inspector.sources.selection import select
 
 LEFT_OUT = [
     ".hidden.exr", "._a.exr", ".snapshot/a.exr", ".nfs0001.exr", "~a.exr", "a.tmp.exr", "a.part.exr", "a.exr~",
@@ -72,7 +73,7 @@ def test_patterns_leave_files_out_and_in(exclude, include, left):
     for folder in ("show", "proxy"):
         make(*(f"{folder}/{path}" for path in ("a/b.1.exr", "a/b.2.exr", "a/proxy/b.1.exr", "c.exr")))
         make(f"{folder}/.hidden.exr", f"{folder}/.snapshot/a.exr")
-        found = list_files([folder], selection=Selection(tuple(exclude), tuple(include)))
+        found = list_files([folder], selection=select(exclude, include))
         assert [item.path for item in found] == [f"{folder}/{path}" for path in left]
 
 
@@ -82,6 +83,66 @@ def test_an_ignore_file_leaves_out_what_is_below_its_folder():
     assert listed_paths("show") == ["show/a.exr", "show/tests/a.exr"]
     Path("show/sub/.exrignore").write_text("tests\n!keep/tests\n")
     assert listed_paths("show/sub") == ["show/sub/keep/tests/c.exr", "show/sub/x.9.exr"]
+
+
+def test_what_cannot_be_an_ignore_file_hides_no_file():
+    """A FIFO, a folder, a broken link, too many rules: one error each, with its path."""
+    for folder in ("fifo", "folder", "link", "long", "many", "large"):
+        make(f"{folder}/a.exr")
+    os.mkfifo("fifo/.exrignore")
+    Path("folder/.exrignore").mkdir()
+    Path("link/.exrignore").symlink_to("missing")
+    Path("many/.exrignore").write_text("a.*\n" * 1000)
+    Path("large/.exrignore").write_text("#" * (1 << 17))
+    Path("long/.exrignore").write_text("b.exr\u2028a.exr\r\n")  # one pattern
+    items = list(list_files(["fifo", "folder", "link", "many", "large", "long"]))
+    assert [item.path for item in items if isinstance(item, SourceError)] == [
+        f"{folder}/.exrignore" for folder in ("fifo", "folder", "link", "many", "large")
+    ]
+    assert sum(isinstance(item, ListedFile) for item in items) == 6
+
+
+def test_a_file_that_is_given_is_listed_although_its_folder_leaves_it_out():
+    """In any order, and once."""
+    make("d/a.exr", "d/tmp_a.exr", "d/s/x.exr")
+    Path("d/.exrignore").write_text("tmp_*\n")
+    for paths in (["d", "d/tmp_a.exr", "d/s/x.exr"], ["d/tmp_a.exr", "d", "d/s/x.exr"]):
+        found = [item.path for item in list_files(paths, selection=select(["s/x.exr"]))]
+        assert sorted(found) == ["d/a.exr", "d/s/x.exr", "d/tmp_a.exr"]
+
+
+def test_wildcards_match_no_hidden_temporary_or_excluded_names():
+    make("f/a.1.exr", "f/b_1.exr", "f/._a.1.exr", "f/.snapshot/a.1.exr", "f/a.tmp.exr")
+    for pattern in ("f/*.exr", "f/**/*.exr", "f/**"):
+        found = [item.path for item in list_files([pattern], selection=select(["b_*"]))]
+        assert found == ["f/a.1.exr"]
+    assert listed_paths("f/._a.#.exr") == ["f/._a.1.exr"]
+    assert listed_paths("f/.snapshot/*.exr") == ["f/.snapshot/a.1.exr"]
+
+
+def test_folders_whose_names_look_like_patterns_are_those_folders():
+    make("proj@v1/a.1.exr", "proj@v1/shot[1]/a.1.exr", "proj@v1/shot1/a.2.exr")
+    assert listed_paths("proj@v1/a.#.exr") == ["proj@v1/a.1.exr"]
+    assert listed_paths("proj@v1/shot[1]/a.#.exr") == ["proj@v1/shot[1]/a.1.exr"]
+    (error,) = list_files(["proj@v1/gone.exr"])
+    assert isinstance(error, SourceNotFoundError)
+
+
+def test_any_number_of_folders_is_searched_once_and_to_any_depth():
+    folder = Path("deep")
+    for _ in range(300):
+        folder = folder / "d"
+    folder.mkdir(parents=True)
+    (folder / "a.1.exr").touch()
+    assert listed_paths("deep/**/**/**/**/**/a.#.exr") == [f"{folder}/a.1.exr"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"), [("*a" * 9 + "b", "a" * 250), ("#@" * 9 + "x", "1" * 250), ("[a--z]*[!x]*.exr", "b" * 250)]
+)
+def test_hostile_patterns_cost_little(pattern, name):
+    """With backtracking, these would take hours."""
+    assert compiled(pattern).fullmatch(name) is None
 
 
 FRAMES = [f"dots/shot.{number:04}.exr" for number in (1, 2, 10)]

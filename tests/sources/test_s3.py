@@ -45,7 +45,7 @@ from exr_inspector.sources import s3
 from exr_inspector.sources.listing import list_files
 from exr_inspector.sources.memory import MemorySource
 from exr_inspector.sources.s3 import FIRST_RANGE_BYTES, ObjectSource, list_objects
-from exr_inspector.sources.selection import Selection
+from exr_inspector.sources.selection import select
 from exr_inspector.sources.uris import object_uri
 from tests.support import corpus, strategies
 from tests.support import exr_writer as w
@@ -425,12 +425,32 @@ def test_objects_are_selected_by_patterns_and_names(store):
 
     folder = f"s3://{BUCKET}/show"
     assert listed(folder) == ["show/a.1001.exr", "show/a.1002.exr", "show/x/a.1001.exr"]
-    assert listed(folder, selection=Selection(exclude=("a.*1.exr",))) == ["show/a.1002.exr"]
+    assert listed(folder, selection=select(["a.*1.exr"])) == ["show/a.1002.exr"]
     assert listed(f"{folder}/a.####.exr") == keys[:2]
-    assert listed(f"{folder}/*/a.%04d.exr") == ["show/.snapshot/a.1001.exr", "show/x/a.1001.exr"]
+    assert listed(f"{folder}/*/a.%04d.exr") == ["show/x/a.1001.exr"]
+    assert listed(f"{folder}/.*/a.%04d.exr") == ["show/.snapshot/a.1001.exr"]
+    assert listed(f"{folder}/**") == listed(f"{folder}/*") == listed(folder)
+    assert listed(f"s3://{BUCKET}/**/x") == ["show/x/a.1001.exr"]
     assert listed(f"s3://{BUCKET}/*/a.1002.exr") == ["show/a.1002.exr"]
     (error,) = list_files([f"{folder}/b.####.exr"], s3=store.access)
     assert isinstance(error, NoMatchError)
+
+
+def test_prefixes_whose_names_look_like_patterns_are_those_prefixes(store):
+    for folder in ("renders@2x", "shot#1", "cam%d", "v[1]"):
+        store.put(f"{folder}/a.1.exr", TINY)
+        (item,) = list_files([f"s3://{BUCKET}/{folder}"], s3=store.access)
+        assert item.uri == f"s3://{BUCKET}/{folder}/a.1.exr"
+
+
+def test_an_object_that_several_paths_name_is_listed_once(store):
+    """Also one that its prefix leaves out."""
+    for key in ("p/a.exr", "p/tmp_a.exr"):
+        store.put(key, TINY)
+    uri = f"s3://{BUCKET}/p"
+    for paths in ([f"{uri}/*.exr", f"{uri}/a.exr", f"{uri}/t*.exr", uri], [uri, f"{uri}/tmp_a.exr"]):
+        items = list_files(paths, s3=store.access, selection=select(["tmp_*"] if len(paths) == 2 else []))
+        assert sorted(item.uri for item in items) == [f"{uri}/a.exr", f"{uri}/tmp_a.exr"]
 
 
 def test_excluded_objects_do_not_vanish(store, tmp_path):
@@ -438,7 +458,7 @@ def test_excluded_objects_do_not_vanish(store, tmp_path):
         store.put(key, PICTURE)
     with open_catalog(f"duckdb:{tmp_path}/c.duckdb") as catalog:
         for exclude, listed in (((), 2), (("sub",), 1)):
-            options = IngestOptions(s3=store.access, prune=True, selection=Selection(exclude=exclude))
+            options = IngestOptions(s3=store.access, prune=True, selection=select(exclude))
             summary = ingest([f"s3://{BUCKET}/show"], catalog, options)
             assert (summary.listed, summary.vanished) == (listed, [])
 

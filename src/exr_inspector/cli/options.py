@@ -12,7 +12,7 @@ import typer
 
 from ..errors import SettingsError
 from ..exr import CHUNK_OPTIONS, ChunkOption, Limits
-from ..sources.selection import Selection
+from ..sources.selection import Selection, select
 from .exit_codes import FailOn
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def given_paths(paths: list[str] | None, files_from: str | None, *, nul_separate
 
 def selection(exclude: list[str] | None, include: list[str] | None) -> Selection:
     """The files that --exclude and --include leave."""
-    return Selection(exclude=tuple(exclude or ()), include=tuple(include or ()))
+    return select(exclude or (), include or ())
 
 
 def header_limits() -> Limits:

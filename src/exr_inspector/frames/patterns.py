@@ -11,11 +11,12 @@ from functools import lru_cache
 
 _TOKEN = re.compile(
     r"""(?P<hashes>\#+|@+) | %(?:0(?P<printf>[0-9]))?d | \$F(?P<houdini>[0-9]?) | (?P<udim><UDIM>|%\(UDIM\)d)
-        | (?P<glob>\*\*/?|\*|\?|\[!?\]?[^\]/]*\])""",
+        | (?P<glob>(?:\*\*/)+|\*\*|\*|\?|\[!?\]?[^\]/]*\])""",
     re.VERBOSE,
 )
 UDIM = "<UDIM>"
-_SPECIAL = re.compile(r"[\\\[\]^&~|]")  # in a set of characters
+_SPECIAL = re.compile(r"[\\\[\]^&~|]|-(?=-)")  # in a set of characters
+_MAX_FRAMES = 2  # in a pattern; further notations stand for themselves
 _SUB_FRAME = r"(?:\.[0-9]{1,3})?"
 
 
@@ -43,12 +44,26 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _regex(pattern: str, *, wildcards: bool) -> str:
-    parts, end = [], 0
+    """The expression of a pattern. Its cost is bounded: no two `*` of it try each other's positions."""
+    segments: list[str] = [""]  # between the `*` of names
+    frames, end = 0, 0
     for match in _TOKEN.finditer(pattern):
-        parts.append(re.escape(pattern[end : match.start()]))
-        parts.append(_token_regex(match) if wildcards or not match["glob"] else re.escape(match[0]))
+        segments[-1] += re.escape(pattern[end : match.start()])
         end = match.end()
-    return "".join([*parts, re.escape(pattern[end:])])
+        frames += match["glob"] is None
+        if match["glob"] == "*" and wildcards:
+            segments.append("")
+        elif wildcards if match["glob"] else frames <= _MAX_FRAMES:
+            segments[-1] += _token_regex(match)
+        else:
+            segments[-1] += re.escape(match[0])
+    segments[-1] += re.escape(pattern[end:])
+    first, *others = segments
+    if not others:
+        return first
+    # The shortest text that ends in a segment is taken for good: the next `*` takes the rest. As in fnmatch.
+    middle = "".join(f"(?=(?P<s{n}>[^/]*?{segment}))(?P=s{n})" for n, segment in enumerate(others[:-1]))
+    return f"{first}{middle}[^/]*{others[-1]}"
 
 
 def _token_regex(match: re.Match[str]) -> str:
@@ -59,7 +74,7 @@ def _token_regex(match: re.Match[str]) -> str:
             negated = glob.startswith("[!")
             characters = _SPECIAL.sub(r"\\\g<0>", glob[1 + negated : -1])
             return f"[{'^/' if negated else ''}{characters}]"
-        return "[^/]*" if glob == "*" else "[^/]"
+        return "[^/]"
     if match["udim"]:
         return "[0-9]{4}"
     digits = len(match["hashes"]) if match["hashes"] else int(match["printf"] or match["houdini"] or 1)

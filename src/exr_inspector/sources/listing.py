@@ -14,7 +14,7 @@ from ..errors import NoMatchError, NotAFileError, SourceError, SourceNameError, 
 from ..frames.patterns import compiled, is_pattern
 from . import environment_store
 from .local import mtime_from_ns, not_a_file_reason, os_error_reason
-from .patterns import matching_paths, split_pattern
+from .patterns import matching_paths, split_local, split_pattern
 from .selection import IGNORE_FILE, Selection, has_exr_extension
 from .uris import bucket_and_key, encode, is_object, normalize_path, object_uri, parse
 
@@ -69,10 +69,10 @@ def list_files(
         _, local = parse(path)
         if is_remote:
             uri = _without_end_slash(path)
-            if uri not in seen.objects and not _is_below(uri, given, recursive):
-                seen.objects.add(uri)
+            if uri not in seen.objects and not _is_below(uri, given, recursive, selection):
                 s3 = s3 or environment_store()
-                yield from _list_store(path, recursive, s3, selection)
+                yield from _list_store(path, recursive, s3, selection, seen)
+                seen.objects.add(uri)
         elif is_pattern(local) and not os.path.lexists(local):
             yield from _list_matching(path, local, recursive, selection, seen)
         else:
@@ -83,28 +83,30 @@ def list_files(
 class _Seen:
     """What was listed before, by URI."""
 
-    folders: set[str] = field(default_factory=set)
+    folders: dict[str, tuple[str, Selection]] = field(default_factory=dict)  # with what selected their files
     files: set[str] = field(default_factory=set)
-    objects: set[str] = field(default_factory=set)
+    objects: set[str] = field(default_factory=set)  # that were given, or matched a pattern
 
 
 def _list_matching(
     path: str, pattern: str, recursive: bool, selection: Selection, seen: _Seen
 ) -> Iterator[ListedFile | SourceError]:
     """The files that match a pattern, and the files of matching folders."""
+    folder, below = split_local(pattern)
+    if not is_pattern(below):
+        yield from _list_local(pattern, recursive, selection, seen)
+        return
     is_empty = True
-    for match in matching_paths(pattern):
-        name = match.rpartition("/")[2]
-        if os.path.isdir(match) or has_exr_extension(name):
+    for match in matching_paths(folder, below, selection.skips):
+        if os.path.isdir(match) or has_exr_extension(match):
             is_empty = False
             yield from _list_local(match, recursive, selection, seen)
     if is_empty:
-        yield NoMatchError(path, f"no file matches; {_hint(pattern)}")
+        yield NoMatchError(path, f"no file matches; {_hint(folder)}")
 
 
-def _hint(pattern: str) -> str:
-    """What there is instead of the files that a pattern should match."""
-    folder, _ = split_pattern(pattern)
+def _hint(folder: str) -> str:
+    """What a folder has instead of the files that a pattern should match."""
     if not os.path.isdir(folder or "."):
         return f"the folder {folder} does not exist"
     with suppress(OSError), os.scandir(folder or ".") as entries:
@@ -124,10 +126,18 @@ def _list_local(path: str, recursive: bool, selection: Selection, seen: _Seen) -
     file = _stat_file(path)
     if isinstance(file, ListedFile):
         folder, _, name = file.uri.rpartition("/")
-        if file.uri in seen.files or (folder in seen.folders and has_exr_extension(name) and not selection.skips(name)):
+        if file.uri in seen.files or (has_exr_extension(name) and _was_listed(seen, folder, name)):
             return
         seen.files.add(file.uri)
     yield file
+
+
+def _was_listed(seen: _Seen, folder: str, name: str) -> bool:
+    """Whether a file was listed with its folder."""
+    if folder not in seen.folders:
+        return False
+    below, selection = seen.folders[folder]
+    return not selection.skips(f"{below}{name}")
 
 
 def _list_folder(folder: str, recursive: bool, selection: Selection, seen: _Seen) -> Iterator[ListedFile | SourceError]:
@@ -157,15 +167,19 @@ def _scan_folder(
     uri = normalize_path(folder).removesuffix("/")
     if uri in seen.folders:
         return
-    seen.folders.add(uri)
+    seen.folders[uri] = below, selection
     try:
         with os.scandir(folder) as entries:
             sorted_entries = sorted(entries, key=lambda entry: entry.name)
-        if any(entry.name == IGNORE_FILE for entry in sorted_entries):
-            selection = selection.with_ignore_file(os.path.join(folder, IGNORE_FILE), below)
     except OSError as error:
         yield SourceError(folder, os_error_reason(error))
         return
+    if any(entry.name == IGNORE_FILE for entry in sorted_entries):
+        try:
+            selection = selection.with_ignore_file(os.path.join(folder, IGNORE_FILE), below)
+            seen.folders[uri] = below, selection
+        except SourceError as error:
+            yield error
     for entry in sorted_entries:
         try:
             if entry.is_dir(follow_symlinks=False):
@@ -196,21 +210,22 @@ def _without_end_slash(path: str) -> str:
     return f"{scheme}://{rest.rstrip('/')}"
 
 
-def _is_below(uri: str, folders: Collection[str], recursive: bool) -> bool:
+def _is_below(uri: str, folders: Collection[str], recursive: bool, selection: Selection) -> bool:
     """Whether a listing of one of the folders contains the objects of an s3:// URI."""
     end = uri.rfind("/", len("s3://"))
     while end > 0:
-        if uri[:end] in folders:
+        if uri[:end] in folders and not selection.skips_below(uri[end + 1 :]):
             return True
         end = uri.rfind("/", len("s3://"), end) if recursive else 0
     return False
 
 
-def _list_store(uri: str, recursive: bool, s3: S3Access, selection: Selection) -> Iterator[ListedFile | SourceError]:
-    """The object with this URI, or else the EXR objects below it, or those that match it as a pattern."""
-    from .s3 import list_objects, object_metadata
+def _list_store(
+    uri: str, recursive: bool, s3: S3Access, selection: Selection, seen: _Seen
+) -> Iterator[ListedFile | SourceError]:
+    """The object with this URI, or else the EXR objects below it, or else those that match it as a pattern."""
+    from .s3 import object_metadata
 
-    is_empty = True
     try:
         if has_exr_extension(uri):
             try:
@@ -219,22 +234,56 @@ def _list_store(uri: str, recursive: bool, s3: S3Access, selection: Selection) -
             except SourceNotFoundError:
                 pass
         bucket, key = bucket_and_key(uri, key_required=False)
-        folder, pattern = split_pattern(key) if is_pattern(key) else (key, "")
-        is_deep = "/" in pattern if pattern else recursive
-        start = len(folder.strip("/")) + bool(folder.strip("/"))
-        for object_uri, metadata in list_objects(_uri_of(bucket, folder), s3, recursive=is_deep):
-            below = metadata["path"][start:]
-            if pattern and not compiled(pattern).fullmatch(below):
-                continue
+        is_empty = True
+        for item in _objects_below(bucket, key, recursive, s3, selection, seen):
             is_empty = False
-            if has_exr_extension(object_uri) and (pattern or not selection.skips_below(below)):
-                yield _listed_object(object_uri, metadata)
-        if is_empty and pattern:
-            yield NoMatchError(uri, f"no object matches below {_uri_of(bucket, folder)}")
-        elif is_empty and key.strip("/"):
+            if item is not None:
+                yield item
+        if not is_empty or not key.strip("/"):
+            return
+        if not is_pattern(key):
             yield SourceNotFoundError(uri, "no object has this name or a name below it")
+            return
+        for matching in _matching_objects(bucket, key, s3, selection, seen):
+            is_empty = False
+            yield matching
+        if is_empty:
+            yield NoMatchError(uri, f"no object matches below {_uri_of(bucket, split_pattern(key)[0])}")
     except SourceError as error:
         yield error
+
+
+def _objects_below(
+    bucket: str, key: str, recursive: bool, s3: S3Access, selection: Selection, seen: _Seen
+) -> Iterator[ListedFile | SourceNameError | None]:
+    """The EXR objects below a key as a folder; None for each other object."""
+    from .s3 import list_objects
+
+    start = len(key.strip("/")) + bool(key.strip("/"))
+    for uri, metadata in list_objects(_uri_of(bucket, key), s3, recursive=recursive):
+        is_new = has_exr_extension(uri) and uri not in seen.objects
+        is_listed = is_new and not selection.skips_below(metadata["path"][start:])
+        yield _listed_object(uri, metadata) if is_listed else None
+
+
+def _matching_objects(
+    bucket: str, key: str, s3: S3Access, selection: Selection, seen: _Seen
+) -> Iterator[ListedFile | SourceNameError]:
+    """The EXR objects whose key matches, or is below a folder that does."""
+    from .s3 import list_objects
+
+    folder, pattern = split_pattern(key)
+    matches, start = compiled(pattern).fullmatch, len(folder.strip("/")) + bool(folder.strip("/"))
+    names_files = "/" not in pattern and has_exr_extension(pattern)
+    is_explicit = any(part.startswith(".") for part in pattern.split("/"))
+    for uri, metadata in list_objects(_uri_of(bucket, folder), s3, recursive=not names_files):
+        below = metadata["path"][start:]
+        ends = [index for index, character in enumerate(below) if character == "/"]
+        if not has_exr_extension(uri) or not any(matches(below[:end]) for end in (*ends, len(below))):
+            continue
+        if uri not in seen.objects and (is_explicit or not selection.skips_below(below)):
+            seen.objects.add(uri)
+            yield _listed_object(uri, metadata)
 
 
 def _uri_of(bucket: str, key: str) -> str:

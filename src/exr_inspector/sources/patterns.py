@@ -3,42 +3,71 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ..frames.patterns import compiled, is_pattern
+
+_ANY_FOLDERS = "**"
 
 
 def split_pattern(path: str) -> tuple[str, str]:
     """The folder before the first part with a wildcard or frame, with its slash, and the pattern below it."""
     parts = path.split("/")
-    first = next(index for index, part in enumerate(parts) if is_pattern(part))
+    first = next((index for index, part in enumerate(parts) if is_pattern(part)), len(parts))
     return "".join(f"{part}/" for part in parts[:first]), "/".join(parts[first:])
 
 
-def matching_paths(pattern: str) -> Iterator[str]:
-    """The local files and folders that match, sorted by name in each folder. Folders that cannot be read are empty.
+def split_local(path: str) -> tuple[str, str]:
+    """Like `split_pattern`, but parts that exist under this very name are no pattern: `proj@v1`, `shot[1]`."""
+    folder, below = split_pattern(path)
+    part, _, rest = below.partition("/")
+    while rest and os.path.isdir(f"{folder}{part}"):
+        folder += f"{part}/"
+        named, below = split_pattern(rest)
+        folder += named
+        part, _, rest = below.partition("/")
+    return folder, below
 
-    Symbolic links to folders are followed where a name matches them, but not by `**`.
+
+def matching_paths(folder: str, pattern: str, skips: Callable[[str], bool]) -> Iterator[str]:
+    """The files and folders below a local folder that match, sorted by name in each folder.
+
+    Folders that cannot be read are empty. `skips` says, by its path below the folder, which file or folder that a
+    wildcard matches is left out. Symbolic links to folders are followed where a name matches them, but not by `**`.
     """
-    folder, below = split_pattern(pattern)
-    yield from _expand(folder, below.split("/"))
+    parts: list[str] = []
+    for part in pattern.split("/"):
+        if part != _ANY_FOLDERS or parts[-1:] != [_ANY_FOLDERS]:
+            parts.append(part)
+    waiting = [("", 0)]  # a path below the folder, and the number of the part that follows it
+    while waiting:
+        below, at = waiting.pop()
+        part, is_last = parts[at], at == len(parts) - 1
+        if part == _ANY_FOLDERS and not is_last:
+            names = [entry.name for entry in _entries(f"{folder}{below}") if entry.is_dir(follow_symlinks=False)]
+            waiting += [(f"{below}{name}/", at) for name in reversed(names) if not skips(f"{below}{name}")]
+            waiting.append((below, at + 1))
+            continue
+        for path in reversed(_matches(folder, below, part, is_last, skips)):
+            if is_last:
+                waiting.append((path, -1))
+            else:
+                waiting.append((f"{path}/", at + 1))
+        while waiting and waiting[-1][1] < 0:
+            yield folder + waiting.pop()[0]
 
 
-def _expand(folder: str, parts: list[str]) -> Iterator[str]:
-    part, rest = parts[0], parts[1:]
-    if part == "**" and rest:
-        yield from _expand(folder, rest)
-        for entry in _entries(folder):
-            if entry.is_dir(follow_symlinks=False):
-                yield from _expand(f"{folder}{entry.name}/", parts)
-    elif not is_pattern(part):
-        if os.path.lexists(f"{folder}{part}"):
-            yield from _expand(f"{folder}{part}/", rest) if rest else [f"{folder}{part}"]
-    else:
-        matches = compiled(part).fullmatch
-        for entry in _entries(folder):
-            if matches(entry.name) and (entry.is_dir() or not rest):
-                yield from _expand(f"{folder}{entry.name}/", rest) if rest else [f"{folder}{entry.name}"]
+def _matches(folder: str, below: str, part: str, is_last: bool, skips: Callable[[str], bool]) -> list[str]:
+    """The paths in one folder that match one part of a pattern; folders only, unless it is the last part."""
+    if not is_pattern(part):
+        return [f"{below}{part}"] if os.path.lexists(f"{folder}{below}{part}") else []
+    matches = compiled(part).fullmatch
+    is_explicit = part.startswith(".")  # as in a shell, which matches hidden names only then
+    return [
+        f"{below}{entry.name}"
+        for entry in _entries(f"{folder}{below}")
+        if matches(entry.name) and (is_last or entry.is_dir()) and (is_explicit or not skips(f"{below}{entry.name}"))
+    ]
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

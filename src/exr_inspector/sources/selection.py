@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import stat
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from ..errors import SourceError
 from ..frames.patterns import compiled
 
 EXTENSIONS = (".exr", ".sxr", ".mxr")  # sxr: stereo, mxr: multi-view
@@ -13,43 +16,39 @@ IGNORE_FILE = ".exrignore"
 
 # Names that begin with a dot (.snapshot, ._ of macOS, .nfs), and what writers and copies rename in the end.
 _DEFAULT_EXCLUDES = re.compile(r"\.(?!\.?\Z).*|~.*|.*~|.*\.(?:tmp|temp|part|partial)(?:\.[A-Za-z]+)?", re.DOTALL)
-_IGNORE_FILE_BYTES = 1 << 20
+_IGNORE_FILE_BYTES = 1 << 16
+_IGNORE_RULES = 256  # of all ignore files above a folder
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A pattern for names, or with a slash for paths, below the folder `base` of a listing."""
+    """A pattern for names, or for paths below the folder `base` of a listing."""
 
     base: str  # relative to the given path, with a slash at the end, or empty
-    pattern: str
+    regex: re.Pattern[str]
+    is_path: bool
     excludes: bool
 
     def matches(self, path: str) -> bool:
         """Whether the rule is about a path, relative to the given one."""
         if not path.startswith(self.base):
             return False
-        below = path[len(self.base) :]
-        subject = below if "/" in self.pattern else below.rpartition("/")[2]
-        return compiled(self.pattern.lstrip("/")).fullmatch(subject) is not None
+        return self.regex.fullmatch(path, len(self.base) if self.is_path else path.rfind("/") + 1) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The rules of a listing: patterns of the caller, and those of ignore files found on the way."""
+    """The rules of a listing, of which the last that matches decides."""
 
-    exclude: tuple[str, ...] = ()
-    include: tuple[str, ...] = ()  # listed although excluded
-    ignore_rules: tuple[Rule, ...] = ()
+    rules: tuple[Rule, ...] = ()  # of the caller
+    ignore_rules: tuple[Rule, ...] = ()  # of ignore files; those of the caller come after them
 
     def skips(self, path: str) -> bool:
-        """Whether a file or folder, by its path relative to the given one, is left out; the last rule decides."""
-        if any(Rule("", pattern, False).matches(path) for pattern in self.include):
-            return False
-        if any(Rule("", pattern, True).matches(path) for pattern in self.exclude):
-            return True
-        for rule in reversed(self.ignore_rules):
-            if rule.matches(path):
-                return rule.excludes
+        """Whether a file or folder, by its path relative to the given one, is left out."""
+        for rules in (self.rules, self.ignore_rules):
+            for rule in reversed(rules):
+                if rule.matches(path):
+                    return rule.excludes
         return _DEFAULT_EXCLUDES.fullmatch(path, path.rfind("/") + 1) is not None
 
     def skips_below(self, path: str) -> bool:
@@ -58,21 +57,48 @@ class Selection:
         return any(self.skips(path[:end]) for end in (*ends, len(path)))
 
     def with_ignore_file(self, path: str, base: str) -> Selection:
-        """The selection with the rules of an ignore file in the folder `base`. Raises OSError.
+        """The selection with the rules of an ignore file in the folder `base`. Raises SourceError.
 
         One pattern a line; `!` before a pattern lists what an earlier one leaves out; `#` begins a comment.
         """
-        with open(path, "rb") as file:
-            text = os.fsdecode(file.read(_IGNORE_FILE_BYTES))
-        lines = [line.strip().rstrip("/") for line in text.splitlines()]
-        rules = [
-            Rule(base, line.removeprefix("!"), not line.startswith("!"))
-            for line in lines
-            if line and not line.startswith("#")
-        ]
+        lines = [line.strip().rstrip("/") for line in _text(path).split("\n")]
+        lines = [line for line in lines if line and not line.startswith("#")]
+        if len(self.ignore_rules) + len(lines) > _IGNORE_RULES:
+            raise SourceError(
+                path, f"more than {_IGNORE_RULES} rules here and in folders above; its rules are not used"
+            )
+        rules = [_rule(base, line.removeprefix("!"), excludes=not line.startswith("!")) for line in lines]
         return replace(self, ignore_rules=(*self.ignore_rules, *rules))
+
+
+def select(exclude: Iterable[str] = (), include: Iterable[str] = ()) -> Selection:
+    """A selection without what matches `exclude`, and with what matches `include`, although it is left out else.
+
+    Patterns match names, those with a slash paths below the given ones.
+    """
+    excludes = [_rule("", pattern, excludes=True) for pattern in exclude]
+    return Selection((*excludes, *(_rule("", pattern, excludes=False) for pattern in include)))
 
 
 def has_exr_extension(name: str) -> bool:
     """Whether a name ends as those of EXR files do, in upper or lower case."""
     return name.lower().endswith(EXTENSIONS)
+
+
+def _rule(base: str, pattern: str, *, excludes: bool) -> Rule:
+    return Rule(base, compiled(pattern.lstrip("/")), "/" in pattern, excludes)
+
+
+def _text(path: str) -> str:
+    """The text of an ignore file."""
+    try:
+        # O_NONBLOCK: opening a FIFO would otherwise wait for a writer
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise SourceError(path, "is not a file; its rules are not used")
+            data = file.read(_IGNORE_FILE_BYTES + 1)
+    except OSError as error:
+        raise SourceError(path, f"{error.strerror or error}; its rules are not used") from error
+    if len(data) > _IGNORE_FILE_BYTES:
+        raise SourceError(path, f"more than {_IGNORE_FILE_BYTES} bytes; its rules are not used")
+    return os.fsdecode(data)
