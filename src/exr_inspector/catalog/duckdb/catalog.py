@@ -24,7 +24,7 @@ from ..schema import TABLES, TIME, VERSION, vector_dimensions
 from ..user_sql import checked_condition, checked_query
 from . import errors, migrate, statements
 from .locks import lock_of
-from .migrate import run as _run
+from .statements import run as _run
 
 if TYPE_CHECKING:
     import numpy as np
@@ -269,12 +269,11 @@ def _size(path: Path) -> int:
 
 
 def _reject_foreign_tables(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    present = _column(connection, "SELECT table_name FROM duckdb_tables() WHERE schema_name = current_schema()")
-    foreign = sorted(set(present) & set(TABLES))
+    foreign = statements.present(connection, TABLES)
     if foreign:
         raise CatalogSchemaError(
-            f"{path} has tables with names of the catalog that exr-inspector did not create: {', '.join(foreign)}; "
-            "give another path"
+            f"{path} has tables or views with names of the catalog that exr-inspector did not create: "
+            f"{', '.join(foreign)}; give another path"
         )
 
 
