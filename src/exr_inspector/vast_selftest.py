@@ -265,7 +265,7 @@ def _added_column(scratch: _Scratch) -> None:
     old = pa.schema([pa.field("a", pa.int64(), nullable=False)])
     known = TableMetadata(TableRef(tables.bucket, tables.schema, "migrated"), old, TableType.Regular)
 
-    select = QueryConfig(data_endpoints=tables.connection.data_endpoints)
+    select = QueryConfig(num_splits=1, data_endpoints=tables.connection.data_endpoints)
 
     def write(value: int) -> None:
         """Insert a row, and update it by its row id."""

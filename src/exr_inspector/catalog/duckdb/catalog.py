@@ -162,11 +162,11 @@ class DuckDBCatalog:
 
     def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
         """The result of a query, in a transaction that cannot write. Raises QueryError."""
-        given: Any = dict(params) if isinstance(params, Mapping) else None if params is None else list(params)
+        values: Any = dict(params) if isinstance(params, Mapping) else None if params is None else list(params)
         with self._cursor(lambda error, _: as_query_error(error)) as connection:
             statement = checked_query(connection, query)
             _run(connection, "BEGIN TRANSACTION READ ONLY")  # closing the connection ends it
-            return connection.sql(statement, params=given).to_arrow_table()
+            return connection.sql(statement, params=values).to_arrow_table()
 
     def similar(
         self,

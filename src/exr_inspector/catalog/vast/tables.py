@@ -80,7 +80,7 @@ class Tables:
         self.connection = connection
         self.bucket, self.schema = bucket, schema
         self.uri = f"vast://{bucket}/{schema}"
-        self.are_sorted: bool | None = None  # whether the tables of SORTED_BY are; None if unknown
+        self.are_sorted: bool | None = None  # whether the tables of SORTED_BY are; None: ask the server
 
     @contextmanager
     def transaction(self, clock: Clock | None = None) -> Iterator[Rows]:
@@ -104,7 +104,7 @@ class Tables:
             raise
 
     def rows(self, transaction: Transaction, clock: Clock | None) -> Rows:
-        """The rows in a transaction that the caller began."""
+        """The rows in a transaction that the caller began. The first time, one request more."""
         if self.are_sorted is None:
             self.are_sorted = all(map(self._rows(transaction, clock, False).is_sorted, SORTED_BY))
         return self._rows(transaction, clock, self.are_sorted)
@@ -119,9 +119,8 @@ class Tables:
         try:
             with self.reading(clock) as rows:
                 stored = rows.select("schema_version", VERSION_COLUMNS).to_pylist()
-                self.are_sorted = all(map(rows.is_sorted, SORTED_BY))
         except (CatalogSchemaError, CatalogRejectedError):
-            stored, self.are_sorted = [], None
+            stored = []
         if stored:
             return current_version(self.uri, stored)
         # Something is missing; one transaction, as another process may be creating the tables.
@@ -224,9 +223,9 @@ class Rows:
     @without_sdk_warnings()
     def insert(self, table: str, rows: pa.Table) -> None:
         """Insert rows; missing columns are null."""
-        given = dict(zip(rows.column_names, rows.columns, strict=True))
+        by_name = dict(zip(rows.column_names, rows.columns, strict=True))
         columns = [
-            given[column.name] if column.name in given else pa.nulls(rows.num_rows, column.type)
+            by_name[column.name] if column.name in by_name else pa.nulls(rows.num_rows, column.type)
             for column in TABLES[table]
         ]
         for batch in pa.Table.from_arrays(columns, schema=TABLES[table]).combine_chunks().to_batches():
