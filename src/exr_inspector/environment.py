@@ -34,6 +34,11 @@ def migrate_catalog(uri: str, *, to: int | None = None, dry_run: bool = False) -
     return catalog.migrate(uri, to=to, dry_run=dry_run, connection=_connection(uri))
 
 
+def repeat_migrations(uri: str, *, dry_run: bool = False) -> int:
+    """Recompute again what migrations have computed, as `catalog.repeat`, with the connection of the settings."""
+    return catalog.repeat(uri, dry_run=dry_run, connection=_connection(uri))
+
+
 def sort_catalog(uri: str, *, dry_run: bool = False) -> bool:
     """Sort the tables of a catalog, as `catalog.sort`, with the connection of the settings."""
     return catalog.sort(uri, dry_run=dry_run, connection=_connection(uri))

@@ -257,6 +257,7 @@ def _concurrent(scratch: _Scratch) -> str:
 
 def _added_column(scratch: _Scratch) -> None:
     """A writer that does not know a column goes on while it is added, and afterwards."""
+    import ibis
     from vastdb import QueryConfig, TableRef, TableType  # the extra is checked by the import of VastCatalog
     from vastdb.table_metadata import TableMetadata
 
@@ -264,21 +265,28 @@ def _added_column(scratch: _Scratch) -> None:
     old = pa.schema([pa.field("a", pa.int64(), nullable=False)])
     known = TableMetadata(TableRef(tables.bucket, tables.schema, "migrated"), old, TableType.Regular)
 
-    def insert(value: int) -> None:
+    select = QueryConfig(num_splits=1, data_endpoints=tables.connection.data_endpoints)
+
+    def write(value: int) -> None:
+        """Insert a row, and update it by its row id."""
         with scratch.second.tables.connection.transaction() as writer:
-            writer.table_from_metadata(known).insert(pa.table({"a": [value]}, schema=old))
+            writer.table_from_metadata(known).insert(pa.table({"a": [-value]}, schema=old))
+        with scratch.second.tables.connection.transaction() as writer:
+            table = writer.table_from_metadata(known)
+            inserted = table.select(["a"], ibis._["a"] == -value, select, internal_row_id=True).read_all()
+            table.update(inserted.set_column(inserted.schema.get_field_index("a"), old.field("a"), [[value]]))
 
     with tables.connection.transaction() as transaction:
         transaction.bucket(tables.bucket).schema(tables.schema).create_table("migrated", old)
-    insert(1)
+    write(1)
     with tables.connection.transaction() as transaction:
         table = transaction.bucket(tables.bucket).schema(tables.schema).table("migrated")
         table.add_column(pa.schema([pa.field("b", pa.string())]))
-        insert(2)
-    insert(3)
+        write(2)
+    write(3)
     with tables.connection.transaction(read_only=True) as transaction:
         table = transaction.bucket(tables.bucket).schema(tables.schema).table("migrated")
-        found = table.select(config=QueryConfig(data_endpoints=tables.connection.data_endpoints)).read_all().to_pylist()
+        found = table.select(config=select).read_all().to_pylist()
     found.sort(key=lambda row: row["a"])
     _expect(found == [{"a": value, "b": None} for value in (1, 2, 3)], f"the rows are {found}")
 

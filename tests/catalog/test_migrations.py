@@ -1,10 +1,13 @@
 """Migrations of DuckDB files, from a catalog that the program of version 1 made."""
 
 import ctypes
+import dataclasses
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import duckdb
@@ -17,6 +20,7 @@ from exr_inspector.catalog.duckdb.migrate import apply
 from exr_inspector.catalog.migrations import MIGRATIONS, AddColumns, AddIndex, Recompute
 from exr_inspector.catalog.schema import CHILD_TABLES, TABLES, VERSION
 from exr_inspector.cli.main import main
+from exr_inspector.deadline import time_limit
 from exr_inspector.errors import CatalogError, CatalogLockedError, CatalogSchemaError, SettingsError
 from tests.support.exr_bytes import exr_bytes, inspection, text
 
@@ -219,6 +223,61 @@ def test_an_earlier_copy_is_not_replaced(old):
     assert copies(old) == ["shows.duckdb.before-schema-3", "shows.duckdb.before-schema-3.1"]
 
 
+@pytest.mark.parametrize("foreign", ["TABLE Problems (a INTEGER)", "VIEW validations AS SELECT 1 AS a"])
+def test_a_table_of_another_program_is_named_before_anything_is_copied(old, foreign):
+    with duckdb.connect(str(old)) as connection:
+        connection.execute(f"CREATE {foreign}")
+    before = contents(old)
+    for dry_run in (True, False):
+        with pytest.raises(CatalogSchemaError, match=r"version 2: (problems|validations); rename them"):
+            migrate(f"duckdb:{old}", dry_run=dry_run)
+    assert contents(old) == before
+    assert copies(old) == []
+
+
+def test_a_new_catalog_does_not_use_a_view_of_another_program(tmp_path):
+    path = tmp_path / "other.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE VIEW Problems AS SELECT 1 AS a")
+    with pytest.raises(CatalogSchemaError, match="did not create: problems; give another path"):
+        open_catalog(str(path))
+
+
+def test_a_migration_that_fails_leaves_no_copy(old, monkeypatch):
+    """But for the copy of the version before, where an earlier migration was applied."""
+    columns = pa.schema([pa.field("later", pa.string())])
+    failing = migrations.Migration(version=3, why="fails", steps=(AddColumns("missing", columns),))
+    before = contents(old)
+    monkeypatch.setattr(migrations, "VERSION", 3)
+    monkeypatch.setattr(migrations, "MIGRATIONS", (dataclasses.replace(failing, version=2),))
+    for _ in range(2):
+        with pytest.raises(CatalogError, match="missing"):
+            migrate(f"duckdb:{old}", to=2)
+        assert copies(old) == []
+    assert contents(old) == before
+    monkeypatch.setattr(migrations, "MIGRATIONS", (MIGRATIONS[0], failing))
+    with pytest.raises(CatalogError, match="missing"):
+        migrate(f"duckdb:{old}", to=3)
+    assert copies(old) == ["shows.duckdb.before-schema-3"]
+    assert contents(old.with_name("shows.duckdb.before-schema-3")) == before
+
+
+def test_a_migration_waits_within_the_time_limit_of_the_caller(old):
+    holder = f"import duckdb, sys\nkept = duckdb.connect({str(old)!r})\nprint('open', flush=True)\nsys.stdin.read()"
+    running = subprocess.Popen([sys.executable, "-c", holder], stdin=subprocess.PIPE, **PIPES)
+    assert running.stdout.readline() == "open\n"
+    began = time.monotonic()
+    with time_limit(0.2), pytest.raises(CatalogLockedError, match=str(running.pid)):
+        migrate(f"duckdb:{old}")
+    assert time.monotonic() - began < 15
+    running.communicate(timeout=60)
+
+
+def test_the_command_that_is_named_can_be_pasted():
+    error = migrations.needs_migration("duckdb:/shows/a b's.duckdb", 1)
+    assert shlex.split(str(error).partition("run: ")[2])[-1] == "duckdb:/shows/a b's.duckdb"
+
+
 def test_a_copy_that_fails_leaves_the_catalog_as_it_was(old, monkeypatch):
     before = contents(old)
     monkeypatch.setattr(os, "fsync", lambda _: os.write(-1, b""))
@@ -289,9 +348,13 @@ def test_the_command_migrates_once(old, capfd):
     assert "cannot be migrated to 1" in capfd.readouterr().err
 
 
-def test_only_vast_tables_are_sorted(old, capfd):
+def test_only_vast_tables_are_sorted_or_recomputed_again(old, capfd):
     assert main(["db", "migrate", "--sort", "--catalog", f"duckdb:{old}"]) == 2
     assert "has an index by path" in capfd.readouterr().err
+    assert main(["db", "migrate", "--repeat", "--catalog", f"duckdb:{old}"]) == 2
+    assert "had no other writer" in capfd.readouterr().err
+    assert main(["db", "migrate", "--repeat", "--sort", "--catalog", f"duckdb:{old}"]) == 2
+    assert "give one of them" in capfd.readouterr().err
 
 
 def test_a_file_without_a_catalog_is_not_migrated(tmp_path, capfd):
@@ -299,6 +362,11 @@ def test_a_file_without_a_catalog_is_not_migrated(tmp_path, capfd):
     assert main(["db", "migrate", "--catalog", f"duckdb:{missing}"]) == 3
     assert "does not exist" in capfd.readouterr().err
     assert not missing.exists()
+    assert main(["db", "migrate", "--catalog", f"duckdb:{tmp_path}"]) == 3
+    assert "is a folder" in capfd.readouterr().err
+    os.mkfifo(tmp_path / "pipe.duckdb")
+    assert main(["db", "migrate", "--catalog", f"duckdb:{tmp_path}/pipe.duckdb"]) == 3
+    assert "is not a DuckDB database" in capfd.readouterr().err
     duckdb.connect(str(tmp_path / "other.duckdb")).close()
     assert main(["db", "migrate", "--catalog", f"duckdb:{tmp_path}/other.duckdb"]) == 3
     assert "without a catalog" in capfd.readouterr().err

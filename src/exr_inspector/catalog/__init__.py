@@ -28,6 +28,7 @@ __all__ = [
     "is_vast",
     "migrate",
     "open_catalog",
+    "repeat",
     "sort",
 ]
 
@@ -81,6 +82,19 @@ def migrate(
     from .duckdb.migrate import migrate as migrate_file
 
     return migrate_file(Path(path).expanduser(), f"duckdb:{path}", to=to, dry_run=dry_run)
+
+
+def repeat(uri: str, *, dry_run: bool = False, connection: VastConnection | None = None) -> int:
+    """Recompute again what migrations of a VAST catalog have computed; the number of changed rows.
+
+    For the rows that programs of older versions wrote after a migration. A dry run only returns their number. Raises
+    SettingsError for DuckDB, where one program at a time has the file open.
+    """
+    if not is_vast(uri):
+        raise SettingsError(f"{uri} had no other writer while it was migrated; only a VAST Database needs --repeat")
+    from .vast.migrate import repeat as repeat_steps
+
+    return repeat_steps(uri, connection, dry_run=dry_run)
 
 
 def sort(uri: str, *, dry_run: bool = False, connection: VastConnection | None = None) -> bool:

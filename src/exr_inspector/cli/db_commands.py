@@ -33,6 +33,14 @@ def migrate(
         int | None, typer.Option(help="Version of the tables. Default: that of this release.", show_default=False)
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
+    repeat: Annotated[
+        bool,
+        typer.Option(
+            "--repeat",
+            help="Instead, recompute what migrations of a VAST Database computed, in rows that programs of older "
+            "versions wrote afterwards; first end these programs.",
+        ),
+    ] = False,
     sort: Annotated[
         bool,
         typer.Option("--sort", help="Instead, sort a VAST table by path; first end all programs that use the catalog."),
@@ -43,16 +51,20 @@ def migrate(
     A DuckDB file is copied first, and also migrated by every command that opens it. A VAST Database is only migrated by
     this command; programs of the version before can go on writing meanwhile.
     """
-    from ..environment import migrate_catalog, sort_catalog
+    from ..environment import migrate_catalog, repeat_migrations, sort_catalog
 
+    if (to is not None) + repeat + sort > 1:
+        raise SettingsError("--to, --repeat and --sort are separate steps; give one of them")
+    uri = catalog_uri(catalog)
+    if repeat:
+        changed = "rows would be recomputed" if dry_run else "rows recomputed"
+        typer.echo(f"{uri}: {repeat_migrations(uri, dry_run=dry_run):,} {changed}")
+        return
     if sort:
-        if to is not None:
-            raise SettingsError("--sort and --to are separate steps; give one of them")
-        uri = catalog_uri(catalog)
         changed = "would be sorted" if dry_run else "sorted"
         typer.echo(f"{uri}: {changed if sort_catalog(uri, dry_run=dry_run) else 'already sorted'} by path")
         return
-    done = migrate_catalog(catalog_uri(catalog), to=to, dry_run=dry_run)
+    done = migrate_catalog(uri, to=to, dry_run=dry_run)
     for line in _migrated(done, dry_run=dry_run):
         typer.echo(line)
 

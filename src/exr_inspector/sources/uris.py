@@ -125,17 +125,17 @@ def exact_uri(stored_uri: str, path: str) -> str:
         return stored_uri
     encoded = _encoded_file_name if match[1] == "file" else encode
     stored = stored_uri[match.end() :].split("/")[::-1]
-    given = _names_given(path, is_local=match[1] == "file")[::-1]
+    names = _names_in(path, is_local=match[1] == "file")[::-1]
     known = 0  # the number of names, from the last one, that the path has too
-    for in_uri, name in zip(stored, given, strict=False):
+    for in_uri, name in zip(stored, names, strict=False):
         if in_uri not in (unicodedata.normalize("NFC", name), encoded(name)):
             break
         known += 1
     others = ["%25".join(map(encoded, _ENCODED_PERCENT.split(name))) for name in stored[known:]]
-    return match[0] + "/".join([*map(encoded, given[:known]), *others][::-1])
+    return match[0] + "/".join([*map(encoded, names[:known]), *others][::-1])
 
 
-def _names_given(path: str, *, is_local: bool) -> list[str]:
+def _names_in(path: str, *, is_local: bool) -> list[str]:
     """The names in a path as version 1 resolved it: by its text only."""
     match = _SCHEME.match(path)
     name = path[match.end() :] if match else path

@@ -6,13 +6,13 @@ from itertools import count
 import pyarrow as pa
 import pytest
 
-from exr_inspector.catalog import migrate, migrations
+from exr_inspector.catalog import migrate, migrations, repeat, sort
 from exr_inspector.catalog.migrations import MIGRATIONS, AddColumns, AddTable, Migration, Recompute
 from exr_inspector.catalog.schema import CHILD_TABLES, TABLES, VERSION
 from exr_inspector.catalog.vast import VastCatalog, connection
 from exr_inspector.catalog.vast import migrate as backend
 from exr_inspector.cli.main import main
-from exr_inspector.errors import CatalogConnectionError, CatalogSchemaError
+from exr_inspector.errors import CatalogConnectionError, CatalogError, CatalogSchemaError
 from tests.support.exr_bytes import inspection
 
 from ..conftest import BUCKET, lead_to
@@ -111,6 +111,71 @@ def test_uris_of_version_1_become_exact(server):
     assert set(tables(server)["files"]["file_path_normalized"].to_pylist()) == set(ENCODED_NAMES.values())
 
 
+def test_uris_that_version_1_stored_after_the_migration_become_exact(server, old, monkeypatch, capfd):
+    """Rows that were mapped before, and those of this program, stay as they are."""
+    lead_to(server, monkeypatch)
+    names = [*ENCODED_NAMES]
+    current = inspection("s3://renders/20%2541.exr")
+    with version_1(server) as program:
+        program.persist(*names[::2])
+        migrated(server)
+        with opened(server) as catalog:
+            catalog.persist([current])
+        program.persist(*names)
+        program.send(fail="s3://renders/cut%41.exr")
+    before = state(tables(server))
+    assert main(["db", "migrate", "--repeat", "--dry-run", "--catalog", URI]) == 0
+    assert "rows would be recomputed" in capfd.readouterr().out
+    assert state(tables(server)) == before
+    assert main(["db", "migrate", "--repeat", "--catalog", URI]) == 0
+    assert " rows recomputed" in capfd.readouterr().out
+    uris = set(tables(server)["files"]["file_path_normalized"].to_pylist())
+    expected = {*ENCODED_NAMES.values(), *old["files"]["file_path_normalized"].to_pylist()}
+    assert uris == expected | {current.file.file_path_normalized}
+    assert "s3://renders/cut%2541.exr" in tables(server)["ingest_errors"]["file_path_normalized"].to_pylist()
+    after = state(tables(server))
+    repeat(URI, connection=connection_to(server))
+    assert state(tables(server)) == after
+
+
+def test_uris_of_sorted_tables_cannot_be_recomputed(server):
+    with version_1(server) as program:
+        migrated(server)
+        program.persist("s3://renders/50%41.exr")
+    sort(URI, connection=connection_to(server))
+    with pytest.raises(CatalogError, match="is sorted by file_path_normalized"):
+        repeat(URI, connection=connection_to(server))
+
+
+def test_a_table_of_another_program_is_named(server, old):
+    with connection.Connection(connection_to(server)).transaction() as transaction:
+        columns = pa.schema([pa.field("a", pa.int64())])
+        transaction.bucket(BUCKET).schema("shows").create_table("problems", columns)
+    before = state(tables(server))
+    with pytest.raises(CatalogSchemaError, match="version 2: problems; rename them"):
+        migrated(server)
+    assert state(tables(server)) == before
+
+
+def test_a_program_that_was_open_while_tables_were_sorted_goes_on(server, old):
+    known = inspection("s3://renders/new.exr")
+    migrated(server)
+    with opened(server) as catalog:
+        assert catalog.persist([known])[0].inserted
+        assert sort(URI, connection=connection_to(server))
+        assert not catalog.persist([known])[0].inserted
+        assert catalog.mark_deleted([known.file.file_path_normalized]) == 1
+    assert row_ids_are_decimal(server)
+
+
+def test_sorting_whose_response_was_lost_is_reported(server, old):
+    migrated(server)
+    lost = server.fail("drop", after_effect=True, operation="commit", nth=2)
+    assert sort(URI, connection=connection_to(server))
+    assert lost.hits
+    assert row_ids_are_decimal(server)
+
+
 def test_a_migrated_catalog_is_used_like_a_new_one(server, old):
     migrated(server)
     known, new = inspection("s3://renders/b.exr", channels="AZ"), inspection("s3://renders/new.exr")
@@ -151,6 +216,7 @@ def test_ten_migrators_at_once(server, old):
     with ThreadPoolExecutor(10) as pool:
         results = list(pool.map(lambda _: migrated(server), range(10)))
     assert sorted(each.version for result in results for each in result.applied) == VERSIONS
+    assert all(result.version == VERSION for result in results if not result.applied)
     assert tables(server)["schema_version"].num_rows == VERSION
     opened(server).close()
 

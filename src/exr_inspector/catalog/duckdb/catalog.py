@@ -24,7 +24,7 @@ from ..schema import TABLES, TIME, VERSION, vector_dimensions
 from ..user_sql import checked_condition, checked_query
 from . import errors, migrate, statements
 from .locks import lock_of
-from .migrate import run as _run
+from .statements import run as _run
 
 if TYPE_CHECKING:
     import numpy as np
@@ -162,11 +162,11 @@ class DuckDBCatalog:
 
     def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
         """The result of a query, in a transaction that cannot write. Raises QueryError."""
-        given: Any = dict(params) if isinstance(params, Mapping) else None if params is None else list(params)
+        values: Any = dict(params) if isinstance(params, Mapping) else None if params is None else list(params)
         with self._cursor(lambda error, _: as_query_error(error)) as connection:
             statement = checked_query(connection, query)
             _run(connection, "BEGIN TRANSACTION READ ONLY")  # closing the connection ends it
-            return connection.sql(statement, params=given).to_arrow_table()
+            return connection.sql(statement, params=values).to_arrow_table()
 
     def similar(
         self,
@@ -269,12 +269,11 @@ def _size(path: Path) -> int:
 
 
 def _reject_foreign_tables(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    present = _column(connection, "SELECT table_name FROM duckdb_tables() WHERE schema_name = current_schema()")
-    foreign = sorted(set(present) & set(TABLES))
+    foreign = statements.present(connection, TABLES)
     if foreign:
         raise CatalogSchemaError(
-            f"{path} has tables with names of the catalog that exr-inspector did not create: {', '.join(foreign)}; "
-            "give another path"
+            f"{path} has tables or views with names of the catalog that exr-inspector did not create: "
+            f"{', '.join(foreign)}; give another path"
         )
 
 

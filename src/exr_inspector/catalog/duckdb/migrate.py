@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import duckdb
 
-from ...deadline import retrying
+from ...deadline import retrying, seconds_left
 from ...errors import CatalogError, CatalogLockedError, CatalogSchemaError
 from ..migrations import (
     AddColumns,
@@ -28,22 +29,24 @@ from ..migrations import (
     Step,
     needs_migration,
     pending,
+    reject_foreign_tables,
 )
-from ..schema import current_version, version_row
+from ..schema import TABLES, current_version, version_row
 from . import errors, statements
 from .locks import lock_of
+from .statements import run
 
 _WAIT_S = 20  # for another process that is migrating the same file
 _PAGE_ROWS = 100_000
 
 
 def migrate(path: Path, uri: str, *, to: int | None = None, dry_run: bool = False) -> Migrated:
-    """Migrate the tables of a file to version `to`, or else to that of this program; dry run: say what that would do.
+    """Migrate the tables of a file to version `to`, or else to that of this program. A dry run only returns the steps.
 
     Raises CatalogSchemaError, naming the command, if file or folder are not writable. Each migration is one
     transaction, so a process that ends leaves the tables of one version.
     """
-    if not path.is_file():
+    if not path.exists():
         raise CatalogError(f"{path} does not exist; {errors.HOW_TO_CREATE}")
     obstacle = _not_writable(path)
     read_only = dry_run or obstacle is not None
@@ -52,6 +55,8 @@ def migrate(path: Path, uri: str, *, to: int | None = None, dry_run: bool = Fals
         if version is None:
             raise CatalogSchemaError(f"{path} is a DuckDB database without a catalog; {errors.HOW_TO_CREATE}")
         todo = pending(uri, version, to)
+        for migration in todo:
+            reject_foreign_tables(uri, migration, statements.present(connection, TABLES))
         if dry_run or not todo:
             return Migrated(uri=uri, version=version, applied=todo)
         if obstacle is not None:
@@ -60,11 +65,25 @@ def migrate(path: Path, uri: str, *, to: int | None = None, dry_run: bool = Fals
         try:
             run(connection, "CHECKPOINT")  # afterwards the file is whole without its write-ahead log
             copy = _copy(until_closed.enter_context(path.open("rb")), path, todo[-1].version)
-            for migration in todo:
-                _apply(connection, migration)
+            with _deleted_if_unchanged(copy, connection, uri, version):
+                for migration in todo:
+                    _apply(connection, migration)
         except duckdb.Error as error:
             raise errors.as_catalog_error(error, path) from error
     return Migrated(uri=uri, version=version, applied=todo, copy=str(copy))
+
+
+@contextmanager
+def _deleted_if_unchanged(copy: Path, connection: duckdb.DuckDBPyConnection, uri: str, version: int) -> Iterator[None]:
+    """Delete the copy if the block fails and has left the tables in their version."""
+    try:
+        yield
+    except BaseException:
+        with suppress(duckdb.Error, CatalogError, OSError):  # the copy stays
+            run(connection, "ROLLBACK")
+            if stored_version(connection, uri) == version:
+                copy.unlink()
+        raise
 
 
 def stored_version(connection: duckdb.DuckDBPyConnection, uri: str) -> int | None:
@@ -99,17 +118,11 @@ def apply(connection: duckdb.DuckDBPyConnection, step: Step) -> None:
             _recompute(connection, step)
 
 
-def run(connection: duckdb.DuckDBPyConnection, statement: str, params: Any = None) -> list[tuple[Any, ...]]:
-    """The rows of a statement. All are fetched, as DuckDB 2 runs no other statement before."""
-    rows: list[tuple[Any, ...]] = connection.execute(statement, params).fetchall()
-    return rows
-
-
 def _connected(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-    """A connection to the file; waits for another process that has it open."""
+    """A connection to the file; waits within the caller's time limit for another process that has it open."""
     import tenacity  # takes 30 ms to import
 
-    ends = time.monotonic() + _WAIT_S
+    ends = time.monotonic() + min(_WAIT_S, seconds_left())
     retry = retrying(
         lambda error: isinstance(error, CatalogLockedError),
         attempts=float("inf"),

@@ -6,10 +6,16 @@ backend registers.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
 import pyarrow as pa
 
 from ..protocol import OPEN_ERRORS
 from ..schema import JUDGED, JUDGED_PARTS, PRIMARY_KEYS, TABLES
+
+if TYPE_CHECKING:
+    import duckdb
 
 # Only `files` has indexes: child rows are inserted once, together with their file. In ingest_errors, a row that is
 # deleted and inserted again would conflict with its old key while a reader holds an older snapshot.
@@ -24,6 +30,21 @@ _TYPES = {
     pa.binary(): "BLOB",
     pa.timestamp("us"): "TIMESTAMP",
 }
+
+
+def run(connection: duckdb.DuckDBPyConnection, statement: str, params: Any = None) -> list[tuple[Any, ...]]:
+    """The rows of a statement. All are fetched, as DuckDB 2 runs no other statement before."""
+    rows: list[tuple[Any, ...]] = connection.execute(statement, params).fetchall()
+    return rows
+
+
+def present(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> list[str]:
+    """Those of the names, in lower case, that tables or views have, in any case; in order."""
+    statement = (
+        "SELECT DISTINCT lower(table_name) FROM information_schema.tables "
+        "WHERE table_catalog = current_database() AND table_schema = current_schema()"
+    )
+    return sorted({name for (name,) in run(connection, statement)}.intersection(names))
 
 
 def create_table(table: str, schema: pa.Schema) -> str:

@@ -5,6 +5,8 @@ In: the version of the tables of a catalog. Out: the migrations that it lacks. M
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ...errors import CatalogSchemaError, SettingsError
@@ -26,6 +28,7 @@ __all__ = [
     "Step",
     "needs_migration",
     "pending",
+    "reject_foreign_tables",
 ]
 
 
@@ -75,7 +78,7 @@ MIGRATIONS: tuple[Migration, ...] = (
 def pending(uri: str, version: int, to: int | None = None) -> tuple[Migration, ...]:
     """The migrations that lead tables of a version to version `to`, or else to that of this program, in order.
 
-    None for tables of a newer version. Raises SettingsError if there is no way to `to`.
+    None for tables of a newer version. Raises SettingsError if `to` is an older version, or newer than this program's.
     """
     if to is not None and not version <= to <= VERSION:
         raise SettingsError(
@@ -88,5 +91,15 @@ def needs_migration(uri: str, version: int, reason: str = "") -> CatalogSchemaEr
     """The error for a catalog of an older version that cannot be used before it is migrated."""
     return CatalogSchemaError(
         f"{uri} has table version {version}, and this release needs {VERSION}{reason}; "
-        f"run: exr-inspector db migrate --catalog {uri}"
+        f"run: exr-inspector db migrate --catalog {shlex.quote(uri)}"
     )
+
+
+def reject_foreign_tables(uri: str, migration: Migration, present: Collection[str]) -> None:
+    """Raises CatalogSchemaError if another program created a table that the migration creates."""
+    foreign = sorted({step.table for step in migration.steps if isinstance(step, AddTable)}.intersection(present))
+    if foreign:
+        raise CatalogSchemaError(
+            f"{uri} has tables or views that exr-inspector did not create, with names of table version "
+            f"{migration.version}: {', '.join(foreign)}; rename them, and migrate again"
+        )

@@ -72,7 +72,8 @@ class Recompute:
     """Compute columns of a table again, in pages of rows, on both backends.
 
     `compute` takes the columns `reads` of a page, and returns the columns to set, with one value for each row. Rows
-    whose values are equal to those read are not written. Only columns of the previous version can be read.
+    whose values are equal to those read are not written. Only columns of the previous version can be read. `compute`
+    leaves values that it has computed as they are, as it is repeated for rows of older programs.
     """
 
     table: str

@@ -120,20 +120,20 @@ class Clock:
 class Connection:
     """A session with one cluster. Threads may share it."""
 
-    def __init__(self, given: VastConnection) -> None:
-        self.endpoint = given.endpoint.rstrip("/")
+    def __init__(self, settings: VastConnection) -> None:
+        self.endpoint = settings.endpoint.rstrip("/")
         if not _ENDPOINT.fullmatch(self.endpoint):  # not in the message, as it may contain a password
             raise SettingsError("the endpoint of a VAST Database is a URL such as http://vip-pool.example.com:80")
-        self._given = given
+        self._settings = settings
         # At least four requests and a rollback fit into the deadline.
-        self._request_timeout_s = min(given.request_timeout_s, given.deadline_s / 5)
+        self._request_timeout_s = min(settings.request_timeout_s, settings.deadline_s / 5)
         self._left_open: set[int] = set()  # transactions whose rollback was not confirmed
         self._session: vastdb.session.Session | None = None
 
     @property
     def data_endpoints(self) -> list[str] | None:
         """The endpoints of selects; None for the addresses that the server announces."""
-        return None if self._given.use_announced_endpoints else [self.endpoint]
+        return None if self._settings.use_announced_endpoints else [self.endpoint]
 
     @property
     def server_version(self) -> str:
@@ -151,7 +151,7 @@ class Connection:
 
     def clock(self, seconds: float | None = None) -> Clock:
         """The time of an operation that begins now: `seconds`, else the connection's deadline, at most the caller's."""
-        seconds = min(seconds or self._given.deadline_s, seconds_left())
+        seconds = min(seconds or self._settings.deadline_s, seconds_left())
         return Clock(seconds, self._request_timeout_s, self.endpoint)
 
     def session(self) -> vastdb.session.Session:
@@ -165,12 +165,12 @@ class Connection:
 
     @without_sdk_warnings()
     def _connect(self) -> vastdb.session.Session:
-        given = self._given
+        settings = self._settings
         return vastdb.connect(
-            given.access_key.get_secret_value(),
-            given.secret_key.get_secret_value(),
+            settings.access_key.get_secret_value(),
+            settings.secret_key.get_secret_value(),
             self.endpoint,
-            ssl_verify=given.verify,
+            ssl_verify=settings.verify,
             timeout=(self._request_timeout_s, self._request_timeout_s),
             backoff_config=vastdb.BackoffConfig(max_tries=1),
             config=SessionConfig(data_endpoints=self.data_endpoints),

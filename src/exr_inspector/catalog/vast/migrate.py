@@ -12,6 +12,7 @@ from vastdb import errors as sdk
 from ...errors import CatalogError
 from ..migrations import (
     CREATION,
+    MIGRATIONS,
     AddColumns,
     AddTable,
     Migrated,
@@ -20,6 +21,7 @@ from ..migrations import (
     Step,
     needs_migration,
     pending,
+    reject_foreign_tables,
 )
 from ..schema import SORTED_BY, VERSION, version_row
 from .connection import without_sdk_warnings
@@ -38,19 +40,49 @@ log = logging.getLogger(__name__)
 _SECONDS = 3600  # for one version; each request has a limit of its own
 
 
-def migrate(uri: str, given: VastConnection | None, *, to: int | None = None, dry_run: bool = False) -> Migrated:
-    """Migrate the tables to version `to`, or else to that of this program; dry run: say what that would do.
+def migrate(uri: str, connection: VastConnection | None, *, to: int | None = None, dry_run: bool = False) -> Migrated:
+    """Migrate the tables to version `to`, or else to that of this program. A dry run only returns what would be done.
 
     Each version is one transaction. Any number of processes may do so at once: one applies a version, and the others
     find it applied.
     """
-    tables = tables_at(uri, given)
+    tables = tables_at(uri, connection)
+    version = _stored_version(tables)
+    todo = pending(tables.uri, version, to)
+    applied = todo if dry_run else tuple(migration for migration in todo if _applied(tables, migration))
+    if applied:
+        version = applied[0].version - 1  # another process may have applied the ones before
+    elif todo:
+        version = todo[-1].version
+    return Migrated(uri=tables.uri, version=version, applied=applied)
+
+
+def repeat(uri: str, connection: VastConnection | None, *, dry_run: bool = False) -> int:
+    """Recompute again what migrations have computed; the number of changed rows. A dry run only returns it.
+
+    For the rows that programs of older versions wrote after a migration. Each step is one transaction.
+    """
+    tables = tables_at(uri, connection)
+    version = _stored_version(tables)
+    if version < VERSION:
+        raise needs_migration(tables.uri, version)
+
+    def recomputed(step: Recompute) -> int:
+        def attempt(clock: Clock) -> int:
+            with tables.connection.transaction(clock) as transaction:
+                return _recompute(step, tables, transaction, clock, dry_run=dry_run)
+
+        return tables.connection.retried(attempt, seconds=_SECONDS)
+
+    steps = [step for migration in MIGRATIONS for step in migration.steps if isinstance(step, Recompute)]
+    return sum(map(recomputed, steps))
+
+
+def _stored_version(tables: Tables) -> int:
     version = tables.connection.retried(tables.version)
     if version is None:
         raise no_tables(tables.uri)
-    todo = pending(tables.uri, version, to)
-    applied = todo if dry_run else tuple(each for each in todo if _applied(tables, each))
-    return Migrated(uri=tables.uri, version=version, applied=applied)
+    return version
 
 
 def create(tables: Tables, clock: Clock) -> None:
@@ -80,33 +112,33 @@ def _create(tables: Tables, clock: Clock, *, sort: bool) -> None:
         tables.rows(transaction, clock).insert("schema_version", version_row())
 
 
-def sort(uri: str, given: VastConnection | None, *, dry_run: bool = False) -> bool:
-    """Sort the tables of SORTED_BY; False if they are sorted already. Dry run: return what that would do.
+def sort(uri: str, connection: VastConnection | None, *, dry_run: bool = False) -> bool:
+    """Sort the tables of SORTED_BY; False if they are sorted already. A dry run only returns what would be done.
 
-    Row ids have another type afterwards: programs that have the catalog open fail until they open it again.
+    Row ids have another type afterwards, and the columns that tables are sorted by cannot be changed.
     """
-    tables = tables_at(uri, given)
-    version = tables.connection.retried(tables.version)
-    if version is None:
-        raise no_tables(tables.uri)
+    tables = tables_at(uri, connection)
+    version = _stored_version(tables)
     if version < VERSION:
         raise needs_migration(tables.uri, version)
     if not tables.connection.can_sort:
         raise CatalogError(f"{tables.uri}: the server, {tables.connection.server_version}, cannot sort tables")
     if dry_run:
         return not tables.are_sorted
+    unsorted: set[str] = set()  # in all attempts, as a response to a commit can be lost
 
     @without_sdk_warnings()
-    def attempt(clock: Clock) -> bool:
+    def attempt(clock: Clock) -> None:
         with _changing(tables, clock) as transaction:
             rows = tables.rows(transaction, clock)
-            unsorted = [table for table in SORTED_BY if not rows.is_sorted(table)]
-            for table in unsorted:
-                found = transaction.bucket(tables.bucket).schema(tables.schema).table(table)
-                found.add_sorting_key(list(SORTED_BY[table]))
-        return bool(unsorted)
+            schema = transaction.bucket(tables.bucket).schema(tables.schema)
+            for table in SORTED_BY:
+                if not rows.is_sorted(table):
+                    unsorted.add(table)
+                    schema.table(table).add_sorting_key(list(SORTED_BY[table]))
 
-    return tables.connection.retried(attempt, seconds=_SECONDS)
+    tables.connection.retried(attempt, seconds=_SECONDS)
+    return bool(unsorted)
 
 
 def _applied(tables: Tables, migration: Migration) -> bool:
@@ -116,12 +148,14 @@ def _applied(tables: Tables, migration: Migration) -> bool:
     @without_sdk_warnings()
     def attempt(clock: Clock) -> bool:
         with _changing(tables, clock) as transaction:
-            rows = tables.rows(transaction, clock)
-            found = rows.select_present("schema_version", ["version", "applied_at"]).to_pylist()
-            if any(one["version"] >= migration.version for one in found):
-                # by an earlier attempt whose response was lost, or by another process
-                return {"version": migration.version, "applied_at": row["applied_at"][0].as_py()} in found
             schema = transaction.bucket(tables.bucket).schema(tables.schema)
+            present = set(schema.tablenames())  # before the versions, which another process may be committing
+            rows = tables.rows(transaction, clock)
+            stored = rows.select_present("schema_version", ["version", "applied_at"]).to_pylist()
+            if any(stored_row["version"] >= migration.version for stored_row in stored):
+                # by an earlier attempt whose response was lost, or by another process
+                return {"version": migration.version, "applied_at": row["applied_at"][0].as_py()} in stored
+            reject_foreign_tables(tables.uri, migration, present)
             for step in migration.steps:
                 _apply(step, schema, tables, transaction, clock)
             rows.insert("schema_version", row)
@@ -151,8 +185,22 @@ def _apply(step: Step, schema: Schema, tables: Tables, transaction: Transaction,
             _recompute(step, tables, transaction, clock)
 
 
-def _recompute(step: Recompute, tables: Tables, transaction: Transaction, clock: Clock) -> None:
+def _recompute(
+    step: Recompute, tables: Tables, transaction: Transaction, clock: Clock, *, dry_run: bool = False
+) -> int:
+    """Recompute columns; the number of changed rows."""
     changing = tables.rows(transaction, clock)
+    fixed = SORTED_BY.get(step.table, ()) if tables.are_sorted else ()
+    changed = 0
     with tables.reading(clock) as before:  # a transaction of its own, which does not see rows that change meanwhile
         for page in before.stream(step.table, step.reads, row_ids=True):
-            changing.update(step.table, step.changes(page, ROW_ID))
+            changes = step.changes(page, ROW_ID)
+            changed += changes.num_rows
+            if changes.num_rows and set(fixed) & set(changes.column_names):
+                raise CatalogError(
+                    f"{tables.uri}: {step.table} is sorted by {', '.join(fixed)}, which cannot be changed any more; "
+                    "run: exr-inspector ingest --rescan --prune"
+                )
+            if not dry_run:
+                changing.update(step.table, changes)
+    return changed

@@ -1,4 +1,4 @@
-"""The tables of one catalog: creates and drops them, and selects, inserts, updates and deletes their rows."""
+"""The tables of one catalog: reads their version, drops them, and selects, inserts, updates and deletes their rows."""
 
 from __future__ import annotations
 
@@ -80,23 +80,37 @@ class Tables:
         self.connection = connection
         self.bucket, self.schema = bucket, schema
         self.uri = f"vast://{bucket}/{schema}"
-        self.are_sorted = False  # whether the tables of SORTED_BY are; known after version() or create()
+        self.are_sorted: bool | None = None  # whether the tables of SORTED_BY are; None: ask the server
 
     @contextmanager
     def transaction(self, clock: Clock | None = None) -> Iterator[Rows]:
         """The rows in a transaction: two requests, begin and commit, and those of the block."""
-        with self.connection.transaction(clock) as transaction:
+        with self._learning(), self.connection.transaction(clock) as transaction:
             yield self.rows(transaction, clock)
 
     @contextmanager
     def reading(self, clock: Clock | None = None) -> Iterator[Rows]:
         """The rows in a read-only transaction, whose commit may fail."""
-        with self.connection.transaction(clock, read_only=True) as transaction:
+        with self._learning(), self.connection.transaction(clock, read_only=True) as transaction:
             yield self.rows(transaction, clock)
 
+    @contextmanager
+    def _learning(self) -> Iterator[None]:
+        """After a rejected request, the next transaction asks whether the tables were sorted meanwhile."""
+        try:
+            yield
+        except CatalogRejectedError:
+            self.are_sorted = None
+            raise
+
     def rows(self, transaction: Transaction, clock: Clock | None) -> Rows:
-        """The rows in a transaction that the caller began."""
-        known = _known_tables(self.bucket, self.schema, self.are_sorted)
+        """The rows in a transaction that the caller began. The first time, one request more."""
+        if self.are_sorted is None:
+            self.are_sorted = all(map(self._rows(transaction, clock, False).is_sorted, SORTED_BY))
+        return self._rows(transaction, clock, self.are_sorted)
+
+    def _rows(self, transaction: Transaction, clock: Clock | None, are_sorted: bool) -> Rows:
+        known = _known_tables(self.bucket, self.schema, are_sorted)
         return Rows(transaction, clock, known, self.connection.data_endpoints)
 
     @without_sdk_warnings()
@@ -104,21 +118,19 @@ class Tables:
         """The version of the tables, None without tables. Raises CatalogSchemaError for tables of another program."""
         try:
             with self.reading(clock) as rows:
-                found = rows.select("schema_version", VERSION_COLUMNS).to_pylist()
-                self.are_sorted = all(map(rows.is_sorted, SORTED_BY))
+                stored = rows.select("schema_version", VERSION_COLUMNS).to_pylist()
         except (CatalogSchemaError, CatalogRejectedError):
-            found = []
-        if found:
-            return current_version(self.uri, found)
+            stored = []
+        if stored:
+            return current_version(self.uri, stored)
         # Something is missing; one transaction, as another process may be creating the tables.
         with self.connection.transaction(clock, read_only=True) as transaction:
             schema = transaction.bucket(self.bucket).schema(self.schema, fail_if_missing=False)
             present = set(schema.tablenames()) & set(TABLES) if schema else set()
             if "schema_version" in present:
                 rows = self.rows(transaction, clock)
-                found = rows.select_present("schema_version", VERSION_COLUMNS).to_pylist()
-                self.are_sorted = all(map(rows.is_sorted, SORTED_BY))
-        version = current_version(self.uri, found)
+                stored = rows.select_present("schema_version", VERSION_COLUMNS).to_pylist()
+        version = current_version(self.uri, stored)
         if present and version is None:
             raise CatalogSchemaError(
                 f"{self.bucket}/{self.schema} has tables with names of the catalog that exr-inspector did not create: "
@@ -138,7 +150,7 @@ class Tables:
             schema.drop()
 
 
-def tables_at(uri: str, given: VastConnection | None) -> Tables:
+def tables_at(uri: str, connection: VastConnection | None) -> Tables:
     """The tables at vast://BUCKET/SCHEMA. Raises SettingsError."""
     names = _URI.fullmatch(uri)
     if names is None:
@@ -146,9 +158,9 @@ def tables_at(uri: str, given: VastConnection | None) -> Tables:
             "a catalog in a VAST Database is vast://BUCKET/SCHEMA, in letters, digits, - and _; "
             "the endpoint and the keys are settings: VAST_DB_ENDPOINT, VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY"
         )
-    if given is None:
+    if connection is None:
         raise SettingsError(f"vast://{names[1]}/{names[2]} needs a connection: the endpoint and keys of the database")
-    return Tables(Connection(given), names[1], names[2])
+    return Tables(Connection(connection), names[1], names[2])
 
 
 class Rows:
@@ -211,9 +223,9 @@ class Rows:
     @without_sdk_warnings()
     def insert(self, table: str, rows: pa.Table) -> None:
         """Insert rows; missing columns are null."""
-        given = dict(zip(rows.column_names, rows.columns, strict=True))
+        by_name = dict(zip(rows.column_names, rows.columns, strict=True))
         columns = [
-            given[column.name] if column.name in given else pa.nulls(rows.num_rows, column.type)
+            by_name[column.name] if column.name in by_name else pa.nulls(rows.num_rows, column.type)
             for column in TABLES[table]
         ]
         for batch in pa.Table.from_arrays(columns, schema=TABLES[table]).combine_chunks().to_batches():
