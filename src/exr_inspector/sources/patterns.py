@@ -18,7 +18,7 @@ def split_pattern(path: str) -> tuple[str, str]:
 
 
 def split_local(path: str) -> tuple[str, str]:
-    """Like `split_pattern`, but parts that exist under this very name are no pattern: `proj@v1`, `shot[1]`."""
+    """Like `split_pattern`, but parts that exist under this very name stand for themselves: `proj@v1`, `shot[1]`."""
     folder, below = split_pattern(path)
     part, _, rest = below.partition("/")
     while rest and os.path.isdir(f"{folder}{part}"):
