@@ -433,7 +433,10 @@ def test_files_that_are_not_exr_are_skipped(handle, store, tmp_path):
         "skipped", "error", "success",
     ]  # fmt: skip
     skipped = handle(element("show/notes.txt"))
-    assert (skipped["status"], skipped["message"]) == ("skipped", "not an EXR file: its name does not end in .exr, .sxr, .mxr")
+    assert (skipped["status"], skipped["message"]) == (
+        "skipped",
+        "not an EXR file: its name does not end in .exr, .sxr, .mxr",
+    )
     assert store.requests == []
 
 

@@ -551,14 +551,15 @@ def test_workers_give_the_same_rows_as_one_process(many):
     assert main(["ingest", str(many), "--catalog", CATALOG, "--workers", "2"]) == 0
     with open_catalog("duckdb:alone.duckdb") as catalog:
         ingest([str(many)], catalog, IngestOptions(workers=1))
-    times = "inspection_timestamp, last_inspected"
-    for table in TABLES:
-        columns = f"* EXCLUDE ({times})" if table == "files" else "* EXCLUDE (applied_at)" if "ver" in table else "*"
+    times = {"inspection_timestamp", "last_inspected", "applied_at", "batch_id"}
+    for table, schema in TABLES.items():
+        columns = ", ".join(name for name in schema.names if name not in times)
         both = [
             rows(f"SELECT {columns} FROM {table} ORDER BY ALL"),
             open_catalog("duckdb:alone.duckdb", read_only=True).sql(f"SELECT {columns} FROM {table} ORDER BY ALL"),
         ]
-        assert both[0] == [tuple(row.values()) for row in both[1].to_pylist()], table
+        same = both[0] == [tuple(row.values()) for row in both[1].to_pylist()]
+        assert same, table  # without a comparison of a million lines
 
 
 @pytest.mark.parametrize("to", ["group", "parent"])
