@@ -167,6 +167,14 @@ def test_a_sequence_of_a_closer_clip_is_not_that_of_another():
     assert (list(found.found), list(found.absent)) == (["/farm/sh020/c.#.exr"], ["/e/sh010/c.#.exr"])
 
 
+def test_many_clips_and_sequences_of_one_file_name():
+    """In a time that grows with their number, not with its square."""
+    names = [f"/farm/sh{n}/c.#.exr" for n in range(10_000)]
+    clips = [f"/edit/sh{n}/c.#.exr" for n in range(5_000)] + [f"/edit/other{n}/c.#.exr" for n in range(5_000)]
+    found = matches(dict.fromkeys(clips, NEEDED), names)
+    assert (set(found.found), {name for name, _ in found.ambiguous}) == (set(names[:5_000]), set(clips[5_000:]))
+
+
 @pytest.mark.parametrize(("clips", "names"), [(["/e/c.#.exr"], ["/a/c.#.exr", "/b/c.#.exr"]),
                                               (["/e/c.#.exr", "/f/c.#.exr"], ["/a/c.#.exr"])])  # fmt: skip
 def test_equal_ends_are_ambiguous(clips, names):

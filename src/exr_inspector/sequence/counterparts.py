@@ -25,26 +25,26 @@ def matches(needed: Mapping[str, frozenset[Number]], sequences: Collection[str])
 
     A sequence that is closer to another one of the timeline is not considered.
     """
-    closest = _closest(sequences, needed)
     found, absent, ambiguous = {}, {}, []
-    for name, candidates in _closest(needed, sequences).items():
-        mutual = [sequence for sequence in candidates if name in closest[sequence]]
-        if not mutual:
-            absent[name] = needed[name]
-        elif len(mutual) > 1 or len(closest[mutual[0]]) > 1:
-            ambiguous.append((name, mutual[0]))
+    by_end = _by_longest_end(sequences, needed)
+    for end, names in _by_longest_end(needed, sequences).items():
+        candidates = by_end.get(end, []) if end else []
+        if not candidates:
+            absent.update({name: needed[name] for name in names})
+        elif len(names) == len(candidates) == 1:
+            found[candidates[0]] = needed[names[0]]
         else:
-            found[mutual[0]] = needed[name]
+            ambiguous += [(name, candidates[0]) for name in names]
     return Matches(found=found, absent=absent, ambiguous=ambiguous)
 
 
-def _closest(names: Collection[str], others: Collection[str]) -> dict[str, set[str]]:
-    """For each name, the others that share the longest end of the path with it."""
-    by_end: dict[str, set[str]] = defaultdict(set)
-    for other in others:
-        for end in _ends(other):
-            by_end[end].add(other)
-    return {name: next((by_end[end] for end in _ends(name) if end in by_end), set()) for name in names}
+def _by_longest_end(names: Collection[str], others: Collection[str]) -> dict[str, list[str]]:
+    """The names by the longest end of their paths that one of the others has too; empty if none has one."""
+    ends = {end for other in others for end in _ends(other)}
+    grouped: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(names):
+        grouped[next((end for end in _ends(name) if end in ends), "")].append(name)
+    return grouped
 
 
 def _ends(name: str) -> Iterator[str]:
