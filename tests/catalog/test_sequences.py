@@ -7,6 +7,7 @@ import pytest
 from exr_inspector import inspect
 from exr_inspector.catalog.protocol import IngestError
 from exr_inspector.sequence import fields
+from exr_inspector.sequence.frames import sequence_names
 from exr_inspector.sequence.outliers import outliers
 from exr_inspector.sequence.summary import sequences
 from exr_inspector.sources.memory import MemorySource
@@ -100,6 +101,7 @@ def test_a_pattern_selects_files_and_unreadable_files(new_catalog, pattern, sele
     expected = {uri.replace(".1.exr", ".#.exr") for uri in selected}
     expected |= {uri.replace("/c.", "/cut.") for uri in expected}
     assert {found.sequence for found in sequences(catalog, pattern)} == expected
+    assert sorted(sequence_names(catalog, pattern)) == sorted(expected)
 
 
 def test_a_frame_closer_to_the_others_than_the_median_is_not_an_outlier(new_catalog):

@@ -93,6 +93,7 @@ def test_a_vast_database_without_the_extra_vast(without, monkeypatch, capfd, pac
 @pytest.mark.parametrize(
     ("package", "extra", "command"),
     [
+        ("opentimelineio", "otio", "sequences . --range-from otio:cut.otio"),
         ("yaml", "web", "function invoke --event event.yaml"),
         ("yaml", "web", "function serve --port 0 --config config.yaml"),
         ("starlette", "web", "function serve --port 0"),

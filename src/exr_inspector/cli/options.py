@@ -77,6 +77,17 @@ FrameRange = Annotated[
         show_default=False,
     ),
 ]
+RangeFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--range-from",
+        help="otio:FILE: the frames that each sequence must have are those of the clips of this OpenTimelineIO "
+        "timeline that name its files, without regard to retimes. Folders may differ: of the sequences with the same "
+        "file name, the one whose path ends most like that of the clip is meant. Sequences without a clip are judged "
+        "as without the option. All frames of a clip without a sequence among the selected ones are missing.",
+        show_default=False,
+    ),
+]
 ProblemsOnly = Annotated[bool, typer.Option("--problems-only", help="Leave out sound sequences.")]
 CatalogUri = Annotated[
     str | None,
@@ -128,6 +139,16 @@ def expected_frames(given: str | None) -> frozenset[Number] | None:
         return numbers_of(given)
     except ValueError as error:
         raise SettingsError(f"--range: {error}") from None
+
+
+def timeline_frames(given: str) -> dict[str, frozenset[Number]]:
+    """The frames of each sequence in the timeline of --range-from. Raises SettingsError, MissingExtraError."""
+    from ..sequence.timeline import frames_in_timeline
+
+    kind, _, path = given.partition(":")
+    if kind != "otio" or not path:
+        raise SettingsError(f"--range-from {given}: expected otio:FILE")
+    return frames_in_timeline(path)
 
 
 def chunk_option(given: Chunks | None) -> ChunkOption:

@@ -119,10 +119,10 @@ def short_path(uri: str) -> str:
     return path.removeprefix(f"{Path.cwd()}/")
 
 
-def sequence_lines(sequence: SequenceSummary, expected: str | None = None) -> list[Text]:
+def sequence_lines(sequence: SequenceSummary) -> list[Text]:
     """One sequence: a line with its frame range, then lines for gaps, damaged frames and differences.
 
-    Frames with the same damage are one line. `expected` is the range that the sequence must have.
+    Frames with the same damage are one line.
     """
     head = Text.assemble((clean(short_path(sequence.pattern)), "bold"))
     if sequence.frame_count:
@@ -131,9 +131,10 @@ def sequence_lines(sequence: SequenceSummary, expected: str | None = None) -> li
         head.append(f"  {sequence.frames}").append(f"  ({count})", style="dim")
     lines = [head]
     if sequence.missing:
-        lines.append(Text(f"  missing     {sequence.missing} ({sequence.missing_count})", style="red"))
-    elif expected and sequence.frame_count and not sequence.is_udim:
-        lines.append(Text(f"  every frame of {expected} is there"))
+        none = "" if sequence.frame_count else "  no file of this sequence is there"
+        lines.append(Text(f"  missing     {sequence.missing} ({sequence.missing_count}){none}", style="red"))
+    elif sequence.expected:
+        lines.append(Text(f"  every frame of {sequence.expected} is there"))
     if not sequence.gaps_judged:
         lines.append(Text("  gaps        not judged: the numbers span more than a million frames", style="yellow"))
     if sequence.folder_range:

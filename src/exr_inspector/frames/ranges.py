@@ -13,7 +13,7 @@ from typing import TypeAlias
 from .names import name_of
 
 _RANGE = re.compile(r"[-0-9.,xy:]+")
-_MAX_SPAN = 1_000_000  # steps
+MAX_SPAN = 1_000_000  # steps
 
 Number: TypeAlias = int | Decimal  # of a frame or a sub-frame
 
@@ -73,7 +73,7 @@ def numbers_of(text: str) -> frozenset[Number]:
     if not _RANGE.fullmatch(text):
         raise ValueError(f"{text!r} is not a frame range such as 1001-1100, 1-9x2 or 1-3,7")
     numbers = fileseq.FrameSet(text)
-    if len(numbers) > _MAX_SPAN:
+    if len(numbers) > MAX_SPAN:
         raise ValueError(f"{text!r} has more than a million frames")
     return frozenset(_simplest(number) for number in numbers)
 
@@ -94,7 +94,7 @@ def missing_numbers(numbers: Iterable[Number]) -> list[Number] | None:
     first, *others = whole.values()
     if others and all(fractions == first for fractions in others):
         gaps = _gaps(sorted(whole), 1)
-        if gaps is None or len(gaps) * len(first) > _MAX_SPAN:
+        if gaps is None or len(gaps) * len(first) > MAX_SPAN:
             return None
         return [_simplest(number + fraction) for number in gaps for fraction in sorted(first)]
     step = _step(present)
@@ -114,7 +114,7 @@ def _gaps(present: Sequence[Number], step: Number) -> list[Number] | None:
     if not present:
         return []
     steps = (present[-1] - present[0]) // step
-    if steps > _MAX_SPAN:
+    if steps > MAX_SPAN:
         return None
     have = set(present)
     return [_simplest(number) for i in range(int(steps)) if (number := present[0] + i * step) not in have]

@@ -46,6 +46,12 @@ _FRAMES = f"""
     FROM frames WHERE {MATCHES} ORDER BY sequence, frame_number, frame, file_path_normalized
 """  # noqa: S608 (constants)
 
+_NAMES = f"""
+    SELECT sequence FROM files WHERE {CURRENT} AND sequence IS NOT NULL AND {MATCHES}
+    UNION
+    SELECT sequence FROM ingest_errors WHERE {OPEN_ERRORS} AND sequence IS NOT NULL AND {MATCHES}
+"""  # noqa: S608 (constants)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DamagedFrame:
@@ -75,6 +81,11 @@ def bound(pattern: str | None) -> str | None:
     return None if pattern is None else encoded_pattern(sequence_pattern(pattern)).removeprefix("./")
 
 
+def sequence_names(catalog: Catalog, pattern: str | None) -> list[str]:
+    """The sequences that the pattern selects."""
+    return [str(name) for name in catalog.sql(_NAMES, {"pattern": bound(pattern)})["sequence"].to_pylist()]
+
+
 def frames_by_sequence(catalog: Catalog, pattern: str | None) -> Iterator[Frames]:
     """The frames of each sequence that the pattern selects, sorted by URI, and damaged files without a frame."""
     table = catalog.sql(_FRAMES, {"pattern": bound(pattern)})
@@ -99,11 +110,12 @@ def frames_by_sequence(catalog: Catalog, pattern: str | None) -> Iterator[Frames
                 damaged=damaged,
             )
         elif damaged:
-            yield _alone(name, damaged)
+            yield alone(name, damaged)
         start = end
 
 
-def _alone(path: str, damaged: tuple[DamagedFrame, ...]) -> Frames:
+def alone(path: str, damaged: tuple[DamagedFrame, ...] = ()) -> Frames:
+    """A name that has no frames."""
     return Frames(sequence=path, texts=[], numbers=[], file_ids=[], hashes=[], are_textures=False, damaged=damaged)
 
 

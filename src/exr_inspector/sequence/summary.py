@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..frames.names import name_of
 from ..frames.patterns import UDIM
 from ..frames.ranges import Number, display_pattern, frame_range, padding, padding_changes
 from .fields import Difference, FieldGroup, FieldOutlier, FieldSplit, differences_by_sequence
-from .frames import DamagedFrame, Frames, frames_by_sequence
+from .frames import DamagedFrame, Frames, alone, frames_by_sequence
 from .siblings import folder_ranges, missing_in
 
 _FIRST_TILE, _LAST_TILE = 1001, 9999
@@ -22,13 +22,15 @@ _FIRST_TILE, _LAST_TILE = 1001, 9999
 class SequenceSummary:
     """One sequence: its frames, the missing and the damaged ones, and the fields that differ between frames.
 
-    Also a damaged file without a frame number: `sequence` and `pattern` are its URI, and it has no frames.
+    Also a damaged file without a frame number: `sequence` and `pattern` are its URI, and it has no frames. Nor has a
+    sequence of a timeline of which no file is there: all its frames are missing.
     """
 
     sequence: str  # with # for the frame, as in the column `sequence`
     pattern: str  # with one # for each digit of the padding, or <UDIM>
     frames: str  # in fileseq notation
     frame_count: int
+    expected: str  # the frames that are given as those that it must have; empty if none are
     missing: str  # also frames that only the other view of a stereo pair has
     missing_count: int
     gaps_judged: bool  # False: the numbers span more than a million frames
@@ -48,13 +50,15 @@ class SequenceSummary:
 
 
 def sequences(
-    catalog: Catalog, pattern: str | None = None, expected: frozenset[Number] | None = None
+    catalog: Catalog,
+    pattern: str | None = None,
+    expected: Callable[[str], frozenset[Number] | None] = lambda _: None,
 ) -> list[SequenceSummary]:
     """The sequences of the catalog, sorted by URI, and damaged files without a frame number.
 
     `pattern` selects sequences whose URI or local path contains it or matches it as a shell pattern (`*`, `?`, `[…]`);
-    with `<UDIM>` in place of the number, their numbers are tiles of a texture. Of the `expected` frames, those that a
-    sequence does not have are missing; without them, those between its first and last frame.
+    with `<UDIM>` in place of the number, their numbers are tiles of a texture. Of the frames
+    `expected` of a sequence, those that it does not have are missing; without them, those between its first and last.
     """
     is_udim = pattern is not None and UDIM in pattern
     if pattern is not None:
@@ -63,16 +67,21 @@ def sequences(
     udims = {frames.sequence for frames in found if is_udim or _is_texture(frames)}
     judged = [frames for frames in found if frames.sequence not in udims]
     ranges = folder_ranges(judged)
-    missing = (
-        missing_in(judged)
-        if expected is None
-        else {frames.sequence: sorted(expected.difference(frames.numbers)) for frames in judged if frames.numbers}
-    )
+    missing = missing_in(judged)
+    given = {
+        frames.sequence: numbers
+        for frames in judged
+        if frames.numbers and (numbers := expected(frames.sequence)) is not None
+    }
+    for frames in judged:
+        if frames.sequence in given:
+            missing[frames.sequence] = sorted(given[frames.sequence].difference(frames.numbers))
     differences = differences_by_sequence(catalog, pattern, found)
     return [
         _summary(
             frames,
             is_udim=frames.sequence in udims,
+            expected=given.get(frames.sequence, frozenset()),
             missing=missing.get(frames.sequence, []),
             folder_range=ranges.get(frames.sequence, ""),
             differences=differences.get(frames.sequence, ()),
@@ -81,12 +90,23 @@ def sequences(
     ]
 
 
+def absent(sequence: str, expected: frozenset[Number]) -> SequenceSummary:
+    """The summary of a sequence of which no file is there."""
+    return _summary(alone(sequence), is_udim=False, expected=expected, missing=sorted(expected))
+
+
 def _is_texture(frames: Frames) -> bool:
     return frames.are_textures and frames.numbers[0] >= _FIRST_TILE and frames.numbers[-1] <= _LAST_TILE
 
 
 def _summary(
-    frames: Frames, *, is_udim: bool, missing: list[Number] | None, folder_range: str, differences: Iterable[Difference]
+    frames: Frames,
+    *,
+    is_udim: bool,
+    expected: frozenset[Number],
+    missing: list[Number] | None,
+    folder_range: str = "",
+    differences: Iterable[Difference] = (),
 ) -> SequenceSummary:
     numbers = Counter(frames.numbers)
     pattern = name_of(frames.sequence, UDIM) if is_udim else display_pattern(frames.sequence, frames.texts)
@@ -95,6 +115,7 @@ def _summary(
         pattern=pattern if frames.texts else frames.sequence,
         frames=frame_range(numbers),
         frame_count=len(numbers),
+        expected=frame_range(expected),
         missing=frame_range(missing or ()),
         missing_count=len(missing or ()),
         gaps_judged=missing is not None,
