@@ -200,3 +200,12 @@ POLICY = {
 @pytest.mark.parametrize("path", corpus.POLICY)
 def test_problems_of_the_policy_cases(path):
     assert [problem.code for problem in inspect(path).problems] == POLICY.get(path.stem, [])
+
+
+@pytest.mark.parametrize("mode", ["all", "sample", "table"])
+def test_chunk_sizes_beyond_64_bits(mode):
+    """The largest window in the largest tiles: each of its tiles would have more bytes than a file can."""
+    box = w.fixed("dataWindow", "box2i", -(2**31), -(2**31), 2**31 - 1, 2**31 - 1)
+    tiles = w.attribute("tiles", "tiledesc", pack("<IIB", 2**32 - 1, 2**32 - 1, 0))
+    data = w.build(w.part(tiles=w.Tiles(8, 8), replace={"dataWindow": box, "tiles": tiles})).data
+    assert not inspect(data, chunks=mode).is_sound

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from itertools import repeat
+from itertools import chain, repeat
 from struct import Struct
 
 from .cache import Cache
@@ -64,7 +64,7 @@ class ChunkLayout:
         """The fewest and the most bytes of a chunk after its leader; of a deep chunk, of its sample table."""
         if self._size_of is None:
             return 1, _MAX_SIZE
-        unpacked = self._size_of(slot)
+        unpacked = min(self._size_of(slot), _MAX_SIZE)  # hostile windows exceed 64 bits
         if self.compression == "NONE":
             return unpacked, unpacked
         return min(unpacked, 1), unpacked  # no bytes where subsampling leaves the lines without samples
@@ -88,23 +88,26 @@ class ChunkLayout:
     @property
     def smallest(self) -> Iterable[int]:
         """The fewest bytes after the leader, by slot."""
-        return self.sizes[0] if self.has_columns else (self.size_range(slot)[0] for slot in range(self.count))
+        return self.sizes[0] if self.has_columns else (smallest for smallest, _ in self._size_ranges())
 
     @property
     def largest(self) -> Iterable[int]:
         """The most bytes after the leader, by slot."""
         if self.is_deep:
             return repeat(_MAX_SIZE, self.count)
-        return self.sizes[1] if self.has_columns else (self.size_range(slot)[1] for slot in range(self.count))
+        return self.sizes[1] if self.has_columns else (largest for _, largest in self._size_ranges())
 
     @cached_property
     def sizes(self) -> tuple[array[int], array[int]]:
         """The size ranges by slot: a column of the fewest, and a column of the most bytes."""
-        slots, full = range(self.count), 0
-        if self._has_equal_chunks:
-            full, slots = self.count - 1, slots[-1:]
-        smallest, largest = zip(*([self.size_range(0)] * full), *map(self.size_range, slots), strict=True)
+        smallest, largest = zip(*self._size_ranges(), strict=True)
         return array("q", smallest), array("q", largest)
+
+    def _size_ranges(self) -> Iterable[tuple[int, int]]:
+        """The size ranges by slot."""
+        if self._has_equal_chunks:
+            return chain(repeat(self.size_range(0), self.count - 1), [self.size_range(self.count - 1)])
+        return map(self.size_range, range(self.count))
 
     def _line_slot(self, coordinates: tuple[int, ...]) -> int | None:
         if self._first_line is None or self.lines is None:

@@ -14,38 +14,47 @@ def find_unlisted_chunks(parts: list[PartLeaders], read: Read) -> None:
 
     Reads at most one leader for each unlisted chunk and each gap between listed chunks.
     """
-    if not any(part.unlisted for part in parts):
+    left = sum(part.unlisted for part in parts)
+    if not left:
         return
+    longest = _longest_leader(parts)
     at = parts[0].data_start
     for offset, slot, part in in_file_order(parts):
         if at < offset:
-            _add_chunks_between(parts, read, at, offset)
+            left -= _add_chunks_between(parts, read, longest, left, at, offset)
         at = max(at, part.ends[slot] or offset)
-    _add_chunks_between(parts, read, at, parts[0].size)
+    _add_chunks_between(parts, read, longest, left, at, parts[0].size)
 
 
 def starts_with_a_chunk(parts: list[PartLeaders], read: Read) -> bool:
     """Whether a chunk follows the offset table."""
-    return _read_leader(parts, read, parts[0].data_start) is not None
+    return _read_leader(parts, read, _longest_leader(parts), parts[0].data_start) is not None
 
 
-def _add_chunks_between(parts: list[PartLeaders], read: Read, begin: int, end: int) -> None:
-    at = begin
-    while at < end and any(part.unlisted for part in parts):
-        chunk = _read_leader(parts, read, at)
+def _longest_leader(parts: list[PartLeaders]) -> int:
+    return max(part.leader.size for part in parts)
+
+
+def _add_chunks_between(parts: list[PartLeaders], read: Read, longest: int, left: int, begin: int, end: int) -> int:
+    """Add at most `left` unlisted chunks; returns the number of added ones."""
+    at, added = begin, 0
+    while at < end and added < left:
+        chunk = _read_leader(parts, read, longest, at)
         if chunk is None:
-            return
+            break
         part, slot, packed = chunk
         next_at = at + part.leader.size + packed
         if not part.is_unlisted(slot) or (next_at > end and end < part.size):
-            return
+            break
         part.add_unlisted(slot, at, packed)
+        added += 1
         at = next_at
+    return added
 
 
-def _read_leader(parts: list[PartLeaders], read: Read, at: int) -> tuple[PartLeaders, int, int] | None:
+def _read_leader(parts: list[PartLeaders], read: Read, longest: int, at: int) -> tuple[PartLeaders, int, int] | None:
     """Part, slot and packed size of the chunk at an offset; None if its leader is invalid."""
-    leader = read(at, max(part.leader.size for part in parts))
+    leader = read(at, longest)
     index = int.from_bytes(leader[:4], "little") if len(parts) > 1 else 0
     if index >= len(parts) or len(leader) < parts[index].leader.size:
         return None

@@ -70,7 +70,7 @@ def _rooms(parts: list[PartLeaders], table: array[int], order: array[int]) -> li
         leader_bytes.extend([part.leader.size] * len(part.offsets))
     rooms = array("q", [0]) * len(table)
     begins = array("Q", map(table.__getitem__, order))
-    for number, begin, end in zip(order, begins, [*begins[1:], parts[0].size], strict=False):
+    for number, begin, end in zip(order, begins, chain(islice(begins, 1, None), (parts[0].size,)), strict=False):
         rooms[number] = end - begin - leader_bytes[number]
     column, columns = memoryview(rooms), []
     for part in parts:
