@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from exr_inspector import open_catalog, vectors
+from exr_inspector.catalog.schema import VERSION
 from exr_inspector.deadline import seconds_left
 from exr_inspector.errors import EmbeddingError
 from tests.catalog.conftest import BUCKET, emulator, vast_settings  # noqa: F401 (fixtures)
@@ -92,7 +93,7 @@ def test_the_schema_is_created_from_the_folder_of_the_function(module, tmp_path)
     for _ in range(2):
         done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout == f"vast://{BUCKET}/{tmp_path.name}: schema version 1\n"
+        assert done.stdout == f"vast://{BUCKET}/{tmp_path.name}: schema version {VERSION}\n"
 
 
 def test_without_settings_the_command_names_the_missing_ones(unconfigured, capsys):
