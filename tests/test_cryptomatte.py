@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exr_inspector import inspect
-from exr_inspector.cryptomatte import cryptomattes, file_channels
+from exr_inspector.cryptomatte import cryptomattes, file_channels, read_manifest
 from exr_inspector.exr import read_header
 from tests.support import corpus
 from tests.support import exr_writer as w
@@ -144,3 +144,10 @@ def test_layers_in_parts_of_their_own(names):
     (only,) = cryptomattes(inspection.parts[0].attributes, file_channels(inspection.parts))
     assert only.layers == ("CryptoObject00",)
     assert only.channels == tuple(f"CryptoObject00.{c}" for c in "abgr")
+
+
+def test_errors_of_manifests_are_short():
+    for manifest in ('{"%s": 1}' % ("a" * 10**6), '{"%s": "00000001", "%s": "00000002"}' % (("b" * 10**6,) * 2)):
+        _, error = read_manifest(manifest)
+        assert error is not None
+        assert len(error) < 300

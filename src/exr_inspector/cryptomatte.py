@@ -19,6 +19,7 @@ _LAYER = re.compile(r"(?P<name>.*)(?P<layer>\d\d)\.[^.]+", re.DOTALL)
 _ID = re.compile(r"[0-9A-Fa-f]{8}")
 _MEMBER = re.compile(rf'" *: *"{_ID.pattern}"')
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_SHOWN = 100  # characters of a name in a message
 _RANKS_IN_A_LAYER = 2  # (r, g) and (b, a)
 
 
@@ -152,11 +153,11 @@ def read_manifest(text: str) -> tuple[dict[str, str] | None, str | None]:
     manifest: dict[str, str] = {}
     for name, identifier in pairs:
         if not isinstance(identifier, str) or not _ID.fullmatch(identifier):
-            return None, f"invalid manifest: id of {name!r} is not eight hexadecimal digits"
+            return None, f"invalid manifest: id of {name[:_SHOWN]!r} is not eight hexadecimal digits"
         if _SURROGATE.search(name):
-            return None, f"invalid manifest: name {name!r} is not valid Unicode"
+            return None, f"invalid manifest: name {name[:_SHOWN]!r} is not valid Unicode"
         if manifest.setdefault(name, identifier.lower()) != identifier.lower():
-            return None, f"invalid manifest: {name!r} has two ids, {manifest[name]} and {identifier.lower()}"
+            return None, f"invalid manifest: {name[:_SHOWN]!r} has two ids, {manifest[name]} and {identifier.lower()}"
     return manifest, None
 
 

@@ -209,3 +209,12 @@ def test_chunk_sizes_beyond_64_bits(mode):
     tiles = w.attribute("tiles", "tiledesc", pack("<IIB", 2**32 - 1, 2**32 - 1, 0))
     data = w.build(w.part(tiles=w.Tiles(8, 8), replace={"dataWindow": box, "tiles": tiles})).data
     assert not inspect(data, chunks=mode).is_sound
+
+
+def test_a_required_value_that_is_too_large_to_decode_is_an_error():
+    """Its channels were not checked, and OpenEXR cannot open the file."""
+    channels = w.chlist([("Z" * (9 << 20), w.HALF, 1, 1, 0), ("A", 7, 1, 1, 0)])
+    data = w.build(w.part(replace={"channels": w.attribute("channels", "chlist", channels)})).data
+    inspection = inspect(data)
+    assert [problem.code for problem in inspection.problems if problem.severity == "error"] == ["attribute_value"]
+    assert not inspection.is_sound

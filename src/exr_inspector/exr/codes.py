@@ -34,14 +34,19 @@ class Kind(NamedTuple):
 PROBLEMS = {
     "unknown_type": Kind("info", "An attribute's type is unknown; its bytes are kept."),
     "attribute_size": Kind("error", "An attribute's bytes are too few or too many for its type; its value is null."),
-    "attribute_value": Kind("error", "An attribute's bytes are not a value of its type; its value is null."),
+    "attribute_value": Kind(
+        "error",
+        "An attribute's bytes are not a value of its type, or a required "
+        "one is too large to be decoded; its value is null.",
+    ),
     "empty_value": Kind("warning", "An attribute that is not required has no bytes; its value is null."),
     "skipped_value": Kind(
         "warning",
         "The bytes of an enumeration or a list of texts that is not required are not a value of its type; it is null.",
     ),
     "value_too_large": Kind(
-        "info", "A value takes more to decode than the limit for a file; it is null, its bytes are kept."
+        "info",
+        "A value that is not required takes more to decode than the limit for a file; it is null, its bytes are kept.",
     ),
     "text_encoding": Kind("warning", "A text or name is not UTF-8 and was decoded as Latin-1; the bytes are kept."),
     "attribute_type": Kind("error", "A required attribute has another type than the format requires."),

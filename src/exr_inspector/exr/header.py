@@ -178,8 +178,8 @@ class _HeaderReader:
         code, name = note.code, attribute.attr_name
         if code in WITHOUT_VALUE and name in RECOMPUTED:
             code = "no_version_or_count"
-        elif code in SKIPPED and name in REPLACED:
-            code = "attribute_value"
+        elif name in REPLACED and (code in SKIPPED or code == "value_too_large"):
+            code = "attribute_value"  # nothing that depends on it can be checked
         self.problems.add(Problem(code, note.message, part_index, name, value_at))
 
     def _add_repeated(self, attribute: Attribute, first: Attribute, part_index: int, at: int) -> None:
