@@ -52,6 +52,8 @@ CASES = [
     ("attribute_value", extra(w.attribute("preview", "preview", w.preview(2, 2) + b"more"))),
     ("empty_value", extra(w.attribute("isoSpeed", "float", b""))),
     ("skipped_value", extra(w.fixed("envmap", "envmap", 2))),
+    ("skipped_value", extra(w.attribute("tiles", "tiledesc", b""))),
+    ("skipped_value", extra(w.attribute("tiles", "tiledesc", b"\1\2"))),
     ("skipped_value", extra(w.attribute("multiView", "stringvector", pack("<i", 9)))),
     ("text_encoding", extra(w.attribute("owner", "string", b"\xff"))),
     ("attribute_type", w.part(replace={"screenWindowWidth": w.fixed("screenWindowWidth", "int", 1)})),

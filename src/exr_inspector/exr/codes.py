@@ -42,7 +42,8 @@ PROBLEMS = {
     "empty_value": Kind("warning", "An attribute that is not required has no bytes; its value is null."),
     "skipped_value": Kind(
         "warning",
-        "The bytes of an enumeration or a list of texts that is not required are not a value of its type; it is null.",
+        "The bytes of an enumeration or a list of texts that is not required, or of `tiles` in a file of scan lines, "
+        "are not a value of its type; it is null.",
     ),
     "value_too_large": Kind(
         "info",

@@ -16,7 +16,7 @@ from .cache import Cache
 from .channels import SHORT_NAME_BYTES
 from .checks import RECOMPUTED, REPLACED, check_flags, check_part, check_parts
 from .magic import name_format
-from .part import LONG_NAMES, MULTIPART, Part, make_part
+from .part import DEEP, LONG_NAMES, MULTIPART, TILED, Part, make_part
 from .problems import Problem, ProblemList
 
 MAGIC = b"\x76\x2f\x31\x01"
@@ -117,10 +117,20 @@ def _read_version(data: bytes) -> tuple[int, int]:
 class _HeaderReader:
     """Reads the attributes of all parts; the parts share the limits, the budgets and the problems."""
 
-    __slots__ = ("_attributes_left", "_budgets", "_data", "_limits", "_long_names", "_long_values", "problems")
+    __slots__ = (
+        "_attributes_left",
+        "_budgets",
+        "_data",
+        "_is_scan_lines",
+        "_limits",
+        "_long_names",
+        "_long_values",
+        "problems",
+    )
 
     def __init__(self, data: bytes, limits: Limits, flags: int) -> None:
         self._data, self._limits, self._long_names = data, limits, bool(flags & LONG_NAMES)
+        self._is_scan_lines = not flags & (TILED | DEEP | MULTIPART)  # otherwise parts may be tiled
         self._attributes_left = limits.attributes
         self._budgets = Budget(OBJECTS_OF_STRUCTURE), Budget()
         self._long_values: list[tuple[LongAttribute, int, int]] = []  # with part index and position of the value
@@ -178,6 +188,8 @@ class _HeaderReader:
         code, name = note.code, attribute.attr_name
         if code in WITHOUT_VALUE and name in RECOMPUTED:
             code = "no_version_or_count"
+        elif name == "tiles" and self._is_scan_lines:
+            code = "skipped_value"
         elif name in REPLACED and (code in SKIPPED or code == "value_too_large"):
             code = "attribute_value"  # nothing that depends on it can be checked
         self.problems.add(Problem(code, note.message, part_index, name, value_at))
