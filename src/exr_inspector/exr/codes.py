@@ -22,8 +22,8 @@ SEVERITIES = ("info", "warning", "error")  # in ascending order
 class Kind(NamedTuple):
     """The severity and the meaning of a problem's code.
 
-    The severity says what OpenEXR and OpenImageIO do with the file. `error`: one of them rejects or misreads it;
-    `warning`: they tolerate what the format forbids; `info`: the format allows it.
+    The severity says what OpenEXR and OpenImageIO do with the file. `error`: one of them rejects it, misreads it, or
+    would not write it; `warning`: they tolerate what the format forbids; `info`: the format allows it.
     """
 
     severity: str
@@ -81,7 +81,8 @@ PROBLEMS = {
     "duplicate_part_name": Kind("warning", "Two parts have the same name."),
     "parts_disagree": Kind(
         "error",
-        "`displayWindow`, `pixelAspectRatio`, `timeCode` or `chromaticities` of a part differs from that of part 0.",
+        "`displayWindow`, `pixelAspectRatio`, `timeCode` or `chromaticities` of a part differs from that of part 0. "
+        "Libraries read a `timeCode` that differs, but OpenEXR does not write one.",
     ),
     "empty_window": Kind("error", "A data or display window has no pixels."),
     "window_range": Kind("error", "A coordinate of a data or display window is beyond ±(2³⁰ - 2)."),

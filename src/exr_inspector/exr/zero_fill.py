@@ -39,7 +39,7 @@ def _mark_zero_head(part: PartLeaders, slot: int, read: Read) -> None:
 
 
 def mark_zero_tail(part: PartLeaders, slot: int, read: Read) -> None:
-    """Mark a chunk whose last bytes are zero; those of a zlib stream are its Adler-32, which is never 0."""
+    """Mark a chunk whose last bytes are zero; those of a zlib stream are its checksum, by chance 0 in one of 2³²."""
     if part.states[slot] != PRESENT or not part.layout.zeros_are_damage:
         return
     end = part.ends[slot]
