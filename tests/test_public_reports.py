@@ -34,9 +34,8 @@ ELSEWHERE = {
 }  # fmt: skip
 # Reports of the second folder that are not about completeness, and the features they need.
 OTHER_FEATURES = {
-    "30": "times outside the calendar: attributes",
+    "30": "times outside the calendar: tests/ingestion",
     "33": "check: column names",
-    "37": "files of other systems in listings",
     "39": "check: diff",
     "54": "check: catalog in use",
 }
@@ -465,9 +464,12 @@ def test_completeness_matches_the_sidecar(sidecar, tmp_path):
 def ingested_sequences(paths: list[Path], expect: dict[str, Any], folder: Path) -> None:
     """Check and remove the keys about all sequences of a folder."""
     with open_catalog(f"duckdb:{folder}/c.duckdb") as catalog:
-        ingest(sorted({str(path.parent) for path in paths}), catalog)
+        summary = ingest(sorted({str(path.parent) for path in paths}), catalog)
         found = {each.pattern.rpartition("/")[2]: each for each in sequences(catalog)}
         without = catalog.sql("SELECT 1 FROM files WHERE sequence IS NULL").num_rows
+    if facts := expect.pop("ingest", None):
+        assert (summary.inserted, summary.failures) == (facts["inserted"], [])
+        assert set(summary.statuses) == {"complete"}
     wanted = {each.pop("pattern"): each for each in expect.pop("sequences")}
     assert without == expect.pop("filesWithoutSequence", without)
     for pattern, facts in wanted.items():
