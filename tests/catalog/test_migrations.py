@@ -310,15 +310,16 @@ def obey_permissions():
         ctypes.CDLL(None).prctl(24, 1)
 
 
+@pytest.mark.parametrize("command", [["query", "SELECT 1"], ["ingest", "."], ["db", "create-schema"]])
 @pytest.mark.parametrize("unwritable", ["file", "folder"])
-def test_without_permission_to_write_the_command_to_migrate_is_named(unwritable):
+def test_without_permission_to_write_the_command_to_migrate_is_named(unwritable, command):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "shows.duckdb")
         copy_catalog(path)
         path.chmod(0o444 if unwritable == "file" else 0o666)
         path.parent.chmod(0o777 if unwritable == "file" else 0o555)
-        command = [sys.executable, "-m", "exr_inspector", "query", "SELECT 1", "--catalog", f"duckdb:{path}"]
-        done = subprocess.run(command, env=ENVIRONMENT, preexec_fn=obey_permissions, **PIPES)
+        words = [sys.executable, "-m", "exr_inspector", *command, "--catalog", f"duckdb:{path}"]
+        done = subprocess.run(words, env=ENVIRONMENT, preexec_fn=obey_permissions, **PIPES)
         path.parent.chmod(0o755)
         assert (done.returncode, done.stdout) == (3, "")
         assert f"exr-inspector db migrate --catalog duckdb:{path}" in done.stderr

@@ -55,7 +55,12 @@ class DuckDBCatalog:
         self._closed = False
         self._write_lock = lock_of(self._path)
         with self._write_lock:
-            self._root = errors.connect(self._path, read_only=read_only)
+            try:
+                self._root = errors.connect(self._path, read_only=read_only)
+            except CatalogError:
+                if self._path.is_file() and migrate.not_writable(self._path) is not None:
+                    migrate.migrate(self._path, self.uri)  # raises, naming the command, if the tables are older
+                raise
             try:
                 version = self._check_version()
                 if version is not None and version < VERSION:

@@ -48,7 +48,7 @@ def migrate(path: Path, uri: str, *, to: int | None = None, dry_run: bool = Fals
     """
     if not path.exists():
         raise CatalogError(f"{path} does not exist; {errors.HOW_TO_CREATE}")
-    obstacle = _not_writable(path)
+    obstacle = not_writable(path)
     read_only = dry_run or obstacle is not None
     with lock_of(path), ExitStack() as until_closed, closing(_connected(path, read_only=read_only)) as connection:
         version = stored_version(connection, uri)
@@ -60,7 +60,7 @@ def migrate(path: Path, uri: str, *, to: int | None = None, dry_run: bool = Fals
         if dry_run or not todo:
             return Migrated(uri=uri, version=version, applied=todo)
         if obstacle is not None:
-            reason = f", but {obstacle} is not writable; as a user who can write to it"
+            reason = f", but {obstacle} is not writable; make it writable, or become a user who can write to it"
             raise needs_migration(uri, version, reason)
         try:
             run(connection, "CHECKPOINT")  # afterwards the file is whole without its write-ahead log
@@ -158,7 +158,7 @@ def _recompute(connection: duckdb.DuckDBPyConnection, step: Recompute) -> None:
             )
 
 
-def _not_writable(path: Path) -> Path | None:
+def not_writable(path: Path) -> Path | None:
     """The file or its folder if this process cannot write to it."""
     return next((needed for needed in (path, path.absolute().parent) if not os.access(needed, os.W_OK)), None)
 
