@@ -213,8 +213,8 @@ def _check_all(parts: list[PartLeaders], table: array[int], read: Read) -> None:
     if order is None:
         for leaders in parts:
             leaders.read_leaders(read, range(len(leaders.offsets)))
-        find_unlisted_chunks(parts, read)
-        mark_overlaps_and_zero_tails(parts, read)
+        find_unlisted_chunks(parts, table, read)
+        mark_overlaps_and_zero_tails(parts, table, read)
         order = file_order(parts, table)
     mark_zero_fill(parts, order, read)
 

@@ -122,13 +122,17 @@ def chunk_of(parts: list[PartLeaders], number: int) -> tuple[PartLeaders, int]:
     raise IndexError(number)
 
 
-def file_order(parts: list[PartLeaders], table: array[int]) -> array[int]:
-    """The numbers of the table's entries that are PRESENT, by offset."""
-    states = b"".join(part.states for part in parts)
+def file_order(parts: list[PartLeaders], table: array[int], listed: bytes | None = None) -> array[int]:
+    """The numbers of the table's entries that are `listed`, by offset; by default those that are PRESENT.
+
+    Sorts pieces and merges them: a list of millions of numbers would take more memory than the file.
+    """
+    if listed is None:
+        listed = b"".join(part.states for part in parts).translate(_IS_PRESENT)
     at_once = _SORTED_WHOLE if len(table) <= _SORTED_WHOLE else _SORTED_AT_ONCE
     pieces = []
     for first in range(0, len(table), at_once):
         numbers = range(first, min(first + at_once, len(table)))
-        listed = compress(numbers, states[numbers.start : numbers.stop].translate(_IS_PRESENT))
-        pieces.append(array("Q", sorted(listed, key=table.__getitem__)))
+        kept = compress(numbers, listed[numbers.start : numbers.stop])
+        pieces.append(array("Q", sorted(kept, key=table.__getitem__)))
     return pieces[0] if len(pieces) == 1 else array("Q", merge(*pieces, key=table.__getitem__))

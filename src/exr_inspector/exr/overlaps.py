@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator
-from heapq import merge
-from operator import itemgetter
+from itertools import accumulate
 
-from .leaders import BROKEN, ZERO_FILLED, PartLeaders, Read
+from .leaders import BROKEN, ZERO_FILLED, PartLeaders, Read, file_order
 from .zero_fill import mark_zero_tail
 
-_SORTED_AT_ONCE = 1 << 13
 _SlotInFile = tuple[int, int, PartLeaders]  # offset, slot, and the part it belongs to
 
 
-def mark_overlaps_and_zero_tails(parts: list[PartLeaders], read: Read) -> None:
+def mark_overlaps_and_zero_tails(parts: list[PartLeaders], table: array[int], read: Read) -> None:
     """Mark chunks that reach into another chunk as BROKEN, and chunks whose end is zero-filled as ZERO_FILLED.
 
     A chunk that another chunk reaches into has a valid leader, and libraries read it. The end is checked where a writer
@@ -23,7 +22,7 @@ def mark_overlaps_and_zero_tails(parts: list[PartLeaders], read: Read) -> None:
     end = 0
     widest: tuple[int, PartLeaders] | None = None  # of the chunks so far, the chunk that ends last
     last: tuple[int, PartLeaders] | None = None
-    for offset, slot, part in in_file_order(parts):
+    for offset, slot, part in in_file_order(parts, table):
         if not part.ends[slot]:  # a zero-filled leader
             if last is not None:
                 mark_zero_tail(last[1], last[0], read)
@@ -36,20 +35,13 @@ def mark_overlaps_and_zero_tails(parts: list[PartLeaders], read: Read) -> None:
             end, widest = part.ends[slot], last
 
 
-def in_file_order(parts: list[PartLeaders]) -> Iterator[_SlotInFile]:
-    """The chunks of all parts whose leader is valid or zero-filled, by offset.
-
-    Sorts pieces and merges them: a list of millions of tuples would take more memory than the file.
-    """
-
-    def in_order(part: PartLeaders, slots: array[int]) -> Iterator[_SlotInFile]:
-        return ((part.offsets[slot], slot, part) for slot in slots)
-
-    pieces = []
-    for part in parts:
-        for first in range(0, len(part.states), _SORTED_AT_ONCE):
-            piece = range(first, min(first + _SORTED_AT_ONCE, len(part.states)))
-            slots = [slot for slot in piece if part.ends[slot] or part.states[slot] == ZERO_FILLED]
-            slots.sort(key=part.offsets.__getitem__)
-            pieces.append(in_order(part, array("Q", slots)))
-    return merge(*pieces, key=itemgetter(0))
+def in_file_order(parts: list[PartLeaders], table: array[int]) -> Iterator[_SlotInFile]:
+    """The chunks of all parts whose leader is valid or zero-filled, by offset."""
+    listed = b"".join(
+        bytes(end > 0 or state == ZERO_FILLED for end, state in zip(part.ends, part.states, strict=True))
+        for part in parts
+    )
+    first_numbers = list(accumulate((len(part.states) for part in parts), initial=0))
+    for number in file_order(parts, table, listed):
+        index = bisect_right(first_numbers, number) - 1
+        yield table[number], number - first_numbers[index], parts[index]

@@ -5,11 +5,13 @@ A writer writes the offset table last: if it is killed, the table stays zero and
 
 from __future__ import annotations
 
+from array import array
+
 from .leaders import PartLeaders, Read
 from .overlaps import in_file_order
 
 
-def find_unlisted_chunks(parts: list[PartLeaders], read: Read) -> None:
+def find_unlisted_chunks(parts: list[PartLeaders], table: array[int], read: Read) -> None:
     """Add the unlisted chunks that follow the offset table or a listed chunk without a gap.
 
     Reads at most one leader for each unlisted chunk and each gap between listed chunks.
@@ -19,7 +21,7 @@ def find_unlisted_chunks(parts: list[PartLeaders], read: Read) -> None:
         return
     longest = _longest_leader(parts)
     at = parts[0].data_start
-    for offset, slot, part in in_file_order(parts):
+    for offset, slot, part in in_file_order(parts, table):
         if at < offset:
             left -= _add_chunks_between(parts, read, longest, left, at, offset)
         at = max(at, part.ends[slot] or offset)
