@@ -77,9 +77,9 @@ def inspect(
     s3 = store_of(given)
     listing = _files(given, recursive, s3, selection(exclude, include))
     files = listing if as_jsonl else list(listing)
-    if files == [] and not recursive and any(map(_has_subfolders, given)):
-        raise SettingsError(f"no EXR file is directly in {', '.join(given)}; for subfolders give --recursive (-r)")
     if files == []:
+        if not recursive and any(map(_has_subfolders, given)):
+            raise SettingsError(f"no EXR file is directly in {', '.join(given)}; for subfolders give --recursive (-r)")
         print_message(NO_FILES)
     folder_or_several = len(given) > 1 or _is_folder(given[0])
     many = folder_or_several if as_json else not isinstance(files, list) or len(files) != 1

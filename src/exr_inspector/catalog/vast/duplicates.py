@@ -22,7 +22,7 @@ from .tables import ROW_ID, Rows
 def deduplicate_files(rows: Rows, paths: Iterable[str]) -> None:
     """Leave one set of rows for each file_id of the paths, and one current version for each path.
 
-    Costs one request if there are no duplicates.
+    Without duplicates, costs one request.
     """
     stored = rows.select_in("files", COLUMNS, "file_path_normalized", paths)
     row_id_type = stored.schema.field(ROW_ID).type
