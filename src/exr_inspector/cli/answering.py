@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..frames.patterns import UDIM
@@ -12,16 +12,56 @@ from .options import chunk_option, open_catalog
 
 if TYPE_CHECKING:
     from ..catalog import Catalog
+    from ..frames.ranges import Number
+    from ..ingestion.changes import Failure
+    from ..sequence.counterparts import Matches
+    from ..sequence.summary import SequenceSummary
+    from .options import ExpectedFrames
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Answering:
-    """A catalog, the patterns of the sequences that are asked for, and whether paths could not be read."""
+    """A catalog, the patterns of the sequences that are asked for, and the paths that could not be read."""
 
     catalog: Catalog
     patterns: list[str | None]  # None: all sequences
-    failed: bool = False
-    misused: bool = False  # a pattern matches no file
+    unread: list[Failure] = field(default_factory=list)
+    misused: bool = False  # a pattern matches no file, or a clip of a timeline several sequences
+
+    @property
+    def failed(self) -> bool:
+        """Whether the bytes of some file could not be had."""
+        return any(not failure.is_usage for failure in self.unread)
+
+    def summaries(self, expected: ExpectedFrames) -> list[SequenceSummary]:
+        """The sequences that are asked for, sorted by URI; prints clips that may be several sequences on stderr."""
+        from ..sequence import summary
+
+        matched = self._matches(expected.timeline) if expected.timeline else None
+        frames_of = matched.found.get if matched else lambda _: expected.of_each
+        found = {
+            one.sequence: one
+            for pattern in self.patterns
+            for one in summary.sequences(self.catalog, pattern, frames_of)
+        }
+        if matched:
+            found |= {name: summary.absent(name, frames) for name, frames in matched.absent.items()}
+        return [found[sequence] for sequence in sorted(found)]
+
+    def _matches(self, timeline: dict[str, frozenset[Number]]) -> Matches:
+        from ..sequence.counterparts import matches
+        from ..sequence.frames import sequence_names
+        from .output import print_message
+
+        names = {name for pattern in self.patterns for name in sequence_names(self.catalog, pattern)}
+        matched = matches(timeline, names)
+        for name, candidate in matched.ambiguous:
+            self.misused = True
+            print_message(
+                f"--range-from: {name} of the timeline may be {candidate}, but others end alike; neither is judged by "
+                "the timeline; give paths that leave one of them"
+            )
+        return matched
 
 
 @contextmanager
@@ -55,6 +95,6 @@ def answering_catalog(paths: list[str] | None, uri: str | None, *, vectors: bool
         yield Answering(
             catalog=opened,
             patterns=list(paths) if any(UDIM in path for path in paths) else [None],
-            failed=any(not failure.is_usage for failure in unread),
+            unread=unread,
             misused=any(failure.is_usage for failure in unread),
         )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ..errors import SettingsError
-from .answering import Answering, answering_catalog
+from .answering import answering_catalog
 from .exit_codes import FailOn, Severity, exit_code
 from .options import (
     CatalogUri,
@@ -23,12 +23,7 @@ from .options import (
     expected_frames,
     header_limits,
     open_catalog,
-    timeline_frames,
 )
-
-if TYPE_CHECKING:
-    from ..frames.ranges import Number
-    from ..sequence.counterparts import Matches
 
 
 class By(str, Enum):
@@ -50,27 +45,11 @@ def sequences(
 ) -> int:
     """List image sequences with their frame ranges, missing and damaged frames, and fields that differ."""
     from ..sequence import summary
-    from .output import data_stream, print_message, print_to, write_table
+    from .output import data_stream, print_to, write_table
 
-    if frame_range is not None and range_from is not None:
-        raise SettingsError("--range and --range-from exclude each other; give one of them")
-    given = expected_frames(frame_range)
-    timeline = timeline_frames(range_from) if range_from is not None else None
+    expected = expected_frames(frame_range, range_from)
     with answering_catalog(paths, catalog, vectors=False) as answering:
-        matched = _matches(timeline, answering) if timeline else None
-        found = {
-            s.sequence: s
-            for pattern in answering.patterns
-            for s in summary.sequences(answering.catalog, pattern, matched.found.get if matched else lambda _: given)
-        }
-    if matched:
-        found |= {name: summary.absent(name, frames) for name, frames in matched.absent.items()}
-        for name, candidate in matched.ambiguous:
-            print_message(
-                f"--range-from: {name} of the timeline may be {candidate}, but others end alike; neither is judged by "
-                "the timeline; give paths that leave one of them"
-            )
-    summaries = [found[sequence] for sequence in sorted(found)]
+        summaries = answering.summaries(expected)
     if problems_only:
         summaries = [sequence for sequence in summaries if not sequence.is_sound]
     if output_format is Format.TABLE:
@@ -84,16 +63,7 @@ def sequences(
     worst = Severity.NONE if all(s.is_sound for s in summaries) else Severity.WARNING
     if any(sequence.missing or sequence.bad for sequence in summaries):
         worst = Severity.ERROR
-    misused = answering.misused or bool(matched and matched.ambiguous)
-    return exit_code(worst, fail_on, failed=answering.failed, misused=misused)
-
-
-def _matches(timeline: dict[str, frozenset[Number]], answering: Answering) -> Matches:
-    from ..sequence.counterparts import matches
-    from ..sequence.frames import sequence_names
-
-    names = {name for pattern in answering.patterns for name in sequence_names(answering.catalog, pattern)}
-    return matches(timeline, names)
+    return exit_code(worst, fail_on, failed=answering.failed, misused=answering.misused)
 
 
 def outliers(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -129,20 +130,31 @@ ChunksOption = Annotated[
 ]
 
 
-def expected_frames(given: str | None) -> frozenset[Number] | None:
-    """The frames of --range. Raises SettingsError."""
-    if given is None:
-        return None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedFrames:
+    """The frames that sequences must have: the same for each, or those of the clips of a timeline. None: not given."""
+
+    of_each: frozenset[Number] | None = None
+    timeline: dict[str, frozenset[Number]] | None = None  # by the sequence that a clip names
+
+
+def expected_frames(frame_range: str | None, range_from: str | None) -> ExpectedFrames:
+    """The frames of --range or --range-from. Raises SettingsError, MissingExtraError."""
+    if frame_range is not None and range_from is not None:
+        raise SettingsError("--range and --range-from exclude each other; give one of them")
+    if range_from is not None:
+        return ExpectedFrames(timeline=_timeline_frames(range_from))
+    if frame_range is None:
+        return ExpectedFrames()
     from ..frames.ranges import numbers_of
 
     try:
-        return numbers_of(given)
+        return ExpectedFrames(of_each=numbers_of(frame_range))
     except ValueError as error:
         raise SettingsError(f"--range: {error}") from None
 
 
-def timeline_frames(given: str) -> dict[str, frozenset[Number]]:
-    """The frames of each sequence in the timeline of --range-from. Raises SettingsError, MissingExtraError."""
+def _timeline_frames(given: str) -> dict[str, frozenset[Number]]:
     from ..sequence.timeline import frames_in_timeline
 
     kind, _, path = given.partition(":")
