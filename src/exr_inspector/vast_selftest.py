@@ -199,7 +199,7 @@ def _errors(scratch: _Scratch) -> None:
     (row,) = _rows(scratch, "SELECT count FROM ingest_errors")
     _expect(row["count"] == 2, "a repeated error was not counted")
     _expect(
-        scratch.first.seen([file_stat]) == {path: SeenFile(error="cut (truncated)")},
+        scratch.first.seen([file_stat]) == {path: SeenFile(is_unchanged=True, error="cut", error_code="truncated")},
         "a recorded error was not returned",
     )
     _expect(scratch.first.mark_deleted([path]) == 1, "a path with an error was not deleted")

@@ -27,6 +27,7 @@ from tests.support.small_exr import small_file
 from tests.support.terminal import COMMAND, on_terminal
 
 CATALOG = "duckdb:catalog.duckdb"
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(60)
 # Every type that a query may return, with nulls, line breaks, quotes, commas and non-finite numbers.
 VALUES = """
     SELECT * FROM (VALUES
@@ -42,7 +43,7 @@ def make_show() -> None:
     Path("show").mkdir()
     for number in (1001, 1002, 1004):
         Path(f"show/c.{number}.exr").write_bytes(CUT if number == 1002 else GOOD)
-    Path("show/png.exr").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(60))
+    Path("show/png.exr").write_bytes(PNG)
 
 
 @pytest.fixture
@@ -75,15 +76,48 @@ def filled(prepared, monkeypatch):
 
 
 def test_ingest_prints_a_summary(show, capfd):
-    """One line on stdout, one on stderr for each unreadable file; what is not complete is inspected again."""
-    assert main(["ingest", "show", "--catalog", CATALOG]) == 3
+    """One line on stdout, one on stderr for each damaged file; what is not complete is inspected again."""
+    assert main(["ingest", "show", "--catalog", CATALOG]) == 1
     shown = capfd.readouterr()
     assert shown.out == f"4 files: 3 new, 0 unchanged, 1 truncated, 1 unreadable → {CATALOG}\n"
-    assert shown.err == "show/png.exr: not an EXR file: PNG signature (not_exr)\n"
-    assert main(["ingest", "show", "--catalog", CATALOG]) == 3
+    damaged = "show/c.1002.exr: truncated: 7 of 8 chunks"
+    assert shown.err == f"{damaged}\nshow/png.exr: not an EXR file: PNG signature (not_exr)\n"
+    assert main(["ingest", "show", "--catalog", CATALOG]) == 1
     shown = capfd.readouterr()
     assert shown.out == (f"4 files: 0 new, 2 unchanged, 1 inspected again, 1 truncated, 1 unreadable → {CATALOG}\n")
-    assert shown.err == "show/png.exr: not an EXR file: PNG signature (not_exr), unchanged\n"
+    unreadable = "show/png.exr: not an EXR file: PNG signature (not_exr), unchanged"
+    assert shown.err == f"{damaged}, unchanged\n{unreadable}\n"
+
+
+def test_every_run_judges_unchanged_files_unless_only_new_ones_count(tmp_path, monkeypatch, capfd):
+    """A truncated, an unreadable and an invalid file; `--fail-on new` is for a job that reports each of them once."""
+    monkeypatch.chdir(tmp_path)
+    invalid = w.build(w.part(replace={"pixelAspectRatio": w.fixed("pixelAspectRatio", "float", -1)})).data
+    for name, data in (("cut.exr", CUT), ("png.exr", PNG), ("invalid.exr", invalid)):
+        Path(name).write_bytes(data)
+        ingest = ["ingest", name, "--catalog", f"duckdb:{name}.duckdb"]
+        codes = [main([*ingest, "--fail-on", level]) for level in ("new", "new", "error", "warning", "never")]
+        assert codes == [1, 0, 1, 1, 0], name
+        assert capfd.readouterr().err.count(f"{name}: ") == 5
+        Path(name).write_bytes(data[:-1])
+        assert main([*ingest, "--fail-on", "new"]) == 1
+    assert main(["ingest", "missing.exr", "--catalog", CATALOG, "--fail-on", "new"]) == 3
+
+
+def test_a_file_that_was_rendered_again_is_not_counted_as_new(tmp_path, monkeypatch, capfd):
+    """Nor is one that was unreadable until now, nor with --rescan."""
+    monkeypatch.chdir(tmp_path)
+    for name, data in (("a.exr", GOOD), ("b.exr", GOOD), ("c.exr", PNG)):
+        Path(name).write_bytes(data)
+    main(["ingest", ".", "--catalog", CATALOG])
+    for options in [], ["--rescan"]:
+        for name in ("a.exr", "c.exr"):
+            data = w.build(w.part(extra=[w.text("comments", f"second {options}")])).data
+            Path(name).write_bytes(data)
+        capfd.readouterr()
+        assert main(["ingest", ".", "--catalog", CATALOG, *options]) == 0
+        again = "0 unchanged, 2 re-rendered, 1 inspected again" if options else "1 unchanged, 2 re-rendered"
+        assert capfd.readouterr().out == f"3 files: 0 new, {again} → {CATALOG}\n"
 
 
 @pytest.mark.parametrize(
@@ -92,7 +126,9 @@ def test_ingest_prints_a_summary(show, capfd):
         (["show/c.1001.exr"], [], 0),
         (["show/c.1002.exr"], [], 1),
         (["show/c.1002.exr"], ["--fail-on", "never"], 0),
-        (["show/png.exr"], ["--fail-on", "never"], 3),
+        (["show/png.exr"], [], 1),
+        (["show/png.exr"], ["--fail-on", "never"], 0),
+        (["show/png.exr", "show/missing.exr"], [], 3),
         (["show/missing.exr", "show/c.1001.exr"], [], 3),
         (["show"], ["--workers", "-1"], 2),
         (["show"], ["--catalog", "nonsense"], 2),
@@ -100,7 +136,7 @@ def test_ingest_prints_a_summary(show, capfd):
     ],
 )
 def test_the_exit_code_of_ingest(show, paths, options, code):
-    """0 success, 1 a file is incomplete, 2 usage error, 3 something could not be read or written."""
+    """0 success, 1 a file is damaged, 2 usage error, 3 something could not be read or written."""
     assert main(["ingest", *paths, "--catalog", CATALOG, *options]) == code
 
 
@@ -151,7 +187,7 @@ def test_a_warning_is_a_finding_on_request(tmp_path, monkeypatch):
 
 def test_vanished_files_are_reported_and_pruned_on_request(show, capfd):
     """Nothing is marked below a folder that is empty."""
-    assert main(["ingest", "show", "--catalog", CATALOG]) == 3
+    assert main(["ingest", "show", "--catalog", CATALOG]) == 1
     Path("show/c.1004.exr").unlink()
     main(["ingest", "show", "--catalog", CATALOG])
     shown = capfd.readouterr()
@@ -353,7 +389,7 @@ def test_frames_in_the_same_state_are_one_line(tmp_path, monkeypatch, capfd):
         Path(f"empty.{number:04}.exr").write_bytes(b"")
     Path("sound.1.exr").write_bytes(GOOD)
     Path("cut.0007.exr").write_bytes(CUT)
-    assert main(["ingest", ".", "--catalog", CATALOG]) == 3
+    assert main(["ingest", ".", "--catalog", CATALOG]) == 1
     capfd.readouterr()
     assert main(["sequences", "--problems-only", "--catalog", CATALOG]) == 0
     assert capfd.readouterr().out == (

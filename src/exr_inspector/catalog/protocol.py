@@ -52,17 +52,14 @@ class FileStat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenFile:
-    """A file that was inspected with the same size and etag or time; `error` is the reason if that failed."""
+    """The last inspection of a file; without a completeness it failed, and `error` and `error_code` say why."""
 
-    error: str | None
-    is_complete: bool = True
-    chunks_checked: int = 0  # chunks whose leader was read at that time
-
-
-def seen_file(error: str | None, completeness: str | None, chunks_checked: int | None) -> SeenFile:
-    """A seen file from its row of `files`, or from that of `ingest_errors`, which has no completeness."""
-    is_complete = completeness in (None, "complete")
-    return SeenFile(error=error, is_complete=is_complete, chunks_checked=chunks_checked or 0)
+    is_unchanged: bool  # whether the file has the size and etag, or else time, that it had then
+    completeness: str | None = None
+    problem_severity: str | None = None  # None also in rows that version 1 stored
+    chunks_checked: int = 0  # chunks whose leader was read
+    error: str | None = None
+    error_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +116,7 @@ class Catalog(Protocol):
         """
 
     def seen(self, file_stats: Sequence[FileStat]) -> dict[str, SeenFile]:
-        """The files, by normalized path, that were inspected with the same size and etag, or else time.
+        """The last inspection of each file that has one, by normalized path.
 
         Deleted files are left out, so that they are inspected again when they come back.
         """

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum, IntEnum
+from typing import TYPE_CHECKING
 
 from ..inspection.model import status_of
+
+if TYPE_CHECKING:
+    from ..findings.model import Finding
 
 
 class ExitCode(IntEnum):
@@ -19,9 +24,11 @@ class ExitCode(IntEnum):
 
 MEANINGS = {
     ExitCode.OK: "success",
-    ExitCode.FINDINGS: "findings at or above `--fail-on`, failed checks (`db verify`), or differences (`diff`)",
+    ExitCode.FINDINGS: "findings at or above `--fail-on`, such as an input that is not a whole EXR file; failed checks "
+    "(`db verify`), or differences (`diff`)",
     ExitCode.USAGE: "invalid arguments, settings or SQL, or a missing extra",
-    ExitCode.FAILED: "some inputs, the catalog or the function failed",
+    ExitCode.FAILED: "the bytes of some input could not be had (missing, denied, timeout), or the catalog or the "
+    "function failed; also where there are findings",
     ExitCode.INTERRUPTED: "interrupted",
 }
 
@@ -41,6 +48,20 @@ class FailOn(str, Enum):
     ERROR = "error"
     WARNING = "warning"
     NEVER = "never"
+
+
+class IngestFailOn(str, Enum):
+    """As FailOn, with `new`: errors of files that the catalog does not have in this version."""
+
+    ERROR = "error"
+    NEW = "new"
+    WARNING = "warning"
+    NEVER = "never"
+
+
+def worst_of(findings: Iterable[Finding]) -> Severity:
+    """The severity of the worst finding."""
+    return max((Severity[finding.severity.upper()] for finding in findings), default=Severity.NONE)
 
 
 def file_severity(completeness: str, problem_severity: str) -> Severity:

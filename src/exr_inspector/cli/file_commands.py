@@ -97,8 +97,11 @@ def inspect(
                 inspection = inspect_file(file, limits=limits, chunks=option, s3=s3)
             except ExrInspectorError as error:
                 print_message(str(error) if isinstance(error, SourceError) else f"{file}: {error}")
-                misused |= isinstance(error, NoMatchError)
-                failed |= not isinstance(error, NoMatchError)
+                if isinstance(error, ExrFormatError):  # it was read, and is not a whole EXR file
+                    worst = Severity.ERROR
+                else:
+                    misused |= isinstance(error, NoMatchError)
+                    failed |= not isinstance(error, NoMatchError)
                 continue
             worst = max(worst, file_severity(inspection.completeness, inspection.problem_severity))
             yield inspection

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -12,13 +13,12 @@ import typer
 
 from ..sources import store_of
 from ..sources.uris import display_path
-from .exit_codes import FailOn, Severity, exit_code, file_severity
+from .exit_codes import FailOn, IngestFailOn, Severity, exit_code, file_severity
 from .options import (
     NO_FILES,
     CatalogUri,
     ChunksOption,
     Exclude,
-    FailOnOption,
     FilesFrom,
     Include,
     NulSeparated,
@@ -52,7 +52,14 @@ def ingest(
     include: Include = None,
     files_from: FilesFrom = None,
     nul_separated: NulSeparated = False,
-    fail_on: FailOnOption = FailOn.ERROR,
+    fail_on: Annotated[
+        IngestFailOn,
+        typer.Option(
+            "--fail-on",
+            help="Exit with 1 on: error (a file is damaged, no EXR file or has an invalid header), new (as error, but "
+            "not for files that the catalog has in this version), warning (also other problems of headers), or never.",
+        ),
+    ] = IngestFailOn.ERROR,
 ) -> int:
     """Inspect files and folders and store the results in the catalog; unchanged files are skipped."""
     from ..ingestion.run import IngestOptions
@@ -75,9 +82,22 @@ def ingest(
     with open_catalog(catalog) as opened, _progress_bar() as update:
         summary = ingest_files(given, opened, options, update)
     print_summary(summary, opened.uri, prune=prune)
+    failures = [failure for failure in summary.failures if not failure.was_read]
+    misused = [failure for failure in failures if failure.is_usage]
+    worst, threshold = _worst(summary, fail_on)
+    return exit_code(worst, threshold, failed=len(misused) < len(failures), misused=bool(misused))
+
+
+def _worst(summary: IngestSummary, fail_on: IngestFailOn) -> tuple[Severity, FailOn]:
+    """The severity of the worst verdict that counts, and the least one that fails."""
+    if fail_on is IngestFailOn.NEW:
+        unreadable = any(failure.was_read and not failure.is_known for failure in summary.failures)
+        is_bad = unreadable or any(file.is_new for file in summary.damaged)
+        return Severity.ERROR if is_bad else Severity.NONE, FailOn.ERROR
+    if any(failure.was_read for failure in summary.failures):
+        return Severity.ERROR, FailOn(fail_on.value)
     worst = max((file_severity(*verdict) for verdict in summary.verdicts), default=Severity.NONE)
-    failed = sum(not failure.is_usage for failure in summary.failures)
-    return exit_code(worst, fail_on, failed=failed > 0, misused=failed < len(summary.failures))
+    return worst, FailOn(fail_on.value)
 
 
 @contextmanager
@@ -114,11 +134,16 @@ def _progress_bar() -> Iterator[Callable[[IngestSummary], None]]:
 
 
 def print_summary(summary: IngestSummary, uri: str, *, prune: bool) -> None:
-    """Print the failed and vanished files on stderr, and the counts on stdout."""
+    """Print the damaged, failed and vanished files on stderr, and the counts on stdout."""
     from .output import print_message
 
     if not summary.listed and not summary.failures:
         print_message(NO_FILES)
+    if summary.damaged:
+        from .tables import short_path
+    for file in summary.damaged:
+        reason = f"{file.status}: {file.reason}" if file.reason else file.status
+        print_message(f"{short_path(file.uri)}: {reason}{'' if file.is_new else ', unchanged'}")
     for failure in summary.failures:
         print_message(f"{failure.path}: {failure.message}")
     for path in summary.vanished[:_LISTED_VANISHED]:
@@ -130,9 +155,12 @@ def print_summary(summary: IngestSummary, uri: str, *, prune: bool) -> None:
     elif len(summary.vanished) > summary.pruned:
         print_message("not marked as deleted: files below a path that is empty now; check that its disk is mounted")
     counts = [f"{summary.inserted:,} new", f"{summary.unchanged:,} unchanged"]
+    if summary.replaced:
+        counts.append(f"{summary.replaced:,} re-rendered")
     if summary.known:
         counts.append(f"{summary.known:,} inspected again")
-    counts += [f"{n:,} {status}" for status, n in sorted(summary.statuses.items()) if status != "complete"]
+    statuses = Counter(file.status for file in summary.damaged)
+    counts += [f"{count:,} {status}" for status, count in sorted(statuses.items())]
     if summary.failures:
         counts.append(f"{len(summary.failures):,} unreadable")
     if summary.vanished:

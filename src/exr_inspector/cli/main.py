@@ -10,7 +10,15 @@ from typing import Annotated
 import typer
 
 from ..errors import ExrInspectorError, MissingExtraError, QueryError, SettingsError
-from . import catalog_commands, db_commands, demo_command, file_commands, function_commands, ingest_command
+from . import (
+    catalog_commands,
+    check_command,
+    db_commands,
+    demo_command,
+    file_commands,
+    function_commands,
+    ingest_command,
+)
 from .exit_codes import ExitCode
 from .output import print_message
 
@@ -29,6 +37,7 @@ for _command in (
     file_commands.diff,
     file_commands.schema,
     ingest_command.ingest,
+    check_command.check,
     catalog_commands.sequences,
     catalog_commands.outliers,
     catalog_commands.similar,

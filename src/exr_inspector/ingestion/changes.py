@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from ..catalog import Catalog, FileStat, IngestError
+from ..catalog import Catalog, FileStat, IngestError, SeenFile
 from ..errors import NoMatchError, SourceError, SourceNameError
+from ..exr.codes import FORMAT_ERRORS
 from ..sources.listing import ListedFile
 from ..sources.selection import Selection
 from ..sources.uris import local_path, normalize_path
@@ -22,8 +23,19 @@ class Failure:
 
     path: str
     message: str
-    error: IngestError | None = None  # what the catalog records; None for errors that are not recorded
+    code: str = ""  # of a recorded error
+    error: IngestError | None = None  # what the catalog is to record; None if it has it, and for transient errors
     is_usage: bool = False  # whether the path is a pattern that matches nothing
+
+    @property
+    def was_read(self) -> bool:
+        """Whether the bytes could be had, and are not a whole EXR file."""
+        return self.code in FORMAT_ERRORS
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the file failed before and is unchanged."""
+        return bool(self.code) and self.error is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +43,8 @@ class ListedGroup:
     """Some consecutive items of a listing, compared with the catalog."""
 
     file_count: int
-    unchanged_count: int  # files that the catalog has seen(), without the known failures
+    unchanged: dict[str, SeenFile]  # files that need no inspection, by URI; without the known failures
+    changed: set[str]  # URIs of files to inspect of which the catalog has another version
     to_inspect: list[ListedFile | Failure]
     known_failures: list[Failure]  # unchanged files with an error in the catalog
     existing: set[str]  # URIs of objects
@@ -61,23 +74,29 @@ def _compare(items: list[ListedFile | SourceError], catalog: Catalog, rescan: bo
         for file in files
         if file.mtime is not None
     ]
-    unchanged = {} if rescan else catalog.seen(stats)
+    known = catalog.seen(stats)
+    unchanged: dict[str, SeenFile] = {}
     to_inspect: list[ListedFile | Failure] = []
     known_failures = []
     for item in items:
         if isinstance(item, SourceError):
             to_inspect.append(Failure(item.path, item.reason, is_usage=isinstance(item, NoMatchError)))
-        elif item.uri not in unchanged:
+        elif rescan or (seen := known.get(item.uri)) is None or not seen.is_unchanged:
             to_inspect.append(item)
-        elif not (seen := unchanged[item.uri]).is_complete:
+        elif seen.error is not None:
+            known_failures.append(
+                Failure(item.path, f"{seen.error} ({seen.error_code}), unchanged", code=seen.error_code or "")
+            )
+        elif seen.completeness != "complete":
             to_inspect.append(replace(item, check_all=seen.chunks_checked > 1))
-        elif (error := unchanged[item.uri].error) is not None:
-            known_failures.append(Failure(item.path, f"{error}, unchanged"))
+        else:
+            unchanged[item.uri] = seen
     existing = {file.uri for file in files if file.is_remote}
     existing |= {normalize_path(item.path) for item in items if isinstance(item, SourceNameError)}  # listed objects
     return ListedGroup(
         file_count=sum(not isinstance(item, NoMatchError) for item in items),
-        unchanged_count=len(items) - len(to_inspect) - len(known_failures),
+        unchanged=unchanged,
+        changed={uri for uri, seen in known.items() if not seen.is_unchanged},
         to_inspect=to_inspect,
         known_failures=known_failures,
         existing=existing,

@@ -15,12 +15,13 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..catalog import Catalog, IngestError
 from ..catalog.rows import RowBatch, from_embeddable
 from ..errors import ExrFormatError, SourceError
 from ..exr import ChunkOption, Limits
+from ..findings.files import chunk_counts, damage
 from ..inspection.inspector import inspect
 from ..inspection.model import Inspection, status_of
 from ..settings import CELL_LIMIT
@@ -40,6 +41,23 @@ _MAX_HEADER_BYTES = 32 << 20  # of the inspections that a task holds before it m
 _CONCURRENT_REQUESTS = 16  # per process, to an object store: most of the time is spent waiting for responses
 
 
+class Verdict(NamedTuple):
+    """The verdict on a file: its completeness, and the severity of its worst problem."""
+
+    completeness: str
+    problem_severity: str  # none without problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DamagedFile:
+    """A file that is not sound; `is_new` if the catalog did not have this version of it."""
+
+    uri: str
+    status: str  # as that of an inspection
+    reason: str
+    is_new: bool
+
+
 @dataclass(slots=True)
 class IngestSummary:
     """The counts and failures of a run, also passed to the progress callback during the run."""
@@ -47,9 +65,11 @@ class IngestSummary:
     listed: int = 0
     is_listed: bool = False  # whether all files are listed
     unchanged: int = 0
-    inserted: int = 0
+    inserted: int = 0  # files that the catalog did not have
+    replaced: int = 0  # files of which the catalog had another version
     known: int = 0  # inspected, but the catalog already had this version
-    verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)  # completeness and problem_severity of files
+    verdicts: Counter[Verdict] = field(default_factory=Counter)  # of all files but those that failed
+    damaged: list[DamagedFile] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     vanished: list[str] = field(default_factory=list)
     pruned: int = 0
@@ -57,15 +77,14 @@ class IngestSummary:
     @property
     def done(self) -> int:
         """The number of files that are finished."""
-        return self.unchanged + self.inserted + self.known + len(self.failures)
+        return self.unchanged + self.inserted + self.replaced + self.known + len(self.failures)
 
-    @property
-    def statuses(self) -> Counter[str]:
-        """The number of inspected files by status: `complete` for sound files, see status_of()."""
-        counts: Counter[str] = Counter()
-        for verdict, count in self.verdicts.items():
-            counts[status_of(*verdict)] += count
-        return counts
+    def add(self, uri: str, verdict: Verdict, *, is_new: bool, chunks: str = "") -> None:
+        """Add the verdict on a file that was inspected, or is unchanged."""
+        self.verdicts[verdict] += 1
+        status = status_of(verdict.completeness, verdict.problem_severity)
+        if status != "complete":
+            self.damaged.append(DamagedFile(uri=uri, status=status, reason=damage(status, chunks), is_new=is_new))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +108,6 @@ class _TaskResult:
     """The result of a task: rows to persist, and the files that could not be inspected."""
 
     rows: RowBatch
-    verdicts: Counter[tuple[str, str]]
     failures: list[Failure]
 
 
@@ -110,13 +128,14 @@ def ingest(
     summary = IngestSummary()
     catalog.ensure_schema()
     existing: set[str] = set()
+    changed: set[str] = set()
     groups = compare_listing(
         list_files(paths, s3=options.s3, selection=options.selection), catalog, rescan=options.rescan
     )
-    items = _items_to_inspect(groups, summary, existing, progress)
+    items = _items_to_inspect(groups, summary, existing, changed, progress)
     with closing(_inspect_all(items, options)) as results:  # stops the workers before an error is raised
         for batch in _batches(results, options.batch_files):
-            _persist(catalog, batch, summary)
+            _persist(catalog, batch, changed, summary)
             progress(summary)
     failed = [failure.path for failure in summary.failures]
     for vanished in find_vanished(paths, catalog, failed=failed, existing=existing, selection=options.selection):
@@ -130,14 +149,18 @@ def _items_to_inspect(
     groups: Iterable[ListedGroup],
     summary: IngestSummary,
     existing: set[str],
+    changed: set[str],
     progress: Callable[[IngestSummary], None],
 ) -> Iterator[ListedFile | Failure]:
-    """The files to inspect and failures to report of all groups; adds the rest to `summary` and `existing`."""
+    """The files to inspect and failures to report of all groups; adds the rest to `summary` and the sets."""
     for group in groups:
         summary.listed += group.file_count
-        summary.unchanged += group.unchanged_count
+        summary.unchanged += len(group.unchanged)
+        for uri, seen in group.unchanged.items():
+            summary.add(uri, Verdict(seen.completeness or "", seen.problem_severity or "none"), is_new=False)
         summary.failures += group.known_failures
         existing |= group.existing
+        changed |= group.changed
         yield from group.to_inspect
         progress(summary)
     summary.is_listed = True
@@ -190,7 +213,6 @@ def _combined(results: Sequence[_TaskResult]) -> _TaskResult:
         return results[0]
     return _TaskResult(
         rows=RowBatch.concat([result.rows for result in results]),
-        verdicts=sum((result.verdicts for result in results), Counter()),
         failures=[failure for result in results for failure in result.failures],
     )
 
@@ -204,11 +226,7 @@ def _result(
     for error in embedding_errors:
         files = (item for item in task if isinstance(item, ListedFile) and item.uri == error.path)
         failures += [_recorded_failure(file, error.category, error.reason) for file in files]
-    without_rows = {error.path for error in embedding_errors}
-    verdicts = Counter(
-        (i.completeness, i.problem_severity) for i in inspections if i.file.file_path_normalized not in without_rows
-    )
-    return _TaskResult(rows=rows, verdicts=verdicts, failures=failures)
+    return _TaskResult(rows=rows, failures=failures)
 
 
 def _inspect_item(item: ListedFile | Failure, options: IngestOptions) -> Inspection | Failure:
@@ -238,7 +256,7 @@ def _recorded_failure(file: ListedFile, code: str, message: str, offset: int | N
         byte_offset=offset,
         etag=file.etag,
     )
-    return Failure(file.path, f"{message} ({code})", error)
+    return Failure(file.path, f"{message} ({code})", code=code, error=error)
 
 
 def _batches(results: Iterable[_TaskResult], max_files: int) -> Iterator[list[_TaskResult]]:
@@ -249,7 +267,7 @@ def _batches(results: Iterable[_TaskResult], max_files: int) -> Iterator[list[_T
         if not batch:
             started = time.monotonic()
         batch.append(result)
-        file_count += result.verdicts.total() + len(result.failures)
+        file_count += result.rows.tables["files"].num_rows + len(result.failures)
         if file_count >= max_files or time.monotonic() - started > _SECONDS_PER_BATCH:
             yield batch
             batch, file_count = [], 0
@@ -257,14 +275,17 @@ def _batches(results: Iterable[_TaskResult], max_files: int) -> Iterator[list[_T
         yield batch
 
 
-def _persist(catalog: Catalog, batch: list[_TaskResult], summary: IngestSummary) -> None:
-    for outcome in catalog.persist_rows(RowBatch.concat([result.rows for result in batch])):
-        if outcome.inserted:
-            summary.inserted += 1
-        else:
-            summary.known += 1
+def _persist(catalog: Catalog, batch: list[_TaskResult], changed: set[str], summary: IngestSummary) -> None:
+    rows = RowBatch.concat([result.rows for result in batch])
+    outcomes = catalog.persist_rows(rows)
+    columns = ("file_path_normalized", "completeness", "problem_severity", "chunks_present", "chunk_count")
+    files = zip(*(rows.tables["files"][name].to_pylist() for name in columns), strict=True)
+    for outcome, (uri, completeness, severity, *chunks) in zip(outcomes, files, strict=True):
+        summary.known += not outcome.inserted
+        summary.replaced += outcome.inserted and uri in changed
+        summary.inserted += outcome.inserted and uri not in changed
+        changed.discard(uri)
+        summary.add(uri, Verdict(completeness, severity), is_new=outcome.inserted, chunks=chunk_counts(*chunks))
     failures = [failure for result in batch for failure in result.failures]
     catalog.record_errors([failure.error for failure in failures if failure.error is not None])
     summary.failures += failures
-    for result in batch:
-        summary.verdicts.update(result.verdicts)

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..catalog import OPEN_ERRORS, Catalog
+from ..findings.files import chunk_counts, damage
 from ..frames.patterns import sequence_pattern
 from ..frames.ranges import Number, frame_value
 from ..inspection.model import status_of
@@ -145,7 +146,4 @@ def _suspects(table: pa.Table) -> Iterator[tuple[int, DamagedFrame]]:
 def _reason(row: dict[str, Any], status: str) -> str:
     if row["message"] is not None:
         return str(row["message"])
-    if status == "invalid":
-        return "the header has errors; `exr-inspector inspect` lists them"
-    chunks = f"{row['chunks_present']} of {row['chunk_count']} chunks"
-    return f"{chunks}; missing {row['missing']}" if row["missing"] else chunks
+    return damage(status, chunk_counts(row["chunks_present"], row["chunk_count"], row["missing"]))

@@ -17,7 +17,7 @@ from ...errors import CatalogError, CatalogSchemaError
 from ...settings import CELL_LIMIT
 from ..migrations import CREATION
 from ..persistence import children_of, error_rows, is_older, outcomes, unique_time, with_persist_columns
-from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile, seen_file
+from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
 from ..query_errors import as_query_error
 from ..rows import RowBatch, from_inspections
 from ..schema import TABLES, TIME, VERSION, vector_dimensions
@@ -133,7 +133,7 @@ class DuckDBCatalog:
             _run(connection, statements.RETIRE_FAILED)
 
     def seen(self, file_stats: Sequence[FileStat]) -> dict[str, SeenFile]:
-        """The files, by normalized path, that were inspected and have not changed since."""
+        """The last inspection of each file that has one, by normalized path."""
         table = pa.table(
             {
                 "path": pa.array([file.file_path_normalized for file in file_stats], pa.string()),
@@ -145,7 +145,17 @@ class DuckDBCatalog:
         with self._cursor() as connection:
             connection.register("file_stats", table)
             found = _run(connection, statements.SEEN)
-        return {path: seen_file(error, completeness, checked) for path, error, completeness, checked in found}
+        return {
+            path: SeenFile(
+                is_unchanged=is_unchanged,
+                completeness=completeness,
+                problem_severity=severity,
+                chunks_checked=checked,
+                error=error,
+                error_code=code,
+            )
+            for path, is_unchanged, completeness, severity, checked, error, code in found
+        }
 
     def current_paths(self, prefix: str) -> Iterator[list[str]]:
         """The normalized paths that begin with `prefix` and are current and not deleted, or have an open error."""

@@ -119,18 +119,20 @@ RETIRE_FAILED = """
     UPDATE files SET is_current = false
     WHERE is_current AND file_path_normalized IN (SELECT file_path_normalized FROM incoming)"""
 
+
+def _is_unchanged(table: str) -> str:
+    is_same = f"coalesce({table}.etag = f.etag, {table}.mtime IS NOT DISTINCT FROM f.mtime)"
+    return f"coalesce({table}.size_bytes = f.size_bytes, false) AND {is_same}"
+
+
 SEEN = f"""
-    SELECT path, NULL, completeness, chunks_checked
+    SELECT path, {_is_unchanged("files")}, completeness, problem_severity, coalesce(chunks_checked, 0), NULL, NULL
     FROM file_stats AS f JOIN files ON files.file_path_normalized = f.path
     WHERE files.is_current AND files.deleted_at IS NULL
-      AND files.size_bytes = f.size_bytes
-      AND coalesce(files.etag = f.etag, files.mtime IS NOT DISTINCT FROM f.mtime)
     UNION ALL
-    SELECT path, message || ' (' || code || ')', NULL, NULL
+    SELECT path, {_is_unchanged("ingest_errors")}, NULL, NULL, 0, message, code
     FROM file_stats AS f JOIN ingest_errors ON ingest_errors.file_path_normalized = f.path
-    WHERE ingest_errors.size_bytes = f.size_bytes
-      AND coalesce(ingest_errors.etag = f.etag, ingest_errors.mtime IS NOT DISTINCT FROM f.mtime)
-      AND {OPEN_ERRORS}"""  # noqa: S608 (a constant)
+    WHERE {OPEN_ERRORS}"""  # noqa: S608 (our names)
 
 CURRENT_PATHS = f"""
     SELECT file_path_normalized FROM files

@@ -18,7 +18,7 @@ from ...vectors import VERSION as EMBEDDING_VERSION
 from .. import similarity
 from ..migrations import needs_migration
 from ..persistence import children_of, outcomes, unique_time, with_persist_columns
-from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile, seen_file
+from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
 from ..rows import RowBatch, from_inspections
 from ..schema import JUDGED_PARTS, TABLES, VERSION, vector_dimensions
 from ..similarity import By
@@ -120,7 +120,7 @@ class VastCatalog:
             self._queue.add(errors=paths)
 
     def seen(self, file_stats: Sequence[FileStat]) -> dict[str, SeenFile]:
-        """The files, by normalized path, that were inspected and have not changed since."""
+        """The last inspection of each file that has one, by normalized path."""
         self._check_open()
         if not file_stats:
             return {}
@@ -253,7 +253,7 @@ class VastCatalog:
         paths = {file.file_path_normalized for file in file_stats}
         columns = ["file_path_normalized", "size_bytes", "mtime", "etag"]
         with self.tables.reading(clock) as rows:
-            selected = [*columns, "is_current", "deleted_at", "completeness", "chunks_checked"]
+            selected = [*columns, "is_current", "deleted_at", "completeness", "problem_severity", "chunks_checked"]
             files = rows.select_in("files", selected, "file_path_normalized", paths)
             current = {row["file_path_normalized"]: row for row in files.to_pylist() if row["is_current"]}
             others = paths.difference(current)
@@ -264,10 +264,16 @@ class VastCatalog:
             path = file.file_path_normalized
             row = current.get(path)
             if row is not None:
-                if row["deleted_at"] is None and _is_same(row, file):
-                    seen[path] = seen_file(None, row["completeness"], row["chunks_checked"])
-            elif path in failed and _is_same(failed[path], file):
-                seen[path] = SeenFile(error=f"{failed[path]['message']} ({failed[path]['code']})")
+                if row["deleted_at"] is None:
+                    seen[path] = SeenFile(
+                        is_unchanged=_is_same(row, file),
+                        completeness=row["completeness"],
+                        problem_severity=row["problem_severity"],
+                        chunks_checked=row["chunks_checked"] or 0,
+                    )
+            elif (error := failed.get(path)) is not None:
+                is_same = _is_same(error, file)
+                seen[path] = SeenFile(is_unchanged=is_same, error=error["message"], error_code=error["code"])
         return seen
 
     def _current_paths(self, prefix: str) -> Iterator[str]:

@@ -1,0 +1,123 @@
+"""The command check."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import SettingsError
+from ..sources.uris import path_as_text
+from .answering import answering_catalog
+from .exit_codes import FailOn, exit_code, worst_of
+from .options import (
+    NO_FILES,
+    CatalogUri,
+    FailOnOption,
+    Format,
+    FrameRange,
+    Output,
+    RangeFrom,
+    SequencePaths,
+    expected_frames,
+)
+
+if TYPE_CHECKING:
+    from ..gate import CheckResult
+
+
+_LONGEST = 300  # characters of a finding on a terminal; lists of channels and windows can have thousands
+
+
+class CheckFormat(str, Enum):
+    """Output format of findings."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    JUNIT = "junit"
+    SARIF = "sarif"
+    GITHUB = "github"
+
+
+def check(
+    paths: SequencePaths = None,
+    frame_range: FrameRange = None,
+    range_from: RangeFrom = None,
+    catalog: CatalogUri = None,
+    frames: Annotated[
+        bool,
+        typer.Option(
+            "--frames",
+            help="Print only frames to render again, one line per sequence: its pattern, a tab, and its missing and "
+            "damaged frames. A damaged file without a frame number has none.",
+        ),
+    ] = False,
+    output_format: Annotated[CheckFormat, typer.Option("--format", help="Output format.")] = CheckFormat.TABLE,
+    output: Output = None,
+    fail_on: FailOnOption = FailOn.ERROR,
+) -> int:
+    """Report what is wrong with files and sequences: damage, invalid headers, missing frames, outliers."""
+    from ..findings.files import not_read
+    from ..gate import check_sequences, frames_to_render
+    from .finding_lines import finding_lines
+    from .output import data_stream, print_message, print_to
+    from .tables import short_path
+    from .text import clean
+
+    if frames and output_format is not CheckFormat.TABLE:
+        raise SettingsError(f"--frames and --format {output_format.value} exclude each other; give one of them")
+    expected = expected_frames(frame_range, range_from)
+    with answering_catalog(paths, catalog, vectors=False) as answering:
+        result = check_sequences(answering.catalog, answering.patterns, answering.summaries(expected))
+    misused = answering.misused
+    if not (result.file_count or result.findings or answering.unread):
+        print_message(
+            f"nothing was checked: {NO_FILES if paths and catalog is None else 'no file of the catalog matches'}"
+        )
+        misused = True
+    if frames:
+        with data_stream(output) as stream:
+            for pattern, numbers in frames_to_render(result.findings):
+                stream.write(f"{clean(short_path(pattern))}\t{numbers}\n".encode())
+    elif output_format is CheckFormat.TABLE:
+        with data_stream(output) as stream:
+            is_shown = output is None and sys.stdout.isatty()
+            print_to(stream, *finding_lines(result, _LONGEST if is_shown else 0))
+    else:
+        unread = [
+            not_read(path_as_text(failure.path), failure.message)
+            for failure in answering.unread
+            if not failure.is_usage
+        ]
+        _write(replace(result, findings=(*result.findings, *unread)), output_format, output)
+    return exit_code(worst_of(result.findings), fail_on, failed=answering.failed, misused=misused)
+
+
+def _write(result: CheckResult, output_format: CheckFormat, output: str | None) -> None:
+    from .. import __version__
+    from ..findings import model
+    from .output import data_stream, write_table
+    from .tables import short_path
+
+    if output_format in (CheckFormat.JSON, CheckFormat.JSONL, CheckFormat.CSV):
+        write_table(model.as_arrow(result.findings), Format(output_format.value), output)
+        return
+    if output_format is CheckFormat.JUNIT:
+        from ..findings.junit import junit
+
+        document = junit("exr-inspector check", (s.pattern for s in result.sequences), result.findings, short_path)
+    elif output_format is CheckFormat.SARIF:
+        from ..findings.sarif import sarif
+
+        document = sarif(__version__, result.findings, short_path)
+    else:
+        from ..findings.github import github
+
+        document = github(result.findings, short_path)
+    with data_stream(output, escape=True) as stream:
+        stream.write(document)

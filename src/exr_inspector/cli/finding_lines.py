@@ -1,0 +1,45 @@
+"""Findings as rich renderables. Text from files is escaped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from ..findings.text import one_line
+from .tables import short_path
+from .text import clean
+
+if TYPE_CHECKING:
+    from ..gate import CheckResult
+
+_STYLES = {"error": "red", "warning": "yellow", "info": ""}
+
+
+def finding_lines(result: CheckResult, max_length: int = 0) -> Iterator[Text]:
+    """A block for each sequence or file with findings, with the remedy once for several of a rule; then the counts.
+
+    Findings are cut to `max_length` characters; 0: none is.
+    """
+    for pattern, findings in groupby(result.findings, key=lambda finding: finding.pattern):
+        yield Text(clean(short_path(pattern)), style="bold")
+        for remedy, alike in groupby(findings, key=lambda finding: finding.remedy):
+            for finding in alike:
+                yield Text(f"  {finding.severity:<8} {clean(one_line(finding), max_length)}", _STYLES[finding.severity])
+            yield Text(f"           {remedy}", style="dim")
+    yield Text(_counts(result))
+
+
+def _counts(result: CheckResult) -> str:
+    severities = Counter(finding.severity for finding in result.findings)
+    counts = [_plural(severities[severity], severity) for severity in ("error", "warning") if severities[severity]]
+    sequences = sum(1 for summary in result.sequences if summary.frame_count)
+    checked = f"{_plural(result.file_count, 'file')}, {_plural(sequences, 'sequence')}"
+    return f"{checked}: {', '.join(counts) or 'nothing wrong'}"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,50 @@
+"""Findings as JUnit XML, which build servers read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from xml.etree import ElementTree
+
+from .model import Finding
+from .text import one_line
+
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit(title: str, patterns: Iterable[str], findings: Iterable[Finding], path_of: Callable[[str], str]) -> bytes:
+    """The document, with a test case for each of `patterns`, and for each other file or sequence with findings.
+
+    Those without findings pass. Findings of severity `error` are failures, others are the output of their case.
+    Characters that XML does not allow are replaced. `path_of` gives the path of a pattern or URI.
+    """
+    cases: dict[str, list[Finding]] = {pattern: [] for pattern in patterns}
+    for finding in findings:
+        cases.setdefault(finding.pattern, []).append(finding)
+    suite = ElementTree.Element("testsuite", name=title, tests=str(len(cases)), errors="0", skipped="0")
+    suite.set("failures", str(sum(bool(_errors(case)) for case in cases.values())))
+    for pattern, case in cases.items():
+        element = ElementTree.SubElement(suite, "testcase", name=_xml(path_of(pattern)), classname=title)
+        if errors := _errors(case):
+            failure = ElementTree.SubElement(element, "failure", type=errors[0].rule_id)
+            failure.set("message", _xml(one_line(errors[0]) if len(errors) == 1 else f"{len(errors)} errors"))
+            failure.text = _lines(errors)
+        if others := [finding for finding in case if finding.severity != "error"]:
+            ElementTree.SubElement(element, "system-out").text = _lines(others)
+    suites = ElementTree.Element("testsuites")
+    suites.append(suite)
+    ElementTree.indent(suites)
+    document: bytes = ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True)
+    return document + b"\n"
+
+
+def _errors(findings: Sequence[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.severity == "error"]
+
+
+def _lines(findings: Iterable[Finding]) -> str:
+    return _xml("\n".join(f"{one_line(finding)}\n  {finding.remedy}" for finding in findings))
+
+
+def _xml(text: str) -> str:
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,0 +1,81 @@
+"""The finding: one violation of a rule, by a file or by frames of a sequence."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..frames.ranges import frame_range, frame_value
+from .rules import Rule
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One violation of a rule. Texts that are unknown or do not apply are empty."""
+
+    rule_id: str
+    rule_name: str
+    severity: str  # error, warning or info
+    pattern: str  # of the sequence, with one # for each digit of the frame; of a file without a frame, its URI or path
+    frames: str = ""  # in fileseq notation
+    frame_count: int = 0
+    files: tuple[str, ...] = ()  # their URIs; none for missing frames
+    part_index: int | None = None
+    channel_name: str = ""
+    attr_name: str = ""
+    message: str
+    expected: str = ""
+    actual: str = ""
+    remedy: str
+
+
+class FileFrame(NamedTuple):
+    """A file of a sequence: its URI, and its frame as it is written in the name; empty without a frame number."""
+
+    uri: str
+    frame: str
+
+
+def finding(rule: Rule, severity: str, pattern: str, message: str, *, expected: str = "", actual: str = "") -> Finding:
+    """A finding of a rule, without frames and files."""
+    return Finding(
+        rule_id=rule.rule_id,
+        rule_name=rule.name,
+        severity=severity,
+        pattern=pattern,
+        message=message,
+        expected=expected,
+        actual=actual,
+        remedy=rule.remedy,
+    )
+
+
+def grouped(violations: Iterable[tuple[Finding, FileFrame]]) -> list[Finding]:
+    """Equal findings of several files of a sequence as one, with the range of their frames, in order of appearance."""
+    files: dict[Finding, list[FileFrame]] = defaultdict(list)
+    for one, file in violations:
+        files[one].append(file)
+    return [
+        replace(
+            one,
+            files=tuple(file.uri for file in group),
+            frames=frame_range(frame_value(file.frame) for file in group if file.frame),
+            frame_count=sum(1 for file in group if file.frame),
+        )
+        for one, group in files.items()
+    ]
+
+
+def as_arrow(findings: Iterable[Finding]) -> pa.Table:
+    """The findings as an Arrow table; empty texts are null."""
+    import pyarrow as pa
+
+    types = {"frame_count": pa.int64(), "part_index": pa.int32(), "files": pa.list_(pa.string())}
+    schema = pa.schema([(column.name, types.get(column.name, pa.string())) for column in fields(Finding)])
+    rows = [{name: None if value == "" else value for name, value in asdict(one).items()} for one in findings]
+    return pa.Table.from_pylist(rows, schema)

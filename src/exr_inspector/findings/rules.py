@@ -1,0 +1,141 @@
+"""The rules whose violations are reported. An identifier is stable, and never used again for another rule."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Rule(NamedTuple):
+    """A rule: its identifier, its name, what a finding of it means, and what to do about it."""
+
+    rule_id: str
+    name: str
+    meaning: str
+    remedy: str
+
+
+_RENDER_AGAIN = "render the frame again, or copy the file again"
+_WRITE_AGAIN = "write the file again with a current version of its software"
+
+NOT_READ = Rule(
+    "EXR100", "not-read", "The bytes of a file could not be had, so it was not checked.", "see the message; check again"
+)
+UNREADABLE = Rule(
+    "EXR101",
+    "unreadable",
+    "The header of a file cannot be read, or it is not an EXR file.",
+    "replace it with a whole EXR file",
+)
+NOT_WHOLE = Rule("EXR102", "not-whole", "A file is incomplete, truncated or corrupt.", _RENDER_AGAIN)
+WHOLENESS_UNKNOWN = Rule(
+    "EXR103",
+    "wholeness-unknown",
+    "Whether a file is whole cannot be judged; it does not count as whole.",
+    "see the problems of its header: `exr-inspector inspect`",
+)
+GAP = Rule("EXR901", "gap", "Frames of a sequence are missing.", "render the missing frames")
+RANGE = Rule("EXR902", "range", "Frames that a sequence must have are missing.", "render the missing frames")
+DRIFT = Rule(
+    "EXR904",
+    "drift",
+    "The header of some frames of a sequence differs from that of the others in a value that should not change.",
+    "render these frames with the settings of the others",
+)
+PADDING = Rule(
+    "EXR905",
+    "padding-changes",
+    "The frame numbers of a sequence have several paddings.",
+    "rename the files to one padding: software takes them for several sequences",
+)
+LAYERS_RANGE = Rule(
+    "EXR912",
+    "layers-same-range",
+    "Sequences of the same folder and version have different first or last frames.",
+    "render the frames that one has and the other has not, or give the frames with --range",
+)
+REPEATED = Rule(
+    "EXR914",
+    "repeated-frame",
+    "Several files of a sequence have the same frame.",
+    "remove the files that are not the last render of the frame",
+)
+
+_OF_SEQUENCES = (GAP, RANGE, DRIFT, PADDING, LAYERS_RANGE, REPEATED)
+_OF_HEADERS = tuple(
+    Rule(f"EXR{number}", name, meaning, _WRITE_AGAIN)
+    for number, name, meaning in (
+        (104, "required-attribute", "A required attribute is missing or has another type than the format requires."),
+        (105, "undecodable-value", "A value in the header is not one of its type."),
+        (106, "unknown-type", "The type of an attribute is unknown."),
+        (107, "name-twice", "An attribute, channel or part has the name of another."),
+        (108, "flags-contradict", "The version field and the attributes contradict each other."),
+        (109, "long-name", "A name has more than 31 bytes, but the file does not declare long names."),
+        (110, "text-not-utf8", "A text or name is not UTF-8."),
+        (111, "pixel-aspect-range", "The pixel aspect ratio is out of range."),
+        (112, "screen-window-width", "The width of the screen window is negative."),
+        (113, "sampling", "The sampling of a channel is not allowed in its part."),
+        (115, "deep-compression", "The compression is not one for deep parts."),
+        (116, "no-channels", "A part has no channels."),
+        (117, "line-order", "The line order is not one for scan lines."),
+        (118, "window-range", "A data or display window is empty or out of range."),
+        (119, "chunk-count", "The number of chunks is missing, or contradicts windows and compression."),
+        (120, "shared-attributes", "Parts differ in attributes that all parts share."),
+        (121, "bad-chunks", "The offset table or chunks are damaged."),
+        (125, "channel-order", "The channel list is not sorted, or does not end where it should."),
+        (127, "bad-tiles", "The tile description is invalid."),
+        (129, "more-problems", "A file has more problems than are listed."),
+    )
+)
+RULES = {
+    rule.rule_id: rule for rule in (NOT_READ, UNREADABLE, NOT_WHOLE, WHOLENESS_UNKNOWN, *_OF_HEADERS, *_OF_SEQUENCES)
+}
+
+_RULE_OF_PROBLEM = {
+    "attribute_size": 105,
+    "attribute_type": 104,
+    "attribute_value": 105,
+    "bad_chunk": 121,
+    "bad_line_order": 117,
+    "bad_linear_flag": 105,
+    "bad_pixel_aspect_ratio": 111,
+    "bad_sampling": 113,
+    "bad_screen_window": 112,
+    "bad_tiles": 127,
+    "channel_list_end": 125,
+    "chunk_count_mismatch": 119,
+    "conflicting_attribute": 107,
+    "contradicting_flags": 108,
+    "deep_compression": 115,
+    "duplicate_attribute": 107,
+    "duplicate_channel": 107,
+    "duplicate_part_name": 107,
+    "empty_value": 105,
+    "empty_window": 118,
+    "flags_type_mismatch": 108,
+    "flat_type_in_deep_file": 108,
+    "long_name": 109,
+    "misplaced_chunk": 121,
+    "missing_attribute": 104,
+    "more_problems": 129,
+    "no_channels": 116,
+    "no_version_or_count": 119,
+    "offset_table_cut": 121,
+    "offset_table_unwritten": 121,
+    "parts_disagree": 120,
+    "skipped_value": 105,
+    "text_encoding": 110,
+    "too_many_chunks": 103,
+    "unknown_flags": 108,
+    "unknown_part_type": 108,
+    "unknown_part_version": 108,
+    "unknown_pixel_type": 105,
+    "unknown_type": 106,
+    "unsorted_channels": 125,
+    "value_too_large": 105,
+    "window_range": 118,
+}
+
+
+def rule_of_problem(code: str) -> Rule:
+    """The rule that a problem of the header or the chunks violates."""
+    return RULES[f"EXR{_RULE_OF_PROBLEM[code]}"]

@@ -1,0 +1,79 @@
+"""Findings as SARIF 2.1.0, the exchange format of static analysis.
+
+https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from .model import Finding
+from .rules import RULES
+from .text import one_line
+
+_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_LEVELS = {"error": "error", "warning": "warning", "info": "note"}
+_MOST_LOCATIONS = 100  # of one result; GitHub shows no more
+
+
+def sarif(version: str, findings: Sequence[Finding], path_of: Callable[[str], str]) -> bytes:
+    """The document, with one run of this version. `path_of` gives the path of a pattern or URI."""
+    rule_ids = sorted({finding.rule_id for finding in findings})
+    driver = {
+        "name": "exr-inspector",
+        "semanticVersion": version,
+        "rules": [_rule(rule_id) for rule_id in rule_ids],
+    }
+    results = [_result(finding, rule_ids.index(finding.rule_id), path_of) for finding in findings]
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    document = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
+    return json.dumps(document, indent=1).encode() + b"\n"
+
+
+def _rule(rule_id: str) -> dict[str, Any]:
+    rule = RULES[rule_id]
+    return {
+        "id": rule_id,
+        "name": "".join(word.capitalize() for word in rule.name.split("-")),
+        "shortDescription": {"text": rule.meaning},
+        "help": {"text": rule.remedy},
+    }
+
+
+def _result(finding: Finding, rule_index: int, path_of: Callable[[str], str]) -> dict[str, Any]:
+    uris = finding.files[:_MOST_LOCATIONS] or (finding.pattern,)
+    return {
+        "ruleId": finding.rule_id,
+        "ruleIndex": rule_index,
+        "level": _LEVELS[finding.severity],
+        "message": {"text": f"{path_of(finding.pattern)}  {one_line(finding)}; {finding.remedy}"},
+        "locations": [_location(finding, path_of(uri)) for uri in uris],
+        "partialFingerprints": {"finding/v1": _fingerprint(finding)},
+        "properties": {"pattern": finding.pattern, "frames": finding.frames},
+    }
+
+
+def _location(finding: Finding, path: str) -> dict[str, Any]:
+    location: dict[str, Any] = {
+        "physicalLocation": {
+            "artifactLocation": {"uri": quote(path, safe="/:", errors="surrogateescape")},
+            "region": {"startLine": 1},  # GitHub shows no result without a line
+        }
+    }
+    names: Iterable[str] = filter(
+        None,
+        (None if finding.part_index is None else f"part {finding.part_index}", finding.channel_name, finding.attr_name),
+    )
+    if name := "/".join(names):
+        location["logicalLocations"] = [{"fullyQualifiedName": name}]
+    return location
+
+
+def _fingerprint(finding: Finding) -> str:
+    """The same for a finding of another run, though its frames and values differ."""
+    identity = (finding.rule_id, finding.pattern, finding.part_index, finding.channel_name, finding.attr_name)
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()

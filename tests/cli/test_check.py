@@ -1,0 +1,139 @@
+"""The command check: findings, formats, frames to render again, exit codes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from exr_inspector.cli.main import main
+from tests.cli.test_inspect import CUT, GOOD
+from tests.support import exr_writer as w
+
+CATALOG = "duckdb:catalog.duckdb"
+WARNING = w.build(w.part(extra=[w.fixed("x", "float", 1), w.fixed("x", "float", 1)])).data
+FINDINGS = """\
+show/c.####.exr
+  error    1003  missing (EXR901)
+           render the missing frames
+  error    1002  truncated: 7 of 8 chunks; missing line 7 (7 in part) (EXR102)
+           render the frame again, or copy the file again
+show/png.exr
+  error    unreadable: not an EXR file: PNG signature (not_exr) (EXR101)
+           replace it with a whole EXR file
+"""
+
+
+@pytest.fixture(autouse=True)
+def show(tmp_path, monkeypatch):
+    """Three frames, one of them truncated, one missing, and a file that is not an EXR."""
+    monkeypatch.chdir(tmp_path)
+    Path("show").mkdir()
+    for number in (1001, 1002, 1004):
+        Path(f"show/c.{number}.exr").write_bytes(CUT if number == 1002 else GOOD)
+    Path("show/png.exr").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(60))
+
+
+def test_findings_of_files_and_of_a_catalog_are_the_same(capfd):
+    """In blocks, with the remedy and the rule; then what was checked."""
+    assert main(["check", "show"]) == 1
+    text, errors = capfd.readouterr()
+    assert (sorted(text.splitlines()[:-1]), errors) == (sorted(FINDINGS.splitlines()), "")
+    assert text.splitlines()[-1] == "4 files, 1 sequence: 3 errors"
+    main(["ingest", "show", "--catalog", CATALOG])
+    capfd.readouterr()
+    assert main(["check", "--catalog", CATALOG]) == 1
+    assert capfd.readouterr() == (text, "")
+    os.environ["EXR_INSPECTOR_CATALOG"] = CATALOG
+    try:
+        assert main(["check"]) == 1
+    finally:
+        del os.environ["EXR_INSPECTOR_CATALOG"]
+    assert capfd.readouterr() == (text, "")
+
+
+def test_frames_to_render_again(capfd):
+    """One line per sequence: its pattern, a tab, the frames; what a farm's command line takes."""
+    assert main(["check", "show", "--frames"]) == 1
+    assert capfd.readouterr() == ("show/c.####.exr\t1002-1003\nshow/png.exr\t\n", "")
+    assert main(["check", "show/c.####.exr", "--frames", "--range", "1001-1006"]) == 1
+    assert capfd.readouterr().out == "show/c.####.exr\t1002-1003,1005-1006\n"
+    Path("show/c.1002.exr").write_bytes(WARNING)
+    Path("show/c.1003.exr").write_bytes(GOOD)
+    assert main(["check", "show/c.####.exr", "--frames", "--fail-on", "warning"]) == 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_sound_sequence_has_no_findings(capfd):
+    Path("show/c.1002.exr").unlink()
+    Path("show/c.1001.exr").unlink()
+    assert main(["check", "show/c.####.exr"]) == 0
+    assert capfd.readouterr() == ("1 file, 1 sequence: nothing wrong\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["show/c.1001.exr"], 0),
+        (["show/c.1002.exr"], 1),
+        (["show/png.exr"], 1),
+        (["show", "--fail-on", "never"], 0),
+        (["show/c.1001.exr", "show/missing.exr"], 3),
+        (["show/c.1002.exr", "show/missing.exr"], 3),
+        (["show/d.####.exr"], 2),
+        (["empty"], 2),
+        (["show", "--range", "1-x"], 2),
+        (["show", "--frames", "--format", "json"], 2),
+        (["--catalog", "duckdb:none.duckdb"], 3),
+        (["warning.exr"], 0),
+        (["warning.exr", "--fail-on", "warning"], 1),
+    ],
+)
+def test_exit_codes(arguments, code):
+    Path("empty").mkdir()
+    Path("warning.exr").write_bytes(WARNING)
+    assert main(["check", *arguments]) == code
+
+
+def test_a_catalog_without_such_files_is_not_sound(capfd):
+    """A gate that opens because a path was misspelt is none."""
+    main(["ingest", "show", "--catalog", CATALOG])
+    capfd.readouterr()
+    assert main(["check", "shwo", "--catalog", CATALOG]) == 2
+    assert capfd.readouterr().err == "nothing was checked: no file of the catalog matches\n"
+
+
+def test_formats_for_programs(capfd):
+    """A file whose bytes could not be had is in all of them."""
+    given = ["check", "show", "missing.exr", "--format"]
+    rules = ["EXR100", "EXR101", "EXR102", "EXR901"]
+
+    def printed(name: str) -> str:
+        assert main([*given, name]) == 3
+        return capfd.readouterr().out
+
+    rows = json.loads(printed("json"))
+    assert sorted(row["rule_id"] for row in rows) == rules
+    assert [json.loads(line) for line in printed("jsonl").splitlines()] == rows
+    table = list(csv.DictReader(io.StringIO(printed("csv"))))
+    assert [row["rule_id"] for row in table] == [row["rule_id"] for row in rows]
+    junit = ElementTree.fromstring(printed("junit").encode())
+    assert sorted(case.get("name") for case in junit.iter("testcase") if len(case)) == [
+        "missing.exr",
+        "show/c.####.exr",
+        "show/png.exr",
+    ]
+    (run,) = json.loads(printed("sarif"))["runs"]
+    assert sorted(result["ruleId"] for result in run["results"]) == rules
+    assert printed("github").count("::error file=") == 4
+
+
+def test_output_is_written_to_a_file(capfd):
+    assert main(["check", "show", "--format", "junit", "--output", "out.xml"]) == 1
+    assert len(list(ElementTree.parse("out.xml").iter("testcase"))) == 2
+    assert capfd.readouterr().out == ""
