@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -22,12 +22,25 @@ if TYPE_CHECKING:
 
 
 class Format(str, Enum):
-    """Output format of a table."""
+    """Output format of rows."""
 
     TABLE = "table"
     JSON = "json"
+    JSONL = "jsonl"
     CSV = "csv"
     PARQUET = "parquet"
+
+
+class InspectionFormat(str, Enum):
+    """Output format of inspections, which have no rows: a page of text for each, or a line in a table."""
+
+    PAGE = "page"
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+AnyFormat = TypeVar("AnyFormat", bound=Enum)
 
 
 Paths = Annotated[
@@ -98,7 +111,10 @@ CatalogUri = Annotated[
         show_default=False,
     ),
 ]
-OutputFormat = Annotated[Format, typer.Option("--format", help="Output format.")]
+OutputFormat = Annotated[Format, typer.Option("--format", help="Output format; jsonl: one JSON object per line.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Same as --format json.")]
+AsJsonl = Annotated[bool, typer.Option("--jsonl", help="Same as --format jsonl.")]
+AsTable = Annotated[bool, typer.Option("--table", help="Same as --format table.")]
 Output = Annotated[str | None, typer.Option("--output", help="Write to this file instead of stdout.")]
 FailOnOption = Annotated[
     FailOn,
@@ -128,6 +144,15 @@ ChunksOption = Annotated[
         show_default=False,
     ),
 ]
+
+
+def one_format(kind: type[AnyFormat], given: AnyFormat | None, **aliases: bool) -> AnyFormat | None:
+    """The format of --format or of the alias, such as --json, that is given. Raises SettingsError for several."""
+    names = [name for name, is_given in aliases.items() if is_given]
+    if len(names) + (given is not None) > 1:
+        options = ", ".join(["--format", *(f"--{name}" for name in aliases)])
+        raise SettingsError(f"{options} exclude each other; give one of them")
+    return kind(names[0]) if names else given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

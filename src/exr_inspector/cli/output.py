@@ -17,6 +17,8 @@ from .text import UNSAFE_IN_LINES, clean, json_cell, text_cell
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_ROWS_AT_ONCE = 1000  # as Python objects, which are larger than an Arrow table
+
 
 class _EscapingTerminal:
     """stdout on a terminal, for JSON and CSV: characters that control the terminal are written as \\uXXXX."""
@@ -105,7 +107,7 @@ def write_table(table: pa.Table, output_format: Format, path: str | None) -> Non
     """Write an Arrow table to stdout or to a file."""
     if output_format is Format.PARQUET and path is None and sys.stdout.isatty():
         raise SettingsError("--format parquet cannot be printed on a terminal; add --output FILE or redirect stdout")
-    with data_stream(path, escape=output_format in (Format.JSON, Format.CSV)) as stream:
+    with data_stream(path, escape=output_format in (Format.JSON, Format.JSONL, Format.CSV)) as stream:
         if output_format is Format.PARQUET:
             import pyarrow.parquet as pq
 
@@ -114,6 +116,9 @@ def write_table(table: pa.Table, output_format: Format, path: str | None) -> Non
             _write_csv(table, stream)
         elif output_format is Format.JSON:
             _write_json(table, stream)
+        elif output_format is Format.JSONL:
+            for line in _json_rows(table):
+                stream.write(line + b"\n")
         else:
             from .tables import arrow_table
 
@@ -121,17 +126,21 @@ def write_table(table: pa.Table, output_format: Format, path: str | None) -> Non
 
 
 def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
-    for batch in table.to_batches():
+    for batch in table.to_batches(max_chunksize=_ROWS_AT_ONCE):
         yield from batch.to_pylist()
 
 
 def _write_json(table: pa.Table, stream: BinaryIO) -> None:
     """A JSON array, one row per line."""
     stream.write(b"[")
-    for number, row in enumerate(_rows(table)):
-        text = json.dumps(json_cell(row), ensure_ascii=False, allow_nan=False)
-        stream.write((",\n" if number else "\n").encode() + text.encode())
+    for number, line in enumerate(_json_rows(table)):
+        stream.write((b",\n" if number else b"\n") + line)
     stream.write(b"\n]\n")
+
+
+def _json_rows(table: pa.Table) -> Iterator[bytes]:
+    for row in _rows(table):
+        yield json.dumps(json_cell(row), ensure_ascii=False, allow_nan=False).encode()
 
 
 def _write_csv(table: pa.Table, stream: BinaryIO) -> None:
