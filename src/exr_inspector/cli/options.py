@@ -116,6 +116,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Same as --format json.")]
 AsJsonl = Annotated[bool, typer.Option("--jsonl", help="Same as --format jsonl.")]
 AsTable = Annotated[bool, typer.Option("--table", help="Same as --format table.")]
 Output = Annotated[str | None, typer.Option("--output", help="Write to this file instead of stdout.")]
+RawCsv = Annotated[
+    bool,
+    typer.Option(
+        "--raw-csv",
+        help="In CSV, leave text as it is. Otherwise an apostrophe is put before text that begins with =, +, -, @, a "
+        "tab or a line break, which spreadsheets take for a formula.",
+    ),
+]
 FailOnOption = Annotated[
     FailOn,
     typer.Option(
