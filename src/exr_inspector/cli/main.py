@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _fail(message: str, code: ExitCode) -> int:
     if message:
-        one_line = re.sub("[ \t\r\n]+", " ", message.strip())  # of white space, \\s also has U+2028 and such
+        one_line = re.sub("[ \t\r\n]+", " ", message.strip())  # \s would also match U+2028
         print_message(f"exr-inspector: {one_line}")
     return code
 
