@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -116,6 +117,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Same as --format json.")]
 AsJsonl = Annotated[bool, typer.Option("--jsonl", help="Same as --format jsonl.")]
 AsTable = Annotated[bool, typer.Option("--table", help="Same as --format table.")]
 Output = Annotated[str | None, typer.Option("--output", help="Write to this file instead of stdout.")]
+Wide = Annotated[
+    bool, typer.Option("--wide", help="On a terminal, too, show all columns and whole values in the table.")
+]
+Columns = Annotated[
+    str | None,
+    typer.Option("--columns", metavar="NAME,…", help="Show only these columns, in this order.", show_default=False),
+]
 RawCsv = Annotated[
     bool,
     typer.Option(
@@ -161,6 +169,17 @@ def one_format(kind: type[AnyFormat], given: AnyFormat | None, **aliases: bool) 
         options = ", ".join(["--format", *(f"--{name}" for name in aliases)])
         raise SettingsError(f"{options} exclude each other; give one of them")
     return kind(names[0]) if names else given
+
+
+def column_names(given: str | None, known: Sequence[str]) -> list[str] | None:
+    """The names of --columns. Raises SettingsError for one that is unknown."""
+    if given is None:
+        return None
+    names = [name.strip() for name in given.split(",")]
+    for name in names:
+        if name not in known:
+            raise SettingsError(f"--columns: no column {name!r}; the columns are {', '.join(known)}")
+    return names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import ExrInspectorError, SettingsError
-from .options import Format
+from .options import Format, column_names
 from .text import clean, clean_lines, json_cell, text_cell, without_formula
 
 if TYPE_CHECKING:
@@ -76,10 +76,11 @@ def terminal_width() -> int:
     return shutil.get_terminal_size((100, 24)).columns
 
 
-def print_to(stream: BinaryIO, *renderables: Any, wide: bool = False, min_width: int = 0) -> None:
+def print_to(stream: BinaryIO, *renderables: Any, wide: bool = False, min_width: int = 0, whole: bool = False) -> None:
     """Print rich renderables: coloured and wrapped on a terminal, else plain, with `wide` in lines of any length.
 
-    At least `min_width` columns are used, even if a terminal then wraps the lines: rich would cut numbers.
+    At least `min_width` columns are used, even if a terminal then wraps the lines: rich would cut numbers. With
+    `whole`, a terminal gets lines of any length, too.
     """
     import io
 
@@ -94,7 +95,7 @@ def print_to(stream: BinaryIO, *renderables: Any, wide: bool = False, min_width:
         legacy_windows=False,
     )
     for renderable in renderables:
-        console.print(renderable, soft_wrap=not terminal)
+        console.print(renderable, soft_wrap=whole or not terminal)
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
     stream.write(text.encode() if terminal else _rstrip_lines(text))
 
@@ -108,8 +109,19 @@ def print_message(text: str) -> None:
     sys.stderr.write(clean(text) + "\n")
 
 
-def write_table(table: pa.Table, output_format: Format, path: str | None, *, raw_csv: bool = False) -> None:
-    """Write an Arrow table to stdout or to a file; with `raw_csv`, text in CSV may begin like a formula."""
+def write_table(
+    table: pa.Table,
+    output_format: Format,
+    path: str | None,
+    *,
+    columns: str | None = None,
+    wide: bool = False,
+    raw_csv: bool = False,
+) -> None:
+    """Write an Arrow table to stdout or to a file; the keywords are the options --columns, --wide and --raw-csv."""
+    names = column_names(columns, table.column_names)
+    if names is not None:
+        table = table.select(names)
     if output_format is Format.PARQUET and path is None and sys.stdout.isatty():
         raise SettingsError("--format parquet cannot be printed on a terminal; add --output FILE or redirect stdout")
     with data_stream(path, escape=output_format in (Format.JSON, Format.JSONL, Format.CSV)) as stream:
@@ -127,7 +139,7 @@ def write_table(table: pa.Table, output_format: Format, path: str | None, *, raw
         else:
             from .tables import arrow_table
 
-            print_to(stream, arrow_table(table), wide=True)
+            print_to(stream, arrow_table(table, hide_vectors=names is None), whole=wide)
 
 
 def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:

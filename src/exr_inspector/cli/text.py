@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 from ..inspection.json_form import base64_text, json_float
 from ..inspection.model import timestamp_text
+from ..sources.uris import display_path
 
 # Characters that control a terminal, reorder its text or are invisible: C0 and C1 controls, line separators, marks of
 # direction, zero-width characters, tags. Surrogates are escaped as well: they stand for bytes of a file name that are
@@ -70,3 +72,9 @@ def text_cell(value: Any) -> str:
     """A database value as text; lists and structs as JSON."""
     shown = json_cell(value)
     return shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)
+
+
+def short_path(uri: str) -> str:
+    """A local path without file://, relative if it is below the working folder; other URIs as they are."""
+    path = display_path(uri)
+    return path.removeprefix(f"{Path.cwd()}/")
