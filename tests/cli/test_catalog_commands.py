@@ -286,6 +286,13 @@ def test_json_read_back_is_the_table(answer, capfdbinary):
     assert read == [{key: as_json(value) for key, value in row.items()} for row in answer().to_pylist()]
 
 
+def test_json_lines_read_back_are_the_table(answer, capfdbinary):
+    """One object per line, also for values with line breaks."""
+    assert main(["query", VALUES, "--format", "jsonl", "--catalog", CATALOG]) == 0
+    read = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+    assert read == [{key: as_json(value) for key, value in row.items()} for row in answer().to_pylist()]
+
+
 def test_csv_read_back_is_the_table(answer, capfdbinary):
     """By Python and by DuckDB; null and the empty string are both empty."""
     assert main(["query", VALUES, "--format", "csv", "--catalog", CATALOG]) == 0
@@ -318,20 +325,22 @@ def test_parquet_read_back_is_the_table(answer, capfdbinary, where):
 
 
 @pytest.mark.parametrize("table", TABLES)
-@pytest.mark.parametrize("how", ["json", "csv", "parquet"])
+@pytest.mark.parametrize("how", ["json", "jsonl", "csv", "parquet"])
 def test_every_table_in_every_format(filled, table, how, capfdbinary):
     """With vectors and lists."""
     assert main(["query", f"SELECT * FROM {table}", "--format", how, "--catalog", CATALOG]) == 0
-    assert capfdbinary.readouterr().out
+    assert capfdbinary.readouterr().out or how == "jsonl"  # a table without rows has no lines
 
 
-@pytest.mark.parametrize("how", ["json", "csv", "parquet"])
+@pytest.mark.parametrize("how", ["json", "jsonl", "csv", "parquet"])
 def test_an_empty_result_is_valid_in_every_format(filled, how):
     """Columns without rows."""
     query = "SELECT file_path, size_bytes FROM files WHERE false"
     assert main(["query", query, "--format", how, "--catalog", CATALOG, "--output", "out"]) == 0
     if how == "json":
         assert json.loads(Path("out").read_text()) == []
+    elif how == "jsonl":
+        assert Path("out").read_text() == ""
     elif how == "csv":
         assert Path("out").read_text() == "file_path,size_bytes\n"
     else:

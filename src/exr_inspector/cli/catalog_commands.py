@@ -19,6 +19,7 @@ from .options import (
     OutputFormat,
     ProblemsOnly,
     RangeFrom,
+    RawCsv,
     SequencePaths,
     expected_frames,
     header_limits,
@@ -41,6 +42,7 @@ def sequences(
     catalog: CatalogUri = None,
     output_format: OutputFormat = Format.TABLE,
     output: Output = None,
+    raw_csv: RawCsv = False,
     fail_on: FailOnOption = FailOn.NEVER,
 ) -> int:
     """List image sequences with their frame ranges, missing and damaged frames, and fields that differ."""
@@ -59,7 +61,7 @@ def sequences(
             for sequence in summaries:
                 print_to(stream, *sequence_lines(sequence))
     else:
-        write_table(summary.as_arrow(summaries), output_format, output)
+        write_table(summary.as_arrow(summaries), output_format, output, raw_csv=raw_csv)
     worst = Severity.NONE if all(s.is_sound for s in summaries) else Severity.WARNING
     if any(sequence.missing or sequence.bad for sequence in summaries):
         worst = Severity.ERROR
@@ -71,6 +73,7 @@ def outliers(
     catalog: CatalogUri = None,
     output_format: OutputFormat = Format.TABLE,
     output: Output = None,
+    raw_csv: RawCsv = False,
     fail_on: FailOnOption = FailOn.NEVER,
 ) -> int:
     """List frames that differ from the rest of their sequence, with the fields and vector groups that differ."""
@@ -92,7 +95,7 @@ def outliers(
         with data_stream(output) as stream:
             print_to(stream, *outlier_lines(frames))
     else:
-        write_table(outliers_module.as_arrow(frames), output_format, output)
+        write_table(outliers_module.as_arrow(frames), output_format, output, raw_csv=raw_csv)
     worst = Severity.WARNING if frames else Severity.NONE
     return exit_code(worst, fail_on, failed=answering.failed, misused=answering.misused)
 
@@ -114,6 +117,7 @@ def similar(
     catalog: CatalogUri = None,
     output_format: OutputFormat = Format.TABLE,
     output: Output = None,
+    raw_csv: RawCsv = False,
 ) -> None:
     """List the files with the most similar headers; similarity 1 is identical, 0 has nothing in common."""
     from ..search.similar import reference
@@ -132,7 +136,7 @@ def similar(
             explain=explain,
         )
     if output_format is not Format.TABLE:
-        write_table(files, output_format, output)
+        write_table(files, output_format, output, raw_csv=raw_csv)
         return
     from .tables import similar_lines
 

@@ -13,6 +13,8 @@ from ..exr import Attribute, Channel, Problem, split_name
 from ..inspection.diff import Difference
 from ..inspection.json_form import json_value
 from ..inspection.model import Inspection, PartFacts
+from .listing import Column, Listing
+from .options import column_names
 from .tables import make_table
 from .text import clean
 
@@ -31,6 +33,8 @@ _GROUPS = {
     "time": "framesPerSecond timeCode keyCode capDate utcOffset frame imageCounter",
     "origin": "owner comments software longitude latitude altitude reelName",
 }
+_TABLE_COLUMNS = ("file", "status", "size", "type", "compression", "channels", "missing")
+_OPTIONAL_COLUMNS = ("size", "type", "compression", "channels")  # the last one is left out first on a narrow terminal
 _GROUP_OF = {name: group for group, names in _GROUPS.items() for name in names.split()}
 
 
@@ -203,23 +207,37 @@ def _attribute_text(attribute: Attribute) -> str:
     return str(shown)
 
 
-def inspection_table(inspections: Iterable[Inspection]) -> Table:
-    """One line per file."""
-    table = make_table("file", "status", "size", "type", "compression", "channels", "missing")
-    for inspection in inspections:
-        file, parts = inspection.file, inspection.parts
-        status = file.status
-        first = parts[0] if parts else None
-        table.add_row(
-            Text(clean(file.file_path)),
-            Text(status, style=_STATUS_STYLES.get(status, "bold red")),
-            f"{first.width}×{first.height}" if first and first.data_window else "?",
-            Text(clean(_joined([p.part_type or "?" for p in parts]), 60)),
-            Text(_joined([p.compression or "?" for p in parts])),
-            str(file.channel_count),
-            Text("; ".join(p.missing for p in parts if p.missing)),
+def inspection_table(inspections: Iterable[Inspection], columns: str | None = None) -> Listing:
+    """One line per file, with the columns of --columns. Raises SettingsError for one that is unknown."""
+    names = column_names(columns, list(_TABLE_COLUMNS))
+    rows = [_row(inspection) for inspection in inspections]
+    table = {
+        name: Column(
+            name=name,
+            cells=(cells := [row[index] for row in rows]),
+            styles=[_STATUS_STYLES.get(cell, "bold red") for cell in cells] if name == "status" else (),
+            is_path=name == "file",
+            is_number=name == "channels",
+            is_optional=names is None and name in _OPTIONAL_COLUMNS,
+            is_hidden=names is None and not any(cells),  # `missing` if no file is damaged
         )
-    return table
+        for index, name in enumerate(_TABLE_COLUMNS)
+    }
+    return Listing(columns=[table[name] for name in names or table])
+
+
+def _row(inspection: Inspection) -> tuple[str, ...]:
+    file, parts = inspection.file, inspection.parts
+    first = parts[0] if parts else None
+    return (
+        clean(file.file_path),
+        file.status,
+        f"{first.width}×{first.height}" if first and first.data_window else "?",
+        clean(_joined([(p.part_type or "?").removesuffix("image") for p in parts])),
+        _joined([p.compression or "?" for p in parts]),
+        str(file.channel_count),
+        "; ".join(p.missing for p in parts if p.missing),
+    )
 
 
 def _joined(values: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -107,7 +108,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _fail(message: str, code: ExitCode) -> int:
     if message:
-        print_message(f"exr-inspector: {' '.join(message.split())}")
+        one_line = re.sub("[ \t\r\n]+", " ", message.strip())  # \s would also match U+2028
+        print_message(f"exr-inspector: {one_line}")
     return code
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -22,12 +23,25 @@ if TYPE_CHECKING:
 
 
 class Format(str, Enum):
-    """Output format of a table."""
+    """Output format of rows."""
 
     TABLE = "table"
     JSON = "json"
+    JSONL = "jsonl"
     CSV = "csv"
     PARQUET = "parquet"
+
+
+class InspectionFormat(str, Enum):
+    """Output format of inspections, which have no rows: a page of text for each, or a line in a table."""
+
+    PAGE = "page"
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+AnyFormat = TypeVar("AnyFormat", bound=Enum)
 
 
 Paths = Annotated[
@@ -98,8 +112,26 @@ CatalogUri = Annotated[
         show_default=False,
     ),
 ]
-OutputFormat = Annotated[Format, typer.Option("--format", help="Output format.")]
+OutputFormat = Annotated[Format, typer.Option("--format", help="Output format; jsonl: one JSON object per line.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Same as --format json.")]
+AsJsonl = Annotated[bool, typer.Option("--jsonl", help="Same as --format jsonl.")]
+AsTable = Annotated[bool, typer.Option("--table", help="Same as --format table.")]
 Output = Annotated[str | None, typer.Option("--output", help="Write to this file instead of stdout.")]
+Wide = Annotated[
+    bool, typer.Option("--wide", help="On a terminal, too, show all columns and whole values in the table.")
+]
+Columns = Annotated[
+    str | None,
+    typer.Option("--columns", metavar="NAME,…", help="Show only these columns, in this order.", show_default=False),
+]
+RawCsv = Annotated[
+    bool,
+    typer.Option(
+        "--raw-csv",
+        help="In CSV, leave text as it is. Otherwise an apostrophe is put before text that begins with =, +, -, @, a "
+        "tab or a line break, which spreadsheets take for a formula.",
+    ),
+]
 FailOnOption = Annotated[
     FailOn,
     typer.Option(
@@ -128,6 +160,26 @@ ChunksOption = Annotated[
         show_default=False,
     ),
 ]
+
+
+def one_format(kind: type[AnyFormat], given: AnyFormat | None, **aliases: bool) -> AnyFormat | None:
+    """The format of --format or of the alias, such as --json, that is given. Raises SettingsError for several."""
+    names = [name for name, is_given in aliases.items() if is_given]
+    if len(names) + (given is not None) > 1:
+        options = ", ".join(["--format", *(f"--{name}" for name in aliases)])
+        raise SettingsError(f"{options} exclude each other; give one of them")
+    return kind(names[0]) if names else given
+
+
+def column_names(given: str | None, known: Sequence[str]) -> list[str] | None:
+    """The names of --columns. Raises SettingsError for one that is unknown."""
+    if given is None:
+        return None
+    names = [name.strip() for name in given.split(",")]
+    for name in names:
+        if name not in known:
+            raise SettingsError(f"--columns: no column {name!r}; the columns are {', '.join(known)}")
+    return names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

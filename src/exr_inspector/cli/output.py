@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import json
 import os
-import stat
+import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ..errors import SettingsError
-from .options import Format
-from .text import UNSAFE_IN_LINES, clean, json_cell, text_cell
+from ..errors import ExrInspectorError, SettingsError
+from .options import Format, column_names
+from .text import clean, clean_lines, json_cell, text_cell, without_formula
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_UNUSABLE_PATH = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+_TO_QUOTE = re.compile('[",\r\n]')
+_ROWS_AT_ONCE = 1000  # as Python objects, which are larger than an Arrow table
+
 
 class _EscapingTerminal:
-    """stdout on a terminal, for JSON and CSV: characters that control the terminal are written as \\uXXXX."""
+    """A terminal, for JSON and CSV: characters that control it are written as \\uXXXX."""
+
+    def __init__(self, terminal: BinaryIO) -> None:
+        self._terminal = terminal
 
     def write(self, data: bytes) -> None:
-        text = UNSAFE_IN_LINES.sub(lambda match: f"\\u{ord(match[0]):04x}", data.decode())
-        sys.stdout.buffer.write(text.encode())
+        self._terminal.write(clean_lines(data.decode()).encode())
 
 
 @contextmanager
@@ -32,34 +38,35 @@ def data_stream(path: str | None, *, escape: bool = False) -> Iterator[BinaryIO]
 
     `escape` is for text with unescaped values from files: on a terminal, control characters are written as \\uXXXX.
     """
-    if path is None:
-        yield _EscapingTerminal() if escape and sys.stdout.isatty() else sys.stdout.buffer  # type: ignore[misc]
-        sys.stdout.buffer.flush()
-        return
-    with _atomic_file(path) as stream:
-        yield stream
+    with _output_file(path) if path is not None else _stdout() as stream:
+        yield _EscapingTerminal(stream) if escape and stream.isatty() else stream  # type: ignore[misc]
 
 
 @contextmanager
-def _atomic_file(path: str) -> Iterator[BinaryIO]:
+def _stdout() -> Iterator[BinaryIO]:
+    yield sys.stdout.buffer
+    sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _output_file(path: str) -> Iterator[BinaryIO]:
     target = os.path.realpath(path)
-    special = os.path.exists(target) and not stat.S_ISREG(os.stat(target).st_mode)
-    partial = target if special else f"{target}.part"  # /dev/null and FIFOs are written to, never replaced
+    is_special = os.path.exists(target) and not os.path.isfile(target)  # /dev/null, a FIFO: written to, never replaced
+    unpredictable = os.path.join(os.path.dirname(target), f".exr-inspector-{os.urandom(8).hex()}.part")
+    partial = target if is_special else unpredictable
     try:
-        stream = open(partial, "wb")  # noqa: SIM115 (closed below; only errors of open() are bad usage)
-    except OSError as error:
-        raise SettingsError(f"--output {path}: {error.strerror or error}") from None
-    try:
-        with stream:
+        with open(partial, "wb" if is_special else "xb") as stream:
             yield stream
+        if not is_special:
+            os.replace(partial, target)
     except BaseException as error:
-        if not special:
-            os.unlink(partial)
+        if not is_special:
+            with suppress(OSError):
+                os.unlink(partial)
         if isinstance(error, OSError):
-            raise SettingsError(f"--output {path}: {error.strerror or error}") from None
+            kind = SettingsError if isinstance(error, _UNUSABLE_PATH) else ExrInspectorError
+            raise kind(f"--output {path}: {error.strerror or error}") from None
         raise
-    if not special:
-        os.replace(partial, target)
 
 
 def terminal_width() -> int:
@@ -69,10 +76,11 @@ def terminal_width() -> int:
     return shutil.get_terminal_size((100, 24)).columns
 
 
-def print_to(stream: BinaryIO, *renderables: Any, wide: bool = False, min_width: int = 0) -> None:
+def print_to(stream: BinaryIO, *renderables: Any, wide: bool = False, min_width: int = 0, whole: bool = False) -> None:
     """Print rich renderables: coloured and wrapped on a terminal, else plain, with `wide` in lines of any length.
 
-    At least `min_width` columns are used, even if a terminal then wraps the lines: rich would cut numbers.
+    At least `min_width` columns are used, even if a terminal then wraps the lines: rich would cut numbers. With
+    `whole`, a terminal gets lines of any length, too.
     """
     import io
 
@@ -87,7 +95,7 @@ def print_to(stream: BinaryIO, *renderables: Any, wide: bool = False, min_width:
         legacy_windows=False,
     )
     for renderable in renderables:
-        console.print(renderable, soft_wrap=not terminal)
+        console.print(renderable, soft_wrap=whole or not terminal)
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
     stream.write(text.encode() if terminal else _rstrip_lines(text))
 
@@ -101,44 +109,70 @@ def print_message(text: str) -> None:
     sys.stderr.write(clean(text) + "\n")
 
 
-def write_table(table: pa.Table, output_format: Format, path: str | None) -> None:
-    """Write an Arrow table to stdout or to a file."""
+def write_table(
+    table: pa.Table,
+    output_format: Format,
+    path: str | None,
+    *,
+    columns: str | None = None,
+    wide: bool = False,
+    raw_csv: bool = False,
+) -> None:
+    """Write an Arrow table to stdout or to a file; the keywords are the options --columns, --wide and --raw-csv."""
+    names = column_names(columns, table.column_names)
+    if names is not None:
+        table = table.select(names)
     if output_format is Format.PARQUET and path is None and sys.stdout.isatty():
         raise SettingsError("--format parquet cannot be printed on a terminal; add --output FILE or redirect stdout")
-    with data_stream(path, escape=output_format in (Format.JSON, Format.CSV)) as stream:
+    with data_stream(path, escape=output_format in (Format.JSON, Format.JSONL, Format.CSV)) as stream:
         if output_format is Format.PARQUET:
             import pyarrow.parquet as pq
 
             pq.write_table(table, stream)
         elif output_format is Format.CSV:
-            _write_csv(table, stream)
+            _write_csv(table, stream, raw=raw_csv)
         elif output_format is Format.JSON:
             _write_json(table, stream)
+        elif output_format is Format.JSONL:
+            for line in _json_rows(table):
+                stream.write(line + b"\n")
         else:
             from .tables import arrow_table
 
-            print_to(stream, arrow_table(table), wide=True)
+            print_to(stream, arrow_table(table, hide_vectors=names is None), whole=wide)
 
 
 def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
-    for batch in table.to_batches():
+    for batch in table.to_batches(max_chunksize=_ROWS_AT_ONCE):
         yield from batch.to_pylist()
 
 
 def _write_json(table: pa.Table, stream: BinaryIO) -> None:
     """A JSON array, one row per line."""
     stream.write(b"[")
-    for number, row in enumerate(_rows(table)):
-        text = json.dumps(json_cell(row), ensure_ascii=False, allow_nan=False)
-        stream.write((",\n" if number else "\n").encode() + text.encode())
+    for number, line in enumerate(_json_rows(table)):
+        stream.write((b",\n" if number else b"\n") + line)
     stream.write(b"\n]\n")
 
 
-def _write_csv(table: pa.Table, stream: BinaryIO) -> None:
-    import csv
-    from types import SimpleNamespace
-
-    writer = csv.writer(SimpleNamespace(write=lambda line: stream.write(line.encode())), lineterminator="\n")
-    writer.writerow(table.column_names)
+def _json_rows(table: pa.Table) -> Iterator[bytes]:
     for row in _rows(table):
-        writer.writerow("" if v is None else v if isinstance(v, str) else text_cell(v) for v in row.values())
+        yield json.dumps(json_cell(row), ensure_ascii=False, allow_nan=False).encode()
+
+
+def _write_csv(table: pa.Table, stream: BinaryIO, *, raw: bool) -> None:
+    """As csv.writer writes it, but before Python 3.13 that does not quote a carriage return."""
+
+    def cell(value: Any) -> str:
+        text = "" if value is None else text_cell(value)
+        if not raw and isinstance(value, (str, bytes)):
+            text = without_formula(text)
+        return '"{}"'.format(text.replace('"', '""')) if _TO_QUOTE.search(text) else text
+
+    def write(values: Iterable[Any]) -> None:
+        line = ",".join(map(cell, values)) or '""'  # an empty line is not a row
+        stream.write(f"{line}\n".encode())
+
+    write(table.column_names)
+    for row in _rows(table):
+        write(row.values())

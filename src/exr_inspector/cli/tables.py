@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
 
 from ..frames.ranges import frame_range, frame_value
-from ..sources.uris import display_path
-from .text import clean, text_cell
+from .listing import Column, Listing
+from .text import clean, short_path, text_cell
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..sequence.outliers import Outlier
     from ..sequence.summary import SequenceSummary
 
+_ABSOLUTE = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*://")
 _BAR_CELLS = 10
 _PATH_COLUMNS = ("path", "render")
 _MIN_TEXT_WIDTH = 16
@@ -39,14 +40,34 @@ def make_table(*columns: str) -> Table:
     return table
 
 
-def arrow_table(rows: pa.Table) -> Table:
-    """An Arrow table, one line per row; long cells are cut."""
-    table = make_table(*rows.column_names)
-    for batch in rows.to_batches():
-        for row in batch.to_pylist():
-            cells = ("" if v is None else clean(text_cell(v), 120) for v in row.values())
-            table.add_row(*(Text(cell) for cell in cells))
-    return table
+def arrow_table(rows: pa.Table, *, hide_vectors: bool) -> Listing:
+    """An Arrow table; with `hide_vectors`, a terminal does not show vectors."""
+    import pyarrow as pa
+
+    columns = []
+    for field, values in zip(rows.schema, rows.columns, strict=True):
+        cells = [None if value is None else clean(text_cell(value)) for value in values.to_pylist()]
+        columns.append(
+            Column(
+                name=clean(field.name),
+                cells=cells,
+                is_number=_is_number(field.type),
+                is_path=field.name == "file_path" or _are_absolute_paths(cells),
+                is_hidden=hide_vectors and pa.types.is_fixed_size_list(field.type),
+            )
+        )
+    return Listing(columns=columns)
+
+
+def _is_number(type_: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_))
+
+
+def _are_absolute_paths(cells: Iterable[str | None]) -> bool:
+    values = [cell for cell in cells if cell is not None]
+    return bool(values) and all(map(_ABSOLUTE.match, values))
 
 
 def report_lines(rows: pa.Table) -> tuple[list[Text | Table], int]:
@@ -111,12 +132,6 @@ def query_lines(queries: Iterable[NamedQuery]) -> list[Text]:
             Text(f"  {'  '.join(parameters)}", style="dim"),
         ]
     return lines
-
-
-def short_path(uri: str) -> str:
-    """A local path without file://, relative if it is below the working folder; other URIs as they are."""
-    path = display_path(uri)
-    return path.removeprefix(f"{Path.cwd()}/")
 
 
 def sequence_lines(sequence: SequenceSummary) -> list[Text]:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 from ..inspection.json_form import base64_text, json_float
 from ..inspection.model import timestamp_text
+from ..sources.uris import display_path
 
-# Characters that control a terminal or reorder its text: C0 and C1 controls, line separators, bidi marks. Surrogates
-# are escaped as well: they stand for bytes of a file name that are not UTF-8.
-_CONTROLS = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
-_UNSAFE = re.compile(f"[{_CONTROLS}\ud800-\udfff]")
-UNSAFE_IN_LINES = re.compile(f"(?![\r\n\t])[{_CONTROLS}]")
+# Characters that control a terminal, reorder its text or are invisible: C0 and C1 controls, line separators, marks of
+# direction, zero-width characters, tags. Surrogates are escaped as well: they stand for bytes of a file name that are
+# not UTF-8.
+_UNSAFE_RANGES = (
+    "\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
+)
+_UNSAFE = re.compile(f"[{_UNSAFE_RANGES}\ud800-\udfff]")
+_UNSAFE_IN_LINES = re.compile(f"(?![\r\n\t])[{_UNSAFE_RANGES}]")
+# What a spreadsheet takes for the beginning of a formula, after OWASP's page on CSV injection.
+_FORMULA = re.compile("[=+\\-@\t\r\n＝＋－＠]")
 
 
 def clean(text: str, max_length: int = 0) -> str:
-    """Text in one line without characters that control a terminal, cut to `max_length` characters."""
+    """Text in one line without unsafe characters, which are escaped as in Python, cut to `max_length` characters."""
     text = _UNSAFE.sub(_escape, text)
     return text if not max_length or len(text) <= max_length else text[: max_length - 1] + "…"
 
@@ -26,7 +33,22 @@ def _escape(match: re.Match[str]) -> str:
     code = ord(match[0])
     if 0xDC80 <= code <= 0xDCFF:
         code -= 0xDC00
-    return f"\\x{code:02x}" if code < 256 else "�"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def clean_lines(text: str) -> str:
+    """Text in lines, such as JSON or CSV, with unsafe characters escaped as in JSON."""
+    return _UNSAFE_IN_LINES.sub(_json_escape, text)
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
+
+
+def without_formula(text: str) -> str:
+    """Text that no spreadsheet takes for a formula: an apostrophe is put before the beginning of one."""
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def json_cell(value: Any) -> Any:
@@ -50,3 +72,9 @@ def text_cell(value: Any) -> str:
     """A database value as text; lists and structs as JSON."""
     shown = json_cell(value)
     return shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)
+
+
+def short_path(uri: str) -> str:
+    """A local path without file://, relative if it is below the working folder; other URIs as they are."""
+    path = display_path(uri)
+    return path.removeprefix(f"{Path.cwd()}/")

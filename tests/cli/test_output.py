@@ -1,0 +1,180 @@
+"""What every command writes: files of --output, CSV that spreadsheets open, text that does not control a terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import signal
+import stat
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from exr_inspector import open_catalog
+from exr_inspector.cli.main import main
+from exr_inspector.cli.options import Format
+from exr_inspector.cli.output import write_table
+from exr_inspector.cli.text import clean, clean_lines
+from tests.support.terminal import COMMAND, on_terminal
+
+CATALOG = "duckdb:catalog.duckdb"
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1"]
+PLAIN = ["plain", "a=1", " =1", "", "'quoted", "1-1"]
+INVISIBLE = "a\u2028b\u202ec\u200bd\ufeffe\U000e0041f\x1bg\x9bh"
+MANY_ROWS = "SELECT range FROM range(300000)"
+
+
+def make_catalog() -> None:
+    """Without files."""
+    with open_catalog(CATALOG) as catalog:
+        catalog.ensure_schema()
+
+
+@pytest.fixture(scope="module")
+def prepared(made_once):
+    return made_once(make_catalog)
+
+
+@pytest.fixture
+def folder(prepared, tmp_path, monkeypatch):
+    """A folder of the test's own, with the catalog."""
+    (tmp_path / "catalog.duckdb").write_bytes((prepared / "catalog.duckdb").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def query(*words):
+    return main(["query", *words, "--catalog", CATALOG])
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_text_in_csv_is_not_a_formula(tmp_path, monkeypatch, raw):
+    """Unless it is to be raw; numbers and other text are as they are, headings are text."""
+    monkeypatch.chdir(tmp_path)
+    texts = FORMULAS + PLAIN
+    columns = {"=text": texts, "number": range(-1, len(texts) - 1), "bytes": [b"\xf8"] * len(texts)}
+    write_table(
+        pa.table({name: pa.array(column) for name, column in columns.items()}), Format.CSV, "t.csv", raw_csv=raw
+    )
+    header, *rows = csv.reader(io.StringIO(Path("t.csv").read_bytes().decode(), newline=""))
+    mark = "" if raw else "'"
+    assert header == [f"{mark}=text", "number", "bytes"]
+    assert [text for text, _, _ in rows] == [mark + text for text in FORMULAS] + PLAIN
+    assert rows[0][1:] == ["-1", f"{mark}+A=="]
+
+
+def test_unsafe_characters_are_escaped_and_not_lost():
+    """As in Python in one line of text, as in JSON in lines of data."""
+    assert clean(INVISIBLE) == r"a\u2028b\u202ec\u200bd\ufeffe\U000e0041f\x1bg\x9bh"
+    assert clean_lines(f"{INVISIBLE}\r\n\t") == "a\\u2028b\\u202ec\\u200bd\\ufeffe\\udb40\\udc41f\\u001bg\\u009bh\r\n\t"
+    assert clean("été 日本 🎬 name\udcff\n") == r"été 日本 🎬 name\xff\x0a"
+
+
+@pytest.mark.slow
+def test_unsafe_characters_reach_no_terminal(folder):
+    """Also not by a file of --output that is the terminal, and in messages."""
+    row = "SELECT 'a' || chr(27) || chr(8232) || 'b' AS x"
+    for how, shown_as in (("table", r"a\x1b\u2028b"), ("jsonl", r"a\u001b\u2028b")):
+        _, shown = on_terminal(
+            "query", row, "--format", how, "--output", "/dev/stdout", "--catalog", CATALOG, cwd=folder
+        )
+        assert shown_as in shown
+    _, shown = on_terminal("query", "SELECT \x1b\u2028", "--catalog", CATALOG, cwd=folder)
+    assert r"\x1b\u2028" in shown
+    assert "\x1b" not in shown
+
+
+def test_output_replaces_a_file_and_has_the_mode_of_the_umask(folder):
+    """Nothing else is left in the folder."""
+    Path("out.csv").write_text("before")
+    before = os.umask(0o027)
+    try:
+        assert query("SELECT 1 AS one", "--format", "csv", "--output", "out.csv") == 0
+    finally:
+        os.umask(before)
+    assert Path("out.csv").read_text() == "one\n1\n"
+    assert stat.S_IMODE(Path("out.csv").stat().st_mode) == 0o640
+    assert names(folder) == ["catalog.duckdb", "out.csv"]
+
+
+def test_output_follows_no_planted_link(folder):
+    """FILE.part leads to another file, which is not touched."""
+    Path("victim").write_text("precious")
+    Path("out.csv.part").symlink_to("victim")
+    assert query("SELECT 1", "--format", "csv", "--output", "out.csv") == 0
+    assert Path("victim").read_text() == "precious"
+    assert Path("out.csv.part").is_symlink()
+
+
+def test_output_to_a_link_writes_the_file_that_it_names(folder):
+    """The link remains, as with a redirection of the shell."""
+    Path("data").mkdir()
+    Path("out.csv").symlink_to("data/real.csv")
+    assert query("SELECT 1 AS one", "--format", "csv", "--output", "out.csv") == 0
+    assert Path("out.csv").is_symlink()
+    assert Path("data/real.csv").read_text() == "one\n1\n"
+
+
+def test_a_failure_leaves_the_file_as_it_was(folder, monkeypatch):
+    """A disk that is full is not an error of usage; a folder that does not exist is."""
+    Path("out.csv").write_text("before")
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY));"
+        "from exr_inspector.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    )
+    words = ["query", MANY_ROWS, "--format", "csv", "--output", "out.csv", "--catalog", CATALOG]
+    done = subprocess.run([COMMAND[0], "-c", code, *words], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (3, "exr-inspector: --output out.csv: File too large\n")
+    assert Path("out.csv").read_text() == "before"
+    assert names(folder) == ["catalog.duckdb", "out.csv"]
+    assert query("SELECT 1", "--output", "none/out.csv") == 2
+
+
+def test_interrupted_output_leaves_the_file_as_it_was(folder):
+    """By Ctrl-C while it is written."""
+    Path("out.json").write_text("before")
+    words = ["query", MANY_ROWS, "--format", "json", "--output", "out.json", "--catalog", CATALOG]
+    process = subprocess.Popen([*COMMAND, *words], stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not any(path.stat().st_size for path in folder.glob(".*.part")):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert (process.returncode, err) == (130, "exr-inspector: interrupted\n")
+    assert Path("out.json").read_text() == "before"
+    assert names(folder) == ["catalog.duckdb", "out.json"]
+
+
+def test_two_outputs_at_once_do_not_mix(tmp_path, monkeypatch):
+    """One of them is there, whole."""
+    monkeypatch.chdir(tmp_path)
+    texts = ["a" * 1000, "b" * 1000]
+    tables = [pa.table({"text": [text] * 3000}) for text in texts]
+    threads = [threading.Thread(target=write_table, args=(table, Format.CSV, "out.csv")) for table in tables]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Path("out.csv").read_text() in [f"text\n{3000 * (text + chr(10))}" for text in texts]
+    assert names(tmp_path) == ["out.csv"]
+
+
+def test_output_to_a_fifo_is_written_to_it(folder):
+    """And not replaced."""
+    os.mkfifo("fifo")
+    read = []
+    reader = threading.Thread(target=lambda: read.append(Path("fifo").read_text()))
+    reader.start()
+    assert query("SELECT 1 AS one", "--format", "csv", "--output", "fifo") == 0
+    reader.join()
+    assert read == ["one\n1\n"]
+    assert stat.S_ISFIFO(os.stat("fifo").st_mode)
