@@ -66,8 +66,7 @@ def check(
     from ..gate import check_sequences, frames_to_render
     from .finding_lines import finding_lines
     from .output import data_stream, print_message, print_to
-    from .tables import short_path
-    from .text import clean
+    from .text import clean, short_path
 
     if frames and output_format is not CheckFormat.TABLE:
         raise SettingsError(f"--frames and --format {output_format.value} exclude each other; give one of them")
@@ -102,7 +101,7 @@ def _write(result: CheckResult, output_format: CheckFormat, output: str | None) 
     from .. import __version__
     from ..findings import model
     from .output import data_stream, write_table
-    from .tables import short_path
+    from .text import short_path
 
     if output_format in (CheckFormat.JSON, CheckFormat.JSONL, CheckFormat.CSV):
         write_table(model.as_arrow(result.findings), Format(output_format.value), output)

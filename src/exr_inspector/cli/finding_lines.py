@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from ..findings.text import one_line
-from .tables import short_path
-from .text import clean
+from .text import clean, short_path
 
 if TYPE_CHECKING:
     from ..gate import CheckResult

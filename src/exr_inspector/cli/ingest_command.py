@@ -140,7 +140,7 @@ def print_summary(summary: IngestSummary, uri: str, *, prune: bool) -> None:
     if not summary.listed and not summary.failures:
         print_message(NO_FILES)
     if summary.damaged:
-        from .tables import short_path
+        from .text import short_path
     for file in summary.damaged:
         reason = f"{file.status}: {file.reason}" if file.reason else file.status
         print_message(f"{short_path(file.uri)}: {reason}{'' if file.is_new else ', unchanged'}")

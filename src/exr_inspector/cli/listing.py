@@ -93,7 +93,7 @@ def _without_folders(columns: Sequence[Column]) -> tuple[list[Column], dict[str,
 
 
 def _common_folder(paths: list[str]) -> str:
-    """The folder of several paths, with a slash at its end; empty if it is the root or there is none."""
+    """The folder of several paths, with a slash at its end; empty without one, and for the root."""
     shared = os.path.commonprefix(paths) if len(paths) > 1 else ""  # noqa: RUF071 (ends at a slash below)
     folder = shared[: shared.rfind("/") + 1]
     return folder if len(folder) > 1 else ""
