@@ -55,7 +55,7 @@ def test_a_sequence_without_findings_is_a_range():
     assert (found.frames, found.frame_count, found.missing, found.missing_count) == ("1001-1010", 10, "", 0)
     assert found.pattern.endswith("/show/c.####.exr")
     assert found.sequence.endswith("/show/c.#.exr")
-    assert found.is_sound
+    assert found.severity == "none"
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_a_change_halfway_is_reported_in_groups():
     found = summary()
     assert field_outliers(found) == []
     assert field_splits(found) == [("compression", [("1-5", '"NONE"'), ("6-10", '"ZIP"')])]
-    assert not found.is_sound
+    assert found.severity == "warning"
 
 
 def test_an_attribute_of_half_the_frames_is_reported_in_groups():
@@ -250,7 +250,7 @@ def test_values_that_depend_on_machine_or_task_are_not_outliers(name, usual, oth
     """Even if most frames have the same value."""
     for number in range(1001, 1005):
         frame(number, w.part(extra=[w.text(name, other if number == 1004 else usual)]))
-    assert summary().is_sound
+    assert summary().severity == "none"
 
 
 def test_a_pattern_selects_sequences():
@@ -267,13 +267,24 @@ def test_a_pattern_selects_sequences():
     assert summaries(pattern="*sh01") == []
 
 
+def test_frames_whose_headers_have_warnings():
+    """The files are sound; those that are not are damaged."""
+    twice = w.part(extra=[w.fixed("x", "float", 1), w.fixed("x", "float", 1)])
+    for number in (1, 2, 3, 4):
+        frame(number, twice if number > 1 else None, damage=(lambda data: data[:-1]) if number == 4 else bytes)
+    found = summary()
+    assert (found.header_warnings, [each.frame for each in found.bad]) == ("2-3", ["4"])
+    frame(4)
+    assert summary().severity == "warning"
+
+
 def test_one_frame_is_a_sequence():
     """A still, sound or damaged."""
     frame(1, name="show/still_{}.exr")
     frame(2, name="show/other_{}.exr", damage=lambda data: data[:-1])
-    assert [(found.frames, found.frame_count, found.is_sound) for found in summaries()] == [
-        ("2", 1, False),
-        ("1", 1, True),
+    assert [(found.frames, found.frame_count, found.severity) for found in summaries()] == [
+        ("2", 1, "error"),
+        ("1", 1, "none"),
     ]
 
 
@@ -318,13 +329,13 @@ def test_names_that_are_not_views_are_not_compared():
 
 
 def test_ranges_that_differ_in_a_folder_are_pointed_out():
-    """Among sequences of the same version; the sequence is sound all the same."""
+    """Among sequences of the same version, as a warning."""
     for name, last in {"beauty_v001": 5, "depth_v001": 4, "normal_v001": 5, "beauty_v002": 3, "still_v001": 1}.items():
         for number in range(1, last + 1):
             frame(number, name=f"show/{name}.{{}}.exr")
     found = {each.sequence.rpartition("/")[2]: each for each in summaries()}
     assert {name: each.folder_range for name, each in found.items() if each.folder_range} == {"depth_v001.#.exr": "1-5"}
-    assert all(each.is_sound for each in found.values())
+    assert [name for name, each in found.items() if each.severity != "none"] == ["depth_v001.#.exr"]
 
 
 def test_the_same_frame_twice_is_reported():
@@ -334,7 +345,7 @@ def test_the_same_frame_twice_is_reported():
     for number in ("1001", "1001.0", "1002.5"):
         frame(number, name="show/sub.{}.exr")
     found = summaries()[0]
-    assert (found.frames, found.frame_count, found.repeated, found.is_sound) == ("1-3", 3, "1", False)
+    assert (found.frames, found.frame_count, found.repeated, found.severity) == ("1-3", 3, "1", "warning")
     assert summaries()[1].repeated == "1001"
 
 
@@ -407,7 +418,7 @@ def test_a_long_sequence_with_different_hashes():
     """Costs one query."""
     for number in range(1, 301):
         frame(number, w.part(extra=[w.fixed("studio", "int", number)]))
-    assert summary().is_sound
+    assert summary().severity == "none"
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import typer
 
 from ..errors import SettingsError
 from .answering import answering_catalog
-from .exit_codes import FailOn, Severity, exit_code
+from .exit_codes import FailOn, Severity, exit_code, worst_of
 from .options import (
     CatalogUri,
     FailOnOption,
@@ -53,7 +53,7 @@ def sequences(
     with answering_catalog(paths, catalog, vectors=False) as answering:
         summaries = answering.summaries(expected)
     if problems_only:
-        summaries = [sequence for sequence in summaries if not sequence.is_sound]
+        summaries = [sequence for sequence in summaries if sequence.severity != "none"]
     if output_format is Format.TABLE:
         from .tables import sequence_lines
 
@@ -62,10 +62,7 @@ def sequences(
                 print_to(stream, *sequence_lines(sequence))
     else:
         write_table(summary.as_arrow(summaries), output_format, output, raw_csv=raw_csv)
-    worst = Severity.NONE if all(s.is_sound for s in summaries) else Severity.WARNING
-    if any(sequence.missing or sequence.bad for sequence in summaries):
-        worst = Severity.ERROR
-    return exit_code(worst, fail_on, failed=answering.failed, misused=answering.misused)
+    return exit_code(worst_of(summaries), fail_on, failed=answering.failed, misused=answering.misused)
 
 
 def outliers(

@@ -10,6 +10,7 @@ from ..inspection.model import status_of
 
 if TYPE_CHECKING:
     from ..findings.model import Finding
+    from ..sequence.summary import SequenceSummary
 
 
 class ExitCode(IntEnum):
@@ -59,9 +60,9 @@ class IngestFailOn(str, Enum):
     NEVER = "never"
 
 
-def worst_of(findings: Iterable[Finding]) -> Severity:
-    """The severity of the worst finding."""
-    return max((Severity[finding.severity.upper()] for finding in findings), default=Severity.NONE)
+def worst_of(judged: Iterable[Finding | SequenceSummary]) -> Severity:
+    """The severity of the worst finding, or of the worst sequence."""
+    return max((Severity[one.severity.upper()] for one in judged), default=Severity.NONE)
 
 
 def file_severity(completeness: str, problem_severity: str) -> Severity:

@@ -161,6 +161,9 @@ def sequence_lines(sequence: SequenceSummary) -> list[Text]:
         lines.append(Text("  padding     differs between frames", style="yellow"))
     for (status, reason), frames in _alike(sequence.bad).items():
         lines.append(Text(f"  {status:<11} {frames}{clean(reason)}", style="red"))
+    if sequence.header_warnings:
+        text = f"  warnings    {sequence.header_warnings}  problems of headers; `exr-inspector check` lists them"
+        lines.append(Text(text, style="yellow"))
     for outlier in sequence.outliers:
         short = replace(outlier, value=_cut(outlier.value), usual=_cut(outlier.usual))
         lines.append(Text(f"  outlier     {outlier.frames}  {clean(str(short))}", style="yellow"))

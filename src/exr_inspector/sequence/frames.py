@@ -43,7 +43,8 @@ _FRAMES = f"""
                file_path_normalized, 'unreadable', NULL, NULL, NULL, NULL, message
         FROM ingest_errors WHERE {OPEN_ERRORS}
     )
-    SELECT *, completeness <> 'complete' OR coalesce(problem_severity = 'error', false) AS is_suspect
+    SELECT *, completeness <> 'complete' OR coalesce(problem_severity = 'error', false) AS is_suspect,
+           completeness = 'complete' AND problem_severity = 'warning' AS is_warned
     FROM frames WHERE {MATCHES} ORDER BY sequence, frame_number, frame, file_path_normalized
 """  # noqa: S608 (constants)
 
@@ -75,6 +76,7 @@ class Frames:
     hashes: list[str | None]  # of the structure
     are_textures: bool  # all readable ones
     damaged: tuple[DamagedFrame, ...]
+    warned: list[Number]  # frames of sound files whose headers have problems of severity `warning`
 
 
 def bound(pattern: str | None) -> str | None:
@@ -91,6 +93,7 @@ def frames_by_sequence(catalog: Catalog, pattern: str | None) -> Iterator[Frames
     """The frames of each sequence that the pattern selects, sorted by URI, and damaged files without a frame."""
     table = catalog.sql(_FRAMES, {"pattern": bound(pattern)})
     suspects = dict(_suspects(table))
+    warned = set(np.flatnonzero(table["is_warned"].fill_null(False).to_numpy()).tolist())
     names, texts, file_ids, hashes, textures = (
         table[name].to_numpy().tolist()  # eight times as fast as to_pylist
         for name in ("sequence", "frame", "file_id", "structure_hash", "is_texture")
@@ -101,14 +104,16 @@ def frames_by_sequence(catalog: Catalog, pattern: str | None) -> Iterator[Frames
         end = start + sum(1 for _ in group)
         damaged = tuple(suspects[row] for row in range(start, end) if row in suspects) if suspects else ()
         if texts[start] is not None:
+            of_sequence = _numbers(texts[start:end], numbers[start:end])
             yield Frames(
                 sequence=name,
                 texts=texts[start:end],
-                numbers=_numbers(texts[start:end], numbers[start:end]),
+                numbers=of_sequence,
                 file_ids=file_ids[start:end],
                 hashes=hashes[start:end],
                 are_textures=True in textures[start:end] and False not in textures[start:end],
                 damaged=damaged,
+                warned=[of_sequence[row - start] for row in range(start, end) if row in warned] if warned else [],
             )
         elif damaged:
             yield alone(name, damaged)
@@ -117,7 +122,9 @@ def frames_by_sequence(catalog: Catalog, pattern: str | None) -> Iterator[Frames
 
 def alone(path: str, damaged: tuple[DamagedFrame, ...] = ()) -> Frames:
     """A name that has no frames."""
-    return Frames(sequence=path, texts=[], numbers=[], file_ids=[], hashes=[], are_textures=False, damaged=damaged)
+    return Frames(
+        sequence=path, texts=[], numbers=[], file_ids=[], hashes=[], are_textures=False, damaged=damaged, warned=[]
+    )
 
 
 def _numbers(texts: Sequence[str], numbers: list[int]) -> list[Number]:

@@ -40,13 +40,17 @@ class SequenceSummary:
     repeated: str  # frames that several files have
     folder_range: str  # first and last frame in the folder and version if this sequence has others; else empty
     bad: tuple[DamagedFrame, ...]
+    header_warnings: str  # frames of sound files whose headers have problems of severity `warning`
     outliers: tuple[FieldOutlier, ...]
     splits: tuple[FieldSplit, ...]
 
     @property
-    def is_sound(self) -> bool:
-        """Whether no frame is missing, damaged, repeated or different."""
-        return not (self.missing or self.bad or self.outliers or self.splits or self.repeated)
+    def severity(self) -> str:
+        """That of the worst of its findings, as `check` reports them: `error` or `warning`; `none` without findings."""
+        if self.missing or self.bad:
+            return "error"
+        differs = self.repeated or self.padding_changes or (self.folder_range and not self.expected)
+        return "warning" if differs or self.header_warnings or self.outliers or self.splits else "none"
 
 
 def sequences(
@@ -125,6 +129,7 @@ def _summary(
         repeated=frame_range(number for number, times in numbers.items() if times > 1),
         folder_range=folder_range,
         bad=frames.damaged,
+        header_warnings=frame_range(frames.warned),
         outliers=tuple(one for one in differences if isinstance(one, FieldOutlier)),
         splits=tuple(one for one in differences if isinstance(one, FieldSplit)),
     )
