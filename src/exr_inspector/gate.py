@@ -49,7 +49,7 @@ _COUNT = f"""
         UNION ALL
         SELECT coalesce(sequence, file_path_normalized) FROM ingest_errors WHERE {OPEN_ERRORS}
     )
-    SELECT count(*) AS files FROM all_files WHERE {{matches}}
+    SELECT count(*) FILTER ({{matches}}), {{counts}} FROM all_files
 """  # noqa: S608 (constants)
 
 
@@ -60,6 +60,7 @@ class CheckResult:
     findings: tuple[Finding, ...]
     sequences: tuple[SequenceSummary, ...]
     file_count: int
+    unmatched: tuple[str, ...]  # patterns that select no file
 
 
 def check(
@@ -82,9 +83,14 @@ def check_sequences(
 ) -> CheckResult:
     """What is wrong with sequences that are summarised already, and with the files that the patterns select."""
     shown = {summary.sequence: summary.pattern for summary in summaries}
-    matches = " OR ".join(MATCHES.replace("$pattern", f"$pattern_{number}") for number in range(len(patterns)))
+    conditions = [MATCHES.replace("$pattern", f"$pattern_{number}") for number in range(len(patterns))]
     parameters = {f"pattern_{number}": bound(pattern) for number, pattern in enumerate(patterns)}
+    matches = " OR ".join(conditions)
     suspects = catalog.sql(_FILES.format(matches=matches), parameters)
+    counts = ", ".join(f"count(*) FILTER ({condition})" for condition in conditions)
+    file_count, *by_pattern = (
+        column[0].as_py() for column in catalog.sql(_COUNT.format(matches=matches, counts=counts), parameters).columns
+    )
     violations = (
         violation for batch in suspects.to_batches() for row in batch.to_pylist() for violation in _of_file(row, shown)
     )
@@ -93,7 +99,8 @@ def check_sequences(
     return CheckResult(
         findings=tuple(findings),
         sequences=tuple(summaries),
-        file_count=catalog.sql(_COUNT.format(matches=matches), parameters)["files"][0].as_py(),
+        file_count=file_count,
+        unmatched=tuple(pattern for pattern, count in zip(patterns, by_pattern, strict=True) if pattern and not count),
     )
 
 

@@ -105,7 +105,25 @@ def test_a_catalog_without_such_files_is_not_sound(capfd):
     main(["ingest", "show", "--catalog", CATALOG])
     capfd.readouterr()
     assert main(["check", "shwo", "--catalog", CATALOG]) == 2
-    assert capfd.readouterr().err == "nothing was checked: no file of the catalog matches\n"
+    assert capfd.readouterr().err == "shwo: no file of the catalog matches\n"
+    assert main(["check", "png", "shwo", "--catalog", CATALOG]) == 2
+    main(["db", "create-schema", "--catalog", "duckdb:empty.duckdb"])
+    capfd.readouterr()
+    assert main(["check", "--catalog", "duckdb:empty.duckdb"]) == 2
+    assert capfd.readouterr().err == "nothing was checked: the catalog is empty\n"
+
+
+def test_all_frames_of_a_sequence_without_files_are_missing(capfd):
+    """What a job that wrote nothing should have written."""
+    main(["ingest", "show", "--catalog", CATALOG])
+    capfd.readouterr()
+    for catalog in [], ["--catalog", CATALOG]:
+        given = ["check", "show/d.####.exr", *catalog, "--range", "1001-1003"]
+        assert main(given) == 1
+        assert "error    1001-1003  missing of 1001-1003; no file of this sequence is there" in capfd.readouterr().out
+        assert main([*given, "--frames"]) == 1
+        assert capfd.readouterr().out == "show/d.#.exr\t1001-1003\n"
+        assert main(["check", "show/d.*.exr", *catalog, "--range", "1001-1003"]) == 2
 
 
 def test_formats_for_programs(capfd):

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..frames.patterns import UDIM
+from ..frames.patterns import UDIM, is_one_sequence, sequence_pattern
+from ..sources.uris import normalize_path
 from .options import chunk_option, open_catalog
 
 if TYPE_CHECKING:
@@ -26,12 +27,19 @@ class Answering:
     catalog: Catalog
     patterns: list[str | None]  # None: all sequences
     unread: list[Failure] = field(default_factory=list)
-    misused: bool = False  # a pattern matches no file, or a clip of a timeline several sequences
+    unmatched: list[str] = field(default_factory=list)  # patterns without a file
+    absent: set[str] = field(default_factory=set)  # patterns without a file that are judged by expected frames
+    ambiguous: bool = False  # a clip of a timeline may be several sequences
 
     @property
     def failed(self) -> bool:
         """Whether the bytes of some file could not be had."""
-        return any(not failure.is_usage for failure in self.unread)
+        return bool(self.unread)
+
+    @property
+    def misused(self) -> bool:
+        """Whether an argument names nothing, or several things."""
+        return bool({*self.unmatched} - self.absent) or self.ambiguous
 
     def summaries(self, expected: ExpectedFrames) -> list[SequenceSummary]:
         """The sequences that are asked for, sorted by URI; prints clips that may be several sequences on stderr."""
@@ -39,13 +47,19 @@ class Answering:
 
         matched = self._matches(expected.timeline) if expected.timeline else None
         frames_of = matched.found.get if matched else lambda _: expected.of_each
-        found = {
-            one.sequence: one
-            for pattern in self.patterns
-            for one in summary.sequences(self.catalog, pattern, frames_of)
-        }
+        found: dict[str, SequenceSummary] = {}
+        without_files = [*self.unmatched]
+        for pattern in self.patterns:
+            of_pattern = summary.sequences(self.catalog, pattern, frames_of)
+            found |= {one.sequence: one for one in of_pattern}
+            if pattern is not None and not of_pattern:
+                without_files.append(pattern)
         if matched:
             found |= {name: summary.absent(name, frames) for name, frames in matched.absent.items()}
+        if expected.of_each is not None:  # all frames of a sequence without any file are missing
+            self.absent |= {pattern for pattern in without_files if is_one_sequence(pattern)}
+            absent = (normalize_path(sequence_pattern(pattern)) for pattern in self.absent)
+            found |= {name: summary.absent(name, expected.of_each) for name in absent if name not in found}
         return [found[sequence] for sequence in sorted(found)]
 
     def _matches(self, timeline: dict[str, frozenset[Number]]) -> Matches:
@@ -56,7 +70,7 @@ class Answering:
         names = {name for pattern in self.patterns for name in sequence_names(self.catalog, pattern)}
         matched = matches(timeline, names)
         for name, candidate in matched.ambiguous:
-            self.misused = True
+            self.ambiguous = True
             print_message(
                 f"--range-from: {name} of the timeline may be {candidate}, but others end alike; neither is judged by "
                 "the timeline; give paths that leave one of them"
@@ -89,12 +103,12 @@ def answering_catalog(paths: list[str] | None, uri: str | None, *, vectors: bool
         s3=store_of(paths),
     )
     with temporary_catalog(paths, options) as (opened, summary):
-        unread = [failure for failure in summary.failures if failure.error is None]
-        for failure in unread:
-            print_message(f"{failure.path}: {failure.message}")
+        for failure in summary.failures:
+            if failure.error is None:  # others are unreadable files of the catalog
+                print_message(f"{failure.path}: {failure.message}")
         yield Answering(
             catalog=opened,
             patterns=list(paths) if any(UDIM in path for path in paths) else [None],
-            unread=unread,
-            misused=any(failure.is_usage for failure in unread),
+            unread=[failure for failure in summary.failures if not (failure.is_usage or failure.was_read)],
+            unmatched=[failure.path for failure in summary.failures if failure.is_usage],
         )

@@ -73,12 +73,12 @@ def check(
     expected = expected_frames(frame_range, range_from)
     with answering_catalog(paths, catalog, vectors=False) as answering:
         result = check_sequences(answering.catalog, answering.patterns, answering.summaries(expected))
-    misused = answering.misused
-    if not (result.file_count or result.findings or answering.unread):
-        print_message(
-            f"nothing was checked: {NO_FILES if paths and catalog is None else 'no file of the catalog matches'}"
-        )
-        misused = True
+    unmatched = [pattern for pattern in result.unmatched if pattern not in answering.absent]
+    for pattern in unmatched:
+        print_message(f"{pattern}: no file of the catalog matches")
+    if not (result.file_count or result.findings or unmatched or answering.unread or answering.misused):
+        print_message(f"nothing was checked: {'the catalog is empty' if catalog or not paths else NO_FILES}")
+        unmatched = [""]
     if frames:
         with data_stream(output) as stream:
             for pattern, numbers in frames_to_render(result.findings):
@@ -88,13 +88,11 @@ def check(
             is_shown = output is None and sys.stdout.isatty()
             print_to(stream, *finding_lines(result, _LONGEST if is_shown else 0))
     else:
-        unread = [
-            not_read(path_as_text(failure.path), failure.message)
-            for failure in answering.unread
-            if not failure.is_usage
-        ]
+        unread = [not_read(path_as_text(failure.path), failure.message) for failure in answering.unread]
         _write(replace(result, findings=(*result.findings, *unread)), output_format, output)
-    return exit_code(worst_of(result.findings), fail_on, failed=answering.failed, misused=misused)
+    return exit_code(
+        worst_of(result.findings), fail_on, failed=answering.failed, misused=answering.misused or bool(unmatched)
+    )
 
 
 def _write(result: CheckResult, output_format: CheckFormat, output: str | None) -> None:

@@ -25,6 +25,12 @@ def is_pattern(text: str) -> bool:
     return _TOKEN.search(text) is not None
 
 
+def is_one_sequence(pattern: str) -> bool:
+    """Whether a pattern names a single sequence: it has one notation of a frame, and no wildcard."""
+    tokens = [match["glob"] is None for match in _TOKEN.finditer(pattern)]
+    return tokens == [True]
+
+
 def sequence_pattern(pattern: str) -> str:
     """A pattern with `#` for any notation of a frame, as in the names of sequences; wildcards stay."""
     return _TOKEN.sub(lambda match: match[0] if match["glob"] else "#", pattern)
