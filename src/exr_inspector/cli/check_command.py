@@ -74,11 +74,12 @@ def check(
     with answering_catalog(paths, catalog, vectors=False) as answering:
         result = check_sequences(answering.catalog, answering.patterns, answering.summaries(expected))
     unmatched = [pattern for pattern in result.unmatched if pattern not in answering.absent]
+    misused = answering.misused or bool(unmatched)
     for pattern in unmatched:
         print_message(f"{pattern}: no file of the catalog matches")
-    if not (result.file_count or result.findings or unmatched or answering.unread or answering.misused):
+    if not (result.file_count or result.findings or answering.unread or misused):
         print_message(f"nothing was checked: {'the catalog is empty' if catalog or not paths else NO_FILES}")
-        unmatched = [""]
+        misused = True
     if frames:
         with data_stream(output) as stream:
             for pattern, numbers in frames_to_render(result.findings):
@@ -90,9 +91,7 @@ def check(
     else:
         unread = [not_read(path_as_text(failure.path), failure.message) for failure in answering.unread]
         _write(replace(result, findings=(*result.findings, *unread)), output_format, output)
-    return exit_code(
-        worst_of(result.findings), fail_on, failed=answering.failed, misused=answering.misused or bool(unmatched)
-    )
+    return exit_code(worst_of(result.findings), fail_on, failed=answering.failed, misused=misused)
 
 
 def _write(result: CheckResult, output_format: CheckFormat, output: str | None) -> None:
