@@ -7,11 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import tenacity
     from tenacity.wait import WaitBaseT
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _ends: ContextVar[float] = ContextVar("ends", default=math.inf)
 
@@ -31,18 +34,49 @@ def seconds_left() -> float:
     return _ends.get() - time.monotonic()
 
 
+class Retry(Protocol):
+    """Calls a function, again after some errors; returns its result, or raises its last error unchanged."""
+
+    def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
+
+
 def retrying(
     is_transient: Callable[[BaseException], bool],
     *,
     attempts: float = 3,
     wait: WaitBaseT | None = None,
     left: Callable[[], float] = seconds_left,
-) -> tenacity.Retrying:
+) -> Retry:
     """Retries of a call: `retrying(…)(function, *arguments)` returns its result or raises the last error unchanged.
 
     `attempts` counts the first call. `wait` is a strategy of tenacity; none waits.
     No retry starts when `left` seconds are used up; pass a function that subtracts the time that an attempt may need.
     """
+
+    def call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)  # usually without tenacity, which takes longer than parsing a header
+        except BaseException as error:
+            if not is_transient(error):
+                raise
+            first = [error]
+
+        def attempt() -> T:
+            if first:
+                raise first.pop()
+            return function(*args, **kwargs)
+
+        return _retries(is_transient, attempts, wait, left)(attempt)
+
+    return call
+
+
+def _retries(
+    is_transient: Callable[[BaseException], bool],
+    attempts: float,
+    wait: WaitBaseT | None,
+    left: Callable[[], float],
+) -> tenacity.Retrying:
     import tenacity  # takes 30 ms to import
 
     def stop(state: tenacity.RetryCallState) -> bool:

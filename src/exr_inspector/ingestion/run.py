@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -190,9 +190,16 @@ def _result_of_dead_worker(item: ListedFile | Failure, cause: str, options: Inge
 def _run_task(task: Sequence[ListedFile | Failure], options: IngestOptions) -> _TaskResult:
     inspect_item = partial(_inspect_item, options=options)
     if any(isinstance(item, ListedFile) and item.is_remote for item in task):
-        with ThreadPoolExecutor(_CONCURRENT_REQUESTS) as threads:
-            return _combined([_result(task, group, options) for group in _by_size(threads.map(inspect_item, task))])
-    return _combined([_result(task, group, options) for group in _by_size(map(inspect_item, task))])
+        outcomes: Iterable[Inspection | Failure] = _request_threads().map(inspect_item, task)
+    else:
+        outcomes = map(inspect_item, task)
+    return _combined([_result(task, group, options) for group in _by_size(outcomes)])
+
+
+@cache
+def _request_threads() -> ThreadPoolExecutor:
+    """The threads that wait for responses of an object store, for all tasks of this process."""
+    return ThreadPoolExecutor(_CONCURRENT_REQUESTS)
 
 
 def _by_size(outcomes: Iterable[Inspection | Failure]) -> Iterator[list[Inspection | Failure]]:

@@ -33,12 +33,8 @@ class ListedFile:
     size_bytes: int
     mtime: datetime | None  # None outside the years 1 to 9999: whether the file has changed is then unknown
     etag: str | None = None  # of an object
+    is_remote: bool = False  # whether it is in an object store
     check_all: bool = False  # whether to read all chunk leaders: some had been read when damage was found
-
-    @property
-    def is_remote(self) -> bool:
-        """Whether it is in an object store."""
-        return is_object(self.uri)
 
 
 def list_files(
@@ -229,7 +225,7 @@ def _list_store(
     try:
         if has_exr_extension(uri):
             try:
-                yield _listed_object(uri, object_metadata(uri, s3))
+                yield _listed_object(uri, normalize_path(uri), object_metadata(uri, s3))
                 return
             except SourceNotFoundError:
                 pass
@@ -263,7 +259,7 @@ def _objects_below(
     for uri, metadata in list_objects(_uri_of(bucket, key), s3, recursive=recursive):
         is_new = has_exr_extension(uri) and uri not in seen.objects
         is_listed = is_new and not selection.skips_below(metadata["path"][start:])
-        yield _listed_object(uri, metadata) if is_listed else None
+        yield _listed_or_unreadable(uri, metadata) if is_listed else None
 
 
 def _matching_objects(
@@ -283,19 +279,26 @@ def _matching_objects(
             continue
         if uri not in seen.objects and (is_explicit or not selection.skips_below(below)):
             seen.objects.add(uri)
-            yield _listed_object(uri, metadata)
+            yield _listed_or_unreadable(uri, metadata)
 
 
 def _uri_of(bucket: str, key: str) -> str:
     return object_uri(bucket, key.strip("/"))
 
 
-def _listed_object(uri: str, metadata: Any) -> ListedFile | SourceNameError:
-    from .s3 import check_key, plain_etag, whole_seconds
+def _listed_or_unreadable(uri: str, metadata: Any) -> ListedFile | SourceNameError:
+    """An object of a listing, which may have a key that cannot be requested."""
+    from .s3 import check_key
 
     try:
-        check_key(uri, bucket_and_key(uri)[1])
+        check_key(uri, metadata["path"])
     except SourceNameError as error:
         return error
+    return _listed_object(uri, uri, metadata)
+
+
+def _listed_object(path: str, uri: str, metadata: Any) -> ListedFile:
+    from .s3 import plain_etag, whole_seconds
+
     mtime = whole_seconds(metadata["last_modified"])
-    return ListedFile(uri, normalize_path(uri), metadata["size"], mtime, plain_etag(metadata["e_tag"]))
+    return ListedFile(path, uri, metadata["size"], mtime, plain_etag(metadata["e_tag"]), is_remote=True)

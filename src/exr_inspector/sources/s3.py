@@ -27,7 +27,7 @@ from ..settings import S3Access
 from .protocol import Storage
 from .s3_errors import RangeError, UnlistableKeyError, is_client_error, translate
 from .s3_listing import Page, fetch_page
-from .uris import bucket_and_key, normalize_path, object_uri
+from .uris import bucket_and_key, object_uri
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
@@ -57,7 +57,7 @@ class ObjectSource:
     def __init__(self, uri: str, access: S3Access) -> None:
         bucket, self._key = bucket_and_key(uri)
         check_key(uri, self._key)
-        self.path, self.uri = uri, normalize_path(uri)
+        self.path, self.uri = uri, object_uri(bucket, self._key)
         self._access = access
         self._store = _store(access, bucket)
         self.requests = 0
@@ -117,7 +117,7 @@ class ObjectSource:
 
 
 def list_objects(uri: str, access: S3Access, *, recursive: bool = True) -> Iterator[tuple[str, Any]]:
-    """The objects below an s3:// URI as a folder: URI and metadata (`size`, `last_modified`, `e_tag`) of each.
+    """The objects below an s3:// URI as a folder: normalized URI and metadata (`size`, `last_modified`, `e_tag`) of each.
 
     In the order of the store, a thousand per request, including keys that check_key rejects; with `ambient`
     credentials, such a key ends the listing. Raises SourceError.
