@@ -22,7 +22,7 @@ CASES = ("inspect", "ingest: all new", "ingest: unchanged", "ingest: named, unch
 
 
 def serve(folder: str, count: int) -> None:
-    """Run the cases whose names arrive on stdin; answer with the µs of processor time and of elapsed time per object."""
+    """Run the cases that arrive on stdin; answer with the µs of processor time and of elapsed time per object."""
     from exr_inspector.catalog import open_catalog
     from exr_inspector.ingestion.run import IngestOptions, ingest
     from exr_inspector.inspection.inspector import inspect
@@ -95,9 +95,7 @@ def main() -> None:
     code = [Path(__file__).parents[1], *([given.other.absolute()] if given.other else [])]
     print(f"{'':<26}{'CPU µs':>8}{'µs':>8}" + f"{'other':>10}{'µs':>8}{'CPU ratio':>11}" * bool(given.other))
     with tempfile.TemporaryDirectory() as root:
-        checkouts = [
-            Checkout(path, server.url, Path(root, str(i)), given.objects) for i, path in enumerate(code)
-        ]
+        checkouts = [Checkout(path, server.url, Path(root, str(i)), given.objects) for i, path in enumerate(code)]
         results = [
             [[checkout.run(case, f"{number}") for checkout in checkouts] for case in CASES] for number in range(PASSES)
         ]

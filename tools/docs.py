@@ -200,10 +200,6 @@ Database, where each query is executed by an embedded DuckDB that reads only the
 
 The SQL is the whole report, but for `cryptomattes`: the program completes its rows, as its section says.
 
-The SQL is the whole report, but for `cryptomattes`: the program completes its rows, as its section says.
-
-The SQL is the whole report, but for `cryptomattes`: the program completes its rows, as its section says.
-
 The table output draws shares as bars, omits columns without values, and prints the common folder of all paths once;
 `--format json`, `csv` and `parquet` have all columns with plain values. A `share` is a number between 0 and 1.
 

@@ -35,9 +35,10 @@ def seconds_left() -> float:
 
 
 class Retry(Protocol):
-    """Calls a function, again after some errors; returns its result, or raises its last error unchanged."""
+    """Calls a function, and again after transient errors. Raises its last error unchanged."""
 
-    def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
+    def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of the function."""
 
 
 def retrying(

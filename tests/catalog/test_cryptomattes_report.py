@@ -108,8 +108,6 @@ def test_names_types_and_parts(new_catalog):
         ],
         [w.part(extra=[w.fixed("cryptomatte/k/name", "int", 7), w.attribute("cryptomatte/k/manifest", "my", b"{}")])],
         [w.part(extra=[w.fixed("cryptomatte/k/name", "int", 7), w.text("cryptomatte/k/name", "z")])],
-        [w.part(extra=[w.fixed("cryptomatte/k/name", "int", 7), w.text("cryptomatte/k/name", "z")])],
-        [w.part(extra=[w.fixed("cryptomatte/k/name", "int", 7), w.text("cryptomatte/k/name", "z")])],
         [w.part(extra=[w.attribute("cryptomatte/k/name", "timecode", w.timecode(1, 2, 3, 4))])],
         [w.part(extra=matte_attributes(manif_file="m.json", name="new\nline"))],
         [w.part(name="l", extra=matte), w.part(name="r", extra=matte_attributes(name="CryptoObject", manifest=other))],
@@ -125,28 +123,6 @@ def test_a_manifest_of_many_files_is_fetched_once(new_catalog):
     catalog.persist(
         [exr_file(f"s3://a/{x}.exr", w.part(extra=matte)) for x, matte in zip("abcde", mattes, strict=True)]
     )
-    fetched = catalog.sql(query.sql, query.bind({}))["text"].to_pylist()
-    assert sorted(text for text in fetched if text is not None) == sorted(set(manifests))
-    rows = query.run(catalog, {}).to_pylist()
-    assert sorted((row["objects"] or 0, row["broken"]) for row in rows) == [(0, 1), (0, 1), (1, 0), (1, 0), (1, 0)]
-
-
-def test_a_manifest_of_many_files_is_fetched_once(new_catalog):
-    catalog, query = new_catalog(), named_query("cryptomattes")
-    manifests = ['{"a":"00000001"}', "{", '{"a":"00000001"}', "{", '{"a":"00000001"}']
-    mattes = [matte_attributes(name="CryptoObject", manifest=manifest) for manifest in manifests]
-    catalog.persist([exr_file(f"s3://a/{number}.exr", w.part(extra=matte)) for number, matte in enumerate(mattes)])
-    fetched = catalog.sql(query.sql, query.bind({}))["text"].to_pylist()
-    assert sorted(text for text in fetched if text is not None) == sorted(set(manifests))
-    rows = query.run(catalog, {}).to_pylist()
-    assert sorted((row["objects"] or 0, row["broken"]) for row in rows) == [(0, 1), (0, 1), (1, 0), (1, 0), (1, 0)]
-
-
-def test_a_manifest_of_many_files_is_fetched_once(new_catalog):
-    catalog, query = new_catalog(), named_query("cryptomattes")
-    manifests = ['{"a":"00000001"}', "{", '{"a":"00000001"}', "{", '{"a":"00000001"}']
-    mattes = [matte_attributes(name="CryptoObject", manifest=manifest) for manifest in manifests]
-    catalog.persist([exr_file(f"s3://a/{number}.exr", w.part(extra=matte)) for number, matte in enumerate(mattes)])
     fetched = catalog.sql(query.sql, query.bind({}))["text"].to_pylist()
     assert sorted(text for text in fetched if text is not None) == sorted(set(manifests))
     rows = query.run(catalog, {}).to_pylist()

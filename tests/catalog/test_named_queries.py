@@ -8,8 +8,6 @@ import pytest
 
 from exr_inspector import open_catalog
 from exr_inspector.catalog.queries.computed import COMPLETIONS
-from exr_inspector.catalog.queries.computed import COMPLETIONS
-from exr_inspector.catalog.queries.computed import COMPLETIONS
 from exr_inspector.catalog.queries.named import NamedQuery, Parameter, named_queries, named_query
 from exr_inspector.catalog.queries.path_template import FIELDS, field_patterns
 from exr_inspector.errors import SettingsError
@@ -34,14 +32,6 @@ def test_the_head_declares_title_question_and_empty(query):
     assert query.empty
     assert all(parameter.meaning for parameter in query.parameters)
     assert len({parameter.name for parameter in query.parameters}) == len(query.parameters)
-
-
-def test_the_head_of_a_query_that_python_completes_says_so():
-    assert {query.name for query in QUERIES.values() if query.completed} == set(COMPLETIONS)
-
-
-def test_the_head_of_a_query_that_python_completes_says_so():
-    assert {query.name for query in QUERIES.values() if query.completed} == set(COMPLETIONS)
 
 
 def test_the_head_of_a_query_that_python_completes_says_so():

@@ -87,32 +87,6 @@ def test_a_report_that_python_completes(tmp_path, monkeypatch, capfd):
     assert "-- completed: " in run(capfd, "cryptomattes", "--sql")[1]
 
 
-def test_a_report_that_python_completes(tmp_path, monkeypatch, capfd):
-    monkeypatch.chdir(tmp_path)
-    texts = {"name": "CryptoObject", "manifest": '{"a":"00000001","b":"00000002"}'}
-    part = w.part(extra=[w.text(f"cryptomatte/1/{field}", text) for field, text in texts.items()])
-    Path("a.exr").write_bytes(w.build([part]).data)
-    with open_catalog(CATALOG) as catalog:
-        catalog.persist([inspect("a.exr")])
-    code, out, err = run(capfd, "cryptomattes", "--format", "json")
-    (row,) = json.loads(out)
-    assert (code, err, row["cryptomatte"], row["objects"], row["broken"]) == (0, "", "CryptoObject", 2, 0)
-    assert "-- completed: " in run(capfd, "cryptomattes", "--sql")[1]
-
-
-def test_a_report_that_python_completes(tmp_path, monkeypatch, capfd):
-    monkeypatch.chdir(tmp_path)
-    texts = {"name": "CryptoObject", "manifest": '{"a":"00000001","b":"00000002"}'}
-    part = w.part(extra=[w.text(f"cryptomatte/1/{field}", text) for field, text in texts.items()])
-    Path("a.exr").write_bytes(w.build([part]).data)
-    with open_catalog(CATALOG) as catalog:
-        catalog.persist([inspect("a.exr")])
-    code, out, err = run(capfd, "cryptomattes", "--format", "json")
-    (row,) = json.loads(out)
-    assert (code, err, row["cryptomatte"], row["objects"], row["broken"]) == (0, "", "CryptoObject", 2, 0)
-    assert "-- completed: " in run(capfd, "cryptomattes", "--sql")[1]
-
-
 def test_a_share_is_a_bar_and_bytes_have_commas(capfd):
     code, out, err = run(capfd, "storage")
     assert (code, err) == (0, "")

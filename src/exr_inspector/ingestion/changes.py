@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Collection, Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -15,6 +16,7 @@ from ..sources.selection import Selection
 from ..sources.uris import local_path, normalize_path
 
 _FILES_PER_LOOKUP = 2000
+_LOOKUPS_OF_VANISHED = 16  # at most, however many folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class ListedGroup:
     changed: set[str]  # URIs of files to inspect of which the catalog has another version
     to_inspect: list[ListedFile | Failure]
     known_failures: list[Failure]  # unchanged files with an error in the catalog
-    existing: set[str]  # URIs of objects
+    objects: list[str]  # the URIs of listed objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +93,15 @@ def _compare(items: list[ListedFile | SourceError], catalog: Catalog, rescan: bo
             to_inspect.append(replace(item, check_all=seen.chunks_checked > 1))
         else:
             unchanged[item.uri] = seen
-    existing = {file.uri for file in files if file.is_remote}
-    existing |= {normalize_path(item.path) for item in items if isinstance(item, SourceNameError)}  # listed objects
+    objects = [file.uri for file in files if file.is_remote]
+    objects += [normalize_path(item.path) for item in items if isinstance(item, SourceNameError)]
     return ListedGroup(
         file_count=sum(not isinstance(item, NoMatchError) for item in items),
         unchanged=unchanged,
         changed={uri for uri, seen in known.items() if not seen.is_unchanged},
         to_inspect=to_inspect,
         known_failures=known_failures,
-        existing=existing,
+        objects=objects,
     )
 
 
@@ -108,52 +110,65 @@ def find_vanished(
     catalog: Catalog,
     *,
     failed: Collection[str],
-    existing: Collection[str],
+    objects: Container[str],
     selection: Selection,
 ) -> Iterator[VanishedFiles]:
-    """The files of the catalog below each path that no longer exist.
+    """The files of the catalog below each path that no longer exist, for paths with such files.
 
-    `existing` are the URIs of listed objects; those that the selection skips were not listed, and do not count as
-    vanished. Nor do the files of a path that is in `failed`, as it was not listed completely.
+    `objects` are the URIs of listed objects; those that the selection skips were not listed, and do not count as
+    vanished. Nor do the files of a path that is in `failed`, as it was not listed completely, or that is a file itself.
     """
-    failed_uris = {normalize_path(path) for path in failed}
-    for uri in _without_nested(normalize_path(path) for path in paths):
-        local = local_path(uri)
-        if uri not in failed_uris and not (local and os.path.isfile(local)):
-            yield _vanished_below(uri, catalog, existing, selection)
+    uris = (uri for uri in map(normalize_path, paths) if not _is_file(uri, objects))
+    not_listed = {_as_folder(normalize_path(path)) for path in failed}
+    folders = [folder for folder in _without_nested(map(_as_folder, uris)) if folder not in not_listed]
+    size = -(-len(folders) // _LOOKUPS_OF_VANISHED)
+    for start in range(0, len(folders), size or 1):
+        yield from _vanished_below(folders[start : start + size], catalog, objects, selection)
 
 
 def _vanished_below(
-    folder_uri: str, catalog: Catalog, existing: Collection[str], selection: Selection
-) -> VanishedFiles:
-    prefix = folder_uri.removesuffix("/") + "/"
-    vanished: list[str] = []
-    is_all = True
-    for uris in catalog.current_paths(folder_uri):
+    folders: list[str], catalog: Catalog, objects: Container[str], selection: Selection
+) -> Iterator[VanishedFiles]:
+    """Like find_vanished, for sorted folders none of which is below another one; with one lookup in the catalog."""
+    vanished: dict[str, list[str]] = {}
+    not_empty = set()
+    prefix = os.path.commonprefix(folders)  # noqa: RUF071 (characters are meant)
+    for uris in catalog.current_paths(prefix.removesuffix("/")):
         for uri in uris:
-            if uri != folder_uri and not uri.startswith(prefix):
+            folder = folders[bisect_right(folders, _as_folder(uri)) - 1]  # the only one that can contain it
+            if not _as_folder(uri).startswith(folder):
                 continue
-            if uri in existing or not _is_missing(uri) or selection.skips_below(uri[len(prefix) :]):
-                is_all = False
+            if not _is_missing(uri, objects) or selection.skips_below(uri[len(folder) :]):
+                not_empty.add(folder)
             else:
-                vanished.append(uri)
-    return VanishedFiles(vanished, is_all)
+                vanished.setdefault(folder, []).append(uri)
+    for folder, missing in vanished.items():
+        yield VanishedFiles(missing, is_all=folder not in not_empty)
 
 
-def _without_nested(uris: Iterable[str]) -> Iterator[str]:
-    """The URIs that are not below another one."""
-    prefix = None
-    for uri in sorted(set(uris), key=lambda uri: uri.removesuffix("/") + "/"):
-        if prefix is None or not uri.startswith(prefix):
-            yield uri
-            prefix = uri.removesuffix("/") + "/"
+def _as_folder(uri: str) -> str:
+    return uri.removesuffix("/") + "/"
 
 
-def _is_missing(uri: str) -> bool:
-    """Whether an unlisted object or file does not exist; False if the file system does not say."""
+def _without_nested(folders: Iterable[str]) -> Iterator[str]:
+    """The folders that are not below another one, sorted."""
+    outer = None
+    for folder in sorted(folders):
+        if outer is None or not folder.startswith(outer):
+            yield folder
+            outer = folder
+
+
+def _is_file(uri: str, objects: Container[str]) -> bool:
+    path = local_path(uri)
+    return uri in objects if path is None else os.path.isfile(path)
+
+
+def _is_missing(uri: str, objects: Container[str]) -> bool:
+    """Whether an object was not listed, or a file does not exist; False if the file system does not say."""
     path = local_path(uri)
     if path is None:
-        return True  # existing objects were listed
+        return uri not in objects
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):

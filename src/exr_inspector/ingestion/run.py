@@ -29,6 +29,7 @@ from ..sources import store_of
 from ..sources.listing import ListedFile, list_files
 from ..sources.selection import Selection
 from .changes import Failure, ListedGroup, compare_listing, find_vanished
+from .objects import ListedObjects
 from .workers import run_batches
 
 if TYPE_CHECKING:
@@ -120,46 +121,47 @@ def ingest(
     """Inspect the files below `paths` and persist the inspections in a catalog.
 
     Files that are complete in the catalog, with the same size and etag, or else modification time, are not read. Memory
-    use grows with the number of failures, vanished files and objects: the URIs of all objects are kept. Raises
-    CatalogError; files that cannot be inspected are `failures`.
+    use grows with the number of failures, damaged and vanished files, and given paths, not with the number of files and
+    objects below them; the URIs of objects are in a temporary file, of about 60 bytes for each. Raises CatalogError;
+    files that cannot be inspected are `failures`.
     """
     if options.s3 is None:
         options = replace(options, s3=store_of(paths))
     summary = IngestSummary()
     catalog.ensure_schema()
-    existing: set[str] = set()
     changed: set[str] = set()
     groups = compare_listing(
         list_files(paths, s3=options.s3, selection=options.selection), catalog, rescan=options.rescan
     )
-    items = _items_to_inspect(groups, summary, existing, changed, progress)
-    with closing(_inspect_all(items, options)) as results:  # stops the workers before an error is raised
-        for batch in _batches(results, options.batch_files):
-            _persist(catalog, batch, changed, summary)
-            progress(summary)
-    failed = [failure.path for failure in summary.failures]
-    for vanished in find_vanished(paths, catalog, failed=failed, existing=existing, selection=options.selection):
-        summary.vanished += vanished.uris
-        if options.prune and vanished.uris and not vanished.is_all:
-            summary.pruned += catalog.mark_deleted(vanished.uris)
+    with closing(ListedObjects()) as objects:
+        items = _items_to_inspect(groups, summary, objects, changed, progress)
+        with closing(_inspect_all(items, options)) as results:  # stops the workers before an error is raised
+            for batch in _batches(results, options.batch_files):
+                _persist(catalog, batch, changed, summary)
+                progress(summary)
+        failed = [failure.path for failure in summary.failures]
+        vanished = list(find_vanished(paths, catalog, failed=failed, objects=objects, selection=options.selection))
+    summary.vanished += chain.from_iterable(files.uris for files in vanished)
+    if options.prune:
+        summary.pruned += catalog.mark_deleted([uri for files in vanished if not files.is_all for uri in files.uris])
     return summary
 
 
 def _items_to_inspect(
     groups: Iterable[ListedGroup],
     summary: IngestSummary,
-    existing: set[str],
+    objects: ListedObjects,
     changed: set[str],
     progress: Callable[[IngestSummary], None],
 ) -> Iterator[ListedFile | Failure]:
-    """The files to inspect and failures to report of all groups; adds the rest to `summary` and the sets."""
+    """The files to inspect and failures to report of all groups; adds the rest to the others."""
     for group in groups:
         summary.listed += group.file_count
         summary.unchanged += len(group.unchanged)
         for uri, seen in group.unchanged.items():
             summary.add(uri, Verdict(seen.completeness or "", seen.problem_severity or "none"), is_new=False)
         summary.failures += group.known_failures
-        existing |= group.existing
+        objects.add(group.objects)
         changed |= group.changed
         yield from group.to_inspect
         progress(summary)

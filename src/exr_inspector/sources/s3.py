@@ -117,10 +117,10 @@ class ObjectSource:
 
 
 def list_objects(uri: str, access: S3Access, *, recursive: bool = True) -> Iterator[tuple[str, Any]]:
-    """The objects below an s3:// URI as a folder: normalized URI and metadata (`size`, `last_modified`, `e_tag`) of each.
+    """The objects below an s3:// URI as a folder: URI and metadata (`size`, `last_modified`, `e_tag`) of each.
 
-    In the order of the store, a thousand per request, including keys that check_key rejects; with `ambient`
-    credentials, such a key ends the listing. Raises SourceError.
+    The URIs are normalized. In the order of the store, a thousand per request, including keys that check_key rejects;
+    with `ambient` credentials, such a key ends the listing. Raises SourceError.
     """
     bucket, prefix = bucket_and_key(uri, key_required=False)
     prefix = prefix.strip("/")
