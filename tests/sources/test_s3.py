@@ -455,6 +455,24 @@ def test_an_object_that_several_paths_name_is_listed_once(store):
         assert sorted(item.uri for item in items) == [f"{uri}/a.exr", f"{uri}/tmp_a.exr"]
 
 
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ["p", "*/a.exr"],
+        ["*/a.exr", "p"],
+        ["p/", "*"],
+        ["p", "p/", "p/q", "p/a.exr"],
+        ["p/q", "p/a.exr", "p"],
+        ["p/*.exr", "p/**/*.exr", "p/a.exr", "p/q"],
+    ],
+)
+def test_overlapping_paths_list_each_object_once(store, paths):
+    for key in ("p/a.exr", "p/q/a.exr"):
+        store.put(key, TINY)
+    items = list_files([f"s3://{BUCKET}/{path}" for path in paths], s3=store.access)
+    assert sorted(item.uri for item in items) == [f"s3://{BUCKET}/p/a.exr", f"s3://{BUCKET}/p/q/a.exr"]
+
+
 def test_excluded_objects_do_not_vanish(store, tmp_path):
     for key in ("show/a.exr", "show/sub/b.exr"):
         store.put(key, PICTURE)

@@ -50,12 +50,11 @@ def list_files(
     not. What the selection skips is left out below the paths, not the paths themselves. A path with a frame notation or
     wildcards that is not the name of a file stands for the files and folders that match it. A file that several paths
     contain is listed once. A path that cannot be listed is a SourceError in its place. Objects are listed from the
-    store `s3`, or from that of the environment. Memory use grows with the number of folders and of named files, not
-    with the number of files inside folders.
+    store `s3`, or from that of the environment. Memory use grows with the number of folders, of named files, and of
+    objects that match a pattern, not with the number of files inside folders and prefixes.
     """
     paths = list(paths)
-    seen = _Seen()
-    given = {_without_end_slash(path) for path in paths}
+    seen = _Seen({_without_end_slash(path) for path in paths})
     for path in paths:
         try:
             is_remote = is_object(path)
@@ -65,7 +64,7 @@ def list_files(
         _, local = parse(path)
         if is_remote:
             uri = _without_end_slash(path)
-            if uri not in seen.objects and not _is_below(uri, given, recursive, selection):
+            if uri not in seen.objects and not _is_below(uri, seen.given, recursive, selection):
                 s3 = s3 or environment_store()
                 yield from _list_store(path, recursive, s3, selection, seen)
                 seen.objects.add(uri)
@@ -77,8 +76,9 @@ def list_files(
 
 @dataclass(slots=True)
 class _Seen:
-    """What was listed before, by URI."""
+    """The given paths, and what was listed before, by URI."""
 
+    given: set[str]
     folders: dict[str, tuple[str, Selection]] = field(default_factory=dict)  # with what selected their files
     files: set[str] = field(default_factory=set)
     objects: set[str] = field(default_factory=set)  # that were given, or matched a pattern
@@ -240,9 +240,10 @@ def _list_store(
         if not is_pattern(key):
             yield SourceNotFoundError(uri, "no object has this name or a name below it")
             return
-        for matching in _matching_objects(bucket, key, s3, selection, seen):
+        for item in _matching_objects(bucket, key, recursive, s3, selection, seen):
             is_empty = False
-            yield matching
+            if item is not None:
+                yield item
         if is_empty:
             yield NoMatchError(uri, f"no object matches below {_uri_of(bucket, split_pattern(key)[0])}")
     except SourceError as error:
@@ -263,9 +264,9 @@ def _objects_below(
 
 
 def _matching_objects(
-    bucket: str, key: str, s3: S3Access, selection: Selection, seen: _Seen
-) -> Iterator[ListedFile | SourceNameError]:
-    """The EXR objects whose key matches, or is below a folder that does."""
+    bucket: str, key: str, recursive: bool, s3: S3Access, selection: Selection, seen: _Seen
+) -> Iterator[ListedFile | SourceNameError | None]:
+    """The EXR objects whose key matches, or is below a folder that does; None for one that another path lists."""
     from .s3 import list_objects
 
     folder, pattern = split_pattern(key)
@@ -277,7 +278,9 @@ def _matching_objects(
         ends = [index for index, character in enumerate(below) if character == "/"]
         if not has_exr_extension(uri) or not any(matches(below[:end]) for end in (*ends, len(below))):
             continue
-        if uri not in seen.objects and (is_explicit or not selection.skips_below(below)):
+        if uri in seen.objects or _is_below(uri, seen.given, recursive, selection):
+            yield None
+        elif is_explicit or not selection.skips_below(below):
             seen.objects.add(uri)
             yield _listed_or_unreadable(uri, metadata)
 
