@@ -1,6 +1,6 @@
 """Objects of an S3 store: processor time for each object, and elapsed time.
 
-    python -m benchmarks.objects [OTHER_CHECKOUT] [--objects 2000]
+    python -m benchmarks.objects [OTHER_CHECKOUT] [--objects 500]
 
 Small files in moto's server, which runs in this process, and whose time does not count; another process inspects them.
 """
@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 BUCKET = "renders"
-PASSES = 2
+PASSES = 5
 CASES = ("inspect", "ingest: all new", "ingest: unchanged", "ingest: named, unchanged")
 
 
@@ -86,7 +86,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("other", type=Path, nargs="?", help="another checkout, to compare with")
-    parser.add_argument("--objects", type=int, default=2000)
+    parser.add_argument("--objects", type=int, default=500)
     given = parser.parse_args()
     server = S3Server()
     for folder, count in (("few", 10), ("many", given.objects)):

@@ -100,7 +100,9 @@ def test_names_without_a_frame_number(name):
         ("sh_010_lighting0001.exr", "sh_010_lighting#.exr", "0001"),
         ("take.1.beauty_1001.exr", "take.1.beauty_#.exr", "1001"),
         ("cam2.exr", "cam#.exr", "2"),
-        ("rec709.exr", "rec#.exr", "709"),
+        ("rec0709.exr", "rec#.exr", "0709"),
+        ("rec1001.exr", "rec#.exr", "1001"),
+        ("sh010.1001_Rec709_v002.exr", "sh010.#_Rec709_v002.exr", "1001"),
         # beside dates, versions, hashes and sizes
         ("slate_20240131_1001.exr", "slate_20240131_#.exr", "1001"),
         ("slate_1001_2024-01-31.exr", "slate_#_2024-01-31.exr", "1001"),
@@ -125,11 +127,12 @@ def test_the_frame_is_the_last_number_that_stands_for_one(name, sequence, frame)
         "comp_ver01.exr", "look_version1.exr", "comp_ver_01.exr", "comp-rev2.exr", "plateV002.exr", "compVer3.exr",
         "plate.200x150.exr", "plate_8c5c3e1b.exr", "plate_1a2b3c4.exr",
         "6f9619ff-8b86-d011-b42d-00cf4fc96411.exr", "plate_2k.exr", "plate_1080p.exr",
+        "Rec709.exr", "Rec709_YC.exr", "plate_rec2020.exr", "plateRec709.exr", "plate_ACES2065-1.exr", "chart_gamma22.exr",
         "sh010_L.exr", "sh010_v002_L.exr", "sh0010_comp_v002.exr", "x%80.exr",
     ],
 )  # fmt: skip
 def test_numbers_that_are_not_frames(name):
-    """Dates, versions, hashes, sizes, resolutions, shots and bytes of a URI."""
+    """Dates, versions, hashes, sizes, color spaces, resolutions, shots and bytes of a URI."""
     assert parse_name(name) is None
 
 

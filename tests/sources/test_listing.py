@@ -271,6 +271,11 @@ def test_a_missing_file_and_an_unsupported_scheme_are_errors():
     assert str(remote) == "gs://bucket/key.exr: gs:// is not supported; give a path, file:// or s3:// URI"
 
 
+def test_a_missing_path_that_is_given_twice_is_one_error():
+    (error,) = list_files(["missing.exr", "missing.exr"])
+    assert isinstance(error, SourceNotFoundError)
+
+
 def test_an_unreadable_folder_is_an_error_in_its_place():
     """Runs as another user, because root may read everything."""
     make("show/a/secret.exr", "show/b/b.exr")

@@ -1,10 +1,11 @@
 """The frame number and sequence in a file name.
 
 The frame is the last number in the name, without the extension, that stands for a frame. Versions (`v002`, `ver01`),
-dates, hashes, sizes (`200x150`), numbers before a letter (`2k`) and numbers of more than ten digits do not. A number
-at the end of a word yields to a clear frame number before it (`c.1001_cam2.exr`), and before other text it counts only
-with four or more digits and without a later version: `sh010_L.exr` and `sh0010_comp_v002.exr` have no frame. A minus
-sign counts only after a separator or at the start: `c.-001.exr` is frame -1, `shot-001.exr` frame 1.
+dates, hashes, sizes (`200x150`), color spaces (`rec709`), numbers before a letter (`2k`) and numbers of more than ten
+digits do not. A number at the end of a word yields to a clear frame number before it (`c.1001_cam2.exr`), and before
+other text it counts only with four or more digits and without a later version: `sh010_L.exr` and `sh0010_comp_v002.exr`
+have no frame. A minus sign counts only after a separator or at the start: `c.-001.exr` is frame -1, `shot-001.exr`
+frame 1.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ _NO_FRAMES = re.compile(
     |(?<![0-9])(?P<year>(?:19|20)[0-9]{{2}})(?P<separator>[-._]?)(?P<month>[01][0-9])(?P=separator)(?P<day>[0-3][0-9])
         (?:T[0-9]{{4,6}})?(?![0-9])
     |(?<![0-9])[0-9]+[xX×][0-9]+
+    |(?i:aces2065(?:-1)?|(?:bt|rec)(?:601|709|1886|2020|2100)|gamma(?:18|22|24|26))(?![0-9A-Za-z])  # a color space
     |(?<![0-9A-Za-z]){_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}(?![0-9A-Za-z])  # a UUID
     |(?<![0-9A-Za-z])(?={_HEX}*[0-9][A-Fa-f]){_HEX}{{7,}}(?![0-9A-Za-z])  # a hash
     """,
@@ -33,7 +35,6 @@ _NUMBER = re.compile(
 )
 _CLEAR_DIGITS = 4
 _VERSION = "\1"  # stands for the characters of a version while numbers are searched
-_COLOR_SPACE = re.compile(r"(?i:aces|aces2065-|bt|gamma|rec)\Z")
 
 
 class FrameName(NamedTuple):
@@ -101,9 +102,7 @@ def _names_something_else(number: re.Match[str]) -> bool:
 
 
 def _is_in_word(number: re.Match[str]) -> bool:
-    """Whether a number is part of a word, such as a camera or a color space, and not behind a name as in plate1001."""
-    if _COLOR_SPACE.search(number.string[max(number.start() - 9, 0) : number.start()]):
-        return True
+    """Whether a number is part of a word, such as a camera, and not behind a name as in plate1001."""
     return _follows_letter(number) and len(number[0]) <= 2
 
 

@@ -53,7 +53,7 @@ def list_files(
     store `s3`, or from that of the environment. Memory use grows with the number of folders, of named files, and of
     objects that match a pattern, not with the number of files inside folders and prefixes.
     """
-    paths = list(paths)
+    paths = list(dict.fromkeys(paths))
     seen = _Seen({_without_end_slash(path) for path in paths})
     for path in paths:
         try:
