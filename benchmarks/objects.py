@@ -3,6 +3,7 @@
     python -m benchmarks.objects [OTHER_CHECKOUT] [--objects 500]
 
 Small files in moto's server, which runs in this process, and whose time does not count; another process inspects them.
+"Client alone" only requests them, with obstore; "named" gives each object as an argument.
 """
 
 from __future__ import annotations
@@ -18,18 +19,28 @@ from pathlib import Path
 
 BUCKET = "renders"
 PASSES = 5
-CASES = ("inspect", "ingest: all new", "ingest: unchanged", "ingest: named, unchanged")
+CASES = ("client alone", "inspect", "ingest: all new", "ingest: unchanged", "ingest: named, unchanged")
 
 
 def serve(folder: str, count: int) -> None:
     """Run the cases that arrive on stdin; answer with the µs of processor time and of elapsed time per object."""
+    import obstore
+    from obstore.store import S3Store
+
     from exr_inspector.catalog import open_catalog
     from exr_inspector.ingestion.run import IngestOptions, ingest
     from exr_inspector.inspection.inspector import inspect
     from exr_inspector.sources import environment_store
     from exr_inspector.sources.listing import list_files
 
+    client = S3Store(
+        BUCKET, client_options={"allow_http": True}, aws_endpoint_url_s3=os.environ["S3_ENDPOINT"], skip_signature=True
+    )
+
     def run(case: str, paths: list[str], catalog: str) -> int:
+        if case == "client alone":
+            keys = [f"many/a.{i}.exr" for i in range(count)]
+            return sum(len(obstore.get(client, key, options={"range": (0, 65536)}).bytes()) > 0 for key in keys)
         if case == "inspect":
             s3 = environment_store()
             return sum(inspect(file.path, s3=s3).to_json() != "" for file in list_files(paths, s3=s3))

@@ -53,8 +53,12 @@ class Selection:
 
     def skips_below(self, path: str) -> bool:
         """Whether a file is left out itself, or is in a folder that is."""
-        ends = [index for index, character in enumerate(path) if character == "/"]
-        return any(self.skips(path[:end]) for end in (*ends, len(path)))
+        end = path.find("/")
+        while end >= 0:
+            if self.skips(path[:end]):
+                return True
+            end = path.find("/", end + 1)
+        return self.skips(path)
 
     def with_ignore_file(self, path: str, base: str) -> Selection:
         """The selection with the rules of an ignore file in the folder `base`. Raises SourceError.
