@@ -1,10 +1,14 @@
 """The generated docs are up to date and complete."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from exr_inspector import vectors
 from exr_inspector.catalog.migrations import MIGRATIONS
@@ -95,3 +99,57 @@ def test_the_commands_of_the_page_on_schema_evolution_run(tmp_path, monkeypatch,
     assert (tmp_path / f"catalog.duckdb.before-schema-{VERSION}").exists()
     versions = re.findall(r"^\| (\d+) \|.*\| (\d+) \|$", page, re.MULTILINE)
     assert versions == [("1", "1"), *((str(m.version), str(m.readable_since)) for m in MIGRATIONS)]
+
+
+CHECKS = (REFERENCE.parent / "CHECKS.md").read_text("utf-8")
+
+
+@pytest.fixture
+def shell(tmp_path, monkeypatch):
+    """Runs a script where `exr-inspector` is that of these tests; returns its exit code and its output."""
+    monkeypatch.chdir(tmp_path)
+    Path("bin").mkdir()
+    Path("bin/exr-inspector").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m exr_inspector "$@"\n')
+    Path("bin/exr-inspector").chmod(0o755)
+    for folder in ("renders/sh010", "plates", "shows"):
+        Path(folder).mkdir(parents=True)
+        for frame in (1001, 1002, 1003):
+            Path(f"{folder}/beauty.{frame}.exr").write_bytes(small_file(frame, False, 12))
+
+    def run(script: str, *arguments: str) -> tuple[int, str]:
+        environment = os.environ | {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+        words = ["/bin/sh", "-c", script, "sh", *arguments]
+        done = subprocess.run(words, env=environment, capture_output=True, text=True)
+        return done.returncode, done.stdout
+
+    return run
+
+
+def test_the_commands_of_the_page_on_checks_run(shell):
+    """Of its three frames, the example expects a hundred."""
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", CHECKS, re.MULTILINE | re.DOTALL)
+    commands = [line for language, block in blocks if not language for line in block.splitlines()]
+    assert len(commands) == 5
+    assert shell("exr-inspector ingest . --catalog duckdb:shows.duckdb")[0] == 0
+    for command in commands:
+        assert shell(command)[0] == (1 if "--range" in command else 0), command
+
+
+def test_the_script_for_farms_lists_frames_to_render_again(shell):
+    (script,) = re.findall(r"^```sh\n(.*?)^```$", CHECKS, re.MULTILINE | re.DOTALL)
+    given = ("renders/sh010/beauty.####.exr", "1001")
+    assert shell(script, *given, "1003") == (0, "")
+    Path("renders/sh010/beauty.1002.exr").write_bytes(small_file(1002, False, 12)[:-1])
+    assert shell(script, *given, "1004") == (1, "render again: renders/sh010/beauty.####.exr 1002,1004\n")
+    assert shell(script, "renders/sh020/beauty.####.exr", *given[1:], "1002")[0] == 1
+
+
+def test_the_step_for_github_annotates_findings(shell):
+    """But for the installation."""
+    (workflow,) = re.findall(r"^```yaml\n(.*?)^```$", CHECKS, re.MULTILINE | re.DOTALL)
+    steps = yaml.safe_load(workflow)["jobs"]["check"]["steps"]
+    (step,) = (step["run"] for step in steps if "run" in step and "pip" not in step["run"])
+    assert shell(step) == (0, "")
+    Path("plates/beauty.1002.exr").write_bytes(b"")
+    code, printed = shell(step)
+    assert (code, printed.split(",")[0]) == (1, "::error file=plates/beauty.1002.exr")

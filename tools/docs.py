@@ -25,6 +25,7 @@ from exr_inspector.cli.tables import report_lines
 from exr_inspector.exr import CHUNK_OPTIONS
 from exr_inspector.exr.attributes import DECODERS
 from exr_inspector.exr.codes import FORMAT_ERRORS, PROBLEMS
+from exr_inspector.findings.rules import RULES, rule_of_problem
 from exr_inspector.settings import FunctionSettings, S3Settings, Settings, VastSettings
 from tests.support.demo_catalog import PARAMETERS, WRITTEN, fill
 from tools.columns import COLUMNS, COMPLETENESS
@@ -47,6 +48,8 @@ def _reference_lines() -> Iterator[str]:
     yield "## Commands"
     yield ""
     yield "Data goes to stdout, messages to stderr. `--debug` shows a traceback when a command fails."
+    yield ""
+    yield "### Exit codes"
     yield ""
     yield from _table("exit code", {str(code.value): meaning for code, meaning in EXIT_CODE_MEANINGS.items()})
     yield from _commands(app, "exr-inspector")
@@ -99,10 +102,20 @@ def _reference_lines() -> Iterator[str]:
     yield "A file is sound if it is complete and has no problem of severity `error`. Exit codes, `ingest`, `sequences`"
     yield "and reports use this definition; a complete file with such a problem has the status `invalid` there."
     yield ""
-    yield "| code | severity | meaning |"
-    yield "|---|---|---|"
+    yield "| code | severity | rule | meaning |"
+    yield "|---|---|---|---|"
     for code, kind in PROBLEMS.items():
-        yield f"| `{code}` | {kind.severity} | {kind.meaning} |"
+        yield f"| `{code}` | {kind.severity} | `{rule_of_problem(code).rule_id}` | {kind.meaning} |"
+    yield ""
+    yield "## Rules"
+    yield ""
+    yield "What `check` reports. Identifiers do not change, and are not used again for another rule. Findings of rules"
+    yield "about headers have the severity of the [problem](#codes); problems of severity `info` are not reported."
+    yield ""
+    yield "| rule | name | a finding means | what to do |"
+    yield "|---|---|---|---|"
+    for rule in RULES.values():
+        yield f"| `{rule.rule_id}` | {rule.name} | {rule.meaning} | {rule.remedy} |"
     yield ""
     yield "## Attribute types"
     yield ""
