@@ -136,8 +136,8 @@ FailOnOption = Annotated[
     FailOn,
     typer.Option(
         "--fail-on",
-        help="Exit with 1 on: error (missing, incomplete or damaged files or frames), warning (also header problems "
-        "and outliers), or never.",
+        help="Exit with 1 on: error (a file is damaged, no EXR file or has an invalid header, or a frame is missing), "
+        "warning (also other problems of headers, and frames that differ from their sequence), or never.",
     ),
 ]
 
