@@ -21,7 +21,7 @@ from exr_inspector.catalog.queries.path_template import FIELDS
 from exr_inspector.cli.exit_codes import MEANINGS as EXIT_CODE_MEANINGS
 from exr_inspector.cli.main import app
 from exr_inspector.cli.output import print_to
-from exr_inspector.cli.tables import report_lines
+from exr_inspector.cli.tables import SEQUENCE_ROWS, report_lines
 from exr_inspector.exr import CHUNK_OPTIONS
 from exr_inspector.exr.attributes import DECODERS
 from exr_inspector.exr.codes import FORMAT_ERRORS, PROBLEMS
@@ -33,6 +33,24 @@ from tools.vector_docs import VECTOR_STRATEGY, vector_strategy
 
 DOCS = Path(__file__).parent.parent / "docs"
 REFERENCE, ANALYTICS = DOCS / "REFERENCE.md", DOCS / "VAST_ANALYTICS_QUERIES.md"
+
+
+OUTPUT = """## Output
+
+On a terminal, text is for people: it fits the width, long values are cut, and its layout may change. On a pipe and in a
+file of `--output`, text is stable: rows are not indented, nothing is cut, and every column is there. `--wide` shows the
+whole table on a terminal, too. Control characters, line separators, marks of direction and invisible characters in
+names and values are escaped as in Python (`\\x1b`, `\\u2028`).
+
+`--format json` and `jsonl` have all fields: NaN and infinities are strings, bytes are in base64, times in ISO 8601. In
+CSV, text that a spreadsheet takes for a formula has an apostrophe before it, unless `--raw-csv` is given.
+
+`sequences` prints a block for each sequence, and for each view. Its first line begins with the pattern; then follow two
+spaces and the frames. The other lines begin with a word, which is only there where it applies:
+
+    exr-inspector sequences | grep -E '^(missing|truncated) '
+    exr-inspector sequences | awk '$1 ~ /[.]/ {pattern = $1} $1 == "missing" {print pattern, $2}'
+"""
 
 
 def reference() -> str:
@@ -53,6 +71,14 @@ def _reference_lines() -> Iterator[str]:
     yield ""
     yield from _table("exit code", {str(code.value): meaning for code, meaning in EXIT_CODE_MEANINGS.items()})
     yield from _commands(app, "exr-inspector")
+    yield ""
+    yield from OUTPUT.splitlines()
+    yield ""
+    words = {
+        meaning: [word for word in SEQUENCE_ROWS if SEQUENCE_ROWS[word] == meaning]
+        for meaning in SEQUENCE_ROWS.values()
+    }
+    yield from _table("word", {"`, `".join(same): meaning for meaning, same in words.items()})
     yield ""
     yield "## Settings"
     yield ""

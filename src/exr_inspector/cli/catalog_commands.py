@@ -47,7 +47,7 @@ def sequences(
 ) -> int:
     """List image sequences with their frame ranges, missing and damaged frames, and fields that differ."""
     from ..sequence import summary
-    from .output import data_stream, print_to, write_table
+    from .output import data_stream, is_terminal, print_to, write_table
 
     expected = expected_frames(frame_range, range_from)
     with answering_catalog(paths, catalog, vectors=False) as answering:
@@ -59,7 +59,7 @@ def sequences(
 
         with data_stream(output) as stream:
             for sequence in summaries:
-                print_to(stream, *sequence_lines(sequence))
+                print_to(stream, *sequence_lines(sequence, for_programs=not is_terminal(stream)))
     else:
         write_table(summary.as_arrow(summaries), output_format, output, raw_csv=raw_csv)
     return exit_code(worst_of(summaries), fail_on, failed=answering.failed, misused=answering.misused)
@@ -75,7 +75,7 @@ def outliers(
 ) -> int:
     """List frames that differ from the rest of their sequence, with the fields and vector groups that differ."""
     from ..sequence import outliers as outliers_module
-    from .output import data_stream, print_message, print_to, write_table
+    from .output import data_stream, is_terminal, print_message, print_to, write_table
 
     with answering_catalog(paths, catalog, vectors=True) as answering:
         found = {
@@ -90,7 +90,7 @@ def outliers(
         if not frames:
             print_message("no outliers")
         with data_stream(output) as stream:
-            print_to(stream, *outlier_lines(frames))
+            print_to(stream, *outlier_lines(frames, for_programs=not is_terminal(stream)))
     else:
         write_table(outliers_module.as_arrow(frames), output_format, output, raw_csv=raw_csv)
     worst = Severity.WARNING if frames else Severity.NONE
@@ -120,7 +120,7 @@ def similar(
     from ..search.similar import reference
     from ..search.similar import similar as similar_files
     from ..sources import store_of
-    from .output import data_stream, print_to, write_table
+    from .output import data_stream, is_terminal, print_to, write_table
 
     with open_catalog(catalog, read_only=True) as opened:
         files = similar_files(
@@ -138,7 +138,7 @@ def similar(
     from .tables import similar_lines
 
     with data_stream(output) as stream:
-        print_to(stream, *similar_lines(files))
+        print_to(stream, *similar_lines(files, for_programs=not is_terminal(stream)))
 
 
 def report(

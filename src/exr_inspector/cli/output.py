@@ -69,6 +69,11 @@ def _output_file(path: str) -> Iterator[BinaryIO]:
         raise
 
 
+def is_terminal(stream: BinaryIO) -> bool:
+    """Whether a person reads the stream: stdout on a terminal."""
+    return stream is sys.stdout.buffer and sys.stdout.isatty()
+
+
 def terminal_width() -> int:
     """Columns of the terminal; 100 if stdout is not a terminal."""
     import shutil
@@ -86,7 +91,7 @@ def print_to(stream: BinaryIO, *renderables: Any, wide: bool = False, min_width:
 
     from rich.console import Console
 
-    terminal = stream is sys.stdout.buffer and sys.stdout.isatty()
+    terminal = is_terminal(stream)
     console = Console(
         file=io.StringIO(),
         width=10_000 if wide and not terminal else max(terminal_width(), min_width),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,23 @@ _BAR_CELLS = 10
 _PATH_COLUMNS = ("path", "render")
 _MIN_TEXT_WIDTH = 16
 _MOST_GROUPS = 5  # of frames with the same value
+_VALUE_WIDTH = 60
+
+# The first words of the rows below a sequence.
+SEQUENCE_ROWS = {
+    "missing": "Frames that are not there: of `--range`, of the other view, else between the first and the last.",
+    "gaps": "It is not known which frames are missing.",
+    "ranges": "The other sequences of this folder and version have another first or last frame.",
+    "repeated": "Frames that several files have.",
+    "padding": "The numbers of frames have different numbers of digits.",
+    **dict.fromkeys(
+        ("truncated", "incomplete", "corrupt", "unknown", "invalid", "unreadable"),
+        "Frames with this status, and why; no frames for a file that does not belong to a sequence.",
+    ),
+    "warnings": "Frames with problems of headers that `check` lists as warnings.",
+    "outlier": "Frames with a value that differs from most frames.",
+    "differs": "A field in which no value has a majority: the frames and their value.",
+}
 
 
 def make_table(*columns: str) -> Table:
@@ -134,45 +151,54 @@ def query_lines(queries: Iterable[NamedQuery]) -> list[Text]:
     return lines
 
 
-def sequence_lines(sequence: SequenceSummary) -> list[Text]:
+def sequence_lines(sequence: SequenceSummary, *, for_programs: bool) -> list[Text]:
     """One sequence: a line with its frame range, then lines for gaps, damaged frames and differences.
 
-    Frames with the same damage are one line.
+    Frames with the same damage are one line. `for_programs`: lines begin with their word, and values are not cut.
     """
-    head = Text.assemble((clean(short_path(sequence.pattern)), "bold"))
+    pattern = clean(short_path(sequence.pattern))
+    if for_programs and pattern.partition(" ")[0] in SEQUENCE_ROWS:
+        pattern = f"./{pattern}"
+    head = Text.assemble((pattern, "bold"))
     if sequence.frame_count:
         kind = "UDIM tile" if sequence.is_udim else "frame"
         count = f"{sequence.frame_count} {kind}{'s' if sequence.frame_count > 1 else ''}"
         head.append(f"  {sequence.frames}").append(f"  ({count})", style="dim")
+    indent = "" if for_programs else "  "
     lines = [head]
+    if sequence.expected and not sequence.missing:
+        lines.append(Text(f"{indent}every frame of {sequence.expected} is there"))
+    for word, text, style in _sequence_rows(sequence, for_programs):
+        lines.append(Text(f"{indent}{word:<11} {text}", style=style))
+    return lines
+
+
+def _sequence_rows(sequence: SequenceSummary, for_programs: bool) -> Iterator[tuple[str, str, str]]:
+    """Word, text and style of each row: the words are those of SEQUENCE_ROWS."""
+    longest, most = (0, None) if for_programs else (_VALUE_WIDTH, _MOST_GROUPS)
     if sequence.missing:
         none = "" if sequence.frame_count else "  no file of this sequence is there"
-        lines.append(Text(f"  missing     {sequence.missing} ({sequence.missing_count}){none}", style="red"))
-    elif sequence.expected:
-        lines.append(Text(f"  every frame of {sequence.expected} is there"))
+        yield "missing", f"{sequence.missing} ({sequence.missing_count}){none}", "red"
     if not sequence.gaps_judged:
-        lines.append(Text("  gaps        not judged: the numbers span more than a million frames", style="yellow"))
+        yield "gaps", "not judged: the numbers span more than a million frames", "yellow"
     if sequence.folder_range:
-        text = f"  ranges      differ: the sequences of this folder and version have {sequence.folder_range}"
-        lines.append(Text(text, style="yellow"))
+        yield "ranges", f"differ: the sequences of this folder and version have {sequence.folder_range}", "yellow"
     if sequence.repeated:
-        lines.append(Text(f"  repeated    {sequence.repeated}  several files have this frame", style="yellow"))
+        yield "repeated", f"{sequence.repeated}  several files have this frame", "yellow"
     if sequence.padding_changes:
-        lines.append(Text("  padding     differs between frames", style="yellow"))
+        yield "padding", "not the same in all frames", "yellow"
     for (status, reason), frames in _alike(sequence.bad).items():
-        lines.append(Text(f"  {status:<11} {frames}{clean(reason)}", style="red"))
+        yield status, f"{frames}{clean(reason)}", "red"
     if sequence.header_warnings:
-        text = f"  warnings    {sequence.header_warnings}  problems of headers; `exr-inspector check` lists them"
-        lines.append(Text(text, style="yellow"))
+        yield "warnings", f"{sequence.header_warnings}  problems of headers; `exr-inspector check` lists them", "yellow"
     for outlier in sequence.outliers:
-        short = replace(outlier, value=_cut(outlier.value), usual=_cut(outlier.usual))
-        lines.append(Text(f"  outlier     {outlier.frames}  {clean(str(short))}", style="yellow"))
+        short = replace(outlier, value=_cut(outlier.value, longest), usual=_cut(outlier.usual, longest))
+        yield "outlier", f"{outlier.frames}  {clean(str(short))}", "yellow"
     for split in sequence.splits:
-        groups = tuple(replace(group, value=_cut(group.value)) for group in split.groups[:_MOST_GROUPS])
+        groups = tuple(replace(group, value=_cut(group.value, longest)) for group in split.groups[:most])
         more = len(split.groups) - len(groups)
         text = f"{clean(str(replace(split, groups=groups)))}{f' and {more} more' if more else ''}"
-        lines.append(Text(f"  differs     {text}", style="yellow"))
-    return lines
+        yield "differs", text, "yellow"
 
 
 def _alike(damaged: Iterable[DamagedFrame]) -> dict[tuple[str, str], str]:
@@ -189,11 +215,11 @@ def _frames_text(frames: list[str]) -> str:
     return f"{frame_range(map(frame_value, frames))} ({len(frames)})  "
 
 
-def _cut(value: str | None) -> str | None:
-    return None if value is None else clean(value, 60)
+def _cut(value: str | None, max_length: int) -> str | None:
+    return None if value is None else clean(value, max_length)
 
 
-def similar_lines(files: pa.Table) -> list[Text]:
+def similar_lines(files: pa.Table, *, for_programs: bool) -> list[Text]:
     """One line per file, with the vector groups in which it differs, then the search method."""
     lines = []
     for row in files.to_pylist():
@@ -202,7 +228,8 @@ def similar_lines(files: pa.Table) -> list[Text]:
         )
         if row.get("files", 1) > 1:
             line.append(f"  (one of {row['files']:,} frames)", style="dim")
-        lines += [line, *(Text(f"       {clean(text)}", style="dim") for text in row.get("differs") or ())]
+        indent = "differs     " if for_programs else "       "
+        lines += [line, *(Text(f"{indent}{clean(text)}", style="dim") for text in row.get("differs") or ())]
     if not lines:
         hint = "no other file to compare: none matches, or their vectors have another version (see: db reembed)"
         return [Text(hint, style="dim")]
@@ -211,11 +238,12 @@ def similar_lines(files: pa.Table) -> list[Text]:
     return [*lines, Text(f"{count}; {method}", style="dim")]
 
 
-def outlier_lines(frames: Sequence[Outlier]) -> list[Text]:
+def outlier_lines(frames: Sequence[Outlier], *, for_programs: bool) -> list[Text]:
     """One line per frame, then a line for each field and vector group in which it differs from its sequence."""
     lines = []
     for frame in frames:
         head = Text(clean(short_path(frame.file_path_normalized)), style="bold")
         head.append(f"  similarity {frame.similarity:.3f}, usual {frame.usual:.3f}", style="not bold dim")
-        lines += [head, *(Text(f"  {clean(text, 160)}", style="yellow") for text in frame.differs)]
+        rows = (f"differs     {clean(text)}" if for_programs else f"  {clean(text, 160)}" for text in frame.differs)
+        lines += [head, *(Text(row, style="yellow") for row in rows)]
     return lines
