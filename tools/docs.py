@@ -35,6 +35,13 @@ DOCS = Path(__file__).parent.parent / "docs"
 REFERENCE, ANALYTICS = DOCS / "REFERENCE.md", DOCS / "VAST_ANALYTICS_QUERIES.md"
 
 
+COMMON_OPTIONS = {
+    "--help`, `-h": "Show the arguments and options.",
+    "--quiet`, `-q": "Print nothing that is only information: progress, the summary of `ingest`, hints. Errors and "
+    "data remain.",
+    "--verbose`, `-v": "Print the log on stderr; `-vv`: in detail.",
+    "--debug": "Show a traceback when the command fails.",
+}
 OUTPUT = """## Output
 
 On a terminal, text is for people: it fits the width, long values are cut, and its layout may change. On a pipe and in a
@@ -44,6 +51,9 @@ names and values are escaped as in Python (`\\x1b`, `\\u2028`).
 
 `--format json` and `jsonl` have all fields: NaN and infinities are strings, bytes are in base64, times in ISO 8601. In
 CSV, text that a spreadsheet takes for a formula has an apostrophe before it, unless `--raw-csv` is given.
+
+`exr-inspector --install-completion` installs completion of commands, options and their values for the current shell;
+`--show-completion` prints the script instead.
 
 `sequences` prints a block for each sequence, and for each view. Its first line begins with the pattern; then follow two
 spaces and the frames. The other lines begin with a word, which is only there where it applies:
@@ -65,7 +75,9 @@ def _reference_lines() -> Iterator[str]:
     yield ""
     yield "## Commands"
     yield ""
-    yield "Data goes to stdout, messages to stderr. `--debug` shows a traceback when a command fails."
+    yield "Data goes to stdout, messages to stderr. Every command has these options:"
+    yield ""
+    yield from _table("option", COMMON_OPTIONS)
     yield ""
     yield "### Exit codes"
     yield ""

@@ -47,7 +47,7 @@ def sequences(
 ) -> int:
     """List image sequences with their frame ranges, missing and damaged frames, and fields that differ."""
     from ..sequence import summary
-    from .output import data_stream, is_terminal, print_to, write_table
+    from .output import data_stream, is_terminal, print_note, print_to, write_table
 
     expected = expected_frames(frame_range, range_from)
     with answering_catalog(paths, catalog, vectors=False) as answering:
@@ -57,6 +57,8 @@ def sequences(
     if output_format is Format.TABLE:
         from .tables import sequence_lines
 
+        if not summaries:
+            print_note("no sequences with problems" if problems_only else "no sequences")
         with data_stream(output) as stream:
             for sequence in summaries:
                 print_to(stream, *sequence_lines(sequence, for_programs=not is_terminal(stream)))
@@ -75,7 +77,7 @@ def outliers(
 ) -> int:
     """List frames that differ from the rest of their sequence, with the fields and vector groups that differ."""
     from ..sequence import outliers as outliers_module
-    from .output import data_stream, is_terminal, print_message, print_to, write_table
+    from .output import data_stream, is_terminal, print_note, print_to, write_table
 
     with answering_catalog(paths, catalog, vectors=True) as answering:
         found = {
@@ -88,7 +90,7 @@ def outliers(
         from .tables import outlier_lines
 
         if not frames:
-            print_message("no outliers")
+            print_note("no outliers")
         with data_stream(output) as stream:
             print_to(stream, *outlier_lines(frames, for_programs=not is_terminal(stream)))
     else:

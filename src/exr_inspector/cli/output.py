@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from ..errors import ExrInspectorError, SettingsError
 from .options import Format, column_names
 from .text import clean, clean_lines, json_cell, text_cell, without_formula
+from .verbosity import is_quiet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -112,6 +113,17 @@ def _rstrip_lines(text: str) -> bytes:
 def print_message(text: str) -> None:
     """Print one line on stderr, without characters that control a terminal."""
     sys.stderr.write(clean(text) + "\n")
+
+
+def print_result(text: str) -> None:
+    """Print one line on stdout, without characters that control a terminal."""
+    sys.stdout.write(clean(text) + "\n")
+
+
+def print_note(text: str) -> None:
+    """Print one line on stderr that is only information, unless --quiet is given."""
+    if not is_quiet():
+        print_message(text)
 
 
 def write_table(
