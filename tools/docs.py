@@ -13,6 +13,7 @@ from typing import Annotated, NamedTuple, get_args, get_origin, get_type_hints
 import duckdb
 import pyarrow as pa
 import typer
+from rich.console import Console
 
 from exr_inspector import open_catalog
 from exr_inspector.catalog import Catalog, schema
@@ -20,8 +21,7 @@ from exr_inspector.catalog.queries.named import NamedQuery, named_queries
 from exr_inspector.catalog.queries.path_template import FIELDS
 from exr_inspector.cli.exit_codes import MEANINGS as EXIT_CODE_MEANINGS
 from exr_inspector.cli.main import app
-from exr_inspector.cli.output import print_to
-from exr_inspector.cli.tables import SEQUENCE_ROWS, report_lines
+from exr_inspector.cli.tables import SEQUENCE_ROWS, report_table
 from exr_inspector.exr import CHUNK_OPTIONS
 from exr_inspector.exr.attributes import DECODERS
 from exr_inspector.exr.codes import FORMAT_ERRORS, PROBLEMS
@@ -32,6 +32,7 @@ from tools.columns import COLUMNS, COMPLETENESS
 from tools.vector_docs import VECTOR_STRATEGY, vector_strategy
 
 DOCS = Path(__file__).parent.parent / "docs"
+_WIDTH = 240  # of the output of reports; no text is cut
 REFERENCE, ANALYTICS = DOCS / "REFERENCE.md", DOCS / "VAST_ANALYTICS_QUERIES.md"
 
 
@@ -251,8 +252,9 @@ Database, where each query is executed by an embedded DuckDB that reads only the
 
 The SQL is the whole report, but for `cryptomattes`: the program completes its rows, as its section says.
 
-The table output draws shares as bars, omits columns without values, and prints the common folder of all paths once;
-`--format json`, `csv` and `parquet` have all columns with plain values. A `share` is a number between 0 and 1.
+The table output draws shares as bars. On a terminal, it fits the width, omits columns without values, and prints the
+common folder of all paths once; `--format json`, `jsonl`, `csv` and `parquet` have all columns with plain values. A
+`share` is a number between 0 and 1.
 
 Reports count current, not deleted files, except for those about history. A *render* is an image sequence, or a file
 that does not belong to one; `#` stands for the frame number, in `iterations` also for the version. Bytes are file
@@ -324,10 +326,9 @@ def _output(query: NamedQuery, catalog: Catalog, given: dict[str, str]) -> str:
     rows = query.run(catalog, given)
     if not rows.num_rows:
         return query.empty
-    stream = io.BytesIO()
-    lines, _ = report_lines(rows)
-    print_to(stream, *lines, wide=True)
-    return stream.getvalue().decode().rstrip("\n")
+    console = Console(file=io.StringIO(), width=_WIDTH, legacy_windows=False)
+    console.print(report_table(rows))
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
 
 PAGES = {REFERENCE: reference, ANALYTICS: analytics, VECTOR_STRATEGY: vector_strategy}

@@ -159,7 +159,7 @@ def report(
     from ..catalog.queries.named import as_arrow, named_queries, named_query
     from ..settings import settings
     from .output import data_stream, print_message, print_to, write_table
-    from .tables import query_lines, report_lines
+    from .tables import query_lines, report_table
 
     if name is None:
         queries = named_queries().values()
@@ -167,7 +167,7 @@ def report(
             write_table(as_arrow(queries), output_format, output)
             return
         with data_stream(output) as stream:
-            print_to(stream, *query_lines(queries), wide=True)
+            print_to(stream, *query_lines(queries))
         return
     query = named_query(name)
     if sql:
@@ -182,8 +182,7 @@ def report(
         return
     with data_stream(output) as stream:
         if rows.num_rows:
-            lines, width = report_lines(rows)
-            print_to(stream, *lines, wide=True, min_width=width)
+            print_to(stream, report_table(rows))
         else:
             print_message(query.empty)
 

@@ -82,26 +82,27 @@ def terminal_width() -> int:
     return shutil.get_terminal_size((100, 24)).columns
 
 
-def print_to(stream: BinaryIO, *renderables: Any, wide: bool = False, min_width: int = 0, whole: bool = False) -> None:
-    """Print rich renderables: coloured and wrapped on a terminal, else plain, with `wide` in lines of any length.
+def print_to(stream: BinaryIO, *renderables: Any, whole: bool = False) -> None:
+    """Print rich renderables: coloured and tables in the width of a terminal, else plain in lines of any length.
 
-    At least `min_width` columns are used, even if a terminal then wraps the lines: rich would cut numbers. With
-    `whole`, a terminal gets lines of any length, too.
+    With `whole`, a terminal gets lines of any length, too. Text is wrapped by the terminal itself, as a path that is
+    wrapped here could not be copied.
     """
     import io
 
     from rich.console import Console
+    from rich.text import Text
 
     terminal = is_terminal(stream)
     console = Console(
         file=io.StringIO(),
-        width=10_000 if wide and not terminal else max(terminal_width(), min_width),
+        width=terminal_width(),
         force_terminal=terminal,
         highlight=False,
         legacy_windows=False,
     )
     for renderable in renderables:
-        console.print(renderable, soft_wrap=whole or not terminal)
+        console.print(renderable, soft_wrap=whole or not terminal or isinstance(renderable, Text), crop=False)
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
     stream.write(text.encode() if terminal else _rstrip_lines(text))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..frames.ranges import frame_range, frame_value
+from ..sources.uris import display_path
 from .listing import Column, Listing
 from .text import clean, short_path, text_cell
 
@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 _ABSOLUTE = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*://")
 _BAR_CELLS = 10
 _PATH_COLUMNS = ("path", "render")
-_MIN_TEXT_WIDTH = 16
+# Columns of reports that a narrow terminal does not show, from the last one.
+_LESS_IMPORTANT = frozenset(
+    "first_frame first_written is_estimate iteration last_frame manifests mean_bytes most_samples other_version "
+    "renders rewritten unreadable without_vectors".split()
+)
 _MOST_GROUPS = 5  # of frames with the same value
 _VALUE_WIDTH = 60
 
@@ -87,48 +91,35 @@ def _are_absolute_paths(cells: Iterable[str | None]) -> bool:
     return bool(values) and all(map(_ABSOLUTE.match, values))
 
 
-def report_lines(rows: pa.Table) -> tuple[list[Text | Table], int]:
-    """The rows of a report, and the width they need: text can be wrapped, numbers cannot.
+def report_table(rows: pa.Table) -> Listing:
+    """The rows of a report: shares are bars, bytes have thousands separators."""
+    import pyarrow as pa
 
-    Shares are bars, bytes have thousands separators, the common folder of all paths is printed once, and columns
-    without any value are left out.
-    """
-    columns = {name: rows[name].to_pylist() for name in rows.column_names if rows[name].null_count < rows.num_rows}
-    paths = [value for name in _PATH_COLUMNS for value in columns.get(name, ())]
-    shared = os.path.commonprefix(paths) if len(paths) > 1 else ""  # noqa: RUF071 (of URIs; ends at a slash below)
-    folder = shared[: shared.rfind("/") + 1]
-    cells = {name: [_report_cell(name, value, folder) for value in values] for name, values in columns.items()}
-    longest = {name: max(map(len, texts)) for name, texts in cells.items()}
-    table = make_table(*(name if len(name) <= longest[name] else name.replace("_", " ") for name in columns))
-    for column, (name, values) in zip(table.columns, columns.items(), strict=True):
-        is_number = any(isinstance(value, (int, float)) for value in values)
-        column.justify = "right" if is_number and name != "share" else "left"
-        column.min_width = max(longest[name] if is_number else min(longest[name], _MIN_TEXT_WIDTH), _longest_word(name))
-        column.max_width = column.min_width if is_number else None
-    # Two columns between cells, and one more per cell because rich rounds when it shrinks them.
-    width = sum(column.min_width or 0 for column in table.columns) + 3 * len(columns)
-    for line in zip(*cells.values(), strict=True):
-        table.add_row(*map(Text, line))
-    heading = clean(short_path(folder))
-    return [Text(f"below {heading}", style="dim"), table] if heading else [table], width
+    columns = []
+    for name, values in zip(rows.column_names, rows.columns, strict=True):
+        columns.append(
+            Column(
+                name=clean(name),
+                cells=[None if value is None else _report_cell(name, value) for value in values.to_pylist()],
+                is_number=name == "share" or _is_number(values.type) or pa.types.is_timestamp(values.type),
+                is_path=name in _PATH_COLUMNS,
+                is_optional=name in _LESS_IMPORTANT,
+                is_hidden=values.null_count == len(values),
+            )
+        )
+    return Listing(columns=columns)
 
 
-def _longest_word(name: str) -> int:
-    return max(map(len, name.split("_")))
-
-
-def _report_cell(name: str, value: Any, folder: str) -> str:
-    if value is None:
-        return ""
+def _report_cell(name: str, value: Any) -> str:
     if name == "share":
         return f"{bar(value)} {value:6.1%}"
     if name in _PATH_COLUMNS:
-        return clean(value[len(folder) :] if folder else short_path(value), 160)
+        return clean(display_path(value))
     if isinstance(value, int) and name.endswith("bytes"):
         return f"{value:,}"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
-    return clean(text_cell(value), 120)
+    return clean(text_cell(value))
 
 
 def bar(share: float) -> str:
