@@ -13,6 +13,7 @@ from typing import Annotated, NamedTuple, get_args, get_origin, get_type_hints
 import duckdb
 import pyarrow as pa
 import typer
+from rich.console import Console
 
 from exr_inspector import open_catalog
 from exr_inspector.catalog import Catalog, schema
@@ -20,8 +21,7 @@ from exr_inspector.catalog.queries.named import NamedQuery, named_queries
 from exr_inspector.catalog.queries.path_template import FIELDS
 from exr_inspector.cli.exit_codes import MEANINGS as EXIT_CODE_MEANINGS
 from exr_inspector.cli.main import app
-from exr_inspector.cli.output import print_to
-from exr_inspector.cli.tables import report_lines
+from exr_inspector.cli.tables import SEQUENCE_ROWS, report_table
 from exr_inspector.exr import CHUNK_OPTIONS
 from exr_inspector.exr.attributes import DECODERS
 from exr_inspector.exr.codes import FORMAT_ERRORS, PROBLEMS
@@ -32,7 +32,36 @@ from tools.columns import COLUMNS, COMPLETENESS
 from tools.vector_docs import VECTOR_STRATEGY, vector_strategy
 
 DOCS = Path(__file__).parent.parent / "docs"
+_WIDTH = 240  # of the output of reports; no text is cut
 REFERENCE, ANALYTICS = DOCS / "REFERENCE.md", DOCS / "VAST_ANALYTICS_QUERIES.md"
+
+
+COMMON_OPTIONS = {
+    "--help`, `-h": "Show the arguments and options.",
+    "--quiet`, `-q": "Print nothing that is only information: progress, the summary of `ingest`, hints. Errors and "
+    "data remain.",
+    "--verbose`, `-v": "Print the log on stderr; `-vv`: in detail.",
+    "--debug": "Show a traceback when the command fails.",
+}
+OUTPUT = """## Output
+
+On a terminal, text is for people: it fits the width, long values are cut, and its layout may change. On a pipe and in a
+file of `--output`, text is stable: rows are not indented, nothing is cut, and every column is there. `--wide` shows the
+whole table on a terminal, too. Control characters, line separators, marks of direction and invisible characters in
+names and values are escaped as in Python (`\\x1b`, `\\u2028`).
+
+`--format json` and `jsonl` have all fields: NaN and infinities are strings, bytes are in base64, times in ISO 8601. In
+CSV, text that a spreadsheet takes for a formula has an apostrophe before it, unless `--raw-csv` is given.
+
+`exr-inspector --install-completion` installs completion of commands, options and their values for the current shell;
+`--show-completion` prints the script instead.
+
+`sequences` prints a block for each sequence, and for each view. Its first line begins with the pattern; then follow two
+spaces and the frames. The other lines begin with a word, which is only there where it applies:
+
+    exr-inspector sequences | grep -E '^(missing|truncated) '
+    exr-inspector sequences | awk '$1 ~ /[.]/ {pattern = $1} $1 == "missing" {print pattern, $2}'
+"""
 
 
 def reference() -> str:
@@ -47,12 +76,22 @@ def _reference_lines() -> Iterator[str]:
     yield ""
     yield "## Commands"
     yield ""
-    yield "Data goes to stdout, messages to stderr. `--debug` shows a traceback when a command fails."
+    yield "Data goes to stdout, messages to stderr. Every command has these options:"
+    yield ""
+    yield from _table("option", COMMON_OPTIONS)
     yield ""
     yield "### Exit codes"
     yield ""
     yield from _table("exit code", {str(code.value): meaning for code, meaning in EXIT_CODE_MEANINGS.items()})
     yield from _commands(app, "exr-inspector")
+    yield ""
+    yield from OUTPUT.splitlines()
+    yield ""
+    words = {
+        meaning: [word for word in SEQUENCE_ROWS if SEQUENCE_ROWS[word] == meaning]
+        for meaning in SEQUENCE_ROWS.values()
+    }
+    yield from _table("word", {"`, `".join(same): meaning for meaning, same in words.items()})
     yield ""
     yield "## Settings"
     yield ""
@@ -213,8 +252,9 @@ Database, where each query is executed by an embedded DuckDB that reads only the
 
 The SQL is the whole report, but for `cryptomattes`: the program completes its rows, as its section says.
 
-The table output draws shares as bars, omits columns without values, and prints the common folder of all paths once;
-`--format json`, `csv` and `parquet` have all columns with plain values. A `share` is a number between 0 and 1.
+The table output draws shares as bars. On a terminal, it fits the width, omits columns without values, and prints the
+common folder of all paths once; `--format json`, `jsonl`, `csv` and `parquet` have all columns with plain values. A
+`share` is a number between 0 and 1.
 
 Reports count current, not deleted files, except for those about history. A *render* is an image sequence, or a file
 that does not belong to one; `#` stands for the frame number, in `iterations` also for the version. Bytes are file
@@ -286,10 +326,9 @@ def _output(query: NamedQuery, catalog: Catalog, given: dict[str, str]) -> str:
     rows = query.run(catalog, given)
     if not rows.num_rows:
         return query.empty
-    stream = io.BytesIO()
-    lines, _ = report_lines(rows)
-    print_to(stream, *lines, wide=True)
-    return stream.getvalue().decode().rstrip("\n")
+    console = Console(file=io.StringIO(), width=_WIDTH, legacy_windows=False)
+    console.print(report_table(rows))
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
 
 PAGES = {REFERENCE: reference, ANALYTICS: analytics, VECTOR_STRATEGY: vector_strategy}

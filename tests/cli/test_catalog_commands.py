@@ -170,7 +170,7 @@ def test_every_command_uses_one_definition_of_a_sound_file(complete_but_invalid,
     assert main(["ingest", ".", "--catalog", CATALOG]) == 1
     assert capfd.readouterr().out.startswith("2 files: 2 new, 0 unchanged, 1 invalid → ")
     assert main(["sequences", "--catalog", CATALOG, "--fail-on", "error"]) == 1
-    assert "  invalid     1002  the header has errors" in capfd.readouterr().out
+    assert "\ninvalid     1002  the header has errors" in capfd.readouterr().out
     assert main(["report", "incomplete-frames", "--catalog", CATALOG, "--format", "csv"]) == 0
     (row,) = csv.DictReader(io.StringIO(capfd.readouterr().out))
     assert (row["problem"], row["frames"]) == ("invalid", "1002")
@@ -367,21 +367,21 @@ def test_sequences_as_text(filled, capfd):
     assert main(["sequences", "--catalog", CATALOG]) == 0
     assert capfd.readouterr().out == (
         "show/c.####.exr  1001-1002,1004  (3 frames)\n"
-        "  missing     1003 (1)\n"
-        "  truncated   1002  7 of 8 chunks; missing line 7 (7 in part)\n"
+        "missing     1003 (1)\n"
+        "truncated   1002  7 of 8 chunks; missing line 7 (7 in part)\n"
         "show/png.exr\n"
-        "  unreadable  not an EXR file: PNG signature\n"
+        "unreadable  not an EXR file: PNG signature\n"
     )
 
 
 def test_frames_of_a_range_are_missing_or_there(filled, capfd):
     """Only against a range is every frame said to be there."""
     assert main(["sequences", "c.#", "--range", "1001-1006x2", "--catalog", CATALOG, "--fail-on", "error"]) == 1
-    assert "\n  missing     1003,1005 (2)\n" in capfd.readouterr().out
+    assert "\nmissing     1003,1005 (2)\n" in capfd.readouterr().out
     assert main(["sequences", "c.#", "--range", "1001-1002,1004", "--catalog", CATALOG]) == 0
     shown = capfd.readouterr().out
-    assert "\n  every frame of 1001-1002,1004 is there\n" in shown
-    assert "missing  " not in shown
+    assert "\nevery frame of 1001-1002,1004 is there\n" in shown
+    assert "\nmissing" not in shown
 
 
 @pytest.mark.parametrize("given", ["", "abc", "1-999999999", "1-2000000", "1001#1005"])
@@ -403,9 +403,9 @@ def test_frames_in_the_same_state_are_one_line(tmp_path, monkeypatch, capfd):
     assert main(["sequences", "--problems-only", "--catalog", CATALOG]) == 0
     assert capfd.readouterr().out == (
         "cut.####.exr  7  (1 frame)\n"
-        "  truncated   0007  7 of 8 chunks; missing line 7 (7 in part)\n"
+        "truncated   0007  7 of 8 chunks; missing line 7 (7 in part)\n"
         "empty.####.exr  1-300  (300 frames)\n"
-        "  unreadable  1-300 (300)  empty file (0 bytes)\n"
+        "unreadable  1-300 (300)  empty file (0 bytes)\n"
     )
     assert main(["sequences", "--problems-only", "--catalog", CATALOG, "--format", "json"]) == 0
     assert len(json.loads(capfd.readouterr().out)) == 2

@@ -14,8 +14,9 @@ import pytest
 from exr_inspector import inspect, open_catalog
 from exr_inspector.catalog.queries.named import named_queries
 from exr_inspector.cli.main import main
-from exr_inspector.cli.tables import bar
+from exr_inspector.cli.tables import bar, report_table
 from tests.cli.test_inspect import COLOURS, HOSTILE, UNWANTED
+from tests.cli.test_listing import lines as listed
 from tests.support import exr_writer as w
 from tests.support.small_exr import small_file
 from tests.support.terminal import on_terminal
@@ -90,9 +91,8 @@ def test_a_report_that_python_completes(tmp_path, monkeypatch, capfd):
 def test_a_share_is_a_bar_and_bytes_have_commas(capfd):
     code, out, err = run(capfd, "storage")
     assert (code, err) == (0, "")
-    words, header, beauty, fog = out.splitlines()
-    assert words.split() == ["mean", "largest"]
-    assert header.split() == "show layer renders files bytes bytes bytes share".split()
+    header, beauty, fog = out.splitlines()
+    assert header.split() == "show layer renders files mean_bytes largest_bytes bytes share".split()
     assert re.fullmatch(r"harbor  beauty +1 +2 +\d,\d{3} +\d,\d{3} +\d,\d{3}  ██████▋    +66\.\d%", beauty)
     assert re.fullmatch(r"harbor  fog +1 +1 +.*  ███▍ +33\.\d%", fog)
 
@@ -100,7 +100,7 @@ def test_a_share_is_a_bar_and_bytes_have_commas(capfd):
 @pytest.mark.slow
 @pytest.mark.parametrize("columns", [20, 60, 90, 100, 120, 140])
 def test_no_number_is_cut_on_a_narrow_terminal(shots, columns):
-    """Paths are wrapped; if that is not enough, the terminal wraps the lines."""
+    """Paths are cut; if that is not enough, each row is a block."""
     for report, numbers in (("storage", 2), ("compression", 1), ("attributes", 2)):
         _, shown = on_terminal("report", report, "--catalog", CATALOG, cwd=shots, columns=columns)
         assert len(re.findall(r" [\d.]+%", COLOURS.sub("", shown))) == numbers
@@ -114,13 +114,18 @@ def test_a_bar_has_ten_cells(share, cells):
     assert bar(share) == cells.ljust(10)
 
 
-def test_the_common_folder_is_printed_once(capfd):
-    _, out, _ = run(capfd, "iterations")
-    first, *lines = out.splitlines()
+def test_the_common_folder_is_printed_once_on_a_terminal(shots, capfd):
+    """On a pipe, paths are whole."""
+    with open_catalog(CATALOG, read_only=True) as catalog:
+        rows = named_queries()["iterations"].run(catalog, {})
+    first, *lines = listed(report_table(rows), 100)
     assert first == f"below {SHOT}/"
     assert [line.split()[0] for line in lines] == ["render", "beauty/v#/a.#.exr", "fog/v#/a.#.exr"]
-    _, out, _ = run(capfd, "iterations", "--param", "path=*/fog/*")
-    assert out.splitlines()[1].split()[0] == f"{SHOT}/fog/v#/a.#.exr"
+    _, out, _ = run(capfd, "iterations")
+    assert [line.split()[0] for line in out.splitlines()[1:]] == [
+        f"{shots}/{SHOT}/beauty/v#/a.#.exr",
+        f"{shots}/{SHOT}/fog/v#/a.#.exr",
+    ]
 
 
 def test_other_formats_have_plain_values(capfd):

@@ -54,10 +54,12 @@ def test_similar_as_text(show, capfd):
     """The nearest first, with the groups that differ; the search method last."""
     assert run("similar", "show/c.1001.exr", "-k", "5", "--explain") == 0
     lines = capfd.readouterr().out.splitlines()
-    assert [line.split()[1] for line in lines if line[0] != " "][:5] == [f"show/c.100{n}.exr" for n in (2, 3, 5, 6, 4)]
+    assert [line.split()[1] for line in lines if line[0].isdigit()][:5] == [
+        f"show/c.100{n}.exr" for n in (2, 3, 5, 6, 4)
+    ]
     assert lines[0].startswith("1.000")
-    (why,) = (line for line in lines if line.startswith(" "))
-    assert why.split()[0] == "structure"
+    (why,) = (line for line in lines if line.startswith("differs "))
+    assert why.split()[1] == "structure"
     assert lines[-1] == "5 files; array_cosine_distance in DuckDB"
 
 
@@ -118,8 +120,8 @@ def test_outliers_as_text_and_json(show, capfd, command):
     assert run(command) == 0
     head, *differs = capfd.readouterr().out.splitlines()
     assert head.startswith("show/c.1004.exr  similarity 0.")
-    assert differs[0] == '  compression: "ZIP", usually "NONE"'
-    assert differs[1].startswith("  structure ")
+    assert differs[0] == 'differs     compression: "ZIP", usually "NONE"'
+    assert differs[1].startswith("differs     structure ")
     assert run(command, "c.", "--format", "json", "--fail-on", "warning") == 1
     (row,) = json.loads(capfd.readouterr().out)
     assert (row["frame"], row["differs"][0]) == ("1004", 'compression: "ZIP", usually "NONE"')

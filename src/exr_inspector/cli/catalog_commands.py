@@ -47,7 +47,7 @@ def sequences(
 ) -> int:
     """List image sequences with their frame ranges, missing and damaged frames, and fields that differ."""
     from ..sequence import summary
-    from .output import data_stream, print_to, write_table
+    from .output import data_stream, is_terminal, print_note, print_to, write_table
 
     expected = expected_frames(frame_range, range_from)
     with answering_catalog(paths, catalog, vectors=False) as answering:
@@ -57,9 +57,11 @@ def sequences(
     if output_format is Format.TABLE:
         from .tables import sequence_lines
 
+        if not summaries:
+            print_note("no sequences with problems" if problems_only else "no sequences")
         with data_stream(output) as stream:
             for sequence in summaries:
-                print_to(stream, *sequence_lines(sequence))
+                print_to(stream, *sequence_lines(sequence, for_programs=not is_terminal(stream)))
     else:
         write_table(summary.as_arrow(summaries), output_format, output, raw_csv=raw_csv)
     return exit_code(worst_of(summaries), fail_on, failed=answering.failed, misused=answering.misused)
@@ -75,7 +77,7 @@ def outliers(
 ) -> int:
     """List frames that differ from the rest of their sequence, with the fields and vector groups that differ."""
     from ..sequence import outliers as outliers_module
-    from .output import data_stream, print_message, print_to, write_table
+    from .output import data_stream, is_terminal, print_note, print_to, write_table
 
     with answering_catalog(paths, catalog, vectors=True) as answering:
         found = {
@@ -88,9 +90,9 @@ def outliers(
         from .tables import outlier_lines
 
         if not frames:
-            print_message("no outliers")
+            print_note("no outliers")
         with data_stream(output) as stream:
-            print_to(stream, *outlier_lines(frames))
+            print_to(stream, *outlier_lines(frames, for_programs=not is_terminal(stream)))
     else:
         write_table(outliers_module.as_arrow(frames), output_format, output, raw_csv=raw_csv)
     worst = Severity.WARNING if frames else Severity.NONE
@@ -120,7 +122,7 @@ def similar(
     from ..search.similar import reference
     from ..search.similar import similar as similar_files
     from ..sources import store_of
-    from .output import data_stream, print_to, write_table
+    from .output import data_stream, is_terminal, print_to, write_table
 
     with open_catalog(catalog, read_only=True) as opened:
         files = similar_files(
@@ -138,7 +140,7 @@ def similar(
     from .tables import similar_lines
 
     with data_stream(output) as stream:
-        print_to(stream, *similar_lines(files))
+        print_to(stream, *similar_lines(files, for_programs=not is_terminal(stream)))
 
 
 def report(
@@ -157,7 +159,7 @@ def report(
     from ..catalog.queries.named import as_arrow, named_queries, named_query
     from ..settings import settings
     from .output import data_stream, print_message, print_to, write_table
-    from .tables import query_lines, report_lines
+    from .tables import query_lines, report_table
 
     if name is None:
         queries = named_queries().values()
@@ -165,7 +167,7 @@ def report(
             write_table(as_arrow(queries), output_format, output)
             return
         with data_stream(output) as stream:
-            print_to(stream, *query_lines(queries), wide=True)
+            print_to(stream, *query_lines(queries))
         return
     query = named_query(name)
     if sql:
@@ -180,8 +182,7 @@ def report(
         return
     with data_stream(output) as stream:
         if rows.num_rows:
-            lines, width = report_lines(rows)
-            print_to(stream, *lines, wide=True, min_width=width)
+            print_to(stream, report_table(rows))
         else:
             print_message(query.empty)
 

@@ -10,6 +10,8 @@ import typer
 from ..errors import SettingsError
 from .exit_codes import ExitCode
 from .options import CatalogUri, catalog_uri, open_catalog
+from .output import print_result
+from .verbosity import is_quiet
 
 if TYPE_CHECKING:
     from ..catalog.migrations import Migrated
@@ -23,7 +25,7 @@ def create_schema(catalog: CatalogUri = None) -> None:
     """Create the tables of the catalog; existing tables are left as they are."""
     with open_catalog(catalog) as opened:
         opened.ensure_schema()
-        typer.echo(f"{opened.uri}: schema version {opened.status().schema_version}")
+        print_result(f"{opened.uri}: schema version {opened.status().schema_version}")
 
 
 @db.command("migrate")
@@ -58,15 +60,15 @@ def migrate(
     uri = catalog_uri(catalog)
     if repeat:
         changed = "rows would be recomputed" if dry_run else "rows recomputed"
-        typer.echo(f"{uri}: {repeat_migrations(uri, dry_run=dry_run):,} {changed}")
+        print_result(f"{uri}: {repeat_migrations(uri, dry_run=dry_run):,} {changed}")
         return
     if sort:
         changed = "would be sorted" if dry_run else "sorted"
-        typer.echo(f"{uri}: {changed if sort_catalog(uri, dry_run=dry_run) else 'already sorted'} by path")
+        print_result(f"{uri}: {changed if sort_catalog(uri, dry_run=dry_run) else 'already sorted'} by path")
         return
     done = migrate_catalog(uri, to=to, dry_run=dry_run)
     for line in _migrated(done, dry_run=dry_run):
-        typer.echo(line)
+        print_result(line)
 
 
 def _migrated(done: Migrated, *, dry_run: bool) -> Iterator[str]:
@@ -94,17 +96,17 @@ def status(catalog: CatalogUri = None) -> None:
     with open_catalog(catalog, read_only=True) as opened:
         facts = opened.status()
         unjudged = opened.sql(_NEVER_JUDGED)["files"][0].as_py()
-    typer.echo(f"catalog              {facts.uri}")
-    typer.echo(f"backend              {facts.server_version}")
-    typer.echo(f"schema version       {facts.schema_version}")
+    print_result(f"catalog              {facts.uri}")
+    print_result(f"backend              {facts.server_version}")
+    print_result(f"schema version       {facts.schema_version}")
     if facts.file_size_bytes is not None:
-        typer.echo(f"size                 {facts.file_size_bytes:,} bytes")
+        print_result(f"size                 {facts.file_size_bytes:,} bytes")
     for table, rows in facts.row_counts.items():
-        typer.echo(f"{table:<20} {rows:,} rows")
+        print_result(f"{table:<20} {rows:,} rows")
     for column, dimension in facts.vector_dimensions.items():
-        typer.echo(f"{column:<20} {dimension} dimensions")
+        print_result(f"{column:<20} {dimension} dimensions")
     if unjudged:
-        typer.echo(
+        print_result(
             f"never judged         {unjudged:,} files, stored by a version that did not check for problems; "
             "run ingest --rescan"
         )
@@ -130,13 +132,13 @@ def verify(catalog: CatalogUri = None) -> int:
     def print_check(check: Check) -> None:
         result = {True: "ok", False: "FAILED", None: "info"}[check.passed]
         cost = f"{check.requests:4} requests {1000 * check.seconds:8,.0f} ms"
-        typer.echo(f"{result:<7} {check.name:<40} {cost}  {check.detail}".rstrip())
+        print_result(f"{result:<7} {check.name:<40} {cost}  {check.detail}".rstrip())
 
     now = datetime.now(timezone.utc)
-    typer.echo(f"exr-inspector {__version__}, {uri} at {connection.endpoint}, {now:%Y-%m-%d %H:%M} UTC")
+    print_result(f"exr-inspector {__version__}, {uri} at {connection.endpoint}, {now:%Y-%m-%d %H:%M} UTC")
     checks = run_checks(uri, connection, print_check)
     failed = sum(check.passed is False for check in checks)
-    typer.echo(f"{len(checks)} checks, {failed} failed")
+    print_result(f"{len(checks)} checks, {failed} failed")
     return ExitCode.FINDINGS if failed else ExitCode.OK
 
 
@@ -151,14 +153,14 @@ def reembed(
     from ..search.reembed import reembed as recompute
 
     def show(progress: ReembedProgress) -> None:
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not is_quiet():
             sys.stderr.write(f"\r{progress.done:,} of {progress.files:,} files")
 
     with open_catalog(catalog, read_only=True):
         pass  # raises if the catalog does not exist, where opening it for writing would create it
     with open_catalog(catalog) as opened:
         progress = recompute(opened, everything=everything, report=show)
-    typer.echo(f"{progress.done:,} of {progress.files:,} files have new vectors")
+    print_result(f"{progress.done:,} of {progress.files:,} files have new vectors")
     if progress.failed:
-        typer.echo(f"{progress.failed:,} files keep their vectors: new ones cannot be computed from their rows")
+        print_result(f"{progress.failed:,} files keep their vectors: new ones cannot be computed from their rows")
     return ExitCode.FAILED if progress.failed else ExitCode.OK

@@ -26,7 +26,7 @@ def demo(
     from ..sequence.summary import sequences
     from .ingest_command import print_summary
     from .output import data_stream, print_to
-    from .tables import report_lines, sequence_lines, similar_lines
+    from .tables import report_table, sequence_lines, similar_lines
 
     show, catalog = Path(folder, "show"), f"duckdb:{Path(folder, 'catalog.duckdb')}"
     try:
@@ -41,17 +41,17 @@ def demo(
     typer.echo("")
     with data_stream(None) as stream:
         for sequence in summaries:
-            print_to(stream, *sequence_lines(sequence))
+            print_to(stream, *sequence_lines(sequence, for_programs=False))
     beauty, storage = os.fspath(next(path for path in paths if "_beauty_" in path.name)), named_query("storage")
     with open_catalog(catalog, read_only=True) as opened:
         files = similar(opened, reference(opened, beauty), k=3, per_sequence=True)
-        lines, width = report_lines(storage.run(opened, {}))
+        rows = storage.run(opened, {})
     typer.echo(f"\nRenders similar to {beauty}  (similar --per-sequence)")
     with data_stream(None) as stream:
-        print_to(stream, *similar_lines(files))
+        print_to(stream, *similar_lines(files, for_programs=False))
     typer.echo(f"\n{storage.title}  (report storage)")
     with data_stream(None) as stream:
-        print_to(stream, *lines, wide=True, min_width=width)
+        print_to(stream, report_table(rows))
     command = sys.argv[0] if Path(sys.argv[0]).name == "exr-inspector" else f"{sys.executable} -m exr_inspector"
     program = "exr-inspector" if shutil.which("exr-inspector") else command
     typer.echo(f"""

@@ -141,7 +141,7 @@ def _write(stream: BinaryIO, inspections: Iterator[Inspection], layout: _Layout,
         from .output import print_to, terminal_width
 
         if layout is _Layout.TABLE:
-            print_to(stream, inspection_table(inspections), wide=True)
+            print_to(stream, inspection_table(inspections))
             return
         for inspection in inspections:
             print_to(stream, *inspection_page(inspection, terminal_width()))

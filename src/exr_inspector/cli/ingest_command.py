@@ -28,6 +28,7 @@ from .options import (
     open_catalog,
     selection,
 )
+from .verbosity import is_quiet
 
 if TYPE_CHECKING:
     from ..ingestion.run import IngestSummary
@@ -103,7 +104,7 @@ def _worst(summary: IngestSummary, fail_on: IngestFailOn) -> tuple[Severity, Fai
 @contextmanager
 def _progress_bar() -> Iterator[Callable[[IngestSummary], None]]:
     """A callback that shows the progress on stderr if that is a terminal and the run takes more than a second."""
-    if not sys.stderr.isatty():
+    if is_quiet() or not sys.stderr.isatty():
         yield lambda _: None
         return
     from rich.console import Console
@@ -135,7 +136,7 @@ def _progress_bar() -> Iterator[Callable[[IngestSummary], None]]:
 
 def print_summary(summary: IngestSummary, uri: str, *, prune: bool) -> None:
     """Print the damaged, failed and vanished files on stderr, and the counts on stdout."""
-    from .output import print_message
+    from .output import print_message, print_note, print_result
 
     if not summary.listed and not summary.failures:
         print_message(NO_FILES)
@@ -151,7 +152,7 @@ def print_summary(summary: IngestSummary, uri: str, *, prune: bool) -> None:
     if len(summary.vanished) > _LISTED_VANISHED:
         print_message(f"… and {len(summary.vanished) - _LISTED_VANISHED} more vanished files")
     if summary.vanished and not prune:
-        print_message("vanished files are still current in the catalog; mark them as deleted with --prune")
+        print_note("vanished files are still current in the catalog; mark them as deleted with --prune")
     elif len(summary.vanished) > summary.pruned:
         print_message("not marked as deleted: files below a path that is empty now; check that its disk is mounted")
     counts = [f"{summary.inserted:,} new", f"{summary.unchanged:,} unchanged"]
@@ -167,4 +168,5 @@ def print_summary(summary: IngestSummary, uri: str, *, prune: bool) -> None:
         counts.append(f"{len(summary.vanished):,} vanished")
     if summary.pruned:
         counts.append(f"{summary.pruned:,} marked deleted")
-    typer.echo(f"{summary.listed:,} files: {', '.join(counts)} → {uri}")
+    if not is_quiet():
+        print_result(f"{summary.listed:,} files: {', '.join(counts)} → {uri}")

@@ -25,7 +25,7 @@ class Column:
     name: str
     cells: Sequence[str | None]
     styles: Sequence[str] = ()  # of the cells; empty: none
-    is_number: bool = False  # never cut, and to the right
+    is_number: bool = False  # or a time: never cut, and to the right
     is_path: bool = False  # cut at its beginning; the common folder is printed once
     is_optional: bool = False  # not shown if the width is not enough
     is_hidden: bool = False  # only shown in the whole, or if no other column is there
@@ -73,7 +73,7 @@ class Listing:
             yield from _records(columns, names_width, widths[0])
         else:
             yield from _table(columns, widths)
-        is_cut = any(column.width > most for column, most in zip(columns, widths, strict=True))
+        is_cut = any(column.width > most for column, most in zip(columns, widths, strict=True) if not column.is_number)
         remarks = [f"not shown: {', '.join(hidden)}"] * bool(hidden) + ["long values are cut"] * is_cut
         if remarks:
             yield Text(f"{'; '.join(remarks)}; see --wide and --columns", style="dim", overflow="fold")
@@ -100,14 +100,15 @@ def _common_folder(paths: list[str]) -> str:
 
 
 def _widths(columns: Sequence[Column], width: int) -> list[int] | None:
-    """The widths of the columns in a table; None if they do not fit. Paths get space first, then the shortest texts."""
+    """The widths of the columns in a table; None if they do not fit. Columns that are cut share the rest equally."""
     widths = [column.least_width for column in columns]
     free = width - sum(widths) - len(_GAP) * (len(columns) - 1)
     if free < 0:
         return None
     for wanted in ([column.width for column in columns], [cell_len(column.name) for column in columns]):
-        for index in sorted(range(len(columns)), key=lambda i: (not columns[i].is_path, wanted[i])):
-            more = min(max(wanted[index] - widths[index], 0), free)
+        missing = [max(most - given, 0) for most, given in zip(wanted, widths, strict=True)]
+        for done, index in enumerate(sorted(range(len(columns)), key=missing.__getitem__)):
+            more = min(missing[index], free // (len(columns) - done))
             widths[index] += more
             free -= more
     return widths
@@ -158,7 +159,8 @@ def _records(columns: Sequence[Column], names_width: int, width: int) -> Iterato
             if cell is not None:
                 line = Text(no_wrap=True, overflow="ignore")
                 line.append(set_cell_size(column.name, names_width), style="bold")
-                yield line.append(f"{_GAP}{_cut(cell, width, at_start=column.is_path)}")
+                shown = cell if column.is_number else _cut(cell, width, at_start=column.is_path)
+                yield line.append(f"{_GAP}{shown}")
 
 
 def _cut(text: str, width: int, *, at_start: bool) -> str:

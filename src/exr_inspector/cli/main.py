@@ -22,13 +22,14 @@ from . import (
 )
 from .exit_codes import ExitCode
 from .output import print_message
+from .verbosity import add_options, verbosity
 
 _USAGE_ERRORS = (SettingsError, QueryError, MissingExtraError)
 
 app = typer.Typer(
     name="exr-inspector",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},  # of all commands
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain text: rich would triple the time to print the help
     help="Inspect OpenEXR files: headers, completeness, sequences, and a catalog to query with SQL.",
@@ -74,8 +75,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     args = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in args
+    command = typer.main.get_command(app)
+    add_options(command)
     try:
-        result = app(args=[arg for arg in args if arg != "--debug"], standalone_mode=False)
+        with verbosity():
+            words = [arg for arg in args if arg != "--debug"]
+            result = command.main(words, prog_name="exr-inspector", standalone_mode=False)
     except typer.Exit as stop:
         return stop.exit_code
     except (typer.Abort, KeyboardInterrupt):
@@ -88,7 +93,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"{text}\n")
             return ExitCode.USAGE
         return _fail(f"{text} Try --help." if text else "", ExitCode.USAGE)
-    except (BrokenPipeError, SystemExit):
+    except (BrokenPipeError, SystemExit) as stop:
+        if isinstance(stop, SystemExit) and not stop.code:  # after typer has printed completions
+            return ExitCode.OK
         # The reader of stdout is gone (`| head`), which typer turns into SystemExit. Not an error, and Python must not
         # flush stdout again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

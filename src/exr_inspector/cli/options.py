@@ -266,6 +266,10 @@ def catalog_uri(uri: str | None) -> str:
 
 def open_catalog(uri: str | None, *, read_only: bool = False) -> Catalog:
     """Open the catalog of --catalog, or else that of the settings."""
+    import logging
+
     from ..environment import open_catalog
 
-    return open_catalog(catalog_uri(uri), read_only=read_only)
+    opened = open_catalog(catalog_uri(uri), read_only=read_only)
+    logging.getLogger(__name__).info("opened the catalog %s%s", opened.uri, ", read-only" if read_only else "")
+    return opened

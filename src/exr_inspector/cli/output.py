@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from ..errors import ExrInspectorError, SettingsError
 from .options import Format, column_names
 from .text import clean, clean_lines, json_cell, text_cell, without_formula
+from .verbosity import is_quiet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,6 +70,11 @@ def _output_file(path: str) -> Iterator[BinaryIO]:
         raise
 
 
+def is_terminal(stream: BinaryIO) -> bool:
+    """Whether a person reads the stream: stdout on a terminal."""
+    return stream is sys.stdout.buffer and sys.stdout.isatty()
+
+
 def terminal_width() -> int:
     """Columns of the terminal; 100 if stdout is not a terminal."""
     import shutil
@@ -76,26 +82,27 @@ def terminal_width() -> int:
     return shutil.get_terminal_size((100, 24)).columns
 
 
-def print_to(stream: BinaryIO, *renderables: Any, wide: bool = False, min_width: int = 0, whole: bool = False) -> None:
-    """Print rich renderables: coloured and wrapped on a terminal, else plain, with `wide` in lines of any length.
+def print_to(stream: BinaryIO, *renderables: Any, whole: bool = False) -> None:
+    """Print rich renderables: coloured and tables in the width of a terminal, else plain in lines of any length.
 
-    At least `min_width` columns are used, even if a terminal then wraps the lines: rich would cut numbers. With
-    `whole`, a terminal gets lines of any length, too.
+    With `whole`, a terminal gets lines of any length, too. Text is wrapped by the terminal itself, as a path that is
+    wrapped here could not be copied.
     """
     import io
 
     from rich.console import Console
+    from rich.text import Text
 
-    terminal = stream is sys.stdout.buffer and sys.stdout.isatty()
+    terminal = is_terminal(stream)
     console = Console(
         file=io.StringIO(),
-        width=10_000 if wide and not terminal else max(terminal_width(), min_width),
+        width=terminal_width(),
         force_terminal=terminal,
         highlight=False,
         legacy_windows=False,
     )
     for renderable in renderables:
-        console.print(renderable, soft_wrap=whole or not terminal)
+        console.print(renderable, soft_wrap=whole or not terminal or isinstance(renderable, Text), crop=False)
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
     stream.write(text.encode() if terminal else _rstrip_lines(text))
 
@@ -107,6 +114,17 @@ def _rstrip_lines(text: str) -> bytes:
 def print_message(text: str) -> None:
     """Print one line on stderr, without characters that control a terminal."""
     sys.stderr.write(clean(text) + "\n")
+
+
+def print_result(text: str) -> None:
+    """Print one line on stdout, without characters that control a terminal."""
+    sys.stdout.write(clean(text) + "\n")
+
+
+def print_note(text: str) -> None:
+    """Print one line on stderr that is only information, unless --quiet is given."""
+    if not is_quiet():
+        print_message(text)
 
 
 def write_table(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..frames.ranges import frame_range, frame_value
+from ..sources.uris import display_path
 from .listing import Column, Listing
 from .text import clean, short_path, text_cell
 
@@ -28,8 +28,29 @@ if TYPE_CHECKING:
 _ABSOLUTE = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*://")
 _BAR_CELLS = 10
 _PATH_COLUMNS = ("path", "render")
-_MIN_TEXT_WIDTH = 16
+# Columns of reports that a narrow terminal does not show, from the last one.
+_LESS_IMPORTANT = frozenset(
+    "first_frame first_written is_estimate iteration last_frame manifests mean_bytes most_samples other_version "
+    "renders rewritten unreadable without_vectors".split()
+)
 _MOST_GROUPS = 5  # of frames with the same value
+_VALUE_WIDTH = 60
+
+# The first words of the rows below a sequence.
+SEQUENCE_ROWS = {
+    "missing": "Frames that are not there: of `--range`, of the other view, else between the first and the last.",
+    "gaps": "It is not known which frames are missing.",
+    "ranges": "The other sequences of this folder and version have another first or last frame.",
+    "repeated": "Frames that several files have.",
+    "padding": "The numbers of frames have different numbers of digits.",
+    **dict.fromkeys(
+        ("truncated", "incomplete", "corrupt", "unknown", "invalid", "unreadable"),
+        "Frames with this status, and why; no frames for a file that does not belong to a sequence.",
+    ),
+    "warnings": "Frames with problems of headers that `check` lists as warnings.",
+    "outlier": "Frames with a value that differs from most frames.",
+    "differs": "A field in which no value has a majority: the frames and their value.",
+}
 
 
 def make_table(*columns: str) -> Table:
@@ -70,48 +91,35 @@ def _are_absolute_paths(cells: Iterable[str | None]) -> bool:
     return bool(values) and all(map(_ABSOLUTE.match, values))
 
 
-def report_lines(rows: pa.Table) -> tuple[list[Text | Table], int]:
-    """The rows of a report, and the width they need: text can be wrapped, numbers cannot.
+def report_table(rows: pa.Table) -> Listing:
+    """The rows of a report: shares are bars, bytes have thousands separators."""
+    import pyarrow as pa
 
-    Shares are bars, bytes have thousands separators, the common folder of all paths is printed once, and columns
-    without any value are left out.
-    """
-    columns = {name: rows[name].to_pylist() for name in rows.column_names if rows[name].null_count < rows.num_rows}
-    paths = [value for name in _PATH_COLUMNS for value in columns.get(name, ())]
-    shared = os.path.commonprefix(paths) if len(paths) > 1 else ""  # noqa: RUF071 (of URIs; ends at a slash below)
-    folder = shared[: shared.rfind("/") + 1]
-    cells = {name: [_report_cell(name, value, folder) for value in values] for name, values in columns.items()}
-    longest = {name: max(map(len, texts)) for name, texts in cells.items()}
-    table = make_table(*(name if len(name) <= longest[name] else name.replace("_", " ") for name in columns))
-    for column, (name, values) in zip(table.columns, columns.items(), strict=True):
-        is_number = any(isinstance(value, (int, float)) for value in values)
-        column.justify = "right" if is_number and name != "share" else "left"
-        column.min_width = max(longest[name] if is_number else min(longest[name], _MIN_TEXT_WIDTH), _longest_word(name))
-        column.max_width = column.min_width if is_number else None
-    # Two columns between cells, and one more per cell because rich rounds when it shrinks them.
-    width = sum(column.min_width or 0 for column in table.columns) + 3 * len(columns)
-    for line in zip(*cells.values(), strict=True):
-        table.add_row(*map(Text, line))
-    heading = clean(short_path(folder))
-    return [Text(f"below {heading}", style="dim"), table] if heading else [table], width
+    columns = []
+    for name, values in zip(rows.column_names, rows.columns, strict=True):
+        columns.append(
+            Column(
+                name=clean(name),
+                cells=[None if value is None else _report_cell(name, value) for value in values.to_pylist()],
+                is_number=name == "share" or _is_number(values.type) or pa.types.is_timestamp(values.type),
+                is_path=name in _PATH_COLUMNS,
+                is_optional=name in _LESS_IMPORTANT,
+                is_hidden=values.null_count == len(values),
+            )
+        )
+    return Listing(columns=columns)
 
 
-def _longest_word(name: str) -> int:
-    return max(map(len, name.split("_")))
-
-
-def _report_cell(name: str, value: Any, folder: str) -> str:
-    if value is None:
-        return ""
+def _report_cell(name: str, value: Any) -> str:
     if name == "share":
         return f"{bar(value)} {value:6.1%}"
     if name in _PATH_COLUMNS:
-        return clean(value[len(folder) :] if folder else short_path(value), 160)
+        return clean(display_path(value))
     if isinstance(value, int) and name.endswith("bytes"):
         return f"{value:,}"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
-    return clean(text_cell(value), 120)
+    return clean(text_cell(value))
 
 
 def bar(share: float) -> str:
@@ -134,45 +142,54 @@ def query_lines(queries: Iterable[NamedQuery]) -> list[Text]:
     return lines
 
 
-def sequence_lines(sequence: SequenceSummary) -> list[Text]:
+def sequence_lines(sequence: SequenceSummary, *, for_programs: bool) -> list[Text]:
     """One sequence: a line with its frame range, then lines for gaps, damaged frames and differences.
 
-    Frames with the same damage are one line.
+    Frames with the same damage are one line. `for_programs`: lines begin with their word, and values are not cut.
     """
-    head = Text.assemble((clean(short_path(sequence.pattern)), "bold"))
+    pattern = clean(short_path(sequence.pattern))
+    if for_programs and pattern.partition(" ")[0] in SEQUENCE_ROWS:
+        pattern = f"./{pattern}"
+    head = Text.assemble((pattern, "bold"))
     if sequence.frame_count:
         kind = "UDIM tile" if sequence.is_udim else "frame"
         count = f"{sequence.frame_count} {kind}{'s' if sequence.frame_count > 1 else ''}"
         head.append(f"  {sequence.frames}").append(f"  ({count})", style="dim")
+    indent = "" if for_programs else "  "
     lines = [head]
+    if sequence.expected and not sequence.missing:
+        lines.append(Text(f"{indent}every frame of {sequence.expected} is there"))
+    for word, text, style in _sequence_rows(sequence, for_programs):
+        lines.append(Text(f"{indent}{word:<11} {text}", style=style))
+    return lines
+
+
+def _sequence_rows(sequence: SequenceSummary, for_programs: bool) -> Iterator[tuple[str, str, str]]:
+    """Word, text and style of each row: the words are those of SEQUENCE_ROWS."""
+    longest, most = (0, None) if for_programs else (_VALUE_WIDTH, _MOST_GROUPS)
     if sequence.missing:
         none = "" if sequence.frame_count else "  no file of this sequence is there"
-        lines.append(Text(f"  missing     {sequence.missing} ({sequence.missing_count}){none}", style="red"))
-    elif sequence.expected:
-        lines.append(Text(f"  every frame of {sequence.expected} is there"))
+        yield "missing", f"{sequence.missing} ({sequence.missing_count}){none}", "red"
     if not sequence.gaps_judged:
-        lines.append(Text("  gaps        not judged: the numbers span more than a million frames", style="yellow"))
+        yield "gaps", "not judged: the numbers span more than a million frames", "yellow"
     if sequence.folder_range:
-        text = f"  ranges      differ: the sequences of this folder and version have {sequence.folder_range}"
-        lines.append(Text(text, style="yellow"))
+        yield "ranges", f"differ: the sequences of this folder and version have {sequence.folder_range}", "yellow"
     if sequence.repeated:
-        lines.append(Text(f"  repeated    {sequence.repeated}  several files have this frame", style="yellow"))
+        yield "repeated", f"{sequence.repeated}  several files have this frame", "yellow"
     if sequence.padding_changes:
-        lines.append(Text("  padding     differs between frames", style="yellow"))
+        yield "padding", "not the same in all frames", "yellow"
     for (status, reason), frames in _alike(sequence.bad).items():
-        lines.append(Text(f"  {status:<11} {frames}{clean(reason)}", style="red"))
+        yield status, f"{frames}{clean(reason)}", "red"
     if sequence.header_warnings:
-        text = f"  warnings    {sequence.header_warnings}  problems of headers; `exr-inspector check` lists them"
-        lines.append(Text(text, style="yellow"))
+        yield "warnings", f"{sequence.header_warnings}  problems of headers; `exr-inspector check` lists them", "yellow"
     for outlier in sequence.outliers:
-        short = replace(outlier, value=_cut(outlier.value), usual=_cut(outlier.usual))
-        lines.append(Text(f"  outlier     {outlier.frames}  {clean(str(short))}", style="yellow"))
+        short = replace(outlier, value=_cut(outlier.value, longest), usual=_cut(outlier.usual, longest))
+        yield "outlier", f"{outlier.frames}  {clean(str(short))}", "yellow"
     for split in sequence.splits:
-        groups = tuple(replace(group, value=_cut(group.value)) for group in split.groups[:_MOST_GROUPS])
+        groups = tuple(replace(group, value=_cut(group.value, longest)) for group in split.groups[:most])
         more = len(split.groups) - len(groups)
         text = f"{clean(str(replace(split, groups=groups)))}{f' and {more} more' if more else ''}"
-        lines.append(Text(f"  differs     {text}", style="yellow"))
-    return lines
+        yield "differs", text, "yellow"
 
 
 def _alike(damaged: Iterable[DamagedFrame]) -> dict[tuple[str, str], str]:
@@ -189,11 +206,11 @@ def _frames_text(frames: list[str]) -> str:
     return f"{frame_range(map(frame_value, frames))} ({len(frames)})  "
 
 
-def _cut(value: str | None) -> str | None:
-    return None if value is None else clean(value, 60)
+def _cut(value: str | None, max_length: int) -> str | None:
+    return None if value is None else clean(value, max_length)
 
 
-def similar_lines(files: pa.Table) -> list[Text]:
+def similar_lines(files: pa.Table, *, for_programs: bool) -> list[Text]:
     """One line per file, with the vector groups in which it differs, then the search method."""
     lines = []
     for row in files.to_pylist():
@@ -202,7 +219,8 @@ def similar_lines(files: pa.Table) -> list[Text]:
         )
         if row.get("files", 1) > 1:
             line.append(f"  (one of {row['files']:,} frames)", style="dim")
-        lines += [line, *(Text(f"       {clean(text)}", style="dim") for text in row.get("differs") or ())]
+        indent = "differs     " if for_programs else "       "
+        lines += [line, *(Text(f"{indent}{clean(text)}", style="dim") for text in row.get("differs") or ())]
     if not lines:
         hint = "no other file to compare: none matches, or their vectors have another version (see: db reembed)"
         return [Text(hint, style="dim")]
@@ -211,11 +229,12 @@ def similar_lines(files: pa.Table) -> list[Text]:
     return [*lines, Text(f"{count}; {method}", style="dim")]
 
 
-def outlier_lines(frames: Sequence[Outlier]) -> list[Text]:
+def outlier_lines(frames: Sequence[Outlier], *, for_programs: bool) -> list[Text]:
     """One line per frame, then a line for each field and vector group in which it differs from its sequence."""
     lines = []
     for frame in frames:
         head = Text(clean(short_path(frame.file_path_normalized)), style="bold")
         head.append(f"  similarity {frame.similarity:.3f}, usual {frame.usual:.3f}", style="not bold dim")
-        lines += [head, *(Text(f"  {clean(text, 160)}", style="yellow") for text in frame.differs)]
+        rows = (f"differs     {clean(text)}" if for_programs else f"  {clean(text, 160)}" for text in frame.differs)
+        lines += [head, *(Text(row, style="yellow") for row in rows)]
     return lines

@@ -1,0 +1,114 @@
+"""How much every command prints on stderr: --quiet and --verbose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .text import clean
+
+if TYPE_CHECKING:
+    import logging
+
+_is_quiet = False
+_handler: logging.Handler | None = None
+
+
+def is_quiet() -> bool:
+    """Whether --quiet is given: nothing is printed that is only information."""
+    return _is_quiet
+
+
+@contextmanager
+def verbosity() -> Iterator[None]:
+    """Undoes what the options of one command have set."""
+    global _is_quiet, _handler
+    try:
+        yield
+    finally:
+        _is_quiet = False
+        if _handler is not None:
+            _package_logger().removeHandler(_handler)
+            _handler = None
+
+
+def add_options(command: Any) -> None:
+    """Add --quiet and --verbose to a command of typer and to its subcommands."""
+    options = typer.main.get_command(_carrier).params
+    commands = [command]
+    while commands:
+        each = commands.pop()
+        each.params += options
+        commands += getattr(each, "commands", {}).values()
+
+
+def _set_quiet(quiet: bool) -> None:
+    global _is_quiet
+    _is_quiet = _is_quiet or quiet
+
+
+def _set_verbose(times: int) -> None:
+    """Print the log of the package on stderr."""
+    global _handler
+    if not times:
+        return
+    import logging
+
+    class CleanFormatter(logging.Formatter):
+        """Lines without characters that control a terminal."""
+
+        def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the name that logging calls)
+            return clean(super().formatMessage(record))
+
+        def formatException(self, ei: Any) -> str:  # noqa: N802
+            return "\n".join(map(clean, super().formatException(ei).split("\n")))
+
+    level = logging.INFO if times == 1 else logging.DEBUG
+    logger = _package_logger()
+    if _handler is None:
+        _handler = logging.StreamHandler()
+        _handler.setFormatter(CleanFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        logger.addHandler(_handler)
+    _handler.setLevel(level)
+    if logger.getEffectiveLevel() > level:
+        logger.setLevel(level)
+
+
+def _package_logger() -> logging.Logger:
+    import logging
+
+    return logging.getLogger("exr_inspector")
+
+
+_carrier = typer.Typer(add_completion=False)
+
+
+@_carrier.command()
+def _options(
+    _quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet",
+            "-q",
+            callback=_set_quiet,
+            expose_value=False,
+            help="Print no progress, summaries and hints; errors and data remain.",
+        ),
+    ] = False,
+    _verbose: Annotated[
+        int,
+        typer.Option(
+            "--verbose",
+            "-v",
+            count=True,
+            callback=_set_verbose,
+            expose_value=False,
+            show_default=False,
+            help="Print the log on stderr; -vv: in detail.",
+        ),
+    ] = 0,
+) -> None:
+    pass
