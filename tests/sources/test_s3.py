@@ -545,7 +545,7 @@ def test_objects_are_ingested_like_files(store, tmp_path):
         store.delete("show/a.1007.exr")
         store.put("show/a.1008.exr", OTHER)
         summary = ingest([uri], catalog, IngestOptions(prune=True))
-        assert (summary.inserted, summary.vanished, summary.pruned) == (1, [f"{uri}/a.1007.exr"], 1)
+        assert (summary.replaced, summary.vanished, summary.pruned) == (1, [f"{uri}/a.1007.exr"], 1)
 
 
 def test_an_object_that_is_replaced_within_a_second_is_inspected_again(store, tmp_path):
