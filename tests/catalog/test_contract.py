@@ -475,6 +475,16 @@ def test_a_row_of_a_newer_version_is_not_judged_by_this_one(catalog):
 # ── seen, deleted ────────────────────────────────────────────────
 
 
+def seen_as(stored, *, is_unchanged: bool = True) -> SeenFile:
+    file = stored.file
+    return SeenFile(
+        is_unchanged=is_unchanged,
+        completeness=file.completeness,
+        problem_severity=file.problem_severity,
+        chunks_checked=file.chunks_checked,
+    )
+
+
 def test_a_file_is_seen_while_size_and_time_are_the_same(catalog):
     old, new = (
         inspection("s3://a.exr", mtime=NOON),
@@ -483,15 +493,15 @@ def test_a_file_is_seen_while_size_and_time_are_the_same(catalog):
     catalog.persist([old, B])
     unknown = FileStat(file_path_normalized="s3://other.exr", size_bytes=1, mtime=None)
     larger = FileStat(file_path_normalized=path_of(old), size_bytes=old.file.size_bytes + 1, mtime=NOON)
-    checked = old.file.chunks_checked
     assert catalog.seen([stat_of(old), stat_of(B), unknown]) == {
-        path_of(old): SeenFile(error=None, chunks_checked=checked),
-        path_of(B): SeenFile(error=None, chunks_checked=checked),  # has no time, as the stamp
+        path_of(old): seen_as(old),
+        path_of(B): seen_as(B),  # has no time, as the file of the listing
     }
-    assert catalog.seen([stat_of(new)]) == catalog.seen([larger]) == {}
+    changed = {path_of(old): seen_as(old, is_unchanged=False)}
+    assert catalog.seen([stat_of(new)]) == catalog.seen([larger]) == changed
     catalog.persist([new])
-    assert catalog.seen([stat_of(old)]) == {}  # an old version is not what lies there
-    assert catalog.seen([stat_of(new)]) == {path_of(new): SeenFile(error=None, chunks_checked=checked)}
+    assert catalog.seen([stat_of(old)]) == changed  # an old version is not what lies there
+    assert catalog.seen([stat_of(new)]) == {path_of(new): seen_as(new)}
 
 
 def test_a_file_with_another_etag_has_changed_although_size_and_time_are_the_same(catalog):
@@ -503,11 +513,13 @@ def test_a_file_with_another_etag_has_changed_although_size_and_time_are_the_sam
     catalog.persist([stored])
     catalog.record_errors([replace(failed, etag="first")])
     stats = [stat_of(stored), FileStat(file_path_normalized=failed.file_path_normalized, size_bytes=7, mtime=NOON)]
-    for etag, seen in (("first", 2), (None, 2), ("second", 0)):
-        assert len(catalog.seen([replace(stat, etag=etag) for stat in stats])) == seen
+
+    def unchanged(**listed) -> int:
+        return sum(seen.is_unchanged for seen in catalog.seen([replace(stat, **listed) for stat in stats]).values())
+
+    assert [unchanged(etag=etag) for etag in ("first", None, "second")] == [2, 2, 0]
     later = NOON + timedelta(days=1)  # a copy within the store
-    for etag, seen in (("first", 2), (None, 0)):
-        assert len(catalog.seen([replace(stat, etag=etag, mtime=later) for stat in stats])) == seen
+    assert [unchanged(etag=etag, mtime=later) for etag in ("first", None)] == [2, 0]
 
 
 @pytest.mark.parametrize("completeness", ["incomplete", "truncated", "corrupt", "unknown"])
@@ -516,8 +528,8 @@ def test_a_file_that_was_not_complete_is_seen_as_such(catalog, completeness):
     damaged = replace(A, file=replace(A.file, completeness=completeness, chunks_checked=5))
     catalog.persist([damaged, B])
     assert catalog.seen([stat_of(damaged), stat_of(B)]) == {
-        path_of(A): SeenFile(error=None, is_complete=False, chunks_checked=5),
-        path_of(B): SeenFile(error=None, chunks_checked=B.file.chunks_checked),
+        path_of(A): seen_as(damaged),
+        path_of(B): seen_as(B),
     }
 
 
@@ -526,13 +538,15 @@ def test_a_failed_file_is_seen_with_its_error(catalog):
     catalog.record_errors([error_at(path)])
     seen = FileStat(file_path_normalized=path, size_bytes=7, mtime=NOON)
     grown = FileStat(file_path_normalized=path, size_bytes=8, mtime=NOON)
-    assert catalog.seen([seen]) == {path: SeenFile(error="it ends inside its header (truncated)")}
-    assert catalog.seen([grown]) == {}
+    failed = SeenFile(is_unchanged=True, error="it ends inside its header", error_code="truncated")
+    assert catalog.seen([seen]) == {path: failed}
+    assert catalog.seen([grown]) == {path: replace(failed, is_unchanged=False)}
 
 
-def test_a_failed_file_of_unknown_size_is_not_seen(catalog):
+def test_a_failed_file_of_unknown_size_has_changed(catalog):
     catalog.record_errors([error_at("s3://x.exr", size_bytes=None, mtime=None)])
-    assert catalog.seen([FileStat(file_path_normalized="s3://x.exr", size_bytes=7, mtime=None)]) == {}
+    (seen,) = catalog.seen([FileStat(file_path_normalized="s3://x.exr", size_bytes=7, mtime=None)]).values()
+    assert not seen.is_unchanged
 
 
 def test_current_paths_are_those_below_a_prefix(catalog):
