@@ -19,12 +19,12 @@ CATALOG = "duckdb:catalog.duckdb"
 WARNING = w.build(w.part(extra=[w.fixed("x", "float", 1), w.fixed("x", "float", 1)])).data
 FINDINGS = """\
 show/c.####.exr
-  error    1003  missing (EXR901)
+error    1003  missing (EXR901)
            render the missing frames
-  error    1002  truncated: 7 of 8 chunks; missing line 7 (7 in part) (EXR102)
+error    1002  truncated: 7 of 8 chunks; missing line 7 (7 in part) (EXR102)
            render the frame again, or copy the file again
 show/png.exr
-  error    unreadable: not an EXR file: PNG signature (not_exr) (EXR101)
+error    unreadable: not an EXR file: PNG signature (not_exr) (EXR101)
            replace it with a whole EXR file
 """
 
@@ -40,7 +40,7 @@ def show(tmp_path, monkeypatch):
 
 
 def test_findings_of_files_and_of_a_catalog_are_the_same(capfd):
-    """In blocks, with the remedy and the rule; then what was checked."""
+    """In blocks whose rows begin with the severity; then what was checked."""
     assert main(["check", "show"]) == 1
     text, errors = capfd.readouterr()
     assert (sorted(text.splitlines()[:-1]), errors) == (sorted(FINDINGS.splitlines()), "")
@@ -120,7 +120,7 @@ def test_all_frames_of_a_sequence_without_files_are_missing(capfd):
     for catalog in [], ["--catalog", CATALOG]:
         given = ["check", "show/d.####.exr", *catalog, "--range", "1001-1003"]
         assert main(given) == 1
-        assert "error    1001-1003  missing of 1001-1003; no file of this sequence is there" in capfd.readouterr().out
+        assert "\nerror    1001-1003  missing of 1001-1003; no file of this sequence is there" in capfd.readouterr().out
         assert main([*given, "--frames"]) == 1
         assert capfd.readouterr().out == "show/d.#.exr\t1001-1003\n"
         assert main(["check", "show/d.*.exr", *catalog, "--range", "1001-1003"]) == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
@@ -27,9 +26,6 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..gate import CheckResult
-
-
-_LONGEST = 300  # characters of a finding on a terminal; lists of channels and windows can have thousands
 
 
 class CheckFormat(str, Enum):
@@ -65,7 +61,7 @@ def check(
     from ..findings.files import not_read
     from ..gate import check_sequences, frames_to_render
     from .finding_lines import finding_lines
-    from .output import data_stream, print_message, print_to
+    from .output import data_stream, is_terminal, print_message, print_to
     from .text import clean, short_path
 
     if frames and output_format is not CheckFormat.TABLE:
@@ -86,8 +82,7 @@ def check(
                 stream.write(f"{clean(short_path(pattern))}\t{numbers}\n".encode())
     elif output_format is CheckFormat.TABLE:
         with data_stream(output) as stream:
-            is_shown = output is None and sys.stdout.isatty()
-            print_to(stream, *finding_lines(result, _LONGEST if is_shown else 0))
+            print_to(stream, *finding_lines(result, for_programs=not is_terminal(stream)))
     else:
         unread = [not_read(path_as_text(failure.path), failure.message) for failure in answering.unread]
         _write(replace(result, findings=(*result.findings, *unread)), output_format, output)

@@ -15,19 +15,22 @@ from .text import clean, short_path
 if TYPE_CHECKING:
     from ..gate import CheckResult
 
+_LONGEST = 300  # characters of a finding on a terminal; lists of channels and windows can have thousands
 _STYLES = {"error": "red", "warning": "yellow", "info": ""}
 
 
-def finding_lines(result: CheckResult, max_length: int = 0) -> Iterator[Text]:
+def finding_lines(result: CheckResult, *, for_programs: bool) -> Iterator[Text]:
     """A block for each sequence or file with findings, with the remedy once for several of a rule; then the counts.
 
-    Findings are cut to `max_length` characters; 0: none is.
+    `for_programs`: findings begin with their severity, and are not cut.
     """
+    indent, longest = ("", 0) if for_programs else ("  ", _LONGEST)
     for pattern, findings in groupby(result.findings, key=lambda finding: finding.pattern):
         yield Text(clean(short_path(pattern)), style="bold")
         for remedy, alike in groupby(findings, key=lambda finding: finding.remedy):
             for finding in alike:
-                yield Text(f"  {finding.severity:<8} {clean(one_line(finding), max_length)}", _STYLES[finding.severity])
+                text = clean(one_line(finding), longest)
+                yield Text(f"{indent}{finding.severity:<8} {text}", _STYLES[finding.severity])
             yield Text(f"           {remedy}", style="dim")
     yield Text(_counts(result))
 
