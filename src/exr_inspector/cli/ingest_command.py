@@ -162,8 +162,10 @@ def print_summary(summary: IngestSummary, uri: str, *, prune: bool) -> None:
         counts.append(f"{summary.known:,} inspected again")
     statuses = Counter(file.status for file in summary.damaged)
     counts += [f"{count:,} {status}" for status, count in sorted(statuses.items())]
-    if summary.failures:
-        counts.append(f"{len(summary.failures):,} unreadable")
+    unreadable = sum(failure.was_read for failure in summary.failures)
+    for count, meaning in ((unreadable, "unreadable"), (len(summary.failures) - unreadable, "not read")):
+        if count:
+            counts.append(f"{count:,} {meaning}")
     if summary.vanished:
         counts.append(f"{len(summary.vanished):,} vanished")
     if summary.pruned:
