@@ -126,6 +126,14 @@ def test_all_frames_of_a_sequence_without_files_are_missing(capfd):
         assert main(["check", "show/d.*.exr", *catalog, "--range", "1001-1003"]) == 2
 
 
+def test_files_that_could_not_be_read_are_counted(capfd):
+    os.mkfifo("show/fifo.exr")
+    assert main(["check", "show/c.1001.exr", "show/fifo.exr"]) == 3
+    text, errors = capfd.readouterr()
+    assert text == "1 file, 1 sequence: 1 not read\n"
+    assert errors == "show/fifo.exr: is a FIFO, expected a file\n"
+
+
 def test_formats_for_programs(capfd):
     """A file whose bytes could not be had is in all of them."""
     given = ["check", "show", "missing.exr", "--format"]

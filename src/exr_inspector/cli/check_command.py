@@ -82,7 +82,7 @@ def check(
                 stream.write(f"{clean(short_path(pattern))}\t{numbers}\n".encode())
     elif output_format is CheckFormat.TABLE:
         with data_stream(output) as stream:
-            print_to(stream, *finding_lines(result, for_programs=not is_terminal(stream)))
+            print_to(stream, *finding_lines(result, len(answering.unread), for_programs=not is_terminal(stream)))
     else:
         unread = [not_read(path_as_text(failure.path), failure.message) for failure in answering.unread]
         _write(replace(result, findings=(*result.findings, *unread)), output_format, output)

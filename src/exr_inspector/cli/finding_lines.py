@@ -19,10 +19,10 @@ _LONGEST = 300  # characters of a finding on a terminal; lists of channels and w
 _STYLES = {"error": "red", "warning": "yellow", "info": ""}
 
 
-def finding_lines(result: CheckResult, *, for_programs: bool) -> Iterator[Text]:
+def finding_lines(result: CheckResult, unread: int, *, for_programs: bool) -> Iterator[Text]:
     """A block for each sequence or file with findings, with the remedy once for several of a rule; then the counts.
 
-    `for_programs`: findings begin with their severity, and are not cut.
+    `unread` files could not be checked. `for_programs`: findings begin with their severity, and are not cut.
     """
     indent, longest = ("", 0) if for_programs else ("  ", _LONGEST)
     for pattern, findings in groupby(result.findings, key=lambda finding: finding.pattern):
@@ -32,12 +32,14 @@ def finding_lines(result: CheckResult, *, for_programs: bool) -> Iterator[Text]:
                 text = clean(one_line(finding), longest)
                 yield Text(f"{indent}{finding.severity:<8} {text}", _STYLES[finding.severity])
             yield Text(f"           {remedy}", style="dim")
-    yield Text(_counts(result))
+    yield Text(_counts(result, unread))
 
 
-def _counts(result: CheckResult) -> str:
+def _counts(result: CheckResult, unread: int) -> str:
     severities = Counter(finding.severity for finding in result.findings)
     counts = [_plural(severities[severity], severity) for severity in ("error", "warning") if severities[severity]]
+    if unread:
+        counts.append(f"{unread:,} not read")
     sequences = sum(1 for summary in result.sequences if summary.frame_count)
     checked = f"{_plural(result.file_count, 'file')}, {_plural(sequences, 'sequence')}"
     return f"{checked}: {', '.join(counts) or 'nothing wrong'}"
