@@ -438,6 +438,16 @@ def test_query_prints_a_table(filled, capfd):
     assert lines == [["frame", "completeness"], ["1001", "complete"], ["1002", "truncated"], ["1004", "complete"]]
 
 
+def test_a_query_without_rows_says_so(filled, capfd):
+    """On stderr; a result that another program reads is only empty."""
+    query = "SELECT frame, completeness FROM files WHERE false"
+    assert main(["query", query, "--catalog", CATALOG]) == 0
+    out, err = capfd.readouterr()
+    assert (out.split(), err) == (["frame", "completeness"], "no rows\n")
+    assert main(["query", query, "--catalog", CATALOG, "--format", "csv"]) == 0
+    assert capfd.readouterr() == ("frame,completeness\n", "")
+
+
 @pytest.mark.parametrize(
     ("query", "message"),
     [

@@ -158,6 +158,8 @@ def write_table(
             from .tables import arrow_table
 
             print_to(stream, arrow_table(table, hide_vectors=names is None), whole=wide)
+            if not table.num_rows:
+                print_note("no rows")
 
 
 def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
