@@ -100,14 +100,17 @@ def test_the_log_has_the_level_that_is_asked_for(show, monkeypatch, capfd):
 
     def log(*_: object, **__: object) -> None:
         logging.getLogger("exr_inspector.test").info("read %s", "a\x1b[2J\nb")
-        logging.getLogger("exr_inspector.test").debug("in detail")
+        try:
+            raise ValueError("\x1b[2J")
+        except ValueError:
+            logging.getLogger("exr_inspector.test").debug("in detail", exc_info=True)
 
     monkeypatch.setattr("exr_inspector.inspection.json_schema.inspection_schema", lambda: log() or {})
-    for option, count in (("-v", 1), ("-vv", 2)):
+    for option, last in (("-v", r" INFO exr_inspector.test: read a\x1b[2J\x0ab"), ("-vv", r"ValueError: \x1b[2J")):
         assert main(["schema", option]) == 0
         lines = capfd.readouterr().err.splitlines()
-        assert len(lines) == count
         assert lines[0].endswith(r" INFO exr_inspector.test: read a\x1b[2J\x0ab")
+        assert lines[-1].endswith(last)
 
 
 def completion(instruction: str, **request: str) -> str:

@@ -53,11 +53,11 @@ def _log_to_stderr() -> None:
 
     from ..function.local.context import JsonLines
     from ..settings import function_settings
+    from .log_format import CleanFormatter
 
     values = function_settings()
     handler = logging.StreamHandler()
-    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s")
-    handler.setFormatter(JsonLines() if values.log_format == "json" else text)
+    handler.setFormatter(JsonLines() if values.log_format == "json" else CleanFormatter())
     logging.basicConfig(level=values.log_level, handlers=[handler])
 
 

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .text import clean
-
 if TYPE_CHECKING:
     import logging
 
@@ -57,20 +55,13 @@ def _set_verbose(times: int) -> None:
         return
     import logging
 
-    class CleanFormatter(logging.Formatter):
-        """Lines without characters that control a terminal."""
-
-        def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the name that logging calls)
-            return clean(super().formatMessage(record))
-
-        def formatException(self, ei: Any) -> str:  # noqa: N802
-            return "\n".join(map(clean, super().formatException(ei).split("\n")))
+    from .log_format import CleanFormatter
 
     level = logging.INFO if times == 1 else logging.DEBUG
     logger = _package_logger()
     if _handler is None:
         _handler = logging.StreamHandler()
-        _handler.setFormatter(CleanFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        _handler.setFormatter(CleanFormatter())
         logger.addHandler(_handler)
     _handler.setLevel(level)
     if logger.getEffectiveLevel() > level:
