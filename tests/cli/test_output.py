@@ -20,6 +20,7 @@ from exr_inspector.cli.main import main
 from exr_inspector.cli.options import Format
 from exr_inspector.cli.output import write_table
 from exr_inspector.cli.text import clean, clean_lines
+from exr_inspector.errors import SettingsError
 from tests.support.terminal import COMMAND, on_terminal
 
 CATALOG = "duckdb:catalog.duckdb"
@@ -70,6 +71,19 @@ def test_text_in_csv_is_not_a_formula(tmp_path, monkeypatch, raw):
     assert header == [f"{mark}=text", "number", "bytes"]
     assert [text for text, _, _ in rows] == [mark + text for text in FORMULAS] + PLAIN
     assert rows[0][1:] == ["-1", f"{mark}+A=="]
+
+
+@pytest.mark.parametrize("how", [Format.TABLE, Format.CSV])
+def test_columns_are_those_that_are_named_in_this_order(tmp_path, how):
+    """In every format; a name that is unknown is an error that lists the others, before anything is written."""
+    table = pa.table({"a": [1], "b": [2], "c": [3]})
+    path = tmp_path / "out"
+    write_table(table, how, str(path), columns="c, a")
+    assert path.read_text().replace(",", "  ") == "c  a\n3  1\n"
+    path.unlink()
+    with pytest.raises(SettingsError, match="--columns: no column 'd'; the columns are a, b, c"):
+        write_table(table, how, str(path), columns="a,d")
+    assert names(tmp_path) == []
 
 
 def test_unsafe_characters_are_escaped_and_not_lost():
