@@ -102,8 +102,8 @@ def test_unsafe_characters_reach_no_terminal(folder):
             "query", row, "--format", how, "--output", "/dev/stdout", "--catalog", CATALOG, cwd=folder
         )
         assert shown_as in shown
-    _, shown = on_terminal("query", "SELECT \x1b\u2028", "--catalog", CATALOG, cwd=folder)
-    assert r"\x1b\u2028" in shown
+    _, shown = on_terminal("query", "SELECT \x1b\u202eb", "--catalog", CATALOG, cwd=folder)
+    assert r"\x1b\u202eb" in shown
     assert "\x1b" not in shown
 
 
