@@ -73,7 +73,7 @@ def test_an_empty_catalog_has_no_rows(empty_catalog, name):
 @pytest.mark.parametrize("name", named_queries())
 def test_an_empty_list_is_a_list(empty_catalog, name):
     given = {
-        p.name: "" if p.kind == "list" else "x" for p in named_query(name).parameters if p.kind in ("list", "text")
+        p.name: "" if p.kind == "list" else "x" for p in named_query(name).parameters if p.kind in ("list", "text", "file")
     }
     assert ask(empty_catalog, name, **given) == []
 

@@ -19,6 +19,7 @@ from . import (
     file_commands,
     function_commands,
     ingest_command,
+    report_commands,
 )
 from .exit_codes import ExitCode
 from .output import print_message
@@ -43,8 +44,8 @@ for _command in (
     catalog_commands.sequences,
     catalog_commands.outliers,
     catalog_commands.similar,
-    catalog_commands.report,
-    catalog_commands.query,
+    report_commands.report,
+    report_commands.query,
 ):
     app.command()(_command)
 app.command("odd", hidden=True)(catalog_commands.outliers)  # the former name of `outliers`

@@ -5,11 +5,12 @@
 -- param camera list = cameraModel,unreal/cameraName,vrayInfo/camera,rs/camera,camera,Camera: attributes, the preferred first
 -- param artist list = artist,Artist,exif:Artist,author,owner,user,unreal/jobAuthor,vrayInfo/username: attributes, the preferred first
 -- param render_time list = arnold/stats/time/render,vrayInfo/rendertime,RenderTime,husk:render_stats: attributes, the preferred first
--- param path text = *: only files whose path matches this shell pattern
+-- param path path = *: only files that this path, URI or pattern selects
 WITH current AS (
     SELECT file_id, coalesce(sequence, file_path_normalized) AS render
     FROM files
-    WHERE is_current AND deleted_at IS NULL AND file_path_normalized GLOB $path
+    WHERE is_current AND deleted_at IS NULL
+      AND starts_with(file_path_normalized, $path.prefix) AND regexp_matches(file_path_normalized, $path.regex)
 ),
 named AS (
     SELECT file_id, attr_name, trim(coalesce(value_text, value_json)) AS value

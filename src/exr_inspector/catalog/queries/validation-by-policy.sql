@@ -3,11 +3,12 @@
 -- empty: no validated file fails a rule
 -- note: `share` is the part of the validated files that fail the rule.
 -- param severity list = error,warning: severities to include
--- param path text = *: only files whose path matches this shell pattern
+-- param path path = *: only files that this path, URI or pattern selects
 WITH current AS (
     SELECT file_id, coalesce(sequence, file_path_normalized) AS render, validation_status
     FROM files
-    WHERE is_current AND deleted_at IS NULL AND file_path_normalized GLOB $path
+    WHERE is_current AND deleted_at IS NULL
+      AND starts_with(file_path_normalized, $path.prefix) AND regexp_matches(file_path_normalized, $path.regex)
 )
 SELECT
     v.policy_id AS policy,
