@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from ..errors import SettingsError
 from .answering import answering_catalog
 from .exit_codes import FailOn, Severity, exit_code, worst_of
 from .options import (

@@ -32,6 +32,11 @@ def is_one_sequence(pattern: str) -> bool:
     return tokens == [True]
 
 
+def hash_pattern(pattern: str) -> str:
+    """A pattern with one `#` for each digit of a frame: `%04d` and `$F4` are `####`."""
+    return _TOKEN.sub(lambda match: match[0] if match["glob"] or match["udim"] else "#" * _digits(match), pattern)
+
+
 def sequence_pattern(pattern: str) -> str:
     """A pattern with `#` for any notation of a frame, as in the names of sequences; wildcards stay."""
     return _TOKEN.sub(lambda match: match[0] if match["glob"] else "#", pattern)
@@ -119,6 +124,9 @@ def _token_regex(match: re.Match[str]) -> str:
         return "[^/]"
     if match["udim"]:
         return "[0-9]{4}"
+    return f"-?[0-9]{{{_digits(match)},}}{_SUB_FRAME}"
+
+
+def _digits(match: re.Match[str]) -> int:
     digits = len(match["hashes"]) if match["hashes"] else int(match["printf"] or match["houdini"] or 1)
-    digits = min(digits, _MAX_DIGITS)
-    return f"-?[0-9]{{{digits},}}{_SUB_FRAME}"
+    return min(digits, _MAX_DIGITS)

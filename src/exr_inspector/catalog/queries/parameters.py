@@ -50,7 +50,7 @@ class Parameter:
 
 def declared_parameters(sql: str) -> tuple[Parameter, ...]:
     """The parameters that the comments at the head of SQL declare. Raises ValueError for an invalid declaration."""
-    head = itertools.takewhile(lambda line: line.startswith("--"), sql.splitlines())
+    head = itertools.takewhile(lambda line: line.startswith("--"), sql.lstrip().splitlines())
     return tuple(_parse(line) for line in head if line.startswith("-- param "))
 
 

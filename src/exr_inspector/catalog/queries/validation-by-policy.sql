@@ -1,6 +1,6 @@
 -- title: Validation failures by policy
 -- question: Which rules of which policies fail, and for how many files?
--- empty: no validated file fails a rule
+-- empty: the catalog has no policy results: this version has no policies, so only other programs write some
 -- note: `share` is the part of the validated files that fail the rule.
 -- param severity list = error,warning: severities to include
 -- param path path = *: only files that this path, URI or pattern selects

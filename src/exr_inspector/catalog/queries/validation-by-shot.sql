@@ -1,6 +1,6 @@
 -- title: Validation failures by shot
 -- question: Which shots fail policy rules, and which rule most often?
--- empty: no validated files
+-- empty: the catalog has no policy results: this version has no policies, so only other programs write some
 -- note: `share` is the failing part of the shot's validated files.
 -- param severity list = error,warning: severities to include
 -- param template template =: positions of show, sequence and shot in a path; empty: the setting path_template
