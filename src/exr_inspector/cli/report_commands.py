@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import SettingsError
-from .options import CatalogUri, Format, Output, OutputFormat, open_catalog
+from .options import CatalogUri, Columns, Format, Output, OutputFormat, RawCsv, Wide, open_catalog
 
 if TYPE_CHECKING:
     from ..catalog import Catalog
@@ -37,6 +37,7 @@ def report(
     catalog: CatalogUri = None,
     output_format: OutputFormat = Format.TABLE,
     output: Output = None,
+    raw_csv: RawCsv = False,
 ) -> None:
     """Run a named report on the catalog, or list all reports with their parameters.
 
@@ -52,7 +53,7 @@ def report(
     if name is None:
         queries = [*named_queries().values(), *own.values()]
         if output_format is not Format.TABLE:
-            write_table(as_arrow(queries), output_format, output)
+            write_table(as_arrow(queries), output_format, output, raw_csv=raw_csv)
             return
         with data_stream(output) as stream:
             print_to(stream, *query_lines(queries), wide=True)
@@ -69,7 +70,7 @@ def report(
             parameters["path"] = _path_value(opened, paths)
         rows = query.run_bound(opened, parameters)
     if output_format is not Format.TABLE:
-        write_table(rows, output_format, output)
+        write_table(rows, output_format, output, raw_csv=raw_csv)
         return
     with data_stream(output) as stream:
         if rows.num_rows:
@@ -128,6 +129,9 @@ def query(
     catalog: CatalogUri = None,
     output_format: OutputFormat = Format.TABLE,
     output: Output = None,
+    columns: Columns = None,
+    wide: Wide = False,
+    raw_csv: RawCsv = False,
 ) -> None:
     """Run a read-only SQL query on the catalog.
 
@@ -141,7 +145,8 @@ def query(
     text = _sql_text(sql)
     values = query_values(text, _assignments(param or []), path_template=settings().path_template)
     with open_catalog(catalog, read_only=True) as opened:
-        write_table(opened.sql(text, values or None), output_format, output)
+        rows = opened.sql(text, values or None)
+        write_table(rows, output_format, output, columns=columns, wide=wide, raw_csv=raw_csv)
 
 
 def _sql_text(given: str) -> str:
