@@ -16,6 +16,7 @@ from . import (
     check_command,
     db_commands,
     demo_command,
+    diff_command,
     file_commands,
     function_commands,
     ingest_command,
@@ -37,7 +38,7 @@ app = typer.Typer(
 )
 for _command in (
     file_commands.inspect,
-    file_commands.diff,
+    diff_command.diff,
     file_commands.schema,
     ingest_command.ingest,
     check_command.check,
