@@ -140,7 +140,13 @@ def _compared(pair: Pair, reader: _Reader) -> Comparison:
 
 
 def _without_volatile(comparison: Comparison) -> Comparison:
-    frames = {each: frames for each, frames in comparison.frames.items() if not each.is_volatile}
+    """Without attributes that are volatile in some frame: a measured value may look typed in another one."""
+    volatile = {(each.part_index, each.name) for each in comparison.frames if each.is_volatile}
+    frames = {
+        each: frames
+        for each, frames in comparison.frames.items()
+        if each.kind != "attribute" or (each.part_index, each.name) not in volatile
+    }
     return Comparison(pair=comparison.pair, frames=frames)
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 from ..frames.ranges import frame_range
 from ..inspection.diff import Difference
 from ..sequence.pairs import Frame, Pair
+from ..sources.uris import normalize_path
 from .text import clean, short_path
 
 _MOST_VALUES = 5  # of an attribute in a sequence; more are counted
@@ -50,8 +51,8 @@ def hidden_lines(names: Collection[str]) -> list[Text]:
         return []
     first = sorted(names)[:_MOST_NAMES]
     listed = ", ".join(clean(name, 60) for name in first) + (", …" if len(names) > len(first) else "")
-    count = "1 attribute differs" if len(names) == 1 else f"{len(names)} attributes differ"
-    return [Text(f"not shown: {count} that usually change from frame to frame: {listed} (--all)", style="dim")]
+    count = "1 attribute that changes" if len(names) == 1 else f"{len(names)} attributes that change"
+    return [Text(f"{count} per frame not compared: {listed} (--all)", style="dim")]
 
 
 def frames_text(frames: Sequence[Frame]) -> str:
@@ -61,7 +62,9 @@ def frames_text(frames: Sequence[Frame]) -> str:
 
 def _heading(pair: Pair) -> list[Text]:
     paths = {
-        side: clean(short_path(group.pattern)) for side, group in (("a", pair.a), ("b", pair.b)) if group is not None
+        side: clean(short_path(normalize_path(group.pattern)))
+        for side, group in (("a", pair.a), ("b", pair.b))
+        if group is not None
     }
     shared = os.path.commonprefix(list(paths.values()))  # noqa: RUF071 (ends at a slash below)
     folder = shared[: shared.rfind("/") + 1] if len(paths) > 1 else ""

@@ -8,6 +8,7 @@ from .json_form import json_value
 _LONGEST = 200  # characters; of longer values the text around the first difference is shown
 _BEFORE, _FROM = 20, 40  # characters around a difference
 _OPAQUE_TYPES = frozenset({"bytes", "idmanifest", "preview"})
+_WINDOW_TYPES = frozenset({"box2f", "box2i"})
 
 
 def value_text(attribute: Attribute) -> str:
@@ -23,6 +24,8 @@ def value_text(attribute: Attribute) -> str:
     shown = json_value(attr_type, value)
     if isinstance(shown, dict):
         return "  ".join(f"{key} {item}" for key, item in shown.items())
+    if attr_type in _WINDOW_TYPES:
+        return f"[{','.join(map(str, shown))}]"
     if isinstance(shown, list):
         return " ".join(map(str, shown)).replace("[", "(").replace("]", ")")
     return str(shown)

@@ -58,18 +58,18 @@ class Pair:
 def pair_files(a: Iterable[str], b: Iterable[str]) -> list[Pair]:
     """The sequences of two lists of paths, each with the one whose path, without versions, ends most like its own.
 
-    Two files are a pair whatever their names are; so are two sequences that are left over.
+    Two files, and two sequences, are a pair whatever their names are.
     """
     left, right = _by_name(a), _by_name(b)
     if _are_single(left) and _are_single(right):
         return [Pair(a=_as_file(left), b=_as_file(right))]
+    if len(left) == len(right) == 1:
+        return [Pair(a=left.popitem()[1], b=right.popitem()[1])]
     pairs = []
     names_a, names_b = by_longest_end(left, right), by_longest_end(right, left)
     for end, names in names_a.items():
         if end and len(names) == len(names_b.get(end, ())) == 1:
             pairs.append(Pair(a=left.pop(names[0]), b=right.pop(names_b[end][0])))
-    if len(left) == len(right) == 1:
-        pairs.append(Pair(a=left.popitem()[1], b=right.popitem()[1]))
     pairs += [Pair(a=group, b=None) for group in left.values()]
     pairs += [Pair(a=None, b=group) for group in right.values()]
     return sorted(pairs, key=lambda pair: [group.sequence for group in (pair.a, pair.b) if group])
