@@ -51,8 +51,8 @@ def hidden_lines(names: Collection[str]) -> list[Text]:
         return []
     first = sorted(names)[:_MOST_NAMES]
     listed = ", ".join(clean(name, 60) for name in first) + (", …" if len(names) > len(first) else "")
-    count = "1 attribute that changes" if len(names) == 1 else f"{len(names)} attributes that change"
-    return [Text(f"{count} per frame not compared: {listed} (--all)", style="dim")]
+    count = "1 attribute differs that changes" if len(names) == 1 else f"{len(names)} attributes differ that change"
+    return [Text(f"{count} from frame to frame: {listed} (--all)", style="dim")]
 
 
 def frames_text(frames: Sequence[Frame]) -> str:
@@ -61,11 +61,8 @@ def frames_text(frames: Sequence[Frame]) -> str:
 
 
 def _heading(pair: Pair) -> list[Text]:
-    paths = {
-        side: clean(short_path(normalize_path(group.pattern)))
-        for side, group in (("a", pair.a), ("b", pair.b))
-        if group is not None
-    }
+    sides = {side: group for side, group in (("a", pair.a), ("b", pair.b)) if group is not None}
+    paths = {side: clean(short_path(normalize_path(group.pattern))) for side, group in sides.items()}
     shared = os.path.commonprefix(list(paths.values()))  # noqa: RUF071 (ends at a slash below)
     folder = shared[: shared.rfind("/") + 1] if len(paths) > 1 else ""
     lines = [Text(f"below {folder}", style="dim")] if folder else []

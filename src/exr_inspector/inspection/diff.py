@@ -16,7 +16,7 @@ from .volatility import LONGEST_VALUE, Volatility, volatility
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """A difference between two headers; `a` and `b` are the two values as text, None where there is none."""
+    """A difference between two headers; `a` and `b` are the two values as text, None for a value that is absent."""
 
     kind: str  # file, part (only one file has it), pixels, channel or attribute
     name: str
