@@ -442,6 +442,16 @@ def test_render_times(catalog):
     ]
 
 
+def test_the_time_of_day_of_a_date_may_be_another_attribute(new_catalog):
+    """As in files of V-Ray."""
+    catalog = new_catalog()
+    texts = {"rendertime": " 0h  0m  7.0s", "date": "2026/Mar/02", "time": "11:29:56"}
+    catalog.persist(
+        [exr("s3://a/a.exr", w.part(extra=[text(f"vrayInfo/{name}", value) for name, value in texts.items()]))]
+    )
+    assert columns(ask(catalog, "render-times"), "rendered") == [(datetime(2026, 3, 2, 11, 29, 56),)]
+
+
 def test_incomplete_frames(catalog):
     """The same frames as `sequences`."""
 

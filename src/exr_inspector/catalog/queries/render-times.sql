@@ -8,6 +8,7 @@
 -- param render_time list = arnold/stats/time/render,vrayInfo/rendertime,RenderTime,husk:render_stats: attributes, the preferred first
 -- param host list = arnold/host/name,HostComputer,hostname,Hostname,host: attributes, the preferred first
 -- param date list = arnold/stats/date,capDate,DateTime,Date,vrayInfo/date: attributes, the preferred first
+-- param time list = vrayInfo/time: attributes with the time of day for a date without one
 -- param path path = *: only files that this path, URI or pattern selects
 WITH current AS (
     SELECT file_id, coalesce(sequence, file_path_normalized) AS render, frame, frame_number, mtime
@@ -18,7 +19,7 @@ WITH current AS (
 named AS (
     SELECT file_id, attr_name, trim(coalesce(value_text, value_json)) AS value
     FROM attributes
-    WHERE list_contains($render_time::VARCHAR[] || $host::VARCHAR[] || $date::VARCHAR[], attr_name)
+    WHERE list_contains($render_time::VARCHAR[] || $host::VARCHAR[] || $date::VARCHAR[] || $time::VARCHAR[], attr_name)
       AND trim(coalesce(value_text, value_json)) <> ''
 ),
 picked AS (  -- of several attributes the first one in the list
@@ -29,7 +30,9 @@ picked AS (  -- of several attributes the first one in the list
         arg_min(value, (list_position($host::VARCHAR[], attr_name), value))
             FILTER (WHERE list_contains($host::VARCHAR[], attr_name)) AS host,
         arg_min(value, (list_position($date::VARCHAR[], attr_name), value))
-            FILTER (WHERE list_contains($date::VARCHAR[], attr_name)) AS date
+            FILTER (WHERE list_contains($date::VARCHAR[], attr_name)) AS date,
+        arg_min(value, (list_position($time::VARCHAR[], attr_name), value))
+            FILTER (WHERE list_contains($time::VARCHAR[], attr_name)) AS time
     FROM named
     GROUP BY file_id
 ),
@@ -63,6 +66,7 @@ timed AS (
         -- decimals add up exactly: a sum of doubles depends on their order, which differs from run to run
         try_cast(s.render_seconds AS DECIMAL(18, 6)) AS seconds,
         coalesce(
+            try_strptime(s.date || ' ' || s.time, ['%Y-%m-%d %H:%M:%S', '%Y/%b/%d %H:%M:%S']),
             try_strptime(s.date, [
                 '%Y-%m-%d %H:%M:%S', '%Y:%m:%d %H:%M:%S', '%Y/%m/%d %H:%M:%S', '%Y-%m-%dT%H:%M:%S', '%Y-%m-%d', '%Y/%b/%d'
             ]),
