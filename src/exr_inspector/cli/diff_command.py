@@ -14,11 +14,13 @@ from ..errors import ExrFormatError, NoMatchError, SettingsError, SourceError
 from ..inspection.diff import Difference
 from ..inspection.diff import diff as differences_between
 from ..inspection.inspector import inspect
+from ..inspection.model import Inspection
 from ..sequence.pairs import Pair, pair_files
 from ..sources import store_of
-from ..sources.listing import list_files
+from ..sources.listing import ListedFile, list_files
 from .exit_codes import ExitCode
 from .options import AsJson, Output, chunk_option, header_limits, one_format
+from .output import data_stream, print_message, print_to, terminal_width
 
 if TYPE_CHECKING:
     from ..sequence.pairs import Frame
@@ -64,12 +66,9 @@ def diff(
 
     Sequences are paired by their name without versions, their frames by number. Pixels are not compared.
     """
-    from .output import data_stream, print_to, terminal_width
-
     chosen = one_format(DiffFormat, output_format, json=as_json) or DiffFormat.TABLE
-    s3 = store_of([a, b])
-    reader = _Reader(s3)
-    comparisons = [_compared(pair, reader) for pair in pair_files(_files(a, s3), _files(b, s3))]
+    reader = _Reader(store_of([a, b]))
+    comparisons = [_compared(pair, reader) for pair in pair_files(_files(a, reader), _files(b, reader))]
     hidden = set[str]()
     if not show_all:
         hidden = {each.name for comparison in comparisons for each in comparison.frames if each.is_volatile}
@@ -90,45 +89,47 @@ def diff(
     return ExitCode.FINDINGS if differing or reader.unreadable else ExitCode.OK
 
 
-def _files(path: str, s3: S3Access | None) -> list[str]:
-    """The files of a side. Raises SettingsError without any, and the SourceError of a path that cannot be listed."""
-    files = []
-    for item in list_files([path], s3=s3):
-        if isinstance(item, NoMatchError):
-            raise SettingsError(str(item))
-        if isinstance(item, SourceError):
-            raise item
-        files.append(item.path)
-    if not files:
-        raise SettingsError(f"{path}: no file below it ends in .exr, .sxr or .mxr")
-    return files
-
-
 class _Reader:
     """Inspects files, and prints and remembers those that cannot be inspected."""
 
     def __init__(self, s3: S3Access | None) -> None:
-        self._options: dict[str, Any] = {"limits": header_limits(), "chunks": chunk_option(None), "s3": s3}
+        self.s3 = s3
+        self._limits, self._chunks = header_limits(), chunk_option(None)
         self.failed = self.unreadable = False
 
     def differences(self, a: str, b: str) -> list[Difference]:
         """The differences between two files; none if one of them cannot be inspected."""
-        inspections = [self._inspect(path) for path in (a, b)]
-        left, right = inspections
+        left, right = self._inspect(a), self._inspect(b)
         return [] if left is None or right is None else differences_between(left, right)
 
-    def _inspect(self, path: str) -> Any:
-        from .output import print_message
+    def fail(self, error: SourceError) -> None:
+        """Print the error of a file that cannot be read."""
+        self.failed = True
+        print_message(f"exr-inspector: {error}")
 
+    def _inspect(self, path: str) -> Inspection | None:
         try:
-            return inspect(path, **self._options)
+            return inspect(path, limits=self._limits, chunks=self._chunks, s3=self.s3)
         except ExrFormatError as error:
             self.unreadable = True
             print_message(f"exr-inspector: {path}: {error}")
         except SourceError as error:
-            self.failed = True
-            print_message(f"exr-inspector: {error}")
+            self.fail(error)
         return None
+
+
+def _files(path: str, reader: _Reader) -> list[str]:
+    """The files of a side. Raises SettingsError without any, and SourceError if the path itself cannot be listed."""
+    items = list(list_files([path], s3=reader.s3))
+    files = [item.path for item in items if isinstance(item, ListedFile)]
+    errors = [item for item in items if isinstance(item, SourceError)]
+    if not files:
+        if errors and not isinstance(errors[0], NoMatchError):
+            raise errors[0]
+        raise SettingsError(str(errors[0]) if errors else f"{path}: no file below it ends in .exr, .sxr or .mxr")
+    for error in errors:
+        reader.fail(error)
+    return files
 
 
 def _compared(pair: Pair, reader: _Reader) -> Comparison:
