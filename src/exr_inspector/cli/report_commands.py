@@ -46,7 +46,7 @@ def report(
     from ..catalog.queries.named import as_arrow, named_queries, named_query
     from ..settings import settings
     from .output import data_stream, print_message, print_to, write_table
-    from .tables import query_lines, report_lines
+    from .tables import query_lines, report_table
 
     values = settings()
     own = _own_reports(values.reports)
@@ -56,7 +56,7 @@ def report(
             write_table(as_arrow(queries), output_format, output, raw_csv=raw_csv)
             return
         with data_stream(output) as stream:
-            print_to(stream, *query_lines(queries), wide=True)
+            print_to(stream, *query_lines(queries))
         return
     query = named_query(name, own)
     if sql:
@@ -74,8 +74,7 @@ def report(
         return
     with data_stream(output) as stream:
         if rows.num_rows:
-            lines, width = report_lines(rows)
-            print_to(stream, *lines, wide=True, min_width=width)
+            print_to(stream, report_table(rows))
         else:
             print_message(query.empty)
 
