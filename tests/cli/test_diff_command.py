@@ -111,7 +111,7 @@ def test_two_versions_of_a_sequence(folder, capfd, a, b):
         "  compression  ZIP → ZIPS  1002-1003",
         "  compression  ZIP → PIZ  1004",
         "  take         only in b: 2  1002-1004",
-        "2 attributes differ that change from frame to frame: capDate, focus (--all)",
+        "not shown: 2 attributes that change per frame: capDate, focus (--all)",
     ]
     _, out, _ = diff(capfd, a, b, "--all")
     assert "  capDate      2026:01:01 10:00:42 → 2026:01:01 10:00:43  1002\n" in out
@@ -150,7 +150,7 @@ def test_folders_of_sequences(folder, capfd):
 def test_attributes_that_change_from_frame_to_frame_do_not_make_a_difference(folder, capfd):
     """Unless they are asked for."""
     first, second = "a/v001/shot_v001.1001.exr", "a/v001/shot_v001.1002.exr"
-    hidden = "2 attributes differ that change from frame to frame: capDate, focus (--all)\n"
+    hidden = "not shown: 2 attributes that change per frame: capDate, focus (--all)\n"
     assert diff(capfd, first, second) == (0, hidden, "")
     code, out, _ = diff(capfd, first, second, "--all")
     assert code == 1

@@ -51,8 +51,8 @@ def hidden_lines(names: Collection[str]) -> list[Text]:
         return []
     first = sorted(names)[:_MOST_NAMES]
     listed = ", ".join(clean(name, 60) for name in first) + (", …" if len(names) > len(first) else "")
-    count = "1 attribute differs that changes" if len(names) == 1 else f"{len(names)} attributes differ that change"
-    return [Text(f"{count} from frame to frame: {listed} (--all)", style="dim")]
+    count = "1 attribute that changes" if len(names) == 1 else f"{len(names)} attributes that change"
+    return [Text(f"not shown: {count} per frame: {listed} (--all)", style="dim")]
 
 
 def frames_text(frames: Sequence[Frame]) -> str:

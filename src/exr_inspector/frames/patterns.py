@@ -32,9 +32,9 @@ def is_one_sequence(pattern: str) -> bool:
     return tokens == [True]
 
 
-def hash_pattern(pattern: str) -> str:
-    """A pattern with one `#` for each digit of a frame: `%04d` and `$F4` are `####`."""
-    return _TOKEN.sub(lambda match: match[0] if match["glob"] or match["udim"] else "#" * _digits(match), pattern)
+def without_percent(pattern: str) -> str:
+    """A pattern with `####` for `%04d`: any other % is a character of a name."""
+    return _TOKEN.sub(lambda match: "#" * _digits(match) if match[0].endswith("d") else match[0], pattern)
 
 
 def sequence_pattern(pattern: str) -> str:
@@ -58,7 +58,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
 def uri_expression(pattern: str) -> str:
     """The RE2 expression that the URIs of a pattern match in full, and the names of its sequences, with # as the frame.
 
-    `*` matches slashes too. Brackets, `*` and `?` also stand for themselves.
+    `*` matches slashes too. Wildcards and notations of frames also stand for themselves.
     """
     literally = _uri_regex(pattern, wildcards=False)
     wildly = _uri_regex(pattern, wildcards=True)
@@ -75,7 +75,7 @@ def _uri_regex(pattern: str, *, wildcards: bool) -> str:
             return re.escape(match[0])
         if match["glob"] in ("*", "**"):
             return ".*"
-        return _token_regex(match) if match["glob"] else f"(?:#|{_token_regex(match)})"
+        return _token_regex(match) if match["glob"] else f"(?:#|{_token_regex(match)}|{re.escape(match[0])})"
 
     pieces, end = [], 0
     for match in _TOKEN.finditer(pattern):
@@ -129,4 +129,4 @@ def _token_regex(match: re.Match[str]) -> str:
 
 def _digits(match: re.Match[str]) -> int:
     digits = len(match["hashes"]) if match["hashes"] else int(match["printf"] or match["houdini"] or 1)
-    return min(digits, _MAX_DIGITS)
+    return min(max(digits, 1), _MAX_DIGITS)
