@@ -40,6 +40,7 @@ class Comparison:
 
     pair: Pair
     frames: dict[Difference, list[Frame]]
+    hidden: set[str]  # attributes that are not compared, as they change from frame to frame
 
     @property
     def is_same(self) -> bool:
@@ -68,11 +69,7 @@ def diff(
     """
     chosen = one_format(DiffFormat, output_format, json=as_json) or DiffFormat.TABLE
     reader = _Reader(store_of([a, b]))
-    comparisons = [_compared(pair, reader) for pair in pair_files(_files(a, reader), _files(b, reader))]
-    hidden = set[str]()
-    if not show_all:
-        hidden = {each.name for comparison in comparisons for each in comparison.frames if each.is_volatile}
-        comparisons = [_without_volatile(comparison) for comparison in comparisons]
+    comparisons = [_compared(pair, reader, show_all) for pair in pair_files(_files(a, reader), _files(b, reader))]
     differing = [comparison for comparison in comparisons if not comparison.is_same]
     with data_stream(output, escape=chosen is DiffFormat.JSON) as stream:
         if chosen is DiffFormat.JSON:
@@ -83,7 +80,7 @@ def diff(
 
             for comparison in differing:
                 print_to(stream, *comparison_lines(comparison.pair, comparison.frames, terminal_width()))
-            print_to(stream, *hidden_lines(hidden))
+            print_to(stream, *hidden_lines({name for comparison in comparisons for name in comparison.hidden}))
     if reader.failed:
         return ExitCode.FAILED
     return ExitCode.FINDINGS if differing or reader.unreadable else ExitCode.OK
@@ -132,23 +129,25 @@ def _files(path: str, reader: _Reader) -> list[str]:
     return files
 
 
-def _compared(pair: Pair, reader: _Reader) -> Comparison:
+def _compared(pair: Pair, reader: _Reader, show_all: bool) -> Comparison:
+    """The differences between the frames of a pair.
+
+    An attribute that is volatile in some frame is hidden in all: a measured value may look typed in another one.
+    """
     frames: dict[Difference, list[Frame]] = defaultdict(list)
+    volatile = set()
     for frame, a, b in pair.files:
         for difference in reader.differences(a, b):
-            frames[difference].append(frame)
-    return Comparison(pair=pair, frames=frames)
-
-
-def _without_volatile(comparison: Comparison) -> Comparison:
-    """Without attributes that are volatile in some frame: a measured value may look typed in another one."""
-    volatile = {(each.part_index, each.name) for each in comparison.frames if each.is_volatile}
-    frames = {
-        each: frames
-        for each, frames in comparison.frames.items()
+            if difference.is_volatile and not show_all:
+                volatile.add((difference.part_index, difference.name))
+            else:
+                frames[difference].append(frame)
+    shown = {
+        each: numbers
+        for each, numbers in frames.items()
         if each.kind != "attribute" or (each.part_index, each.name) not in volatile
     }
-    return Comparison(pair=comparison.pair, frames=frames)
+    return Comparison(pair=pair, frames=shown, hidden={name for _, name in volatile})
 
 
 def _json_rows(comparison: Comparison) -> list[dict[str, Any]]:
