@@ -248,9 +248,15 @@ Database, where each query is executed by an embedded DuckDB that reads only the
     exr-inspector report                                   # list all reports with their parameters
     exr-inspector report storage                           # run one
     exr-inspector report shots --param level=sequence --param path='s3://studio/shows/harbor/*' --format csv
-    exr-inspector report storage --sql                     # print the SQL, as a start for your own query
+    exr-inspector report storage shows/harbor              # only these files
+    exr-inspector report storage --sql > storage.sql       # print the SQL, as a start for your own query
+    exr-inspector query @storage.sql --param path='s3://studio/shows/harbor'
 
-The SQL is the whole report, but for `cryptomattes`: the program completes its rows, as its section says.
+`query @FILE` gives the rows of the report, but for `cryptomattes`: the program completes its rows, as its section says.
+
+**Your own reports** are the `.sql` files in the folder that `EXR_INSPECTOR_REPORTS` names. They have the form that
+`report NAME --sql` prints: comments with `title`, `question`, `empty` (the message for no rows) and parameters, then
+one query. `report` lists and runs them like the others; a file that has another form is named on stderr.
 
 The table output draws shares as bars. On a terminal, it fits the width, omits columns without values, and prints the
 common folder of all paths once; `--format json`, `jsonl`, `csv` and `parquet` have all columns with plain values. A
@@ -261,7 +267,10 @@ that does not belong to one; `#` stands for the frame number, in `iterations` al
 sizes; in reports about parts, they are the sizes of the compressed pixels.
 
 **Parameters** are bound, never inserted into the SQL text. A *list* is separated by commas, a *timestamp* is ISO 8601
-in UTC. Most reports have a parameter `path`: a shell pattern for the whole URI, in which `*` also matches slashes.
+in UTC. Reports have a parameter `path`, which is also given as arguments after the name of the report. A URI, an
+absolute path, or one that begins with `./` selects this file or what is below it; a pattern (`shot.####.exr`,
+`shot.%04d.exr`, `*/fx/*`) the files that it matches, with `*` for slashes, too; other text the files whose path
+contains it.
 
 **Path templates** give the position of show, sequence, shot and layer in a path. The template is the setting
 `EXR_INSPECTOR_PATH_TEMPLATE`, or `--param template=…`. The default is

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
         PATH_TEMPLATE,
         description="Position of show, sequence, shot, task and layer in a path, for reports.",
     )
+    reports: str = Field("", description="Folder with reports of your own, `*.sql` files, for `report`.")
     query_memory_mb: int = Field(
         QUERY_MEMORY_MB,
         ge=64,

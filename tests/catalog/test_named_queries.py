@@ -66,6 +66,9 @@ def test_old_and_deleted_files_are_excluded(query):
         ("list", " a, b.*,,", ["a", "b.*"]),
         ("list", "", []),
         ("a|b", "b", "b"),
+        ("path", "*", {"prefix": "", "regex": ""}),
+        ("path", "s3://a/b", {"prefix": "s3://a/b", "regex": "(?s)^(?:s3://a/b)(?:/|$)"}),
+        ("file", "/a/../b.exr", {"given": "/a/../b.exr", "uri": "file:///b.exr"}),
     ],
 )
 def test_text_is_converted_to_the_kind(kind, text, value):

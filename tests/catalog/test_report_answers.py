@@ -73,7 +73,9 @@ def test_an_empty_catalog_has_no_rows(empty_catalog, name):
 @pytest.mark.parametrize("name", named_queries())
 def test_an_empty_list_is_a_list(empty_catalog, name):
     given = {
-        p.name: "" if p.kind == "list" else "x" for p in named_query(name).parameters if p.kind in ("list", "text")
+        p.name: "" if p.kind == "list" else "x"
+        for p in named_query(name).parameters
+        if p.kind in ("list", "text", "file")
     }
     assert ask(empty_catalog, name, **given) == []
 
@@ -269,7 +271,7 @@ def test_shots(catalog):
     )
     assert columns(ask(catalog, "shots"), *names, "bytes", "share") == [
         ("harbor", "sq010", "sh0010", 3, 2, 3, 1, 9, 1, 0, 300, 0.5),
-        ("harbor", "sq010", "sh0020", 2, 1, 1, 1, 1, 0, 1, 200, 0.3333),
+        ("harbor", "sq010", "sh0020", 2, 1, 2, 1, 2, 0, 1, 200, 0.3333),
         (None, None, None, 1, 1, 0, None, None, 0, 0, 100, 0.1667),
     ]
     assert columns(ask(catalog, "shots", level="show"), "show", "sequence", "files") == [
@@ -283,6 +285,11 @@ def test_shots(catalog):
         ("harbor", None, "sh0020", 2),
         (None, None, None, 4),
     ]
+
+
+def test_sub_frames_are_frames_of_a_shot(catalog):
+    catalog.persist([exr(f"s3://s/harbor/sq010/sh0010/fx/a.{frame}.exr") for frame in ("1001", "1001.25", "1002")])
+    assert columns(ask(catalog, "shots"), "shot", "frames", "first_frame", "last_frame") == [("sh0010", 3, 1001, 1002)]
 
 
 def test_storage(catalog):
@@ -392,29 +399,57 @@ def test_coverage(catalog):
 def test_render_times_are_read_as_renderers_write_them(new_catalog, name, value, seconds):
     catalog = new_catalog()
     catalog.persist([exr("s3://a/a.exr", w.part(extra=[text(name, value)]))])
-    assert columns(ask(catalog, "attributes"), "most_seconds") == [(seconds,)]
+    assert columns(ask(catalog, "render-times"), "seconds") == ([] if seconds is None else [(seconds,)])
 
 
 def test_attributes(catalog):
-    def frame(number, seconds, camera):
-        first = [
-            w.fixed("arnold/stats/time/render", "float", seconds),
-            text("arnold/version", "Arnold 7"),
-            text("Camera", camera),
-        ]
+    def frame(number, camera):
+        first = [text("arnold/version", "Arnold 7"), text("Camera", camera)]
         return exr(f"s3://a/f.{number}.exr", w.part(name="a", extra=first), w.part(name="b", extra=first))
 
     retire(catalog, "s3://a/f.1.exr")
-    catalog.persist([frame(1, 3600, "shotCam"), frame(2, 1800, "shotCam2")])
+    catalog.persist([frame(1, "shotCam"), frame(2, "shotCam2")])
     catalog.persist(
         [exr("s3://a/p.exr", w.part(extra=[text("cameraModel", "ALEXA"), text("Camera", "x"), text("owner", "Kim")]))]
     )
-    names = ("render", "files", "camera", "artist", "renderer", "software", "mean_seconds", "total_hours", "share")
+    names = ("render", "files", "camera", "artist", "renderer", "software")
     assert columns(ask(catalog, "attributes"), *names) == [
-        ("s3://a/f.#.exr", 2, "shotCam, shotCam2", None, "Arnold", "Arnold 7", 2700, 1.5, 1),
-        ("s3://a/p.exr", 1, "ALEXA", "Kim", "ARRI camera", None, None, None, None),
+        ("s3://a/f.#.exr", 2, "shotCam, shotCam2", None, "Arnold", "Arnold 7"),
+        ("s3://a/p.exr", 1, "ALEXA", "Kim", "ARRI camera", None),
     ]
     assert columns(ask(catalog, "attributes", camera="Camera", path="*p.exr"), "camera") == [("x",)]
+
+
+def test_render_times(catalog):
+    """Of each frame with host and date, or of each render; a date that cannot be parsed is that of the file."""
+
+    def frame(name, seconds, host, date):
+        extra = [w.fixed("arnold/stats/time/render", "float", seconds), text("HostComputer", host), text("Date", date)]
+        return exr(f"s3://a/{name}.exr", w.part(extra=extra), mtime=datetime(2026, 1, 1, tzinfo=timezone.utc))
+
+    retire(catalog, "s3://a/f.1.exr")
+    catalog.persist([frame("f.2", 1800, "farm02", "2026/03/04 10:00:00"), frame("f.1", 3600, "farm01", "today")])
+    catalog.persist([frame("p", 5400, "farm01", "2026:03:05 11:30:00"), exr("s3://a/without.exr")])
+    names = ("render", "frame", "frames", "seconds", "most_seconds", "host", "rendered", "share")
+    assert columns(ask(catalog, "render-times"), *names) == [
+        ("s3://a/f.#.exr", "1", None, 3600, None, "farm01", datetime(2026, 1, 1), 0.3333),
+        ("s3://a/f.#.exr", "2", None, 1800, None, "farm02", datetime(2026, 3, 4, 10), 0.1667),
+        ("s3://a/p.exr", None, None, 5400, None, "farm01", datetime(2026, 3, 5, 11, 30), 0.5),
+    ]
+    assert columns(ask(catalog, "render-times", per="render"), *names) == [
+        ("s3://a/f.#.exr", None, 2, 2700, 3600, "farm01, farm02", datetime(2026, 3, 4, 10), 0.5),
+        ("s3://a/p.exr", None, 1, 5400, 5400, "farm01", datetime(2026, 3, 5, 11, 30), 0.5),
+    ]
+
+
+def test_the_time_of_day_of_a_date_may_be_another_attribute(new_catalog):
+    """As in files of V-Ray."""
+    catalog = new_catalog()
+    texts = {"rendertime": " 0h  0m  7.0s", "date": "2026/Mar/02", "time": "11:29:56"}
+    catalog.persist(
+        [exr("s3://a/a.exr", w.part(extra=[text(f"vrayInfo/{name}", value) for name, value in texts.items()]))]
+    )
+    assert columns(ask(catalog, "render-times"), "rendered") == [(datetime(2026, 3, 2, 11, 29, 56),)]
 
 
 def test_incomplete_frames(catalog):

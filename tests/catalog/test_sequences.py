@@ -72,7 +72,7 @@ URIS = [
 @pytest.mark.parametrize(
     ("pattern", "selected"),
     [
-        ("/show/", URIS),
+        ("/show/", URIS[:3]),
         ("file:///show/", URIS[:3]),
         ("show/", URIS),
         ("s3://show/*", URIS[3:]),

@@ -101,7 +101,7 @@ def test_a_share_is_a_bar_and_bytes_have_commas(capfd):
 @pytest.mark.parametrize("columns", [20, 60, 90, 100, 120, 140])
 def test_no_number_is_cut_on_a_narrow_terminal(shots, columns):
     """Paths are cut; if that is not enough, each row is a block."""
-    for report, numbers in (("storage", 2), ("compression", 1), ("attributes", 2)):
+    for report, numbers in (("storage", 2), ("compression", 1), ("render-times", 3)):
         _, shown = on_terminal("report", report, "--catalog", CATALOG, cwd=shots, columns=columns)
         assert len(re.findall(r" [\d.]+%", COLOURS.sub("", shown))) == numbers
 
@@ -142,6 +142,89 @@ def test_other_formats_have_plain_values(capfd):
 def test_parameters_are_name_and_value(capfd):
     _, out, _ = run(capfd, "shots", "--param", "level=frame", "--param", "path=*/beauty/*", "--format", "json")
     assert [row["frame"] for row in json.loads(out)] == [1001, 1002]
+
+
+@pytest.mark.parametrize(
+    ("paths", "files"),
+    [
+        ([f"{SHOT}/beauty/v001/a.####.exr"], 2),
+        ([f"./{SHOT}/beauty/v001/a.%04d.exr"], 2),
+        ([f"{SHOT}/*/v001/a.@@@@.exr"], 3),
+        ([f"{SHOT}/beauty/v001/a.1001.exr", f"{SHOT}/fog"], 2),
+        (["./harbor"], 3),
+        (["a.#.exr"], 3),
+        (["a.#####.exr", "fog"], 1),
+        (["*/beauty/*"], 2),
+        (["FOLDER/harbor/sq010"], 3),
+        (["FOLDER/harbor/**/a.1001.exr"], 2),
+        (["file://FOLDER/harbor/sq010/sh0020/light/fog/"], 1),
+    ],
+)
+def test_paths_and_patterns_select_files(shots, capfd, paths, files):
+    """Those of the working folder and of the catalog; in a parameter too."""
+    paths = [path.replace("FOLDER", str(shots)) for path in paths]
+    _, out, err = run(capfd, "shots", *paths, "--format", "json")
+    assert ([row["files"] for row in json.loads(out)], err) == ([files], "")
+    if len(paths) == 1:
+        assert run(capfd, "shots", "--param", f"path={paths[0]}", "--format", "json")[1] == out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["storage", "a.#####.exr"], "no file of the catalog matches a.#####.exr; it has, for example, "),
+        (["storage", "/harb"], "no file of the catalog matches /harb; it has, for example, "),
+        (["storage", "fog", "--param", "path=fog"], "paths and --param path exclude each other; give one of them"),
+    ],
+)
+def test_paths_that_select_nothing_are_usage_errors(capfd, words, message):
+    code, out, err = run(capfd, *words)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"exr-inspector: {message}")
+
+
+OWN = """-- title: Owners
+-- question: How many files have an owner?
+-- empty: no file
+-- param least integer = 0: least number of files
+-- param path path = *: only these files
+SELECT count(*) AS files FROM files WHERE regexp_matches(file_path_normalized, $path.regex)
+AND starts_with(file_path_normalized, $path.prefix) HAVING count(*) >= $least
+"""
+
+
+def test_reports_of_a_folder_are_listed_and_run(tmp_path, capfd, monkeypatch):
+    """A file that is not a report is one message, and the others are there."""
+    monkeypatch.setenv("EXR_INSPECTOR_REPORTS", str(tmp_path))
+    (tmp_path / "owners.sql").write_text(OWN)
+    (tmp_path / "storage.sql").write_text(OWN)
+    (tmp_path / "typo.sql").write_text(OWN.replace("integer", "int"))
+    (tmp_path / "untitled.sql").write_text("SELECT 1")
+    (tmp_path / "binary.sql").write_bytes(b"\xff\xfe")
+    (tmp_path / "notes.txt").write_text("not SQL")
+    code, out, err = run(capfd)
+    assert code == 0
+    assert "owners\n  How many files have an owner?\n  least=0  path=*\n" in out
+    assert [line for line in out.splitlines() if not line.startswith(" ")] == [*named_queries(), "owners"]
+    lines = err.splitlines()
+    assert [line.partition(": ")[2].removeprefix(f"{tmp_path}/").partition(":")[0] for line in lines] == [
+        "binary.sql", "storage.sql", "typo.sql", "untitled.sql",
+    ]  # fmt: skip
+    assert "the program has a report of this name; rename the file" in lines[1]
+    assert "the kind int is not one of text, integer" in lines[2]
+    assert "its first lines lack -- title: …, -- question: …, -- empty: …" in lines[3]
+    assert run(capfd, "owners", "fog", "--format", "csv")[:2] == (0, "files\n1\n")
+    assert run(capfd, "owners", "--param", "least=9")[0] == 0
+    assert run(capfd, "typo")[0] == 2
+    monkeypatch.setenv("EXR_INSPECTOR_REPORTS", str(tmp_path / "none"))
+    assert run(capfd)[0] == 2
+
+
+@pytest.mark.parametrize("name", ["validation-by-policy", "validation-by-shot"])
+def test_a_report_that_cannot_have_rows_yet_says_why(capfd, name):
+    code, out, err = run(capfd, name)
+    assert (code, out) == (0, "")
+    assert err.startswith("the catalog has no policy results: this version has no policies")
 
 
 def test_the_path_template_is_a_setting(capfd, monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exr_inspector.frames.names import name_of, parse_name
+from exr_inspector.frames.names import name_of, parse_name, without_versions
 from exr_inspector.frames.ranges import (
     display_pattern,
     frame_range,
@@ -312,3 +312,16 @@ def test_a_frame_range_has_sub_frames():
     assert frame_range(map(frame_value, ["1001.0", "1001.5", "1002.0", "1002.5"])) == "1001.0-1002.5x0.5"
     numbers = [*map(frame_value, ["1001", "1002.0", "1002.25", "1002.50", "1003.0"])]
     assert set(fileseq.FrameSet(frame_range(numbers))) == set(numbers)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("sh/v001/beauty_v002.#.exr", "sh/v#/beauty_v#.#.exr"),
+        ("sh/ver01/s_version12.#.exr", "sh/ver#/s_version#.#.exr"),
+        ("sh/rev_3/plate.1001.exr", "sh/rev_#/plate.1001.exr"),
+        ("move2/s.1001.exr", "move2/s.1001.exr"),
+    ],
+)
+def test_the_numbers_of_versions_are_masked(name, expected):
+    assert without_versions(name) == expected

@@ -5,9 +5,11 @@ The kind of a statement does not suffice: in DuckDB 2, `WITH d AS (DELETE …) S
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -15,6 +17,9 @@ from ..errors import QueryError
 from . import sandbox
 from .query_errors import as_query_error
 from .schema import TABLES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _READING_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
 
@@ -46,6 +51,7 @@ _ALLOWED_IN_CONDITION = (
 )
 _NAMES = {"PARAMETER": "a parameter", "STAR": "*", "SUBQUERY": "a subquery", "WINDOW": "a window function"}
 _NO_LOCATION = 2**64 - 1
+_ROWS_PER_BATCH = 8192  # Arrow counts the bytes of the texts in a batch with 31 bits
 
 
 def checked_query(connection: duckdb.DuckDBPyConnection, query: str) -> str:
@@ -74,6 +80,26 @@ def checked_query(connection: duckdb.DuckDBPyConnection, query: str) -> str:
                 f"of the catalog, and {', '.join(TABLE_FUNCTIONS)}"
             )
     return statement
+
+
+def result_table(result: duckdb.DuckDBPyRelation) -> pa.Table:
+    """The rows of a query. Raises duckdb.Error.
+
+    Of several columns with one name, as in a join with `*`, those after the first get a number: `file_id_1`.
+    """
+    table = result.to_arrow_table(_ROWS_PER_BATCH)
+    return table.rename_columns(list(_unique_names(table.column_names)))
+
+
+def _unique_names(names: Sequence[str]) -> Iterator[str]:
+    taken, seen = set(names), set[str]()
+    numbers: dict[str, Iterator[int]] = defaultdict(lambda: itertools.count(1))
+    for name in names:
+        if name in seen:
+            yield next(new for n in numbers[name] if (new := f"{name}_{n}") not in taken)
+        else:
+            seen.add(name)
+            yield name
 
 
 def checked_condition(where: str) -> str:

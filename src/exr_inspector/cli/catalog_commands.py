@@ -1,4 +1,4 @@
-"""Commands that read a catalog: sequences, outliers, similar, report, query."""
+"""Commands that read a catalog: sequences, outliers, similar."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from ..errors import SettingsError
 from .answering import answering_catalog
 from .exit_codes import FailOn, Severity, exit_code, worst_of
 from .options import (
@@ -141,70 +140,3 @@ def similar(
 
     with data_stream(output) as stream:
         print_to(stream, *similar_lines(files, for_programs=not is_terminal(stream)))
-
-
-def report(
-    name: Annotated[
-        str | None, typer.Argument(help="Name of the report. Without it, list all reports.", show_default=False)
-    ] = None,
-    param: Annotated[
-        list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="Set a parameter; may be repeated.")
-    ] = None,
-    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL of the report instead of running it.")] = False,
-    catalog: CatalogUri = None,
-    output_format: OutputFormat = Format.TABLE,
-    output: Output = None,
-) -> None:
-    """Run a named report on the catalog, or list all reports with their parameters."""
-    from ..catalog.queries.named import as_arrow, named_queries, named_query
-    from ..settings import settings
-    from .output import data_stream, print_message, print_to, write_table
-    from .tables import query_lines, report_table
-
-    if name is None:
-        queries = named_queries().values()
-        if output_format is not Format.TABLE:
-            write_table(as_arrow(queries), output_format, output)
-            return
-        with data_stream(output) as stream:
-            print_to(stream, *query_lines(queries))
-        return
-    query = named_query(name)
-    if sql:
-        with data_stream(output) as stream:
-            stream.write(query.sql.encode())
-        return
-    parameters = query.bind(_parameters(param or []), path_template=settings().path_template)
-    with open_catalog(catalog, read_only=True) as opened:
-        rows = query.run_bound(opened, parameters)
-    if output_format is not Format.TABLE:
-        write_table(rows, output_format, output)
-        return
-    with data_stream(output) as stream:
-        if rows.num_rows:
-            print_to(stream, report_table(rows))
-        else:
-            print_message(query.empty)
-
-
-def _parameters(assignments: list[str]) -> dict[str, str]:
-    given = {}
-    for assignment in assignments:
-        name, equals, value = assignment.partition("=")
-        if not equals:
-            raise SettingsError(f"--param {assignment}: expected NAME=VALUE")
-        given[name] = value
-    return given
-
-
-def query(
-    sql: Annotated[str, typer.Argument(help="A SQL query on the tables of the catalog.", show_default=False)],
-    catalog: CatalogUri = None,
-    output_format: OutputFormat = Format.TABLE,
-    output: Output = None,
-) -> None:
-    """Run a read-only SQL query on the catalog."""
-    from .output import write_table
-
-    with open_catalog(catalog, read_only=True) as opened:
-        write_table(opened.sql(sql), output_format, output)

@@ -1,4 +1,4 @@
-"""Commands on files: inspect, diff, schema."""
+"""Commands on files: inspect, schema."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..sources import store_of
 from ..sources.listing import ListedFile, list_files
 from ..sources.selection import Selection, has_exr_extension
 from ..sources.uris import local_path
-from .exit_codes import ExitCode, FailOn, Severity, exit_code, file_severity
+from .exit_codes import FailOn, Severity, exit_code, file_severity
 from .options import (
     NO_FILES,
     ChunksOption,
@@ -36,7 +36,6 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..exr import Limits
     from ..settings import S3Access
 
 
@@ -156,38 +155,6 @@ def _write_json(stream: BinaryIO, inspections: Iterator[Inspection], raw: bool, 
     for number, inspection in enumerate(inspections):
         stream.write((b",\n" if number else b"\n") + inspection.to_json(raw=raw).encode())
     stream.write(b"\n]\n")
-
-
-def diff(
-    a: Annotated[str, typer.Argument(help="The first file.", show_default=False)],
-    b: Annotated[str, typer.Argument(help="The second file.", show_default=False)],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the differences as JSON.")] = False,
-) -> int:
-    """Compare the headers of two files; exit with 1 if they differ."""
-    from ..inspection.diff import diff as compare
-    from .output import data_stream, print_to
-
-    limits, s3 = header_limits(), store_of([a, b])
-    differences = compare(_inspect(a, limits, s3), _inspect(b, limits, s3))
-    if as_json:
-        from dataclasses import asdict
-
-        text = json.dumps([asdict(d) for d in differences], ensure_ascii=False, allow_nan=False, indent=2)
-        with data_stream(None, escape=True) as stream:
-            stream.write(text.encode() + b"\n")
-    elif differences:
-        from .inspection_page import difference_table
-
-        with data_stream(None) as stream:
-            print_to(stream, difference_table(differences, a, b))
-    return ExitCode.FINDINGS if differences else ExitCode.OK
-
-
-def _inspect(path: str, limits: Limits, s3: S3Access | None) -> Inspection:
-    try:
-        return inspect_file(path, limits=limits, s3=s3)
-    except ExrFormatError as error:
-        raise SourceError(path, str(error)) from error
 
 
 def schema() -> None:

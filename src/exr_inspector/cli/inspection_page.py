@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from rich.table import Table
 from rich.text import Text
 
 from ..cryptomatte import Cryptomatte, cryptomattes, file_channels
 from ..exr import Attribute, Channel, Problem, split_name
-from ..inspection.diff import Difference
-from ..inspection.json_form import json_value
 from ..inspection.model import Inspection, PartFacts
+from ..inspection.value_text import sampled_type, value_text
 from .listing import Column, Listing
 from .options import column_names
-from .tables import make_table
 from .text import clean
 
 _STATUS_STYLES = {"complete": "green", "unknown": "yellow"}
@@ -118,10 +115,7 @@ def _channel_lines(part: PartFacts, width: int) -> list[Text]:
     layers: dict[tuple[str, str], list[str]] = {}
     for channel in part.channels:
         layer, component = split_name(channel.channel_name)
-        kind = channel.channel_type or "unknown type"
-        if (channel.x_sampling, channel.y_sampling) != (1, 1):
-            kind += f" 1/{channel.x_sampling}×1/{channel.y_sampling}"
-        layers.setdefault((layer, kind), []).append(component)
+        layers.setdefault((layer, sampled_type(channel)), []).append(component)
     name_width = min(max((len(layer) for layer, _ in layers), default=0), width // 2)
     lines = [Text(f"  channels ({len(part.channels)})", style="bold")]
     for (layer, kind), components in layers.items():
@@ -185,26 +179,10 @@ def _short_name(name: str, group: str) -> str:
 
 
 def _attribute_text(attribute: Attribute) -> str:
-    """The value in one line."""
-    value = attribute.value
-    if value is None:
-        return f"{attribute.attr_type}, {attribute.size_bytes} bytes"
-    if attribute.attr_type in ("preview", "bytes", "idmanifest"):
-        size = f"{value.width}×{value.height}, " if attribute.attr_type == "preview" else ""
-        return f"{attribute.attr_type}, {size}{attribute.size_bytes} bytes"
-    if attribute.attr_type == "string":
-        long = attribute.size_bytes > 200
-        return f"{value[:60]}… ({attribute.size_bytes:,} bytes)" if long else str(value)
-    if attribute.attr_type == "timecode":
-        return str(value)
-    if attribute.attr_type == "rational":
-        return f"{value.numerator}/{value.denominator}"
-    shown = json_value(attribute.attr_type, value)
-    if isinstance(shown, dict):
-        return "  ".join(f"{key} {item}" for key, item in shown.items())
-    if isinstance(shown, list):
-        return " ".join(map(str, shown)).replace("[", "(").replace("]", ")")
-    return str(shown)
+    """The value in one line; of a long text the beginning."""
+    if attribute.attr_type == "string" and attribute.value is not None and attribute.size_bytes > 200:
+        return f"{attribute.value[:60]}… ({attribute.size_bytes:,} bytes)"
+    return value_text(attribute)
 
 
 def inspection_table(inspections: Iterable[Inspection], columns: str | None = None) -> Listing:
@@ -243,16 +221,3 @@ def _row(inspection: Inspection) -> tuple[str, ...]:
 def _joined(values: Sequence[str]) -> str:
     """The value of each part; equal values once, with the number of parts."""
     return (f"{len(values)} × " if len(values) > 1 else "") + "/".join(dict.fromkeys(values))
-
-
-def difference_table(differences: Sequence[Difference], a: str, b: str) -> Table:
-    """One line per difference."""
-    table = make_table("part", "item", a, b)
-    for d in differences:
-        table.add_row(
-            "" if d.part_index is None else str(d.part_index),
-            Text(clean(f"{d.kind} {d.name}")),
-            Text("absent" if d.a is None else clean(str(d.a), 160)),
-            Text("absent" if d.b is None else clean(str(d.b), 160)),
-        )
-    return table

@@ -16,9 +16,11 @@ from . import (
     check_command,
     db_commands,
     demo_command,
+    diff_command,
     file_commands,
     function_commands,
     ingest_command,
+    report_commands,
 )
 from .exit_codes import ExitCode
 from .output import print_message
@@ -36,15 +38,15 @@ app = typer.Typer(
 )
 for _command in (
     file_commands.inspect,
-    file_commands.diff,
+    diff_command.diff,
     file_commands.schema,
     ingest_command.ingest,
     check_command.check,
     catalog_commands.sequences,
     catalog_commands.outliers,
     catalog_commands.similar,
-    catalog_commands.report,
-    catalog_commands.query,
+    report_commands.report,
+    report_commands.query,
 ):
     app.command()(_command)
 app.command("odd", hidden=True)(catalog_commands.outliers)  # the former name of `outliers`

@@ -71,6 +71,11 @@ def versions_in(name: str) -> tuple[str, ...]:
     return tuple(match[0] for match in _NO_FRAMES.finditer(name) if match["version"])
 
 
+def without_versions(name: str) -> str:
+    """A path or name with # for the number of each version: `v#` for `v002`."""
+    return _NO_FRAMES.sub(lambda match: f"{match[0].rstrip('0123456789')}#" if match["version"] else match[0], name)
+
+
 def _frame_in(stem: str) -> re.Match[str] | None:
     searched = _NO_FRAMES.sub(_masked, stem)
     first = stem.rfind("#") + 1  # a # after the frame would be taken for the frame

@@ -17,6 +17,7 @@ _TOKEN = re.compile(
 UDIM = "<UDIM>"
 _SPECIAL = re.compile(r"[\\\[\]^&~|]|-(?=-)")  # in a set of characters
 _MAX_FRAMES = 2  # in a pattern; further notations stand for themselves
+_MAX_DIGITS = 1000  # that RE2 counts; no frame has that many
 _SUB_FRAME = r"(?:\.[0-9]{1,3})?"
 
 
@@ -29,6 +30,11 @@ def is_one_sequence(pattern: str) -> bool:
     """Whether a pattern names a single sequence: it has one notation of a frame, and no wildcard."""
     tokens = [match["glob"] is None for match in _TOKEN.finditer(pattern)]
     return tokens == [True]
+
+
+def without_percent(pattern: str) -> str:
+    """A pattern with `####` for `%04d`: any other % is a character of a name."""
+    return _TOKEN.sub(lambda match: "#" * _digits(match) if match[0].endswith("d") else match[0], pattern)
 
 
 def sequence_pattern(pattern: str) -> str:
@@ -47,6 +53,41 @@ def compiled(pattern: str) -> re.Pattern[str]:
         return re.compile(f"{_regex(pattern, wildcards=True)}|{literally}", re.DOTALL)
     except re.error:  # [z-a]
         return re.compile(literally, re.DOTALL)
+
+
+def uri_expression(pattern: str) -> str:
+    """The RE2 expression that the URIs of a pattern match in full, and the names of its sequences, with # as the frame.
+
+    `*` matches slashes too. Wildcards and notations of frames also stand for themselves.
+    """
+    literally = _uri_regex(pattern, wildcards=False)
+    wildly = _uri_regex(pattern, wildcards=True)
+    try:
+        re.compile(wildly)
+    except re.error:  # [z-a]
+        return f"(?:{literally})"
+    return f"(?:{wildly})" if wildly == literally else f"(?:{wildly}|{literally})"
+
+
+def _uri_regex(pattern: str, *, wildcards: bool) -> str:
+    def token(match: re.Match[str]) -> str:
+        if match["glob"] and not wildcards:
+            return re.escape(match[0])
+        if match["glob"] in ("*", "**"):
+            return ".*"
+        return _token_regex(match) if match["glob"] else f"(?:#|{_token_regex(match)}|{re.escape(match[0])})"
+
+    pieces, end = [], 0
+    for match in _TOKEN.finditer(pattern):
+        pieces += [re.escape(pattern[end : match.start()]), token(match)]
+        end = match.end()
+    return "".join([*pieces, re.escape(pattern[end:])])
+
+
+def literal_start(pattern: str) -> str:
+    """The text before the first frame notation or wildcard."""
+    match = _TOKEN.search(pattern)
+    return pattern if match is None else pattern[: match.start()]
 
 
 def _regex(pattern: str, *, wildcards: bool) -> str:
@@ -83,5 +124,9 @@ def _token_regex(match: re.Match[str]) -> str:
         return "[^/]"
     if match["udim"]:
         return "[0-9]{4}"
+    return f"-?[0-9]{{{_digits(match)},}}{_SUB_FRAME}"
+
+
+def _digits(match: re.Match[str]) -> int:
     digits = len(match["hashes"]) if match["hashes"] else int(match["printf"] or match["houdini"] or 1)
-    return f"-?[0-9]{{{digits},}}{_SUB_FRAME}"
+    return min(max(digits, 1), _MAX_DIGITS)

@@ -26,8 +26,8 @@ def matches(needed: Mapping[str, frozenset[Number]], sequences: Collection[str])
     A sequence that is closer to another one of the timeline is not considered.
     """
     found, absent, ambiguous = {}, {}, []
-    by_end = _by_longest_end(sequences, needed)
-    for end, names in _by_longest_end(needed, sequences).items():
+    by_end = by_longest_end(sequences, needed)
+    for end, names in by_longest_end(needed, sequences).items():
         candidates = by_end.get(end, []) if end else []
         if not candidates:
             absent.update({name: needed[name] for name in names})
@@ -38,7 +38,7 @@ def matches(needed: Mapping[str, frozenset[Number]], sequences: Collection[str])
     return Matches(found=found, absent=absent, ambiguous=ambiguous)
 
 
-def _by_longest_end(names: Collection[str], others: Collection[str]) -> dict[str, list[str]]:
+def by_longest_end(names: Collection[str], others: Collection[str]) -> dict[str, list[str]]:
     """The names by the longest end of their paths that one of the others has too; empty if none has one."""
     ends = {end for other in others for end in _ends(other)}
     grouped: dict[str, list[str]] = defaultdict(list)

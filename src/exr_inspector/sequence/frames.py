@@ -12,14 +12,12 @@ import pyarrow as pa
 
 from ..catalog import OPEN_ERRORS, Catalog
 from ..findings.files import chunk_counts, damage
-from ..frames.patterns import sequence_pattern
 from ..frames.ranges import Number, frame_value
 from ..inspection.model import status_of
-from ..sources.uris import encoded_pattern
+from ..sources.patterns import uri_condition
 
-# Without a pattern, all sequences; else those whose URI or local path contains it or matches it as a shell pattern.
-MATCHES = """($pattern IS NULL OR contains(sequence, $pattern) OR sequence GLOB $pattern
-        OR (starts_with(sequence, 'file://') AND substr(sequence, 8) GLOB $pattern))"""
+# Without a pattern, all sequences.
+MATCHES = "($pattern IS NULL OR regexp_matches(sequence, $pattern))"
 CURRENT = "is_current AND deleted_at IS NULL"
 
 _FRAMES = f"""
@@ -81,7 +79,7 @@ class Frames:
 
 def bound(pattern: str | None) -> str | None:
     """A pattern of URIs or local paths, with any notation of frames, as the parameter of `MATCHES`."""
-    return None if pattern is None else encoded_pattern(sequence_pattern(pattern)).removeprefix("./")
+    return None if pattern is None else uri_condition([pattern]).regex
 
 
 def sequence_names(catalog: Catalog, pattern: str | None) -> list[str]:

@@ -1,13 +1,17 @@
-"""Files and folders that match a pattern."""
+"""Files and folders that match a pattern, and the condition for the URIs that match one in a catalog."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
-from ..frames.patterns import compiled, is_pattern
+from ..frames.patterns import compiled, is_pattern, literal_start, uri_expression, without_percent
+from .uris import encode, has_scheme, normalize_path
 
 _ANY_FOLDERS = "**"
+_WILDCARDS = frozenset("*?[")
 
 
 def split_pattern(path: str) -> tuple[str, str]:
@@ -55,6 +59,42 @@ def matching_paths(folder: str, pattern: str, skips: Callable[[str], bool]) -> I
                 waiting.append((f"{path}/", at + 1))
         while waiting and waiting[-1][1] < 0:
             yield folder + waiting.pop()[0]
+
+
+class UriCondition(NamedTuple):
+    """The URIs of files, or of sequences, that begin with a text and in which an expression of RE2 is found."""
+
+    prefix: str
+    regex: str
+
+
+def uri_condition(patterns: Iterable[str]) -> UriCondition:
+    """The URIs that one of the patterns selects.
+
+    A URI, an absolute path, and one that begins with `./` or `../`, selects the file or folder; a pattern (relative to
+    any folder) what it matches, with `*` for slashes too; other text the URIs that contain it.
+    """
+    conditions = [_condition(pattern) for pattern in patterns]
+    prefix = os.path.commonprefix([each.prefix for each in conditions])  # noqa: RUF071 (of texts)
+    if not all(each.regex for each in conditions):
+        return UriCondition(prefix, "")
+    return UriCondition(prefix, "(?s)" + "|".join(each.regex for each in conditions))
+
+
+def _condition(pattern: str) -> UriCondition:
+    if pattern in ("", "*", "**"):
+        return UriCondition("", "")
+    pattern = without_percent(pattern)  # %04 looks like an encoded byte
+    if pattern.startswith(("/", "./", "../")) or pattern in (".", ".."):
+        pattern = normalize_path(pattern)
+    has_wildcards = not _WILDCARDS.isdisjoint(pattern)
+    if has_scheme(pattern):
+        end = "$" if has_wildcards else "(?:/|$)"
+        return UriCondition(literal_start(pattern).rstrip("/"), f"^{uri_expression(pattern.rstrip('/'))}{end}")
+    text = encode(pattern)
+    if has_wildcards:  # which may also be part of a name
+        return UriCondition("", f"(?:^|/){uri_expression(text)}$|{re.escape(text)}")
+    return UriCondition("", f"(?:^|/){uri_expression(text)}" if is_pattern(text) else re.escape(text))
 
 
 def _matches(folder: str, below: str, part: str, is_last: bool, skips: Callable[[str], bool]) -> list[str]:

@@ -96,9 +96,9 @@ def encode(name: str) -> str:
     return _TO_ENCODE.sub(lambda match: "%25" if match[0] == "%" else f"%{ord(match[0]) - 0xDC00:02X}", name)
 
 
-def encoded_pattern(pattern: str) -> str:
-    """A pattern of paths as it stands in URIs; a pattern of URIs as it is."""
-    return pattern if _SCHEME.match(pattern) else encode(pattern)
+def has_scheme(text: str) -> bool:
+    """Whether a text is a URI, or a pattern of URIs, and not a path."""
+    return _SCHEME.match(text) is not None
 
 
 def _decoded(text: str) -> str:

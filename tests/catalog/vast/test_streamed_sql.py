@@ -351,6 +351,8 @@ def test_conditions_that_all_scans_of_a_table_share_are_pushed_down():
         ("file_id > 'a' AND file_id < 'b'", None, None),
         ("file_path GLOB 'a/[bc]*'", None, ("file_path", "starts_with", "a/")),
         ("starts_with(file_path, ?)", ["a%"], ("file_path", "starts_with", "a%")),
+        ("starts_with(file_path, $p.prefix)", {"p": {"prefix": "a"}}, ("file_path", "starts_with", "a")),
+        ("starts_with(file_path, $p.prefix)", {"p": {"prefix": ""}}, None),
         ("file_path ^@ 'ab'", None, ("file_path", "starts_with", "ab")),
         ("file_path LIKE '%a'", None, None),
         ("file_path NOT LIKE 'a%'", None, None),

@@ -21,7 +21,7 @@ from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, See
 from ..query_errors import as_query_error
 from ..rows import RowBatch, from_inspections
 from ..schema import TABLES, TIME, VERSION, vector_dimensions
-from ..user_sql import checked_condition, checked_query
+from ..user_sql import checked_condition, checked_query, result_table
 from . import errors, migrate, statements
 from .locks import lock_of
 from .statements import run as _run
@@ -181,7 +181,7 @@ class DuckDBCatalog:
         with self._cursor(lambda error, _: as_query_error(error)) as connection:
             statement = checked_query(connection, query)
             _run(connection, "BEGIN TRANSACTION READ ONLY")  # closing the connection ends it
-            return connection.sql(statement, params=values).to_arrow_table()
+            return result_table(connection.sql(statement, params=values))
 
     def similar(
         self,

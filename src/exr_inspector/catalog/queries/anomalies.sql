@@ -6,7 +6,7 @@
 -- param large_bytes integer = 1000000000: size from which a file is large
 -- param large_times number = 3: multiple of the median size of its sequence above which a file is large
 -- param many_channels integer = 64: number of channels from which a file has many
--- param path text = *: only files whose path matches this shell pattern
+-- param path path = *: only files that this path, URI or pattern selects
 WITH current AS (
     SELECT
         file_id,
@@ -20,7 +20,8 @@ WITH current AS (
         count(*) OVER s AS frames,
         count(*) OVER (PARTITION BY coalesce(sequence, file_path_normalized), structure_hash) AS alike
     FROM files
-    WHERE is_current AND deleted_at IS NULL AND file_path_normalized GLOB $path
+    WHERE is_current AND deleted_at IS NULL
+      AND starts_with(file_path_normalized, $path.prefix) AND regexp_matches(file_path_normalized, $path.regex)
     WINDOW s AS (PARTITION BY coalesce(sequence, file_path_normalized))
 ),
 anomalies AS (

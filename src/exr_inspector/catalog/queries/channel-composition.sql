@@ -4,7 +4,7 @@
 -- param has list: shell patterns, for example R,G,B,A or *.Z; each must match a channel
 -- param lacks list =: shell patterns; none may match a channel
 -- param only list = *: shell patterns; each channel must match one
--- param path text = *: only files whose path matches this shell pattern
+-- param path path = *: only files that this path, URI or pattern selects
 WITH wanted AS (
     SELECT DISTINCT unnest($has::VARCHAR[]) AS pattern
 ),
@@ -48,6 +48,7 @@ SELECT
 FROM matching AS m
 JOIN files AS f USING (file_id)
 JOIN channels AS c USING (file_id)
-WHERE f.is_current AND f.deleted_at IS NULL AND f.file_path_normalized GLOB $path
+WHERE f.is_current AND f.deleted_at IS NULL
+  AND starts_with(f.file_path_normalized, $path.prefix) AND regexp_matches(f.file_path_normalized, $path.regex)
 GROUP BY f.file_id, f.file_path_normalized, f.multipart_count, f.channel_count, f.size_bytes
 ORDER BY path

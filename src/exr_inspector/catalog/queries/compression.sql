@@ -2,7 +2,7 @@
 -- question: Which compressions are in use, for how much data, and with which ratio?
 -- empty: the catalog has no files
 -- note: `ratio` is unpacked bytes per packed byte, of complete flat parts with one resolution level.
--- param path text = *: only files whose path matches this shell pattern
+-- param path path = *: only files that this path, URI or pattern selects
 WITH current AS (
     SELECT
         p.*,
@@ -13,7 +13,8 @@ WITH current AS (
             AND coalesce(p.level_mode, 'ONE_LEVEL') = 'ONE_LEVEL' AS is_plain
     FROM parts AS p
     JOIN files AS f USING (file_id)
-    WHERE f.is_current AND f.deleted_at IS NULL AND f.file_path_normalized GLOB $path
+    WHERE f.is_current AND f.deleted_at IS NULL
+      AND starts_with(f.file_path_normalized, $path.prefix) AND regexp_matches(f.file_path_normalized, $path.regex)
 ),
 pixels AS (  -- in floating point: the area of a window in a damaged header may exceed 64 bits
     SELECT

@@ -6,7 +6,7 @@
 -- param days integer = 30: age in days from which an inspection is stale
 -- param now timestamp = now: time to which ages refer, in UTC
 -- param template template =: position of the show in a path; empty: the setting path_template
--- param path text = *: only files whose path matches this shell pattern
+-- param path path = *: only files that this path, URI or pattern selects
 WITH newest AS (
     SELECT arg_max(inspector_version, last_inspected) AS inspector, max(embedding_version) AS embedding
     FROM files
@@ -21,11 +21,12 @@ known AS (
         coalesce(embedding_version < (SELECT embedding FROM newest), true) AS lacks_vectors,
         validation_status IS NOT NULL AS is_validated
     FROM files
-    WHERE is_current AND file_path_normalized GLOB $path
+    WHERE is_current
+      AND starts_with(file_path_normalized, $path.prefix) AND regexp_matches(file_path_normalized, $path.regex)
     UNION ALL
     SELECT file_path_normalized, false, true, last_seen, NULL, NULL, NULL
     FROM ingest_errors AS e
-    WHERE file_path_normalized GLOB $path
+    WHERE starts_with(file_path_normalized, $path.prefix) AND regexp_matches(file_path_normalized, $path.regex)
       AND NOT EXISTS (SELECT 1 FROM files AS f WHERE f.file_path_normalized = e.file_path_normalized AND f.is_current)
 ),
 located AS (

@@ -6,11 +6,12 @@
 -- note: JSON, not an object of names and eight-digit ids, or a name with two ids.
 -- completed: The SQL fetches each distinct manifest once, as `text`; `exr-inspector report` reads it, adds `objects` and
 -- completed: `broken`, and prints one row for each render and Cryptomatte, without the last five columns of the SQL.
--- param path text = *: only files whose path matches this shell pattern
+-- param path path = *: only files that this path, URI or pattern selects
 WITH renders AS (
     SELECT file_id, coalesce(sequence, file_path_normalized) AS render, size_bytes
     FROM files
-    WHERE is_current AND deleted_at IS NULL AND file_path_normalized GLOB $path
+    WHERE is_current AND deleted_at IS NULL
+      AND starts_with(file_path_normalized, $path.prefix) AND regexp_matches(file_path_normalized, $path.regex)
 ),
 fields AS (  -- cryptomatte/KEY/FIELD; the first attribute of a name counts
     SELECT

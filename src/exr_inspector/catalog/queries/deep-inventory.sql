@@ -1,8 +1,8 @@
 -- title: Deep images by renderer
 -- question: Which renderers write deep images, how many, and of which size?
 -- empty: no deep images
--- note: Sample counts need pixel statistics.
--- param path text = *: only files whose path matches this shell pattern
+-- note: Sample counts are empty: they need pixel statistics, which this version does not compute.
+-- param path path = *: only files that this path, URI or pattern selects
 WITH deep AS (
     SELECT
         p.file_id,
@@ -14,7 +14,8 @@ WITH deep AS (
         coalesce(f.sequence, f.file_path_normalized) AS render
     FROM parts AS p
     JOIN files AS f USING (file_id)
-    WHERE p.is_deep AND f.is_current AND f.deleted_at IS NULL AND f.file_path_normalized GLOB $path
+    WHERE p.is_deep AND f.is_current AND f.deleted_at IS NULL
+      AND starts_with(f.file_path_normalized, $path.prefix) AND regexp_matches(f.file_path_normalized, $path.regex)
 ),
 samples AS (  -- per pixel; equal for all channels of a deep part
     SELECT file_id, part_index, max(samples_max) AS most, max(samples_mean) AS mean

@@ -4,7 +4,7 @@
 -- note: An invalid frame is complete, but its header has errors; `exr-inspector inspect` lists them.
 -- note: A sequence on every second, third … frame has no gaps between these frames, and the UDIM tiles of a texture have
 -- note: none at all. `exr-inspector sequences` lists missing sub-frames too.
--- param path text = *: only files whose path matches this shell pattern
+-- param path path = *: only files that this path, URI or pattern selects
 WITH current AS (
     SELECT
         file_id,
@@ -17,12 +17,13 @@ WITH current AS (
         chunk_count,
         chunks_present
     FROM files
-    WHERE is_current AND deleted_at IS NULL AND file_path_normalized GLOB $path
+    WHERE is_current AND deleted_at IS NULL
+      AND starts_with(file_path_normalized, $path.prefix) AND regexp_matches(file_path_normalized, $path.regex)
 ),
 unreadable AS (
     SELECT sequence, frame, frame_number, file_path_normalized, message || ' (' || code || ')' AS reason
     FROM ingest_errors AS e
-    WHERE file_path_normalized GLOB $path
+    WHERE starts_with(file_path_normalized, $path.prefix) AND regexp_matches(file_path_normalized, $path.regex)
       AND NOT EXISTS (SELECT 1 FROM files AS f WHERE f.file_path_normalized = e.file_path_normalized AND f.is_current)
 ),
 textures AS (

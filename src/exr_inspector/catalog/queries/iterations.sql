@@ -3,7 +3,7 @@
 -- empty: no path contains a version
 -- note: `rewritten` counts files that were overwritten in place; `bytes_more` is the change per iteration.
 -- param at_least integer = 1: minimum number of iterations; 2 leaves out renders with one
--- param path text = *: only files whose path matches this shell pattern
+-- param path path = *: only files that this path, URI or pattern selects
 WITH versions AS (
     SELECT
         -- Equal for all versions of a render: v003 becomes v#, in folders and file names.
@@ -15,7 +15,8 @@ WITH versions AS (
         size_bytes,
         coalesce(mtime, inspection_timestamp) AS written
     FROM files
-    WHERE regexp_matches(file_path_normalized, '[/_.-][vV][0-9]+') AND file_path_normalized GLOB $path
+    WHERE regexp_matches(file_path_normalized, '[/_.-][vV][0-9]+')
+      AND starts_with(file_path_normalized, $path.prefix) AND regexp_matches(file_path_normalized, $path.regex)
 ),
 iterations AS (
     SELECT

@@ -3,7 +3,7 @@
 -- empty: no render has this many layers
 -- note: Channels without a layer belong to a layer named like their part, in single-part files to the layer `-`.
 -- param at_least integer = 2: minimum number of layers
--- param path text = *: only files whose path matches this shell pattern
+-- param path path = *: only files that this path, URI or pattern selects
 WITH current AS (
     SELECT
         file_id,
@@ -12,7 +12,8 @@ WITH current AS (
         multipart_count,
         channel_count
     FROM files
-    WHERE is_current AND deleted_at IS NULL AND file_path_normalized GLOB $path
+    WHERE is_current AND deleted_at IS NULL
+      AND starts_with(file_path_normalized, $path.prefix) AND regexp_matches(file_path_normalized, $path.regex)
 ),
 layers AS (
     SELECT DISTINCT

@@ -5,27 +5,26 @@
     -- empty: message for a result without rows
     -- note: the meaning of a column with an unclear name (optional, repeatable)
     -- completed: how the function in `computed.py` changes the rows (only for a query that has one, repeatable)
-    -- param path text = *: one line per parameter; a parameter without default is required
+    -- param path path = *: one line per parameter, see `parameters.py`
 
-Parameters are bound, not spliced into the SQL. Kinds: text, integer, number, timestamp, list (separated by commas),
-template (a path template, with fields such as `$template.show` in SQL), or a choice such as `a|b`.
+Parameters are bound, not spliced into the SQL. Folders of users have queries of the same form.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime, timezone
 from functools import cache
 from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ...errors import SettingsError
 from ...settings import PATH_TEMPLATE
 from .computed import COMPLETIONS
-from .path_template import field_patterns
+from .parameters import Parameter, bind, declared_parameters
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,29 +32,7 @@ if TYPE_CHECKING:
     from ..protocol import Catalog
 
 _HEAD = re.compile(r"-- (title|question|empty|note|completed): (.+)")
-_PARAMETER = re.compile(r"-- param (\w+) ([\w|]+)(?: (=) ?(.*?))?: (.+)")
-_LARGEST = 2**63 - 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
-    """A parameter of a named query."""
-
-    name: str
-    kind: str
-    default: str | None  # None for a required parameter
-    meaning: str
-
-    def value(self, text: str) -> Any:
-        """The value to bind, converted from text. Raises SettingsError for text of another kind."""
-        if "|" in self.kind:
-            if text in self.kind.split("|"):
-                return text
-            raise SettingsError(f"parameter {self.name}: {text!r} is not one of {self.kind.replace('|', ', ')}")
-        try:
-            return _KINDS[self.kind](text)
-        except (ValueError, OverflowError):
-            raise SettingsError(f"parameter {self.name}: {text!r} is not of the kind {self.kind}") from None
+_REQUIRED = ("title", "question", "empty")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,18 +53,7 @@ class NamedQuery:
 
         Raises SettingsError, which names the parameter.
         """
-        known = {parameter.name for parameter in self.parameters}
-        for name in given:
-            if name not in known:
-                raise SettingsError(f"{self.name} has no parameter {name!r}; it has {', '.join(sorted(known))}")
-        missing = [p.name for p in self.parameters if p.default is None and p.name not in given]
-        if missing:
-            raise SettingsError(f"{self.name} needs a value for {', '.join(missing)}")
-        texts = {p.name: given.get(p.name, p.default or "") for p in self.parameters}
-        return {
-            p.name: p.value(texts[p.name] or path_template if p.kind == "template" else texts[p.name])
-            for p in self.parameters
-        }
+        return bind(self.name, self.parameters, given, path_template=path_template)
 
     def run(self, catalog: Catalog, given: Mapping[str, str], *, path_template: str = PATH_TEMPLATE) -> pa.Table:
         """The result of the query. Raises SettingsError for invalid parameters, and the errors of Catalog.sql."""
@@ -96,23 +62,47 @@ class NamedQuery:
     def run_bound(self, catalog: Catalog, values: Mapping[str, Any]) -> pa.Table:
         """The result of the query with the values of `bind`. Raises the errors of Catalog.sql."""
         rows = catalog.sql(self.sql, values)
-        return COMPLETIONS[self.name](rows) if self.completed else rows
+        return COMPLETIONS[self.name](rows) if self.name in COMPLETIONS else rows
 
 
 @cache
 def named_queries() -> dict[str, NamedQuery]:
-    """All named queries by name, in alphabetical order."""
+    """The named queries of this package by name, in alphabetical order."""
     folder = resources.files(__package__)
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
     return {query.name: query for query in (_parse(f.name.removesuffix(".sql"), f.read_text("utf-8")) for f in files)}
 
 
-def named_query(name: str) -> NamedQuery:
-    """The query of a name. Raises SettingsError, listing the names."""
+def own_queries(folder: str) -> tuple[dict[str, NamedQuery], list[SettingsError]]:
+    """The queries in the .sql files of a folder by name, in alphabetical order, and an error for each invalid file.
+
+    Raises SettingsError if the folder cannot be read.
+    """
+    queries: dict[str, NamedQuery] = {}
+    errors = []
     try:
-        return named_queries()[name]
+        paths = sorted(path for path in Path(folder).iterdir() if path.suffix == ".sql" and path.is_file())
+    except OSError as error:
+        raise SettingsError(f"{folder}: {error.strerror}; expected a folder with reports") from None
+    for path in paths:
+        try:
+            if path.stem in named_queries():
+                raise ValueError("the program has a report of this name; rename the file")
+            queries[path.stem] = _parse(path.stem, path.read_text("utf-8"))
+        except OSError as error:
+            errors.append(SettingsError(f"{path}: {error.strerror}"))
+        except ValueError as error:
+            errors.append(SettingsError(f"{path}: {error}"))
+    return queries, errors
+
+
+def named_query(name: str, own: Mapping[str, NamedQuery] = MappingProxyType({})) -> NamedQuery:
+    """The query of a name, of this package or an own one. Raises SettingsError, listing the names."""
+    queries = {**named_queries(), **own}
+    try:
+        return queries[name]
     except KeyError:
-        raise SettingsError(f"unknown report {name!r}; the reports are {', '.join(named_queries())}") from None
+        raise SettingsError(f"unknown report {name!r}; the reports are {', '.join(queries)}") from None
 
 
 def as_arrow(queries: Iterable[NamedQuery]) -> pa.Table:
@@ -126,16 +116,16 @@ def as_arrow(queries: Iterable[NamedQuery]) -> pa.Table:
 
 
 def _parse(name: str, text: str) -> NamedQuery:
+    """The query of a file. Raises ValueError for an invalid head."""
     head: dict[str, str] = {}
-    parameters: list[Parameter] = []
     for line in text.splitlines():
+        if not line.startswith("--"):
+            break
         if match := _HEAD.fullmatch(line):
             head[match[1]] = f"{head.get(match[1], '')} {match[2]}".lstrip()
-        elif match := _PARAMETER.fullmatch(line):
-            default = match[4] if match[3] else None
-            parameters.append(Parameter(name=match[1], kind=match[2], default=default, meaning=match[5]))
-        else:
-            break
+    missing = [f"-- {key}: …" for key in _REQUIRED if key not in head]
+    if missing:
+        raise ValueError(f"its first lines lack {', '.join(missing)}")
     return NamedQuery(
         name=name,
         title=head["title"],
@@ -143,40 +133,6 @@ def _parse(name: str, text: str) -> NamedQuery:
         empty=head["empty"],
         note=head.get("note", ""),
         completed=head.get("completed", ""),
-        parameters=tuple(parameters),
+        parameters=declared_parameters(text),
         sql=text,
     )
-
-
-def _integer(text: str) -> int:
-    number = int(text)
-    if abs(number) > _LARGEST:
-        raise OverflowError
-    return number
-
-
-def _number(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError
-    return number
-
-
-def _timestamp(text: str) -> datetime:
-    """The time in UTC without a zone, as in the tables."""
-    moment = datetime.now(timezone.utc) if text == "now" else datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return moment if moment.tzinfo is None else moment.astimezone(timezone.utc).replace(tzinfo=None)
-
-
-def _list(text: str) -> list[str]:
-    return [item for item in map(str.strip, text.split(",")) if item]
-
-
-_KINDS: dict[str, Callable[[str], Any]] = {
-    "text": str,
-    "integer": _integer,
-    "number": _number,
-    "timestamp": _timestamp,
-    "list": _list,
-    "template": field_patterns,
-}

@@ -2,18 +2,18 @@
 -- question: Which renders are most similar to a file, by header or by channels?
 -- empty: the file is not in the catalog, or there is no other file to compare
 -- note: `similarity` is the cosine of the angle between the vectors: 1 for equal vectors.
--- param reference text: file_id or path of the file
+-- param reference file: file_id, path or URI of the file
 -- param by metadata|channels = metadata: vectors to compare
 -- param per sequence|file = sequence: list the nearest frame of each sequence, or every file
 -- param limit integer = 10: maximum number of rows
--- param path text = *: only files whose path matches this shell pattern
+-- param path path = *: only files that this path, URI or pattern selects
 WITH reference AS (
     SELECT file_id, file_path_normalized, metadata_embedding, channel_fingerprint, embedding_version
     FROM files
-    WHERE file_id = $reference
+    WHERE file_id = $reference.given
        OR (is_current AND deleted_at IS NULL
-           AND (file_path_normalized IN ($reference, 'file://' || $reference) OR file_path = $reference))
-    ORDER BY file_id = $reference DESC, file_id
+           AND (file_path_normalized = $reference.uri OR file_path = $reference.given))
+    ORDER BY file_id = $reference.given DESC, file_id
     LIMIT 1
 ),
 measured AS (
@@ -29,7 +29,7 @@ measured AS (
     JOIN reference AS r ON r.embedding_version = f.embedding_version  -- versions are not comparable
     WHERE f.is_current AND f.deleted_at IS NULL
       AND f.file_path_normalized <> r.file_path_normalized
-      AND f.file_path_normalized GLOB $path
+      AND starts_with(f.file_path_normalized, $path.prefix) AND regexp_matches(f.file_path_normalized, $path.regex)
 ),
 nearest AS (
     SELECT *

@@ -4,15 +4,22 @@
 -- note: Files whose path does not match the path template are in the row without names.
 -- param level show|sequence|shot|frame = shot: group by
 -- param template template =: positions of show, sequence and shot in a path; empty: the setting path_template
--- param path text = *: only files whose path matches this shell pattern
+-- param path path = *: only files that this path, URI or pattern selects
 WITH all_files AS (
-    SELECT file_path_normalized, sequence AS render, frame_number, size_bytes, completeness
+    SELECT
+        file_path_normalized,
+        sequence AS render,
+        frame_number,
+        try_cast(frame AS DOUBLE) AS frame,  -- sub-frames too: 1001.25
+        size_bytes,
+        completeness
     FROM files
-    WHERE is_current AND deleted_at IS NULL AND file_path_normalized GLOB $path
+    WHERE is_current AND deleted_at IS NULL
+      AND starts_with(file_path_normalized, $path.prefix) AND regexp_matches(file_path_normalized, $path.regex)
     UNION ALL
-    SELECT file_path_normalized, sequence, NULL, size_bytes, 'unreadable'
+    SELECT file_path_normalized, sequence, frame_number, try_cast(frame AS DOUBLE), size_bytes, 'unreadable'
     FROM ingest_errors AS e
-    WHERE file_path_normalized GLOB $path
+    WHERE starts_with(file_path_normalized, $path.prefix) AND regexp_matches(file_path_normalized, $path.regex)
       AND NOT EXISTS (SELECT 1 FROM files AS f WHERE f.file_path_normalized = e.file_path_normalized AND f.is_current)
 ),
 located AS (
@@ -31,7 +38,7 @@ totals AS (
         CASE WHEN $level = 'frame' THEN frame_number END AS frame,
         count(*) AS files,
         count(DISTINCT coalesce(render, file_path_normalized)) AS renders,
-        count(DISTINCT frame_number) AS frames,
+        count(DISTINCT located.frame) AS frames,
         min(frame_number) AS first_frame,
         max(frame_number) AS last_frame,
         count(*) FILTER (WHERE completeness IN ('incomplete', 'truncated', 'corrupt')) AS damaged,

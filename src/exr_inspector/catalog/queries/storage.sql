@@ -4,7 +4,7 @@
 -- note: The bytes of a file with several names (hard or symbolic links) are counted for the first of them.
 -- note: Files whose path does not match the path template are in the row without names.
 -- param template template =: positions of show and layer in a path; empty: the setting path_template
--- param path text = *: only files whose path matches this shell pattern
+-- param path path = *: only files that this path, URI or pattern selects
 WITH located AS (
     SELECT
         nullif(regexp_extract(file_path_normalized, $template.show, 1), '') AS show,
@@ -15,7 +15,8 @@ WITH located AS (
             PARTITION BY inode, size_bytes, mtime, header_hash ORDER BY file_path_normalized
         ) > 1 AS is_link
     FROM files
-    WHERE is_current AND deleted_at IS NULL AND file_path_normalized GLOB $path
+    WHERE is_current AND deleted_at IS NULL
+      AND starts_with(file_path_normalized, $path.prefix) AND regexp_matches(file_path_normalized, $path.regex)
 ),
 totals AS (
     SELECT

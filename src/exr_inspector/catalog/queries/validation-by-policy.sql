@@ -1,13 +1,14 @@
 -- title: Validation failures by policy
 -- question: Which rules of which policies fail, and for how many files?
--- empty: no validated file fails a rule
+-- empty: the catalog has no policy results: this version has no policies, so only other programs write some
 -- note: `share` is the part of the validated files that fail the rule.
 -- param severity list = error,warning: severities to include
--- param path text = *: only files whose path matches this shell pattern
+-- param path path = *: only files that this path, URI or pattern selects
 WITH current AS (
     SELECT file_id, coalesce(sequence, file_path_normalized) AS render, validation_status
     FROM files
-    WHERE is_current AND deleted_at IS NULL AND file_path_normalized GLOB $path
+    WHERE is_current AND deleted_at IS NULL
+      AND starts_with(file_path_normalized, $path.prefix) AND regexp_matches(file_path_normalized, $path.regex)
 )
 SELECT
     v.policy_id AS policy,

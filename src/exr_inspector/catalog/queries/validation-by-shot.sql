@@ -1,10 +1,10 @@
 -- title: Validation failures by shot
 -- question: Which shots fail policy rules, and which rule most often?
--- empty: no validated files
+-- empty: the catalog has no policy results: this version has no policies, so only other programs write some
 -- note: `share` is the failing part of the shot's validated files.
 -- param severity list = error,warning: severities to include
 -- param template template =: positions of show, sequence and shot in a path; empty: the setting path_template
--- param path text = *: only files whose path matches this shell pattern
+-- param path path = *: only files that this path, URI or pattern selects
 WITH current AS (
     SELECT
         file_id,
@@ -12,7 +12,8 @@ WITH current AS (
         nullif(regexp_extract(file_path_normalized, $template.sequence, 1), '') AS sequence,
         nullif(regexp_extract(file_path_normalized, $template.shot, 1), '') AS shot
     FROM files
-    WHERE is_current AND deleted_at IS NULL AND file_path_normalized GLOB $path
+    WHERE is_current AND deleted_at IS NULL
+      AND starts_with(file_path_normalized, $path.prefix) AND regexp_matches(file_path_normalized, $path.regex)
       AND (validation_status IS NOT NULL OR file_id IN (SELECT file_id FROM validation_results))
 ),
 findings AS (

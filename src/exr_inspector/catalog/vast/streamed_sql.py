@@ -23,7 +23,7 @@ from ...errors import QueryError
 from .. import sandbox
 from ..query_errors import as_query_error
 from ..schema import TABLES, TIME
-from ..user_sql import checked_query
+from ..user_sql import checked_query, result_table
 from .conditions import NO_FILTER, Condition, read_filter
 
 _THREADS = 2  # each needs some of the memory; fetching takes most of the time
@@ -77,7 +77,7 @@ def run(query: str, params: Sequence[Any] | Mapping[str, Any] | None, fetch: Fet
             connection.from_arrow(table).project(", ".join(map(_column, TABLES[table.name]))).create_view(table.name)
         while True:
             try:
-                result = connection.sql(statement, params=given).to_arrow_table()
+                result = result_table(connection.sql(statement, params=given))
             except duckdb.Error as error:
                 if not any(table.missing for table in tables):  # otherwise the empty tables may have caused it
                     raise _query_error(error, memory_mb) from error

@@ -1,0 +1,170 @@
+"""Questions to a catalog in SQL: report, query."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import SettingsError
+from .options import CatalogUri, Columns, Format, Output, OutputFormat, RawCsv, Wide, open_catalog
+
+if TYPE_CHECKING:
+    from ..catalog import Catalog
+    from ..catalog.queries.named import NamedQuery
+
+Parameters = Annotated[
+    list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="Set a parameter; may be repeated.")
+]
+
+
+def report(
+    name: Annotated[
+        str | None, typer.Argument(help="Name of the report. Without it, list all reports.", show_default=False)
+    ] = None,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Only files of the catalog that one of these paths, URIs or patterns selects.", show_default=False
+        ),
+    ] = None,
+    param: Parameters = None,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Print the SQL of the report, for `query @FILE`, instead of running it.")
+    ] = False,
+    catalog: CatalogUri = None,
+    output_format: OutputFormat = Format.TABLE,
+    output: Output = None,
+    raw_csv: RawCsv = False,
+) -> None:
+    """Run a named report on the catalog, or list all reports with their parameters.
+
+    Reports of your own are the .sql files in the folder $EXR_INSPECTOR_REPORTS.
+    """
+    from ..catalog.queries.named import as_arrow, named_queries, named_query
+    from ..settings import settings
+    from .output import data_stream, print_message, print_to, write_table
+    from .tables import query_lines, report_table
+
+    values = settings()
+    own = _own_reports(values.reports)
+    if name is None:
+        queries = [*named_queries().values(), *own.values()]
+        if output_format is not Format.TABLE:
+            write_table(as_arrow(queries), output_format, output, raw_csv=raw_csv)
+            return
+        with data_stream(output) as stream:
+            print_to(stream, *query_lines(queries))
+        return
+    query = named_query(name, own)
+    if sql:
+        with data_stream(output) as stream:
+            stream.write(query.sql.encode())
+        return
+    given = _assignments(param or [])
+    parameters = query.bind({**given, **_path_text(query, paths, given)}, path_template=values.path_template)
+    with open_catalog(catalog, read_only=True) as opened:
+        if paths:
+            parameters["path"] = _path_value(opened, paths)
+        rows = query.run_bound(opened, parameters)
+    if output_format is not Format.TABLE:
+        write_table(rows, output_format, output, raw_csv=raw_csv)
+        return
+    with data_stream(output) as stream:
+        if rows.num_rows:
+            print_to(stream, report_table(rows))
+        else:
+            print_message(query.empty)
+
+
+def _own_reports(folder: str) -> dict[str, NamedQuery]:
+    """The reports of the setting. Files that are not reports are named on stderr."""
+    from ..catalog.queries.named import own_queries
+    from .output import print_message
+
+    if not folder:
+        return {}
+    queries, errors = own_queries(folder)
+    for error in errors:
+        print_message(f"exr-inspector: {error}")
+    return queries
+
+
+def _path_text(query: NamedQuery, paths: list[str] | None, given: dict[str, str]) -> dict[str, str]:
+    """A text for the parameter `path` if there are paths. Raises SettingsError if the report has no use for them."""
+    if not paths:
+        return {}
+    if not any((parameter.name, parameter.kind) == ("path", "path") for parameter in query.parameters):
+        raise SettingsError(f"{query.name} takes no paths: it has no parameter path of the kind path")
+    if "path" in given:
+        raise SettingsError("paths and --param path exclude each other; give one of them")
+    return {"path": paths[0]}
+
+
+def _path_value(catalog: Catalog, paths: list[str]) -> dict[str, str]:
+    """The value of the parameter `path`. Raises SettingsError if no file of the catalog is selected."""
+    from ..catalog.queries.parameters import path_value
+    from ..sources.uris import display_path
+
+    condition = "starts_with(file_path_normalized, $path.prefix) AND regexp_matches(file_path_normalized, $path.regex)"
+    found = "SELECT 1 FROM (SELECT file_path_normalized FROM files UNION ALL SELECT file_path_normalized "
+    found += f"FROM ingest_errors) WHERE {condition} LIMIT 1"
+    value = path_value(paths)
+    if not catalog.sql(found, {"path": value}).num_rows:
+        examples = catalog.sql("SELECT file_path_normalized AS uri FROM files WHERE is_current ORDER BY 1 LIMIT 1")
+        hint = f", for example, {display_path(examples['uri'][0].as_py())}" if examples.num_rows else " no files"
+        raise SettingsError(f"no file of the catalog matches {', '.join(paths)}; it has{hint}")
+    return value
+
+
+def query(
+    sql: Annotated[
+        str,
+        typer.Argument(help="A SQL query on the tables of the catalog, @FILE, or - for stdin.", show_default=False),
+    ],
+    param: Parameters = None,
+    catalog: CatalogUri = None,
+    output_format: OutputFormat = Format.TABLE,
+    output: Output = None,
+    columns: Columns = None,
+    wide: Wide = False,
+    raw_csv: RawCsv = False,
+) -> None:
+    """Run a read-only SQL query on the catalog.
+
+    $NAME in the SQL is the value of --param NAME=VALUE: text, or what a comment at the head declares, as in the SQL
+    that `report NAME --sql` prints.
+    """
+    from ..catalog.queries.parameters import query_values
+    from ..settings import settings
+    from .output import write_table
+
+    text = _sql_text(sql)
+    values = query_values(text, _assignments(param or []), path_template=settings().path_template)
+    with open_catalog(catalog, read_only=True) as opened:
+        rows = opened.sql(text, values or None)
+        write_table(rows, output_format, output, columns=columns, wide=wide, raw_csv=raw_csv)
+
+
+def _sql_text(given: str) -> str:
+    """The SQL of the argument, of a file, or of stdin. Raises SettingsError."""
+    try:
+        if given == "-":
+            return sys.stdin.buffer.read().decode("utf-8-sig")
+        return Path(given[1:]).read_text("utf-8-sig") if given.startswith("@") else given
+    except OSError as error:
+        raise SettingsError(f"{given}: {error.strerror}; expected a file with SQL after the @") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{given}: not UTF-8; expected a text file with SQL") from None
+
+
+def _assignments(texts: list[str]) -> dict[str, str]:
+    given = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise SettingsError(f"--param {text}: expected NAME=VALUE")
+        given[name] = value
+    return given

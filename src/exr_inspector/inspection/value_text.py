@@ -1,0 +1,87 @@
+"""Values of a header as one line of text, as all commands print them, and texts that show where two values differ."""
+
+from __future__ import annotations
+
+from ..exr import Attribute, Channel
+from .json_form import json_value
+
+_LONGEST = 200  # characters; of longer values the text around the first difference is shown
+_BEFORE, _FROM = 20, 40  # characters around a difference
+_OPAQUE_TYPES = frozenset({"bytes", "idmanifest", "preview"})
+_WINDOW_TYPES = frozenset({"box2f", "box2i"})
+
+
+def value_text(attribute: Attribute) -> str:
+    """The whole value; of data that people cannot read, its size."""
+    value, attr_type = attribute.value, attribute.attr_type
+    if value is None or attr_type in _OPAQUE_TYPES:
+        size = f"{value.width}×{value.height}, " if attr_type == "preview" and value is not None else ""
+        return f"{attr_type}, {size}{attribute.size_bytes} bytes"
+    if attr_type in ("string", "timecode"):
+        return str(value)
+    if attr_type == "rational":
+        return f"{value.numerator}/{value.denominator}"
+    shown = json_value(attr_type, value)
+    if isinstance(shown, dict):
+        return "  ".join(f"{key} {item}" for key, item in shown.items())
+    if attr_type in _WINDOW_TYPES:
+        return f"[{','.join(map(str, shown))}]"
+    if isinstance(shown, list):
+        return " ".join(map(str, shown)).replace("[", "(").replace("]", ")")
+    return str(shown)
+
+
+def sampled_type(channel: Channel) -> str:
+    """The pixel type of a channel, with its sampling unless every pixel has a sample."""
+    kind = channel.channel_type or "unknown type"
+    if (channel.x_sampling, channel.y_sampling) == (1, 1):
+        return kind
+    return f"{kind} 1/{channel.x_sampling}×1/{channel.y_sampling}"
+
+
+def differing_texts(a: Attribute | None, b: Attribute | None) -> tuple[str | None, str | None]:
+    """The texts of two attributes that are not equal, which differ, too; None for one that is absent."""
+    if a is None or b is None:
+        return (None if a is None else _cut(value_text(a))), (None if b is None else _cut(value_text(b)))
+    texts = value_text(a), value_text(b)
+    if a.attr_type != b.attr_type:
+        return f"{a.attr_type} {_cut(_quoted(a, texts[0]))}", f"{b.attr_type} {_cut(_quoted(b, texts[1]))}"
+    if max(map(len, texts)) > _LONGEST or texts[0] == texts[1]:
+        return _texts_at_difference(a, b)
+    if any(text != text.strip() or not text for text in texts):
+        return _quoted(a, texts[0]), _quoted(b, texts[1])
+    return texts
+
+
+def _quoted(attribute: Attribute, text: str) -> str:
+    return f'"{text}"' if attribute.attr_type == "string" else text
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_FROM]}… ({len(text):,} characters)"
+
+
+def _texts_at_difference(a: Attribute, b: Attribute) -> tuple[str, str]:
+    """Size and first different byte of two values of one type, and what is there."""
+    at = next((i for i, (x, y) in enumerate(zip(a.raw, b.raw, strict=False)) if x != y), min(len(a.raw), len(b.raw)))
+    if a.attr_type == "string":
+        texts = _text_at(a, at), _text_at(b, at)
+        if texts[0] != texts[1]:
+            return texts
+    return _bytes_at(a, at), _bytes_at(b, at)
+
+
+def _text_at(attribute: Attribute, at: int) -> str:
+    start = max(at - _BEFORE, 0)
+    around = attribute.raw[start : at + _FROM].decode("utf-8", "replace")
+    ends = "" if at + _FROM >= len(attribute.raw) else "…"
+    return f"{_where(attribute, at)}: {'…' if start else ''}{around}{ends}"
+
+
+def _bytes_at(attribute: Attribute, at: int) -> str:
+    around = attribute.raw[at : at + _BEFORE].hex(" ") or "end"
+    return f"{attribute.attr_type}, {_where(attribute, at)}: {around}{'…' if at + _BEFORE < len(attribute.raw) else ''}"
+
+
+def _where(attribute: Attribute, at: int) -> str:
+    return f"{attribute.size_bytes:,} bytes, from byte {at:,}"
