@@ -14,7 +14,7 @@ def test_a_path_is_a_duckdb_file(tmp_path):
         assert catalog.uri == f"duckdb:{tmp_path}/shows.db"
     with open_catalog(f"duckdb:{tmp_path}/shows.db", read_only=True) as catalog:
         assert catalog.status().row_counts["files"] == 0
-    with pytest.raises(exr_inspector.ExrInspectorError, match="PATH.duckdb"):
+    with pytest.raises(exr_inspector.ExrInspectorError, match=r"PATH\.duckdb"):
         open_catalog(str(tmp_path / "shows.db"))
 
 
