@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import io
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from enum import Enum, EnumMeta
@@ -15,6 +16,7 @@ import pyarrow as pa
 import typer
 from rich.console import Console
 
+import exr_inspector
 from exr_inspector import open_catalog
 from exr_inspector.catalog import Catalog, schema
 from exr_inspector.catalog.queries.named import NamedQuery, named_queries
@@ -92,6 +94,8 @@ def _reference_lines() -> Iterator[str]:
         for meaning in SEQUENCE_ROWS.values()
     }
     yield from _table("word", {"`, `".join(same): meaning for meaning, same in words.items()})
+    yield ""
+    yield from _python_api()
     yield ""
     yield "## Settings"
     yield ""
@@ -172,6 +176,44 @@ def _reference_lines() -> Iterator[str]:
         for column in columns:
             null = "null" if column.nullable else ""
             yield f"| `{column.name}` | {_type_name(column.type)} | {null} | {COLUMNS[name][column.name]} |"
+
+
+def _python_api() -> Iterator[str]:
+    """The functions with their docstrings, whose examples a test runs, and the classes."""
+    yield "## Python"
+    yield ""
+    yield "Everything public is in `exr_inspector` itself, typed, and imported on first use."
+    public = [getattr(exr_inspector, name) for name in exr_inspector.__all__ if name != "__version__"]
+    for function in (each for each in public if not isinstance(each, type)):
+        yield ""
+        yield f"### `{function.__name__}({', '.join(_short_parameters(function))})`"
+        yield ""
+        yield from _with_fenced_examples(inspect.getdoc(function) or "")
+    for title, is_error in (("class", False), ("error", True)):
+        yield from [""] if is_error else []
+        kinds = [each for each in public if isinstance(each, type) and issubclass(each, Exception) == is_error]
+        yield from _table(title, {each.__name__: _first_line(each) for each in kinds})
+
+
+def _short_parameters(function: Callable[..., object]) -> Iterator[str]:
+    """Each parameter; a default that is not a plain value is shown as `…`."""
+    parameters = inspect.signature(function).parameters.values()
+    kinds = [parameter.kind for parameter in parameters]
+    for index, parameter in enumerate(parameters):
+        if parameter.kind is parameter.KEYWORD_ONLY and parameter.KEYWORD_ONLY not in kinds[:index]:
+            yield "*"
+        name, equals, default = str(parameter.replace(annotation=parameter.empty)).partition("=")
+        yield f"{name}=…" if equals and not re.fullmatch(r"\w+|'\w*'", default) else f"{name}{equals}{default}"
+
+
+def _with_fenced_examples(docstring: str) -> Iterator[str]:
+    for paragraph in docstring.split("\n\n"):
+        is_example = paragraph.startswith(">>>")
+        yield from ["```python", *paragraph.splitlines(), "```", ""] if is_example else [*paragraph.splitlines(), ""]
+
+
+def _first_line(kind: type) -> str:
+    return (inspect.getdoc(kind) or "").partition("\n")[0]
 
 
 def _type_name(type_: pa.DataType) -> str:

@@ -20,6 +20,7 @@ def open_catalog(
     A Path is that of a DuckDB file, whatever its name.
 
     >>> from pathlib import Path
+    >>> from exr_inspector import inspect, open_catalog
     >>> with open_catalog(Path("shows.duckdb")) as catalog:
     ...     catalog.persist([inspect("plate.1001.exr")])[0].inserted
     True

@@ -121,18 +121,21 @@ def similar(
     from ..search.similar import reference
     from ..search.similar import similar as similar_files
     from ..sources import store_of
-    from .output import data_stream, is_terminal, print_to, write_table
+    from .output import data_stream, is_terminal, print_message, print_to, write_table
 
     with open_catalog(catalog, read_only=True) as opened:
+        compared = reference(opened, file, header_limits(), store_of([file]))
         files = similar_files(
             opened,
-            reference(opened, file, header_limits(), store_of([file])),
+            compared,
             by=by.value,
             k=k,
             where=where,
             per_sequence=per_sequence,
             explain=explain,
         )
+    if compared.has_changed:
+        print_message(f"{file}: changed since it was ingested; compared as it is now, ingest it again")
     if output_format is not Format.TABLE:
         write_table(files, output_format, output, raw_csv=raw_csv)
         return

@@ -90,7 +90,7 @@ class IngestSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestOptions:
-    """Options of a run."""
+    """Options of `ingest`."""
 
     workers: int = 0  # worker processes; 0: one per core
     rescan: bool = False  # also inspect unchanged files
@@ -113,25 +113,34 @@ class _TaskResult:
 
 
 def ingest(
-    paths: Sequence[str],
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     catalog: Catalog,
     options: IngestOptions = IngestOptions(),
     progress: Callable[[IngestSummary], None] = lambda _: None,
 ) -> IngestSummary:
-    """Inspect the files below `paths` and persist the inspections in a catalog.
+    """Inspect the files below a path, or several, and persist the inspections in a catalog.
+
+    Paths are files, folders, s3:// URIs or patterns, as of the command.
+
+    >>> from exr_inspector import IngestOptions, ingest, open_catalog
+    >>> with open_catalog("catalog.duckdb") as catalog:
+    ...     summary = ingest("shows", catalog, IngestOptions(prune=True))
+    >>> summary.inserted, summary.unchanged, summary.statuses
+    (4, 0, Counter({'complete': 4}))
 
     Files that are complete in the catalog, with the same size and etag, or else modification time, are not read. Memory
     use grows with the number of failures, damaged and vanished files, and given paths, not with the number of files and
     objects below them; the URIs of objects are in a temporary file, of about 60 bytes for each. Raises CatalogError;
     files that cannot be inspected are `failures`.
     """
+    given = [os.fsdecode(path) for path in ((paths,) if isinstance(paths, (str, os.PathLike)) else paths)]
     if options.s3 is None:
-        options = replace(options, s3=store_of(paths))
+        options = replace(options, s3=store_of(given))
     summary = IngestSummary()
     catalog.ensure_schema()
     changed: set[str] = set()
     groups = compare_listing(
-        list_files(paths, s3=options.s3, selection=options.selection), catalog, rescan=options.rescan
+        list_files(given, s3=options.s3, selection=options.selection), catalog, rescan=options.rescan
     )
     with closing(ListedObjects()) as objects:
         items = _items_to_inspect(groups, summary, objects, changed, progress)
@@ -140,7 +149,7 @@ def ingest(
                 _persist(catalog, batch, changed, summary)
                 progress(summary)
         failed = [failure.path for failure in summary.failures]
-        vanished = list(find_vanished(paths, catalog, failed=failed, objects=objects, selection=options.selection))
+        vanished = list(find_vanished(given, catalog, failed=failed, objects=objects, selection=options.selection))
     summary.vanished += chain.from_iterable(files.uris for files in vanished)
     if options.prune:
         summary.pruned += catalog.mark_deleted([uri for files in vanished if not files.is_all for uri in files.uris])

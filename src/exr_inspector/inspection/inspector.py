@@ -71,6 +71,7 @@ def inspect(
     ByteSource. `name` is the path or URI of bytes and of a binary file; frame number and sequence come from it. `s3` is
     the object store; by default it comes from the environment (S3_ENDPOINT, S3_ACCESS_KEY, S3_SECRET_KEY).
 
+    >>> from exr_inspector import inspect
     >>> inspection = inspect("plate.1001.exr")
     >>> inspection.completeness, inspection.is_sound
     ('complete', True)

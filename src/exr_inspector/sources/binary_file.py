@@ -27,7 +27,7 @@ def binary_file(file: object, name: str | None) -> ByteSource:
     """
     if isinstance(file, io.TextIOBase):
         raise TypeError(_TEXT_FILE)
-    if not all(hasattr(file, method) for method in ("read", "seek", "tell")):
+    if not all(hasattr(file, method) for method in ("read", "seek")):
         raise TypeError(f"{type(file).__name__} cannot be inspected; expected {EXPECTED}")
     opened = cast(BinaryIO, file)
     if getattr(opened, "closed", False):
@@ -58,7 +58,7 @@ class FileSource:
     storage: Storage = "local"
 
     def __init__(self, file: BinaryIO, path: str) -> None:
-        self._file, self._position = file, file.tell()
+        self._file, self._position = file, file.seek(0, os.SEEK_CUR)
         self.path, self.uri = path, normalize_path(path)
         self.size_bytes = file.seek(0, os.SEEK_END)
         self.prefix_bytes = first_read_bytes(self.size_bytes)
