@@ -226,6 +226,15 @@ def chunk_option(given: Chunks | None) -> ChunkOption:
     return settings().chunks
 
 
+def worker_count() -> int:
+    """The number of worker processes in the settings; 0: one per core."""
+    if "EXR_INSPECTOR_WORKERS" not in os.environ:
+        return 0  # importing pydantic takes longer than inspecting a file
+    from ..settings import settings
+
+    return settings().workers
+
+
 NO_FILES = "no file ends in .exr, .sxr or .mxr below the given paths; files with other names must be given themselves"
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..catalog import Catalog, IngestError
@@ -30,12 +30,11 @@ from ..sources.listing import ListedFile, list_files
 from ..sources.selection import Selection
 from .changes import Failure, ListedGroup, compare_listing, find_vanished
 from .objects import ListedObjects
-from .workers import run_batches
+from .workers import run_in_order
 
 if TYPE_CHECKING:
     from ..settings import S3Access
 
-_MIN_FILES_FOR_WORKERS = 200  # for fewer files, starting worker processes takes longer than it saves
 _FILES_PER_TASK = 128
 _SECONDS_PER_BATCH = 2.0  # on a slow disk, files are persisted and reported before a batch is full
 _MAX_HEADER_BYTES = 32 << 20  # of the inspections that a task holds before it makes rows of them
@@ -144,7 +143,10 @@ def ingest(
     )
     with closing(ListedObjects()) as objects:
         items = _items_to_inspect(groups, summary, objects, changed, progress)
-        with closing(_inspect_all(items, options)) as results:  # stops the workers before an error is raised
+        run_task = partial(_run_task, options=options)
+        on_death = partial(_result_of_dead_worker, options=options)
+        tasks = run_in_order(items, run_task, on_death, workers=options.workers, batch_size=_FILES_PER_TASK)
+        with closing(tasks) as results:  # stops the workers before an error is raised
             for batch in _batches(results, options.batch_files):
                 _persist(catalog, batch, changed, summary)
                 progress(summary)
@@ -175,19 +177,6 @@ def _items_to_inspect(
         yield from group.to_inspect
         progress(summary)
     summary.is_listed = True
-
-
-def _inspect_all(items: Iterator[ListedFile | Failure], options: IngestOptions) -> Generator[_TaskResult]:
-    """The results of all tasks, in order; in this process for few files, otherwise in worker processes."""
-    tasks = iter(lambda: list(islice(items, _FILES_PER_TASK)), [])
-    first_tasks = list(islice(tasks, -(-_MIN_FILES_FOR_WORKERS // _FILES_PER_TASK)))
-    workers = options.workers or os.cpu_count() or 1
-    run_task = partial(_run_task, options=options)
-    if workers == 1 or sum(map(len, first_tasks)) < _MIN_FILES_FOR_WORKERS:
-        yield from map(run_task, chain(first_tasks, tasks))
-    else:
-        on_death = partial(_result_of_dead_worker, options=options)
-        yield from run_batches(chain(first_tasks, tasks), run_task, on_death, workers)
 
 
 def _result_of_dead_worker(item: ListedFile | Failure, cause: str, options: IngestOptions) -> _TaskResult:
