@@ -124,8 +124,8 @@ def ingest(
     >>> from exr_inspector import IngestOptions, ingest, open_catalog
     >>> with open_catalog("catalog.duckdb") as catalog:
     ...     summary = ingest("shows", catalog, IngestOptions(prune=True))
-    >>> summary.inserted, summary.unchanged, summary.statuses
-    (4, 0, Counter({'complete': 4}))
+    >>> summary.inserted, summary.unchanged, summary.damaged, summary.failures
+    (4, 0, [], [])
 
     Files that are complete in the catalog, with the same size and etag, or else modification time, are not read. Memory
     use grows with the number of failures, damaged and vanished files, and given paths, not with the number of files and
