@@ -21,6 +21,7 @@ from exr_inspector import open_catalog
 from exr_inspector.catalog import Catalog, schema
 from exr_inspector.catalog.queries.named import NamedQuery, named_queries
 from exr_inspector.catalog.queries.path_template import FIELDS
+from exr_inspector.cli import config_file
 from exr_inspector.cli.exit_codes import MEANINGS as EXIT_CODE_MEANINGS
 from exr_inspector.cli.main import app
 from exr_inspector.cli.tables import SEQUENCE_ROWS, report_table
@@ -99,7 +100,7 @@ def _reference_lines() -> Iterator[str]:
     yield ""
     yield "## Settings"
     yield ""
-    yield "Environment variables. Command-line options take precedence."
+    yield "Options of commands take precedence over environment variables, and these over a configuration file."
     yield ""
     yield "| variable | default | meaning |"
     yield "|---|---|---|"
@@ -108,6 +109,24 @@ def _reference_lines() -> Iterator[str]:
             default = str(field.default).lower() if isinstance(field.default, bool) else field.default
             variable = field.validation_alias or f"{kind.model_config['env_prefix']}{name.upper()}"
             yield f"| `{variable}` | {f'`{default}`' if str(default) else ''} | {field.description} |"
+    yield ""
+    yield "### Configuration file"
+    yield ""
+    yield f"`{config_file.NAME}`, or the table `[tool.{config_file.TABLE}]` in `{config_file.SHARED_NAME}`, in the"
+    yield "working folder or in the nearest folder above that has one of them, up to the root of the file system. Only"
+    yield "the commands read it, not the Python API and not the function."
+    yield ""
+    yield from _table("key", config_file.KEYS)
+    yield ""
+    yield "```toml"
+    yield 'catalog = "duckdb:shows.duckdb"'
+    yield 'exclude = ["*_proxy*", "wip/**"]'
+    yield 'path_template = "{show}/{sequence}/{shot}/{task}/**"'
+    yield "```"
+    yield ""
+    yield "The file has no endpoints and no keys: those of a VAST Database and of an object store are read from the"
+    yield "environment alone, so that a file in a folder of other people cannot send them elsewhere. It does choose the"
+    yield "bucket and schema, or the DuckDB file, that commands read and write; `--catalog` overrides it."
     yield ""
     yield "## Completeness"
     yield ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..frames.patterns import UDIM, is_one_sequence, sequence_pattern
 from ..sources.uris import normalize_path
-from .options import chunk_option, open_catalog
+from .options import chunk_option, open_catalog, selection
 
 if TYPE_CHECKING:
     from ..catalog import Catalog
@@ -101,6 +101,7 @@ def answering_catalog(paths: list[str] | None, uri: str | None, *, vectors: bool
         chunks=chunk_option(None),
         vectors=vectors,
         s3=store_of(paths),
+        selection=selection(None, None),
     )
     with temporary_catalog(paths, options) as (opened, summary):
         for failure in summary.failures:

@@ -23,6 +23,7 @@ from .options import (
     expected_frames,
     header_limits,
     open_catalog,
+    path_template,
 )
 
 

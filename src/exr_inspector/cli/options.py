@@ -15,6 +15,7 @@ import typer
 from ..errors import SettingsError
 from ..exr import CHUNK_OPTIONS, ChunkOption, Limits
 from ..sources.selection import Selection, select
+from .config_file import config_file
 from .exit_codes import FailOn
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ CatalogUri = Annotated[
     str | None,
     typer.Option(
         "--catalog",
-        help="duckdb:FILE or vast://BUCKET/SCHEMA. Default: $EXR_INSPECTOR_CATALOG, else duckdb:exr-inspector.duckdb.",
+        help="duckdb:FILE or vast://BUCKET/SCHEMA. Default: $EXR_INSPECTOR_CATALOG, else that of exr-inspector.toml, "
+        "else duckdb:exr-inspector.duckdb.",
         show_default=False,
     ),
 ]
@@ -253,8 +255,8 @@ def given_paths(paths: list[str] | None, files_from: str | None, *, nul_separate
 
 
 def selection(exclude: list[str] | None, include: list[str] | None) -> Selection:
-    """The files that --exclude and --include leave."""
-    return select(exclude or (), include or ())
+    """The files that --exclude, the configuration file and --include leave. Raises SettingsError."""
+    return select((*config_file().exclude, *(exclude or ())), include or ())
 
 
 def header_limits() -> Limits:
@@ -267,14 +269,25 @@ def header_limits() -> Limits:
 
 
 def catalog_uri(uri: str | None) -> str:
-    """The catalog of --catalog, or else that of the settings."""
+    """The catalog of --catalog, else of the environment, of the configuration file, or the default."""
+    return uri or _setting("catalog", config_file().catalog)
+
+
+def path_template() -> str:
+    """The path template of the environment, else of the configuration file, or the default."""
+    return _setting("path_template", config_file().path_template)
+
+
+def _setting(name: str, of_file: str | None) -> str:
     from ..settings import settings
 
-    return uri or settings().catalog
+    values = settings()
+    value: str = getattr(values, name)
+    return value if name in values.model_fields_set else of_file or value
 
 
 def open_catalog(uri: str | None, *, read_only: bool = False) -> Catalog:
-    """Open the catalog of --catalog, or else that of the settings."""
+    """Open the catalog that `catalog_uri` gives."""
     import logging
 
     from ..environment import open_catalog
