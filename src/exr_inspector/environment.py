@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 def open_catalog(
-    uri: str | os.PathLike[str], *, read_only: bool = False, connection: VastConnection | None = None
+    uri: str | os.PathLike[str],
+    *,
+    read_only: bool = False,
+    wait_s: float = 0,
+    connection: VastConnection | None = None,
 ) -> catalog.Catalog:
     """The catalog at `duckdb:PATH`, a path that ends in .duckdb, or `vast://BUCKET/SCHEMA`.
 
@@ -25,7 +29,8 @@ def open_catalog(
     ...     catalog.persist([inspect("plate.1001.exr")])[0].inserted
     True
 
-    A catalog opened for writing has its tables afterwards. A VAST catalog is reached through `connection`, or as the
+    A catalog opened for writing has its tables afterwards. `wait_s` are the seconds to wait while another process has
+    a DuckDB file open, before CatalogLockedError is raised. A VAST catalog is reached through `connection`, or as the
     settings VAST_DB_… say. Raises TypeError for another type, SettingsError for a URI of another form or missing
     settings, MissingExtraError without the SDK, CatalogError if the catalog cannot be opened.
     """
@@ -39,6 +44,7 @@ def open_catalog(
     return catalog.open_catalog(
         uri,
         read_only=read_only,
+        wait_s=wait_s,
         connection=connection,
         cell_limit=values.cell_limit,
         query_memory_mb=values.query_memory_mb,

@@ -20,6 +20,7 @@ from .options import (
     RangeFrom,
     RawCsv,
     SequencePaths,
+    Wait,
     expected_frames,
     header_limits,
     open_catalog,
@@ -40,6 +41,7 @@ def sequences(
     range_from: RangeFrom = None,
     problems_only: ProblemsOnly = False,
     catalog: CatalogUri = None,
+    wait: Wait = 0,
     output_format: OutputFormat = Format.TABLE,
     output: Output = None,
     raw_csv: RawCsv = False,
@@ -50,7 +52,7 @@ def sequences(
     from .output import data_stream, is_terminal, print_note, print_to, write_table
 
     expected = expected_frames(frame_range, range_from)
-    with answering_catalog(paths, catalog, vectors=False) as answering:
+    with answering_catalog(paths, catalog, wait_s=wait, vectors=False) as answering:
         summaries = answering.summaries(expected)
     if problems_only:
         summaries = [sequence for sequence in summaries if sequence.severity != "none"]
@@ -70,6 +72,7 @@ def sequences(
 def outliers(
     paths: SequencePaths = None,
     catalog: CatalogUri = None,
+    wait: Wait = 0,
     output_format: OutputFormat = Format.TABLE,
     output: Output = None,
     raw_csv: RawCsv = False,
@@ -79,7 +82,7 @@ def outliers(
     from ..sequence import outliers as outliers_module
     from .output import data_stream, is_terminal, print_note, print_to, write_table
 
-    with answering_catalog(paths, catalog, vectors=True) as answering:
+    with answering_catalog(paths, catalog, wait_s=wait, vectors=True) as answering:
         found = {
             frame.file_path_normalized: frame
             for pattern in answering.patterns
@@ -114,6 +117,7 @@ def similar(
         bool, typer.Option("--per-sequence", help="Only the nearest file of each other sequence.")
     ] = False,
     catalog: CatalogUri = None,
+    wait: Wait = 0,
     output_format: OutputFormat = Format.TABLE,
     output: Output = None,
     raw_csv: RawCsv = False,
@@ -124,7 +128,7 @@ def similar(
     from ..sources import store_of
     from .output import data_stream, is_terminal, print_message, print_to, write_table
 
-    with open_catalog(catalog, read_only=True) as opened:
+    with open_catalog(catalog, read_only=True, wait_s=wait) as opened:
         compared = reference(opened, file, header_limits(), store_of([file]))
         files = similar_files(
             opened,

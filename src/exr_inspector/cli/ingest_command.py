@@ -19,6 +19,7 @@ from .options import (
     Include,
     NulSeparated,
     Paths,
+    Wait,
     chunk_option,
     given_paths,
     open_catalog,
@@ -36,6 +37,7 @@ _LISTED_VANISHED = 20
 def ingest(
     paths: Paths = None,
     catalog: CatalogUri = None,
+    wait: Wait = 0,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -76,7 +78,7 @@ def ingest(
         s3=store_of(given),
         selection=selection(exclude, include),
     )
-    with open_catalog(catalog) as opened, progress_bar() as update:
+    with open_catalog(catalog, wait_s=wait) as opened, progress_bar() as update:
         summary = ingest_files(
             given, opened, options, lambda now: update(now.done, now.listed if now.is_listed else None)
         )

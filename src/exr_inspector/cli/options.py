@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from ..errors import SettingsError
+from ..errors import CatalogLockedError, SettingsError
 from ..exr import CHUNK_OPTIONS, ChunkOption, Limits
 from ..sources.selection import Selection, select
 from .config_file import config_file
@@ -111,6 +111,16 @@ CatalogUri = Annotated[
         "--catalog",
         help="duckdb:FILE or vast://BUCKET/SCHEMA. Default: $EXR_INSPECTOR_CATALOG, else that of exr-inspector.toml, "
         "else duckdb:exr-inspector.duckdb.",
+        show_default=False,
+    ),
+]
+Wait = Annotated[
+    float,
+    typer.Option(
+        "--wait",
+        metavar="SECONDS",
+        min=0,
+        help="While another process has the DuckDB file open, wait for so many seconds instead of failing at once.",
         show_default=False,
     ),
 ]
@@ -286,12 +296,21 @@ def _setting(name: str, of_file: str | None) -> str:
     return value if name in values.model_fields_set else of_file or value
 
 
-def open_catalog(uri: str | None, *, read_only: bool = False) -> Catalog:
-    """Open the catalog that `catalog_uri` gives."""
+def open_catalog(uri: str | None, *, read_only: bool = False, wait_s: float = 0) -> Catalog:
+    """Open the catalog that `catalog_uri` gives; `wait_s` is the value of --wait."""
     import logging
 
     from ..environment import open_catalog
 
-    opened = open_catalog(catalog_uri(uri), read_only=read_only)
+    given = catalog_uri(uri)
+    try:
+        opened = open_catalog(given, read_only=read_only)
+    except CatalogLockedError as error:
+        if not wait_s:
+            raise
+        from .output import print_note
+
+        print_note(f"{error}; waiting up to {wait_s:g} s")
+        opened = open_catalog(given, read_only=read_only, wait_s=wait_s)
     logging.getLogger(__name__).info("opened the catalog %s%s", opened.uri, ", read-only" if read_only else "")
     return opened
