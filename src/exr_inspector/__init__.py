@@ -5,7 +5,7 @@
 <Inspection 'plate.1001.exr': complete, 1 part, 3 channels>
 >>> with open_catalog("duckdb:catalog.duckdb") as catalog:
 ...     summary = ingest("shows", catalog)
-...     broken = [sequence for sequence in sequences(catalog) if not sequence.is_sound]
+...     broken = [sequence for sequence in sequences(catalog) if sequence.severity == "error"]
 >>> summary.inserted, [sequence.missing for sequence in broken]
 (4, ['1004'])
 """

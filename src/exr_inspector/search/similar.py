@@ -78,7 +78,7 @@ def _has_changed(catalog: Catalog, file: str, s3: S3Access | None) -> bool:
         for now in list_files([file], s3=s3)
         if isinstance(now, ListedFile) and now.mtime is not None
     ]
-    return len(catalog.seen(stats)) < len(stats)
+    return any(not seen.is_unchanged for seen in catalog.seen(stats).values())
 
 
 def _inspected(inspection: Inspection) -> Reference:
