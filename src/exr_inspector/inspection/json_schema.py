@@ -70,7 +70,7 @@ def output_schema() -> dict[str, Any]:
         "$schema": DIALECT,
         "title": "exr-inspector inspect",
         "oneOf": [
-            inspection_schema(),
+            inspection,
             {"title": "file that could not be inspected", **_object({"error": _object(error)})},
         ],
     }
