@@ -56,6 +56,11 @@ names and values are escaped as in Python (`\\x1b`, `\\u2028`).
 `--format json` and `jsonl` have all fields: NaN and infinities are strings, bytes are in base64, times in ISO 8601. In
 CSV, text that a spreadsheet takes for a formula has an apostrophe before it, unless `--raw-csv` is given.
 
+The page of `inspect` is for people everywhere: `--full` prints whole values on it, `--attribute NAME` whole values for
+programs. In the JSON of `inspect`, a file that could not be inspected is an object with one key:
+
+    {"error": {"path": "a.exr", "code": "not_exr", "message": "not an EXR file: PNG signature", "byte_offset": 0}}
+
 `exr-inspector --install-completion` installs completion of commands, options and their values for the current shell;
 `--show-completion` prints the script instead.
 

@@ -326,3 +326,12 @@ def test_cryptomattes_are_listed_with_layers_and_manifest(folder, capfd, monkeyp
         "CryptoAsset  0 layers, 0 ranks, invalid manifest: not JSON: Expecting value: line 1 column 9 (char 8)",
         "CryptoMaterial  0 layers, 0 ranks, manifest in materials.json",
     ]
+
+
+def test_the_error_in_the_reference_is_real(folder, capfd):
+    """Of this file, under its name there."""
+    reference = Path(__file__).parents[2].joinpath("docs", "REFERENCE.md").read_text("utf-8")
+    (shown,) = re.findall(r'^    (\{"error": .*)$', reference, re.MULTILINE)
+    Path("png.exr").rename("a.exr")
+    assert main(["inspect", "a.exr", "--jsonl"]) == 1
+    assert capfd.readouterr().out == f"{shown}\n"
