@@ -24,7 +24,6 @@ from .options import (
     expected_frames,
     header_limits,
     open_catalog,
-    path_template,
 )
 
 
