@@ -5,6 +5,10 @@ Each key of a sidecar has a check here or is listed as a key of another feature;
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,7 +39,6 @@ ELSEWHERE = {
 # Reports of the second folder that are not about completeness, and the features they need.
 OTHER_FEATURES = {
     "30": "times outside the calendar: tests/ingestion",
-    "54": "check: catalog in use",
 }
 # Reports of the second folder that other modules compare with their sidecars.
 CHECKED_ELSEWHERE = {"33": "tests/cli/test_query_command.py", "39": "tests/inspection/test_diff.py"}
@@ -456,9 +459,32 @@ def test_completeness_matches_the_sidecar(sidecar, tmp_path):
         paths = [tmp_path / "aligned-4-KiB.exr"]
         paths[0].write_bytes(aligned(4096))
     expect = report["expect"]
+    if "exitCode" in expect:
+        catalog_in_use(expect, tmp_path)
+        return
     if "sequences" in expect:
         ingested_sequences(paths, expect, tmp_path)
     assert_files(paths, expect, expect.pop("perFile", {}), sidecar.name)
+
+
+def catalog_in_use(expect: dict[str, Any], folder: Path) -> None:
+    """Two ingests of one folder at once: the second fails with a message, the first counts each file once."""
+    data = w.build(w.part()).data
+    (folder / "show").mkdir()
+    for number in range(3000):
+        (folder / f"show/a.{number:04}.exr").write_bytes(data)
+    command = [sys.executable, "-m", "exr_inspector", "ingest", "show", "--catalog", "duckdb:catalog.duckdb"]
+    first = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
+    while not (folder / "catalog.duckdb").exists():
+        assert first.poll() is None
+        time.sleep(0.01)
+    second = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    printed, _ = first.communicate()
+    assert (first.returncode, second.returncode) == (0, expect.pop("exitCode"))
+    assert expect.pop("message") == "names the file, the process that has it, and what to do"
+    assert re.search(rf"catalog\.duckdb is in use by .* \(PID {first.pid}\); .*--wait SECONDS", second.stderr)
+    assert printed.startswith("3,000 files: 3,000 new, 0 unchanged")
+    assert not expect.keys() - NOTES
 
 
 def ingested_sequences(paths: list[Path], expect: dict[str, Any], folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import io
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from enum import Enum, EnumMeta
@@ -15,10 +16,12 @@ import pyarrow as pa
 import typer
 from rich.console import Console
 
+import exr_inspector
 from exr_inspector import open_catalog
 from exr_inspector.catalog import Catalog, schema
 from exr_inspector.catalog.queries.named import NamedQuery, named_queries
 from exr_inspector.catalog.queries.path_template import FIELDS
+from exr_inspector.cli import config_file
 from exr_inspector.cli.exit_codes import MEANINGS as EXIT_CODE_MEANINGS
 from exr_inspector.cli.main import app
 from exr_inspector.cli.tables import SEQUENCE_ROWS, report_table
@@ -52,6 +55,11 @@ names and values are escaped as in Python (`\\x1b`, `\\u2028`).
 
 `--format json` and `jsonl` have all fields: NaN and infinities are strings, bytes are in base64, times in ISO 8601. In
 CSV, text that a spreadsheet takes for a formula has an apostrophe before it, unless `--raw-csv` is given.
+
+The page of `inspect` is for people everywhere: `--full` prints whole values on it, `--attribute NAME` whole values for
+programs. In the JSON of `inspect`, a file that could not be inspected is an object with one key:
+
+    {"error": {"path": "a.exr", "code": "not_exr", "message": "not an EXR file: PNG signature", "byte_offset": 0}}
 
 `exr-inspector --install-completion` installs completion of commands, options and their values for the current shell;
 `--show-completion` prints the script instead.
@@ -93,9 +101,11 @@ def _reference_lines() -> Iterator[str]:
     }
     yield from _table("word", {"`, `".join(same): meaning for meaning, same in words.items()})
     yield ""
+    yield from _python_api()
+    yield ""
     yield "## Settings"
     yield ""
-    yield "Environment variables. Command-line options take precedence."
+    yield "Options of commands take precedence over environment variables, and these over a configuration file."
     yield ""
     yield "| variable | default | meaning |"
     yield "|---|---|---|"
@@ -104,6 +114,24 @@ def _reference_lines() -> Iterator[str]:
             default = str(field.default).lower() if isinstance(field.default, bool) else field.default
             variable = field.validation_alias or f"{kind.model_config['env_prefix']}{name.upper()}"
             yield f"| `{variable}` | {f'`{default}`' if str(default) else ''} | {field.description} |"
+    yield ""
+    yield "### Configuration file"
+    yield ""
+    yield f"`{config_file.NAME}`, or the table `[tool.{config_file.TABLE}]` in `{config_file.SHARED_NAME}`, in the"
+    yield "working folder or in the nearest folder above that has one of them, up to the root of the file system. Only"
+    yield "the commands read it, not the Python API and not the function."
+    yield ""
+    yield from _table("key", config_file.KEYS)
+    yield ""
+    yield "```toml"
+    yield 'catalog = "duckdb:shows.duckdb"'
+    yield 'exclude = ["*_proxy*", "wip/**"]'
+    yield 'path_template = "{show}/{sequence}/{shot}/{task}/**"'
+    yield "```"
+    yield ""
+    yield "The file has no endpoints and no keys: those of a VAST Database and of an object store are read from the"
+    yield "environment alone, so that a file in a folder of other people cannot send them elsewhere. It does choose the"
+    yield "bucket and schema, or the DuckDB file, that commands read and write; `--catalog` overrides it."
     yield ""
     yield "## Completeness"
     yield ""
@@ -172,6 +200,44 @@ def _reference_lines() -> Iterator[str]:
         for column in columns:
             null = "null" if column.nullable else ""
             yield f"| `{column.name}` | {_type_name(column.type)} | {null} | {COLUMNS[name][column.name]} |"
+
+
+def _python_api() -> Iterator[str]:
+    """The functions with their docstrings, whose examples a test runs, and the classes."""
+    yield "## Python"
+    yield ""
+    yield "Everything public is in `exr_inspector` itself, typed, and imported on first use."
+    public = [getattr(exr_inspector, name) for name in exr_inspector.__all__ if name != "__version__"]
+    for function in (each for each in public if not isinstance(each, type)):
+        yield ""
+        yield f"### `{function.__name__}({', '.join(_short_parameters(function))})`"
+        yield ""
+        yield from _with_fenced_examples(inspect.getdoc(function) or "")
+    for title, is_error in (("class", False), ("error", True)):
+        yield from [""] if is_error else []
+        kinds = [each for each in public if isinstance(each, type) and issubclass(each, Exception) == is_error]
+        yield from _table(title, {each.__name__: _first_line(each) for each in kinds})
+
+
+def _short_parameters(function: Callable[..., object]) -> Iterator[str]:
+    """Each parameter; a default that is not a plain value is shown as `…`."""
+    parameters = inspect.signature(function).parameters.values()
+    kinds = [parameter.kind for parameter in parameters]
+    for index, parameter in enumerate(parameters):
+        if parameter.kind is parameter.KEYWORD_ONLY and parameter.KEYWORD_ONLY not in kinds[:index]:
+            yield "*"
+        name, equals, default = str(parameter.replace(annotation=parameter.empty)).partition("=")
+        yield f"{name}=…" if equals and not re.fullmatch(r"\w+|'\w*'", default) else f"{name}{equals}{default}"
+
+
+def _with_fenced_examples(docstring: str) -> Iterator[str]:
+    for paragraph in docstring.split("\n\n"):
+        is_example = paragraph.startswith(">>>")
+        yield from ["```python", *paragraph.splitlines(), "```", ""] if is_example else [*paragraph.splitlines(), ""]
+
+
+def _first_line(kind: type) -> str:
+    return (inspect.getdoc(kind) or "").partition("\n")[0]
 
 
 def _type_name(type_: pa.DataType) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from . import catalog
@@ -11,18 +12,39 @@ if TYPE_CHECKING:
     from .catalog.migrations import Migrated
 
 
-def open_catalog(uri: str, *, read_only: bool = False, connection: VastConnection | None = None) -> catalog.Catalog:
+def open_catalog(
+    uri: str | os.PathLike[str],
+    *,
+    read_only: bool = False,
+    wait_s: float = 0,
+    connection: VastConnection | None = None,
+) -> catalog.Catalog:
     """The catalog at `duckdb:PATH`, a path that ends in .duckdb, or `vast://BUCKET/SCHEMA`.
 
-    A catalog opened for writing has its tables afterwards. A VAST catalog is reached through `connection`, or as the
-    settings VAST_DB_… say. Raises SettingsError for a URI of another form or missing settings, MissingExtraError
-    without the SDK, CatalogError if the catalog cannot be opened.
+    A Path is that of a DuckDB file, whatever its name.
+
+    >>> from pathlib import Path
+    >>> from exr_inspector import inspect, open_catalog
+    >>> with open_catalog(Path("shows.duckdb")) as catalog:
+    ...     catalog.persist([inspect("plate.1001.exr")])[0].inserted
+    True
+
+    A catalog opened for writing has its tables afterwards. `wait_s` are the seconds to wait while another process has
+    a DuckDB file open, before CatalogLockedError is raised. A VAST catalog is reached through `connection`, or as the
+    settings VAST_DB_… say. Raises TypeError for another type, SettingsError for a URI of another form or missing
+    settings, MissingExtraError without the SDK, CatalogError if the catalog cannot be opened.
     """
+    if isinstance(uri, os.PathLike):
+        uri = f"duckdb:{os.fsdecode(uri)}"
+    if not isinstance(uri, str):
+        forms = ", ".join(catalog.FORMS)
+        raise TypeError(f"{type(uri).__name__} is not the URI of a catalog; expected a Path, or text: {forms}")
     connection = connection or _connection(uri)
     values = settings()
     return catalog.open_catalog(
         uri,
         read_only=read_only,
+        wait_s=wait_s,
         connection=connection,
         cell_limit=values.cell_limit,
         query_memory_mb=values.query_memory_mb,

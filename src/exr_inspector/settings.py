@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="EXR_INSPECTOR_", extra="ignore")
 
     catalog: str = Field("duckdb:exr-inspector.duckdb", description="Catalog of commands without --catalog.")
-    workers: int = Field(0, ge=0, description="Worker processes of ingest; 0: one per core.")
+    workers: int = Field(0, ge=0, description="Worker processes of `ingest` and `inspect`; 0: one per core.")
     batch_files: int = Field(2000, ge=1, description="Maximum number of files per transaction.")
     cell_limit: int = Field(
         CELL_LIMIT,

@@ -1,8 +1,10 @@
 """Similarity search, outliers, and recomputed vectors, on both backends."""
 
+import csv
 import math
 import os
 import random
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from exr_inspector import inspect, open_catalog, vectors
 from exr_inspector.catalog import similarity
 from exr_inspector.catalog.rows import vector_columns
+from exr_inspector.cli.main import main
 from exr_inspector.errors import QueryError
 from exr_inspector.ingestion.run import ingest
 from exr_inspector.inspection.diff import diff
@@ -260,3 +263,27 @@ def test_real_frames_and_what_differs_among_them(tmp_path):
         nearest_one = similar(catalog, reference(catalog, str(changed)), k=1, explain=True).to_pylist()[0]
         assert [words.partition(" ")[0] for words in nearest_one["differs"]] == ["structure"]
         assert [words.partition(" ")[0] for words in outlier.differs[1:]] == ["structure"]
+
+
+def test_a_changed_file_is_compared_as_it_is_now(tmp_path, monkeypatch, capfd):
+    """The catalog has its older version; the command says so. A file that is gone is compared as it was."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EXR_INSPECTOR_CATALOG", "duckdb:a.duckdb")
+    for name, compression in (("a.exr", 0), ("b.exr", 0), ("c.exr", ZIP)):
+        Path(name).write_bytes(w.build(w.part(compression=compression)).data)
+    assert main(["ingest", "."]) == 0
+    capfd.readouterr()
+
+    def nearest() -> tuple[str, str]:
+        assert main(["similar", "a.exr", "-k", "1", "--format", "csv"]) == 0
+        shown = capfd.readouterr()
+        (row,) = csv.DictReader(shown.out.splitlines())
+        return row["file_path_normalized"].rpartition("/")[2], shown.err
+
+    assert nearest() == ("b.exr", "")
+    Path("a.exr").write_bytes(w.build(w.part(compression=ZIP, extra=[w.text("note", "again")])).data)
+    name, message = nearest()
+    assert name == "c.exr"
+    assert message == "a.exr: changed since it was ingested; compared as it is now, ingest it again\n"
+    Path("a.exr").unlink()
+    assert nearest() == ("b.exr", "")

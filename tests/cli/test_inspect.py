@@ -84,7 +84,15 @@ def test_one_bad_file_never_stops_the_others(folder, capfd):
     given = ["png.exr", "missing.exr", "good.exr", "empty.exr", "fifo.exr", "s3://bucket/key.exr", "cut.exr"]
     assert main(["inspect", *given, "--jsonl"]) == 3
     shown = capfd.readouterr()
-    assert [json.loads(line)["file"]["file_path"] for line in shown.out.splitlines()] == ["good.exr", "cut.exr"]
+    objects = [json.loads(line) for line in shown.out.splitlines()]
+    assert [each["file"]["file_path"] for each in objects if "file" in each] == ["good.exr", "cut.exr"]
+    errors = [each["error"] for each in objects if "error" in each]
+    assert [(error["path"], error["code"]) for error in errors] == [
+        ("png.exr", "not_exr"), ("missing.exr", "not_found"), ("empty.exr", "empty_file"), ("fifo.exr", "not_a_file"),
+        ("s3://bucket/key.exr", "unreachable"),
+    ]  # fmt: skip
+    assert [error["byte_offset"] for error in errors] == [0, None, 0, None, None]
+    assert "PNG signature" in errors[0]["message"]
     assert [line.partition(":")[0] for line in shown.err.splitlines()] == [
         "png.exr", "missing.exr", "empty.exr", "fifo.exr", "s3"
     ]  # fmt: skip
@@ -125,8 +133,14 @@ def test_json_follows_the_schema(folder, capfd):
     assert all(attribute["raw"] is not None for attribute in one["attributes"])
     assert main(["inspect", "good.exr", "cut.exr", "png.exr", "--json"]) == 1
     several = json.loads(capfd.readouterr().out)
-    assert [item["file"]["completeness"] for item in several] == ["complete", "truncated"]
-    for item in several:
+    assert [item["file"]["completeness"] for item in several[:2]] == ["complete", "truncated"]
+    assert several[2]["error"]["path"] == "png.exr"
+    assert main(["inspect", "missing.exr", "--json"]) == 3
+    alone = json.loads(capfd.readouterr().out)
+    assert alone == {
+        "error": {"path": "missing.exr", "code": "not_found", "message": "no such file", "byte_offset": None}
+    }
+    for item in (*several, alone):
         jsonschema.validate(item, schema)
 
 
@@ -244,7 +258,7 @@ def test_no_arguments_print_the_help(capfd):
 
 def test_a_traceback_only_with_debug(folder, capfd, monkeypatch):
     """Also for an internal error."""
-    monkeypatch.setattr("exr_inspector.cli.file_commands.inspect_file", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("exr_inspector.cli.inspected_files.inspect", lambda *_, **__: 1 / 0)
     assert main(["inspect", "good.exr"]) == 3
     err = capfd.readouterr().err
     assert err == "exr-inspector: internal error: ZeroDivisionError: division by zero (--debug shows the traceback)\n"
@@ -312,3 +326,12 @@ def test_cryptomattes_are_listed_with_layers_and_manifest(folder, capfd, monkeyp
         "CryptoAsset  0 layers, 0 ranks, invalid manifest: not JSON: Expecting value: line 1 column 9 (char 8)",
         "CryptoMaterial  0 layers, 0 ranks, manifest in materials.json",
     ]
+
+
+def test_the_error_in_the_reference_is_real(folder, capfd):
+    """Of this file, under its name there."""
+    reference = Path(__file__).parents[2].joinpath("docs", "REFERENCE.md").read_text("utf-8")
+    (shown,) = re.findall(r'^    (\{"error": .*)$', reference, re.MULTILINE)
+    Path("png.exr").rename("a.exr")
+    assert main(["inspect", "a.exr", "--jsonl"]) == 1
+    assert capfd.readouterr().out == f"{shown}\n"

@@ -729,9 +729,11 @@ def test_an_unreadable_key_is_a_failure_of_inspect_and_ingest(store, capfdbinary
         store.put(key, TINY)
     assert main(["inspect", "-r", uri, "--jsonl"]) == 3
     printed = capfdbinary.readouterr()
-    assert [json.loads(line)["file"]["file_path"] for line in printed.out.splitlines()] == [
+    objects = [json.loads(line) for line in printed.out.splitlines()]
+    assert [each["file"]["file_path"] for each in objects if "file" in each] == [
         object_uri(BUCKET, key) for key in GOOD_KEYS
     ]
+    assert sum("error" in each for each in objects) == len(UNREADABLE_KEYS)
     lines = printed.err.decode().splitlines()
     shown = [rf"show/{name}.exr" for name in (r"\x1b[2Jg", "../c", "./d", "/b", r"e\x09f", r"h\x7f")]
     assert [line.removeprefix(f"s3://{BUCKET}/").partition(": ")[0] for line in lines] == shown

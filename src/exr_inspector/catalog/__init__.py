@@ -7,6 +7,7 @@ environment: settings are parameters.
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,13 +44,15 @@ def open_catalog(
     uri: str,
     *,
     read_only: bool = False,
+    wait_s: float = 0,
     connection: VastConnection | None = None,
     cell_limit: int = CELL_LIMIT,
     query_memory_mb: int = QUERY_MEMORY_MB,
 ) -> Catalog:
     """The catalog at `duckdb:PATH`, a path that ends in .duckdb, or `vast://BUCKET/SCHEMA`.
 
-    A catalog opened for writing has its tables afterwards. `cell_limit` is the largest attribute in bytes that a cell
+    A catalog opened for writing has its tables afterwards. `wait_s` are the seconds to wait while another process has
+    a DuckDB file open for writing. `cell_limit` is the largest attribute in bytes that a cell
     holds whole. VAST needs a `connection`, and takes `query_memory_mb` for a query. `exr_inspector.open_catalog` takes
     these from the environment. Raises SettingsError for a URI of another form or without connection,
     MissingExtraError without the SDK, CatalogError if the catalog cannot be opened.
@@ -62,8 +65,10 @@ def open_catalog(
         )
     path = _duckdb_path(uri)
     from .duckdb.catalog import DuckDBCatalog
+    from .duckdb.locks import while_locked
 
-    return DuckDBCatalog(path, read_only=read_only, cell_limit=cell_limit)
+    open_file = partial(DuckDBCatalog, path, read_only=read_only, cell_limit=cell_limit)
+    return while_locked(wait_s)(open_file) if wait_s else open_file()
 
 
 def migrate(

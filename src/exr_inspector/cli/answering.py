@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..frames.patterns import UDIM, is_one_sequence, sequence_pattern
 from ..sources.uris import normalize_path
-from .options import chunk_option, open_catalog
+from .options import chunk_option, open_catalog, selection
 
 if TYPE_CHECKING:
     from ..catalog import Catalog
@@ -79,13 +79,13 @@ class Answering:
 
 
 @contextmanager
-def answering_catalog(paths: list[str] | None, uri: str | None, *, vectors: bool) -> Iterator[Answering]:
+def answering_catalog(paths: list[str] | None, uri: str | None, *, wait_s: float, vectors: bool) -> Iterator[Answering]:
     """The catalog of --catalog, of which the paths are patterns; else one of the files below the paths.
 
     Without both, the catalog of the settings. Paths that cannot be read are printed on stderr.
     """
     if uri is not None or not paths:
-        with open_catalog(uri, read_only=True) as opened:
+        with open_catalog(uri, read_only=True, wait_s=wait_s) as opened:
             yield Answering(catalog=opened, patterns=[*paths] if paths else [None])
         return
     from ..ingestion.run import IngestOptions
@@ -101,6 +101,7 @@ def answering_catalog(paths: list[str] | None, uri: str | None, *, vectors: bool
         chunks=chunk_option(None),
         vectors=vectors,
         s3=store_of(paths),
+        selection=selection(None, None),
     )
     with temporary_catalog(paths, options) as (opened, summary):
         for failure in summary.failures:

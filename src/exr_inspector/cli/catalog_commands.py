@@ -20,6 +20,7 @@ from .options import (
     RangeFrom,
     RawCsv,
     SequencePaths,
+    Wait,
     expected_frames,
     header_limits,
     open_catalog,
@@ -39,6 +40,7 @@ def sequences(
     range_from: RangeFrom = None,
     problems_only: ProblemsOnly = False,
     catalog: CatalogUri = None,
+    wait: Wait = 0,
     output_format: OutputFormat = Format.TABLE,
     output: Output = None,
     raw_csv: RawCsv = False,
@@ -49,7 +51,7 @@ def sequences(
     from .output import data_stream, is_terminal, print_note, print_to, write_table
 
     expected = expected_frames(frame_range, range_from)
-    with answering_catalog(paths, catalog, vectors=False) as answering:
+    with answering_catalog(paths, catalog, wait_s=wait, vectors=False) as answering:
         summaries = answering.summaries(expected)
     if problems_only:
         summaries = [sequence for sequence in summaries if sequence.severity != "none"]
@@ -69,6 +71,7 @@ def sequences(
 def outliers(
     paths: SequencePaths = None,
     catalog: CatalogUri = None,
+    wait: Wait = 0,
     output_format: OutputFormat = Format.TABLE,
     output: Output = None,
     raw_csv: RawCsv = False,
@@ -78,7 +81,7 @@ def outliers(
     from ..sequence import outliers as outliers_module
     from .output import data_stream, is_terminal, print_note, print_to, write_table
 
-    with answering_catalog(paths, catalog, vectors=True) as answering:
+    with answering_catalog(paths, catalog, wait_s=wait, vectors=True) as answering:
         found = {
             frame.file_path_normalized: frame
             for pattern in answering.patterns
@@ -113,6 +116,7 @@ def similar(
         bool, typer.Option("--per-sequence", help="Only the nearest file of each other sequence.")
     ] = False,
     catalog: CatalogUri = None,
+    wait: Wait = 0,
     output_format: OutputFormat = Format.TABLE,
     output: Output = None,
     raw_csv: RawCsv = False,
@@ -121,18 +125,21 @@ def similar(
     from ..search.similar import reference
     from ..search.similar import similar as similar_files
     from ..sources import store_of
-    from .output import data_stream, is_terminal, print_to, write_table
+    from .output import data_stream, is_terminal, print_message, print_to, write_table
 
-    with open_catalog(catalog, read_only=True) as opened:
+    with open_catalog(catalog, read_only=True, wait_s=wait) as opened:
+        compared = reference(opened, file, header_limits(), store_of([file]))
         files = similar_files(
             opened,
-            reference(opened, file, header_limits(), store_of([file])),
+            compared,
             by=by.value,
             k=k,
             where=where,
             per_sequence=per_sequence,
             explain=explain,
         )
+    if compared.has_changed:
+        print_message(f"{file}: changed since it was ingested; compared as it is now, ingest it again")
     if output_format is not Format.TABLE:
         write_table(files, output_format, output, raw_csv=raw_csv)
         return

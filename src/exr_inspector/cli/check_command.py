@@ -21,6 +21,7 @@ from .options import (
     Output,
     RangeFrom,
     SequencePaths,
+    Wait,
     expected_frames,
 )
 
@@ -45,6 +46,7 @@ def check(
     frame_range: FrameRange = None,
     range_from: RangeFrom = None,
     catalog: CatalogUri = None,
+    wait: Wait = 0,
     frames: Annotated[
         bool,
         typer.Option(
@@ -67,7 +69,7 @@ def check(
     if frames and output_format is not CheckFormat.TABLE:
         raise SettingsError(f"--frames and --format {output_format.value} exclude each other; give one of them")
     expected = expected_frames(frame_range, range_from)
-    with answering_catalog(paths, catalog, vectors=False) as answering:
+    with answering_catalog(paths, catalog, wait_s=wait, vectors=False) as answering:
         result = check_sequences(answering.catalog, answering.patterns, answering.summaries(expected))
     unmatched = [pattern for pattern in result.unmatched if pattern not in answering.absent]
     misused = answering.misused or bool(unmatched)

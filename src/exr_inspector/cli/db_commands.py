@@ -9,7 +9,7 @@ import typer
 
 from ..errors import SettingsError
 from .exit_codes import ExitCode
-from .options import CatalogUri, catalog_uri, open_catalog
+from .options import CatalogUri, Wait, catalog_uri, open_catalog
 from .output import print_result
 from .verbosity import is_quiet
 
@@ -21,9 +21,9 @@ db = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Create, chec
 
 
 @db.command("create-schema")
-def create_schema(catalog: CatalogUri = None) -> None:
+def create_schema(catalog: CatalogUri = None, wait: Wait = 0) -> None:
     """Create the tables of the catalog; existing tables are left as they are."""
-    with open_catalog(catalog) as opened:
+    with open_catalog(catalog, wait_s=wait) as opened:
         opened.ensure_schema()
         print_result(f"{opened.uri}: schema version {opened.status().schema_version}")
 
@@ -91,9 +91,9 @@ _NEVER_JUDGED = """
 
 
 @db.command("status")
-def status(catalog: CatalogUri = None) -> None:
+def status(catalog: CatalogUri = None, wait: Wait = 0) -> None:
     """Show the version, row counts and size of the catalog."""
-    with open_catalog(catalog, read_only=True) as opened:
+    with open_catalog(catalog, read_only=True, wait_s=wait) as opened:
         facts = opened.status()
         unjudged = opened.sql(_NEVER_JUDGED)["files"][0].as_py()
     print_result(f"catalog              {facts.uri}")
@@ -145,6 +145,7 @@ def verify(catalog: CatalogUri = None) -> int:
 @db.command("reembed")
 def reembed(
     catalog: CatalogUri = None,
+    wait: Wait = 0,
     everything: Annotated[bool, typer.Option("--all", help="Also vectors of the current version.")] = False,
 ) -> int:
     """Recompute vectors of older versions from the rows of the catalog, without reading files."""
@@ -156,9 +157,9 @@ def reembed(
         if sys.stderr.isatty() and not is_quiet():
             sys.stderr.write(f"\r{progress.done:,} of {progress.files:,} files")
 
-    with open_catalog(catalog, read_only=True):
+    with open_catalog(catalog, read_only=True, wait_s=wait):
         pass  # raises if the catalog does not exist, where opening it for writing would create it
-    with open_catalog(catalog) as opened:
+    with open_catalog(catalog, wait_s=wait) as opened:
         progress = recompute(opened, everything=everything, report=show)
     print_result(f"{progress.done:,} of {progress.files:,} files have new vectors")
     if progress.failed:

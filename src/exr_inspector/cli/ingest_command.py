@@ -1,12 +1,8 @@
-"""The command ingest, its progress bar and its summary."""
+"""The command ingest and its summary."""
 
 from __future__ import annotations
 
-import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,23 +19,25 @@ from .options import (
     Include,
     NulSeparated,
     Paths,
+    Wait,
     chunk_option,
     given_paths,
     open_catalog,
     selection,
 )
+from .progress import progress_bar
 from .verbosity import is_quiet
 
 if TYPE_CHECKING:
     from ..ingestion.run import IngestSummary
 
-_SHOW_AFTER_S = 1.0
 _LISTED_VANISHED = 20
 
 
 def ingest(
     paths: Paths = None,
     catalog: CatalogUri = None,
+    wait: Wait = 0,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -80,8 +78,10 @@ def ingest(
         s3=store_of(given),
         selection=selection(exclude, include),
     )
-    with open_catalog(catalog) as opened, _progress_bar() as update:
-        summary = ingest_files(given, opened, options, update)
+    with open_catalog(catalog, wait_s=wait) as opened, progress_bar() as update:
+        summary = ingest_files(
+            given, opened, options, lambda now: update(now.done, now.listed if now.is_listed else None)
+        )
     print_summary(summary, opened.uri, prune=prune)
     failures = [failure for failure in summary.failures if not failure.was_read]
     misused = [failure for failure in failures if failure.is_usage]
@@ -99,39 +99,6 @@ def _worst(summary: IngestSummary, fail_on: IngestFailOn) -> tuple[Severity, Fai
         return Severity.ERROR, FailOn(fail_on.value)
     worst = max((file_severity(*verdict) for verdict in summary.verdicts), default=Severity.NONE)
     return worst, FailOn(fail_on.value)
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Callable[[IngestSummary], None]]:
-    """A callback that shows the progress on stderr if that is a terminal and the run takes more than a second."""
-    if is_quiet() or not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    started = time.monotonic()
-    bar = Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]} files/s"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    task = bar.add_task("ingest", total=None, rate="")
-
-    def update(summary: IngestSummary) -> None:
-        elapsed = time.monotonic() - started
-        if elapsed > _SHOW_AFTER_S:
-            bar.start()
-            total = summary.listed if summary.is_listed else None
-            bar.update(task, completed=summary.done, total=total, rate=f"{summary.done / elapsed:,.0f}")
-
-    try:
-        yield update
-    finally:
-        bar.stop()
 
 
 def print_summary(summary: IngestSummary, uri: str, *, prune: bool) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from rich.text import Text
 
 from ..cryptomatte import Cryptomatte, cryptomattes, file_channels
 from ..exr import Attribute, Channel, Problem, split_name
 from ..inspection.model import Inspection, PartFacts
-from ..inspection.value_text import sampled_type, value_text
+from ..inspection.value_text import sampled_type, value_text, whole_text
 from .listing import Column, Listing
-from .options import column_names
 from .text import clean
 
 _STATUS_STYLES = {"complete": "green", "unknown": "yellow"}
@@ -30,20 +29,23 @@ _GROUPS = {
     "time": "framesPerSecond timeCode keyCode capDate utcOffset frame imageCounter",
     "origin": "owner comments software longitude latitude altitude reelName",
 }
-_TABLE_COLUMNS = ("file", "status", "size", "type", "compression", "channels", "missing")
+TABLE_COLUMNS = ("file", "status", "size", "type", "compression", "channels", "missing")
 _OPTIONAL_COLUMNS = ("size", "type", "compression", "channels")  # the last one is left out first on a narrow terminal
 _GROUP_OF = {name: group for group, names in _GROUPS.items() for name in names.split()}
 
 
-def inspection_page(inspection: Inspection, width: int) -> list[Text]:
-    """One file in full: completeness, then each part with its channels, Cryptomattes and attributes, then problems."""
+def inspection_page(inspection: Inspection, width: int, *, full: bool = False) -> list[Text]:
+    """One file in full: completeness, then each part with its channels, Cryptomattes and attributes, then problems.
+
+    Values are cut to the width, unless `full`.
+    """
     file, parts = inspection.file, inspection.parts
     lines = [_headline(inspection), Text(f"  {_summary(inspection)}")]
     if file.sequence:
         lines.append(Text(f"  frame {file.frame} of {clean(file.sequence.rpartition('/')[2])}"))
     channels = file_channels(parts)
     for part in parts:
-        lines += _part_lines(part, channels, len(parts) > 1, width)
+        lines += _part_lines(part, channels, len(parts) > 1, width, full)
     if inspection.problems:
         lines += [Text(""), Text("problems", style=_SEVERITY_STYLES[inspection.problem_severity])]
         lines += [_problem_line(problem, len(parts)) for problem in inspection.problems]
@@ -75,7 +77,9 @@ def _problem_line(problem: Problem, parts: int) -> Text:
     return Text.assemble("  ", severity, f"  {clean(f'{part}{problem.message} ({problem.code})')}")
 
 
-def _part_lines(part: PartFacts, file_channels: Sequence[Channel], multipart: bool, width: int) -> list[Text]:
+def _part_lines(
+    part: PartFacts, file_channels: Sequence[Channel], multipart: bool, width: int, full: bool
+) -> list[Text]:
     title = f"part {part.part_index}" if multipart else "image"
     names = "  ".join(clean(name) for name in (part.part_name, part.view_name and f"view {part.view_name}") if name)
     lines = [Text(""), Text.assemble((title, "bold"), f"  {names}" if names else "")]
@@ -90,7 +94,7 @@ def _part_lines(part: PartFacts, file_channels: Sequence[Channel], multipart: bo
         lines.append(Text(f"  missing: {part.missing}", style="bold red"))
     lines += _channel_lines(part, width)
     lines += _cryptomatte_lines(cryptomattes(part.attributes, file_channels), width)
-    lines += _attribute_lines(part, width)
+    lines += _attribute_lines(part, width, full)
     return lines
 
 
@@ -150,7 +154,7 @@ def _manifest_text(matte: Cryptomatte) -> str:
     return "no manifest" if matte.manif_file is None else f"manifest in {matte.manif_file}"
 
 
-def _attribute_lines(part: PartFacts, width: int) -> list[Text]:
+def _attribute_lines(part: PartFacts, width: int, full: bool) -> list[Text]:
     groups: dict[str, list[Attribute]] = {}
     for attribute in part.attributes:
         if attribute.attr_name not in _SHOWN_ABOVE:
@@ -162,7 +166,8 @@ def _attribute_lines(part: PartFacts, width: int) -> list[Text]:
         names = [_short_name(attribute.attr_name, group) for attribute in groups[group]]
         name_width = min(max(map(len, names)), width // 3)
         for name, attribute in zip(names, groups[group], strict=True):
-            value = clean(_attribute_text(attribute), max(width - name_width - 10, 20))
+            shown = whole_text(attribute) if full else _attribute_text(attribute)
+            value = clean(shown, 0 if full else max(width - name_width - 10, 20))
             lines.append(Text(f"      {clean(name):<{name_width}}  {value}"))
     return lines
 
@@ -185,10 +190,8 @@ def _attribute_text(attribute: Attribute) -> str:
     return value_text(attribute)
 
 
-def inspection_table(inspections: Iterable[Inspection], columns: str | None = None) -> Listing:
-    """One line per file, with the columns of --columns. Raises SettingsError for one that is unknown."""
-    names = column_names(columns, list(_TABLE_COLUMNS))
-    rows = [_row(inspection) for inspection in inspections]
+def inspection_table(rows: Sequence[tuple[str, ...]], columns: Sequence[str] | None = None) -> Listing:
+    """One line per file, with these columns of TABLE_COLUMNS."""
     table = {
         name: Column(
             name=name,
@@ -196,15 +199,16 @@ def inspection_table(inspections: Iterable[Inspection], columns: str | None = No
             styles=[_STATUS_STYLES.get(cell, "bold red") for cell in cells] if name == "status" else (),
             is_path=name == "file",
             is_number=name == "channels",
-            is_optional=names is None and name in _OPTIONAL_COLUMNS,
-            is_hidden=names is None and not any(cells),  # `missing` if no file is damaged
+            is_optional=columns is None and name in _OPTIONAL_COLUMNS,
+            is_hidden=columns is None and not any(cells),  # `missing` if no file is damaged
         )
-        for index, name in enumerate(_TABLE_COLUMNS)
+        for index, name in enumerate(TABLE_COLUMNS)
     }
-    return Listing(columns=[table[name] for name in names or table])
+    return Listing(columns=[table[name] for name in columns or table])
 
 
-def _row(inspection: Inspection) -> tuple[str, ...]:
+def table_row(inspection: Inspection) -> tuple[str, ...]:
+    """The cells of one file, in the order of TABLE_COLUMNS."""
     file, parts = inspection.file, inspection.parts
     first = parts[0] if parts else None
     return (

@@ -17,9 +17,9 @@ from . import (
     db_commands,
     demo_command,
     diff_command,
-    file_commands,
     function_commands,
     ingest_command,
+    inspect_command,
     report_commands,
 )
 from .exit_codes import ExitCode
@@ -37,9 +37,9 @@ app = typer.Typer(
     help="Inspect OpenEXR files: headers, completeness, sequences, and a catalog to query with SQL.",
 )
 for _command in (
-    file_commands.inspect,
+    inspect_command.inspect,
     diff_command.diff,
-    file_commands.schema,
+    inspect_command.schema,
     ingest_command.ingest,
     check_command.check,
     catalog_commands.sequences,

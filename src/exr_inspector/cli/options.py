@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from ..errors import SettingsError
+from ..errors import CatalogLockedError, SettingsError
 from ..exr import CHUNK_OPTIONS, ChunkOption, Limits
 from ..sources.selection import Selection, select
+from .config_file import config_file
 from .exit_codes import FailOn
 
 if TYPE_CHECKING:
@@ -108,7 +109,18 @@ CatalogUri = Annotated[
     str | None,
     typer.Option(
         "--catalog",
-        help="duckdb:FILE or vast://BUCKET/SCHEMA. Default: $EXR_INSPECTOR_CATALOG, else duckdb:exr-inspector.duckdb.",
+        help="duckdb:FILE or vast://BUCKET/SCHEMA. Default: $EXR_INSPECTOR_CATALOG, else that of exr-inspector.toml, "
+        "else duckdb:exr-inspector.duckdb.",
+        show_default=False,
+    ),
+]
+Wait = Annotated[
+    float,
+    typer.Option(
+        "--wait",
+        metavar="SECONDS",
+        min=0,
+        help="While another process has the DuckDB file open, wait for so many seconds instead of failing at once.",
         show_default=False,
     ),
 ]
@@ -226,6 +238,15 @@ def chunk_option(given: Chunks | None) -> ChunkOption:
     return settings().chunks
 
 
+def worker_count() -> int:
+    """The number of worker processes in the settings; 0: one per core."""
+    if "EXR_INSPECTOR_WORKERS" not in os.environ:
+        return 0  # importing pydantic takes longer than inspecting a file
+    from ..settings import settings
+
+    return settings().workers
+
+
 NO_FILES = "no file ends in .exr, .sxr or .mxr below the given paths; files with other names must be given themselves"
 
 
@@ -244,8 +265,8 @@ def given_paths(paths: list[str] | None, files_from: str | None, *, nul_separate
 
 
 def selection(exclude: list[str] | None, include: list[str] | None) -> Selection:
-    """The files that --exclude and --include leave."""
-    return select(exclude or (), include or ())
+    """The files that --exclude, the configuration file and --include leave. Raises SettingsError."""
+    return select((*config_file().exclude, *(exclude or ())), include or ())
 
 
 def header_limits() -> Limits:
@@ -258,18 +279,38 @@ def header_limits() -> Limits:
 
 
 def catalog_uri(uri: str | None) -> str:
-    """The catalog of --catalog, or else that of the settings."""
+    """The catalog of --catalog, else of the environment, of the configuration file, or the default."""
+    return uri or _setting("catalog", config_file().catalog)
+
+
+def path_template() -> str:
+    """The path template of the environment, else of the configuration file, or the default."""
+    return _setting("path_template", config_file().path_template)
+
+
+def _setting(name: str, of_file: str | None) -> str:
     from ..settings import settings
 
-    return uri or settings().catalog
+    values = settings()
+    value: str = getattr(values, name)
+    return value if name in values.model_fields_set else of_file or value
 
 
-def open_catalog(uri: str | None, *, read_only: bool = False) -> Catalog:
-    """Open the catalog of --catalog, or else that of the settings."""
+def open_catalog(uri: str | None, *, read_only: bool = False, wait_s: float = 0) -> Catalog:
+    """Open the catalog that `catalog_uri` gives; `wait_s` is the value of --wait."""
     import logging
 
     from ..environment import open_catalog
 
-    opened = open_catalog(catalog_uri(uri), read_only=read_only)
+    given = catalog_uri(uri)
+    try:
+        opened = open_catalog(given, read_only=read_only)
+    except CatalogLockedError as error:
+        if not wait_s:
+            raise
+        from .output import print_note
+
+        print_note(f"{error}; waiting up to {wait_s:g} s")
+        opened = open_catalog(given, read_only=read_only, wait_s=wait_s)
     logging.getLogger(__name__).info("opened the catalog %s%s", opened.uri, ", read-only" if read_only else "")
     return opened

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import SettingsError
-from .options import CatalogUri, Columns, Format, Output, OutputFormat, RawCsv, Wide, open_catalog
+from .options import (
+    CatalogUri,
+    Columns,
+    Format,
+    Output,
+    OutputFormat,
+    RawCsv,
+    Wait,
+    Wide,
+    open_catalog,
+    path_template,
+)
 
 if TYPE_CHECKING:
     from ..catalog import Catalog
@@ -35,6 +46,7 @@ def report(
         bool, typer.Option("--sql", help="Print the SQL of the report, for `query @FILE`, instead of running it.")
     ] = False,
     catalog: CatalogUri = None,
+    wait: Wait = 0,
     output_format: OutputFormat = Format.TABLE,
     output: Output = None,
     raw_csv: RawCsv = False,
@@ -48,8 +60,7 @@ def report(
     from .output import data_stream, print_message, print_to, write_table
     from .tables import query_lines, report_table
 
-    values = settings()
-    own = _own_reports(values.reports)
+    own = _own_reports(settings().reports)
     if name is None:
         queries = [*named_queries().values(), *own.values()]
         if output_format is not Format.TABLE:
@@ -64,8 +75,8 @@ def report(
             stream.write(query.sql.encode())
         return
     given = _assignments(param or [])
-    parameters = query.bind({**given, **_path_text(query, paths, given)}, path_template=values.path_template)
-    with open_catalog(catalog, read_only=True) as opened:
+    parameters = query.bind({**given, **_path_text(query, paths, given)}, path_template=path_template())
+    with open_catalog(catalog, read_only=True, wait_s=wait) as opened:
         if paths:
             parameters["path"] = _path_value(opened, paths)
         rows = query.run_bound(opened, parameters)
@@ -126,6 +137,7 @@ def query(
     ],
     param: Parameters = None,
     catalog: CatalogUri = None,
+    wait: Wait = 0,
     output_format: OutputFormat = Format.TABLE,
     output: Output = None,
     columns: Columns = None,
@@ -138,12 +150,11 @@ def query(
     that `report NAME --sql` prints.
     """
     from ..catalog.queries.parameters import query_values
-    from ..settings import settings
     from .output import write_table
 
     text = _sql_text(sql)
-    values = query_values(text, _assignments(param or []), path_template=settings().path_template)
-    with open_catalog(catalog, read_only=True) as opened:
+    values = query_values(text, _assignments(param or []), path_template=path_template())
+    with open_catalog(catalog, read_only=True, wait_s=wait) as opened:
         rows = opened.sql(text, values or None)
         write_table(rows, output_format, output, columns=columns, wide=wide, raw_csv=raw_csv)
 

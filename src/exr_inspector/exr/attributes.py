@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from .budget import Budget, ValueTooLargeError
 from .channels import decode_channels
 from .idmanifest import decode_idmanifest
+from .short_repr import short_repr
 
 COMPRESSIONS = (
     "NONE", "RLE", "ZIPS", "ZIP", "PIZ", "PXR24", "B44", "B44A", "DWAA", "DWAB",
@@ -54,6 +55,11 @@ class Attribute:
     def size_bytes(self) -> int:
         """Size of the stored value."""
         return len(self.raw)
+
+    def __repr__(self) -> str:
+        has_text = self.value is not None and self.attr_type not in ("bytes", "idmanifest", "preview")
+        shown = short_repr(self.value) if has_text else f"{self.size_bytes} bytes"
+        return f"<Attribute {short_repr(self.attr_name)}: {short_repr(self.attr_type)[1:-1]} {shown}>"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Attribute):

@@ -12,6 +12,8 @@ from functools import cached_property
 from struct import Struct
 from typing import NamedTuple
 
+from .short_repr import short_repr
+
 PIXEL_TYPES = ("UINT", "HALF", "FLOAT")
 SHORT_NAME_BYTES = 31  # the longest name without the long-names flag
 SAMPLE_BYTES = {"UINT": 4, "HALF": 2, "FLOAT": 4}
@@ -27,6 +29,10 @@ class Channel(NamedTuple):
     x_sampling: int
     y_sampling: int
     p_linear: int
+
+    def __repr__(self) -> str:
+        sampling = "" if self.x_sampling == self.y_sampling == 1 else f" {self.x_sampling}×{self.y_sampling}"
+        return f"<Channel {short_repr(self.channel_name)}: {self.channel_type or 'unknown type'}{sampling}>"
 
 
 class ChannelList(tuple[Channel, ...]):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from .codes import PROBLEMS, SEVERITIES
+from .short_repr import short_repr
 
 
 class Problem(NamedTuple):
@@ -21,6 +22,10 @@ class Problem(NamedTuple):
     def severity(self) -> str:
         """`error`, `warning` or `info`."""
         return PROBLEMS[self.code].severity
+
+    def __repr__(self) -> str:
+        part = "" if self.part_index is None else f" in part {self.part_index}"
+        return f"<Problem {self.code}{part}: {self.severity} {short_repr(self.message)}>"
 
 
 def worst_severity(problems: Iterable[Problem]) -> str:

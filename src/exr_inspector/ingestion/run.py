@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..catalog import Catalog, IngestError
@@ -30,12 +30,11 @@ from ..sources.listing import ListedFile, list_files
 from ..sources.selection import Selection
 from .changes import Failure, ListedGroup, compare_listing, find_vanished
 from .objects import ListedObjects
-from .workers import run_batches
+from .workers import run_in_order
 
 if TYPE_CHECKING:
     from ..settings import S3Access
 
-_MIN_FILES_FOR_WORKERS = 200  # for fewer files, starting worker processes takes longer than it saves
 _FILES_PER_TASK = 128
 _SECONDS_PER_BATCH = 2.0  # on a slow disk, files are persisted and reported before a batch is full
 _MAX_HEADER_BYTES = 32 << 20  # of the inspections that a task holds before it makes rows of them
@@ -90,7 +89,7 @@ class IngestSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestOptions:
-    """Options of a run."""
+    """Options of `ingest`."""
 
     workers: int = 0  # worker processes; 0: one per core
     rescan: bool = False  # also inspect unchanged files
@@ -113,34 +112,46 @@ class _TaskResult:
 
 
 def ingest(
-    paths: Sequence[str],
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     catalog: Catalog,
     options: IngestOptions = IngestOptions(),
     progress: Callable[[IngestSummary], None] = lambda _: None,
 ) -> IngestSummary:
-    """Inspect the files below `paths` and persist the inspections in a catalog.
+    """Inspect the files below a path, or several, and persist the inspections in a catalog.
+
+    Paths are files, folders, s3:// URIs or patterns, as of the command.
+
+    >>> from exr_inspector import IngestOptions, ingest, open_catalog
+    >>> with open_catalog("catalog.duckdb") as catalog:
+    ...     summary = ingest("shows", catalog, IngestOptions(prune=True))
+    >>> summary.inserted, summary.unchanged, summary.damaged, summary.failures
+    (4, 0, [], [])
 
     Files that are complete in the catalog, with the same size and etag, or else modification time, are not read. Memory
     use grows with the number of failures, damaged and vanished files, and given paths, not with the number of files and
     objects below them; the URIs of objects are in a temporary file, of about 60 bytes for each. Raises CatalogError;
     files that cannot be inspected are `failures`.
     """
+    given = [os.fsdecode(path) for path in ((paths,) if isinstance(paths, (str, os.PathLike)) else paths)]
     if options.s3 is None:
-        options = replace(options, s3=store_of(paths))
+        options = replace(options, s3=store_of(given))
     summary = IngestSummary()
     catalog.ensure_schema()
     changed: set[str] = set()
     groups = compare_listing(
-        list_files(paths, s3=options.s3, selection=options.selection), catalog, rescan=options.rescan
+        list_files(given, s3=options.s3, selection=options.selection), catalog, rescan=options.rescan
     )
     with closing(ListedObjects()) as objects:
         items = _items_to_inspect(groups, summary, objects, changed, progress)
-        with closing(_inspect_all(items, options)) as results:  # stops the workers before an error is raised
+        run_task = partial(_run_task, options=options)
+        on_death = partial(_result_of_dead_worker, options=options)
+        tasks = run_in_order(items, run_task, on_death, workers=options.workers, batch_size=_FILES_PER_TASK)
+        with closing(tasks) as results:  # stops the workers before an error is raised
             for batch in _batches(results, options.batch_files):
                 _persist(catalog, batch, changed, summary)
                 progress(summary)
         failed = [failure.path for failure in summary.failures]
-        vanished = list(find_vanished(paths, catalog, failed=failed, objects=objects, selection=options.selection))
+        vanished = list(find_vanished(given, catalog, failed=failed, objects=objects, selection=options.selection))
     summary.vanished += chain.from_iterable(files.uris for files in vanished)
     if options.prune:
         summary.pruned += catalog.mark_deleted([uri for files in vanished if not files.is_all for uri in files.uris])
@@ -166,19 +177,6 @@ def _items_to_inspect(
         yield from group.to_inspect
         progress(summary)
     summary.is_listed = True
-
-
-def _inspect_all(items: Iterator[ListedFile | Failure], options: IngestOptions) -> Generator[_TaskResult]:
-    """The results of all tasks, in order; in this process for few files, otherwise in worker processes."""
-    tasks = iter(lambda: list(islice(items, _FILES_PER_TASK)), [])
-    first_tasks = list(islice(tasks, -(-_MIN_FILES_FOR_WORKERS // _FILES_PER_TASK)))
-    workers = options.workers or os.cpu_count() or 1
-    run_task = partial(_run_task, options=options)
-    if workers == 1 or sum(map(len, first_tasks)) < _MIN_FILES_FOR_WORKERS:
-        yield from map(run_task, chain(first_tasks, tasks))
-    else:
-        on_death = partial(_result_of_dead_worker, options=options)
-        yield from run_batches(chain(first_tasks, tasks), run_task, on_death, workers)
 
 
 def _result_of_dead_worker(item: ListedFile | Failure, cause: str, options: IngestOptions) -> _TaskResult:

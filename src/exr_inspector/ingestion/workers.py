@@ -10,8 +10,9 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, islice
 from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -20,6 +21,7 @@ from typing import Any, Generic, TypeVar
 
 from ..errors import ExrInspectorError
 
+_MIN_ITEMS_FOR_WORKERS = 200  # for fewer files, starting worker processes takes longer than it saves
 _BATCHES_PER_WORKER = 4  # submitted ahead, so that workers continue while results are persisted
 _START_ATTEMPTS = 3  # a worker may be killed while it starts; after this many, something else is the cause
 _SPAWN = get_context("spawn")
@@ -27,6 +29,27 @@ _REAP_LOCK = threading.Lock()  # Process.start() reaps any child, whose exit cod
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def run_in_order(
+    items: Iterator[Item],
+    function: Callable[[Sequence[Item]], Result],
+    on_death: Callable[[Item, str], Result],
+    *,
+    workers: int,
+    batch_size: int,
+) -> Generator[Result]:
+    """The results of `function` for batches of consecutive items, in order.
+
+    In this process for few items or one worker, otherwise as `run_batches`; 0 workers are one per core.
+    """
+    batches = iter(lambda: list(islice(items, batch_size)), [])
+    first = list(islice(batches, -(-_MIN_ITEMS_FOR_WORKERS // batch_size)))
+    workers = workers or os.cpu_count() or 1
+    if workers == 1 or sum(map(len, first)) < _MIN_ITEMS_FOR_WORKERS:
+        yield from map(function, chain(first, batches))
+    else:
+        yield from run_batches(chain(first, batches), function, on_death, workers)
 
 
 def run_batches(

@@ -37,6 +37,7 @@ from .renderer import renderer
 
 if TYPE_CHECKING:
     from ..settings import S3Access
+    from ..sources import Source
 
 _ATTEMPTS = 3  # to read an object that is replaced while it is read
 
@@ -57,17 +58,27 @@ _COLOR_SPACE = ("colorInteropID", "oiio:ColorSpace", "colorSpace", "ColorSpace",
 
 
 def inspect(
-    source: str | os.PathLike[str] | bytes | ByteSource,
+    source: Source,
     *,
+    name: str | os.PathLike[str] | None = None,
     limits: Limits = Limits(),  # noqa: B008 (frozen)
     chunks: ChunkOption = "auto",
     s3: S3Access | None = None,
 ) -> Inspection:
     """Return the complete header of one EXR file, and whether the file is complete.
 
-    `source` is a path, a file:// or s3:// URI, the file's bytes, or a ByteSource. `s3` is the object store; by default
-    it comes from the environment (S3_ENDPOINT, S3_ACCESS_KEY, S3_SECRET_KEY). Windows are inclusive pixel bounds as
-    stored: width = xMax - xMin + 1. Sizes are bytes.
+    `source` is a path, a file:// or s3:// URI, the file's bytes as any bytes-like object, a binary file, or a
+    ByteSource. `name` is the path or URI of bytes and of a binary file; frame number and sequence come from it. `s3` is
+    the object store; by default it comes from the environment (S3_ENDPOINT, S3_ACCESS_KEY, S3_SECRET_KEY).
+
+    >>> from exr_inspector import inspect
+    >>> inspection = inspect("plate.1001.exr")
+    >>> inspection.completeness, inspection.is_sound
+    ('complete', True)
+    >>> inspection.parts[0]["owner"]
+    'someone'
+
+    Windows are inclusive pixel bounds as stored: width = xMax - xMin + 1. Sizes are bytes.
     `chunks` is which chunk leaders are checked: `all`; `sample`, those of the last chunk, of 16 others, and some beside
     gaps between chunks; `table`, only the offset table and the last leader; or `auto`: `all` on local disks, `sample`
     on network file systems, `table` on object stores, and `all` for small files that the first read returns whole.
@@ -76,11 +87,12 @@ def inspect(
     and, if it is larger, one for the leader of its last chunk. No pixels are decoded. An object that is replaced during
     the inspection is read again.
 
-    Raises SourceError if the file cannot be read, and ExrFormatError if its header is invalid.
+    Raises SourceError if the file cannot be read, ExrFormatError if its header is invalid, TypeError for a source of
+    any other type, ValueError for a file that is closed, not readable or not seekable.
     A half-written file is not an error: see `Inspection.completeness`.
     Source: "OpenEXR File Layout", sections Header and Offset Tables.
     """
-    return inspect_with(lambda: open_source(source, s3), limits, chunks)
+    return inspect_with(lambda: open_source(source, s3, name=name), limits, chunks)
 
 
 def inspect_with(open_: Callable[[], ByteSource], limits: Limits, chunks: ChunkOption) -> Inspection:

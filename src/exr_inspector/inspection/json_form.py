@@ -7,8 +7,10 @@ from base64 import b64encode
 from struct import Struct
 from typing import Any
 
+from ..errors import ExrFormatError, ExrInspectorError
 from ..exr.attributes import Box2f, Box2i
 from ..exr.idmanifest import IdManifest
+from ..sources.uris import path_as_text
 
 # Types of 32-bit floats; those of 64-bit floats ("double", "v2d", …) need no conversion.
 FLOAT32_TYPES = frozenset(
@@ -74,6 +76,18 @@ def shortest_single(value: float) -> float:
     # same bits when the nearest one does not (2**-96).
     outward = float(f"{value * (1 + 2**-25):.8g}")
     return outward if abs(outward) < _TOO_LARGE and _F32.pack(outward) == stored else float(f"{value:.9g}")
+
+
+def error_row(path: str, error: ExrInspectorError) -> dict[str, Any]:
+    """The object for a file that could not be inspected."""
+    message = error.message if isinstance(error, ExrFormatError) else getattr(error, "reason", str(error))
+    row = {
+        "path": path_as_text(path),
+        "code": getattr(error, "code", error.category),
+        "message": message,
+        "byte_offset": error.offset if isinstance(error, ExrFormatError) else None,
+    }
+    return {"error": row}
 
 
 def base64_text(raw: bytes) -> str:

@@ -62,6 +62,20 @@ def inspection_schema() -> dict[str, Any]:
     }
 
 
+def output_schema() -> dict[str, Any]:
+    """The JSON Schema of an object in the JSON of `inspect`: an inspection, or the error of a file without one."""
+    inspection = {key: value for key, value in inspection_schema().items() if key != "$schema"}
+    error = {"path": _schema(str), "code": _schema(str), "message": _schema(str), "byte_offset": _schema(int | None)}
+    return {
+        "$schema": DIALECT,
+        "title": "exr-inspector inspect",
+        "oneOf": [
+            inspection,
+            {"title": "file that could not be inspected", **_object({"error": _object(error)})},
+        ],
+    }
+
+
 _COUNT = {"type": "integer", "minimum": 0}
 
 

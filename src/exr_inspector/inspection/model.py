@@ -6,19 +6,24 @@ A field here, a JSON field and a catalog column with the same meaning have the s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from functools import lru_cache
+from difflib import get_close_matches
+from functools import cached_property, lru_cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 from ..exr import Attribute, Channel, Problem, split_name
+from ..exr.short_repr import short_repr
 from .json_form import base64_text, json_value
 
 SCHEMA_VERSION = 2
 
 # Types whose bytes are always in the JSON, as are those of unknown and undecodable values.
 RAW_TYPES = frozenset({"bytes", "idmanifest"})
+
+_NAMES_COMPARED = 1000  # with a name that is not there: a header may have far more, and long ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +72,12 @@ class Flags:
     multipart: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartFacts:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class PartFacts(Mapping[str, Any]):
     """One part: one row of the table `parts`. Values that are absent from the header are None.
+
+    As a mapping, the values of its attributes by name, in file order; None for a value that cannot be decoded. Of
+    several attributes with one name, readers use the first. `attributes` has all of them, with type and bytes.
 
     Windows are text, [xMin,yMin,xMax,yMax], inclusive; width and height are those of the data window.
     """
@@ -109,6 +117,42 @@ class PartFacts:
     channels: tuple[Channel, ...] = field(metadata={"row": False})
     attributes: tuple[Attribute, ...] = field(metadata={"row": False})
 
+    @cached_property
+    def _values(self) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for attribute in self.attributes:
+            values.setdefault(attribute.attr_name, attribute.value)
+        return values
+
+    def __getitem__(self, attr_name: str) -> Any:
+        try:
+            return self._values[attr_name]
+        except KeyError:
+            names = [name for name in islice(self._values, _NAMES_COMPARED) if len(name) < 2 * len(attr_name) + 8]
+            closest = ", ".join(map(short_repr, get_close_matches(attr_name, names)))
+            message = f"part {self.part_index} has no attribute {short_repr(attr_name)}"
+            raise KeyError(f"{message}; closest names: {closest}" if closest else message) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __contains__(self, attr_name: object) -> bool:
+        return attr_name in self._values
+
+    def get(self, attr_name: str, default: Any = None) -> Any:
+        """The value of an attribute, or the default if the part does not have it."""
+        return self._values.get(attr_name, default)
+
+    def __repr__(self) -> str:
+        name = "" if self.part_name is None else f" {short_repr(self.part_name)}"
+        size = "" if self.width is None else f", {self.width}×{self.height}"
+        kind = short_repr(self.part_type)[1:-1] if self.part_type else "unknown type"
+        counts = f"{_count(len(self.channels), 'channel')}, {_count(len(self.attributes), 'attribute')}"
+        return f"<Part {self.part_index}{name}: {kind}, {self.compression or 'unknown compression'}{size}, {counts}>"
+
 
 class ChannelRow(NamedTuple):
     """One row of the table `channels`."""
@@ -136,7 +180,7 @@ class AttributeRow(NamedTuple):
     raw: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Inspection:
     """The header of one file, its completeness and its problems."""
 
@@ -218,6 +262,22 @@ class Inspection:
     def to_json(self, *, raw: bool = False, indent: int | None = None) -> str:
         """The JSON text, strict and deterministic. `raw` adds the bytes of every attribute."""
         return json.dumps(self.to_dict(raw=raw), ensure_ascii=False, allow_nan=False, indent=indent)
+
+    def __repr__(self) -> str:
+        counts = [_count(len(self.parts), "part"), _count(self.file.channel_count, "channel")]
+        if self.problems:
+            counts.append(_count(len(self.problems), "problem"))
+        return f"<Inspection {short_repr(self.file.file_path)}: {self.file.status}, {', '.join(counts)}>"
+
+    def _repr_html_(self) -> str:
+        """A small table, which notebooks show."""
+        from .html_form import html_table
+
+        return html_table(self)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def status_of(completeness: str, problem_severity: str | None) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 from ..exr import Attribute, Channel
-from .json_form import json_value
+from .json_form import base64_text, json_value
 
 _LONGEST = 200  # characters; of longer values the text around the first difference is shown
 _BEFORE, _FROM = 20, 40  # characters around a difference
@@ -29,6 +31,15 @@ def value_text(attribute: Attribute) -> str:
     if isinstance(shown, list):
         return " ".join(map(str, shown)).replace("[", "(").replace("]", ")")
     return str(shown)
+
+
+def whole_text(attribute: Attribute) -> str:
+    """The whole value also of other data: ID manifests and channel lists as JSON, any other bytes in base64."""
+    if attribute.value is None or attribute.attr_type in ("bytes", "preview"):
+        return base64_text(attribute.raw)
+    if attribute.attr_type in ("chlist", "idmanifest"):
+        return json.dumps(json_value(attribute.attr_type, attribute.value), ensure_ascii=False)
+    return value_text(attribute)
 
 
 def sampled_type(channel: Channel) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..catalog import Catalog
+from ..catalog import Catalog, FileStat
 from ..errors import QueryError
 from ..exr import Limits
 from ..inspection.inspector import inspect
-from ..sources.uris import normalize_path
+from ..inspection.model import Inspection
+from ..sources.listing import ListedFile, list_files
+from ..sources.uris import is_object, normalize_path
 from ..vectors import VERSION, Vector, embed
 from ..vectors import explain as compare_groups
 
@@ -37,20 +39,22 @@ class Reference:
     sequence: str | None
     metadata: Vector | list[float]
     channels: Vector | list[float]
+    has_changed: bool = False  # the catalog has another version of the file; the vectors are those of the file now
 
 
 def reference(
     catalog: Catalog,
-    file: str,
+    file: str | os.PathLike[str],
     limits: Limits = Limits(),  # noqa: B008 (frozen)
     s3: S3Access | None = None,
 ) -> Reference:
-    """The vectors of a file: from the catalog, or from an inspection if the catalog does not have them.
+    """The vectors of a file: from the catalog, or from an inspection if the catalog does not have this version of it.
 
     `file` is a path, a URI, a file_id or the first digits of one (at least four). `limits` and `s3` are those of
-    `inspect`. Raises QueryError for an unknown or
-    ambiguous file_id, and the errors of `inspect`.
+    `inspect`; without `s3`, the catalog is not compared with the store. Of a file that cannot be listed now, the
+    catalog's vectors are returned. Raises QueryError for an unknown or ambiguous file_id, and the errors of `inspect`.
     """
+    file = os.fsdecode(file)
     if _FILE_ID.fullmatch(file) and not os.path.exists(file):
         rows = catalog.sql(_BY_ID, [file]).to_pylist()
         if not rows:
@@ -59,9 +63,25 @@ def reference(
             raise QueryError(f"{file}: several file_ids begin with it; give more digits")
         return _stored(rows[0])
     rows = catalog.sql(_BY_PATH, [normalize_path(file)]).to_pylist()
-    if rows and rows[0]["embedding_version"] == VERSION:
+    has_changed = bool(rows) and _has_changed(catalog, file, s3)
+    if rows and rows[0]["embedding_version"] == VERSION and not has_changed:
         return _stored(rows[0])
-    inspection = inspect(file, limits=limits, s3=s3)
+    return replace(_inspected(inspect(file, limits=limits, s3=s3)), has_changed=has_changed)
+
+
+def _has_changed(catalog: Catalog, file: str, s3: S3Access | None) -> bool:
+    """Whether a file that can be listed has another size, etag or time than in the catalog."""
+    if s3 is None and is_object(file):
+        return False
+    stats = [
+        FileStat(file_path_normalized=now.uri, size_bytes=now.size_bytes, mtime=now.mtime, etag=now.etag)
+        for now in list_files([file], s3=s3)
+        if isinstance(now, ListedFile) and now.mtime is not None
+    ]
+    return any(not seen.is_unchanged for seen in catalog.seen(stats).values())
+
+
+def _inspected(inspection: Inspection) -> Reference:
     embedding = embed(inspection)
     return Reference(
         file_path_normalized=inspection.file.file_path_normalized,
@@ -88,7 +108,7 @@ def _stored(row: dict[str, Any]) -> Reference:
 
 def similar(
     catalog: Catalog,
-    to: Reference,
+    to: str | os.PathLike[str] | Inspection | Reference,
     *,
     by: By = "metadata",
     k: int = 10,
@@ -96,13 +116,24 @@ def similar(
     per_sequence: bool = False,
     explain: bool = False,
 ) -> pa.Table:
-    """The k files most similar to the reference, without the file itself; per sequence, without its own sequence.
+    """The k files most similar to a file, without the file itself; per sequence, without its own sequence.
 
-    Columns as in `Catalog.similar`, without the vectors. `explain` adds `differs`, the vector groups that differ, as
-    text. Raises QueryError.
+    >>> from exr_inspector import open_catalog, similar
+    >>> with open_catalog("shows.duckdb", read_only=True) as catalog:
+    ...     nearest = similar(catalog, "shows/beauty.1001.exr", k=1, explain=True).to_pylist()
+    >>> nearest[0]["file_path_normalized"], nearest[0]["similarity"]
+    ('file:///.../shows/beauty.1003.exr', 1.0)
+
+    The file is a path, a URI, a file_id or the first digits of one, or an inspection. Of a path, the catalog's vectors
+    are used, unless a local file has changed since. Columns as in `Catalog.similar`, without the vectors.
+    `explain` adds `differs`, the vector groups that differ, as text. Raises QueryError, and the errors of `inspect`.
     """
     import pyarrow as pa
 
+    if isinstance(to, Inspection):
+        to = _inspected(to)
+    elif not isinstance(to, Reference):
+        to = reference(catalog, to)
     vector = getattr(to, by)
     nearest = catalog.similar(vector, by=by, k=k + 1, where=where, per_sequence=per_sequence)
     others = [row for row in nearest.to_pylist() if not _is_reference(row, to, per_sequence)][:k]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -42,8 +43,14 @@ class Outlier:
     differs: tuple[str, ...]  # fields first, then vector groups
 
 
-def outliers(catalog: Catalog, pattern: str | None = None) -> Iterator[Outlier]:
+def outliers(catalog: Catalog, pattern: str | os.PathLike[str] | None = None) -> Iterator[Outlier]:
     """The outliers of each sequence, the least similar first; sequences are sorted by URI.
+
+    >>> from exr_inspector import open_catalog, outliers
+    >>> with open_catalog("shows.duckdb", read_only=True) as catalog:
+    ...     for frame in outliers(catalog):
+    ...         print(frame.file_path_normalized, frame.differs[0])
+    file:///.../shows/beauty.1002.exr compression: "ZIP", usually "NONE"
 
     `pattern` selects sequences as in `sequences()`. Frames whose vectors have another version are left out, and those
     that are closer to the others than the median.

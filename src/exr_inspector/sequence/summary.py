@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
@@ -10,7 +11,7 @@ from typing import Any
 from ..catalog import Catalog
 from ..frames.names import name_of
 from ..frames.patterns import UDIM
-from ..frames.ranges import Number, display_pattern, frame_range, padding, padding_changes
+from ..frames.ranges import Number, display_pattern, frame_range, numbers_of, padding, padding_changes
 from .fields import Difference, FieldGroup, FieldOutlier, FieldSplit, differences_by_sequence
 from .frames import DamagedFrame, Frames, alone, frames_by_sequence
 from .siblings import folder_ranges, missing_in
@@ -55,15 +56,26 @@ class SequenceSummary:
 
 def sequences(
     catalog: Catalog,
-    pattern: str | None = None,
-    expected: Callable[[str], frozenset[Number] | None] = lambda _: None,
+    pattern: str | os.PathLike[str] | None = None,
+    expected: str | Callable[[str], frozenset[Number] | None] = lambda _: None,
 ) -> list[SequenceSummary]:
     """The sequences of the catalog, sorted by URI, and damaged files without a frame number.
 
+    >>> from exr_inspector import open_catalog, sequences
+    >>> with open_catalog("shows.duckdb", read_only=True) as catalog:
+    ...     for sequence in sequences(catalog, "beauty", expected="1001-1006"):
+    ...         print(sequence.pattern, sequence.frames, "missing", sequence.missing)
+    file:///.../shows/beauty.####.exr 1001-1003,1005 missing 1004,1006
+
     `pattern` selects sequences whose URI or local path contains it or matches it as a shell pattern (`*`, `?`, `[…]`);
-    with `<UDIM>` in place of the number, their numbers are tiles of a texture. Of the frames
-    `expected` of a sequence, those that it does not have are missing; without them, those between its first and last.
+    with `<UDIM>` in place of the number, their numbers are tiles of a texture. Of the frames `expected` of a sequence,
+    those that it does not have are missing; without them, those between its first and last. They are ranges such as
+    1001-1100 or 1-99x2, or what a function returns for the URI of a sequence. Raises ValueError for other ranges.
     """
+    if isinstance(expected, str):
+        required = numbers_of(expected)
+        return sequences(catalog, pattern, lambda _: required)
+    pattern = None if pattern is None else os.fspath(pattern)
     is_udim = pattern is not None and UDIM in pattern
     if pattern is not None:
         pattern = pattern.replace(UDIM, "#")

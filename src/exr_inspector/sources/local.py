@@ -24,20 +24,23 @@ _FILE_TYPES = {stat.S_IFDIR: "directory", stat.S_IFIFO: "FIFO", stat.S_IFSOCK: "
 class LocalSource:
     """A regular file. With `roots`, real paths of folders, it must be below one of them.
 
+    With `fd`, an open descriptor of the file, the path is only its name; the descriptor is duplicated.
+
     Raises SourceSystemError, SourceNotFoundError, NotAFileError, or, for a file outside of the roots,
     SourceNotAllowedError.
     """
 
     etag: str | None = None
 
-    def __init__(self, path: str | os.PathLike[str], roots: Sequence[str] = ()) -> None:
-        self.path = os.fspath(path)
+    def __init__(self, path: str | os.PathLike[str], roots: Sequence[str] = (), *, fd: int | None = None) -> None:
+        self.path = os.fsdecode(path)
         _, local = parse(self.path)
         try:
             if roots:  # before opening, so that no error reveals which files exist elsewhere
                 _check_root(self.path, os.path.realpath(local), roots)
             # O_NONBLOCK: opening a FIFO would otherwise wait for a writer
-            self._fd = os.open(local, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+            self._fd = os.open(local, flags) if fd is None else os.dup(fd)
         except FileNotFoundError:
             raise SourceNotFoundError(self.path, "no such file") from None
         except (OSError, ValueError) as error:

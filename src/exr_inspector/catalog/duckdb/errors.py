@@ -72,7 +72,7 @@ def as_catalog_error(error: duckdb.Error, path: Path) -> CatalogError:
         by = f"by {holder[1]} (PID {holder[2]})" if holder else "by another process"
         return CatalogLockedError(
             f"{path} is in use {by}; one process at a time opens a DuckDB catalog for writing: "
-            "wait for it to end, or give another catalog"
+            "wait for it to end (--wait SECONDS), or give another catalog"
         )
     if "with a different configuration than existing connections" in text:
         return CatalogLockedError(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -16,8 +15,7 @@ from typing import BinaryIO
 
 import duckdb
 
-from ...deadline import retrying, seconds_left
-from ...errors import CatalogError, CatalogLockedError, CatalogSchemaError
+from ...errors import CatalogError, CatalogSchemaError
 from ..migrations import (
     AddColumns,
     AddIndex,
@@ -33,7 +31,7 @@ from ..migrations import (
 )
 from ..schema import TABLES, current_version, version_row
 from . import errors, statements
-from .locks import lock_of
+from .locks import lock_of, while_locked
 from .statements import run
 
 _WAIT_S = 20  # for another process that is migrating the same file
@@ -120,16 +118,7 @@ def apply(connection: duckdb.DuckDBPyConnection, step: Step) -> None:
 
 def _connected(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """A connection to the file; waits within the caller's time limit for another process that has it open."""
-    import tenacity  # takes 30 ms to import
-
-    ends = time.monotonic() + min(_WAIT_S, seconds_left())
-    retry = retrying(
-        lambda error: isinstance(error, CatalogLockedError),
-        attempts=float("inf"),
-        wait=tenacity.wait_random(0.02, 0.2),
-        left=lambda: ends - time.monotonic(),
-    )
-    return retry(errors.connect, path, read_only=read_only)
+    return while_locked(_WAIT_S)(errors.connect, path, read_only=read_only)
 
 
 def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:
