@@ -442,8 +442,7 @@ def test_a_query_without_rows_says_so(filled, capfd):
     """On stderr; a result that another program reads is only empty."""
     query = "SELECT frame, completeness FROM files WHERE false"
     assert main(["query", query, "--catalog", CATALOG]) == 0
-    out, err = capfd.readouterr()
-    assert (out.split(), err) == (["frame", "completeness"], "no rows\n")
+    assert capfd.readouterr() == ("", "no rows\n")
     assert main(["query", query, "--catalog", CATALOG, "--format", "csv"]) == 0
     assert capfd.readouterr() == ("frame,completeness\n", "")
 

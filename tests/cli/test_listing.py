@@ -29,8 +29,8 @@ def lines(listing: Listing, width: int | None) -> list[str]:
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
 
-def shown(table: pa.Table, width: int | None, *, hide_vectors: bool = True) -> list[str]:
-    return lines(arrow_table(table, hide_vectors=hide_vectors), width)
+def shown(table: pa.Table, width: int | None, *, are_chosen: bool = False) -> list[str]:
+    return lines(arrow_table(table, are_chosen=are_chosen), width)
 
 
 def test_on_a_pipe_everything_is_whole():
@@ -93,7 +93,7 @@ def test_vectors_are_shown_if_they_are_asked_for():
     """Alone, or by name."""
     assert shown(WIDE_ROWS.select(["vector"]), 80)[1] == "[0.5, 0.5, 0.5, 0.5]"
     named = WIDE_ROWS.select(["vector", "size_bytes"])
-    assert shown(named, 80, hide_vectors=False)[1] == "[0.5, 0.5, 0.5, 0.5]   123456789"
+    assert shown(named, 80, are_chosen=True)[1] == "[0.5, 0.5, 0.5, 0.5]   123456789"
     assert shown(named, 80)[-1] == "not shown: vector; see --wide and --columns"
 
 

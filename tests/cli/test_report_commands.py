@@ -128,6 +128,25 @@ def test_the_common_folder_is_printed_once_on_a_terminal(shots, capfd):
     ]
 
 
+def test_columns_are_chosen(capfd):
+    """In any format; an unknown name is an error of usage."""
+    _, out, _ = run(capfd, "storage", "--columns", "files,layer")
+    assert [line.split() for line in out.splitlines()] == [["files", "layer"], ["2", "beauty"], ["1", "fog"]]
+    assert run(capfd, "storage", "--columns", "files", "--format", "csv")[1] == "files\n2\n1\n"
+    code, _, err = run(capfd, "storage", "--columns", "size")
+    assert (code, err.startswith("exr-inspector: --columns: no column 'size'; the columns are show,")) == (2, True)
+
+
+@pytest.mark.slow
+def test_a_terminal_shows_what_fits_or_all(shots):
+    """The columns that are left out are named."""
+    words = ("report", "shots", "--catalog", CATALOG)
+    for options, names in (((), False), (("--wide",), True), (("--columns", "shot,unreadable"), True)):
+        _, shown = on_terminal(*words, *options, cwd=shots)
+        assert ("unreadable" in COLOURS.sub("", shown).splitlines()[0]) == names
+        assert ("--wide" in shown) != names
+
+
 def test_other_formats_have_plain_values(capfd):
     _, out, _ = run(capfd, "storage", "--format", "json")
     rows = json.loads(out)

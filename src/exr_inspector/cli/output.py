@@ -18,6 +18,8 @@ from .verbosity import is_quiet
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from .tables import MakeListing
+
 _UNUSABLE_PATH = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
 _TO_QUOTE = re.compile('[",\r\n]')
 _ROWS_AT_ONCE = 1000  # as Python objects, which are larger than an Arrow table
@@ -135,8 +137,14 @@ def write_table(
     columns: str | None = None,
     wide: bool = False,
     raw_csv: bool = False,
+    listing: MakeListing | None = None,
+    empty: str = "no rows",
 ) -> None:
-    """Write an Arrow table to stdout or to a file; the keywords are the options --columns, --wide and --raw-csv."""
+    """Write an Arrow table to stdout or to a file.
+
+    `columns`, `wide` and `raw_csv` are the options of these names. `listing` makes the text of the table, else it is
+    `arrow_table`; without rows, `empty` is printed on stderr instead.
+    """
     names = column_names(columns, table.column_names)
     if names is not None:
         table = table.select(names)
@@ -154,12 +162,12 @@ def write_table(
         elif output_format is Format.JSONL:
             for line in _json_rows(table):
                 stream.write(line + b"\n")
-        else:
+        elif table.num_rows:
             from .tables import arrow_table
 
-            print_to(stream, arrow_table(table, hide_vectors=names is None), whole=wide)
-            if not table.num_rows:
-                print_note("no rows")
+            print_to(stream, (listing or arrow_table)(table, are_chosen=names is not None), whole=wide)
+        else:
+            print_note(empty)
 
 
 def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:

@@ -49,6 +49,8 @@ def report(
     wait: Wait = 0,
     output_format: OutputFormat = Format.TABLE,
     output: Output = None,
+    columns: Columns = None,
+    wide: Wide = False,
     raw_csv: RawCsv = False,
 ) -> None:
     """Run a named report on the catalog, or list all reports with their parameters.
@@ -57,7 +59,7 @@ def report(
     """
     from ..catalog.queries.named import as_arrow, named_queries, named_query
     from ..settings import settings
-    from .output import data_stream, print_message, print_to, write_table
+    from .output import data_stream, print_to, write_table
     from .tables import query_lines, report_table
 
     own = _own_reports(settings().reports)
@@ -80,14 +82,16 @@ def report(
         if paths:
             parameters["path"] = _path_value(opened, paths)
         rows = query.run_bound(opened, parameters)
-    if output_format is not Format.TABLE:
-        write_table(rows, output_format, output, raw_csv=raw_csv)
-        return
-    with data_stream(output) as stream:
-        if rows.num_rows:
-            print_to(stream, report_table(rows))
-        else:
-            print_message(query.empty)
+    write_table(
+        rows,
+        output_format,
+        output,
+        columns=columns,
+        wide=wide,
+        raw_csv=raw_csv,
+        listing=report_table,
+        empty=query.empty,
+    )
 
 
 def _own_reports(folder: str) -> dict[str, NamedQuery]:

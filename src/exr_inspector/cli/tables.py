@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.table import Table
 from rich.text import Text
@@ -61,8 +61,15 @@ def make_table(*columns: str) -> Table:
     return table
 
 
-def arrow_table(rows: pa.Table, *, hide_vectors: bool) -> Listing:
-    """An Arrow table; with `hide_vectors`, a terminal does not show vectors."""
+class MakeListing(Protocol):
+    """A function that lists the rows of an Arrow table; `are_chosen`: a terminal, too, shows all columns."""
+
+    def __call__(self, rows: pa.Table, *, are_chosen: bool) -> Listing:
+        """The listing."""
+
+
+def arrow_table(rows: pa.Table, *, are_chosen: bool) -> Listing:
+    """An Arrow table; unless its columns `are_chosen`, a terminal does not show vectors."""
     import pyarrow as pa
 
     columns = []
@@ -74,7 +81,7 @@ def arrow_table(rows: pa.Table, *, hide_vectors: bool) -> Listing:
                 cells=cells,
                 is_number=_is_number(field.type),
                 is_path=field.name == "file_path" or _are_absolute_paths(cells),
-                is_hidden=hide_vectors and pa.types.is_fixed_size_list(field.type),
+                is_hidden=not are_chosen and pa.types.is_fixed_size_list(field.type),
             )
         )
     return Listing(columns=columns)
@@ -91,8 +98,12 @@ def _are_absolute_paths(cells: Iterable[str | None]) -> bool:
     return bool(values) and all(map(_ABSOLUTE.match, values))
 
 
-def report_table(rows: pa.Table) -> Listing:
-    """The rows of a report: shares are bars, bytes have thousands separators."""
+def report_table(rows: pa.Table, *, are_chosen: bool = False) -> Listing:
+    """The rows of a report: shares are bars, bytes have thousands separators.
+
+    Unless the columns `are_chosen`, a terminal does not show those without values, and less important ones if it is
+    narrow.
+    """
     import pyarrow as pa
 
     columns = []
@@ -103,8 +114,8 @@ def report_table(rows: pa.Table) -> Listing:
                 cells=[None if value is None else _report_cell(name, value) for value in values.to_pylist()],
                 is_number=name == "share" or _is_number(values.type) or pa.types.is_timestamp(values.type),
                 is_path=name in _PATH_COLUMNS,
-                is_optional=name in _LESS_IMPORTANT,
-                is_hidden=values.null_count == len(values),
+                is_optional=not are_chosen and name in _LESS_IMPORTANT,
+                is_hidden=not are_chosen and values.null_count == len(values),
             )
         )
     return Listing(columns=columns)
