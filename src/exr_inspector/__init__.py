@@ -1,13 +1,13 @@
 """exr-inspector reads OpenEXR headers without loss, checks that files are whole, and catalogs them.
 
->>> from exr_inspector import ingest, inspect, open_catalog, sequences
+>>> from exr_inspector import check, ingest, inspect, open_catalog
 >>> inspect("plate.1001.exr")
 <Inspection 'plate.1001.exr': complete, 1 part, 3 channels>
 >>> with open_catalog("duckdb:catalog.duckdb") as catalog:
 ...     summary = ingest("shows", catalog)
-...     broken = [sequence for sequence in sequences(catalog) if sequence.severity == "error"]
->>> summary.inserted, [sequence.missing for sequence in broken]
-(4, ['1004'])
+...     findings = [finding for finding in check(catalog).findings if finding.severity == "error"]
+>>> summary.inserted, [(finding.message, finding.frames) for finding in findings]
+(4, [('missing', '1004')])
 """
 
 from importlib import import_module
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
         SourceSystemError,
     )
     from .exr import Attribute, Channel, Limits, Problem
+    from .findings.model import Finding
+    from .gate import CheckResult, check
     from .ingestion.run import IngestOptions, IngestSummary, ingest
     from .inspection.diff import diff
     from .inspection.inspector import inspect
@@ -61,7 +63,9 @@ _HOMES = {
     "Attribute": "exr",
     "Catalog": "catalog",
     "Channel": "exr",
+    "CheckResult": "gate",
     "FileFacts": "inspection.model",
+    "Finding": "findings.model",
     "IngestOptions": "ingestion.run",
     "IngestSummary": "ingestion.run",
     "Inspection": "inspection.model",
@@ -70,6 +74,7 @@ _HOMES = {
     "PartFacts": "inspection.model",
     "Problem": "exr",
     "SequenceSummary": "sequence.summary",
+    "check": "gate",
     "diff": "inspection.diff",
     "ingest": "ingestion.run",
     "inspect": "inspection.inspector",
@@ -90,11 +95,13 @@ __all__ = [
     "CatalogTooLargeError",
     "CatalogTransactionError",
     "Channel",
+    "CheckResult",
     "EmbeddingError",
     "EventError",
     "ExrFormatError",
     "ExrInspectorError",
     "FileFacts",
+    "Finding",
     "IngestOptions",
     "IngestSummary",
     "Inspection",
@@ -119,6 +126,7 @@ __all__ = [
     "SourceStoreError",
     "SourceSystemError",
     "__version__",
+    "check",
     "diff",
     "ingest",
     "inspect",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -65,17 +66,24 @@ class CheckResult:
 
 def check(
     catalog: Catalog,
-    pattern: str | None = None,
-    *,
-    expected: Callable[[str], frozenset[Number] | None] = lambda _: None,
+    pattern: str | os.PathLike[str] | None = None,
+    expected: str | Callable[[str], frozenset[Number] | None] = lambda _: None,
 ) -> CheckResult:
-    """What is wrong with the files and sequences of a catalog that `pattern` selects, as in `sequences()`.
+    """What is wrong with the files and sequences of a catalog.
 
-    Damaged and unreadable files, problems of headers, missing and repeated frames, and frames whose headers differ from
-    the others. Equal findings of a sequence are one, with their frames. `expected` gives the frames that a sequence
-    must have. Raises CatalogError.
+    >>> from exr_inspector import check, open_catalog
+    >>> with open_catalog("shows.duckdb", read_only=True) as catalog:
+    ...     for finding in check(catalog, "beauty").findings:
+    ...         print(finding.severity, finding.rule_id, finding.pattern, finding.frames, finding.message)
+    error EXR901 file:///.../shows/beauty.####.exr 1004 missing
+    warning EXR904 file:///.../shows/beauty.####.exr 1002 compression: "ZIP", usually "NONE"
+
+    Findings are about damaged and unreadable files, problems of headers, missing and repeated frames, and frames whose
+    headers differ from the others. Equal findings of a sequence are one, with their frames. `pattern` and `expected`
+    are as those of `sequences()`. Raises CatalogError, and ValueError for an invalid range.
     """
-    return check_sequences(catalog, [pattern], sequences(catalog, pattern, expected))
+    text = None if pattern is None else os.fspath(pattern)
+    return check_sequences(catalog, [text], sequences(catalog, text, expected))
 
 
 def check_sequences(
