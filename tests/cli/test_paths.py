@@ -57,6 +57,13 @@ def test_a_folder_that_has_only_subfolders_asks_for_recursive(capfd):
     assert main(["inspect", "show", "-r"]) == 0
 
 
+def test_names_with_other_line_separators_come_from_a_file(inspected):
+    name = "show/a\u2028b\x0cc\x85.exr"
+    Path(name).write_bytes(Path("show/a.1001.exr").read_bytes())
+    Path("list.txt").write_text(f"{name}\r\n", "utf-8")
+    assert inspected("--files-from", "list.txt") == [name]
+
+
 @pytest.mark.parametrize("ends", ["\n", "\0"])
 def test_paths_come_from_a_file_or_standard_input(inspected, monkeypatch, ends):
     text = ends.join(["show/a.1002.exr", "", "show/sub/b.1001.exr", ""])

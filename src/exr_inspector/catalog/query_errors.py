@@ -16,5 +16,5 @@ def as_query_error(error: duckdb.Error) -> QueryError:
 
 def first_lines(error: duckdb.Error) -> str:
     """The first lines of DuckDB's message that are not empty."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in str(error).split("\n") if line.strip()]
     return "\n".join(lines[:_MESSAGE_LINES])

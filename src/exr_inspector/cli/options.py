@@ -258,7 +258,9 @@ def given_paths(paths: list[str] | None, files_from: str | None, *, nul_separate
             text = os.fsdecode(sys.stdin.buffer.read() if files_from == "-" else Path(files_from).read_bytes())
         except OSError as error:
             raise SettingsError(f"--files-from {files_from}: {error.strerror}") from error
-        given += [path for path in (text.split("\0") if nul_separated else text.splitlines()) if path]
+        # splitlines() would also split at characters that names may contain, such as U+2028
+        listed = text.split("\0") if nul_separated else text.replace("\r\n", "\n").split("\n")
+        given += filter(None, listed)
     if not given:
         raise SettingsError("no path is given; give files, folders or s3:// URIs, or --files-from")
     return given
