@@ -28,7 +28,8 @@ def inspected(capfd):
 
     def run(*words, code=0):
         assert main(["inspect", *words, "--jsonl"]) == code
-        return [json.loads(line)["file"]["file_path"] for line in capfd.readouterr().out.splitlines()]
+        lines = capfd.readouterr().out.split("\n")[:-1]
+        return [json.loads(line)["file"]["file_path"] for line in lines]
 
     return run
 
