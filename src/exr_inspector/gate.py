@@ -5,52 +5,53 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .catalog import OPEN_ERRORS, Catalog
-from .exr.codes import SEVERITIES
+from .exr.codes import FORMAT_ERRORS, SEVERITIES
 from .findings import files
 from .findings.model import FileFrame, Finding, grouped
+from .findings.rules import NOT_READ
+from .frames.names import parse_name
 from .frames.ranges import Number, frame_range, numbers_of
 from .sequence.findings import findings_of
-from .sequence.frames import CURRENT, MATCHES, bound
+from .sequence.frames import CURRENT, MATCHES, MISSING, sequence_condition
 from .sequence.summary import SequenceSummary, sequences
 
-# The newest rows of `problems` of each file count.
+# A pattern selects files of sequences, and files by their own names.
+_SELECTED = f"({MATCHES} OR {MATCHES.replace('sequence', 'file_path_normalized')})"
+
+# The newest rows of `problems` of each file count. Rows that no version since the first has judged have no severity.
 _FILES = f"""
-    WITH missing AS (
-        SELECT file_id, string_agg(if(part_index > 0, 'part ' || part_index || ': ', '') || missing, '; '
-                                   ORDER BY part_index) AS missing
-        FROM parts WHERE missing IS NOT NULL GROUP BY file_id
-    ), newest AS (
+    WITH missing AS ({MISSING}), newest AS (
         SELECT * FROM problems QUALIFY batch_id = max(batch_id) OVER (PARTITION BY file_id)
     ), suspects AS (
         SELECT coalesce(sequence, file_path_normalized) AS sequence, frame, frame_number, file_path_normalized, file_id,
-               completeness, problem_severity, chunk_count, chunks_present, NULL AS reason
+               completeness, problem_severity, chunk_count, chunks_present, NULL AS error, NULL AS error_code
         FROM files
         WHERE {CURRENT} AND (completeness <> 'complete' OR problem_severity IN ('error', 'warning'))
         UNION ALL
         SELECT coalesce(sequence, file_path_normalized), frame, frame_number, file_path_normalized, NULL,
-               NULL, NULL, NULL, NULL, message || ' (' || code || ')'
+               NULL, NULL, NULL, NULL, message, code
         FROM ingest_errors WHERE {OPEN_ERRORS}
     )
-    SELECT suspects.* EXCLUDE (file_id, problem_severity), missing, code, severity, message, part_index, attr_name,
+    SELECT suspects.* EXCLUDE (file_id), missing, code, severity, message, part_index, attr_name,
            row_number() OVER (PARTITION BY file_path_normalized) = 1 AS is_first
     FROM suspects LEFT JOIN missing USING (file_id)
     LEFT JOIN newest ON newest.file_id = suspects.file_id AND severity IN ('error', 'warning')
                         AND problem_severity IN ('error', 'warning')
-    WHERE {{matches}}
+    WHERE {{selected}}
     ORDER BY sequence, frame_number, frame, file_path_normalized, severity, part_index, code, attr_name
 """  # noqa: S608 (constants)
 
 _COUNT = f"""
     WITH all_files AS (
-        SELECT coalesce(sequence, file_path_normalized) AS sequence FROM files WHERE {CURRENT}
+        SELECT sequence, file_path_normalized, problem_severity IS NULL AS is_unjudged FROM files WHERE {CURRENT}
         UNION ALL
-        SELECT coalesce(sequence, file_path_normalized) FROM ingest_errors WHERE {OPEN_ERRORS}
+        SELECT sequence, file_path_normalized, false FROM ingest_errors WHERE {OPEN_ERRORS}
     )
-    SELECT count(*) FILTER ({{matches}}), {{counts}} FROM all_files
+    SELECT count(*) FILTER ({{selected}}), count(*) FILTER (is_unjudged AND ({{selected}})), {{counts}} FROM all_files
 """  # noqa: S608 (constants)
 
 
@@ -61,6 +62,7 @@ class CheckResult:
     findings: tuple[Finding, ...]
     sequences: tuple[SequenceSummary, ...]
     file_count: int
+    unjudged: int  # files whose headers were only judged by version 1, which had no severities
     unmatched: tuple[str, ...]  # patterns that select no file
 
 
@@ -91,45 +93,72 @@ def check_sequences(
 ) -> CheckResult:
     """What is wrong with sequences that are summarised already, and with the files that the patterns select."""
     shown = {summary.sequence: summary.pattern for summary in summaries}
-    conditions = [MATCHES.replace("$pattern", f"$pattern_{number}") for number in range(len(patterns))]
-    parameters = {f"pattern_{number}": bound(pattern) for number, pattern in enumerate(patterns)}
-    matches = " OR ".join(conditions)
-    suspects = catalog.sql(_FILES.format(matches=matches), parameters)
+    conditions = [_SELECTED.replace("$pattern", f"$pattern_{number}") for number in range(len(patterns))]
+    parameters = {f"pattern_{number}": sequence_condition(pattern) for number, pattern in enumerate(patterns)}
+    selected = " OR ".join(conditions)
+    suspects = catalog.sql(_FILES.format(selected=selected), parameters)
     counts = ", ".join(f"count(*) FILTER ({condition})" for condition in conditions)
-    file_count, *by_pattern = (
-        column[0].as_py() for column in catalog.sql(_COUNT.format(matches=matches, counts=counts), parameters).columns
+    file_count, unjudged, *by_pattern = (
+        column[0].as_py() for column in catalog.sql(_COUNT.format(selected=selected, counts=counts), parameters).columns
     )
-    violations = (
-        violation for batch in suspects.to_batches() for row in batch.to_pylist() for violation in _of_file(row, shown)
+    of_files = grouped(
+        violation
+        for batch in suspects.to_batches()
+        for row in batch.to_pylist()
+        for violation in _file_findings(row, shown)
     )
-    findings = [*grouped(violations), *(finding for summary in summaries for finding in findings_of(summary))]
-    findings.sort(key=lambda finding: (finding.pattern, -SEVERITIES.index(finding.severity), finding.rule_id))
+    findings = [*of_files, *(finding for summary in summaries for finding in findings_of(summary))]
     return CheckResult(
-        findings=tuple(findings),
+        findings=tuple(sorted(findings, key=_order)),
         sequences=tuple(summaries),
         file_count=file_count,
+        unjudged=unjudged,
         unmatched=tuple(pattern for pattern, count in zip(patterns, by_pattern, strict=True) if pattern and not count),
     )
 
 
+def with_unread(result: CheckResult, unread: Iterable[tuple[str, str]]) -> CheckResult:
+    """The result with findings about files, by URI and reason, that could not be read and are in no catalog."""
+    shown = {summary.sequence: summary.pattern for summary in result.sequences}
+    violations = []
+    for uri, reason in unread:
+        name = parse_name(uri)
+        sequence, frame = (uri, "") if name is None else (name.sequence, name.frame)
+        finding = files.not_read(shown.get(sequence, sequence), reason)
+        violations.append((finding, FileFrame(uri=uri, frame=frame)))
+    return replace(result, findings=tuple(sorted((*result.findings, *grouped(violations)), key=_order)))
+
+
+def _order(finding: Finding) -> tuple[str, int, str]:
+    return finding.pattern, -SEVERITIES.index(finding.severity), finding.rule_id
+
+
 def frames_to_render(findings: Iterable[Finding]) -> Iterator[tuple[str, str]]:
-    """The pattern of each sequence with errors, and its missing and damaged frames; no frames for other files."""
-    numbers: dict[str, set[Number]] = defaultdict(set)
+    """The pattern of each sequence with missing or damaged frames, and these frames; no frames for other files.
+
+    Files that could not be read are left out: nothing is known about them.
+    """
+    ranges: dict[str, set[str]] = defaultdict(set)
     for finding in findings:
-        if finding.severity == "error":
-            numbers[finding.pattern] |= numbers_of(finding.frames) if finding.frames else frozenset()
-    for pattern, frames in numbers.items():
-        yield pattern, frame_range(frames)
+        if finding.severity == "error" and finding.rule_id != NOT_READ.rule_id:
+            ranges[finding.pattern].add(finding.frames)
+    for pattern, texts in ranges.items():
+        numbers = (numbers_of(text) for text in texts if text)
+        yield pattern, texts.pop() if len(texts) == 1 else frame_range(frozenset().union(*numbers))
 
 
-def _of_file(row: dict[str, Any], shown: Mapping[str, str]) -> Iterator[tuple[Finding, FileFrame]]:
+def _file_findings(row: dict[str, Any], shown: Mapping[str, str]) -> Iterator[tuple[Finding, FileFrame]]:
+    """The findings of one row of `_FILES`: a file has a row for each problem, or one."""
     pattern = shown.get(row["sequence"], row["sequence"])
     file = FileFrame(uri=row["file_path_normalized"], frame=row["frame"] or "")
-    if row["reason"] is not None:
-        yield files.unreadable(pattern, row["reason"]), file
+    if row["error_code"] is not None:
+        of_error = files.unreadable if row["error_code"] in FORMAT_ERRORS else files.not_read
+        yield of_error(pattern, f"{row['error']} ({row['error_code']})"), file
     elif row["code"] is not None:
         about = ("code", "severity", "message", "part_index", "attr_name")
         yield files.problem(pattern, **{name: row[name] for name in about}), file
+    elif row["problem_severity"] == "error":
+        yield files.invalid_header(pattern), file
     if row["is_first"] and row["completeness"] not in (None, "complete"):
         chunks = files.chunk_counts(row["chunks_present"], row["chunk_count"], row["missing"])
         yield files.not_whole(pattern, row["completeness"], chunks), file

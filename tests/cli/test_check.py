@@ -6,9 +6,12 @@ import csv
 import io
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import duckdb
 import pytest
 
 from exr_inspector.cli.main import main
@@ -120,7 +123,7 @@ def test_all_frames_of_a_sequence_without_files_are_missing(capfd):
     for catalog in [], ["--catalog", CATALOG]:
         given = ["check", "show/d.####.exr", *catalog, "--range", "1001-1003"]
         assert main(given) == 1
-        assert "\nerror    1001-1003  missing of 1001-1003; no file of this sequence is there" in capfd.readouterr().out
+        assert "\nerror    1001-1003  missing of 1001-1003; no file of this sequence exists" in capfd.readouterr().out
         assert main([*given, "--frames"]) == 1
         assert capfd.readouterr().out == "show/d.#.exr\t1001-1003\n"
         assert main(["check", "show/d.*.exr", *catalog, "--range", "1001-1003"]) == 2
@@ -132,6 +135,65 @@ def test_files_that_could_not_be_read_are_counted(capfd):
     text, errors = capfd.readouterr()
     assert text == "1 file, 1 sequence: 1 not read\n"
     assert errors == "show/fifo.exr: is a FIFO, expected a file\n"
+
+
+def test_a_frame_that_could_not_be_read_is_not_missing(capfd):
+    """It may be whole: nothing says that it is to be rendered again."""
+    os.mkfifo("show/c.1003.exr")
+    assert main(["check", "show/c.####.exr", "--frames"]) == 3
+    assert capfd.readouterr().out == "show/c.####.exr\t1002\n"
+    assert main(["check", "show/c.####.exr", "--format", "json"]) == 3
+    found = {row["rule_id"]: row for row in json.loads(capfd.readouterr().out)}
+    assert set(found) == {"EXR100", "EXR102"}
+    assert (found["EXR100"]["frames"], len(found["EXR100"]["files"])) == ("1003", 1)
+    assert found["EXR100"]["pattern"] == found["EXR102"]["pattern"]
+
+
+def test_tiles_beside_other_paths(capfd):
+    """A path with <UDIM> changes nothing for the others."""
+    Path("show/t.1001.exr").write_bytes(GOOD)
+    assert main(["check", "show/c.1002.exr", "show/t.<UDIM>.exr"]) == 1
+    text, errors = capfd.readouterr()
+    assert ("truncated" in text, errors) == (True, "")
+
+
+def test_nothing_is_printed_if_nothing_was_checked(capfd):
+    """An empty JUnit document would pass."""
+    Path("empty").mkdir()
+    for output_format in ("table", "json", "junit", "sarif"):
+        assert main(["check", "empty", "--format", output_format]) == 2
+        shown = capfd.readouterr()
+        assert (shown.out, shown.err.startswith("nothing was checked")) == ("", True)
+
+
+def test_files_that_only_version_1_judged_are_counted(capfd):
+    main(["ingest", "show", "--catalog", CATALOG])
+    with duckdb.connect("catalog.duckdb") as connection:
+        connection.execute("UPDATE files SET problem_severity = NULL WHERE completeness = 'complete'")
+    capfd.readouterr()
+    assert main(["check", "--catalog", CATALOG]) == 1
+    assert capfd.readouterr().err == "2 files were never judged by this version; ingest them with --rescan\n"
+
+
+def test_the_verdict_counts_though_the_reader_is_gone():
+    """With `set -o pipefail`, a gate must not open because its text was not read."""
+    script = f"set -o pipefail; {sys.executable} -m exr_inspector check show --format json | true"
+    assert subprocess.run(["bash", "-c", script], check=False).returncode == 1
+
+
+def test_uris_in_sarif_are_encoded_once(capfd):
+    for name in (b"show/n\xff.exr", b"show/50% #1.exr"):
+        Path(os.fsdecode(name)).write_bytes(b"")
+    assert main(["check", "show", "--format", "sarif"]) == 1
+    (run,) = json.loads(capfd.readouterr().out)["runs"]
+    uris = {
+        location["physicalLocation"]["artifactLocation"]["uri"]
+        for result in run["results"]
+        for location in result["locations"]
+    }
+    assert uris == {
+        "show/n%FF.exr", "show/50%25%20%231.exr", "show/c.%23%23%23%23.exr", "show/c.1002.exr", "show/png.exr"
+    }  # fmt: skip
 
 
 def test_formats_for_programs(capfd):

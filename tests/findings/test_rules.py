@@ -1,11 +1,12 @@
 """Rules: every problem of the reader has one, and identifiers are stable."""
 
 from exr_inspector.exr.codes import PROBLEMS
-from exr_inspector.findings.rules import RULES, rule_of_problem
+from exr_inspector.findings.rules import RULE_OF_PROBLEM, RULES, rule_of_problem
 
 
 def test_every_problem_code_has_a_rule():
     """All but a few rules of headers are those of several codes."""
+    assert set(RULE_OF_PROBLEM) == set(PROBLEMS)
     rules = {code: rule_of_problem(code) for code in PROBLEMS}
     assert {rule.rule_id for rule in rules.values()} <= set(RULES)
     assert rules["missing_attribute"].rule_id == rules["attribute_type"].rule_id == "EXR104"
@@ -19,7 +20,7 @@ def test_identifiers_do_not_change():
         "EXR102": "not-whole",
         "EXR103": "wholeness-unknown",
         "EXR104": "required-attribute",
-        "EXR105": "undecodable-value",
+        "EXR105": "undecodable-attribute",
         "EXR106": "unknown-type",
         "EXR107": "name-twice",
         "EXR108": "flags-contradict",
@@ -38,6 +39,7 @@ def test_identifiers_do_not_change():
         "EXR125": "channel-order",
         "EXR127": "bad-tiles",
         "EXR129": "more-problems",
+        "EXR130": "invalid-header",
         "EXR901": "gap",
         "EXR902": "range",
         "EXR904": "drift",

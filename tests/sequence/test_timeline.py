@@ -195,7 +195,7 @@ def test_sequences_are_judged_by_a_timeline(capfd):
     assert main([*command, "--fail-on", "error"]) == 1
     assert capfd.readouterr().out == (
         "/edit/gone.#.exr\n"
-        "missing     1001-1003 (3)  no file of this sequence is there\n"
+        "missing     1001-1003 (3)  no file of this sequence exists\n"
         "farm/a/a.####.exr  1001-1003  (3 frames)\n"
         "every frame of 1001-1003 is there\n"
         "farm/b/b.####.exr  1001,1003  (2 frames)\n"

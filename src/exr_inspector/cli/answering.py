@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..frames.names import parse_name
 from ..frames.patterns import UDIM, is_one_sequence, sequence_pattern
+from ..frames.ranges import frame_value
 from ..sources.uris import normalize_path
 from .options import chunk_option, open_catalog, selection
 
@@ -60,7 +63,18 @@ class Answering:
             self.absent |= {pattern for pattern in without_files if is_one_sequence(pattern)}
             absent = (normalize_path(sequence_pattern(pattern)) for pattern in self.absent)
             found |= {name: summary.absent(name, expected.of_each) for name in absent if name not in found}
+        for sequence, unread in self._unread_frames().items():
+            if sequence in found:
+                found[sequence] = summary.without_missing(found[sequence], unread)
         return [found[sequence] for sequence in sorted(found)]
+
+    def _unread_frames(self) -> dict[str, set[Number]]:
+        frames: dict[str, set[Number]] = defaultdict(set)
+        for failure in self.unread:
+            name = parse_name(normalize_path(failure.path))
+            if name is not None:
+                frames[name.sequence].add(frame_value(name.frame))
+        return frames
 
     def _matches(self, timeline: dict[str, frozenset[Number]]) -> Matches:
         from ..sequence.counterparts import matches
@@ -109,7 +123,7 @@ def answering_catalog(paths: list[str] | None, uri: str | None, *, wait_s: float
                 print_message(f"{failure.path}: {failure.message}")
         yield Answering(
             catalog=opened,
-            patterns=list(paths) if any(UDIM in path for path in paths) else [None],
+            patterns=[None, *(path for path in paths if UDIM in path)],
             unread=[failure for failure in summary.failures if not (failure.is_usage or failure.was_read)],
             unmatched=[failure.path for failure in summary.failures if failure.is_usage],
         )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import SettingsError
-from ..sources.uris import path_as_text
+from ..sources.uris import normalize_path
 from .answering import answering_catalog
-from .exit_codes import FailOn, exit_code, worst_of
+from .exit_codes import ExitCode, FailOn, exit_code, worst_of
 from .options import (
     NO_FILES,
     CatalogUri,
@@ -60,11 +59,10 @@ def check(
     fail_on: FailOnOption = FailOn.ERROR,
 ) -> int:
     """Report what is wrong with files and sequences: damage, invalid headers, missing frames, outliers."""
-    from ..findings.files import not_read
-    from ..gate import check_sequences, frames_to_render
+    from ..findings.rules import NOT_READ
+    from ..gate import check_sequences, with_unread
     from .finding_lines import finding_lines
-    from .output import data_stream, is_terminal, print_message, print_to
-    from .text import clean, short_path
+    from .output import data_stream, discard_stdout, is_terminal, print_message, print_to
 
     if frames and output_format is not CheckFormat.TABLE:
         raise SettingsError(f"--frames and --format {output_format.value} exclude each other; give one of them")
@@ -72,30 +70,45 @@ def check(
     with answering_catalog(paths, catalog, wait_s=wait, vectors=False) as answering:
         result = check_sequences(answering.catalog, answering.patterns, answering.summaries(expected))
     unmatched = [pattern for pattern in result.unmatched if pattern not in answering.absent]
-    misused = answering.misused or bool(unmatched)
     for pattern in unmatched:
         print_message(f"{pattern}: no file of the catalog matches")
-    if not (result.file_count or result.findings or answering.unread or misused):
-        print_message(f"nothing was checked: {'the catalog is empty' if catalog or not paths else NO_FILES}")
-        misused = True
-    if frames:
-        with data_stream(output) as stream:
-            for pattern, numbers in frames_to_render(result.findings):
-                stream.write(f"{clean(short_path(pattern))}\t{numbers}\n".encode())
-    elif output_format is CheckFormat.TABLE:
-        with data_stream(output) as stream:
-            print_to(stream, *finding_lines(result, len(answering.unread), for_programs=not is_terminal(stream)))
-    else:
-        unread = [not_read(path_as_text(failure.path), failure.message) for failure in answering.unread]
-        _write(replace(result, findings=(*result.findings, *unread)), output_format, output)
-    return exit_code(worst_of(result.findings), fail_on, failed=answering.failed, misused=misused)
+    if result.unjudged:
+        print_message(f"{result.unjudged:,} files were never judged by this version; ingest them with --rescan")
+    misused = answering.misused or bool(unmatched)
+    if not (result.file_count or result.findings or answering.unread):
+        if not misused:
+            print_message(f"nothing was checked: {'the catalog is empty' if catalog or not paths else NO_FILES}")
+        return ExitCode.USAGE
+    unread = [(normalize_path(failure.path), failure.message) for failure in answering.unread if not failure.code]
+    try:
+        if frames:
+            _write_frames(result, output)
+        elif output_format is CheckFormat.TABLE:
+            with data_stream(output) as stream:
+                print_to(stream, *finding_lines(result, len(unread), for_programs=not is_terminal(stream)))
+        else:
+            _write(with_unread(result, unread), output_format, output)
+    except BrokenPipeError:  # the verdict counts all the same
+        discard_stdout()
+    failed = answering.failed or any(finding.rule_id == NOT_READ.rule_id for finding in result.findings)
+    return exit_code(worst_of(result.findings), fail_on, failed=failed, misused=misused)
+
+
+def _write_frames(result: CheckResult, output: str | None) -> None:
+    from ..gate import frames_to_render
+    from .output import data_stream
+    from .text import clean, short_path
+
+    with data_stream(output) as stream:
+        for pattern, numbers in frames_to_render(result.findings):
+            stream.write(f"{clean(short_path(pattern))}\t{numbers}\n".encode())
 
 
 def _write(result: CheckResult, output_format: CheckFormat, output: str | None) -> None:
     from .. import __version__
     from ..findings import model
     from .output import data_stream, write_table
-    from .text import short_path
+    from .text import short_path, uri_reference
 
     if output_format in (CheckFormat.JSON, CheckFormat.JSONL, CheckFormat.CSV):
         write_table(model.as_arrow(result.findings), Format(output_format.value), output)
@@ -107,7 +120,7 @@ def _write(result: CheckResult, output_format: CheckFormat, output: str | None) 
     elif output_format is CheckFormat.SARIF:
         from ..findings.sarif import sarif
 
-        document = sarif(__version__, result.findings, short_path)
+        document = sarif(__version__, result.findings, short_path, uri_reference)
     else:
         from ..findings.github import github
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from ..findings.text import one_line
 from .text import clean, short_path
+from .verbosity import is_quiet
 
 if TYPE_CHECKING:
     from ..gate import CheckResult
@@ -32,7 +33,8 @@ def finding_lines(result: CheckResult, unread: int, *, for_programs: bool) -> It
                 text = clean(one_line(finding), longest)
                 yield Text(f"{indent}{finding.severity:<8} {text}", _STYLES[finding.severity])
             yield Text(f"           {remedy}", style="dim")
-    yield Text(_counts(result, unread))
+    if not is_quiet():
+        yield Text(_counts(result, unread))
 
 
 def _counts(result: CheckResult, unread: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from . import (
     report_commands,
 )
 from .exit_codes import ExitCode
-from .output import print_message
+from .output import discard_stdout, print_message
 from .verbosity import add_options, verbosity
 
 _USAGE_ERRORS = (SettingsError, QueryError, MissingExtraError)
@@ -98,9 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (BrokenPipeError, SystemExit) as stop:
         if isinstance(stop, SystemExit) and not stop.code:  # after typer has printed completions
             return ExitCode.OK
-        # The reader of stdout is gone (`| head`), which typer turns into SystemExit. Not an error, and Python must not
-        # flush stdout again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_stdout()  # its reader is gone, which typer turns into SystemExit; not an error
         return ExitCode.OK
     except ExrInspectorError as error:
         if debug:

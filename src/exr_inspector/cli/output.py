@@ -118,6 +118,11 @@ def print_message(text: str) -> None:
     sys.stderr.write(clean(text) + "\n")
 
 
+def discard_stdout() -> None:
+    """Write the rest of stdout nowhere: its reader is gone (`| head`), and Python must not flush it again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def print_result(text: str) -> None:
     """Print one line on stdout, without characters that control a terminal."""
     sys.stdout.write(clean(text) + "\n")

@@ -179,7 +179,7 @@ def _sequence_rows(sequence: SequenceSummary, for_programs: bool) -> Iterator[tu
     """Word, text and style of each row: the words are those of SEQUENCE_ROWS."""
     longest, most = (0, None) if for_programs else (_VALUE_WIDTH, _MOST_GROUPS)
     if sequence.missing:
-        none = "" if sequence.frame_count else "  no file of this sequence is there"
+        none = "" if sequence.frame_count else "  no file of this sequence exists"
         yield "missing", f"{sequence.missing} ({sequence.missing_count}){none}", "red"
     if not sequence.gaps_judged:
         yield "gaps", "not judged: the numbers span more than a million frames", "yellow"

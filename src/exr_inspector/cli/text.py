@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from ..inspection.json_form import base64_text, json_float
 from ..inspection.model import timestamp_text
-from ..sources.uris import display_path
+from ..sources.uris import display_path, parse
 
 # Characters that control a terminal, reorder its text or are invisible: C0 and C1 controls, line separators, marks of
 # direction, zero-width characters, tags. Surrogates are escaped as well: they stand for bytes of a file name that are
@@ -72,6 +74,14 @@ def text_cell(value: Any) -> str:
     """A database value as text; lists and structs as JSON."""
     shown = json_cell(value)
     return shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)
+
+
+def uri_reference(uri: str) -> str:
+    """The URI reference of a file or sequence (RFC 3986), relative if it is below the working folder."""
+    scheme, name = parse(uri)
+    path = name.removeprefix(f"{os.getcwd()}/") if scheme == "file" else f"//{name}"
+    encoded = quote(os.fsencode(path))
+    return encoded if scheme == "file" else f"{scheme}:{encoded}"
 
 
 def short_path(uri: str) -> str:

@@ -23,7 +23,7 @@ def github(findings: Iterable[Finding], path_of: Callable[[str], str]) -> bytes:
         lines.append(
             f"::{_COMMANDS[finding.severity]} file={_property(path)},title={_property(title)}::{_data(message)}\n"
         )
-    return "".join(lines).encode(errors="replace")
+    return "".join(lines).encode()
 
 
 def _data(text: str) -> str:

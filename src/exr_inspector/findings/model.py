@@ -58,17 +58,14 @@ def finding(rule: Rule, severity: str, pattern: str, message: str, *, expected: 
 def grouped(violations: Iterable[tuple[Finding, FileFrame]]) -> list[Finding]:
     """Equal findings of several files of a sequence as one, with the range of their frames, in order of appearance."""
     files: dict[Finding, list[FileFrame]] = defaultdict(list)
-    for one, file in violations:
-        files[one].append(file)
-    return [
-        replace(
-            one,
-            files=tuple(file.uri for file in group),
-            frames=frame_range(frame_value(file.frame) for file in group if file.frame),
-            frame_count=sum(1 for file in group if file.frame),
-        )
-        for one, group in files.items()
-    ]
+    for violation, file in violations:
+        files[violation].append(file)
+    findings = []
+    for violation, group in files.items():
+        numbers = {frame_value(file.frame) for file in group if file.frame}
+        uris = tuple(dict.fromkeys(file.uri for file in group))
+        findings.append(replace(violation, files=uris, frames=frame_range(numbers), frame_count=len(numbers)))
+    return findings
 
 
 def as_arrow(findings: Iterable[Finding]) -> pa.Table:
@@ -77,5 +74,5 @@ def as_arrow(findings: Iterable[Finding]) -> pa.Table:
 
     types = {"frame_count": pa.int64(), "part_index": pa.int32(), "files": pa.list_(pa.string())}
     schema = pa.schema([(column.name, types.get(column.name, pa.string())) for column in fields(Finding)])
-    rows = [{name: None if value == "" else value for name, value in asdict(one).items()} for one in findings]
+    rows = [{name: None if value == "" else value for name, value in asdict(row).items()} for row in findings]
     return pa.Table.from_pylist(rows, schema)

@@ -18,7 +18,10 @@ _RENDER_AGAIN = "render the frame again, or copy the file again"
 _WRITE_AGAIN = "write the file again with a current version of its software"
 
 NOT_READ = Rule(
-    "EXR100", "not-read", "The bytes of a file could not be had, so it was not checked.", "see the message; check again"
+    "EXR100",
+    "not-read",
+    "A file could not be read, so it was not checked.",
+    "restore the file, its permissions or the connection, and check again",
 )
 UNREADABLE = Rule(
     "EXR101",
@@ -33,8 +36,14 @@ WHOLENESS_UNKNOWN = Rule(
     "Whether a file is whole cannot be judged; it does not count as whole.",
     "see the problems of its header: `exr-inspector inspect`",
 )
-GAP = Rule("EXR901", "gap", "Frames of a sequence are missing.", "render the missing frames")
+GAP = Rule("EXR901", "gap", "Frames of a sequence are missing, or cannot be judged.", "render the missing frames")
 RANGE = Rule("EXR902", "range", "Frames that a sequence must have are missing.", "render the missing frames")
+INVALID_HEADER = Rule(
+    "EXR130",
+    "invalid-header",
+    "The header of a file has errors; the catalog does not list them.",
+    "`exr-inspector inspect` lists the errors; ingest the file again with --rescan",
+)
 DRIFT = Rule(
     "EXR904",
     "drift",
@@ -61,14 +70,19 @@ REPEATED = Rule(
 )
 
 _OF_SEQUENCES = (GAP, RANGE, DRIFT, PADDING, LAYERS_RANGE, REPEATED)
+_UNREPAIRABLE = frozenset({116, 118, 121, 125})  # pixels are lost or in the wrong place
 _OF_HEADERS = tuple(
-    Rule(f"EXR{number}", name, meaning, _WRITE_AGAIN)
+    Rule(f"EXR{number}", name, meaning, _RENDER_AGAIN if number in _UNREPAIRABLE else _WRITE_AGAIN)
     for number, name, meaning in (
         (104, "required-attribute", "A required attribute is missing or has another type than the format requires."),
-        (105, "undecodable-value", "A value in the header is not one of its type."),
+        (105, "undecodable-attribute", "A value in the header is not one of its type."),
         (106, "unknown-type", "The type of an attribute is unknown."),
         (107, "name-twice", "An attribute, channel or part has the name of another."),
-        (108, "flags-contradict", "The version field and the attributes contradict each other."),
+        (
+            108,
+            "flags-contradict",
+            "The version field, types and versions of parts are unknown or contradict each other.",
+        ),
         (109, "long-name", "A name has more than 31 bytes, but the file does not declare long names."),
         (110, "text-not-utf8", "A text or name is not UTF-8."),
         (111, "pixel-aspect-range", "The pixel aspect ratio is out of range."),
@@ -87,10 +101,11 @@ _OF_HEADERS = tuple(
     )
 )
 RULES = {
-    rule.rule_id: rule for rule in (NOT_READ, UNREADABLE, NOT_WHOLE, WHOLENESS_UNKNOWN, *_OF_HEADERS, *_OF_SEQUENCES)
+    rule.rule_id: rule
+    for rule in (NOT_READ, UNREADABLE, NOT_WHOLE, WHOLENESS_UNKNOWN, INVALID_HEADER, *_OF_HEADERS, *_OF_SEQUENCES)
 }
 
-_RULE_OF_PROBLEM = {
+RULE_OF_PROBLEM = {
     "attribute_size": 105,
     "attribute_type": 104,
     "attribute_value": 105,
@@ -138,4 +153,4 @@ _RULE_OF_PROBLEM = {
 
 def rule_of_problem(code: str) -> Rule:
     """The rule that a problem of the header or the chunks violates."""
-    return RULES[f"EXR{_RULE_OF_PROBLEM[code]}"]
+    return RULES[f"EXR{RULE_OF_PROBLEM[code]}"]

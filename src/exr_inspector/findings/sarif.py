@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from .model import Finding
 from .rules import RULES
@@ -20,15 +20,21 @@ _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 _MOST_LOCATIONS = 100  # of one result; GitHub shows no more
 
 
-def sarif(version: str, findings: Sequence[Finding], path_of: Callable[[str], str]) -> bytes:
-    """The document, with one run of this version. `path_of` gives the path of a pattern or URI."""
+def sarif(
+    version: str, findings: Sequence[Finding], path_of: Callable[[str], str], uri_of: Callable[[str], str]
+) -> bytes:
+    """The document, with one run of this version.
+
+    `path_of` gives the path of a pattern or URI as it is printed, `uri_of` its URI reference, encoded after RFC 3986.
+    """
     rule_ids = sorted({finding.rule_id for finding in findings})
     driver = {
         "name": "exr-inspector",
         "semanticVersion": version,
         "rules": [_rule(rule_id) for rule_id in rule_ids],
     }
-    results = [_result(finding, rule_ids.index(finding.rule_id), path_of) for finding in findings]
+    results = [_result(finding, rule_ids.index(finding.rule_id), path_of, uri_of) for finding in findings]
+    _add_fingerprints(results, findings, path_of)
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     document = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(document, indent=1).encode() + b"\n"
@@ -44,23 +50,24 @@ def _rule(rule_id: str) -> dict[str, Any]:
     }
 
 
-def _result(finding: Finding, rule_index: int, path_of: Callable[[str], str]) -> dict[str, Any]:
+def _result(
+    finding: Finding, rule_index: int, path_of: Callable[[str], str], uri_of: Callable[[str], str]
+) -> dict[str, Any]:
     uris = finding.files[:_MOST_LOCATIONS] or (finding.pattern,)
     return {
         "ruleId": finding.rule_id,
         "ruleIndex": rule_index,
         "level": _LEVELS[finding.severity],
         "message": {"text": f"{path_of(finding.pattern)}  {one_line(finding)}; {finding.remedy}"},
-        "locations": [_location(finding, path_of(uri)) for uri in uris],
-        "partialFingerprints": {"finding/v1": _fingerprint(finding)},
+        "locations": [_location(finding, uri_of(uri)) for uri in uris],
         "properties": {"pattern": finding.pattern, "frames": finding.frames},
     }
 
 
-def _location(finding: Finding, path: str) -> dict[str, Any]:
+def _location(finding: Finding, uri: str) -> dict[str, Any]:
     location: dict[str, Any] = {
         "physicalLocation": {
-            "artifactLocation": {"uri": quote(path, safe="/:", errors="surrogateescape")},
+            "artifactLocation": {"uri": uri},
             "region": {"startLine": 1},  # GitHub shows no result without a line
         }
     }
@@ -73,7 +80,17 @@ def _location(finding: Finding, path: str) -> dict[str, Any]:
     return location
 
 
-def _fingerprint(finding: Finding) -> str:
-    """The same for a finding of another run, though its frames and values differ."""
-    identity = (finding.rule_id, finding.pattern, finding.part_index, finding.channel_name, finding.attr_name)
-    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+def _add_fingerprints(
+    results: list[dict[str, Any]], findings: Sequence[Finding], path_of: Callable[[str], str]
+) -> None:
+    """Add hashes that tell new findings from old ones: they stay the same when frames and values differ.
+
+    The key is the only one that GitHub reads. Findings of a sequence that differ in their values only are numbered.
+    """
+    numbers: Counter[tuple[object, ...]] = Counter()
+    for result, finding in zip(results, findings, strict=True):
+        about = (finding.part_index, finding.channel_name, finding.attr_name)
+        identity = (finding.rule_id, path_of(finding.pattern), *about)
+        numbers[identity] += 1
+        digest = hashlib.sha256(json.dumps([*identity, numbers[identity]]).encode()).hexdigest()
+        result["partialFingerprints"] = {"primaryLocationLineHash": digest}

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from ..catalog import Catalog
 from ..frames.ranges import Number, frame_range
 from ..inspection.volatility import STABLE_NAMES, Volatility, stored_value, volatility
-from .frames import CURRENT, MATCHES, Frames, bound
+from .frames import CURRENT, MATCHES, Frames, sequence_condition
 
 _MOST_IDS = 1000  # in a condition; beyond, a catalog on a server sends all its attributes
 
@@ -121,7 +121,7 @@ def _rows(catalog: Catalog, pattern: str | None, differing: dict[str, Frames]) -
     if len(compared) <= _MOST_IDS:
         ids = {f"id_{number}": file_id for number, file_id in enumerate(compared)}
         condition = f"attributes.file_id IN ({', '.join(f'${name}' for name in ids)})"
-    parameters = {"pattern": bound(pattern), "stable": sorted(STABLE_NAMES), **ids}
+    parameters = {"pattern": sequence_condition(pattern), "stable": sorted(STABLE_NAMES), **ids}
     for batch in catalog.sql(_FIELDS.format(condition=condition), parameters).to_batches():
         yield from batch.to_pylist()
 

@@ -6,38 +6,38 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..findings.model import Finding, finding
-from ..findings.rules import DRIFT, GAP, LAYERS_RANGE, PADDING, RANGE, REPEATED, Rule
+from ..findings.rules import DRIFT, GAP, LAYERS_RANGE, PADDING, RANGE, REPEATED
 from ..frames.ranges import numbers_of
 from .summary import SequenceSummary
 
 
 def findings_of(summary: SequenceSummary) -> Iterator[Finding]:
     """The findings about a sequence as a whole; its damaged files have their own."""
-
-    def about(rule: Rule, severity: str, message: str, frames: str = "", **values: str) -> Finding:
-        one = finding(rule, severity, summary.pattern, message, **values)
-        return replace(one, frames=frames, frame_count=len(numbers_of(frames)) if frames else 0)
-
+    pattern = summary.pattern
     if summary.missing:
-        none = "" if summary.frame_count else "; no file of this sequence is there"
-        if summary.expected:
-            yield about(
-                RANGE, "error", f"missing of {summary.expected}{none}", summary.missing, expected=summary.expected
-            )
-        else:
-            yield about(GAP, "error", "missing", summary.missing)
+        rule, message = (RANGE, f"missing of {summary.expected}") if summary.expected else (GAP, "missing")
+        if not summary.frame_count:
+            message = f"{message}; no file of this sequence exists"
+        missing = finding(rule, "error", pattern, message, expected=summary.expected)
+        yield replace(missing, frames=summary.missing, frame_count=summary.missing_count)
+    if not summary.gaps_judged:
+        message = "gaps were not judged: the frame numbers span more than a million frames"
+        yield replace(finding(GAP, "warning", pattern, message), remedy="give the frames with --range")
     if summary.repeated:
-        yield about(REPEATED, "warning", "several files have this frame", summary.repeated)
+        yield _of_frames(finding(REPEATED, "warning", pattern, "several files have this frame"), summary.repeated)
     if summary.padding_changes:
-        yield about(PADDING, "warning", "frame numbers have several paddings")
+        yield finding(PADDING, "warning", pattern, "frame numbers have several paddings")
     if summary.folder_range and not summary.expected:
         message = f"ranges differ: the sequences of this folder and version have {summary.folder_range}"
-        yield about(LAYERS_RANGE, "warning", message, expected=summary.folder_range, actual=summary.frames)
+        yield finding(LAYERS_RANGE, "warning", pattern, message, expected=summary.folder_range, actual=summary.frames)
     for outlier in summary.outliers:
-        one = about(
-            DRIFT, "warning", str(outlier), outlier.frames, expected=outlier.usual or "", actual=outlier.value or ""
-        )
-        yield replace(one, part_index=outlier.part_index, attr_name=outlier.field)
+        usual, value = outlier.usual or "", outlier.value or ""
+        drift = finding(DRIFT, "warning", pattern, str(outlier), expected=usual, actual=value)
+        yield _of_frames(replace(drift, part_index=outlier.part_index, attr_name=outlier.field), outlier.frames)
     for split in summary.splits:
-        one = about(DRIFT, "warning", str(split))
-        yield replace(one, part_index=split.part_index, attr_name=split.field)
+        drift = finding(DRIFT, "warning", pattern, str(split))
+        yield replace(drift, part_index=split.part_index, attr_name=split.field)
+
+
+def _of_frames(about: Finding, frames: str) -> Finding:
+    return replace(about, frames=frames, frame_count=len(numbers_of(frames)))

@@ -20,12 +20,13 @@ from ..sources.patterns import uri_condition
 MATCHES = "($pattern IS NULL OR regexp_matches(sequence, $pattern))"
 CURRENT = "is_current AND deleted_at IS NULL"
 
-_FRAMES = f"""
-    WITH missing AS (
+MISSING = """
         SELECT file_id, string_agg(if(part_index > 0, 'part ' || part_index || ': ', '') || missing, '; '
                                    ORDER BY part_index) AS missing
-        FROM parts WHERE missing IS NOT NULL GROUP BY file_id
-    ), textures AS (
+        FROM parts WHERE missing IS NOT NULL GROUP BY file_id"""  # the missing lines and tiles of each file
+
+_FRAMES = f"""
+    WITH missing AS ({MISSING}), textures AS (
         SELECT file_id FROM parts WHERE level_mode IN ('MIPMAP_LEVELS', 'RIPMAP_LEVELS')
         UNION ALL
         SELECT file_id FROM attributes WHERE attr_name IN ('textureformat', 'wrapmodes')
@@ -77,19 +78,19 @@ class Frames:
     warned: list[Number]  # frames of sound files whose headers have problems of severity `warning`
 
 
-def bound(pattern: str | None) -> str | None:
+def sequence_condition(pattern: str | None) -> str | None:
     """A pattern of URIs or local paths, with any notation of frames, as the parameter of `MATCHES`."""
     return None if pattern is None else uri_condition([pattern]).regex
 
 
 def sequence_names(catalog: Catalog, pattern: str | None) -> list[str]:
     """The sequences that the pattern selects."""
-    return [str(name) for name in catalog.sql(_NAMES, {"pattern": bound(pattern)})["sequence"].to_pylist()]
+    return [str(name) for name in catalog.sql(_NAMES, {"pattern": sequence_condition(pattern)})["sequence"].to_pylist()]
 
 
 def frames_by_sequence(catalog: Catalog, pattern: str | None) -> Iterator[Frames]:
     """The frames of each sequence that the pattern selects, sorted by URI, and damaged files without a frame."""
-    table = catalog.sql(_FRAMES, {"pattern": bound(pattern)})
+    table = catalog.sql(_FRAMES, {"pattern": sequence_condition(pattern)})
     suspects = dict(_suspects(table))
     warned = set(np.flatnonzero(table["is_warned"].fill_null(False).to_numpy()).tolist())
     names, texts, file_ids, hashes, textures = (

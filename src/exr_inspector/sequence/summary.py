@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from ..catalog import Catalog
@@ -51,6 +51,7 @@ class SequenceSummary:
         if self.missing or self.bad:
             return "error"
         differs = self.repeated or self.padding_changes or (self.folder_range and not self.expected)
+        differs = differs or not self.gaps_judged
         return "warning" if differs or self.header_warnings or self.outliers or self.splits else "none"
 
 
@@ -104,6 +105,12 @@ def sequences(
         )
         for frames in found
     ]
+
+
+def without_missing(summary: SequenceSummary, present: Iterable[Number]) -> SequenceSummary:
+    """The summary where these frames are not missing: their files exist, but could not be read."""
+    missing = numbers_of(summary.missing).difference(present) if summary.missing else frozenset()
+    return replace(summary, missing=frame_range(missing), missing_count=len(missing))
 
 
 def absent(sequence: str, expected: frozenset[Number]) -> SequenceSummary:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from exr_inspector import inspect, open_catalog
+from exr_inspector import inspect
+from exr_inspector.catalog import IngestError
 from exr_inspector.demo import make_show
 from exr_inspector.frames.ranges import numbers_of
 from exr_inspector.gate import check, frames_to_render
@@ -25,11 +27,13 @@ def twice(name: str) -> bytes:
     return w.build(w.part(extra=[w.fixed(name, "float", 1), w.fixed(name, "float", 1)])).data
 
 
-@pytest.fixture
-def catalog(tmp_path, monkeypatch):
+def named(owner: str) -> bytes:
+    return w.build(w.part(compression=3 if owner == "first" else 0)).data
+
+
+@pytest.fixture(autouse=True)
+def working_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with open_catalog("duckdb:c.duckdb") as opened:
-        yield opened
 
 
 def checked(catalog, files: dict[str, bytes], pattern: str | None = None, frames: str | None = None):
@@ -109,6 +113,59 @@ def test_sequences_are_judged_against_given_frames(catalog):
     assert checked(catalog, files)[0] == [("EXR901", "error", "3-4", "missing")]
     assert checked(catalog, {}, frames="1-6")[0] == [("EXR902", "error", "3-4,6", "missing of 1-6")]
     assert checked(catalog, {}, frames="1-2")[0] == []
+
+
+def test_what_was_not_judged_is_a_finding(catalog):
+    """Numbers that span more than a million frames are seeds, or a mistake."""
+    findings, _ = checked(catalog, {f"a.{number}.exr": GOOD for number in (1, 2, 9000001)})
+    assert [finding[:3] for finding in findings] == [("EXR901", "warning", "")]
+
+
+def test_the_severity_of_a_sequence_is_that_of_its_findings(catalog):
+    """Of each kind of sequence, sound and not."""
+    files = {f"sound/a.{number}.exr": GOOD for number in (1, 2)} | {"gap/a.1.exr": GOOD, "gap/a.3.exr": GOOD}
+    files |= {"cut/a.1.exr": CUT, "empty/a.1.exr": b"", "invalid/a.1.exr": negative_aspect()}
+    files |= {"warned/a.1.exr": twice("x"), "seeds/a.1.exr": GOOD, "seeds/a.2.exr": GOOD, "seeds/a.9000001.exr": GOOD}
+    files |= {f"repeated/a.{number}.exr": GOOD for number in ("1", "01")} | {"padding/a.01.exr": GOOD}
+    files |= {"padding/a.002.exr": GOOD} | {f"ranges/a.{number}.exr": GOOD for number in (1, 2)}
+    files |= {f"ranges/b.{number}.exr": GOOD for number in (1, 2, 3)}
+    files |= {f"drift/a.{number}.exr": twice("x") if number == 2 else GOOD for number in (1, 2, 3)}
+    files |= {f"split/a.{number}.exr": named("first" if number < 3 else "second") for number in (1, 2, 3, 4)}
+    checked(catalog, files)
+    result = check(catalog)
+    worst = dict.fromkeys((summary.pattern for summary in result.sequences), "none")
+    for finding in reversed(result.findings):  # of each pattern, errors come first
+        worst[finding.pattern] = finding.severity
+    assert worst == {summary.pattern: summary.severity for summary in result.sequences}
+    assert Counter(worst.values()) == {"none": 2, "error": 4, "warning": 7}
+
+
+def test_an_invalid_file_whose_problems_are_not_stored(catalog):
+    stored = inspect(negative_aspect(), name="s3://renders/a.exr")
+    catalog.persist([replace(stored, problems=())])
+    assert [(f.rule_id, f.severity) for f in check(catalog).findings] == [("EXR130", "error")]
+
+
+def test_errors_of_reading_are_no_damage(catalog):
+    """A store that denied access, recorded by the function: whether the file is whole is unknown."""
+    error = IngestError(
+        file_path_normalized="s3://renders/a.1.exr",
+        size_bytes=None,
+        mtime=None,
+        code="denied",
+        message="no permission",
+        byte_offset=None,
+    )
+    catalog.record_errors([error])
+    result = check(catalog)
+    assert [(f.rule_id, f.frames) for f in result.findings] == [("EXR100", "1")]
+    assert list(frames_to_render(result.findings)) == []
+
+
+def test_a_frame_is_selected_by_its_own_name(catalog):
+    files = {"a/x.1.exr": CUT, "a/x.2.exr": CUT}
+    assert [finding[:3] for finding in checked(catalog, files, "x.1.exr")[0]] == [("EXR102", "error", "1")]
+    assert checked(catalog, {}, f"{Path.cwd()}/a/x.2.exr")[1] == 1
 
 
 def test_repeated_frames_other_paddings_and_other_ranges_are_warnings(catalog):
