@@ -194,6 +194,7 @@ def locks_expire(deployed, monkeypatch):
         close_catalogs()
 
 
+@pytest.mark.first
 @pytest.mark.usefixtures("locks_expire")
 def test_deliveries_while_processes_are_killed(deployed):
     """120 deliveries of 12 files, 16 at a time, to four processes, of which two are killed and replaced."""

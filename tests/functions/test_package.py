@@ -30,6 +30,7 @@ def test_requirements_do_not_name_packages_of_the_platform():
     assert requirements == ["exr-inspector[s3,vast]"]
 
 
+@pytest.mark.first
 @pytest.mark.slow
 def test_the_package_runs_in_an_empty_environment(tmp_path):
     clone = tmp_path / "product"
