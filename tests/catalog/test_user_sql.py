@@ -354,7 +354,7 @@ def test_a_condition_on_columns_is_accepted(where):
         ("", "not a condition"),
         ("true\0) OR (true", "NUL"),
         ("'\ud800' = file_id", "surrogate"),
-        ("(" * 5000, "not a condition"),
+        ("(" * 1500, "not a condition"),  # DuckDB allows 1000 levels
     ],
 )
 def test_anything_else_in_a_condition_is_named(where, message):
