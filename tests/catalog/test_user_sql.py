@@ -146,9 +146,10 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(
-    scope="module", params=["duckdb", "duckdb read-only", pytest.param("vast", marks=pytest.mark.slow)]
-)  # fmt: skip
+SLOW = [pytest.param(each, marks=pytest.mark.slow) for each in ("duckdb read-only", "vast")]
+
+
+@pytest.fixture(scope="module", params=["duckdb", *SLOW])
 def filled(request, tmp_path_factory):
     """A catalog that no test changes, its folder, and a function that returns its stored tables."""
     backend, _, mode = request.param.partition(" ")

@@ -306,6 +306,7 @@ def test_vectors_change_with_the_version():
     assert (vectors.VERSION, digest()[:16]) == (3, "683c46142ed5d0d3")
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_bits():
     """With another seed of string hashes."""
     code = "from tests.vectors.test_vectors import digest; print(digest())"
