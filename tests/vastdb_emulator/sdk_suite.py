@@ -97,8 +97,7 @@ def run_suite(
             secret_key="suite-secret",
             buckets=buckets,
             version=version,
-            # Half of the assumed size: the plugin has the suite list a third of its columns.
-            assumptions=Assumptions(idle_timeout_s=600, max_column_list_bytes=1 << 20),
+            assumptions=Assumptions(idle_timeout_s=600),
             log_limit=0,
         ) as emulator,
     ):
