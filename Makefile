@@ -32,10 +32,10 @@ function-package: $(STAMP)  ## build dist/function, the input of `vastde functio
 	cd dist/function && sed "s#^exr-inspector#./$$(ls *.whl)#" ../../functions/exr_inspector/requirements.txt > requirements.txt
 
 test: lint  ## what CI runs: lint, types and all tests
-	$(VENV)/bin/python -m pytest -n auto
+	$(VENV)/bin/python -m pytest -n auto --dist worksteal
 
 test-fast: $(STAMP)  ## all tests but the slow ones
-	$(VENV)/bin/python -m pytest -n auto -m 'not slow'
+	$(VENV)/bin/python -m pytest -n auto --dist worksteal -m 'not slow'
 
 test-pythons:  ## all tests on every supported Python installed here; ARGS="-m 'not slow'" for the fast ones
 	$(PYTHON) -m tools.pythons $(ARGS)

@@ -28,6 +28,11 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("everyday")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests start first, so that no process waits for another's last test."""
+    items.sort(key=lambda item: item.get_closest_marker("first") is None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def watch() -> Iterator[Watch]:
     """Checks everything that is logged, at any level, and raised; a secret fails the run."""

@@ -125,6 +125,7 @@ def shell(tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_on_checks_run(shell):
     """Of its three frames, the example expects a hundred."""
     blocks = re.findall(r"^```(\w*)\n(.*?)^```$", CHECKS, re.MULTILINE | re.DOTALL)
@@ -135,6 +136,7 @@ def test_the_commands_of_the_page_on_checks_run(shell):
         assert shell(command)[0] == (1 if "--range" in command else 0), command
 
 
+@pytest.mark.slow
 def test_the_script_for_farms_lists_frames_to_render_again(shell):
     (script,) = re.findall(r"^```sh\n(.*?)^```$", CHECKS, re.MULTILINE | re.DOTALL)
     given = ("renders/sh010/beauty.####.exr", "1001")
@@ -144,6 +146,7 @@ def test_the_script_for_farms_lists_frames_to_render_again(shell):
     assert shell(script, "renders/sh020/beauty.####.exr", *given[1:], "1002")[0] == 1
 
 
+@pytest.mark.slow
 def test_the_step_for_github_annotates_findings(shell):
     """But for the installation."""
     (workflow,) = re.findall(r"^```yaml\n(.*?)^```$", CHECKS, re.MULTILINE | re.DOTALL)

@@ -36,7 +36,7 @@ def bare(tmp_path_factory):
     (wheel,) = folder.glob("*.whl")
     venv.create(folder / "env")
     programs = folder / "env" / "bin"
-    subprocess.run([*pip, "--python", programs / "python", "install", wheel], check=True)
+    subprocess.run([*pip, "--python", programs / "python", "install", "--no-compile", wheel], check=True)
     return programs
 
 

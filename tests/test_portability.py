@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from functools import lru_cache
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -48,32 +49,28 @@ def test_the_show_is_the_one_of_every_other_machine():
     assert show_digest()[:16] == SHOW
 
 
-def environments() -> list[object]:
-    """Processors that OpenBLAS can be told to assume, numpy without its newest instructions, other places."""
+# Processors that OpenBLAS can be told to assume, and what they need.
+CORES = {"Nehalem": ["SSE42"], "Haswell": ["AVX2", "FMA3"], "Zen": ["AVX2", "FMA3"]}
+PLACES = [
+    {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "TZ": "Pacific/Kiritimati"},
+    {"TZ": "Pacific/Pago_Pago", "PYTHONHASHSEED": "7"},
+]
+
+
+def environments() -> list[dict[str, str]]:
+    """Other processors, numpy without its newest instructions, and other places: one of each at a time.
+
+    A result that depends on one of them differs in the environment that has it.
+    """
     has = numpy_core.__cpu_features__
-    cases = [
-        pytest.param(
-            {"OPENBLAS_CORETYPE": core},
-            id=core,
-            marks=pytest.mark.skipif(not all(map(has.get, needed)), reason=f"the processor is older than {core}"),
-        )
-        for core, needed in (("Nehalem", ["SSE42"]), ("Haswell", ["AVX2", "FMA3"]), ("Zen", ["AVX2", "FMA3"]))
-    ]
-    dispatched = [feature for feature in numpy_core.__cpu_dispatch__ if has.get(feature)]
-    cases += [
-        pytest.param({"NPY_DISABLE_CPU_FEATURES": " ".join(dispatched[at:])}, id=f"numpy without {dispatched[at]}")
-        for at in range(len(dispatched))
-    ]
-    return [
-        *cases,
-        pytest.param({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, id="ASCII"),
-        pytest.param({"TZ": "Pacific/Kiritimati"}, id="14 hours ahead"),
-        pytest.param({"TZ": "Pacific/Pago_Pago", "PYTHONHASHSEED": "7"}, id="11 hours behind"),
-    ]
+    cores = [{"OPENBLAS_CORETYPE": core} for core, needed in CORES.items() if all(map(has.get, needed))]
+    found = [feature for feature in numpy_core.__cpu_dispatch__ if has.get(feature)]
+    without = [{"NPY_DISABLE_CPU_FEATURES": " ".join(found[at:])} for at in range(len(found))]
+    return [core | less | place for core, less, place in zip_longest(cores, without, PLACES, fillvalue={})]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("environment", environments())
+@pytest.mark.parametrize("environment", environments(), ids=lambda names: ", ".join(names.values()))
 def test_another_environment_gives_the_same_results(environment):
     code = "from tests.test_portability import results; print(results())"
     paths = os.pathsep.join(filter(None, sys.path))

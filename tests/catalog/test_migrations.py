@@ -156,6 +156,7 @@ def test_uris_of_version_1_become_exact(old):
     assert {"file_path_normalized": "s3://renders/cut%2541.exr"} in failed
 
 
+@pytest.mark.slow
 def test_the_first_run_after_an_upgrade_needs_no_manual_step(tmp_path, monkeypatch, capfd):
     """A catalog of files, made by version 1: all commands work, and a rescan judges the rows again."""
     monkeypatch.chdir(tmp_path)
@@ -310,6 +311,7 @@ def obey_permissions():
         ctypes.CDLL(None).prctl(24, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["query", "SELECT 1"], ["ingest", "."], ["db", "create-schema"]])
 @pytest.mark.parametrize("unwritable", ["file", "folder"])
 def test_without_permission_to_write_the_command_to_migrate_is_named(unwritable, command):
@@ -373,6 +375,7 @@ def test_a_file_without_a_catalog_is_not_migrated(tmp_path, capfd):
     assert "without a catalog" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_program_of_version_1_is_rejected_afterwards(old):
     with Version1(str(old)) as program:
         assert program.persist("s3://renders/later.exr") == [True]

@@ -17,7 +17,7 @@ from exr_inspector.catalog import sandbox
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.catalog.user_sql import checked_condition, checked_query
 from exr_inspector.errors import QueryError
-from tests.catalog.conftest import BACKENDS, lead_to
+from tests.catalog.conftest import BACKENDS, BUCKET, lead_to
 from tests.support.exr_bytes import inspection
 from tests.support.strategies import examples
 
@@ -146,11 +146,12 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(
-    scope="module", params=["duckdb", "duckdb read-only", pytest.param("vast", marks=pytest.mark.slow)]
-)  # fmt: skip
+SLOW = [pytest.param(each, marks=pytest.mark.slow) for each in ("duckdb read-only", "vast")]
+
+
+@pytest.fixture(scope="module", params=["duckdb", *SLOW])
 def filled(request, tmp_path_factory):
-    """A catalog that no test changes, and its folder."""
+    """A catalog that no test changes, its folder, and a function that returns its stored tables."""
     backend, _, mode = request.param.partition(" ")
     home = tmp_path_factory.mktemp("catalog")
     with ExitStack() as stack:
@@ -162,16 +163,20 @@ def filled(request, tmp_path_factory):
         if mode:
             catalog.close()
             catalog = stack.enter_context(open_catalog(uri, read_only=True))
-        yield catalog, home
+        if backend == "vast":  # without requests, of which each test would need dozens
+            emulator = request.getfixturevalue("emulator")
+            yield catalog, home, lambda: emulator.committed_tables(BUCKET, uri.rpartition("/")[2])
+        else:
+            yield catalog, home, lambda: {table: catalog.sql(f"SELECT * FROM {table}") for table in TABLES}
 
 
-def digest(catalog):
+def digest(tables):
     """Row counts and a hash of all rows of each table."""
-    tables = {}
-    for table in TABLES:
-        rows = sorted(map(repr, catalog.sql(f"SELECT * FROM {table}").to_pylist()))
-        tables[table] = len(rows), hashlib.sha256("\n".join(rows).encode()).hexdigest()
-    return tables
+    found = {}
+    for name, table in tables.items():
+        rows = sorted(map(repr, table.to_pylist()))
+        found[name] = len(rows), hashlib.sha256("\n".join(rows).encode()).hexdigest()
+    return found
 
 
 def contents(folder):
@@ -181,8 +186,9 @@ def contents(folder):
 @pytest.fixture(scope="module")
 def before(filled, folder):
     """What must not change."""
-    catalog, home = filled
-    return digest(catalog), contents(home), contents(folder)
+    _, home, tables = filled
+    assert digest(tables()).keys() >= TABLES.keys()
+    return digest(tables()), contents(home), contents(folder)
 
 
 # ── queries ────────────────────────────────────────────────
@@ -191,12 +197,12 @@ def before(filled, folder):
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_query_changes_nothing_and_reaches_nothing(filled, folder, before, text, monkeypatch):
     """Rows and files are the same afterwards: of the catalog, where the query points to, and in the current folder."""
-    catalog, home = filled
+    catalog, home, tables = filled
     monkeypatch.chdir(folder)
     python_variable = pa.table({"a": [1]})  # noqa: F841 (a connection with Python replacements finds it)
     with pytest.raises(QueryError):
         catalog.sql(text.replace("{}", str(folder)))
-    assert (digest(catalog), contents(home), contents(folder)) == before
+    assert (digest(tables()), contents(home), contents(folder)) == before
 
 
 @pytest.mark.parametrize(
@@ -214,13 +220,13 @@ def test_a_query_changes_nothing_and_reaches_nothing(filled, folder, before, tex
     ],
 )
 def test_what_reads_is_a_query(filled, text):
-    catalog, _ = filled
+    catalog, *_ = filled
     (row,) = catalog.sql(text).to_pylist()
     assert list(row.values()) == [1]
 
 
 def test_tables_can_be_described(filled):
-    catalog, _ = filled
+    catalog, *_ = filled
     for query in ("DESCRIBE files", "SELECT * FROM duckdb_columns() WHERE table_name = 'files'", "SUMMARIZE files"):
         assert catalog.sql(query).num_rows == len(TABLES["files"])
     assert set(TABLES) <= set(catalog.sql("SHOW TABLES")["name"].to_pylist())
@@ -228,7 +234,7 @@ def test_tables_can_be_described(filled):
 
 @pytest.mark.parametrize("text", ["SELECT 1\0", "SELECT '\ud800'", "SELECT " + "+".join("1" * 3000)])
 def test_a_text_that_cannot_be_parsed_is_rejected(filled, text):
-    catalog, _ = filled
+    catalog, *_ = filled
     with pytest.raises(QueryError, match=r"NUL|depth"):
         catalog.sql(text)
 
@@ -349,7 +355,7 @@ def test_a_condition_on_columns_is_accepted(where):
         ("", "not a condition"),
         ("true\0) OR (true", "NUL"),
         ("'\ud800' = file_id", "surrogate"),
-        ("(" * 5000, "not a condition"),
+        ("(" * 1500, "not a condition"),  # DuckDB allows 1000 levels
     ],
 )
 def test_anything_else_in_a_condition_is_named(where, message):

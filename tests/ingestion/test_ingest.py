@@ -13,6 +13,7 @@ import tempfile
 import time
 import tracemalloc
 import unicodedata
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -493,7 +494,23 @@ def make_many(root: Path, count: int) -> None:
         (folder / f"beauty.{1001 + index % 100}.exr").write_bytes(small_file(index, index % 3 == 0, 20))
 
 
-def started(root: Path, *options: str) -> subprocess.Popen:
+@pytest.fixture
+def started() -> Iterator[Callable[..., subprocess.Popen]]:
+    """Starts runs with two workers; a test that fails leaves none of their processes."""
+    runs: list[subprocess.Popen] = []
+
+    def start(root: Path, *options: str) -> subprocess.Popen:
+        runs.append(start_run(root, *options))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
+            run.communicate()
+
+
+def start_run(root: Path, *options: str) -> subprocess.Popen:
     command = [*COMMAND, "ingest", str(root), "--catalog", CATALOG, "--workers", "2", *options]
     return subprocess.Popen(
         command,
@@ -564,7 +581,7 @@ def test_workers_give_the_same_rows_as_one_process(many):
 
 @pytest.mark.parametrize("to", ["group", "parent"])
 @pytest.mark.slow
-def test_an_interrupted_run_ends_soon_and_the_next_run_completes_it(many, to):
+def test_an_interrupted_run_ends_soon_and_the_next_run_completes_it(many, started, to):
     """After Ctrl-C (all processes of a terminal) and kill -INT: exit code 130, a message, no worker is left."""
     process = started(many)
     wait_for_workers(process)
@@ -579,7 +596,7 @@ def test_an_interrupted_run_ends_soon_and_the_next_run_completes_it(many, to):
 
 
 @pytest.mark.slow
-def test_ctrl_c_while_workers_start_is_quiet(many):
+def test_ctrl_c_while_workers_start_is_quiet(many, started):
     """Workers ignore SIGINT from their start."""
     process = started(many)
     wait_until(lambda: len(members(process)) >= 2)
@@ -590,7 +607,7 @@ def test_ctrl_c_while_workers_start_is_quiet(many):
 
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.slow
-def test_a_killed_run_leaves_no_workers_and_the_next_run_completes_it(many, kind):
+def test_a_killed_run_leaves_no_workers_and_the_next_run_completes_it(many, started, kind):
     """Only the parent is killed."""
     process = started(many)
     wait_for_workers(process)
@@ -603,7 +620,7 @@ def test_a_killed_run_leaves_no_workers_and_the_next_run_completes_it(many, kind
 
 
 @pytest.mark.slow
-def test_no_file_is_lost_when_a_worker_is_killed_at_any_moment(many):
+def test_no_file_is_lost_when_a_worker_is_killed_at_any_moment(many, started):
     """As the system does when memory runs out. In every other run the worker is sending a result."""
     moments = random.Random(10)
     process = started(many)
@@ -611,21 +628,26 @@ def test_no_file_is_lost_when_a_worker_is_killed_at_any_moment(many):
     began = time.monotonic()
     process.communicate(timeout=60)
     undisturbed_s = time.monotonic() - began
-    for number in range(10):
+    longest_wait_s = 0.5 * undisturbed_s
+    killed = 0
+    while killed < 10:
         Path("catalog.duckdb").unlink()
         process = started(many)
         wait_until(lambda process=process: len(workers_of(process)) == 2)
-        time.sleep(moments.uniform(0, 0.5 * undisturbed_s))  # the run takes longer, so that both workers live
-        if number % 2:
+        time.sleep(moments.uniform(0, longest_wait_s))
+        if killed % 2:
             process.send_signal(signal.SIGSTOP)  # a result is larger than the buffer of a pipe, and is not read
             time.sleep(0.5)
-        pid = workers_of(process)[0]
-        os.kill(pid, signal.SIGKILL)
+        try:
+            os.kill(workers_of(process)[0], signal.SIGKILL)
+            killed += 1
+        except (IndexError, ProcessLookupError):  # the run is over already: the machine was busier at the first one
+            longest_wait_s /= 2
         process.send_signal(signal.SIGCONT)
         killed_at = time.monotonic()
         out, err = process.communicate(timeout=60)
         # The files of the killed worker are inspected again, alone at worst; a run that waits for it takes forever.
-        assert time.monotonic() - killed_at < 10 + 5 * undisturbed_s, pid
+        assert time.monotonic() - killed_at < 10 + 5 * undisturbed_s
         assert (process.returncode, err) == (0, ""), out
         assert counts()["files"] == MANY
         wait_until(lambda process=process: not members(process))
@@ -646,7 +668,9 @@ if "--multiprocessing-fork" in sys.orig_argv:
 
 
 @pytest.mark.slow
-def test_a_file_that_kills_its_worker_is_a_failure_and_all_others_are_stored(many, working_folder, monkeypatch):
+def test_a_file_that_kills_its_worker_is_a_failure_and_all_others_are_stored(
+    many, started, working_folder, monkeypatch
+):
     """It is not recorded: the next run inspects it again, as the system may have been out of memory."""
     shutil.copytree(many, "show")
     make("show/sh03/killer.exr")
@@ -668,19 +692,18 @@ def test_a_file_that_kills_its_worker_is_a_failure_and_all_others_are_stored(man
 
 
 @pytest.mark.slow
-def test_twenty_kills_at_random_moments_lose_and_duplicate_nothing(tmp_path):
+def test_twelve_kills_at_any_moment_lose_and_duplicate_nothing(tmp_path, started):
     """After a complete run, every table has the rows of an undisturbed run."""
     make_many(tmp_path, 2000)
     with open_catalog("duckdb:undisturbed.duckdb") as catalog:
         ingest([str(tmp_path)], catalog, IngestOptions(workers=1))
         expected = catalog.status().row_counts
         file_ids = catalog.sql("SELECT file_id FROM files ORDER BY 1").to_pylist()
-    moments = random.Random(20)
     unfinished = 0
-    for _ in range(20):
+    for number in range(12):
         process = started(tmp_path)
         try:
-            process.communicate(timeout=moments.uniform(0.4, 1.6))
+            process.communicate(timeout=0.4 + 0.1 * number)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()

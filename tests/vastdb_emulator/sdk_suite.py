@@ -56,11 +56,9 @@ def prepare_environment() -> Path:
     if python.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == recipe:
         return python
     print(f"Creating {ENVIRONMENT.relative_to(ROOT)}", flush=True)
-    venv.create(ENVIRONMENT, clear=True, with_pip=True)
-    subprocess.run(
-        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *REQUIREMENTS],
-        check=True,
-    )
+    venv.create(ENVIRONMENT, clear=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "install", *REQUIREMENTS], check=True)
     stamp.write_text(recipe, encoding="utf-8")
     return python
 

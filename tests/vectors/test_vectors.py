@@ -306,13 +306,11 @@ def test_vectors_change_with_the_version():
     assert (vectors.VERSION, digest()[:16]) == (3, "683c46142ed5d0d3")
 
 
-@pytest.mark.parametrize(
-    "seed", [pytest.param("0", marks=pytest.mark.slow), pytest.param("1", marks=pytest.mark.slow), "4242"]
-)
-def test_another_process_gives_the_same_bits(seed):
+@pytest.mark.slow
+def test_another_process_gives_the_same_bits():
     """With another seed of string hashes."""
     code = "from tests.vectors.test_vectors import digest; print(digest())"
-    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = {**os.environ, "PYTHONHASHSEED": "4242", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == digest()
 

@@ -98,6 +98,7 @@ def test_other_operations_cost_few(open_vast, asked):
     assert asked(catalog.status) == ["begin", *["stats"] * len(TABLES), "commit", "begin", "select", "commit"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", ["version_flags", "sequence", "deleted_at"])
 def test_the_server_evaluates_null_tests(open_vast, column):
     """Only rows without a value in the column are transferred."""

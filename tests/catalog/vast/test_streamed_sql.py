@@ -182,6 +182,7 @@ QUERIES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("query", "params"), QUERIES, ids=[query[:60] for query, _ in QUERIES])
 def test_a_query_has_the_result_of_whole_tables(whole, query, params):
     result = run(query, params, Server())
@@ -265,6 +266,7 @@ def test_pattern_operators_lose_no_row(whole, pattern, text):
     assert run(query, params, Server()).to_pylist() == expected
 
 
+@pytest.mark.slow
 @settings(examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     column=st.sampled_from(["min", "max", "-min"]),

@@ -142,6 +142,7 @@ def test_the_copy_that_was_written_last_decides_whether_a_file_is_deleted(emulat
     assert row["inspection_count"] == 3
 
 
+@pytest.mark.slow
 def test_of_two_copies_the_one_of_the_newer_program_stays(emulator, open_vast, monkeypatch):
     """In either order; with its problems, and with the counts of both."""
     monkeypatch.setattr(coordination, "DELAY_S", 3600)
