@@ -143,7 +143,7 @@ def test_an_invalid_file_affects_no_other_and_is_not_read_again():
     assert [failure.message for failure in again.failures] == [f"{f.message}, unchanged" for f in first.failures]
     make("show/b.exr", "show/d.exr")
     os.utime("show/b.exr", (2_000_000_000, 2_000_000_000))
-    assert run().inserted == 2
+    assert run().replaced == 2
     assert rows(f"SELECT count(*) FROM ingest_errors WHERE {OPEN_ERRORS}") == [(0,)]
     assert rows("SELECT count(*) FROM ingest_errors") == [(2,)]
     assert run().failures == []
