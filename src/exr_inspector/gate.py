@@ -19,9 +19,6 @@ from .sequence.findings import findings_of
 from .sequence.frames import CURRENT, MATCHES, MISSING, sequence_condition
 from .sequence.summary import SequenceSummary, sequences
 
-# A pattern selects files of sequences, and files by their own names.
-_SELECTED = f"({MATCHES} OR {MATCHES.replace('sequence', 'file_path_normalized')})"
-
 # The newest rows of `problems` of each file count. Rows that no version since the first has judged have no severity.
 _FILES = f"""
     WITH missing AS ({MISSING}), newest AS (
@@ -93,7 +90,7 @@ def check_sequences(
 ) -> CheckResult:
     """What is wrong with sequences that are summarised already, and with the files that the patterns select."""
     shown = {summary.sequence: summary.pattern for summary in summaries}
-    conditions = [_SELECTED.replace("$pattern", f"$pattern_{number}") for number in range(len(patterns))]
+    conditions = [MATCHES.replace("$pattern", f"$pattern_{number}") for number in range(len(patterns))]
     parameters = {f"pattern_{number}": sequence_condition(pattern) for number, pattern in enumerate(patterns)}
     selected = " OR ".join(conditions)
     suspects = catalog.sql(_FILES.format(selected=selected), parameters)

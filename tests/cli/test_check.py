@@ -125,7 +125,7 @@ def test_all_frames_of_a_sequence_without_files_are_missing(capfd):
         assert main(given) == 1
         assert "\nerror    1001-1003  missing of 1001-1003; no file of this sequence exists" in capfd.readouterr().out
         assert main([*given, "--frames"]) == 1
-        assert capfd.readouterr().out == "show/d.#.exr\t1001-1003\n"
+        assert capfd.readouterr().out == "show/d.####.exr\t1001-1003\n"
         assert main(["check", "show/d.*.exr", *catalog, "--range", "1001-1003"]) == 2
 
 
@@ -179,6 +179,17 @@ def test_the_verdict_counts_though_the_reader_is_gone():
     """With `set -o pipefail`, a gate must not open because its text was not read."""
     script = f"set -o pipefail; {sys.executable} -m exr_inspector check show --format json | true"
     assert subprocess.run(["bash", "-c", script], check=False).returncode == 1
+
+
+def test_a_closed_or_full_stdout():
+    """The exit code is all that is left of a closed one."""
+    program = f"{sys.executable} -m exr_inspector"
+    for command, code, message in (
+        ("check show >&-", 1, ""),
+        ("check show --frames > /dev/full", 3, "exr-inspector: reading or writing failed: No space left on device\n"),
+    ):
+        done = subprocess.run(["sh", "-c", f"{program} {command}"], check=False, stderr=subprocess.PIPE, text=True)
+        assert (done.returncode, done.stderr) == (code, message)
 
 
 def test_uris_in_sarif_are_encoded_once(capfd):

@@ -256,15 +256,26 @@ def test_values_that_depend_on_machine_or_task_are_not_outliers(name, usual, oth
 def test_a_pattern_selects_sequences():
     """A part of the path, or a shell pattern for the whole path."""
     for shot in ("sh01", "sh02"):
-        for number in (1, 2):
+        for number in (1001, 1002):
             frame(number, name=f"show/{shot}/c.{{}}.exr")
     assert len(summaries()) == 2
     notations = ("show/sh01/c.####.exr", "./show/sh01/c.%04d.exr", "sh01/c.@@@.exr", "sh01/c.$F4.exr")
     for pattern in ("sh01", "*sh01/c.#.exr", f"{Path.cwd()}/show/sh01/*", "*/sh0[1]/*", *notations):
         (found,) = summaries(pattern=pattern)
         assert "/sh01/" in found.sequence
-    assert summaries(pattern="sh03") == []
+    for pattern in ("sh03", "show/sh01/c.#####.exr"):
+        assert summaries(pattern=pattern) == []
+    (found,) = summaries(pattern="show/sh01/c.[0-9]*2.exr")
+    assert found.frames == "1002"
     assert summaries(pattern="*sh01") == []
+
+
+def test_numbers_that_are_far_apart_take_no_memory():
+    """Seeds and job numbers of up to ten digits."""
+    for number in (1, 2, 4_294_967_295):
+        frame(number)
+    found = summary()
+    assert (found.frames, found.gaps_judged) == ("1-2,4294967295", False)
 
 
 def test_frames_whose_headers_have_warnings():

@@ -61,8 +61,9 @@ class Answering:
             found |= {name: summary.absent(name, frames) for name, frames in matched.absent.items()}
         if expected.of_each is not None:  # all frames of a sequence without any file are missing
             self.absent |= {pattern for pattern in without_files if is_one_sequence(pattern)}
-            absent = (normalize_path(sequence_pattern(pattern)) for pattern in self.absent)
-            found |= {name: summary.absent(name, expected.of_each) for name in absent if name not in found}
+            for pattern in self.absent:
+                name, shown = normalize_path(sequence_pattern(pattern)), normalize_path(pattern)
+                found.setdefault(name, summary.absent(name, expected.of_each, shown))
         for sequence, unread in self._unread_frames().items():
             if sequence in found:
                 found[sequence] = summary.without_missing(found[sequence], unread)

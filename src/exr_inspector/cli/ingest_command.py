@@ -130,7 +130,8 @@ def print_summary(summary: IngestSummary, uri: str, *, prune: bool) -> None:
     statuses = Counter(file.status for file in summary.damaged)
     counts += [f"{count:,} {status}" for status, count in sorted(statuses.items())]
     unreadable = sum(failure.was_read for failure in summary.failures)
-    for count, meaning in ((unreadable, "unreadable"), (len(summary.failures) - unreadable, "not read")):
+    not_read = sum(not (failure.was_read or failure.is_usage) for failure in summary.failures)
+    for count, meaning in ((unreadable, "unreadable"), (not_read, "not read")):
         if count:
             counts.append(f"{count:,} {meaning}")
     if summary.vanished:

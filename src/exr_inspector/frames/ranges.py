@@ -57,7 +57,8 @@ def _simplest(value: Number) -> Number:
 def frame_range(numbers: Iterable[Number]) -> str:
     """Frame numbers in fileseq notation: `1001-1010`, `1-9x2`, `1-3,7`."""
     ordered = sorted(set(numbers))
-    if len(ordered) > 2 and ordered == list(range(int(ordered[0]), int(ordered[-1]) + 1)):
+    is_whole = len(ordered) > 2 and ordered[-1] - ordered[0] == len(ordered) - 1
+    if is_whole and all(isinstance(number, int) for number in ordered):
         return f"{ordered[0]}-{ordered[-1]}"  # usual, and twenty times as fast
     if not ordered:
         return ""

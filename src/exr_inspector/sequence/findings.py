@@ -36,7 +36,8 @@ def findings_of(summary: SequenceSummary) -> Iterator[Finding]:
         yield _of_frames(replace(drift, part_index=outlier.part_index, attr_name=outlier.field), outlier.frames)
     for split in summary.splits:
         drift = finding(DRIFT, "warning", pattern, str(split))
-        yield replace(drift, part_index=split.part_index, attr_name=split.field)
+        remedy = "no value has a majority: render the frames with one of the settings, unless the change is intended"
+        yield replace(drift, part_index=split.part_index, attr_name=split.field, remedy=remedy)
 
 
 def _of_frames(about: Finding, frames: str) -> Finding:

@@ -16,8 +16,8 @@ from ..frames.ranges import Number, frame_value
 from ..inspection.model import status_of
 from ..sources.patterns import uri_condition
 
-# Without a pattern, all sequences.
-MATCHES = "($pattern IS NULL OR regexp_matches(sequence, $pattern))"
+# Without a pattern, all files.
+MATCHES = "($pattern IS NULL OR regexp_matches(file_path_normalized, $pattern))"
 CURRENT = "is_current AND deleted_at IS NULL"
 
 MISSING = """

@@ -113,9 +113,10 @@ def without_missing(summary: SequenceSummary, present: Iterable[Number]) -> Sequ
     return replace(summary, missing=frame_range(missing), missing_count=len(missing))
 
 
-def absent(sequence: str, expected: frozenset[Number]) -> SequenceSummary:
-    """The summary of a sequence of which no file is there."""
-    return _summary(alone(sequence), is_udim=False, expected=expected, missing=sorted(expected))
+def absent(sequence: str, expected: frozenset[Number], pattern: str = "") -> SequenceSummary:
+    """The summary of a sequence of which no file exists, shown as `pattern` if one is given."""
+    summary = _summary(alone(sequence), is_udim=False, expected=expected, missing=sorted(expected))
+    return replace(summary, pattern=pattern or sequence)
 
 
 def _is_texture(frames: Frames) -> bool:
