@@ -44,11 +44,11 @@ _FILES = f"""
 
 _COUNT = f"""
     WITH all_files AS (
-        SELECT sequence, file_path_normalized, problem_severity IS NULL AS is_unjudged FROM files WHERE {CURRENT}
+        SELECT file_path_normalized, problem_severity IS NULL AS is_unjudged FROM files WHERE {CURRENT}
         UNION ALL
-        SELECT sequence, file_path_normalized, false FROM ingest_errors WHERE {OPEN_ERRORS}
+        SELECT file_path_normalized, false FROM ingest_errors WHERE {OPEN_ERRORS}
     )
-    SELECT count(*) FILTER ({{selected}}), count(*) FILTER (is_unjudged AND ({{selected}})), {{counts}} FROM all_files
+    SELECT count(*) AS files, count(*) FILTER (is_unjudged) AS unjudged FROM all_files WHERE {{selected}}
 """  # noqa: S608 (constants)
 
 
@@ -60,7 +60,6 @@ class CheckResult:
     sequences: tuple[SequenceSummary, ...]
     file_count: int
     unjudged: int  # files whose headers were only judged by version 1, which had no severities
-    unmatched: tuple[str, ...]  # patterns that select no file
 
 
 def check(
@@ -90,14 +89,10 @@ def check_sequences(
 ) -> CheckResult:
     """What is wrong with sequences that are summarised already, and with the files that the patterns select."""
     shown = {summary.sequence: summary.pattern for summary in summaries}
-    conditions = [MATCHES.replace("$pattern", f"$pattern_{number}") for number in range(len(patterns))]
+    selected = " OR ".join(MATCHES.replace("$pattern", f"$pattern_{number}") for number in range(len(patterns)))
     parameters = {f"pattern_{number}": sequence_condition(pattern) for number, pattern in enumerate(patterns)}
-    selected = " OR ".join(conditions)
     suspects = catalog.sql(_FILES.format(selected=selected), parameters)
-    counts = ", ".join(f"count(*) FILTER ({condition})" for condition in conditions)
-    file_count, unjudged, *by_pattern = (
-        column[0].as_py() for column in catalog.sql(_COUNT.format(selected=selected, counts=counts), parameters).columns
-    )
+    (counts,) = catalog.sql(_COUNT.format(selected=selected), parameters).to_pylist()
     of_files = grouped(
         violation
         for batch in suspects.to_batches()
@@ -108,9 +103,8 @@ def check_sequences(
     return CheckResult(
         findings=tuple(sorted(findings, key=_order)),
         sequences=tuple(summaries),
-        file_count=file_count,
-        unjudged=unjudged,
-        unmatched=tuple(pattern for pattern, count in zip(patterns, by_pattern, strict=True) if pattern and not count),
+        file_count=counts["files"],
+        unjudged=counts["unjudged"],
     )
 
 

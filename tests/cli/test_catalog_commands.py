@@ -413,7 +413,7 @@ def test_frames_in_the_same_state_are_one_line(tmp_path, monkeypatch, capfd):
 
 @pytest.mark.parametrize(
     ("options", "code"),
-    [([], 0), (["--fail-on", "error"], 1), (["--fail-on", "warning"], 1), (["nothing", "--fail-on", "error"], 0)],
+    [([], 0), (["--fail-on", "error"], 1), (["--fail-on", "warning"], 1), (["nothing", "--fail-on", "error"], 2)],
 )
 def test_the_exit_code_of_sequences(filled, options, code):
     """0 unless --fail-on is given."""

@@ -120,7 +120,9 @@ def test_with_a_catalog_the_paths_select_its_sequences(capfd):
     Path("show/a.1002.exr").unlink()
     assert sequences_of(capfd, "show/a.####.exr", *CATALOG) == {"a.####.exr": "1001-1002"}
     assert sequences_of(capfd, "a.#", "b.#", *CATALOG) == {"a.####.exr": "1001-1002", "b.####.exr": "1001"}
-    assert sequences_of(capfd, "nothing", *CATALOG) == {}
+    for command in ("sequences", "outliers", "check"):
+        assert main([command, "nothing", *CATALOG]) == 2
+        assert capfd.readouterr().err.startswith("nothing: no file of the catalog matches\n")
 
 
 def test_a_question_about_paths_that_cannot_be_read_fails(capfd):

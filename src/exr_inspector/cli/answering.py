@@ -51,16 +51,12 @@ class Answering:
         matched = self._matches(expected.timeline) if expected.timeline else None
         frames_of = matched.found.get if matched else lambda _: expected.of_each
         found: dict[str, SequenceSummary] = {}
-        without_files = [*self.unmatched]
         for pattern in self.patterns:
-            of_pattern = summary.sequences(self.catalog, pattern, frames_of)
-            found |= {one.sequence: one for one in of_pattern}
-            if pattern is not None and not of_pattern:
-                without_files.append(pattern)
+            found |= {one.sequence: one for one in summary.sequences(self.catalog, pattern, frames_of)}
         if matched:
             found |= {name: summary.absent(name, frames) for name, frames in matched.absent.items()}
         if expected.of_each is not None:  # all frames of a sequence without any file are missing
-            self.absent |= {pattern for pattern in without_files if is_one_sequence(pattern)}
+            self.absent |= {pattern for pattern in self.unmatched if is_one_sequence(pattern)}
             for pattern in self.absent:
                 name, shown = normalize_path(sequence_pattern(pattern)), normalize_path(pattern)
                 found.setdefault(name, summary.absent(name, expected.of_each, shown))
@@ -99,15 +95,21 @@ def answering_catalog(paths: list[str] | None, uri: str | None, *, wait_s: float
 
     Without both, the catalog of the settings. Paths that cannot be read are printed on stderr.
     """
+    from .output import print_message
+
     if uri is not None or not paths:
         with open_catalog(uri, read_only=True, wait_s=wait_s) as opened:
-            yield Answering(catalog=opened, patterns=[*paths] if paths else [None])
+            from ..sequence.frames import has_files
+
+            unmatched = [path for path in paths or () if not has_files(opened, path.replace(UDIM, "#"))]
+            for path in unmatched:
+                print_message(f"{path}: no file of the catalog matches")
+            yield Answering(catalog=opened, patterns=[*paths] if paths else [None], unmatched=unmatched)
         return
     from ..ingestion.run import IngestOptions
     from ..ingestion.temporary import temporary_catalog
     from ..settings import settings
     from ..sources import store_of
-    from .output import print_message
 
     values = settings()
     options = IngestOptions(

@@ -69,14 +69,10 @@ def check(
     expected = expected_frames(frame_range, range_from)
     with answering_catalog(paths, catalog, wait_s=wait, vectors=False) as answering:
         result = check_sequences(answering.catalog, answering.patterns, answering.summaries(expected))
-    unmatched = [pattern for pattern in result.unmatched if pattern not in answering.absent]
-    for pattern in unmatched:
-        print_message(f"{pattern}: no file of the catalog matches")
     if result.unjudged:
         print_message(f"{result.unjudged:,} files were never judged by this version; ingest them with --rescan")
-    misused = answering.misused or bool(unmatched)
     if not (result.file_count or result.findings or answering.unread):
-        if not misused:
+        if not answering.misused:
             print_message(f"nothing was checked: {'the catalog is empty' if catalog or not paths else NO_FILES}")
         return ExitCode.USAGE
     unread = [(normalize_path(failure.path), failure.message) for failure in answering.unread if not failure.code]
@@ -91,7 +87,7 @@ def check(
     except BrokenPipeError:  # the verdict counts all the same
         discard_stdout()
     failed = answering.failed or any(finding.rule_id == NOT_READ.rule_id for finding in result.findings)
-    return exit_code(worst_of(result.findings), fail_on, failed=failed, misused=misused)
+    return exit_code(worst_of(result.findings), fail_on, failed=failed, misused=answering.misused)
 
 
 def _write_frames(result: CheckResult, output: str | None) -> None:

@@ -54,6 +54,14 @@ _NAMES = f"""
 """  # noqa: S608 (constants)
 
 
+_ANY = f"""
+    SELECT 1 FROM files WHERE {CURRENT} AND {MATCHES}
+    UNION ALL
+    SELECT 1 FROM ingest_errors WHERE {OPEN_ERRORS} AND {MATCHES}
+    LIMIT 1
+"""  # noqa: S608 (constants)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DamagedFrame:
     """A frame, or a file without a frame number, that is incomplete, damaged, invalid or unreadable."""
@@ -86,6 +94,11 @@ def sequence_condition(pattern: str | None) -> str | None:
 def sequence_names(catalog: Catalog, pattern: str | None) -> list[str]:
     """The sequences that the pattern selects."""
     return [str(name) for name in catalog.sql(_NAMES, {"pattern": sequence_condition(pattern)})["sequence"].to_pylist()]
+
+
+def has_files(catalog: Catalog, pattern: str) -> bool:
+    """Whether the pattern selects a file, or a path with an open error."""
+    return bool(catalog.sql(_ANY, {"pattern": sequence_condition(pattern)}).num_rows)
 
 
 def frames_by_sequence(catalog: Catalog, pattern: str | None) -> Iterator[Frames]:
