@@ -104,7 +104,7 @@ def test_exit_codes(arguments, code):
 
 
 def test_a_catalog_without_such_files_is_not_sound(capfd):
-    """A gate that opens because a path was misspelt is none."""
+    """A misspelt path must not look like a sound one."""
     main(["ingest", "show", "--catalog", CATALOG])
     capfd.readouterr()
     assert main(["check", "shwo", "--catalog", CATALOG]) == 2
@@ -117,7 +117,7 @@ def test_a_catalog_without_such_files_is_not_sound(capfd):
 
 
 def test_all_frames_of_a_sequence_without_files_are_missing(capfd):
-    """What a job that wrote nothing should have written."""
+    """A job that wrote nothing."""
     main(["ingest", "show", "--catalog", CATALOG])
     capfd.readouterr()
     for catalog in [], ["--catalog", CATALOG]:
@@ -208,7 +208,7 @@ def test_uris_in_sarif_are_encoded_once(capfd):
 
 
 def test_formats_for_programs(capfd):
-    """A file whose bytes could not be had is in all of them."""
+    """A file whose bytes could not be read is in all of them."""
     given = ["check", "show", "missing.exr", "--format"]
     rules = ["EXR100", "EXR101", "EXR102", "EXR901"]
 

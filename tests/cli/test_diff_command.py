@@ -170,7 +170,7 @@ def test_attributes_that_change_from_frame_to_frame_do_not_make_a_difference(fol
     ],
 )
 def test_what_cannot_be_compared_is_named(folder, capfd, words, code, message):
-    """1 for what was read and is not an EXR file, 2 for what names nothing, 3 for what cannot be had."""
+    """1 for what was read and is not an EXR file, 2 for what names nothing, 3 for what cannot be read."""
     Path("empty").mkdir()
     found, _, err = diff(capfd, *words)
     assert found == code

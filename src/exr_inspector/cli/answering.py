@@ -36,7 +36,7 @@ class Answering:
 
     @property
     def failed(self) -> bool:
-        """Whether the bytes of some file could not be had."""
+        """Whether the bytes of some file could not be read."""
         return bool(self.unread)
 
     @property

@@ -55,7 +55,7 @@ def ingest(
         IngestFailOn,
         typer.Option(
             "--fail-on",
-            help="Exit with 1 on: error (a file is damaged, no EXR file or has an invalid header), new (as error, but "
+            help="Exit with 1 on: error (a file is damaged, not an EXR file or has an invalid header), new (as error, but "
             "not for files that the catalog has in this version), warning (also other problems of headers), or never.",
         ),
     ] = IngestFailOn.ERROR,
