@@ -13,7 +13,7 @@ from ..errors import NoMatchError, SourceError, SourceNameError
 from ..exr.codes import FORMAT_ERRORS
 from ..sources.listing import ListedFile
 from ..sources.selection import Selection
-from ..sources.uris import local_path, normalize_path
+from ..sources.uris import local_path, name_below, normalize_path
 
 _FILES_PER_LOOKUP = 2000
 _LOOKUPS_OF_VANISHED = 16  # at most, however many folders
@@ -138,7 +138,7 @@ def _vanished_below(
             folder = folders[bisect_right(folders, _as_folder(uri)) - 1]  # the only one that can contain it
             if not _as_folder(uri).startswith(folder):
                 continue
-            if not _is_missing(uri, objects) or selection.skips_below(uri[len(folder) :]):
+            if not _is_missing(uri, objects) or selection.skips_below(name_below(folder, uri)):
                 not_empty.add(folder)
             else:
                 vanished.setdefault(folder, []).append(uri)
