@@ -35,6 +35,7 @@ class ListedFile:
     etag: str | None = None  # of an object
     is_remote: bool = False  # whether it is in an object store
     check_all: bool = False  # whether to read all chunk leaders: some had been read when damage was found
+    has_failed: bool = False  # whether the catalog has an error of this version of the file
 
 
 def list_files(
