@@ -122,7 +122,7 @@ class SourceConnectionError(SourceError):
 
 
 class SourceStoreError(SourceError):
-    """The object store, or its settings, need a check: the response does not concern the object, or there is none."""
+    """The object store or its settings need a check; the object itself is not the cause."""
 
     code = "store"
     permanent = False

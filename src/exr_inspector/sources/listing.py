@@ -258,7 +258,7 @@ def _list_store(
 
 
 def _named_object(uri: str, s3: S3Access) -> ListedFile | None:
-    """The object with this URI; None if there is none."""
+    """The object with this URI; None if it does not exist."""
     from .s3 import object_metadata
 
     try:
