@@ -236,7 +236,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "size_bytes": "Size of the file; null if unknown.",
         "mtime": "Modification time, in UTC; null if unknown.",
         "etag": "Entity tag of an object; null for local files, or if unknown.",
-        "code": "Code of the error, see [Codes](#codes); for files that cannot be opened, `not_found`, `denied`, …",
+        "code": "Code of the error, see [Codes](#codes); for other files that cannot be inspected, `unreadable`, "
+        "`not_a_file` or `embedding`.",
         "message": "The error as text.",
         "byte_offset": "Where in the file the error is; null if it has no position.",
         "first_seen": "When the error first occurred, in UTC.",

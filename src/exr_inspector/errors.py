@@ -82,6 +82,7 @@ class SourceNotFoundError(SourceError):
 
     category = "file_not_found"
     code = "not_found"
+    permanent = False
 
 
 class SourceNameError(SourceError):
@@ -100,6 +101,7 @@ class NoMatchError(SourceError):
 
     category = "not_found"
     code = "no_match"
+    permanent = False
 
 
 class SourceChangedError(SourceError):
@@ -120,7 +122,7 @@ class SourceConnectionError(SourceError):
 
 
 class SourceStoreError(SourceError):
-    """The response of the object store does not concern the object: the store or its settings need a check."""
+    """The object store or its settings need a check; the object itself is not the cause."""
 
     code = "store"
     permanent = False

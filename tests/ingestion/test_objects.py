@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import closing
 from urllib.parse import unquote
 
 import duckdb
@@ -15,6 +17,7 @@ import pytest
 
 from exr_inspector import open_catalog
 from exr_inspector.catalog.duckdb.catalog import DuckDBCatalog
+from exr_inspector.errors import CatalogError
 from exr_inspector.ingestion.objects import ListedObjects
 from exr_inspector.ingestion.run import IngestOptions, ingest
 from tests.support import exr_writer as w
@@ -174,6 +177,15 @@ raise SystemExit(main(["ingest", "s3://{BUCKET}/show", "--prune", "--catalog", "
     environment = {**os.environ, "S3_ENDPOINT": store.url, "S3_ACCESS_KEY": ACCESS_KEY, "S3_SECRET_KEY": SECRET_KEY}
     run_ = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
     assert (run_.returncode, "SQLITE_TMPDIR" in run_.stderr) == (3, True), run_.stderr
+
+
+def test_a_file_for_objects_that_cannot_be_created_is_a_catalog_error(monkeypatch):
+    """With what SQLite says, and the remedy."""
+    with closing(sqlite3.connect("")) as full:
+        full.execute("PRAGMA max_page_count = 1")
+        monkeypatch.setattr(sqlite3, "connect", lambda _: full)
+        with pytest.raises(CatalogError, match=r"is full.*SQLITE_TMPDIR"):
+            ListedObjects()
 
 
 def test_listed_objects_are_kept_exactly():

@@ -81,3 +81,24 @@ def test_two_versions_on_one_side_keep_their_names():
         ("a/s_v001.#.exr", "a/s_v001.#.exr", [1], "", ""),
         ("a/s_v002.#.exr", "a/s_v002.#.exr", [1], "", ""),
     ]
+
+
+def test_of_a_frame_with_several_files_each_one_is_in_a_pair():
+    """Those without a partner are listed with their own padding."""
+    a, b = ["a/s.001.exr", "a/s.002.exr", "a/s.01.exr"], ["b/s.1.exr", "b/s.2.exr"]
+    assert pairs(a, b) == [
+        ("a/s.###.exr", "b/s.#.exr", [1, 2], "", ""),
+        ("a/s.##.exr", None, [], "1", ""),
+    ]
+    assert (None, "a/s.##.exr", [], "", "1") in pairs([*b, "b/t.exr"], [*a, "a/t.exr"])
+    assert pairs(a, a) == [
+        ("a/s.###.exr", "a/s.###.exr", [1, 2], "", ""),
+        ("a/s.##.exr", "a/s.##.exr", [1], "", ""),
+    ]
+
+
+def test_two_files_of_one_frame_are_no_single_file():
+    assert pairs(["a/s.001.exr", "a/s.01.exr"], ["b/t.7.exr"]) == [
+        ("a/s.###.exr", "b/t.#.exr", [], "1", "7"),
+        ("a/s.##.exr", None, [], "1", ""),
+    ]

@@ -473,6 +473,53 @@ def test_overlapping_paths_list_each_object_once(store, paths):
     assert sorted(item.uri for item in items) == [f"s3://{BUCKET}/p/a.exr", f"s3://{BUCKET}/p/q/a.exr"]
 
 
+@pytest.mark.parametrize(
+    ("paths", "listed"),
+    [
+        (["a.exr", "a.exr/b.exr"], ["a.exr", "a.exr/b.exr"]),
+        (["a.exr/b.exr", "a.exr"], ["a.exr", "a.exr/b.exr"]),
+        (["a.exr", "a*/b.exr"], ["a.exr", "a.exr/b.exr"]),
+        (["a*.exr", "a*.exr/b.exr"], ["a.exr", "a.exr/b.exr"]),
+        (["a.exr", "a.exr/"], ["a.exr", "a.exr/b.exr", "a.exr/q/c.exr"]),
+        (["a.exr/", "a.exr/b.exr", "a.exr"], ["a.exr", "a.exr/b.exr", "a.exr/q/c.exr"]),
+        (["x.exr/q", "x.exr", "x.exr/b.exr"], ["x.exr/b.exr", "x.exr/q/c.exr"]),
+    ],
+)
+def test_below_the_name_of_an_object_others_are_listed(store, paths, listed):
+    """A key may continue another one; below `n/x.exr/` the same keys are in a prefix that is no object."""
+    for key in ("n/a.exr", *(f"n/{folder}.exr/{key}" for folder in "ax" for key in ("b.exr", "q/c.exr"))):
+        store.put(key, TINY)
+    items = list_files([f"s3://{BUCKET}/n/{path}" for path in paths], s3=store.access)
+    assert sorted(item.uri for item in items) == [f"s3://{BUCKET}/n/{path}" for path in listed]
+
+
+def test_a_prefix_inside_another_one_is_listed_if_that_is_not_recursive(store):
+    for key in ("p/a.exr", "p/q/b.exr"):
+        store.put(key, TINY)
+    for paths in (["p", "p/q", "p/a.exr"], ["p/a.exr", "p/q", "p"]):
+        items = list_files([f"s3://{BUCKET}/{path}" for path in paths], s3=store.access, recursive=False)
+        assert sorted(item.uri for item in items) == [f"s3://{BUCKET}/p/a.exr", f"s3://{BUCKET}/p/q/b.exr"]
+
+
+def test_an_object_whose_uri_is_encoded_is_listed_once(store):
+    uri = store.put("p/a%41.exr", TINY)
+    assert uri.endswith("/a%2541.exr")
+    for paths in ([uri, f"s3://{BUCKET}/p/*.exr"], [f"s3://{BUCKET}/p/a%41.exr", uri, f"s3://{BUCKET}/p"]):
+        assert [item.uri for item in list_files(paths, s3=store.access)] == [uri]
+
+
+@pytest.mark.parametrize("pattern", ["a%41*", "sub%2f", "sub%2f/*"])
+def test_an_excluded_object_whose_uri_is_encoded_does_not_vanish(store, tmp_path, pattern):
+    """Patterns are compared with names, as in the listing."""
+    for key in ("show/a%41.exr", "show/sub%2f/b.exr", "show/c.exr"):
+        store.put(key, PICTURE)
+    with open_catalog(f"duckdb:{tmp_path}/c.duckdb") as catalog:
+        for exclude in ((), (pattern,)):
+            options = IngestOptions(workers=1, s3=store.access, prune=True, selection=select(exclude))
+            summary = ingest([f"s3://{BUCKET}/show"], catalog, options)
+            assert (summary.listed, summary.vanished) == (3 - len(exclude), [])
+
+
 def test_excluded_objects_do_not_vanish(store, tmp_path):
     for key in ("show/a.exr", "show/sub/b.exr"):
         store.put(key, PICTURE)

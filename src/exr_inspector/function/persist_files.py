@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ..catalog import Catalog, IngestError
 from ..catalog.rows import RowBatch, from_embeddable
-from ..errors import EmbeddingError, ExrFormatError, ExrInspectorError, SourceError, SourceNotFoundError
+from ..errors import EmbeddingError, ExrFormatError, ExrInspectorError, SourceError
 from ..sources.uris import normalize_path
 from .catalogs import Catalogs
 from .credentials import Target
@@ -142,7 +142,7 @@ def _is_recorded(file: Inspected) -> bool:
         return False
     error = file.outcome.error
     if isinstance(error, SourceError):
-        return error.permanent and file.outcome.size_bytes is not None and not isinstance(error, SourceNotFoundError)
+        return error.permanent and file.outcome.size_bytes is not None
     return isinstance(error, (ExrFormatError, EmbeddingError))
 
 

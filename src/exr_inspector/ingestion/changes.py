@@ -13,7 +13,7 @@ from ..errors import NoMatchError, SourceError, SourceNameError
 from ..exr.codes import FORMAT_ERRORS
 from ..sources.listing import ListedFile
 from ..sources.selection import Selection
-from ..sources.uris import local_path, normalize_path
+from ..sources.uris import local_path, name_below, normalize_path
 
 _FILES_PER_LOOKUP = 2000
 _LOOKUPS_OF_VANISHED = 16  # at most, however many folders
@@ -28,16 +28,12 @@ class Failure:
     code: str = ""  # of a recorded error
     error: IngestError | None = None  # what the catalog is to record; None if it has it, and for transient errors
     is_usage: bool = False  # whether the path is a pattern that matches nothing
+    is_known: bool = False  # whether the file failed before and is unchanged
 
     @property
     def was_read(self) -> bool:
         """Whether the bytes could be had, and are not a whole EXR file."""
         return self.code in FORMAT_ERRORS
-
-    @property
-    def is_known(self) -> bool:
-        """Whether the file failed before and is unchanged."""
-        return bool(self.code) and self.error is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +41,8 @@ class ListedGroup:
     """Some consecutive items of a listing, compared with the catalog."""
 
     file_count: int
-    unchanged: dict[str, SeenFile]  # files that need no inspection, by URI; without the known failures
-    changed: set[str]  # URIs of files to inspect of which the catalog has another version
+    unchanged: dict[str, str]  # complete files that need no inspection: the severity of their problems, by URI
+    known: set[str]  # URIs of files to inspect that the catalog has, in this version or another one
     to_inspect: list[ListedFile | Failure]
     known_failures: list[Failure]  # unchanged files with an error in the catalog
     objects: list[str]  # the URIs of listed objects
@@ -77,32 +73,39 @@ def _compare(items: list[ListedFile | SourceError], catalog: Catalog, rescan: bo
         if file.mtime is not None
     ]
     known = catalog.seen(stats)
-    unchanged: dict[str, SeenFile] = {}
+    unchanged: dict[str, str] = {}
     to_inspect: list[ListedFile | Failure] = []
     known_failures = []
     for item in items:
         if isinstance(item, SourceError):
             to_inspect.append(Failure(item.path, item.reason, is_usage=isinstance(item, NoMatchError)))
-        elif rescan or (seen := known.get(item.uri)) is None or not seen.is_unchanged:
+        elif (seen := known.get(item.uri)) is None or not seen.is_unchanged:
             to_inspect.append(item)
+        elif seen.error is not None and rescan:
+            to_inspect.append(replace(item, has_failed=True))
         elif seen.error is not None:
-            known_failures.append(
-                Failure(item.path, f"{seen.error} ({seen.error_code}), unchanged", code=seen.error_code or "")
-            )
+            known_failures.append(_known_failure(item.path, seen))
         elif seen.completeness != "complete":
             to_inspect.append(replace(item, check_all=seen.chunks_checked > 1))
+        elif rescan or seen.problem_severity is None:  # an older program did not check for problems
+            to_inspect.append(item)
         else:
-            unchanged[item.uri] = seen
+            unchanged[item.uri] = seen.problem_severity
     objects = [file.uri for file in files if file.is_remote]
     objects += [normalize_path(item.path) for item in items if isinstance(item, SourceNameError)]
     return ListedGroup(
         file_count=sum(not isinstance(item, NoMatchError) for item in items),
         unchanged=unchanged,
-        changed={uri for uri, seen in known.items() if not seen.is_unchanged},
+        known={item.uri for item in to_inspect if isinstance(item, ListedFile) and item.uri in known},
         to_inspect=to_inspect,
         known_failures=known_failures,
         objects=objects,
     )
+
+
+def _known_failure(path: str, seen: SeenFile) -> Failure:
+    code = seen.error_code or ""
+    return Failure(path, f"{seen.error} ({code}), unchanged", code=code, is_known=True)
 
 
 def find_vanished(
@@ -138,7 +141,7 @@ def _vanished_below(
             folder = folders[bisect_right(folders, _as_folder(uri)) - 1]  # the only one that can contain it
             if not _as_folder(uri).startswith(folder):
                 continue
-            if not _is_missing(uri, objects) or selection.skips_below(uri[len(folder) :]):
+            if not _is_missing(uri, objects) or selection.skips_below(name_below(folder, uri)):
                 not_empty.add(folder)
             else:
                 vanished.setdefault(folder, []).append(uri)

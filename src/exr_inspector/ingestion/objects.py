@@ -6,7 +6,8 @@ A merge with the catalog in the order of keys would need neither, but not all st
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from ..errors import CatalogError
 
@@ -15,25 +16,22 @@ class ListedObjects:
     """The URIs of listed objects. Raises CatalogError if there is no space for the file."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("")  # a file without a name, which the system removes
-        self._database.execute("PRAGMA journal_mode = OFF")  # nothing is taken back
-        self._database.execute("CREATE TABLE objects (uri BLOB PRIMARY KEY) WITHOUT ROWID")
+        with _catalog_errors():
+            self._database = sqlite3.connect("")  # a file without a name, which the system removes
+            self._database.execute("PRAGMA journal_mode = OFF")  # nothing is taken back
+            self._database.execute("CREATE TABLE objects (uri BLOB PRIMARY KEY) WITHOUT ROWID")
 
     def add(self, uris: Iterable[str]) -> None:
         """Add URIs, some of which may be there already."""
-        try:
+        with _catalog_errors():
             self._database.executemany("INSERT OR IGNORE INTO objects VALUES (?)", ((_bytes(uri),) for uri in uris))
-        except sqlite3.Error as error:
-            raise _file_error(error) from None
 
     def __contains__(self, uri: object) -> bool:
         if not isinstance(uri, str):
             return False
-        try:
+        with _catalog_errors():
             found = self._database.execute("SELECT 1 FROM objects WHERE uri = ?", (_bytes(uri),))
             return found.fetchone() is not None
-        except sqlite3.Error as error:
-            raise _file_error(error) from None
 
     def close(self) -> None:
         """Remove the file."""
@@ -44,8 +42,12 @@ def _bytes(uri: str) -> bytes:
     return uri.encode(errors="surrogatepass")  # a given path may contain any characters
 
 
-def _file_error(error: sqlite3.Error) -> CatalogError:
-    return CatalogError(
-        f"the temporary file for the list of objects cannot be written or read ({error}); make space in the folder for "
-        "temporary files, or set SQLITE_TMPDIR to another folder"
-    )
+@contextmanager
+def _catalog_errors() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise CatalogError(
+            f"the temporary file for the list of objects cannot be written or read ({error}); make space in the folder "
+            "for temporary files, or set SQLITE_TMPDIR to another folder"
+        ) from None

@@ -127,9 +127,10 @@ def ingest(
     >>> summary.inserted, summary.unchanged, summary.damaged, summary.failures
     (4, 0, [], [])
 
-    Files that are complete in the catalog, with the same size and etag, or else modification time, are not read. Memory
-    use grows with the number of failures, damaged and vanished files, and given paths, not with the number of files and
-    objects below them; the URIs of objects are in a temporary file, of about 60 bytes for each. Raises CatalogError;
+    Files that are complete in the catalog, with the same size and etag, or else modification time, are not read, unless
+    a version that did not check for problems stored them. Memory use grows with the number of failures, damaged and
+    vanished files, and given paths, not with the number of files and objects below them; the URIs of objects are in a
+    temporary file, of about 60 bytes for each. Raises CatalogError;
     files that cannot be inspected are `failures`.
     """
     given = [os.fsdecode(path) for path in ((paths,) if isinstance(paths, (str, os.PathLike)) else paths)]
@@ -137,18 +138,18 @@ def ingest(
         options = replace(options, s3=store_of(given))
     summary = IngestSummary()
     catalog.ensure_schema()
-    changed: set[str] = set()
+    known: set[str] = set()
     groups = compare_listing(
         list_files(given, s3=options.s3, selection=options.selection), catalog, rescan=options.rescan
     )
     with closing(ListedObjects()) as objects:
-        items = _items_to_inspect(groups, summary, objects, changed, progress)
+        items = _items_to_inspect(groups, summary, objects, known, progress)
         run_task = partial(_run_task, options=options)
         on_death = partial(_result_of_dead_worker, options=options)
         tasks = run_in_order(items, run_task, on_death, workers=options.workers, batch_size=_FILES_PER_TASK)
         with closing(tasks) as results:  # stops the workers before an error is raised
             for batch in _batches(results, options.batch_files):
-                _persist(catalog, batch, changed, summary)
+                _persist(catalog, batch, known, summary)
                 progress(summary)
         failed = [failure.path for failure in summary.failures]
         vanished = list(find_vanished(given, catalog, failed=failed, objects=objects, selection=options.selection))
@@ -162,18 +163,18 @@ def _items_to_inspect(
     groups: Iterable[ListedGroup],
     summary: IngestSummary,
     objects: ListedObjects,
-    changed: set[str],
+    known: set[str],
     progress: Callable[[IngestSummary], None],
 ) -> Iterator[ListedFile | Failure]:
     """The files to inspect and failures to report of all groups; adds the rest to the others."""
     for group in groups:
         summary.listed += group.file_count
         summary.unchanged += len(group.unchanged)
-        for uri, seen in group.unchanged.items():
-            summary.add(uri, Verdict(seen.completeness or "", seen.problem_severity or "none"), is_new=False)
+        for uri, severity in group.unchanged.items():
+            summary.add(uri, Verdict("complete", severity), is_new=False)
         summary.failures += group.known_failures
         objects.add(group.objects)
-        changed |= group.changed
+        known |= group.known
         yield from group.to_inspect
         progress(summary)
     summary.is_listed = True
@@ -263,7 +264,7 @@ def _recorded_failure(file: ListedFile, code: str, message: str, offset: int | N
         byte_offset=offset,
         etag=file.etag,
     )
-    return Failure(file.path, f"{message} ({code})", code=code, error=error)
+    return Failure(file.path, f"{message} ({code})", code=code, error=error, is_known=file.has_failed)
 
 
 def _batches(results: Iterable[_TaskResult], max_files: int) -> Iterator[list[_TaskResult]]:
@@ -282,16 +283,16 @@ def _batches(results: Iterable[_TaskResult], max_files: int) -> Iterator[list[_T
         yield batch
 
 
-def _persist(catalog: Catalog, batch: list[_TaskResult], changed: set[str], summary: IngestSummary) -> None:
+def _persist(catalog: Catalog, batch: list[_TaskResult], known: set[str], summary: IngestSummary) -> None:
     rows = RowBatch.concat([result.rows for result in batch])
     outcomes = catalog.persist_rows(rows)
     columns = ("file_path_normalized", "completeness", "problem_severity", "chunks_present", "chunk_count")
     files = zip(*(rows.tables["files"][name].to_pylist() for name in columns), strict=True)
     for outcome, (uri, completeness, severity, *chunks) in zip(outcomes, files, strict=True):
         summary.known += not outcome.inserted
-        summary.replaced += outcome.inserted and uri in changed
-        summary.inserted += outcome.inserted and uri not in changed
-        changed.discard(uri)
+        summary.replaced += outcome.inserted and uri in known
+        summary.inserted += outcome.inserted and uri not in known
+        known.discard(uri)
         summary.add(uri, Verdict(completeness, severity), is_new=outcome.inserted, chunks=chunk_counts(*chunks))
     failures = [failure for result in batch for failure in result.failures]
     catalog.record_errors([failure.error for failure in failures if failure.error is not None])

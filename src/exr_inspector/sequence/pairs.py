@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TypeAlias
 
 from ..frames.names import parse_name, without_versions
@@ -16,7 +17,7 @@ Frame: TypeAlias = Number | None  # None for a file without a frame number
 
 @dataclass(slots=True, kw_only=True)
 class FileGroup:
-    """The files of a sequence by frame, or one file without a frame number."""
+    """The files of a sequence by frame, one for each, or one file without a frame number."""
 
     sequence: str
     paths: dict[Frame, str] = field(default_factory=dict)
@@ -58,46 +59,61 @@ class Pair:
 def pair_files(a: Iterable[str], b: Iterable[str]) -> list[Pair]:
     """The sequences of two lists of paths, each with the one whose path, without versions, ends most like its own.
 
-    Two files, and two sequences, are a pair whatever their names are.
+    Two files, and two sequences, are a pair whatever their names are. Of a frame with several files, as `s.01.exr` and
+    `s.001.exr`, the first ones of both sides are in the first pair of the sequence, the second ones in another pair.
     """
     left, right = _by_name(a), _by_name(b)
     if _are_single(left) and _are_single(right):
         return [Pair(a=_as_file(left), b=_as_file(right))]
     if len(left) == len(right) == 1:
-        return [Pair(a=left.popitem()[1], b=right.popitem()[1])]
+        return _pairs(left.popitem()[1], right.popitem()[1])
     pairs = []
     names_a, names_b = by_longest_end(left, right), by_longest_end(right, left)
     for end, names in names_a.items():
         if end and len(names) == len(names_b.get(end, ())) == 1:
-            pairs.append(Pair(a=left.pop(names[0]), b=right.pop(names_b[end][0])))
-    pairs += [Pair(a=group, b=None) for group in left.values()]
-    pairs += [Pair(a=None, b=group) for group in right.values()]
+            pairs += _pairs(left.pop(names[0]), right.pop(names_b[end][0]))
+    for groups in left.values():
+        pairs += _pairs(groups, [])
+    for groups in right.values():
+        pairs += _pairs([], groups)
     return sorted(pairs, key=lambda pair: [group.sequence for group in (pair.a, pair.b) if group])
 
 
-def _by_name(paths: Iterable[str]) -> dict[str, FileGroup]:
-    """The files of each sequence, by its name without versions; with them if another one has this name."""
-    groups: dict[str, FileGroup] = {}
+def _pairs(a: Sequence[FileGroup], b: Sequence[FileGroup]) -> list[Pair]:
+    return [Pair(a=of_a, b=of_b) for of_a, of_b in zip_longest(a, b)]
+
+
+def _by_name(paths: Iterable[str]) -> dict[str, list[FileGroup]]:
+    """The files of each sequence, by its name without versions; with them if another one has this name.
+
+    Each group has one file of a frame, the first group those that come first.
+    """
+    sequences: dict[str, list[FileGroup]] = {}
     for path in paths:
         name = parse_name(path)
-        group = groups.setdefault(name.sequence if name else path, FileGroup(sequence=name.sequence if name else path))
-        group.paths.setdefault(frame_value(name.frame) if name else None, path)
+        sequence, frame = (name.sequence, frame_value(name.frame)) if name else (path, None)
+        groups = sequences.setdefault(sequence, [])
+        group = next((group for group in groups if frame not in group.paths), None)
+        if group is None:
+            group = FileGroup(sequence=sequence)
+            groups.append(group)
+        group.paths[frame] = path
         if name:
             group.frames.append(name.frame)
-    counts = Counter(map(without_versions, groups))
+    counts = Counter(map(without_versions, sequences))
     return {
-        key if counts[key] == 1 else sequence: group
-        for sequence, group in groups.items()
+        key if counts[key] == 1 else sequence: groups
+        for sequence, groups in sequences.items()
         for key in (without_versions(sequence),)
     }
 
 
-def _are_single(groups: dict[str, FileGroup]) -> bool:
-    return [len(group.paths) for group in groups.values()] == [1]
+def _are_single(groups: dict[str, list[FileGroup]]) -> bool:
+    return [len(group.paths) for of_name in groups.values() for group in of_name] == [1]
 
 
-def _as_file(groups: dict[str, FileGroup]) -> FileGroup:
-    (path,) = (path for group in groups.values() for path in group.paths.values())
+def _as_file(groups: dict[str, list[FileGroup]]) -> FileGroup:
+    (path,) = (path for of_name in groups.values() for group in of_name for path in group.paths.values())
     return FileGroup(sequence=path, paths={None: path})
 
 

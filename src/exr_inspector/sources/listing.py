@@ -16,7 +16,7 @@ from . import environment_store
 from .local import mtime_from_ns, not_a_file_reason, os_error_reason
 from .patterns import matching_paths, split_local, split_pattern
 from .selection import IGNORE_FILE, Selection, has_exr_extension
-from .uris import bucket_and_key, encode, is_object, normalize_path, object_uri, parse
+from .uris import bucket_and_key, encode, is_object, name_below, normalize_path, object_uri, parse
 
 if TYPE_CHECKING:
     from ..settings import S3Access
@@ -35,6 +35,7 @@ class ListedFile:
     etag: str | None = None  # of an object
     is_remote: bool = False  # whether it is in an object store
     check_all: bool = False  # whether to read all chunk leaders: some had been read when damage was found
+    has_failed: bool = False  # whether the catalog has an error of this version of the file
 
 
 def list_files(
@@ -54,7 +55,7 @@ def list_files(
     objects that match a pattern, not with the number of files inside folders and prefixes.
     """
     paths = list(dict.fromkeys(paths))
-    seen = _Seen({_without_end_slash(path) for path in paths})
+    seen = _Seen({_as_prefix(path): False for path in paths if parse(path)[0] == "s3" and not has_exr_extension(path)})
     for path in paths:
         try:
             is_remote = is_object(path)
@@ -63,11 +64,8 @@ def list_files(
             continue
         _, local = parse(path)
         if is_remote:
-            uri = _without_end_slash(path)
-            if uri not in seen.objects and not _is_below(uri, seen.given, recursive, selection):
-                s3 = s3 or environment_store()
-                yield from _list_store(path, recursive, s3, selection, seen)
-                seen.objects.add(uri)
+            s3 = s3 or environment_store()
+            yield from _list_store(path, recursive, s3, selection, seen)
         elif is_pattern(local) and not os.path.lexists(local):
             yield from _list_matching(path, local, recursive, selection, seen)
         else:
@@ -76,12 +74,12 @@ def list_files(
 
 @dataclass(slots=True)
 class _Seen:
-    """The given paths, and what was listed before, by URI."""
+    """What was listed before, by URI, and the prefixes that will be."""
 
-    given: set[str]
+    prefixes: dict[str, bool]  # given ones, and whether they are listed; those named like a file only once they are
     folders: dict[str, tuple[str, Selection]] = field(default_factory=dict)  # with what selected their files
     files: set[str] = field(default_factory=set)
-    objects: set[str] = field(default_factory=set)  # that were given, or matched a pattern
+    objects: set[str] = field(default_factory=set)  # that were given, or matched a pattern; not those below prefixes
 
 
 def _list_matching(
@@ -201,16 +199,21 @@ def _stat_file(path: str, entry: os.DirEntry[str] | None = None, folder_uri: str
     return ListedFile(path, uri, status.st_size, mtime_from_ns(status.st_mtime_ns))
 
 
-def _without_end_slash(path: str) -> str:
-    scheme, rest = parse(path)
-    return f"{scheme}://{rest.rstrip('/')}"
+def _as_prefix(uri: str) -> str:
+    bucket, _, key = parse(uri)[1].partition("/")
+    return _prefix(bucket, key)
 
 
-def _is_below(uri: str, folders: Collection[str], recursive: bool, selection: Selection) -> bool:
-    """Whether a listing of one of the folders contains the objects of an s3:// URI."""
+def _prefix(bucket: str, key: str) -> str:
+    """The URI of a key prefix, without a slash at the end."""
+    return object_uri(bucket, key.strip("/")).rstrip("/")
+
+
+def _is_below(uri: str, prefixes: Collection[str], recursive: bool, selection: Selection) -> bool:
+    """Whether a listing of one of the prefixes contains the object, or all objects below it."""
     end = uri.rfind("/", len("s3://"))
     while end > 0:
-        if uri[:end] in folders and not selection.skips_below(uri[end + 1 :]):
+        if uri[:end] in prefixes and not selection.skips_below(name_below(uri[:end], uri)):
             return True
         end = uri.rfind("/", len("s3://"), end) if recursive else 0
     return False
@@ -220,15 +223,18 @@ def _list_store(
     uri: str, recursive: bool, s3: S3Access, selection: Selection, seen: _Seen
 ) -> Iterator[ListedFile | SourceError]:
     """The object with this URI, or else the EXR objects below it, or else those that match it as a pattern."""
-    from .s3 import object_metadata
-
+    prefix = _as_prefix(uri)
+    if normalize_path(uri) in seen.objects or (recursive and _is_below(prefix, seen.prefixes, recursive, selection)):
+        return
     try:
-        if has_exr_extension(uri):
-            try:
-                yield _listed_object(uri, normalize_path(uri), object_metadata(uri, s3))
-                return
-            except SourceNotFoundError:
-                pass
+        if has_exr_extension(uri) and (named := _named_object(uri, s3)) is not None:
+            if not _is_below(named.uri, seen.prefixes, recursive, selection):
+                seen.objects.add(named.uri)
+                yield named
+            return
+        if seen.prefixes.get(prefix):
+            return
+        seen.prefixes[prefix] = True
         bucket, key = bucket_and_key(uri, key_required=False)
         is_empty = True
         for item in _objects_below(bucket, key, recursive, s3, selection, seen):
@@ -237,6 +243,7 @@ def _list_store(
                 yield item
         if not is_empty or not key.strip("/"):
             return
+        del seen.prefixes[prefix]
         if not is_pattern(key):
             yield SourceNotFoundError(uri, "no object has this name or a name below it")
             return
@@ -245,9 +252,19 @@ def _list_store(
             if item is not None:
                 yield item
         if is_empty:
-            yield NoMatchError(uri, f"no object matches below {_uri_of(bucket, split_pattern(key)[0])}")
+            yield NoMatchError(uri, f"no object matches below {_prefix(bucket, split_pattern(key)[0])}")
     except SourceError as error:
         yield error
+
+
+def _named_object(uri: str, s3: S3Access) -> ListedFile | None:
+    """The object with this URI; None if it does not exist."""
+    from .s3 import object_metadata
+
+    try:
+        return _listed_object(uri, normalize_path(uri), object_metadata(uri, s3))
+    except SourceNotFoundError:
+        return None
 
 
 def _objects_below(
@@ -257,8 +274,11 @@ def _objects_below(
     from .s3 import list_objects
 
     start = len(key.strip("/")) + bool(key.strip("/"))
-    for uri, metadata in list_objects(_uri_of(bucket, key), s3, recursive=recursive):
+    prefix = _prefix(bucket, key)
+    inner = {uri for uri, is_listed in seen.prefixes.items() if is_listed and uri.startswith(f"{prefix}/")}
+    for uri, metadata in list_objects(prefix, s3, recursive=recursive):
         is_new = has_exr_extension(uri) and uri not in seen.objects
+        is_new = is_new and not (inner and _is_below(uri, inner, recursive, selection))
         is_listed = is_new and not selection.skips_below(metadata["path"][start:])
         yield _listed_or_unreadable(uri, metadata) if is_listed else None
 
@@ -273,20 +293,16 @@ def _matching_objects(
     matches, start = compiled(pattern).fullmatch, len(folder.strip("/")) + bool(folder.strip("/"))
     names_files = "/" not in pattern and has_exr_extension(pattern)
     is_explicit = any(part.startswith(".") for part in pattern.split("/"))
-    for uri, metadata in list_objects(_uri_of(bucket, folder), s3, recursive=not names_files):
+    for uri, metadata in list_objects(_prefix(bucket, folder), s3, recursive=not names_files):
         below = metadata["path"][start:]
         ends = [index for index, character in enumerate(below) if character == "/"]
         if not has_exr_extension(uri) or not any(matches(below[:end]) for end in (*ends, len(below))):
             continue
-        if uri in seen.objects or _is_below(uri, seen.given, recursive, selection):
+        if uri in seen.objects or _is_below(uri, seen.prefixes, recursive, selection):
             yield None
         elif is_explicit or not selection.skips_below(below):
             seen.objects.add(uri)
             yield _listed_or_unreadable(uri, metadata)
-
-
-def _uri_of(bucket: str, key: str) -> str:
-    return object_uri(bucket, key.strip("/"))
 
 
 def _listed_or_unreadable(uri: str, metadata: Any) -> ListedFile | SourceNameError:

@@ -56,7 +56,7 @@ def translate(error: BaseException, uri: str, access: S3Access) -> SourceError:
         return error
     store = f"the object store at {access.url}"
     if not isinstance(error, Exception):
-        return SourceError(uri, f"{store} cannot be accessed with these settings; check endpoint and region")
+        return SourceStoreError(uri, f"{store} cannot be accessed with these settings; check endpoint and region")
     name, text = type(error).__name__, str(error)
     code_match, status_match = _CODE.search(text), _STATUS.search(text)
     code = code_match[1] if code_match else name

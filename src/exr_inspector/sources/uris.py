@@ -78,6 +78,11 @@ def normalize_path(path: str | os.PathLike[str]) -> str:
     return f"{scheme}://{encode(_absolute(name) if scheme == 'file' else name)}"
 
 
+def name_below(folder: str, uri: str) -> str:
+    """The decoded path of a file relative to a folder; both are normalized URIs."""
+    return parse(uri)[1][len(parse(folder)[1].rstrip("/")) + 1 :]
+
+
 def display_path(uri: str) -> str:
     """A local path without file:// where it is text, else the URI: either can be given back."""
     path = local_path(uri)
