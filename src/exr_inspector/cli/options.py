@@ -148,9 +148,9 @@ FailOnOption = Annotated[
     FailOn,
     typer.Option(
         "--fail-on",
-        help="Exit with 1 if the command reports something of at least this severity: error (a file is damaged, not an EXR "
-        "file or has an invalid header, or a frame is missing), warning (also other problems of headers, and frames "
-        "that differ or are repeated, several paddings or ranges), or never.",
+        help="Exit with 1 if the command reports something of at least this severity: error (a file is damaged, is not "
+        "an EXR file or has an invalid header, or a frame is missing), warning (also other problems of headers, and "
+        "frames that differ or are repeated, several paddings or ranges), or never.",
     ),
 ]
 
