@@ -55,9 +55,9 @@ def ingest(
         IngestFailOn,
         typer.Option(
             "--fail-on",
-            help="Exit with 1 on: error (a file is damaged, is not an EXR file or has an invalid header), new (as error, "
-            "but not for files that the catalog has in this version), warning (also other problems of headers), or "
-            "never.",
+            help="Exit with 1 on: error (a file is damaged, is not an EXR file or has an invalid header), new (as "
+            "error, but not for files that the catalog has in this version), warning (also other problems of headers), "
+            "or never.",
         ),
     ] = IngestFailOn.ERROR,
 ) -> int:
