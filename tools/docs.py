@@ -57,7 +57,10 @@ names and values are escaped as in Python (`\\x1b`, `\\u2028`).
 CSV, text that a spreadsheet takes for a formula has an apostrophe before it, unless `--raw-csv` is given.
 
 The page of `inspect` is for people everywhere: `--full` prints whole values on it, `--attribute NAME` whole values for
-programs. In the JSON of `inspect`, a file that could not be inspected is an object with one key:
+programs: lists of text, ID manifests and channel lists as JSON, other bytes in base64. There, a backslash is written as
+`\\\\`, so that a line feed (`\\x0a`) and the four characters `\\x0a` (`\\\\x0a`) differ. The JSON of `inspect` is an
+object for the path of a file, and an array for a folder, a pattern or several paths, also of one file. In it, a file
+that could not be inspected is an object with one key:
 
     {"error": {"path": "a.exr", "code": "not_exr", "message": "not an EXR file: PNG signature", "byte_offset": 0}}
 

@@ -144,6 +144,21 @@ def test_json_follows_the_schema(folder, capfd):
         jsonschema.validate(item, schema)
 
 
+def test_json_is_an_object_only_for_the_path_of_a_file(folder, capfd):
+    """A pattern gives an array, also for one match; the name of a file that looks like a pattern gives an object."""
+    for frame in (1001, 1002):
+        Path(f"shot.{frame}.exr").write_bytes(GOOD)
+    Path("odd[1].exr").write_bytes(GOOD)
+
+    def printed(path):
+        main(["inspect", path, "--json"])
+        return json.loads(capfd.readouterr().out)
+
+    assert [len(printed(path)) for path in ("shot.####.exr", "shot.*1.exr", "none.####.exr")] == [2, 1, 1]
+    for path in ("shot.1001.exr", "./shot.1001.exr", "odd[1].exr"):
+        assert printed(path)["file"]["file_path"] == path
+
+
 def test_no_files_are_valid_json(folder, capfd):
     """A folder gives an array, also of no or one file."""
     Path("nothing").mkdir()

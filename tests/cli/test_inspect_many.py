@@ -139,6 +139,23 @@ def test_values_of_attributes_are_whole(values, capfd):
     assert capfd.readouterr() == ("", "two.exr: no part has the attribute nothing\n")
 
 
+def test_values_of_attributes_are_unambiguous(tmp_path, monkeypatch, capfd):
+    """A line feed and its escape differ, and so do lists of text with the same words."""
+    monkeypatch.chdir(tmp_path)
+    texts = [w.text("escaped", r"1\x0a2"), w.text("fed", "1\n2")]
+    lists = [w.attribute(name, "stringvector", w.stringvector(value)) for name, value in LISTS.items()]
+    Path("a.exr").write_bytes(w.build(w.part(extra=[*texts, *lists])).data)
+    names = ["escaped", "fed", *LISTS]
+    assert main(["inspect", "a.exr", *(word for name in names for word in ("--attribute", name))]) == 0
+    values = [line.split("\t")[2] for line in capfd.readouterr().out.splitlines()]
+    assert values == [r"1\\x0a2", r"1\x0a2", '["a b", "c[1]"]', '["a", "b", "c[1]"]']
+    assert main(["inspect", "a.exr"]) == 0
+    assert "  two      a b c[1]\n" in capfd.readouterr().out
+
+
+LISTS = {"two": ["a b", "c[1]"], "three": ["a", "b", "c[1]"]}
+
+
 def test_the_page_has_whole_values_on_request(values, capfd):
     """--full; also of bytes, and pages of several files."""
     assert main(["inspect", "two.exr"]) == 0

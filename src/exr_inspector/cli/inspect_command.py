@@ -18,7 +18,7 @@ from ..inspection.json_form import error_row
 from ..sources import store_of
 from ..sources.listing import ListedFile, list_files
 from ..sources.selection import Selection, has_exr_extension
-from ..sources.uris import local_path
+from ..sources.uris import local_path, normalize_path
 from .exit_codes import FailOn, Severity, exit_code
 from .inspected_files import InspectedFile, InspectOptions, inspected_files
 from .options import (
@@ -59,8 +59,9 @@ def inspect(
         InspectionFormat | None,
         typer.Option(
             "--format",
-            help="page: everything about each file; table: one line per file; json: an object for a file, an array "
-            "for a folder or several paths; jsonl: one object per line. Default: page for one file, else table.",
+            help="page: everything about each file; table: one line per file; json: an object for the path of a "
+            "file, an array for a folder, a pattern or several paths; jsonl: one object per line. Default: page for one"
+            " file, else table.",
             show_default=False,
         ),
     ] = None,
@@ -73,7 +74,8 @@ def inspect(
             "--attribute",
             metavar="NAME",
             help="Print only whole values of this attribute: the path, the name of the part if the file has several, "
-            "the name of the attribute if several are given, and the value, with tabs between them. Repeatable.",
+            "the name of the attribute if several are given, and the value, with tabs between them; a backslash as two."
+            " Repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -117,7 +119,7 @@ def inspect(
         printing = _Printing(_whole, partial(_write_pages, full=full))
     elif layout is InspectionFormat.TABLE:
         printing = _table_printing(columns, wide=wide)
-    elif layout is InspectionFormat.JSON and len(given) == 1 and not _is_folder(given[0]):
+    elif layout is InspectionFormat.JSON and _is_path_of_file(given, files or []):
         printing = _Printing(partial(_json_text, raw=raw, indent=2), _write_json_lines)
     else:
         write = _write_json_array if layout is InspectionFormat.JSON else _write_json_lines
@@ -183,6 +185,14 @@ class _Verdicts:
             self.worst = max(self.worst, file.severity)
             update(done)
             yield file
+
+
+def _is_path_of_file(given: list[str], listed: list[str | SourceError]) -> bool:
+    """Whether one path is given that is not a folder or pattern, even of one file; the file may not exist."""
+    if len(given) != 1 or len(listed) != 1 or isinstance(listed[0], NoMatchError) or _is_folder(given[0]):
+        return False
+    path = listed[0].path if isinstance(listed[0], SourceError) else listed[0]
+    return normalize_path(path) == normalize_path(given[0])
 
 
 def _is_folder(path: str) -> bool:
@@ -253,7 +263,10 @@ def _write_json_array(stream: BinaryIO, files: Iterable[InspectedFile]) -> None:
 
 
 def _attribute_lines(inspection: Inspection, *, names: list[str]) -> bytes:
-    """A line for each part and attribute of these names; empty if no part has one."""
+    """A line for each part and attribute of these names; empty if no part has one.
+
+    A backslash is written as two, so that a value with an escaped character and one with its escape differ.
+    """
     from ..inspection.value_text import whole_text
     from .text import clean
 
@@ -264,7 +277,8 @@ def _attribute_lines(inspection: Inspection, *, names: list[str]) -> bytes:
             cells = [inspection.file.file_path]
             cells += [part.part_name or f"part {part.part_index}"] if len(inspection.parts) > 1 else []
             cells += [name] if len(names) > 1 else []
-            lines.append("\t".join(map(clean, [*cells, whole_text(first[name])])) + "\n")
+            cells.append(whole_text(first[name]))
+            lines.append("\t".join(clean(cell.replace("\\", r"\\")) for cell in cells) + "\n")
     return "".join(lines).encode()
 
 

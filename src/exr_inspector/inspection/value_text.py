@@ -28,16 +28,18 @@ def value_text(attribute: Attribute) -> str:
         return "  ".join(f"{key} {item}" for key, item in shown.items())
     if attr_type in _WINDOW_TYPES:
         return f"[{','.join(map(str, shown))}]"
+    if attr_type == "stringvector":
+        return " ".join(shown)
     if isinstance(shown, list):
         return " ".join(map(str, shown)).replace("[", "(").replace("]", ")")
     return str(shown)
 
 
 def whole_text(attribute: Attribute) -> str:
-    """The whole value also of other data: ID manifests and channel lists as JSON, any other bytes in base64."""
+    """The whole value, also of other data: text lists, ID manifests and channel lists as JSON, bytes in base64."""
     if attribute.value is None or attribute.attr_type in ("bytes", "preview"):
         return base64_text(attribute.raw)
-    if attribute.attr_type in ("chlist", "idmanifest"):
+    if attribute.attr_type in ("chlist", "idmanifest", "stringvector"):
         return json.dumps(json_value(attribute.attr_type, attribute.value), ensure_ascii=False)
     return value_text(attribute)
 
