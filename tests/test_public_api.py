@@ -71,8 +71,8 @@ from io import BytesIO
 from pathlib import Path
 import exr_inspector
 from exr_inspector import (
-    Attribute, Inspection, IngestOptions, PartFacts, SequenceSummary, SourceError, diff, ingest, inspect, open_catalog,
-    outliers, sequences, similar,
+    Attribute, Difference, Inspection, IngestOptions, PartFacts, SequenceSummary, SourceError, diff, ingest, inspect,
+    open_catalog, outliers, sequences, similar,
 )
 
 def owners(path: Path) -> list[str]:
@@ -90,7 +90,7 @@ with open_catalog(Path("a.db")) as catalog:
     found: list[SequenceSummary] = sequences(catalog, expected="1-9")
     print([frame.frame for frame in outliers(catalog)], similar(catalog, Path("a.exr"), k=3))
 try:
-    print(diff(inspect("a.exr"), inspect("b.exr"))[0].name)
+    difference: Difference = diff(inspect("a.exr"), Path("b.exr"))[0]
 except (SourceError, exr_inspector.CatalogLockedError) as error:
     print(error.category)
 """

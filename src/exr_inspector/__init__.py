@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from .findings.model import Finding
     from .gate import CheckResult, check
     from .ingestion.run import IngestOptions, IngestSummary, ingest
-    from .inspection.diff import diff
+    from .inspection.diff import Difference, diff
     from .inspection.inspector import inspect
     from .inspection.model import FileFacts, Inspection, PartFacts
     from .search.similar import similar
@@ -64,6 +64,7 @@ _HOMES = {
     "Catalog": "catalog",
     "Channel": "exr",
     "CheckResult": "gate",
+    "Difference": "inspection.diff",
     "FileFacts": "inspection.model",
     "Finding": "findings.model",
     "IngestOptions": "ingestion.run",
@@ -96,6 +97,7 @@ __all__ = [
     "CatalogTransactionError",
     "Channel",
     "CheckResult",
+    "Difference",
     "EmbeddingError",
     "EventError",
     "ExrFormatError",

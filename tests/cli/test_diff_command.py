@@ -52,8 +52,8 @@ def test_equal_headers_have_no_output(folder, capfd):
 
 
 def test_the_differences_of_two_files(folder, capfd):
-    """One line each; the common folder once; values that do not fit in 80 columns have their own lines."""
-    put("x/other.exr", compression=3, extra=[w.text("owner", "someone " * 11 + "else")], channels=[("Z", 2, 1, 1, 0)])
+    """One line each; the common folder once; values are whole, however long and narrow."""
+    put("x/other.exr", compression=3, extra=[w.text("owner", "someone " * 50 + "else")], channels=[("Z", 2, 1, 1, 0)])
     Path("x/good.exr").write_bytes(GOOD)
     assert diff(capfd, "x/good.exr", "x/other.exr", "--all")[:2] == (
         1,
@@ -65,14 +65,13 @@ def test_the_differences_of_two_files(folder, capfd):
         "  channel R    only in a: HALF\n"
         "  channel Z    only in b: FLOAT\n"
         "  compression  NONE → ZIP\n"
-        "  owner\n"
-        "    a  someone\n"
-        f"    b  {'someone ' * 11}else\n",
+        f"  owner        someone → {'someone ' * 50}else\n",
     )
     code, out, _ = diff(capfd, "x/good.exr", "x/other.exr", "--json")
     found = {row["name"]: row for row in json.loads(out)}
     assert (code, found["B"]["a"], found["B"]["b"]) == (1, "HALF", None)
     assert found["compression"].items() >= {"file_a": "x/good.exr", "a": "NONE", "b": "ZIP", "frames": None}.items()
+    assert found["owner"]["b"] == "someone " * 50 + "else"
 
 
 def test_parts_have_a_heading(folder, capfd):
@@ -88,6 +87,58 @@ def test_parts_have_a_heading(folder, capfd):
         "    compression  NONE → ZIPS\n"
         "  part N  only in b: scanlineimage, 3 channels\n",
     )
+
+
+def test_the_first_part_of_several_has_a_heading(folder, capfd):
+    """Also if only that part differs."""
+    depth = w.part(name="depth", compression=0)
+    for name, code in (("a.exr", 0), ("b.exr", 2)):
+        Path(name).write_bytes(w.build([w.part(name="rgba", compression=code), depth]).data)
+    assert "  part 0  rgba\n    compression  NONE → ZIPS\n" in diff(capfd, "a.exr", "b.exr")[1]
+
+
+def test_data_windows_of_two_files_are_compared(folder, capfd):
+    """Those of frames may change from frame to frame."""
+    for path, width in (("a.exr", 8), ("b.exr", 9), ("c/s.1.exr", 8), ("c/s.2.exr", 8), ("d/s.1.exr", 9)):
+        put(path, width=width, display=(0, 0, 15, 15))
+    put("d/s.2.exr", width=8, display=(0, 0, 15, 15))
+    assert diff(capfd, "a.exr", "b.exr")[:2] == (1, "a  a.exr\nb  b.exr\n  dataWindow  [0,0,7,7] → [0,0,8,7]\n")
+    assert diff(capfd, "c", "d")[:2] == (0, "not shown: 1 attribute that changes per frame: dataWindow (--all)\n")
+
+
+def test_an_attribute_that_one_side_lacks_is_never_hidden(folder, capfd):
+    """Nor is another type, also in a frame whose neighbours have changing values."""
+    date = [w.text("capDate", "2026:01:01 10:00:00")]
+    put("a.exr", extra=date)
+    put("b.exr", extra=[w.fixed("capDate", "int", 1)])
+    assert diff(capfd, "a.exr", "good.exr")[0] == 1
+    assert '  capDate  string "2026:01:01 10:00:00" → int 1\n' in diff(capfd, "a.exr", "b.exr")[1]
+    for number, other in ((1, date), (2, [])):
+        put(f"c/s.{number}.exr", extra=[w.text("capDate", "2026:01:01 10:00:01")])
+        put(f"d/s.{number}.exr", extra=other)
+    code, out, _ = diff(capfd, "c", "d")
+    assert (code, out.splitlines()[2:]) == (
+        1,
+        [
+            "  capDate  only in a: 2026:01:01 10:00:01  2",
+            "not shown: 1 attribute that changes per frame: capDate (--all)",
+        ],
+    )
+
+
+def test_names_that_are_not_utf_8_are_in_json(folder, capfd):
+    """As URIs."""
+    Path(os.fsdecode(b"a-\xff.exr")).write_bytes(GOOD)
+    put("b.exr", compression=3)
+    code, out, _ = diff(capfd, os.fsdecode(b"a-\xff.exr"), "b.exr", "--json")
+    assert (code, json.loads(out)[0]["file_a"]) == (1, f"file://{folder}/a-%FF.exr")
+
+
+def test_a_file_without_a_frame_is_no_sequence(folder, capfd):
+    for number in (1001, 1002):
+        put(f"s/s.{number}.exr")
+    lines = "only in a  good.exr\nonly in b  s/s.####.exr  1001-1002\n"
+    assert diff(capfd, "good.exr", "s/s.####.exr") == (1, lines, "")
 
 
 @pytest.mark.parametrize(
@@ -126,11 +177,21 @@ def test_two_versions_of_a_sequence(folder, capfd, a, b):
     ]
 
 
-def test_many_values_of_an_attribute_are_counted(folder, capfd):
+def test_a_terminal_has_short_lines(folder, capfd):
+    """Many values of an attribute are counted, values that do not fit have lines of their own, long ones are cut."""
     for number in range(1, 9):
-        put(f"c/s.{number}.exr", extra=[w.text("take", f"{number}")])
-        put(f"d/s.{number}.exr", extra=[w.text("take", "0")])
-    assert "  take  8 values → 1 value  1-8\n" in diff(capfd, "c", "d")[1]
+        put(f"c/s.{number}.exr", extra=[w.text("take", f"{number}"), w.text("owner", "x" * 300)])
+        put(f"d/s.{number}.exr", extra=[w.text("take", "0"), w.text("owner", "x" * 299 + "y")])
+    _, shown = on_terminal("diff", "c", "d", cwd=folder)
+    assert COLOURS.sub("", shown).replace("\r\n", "\n").splitlines()[2:] == [
+        "  take   8 values → 1 value  1-8",
+        "  owner  1-8",
+        f"    a  300 bytes, from byte 299: …{'x' * 20}x",
+        f"    b  300 bytes, from byte 299: …{'x' * 20}y",
+    ]
+    lines = diff(capfd, "c", "d")[1].splitlines()
+    assert f"  owner  {'x' * 300} → {'x' * 299}y  1-8" in lines
+    assert sum(line.startswith("  take ") for line in lines) == 8
 
 
 def test_folders_of_sequences(folder, capfd):

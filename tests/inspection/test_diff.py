@@ -99,7 +99,10 @@ DEPTH, PACKED = (w.part(name="depth", channels=[("Z", w.FLOAT, 1, 1, 0)], compre
 def test_parts_are_paired_by_name():
     """Wherever they are; one that only one file has is a single difference."""
     added = Difference(kind="part", name="N", a=None, b="scanlineimage, 1 channel", part_index=1, part_name="N")
-    packed = Difference(kind="attribute", name="compression", a="NONE", b="ZIPS", part_index=1, part_name="depth")
+    types = {"type_a": "compression", "type_b": "compression"}
+    packed = Difference(
+        kind="attribute", name="compression", a="NONE", b="ZIPS", part_index=1, part_name="depth", **types
+    )
     assert differences([RGBA, DEPTH], [RGBA, N, PACKED]) == [packed, added]
     assert [(each.kind, each.name) for each in differences([RGBA, N, DEPTH], [RGBA, DEPTH])] == [("part", "N")]
     assert differences([RGBA, DEPTH], [DEPTH, RGBA]) == []
@@ -111,6 +114,14 @@ def test_parts_without_a_partner_are_paired_by_their_position():
     assert shown([RGBA, DEPTH], [renamed, DEPTH]) == [("attribute", "name", "rgba", "beauty")]
     assert shown(w.part(), [RGBA, DEPTH])[0] == ("file", "flags", "none", "multipart")
     assert ("part", "depth", None, "scanlineimage, 1 channel") in shown(w.part(), [RGBA, DEPTH])
+
+
+def test_parts_with_other_names_and_channels_are_no_pair():
+    """What is at a position says nothing about them."""
+    swapped = [w.part(name="depth2", channels=[("Z", w.FLOAT, 1, 1, 0)]), w.part(name="rgba2")]
+    assert [(name, a is None, b is None) for _, name, a, b in shown([RGBA, DEPTH], swapped)] == [
+        ("rgba", False, True), ("depth", False, True), ("depth2", True, False), ("rgba2", True, False),
+    ]  # fmt: skip
 
 
 def test_what_is_missing_is_compared():
@@ -133,8 +144,22 @@ def test_long_values_show_their_size_and_where_they_differ():
         assert b == f"{common + 1:,} bytes, from byte {common:,}: …{'x' * 20}b"
         ((*_, a, b),) = shown(long[0], long[2])
         assert b == f"{common:,} bytes, from byte {common:,}: …{'x' * 20}"
-    ((*_, blob, _),) = shown(w.part(extra=[w.attribute("m", "studio", bytes(10_000))]), w.part())
-    assert blob == "studio, 10000 bytes"
+    ((*_, summary, _),) = shown(w.part(extra=[w.attribute("m", "studio", bytes(10_000))]), w.part())
+    assert summary == "studio, 10000 bytes"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1000, 1001])
+def test_the_first_difference_is_found_at_any_position(size):
+    """The first, the last and one in the middle; also if a later byte differs."""
+    for at in {0, size // 2, size - 1}:
+        raw = bytearray(size)
+        raw[at] = raw[-1] = 1
+        (found,) = shown(blob(bytes(size)), blob(bytes(raw)))
+        assert f"from byte {at:,}: 01" in found[3]
+
+
+def blob(raw):
+    return w.part(extra=[w.attribute("m", "studio", raw)])
 
 
 def test_bytes_that_are_not_text_differ_too():

@@ -75,6 +75,14 @@ def test_single_sequences_are_a_pair():
     assert (a, b, files) == ("a/s.#.exr", "b/t.#.exr", [1, 2])
 
 
+def test_a_file_without_a_frame_and_a_sequence_are_no_pair():
+    """Also if they are alone; no file is left out."""
+    assert pairs(["s1/notes.exr"], frames("s2/s.#.exr", 1, 2)) == [
+        ("s1/notes.exr", None, [], "", ""),
+        (None, "s2/s.#.exr", [], "", "1-2"),
+    ]
+
+
 def test_two_versions_on_one_side_keep_their_names():
     a = [*frames("a/s_v001.#.exr", 1), *frames("a/s_v002.#.exr", 1)]
     assert pairs(a, a) == [

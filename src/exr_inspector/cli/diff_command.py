@@ -6,21 +6,21 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from ..errors import ExrFormatError, NoMatchError, SettingsError, SourceError
-from ..inspection.diff import Difference
-from ..inspection.diff import diff as differences_between
+from ..inspection.diff import Difference, differences
 from ..inspection.inspector import inspect
 from ..inspection.model import Inspection
 from ..sequence.pairs import Pair, pair_files
 from ..sources import store_of
 from ..sources.listing import ListedFile, list_files
+from ..sources.uris import path_as_text
 from .exit_codes import ExitCode
 from .options import AsJson, Output, chunk_option, header_limits, one_format
-from .output import data_stream, print_message, print_to, terminal_width
+from .output import data_stream, is_terminal, print_message, print_to, terminal_width
 
 if TYPE_CHECKING:
     from ..sequence.pairs import Frame
@@ -41,6 +41,7 @@ class Comparison:
     pair: Pair
     frames: dict[Difference, list[Frame]]
     hidden: set[str]  # attributes that are not compared, as they change from frame to frame
+    is_multipart: bool  # any of the files
 
     @property
     def is_same(self) -> bool:
@@ -69,21 +70,31 @@ def diff(
     """
     chosen = one_format(DiffFormat, output_format, json=as_json) or DiffFormat.TABLE
     reader = _Reader(store_of([a, b]))
-    comparisons = [_compared(pair, reader, show_all) for pair in pair_files(_files(a, reader), _files(b, reader))]
-    differing = [comparison for comparison in comparisons if not comparison.is_same]
     with data_stream(output, escape=chosen is DiffFormat.JSON) as stream:
+        width = terminal_width() if is_terminal(stream) else None
+        values = _Values(whole=width is None, volatile=show_all)
+        comparisons = [_compared(pair, reader, values) for pair in pair_files(_files(a, reader), _files(b, reader))]
+        differing = [comparison for comparison in comparisons if not comparison.is_same]
         if chosen is DiffFormat.JSON:
             rows = [row for comparison in differing for row in _json_rows(comparison)]
             stream.write(json.dumps(rows, ensure_ascii=False, allow_nan=False, indent=2).encode() + b"\n")
         else:
             from .diff_lines import comparison_lines, hidden_lines
 
-            for comparison in differing:
-                print_to(stream, *comparison_lines(comparison.pair, comparison.frames, terminal_width()))
-            print_to(stream, *hidden_lines({name for comparison in comparisons for name in comparison.hidden}))
+            for each in differing:
+                print_to(stream, *comparison_lines(each.pair, each.frames, width, is_multipart=each.is_multipart))
+            hidden = {name for comparison in comparisons for name in comparison.hidden}
+            print_to(stream, *hidden_lines(hidden, is_whole=width is None))
     if reader.failed:
         return ExitCode.FAILED
     return ExitCode.FINDINGS if differing or reader.unreadable else ExitCode.OK
+
+
+class _Values(NamedTuple):
+    """Which values are shown: long ones whole or cut, and those that change from frame to frame."""
+
+    whole: bool
+    volatile: bool
 
 
 class _Reader:
@@ -94,10 +105,10 @@ class _Reader:
         self._limits, self._chunks = header_limits(), chunk_option(None)
         self.failed = self.unreadable = False
 
-    def differences(self, a: str, b: str) -> list[Difference]:
-        """The differences between two files; none if one of them cannot be inspected."""
+    def inspections(self, a: str, b: str) -> tuple[Inspection, Inspection] | None:
+        """Two files; None if one of them cannot be inspected."""
         left, right = self._inspect(a), self._inspect(b)
-        return [] if left is None or right is None else differences_between(left, right)
+        return None if left is None or right is None else (left, right)
 
     def fail(self, error: SourceError) -> None:
         """Print the error of a file that cannot be read."""
@@ -129,25 +140,33 @@ def _files(path: str, reader: _Reader) -> list[str]:
     return files
 
 
-def _compared(pair: Pair, reader: _Reader, show_all: bool) -> Comparison:
+def _compared(pair: Pair, reader: _Reader, values: _Values) -> Comparison:
     """The differences between the frames of a pair.
 
-    An attribute that is volatile in some frame is hidden in all: a measured value may look typed in another one.
+    An attribute that is volatile in some frame is hidden in all: a measured value may look typed in another one. The
+    data windows of two files that are not frames of sequences are always compared.
     """
     frames: dict[Difference, list[Frame]] = defaultdict(list)
     volatile = set()
+    is_multipart = False
     for frame, a, b in pair.files:
-        for difference in reader.differences(a, b):
-            if difference.is_volatile and not show_all:
+        both = reader.inspections(a, b)
+        if both is None:
+            continue
+        is_multipart |= any(len(each.parts) > 1 for each in both)
+        for difference in differences(*both, whole=values.whole, whole_volatile=values.whole and values.volatile):
+            is_compared = values.volatile or (frame is None and difference.name == "dataWindow")
+            if difference.is_volatile and not is_compared:
                 volatile.add((difference.part_index, difference.name))
             else:
                 frames[difference].append(frame)
     shown = {
         each: numbers
         for each, numbers in frames.items()
-        if each.kind != "attribute" or (each.part_index, each.name) not in volatile
+        if not each.is_of_values or (each.part_index, each.name) not in volatile
     }
-    return Comparison(pair=pair, frames=shown, hidden={name for _, name in volatile})
+    hidden = {name for _, name in volatile}
+    return Comparison(pair=pair, frames=shown, hidden=hidden, is_multipart=is_multipart)
 
 
 def _json_rows(comparison: Comparison) -> list[dict[str, Any]]:
@@ -163,5 +182,5 @@ def _json_rows(comparison: Comparison) -> list[dict[str, Any]]:
     if pair.only_in_b or pair.a is None:
         rows.append((pair.only_in_b, Difference(kind="frames", name="only in b", a=None, b="there")))
     rows += [(frames_text(frames), each) for each, frames in comparison.frames.items()]
-    sides = {"file_a": pair.a and pair.a.pattern, "file_b": pair.b and pair.b.pattern}
+    sides = {side: group and path_as_text(group.pattern) for side, group in (("file_a", pair.a), ("file_b", pair.b))}
     return [{**sides, "frames": frames or None, **asdict(each)} for frames, each in rows]

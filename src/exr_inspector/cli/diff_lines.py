@@ -19,10 +19,13 @@ _MOST_NAMES = 5
 _WIDEST_NAME = 24
 
 
-def comparison_lines(pair: Pair, differences: Mapping[Difference, Sequence[Frame]], width: int) -> list[Text]:
+def comparison_lines(
+    pair: Pair, differences: Mapping[Difference, Sequence[Frame]], width: int | None, *, is_multipart: bool
+) -> list[Text]:
     """The two paths, their common folder once, then a line for each difference.
 
-    Values that do not fit have their own lines; equal differences of several frames are one.
+    Equal differences of several frames are one. Values that do not fit in the width have their own lines, and many
+    values of an attribute are counted; without a width, each line is whole.
     """
     lines = _heading(pair)
     if pair.a is None or pair.b is None:
@@ -33,24 +36,25 @@ def comparison_lines(pair: Pair, differences: Mapping[Difference, Sequence[Frame
     by_part: dict[str, list[Difference]] = defaultdict(list)
     for difference in differences:
         by_part[_part_label(difference)].append(difference)
-    is_multipart = len(by_part.keys() - {""}) > 1 or any(each.part_index for each in differences)
     for label, of_part in by_part.items():
         if label and is_multipart:
             lines.append(Text(f"  {clean(label)}", style="bold"))
         indent = "    " if label and is_multipart else "  "
-        rows = list(_rows(of_part, differences))
+        rows = list(_rows(of_part, differences, is_whole=width is None))
         name_width = min(max(len(name) for name, *_ in rows), _WIDEST_NAME)
         for name, a, b, frames in rows:
             lines += _row(indent, f"{name:<{name_width}}", a, b, frames, width)
     return lines
 
 
-def hidden_lines(names: Collection[str]) -> list[Text]:
+def hidden_lines(names: Collection[str], *, is_whole: bool) -> list[Text]:
     """A line about the attributes that differ and are not shown."""
     if not names:
         return []
-    first = sorted(names)[:_MOST_NAMES]
-    listed = ", ".join(clean(name, 60) for name in first) + (", …" if len(names) > len(first) else "")
+    first = sorted(names)[: None if is_whole else _MOST_NAMES]
+    listed = ", ".join(clean(name, 0 if is_whole else 60) for name in first) + (
+        ", …" if len(names) > len(first) else ""
+    )
     count = "1 attribute that changes" if len(names) == 1 else f"{len(names)} attributes that change"
     return [Text(f"not shown: {count} per frame: {listed} (--all)", style="dim")]
 
@@ -80,15 +84,15 @@ def _part_label(difference: Difference) -> str:
 
 
 def _rows(
-    differences: Sequence[Difference], frames: Mapping[Difference, Sequence[Frame]]
+    differences: Sequence[Difference], frames: Mapping[Difference, Sequence[Frame]], *, is_whole: bool
 ) -> Iterator[tuple[str, str | None, str | None, str]]:
-    """Name, both values and frames of each difference; of an attribute with many values their number."""
+    """Name, both values and frames of each difference; of an attribute with many values their number, unless whole."""
     by_name: dict[str, list[Difference]] = defaultdict(list)
     for each in differences:
         name = each.name if each.kind in ("file", "attribute", "pixels") else f"{each.kind} {each.name}"
-        by_name[clean(name, 100)].append(each)
+        by_name[clean(name, 0 if is_whole else 100)].append(each)
     for name, of_name in by_name.items():
-        if len(of_name) > _MOST_VALUES:
+        if len(of_name) > _MOST_VALUES and not is_whole:
             all_frames = frames_text([frame for each in of_name for frame in frames[each]])
             yield name, _count(each.a for each in of_name), _count(each.b for each in of_name), all_frames
         else:
@@ -102,7 +106,7 @@ def _count(values: Iterable[str | None]) -> str:
     return f"{number} value{'s' * (number > 1)}"
 
 
-def _row(indent: str, name: str, a: str | None, b: str | None, frames: str, width: int) -> list[Text]:
+def _row(indent: str, name: str, a: str | None, b: str | None, frames: str, width: int | None) -> list[Text]:
     if b is None:
         values = f"only in a: {a}"
     elif a is None:
@@ -110,7 +114,7 @@ def _row(indent: str, name: str, a: str | None, b: str | None, frames: str, widt
     else:
         values = f"{a} → {b}"
     end = f"  {frames}" if frames else ""
-    if len(indent) + len(name) + 2 + len(values) + len(end) <= width:
+    if width is None or len(indent) + len(name) + 2 + len(values) + len(end) <= width:
         return [Text(f"{indent}{name}  {values}").append(end, style="dim")]
     lines = [Text(f"{indent}{name.rstrip()}").append(end, style="dim")]
     return lines + [Text(f"{indent}  {side}  {text}") for side, text in (("a", a), ("b", b)) if text is not None]

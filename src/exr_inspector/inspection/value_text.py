@@ -8,6 +8,7 @@ from ..exr import Attribute, Channel
 from .json_form import base64_text, json_value
 
 _LONGEST = 200  # characters; of longer values the text around the first difference is shown
+_BYTES_PER_CHARACTER = 8  # of a text, at most
 _BEFORE, _FROM = 20, 40  # characters around a difference
 _OPAQUE_TYPES = frozenset({"bytes", "idmanifest", "preview"})
 _WINDOW_TYPES = frozenset({"box2f", "box2i"})
@@ -52,36 +53,63 @@ def sampled_type(channel: Channel) -> str:
     return f"{kind} 1/{channel.x_sampling}×1/{channel.y_sampling}"
 
 
-def differing_texts(a: Attribute | None, b: Attribute | None) -> tuple[str | None, str | None]:
-    """The texts of two attributes that are not equal, which differ, too; None for one that is absent."""
+def differing_texts(a: Attribute | None, b: Attribute | None, *, whole: bool = False) -> tuple[str | None, str | None]:
+    """The texts of two attributes that are not equal, which differ, too; None for one that is absent.
+
+    Long texts are cut, unless `whole`.
+    """
     if a is None or b is None:
-        return (None if a is None else _cut(value_text(a))), (None if b is None else _cut(value_text(b)))
-    texts = value_text(a), value_text(b)
+        return None if a is None else _text(a, whole), None if b is None else _text(b, whole)
     if a.attr_type != b.attr_type:
-        return f"{a.attr_type} {_cut(_quoted(a, texts[0]))}", f"{b.attr_type} {_cut(_quoted(b, texts[1]))}"
-    if max(map(len, texts)) > _LONGEST or texts[0] == texts[1]:
+        return f"{a.attr_type} {_text(a, whole, quoted=True)}", f"{b.attr_type} {_text(b, whole, quoted=True)}"
+    if not whole and (_is_surely_long(a) or _is_surely_long(b)):
+        return _texts_at_difference(a, b)
+    texts = value_text(a), value_text(b)
+    if texts[0] == texts[1] or (not whole and max(map(len, texts)) > _LONGEST):
         return _texts_at_difference(a, b)
     if any(text != text.strip() or not text for text in texts):
         return _quoted(a, texts[0]), _quoted(b, texts[1])
     return texts
 
 
+def _text(attribute: Attribute, whole: bool, *, quoted: bool = False) -> str:
+    """The text of one attribute; if it is long, its beginning or its size."""
+    if not whole and attribute.attr_type != "string" and _is_surely_long(attribute):
+        return f"{attribute.attr_type}, {attribute.size_bytes} bytes"
+    text = _quoted(attribute, value_text(attribute)) if quoted else value_text(attribute)
+    return text if whole or len(text) <= _LONGEST else f"{text[:_FROM]}… ({len(text):,} characters)"
+
+
+def _is_surely_long(attribute: Attribute) -> bool:
+    """Whether the text is known to be long without making it; it may have millions of numbers."""
+    is_long = attribute.size_bytes > _LONGEST * _BYTES_PER_CHARACTER
+    return is_long and attribute.attr_type not in _OPAQUE_TYPES and attribute.value is not None
+
+
 def _quoted(attribute: Attribute, text: str) -> str:
     return f'"{text}"' if attribute.attr_type == "string" else text
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_FROM]}… ({len(text):,} characters)"
-
-
 def _texts_at_difference(a: Attribute, b: Attribute) -> tuple[str, str]:
     """Size and first different byte of two values of one type, and what is there."""
-    at = next((i for i, (x, y) in enumerate(zip(a.raw, b.raw, strict=False)) if x != y), min(len(a.raw), len(b.raw)))
+    at = _first_difference(a.raw, b.raw)
     if a.attr_type == "string":
         texts = _text_at(a, at), _text_at(b, at)
         if texts[0] != texts[1]:
             return texts
     return _bytes_at(a, at), _bytes_at(b, at)
+
+
+def _first_difference(a: bytes, b: bytes) -> int:
+    """The position of the first byte that differs, or else the length of the shorter one."""
+    low, high = 0, min(len(a), len(b))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if a[low:middle] == b[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def _text_at(attribute: Attribute, at: int) -> str:

@@ -59,19 +59,21 @@ class Pair:
 def pair_files(a: Iterable[str], b: Iterable[str]) -> list[Pair]:
     """The sequences of two lists of paths, each with the one whose path, without versions, ends most like its own.
 
-    Two files, and two sequences, are a pair whatever their names are. Of a frame with several files, as `s.01.exr` and
-    `s.001.exr`, the first ones of both sides are in the first pair of the sequence, the second ones in another pair.
+    Two files, and two sequences, are a pair whatever their names are; a file without a frame number and a sequence are
+    not. Of a frame with several files, as `s.01.exr` and `s.001.exr`, the first ones of both sides are in the first
+    pair of the sequence, the second ones in another pair.
     """
     left, right = _by_name(a), _by_name(b)
     if _are_single(left) and _are_single(right):
         return [Pair(a=_as_file(left), b=_as_file(right))]
-    if len(left) == len(right) == 1:
+    if len(left) == len(right) == 1 and _are_alike(*left.values(), *right.values()):
         return _pairs(left.popitem()[1], right.popitem()[1])
     pairs = []
     names_a, names_b = by_longest_end(left, right), by_longest_end(right, left)
     for end, names in names_a.items():
-        if end and len(names) == len(names_b.get(end, ())) == 1:
-            pairs += _pairs(left.pop(names[0]), right.pop(names_b[end][0]))
+        others = names_b.get(end, [])
+        if end and len(names) == len(others) == 1 and _are_alike(left[names[0]], right[others[0]]):
+            pairs += _pairs(left.pop(names[0]), right.pop(others[0]))
     for groups in left.values():
         pairs += _pairs(groups, [])
     for groups in right.values():
@@ -110,6 +112,11 @@ def _by_name(paths: Iterable[str]) -> dict[str, list[FileGroup]]:
 
 def _are_single(groups: dict[str, list[FileGroup]]) -> bool:
     return [len(group.paths) for of_name in groups.values() for group in of_name] == [1]
+
+
+def _are_alike(a: Sequence[FileGroup], b: Sequence[FileGroup]) -> bool:
+    """Whether both are sequences, or both files without a frame number."""
+    return bool(a[0].frames) == bool(b[0].frames)
 
 
 def _as_file(groups: dict[str, list[FileGroup]]) -> FileGroup:
