@@ -34,6 +34,28 @@ def test_other_types_are_not_catalogs(uri):
         open_catalog(uri)
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: exr_inspector.sequences("shows.duckdb"),
+        lambda: exr_inspector.check("shows.duckdb"),
+        lambda: exr_inspector.outliers("shows.duckdb"),
+        lambda: exr_inspector.similar("shows.duckdb", "a.exr"),
+        lambda: exr_inspector.ingest("shows", "shows.duckdb"),
+    ],
+)
+def test_a_uri_is_not_an_open_catalog(call):
+    """The message says what is."""
+    with pytest.raises(TypeError, match=r"str is not an open catalog; expected what open_catalog\(URI\) returns"):
+        call()
+
+
+def test_similar_knows_two_kinds_of_vectors(studio):
+    raises = pytest.raises(ValueError, match="by='nope' is no kind of vector; expected 'metadata' or 'channels'")
+    with open_catalog("shows.duckdb", read_only=True) as catalog, raises:
+        exr_inspector.similar(catalog, "shows/beauty.1001.exr", by="nope")
+
+
 def test_names_are_imported_on_first_use():
     """Importing the package imports nothing else; `dir()` and `help()` know every name."""
     code = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import gzip
 import io
+import lzma
 import mmap
 import os
 import tempfile
@@ -103,7 +104,58 @@ def test_members_of_archives_are_files(tmp_path):
         assert inspect(member, name=NAME).file.frame == "1001"
 
 
-def test_a_damaged_archive_is_a_source_error(tmp_path):
+def test_a_damaged_member_of_an_archive_is_a_source_error():
+    """Bytes of its compressed data are changed, or its checksum."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.exr", DATA)
+        info = archive.getinfo("a.exr")
+    start = packed.getvalue().index(b"a.exr") + len(b"a.exr")
+    for at, reason in ((start, "Error -3 while decompressing"), (start + info.compress_size // 2, "")):
+        damaged = bytearray(packed.getvalue())
+        damaged[at] = damaged[at + 1] = 0xFF
+        raises = pytest.raises(SourceError, match=f"bytes: its archive or compressed file is damaged: {reason}")
+        with zipfile.ZipFile(io.BytesIO(damaged)) as archive, archive.open("a.exr") as member, raises:
+            inspect(member)
+
+
+@pytest.mark.parametrize(("compress", "open_"), [(gzip.compress, gzip.open), (lzma.compress, lzma.open)])
+def test_a_cut_compressed_file_is_a_source_error(compress, open_):
+    raises = pytest.raises(SourceError, match="damaged: Compressed file ended before")
+    with open_(io.BytesIO(compress(DATA)[:-30])) as cut, raises:
+        inspect(cut)
+
+
+def test_a_file_may_return_any_bytes():
+    """A bytearray or memoryview; nothing, and other types, are named."""
+
+    class Returning(io.BytesIO):
+        def __init__(self, made):
+            super().__init__(DATA)
+            self.made = made
+
+        def read(self, size=-1):
+            return self.made(super().read(size))
+
+    for made in (bytearray, memoryview):
+        assert inspect(Returning(made)).completeness == "complete"
+    with pytest.raises(TypeError, match=r"read\(\) has returned None"):
+        inspect(Returning(lambda _: None))
+    with pytest.raises(TypeError, match=r"read\(\) has returned int, expected bytes"):
+        inspect(Returning(len))
+
+
+def test_a_named_temporary_file_has_its_path():
+    """It is a wrapper of a file."""
+    with tempfile.NamedTemporaryFile(suffix=".exr") as opened:
+        opened.write(DATA)
+        file = inspect(opened).file
+        assert (file.file_path, file.completeness) == (opened.name, "complete")
+        assert file == inspect(opened.name).file
+        assert inspect(opened, name=NAME).file.frame_number == 1001
+
+
+def test_a_failing_file_is_a_source_error():
     """The file object fails, not the header."""
 
     class Failing(io.BytesIO):

@@ -26,6 +26,7 @@ __all__ = [
     "IngestError",
     "PersistOutcome",
     "SeenFile",
+    "expect_catalog",
     "is_vast",
     "migrate",
     "open_catalog",
@@ -69,6 +70,12 @@ def open_catalog(
 
     open_file = partial(DuckDBCatalog, path, read_only=read_only, cell_limit=cell_limit)
     return while_locked(wait_s)(open_file) if wait_s else open_file()
+
+
+def expect_catalog(catalog: object) -> None:
+    """Raises TypeError for anything else, such as the URI of a catalog."""
+    if not all(hasattr(catalog, method) for method in ("persist", "sql")):
+        raise TypeError(f"{type(catalog).__name__} is not an open catalog; expected what open_catalog(URI) returns")
 
 
 def migrate(

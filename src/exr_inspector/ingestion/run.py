@@ -17,7 +17,7 @@ from functools import cache, partial
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..catalog import Catalog, IngestError
+from ..catalog import Catalog, IngestError, expect_catalog
 from ..catalog.rows import RowBatch, from_embeddable
 from ..errors import ExrFormatError, SourceError
 from ..exr import ChunkOption, Limits
@@ -133,6 +133,7 @@ def ingest(
     temporary file, of about 60 bytes for each. Raises CatalogError;
     files that cannot be inspected are `failures`.
     """
+    expect_catalog(catalog)
     given = [os.fsdecode(path) for path in ((paths,) if isinstance(paths, (str, os.PathLike)) else paths)]
     if options.s3 is None:
         options = replace(options, s3=store_of(given))

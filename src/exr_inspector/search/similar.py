@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..catalog import Catalog, FileStat
+from ..catalog import Catalog, FileStat, expect_catalog
 from ..errors import QueryError
 from ..exr import Limits
 from ..inspection.inspector import inspect
@@ -126,10 +126,16 @@ def similar(
 
     The file is a path, a URI, a file_id or the first digits of one, or an inspection. Of a path, the catalog's vectors
     are used, unless a local file has changed since. Columns as in `Catalog.similar`, without the vectors.
-    `explain` adds `differs`, the vector groups that differ, as text. Raises QueryError, and the errors of `inspect`.
+    `explain` adds `differs`, the vector groups that differ, as text. Raises QueryError, and the errors of `inspect`;
+    ValueError for another `by`.
     """
     import pyarrow as pa
 
+    from ..catalog.similarity import VECTOR_COLUMNS
+
+    expect_catalog(catalog)
+    if by not in VECTOR_COLUMNS:
+        raise ValueError(f"by={by!r} is no kind of vector; expected {' or '.join(map(repr, VECTOR_COLUMNS))}")
     if isinstance(to, Inspection):
         to = _inspected(to)
     elif not isinstance(to, Reference):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import fileseq
 import numpy as np
 
-from ..catalog import Catalog
+from ..catalog import Catalog, expect_catalog
 from ..frames.ranges import Number, frame_value
 from ..search.similar import differing_groups
 from ..vectors import VERSION
@@ -55,6 +55,11 @@ def outliers(catalog: Catalog, pattern: str | os.PathLike[str] | None = None) ->
     `pattern` selects sequences as in `sequences()`. Frames whose vectors have another version are left out, and those
     that are closer to the others than the median.
     """
+    expect_catalog(catalog)
+    return _all_outliers(catalog, pattern)
+
+
+def _all_outliers(catalog: Catalog, pattern: str | os.PathLike[str] | None) -> Iterator[Outlier]:
     for page in _pages(sequences(catalog, pattern)):
         by_sequence = {summary.sequence: summary for summary in page}
         for name, frames in _frames(catalog, list(by_sequence)):

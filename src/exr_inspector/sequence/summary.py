@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from ..catalog import Catalog
+from ..catalog import Catalog, expect_catalog
 from ..frames.names import name_of
 from ..frames.patterns import UDIM
 from ..frames.ranges import Number, display_pattern, frame_range, numbers_of, padding, padding_changes
@@ -73,6 +73,7 @@ def sequences(
     those that it does not have are missing; without them, those between its first and last. They are ranges such as
     1001-1100 or 1-99x2, or what a function returns for the URI of a sequence. Raises ValueError for other ranges.
     """
+    expect_catalog(catalog)
     if isinstance(expected, str):
         required = numbers_of(expected)
         return sequences(catalog, pattern, lambda _: required)
