@@ -51,7 +51,7 @@ def test_a_uri_is_not_an_open_catalog(call):
 
 
 def test_similar_knows_two_kinds_of_vectors(studio):
-    raises = pytest.raises(ValueError, match="by='nope' is no kind of vector; expected 'metadata' or 'channels'")
+    raises = pytest.raises(ValueError, match="by='nope' is not a kind of vector; expected 'metadata' or 'channels'")
     with open_catalog("shows.duckdb", read_only=True) as catalog, raises:
         exr_inspector.similar(catalog, "shows/beauty.1001.exr", by="nope")
 

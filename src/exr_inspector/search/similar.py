@@ -135,7 +135,7 @@ def similar(
 
     expect_catalog(catalog)
     if by not in VECTOR_COLUMNS:
-        raise ValueError(f"by={by!r} is no kind of vector; expected {' or '.join(map(repr, VECTOR_COLUMNS))}")
+        raise ValueError(f"by={by!r} is not a kind of vector; expected {' or '.join(map(repr, VECTOR_COLUMNS))}")
     if isinstance(to, Inspection):
         to = _inspected(to)
     elif not isinstance(to, Reference):
