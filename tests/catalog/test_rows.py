@@ -6,9 +6,10 @@ from struct import pack
 
 import pytest
 
+from exr_inspector import inspect
 from exr_inspector.catalog.rows import from_inspections
 from exr_inspector.catalog.schema import CHILD_TABLES, TABLES, batch_schema
-from tests.support.exr_bytes import attribute, inspection, required, text
+from tests.support.exr_bytes import attribute, exr_bytes, inspection, required, text
 
 TIMECODE = attribute("timeCode", "timecode", pack("<II", 0x01020304, 0))
 
@@ -119,11 +120,16 @@ def test_tables_have_the_columns_of_the_schema():
             rows.validate(full=True)
 
 
+def test_bytes_without_a_name_have_no_rows():
+    """All of them would be versions of one path."""
+    unnamed = inspect(exr_bytes())
+    with pytest.raises(ValueError, match=r"bytes without a name cannot be stored; give one: inspect\(data, name=PATH"):
+        from_inspections([inspection("a.exr"), unnamed])
+
+
 def test_a_header_without_its_required_attributes_has_rows_with_nulls():
     damaged = b"v/1\x01" + pack("<I", 2) + text("owner", "me") + b"\0"
-    from exr_inspector import inspect
-
-    tables = from_inspections([inspect(damaged)]).tables
+    tables = from_inspections([inspect(damaged, name="a.exr")]).tables
     part = tables["parts"].to_pylist()[0]
     assert (part["width"], part["compression"], part["data_window"]) == (None, None, None)
     assert tables["channels"].num_rows == 0

@@ -146,7 +146,8 @@ def memory(name):
 
 def inspected(number):
     names = [f"manifest{number}.{index}" for index in range(60)]
-    inspection = inspect(w.build(w.part(extra=[w.attribute(name, "idmanifest", raw) for name in names])).data)
+    extra = [w.attribute(name, "idmanifest", raw) for name in names]
+    inspection = inspect(w.build(w.part(extra=extra)).data, name="a.exr")
     values = {row["attr_name"]: row["value"] for row in inspection.to_dict()["attributes"]}
     from_inspections([inspection])
     return values[names[0]] is not None, values[names[-1]] is not None
@@ -179,7 +180,7 @@ def test_files_of_manifests_leave_nothing_behind(ids: int) -> None:
 def test_a_value_beyond_the_budget_is_null_with_a_note_and_its_bytes() -> None:
     """In JSON and rows; the values around it are there."""
     crowd = w.attribute("aManifest", "idmanifest", value(many_ids(500_000)))
-    inspection = inspect(w.build(w.part(name="beauty", extra=[crowd, w.fixed("x", "float", 0.5)])).data)
+    inspection = inspect(w.build(w.part(name="beauty", extra=[crowd, w.fixed("x", "float", 0.5)])).data, name="a.exr")
     (problem,) = inspection.problems
     assert (problem.code, problem.part_index, problem.attr_name) == ("value_too_large", 0, "aManifest")
     assert "500000 objects are needed" in problem.message

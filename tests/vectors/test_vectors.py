@@ -92,7 +92,7 @@ def test_the_order_of_attributes_channels_and_parts_does_not_matter(written, rng
 @given(files(), st.randoms(use_true_random=False))
 def test_the_rows_of_a_catalog_give_the_same_vectors(written, rng):
     """In any order."""
-    inspection = inspect(written.data)
+    inspection = inspect(written.data, name="a.exr")
     rows = [rng.sample(each, len(each)) for each in rows_of(inspection)]
     for one, other in zip(embed(inspection), embed_rows(*rows), strict=True):
         assert one.tobytes() == other.tobytes()

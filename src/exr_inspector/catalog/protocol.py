@@ -103,7 +103,8 @@ class Catalog(Protocol):
         """Store inspections, and count those with a stored file_id. Returns one outcome for each, in order.
 
         One transaction: afterwards all rows of all tables are stored, or none. The last persisted version of a path is
-        current and not deleted; an ingest error of the path is not open any more.
+        current and not deleted; an ingest error of the path is not open any more. Raises ValueError for an inspection
+        of bytes without a name.
         """
 
     def persist_rows(self, batch: RowBatch) -> list[PersistOutcome]:

@@ -16,6 +16,7 @@ from ..errors import EmbeddingError
 from ..exr import Channel, Problem, split_name
 from ..inspection.model import FileFacts, Inspection, PartFacts
 from ..settings import CELL_LIMIT
+from ..sources.memory import UNNAMED
 from .cells import Cells, cells_of
 from .schema import CHILD_TABLES, batch_schema
 
@@ -82,9 +83,12 @@ def from_inspections(
 ) -> RowBatch:
     """The rows of inspections, with their vectors.
 
-    Attributes above `cell_limit` bytes are cut, and marked as `truncated`. Raises EmbeddingError, naming the file.
+    Attributes above `cell_limit` bytes are cut, and marked as `truncated`. Raises EmbeddingError, naming the file,
+    and ValueError for an inspection of bytes without a name: all such files would be versions of one path.
     """
     inspections = list(inspections)
+    if any(inspection.file.file_path_normalized == UNNAMED for inspection in inspections):
+        raise ValueError("an inspection of bytes without a name cannot be stored; give one: inspect(data, name=PATH)")
     first: dict[str, Inspection] = {}
     for inspection in inspections:
         first.setdefault(inspection.file.file_id, inspection)
