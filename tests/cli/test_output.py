@@ -73,6 +73,28 @@ def test_text_in_csv_is_not_a_formula(tmp_path, monkeypatch, raw):
     assert rows[0][1:] == ["-1", f"{mark}+A=="]
 
 
+def test_the_reader_of_a_query_does_not_keep_the_catalog_open(folder):
+    """As `| less`, which reads only the first page."""
+    words = ["query", MANY_ROWS, "--format", "csv", "--catalog", CATALOG]
+    with subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"range\n"
+        with open_catalog(CATALOG) as catalog:
+            assert catalog.status().row_counts["files"] == 0
+        assert process.poll() is None
+        process.stdout.read()
+
+
+def test_ctrl_c_ends_a_long_query(folder):
+    """At once, with the exit code of an interruption."""
+    words = ["query", "SELECT sum(range % 7) FROM range(20000000000)", "--catalog", CATALOG, "-v"]
+    with subprocess.Popen([*COMMAND, *words], stderr=subprocess.PIPE, text=True) as process:
+        assert "opened the catalog" in process.stderr.readline()
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "exr-inspector: interrupted\n")
+
+
 @pytest.mark.parametrize("how", [Format.TABLE, Format.CSV])
 def test_columns_are_those_that_are_named_in_this_order(tmp_path, how):
     """In every format; a name that is unknown is an error that lists the others, before anything is written."""
@@ -83,25 +105,34 @@ def test_columns_are_those_that_are_named_in_this_order(tmp_path, how):
     path.unlink()
     with pytest.raises(SettingsError, match="--columns: no column 'd'; the columns are a, b, c"):
         write_table(table, how, str(path), columns="a,d")
+    with pytest.raises(SettingsError, match="--columns: 'a' is given 2 times; give each column once"):
+        write_table(table, how, str(path), columns="a,c,a")
     assert names(tmp_path) == []
 
 
 def test_unsafe_characters_are_escaped_and_not_lost():
     """As in Python in one line of text, as in JSON in lines of data."""
     assert clean(INVISIBLE) == r"a\u2028b\u202ec\u200bd\ufeffe\U000e0041f\x1bg\x9bh"
-    assert clean_lines(f"{INVISIBLE}\r\n\t") == "a\\u2028b\\u202ec\\u200bd\\ufeffe\\udb40\\udc41f\\u001bg\\u009bh\r\n\t"
+    assert clean_lines(f"{INVISIBLE}\r\n\t") == (
+        "a\\u2028b\\u202ec\\u200bd\\ufeffe\\udb40\\udc41f\\u001bg\\u009bh\\u000d\n\t"
+    )
     assert clean("été 日本 🎬 name\udcff\n") == r"été 日本 🎬 name\xff\x0a"
 
 
 @pytest.mark.slow
 def test_unsafe_characters_reach_no_terminal(folder):
     """Also not by a file of --output that is the terminal, and in messages."""
-    row = "SELECT 'a' || chr(27) || chr(8232) || 'b' AS x"
-    for how, shown_as in (("table", r"a\x1b\u2028b"), ("jsonl", r"a\u001b\u2028b")):
+    row = "SELECT 'a' || chr(27) || chr(8232) || chr(13) || 'b' AS x"
+    for how, shown_as in (
+        ("table", r"a\x1b\u2028\x0db"),
+        ("jsonl", r"a\u001b\u2028\rb"),
+        ("csv", r"a\u001b\u2028\u000db"),
+    ):
         _, shown = on_terminal(
             "query", row, "--format", how, "--output", "/dev/stdout", "--catalog", CATALOG, cwd=folder
         )
         assert shown_as in shown
+        assert "\r" not in shown.replace("\r\n", "\n")
     _, shown = on_terminal("query", "SELECT \x1b\u202eb", "--catalog", CATALOG, cwd=folder)
     assert r"\x1b\u202eb" in shown
     assert "\x1b" not in shown
