@@ -18,7 +18,7 @@ import pytest
 from exr_inspector import open_catalog
 from exr_inspector.cli.main import main
 from exr_inspector.cli.options import Format
-from exr_inspector.cli.output import write_table
+from exr_inspector.cli.output import data_stream, write_table
 from exr_inspector.cli.text import clean, clean_lines
 from exr_inspector.errors import SettingsError
 from tests.support.terminal import COMMAND, on_terminal
@@ -138,16 +138,19 @@ def test_unsafe_characters_reach_no_terminal(folder):
     assert "\x1b" not in shown
 
 
-def test_output_replaces_a_file_and_has_the_mode_of_the_umask(folder):
-    """Nothing else is left in the folder."""
-    Path("out.csv").write_text("before")
+@pytest.mark.parametrize(("existing", "mode"), [(None, 0o640), (0o604, 0o604)])
+def test_output_replaces_a_file_and_keeps_its_mode(folder, existing, mode):
+    """A new one has that of the umask. Nothing else is left in the folder."""
+    if existing is not None:
+        Path("out.csv").write_text("before")
+        Path("out.csv").chmod(existing)
     before = os.umask(0o027)
     try:
         assert query("SELECT 1 AS one", "--format", "csv", "--output", "out.csv") == 0
     finally:
         os.umask(before)
     assert Path("out.csv").read_text() == "one\n1\n"
-    assert stat.S_IMODE(Path("out.csv").stat().st_mode) == 0o640
+    assert stat.S_IMODE(Path("out.csv").stat().st_mode) == mode
     assert names(folder) == ["catalog.duckdb", "out.csv"]
 
 
@@ -185,16 +188,20 @@ def test_a_failure_leaves_the_file_as_it_was(folder, monkeypatch):
     assert query("SELECT 1", "--output", "none/out.csv") == 2
 
 
-def test_interrupted_output_leaves_the_file_as_it_was(folder):
-    """By Ctrl-C while it is written."""
+@pytest.mark.parametrize(
+    ("number", "code", "message"),
+    [(signal.SIGINT, 130, "exr-inspector: interrupted\n"), (signal.SIGTERM, 143, "")],
+)
+def test_interrupted_output_leaves_the_file_as_it_was(folder, number, code, message):
+    """By Ctrl-C or `kill` while it is written."""
     Path("out.json").write_text("before")
     words = ["query", MANY_ROWS, "--format", "json", "--output", "out.json", "--catalog", CATALOG]
     process = subprocess.Popen([*COMMAND, *words], stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not any(path.stat().st_size for path in folder.glob(".*.part")):
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate()
-    assert (process.returncode, err) == (130, "exr-inspector: interrupted\n")
+    assert (process.returncode, err) == (code, message)
     assert Path("out.json").read_text() == "before"
     assert names(folder) == ["catalog.duckdb", "out.json"]
 
@@ -223,3 +230,22 @@ def test_output_to_a_fifo_is_written_to_it(folder):
     reader.join()
     assert read == ["one\n1\n"]
     assert stat.S_ISFIFO(os.stat("fifo").st_mode)
+
+
+@pytest.mark.parametrize("output", ["/dev/stdout", "/dev/fd/{}"])
+def test_output_to_a_pipe_of_the_shell_is_written_to_it(folder, output):
+    """As in `--output /dev/stdout | cat` and `--output >(gzip > out.gz)`."""
+    reading, writing = os.pipe()
+    words = ["query", "SELECT 1 AS one", "--format", "csv", "--output", output.format(writing), "--catalog", CATALOG]
+    done = subprocess.run([*COMMAND, *words], stdout=writing, stderr=subprocess.PIPE, pass_fds=[writing])
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        assert (done.returncode, done.stderr, pipe.read()) == (0, b"", b"one\n1\n")
+
+
+def test_an_error_of_what_is_read_does_not_name_the_output(tmp_path):
+    """And nothing is left."""
+    with pytest.raises(OSError, match=r"^input$"), data_stream(str(tmp_path / "out")) as stream:
+        stream.write(b"begun")
+        raise OSError("input")
+    assert names(tmp_path) == []
