@@ -276,16 +276,27 @@ def selection(exclude: list[str] | None, include: list[str] | None) -> Selection
 
 def header_limits() -> Limits:
     """The limits of the header parser in the settings."""
-    if not any(name.startswith("EXR_INSPECTOR_") for name in os.environ):
+    if not any(name.startswith("EXR_INSPECTOR_MAX_") for name in os.environ):
         return Limits()  # importing pydantic takes longer than inspecting a file
     from ..settings import settings
 
     return settings().limits
 
 
-def catalog_uri(uri: str | None) -> str:
-    """The catalog of --catalog, else of the environment, of the configuration file, or the default."""
-    return uri or _setting("catalog", config_file().catalog)
+def catalog_uri(uri: str | None, *, read_only: bool = False) -> str:
+    """The catalog of --catalog, else of the environment, of the configuration file, or the default.
+
+    Unless it is only read, a note names the configuration file that decides.
+    """
+    if uri:
+        return uri
+    file = config_file()
+    chosen = _setting("catalog", file.catalog)
+    if chosen == file.catalog and not read_only:
+        from .output import print_note
+
+        print_note(f"{chosen} is the catalog of {file.path}; --catalog overrides it")
+    return chosen
 
 
 def path_template() -> str:
@@ -307,7 +318,7 @@ def open_catalog(uri: str | None, *, read_only: bool = False, wait_s: float = 0)
 
     from ..environment import open_catalog
 
-    given = catalog_uri(uri)
+    given = catalog_uri(uri, read_only=read_only)
     try:
         opened = open_catalog(given, read_only=read_only)
     except CatalogLockedError as error:
