@@ -24,9 +24,12 @@ _REGION, _REQUEST_TIMEOUT_S, _VAST_DEADLINE_S = "us-east-1", 5.0, 30.0
 
 
 class Settings(BaseSettings):
-    """Settings of the commands; the environment variable of a field is EXR_INSPECTOR_ and its name in upper case."""
+    """Settings of the commands; the environment variable of a field is EXR_INSPECTOR_ and its name in upper case.
 
-    model_config = SettingsConfigDict(env_prefix="EXR_INSPECTOR_", extra="ignore")
+    An empty variable is one that is not set.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="EXR_INSPECTOR_", extra="ignore", env_ignore_empty=True)
 
     catalog: str = Field("duckdb:exr-inspector.duckdb", description="Catalog of commands without --catalog.")
     workers: int = Field(0, ge=0, description="Worker processes of `ingest` and `inspect`; 0: one per core.")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
 import pytest
 
+from exr_inspector.cli.config_file import ConfigFile, config_file
 from exr_inspector.cli.main import main
 from tests.support import exr_writer as w
 from tools.docs import REFERENCE
@@ -100,6 +102,8 @@ def test_reports_use_the_path_template(show, monkeypatch, capfd):
         ("exclude = [7]", "exclude: expected a list of texts"),
         ('endpoint = "http://elsewhere.example"', "unknown key 'endpoint'"),
         ("x" * 2_000_000, "is larger than 1048576 bytes"),
+        ('catalog = "duckdb:md:foo"', "catalog: duckdb:md:… is not the path of a DuckDB file"),
+        ('catalog = "foo"', "catalog: 'foo' is not a catalog"),
     ],
 )
 def test_an_error_names_the_file_and_the_key(show, capfd, text, message):
@@ -118,6 +122,65 @@ def test_a_table_of_another_type_is_an_error(show, capfd):
     (show / "pyproject.toml").write_text("tool = {exr-inspector = 1}")
     assert main(["inspect", "a.1001.exr"]) == 2
     assert "pyproject.toml: exr-inspector: expected a table" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["tool = ", "x" * 2_000_000, "a = " + "[" * 100_000])
+def test_an_invalid_file_of_other_programs_is_passed_over(show, catalog_used, text):
+    """As one without the table of this program."""
+    (show / "exr-inspector.toml").write_text('catalog = "of_file.duckdb"\n')
+    (show / "sh010" / "pyproject.toml").write_text(text)
+    assert catalog_used() == (f"duckdb:{show}/of_file.duckdb", 3)
+
+
+def test_a_file_of_another_user_is_ignored(show, capfd, monkeypatch):
+    """It could lead this user's data elsewhere. A note says so, once."""
+    file = show / "exr-inspector.toml"
+    file.write_text('catalog = "of_other.duckdb"\n')
+    if user := os.geteuid():
+        monkeypatch.setattr("os.geteuid", lambda: user + 1)
+    else:
+        os.chown(file, 12345, -1)
+    note = f"{file} is ignored: its owner is the user {file.stat().st_uid}, neither you nor root\n"
+    assert main(["ingest", "."]) == 0
+    assert capfd.readouterr().err.count(note) == 1
+    assert Path("exr-inspector.duckdb").exists()
+    assert not (show / "of_other.duckdb").exists()
+
+
+def test_a_note_names_the_file_that_chooses_what_is_written(show, capfd, monkeypatch):
+    """Not if the catalog is only read, or an option or the environment chooses it."""
+    (show / "exr-inspector.toml").write_text('catalog = "of_file.duckdb"\n')
+    note = f"duckdb:{show}/of_file.duckdb is the catalog of {show}/exr-inspector.toml; --catalog overrides it\n"
+    for words, is_noted in (
+        (["ingest", "."], True),
+        (["ingest", ".", "--quiet"], False),
+        (["query", "SELECT 1"], False),
+        (["ingest", ".", "--catalog", "duckdb:a.duckdb"], False),
+    ):
+        assert main(words) == 0
+        assert (note in capfd.readouterr().err) == is_noted
+    monkeypatch.setenv("EXR_INSPECTOR_CATALOG", "duckdb:a.duckdb")
+    assert main(["ingest", "."]) == 0
+    assert note not in capfd.readouterr().err
+
+
+def test_an_empty_variable_is_not_set(show, monkeypatch, catalog_used):
+    """The configuration file counts, or the default."""
+    monkeypatch.setenv("EXR_INSPECTOR_CATALOG", "")
+    monkeypatch.setenv("EXR_INSPECTOR_WORKERS", "")
+    assert catalog_used() == ("duckdb:exr-inspector.duckdb", 3)
+    (show / "exr-inspector.toml").write_text('catalog = "of_file.duckdb"\n')
+    assert catalog_used() == (f"duckdb:{show}/of_file.duckdb", 3)
+
+
+def test_a_deleted_working_folder_has_no_file(show, monkeypatch):
+    """A command with absolute paths runs there."""
+    gone = show / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert config_file() == ConfigFile()
+    monkeypatch.chdir(show)
 
 
 def test_the_file_chooses_a_schema_but_no_server(show, capfd, monkeypatch):

@@ -18,7 +18,7 @@ import pytest
 from exr_inspector import open_catalog
 from exr_inspector.cli.main import main
 from exr_inspector.cli.options import Format
-from exr_inspector.cli.output import write_table
+from exr_inspector.cli.output import data_stream, write_table
 from exr_inspector.cli.text import clean, clean_lines
 from exr_inspector.errors import SettingsError
 from tests.support.terminal import COMMAND, on_terminal
@@ -73,6 +73,28 @@ def test_text_in_csv_is_not_a_formula(tmp_path, monkeypatch, raw):
     assert rows[0][1:] == ["-1", f"{mark}+A=="]
 
 
+def test_the_reader_of_a_query_does_not_keep_the_catalog_open(folder):
+    """As `| less`, which reads only the first page."""
+    words = ["query", MANY_ROWS, "--format", "csv", "--catalog", CATALOG]
+    with subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"range\n"
+        with open_catalog(CATALOG) as catalog:
+            assert catalog.status().row_counts["files"] == 0
+        assert process.poll() is None
+        process.stdout.read()
+
+
+def test_ctrl_c_ends_a_long_query(folder):
+    """At once, with the exit code of an interruption."""
+    words = ["query", "SELECT sum(range % 7) FROM range(20000000000)", "--catalog", CATALOG, "-v"]
+    with subprocess.Popen([*COMMAND, *words], stderr=subprocess.PIPE, text=True) as process:
+        assert "opened the catalog" in process.stderr.readline()
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "exr-inspector: interrupted\n")
+
+
 @pytest.mark.parametrize("how", [Format.TABLE, Format.CSV])
 def test_columns_are_those_that_are_named_in_this_order(tmp_path, how):
     """In every format; a name that is unknown is an error that lists the others, before anything is written."""
@@ -83,40 +105,52 @@ def test_columns_are_those_that_are_named_in_this_order(tmp_path, how):
     path.unlink()
     with pytest.raises(SettingsError, match="--columns: no column 'd'; the columns are a, b, c"):
         write_table(table, how, str(path), columns="a,d")
+    with pytest.raises(SettingsError, match="--columns: 'a' is given 2 times; give each column once"):
+        write_table(table, how, str(path), columns="a,c,a")
     assert names(tmp_path) == []
 
 
 def test_unsafe_characters_are_escaped_and_not_lost():
     """As in Python in one line of text, as in JSON in lines of data."""
     assert clean(INVISIBLE) == r"a\u2028b\u202ec\u200bd\ufeffe\U000e0041f\x1bg\x9bh"
-    assert clean_lines(f"{INVISIBLE}\r\n\t") == "a\\u2028b\\u202ec\\u200bd\\ufeffe\\udb40\\udc41f\\u001bg\\u009bh\r\n\t"
+    assert clean_lines(f"{INVISIBLE}\r\n\t") == (
+        "a\\u2028b\\u202ec\\u200bd\\ufeffe\\udb40\\udc41f\\u001bg\\u009bh\\u000d\n\t"
+    )
     assert clean("été 日本 🎬 name\udcff\n") == r"été 日本 🎬 name\xff\x0a"
 
 
 @pytest.mark.slow
 def test_unsafe_characters_reach_no_terminal(folder):
     """Also not by a file of --output that is the terminal, and in messages."""
-    row = "SELECT 'a' || chr(27) || chr(8232) || 'b' AS x"
-    for how, shown_as in (("table", r"a\x1b\u2028b"), ("jsonl", r"a\u001b\u2028b")):
+    row = "SELECT 'a' || chr(27) || chr(8232) || chr(13) || 'b' AS x"
+    for how, shown_as in (
+        ("table", r"a\x1b\u2028\x0db"),
+        ("jsonl", r"a\u001b\u2028\rb"),
+        ("csv", r"a\u001b\u2028\u000db"),
+    ):
         _, shown = on_terminal(
             "query", row, "--format", how, "--output", "/dev/stdout", "--catalog", CATALOG, cwd=folder
         )
         assert shown_as in shown
+        assert "\r" not in shown.replace("\r\n", "\n")
     _, shown = on_terminal("query", "SELECT \x1b\u202eb", "--catalog", CATALOG, cwd=folder)
     assert r"\x1b\u202eb" in shown
     assert "\x1b" not in shown
 
 
-def test_output_replaces_a_file_and_has_the_mode_of_the_umask(folder):
-    """Nothing else is left in the folder."""
-    Path("out.csv").write_text("before")
+@pytest.mark.parametrize(("existing", "mode"), [(None, 0o640), (0o604, 0o604)])
+def test_output_replaces_a_file_and_keeps_its_mode(folder, existing, mode):
+    """A new one has that of the umask. Nothing else is left in the folder."""
+    if existing is not None:
+        Path("out.csv").write_text("before")
+        Path("out.csv").chmod(existing)
     before = os.umask(0o027)
     try:
         assert query("SELECT 1 AS one", "--format", "csv", "--output", "out.csv") == 0
     finally:
         os.umask(before)
     assert Path("out.csv").read_text() == "one\n1\n"
-    assert stat.S_IMODE(Path("out.csv").stat().st_mode) == 0o640
+    assert stat.S_IMODE(Path("out.csv").stat().st_mode) == mode
     assert names(folder) == ["catalog.duckdb", "out.csv"]
 
 
@@ -154,16 +188,20 @@ def test_a_failure_leaves_the_file_as_it_was(folder, monkeypatch):
     assert query("SELECT 1", "--output", "none/out.csv") == 2
 
 
-def test_interrupted_output_leaves_the_file_as_it_was(folder):
-    """By Ctrl-C while it is written."""
+@pytest.mark.parametrize(
+    ("number", "code", "message"),
+    [(signal.SIGINT, 130, "exr-inspector: interrupted\n"), (signal.SIGTERM, 143, "")],
+)
+def test_interrupted_output_leaves_the_file_as_it_was(folder, number, code, message):
+    """By Ctrl-C or `kill` while it is written."""
     Path("out.json").write_text("before")
     words = ["query", MANY_ROWS, "--format", "json", "--output", "out.json", "--catalog", CATALOG]
     process = subprocess.Popen([*COMMAND, *words], stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not any(path.stat().st_size for path in folder.glob(".*.part")):
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate()
-    assert (process.returncode, err) == (130, "exr-inspector: interrupted\n")
+    assert (process.returncode, err) == (code, message)
     assert Path("out.json").read_text() == "before"
     assert names(folder) == ["catalog.duckdb", "out.json"]
 
@@ -192,3 +230,22 @@ def test_output_to_a_fifo_is_written_to_it(folder):
     reader.join()
     assert read == ["one\n1\n"]
     assert stat.S_ISFIFO(os.stat("fifo").st_mode)
+
+
+@pytest.mark.parametrize("output", ["/dev/stdout", "/dev/fd/{}"])
+def test_output_to_a_pipe_of_the_shell_is_written_to_it(folder, output):
+    """As in `--output /dev/stdout | cat` and `--output >(gzip > out.gz)`."""
+    reading, writing = os.pipe()
+    words = ["query", "SELECT 1 AS one", "--format", "csv", "--output", output.format(writing), "--catalog", CATALOG]
+    done = subprocess.run([*COMMAND, *words], stdout=writing, stderr=subprocess.PIPE, pass_fds=[writing])
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        assert (done.returncode, done.stderr, pipe.read()) == (0, b"", b"one\n1\n")
+
+
+def test_an_error_of_what_is_read_does_not_name_the_output(tmp_path):
+    """And nothing is left."""
+    with pytest.raises(OSError, match=r"^input$"), data_stream(str(tmp_path / "out")) as stream:
+        stream.write(b"begun")
+        raise OSError("input")
+    assert names(tmp_path) == []

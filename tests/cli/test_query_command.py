@@ -136,6 +136,43 @@ def test_columns_of_one_name_keep_their_values(joined, capfd):
         assert [len(row) for row in rows] == [len(head)]
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("TIMESTAMP_NS '2020-01-01 00:00:00.000000001'", "2020-01-01 00:00:00.000000001"),
+        ("TIMESTAMP 'infinity'", "infinity"),
+        ("TIMESTAMP '290000-01-01'", "290000-01-01 00:00:00"),
+        ("DATE '-infinity'", "-infinity"),
+        ("['infinity'::TIMESTAMPTZ]", "[infinity]"),
+        ("INTERVAL 3 DAY", "3 days"),
+        ("{'wait': INTERVAL 3 DAY}", "{'wait': 3 days}"),
+        ("'0101'::BIT", "0101"),
+        ("union_value(k := 1)", "1"),
+        ("TIMETZ '10:00:00+02'", "10:00:00+02"),
+        ("1::BIGNUM", "1"),
+    ],
+)
+def test_values_that_only_duckdb_has_are_text(folder, tmp_path, capfd, value, shown):
+    """In every format; other columns are as they are, also of the same name."""
+    sql = f"SELECT 1 AS x, {value} AS x, $x AS given FROM range(2)"
+    row = {"x": 1, "x_1": shown, "given": "it"}
+    code, out, err = query(capfd, sql, "--param", "x=it", "--format", "json")
+    assert (code, json.loads(out), err) == (0, [row] * 2, "")
+    assert query(capfd, sql, "--param", "x=it", "--format", "table")[0] == 0
+    path = tmp_path / "x.parquet"
+    assert query(capfd, sql, "--param", "x=it", "--format", "parquet", "--output", str(path)) == (0, "", "")
+    assert pq.read_table(path).to_pylist() == [row] * 2
+
+
+def test_decimals_are_numbers(folder, capfd):
+    """In JSON; sums of integers are integers, and text has all digits."""
+    sql = "SELECT sum(size_bytes * 0 + 7) // count(*) AS whole, 0.1::DECIMAL(38,20) AS part, [2.50] AS list FROM files"
+    _, out, _ = query(capfd, sql, "--format", "jsonl")
+    assert out == '{"whole": 7, "part": 0.1, "list": [2.5]}\n'
+    assert query(capfd, sql, "--format", "csv")[1] == "whole,part,list\n7,0.10000000000000000000,[2.5]\n"
+    assert query(capfd, f"SELECT {2**100}::HUGEINT AS n", "--format", "jsonl")[1] == f'{{"n": {2**100}}}\n'
+
+
 def test_a_number_is_not_that_of_another_column(tmp_path):
     with open_catalog(f"duckdb:{tmp_path}/c.duckdb") as catalog:
         assert catalog.sql("SELECT 1 AS a, 2 AS a, 3 AS a_1, 4 AS a").to_pylist() == [

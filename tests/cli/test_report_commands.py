@@ -239,6 +239,43 @@ def test_reports_of_a_folder_are_listed_and_run(tmp_path, capfd, monkeypatch):
     assert run(capfd)[0] == 2
 
 
+@pytest.mark.slow
+def test_own_reports_do_not_control_a_terminal(tmp_path, capfd, monkeypatch, shots):
+    """By their name, their question, or their SQL; a file of --output has the SQL as it is."""
+    monkeypatch.setenv("EXR_INSPECTOR_REPORTS", str(tmp_path))
+    name = "a\x1b]0;owned\x07"
+    sql = OWN.replace("owner?", "owner\x1b[31m?") + "-- \x1b]0;owned\x07\u202e\n"
+    (tmp_path / f"{name}.sql").write_text(sql)
+    for words in ([], [name, "--sql"]):
+        code, shown = on_terminal("report", *words, cwd=shots)
+        assert code == 0, shown
+        assert "owner" in shown
+        assert not UNWANTED.search(COLOURS.sub("", shown.replace("\x1b[31m?", "\x07")).replace("\r\n", "\n"))
+    assert run(capfd, name, "--sql")[1] == sql
+
+
+@pytest.mark.parametrize(
+    ("column", "shown"),
+    [
+        ("5 AS path", "5"),
+        ("5 AS render", "5"),
+        ("'half' AS share", "half"),
+        ("'nan'::DOUBLE AS share", ""),
+        ("1.5 AS share", "1.5"),
+        ("'many' AS bytes", "many"),
+        ("5000::HUGEINT AS bytes", "5000"),
+        ("TIMESTAMP 'infinity' AS time", "infinity"),
+    ],
+)
+def test_columns_of_own_reports_have_values_of_any_type(tmp_path, capfd, monkeypatch, column, shown):
+    """Whatever their name is."""
+    monkeypatch.setenv("EXR_INSPECTOR_REPORTS", str(tmp_path))
+    head = OWN[: OWN.index("-- param")]
+    (tmp_path / "mine.sql").write_text(f"{head}SELECT 'row' AS first, {column}")
+    code, out, err = run(capfd, "mine")
+    assert (code, err, out.splitlines()[1].split()) == (0, "", ["row", *shown.split()])
+
+
 @pytest.mark.parametrize("name", ["validation-by-policy", "validation-by-shot"])
 def test_a_report_that_cannot_have_rows_yet_says_why(capfd, name):
     code, out, err = run(capfd, name)
@@ -290,4 +327,4 @@ def test_hostile_text_does_not_control_a_terminal(tmp_path, monkeypatch):
     for how in ("table", "csv", "json"):
         code, shown = on_terminal("report", "attributes", "--format", how, "--catalog", CATALOG, cwd=tmp_path)
         assert code == 0, shown
-        assert not UNWANTED.search(COLOURS.sub("", shown).replace("\r", ""))  # CSV keeps \r
+        assert not UNWANTED.search(COLOURS.sub("", shown).replace("\r\n", "\n"))  # the terminal ends lines so

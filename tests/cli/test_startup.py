@@ -15,11 +15,11 @@ from tests.support import exr_writer as w
 HEAVY = {"duckdb", "pyarrow", "numpy", "OpenEXR", "OpenImageIO", "vastdb", "fileseq", "pydantic_settings"}
 
 
-def imported(*words: str, cwd) -> set[str]:
+def imported(*words: str, cwd, **variables: str) -> set[str]:
     code = (
         "import sys; from exr_inspector.cli.main import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
     )
-    env = {name: value for name, value in os.environ.items() if not name.startswith("EXR_INSPECTOR_")}
+    env = {name: value for name, value in os.environ.items() if not name.startswith("EXR_INSPECTOR_")} | variables
     done = subprocess.run(
         [sys.executable, "-c", code, *words], cwd=cwd, env=env, capture_output=True, text=True, check=True
     )
@@ -39,7 +39,7 @@ def test_help_imports_no_heavy_modules(words, tmp_path):
 def test_inspect_imports_no_database_and_no_decoder(options, tmp_path):
     """A header is read by this project's code alone; typer itself needs pydantic to convert arguments."""
     (tmp_path / "a.exr").write_bytes(w.build(w.part()).data)
-    modules = imported("inspect", "a.exr", *options, cwd=tmp_path)
+    modules = imported("inspect", "a.exr", *options, cwd=tmp_path, EXR_INSPECTOR_CATALOG="duckdb:a.duckdb")
     assert not modules & HEAVY
     assert ("rich" in modules) == (options != ("--json",))
 

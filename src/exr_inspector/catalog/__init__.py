@@ -26,6 +26,7 @@ __all__ = [
     "IngestError",
     "PersistOutcome",
     "SeenFile",
+    "duckdb_path",
     "expect_catalog",
     "is_vast",
     "migrate",
@@ -64,7 +65,7 @@ def open_catalog(
         return VastCatalog(
             uri, connection=connection, read_only=read_only, cell_limit=cell_limit, query_memory_mb=query_memory_mb
         )
-    path = _duckdb_path(uri)
+    path = duckdb_path(uri)
     from .duckdb.catalog import DuckDBCatalog
     from .duckdb.locks import while_locked
 
@@ -90,7 +91,7 @@ def migrate(
         from .vast.migrate import migrate as migrate_tables
 
         return migrate_tables(uri, connection, to=to, dry_run=dry_run)
-    path = _duckdb_path(uri)
+    path = duckdb_path(uri)
     from .duckdb.migrate import migrate as migrate_file
 
     return migrate_file(Path(path).expanduser(), f"duckdb:{path}", to=to, dry_run=dry_run)
@@ -116,14 +117,14 @@ def sort(uri: str, *, dry_run: bool = False, connection: VastConnection | None =
     """
     if not is_vast(uri):
         raise SettingsError(
-            f"duckdb:{_duckdb_path(uri)} has an index by path; only tables of a VAST Database are sorted"
+            f"duckdb:{duckdb_path(uri)} has an index by path; only tables of a VAST Database are sorted"
         )
     from .vast.migrate import sort as sort_tables
 
     return sort_tables(uri, connection, dry_run=dry_run)
 
 
-def _duckdb_path(uri: str) -> str:
+def duckdb_path(uri: str) -> str:
     """The path in a URI. Raises SettingsError for a URI of another form; the message has no password of it."""
     scheme = _SCHEME.match(uri)
     if scheme and scheme[0].lower() == "duckdb:":

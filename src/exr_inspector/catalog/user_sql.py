@@ -9,6 +9,8 @@ import itertools
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -51,6 +53,15 @@ _ALLOWED_IN_CONDITION = (
 )
 _NAMES = {"PARAMETER": "a parameter", "STAR": "*", "SUBQUERY": "a subquery", "WINDOW": "a window function"}
 _NO_LOCATION = 2**64 - 1
+# Types of DuckDB that Arrow, Python or Parquet does not have, or has without all values.
+_UNKNOWN_TYPES = frozenset(
+    {"bignum", "bit", "interval", "time with time zone", "time_ns", "timestamp_ns", "uhugeint", "union", "variant"}
+)
+_NESTED_TYPES = frozenset({"array", "list", "map", "struct", "tuple"})
+_TICKS_PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000}
+_EPOCH = date(1970, 1, 1).toordinal()
+# A day less than Python has at both ends, for time zones.
+_FIRST_DAY, _DAY_AFTER_LAST = date.min.toordinal() + 1 - _EPOCH, date.max.toordinal() - _EPOCH
 _ROWS_PER_BATCH = 8192  # Arrow counts the bytes of the texts in a batch with 31 bits
 
 
@@ -82,13 +93,69 @@ def checked_query(connection: duckdb.DuckDBPyConnection, query: str) -> str:
     return statement
 
 
-def result_table(result: duckdb.DuckDBPyRelation) -> pa.Table:
-    """The rows of a query. Raises duckdb.Error.
+def result_table(connection: duckdb.DuckDBPyConnection, statement: str, params: Any) -> pa.Table:
+    """The rows of a checked query. Raises duckdb.Error; Ctrl-C ends the query.
 
-    Of several columns with one name, as in a join with `*`, those after the first get a number: `file_id_1`.
+    Of several columns with one name, as in a join with `*`, those after the first get a number: `file_id_1`. Columns
+    with values that Python or Parquet cannot represent are text, as DuckDB prints them.
     """
+    with ThreadPoolExecutor(1) as pool:  # as DuckDB runs most queries without regard to signals
+        future = pool.submit(_rows, connection, statement, params)
+        try:
+            return future.result()
+        finally:
+            while not future.done():  # Ctrl-C: repeated, as the query may not have begun
+                connection.interrupt()
+                wait([future], timeout=0.1)
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, statement: str, params: Any) -> pa.Table:
+    result = connection.sql(statement, params=params)
+    if any(map(_has_unknown_type, result.types)):
+        expressions = [
+            f"CAST(#{number} AS VARCHAR) AS {_quoted(name)}" if _has_unknown_type(type_) else f"#{number}"
+            for number, (name, type_) in enumerate(zip(result.columns, result.types, strict=True), 1)
+        ]
+        result = result.project(", ".join(expressions))
     table = result.to_arrow_table(_ROWS_PER_BATCH)
-    return table.rename_columns(list(_unique_names(table.column_names)))
+    table = table.rename_columns(list(_unique_names(table.column_names)))
+    for number, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
+        if any(map(_has_unknown_time, column.chunks)):
+            with sandbox.connect() as text:
+                (text_column,) = text.from_arrow(table.select([name])).project("CAST(#1 AS VARCHAR)").to_arrow_table()
+            table = table.set_column(number, name, text_column)
+    return table
+
+
+def _has_unknown_type(type_: Any) -> bool:
+    """Whether a type of DuckDB is, or contains, one that Arrow, Python or Parquet does not have."""
+    if type_.id in _NESTED_TYPES:
+        return any(_has_unknown_type(child) for _, child in type_.children if not isinstance(child, int))
+    return type_.id in _UNKNOWN_TYPES
+
+
+def _has_unknown_time(values: pa.Array) -> bool:
+    """Whether values of Arrow are, or contain, times that Python does not have: infinite, or in another year."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    type_ = values.type
+    if pa.types.is_struct(type_):
+        return any(map(_has_unknown_time, values.flatten()))
+    if pa.types.is_map(type_):
+        return _has_unknown_time(values.keys) or _has_unknown_time(values.items)
+    if pa.types.is_nested(type_):
+        return _has_unknown_time(values.flatten())
+    if not pa.types.is_timestamp(type_) and not pa.types.is_date(type_):
+        return False
+    per_day = 1 if pa.types.is_date(type_) else _TICKS_PER_DAY[type_.unit]
+    extremes = pc.min_max(values.view(pa.int32() if pa.types.is_date(type_) else pa.int64())).as_py()
+    least, most = extremes["min"], extremes["max"]
+    return least is not None and not _FIRST_DAY * per_day <= least <= most < _DAY_AFTER_LAST * per_day
+
+
+def _quoted(name: str) -> str:
+    return '"{}"'.format(name.replace('"', '""'))
 
 
 def _unique_names(names: Sequence[str]) -> Iterator[str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import stat
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +23,14 @@ KEYS = {
 }
 _MAX_BYTES = 1 << 20
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigFile:
-    """The values of a configuration file; None for keys that it does not have."""
+    """The values of a configuration file; None for keys that it does not have, and for the path without a file."""
 
+    path: Path | None = None
     catalog: str | None = None
     exclude: tuple[str, ...] = ()
     path_template: str | None = None
@@ -33,19 +39,51 @@ class ConfigFile:
 def config_file() -> ConfigFile:
     """The values of the file in the working folder, or else in the nearest folder above. Raises SettingsError.
 
-    In each folder, `exr-inspector.toml`, or else `pyproject.toml` if it has a table `[tool.exr-inspector]`.
+    In each folder, `exr-inspector.toml`, or else `pyproject.toml` if it has a table `[tool.exr-inspector]`. Files of
+    others than the user and root are ignored.
     """
-    folder = Path.cwd()
+    try:
+        folder = Path.cwd()
+    except OSError:  # it was deleted
+        return ConfigFile()
     for parent in (folder, *folder.parents):
         own, shared = parent / NAME, parent / SHARED_NAME
-        if own.is_file():
+        if _is_trusted(own):
             return _checked(_read(own), own)
-        if shared.is_file():
-            tool = _read(shared).get("tool")
-            values = tool.get(TABLE) if isinstance(tool, dict) else None
-            if values is not None:
-                return _checked(values, shared)
+        if _is_trusted(shared) and (values := _shared_values(shared)) is not None:
+            return _checked(values, shared)
     return ConfigFile()
+
+
+def _is_trusted(path: Path) -> bool:
+    """Whether it is a file that nobody but the user and root can have made to choose the user's catalog."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    if not stat.S_ISREG(status.st_mode):
+        return False
+    is_trusted = status.st_uid in (0, os.geteuid())
+    if not is_trusted and path.name == NAME:
+        _note_ignored(path, status.st_uid)
+    return is_trusted
+
+
+@cache
+def _note_ignored(path: Path, owner: int) -> None:
+    from .output import print_note
+
+    print_note(f"{path} is ignored: its owner is the user {owner}, neither you nor root")
+
+
+def _shared_values(path: Path) -> object:
+    """The table of this program in a file of other programs; None without one, or if the file is invalid."""
+    try:
+        tool = _read(path).get("tool")
+    except SettingsError as error:
+        log.info("passed over: %s", error)
+        return None
+    return tool.get(TABLE) if isinstance(tool, dict) else None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -82,16 +120,21 @@ def _checked(values: object, path: Path) -> ConfigFile:
             raise SettingsError(f"{path}: {key}: expected {'a list of texts' if is_list else 'a text'}")
     catalog = values.get("catalog")
     return ConfigFile(
-        catalog=catalog and _below(path.parent, catalog),
+        path=path,
+        catalog=catalog and _below(path, catalog),
         exclude=tuple(values.get("exclude", ())),
         path_template=values.get("path_template"),
     )
 
 
-def _below(folder: Path, catalog: str) -> str:
-    """The catalog, with an absolute path if it is a DuckDB file."""
-    scheme, colon, path = catalog.partition(":")
-    if not colon:
-        scheme, path = "duckdb", catalog
-    is_file = scheme.lower() == "duckdb" and path and not path.startswith(":") and (colon or path.endswith(".duckdb"))
-    return f"duckdb:{folder / os.path.expanduser(path)}" if is_file else catalog
+def _below(file: Path, catalog: str) -> str:
+    """The catalog, with an absolute path if it is a DuckDB file. Raises SettingsError."""
+    from ..catalog import duckdb_path, is_vast
+
+    if is_vast(catalog):
+        return catalog
+    try:
+        path = duckdb_path(catalog)
+    except SettingsError as error:
+        raise SettingsError(f"{file}: catalog: {error}") from None
+    return f"duckdb:{file.parent / os.path.expanduser(path)}"

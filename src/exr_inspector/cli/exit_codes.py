@@ -21,6 +21,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     FAILED = 3
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 MEANINGS = {
@@ -31,6 +32,7 @@ MEANINGS = {
     ExitCode.FAILED: "the bytes of some input could not be read (missing, denied, timeout), or the catalog or the "
     "function failed; also where there are findings",
     ExitCode.INTERRUPTED: "interrupted",
+    ExitCode.TERMINATED: "ended by SIGTERM while a file of `--output` was written; the file is as it was before",
 }
 
 

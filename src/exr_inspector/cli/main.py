@@ -100,6 +100,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (BrokenPipeError, SystemExit) as stop:
         if isinstance(stop, SystemExit) and not stop.code:  # after typer has printed completions
             return ExitCode.OK
+        if isinstance(stop, SystemExit) and stop.code == ExitCode.TERMINATED:
+            return ExitCode.TERMINATED
         discard_stdout()  # its reader is gone, which typer turns into SystemExit; not an error
         return ExitCode.OK
     except ExrInspectorError as error:

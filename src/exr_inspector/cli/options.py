@@ -185,13 +185,15 @@ def one_format(kind: type[AnyFormat], given: AnyFormat | None, **aliases: bool) 
 
 
 def column_names(given: str | None, known: Sequence[str]) -> list[str] | None:
-    """The names of --columns. Raises SettingsError for one that is unknown."""
+    """The names of --columns. Raises SettingsError for one that is unknown or repeated."""
     if given is None:
         return None
     names = [name.strip() for name in given.split(",")]
     for name in names:
         if name not in known:
             raise SettingsError(f"--columns: no column {name!r}; the columns are {', '.join(known)}")
+        if names.count(name) > 1:
+            raise SettingsError(f"--columns: {name!r} is given {names.count(name)} times; give each column once")
     return names
 
 
@@ -274,16 +276,27 @@ def selection(exclude: list[str] | None, include: list[str] | None) -> Selection
 
 def header_limits() -> Limits:
     """The limits of the header parser in the settings."""
-    if not any(name.startswith("EXR_INSPECTOR_") for name in os.environ):
+    if not any(name.startswith("EXR_INSPECTOR_MAX_") for name in os.environ):
         return Limits()  # importing pydantic takes longer than inspecting a file
     from ..settings import settings
 
     return settings().limits
 
 
-def catalog_uri(uri: str | None) -> str:
-    """The catalog of --catalog, else of the environment, of the configuration file, or the default."""
-    return uri or _setting("catalog", config_file().catalog)
+def catalog_uri(uri: str | None, *, read_only: bool = False) -> str:
+    """The catalog of --catalog, else of the environment, of the configuration file, or the default.
+
+    Unless it is only read, a note names the configuration file that decides.
+    """
+    if uri:
+        return uri
+    file = config_file()
+    chosen = _setting("catalog", file.catalog)
+    if chosen == file.catalog and not read_only:
+        from .output import print_note
+
+        print_note(f"{chosen} is the catalog of {file.path}; --catalog overrides it")
+    return chosen
 
 
 def path_template() -> str:
@@ -305,7 +318,7 @@ def open_catalog(uri: str | None, *, read_only: bool = False, wait_s: float = 0)
 
     from ..environment import open_catalog
 
-    given = catalog_uri(uri)
+    given = catalog_uri(uri, read_only=read_only)
     try:
         opened = open_catalog(given, read_only=read_only)
     except CatalogLockedError as error:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
+import signal
+import stat
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import ExrInspectorError, SettingsError
+from .exit_codes import ExitCode
 from .options import Format, column_names
 from .text import clean, clean_lines, json_cell, text_cell, without_formula
 from .verbosity import is_quiet
@@ -51,25 +56,97 @@ def _stdout() -> Iterator[BinaryIO]:
     sys.stdout.buffer.flush()
 
 
+class _RawFile(io.FileIO):
+    """A file that remembers why it could not be written."""
+
+    failure: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        """Called by BufferedWriter."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            self.failure = error
+            raise
+
+
 @contextmanager
 def _output_file(path: str) -> Iterator[BinaryIO]:
-    target = os.path.realpath(path)
-    is_special = os.path.exists(target) and not os.path.isfile(target)  # /dev/null, a FIFO: written to, never replaced
-    unpredictable = os.path.join(os.path.dirname(target), f".exr-inspector-{os.urandom(8).hex()}.part")
-    partial = target if is_special else unpredictable
-    try:
-        with open(partial, "wb" if is_special else "xb") as stream:
+    with _naming_output(path):
+        mode = _mode(path)
+    if mode is None or stat.S_ISREG(mode):
+        with _removed_at_sigterm(), _replacing(path, mode) as stream:
             yield stream
-        if not is_special:
-            os.replace(partial, target)
-    except BaseException as error:
-        if not is_special:
-            with suppress(OSError):
-                os.unlink(partial)
-        if isinstance(error, OSError):
-            kind = SettingsError if isinstance(error, _UNUSABLE_PATH) else ExrInspectorError
-            raise kind(f"--output {path}: {error.strerror or error}") from None
+    else:  # /dev/null, a FIFO, a pipe at /dev/stdout: written to, never replaced
+        with _written(path, path, "w") as stream:
+            yield stream
+
+
+def _mode(path: str) -> int | None:
+    """Type and permissions of a file; None if it does not exist."""
+    try:
+        return os.stat(path).st_mode
+    except FileNotFoundError:
+        return None
+
+
+@contextmanager
+def _replacing(path: str, mode: int | None) -> Iterator[BinaryIO]:
+    """A new file that takes the place, and the permissions, of the one at a path."""
+    target = os.path.realpath(path)
+    unpredictable = os.path.join(os.path.dirname(target), f".exr-inspector-{os.urandom(8).hex()}.part")
+    try:
+        with _written(path, unpredictable, "x") as stream:
+            yield stream
+        with _naming_output(path):
+            if mode is not None:
+                os.chmod(unpredictable, stat.S_IMODE(mode) & 0o777)
+            os.replace(unpredictable, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(unpredictable)
         raise
+
+
+@contextmanager
+def _written(path: str, opened: str, mode: str) -> Iterator[BinaryIO]:
+    """The file at `opened`; if it cannot be written, the error names `path`."""
+    with _naming_output(path):
+        raw = _RawFile(opened, mode)
+    try:
+        with io.BufferedWriter(raw) as stream:
+            yield stream
+    except OSError as error:
+        if error is not raw.failure:  # of what is read meanwhile
+            raise
+        raise _output_error(path, error) from None
+
+
+@contextmanager
+def _naming_output(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _output_error(path, error) from None
+
+
+def _output_error(path: str, error: OSError) -> ExrInspectorError:
+    kind = SettingsError if isinstance(error, _UNUSABLE_PATH) else ExrInspectorError
+    return kind(f"--output {path}: {error.strerror or error}")
+
+
+@contextmanager
+def _removed_at_sigterm() -> Iterator[None]:
+    """SIGTERM raises SystemExit here, so that the unfinished file is removed."""
+    is_default = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if not is_default or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.TERMINATED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def is_terminal(stream: BinaryIO) -> bool:
@@ -90,8 +167,6 @@ def print_to(stream: BinaryIO, *renderables: Any, whole: bool = False) -> None:
     With `whole`, a terminal gets lines of any length, too. Text is wrapped by the terminal itself, as a path that is
     wrapped here could not be copied.
     """
-    import io
-
     from rich.console import Console
     from rich.text import Text
 

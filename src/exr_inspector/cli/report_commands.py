@@ -73,7 +73,7 @@ def report(
         return
     query = named_query(name, own)
     if sql:
-        with data_stream(output) as stream:
+        with data_stream(output, escape=True) as stream:
             stream.write(query.sql.encode())
         return
     given = _assignments(param or [])
@@ -160,7 +160,7 @@ def query(
     values = query_values(text, _assignments(param or []), path_template=path_template())
     with open_catalog(catalog, read_only=True, wait_s=wait) as opened:
         rows = opened.sql(text, values or None)
-        write_table(rows, output_format, output, columns=columns, wide=wide, raw_csv=raw_csv)
+    write_table(rows, output_format, output, columns=columns, wide=wide, raw_csv=raw_csv)
 
 
 def _sql_text(given: str) -> str:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rich.table import Table
 from rich.text import Text
 
 from ..frames.ranges import frame_range, frame_value
@@ -53,14 +51,6 @@ SEQUENCE_ROWS = {
 }
 
 
-def make_table(*columns: str) -> Table:
-    """An empty table without borders."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(Text(clean(column)), overflow="fold")
-    return table
-
-
 class MakeListing(Protocol):
     """A function that lists the rows of an Arrow table; `are_chosen`: a terminal, too, shows all columns."""
 
@@ -74,13 +64,13 @@ def arrow_table(rows: pa.Table, *, are_chosen: bool) -> Listing:
 
     columns = []
     for field, values in zip(rows.schema, rows.columns, strict=True):
-        cells = [None if value is None else clean(text_cell(value)) for value in values.to_pylist()]
+        cells = [None if value is None else _plain_cell(value) for value in values.to_pylist()]
         columns.append(
             Column(
                 name=clean(field.name),
                 cells=cells,
                 is_number=_is_number(field.type),
-                is_path=field.name == "file_path" or _are_absolute_paths(cells),
+                is_path=pa.types.is_string(field.type) and (field.name == "file_path" or _are_absolute_paths(cells)),
                 is_hidden=not are_chosen and pa.types.is_fixed_size_list(field.type),
             )
         )
@@ -108,12 +98,13 @@ def report_table(rows: pa.Table, *, are_chosen: bool = False) -> Listing:
 
     columns = []
     for name, values in zip(rows.column_names, rows.columns, strict=True):
+        as_text = _report_cells(name, values.type)
         columns.append(
             Column(
                 name=clean(name),
-                cells=[None if value is None else _report_cell(name, value) for value in values.to_pylist()],
-                is_number=name == "share" or _is_number(values.type) or pa.types.is_timestamp(values.type),
-                is_path=name in _PATH_COLUMNS,
+                cells=[None if value is None or value != value else as_text(value) for value in values.to_pylist()],
+                is_number=_is_number(values.type) or pa.types.is_timestamp(values.type),
+                is_path=as_text is _path_cell,
                 is_optional=not are_chosen and name in _LESS_IMPORTANT,
                 is_hidden=not are_chosen and values.null_count == len(values),
             )
@@ -121,15 +112,30 @@ def report_table(rows: pa.Table, *, are_chosen: bool = False) -> Listing:
     return Listing(columns=columns)
 
 
-def _report_cell(name: str, value: Any) -> str:
-    if name == "share":
-        return f"{bar(value)} {value:6.1%}"
-    if name in _PATH_COLUMNS:
-        return clean(display_path(value))
-    if isinstance(value, int) and name.endswith("bytes"):
-        return f"{value:,}"
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M}"
+def _report_cells(name: str, type_: pa.DataType) -> Callable[[Any], str]:
+    """How the values of a column of a report are shown; own reports may give its name to values of any type."""
+    import pyarrow as pa
+
+    if name == "share" and pa.types.is_floating(type_):
+        return _share_cell
+    if name in _PATH_COLUMNS and pa.types.is_string(type_):
+        return _path_cell
+    if name.endswith("bytes") and pa.types.is_integer(type_):
+        return "{:,}".format
+    if pa.types.is_timestamp(type_):
+        return "{:%Y-%m-%d %H:%M}".format
+    return _plain_cell
+
+
+def _share_cell(share: float) -> str:
+    return f"{bar(share)} {share:6.1%}"
+
+
+def _path_cell(path: str) -> str:
+    return clean(display_path(path))
+
+
+def _plain_cell(value: Any) -> str:
     return clean(text_cell(value))
 
 
@@ -146,8 +152,8 @@ def query_lines(queries: Iterable[NamedQuery]) -> list[Text]:
     for query in queries:
         parameters = (f"{p.name}={'…' if p.default is None else clean(p.default, 40)}" for p in query.parameters)
         lines += [
-            Text(query.name, style="bold"),
-            Text(f"  {query.question}"),
+            Text(clean(query.name), style="bold"),
+            Text(f"  {clean(query.question)}"),
             Text(f"  {'  '.join(parameters)}", style="dim"),
         ]
     return lines

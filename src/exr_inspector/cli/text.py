@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,7 +21,7 @@ _UNSAFE_RANGES = (
     "\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
 )
 _UNSAFE = re.compile(f"[{_UNSAFE_RANGES}\ud800-\udfff]")
-_UNSAFE_IN_LINES = re.compile(f"(?![\r\n\t])[{_UNSAFE_RANGES}]")
+_UNSAFE_IN_LINES = re.compile(f"(?![\n\t])[{_UNSAFE_RANGES}]")
 # What a spreadsheet takes for the beginning of a formula, after OWASP's page on CSV injection.
 _FORMULA = re.compile("[=+\\-@\t\r\n＝＋－＠]")
 
@@ -39,7 +40,7 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def clean_lines(text: str) -> str:
-    """Text in lines, such as JSON or CSV, with unsafe characters escaped as in JSON."""
+    """Text in lines that end with LF, such as JSON or CSV, with unsafe characters escaped as in JSON."""
     return _UNSAFE_IN_LINES.sub(_json_escape, text)
 
 
@@ -54,9 +55,11 @@ def without_formula(text: str) -> str:
 
 
 def json_cell(value: Any) -> Any:
-    """A database value in strict JSON: no NaN, bytes in base64, times in ISO 8601."""
+    """A database value in strict JSON: no NaN, bytes in base64, times in ISO 8601, decimals as numbers."""
     if value is None or isinstance(value, (str, bool, int)):
         return value
+    if isinstance(value, Decimal):  # also the type of sum() in DuckDB
+        return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, float):
         return json_float(value, single=False)
     if isinstance(value, (bytes, bytearray)):
@@ -71,7 +74,9 @@ def json_cell(value: Any) -> Any:
 
 
 def text_cell(value: Any) -> str:
-    """A database value as text; lists and structs as JSON."""
+    """A database value as text; lists and structs as JSON, decimals with all digits."""
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     shown = json_cell(value)
     return shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)
 

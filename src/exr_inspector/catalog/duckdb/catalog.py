@@ -181,7 +181,7 @@ class DuckDBCatalog:
         with self._cursor(lambda error, _: as_query_error(error)) as connection:
             statement = checked_query(connection, query)
             _run(connection, "BEGIN TRANSACTION READ ONLY")  # closing the connection ends it
-            return result_table(connection.sql(statement, params=values))
+            return result_table(connection, statement, values)
 
     def similar(
         self,

@@ -77,7 +77,7 @@ def run(query: str, params: Sequence[Any] | Mapping[str, Any] | None, fetch: Fet
             connection.from_arrow(table).project(", ".join(map(_column, TABLES[table.name]))).create_view(table.name)
         while True:
             try:
-                result = result_table(connection.sql(statement, params=given))
+                result = result_table(connection, statement, given)
             except duckdb.Error as error:
                 if not any(table.missing for table in tables):  # otherwise the empty tables may have caused it
                     raise _query_error(error, memory_mb) from error
