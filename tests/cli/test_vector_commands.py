@@ -136,3 +136,12 @@ def test_reembed_prints_a_summary(tmp_path, monkeypatch, capfd):
     assert capfd.readouterr().out == "0 of 0 files have new vectors\n"
     assert run("db", "reembed", "--all") == 0
     assert capfd.readouterr().out == "8 of 8 files have new vectors\n"
+
+
+def test_a_reference_that_is_not_an_exr_file(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    Path("png.exr").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(60))
+    with open_catalog("duckdb:c.duckdb"):
+        pass
+    assert main(["similar", "png.exr", "--catalog", "duckdb:c.duckdb"]) == 1
+    assert capfd.readouterr().err == "exr-inspector: png.exr: not an EXR file: PNG signature (not_exr at byte 0)\n"

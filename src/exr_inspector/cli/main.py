@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import ExrInspectorError, MissingExtraError, QueryError, SettingsError
+from ..errors import ExrFormatError, ExrInspectorError, MissingExtraError, QueryError, SettingsError
 from . import (
     catalog_commands,
     check_command,
@@ -107,6 +107,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ExrInspectorError as error:
         if debug:
             raise
+        if isinstance(error, ExrFormatError):  # the bytes were read, and are no whole EXR file
+            return _fail(str(error), ExitCode.FINDINGS)
         return _fail(str(error), ExitCode.USAGE if isinstance(error, _USAGE_ERRORS) else ExitCode.FAILED)
     except OSError as error:
         if debug:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..catalog import Catalog, FileStat, expect_catalog
-from ..errors import QueryError
+from ..errors import ExrFormatError, QueryError
 from ..exr import Limits
 from ..inspection.inspector import inspect
 from ..inspection.model import Inspection
@@ -66,7 +66,11 @@ def reference(
     has_changed = bool(rows) and _has_changed(catalog, file, s3)
     if rows and rows[0]["embedding_version"] == VERSION and not has_changed:
         return _stored(rows[0])
-    return replace(_inspected(inspect(file, limits=limits, s3=s3)), has_changed=has_changed)
+    try:
+        inspection = inspect(file, limits=limits, s3=s3)
+    except ExrFormatError as error:
+        raise ExrFormatError(error.code, error.offset, f"{file}: {error.message}") from error
+    return replace(_inspected(inspection), has_changed=has_changed)
 
 
 def _has_changed(catalog: Catalog, file: str, s3: S3Access | None) -> bool:
