@@ -9,7 +9,10 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from exr_inspector.cli import tables
 from exr_inspector.cli.listing import Column, Listing
+from exr_inspector.cli.options import Format
+from exr_inspector.cli.output import write_table
 from exr_inspector.cli.tables import arrow_table
 
 FOLDER = "file:///shows/harbor/sq010/sh0010/beauty/v003/"
@@ -48,6 +51,26 @@ def test_on_a_pipe_everything_is_whole():
     ]
     assert second.startswith(PATHS[1])
     assert second.endswith("        1")
+
+
+def test_a_very_long_cell_does_not_widen_the_other_rows(tmp_path):
+    """On a pipe it is whole, and the other rows are as wide as without it."""
+    table = pa.table({"a": ["x" * 60_000, *["y" * 9] * 2000], "b": range(2001)})
+    write_table(table, Format.TABLE, str(tmp_path / "out"))
+    header, first, *others = (tmp_path / "out").read_text().splitlines()
+    assert (header, first) == (f"a{' ' * 13}b", f"{'x' * 60_000}     0")
+    assert others == [f"{'y' * 9}  {number:4}" for number in range(1, 2001)]
+
+
+def test_vectors_become_text_only_if_they_are_shown(monkeypatch):
+    """A terminal that does not show them needs one, to say that they are there; equal columns are not compared."""
+    made = []
+    real = tables.text_cell
+    monkeypatch.setattr(tables, "text_cell", lambda value: made.append(value) or real(value))
+    vectors = pa.array([[0.5] * 4] * 1000, pa.list_(pa.float32(), 4))
+    table = pa.table({"a": ["x"] * 1000, "v": vectors, "w": vectors})
+    assert shown(table, 80)[-1] == "not shown: v, w; see --wide and --columns"
+    assert sum(isinstance(value, list) for value in made) == 2
 
 
 def test_columns_that_fit_are_a_table():

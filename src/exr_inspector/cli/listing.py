@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -16,14 +16,15 @@ from .text import short_path
 
 _GAP = "  "
 _LEAST_TEXT, _LEAST_PATH = 10, 24  # of a longer cell, at least so much is shown
+_MOST_PADDING = 200  # of a column that is printed whole
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Column:
     """The cells of a column as text without unsafe characters; None: no value."""
 
     name: str
-    cells: Sequence[str | None]
+    cells: Iterable[str | None]  # read several times
     styles: Sequence[str] = ()  # of the cells; empty: none
     is_number: bool = False  # or a time: never cut, and to the right
     is_path: bool = False  # cut at its beginning; the common folder is printed once
@@ -34,6 +35,12 @@ class Column:
     def width(self) -> int:
         """The width of the longest cell."""
         return max((cell_len(cell) for cell in self.cells if cell), default=0)
+
+    @property
+    def whole_width(self) -> int:
+        """The width of the longest cell but for very long ones, to which the other rows are not padded."""
+        widths = (cell_len(cell) for cell in self.cells if cell)
+        return max((width for width in widths if width <= _MOST_PADDING), default=0)
 
     @cached_property
     def least_width(self) -> int:
@@ -50,10 +57,12 @@ class Listing:
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> Iterator[Text]:
         """Called by rich."""
-        if options.no_wrap:
-            yield from _table(self.columns, [max(column.width, cell_len(column.name)) for column in self.columns])
-        else:
-            yield from self._fitting(options.max_width)
+        yield from self.whole() if options.no_wrap else self._fitting(options.max_width)
+
+    def whole(self) -> Iterator[Text]:
+        """The lines of the table with every column, and nothing cut."""
+        widths = [max(column.whole_width, cell_len(column.name)) for column in self.columns]
+        return _table(self.columns, widths, cut=False)
 
     def _fitting(self, width: int) -> Iterator[Text]:
         shown = [column for column in self.columns if not column.is_hidden] or self.columns
@@ -114,13 +123,14 @@ def _widths(columns: Sequence[Column], width: int) -> list[int] | None:
     return widths
 
 
-def _table(columns: Sequence[Column], widths: Sequence[int]) -> Iterator[Text]:
+def _table(columns: Sequence[Column], widths: Sequence[int], *, cut: bool = True) -> Iterator[Text]:
     headings = [_heading(column.name, width) for column, width in zip(columns, widths, strict=True)]
     for words in zip(*(_padded_above(heading, max(map(len, headings))) for heading in headings), strict=True):
         yield _line(columns, widths, words, ["bold"] * len(columns))
     for row, cells in enumerate(zip(*(column.cells for column in columns), strict=True)):
         styles = [column.styles[row] if column.styles else "" for column in columns]
-        yield _line(columns, widths, cells, styles)
+        shown = _cut_cells(columns, widths, cells) if cut else cells
+        yield _line(columns, widths, shown, styles)
 
 
 def _heading(name: str, width: int) -> list[str]:
@@ -143,12 +153,19 @@ def _padded_above(lines: list[str], height: int) -> list[str]:
 def _line(columns: Sequence[Column], widths: Sequence[int], cells: Sequence[str | None], styles: Sequence[str]) -> Text:
     line = Text(no_wrap=True, overflow="ignore")
     for column, width, cell, style in zip(columns, widths, cells, styles, strict=True):
-        shown = _cut(cell or "", width, at_start=column.is_path)
+        shown = cell or ""
         space = " " * (width - cell_len(shown))
         line.append(_GAP if line else "")
         line.append(f"{space}{shown}" if column.is_number else f"{shown}{space}", style=style if shown else "")
     line.rstrip()
     return line
+
+
+def _cut_cells(columns: Sequence[Column], widths: Sequence[int], cells: Sequence[str | None]) -> list[str]:
+    return [
+        _cut(cell or "", width, at_start=column.is_path)
+        for column, width, cell in zip(columns, widths, cells, strict=True)
+    ]
 
 
 def _records(columns: Sequence[Column], names_width: int, width: int) -> Iterator[Text]:

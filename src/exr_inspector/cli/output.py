@@ -170,18 +170,19 @@ def print_to(stream: BinaryIO, *renderables: Any, whole: bool = False) -> None:
     from rich.console import Console
     from rich.text import Text
 
+    from .listing import Listing
+
     terminal = is_terminal(stream)
-    console = Console(
-        file=io.StringIO(),
-        width=terminal_width(),
-        force_terminal=terminal,
-        highlight=False,
-        legacy_windows=False,
-    )
+    console = Console(width=terminal_width(), force_terminal=terminal, highlight=False, legacy_windows=False)
     for renderable in renderables:
+        if isinstance(renderable, Listing) and not terminal:  # line by line, as it may be large
+            for line in renderable.whole():
+                stream.write(f"{line.plain.rstrip()}\n".encode())
+            continue
+        console.file = io.StringIO()
         console.print(renderable, soft_wrap=whole or not terminal or isinstance(renderable, Text), crop=False)
-    text: str = console.file.getvalue()  # type: ignore[attr-defined]
-    stream.write(text.encode() if terminal else _rstrip_lines(text))
+        text = console.file.getvalue()
+        stream.write(text.encode() if terminal else _rstrip_lines(text))
 
 
 def _rstrip_lines(text: str) -> bytes:

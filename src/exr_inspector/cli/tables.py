@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.text import Text
@@ -64,17 +64,31 @@ def arrow_table(rows: pa.Table, *, are_chosen: bool) -> Listing:
 
     columns = []
     for field, values in zip(rows.schema, rows.columns, strict=True):
-        cells = [None if value is None else _plain_cell(value) for value in values.to_pylist()]
+        is_vector = pa.types.is_fixed_size_list(field.type)
+        cells = _LazyCells(values) if is_vector else [*_LazyCells(values)]
         columns.append(
             Column(
                 name=clean(field.name),
                 cells=cells,
                 is_number=_is_number(field.type),
                 is_path=pa.types.is_string(field.type) and (field.name == "file_path" or _are_absolute_paths(cells)),
-                is_hidden=not are_chosen and pa.types.is_fixed_size_list(field.type),
+                is_hidden=not are_chosen and is_vector,
             )
         )
     return Listing(columns=columns)
+
+
+@dataclass(frozen=True, slots=True)
+class _LazyCells:
+    """The cells of a column that become text when they are read, as a terminal does not show vectors."""
+
+    values: pa.ChunkedArray
+
+    def __iter__(self) -> Iterator[str | None]:
+        for chunk in self.values.chunks:
+            for scalar in chunk:
+                value = scalar.as_py()
+                yield None if value is None else _plain_cell(value)
 
 
 def _is_number(type_: pa.DataType) -> bool:
