@@ -50,11 +50,13 @@ OUTPUT = """## Output
 
 On a terminal, text is for people: it fits the width, long values are cut, and its layout may change. On a pipe and in a
 file of `--output`, text is stable: rows are not indented, nothing is cut, and every column is there. `--wide` shows the
-whole table on a terminal, too. Control characters, line separators, marks of direction and invisible characters in
-names and values are escaped as in Python (`\\x1b`, `\\u2028`).
+whole table on a terminal, too. Tables of reports show times to the minute, and shares as bars with rounded percentages,
+everywhere; the other formats have the exact values. Control characters, line separators, marks of direction and
+invisible characters in names and values are escaped as in Python (`\\x1b`, `\\u2028`).
 
 `--format json` and `jsonl` have all fields: NaN and infinities are strings, bytes are in base64, times in ISO 8601. In
-CSV, text that a spreadsheet takes for a formula has an apostrophe before it, unless `--raw-csv` is given.
+CSV, text that a spreadsheet takes for a formula has an apostrophe before it, unless `--raw-csv` is given; rows end with
+LF.
 
 The page of `inspect` is for people everywhere: `--full` prints whole values on it, `--attribute NAME` whole values for
 programs: lists of text, ID manifests and channel lists as JSON, other bytes in base64. There, a backslash is written as

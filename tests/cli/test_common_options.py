@@ -85,12 +85,12 @@ def test_quiet_leaves_data_and_drops_hints(show, capfd):
 def test_verbose_prints_the_log(show, words, capfd):
     """On stderr, for this run only."""
     logger = logging.getLogger("exr_inspector")
-    before = list(logger.handlers)
+    before, level = list(logger.handlers), logger.level
     assert main([*words, "SELECT 1 AS one", "--format", "csv", "--catalog", CATALOG]) == 0
     out, err = capfd.readouterr()
     assert out == "one\n1\n"
     assert f" INFO exr_inspector.cli.options: opened the catalog {CATALOG}, read-only\n" in err
-    assert logger.handlers == before
+    assert (logger.handlers, logger.level) == (before, level)
     assert main(["query", "SELECT 1", "--catalog", CATALOG]) == 0
     assert capfd.readouterr().err == ""
 

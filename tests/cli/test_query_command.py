@@ -56,6 +56,12 @@ def test_the_printed_sql_of_a_report_gives_its_rows(folder, tmp_path, capfd, nam
     assert json.loads(capfd.readouterr().out) == rows
 
 
+def test_sql_that_begins_with_a_comment_follows_two_hyphens(folder, capfd):
+    """As the SQL of a report does: `query -- "$(exr-inspector report storage --sql)"`."""
+    assert main(["query", "--catalog", CATALOG, "--format", "csv", "--", "-- one\nSELECT 1 AS n"]) == 0
+    assert capfd.readouterr().out == "n\n1\n"
+
+
 def test_parameters_are_bound(folder, capfd, monkeypatch):
     """As text, or as a comment at the head declares; a quote in a value is a character."""
     count = "SELECT count(*) AS n FROM files WHERE frame_number = $frame AND $name = 'it''s; --'"

@@ -62,6 +62,15 @@ def test_the_list_has_every_report_with_question_and_parameters(capfd):
     assert "  Which files have certain channels, and lack others?\n  has=…  lacks=  only=*  path=*\n" in out
 
 
+def test_the_list_is_whole_on_a_pipe(capfd):
+    """Also with long defaults."""
+    assert max(len(p.default or "") for query in named_queries().values() for p in query.parameters) > 40
+    out = run(capfd)[1]
+    for query in named_queries().values():
+        for parameter in query.parameters:
+            assert f"{parameter.name}={parameter.default or ''}" in out or parameter.default is None
+
+
 def test_the_list_as_json(capfd):
     _, out, _ = run(capfd, "--format", "json")
     found = {row["name"]: row for row in json.loads(out)}
@@ -295,6 +304,8 @@ def test_the_path_template_is_a_setting(capfd, monkeypatch):
         (["nothing"], "unknown report 'nothing'"),
         (["storage", "--param", "level=shot"], "storage has no parameter 'level'; it has path, template"),
         (["storage", "--param", "level"], "--param level: expected NAME=VALUE"),
+        (["--columns", "name", "--wide"], "the list of reports does not take --columns, --wide"),
+        (["storage", "fog", "--sql", "--param", "bad=1"], "--sql does not take paths, --param"),
         (["channel-composition"], "channel-composition needs a value for has"),
         (["multi-layer", "--param", "at_least=two"], "parameter at_least: 'two' is not of the kind integer"),
         (["shots", "--param", "level=reel"], "parameter level: 'reel' is not one of show, sequence, shot, frame"),

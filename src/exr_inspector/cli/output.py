@@ -270,7 +270,7 @@ def _json_rows(table: pa.Table) -> Iterator[bytes]:
 
 
 def _write_csv(table: pa.Table, stream: BinaryIO, *, raw: bool) -> None:
-    """As csv.writer writes it, but before Python 3.13 that does not quote a carriage return."""
+    """Rows end with LF. By hand, as csv.writer does not quote a carriage return before Python 3.13."""
 
     def cell(value: Any) -> str:
         text = "" if value is None else text_cell(value)

@@ -59,17 +59,20 @@ def report(
     """
     from ..catalog.queries.named import as_arrow, named_queries, named_query
     from ..settings import settings
-    from .output import data_stream, print_to, write_table
+    from .output import data_stream, is_terminal, print_to, write_table
     from .tables import query_lines, report_table
 
     own = _own_reports(settings().reports)
+    if name is None or sql:
+        what = "the list of reports" if name is None else "--sql"
+        _reject(what, paths=paths, param=param, columns=columns, wide=wide)
     if name is None:
         queries = [*named_queries().values(), *own.values()]
         if output_format is not Format.TABLE:
             write_table(as_arrow(queries), output_format, output, raw_csv=raw_csv)
             return
         with data_stream(output) as stream:
-            print_to(stream, *query_lines(queries))
+            print_to(stream, *query_lines(queries, for_programs=not is_terminal(stream)))
         return
     query = named_query(name, own)
     if sql:
@@ -92,6 +95,13 @@ def report(
         listing=report_table,
         empty=query.empty,
     )
+
+
+def _reject(what: str, **options: object) -> None:
+    """Raise SettingsError for options that are given but have no meaning."""
+    given = [option if option == "paths" else f"--{option}" for option, value in options.items() if value]
+    if given:
+        raise SettingsError(f"{what} does not take {', '.join(given)}")
 
 
 def _own_reports(folder: str) -> dict[str, NamedQuery]:
@@ -137,7 +147,11 @@ def _path_value(catalog: Catalog, paths: list[str]) -> dict[str, str]:
 def query(
     sql: Annotated[
         str,
-        typer.Argument(help="A SQL query on the tables of the catalog, @FILE, or - for stdin.", show_default=False),
+        typer.Argument(
+            help="A SQL query on the tables of the catalog (after -- if it begins with a comment), @FILE, or - for "
+            "stdin.",
+            show_default=False,
+        ),
     ],
     param: Parameters = None,
     catalog: CatalogUri = None,

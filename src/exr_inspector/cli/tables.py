@@ -160,11 +160,12 @@ def bar(share: float) -> str:
     return ("█" * full + " ▏▎▍▌▋▊▉"[rest] * (rest > 0)).ljust(_BAR_CELLS)
 
 
-def query_lines(queries: Iterable[NamedQuery]) -> list[Text]:
+def query_lines(queries: Iterable[NamedQuery], *, for_programs: bool) -> list[Text]:
     """Name, question and parameters with their defaults of each named query."""
+    longest = 0 if for_programs else 40
     lines: list[Text] = []
     for query in queries:
-        parameters = (f"{p.name}={'…' if p.default is None else clean(p.default, 40)}" for p in query.parameters)
+        parameters = (f"{p.name}={'…' if p.default is None else clean(p.default, longest)}" for p in query.parameters)
         lines += [
             Text(clean(query.name), style="bold"),
             Text(f"  {clean(query.question)}"),

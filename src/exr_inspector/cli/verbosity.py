@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _is_quiet = False
 _handler: logging.Handler | None = None
+_level_before = 0  # of the logger, while there is a handler
 
 
 def is_quiet() -> bool:
@@ -30,6 +31,7 @@ def verbosity() -> Iterator[None]:
         _is_quiet = False
         if _handler is not None:
             _package_logger().removeHandler(_handler)
+            _package_logger().setLevel(_level_before)
             _handler = None
 
 
@@ -50,7 +52,7 @@ def _set_quiet(quiet: bool) -> None:
 
 def _set_verbose(times: int) -> None:
     """Print the log of the package on stderr."""
-    global _handler
+    global _handler, _level_before
     if not times:
         return
     import logging
@@ -60,6 +62,7 @@ def _set_verbose(times: int) -> None:
     level = logging.INFO if times == 1 else logging.DEBUG
     logger = _package_logger()
     if _handler is None:
+        _level_before = logger.level
         _handler = logging.StreamHandler()
         _handler.setFormatter(CleanFormatter())
         logger.addHandler(_handler)
