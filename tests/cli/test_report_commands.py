@@ -224,7 +224,7 @@ AND starts_with(file_path_normalized, $path.prefix) HAVING count(*) >= $least
 def test_reports_of_a_folder_are_listed_and_run(tmp_path, capfd, monkeypatch):
     """A file that is not a report is one message, and the others are there."""
     monkeypatch.setenv("EXR_INSPECTOR_REPORTS", str(tmp_path))
-    (tmp_path / "owners.sql").write_text(OWN)
+    (tmp_path / "owners.sql").write_text(f"\ufeff\n{OWN}", "utf-8")
     (tmp_path / "storage.sql").write_text(OWN)
     (tmp_path / "typo.sql").write_text(OWN.replace("integer", "int"))
     (tmp_path / "untitled.sql").write_text("SELECT 1")
@@ -241,9 +241,10 @@ def test_reports_of_a_folder_are_listed_and_run(tmp_path, capfd, monkeypatch):
     assert "the program has a report of this name; rename the file" in lines[1]
     assert "the kind int is not one of text, integer" in lines[2]
     assert "its first lines lack -- title: …, -- question: …, -- empty: …" in lines[3]
-    assert run(capfd, "owners", "fog", "--format", "csv")[:2] == (0, "files\n1\n")
+    assert run(capfd, "owners", "fog", "--format", "csv") == (0, "files\n1\n", "")
     assert run(capfd, "owners", "--param", "least=9")[0] == 0
-    assert run(capfd, "typo")[0] == 2
+    code, _, err = run(capfd, "typo")
+    assert (code, "the kind int is not one of" in err.splitlines()[0], len(err.splitlines())) == (2, True, 2)
     monkeypatch.setenv("EXR_INSPECTOR_REPORTS", str(tmp_path / "none"))
     assert run(capfd)[0] == 2
 

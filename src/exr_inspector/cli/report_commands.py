@@ -62,7 +62,7 @@ def report(
     from .output import data_stream, is_terminal, print_to, write_table
     from .tables import query_lines, report_table
 
-    own = _own_reports(settings().reports)
+    own = _own_reports(settings().reports, name)
     if name is None or sql:
         what = "the list of reports" if name is None else "--sql"
         _reject(what, paths=paths, param=param, columns=columns, wide=wide)
@@ -104,16 +104,17 @@ def _reject(what: str, **options: object) -> None:
         raise SettingsError(f"{what} does not take {', '.join(given)}")
 
 
-def _own_reports(folder: str) -> dict[str, NamedQuery]:
-    """The reports of the setting. Files that are not reports are named on stderr."""
+def _own_reports(folder: str, name: str | None) -> dict[str, NamedQuery]:
+    """The reports of the setting. Files that are not reports are named on stderr: all, or the one of a name."""
     from ..catalog.queries.named import own_queries
     from .output import print_message
 
     if not folder:
         return {}
     queries, errors = own_queries(folder)
-    for error in errors:
-        print_message(f"exr-inspector: {error}")
+    for broken, error in errors.items():
+        if name in (None, broken):
+            print_message(f"exr-inspector: {error}")
     return queries
 
 

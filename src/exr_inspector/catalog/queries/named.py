@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import SettingsError
 from ...settings import PATH_TEMPLATE
 from .computed import COMPLETIONS
-from .parameters import Parameter, bind, declared_parameters
+from .parameters import Parameter, bind, declared_parameters, head_lines
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -73,13 +73,13 @@ def named_queries() -> dict[str, NamedQuery]:
     return {query.name: query for query in (_parse(f.name.removesuffix(".sql"), f.read_text("utf-8")) for f in files)}
 
 
-def own_queries(folder: str) -> tuple[dict[str, NamedQuery], list[SettingsError]]:
-    """The queries in the .sql files of a folder by name, in alphabetical order, and an error for each invalid file.
+def own_queries(folder: str) -> tuple[dict[str, NamedQuery], dict[str, SettingsError]]:
+    """The queries in the .sql files of a folder, and an error for each invalid file, by name in alphabetical order.
 
     Raises SettingsError if the folder cannot be read.
     """
     queries: dict[str, NamedQuery] = {}
-    errors = []
+    errors: dict[str, SettingsError] = {}
     try:
         paths = sorted(path for path in Path(folder).iterdir() if path.suffix == ".sql" and path.is_file())
     except OSError as error:
@@ -88,11 +88,11 @@ def own_queries(folder: str) -> tuple[dict[str, NamedQuery], list[SettingsError]
         try:
             if path.stem in named_queries():
                 raise ValueError("the program has a report of this name; rename the file")
-            queries[path.stem] = _parse(path.stem, path.read_text("utf-8"))
+            queries[path.stem] = _parse(path.stem, path.read_text("utf-8-sig"))
         except OSError as error:
-            errors.append(SettingsError(f"{path}: {error.strerror}"))
+            errors[path.stem] = SettingsError(f"{path}: {error.strerror}")
         except ValueError as error:
-            errors.append(SettingsError(f"{path}: {error}"))
+            errors[path.stem] = SettingsError(f"{path}: {error}")
     return queries, errors
 
 
@@ -118,9 +118,7 @@ def as_arrow(queries: Iterable[NamedQuery]) -> pa.Table:
 def _parse(name: str, text: str) -> NamedQuery:
     """The query of a file. Raises ValueError for an invalid head."""
     head: dict[str, str] = {}
-    for line in text.splitlines():
-        if not line.startswith("--"):
-            break
+    for line in head_lines(text):
         if match := _HEAD.fullmatch(line):
             head[match[1]] = f"{head.get(match[1], '')} {match[2]}".lstrip()
     missing = [f"-- {key}: …" for key in _REQUIRED if key not in head]

@@ -50,8 +50,12 @@ class Parameter:
 
 def declared_parameters(sql: str) -> tuple[Parameter, ...]:
     """The parameters that the comments at the head of SQL declare. Raises ValueError for an invalid declaration."""
-    head = itertools.takewhile(lambda line: line.startswith("--"), sql.lstrip().splitlines())
-    return tuple(_parse(line) for line in head if line.startswith("-- param "))
+    return tuple(_parse(line) for line in head_lines(sql) if line.startswith("-- param "))
+
+
+def head_lines(sql: str) -> list[str]:
+    """The comments at the head of SQL; empty lines may precede them."""
+    return list(itertools.takewhile(lambda line: line.startswith("--"), sql.lstrip().splitlines()))
 
 
 def _parse(line: str) -> Parameter:
