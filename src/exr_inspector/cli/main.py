@@ -107,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ExrInspectorError as error:
         if debug:
             raise
-        if isinstance(error, ExrFormatError):  # the bytes were read, and are no whole EXR file
+        if isinstance(error, ExrFormatError):  # the bytes were read: a finding, not a failure
             return _fail(str(error), ExitCode.FINDINGS)
         return _fail(str(error), ExitCode.USAGE if isinstance(error, _USAGE_ERRORS) else ExitCode.FAILED)
     except OSError as error:
