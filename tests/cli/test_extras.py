@@ -37,7 +37,9 @@ def without(monkeypatch, folder):
         for name in list(sys.modules):
             if name.startswith(("exr_inspector.catalog.vast", "exr_inspector.vast_selftest")):
                 monkeypatch.delitem(sys.modules, name)
-        monkeypatch.setitem(sys.modules, package, None)
+        for name in [package, *sys.modules]:  # a module that another test has imported would be found without its package
+            if name == package or name.startswith(f"{package}."):
+                monkeypatch.setitem(sys.modules, name, None)
 
     return remove
 
