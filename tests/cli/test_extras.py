@@ -37,7 +37,7 @@ def without(monkeypatch, folder):
         for name in list(sys.modules):
             if name.startswith(("exr_inspector.catalog.vast", "exr_inspector.vast_selftest")):
                 monkeypatch.delitem(sys.modules, name)
-        for name in [package, *sys.modules]:  # a module that another test has imported would be found without its package
+        for name in [package, *sys.modules]:  # a module that is imported needs no package
             if name == package or name.startswith(f"{package}."):
                 monkeypatch.setitem(sys.modules, name, None)
 
