@@ -95,14 +95,17 @@ def test_ctrl_c_ends_the_workers(many):
 @pytest.mark.slow
 def test_the_progress_is_on_the_terminal_of_stderr_alone(many, tmp_path):
     """Not in the data, and not if it is written to the same terminal."""
-    paths = tmp_path / "paths"
-    paths.write_text("".join(f"{many}/./{'/./' * n}{path.name}\n" for n in range(40) for path in many.glob("*.exr")))
-    words = ("inspect", "--jsonl", "--files-from", str(paths), "--fail-on", "never")
+    program = tmp_path / "at_once.py"
+    program.write_text(
+        "import sys; from exr_inspector.cli import main, progress; progress._SHOW_AFTER_S = 0\n"
+        "if __name__ == '__main__': sys.exit(main.main(sys.argv[1:]))\n"
+    )
+    words = ("inspect", str(many), "--jsonl", "--fail-on", "never")
     with open(tmp_path / "out", "wb") as out:
-        _, shown = on_terminal(*words, cwd=tmp_path, stdout=out.fileno())
+        _, shown = on_terminal(*words, cwd=tmp_path, stdout=out.fileno(), program=str(program))
     assert "files/s" in shown
     assert all(json.loads(line) for line in (tmp_path / "out").read_text().splitlines())
-    _, shown = on_terminal(*words[:3], str(paths), cwd=tmp_path)
+    _, shown = on_terminal(*words, cwd=tmp_path, program=str(program))
     assert "files/s" not in shown
 
 
