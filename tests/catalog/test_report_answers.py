@@ -128,6 +128,7 @@ def test_channel_composition(catalog):
     assert found(has="*.R") == ["layers.exr"]
     assert found(has="A", lacks="N.*") == ["rgba.exr"]
     assert found(has="R,Z") == ["parts.exr"]
+    assert found(lacks="Z") == ["layers.exr", "rgba.exr"]
     assert found(has="X") == []
     assert found(has="r") == []
     (row,) = ask(catalog, "channel-composition", has="Z")
@@ -418,6 +419,9 @@ def test_attributes(catalog):
         ("s3://a/p.exr", 1, "ALEXA", "Kim", "ARRI camera", None),
     ]
     assert columns(ask(catalog, "attributes", camera="Camera", path="*p.exr"), "camera") == [("x",)]
+    noon = datetime(2026, 3, 4, 12, tzinfo=timezone.utc)
+    catalog.persist([exr(f"s3://b/f.{hour}.exr", w.part(), mtime=noon.replace(hour=hour)) for hour in (11, 12, 10)])
+    assert columns(ask(catalog, "attributes", path="s3://b"), "written") == [(noon.replace(tzinfo=None),)]
 
 
 def test_render_times(catalog):

@@ -59,7 +59,7 @@ def test_the_list_has_every_report_with_question_and_parameters(capfd):
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert [line for line in lines if not line.startswith(" ")] == list(named_queries())
-    assert "  Which files have certain channels, and lack others?\n  has=…  lacks=  only=*  path=*\n" in out
+    assert "  Which files have certain channels, and lack others?\n  has=*  lacks=  only=*  path=*\n" in out
 
 
 def test_the_list_is_whole_on_a_pipe(capfd):
@@ -75,9 +75,8 @@ def test_the_list_as_json(capfd):
     _, out, _ = run(capfd, "--format", "json")
     found = {row["name"]: row for row in json.loads(out)}
     assert list(found) == list(named_queries())
-    (has,) = (p for p in found["channel-composition"]["parameters"] if p["name"] == "has")
-    assert has["kind"] == "list"
-    assert has["default"] is None
+    (reference,) = (p for p in found["renders-like"]["parameters"] if p["name"] == "reference")
+    assert (reference["kind"], reference["default"]) == ("file", None)
 
 
 def test_the_sql_is_the_file(capfd):
@@ -307,7 +306,7 @@ def test_the_path_template_is_a_setting(capfd, monkeypatch):
         (["storage", "--param", "level"], "--param level: expected NAME=VALUE"),
         (["--columns", "name", "--wide"], "the list of reports does not take --columns, --wide"),
         (["storage", "fog", "--sql", "--param", "bad=1"], "--sql does not take paths, --param"),
-        (["channel-composition"], "channel-composition needs a value for has"),
+        (["renders-like"], "renders-like needs a value for reference"),
         (["multi-layer", "--param", "at_least=two"], "parameter at_least: 'two' is not of the kind integer"),
         (["shots", "--param", "level=reel"], "parameter level: 'reel' is not one of show, sequence, shot, frame"),
         (["shots", "--param", "template={reel}"], "path template '{reel}': {reel} is not one of show, sequence, shot,"),

@@ -1,11 +1,12 @@
 -- title: Attribute pivot
--- question: Which camera, software and artist made each render?
+-- question: Which camera, software and artist made each render, and when?
 -- empty: the catalog has no files
+-- note: `written` is the modification time of the last file; `render-times` has the dates of headers.
 -- param camera list = cameraModel,unreal/cameraName,vrayInfo/camera,rs/camera,camera,Camera: attributes, the preferred first
 -- param artist list = artist,Artist,exif:Artist,author,owner,user,unreal/jobAuthor,vrayInfo/username: attributes, the preferred first
 -- param path path = *: only files that this path, URI or pattern selects
 WITH current AS (
-    SELECT file_id, coalesce(sequence, file_path_normalized) AS render
+    SELECT file_id, coalesce(sequence, file_path_normalized) AS render, mtime
     FROM files
     WHERE is_current AND deleted_at IS NULL
       AND starts_with(file_path_normalized, $path.prefix) AND regexp_matches(file_path_normalized, $path.regex)
@@ -37,7 +38,8 @@ SELECT
     string_agg(DISTINCT p.camera, ', ' ORDER BY p.camera) AS camera,
     string_agg(DISTINCT p.artist, ', ' ORDER BY p.artist) AS artist,
     string_agg(DISTINCT g.renderer, ', ' ORDER BY g.renderer) AS renderer,
-    string_agg(DISTINCT g.software, ', ' ORDER BY g.software) AS software
+    string_agg(DISTINCT g.software, ', ' ORDER BY g.software) AS software,
+    max(c.mtime) AS written
 FROM current AS c
 LEFT JOIN picked AS p USING (file_id)
 LEFT JOIN programs AS g USING (file_id)

@@ -1,7 +1,7 @@
 -- title: Files by channel composition
 -- question: Which files have certain channels, and lack others?
 -- empty: no file matches
--- param has list: shell patterns, for example R,G,B,A or *.Z; each must match a channel
+-- param has list = *: shell patterns, for example R,G,B,A or *.Z; each must match a channel
 -- param lacks list =: shell patterns; none may match a channel
 -- param only list = *: shell patterns; each channel must match one
 -- param path path = *: only files that this path, URI or pattern selects
