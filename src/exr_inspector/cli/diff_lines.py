@@ -10,6 +10,7 @@ from rich.text import Text
 
 from ..frames.ranges import frame_range
 from ..inspection.diff import Difference
+from ..inspection.value_text import plural
 from ..sequence.pairs import Frame, Pair
 from ..sources.uris import normalize_path
 from .text import clean, short_path
@@ -103,7 +104,7 @@ def _rows(
 
 def _count(values: Iterable[str | None]) -> str:
     number = len(set(values))
-    return f"{number} value{'s' * (number > 1)}"
+    return f"{number} {plural(number, 'value')}"
 
 
 def _row(indent: str, name: str, a: str | None, b: str | None, frames: str, width: int | None) -> list[Text]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from ..findings.text import one_line
+from ..inspection.value_text import plural
 from .text import clean, short_path
 from .verbosity import is_quiet
 
@@ -39,13 +40,13 @@ def finding_lines(result: CheckResult, unread: int, *, for_programs: bool) -> It
 
 def _counts(result: CheckResult, unread: int) -> str:
     severities = Counter(finding.severity for finding in result.findings)
-    counts = [_plural(severities[severity], severity) for severity in ("error", "warning") if severities[severity]]
+    counts = [_counted(severities[severity], severity) for severity in ("error", "warning") if severities[severity]]
     if unread:
         counts.append(f"{unread:,} not read")
     sequences = sum(1 for summary in result.sequences if summary.frame_count)
-    checked = f"{_plural(result.file_count, 'file')}, {_plural(sequences, 'sequence')}"
+    checked = f"{_counted(result.file_count, 'file')}, {_counted(sequences, 'sequence')}"
     return f"{checked}: {', '.join(counts) or 'nothing wrong'}"
 
 
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {plural(count, noun)}"

@@ -105,11 +105,10 @@ def _worst(summary: IngestSummary, fail_on: IngestFailOn) -> tuple[Severity, Fai
 def print_summary(summary: IngestSummary, uri: str, *, prune: bool) -> None:
     """Print the damaged, failed and vanished files on stderr, and the counts on stdout."""
     from .output import print_message, print_note, print_result
+    from .text import short_path
 
     if not summary.listed and not summary.failures:
         print_message(NO_FILES)
-    if summary.damaged:
-        from .text import short_path
     for file in summary.damaged:
         reason = f"{file.status}: {file.reason}" if file.reason else file.status
         print_message(f"{short_path(file.uri)}: {reason}{'' if file.is_new else ', unchanged'}")

@@ -10,7 +10,7 @@ from rich.text import Text
 from ..cryptomatte import Cryptomatte, cryptomattes, file_channels
 from ..exr import Attribute, Channel, Problem, split_name
 from ..inspection.model import Inspection, PartFacts
-from ..inspection.value_text import sampled_type, value_text, whole_text
+from ..inspection.value_text import plural, sampled_type, value_text, whole_text
 from .listing import Column, Listing
 from .text import clean
 
@@ -66,7 +66,7 @@ def _summary(inspection: Inspection) -> str:
     if file.chunk_count is not None and file.chunks_present is not None:
         checked = f" ({file.chunks_checked:,} checked)" if file.chunks_checked < file.chunk_count else ""
         items.append(f"{file.chunks_present:,} of {file.chunk_count:,} chunks{checked}")
-    items.append(f"{file.multipart_count} part{'s' * (file.multipart_count != 1)}")
+    items.append(f"{file.multipart_count} {plural(file.multipart_count, 'part')}")
     items.append(f"{file.channel_count} channels")
     return ", ".join(items)
 
@@ -140,7 +140,7 @@ def _cryptomatte_lines(mattes: Sequence[Cryptomatte], width: int) -> list[Text]:
         return []
     lines = [Text(f"  cryptomattes ({len(mattes)})", style="bold")]
     for matte in mattes:
-        layers = f"{len(matte.layers)} layer{'s' * (len(matte.layers) != 1)}, {matte.ranks} ranks"
+        layers = f"{len(matte.layers)} {plural(len(matte.layers), 'layer')}, {matte.ranks} ranks"
         text = f"    {matte.name or matte.key}  {layers}, {_manifest_text(matte)}"
         lines.append(Text(clean(text, width), style="yellow" if matte.manifest_error else ""))
     return lines
@@ -150,7 +150,7 @@ def _manifest_text(matte: Cryptomatte) -> str:
     if matte.manifest_error is not None:
         return matte.manifest_error
     if matte.object_count is not None:
-        return f"{matte.object_count:,} object{'s' * (matte.object_count != 1)}"
+        return f"{matte.object_count:,} {plural(matte.object_count, 'object')}"
     return "no manifest" if matte.manif_file is None else f"manifest in {matte.manif_file}"
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rich.text import Text
 
 from ..frames.ranges import frame_range, frame_value
+from ..inspection.value_text import plural
 from ..sources.uris import display_path
 from .listing import Column, Listing
 from .text import clean, short_path, text_cell
@@ -185,7 +186,7 @@ def sequence_lines(sequence: SequenceSummary, *, for_programs: bool) -> list[Tex
     head = Text.assemble((pattern, "bold"))
     if sequence.frame_count:
         kind = "UDIM tile" if sequence.is_udim else "frame"
-        count = f"{sequence.frame_count} {kind}{'s' if sequence.frame_count > 1 else ''}"
+        count = f"{sequence.frame_count} {plural(sequence.frame_count, kind)}"
         head.append(f"  {sequence.frames}").append(f"  ({count})", style="dim")
     indent = "" if for_programs else "  "
     lines = [head]

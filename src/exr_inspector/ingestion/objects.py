@@ -13,7 +13,7 @@ from ..errors import CatalogError
 
 
 class ListedObjects:
-    """The URIs of listed objects. Raises CatalogError if there is no space for the file."""
+    """The URIs of listed objects. Raises CatalogError if the temporary file cannot be written."""
 
     def __init__(self) -> None:
         with _catalog_errors():

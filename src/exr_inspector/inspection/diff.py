@@ -11,7 +11,7 @@ from ..exr import Attribute, Channel
 from .inspector import inspect
 from .json_form import json_value
 from .model import Inspection, PartFacts
-from .value_text import differing_texts, sampled_type
+from .value_text import differing_texts, plural, sampled_type
 from .volatility import LONGEST_VALUE, Volatility, volatility
 
 if TYPE_CHECKING:
@@ -163,4 +163,4 @@ def _name(part: PartFacts) -> str:
 def _summary(part: PartFacts | None) -> str | None:
     if part is None:
         return None
-    return f"{part.part_type or 'unknown type'}, {len(part.channels)} channel{'s' * (len(part.channels) != 1)}"
+    return f"{part.part_type or 'unknown type'}, {len(part.channels)} {plural(len(part.channels), 'channel')}"

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from ..exr import Attribute, Channel, Problem, split_name
 from ..exr.short_repr import short_repr
 from .json_form import base64_text, json_value
+from .value_text import plural
 
 SCHEMA_VERSION = 2
 
@@ -277,7 +278,7 @@ class Inspection:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
+    return f"{number} {plural(number, noun)}"
 
 
 def status_of(completeness: str, problem_severity: str | None) -> str:

@@ -45,6 +45,11 @@ def whole_text(attribute: Attribute) -> str:
     return value_text(attribute)
 
 
+def plural(count: int, noun: str) -> str:
+    """The noun, as it stands after a count."""
+    return noun if count == 1 else f"{noun}s"
+
+
 def sampled_type(channel: Channel) -> str:
     """The pixel type of a channel, with its sampling unless every pixel has a sample."""
     kind = channel.channel_type or "unknown type"
@@ -91,7 +96,7 @@ def _quoted(attribute: Attribute, text: str) -> str:
 
 
 def _texts_at_difference(a: Attribute, b: Attribute) -> tuple[str, str]:
-    """Size and first different byte of two values of one type, and what is there."""
+    """The size of each of two values of one type, the first byte that differs, and the data around it."""
     at = _first_difference(a.raw, b.raw)
     if a.attr_type == "string":
         texts = _text_at(a, at), _text_at(b, at)
