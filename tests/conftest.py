@@ -6,11 +6,15 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.secrets import Watch
+
+if TYPE_CHECKING:
+    from tests.support.s3_server import S3Server
 
 # A time limit for one example fails on a busy machine; derandomized runs fail only for what the commit changed.
 settings.register_profile("dev", deadline=None)
@@ -61,3 +65,20 @@ def no_timer_is_left() -> Iterator[None]:
         if isinstance(thread, threading.Timer):
             thread.cancel()
             thread.join()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """An object store, shared by the tests of this process."""
+    from tests.support.s3_server import S3Server  # starts with moto, which few tests need
+
+    running = S3Server()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def store(s3_server: S3Server) -> S3Server:
+    """The object store, empty and without faults."""
+    s3_server.reset()
+    return s3_server

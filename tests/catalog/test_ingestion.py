@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,19 +12,12 @@ from exr_inspector import inspect
 from exr_inspector.ingestion import run as module
 from exr_inspector.ingestion.run import IngestOptions, ingest
 from tests.support import exr_writer as w
-from tests.support.s3_server import BUCKET, S3Server
+from tests.support.s3_server import BUCKET
 
 from .test_contract import as_judged_by
 
 GOOD = w.build(w.part(extra=[w.text("owner", "someone")])).data
 OTHER = w.build(w.part(extra=[w.text("owner", "another")])).data
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[S3Server]:
-    running = S3Server()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

@@ -18,3 +18,16 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable[[]
         return folder
 
     return make
+
+
+@pytest.fixture(scope="module")
+def made_show(request: pytest.FixtureRequest, made_once: Callable[[Callable[[], object]], Path]) -> Path:
+    """The folder that `make_show` of the module fills."""
+    return made_once(request.module.make_show)
+
+
+@pytest.fixture
+def show(made_show: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """That folder as the working folder; the tests do not change it."""
+    monkeypatch.chdir(made_show)
+    return made_show

@@ -38,17 +38,6 @@ def make_show() -> None:
         catalog.ensure_schema()
 
 
-@pytest.fixture(scope="module")
-def prepared(made_once):
-    return made_once(make_show)
-
-
-@pytest.fixture
-def show(prepared, monkeypatch):
-    monkeypatch.chdir(prepared)
-    return prepared
-
-
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_every_command_has_the_options(words, capfd):
     """-h is --help, which lists the others."""

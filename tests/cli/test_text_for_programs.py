@@ -41,17 +41,6 @@ def make_show() -> None:
         path.write_bytes(data)
 
 
-@pytest.fixture(scope="module")
-def prepared(made_once):
-    return made_once(make_show)
-
-
-@pytest.fixture
-def show(prepared, monkeypatch):
-    monkeypatch.chdir(prepared)
-    return prepared
-
-
 def blocks(text: str) -> dict[str, list[str]]:
     """The rows below each first line, by its pattern."""
     found: dict[str, list[str]] = {}

@@ -24,18 +24,6 @@ def write(file, *extra, compression=0, channels=w.RGB):
     path.write_bytes(w.build(w.part(extra=extra, compression=compression, channels=channels)).data)
 
 
-@pytest.fixture(scope="module")
-def prepared(made_once):
-    return made_once(make_show)
-
-
-@pytest.fixture
-def show(prepared, monkeypatch):
-    """The folder with the catalog; the tests do not change it."""
-    monkeypatch.chdir(prepared)
-    return prepared
-
-
 def make_show():
     """A catalog with six frames of one sequence, one of them compressed, and two of another."""
     for number in range(1, 7):

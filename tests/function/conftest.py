@@ -29,13 +29,6 @@ PREFIXES = ("EXR_INSPECTOR_", "VAST_DB_", "S3_", "AWS_")
 
 
 @pytest.fixture(scope="session")
-def s3_server() -> Iterator[S3Server]:
-    running = S3Server()
-    yield running
-    running.stop()
-
-
-@pytest.fixture(scope="session")
 def vast_server() -> Iterator[Emulator]:
     with Emulator(**DATABASE, buckets=["catalogs"]) as running:
         yield running

@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Iterator
 from contextlib import closing
 from urllib.parse import unquote
 
@@ -25,19 +24,6 @@ from tests.support.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY, S3Server, an
 
 PICTURE = w.build(w.part()).data
 KEYS_PER_PAGE = 1000
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[S3Server]:
-    running = S3Server()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def store(server) -> S3Server:
-    server.reset()
-    return server
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -77,19 +76,6 @@ LARGE_KINDS = {
 }
 # A header of half a megabyte, as with a Cryptomatte manifest.
 LONG = w.build(w.part(height=2160, extra=[w.text("cryptomatte/0/manifest", "m" * 500_000)])).data
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[S3Server]:
-    running = S3Server()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def store(server) -> S3Server:
-    server.reset()
-    return server
 
 
 @pytest.fixture
@@ -155,7 +141,7 @@ def test_more_leaders_of_an_object_on_request(store):
 @pytest.mark.slow
 @given(data=st.data())
 @examples(40)
-def test_no_cut_object_is_complete(server, data):
+def test_no_cut_object_is_complete(s3_server, data):
     """For any valid file and any cut, the result is that of the same bytes in memory."""
     # Without zeros, which would look like a chunk that was never written.
     pixels = st.lists(st.integers(1, 255), min_size=1, max_size=300).map(bytes)
@@ -163,9 +149,9 @@ def test_no_cut_object_is_complete(server, data):
     last_bytes = st.integers(1, 400).map(lambda missing: max(len(whole) - missing, 1))
     with pytest.MonkeyPatch.context() as patch:  # small files also have chunks beyond the first request
         patch.setattr(s3, "FIRST_RANGE_BYTES", data.draw(st.sampled_from([256, 1024, 4096])))
-        assert _completeness_of_object(server, whole)[0] == "complete"
+        assert _completeness_of_object(s3_server, whole)[0] == "complete"
         for size in {data.draw(last_bytes), data.draw(st.integers(1, len(whole) - 1))}:
-            result = _completeness_of_object(server, whole[:size])
+            result = _completeness_of_object(s3_server, whole[:size])
             assert result == _completeness(whole[:size])
             assert result[0] != "complete"
 
