@@ -78,7 +78,7 @@ def s3_server() -> Iterator[S3Server]:
 
 
 @pytest.fixture
-def store(s3_server: S3Server) -> S3Server:
-    """The object store, empty and without faults."""
+def store(s3_server: S3Server) -> Iterator[S3Server]:
+    """The object store, empty and without faults, as it is for tests that take `s3_server`."""
+    yield s3_server
     s3_server.reset()
-    return s3_server

@@ -45,12 +45,11 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def store(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
-    """An empty object store, configured in the environment."""
-    for name, value in (("ENDPOINT", s3_server.url), ("ACCESS_KEY", ACCESS_KEY), ("SECRET_KEY", SECRET_KEY)):
+def store(store: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """The empty object store, configured in the environment."""
+    for name, value in (("ENDPOINT", store.url), ("ACCESS_KEY", ACCESS_KEY), ("SECRET_KEY", SECRET_KEY)):
         monkeypatch.setenv(f"S3_{name}", value)
-    yield s3_server
-    s3_server.reset()
+    return store
 
 
 @pytest.fixture
