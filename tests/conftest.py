@@ -79,6 +79,7 @@ def s3_server() -> Iterator[S3Server]:
 
 @pytest.fixture
 def store(s3_server: S3Server) -> Iterator[S3Server]:
-    """The object store, empty and without faults, as it is for tests that take `s3_server`."""
+    """The object store, empty and without faults before the test and after it."""
+    s3_server.reset()
     yield s3_server
     s3_server.reset()
