@@ -16,7 +16,10 @@ COMPLETENESS = {
 _FILE_ID = "The file version this row belongs to, see `files`."
 _FILE_PATH = "As in `files`."
 _PART_INDEX = "Index of the part in the file, from 0."
-_BATCH_ID = "When the transaction that stored the row began, in microseconds since 1970; null before table version 2."
+_BATCH_ID = (
+    "When the transaction that stored the row began, in microseconds since 1970, one more for each 1,000 files; "
+    "null before table version 2."
+)
 _RESULT_BATCH_ID = f"{_BATCH_ID} Of several results, those of the newest batch count."
 
 COLUMNS: dict[str, dict[str, str]] = {
@@ -252,5 +255,41 @@ COLUMNS: dict[str, dict[str, str]] = {
         "applied_at": "When the tables got this version, in UTC.",
         "inspector_version": "Version of exr-inspector that created or changed them.",
         "readable_since": "The oldest table version whose programs can read and write the tables; null: `version`.",
+    },
+}
+
+DERIVED_COLUMNS: dict[str, dict[str, str]] = {
+    "sequences": {
+        "sequence": "As in `files`.",
+        "pattern": "The sequence with one # for each digit of the padding.",
+        "frames": "The frames that are there, as a frame range.",
+        "frame_count": "Number of frames that are there.",
+        "first_frame": "First frame; of a sub-frame its whole part.",
+        "last_frame": "Last frame.",
+        "missing": "The missing frames, as `exr-inspector sequences` reports them.",
+        "missing_count": "Number of missing frames.",
+        "damaged": "The frames that are damaged, invalid or unreadable.",
+        "damaged_count": "Number of damaged frames.",
+        "outliers": "The frames that `exr-inspector outliers` reports.",
+        "outlier_count": "Number of outliers.",
+        "severity": "That of the worst finding of the sequence: `error`, `warning` or `none`.",
+        "strip": "Runs of frames in order: `s3 m1 d2 o1` are 3 sound, 1 missing, 2 damaged frames and an outlier.",
+        "file_count": "Number of readable files.",
+        "size_bytes": "Their bytes.",
+        "newest": "The latest modification time, in UTC.",
+    },
+    "attribute_values": {
+        "attr_name": "Name of an attribute.",
+        "attr_type": "Its type.",
+        "value": "`value_text`, else `value_json`; null for an attribute of which no values are listed: it has more "
+        "than 1,000 different ones, one above 256 characters, or one without text.",
+        "part_count": "Number of parts of current files with this value.",
+    },
+    "totals": {
+        "show_name": "The show in the path, by the setting `path_template`; null if the template does not match.",
+        "dimension": "What `value` is: `show`, `layer`, `compression`, or `hour` (of the first inspection, in UTC).",
+        "value": "A value of the dimension. A file counts once in each of its layers and compressions.",
+        "file_count": "Number of current files.",
+        "size_bytes": "Their bytes.",
     },
 }

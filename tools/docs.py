@@ -19,6 +19,7 @@ from rich.console import Console
 import exr_inspector
 from exr_inspector import open_catalog
 from exr_inspector.catalog import Catalog, schema
+from exr_inspector.catalog.derived import DERIVED
 from exr_inspector.catalog.queries.named import NamedQuery, named_queries
 from exr_inspector.catalog.queries.path_template import FIELDS
 from exr_inspector.cli import config_file
@@ -31,7 +32,7 @@ from exr_inspector.exr.codes import FORMAT_ERRORS, PROBLEMS
 from exr_inspector.findings.rules import RULES, rule_of_problem
 from exr_inspector.settings import FunctionSettings, S3Settings, Settings, VastSettings
 from tests.support.demo_catalog import PARAMETERS, WRITTEN, fill
-from tools.columns import COLUMNS, COMPLETENESS
+from tools.columns import COLUMNS, COMPLETENESS, DERIVED_COLUMNS
 from tools.vector_docs import VECTOR_STRATEGY, vector_strategy
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -200,14 +201,24 @@ def _reference_lines() -> Iterator[str]:
     yield ""
     yield "Times are in UTC without a time zone. `null` marks columns that may be null."
     for name, columns in schema.TABLES.items():
-        yield ""
-        yield f"### {name}"
-        yield ""
-        yield "| column | type | | meaning |"
-        yield "|---|---|---|---|"
-        for column in columns:
-            null = "null" if column.nullable else ""
-            yield f"| `{column.name}` | {_type_name(column.type)} | {null} | {COLUMNS[name][column.name]} |"
+        yield from _columns(name, columns, COLUMNS[name])
+    yield ""
+    yield "## Derived tables"
+    yield ""
+    yield "Lists over all current files; [the catalog database](DATABASE.md#derived-tables) says when they are right."
+    for name, columns in DERIVED.items():
+        yield from _columns(name, columns, DERIVED_COLUMNS[name])
+
+
+def _columns(table: str, columns: pa.Schema, meanings: dict[str, str]) -> Iterator[str]:
+    yield ""
+    yield f"### {table}"
+    yield ""
+    yield "| column | type | | meaning |"
+    yield "|---|---|---|---|"
+    for column in columns:
+        null = "null" if column.nullable else ""
+        yield f"| `{column.name}` | {_type_name(column.type)} | {null} | {meanings[column.name]} |"
 
 
 def _python_api() -> Iterator[str]:

@@ -33,7 +33,9 @@ class Settings(BaseSettings):
 
     catalog: str = Field("duckdb:exr-inspector.duckdb", description="Catalog of commands without --catalog.")
     workers: int = Field(0, ge=0, description="Worker processes of `ingest` and `inspect`; 0: one per core.")
-    batch_files: int = Field(2000, ge=1, description="Maximum number of files per transaction.")
+    batch_files: int | None = Field(
+        None, ge=1, description="Maximum number of files per transaction; by default 20000 on DuckDB, 2000 on VAST."
+    )
     cell_limit: int = Field(
         CELL_LIMIT,
         ge=4096,

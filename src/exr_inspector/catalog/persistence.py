@@ -19,25 +19,30 @@ from .protocol import IngestError, PersistOutcome
 from .rows import RowBatch
 from .schema import CHILD_TABLES, TABLES, TIME
 
+_FILES_PER_BATCH = 1000  # of a transaction; the rows of a batch are few enough to find those of one file quickly
+
 _lock = threading.Lock()
 _last = datetime.min.replace(tzinfo=timezone.utc)
 
 
-def unique_time() -> datetime:
+def unique_time(files: int = 1) -> datetime:
     """The time in UTC without a zone, as in the tables, at least a microsecond after that of the previous call.
 
-    So a row with such a time was written by one operation of this process.
+    So a row with such a time was written by one operation of this process. For `files` that are persisted together, a
+    time whose batches have unique times, too.
     """
     global _last
     with _lock:
-        _last = max(datetime.now(timezone.utc), _last + timedelta(microseconds=1))
-        return _last.replace(tzinfo=None)
+        began = max(datetime.now(timezone.utc), _last + timedelta(microseconds=1))
+        _last = began + timedelta(microseconds=files // _FILES_PER_BATCH)
+        return began.replace(tzinfo=None)
 
 
-def _batch_ids(rows: pa.Table, persisted_at: datetime) -> pa.Table:
-    """The rows with the column `batch_id`: the time of their transaction in microseconds since the epoch."""
-    batch_id = pa.scalar(persisted_at, TIME).value
-    return rows.append_column("batch_id", pa.array([batch_id] * rows.num_rows, pa.int64()))
+def _with_batch_ids(files: pa.Table, persisted_at: datetime) -> pa.Table:
+    """The rows of `files` with `batch_id`: the time of their transaction in microseconds, one more for each batch."""
+    first = pa.scalar(persisted_at, TIME).value
+    batch_ids = [first + row // _FILES_PER_BATCH for row in range(files.num_rows)]
+    return files.append_column("batch_id", pa.array(batch_ids, pa.int64()))
 
 
 def with_persist_columns(files: pa.Table, persisted_at: datetime) -> pa.Table:
@@ -51,7 +56,7 @@ def with_persist_columns(files: pa.Table, persisted_at: datetime) -> pa.Table:
         file_ids = files["file_id"].to_pylist()
     current = set(newest.values())
     times = pa.array([persisted_at] * len(file_ids), TIME)
-    return _batch_ids(
+    return _with_batch_ids(
         files.append_column("is_current", pa.array([file_id in current for file_id in file_ids], pa.bool_()))
         .append_column("inspection_timestamp", times)
         .append_column("last_inspected", times)
@@ -61,9 +66,9 @@ def with_persist_columns(files: pa.Table, persisted_at: datetime) -> pa.Table:
 
 
 def children_of(
-    batch: RowBatch, file_ids: pa.ChunkedArray, persisted_at: datetime, judged: Collection[str] = ()
+    batch: RowBatch, files: pa.Table, file_ids: pa.ChunkedArray, judged: Collection[str] = ()
 ) -> dict[str, pa.Table]:
-    """The child rows of the file_ids, by table; tables without such rows are left out.
+    """The child rows of the file_ids, by table, with the `batch_id` of `files`; tables without rows are left out.
 
     Of the file_ids in `judged`, whose other rows are stored, only the problems.
     """
@@ -79,7 +84,12 @@ def children_of(
         problems = batch.tables["problems"]
         is_judged = pc.is_in(problems["file_id"], pa.array(judged, pa.string()))
         children["problems"] = pa.concat_tables([children["problems"], problems.filter(is_judged)])
-    return {table: _batch_ids(rows, persisted_at) for table, rows in children.items() if rows.num_rows}
+    own, batch_ids = files["file_id"].combine_chunks(), files["batch_id"]
+    return {
+        table: rows.append_column("batch_id", batch_ids.take(pc.index_in(rows["file_id"], own)))
+        for table, rows in children.items()
+        if rows.num_rows
+    }
 
 
 @cache

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..inspection.model import Inspection
+    from .derived import SequenceRows
     from .rows import RowBatch
     from .similarity import By
 
@@ -92,6 +93,7 @@ class Catalog(Protocol):
     """
 
     uri: str
+    files_per_transaction: int  # that suit the database when many files are persisted
 
     def ensure_schema(self) -> None:
         """Create the tables if they are missing.
@@ -134,8 +136,22 @@ class Catalog(Protocol):
         The rows of `files` stay, with `deleted_at`; rows of `ingest_errors` are deleted.
         """
 
-    def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
-        """The result of a query. `params` are bound to ? by position or $name by name. Raises QueryError."""
+    def sql(
+        self,
+        query: str,
+        params: Sequence[Any] | Mapping[str, Any] | None = None,
+        tables: Mapping[str, pa.Table] = MappingProxyType({}),
+    ) -> pa.Table:
+        """The result of a query. `params` are bound to ? by position or $name by name. Raises QueryError.
+
+        The query may also read `tables`, by name.
+        """
+
+    def rows_of(self, path: str) -> dict[str, pa.Table]:
+        """All rows of the current version of the file at a normalized path, by table; nothing without one.
+
+        Of results about the file, such as `problems`, those of the newest batch.
+        """
 
     def similar(
         self,
@@ -168,3 +184,17 @@ class Catalog(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+@runtime_checkable
+class StoresDerived(Protocol):
+    """A catalog that stores the derived tables."""
+
+    def has_derived(self, show_pattern: str) -> bool:
+        """Whether the derived tables are stored and right, with the shows that a pattern finds in paths."""
+
+    def refresh_derived(self, show_pattern: str | None, rows: SequenceRows, *, rebuild: bool = False) -> None:
+        """Store the derived tables, or update stored ones; `rows` gives those of `sequences`. One transaction.
+
+        Without a `show_pattern` those that are stored with any, and none are created.
+        """

@@ -33,14 +33,15 @@ def vector(dimensions: int) -> pa.DataType:
     return pa.list_(pa.field("item", pa.float32(), nullable=False), dimensions)
 
 
-def _table(columns: dict[str, pa.DataType]) -> pa.Schema:
+def table_schema(columns: dict[str, pa.DataType]) -> pa.Schema:
+    """The schema of a table from its columns, whose names end in ? if they are nullable."""
     return pa.schema(
         [pa.field(name.rstrip("?"), type_, nullable=name.endswith("?")) for name, type_ in columns.items()]
     )
 
 
 TABLES: dict[str, pa.Schema] = {
-    "files": _table(
+    "files": table_schema(
         {
             "file_id": TEXT,
             "file_path": TEXT,
@@ -80,7 +81,7 @@ TABLES: dict[str, pa.Schema] = {
             "inode?": INT,
         }
     ),
-    "parts": _table(
+    "parts": table_schema(
         {
             "file_id": TEXT,
             "file_path": TEXT,
@@ -119,7 +120,7 @@ TABLES: dict[str, pa.Schema] = {
             "batch_id?": INT,
         }
     ),
-    "channels": _table(
+    "channels": table_schema(
         {
             "file_id": TEXT,
             "file_path": TEXT,
@@ -135,7 +136,7 @@ TABLES: dict[str, pa.Schema] = {
             "batch_id?": INT,
         }
     ),
-    "attributes": _table(
+    "attributes": table_schema(
         {
             "file_id": TEXT,
             "file_path": TEXT,
@@ -153,7 +154,7 @@ TABLES: dict[str, pa.Schema] = {
             "batch_id?": INT,
         }
     ),
-    "problems": _table(
+    "problems": table_schema(
         {
             "file_id": TEXT,
             "batch_id?": INT,
@@ -165,7 +166,7 @@ TABLES: dict[str, pa.Schema] = {
             "byte_offset?": INT,
         }
     ),
-    "channel_stats": _table(
+    "channel_stats": table_schema(
         {
             "file_id": TEXT,
             "part_index": INT,
@@ -204,7 +205,7 @@ TABLES: dict[str, pa.Schema] = {
             "evaluated_at?": TIME,
         }
     ),
-    "part_stats": _table(
+    "part_stats": table_schema(
         {
             "file_id": TEXT,
             "batch_id?": INT,
@@ -214,7 +215,7 @@ TABLES: dict[str, pa.Schema] = {
             "evaluated_at": TIME,
         }
     ),
-    "thumbnails": _table(
+    "thumbnails": table_schema(
         {
             "file_id": TEXT,
             "batch_id?": INT,
@@ -227,7 +228,7 @@ TABLES: dict[str, pa.Schema] = {
             "evaluated_at": TIME,
         }
     ),
-    "validations": _table(
+    "validations": table_schema(
         {
             "file_id": TEXT,
             "batch_id?": INT,
@@ -243,7 +244,7 @@ TABLES: dict[str, pa.Schema] = {
             "inspector_version": TEXT,
         }
     ),
-    "validation_results": _table(
+    "validation_results": table_schema(
         {
             "file_id": TEXT,
             "policy_id": TEXT,
@@ -261,7 +262,7 @@ TABLES: dict[str, pa.Schema] = {
             "attr_name?": TEXT,
         }
     ),
-    "ingest_errors": _table(
+    "ingest_errors": table_schema(
         {
             "file_path_normalized": TEXT,
             "size_bytes?": INT,
@@ -278,22 +279,16 @@ TABLES: dict[str, pa.Schema] = {
             "frame_number?": INT,
         }
     ),
-    "schema_version": _table({"version": INT, "applied_at": TIME, "inspector_version": TEXT, "readable_since?": INT}),
+    "schema_version": table_schema(
+        {"version": INT, "applied_at": TIME, "inspector_version": TEXT, "readable_since?": INT}
+    ),
 }
 
-# Tables whose rows belong to a row of `files` by file_id, and are never changed. Those of the header are inserted
-# together with it; results about pixels and policies also later, with a `batch_id` of their own.
-CHILD_TABLES = (
-    "parts",
-    "channels",
-    "attributes",
-    "problems",
-    "channel_stats",
-    "part_stats",
-    "thumbnails",
-    "validations",
-    "validation_results",
-)
+# Tables whose rows belong to a row of `files` by file_id, and are never changed: those of the header are inserted
+# together with it, results about it, about pixels and policies also later, in a batch of their own. The newest counts.
+HEADER_TABLES = ("parts", "channels", "attributes")
+RESULT_TABLES = ("problems", "channel_stats", "part_stats", "thumbnails", "validations", "validation_results")
+CHILD_TABLES = HEADER_TABLES + RESULT_TABLES
 
 # The columns that a backend sets when it persists; `batch_id` in the child tables too.
 SET_AT_PERSIST = frozenset(

@@ -93,6 +93,15 @@ def checked_query(connection: duckdb.DuckDBPyConnection, query: str) -> str:
     return statement
 
 
+def tables_in(query: str) -> set[str]:
+    """The tables that a query names, in lower case, without those of its WITH clauses; none if it is invalid."""
+    with sandbox.connect() as connection:
+        nodes = list(_nodes(_tree(connection, query)))
+    defined = {key["key"].lower() for node in nodes for key in (node.get("cte_map") or {}).get("map", ())}
+    named = {node["table_name"].lower() for node in nodes if node.get("type") == "BASE_TABLE"}
+    return named - defined
+
+
 def result_table(connection: duckdb.DuckDBPyConnection, statement: str, params: Any) -> pa.Table:
     """The rows of a checked query. Raises duckdb.Error; Ctrl-C ends the query.
 

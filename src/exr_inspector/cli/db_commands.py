@@ -1,4 +1,4 @@
-"""Commands on the catalog itself: db create-schema, migrate, status, verify, reembed."""
+"""Commands on the catalog itself: db create-schema, migrate, status, verify, refresh, reembed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from ..errors import SettingsError
 from .exit_codes import ExitCode
-from .options import CatalogUri, Wait, catalog_uri, open_catalog
+from .options import CatalogUri, Wait, catalog_uri, open_catalog, path_template
 from .output import print_result
 from .verbosity import is_quiet
 
@@ -140,6 +140,28 @@ def verify(catalog: CatalogUri = None) -> int:
     failed = sum(check.passed is False for check in checks)
     print_result(f"{len(checks)} checks, {failed} failed")
     return ExitCode.FINDINGS if failed else ExitCode.OK
+
+
+@db.command("refresh")
+def refresh(
+    catalog: CatalogUri = None,
+    wait: Wait = 0,
+    rebuild: Annotated[
+        bool, typer.Option("--all", help="Compute all rows again, not only those of files that changed.")
+    ] = False,
+) -> None:
+    """Store the derived tables sequences, attribute_values and totals, or bring stored ones up to date.
+
+    Once stored, every ingest keeps them up to date. For a VAST Database they are computed when a query names them.
+    """
+    from ..catalog.derived import DERIVED
+    from ..sequence.derived import refresh as refresh_derived
+
+    with open_catalog(catalog, wait_s=wait) as opened:
+        refresh_derived(opened, path_template(), rebuild=rebuild)
+        for table in DERIVED:
+            (rows,) = opened.sql(f"SELECT count(*) AS rows FROM {table}")["rows"].to_pylist()  # noqa: S608 (our names)
+            print_result(f"{table:<20} {rows:,} rows")
 
 
 @db.command("reembed")

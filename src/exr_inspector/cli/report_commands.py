@@ -169,12 +169,13 @@ def query(
     that `report NAME --sql` prints.
     """
     from ..catalog.queries.parameters import query_values
+    from ..sequence.derived import missing_tables
     from .output import write_table
 
     text = _sql_text(sql)
     values = query_values(text, _assignments(param or []), path_template=path_template())
     with open_catalog(catalog, read_only=True, wait_s=wait) as opened:
-        rows = opened.sql(text, values or None)
+        rows = opened.sql(text, values or None, missing_tables(opened, text, path_template()))
     write_table(rows, output_format, output, columns=columns, wide=wide, raw_csv=raw_csv)
 
 

@@ -24,6 +24,7 @@ from ..exr import ChunkOption, Limits
 from ..findings.files import chunk_counts, damage
 from ..inspection.inspector import inspect
 from ..inspection.model import Inspection, status_of
+from ..sequence import derived
 from ..settings import CELL_LIMIT
 from ..sources import store_of
 from ..sources.listing import ListedFile, list_files
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from ..settings import S3Access
 
 _FILES_PER_TASK = 128
-_SECONDS_PER_BATCH = 2.0  # on a slow disk, files are persisted and reported before a batch is full
+_SECONDS_PER_BATCH = 5.0  # on a slow disk, files are persisted and reported before a batch is full
 _MAX_HEADER_BYTES = 32 << 20  # of the inspections that a task holds before it makes rows of them
 _CONCURRENT_REQUESTS = 16  # per process, to an object store: most of the time is spent waiting for responses
 
@@ -94,7 +95,7 @@ class IngestOptions:
     workers: int = 0  # worker processes; 0: one per core
     rescan: bool = False  # also inspect unchanged files
     prune: bool = False  # mark vanished files as deleted
-    batch_files: int = 2000
+    batch_files: int | None = None  # per transaction; None: as many as suit the catalog
     cell_limit: int = CELL_LIMIT
     limits: Limits = field(default_factory=Limits)
     chunks: ChunkOption = "auto"  # chunk leaders to check
@@ -149,7 +150,7 @@ def ingest(
         on_death = partial(_result_of_dead_worker, options=options)
         tasks = run_in_order(items, run_task, on_death, workers=options.workers, batch_size=_FILES_PER_TASK)
         with closing(tasks) as results:  # stops the workers before an error is raised
-            for batch in _batches(results, options.batch_files):
+            for batch in _batches(results, options.batch_files or catalog.files_per_transaction):
                 _persist(catalog, batch, known, summary)
                 progress(summary)
         failed = [failure.path for failure in summary.failures]
@@ -157,6 +158,7 @@ def ingest(
     summary.vanished += chain.from_iterable(files.uris for files in vanished)
     if options.prune:
         summary.pruned += catalog.mark_deleted([uri for files in vanished if not files.is_all for uri in files.uris])
+    derived.keep_up(catalog)
     return summary
 
 

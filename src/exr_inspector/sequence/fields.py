@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..catalog import Catalog
 from ..frames.ranges import Number, frame_range
 from ..inspection.volatility import STABLE_NAMES, Volatility, stored_value, volatility
-from .frames import CURRENT, MATCHES, Frames, sequence_condition
+from .frames import CURRENT, IS_NAMED, MATCHES, Frames, sequence_condition
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _MOST_IDS = 1000  # in a condition; beyond, a catalog on a server sends all its attributes
 
@@ -24,7 +27,7 @@ _FIELDS = f"""
         SELECT sequence, structure_hash, min(file_id) AS file_id, count(*) AS frames,
                sum(count(*)) OVER (PARTITION BY sequence) AS total, count(*) OVER (PARTITION BY sequence) AS files,
                dense_rank() OVER (ORDER BY sequence) AS number
-        FROM files WHERE {CURRENT} AND sequence IS NOT NULL AND {MATCHES}
+        FROM files WHERE {CURRENT} AND sequence IS NOT NULL AND {MATCHES} AND {{is_named}}
         GROUP BY sequence, structure_hash
         QUALIFY count(*) OVER (PARTITION BY sequence) > 1
     ), compared_attributes AS (
@@ -100,14 +103,17 @@ def _shown(value: str | None) -> str:
 
 
 def differences_by_sequence(
-    catalog: Catalog, pattern: str | None, found: Sequence[Frames]
+    catalog: Catalog, pattern: str | None, found: Sequence[Frames], named: pa.Table | None = None
 ) -> dict[str, list[Difference]]:
-    """The fields that differ in each sequence; no query if the structure hashes of each are equal."""
+    """The fields that differ in each sequence; no query if the structure hashes of each are equal.
+
+    `pattern` and `named` are those that selected the sequences.
+    """
     differing = {frames.sequence: frames for frames in found if len({*frames.hashes} - {None}) > 1}
     if not differing:
         return {}
     values: dict[str, dict[tuple[int, str], dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
-    for row in _rows(catalog, pattern, differing):
+    for row in _rows(catalog, pattern, differing, named):
         value = stored_value(row["value_json"], row["size_bytes"])
         if volatility(row["attr_name"], row["attr_type"], value) is Volatility.CONSTANT:
             by_hash = values[row["sequence"]][row["part_index"], row["attr_name"]]
@@ -115,14 +121,17 @@ def differences_by_sequence(
     return {name: list(_differences(differing[name], fields)) for name, fields in values.items()}
 
 
-def _rows(catalog: Catalog, pattern: str | None, differing: dict[str, Frames]) -> Iterator[dict[str, Any]]:
+def _rows(
+    catalog: Catalog, pattern: str | None, differing: dict[str, Frames], named: pa.Table | None
+) -> Iterator[dict[str, Any]]:
     compared = {file_id: None for frames in differing.values() for file_id in _first_of_each_hash(frames).values()}
     condition, ids = "true", {}
     if len(compared) <= _MOST_IDS:
         ids = {f"id_{number}": file_id for number, file_id in enumerate(compared)}
         condition = f"attributes.file_id IN ({', '.join(f'${name}' for name in ids)})"
     parameters = {"pattern": sequence_condition(pattern), "stable": sorted(STABLE_NAMES), **ids}
-    for batch in catalog.sql(_FIELDS.format(condition=condition), parameters).to_batches():
+    query = _FIELDS.format(condition=condition, is_named=IS_NAMED[named is not None])
+    for batch in catalog.sql(query, parameters, {} if named is None else {"named": named}).to_batches():
         yield from batch.to_pylist()
 
 

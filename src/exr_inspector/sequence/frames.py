@@ -19,6 +19,8 @@ from ..sources.patterns import uri_condition
 # Without a pattern, all files.
 MATCHES = "($pattern IS NULL OR regexp_matches(file_path_normalized, $pattern))"
 CURRENT = "is_current AND deleted_at IS NULL"
+# By whether the table `named` selects sequences.
+IS_NAMED = {False: "true", True: "sequence IN (SELECT sequence FROM named)"}
 
 MISSING = """
         SELECT file_id, string_agg(if(part_index > 0, 'part ' || part_index || ': ', '') || missing, '; '
@@ -44,7 +46,7 @@ _FRAMES = f"""
     )
     SELECT *, completeness <> 'complete' OR coalesce(problem_severity = 'error', false) AS is_suspect,
            completeness = 'complete' AND problem_severity = 'warning' AS is_warned
-    FROM frames WHERE {MATCHES} ORDER BY sequence, frame_number, frame, file_path_normalized
+    FROM frames WHERE {MATCHES} AND {{is_named}} ORDER BY sequence, frame_number, frame, file_path_normalized
 """  # noqa: S608 (constants)
 
 _NAMES = f"""
@@ -101,9 +103,13 @@ def has_files(catalog: Catalog, pattern: str) -> bool:
     return bool(catalog.sql(_ANY, {"pattern": sequence_condition(pattern)}).num_rows)
 
 
-def frames_by_sequence(catalog: Catalog, pattern: str | None) -> Iterator[Frames]:
-    """The frames of each sequence that the pattern selects, sorted by URI, and damaged files without a frame."""
-    table = catalog.sql(_FRAMES, {"pattern": sequence_condition(pattern)})
+def frames_by_sequence(catalog: Catalog, pattern: str | None, named: pa.Table | None = None) -> Iterator[Frames]:
+    """The frames of each sequence that the pattern selects, sorted by URI, and damaged files without a frame.
+
+    With `named`, a table of the column `sequence`, only those of these sequences.
+    """
+    query = _FRAMES.format(is_named=IS_NAMED[named is not None])
+    table = catalog.sql(query, {"pattern": sequence_condition(pattern)}, {} if named is None else {"named": named})
     suspects = dict(_suspects(table))
     warned = set(np.flatnonzero(table["is_warned"].fill_null(False).to_numpy()).tolist())
     names, texts, file_ids, hashes, textures = (

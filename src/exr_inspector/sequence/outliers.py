@@ -56,14 +56,15 @@ def outliers(catalog: Catalog, pattern: str | os.PathLike[str] | None = None) ->
     that are closer to the others than the median.
     """
     expect_catalog(catalog)
-    return _all_outliers(catalog, pattern)
+    return outliers_of(catalog, sequences(catalog, pattern))
 
 
-def _all_outliers(catalog: Catalog, pattern: str | os.PathLike[str] | None) -> Iterator[Outlier]:
-    for page in _pages(sequences(catalog, pattern)):
+def outliers_of(catalog: Catalog, summaries: Iterable[SequenceSummary]) -> Iterator[Outlier]:
+    """The outliers of sequences that are summarised already, as `outliers()` gives them."""
+    for page in _pages(summaries):
         by_sequence = {summary.sequence: summary for summary in page}
         for name, frames in _frames(catalog, list(by_sequence)):
-            yield from _outliers_of(by_sequence[name], frames)
+            yield from _outliers_in(by_sequence[name], frames)
 
 
 def _pages(summaries: Iterable[SequenceSummary]) -> Iterator[list[SequenceSummary]]:
@@ -106,7 +107,7 @@ def _frames(catalog: Catalog, names: Sequence[str]) -> Iterator[tuple[str, pa.Ta
         start += count
 
 
-def _outliers_of(summary: SequenceSummary, frames: pa.Table) -> list[Outlier]:
+def _outliers_in(summary: SequenceSummary, frames: pa.Table) -> list[Outlier]:
     if frames.num_rows < _MIN_FRAMES:
         return []
     vectors = frames["vector"].combine_chunks().flatten().to_numpy().reshape(frames.num_rows, -1).astype(np.float64)

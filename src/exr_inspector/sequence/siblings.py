@@ -41,6 +41,14 @@ def folder_ranges(sequences: Sequence[Frames]) -> dict[str, str]:
     return differing
 
 
+def siblings(changed: Iterable[str], sequences: Iterable[str]) -> set[str]:
+    """The sequences that were changed, and those of all `sequences` whose summary depends on them."""
+    found = set(changed)
+    views = {_view_key(name) for name in found} - {None}
+    folders = {_folder_key(name) for name in found}
+    return found | {name for name in sequences if _folder_key(name) in folders or _view_key(name) in views}
+
+
 def _groups(sequences: Iterable[Frames], key: Callable[[str], Hashable]) -> Iterable[list[Frames]]:
     groups: dict[Hashable, list[Frames]] = defaultdict(list)
     for frames in sequences:

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..catalog import Catalog, expect_catalog
 from ..frames.names import name_of
@@ -15,6 +15,9 @@ from ..frames.ranges import Number, display_pattern, frame_range, numbers_of, pa
 from .fields import Difference, FieldGroup, FieldOutlier, FieldSplit, differences_by_sequence
 from .frames import DamagedFrame, Frames, alone, frames_by_sequence
 from .siblings import folder_ranges, missing_in
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _FIRST_TILE, _LAST_TILE = 1001, 9999
 
@@ -81,7 +84,23 @@ def sequences(
     is_udim = pattern is not None and UDIM in pattern
     if pattern is not None:
         pattern = pattern.replace(UDIM, "#")
-    found = list(frames_by_sequence(catalog, pattern))
+    return _summaries(catalog, pattern, expected, is_udim=is_udim)
+
+
+def summaries_of(catalog: Catalog, named: pa.Table | None) -> list[SequenceSummary]:
+    """The sequences that a table of the column `sequence` names, or all, as `sequences()` gives them."""
+    return _summaries(catalog, None, lambda _: None, named=named)
+
+
+def _summaries(
+    catalog: Catalog,
+    pattern: str | None,
+    expected: Callable[[str], frozenset[Number] | None],
+    *,
+    is_udim: bool = False,
+    named: pa.Table | None = None,
+) -> list[SequenceSummary]:
+    found = list(frames_by_sequence(catalog, pattern, named))
     udims = {frames.sequence for frames in found if is_udim or _is_texture(frames)}
     judged = [frames for frames in found if frames.sequence not in udims]
     ranges = folder_ranges(judged)
@@ -94,7 +113,7 @@ def sequences(
     for frames in judged:
         if frames.sequence in given:
             missing[frames.sequence] = sorted(given[frames.sequence].difference(frames.numbers))
-    differences = differences_by_sequence(catalog, pattern, found)
+    differences = differences_by_sequence(catalog, pattern, found, named)
     return [
         _summary(
             frames,

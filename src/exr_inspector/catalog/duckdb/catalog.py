@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 
 from ...errors import CatalogError, CatalogSchemaError
 from ...settings import CELL_LIMIT
+from ..derived import DERIVED
 from ..migrations import CREATION
 from ..persistence import children_of, error_rows, is_older, outcomes, unique_time, with_persist_columns
 from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
@@ -22,9 +24,11 @@ from ..query_errors import as_query_error
 from ..rows import RowBatch, from_inspections
 from ..schema import TABLES, TIME, VERSION, vector_dimensions
 from ..user_sql import checked_condition, checked_query, result_table
-from . import errors, migrate, statements
+from . import derived, errors, lookup, migrate, statements
+from .derived import Change
 from .locks import lock_of
 from .statements import run as _run
+from .versions import changes, retire_older, stored_versions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ...inspection.model import Inspection
+    from ..derived import SequenceRows
     from ..similarity import By
 
 log = logging.getLogger(__name__)
@@ -46,6 +51,8 @@ class DuckDBCatalog:
     the file is not a DuckDB database, or is missing and `read_only`; CatalogSchemaError when another program created
     its tables, or when they are older and cannot be migrated because file or folder are not writable.
     """
+
+    files_per_transaction = 20_000
 
     def __init__(self, path: str, *, read_only: bool = False, cell_limit: int = CELL_LIMIT) -> None:
         self.uri = f"duckdb:{path}"
@@ -71,6 +78,8 @@ class DuckDBCatalog:
                     self._root = errors.connect(self._path, read_only=read_only)
                 if not read_only:
                     self.ensure_schema()
+                with self._cursor() as connection:
+                    self._has_derived = derived.exist(connection)
             except BaseException:
                 self.close()
                 raise
@@ -81,7 +90,7 @@ class DuckDBCatalog:
             return
         with self._transaction() as connection:
             if self._check_version() is None:  # another thread may have created the tables
-                _reject_foreign_tables(connection, self._path)
+                _reject_foreign_tables(connection, self._path, TABLES)
                 for step in CREATION:
                     migrate.apply(connection, step)
                 migrate.record_version(connection)
@@ -96,12 +105,13 @@ class DuckDBCatalog:
         """Store the rows of inspections, and count those with a stored file_id. One transaction."""
         if not batch.tables["files"].num_rows:
             return []
-        persisted_at = unique_time()
+        persisted_at = unique_time(batch.tables["files"].num_rows)
         incoming = with_persist_columns(batch.tables["files"], persisted_at)
         with self._transaction() as connection:
             connection.register("incoming", incoming)
-            known = _retire_older(connection, incoming)
-            is_known = pc.is_in(incoming["file_id"], pa.array(known, pa.string()))
+            versions = stored_versions(connection, incoming)
+            retire_older(connection, incoming, versions)
+            is_known = pc.is_in(incoming["file_id"], pa.array(versions, pa.string()))
             new = incoming.filter(pc.invert(is_known))
             connection.register("new", new)
             _run(connection, statements.INSERT_FILES)
@@ -109,28 +119,43 @@ class DuckDBCatalog:
             if stored.num_rows:
                 connection.register("known", stored)
                 _run(connection, statements.COUNT_UP)
-            judged = [file_id for file_id in stored["file_id"].to_pylist() if is_older(known[file_id])]
+            judged = [
+                file_id for file_id in stored["file_id"].to_pylist() if is_older(versions[file_id].inspector_version)
+            ]
             if judged:
                 connection.register("judged", incoming.filter(pc.is_in(incoming["file_id"], pa.array(judged))))
                 _run(connection, statements.JUDGE_AGAIN)
                 parts = batch.tables["parts"]
                 connection.register("judged_parts", parts.filter(pc.is_in(parts["file_id"], pa.array(judged))))
                 _run(connection, statements.JUDGE_PARTS_AGAIN)
-            for table, rows in children_of(batch, new["file_id"], persisted_at, judged).items():
+            for table, rows in children_of(batch, incoming, new["file_id"], judged).items():
                 connection.register("children", rows)
                 _run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM children")  # noqa: S608 (our names)
+            if self._has_derived:
+                derived.log(connection, persisted_at, changes(incoming, versions))
+                if judged:
+                    derived.invalidate(connection)
         return outcomes(batch, new["file_id"].to_pylist())
 
     def record_errors(self, errors: Sequence[IngestError]) -> None:
         """Record files that cannot be inspected, and count repeated errors of a path. One transaction."""
         if not errors:
             return
-        incoming = error_rows(errors, unique_time())
+        recorded_at = unique_time()
+        incoming = error_rows(errors, recorded_at)
         with self._transaction() as connection:
             connection.register("incoming", incoming)
             _run(connection, statements.COUNT_ERRORS_UP)
             _run(connection, statements.INSERT_ERRORS)
-            _run(connection, statements.RETIRE_FAILED)
+            retired = _run(connection, statements.RETIRE_FAILED)
+            if self._has_derived:
+                removed = (
+                    Change(file_id, batch_id, sequence, sign=-1)
+                    for file_id, deleted_at, batch_id, sequence in retired
+                    if deleted_at is None
+                )
+                failed = (Change(None, None, sequence) for sequence in set(incoming["sequence"].to_pylist()))
+                derived.log(connection, recorded_at, chain(removed, failed))
 
     def seen(self, file_stats: Sequence[FileStat]) -> dict[str, SeenFile]:
         """The last inspection of each file that has one, by normalized path."""
@@ -168,20 +193,39 @@ class DuckDBCatalog:
         """Mark the files at normalized paths as deleted, and delete their errors. Returns the number of such paths."""
         if not paths:
             return 0
-        times = pa.array([unique_time()] * len(paths), TIME)
+        deleted_at = unique_time()
+        times = pa.array([deleted_at] * len(paths), TIME)
         table = pa.table({"path": pa.array(paths, pa.string()), "deleted_at": times})
         with self._transaction() as connection:
             connection.register("deleted", table)
-            marked = _column(connection, statements.MARK_DELETED) + _column(connection, statements.DELETE_ERRORS)
-        return len(set(marked))
+            marked = _run(connection, statements.MARK_DELETED)
+            errors = _run(connection, statements.DELETE_ERRORS)
+            if self._has_derived:
+                removed = (Change(file_id, batch_id, sequence, -1) for _, file_id, batch_id, sequence in marked)
+                failed = (Change(None, None, sequence) for _, sequence in errors)
+                derived.log(connection, deleted_at, chain(removed, failed))
+        return len({path for path, *_ in chain(marked, errors)})
 
-    def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
+    def sql(
+        self,
+        query: str,
+        params: Sequence[Any] | Mapping[str, Any] | None = None,
+        tables: Mapping[str, pa.Table] = MappingProxyType({}),
+    ) -> pa.Table:
         """The result of a query, in a transaction that cannot write. Raises QueryError."""
         values: Any = dict(params) if isinstance(params, Mapping) else None if params is None else list(params)
         with self._cursor(lambda error, _: as_query_error(error)) as connection:
+            for name, rows in tables.items():
+                connection.register(name, rows)
             statement = checked_query(connection, query)
             _run(connection, "BEGIN TRANSACTION READ ONLY")  # closing the connection ends it
             return result_table(connection, statement, values)
+
+    def rows_of(self, path: str) -> dict[str, pa.Table]:
+        """The rows of the current version at a normalized path, by table; nothing without one."""
+        with self._cursor() as connection:
+            _run(connection, "BEGIN TRANSACTION READ ONLY")
+            return lookup.rows_of(connection, path)
 
     def similar(
         self,
@@ -209,6 +253,24 @@ class DuckDBCatalog:
         with self._transaction() as connection:
             connection.register("renewed", rows)
             _run(connection, statements.REPLACE_VECTORS)
+            if self._has_derived:
+                derived.invalidate(connection)
+
+    def has_derived(self, show_pattern: str) -> bool:
+        """Whether the derived tables are stored and right, with the shows that a pattern finds in paths."""
+        with self._cursor() as connection:
+            return derived.are_current(connection, show_pattern)
+
+    def refresh_derived(self, show_pattern: str | None, rows: SequenceRows, *, rebuild: bool = False) -> None:
+        """Store the derived tables, or update stored ones; `rows` gives those of `sequences`. One transaction."""
+        if show_pattern is None and not self._has_derived:
+            return
+        with self._transaction() as connection:
+            if not self._has_derived:
+                _reject_foreign_tables(connection, self._path, DERIVED)
+                derived.create(connection)
+            derived.refresh(connection, show_pattern, rows, rebuild=rebuild)
+        self._has_derived = True
 
     def status(self) -> CatalogStatus:
         """Versions, row counts and size of the catalog; counts are exact."""
@@ -275,41 +337,14 @@ class DuckDBCatalog:
         return version
 
 
-def _column(connection: duckdb.DuckDBPyConnection, statement: str, params: Any = None) -> list[Any]:
-    return [row[0] for row in _run(connection, statement, params)]
-
-
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _reject_foreign_tables(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    foreign = statements.present(connection, TABLES)
+def _reject_foreign_tables(connection: duckdb.DuckDBPyConnection, path: Path, tables: Iterable[str]) -> None:
+    foreign = statements.present(connection, tables)
     if foreign:
         raise CatalogSchemaError(
             f"{path} has tables or views with names of the catalog that exr-inspector did not create: "
             f"{', '.join(foreign)}; give another path"
         )
-
-
-def _retire_older(connection: duckdb.DuckDBPyConnection, incoming: pa.Table) -> dict[str, str]:
-    """Clear is_current of older versions of the paths in a batch.
-
-    Returns the stored file_ids of these paths, with the program version that judged them last.
-    """
-    newest = set(incoming.filter(incoming["is_current"])["file_id"].to_pylist())
-    known: dict[str, str] = {}
-    older: list[str] = []
-    for paths in _slices(list(set(incoming["file_path_normalized"].to_pylist()))):
-        for file_id, is_current, version in _run(connection, statements.versions(len(paths)), paths):
-            known[file_id] = version
-            if is_current and file_id not in newest:
-                older.append(file_id)
-    for file_ids in _slices(older):
-        _run(connection, statements.retire(len(file_ids)), file_ids)
-    return known
-
-
-def _slices(values: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(values), statements.LONGEST_LIST):
-        yield values[start : start + statements.LONGEST_LIST]

@@ -30,7 +30,7 @@ from ..migrations import (
     reject_foreign_tables,
 )
 from ..schema import TABLES, current_version, version_row
-from . import errors, statements
+from . import derived, errors, statements
 from .locks import lock_of, while_locked
 from .statements import run
 
@@ -126,6 +126,8 @@ def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:
     for step in migration.steps:
         apply(connection, step)
     record_version(connection, migration.version, migration.readable_since)
+    if derived.exist(connection):
+        derived.invalidate(connection)
     run(connection, "COMMIT")
 
 

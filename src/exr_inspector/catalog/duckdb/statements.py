@@ -73,7 +73,9 @@ def versions(count: int) -> str:
     38 ms, the list 10 ms. A file_id belongs to one path, so the result also has all stored file_ids.
     """
     marks = _marks(count)
-    return f"SELECT file_id, is_current, inspector_version FROM files WHERE file_path_normalized IN ({marks})"  # noqa: S608
+    return f"""
+        SELECT file_id, is_current, deleted_at, batch_id, sequence, inspector_version
+        FROM files WHERE file_path_normalized IN ({marks})"""  # noqa: S608
 
 
 def retire(count: int) -> str:
@@ -117,7 +119,8 @@ INSERT_ERRORS = """
 
 RETIRE_FAILED = """
     UPDATE files SET is_current = false
-    WHERE is_current AND file_path_normalized IN (SELECT file_path_normalized FROM incoming)"""
+    WHERE is_current AND file_path_normalized IN (SELECT file_path_normalized FROM incoming)
+    RETURNING file_id, deleted_at, batch_id, sequence"""
 
 
 def _is_unchanged(table: str) -> str:
@@ -144,11 +147,11 @@ CURRENT_PATHS = f"""
 MARK_DELETED = """
     UPDATE files SET deleted_at = (SELECT max(deleted_at) FROM deleted)
     WHERE is_current AND deleted_at IS NULL AND file_path_normalized IN (SELECT path FROM deleted)
-    RETURNING file_path_normalized"""
+    RETURNING file_path_normalized, file_id, batch_id, sequence"""
 
 DELETE_ERRORS = """
     DELETE FROM ingest_errors WHERE file_path_normalized IN (SELECT path FROM deleted)
-    RETURNING file_path_normalized"""
+    RETURNING file_path_normalized, sequence"""
 
 ROW_COUNTS = " UNION ALL ".join(f"SELECT '{table}', count(*) FROM {table}" for table in TABLES)  # noqa: S608
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import partial
 from itertools import islice
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -22,7 +22,7 @@ from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, See
 from ..rows import RowBatch, from_inspections
 from ..schema import JUDGED_PARTS, TABLES, VERSION, vector_dimensions
 from ..similarity import By
-from . import ingest_errors
+from . import ingest_errors, lookup
 from .conditions import Condition
 from .connection import Clock
 from .coordination import DeduplicationQueue, PathLocks
@@ -50,6 +50,8 @@ class VastCatalog:
     CatalogTransactionError when a transaction failed in all attempts, CatalogSchemaError, CatalogTooLargeError.
     A commit whose response is lost stores nothing twice: the next attempt reads whether it was committed.
     """
+
+    files_per_transaction = 2000
 
     def __init__(
         self,
@@ -95,7 +97,7 @@ class VastCatalog:
         self._check_open(to="change")
         if not batch.tables["files"].num_rows:
             return []
-        persisted_at = unique_time()
+        persisted_at = unique_time(batch.tables["files"].num_rows)
         incoming = with_persist_columns(batch.tables["files"], persisted_at)
         paths = set(incoming["file_path_normalized"].to_pylist())
         with self._locks.hold(paths, self._connection.clock().left):
@@ -142,10 +144,20 @@ class VastCatalog:
         with self._locks.hold(paths, self._connection.clock().left):
             return len(self._connection.retried(lambda clock: self._mark_deleted(set(paths), deleted_at, clock)))
 
-    def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
+    def sql(
+        self,
+        query: str,
+        params: Sequence[Any] | Mapping[str, Any] | None = None,
+        tables: Mapping[str, pa.Table] = MappingProxyType({}),
+    ) -> pa.Table:
         """The result of a query, which DuckDB runs here on the columns and rows that it needs. Raises QueryError."""
         self._check_open()
-        return self._connection.retried(lambda _: self._sql(query, params))
+        return self._connection.retried(lambda _: self._sql(query, params, tables))
+
+    def rows_of(self, path: str) -> dict[str, pa.Table]:
+        """The rows of the current version at a normalized path, by table; nothing without one."""
+        self._check_open()
+        return self._connection.retried(lambda clock: lookup.rows_of(self.tables, clock, path))
 
     def similar(
         self,
@@ -235,7 +247,7 @@ class VastCatalog:
                 rows.insert("files", todo.new)
             judged = todo.judged["file_id"].to_pylist()
             if todo.new.num_rows or judged:
-                for table, children in children_of(batch, todo.new["file_id"], persisted_at, judged).items():
+                for table, children in children_of(batch, incoming, todo.new["file_id"], judged).items():
                     rows.insert(table, children)
         self._queue.remove(queued - todo.duplicate_paths)
         return todo
@@ -297,17 +309,25 @@ class VastCatalog:
             deleted = {row["file_path_normalized"] for row in current}
             return done | deleted | ingest_errors.delete_errors(rows, paths)
 
-    def _sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None) -> pa.Table:
+    def _sql(
+        self, query: str, params: Sequence[Any] | Mapping[str, Any] | None, tables: Mapping[str, pa.Table]
+    ) -> pa.Table:
         with self.tables.reading() as rows:  # one transaction, so that joined tables are consistent
-            return self._run(rows, query, params)
+            return self._run(rows, query, params, tables)
 
-    def _run(self, rows: Rows, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
+    def _run(
+        self,
+        rows: Rows,
+        query: str,
+        params: Sequence[Any] | Mapping[str, Any] | None = None,
+        tables: Mapping[str, pa.Table] = MappingProxyType({}),
+    ) -> pa.Table:
         from . import streamed_sql  # imports DuckDB, which the function does not need
 
         def fetch(scan: streamed_sql.Scan) -> Iterator[pa.RecordBatch]:
             return rows.stream(scan.table, scan.columns, scan.conditions)
 
-        return streamed_sql.run(query, params, fetch, memory_mb=self._query_memory_mb)
+        return streamed_sql.run(query, params, fetch, memory_mb=self._query_memory_mb, given=tables)
 
     def _stream_vectors(self, top: similarity.RunningTop, by: By, condition: str | None) -> None:
         column = similarity.VECTOR_COLUMNS[by]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -64,20 +65,29 @@ class Scan:
 Fetch = Callable[[Scan], Iterable[pa.RecordBatch]]  # may give rows that do not fulfil the conditions
 
 
-def run(query: str, params: Sequence[Any] | Mapping[str, Any] | None, fetch: Fetch, *, memory_mb: int) -> pa.Table:
-    """The result of a query over the tables of the catalog, whose rows `fetch` gives.
+def run(
+    query: str,
+    params: Sequence[Any] | Mapping[str, Any] | None,
+    fetch: Fetch,
+    *,
+    memory_mb: int,
+    given: Mapping[str, pa.Table] = MappingProxyType({}),
+) -> pa.Table:
+    """The result of a query over the tables of the catalog, whose rows `fetch` gives, and other `given` ones.
 
     Memory is bounded by `memory_mb` but for the result. Raises QueryError, and the errors of `fetch`.
     """
-    given: Any = dict(params) if isinstance(params, Mapping) else None if params is None else list(params)
+    values: Any = dict(params) if isinstance(params, Mapping) else None if params is None else list(params)
     with tempfile.TemporaryDirectory(prefix="exr-inspector-") as folder, _database(folder, memory_mb) as connection:
         statement = checked_query(connection, query)
+        for name, rows in given.items():
+            connection.register(name, rows)
         tables = [_Table(name, folder) for name in TABLES]
         for table in tables:
             connection.from_arrow(table).project(", ".join(map(_column, TABLES[table.name]))).create_view(table.name)
         while True:
             try:
-                result = result_table(connection, statement, given)
+                result = result_table(connection, statement, values)
             except duckdb.Error as error:
                 if not any(table.missing for table in tables):  # otherwise the empty tables may have caused it
                     raise _query_error(error, memory_mb) from error

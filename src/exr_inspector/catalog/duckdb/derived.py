@@ -1,0 +1,139 @@
+"""The derived tables of a DuckDB catalog: created by a refresh, and kept up from a log of the files that changed since.
+
+Each transaction that changes which files are current logs them. A refresh applies the log; it rebuilds everything when
+there is no state, or when a program that knows no derived tables has written to the file since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+import pyarrow as pa
+
+from .. import derived
+from ..derived import DERIVED, SequenceRows
+from ..schema import INT, TEXT, TIME, table_schema
+from . import statements
+from .statements import run
+
+if TYPE_CHECKING:
+    import duckdb
+
+_OWN = {
+    "derived_state": table_schema({"written_at": TIME, "show_pattern": TEXT}),
+    "derived_changes": table_schema({"file_id?": TEXT, "batch_id?": INT, "sequence?": TEXT, "sign": INT}),
+}
+_MOST_CHANGES = 200_000  # rebuilding takes less time than applying more
+
+_NEWEST = """
+    SELECT greatest((SELECT max(last_inspected) FROM files), (SELECT max(deleted_at) FROM files),
+                    (SELECT max(last_seen) FROM ingest_errors))"""
+
+_CHANGED_FILES = "(SELECT files.*, sign FROM derived_changes JOIN files USING (file_id))"
+_KEYS = "file_id, batch_id"  # with the batch, few row groups are read
+
+
+class Change(NamedTuple):
+    """A file version that became current (`sign` 1) or is not current any more (-1); or a sequence with an error."""
+
+    file_id: str | None
+    batch_id: int | None
+    sequence: str | None
+    sign: int = 0
+
+
+def exist(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the file has derived tables."""
+    return bool(statements.present(connection, _OWN))
+
+
+def log(connection: duckdb.DuckDBPyConnection, written_at: datetime, changes: Iterable[Change]) -> None:
+    """Log changes, in the transaction of the connection that makes them."""
+    schema = _OWN["derived_changes"]
+    known = (change for change in changes if change.file_id is not None or change.sequence is not None)
+    rows = pa.Table.from_pylist([change._asdict() for change in known], schema)
+    if rows.num_rows:
+        connection.register("changes", rows)
+        run(connection, "INSERT INTO derived_changes BY NAME SELECT * FROM changes")
+    run(connection, "UPDATE derived_state SET written_at = greatest(written_at, ?)", [written_at])
+    if run(connection, "SELECT count(*) FROM derived_changes")[0][0] > _MOST_CHANGES:
+        invalidate(connection)
+
+
+def invalidate(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let the next refresh rebuild everything."""
+    for table in _OWN:
+        run(connection, f"DELETE FROM {table}")  # noqa: S608 (our names)
+
+
+def are_valid(connection: duckdb.DuckDBPyConnection, show_pattern: str) -> bool:
+    """Whether the derived tables are right but for the logged changes, with the shows that a pattern finds in paths."""
+    states = run(connection, f"SELECT written_at, show_pattern, ({_NEWEST}) FROM derived_state")  # noqa: S608
+    return any(pattern == show_pattern and (newest is None or newest <= at) for at, pattern, newest in states)
+
+
+def are_current(connection: duckdb.DuckDBPyConnection, show_pattern: str) -> bool:
+    """Whether the derived tables exist and are right."""
+    if not exist(connection) or not are_valid(connection, show_pattern):
+        return False
+    return not run(connection, "SELECT 1 FROM derived_changes LIMIT 1")
+
+
+def create(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the tables, in the transaction of the connection."""
+    for table, schema in (DERIVED | _OWN).items():
+        run(connection, statements.create_table(table, schema))
+
+
+def refresh(
+    connection: duckdb.DuckDBPyConnection, show_pattern: str | None, rows: SequenceRows, *, rebuild: bool
+) -> None:
+    """Bring the tables up to date, in the transaction of the connection. No other may write meanwhile.
+
+    Without a `show_pattern` that of the last refresh; nothing is done if that is not known any more.
+    """
+    if show_pattern is None:
+        patterns = run(connection, "SELECT show_pattern FROM derived_state")
+        if not patterns:
+            return
+        show_pattern = patterns[0][0]
+    if rebuild or not are_valid(connection, show_pattern):
+        _rebuild(connection, show_pattern, rows)
+    elif run(connection, "SELECT 1 FROM derived_changes LIMIT 1"):
+        _apply(connection, show_pattern, rows)
+
+
+def _rebuild(connection: duckdb.DuckDBPyConnection, show_pattern: str, rows: SequenceRows) -> None:
+    _replace(connection, "attribute_values", derived.summed_attribute_values(derived.attribute_values()))
+    _replace(connection, "totals", derived.summed_totals(derived.totals()), {"show": show_pattern})
+    connection.register("sequence_rows", rows(None))
+    _replace(connection, "sequences", "SELECT * FROM sequence_rows")
+    invalidate(connection)
+    state = f"INSERT INTO derived_state SELECT coalesce(({_NEWEST}), TIMESTAMP '1970-01-01'), ?"
+    run(connection, state, [show_pattern])
+
+
+def _apply(connection: duckdb.DuckDBPyConnection, show_pattern: str, rows: SequenceRows) -> None:
+    values = derived.attribute_values(_CHANGED_FILES, _KEYS)
+    values = f"SELECT * FROM attribute_values UNION ALL BY NAME SELECT * FROM ({values})"  # noqa: S608
+    _replace(connection, "attribute_values", derived.summed_attribute_values(values))
+    totals = f"SELECT * FROM totals UNION ALL BY NAME SELECT * FROM ({derived.totals(_CHANGED_FILES, _KEYS)})"  # noqa: S608
+    _replace(connection, "totals", derived.summed_totals(totals), {"show": show_pattern})
+    changed = "SELECT DISTINCT sequence FROM derived_changes WHERE sequence IS NOT NULL"
+    connection.register("sequence_rows", rows([name for (name,) in run(connection, changed)]))
+    affected = "SELECT sequence FROM derived_changes UNION ALL SELECT sequence FROM sequence_rows"
+    run(connection, f"DELETE FROM sequences WHERE sequence IN ({affected})")  # noqa: S608
+    run(connection, "INSERT INTO sequences BY NAME SELECT * FROM sequence_rows")
+    run(connection, "DELETE FROM derived_changes")
+
+
+def _replace(
+    connection: duckdb.DuckDBPyConnection, table: str, query: str, params: dict[str, str] | None = None
+) -> None:
+    """Replace the rows of a derived table by those of a query, which may read them."""
+    run(connection, f"CREATE OR REPLACE TEMP TABLE replacement AS {query}", params)
+    run(connection, f"DELETE FROM {table}")  # noqa: S608 (our names)
+    run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM replacement")  # noqa: S608
+    run(connection, "DROP TABLE replacement")

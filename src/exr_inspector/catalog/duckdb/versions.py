@@ -1,0 +1,70 @@
+"""The stored versions of the paths in a batch, and which of them are current before and after it is persisted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+import pyarrow as pa
+
+from . import statements
+from .derived import Change
+from .statements import run
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class StoredVersion(NamedTuple):
+    """A stored version of a file."""
+
+    file_id: str
+    is_current: bool
+    deleted_at: datetime | None
+    batch_id: int | None
+    sequence: str | None
+    inspector_version: str
+
+
+def stored_versions(connection: duckdb.DuckDBPyConnection, incoming: pa.Table) -> dict[str, StoredVersion]:
+    """All stored versions of the paths in a batch, by file_id."""
+    found = (
+        StoredVersion(*row)
+        for paths in _slices(list(set(incoming["file_path_normalized"].to_pylist())))
+        for row in run(connection, statements.versions(len(paths)), paths)
+    )
+    return {version.file_id: version for version in found}
+
+
+def _newest(incoming: pa.Table) -> set[str]:
+    """The file_ids of a batch that are current afterwards."""
+    return set(incoming.filter(incoming["is_current"])["file_id"].to_pylist())
+
+
+def retire_older(
+    connection: duckdb.DuckDBPyConnection, incoming: pa.Table, stored: Mapping[str, StoredVersion]
+) -> None:
+    """Clear is_current of older versions of the paths in a batch."""
+    newest = _newest(incoming)
+    older = [version.file_id for version in stored.values() if version.is_current and version.file_id not in newest]
+    for file_ids in _slices(older):
+        run(connection, statements.retire(len(file_ids)), file_ids)
+
+
+def changes(incoming: pa.Table, stored: Mapping[str, StoredVersion]) -> Iterator[Change]:
+    """The versions that a batch made current, and those that it replaced."""
+    newest = _newest(incoming)
+    were = {version.file_id for version in stored.values() if version.is_current and version.deleted_at is None}
+    for file_id in were - newest:
+        yield Change(file_id, stored[file_id].batch_id, stored[file_id].sequence, sign=-1)
+    columns = (incoming[name].to_pylist() for name in ("file_id", "batch_id", "sequence"))
+    for file_id, batch_id, sequence in zip(*columns, strict=True):
+        if file_id in newest and file_id not in were:
+            batch = stored[file_id].batch_id if file_id in stored else batch_id
+            yield Change(file_id, batch, sequence, sign=1)
+
+
+def _slices(values: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(values), statements.LONGEST_LIST):
+        yield values[start : start + statements.LONGEST_LIST]

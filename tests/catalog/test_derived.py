@@ -1,0 +1,228 @@
+"""The derived tables: right after every change, on both backends, and rebuilt when they cannot be updated."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exr_inspector import CatalogSchemaError, Inspection, SettingsError, ingest, inspect, open_catalog
+from exr_inspector.catalog import Catalog, IngestError
+from exr_inspector.catalog.derived import DERIVED, MAX_VALUES
+from exr_inspector.search.reembed import reembed
+from exr_inspector.sequence.derived import missing_tables, refresh
+from exr_inspector.settings import PATH_TEMPLATE
+from exr_inspector.sources.memory import MemorySource
+from tests.support import exr_writer as w
+
+FOLDER = "s3://renders/harbor/sq010/sh0010/lighting/beauty/"
+ALL = ", ".join(DERIVED)
+
+
+def made(name: str, *, cut: int = 0, **options: Any) -> Inspection:
+    """The inspection of a small file in the folder, without its last `cut` bytes."""
+    data = w.build(w.part(**options)).data
+    return inspect(MemorySource(data[: len(data) - cut], FOLDER + name))
+
+
+def failed(name: str) -> IngestError:
+    return IngestError(
+        file_path_normalized=FOLDER + name, size_bytes=9, mtime=None, code="not_exr", message="no EXR", byte_offset=0
+    )
+
+
+def stored(catalog: Catalog) -> dict[str, list[dict[str, Any]]]:
+    return {name: sorted(catalog.sql(f"SELECT * FROM {name}").to_pylist(), key=str) for name in DERIVED}
+
+
+FRAMES = ("a_left.1001.exr", "a_left.1002.exr", "a_left.1004.exr", "a_right.1003.exr", "b.1001.exr", "single.exr")
+CHANGES = st.one_of(
+    st.tuples(st.just("persist"), st.sampled_from(FRAMES), st.integers(0, 3)),
+    st.tuples(st.just("fail"), st.sampled_from(FRAMES), st.just(0)),
+    st.tuples(st.just("delete"), st.sampled_from(FRAMES), st.just(0)),
+    st.tuples(st.just("refresh"), st.just(""), st.just(0)),
+)
+# Whole, cut, of another compression, with many values.
+VERSIONS: tuple[dict[str, Any], ...] = ({}, {"cut": 40}, {"compression": 3}, {"extra": [w.text("note", "long" * 99)]})
+
+
+def change(catalog: Catalog, kind: str, name: str, version: int) -> None:
+    if kind == "persist":
+        catalog.persist([made(name, **VERSIONS[version])])
+    elif kind == "fail":
+        catalog.record_errors([failed(name)])
+    elif kind == "delete":
+        catalog.mark_deleted([FOLDER + name])
+    else:
+        refresh(catalog, PATH_TEMPLATE)
+
+
+@settings(max_examples=25, deadline=None)
+@given(changes=st.lists(CHANGES, min_size=2, max_size=12))
+def test_updated_tables_equal_rebuilt_ones(changes: list[tuple[str, str, int]], empty_file: Path) -> None:
+    with TemporaryDirectory() as folder:
+        path = shutil.copy(empty_file, Path(folder, "catalog.duckdb"))
+        with open_catalog(path) as catalog:
+            catalog.persist([made(name) for name in FRAMES[:4]])
+            refresh(catalog, PATH_TEMPLATE)
+            for one in changes:
+                change(catalog, *one)
+            refresh(catalog, PATH_TEMPLATE)
+            updated = stored(catalog)
+            refresh(catalog, PATH_TEMPLATE, rebuild=True)
+            assert updated == stored(catalog)
+
+
+@pytest.fixture
+def show(catalog: Catalog) -> Catalog:
+    """A sequence with a missing and a truncated frame and an outlier, and a file of its own."""
+    frames = [made(f"a.{number}.exr") for number in (1001, 1002, 1004, 1005, 1006)]
+    catalog.persist([*frames, made("a.1007.exr", cut=40), made("a.1008.exr", compression=3), made("single.exr")])
+    return catalog
+
+
+def test_rows(show: Catalog) -> None:
+    tables = missing_tables(show, f"SELECT 1 FROM {ALL}", PATH_TEMPLATE)
+    (sequence,) = tables["sequences"].to_pylist()
+    sizes = show.sql("SELECT sum(size_bytes)::BIGINT AS sum, max(mtime) AS max FROM files WHERE frame IS NOT NULL")
+    assert sequence == {
+        "sequence": f"{FOLDER}a.#.exr",
+        "pattern": f"{FOLDER}a.####.exr",
+        "frames": "1001-1002,1004-1008",
+        "frame_count": 7,
+        "first_frame": 1001,
+        "last_frame": 1008,
+        "missing": "1003",
+        "missing_count": 1,
+        "damaged": "1007",
+        "damaged_count": 1,
+        "outliers": "1008",
+        "outlier_count": 1,
+        "severity": "error",
+        "strip": "s2 m1 s3 d1 o1",
+        "file_count": 7,
+        "size_bytes": sizes["sum"][0].as_py(),
+        "newest": sizes["max"][0].as_py(),
+    }
+    values = {(row["attr_name"], row["value"]): row["part_count"] for row in tables["attribute_values"].to_pylist()}
+    assert (values["compression", "NONE"], values["compression", "ZIP"]) == (7, 1)
+    totals = {(row["show_name"], row["dimension"], row["value"]): row for row in tables["totals"].to_pylist()}
+    assert totals["harbor", "show", "harbor"]["file_count"] == 8
+    assert totals["harbor", "compression", "ZIP"]["file_count"] == 1
+    assert sum(row["file_count"] for key, row in totals.items() if key[1] == "hour") == 8
+
+
+def test_queries_read_computed_tables(show: Catalog) -> None:
+    query = "WITH totals AS (SELECT 1 AS one) SELECT s.missing_count, one FROM main.Sequences AS s, totals"
+    tables = missing_tables(show, query.replace("main.", ""), PATH_TEMPLATE)
+    assert list(tables) == ["sequences"]
+    assert show.sql(query.replace("main.", ""), None, tables).to_pylist() == [{"missing_count": 1, "one": 1}]
+    assert missing_tables(show, "SELECT 1 FROM files", PATH_TEMPLATE) == {}
+
+
+def test_stored_tables_are_used(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.duckdb"
+    with open_catalog(path) as catalog:
+        catalog.persist([made("a.1001.exr")])
+        refresh(catalog, PATH_TEMPLATE)
+        assert missing_tables(catalog, "FROM sequences", PATH_TEMPLATE) == {}
+        assert set(missing_tables(catalog, "FROM totals", "{show}/**")) == {"totals"}  # another template
+        catalog.persist([made("a.1002.exr")])
+        assert missing_tables(catalog, "FROM sequences", PATH_TEMPLATE)["sequences"]["frame_count"].to_pylist() == [2]
+    with open_catalog(path, read_only=True) as catalog:
+        assert set(missing_tables(catalog, "FROM sequences", PATH_TEMPLATE)) == {"sequences"}
+
+
+def test_ingest_updates_stored_tables(tmp_path: Path) -> None:
+    folder = tmp_path / "show"
+    folder.mkdir()
+    (folder / "a.1001.exr").write_bytes(w.build(w.part()).data)
+    with open_catalog(tmp_path / "catalog.duckdb") as catalog:
+        ingest(folder, catalog)
+        assert set(missing_tables(catalog, "FROM sequences", PATH_TEMPLATE)) == {"sequences"}  # none is stored
+        refresh(catalog, PATH_TEMPLATE)
+        (folder / "a.1003.exr").write_bytes(w.build(w.part()).data)
+        ingest(folder, catalog)
+        assert missing_tables(catalog, "FROM sequences", PATH_TEMPLATE) == {}
+        assert catalog.sql("SELECT missing FROM sequences")["missing"].to_pylist() == ["1002"]
+
+
+def older_program(path: Path) -> None:
+    """Change a file as a program does that knows no derived tables."""
+    with duckdb.connect(str(path)) as database:
+        database.execute(
+            "UPDATE files SET deleted_at = now() AT TIME ZONE 'UTC' + INTERVAL 1 SECOND WHERE frame = '1001'"
+        ).fetchall()
+
+
+@pytest.mark.parametrize("spoil", [older_program, lambda path: open_and(path, reembed)])
+def test_rebuilt_when_changes_are_not_logged(spoil: Callable[[Path], object], tmp_path: Path) -> None:
+    path = tmp_path / "catalog.duckdb"
+    with open_catalog(path) as catalog:
+        catalog.persist([made(f"a.{number}.exr") for number in (1001, 1002)])
+        refresh(catalog, PATH_TEMPLATE)
+    spoil(path)
+    with open_catalog(path) as catalog:
+        refresh(catalog, PATH_TEMPLATE)
+        updated = stored(catalog)
+        refresh(catalog, PATH_TEMPLATE, rebuild=True)
+        assert updated == stored(catalog)
+
+
+def open_and(path: Path, work: Callable[..., object]) -> None:
+    with open_catalog(path) as catalog:
+        work(catalog, everything=True)
+
+
+def test_many_values_are_not_listed(tmp_path: Path) -> None:
+    def numbered(first: int) -> Inspection:
+        extra = [w.text(f"n{number}", str(number)) for number in range(3)]
+        return made(f"a.{first}.exr", extra=[*extra, w.text("unique", str(first))])
+
+    query = "SELECT value, part_count FROM attribute_values WHERE attr_name = 'unique'"
+    with open_catalog(tmp_path / "catalog.duckdb") as catalog:
+        catalog.persist([numbered(number) for number in range(1, MAX_VALUES + 1)])
+        refresh(catalog, PATH_TEMPLATE)
+        assert catalog.sql(query).num_rows == MAX_VALUES
+        catalog.persist([numbered(MAX_VALUES + 1)])
+        refresh(catalog, PATH_TEMPLATE)
+        assert catalog.sql(query).to_pylist() == [{"value": None, "part_count": MAX_VALUES + 1}]
+
+
+def test_foreign_tables_are_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.duckdb"
+    open_catalog(path).close()
+    with duckdb.connect(str(path)) as database:
+        database.execute("CREATE TABLE totals (mine INT)").fetchall()
+    with open_catalog(path) as catalog:
+        with pytest.raises(CatalogSchemaError, match="totals"):
+            refresh(catalog, PATH_TEMPLATE)
+        assert catalog.sql("FROM totals").column_names == ["mine"]
+
+
+def test_vast_stores_none(new_uri: Callable[[], str]) -> None:
+    uri = new_uri()
+    if uri.startswith("duckdb:"):
+        pytest.skip("stored there")
+    with open_catalog(uri) as catalog, pytest.raises(SettingsError, match="when a query names them"):
+        refresh(catalog, PATH_TEMPLATE)
+
+
+def test_rows_of(catalog: Catalog) -> None:
+    catalog.persist([made(name) for name in FRAMES])
+    catalog.persist([made("b.1001.exr", compression=3)])
+    for name in FRAMES:
+        rows = catalog.rows_of(FOLDER + name)
+        assert rows["parts"]["compression"].to_pylist() == ["ZIP" if name == "b.1001.exr" else "NONE"]
+        file_id = rows["files"]["file_id"][0].as_py()
+        for table, found in rows.items():
+            query = f"SELECT * FROM {table} WHERE file_id = ?"
+            assert sorted(found.to_pylist(), key=str) == sorted(catalog.sql(query, [file_id]).to_pylist(), key=str)
+    assert catalog.rows_of(FOLDER + "absent.exr") == {}
