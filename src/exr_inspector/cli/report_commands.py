@@ -168,14 +168,18 @@ def query(
     $NAME in the SQL is the value of --param NAME=VALUE: text, or what a comment at the head declares, as in the SQL
     that `report NAME --sql` prints.
     """
+    from ..catalog.protocol import StoresDerived
     from ..catalog.queries.parameters import query_values
     from ..sequence.derived import missing_tables
-    from .output import write_table
+    from .output import print_note, write_table
 
     text = _sql_text(sql)
     values = query_values(text, _assignments(param or []), path_template=path_template())
     with open_catalog(catalog, read_only=True, wait_s=wait) as opened:
-        rows = opened.sql(text, values or None, missing_tables(opened, text, path_template()))
+        computed = missing_tables(opened, text, path_template())
+        if computed and isinstance(opened, StoresDerived):
+            print_note(f"{', '.join(computed)}: computed for this query; store up-to-date tables with db refresh")
+        rows = opened.sql(text, values or None, computed)
     write_table(rows, output_format, output, columns=columns, wide=wide, raw_csv=raw_csv)
 
 

@@ -31,7 +31,7 @@ _FRAMES = f"""
     WITH missing AS ({MISSING}), textures AS (
         SELECT file_id FROM parts WHERE level_mode IN ('MIPMAP_LEVELS', 'RIPMAP_LEVELS')
         UNION ALL
-        SELECT file_id FROM attributes WHERE attr_name IN ('textureformat', 'wrapmodes')
+        SELECT file_id FROM attributes {{of_named}} WHERE attr_name IN ('textureformat', 'wrapmodes')
     ), frames AS (
         SELECT coalesce(sequence, file_path_normalized) AS sequence, frame, frame_number, file_id, structure_hash,
                file_id IN (SELECT file_id FROM textures) AS is_texture,
@@ -39,15 +39,19 @@ _FRAMES = f"""
                NULL AS message
         FROM files LEFT JOIN missing USING (file_id)
         WHERE {CURRENT} AND (sequence IS NOT NULL OR completeness <> 'complete' OR problem_severity = 'error')
+              AND {{is_named}}
         UNION ALL
         SELECT coalesce(sequence, file_path_normalized), frame, frame_number, NULL, NULL, NULL,
                file_path_normalized, 'unreadable', NULL, NULL, NULL, NULL, message
-        FROM ingest_errors WHERE {OPEN_ERRORS}
+        FROM ingest_errors WHERE {OPEN_ERRORS} AND {{is_named}}
     )
     SELECT *, completeness <> 'complete' OR coalesce(problem_severity = 'error', false) AS is_suspect,
            completeness = 'complete' AND problem_severity = 'warning' AS is_warned
-    FROM frames WHERE {MATCHES} AND {{is_named}} ORDER BY sequence, frame_number, frame, file_path_normalized
+    FROM frames WHERE {MATCHES} ORDER BY sequence, frame_number, frame, file_path_normalized
 """  # noqa: S608 (constants)
+
+# With their batches, few row groups of DuckDB's tables are read.
+_OF_NAMED = f"JOIN (SELECT file_id, batch_id FROM files WHERE {IS_NAMED[True]}) USING (file_id, batch_id)"  # noqa: S608
 
 _NAMES = f"""
     SELECT sequence FROM files WHERE {CURRENT} AND sequence IS NOT NULL AND {MATCHES}
@@ -108,7 +112,7 @@ def frames_by_sequence(catalog: Catalog, pattern: str | None, named: pa.Table | 
 
     With `named`, a table of the column `sequence`, only those of these sequences.
     """
-    query = _FRAMES.format(is_named=IS_NAMED[named is not None])
+    query = _FRAMES.format(is_named=IS_NAMED[named is not None], of_named="" if named is None else _OF_NAMED)
     table = catalog.sql(query, {"pattern": sequence_condition(pattern)}, {} if named is None else {"named": named})
     suspects = dict(_suspects(table))
     warned = set(np.flatnonzero(table["is_warned"].fill_null(False).to_numpy()).tolist())

@@ -31,7 +31,11 @@ _NEWEST = """
     SELECT greatest((SELECT max(last_inspected) FROM files), (SELECT max(deleted_at) FROM files),
                     (SELECT max(last_seen) FROM ingest_errors))"""
 
-_CHANGED_FILES = "(SELECT files.*, sign FROM derived_changes JOIN files USING (file_id))"
+# A file that changed several times has one row.
+_CHANGED_FILES = """(
+    SELECT files.*, sign FROM files
+    JOIN (SELECT file_id, sum(sign) AS sign FROM derived_changes GROUP BY file_id HAVING sum(sign) <> 0) USING (file_id)
+)"""
 _KEYS = "file_id, batch_id"  # with the batch, few row groups are read
 
 
