@@ -1,0 +1,142 @@
+"""The figures of decoded pixels, and the limits of decoding. Plain values: they are sent between processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# The bins of `ChannelStats.histogram`: negative values, zeros, values below the first edge, then values from each edge
+# to the next, and values from the last edge. The edges are powers of two: bins are one stop wide.
+HISTOGRAM_EDGES = tuple(2.0**stop for stop in range(-14, 15))
+HISTOGRAM_BINS = len(HISTOGRAM_EDGES) + 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PixelLimits:
+    """Upper limits of decoding. Nothing is allocated for values above them."""
+
+    chunk_bytes: int = 64 << 20  # of one chunk before compression; larger chunks are not decoded
+    band_bytes: int = 4 << 20  # of the chunks that are decoded at once, before compression
+    seconds: float = 300.0  # for one file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelStats:
+    """The figures of one channel of level 0; in a deep part, of its samples.
+
+    Minimum, maximum, mean, standard deviation, percentiles and histogram are those of the finite values, None (or zeros)
+    without any. A percentile is the smallest value that so many percent of the values do not exceed; of FLOAT and UINT
+    channels it is rounded towards zero to 8 significant bits. All other figures are exact, the mean and the standard
+    deviation up to the rounding of a 64-bit float.
+    """
+
+    part_index: int
+    channel_name: str
+    channel_type: str
+    sample_count: int  # samples that were decoded
+    stride: int
+    min: float | None
+    max: float | None
+    mean: float | None
+    stddev: float | None
+    nan_count: int
+    pos_inf_count: int
+    neg_inf_count: int
+    negative_count: int
+    finite_count: int
+    zero_count: int
+    max_finite_count: int  # values that are the largest finite number of the pixel type, or its negative
+    above_one_count: int  # finite values
+    p01: float | None
+    p50: float | None
+    p99: float | None
+    p999: float | None
+    first_nonfinite_x: int | None  # in pixels of the image
+    first_nonfinite_y: int | None
+    histogram: tuple[int, ...]  # see HISTOGRAM_EDGES
+    pixel_digest: str | None = None  # None unless all samples were decoded
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether all samples have the same finite value."""
+        return self.min is not None and self.min == self.max and self.finite_count == self.sample_count
+
+    @property
+    def is_black(self) -> bool:
+        """Whether all samples are zero."""
+        return 0 < self.sample_count == self.zero_count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerStats:
+    """The relation of the color channels R, G and B of a layer to its alpha channel A."""
+
+    layer: str  # "" without a layer
+    alpha_negative_count: int
+    alpha_above_one_count: int
+    color_without_alpha_count: int  # pixels where A is zero but R, G or B is not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleCounts:
+    """The numbers of samples of the pixels of a deep part."""
+
+    min: int
+    max: int
+    mean: float
+    total: int
+    empty_pixels: int
+    max_x: int  # the first pixel with the most samples
+    max_y: int
+    histogram: tuple[int, ...]  # pixels with 0 to 7 samples, with 8 to 15, 16 to 31, and so on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodeError:
+    """Chunks of a part that are missing or cannot be decoded. The other chunks count."""
+
+    part_index: int
+    code: str  # a key of DECODE_ERRORS
+    where: str  # for people: "lines 800-815", "tiles (3,2) level 0", "all"
+    chunk_count: int
+    message: str
+
+
+# Every code of `DecodeError`, with its meaning.
+DECODE_ERRORS = {
+    "chunk_missing": "The file does not contain the chunk, or not all of it.",
+    "bad_chunk": "The chunk's leader or size is invalid, or another chunk begins inside it.",
+    "chunk_too_large": "The chunk takes more memory than the limit (a setting).",
+    "decode_failed": "The chunk's data cannot be decompressed.",
+    "not_decodable": "The header does not define how the part's pixels are stored, or libraries reject it.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartStats:
+    """The figures of one part."""
+
+    part_index: int
+    channels: tuple[ChannelStats, ...]  # in file order
+    layers: tuple[LayerStats, ...] = ()  # those with an alpha channel
+    deep: SampleCounts | None = None
+    used_window: tuple[int, int, int, int] | None = None  # xMin, yMin, xMax, yMax of the pixels that are not zero
+    empty_rows: int = 0  # lines of the used window whose pixels are all zero
+    pixel_digest: str | None = None  # of all channels; None unless all samples were decoded
+    errors: tuple[DecodeError, ...] = ()
+
+    @property
+    def decode_errors(self) -> int:
+        """Chunks that are missing or cannot be decoded."""
+        return sum(error.chunk_count for error in self.errors)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PixelReport:
+    """The figures of the parts of one file."""
+
+    parts: tuple[PartStats, ...]
+
+    @property
+    def errors(self) -> tuple[DecodeError, ...]:
+        """The errors of all parts."""
+        return tuple(error for part in self.parts for error in part.errors)
