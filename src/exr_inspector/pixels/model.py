@@ -23,10 +23,10 @@ class PixelLimits:
 class ChannelStats:
     """The figures of one channel of level 0; in a deep part, of its samples.
 
-    Minimum, maximum, mean, standard deviation, percentiles and histogram are those of the finite values, None (or zeros)
-    without any. A percentile is the smallest value that so many percent of the values do not exceed; of FLOAT and UINT
-    channels it is rounded towards zero to 8 significant bits. All other figures are exact, the mean and the standard
-    deviation up to the rounding of a 64-bit float.
+    Minimum, maximum, mean, standard deviation, percentiles and histogram are those of the finite values; without any,
+    they are None and the histogram is empty bins. A percentile is the smallest value that so many percent of the values
+    do not exceed; of FLOAT and UINT channels it is rounded towards zero to 8 significant bits. All other figures are
+    exact, the mean and the standard deviation up to the rounding of a 64-bit float.
     """
 
     part_index: int
