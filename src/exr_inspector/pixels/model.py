@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 
 # The bins of `ChannelStats.histogram`: negative values, zeros, values below the first edge, then values from each edge
 # to the next, and values from the last edge. The edges are powers of two: bins are one stop wide.
@@ -17,6 +18,19 @@ class PixelLimits:
     chunk_bytes: int = 64 << 20  # of one chunk before compression; larger chunks are not decoded
     band_bytes: int = 4 << 20  # of the chunks that are decoded at once, before compression
     seconds: float = 300.0  # for one file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsOptions:
+    """What to compute."""
+
+    parts: Collection[int] | None = None  # by index; all if None
+    channels: Collection[str] | None = None  # full names; all if None
+    stride: int = 1  # of n runs of chunks, one is decoded
+    deep: bool = False  # decode the samples of deep parts; else their counts only
+    digest: bool = True  # unless `stride` leaves out pixels
+    threads: int = 1
+    limits: PixelLimits = field(default_factory=PixelLimits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +133,7 @@ class PartStats:
     channels: tuple[ChannelStats, ...]  # in file order
     layers: tuple[LayerStats, ...] = ()  # those with an alpha channel
     deep: SampleCounts | None = None
-    used_window: tuple[int, int, int, int] | None = None  # xMin, yMin, xMax, yMax of the pixels that are not zero
+    used_window: tuple[int, int, int, int] | None = None  # bounds of the pixels that are not zero, if all were read
     empty_rows: int = 0  # lines of the used window whose pixels are all zero
     pixel_digest: str | None = None  # of all channels; None unless all samples were decoded
     errors: tuple[DecodeError, ...] = ()
