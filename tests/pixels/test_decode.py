@@ -12,27 +12,18 @@ from exr_inspector.pixels.cuts import NotDecodableError
 from exr_inspector.pixels.decode import FlatDecoder
 from exr_inspector.pixels.model import PixelLimits
 from tests.support import corpus
-from tests.support.pixels import COMPRESSIONS, KINDS, decoded, located, oracle, same_bits, subsampled, write, write_file
-
-
-def assert_same(data: bytes, parts, limits: PixelLimits) -> None:
-    chunks = located(data)
-    for index, expected in enumerate(parts):
-        if chunks[index].leaders.part.is_deep:
-            continue
-        planes, errors = decoded(data, limits, index)
-        assert not errors
-        assert list(planes) == [channel.channel_name for channel in chunks[index].leaders.part.channels]
-        for name, plane in planes.items():
-            assert same_bits(plane, expected[name]), name
-
-
-@pytest.mark.parametrize("path", corpus.VALID)
-def test_bands_of_valid_files_equal_the_whole_file(path):
-    parts = oracle(path)
-    if parts is None:
-        pytest.skip("OpenEXR.File rejects the file")
-    assert_same(path.read_bytes(), parts, PixelLimits(band_bytes=256 << 10))
+from tests.support.pixels import (
+    COMPRESSIONS,
+    KINDS,
+    assert_same,
+    decoded,
+    located,
+    oracle,
+    same_bits,
+    subsampled,
+    write,
+    write_file,
+)
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exr_inspector.pixels.kernel import ACCUMULATORS
-from exr_inspector.pixels.model import HISTOGRAM_EDGES
+from tests.support.pixels import assert_figures
 
 TYPES = {"HALF": ("uint16", "float16"), "FLOAT": ("uint32", "float32"), "UINT": ("uint32", "uint32")}
 HALFS = np.arange(65536, dtype="uint16").view("float16")
@@ -28,40 +28,6 @@ def accumulated(pixel_type: str, samples, blocks: int = 1, order=None):
         accumulator.add(pieces[number].reshape(-1, 1), lambda index, begin=begin: (begin + index, 7))
     first.merge(second)
     return first.result()
-
-
-def assert_figures(figures, samples) -> None:
-    """The figures of `samples`, computed by numpy in 64 bits and in fractions."""
-    with np.errstate(invalid="ignore"):  # signaling NaNs
-        values = np.asarray(samples).ravel().astype("float64")
-    finite = np.sort(values[np.isfinite(values)])
-    largest = np.finfo(samples.dtype).max if samples.dtype.kind == "f" else np.iinfo(samples.dtype).max
-    assert figures.sample_count == values.size
-    assert figures.finite_count == finite.size
-    assert figures.nan_count == np.isnan(values).sum()
-    assert figures.pos_inf_count == (values == np.inf).sum()
-    assert figures.neg_inf_count == (values == -np.inf).sum()
-    assert figures.negative_count == (values < 0).sum()
-    assert figures.zero_count == (values == 0).sum()
-    assert figures.above_one_count == (finite > 1).sum()
-    assert figures.max_finite_count == (np.abs(finite) == float(largest)).sum()
-    assert sum(figures.histogram) == finite.size
-    bins = np.histogram(finite[finite > 0], [0, *HISTOGRAM_EDGES, np.inf])[0]
-    assert figures.histogram == ((finite < 0).sum(), (finite == 0).sum(), *bins)
-    percentiles = (figures.p01, figures.p50, figures.p99, figures.p999)
-    if not finite.size:
-        assert (figures.min, figures.max, figures.mean, figures.stddev, *percentiles) == (None,) * 8
-        return
-    assert (figures.min, figures.max) == (finite[0], finite[-1])
-    ranks = [math.ceil(Fraction(n, 1000) * finite.size) - 1 for n in (10, 500, 990, 999)]
-    if samples.dtype == "float16":
-        assert percentiles == tuple(finite[ranks])
-    else:
-        np.testing.assert_allclose(percentiles, finite[ranks], rtol=1 / 128, atol=1e-40)
-    mean, deviation = math.fsum(finite) / finite.size, figures.stddev
-    expected = math.sqrt(math.fsum((finite - mean) ** 2) / finite.size)
-    assert deviation == pytest.approx(expected, rel=1e-10, abs=1e-13 * max(abs(mean), 1e-300))
-    assert figures.mean == pytest.approx(mean, rel=1e-14, abs=1e-12 * max(expected, 1e-300))
 
 
 @pytest.mark.parametrize("blocks", [1, 7])

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import OpenEXR
+import pytest
 
 from exr_inspector.exr import read_header
 from exr_inspector.exr.locate import LocatedPart, locate_chunks
 from exr_inspector.pixels.decode import BandError, FlatDecoder
-from exr_inspector.pixels.model import PixelLimits
+from exr_inspector.pixels.model import HISTOGRAM_EDGES, PixelLimits, PixelReport, StatsOptions
+from exr_inspector.pixels.report import part_statistics
+from exr_inspector.sources import open_source
 from tests.support import exr_writer as w
 
 COMPRESSIONS = (
@@ -66,6 +71,11 @@ def oracle(path: Path) -> list[Planes] | None:
     return parts or None
 
 
+def statistics_of(data: bytes, **options: Any) -> PixelReport:
+    """The report of a file in memory."""
+    return part_statistics(open_source(data), read_header(data), StatsOptions(**options))
+
+
 def picture(width: int, height: int, names: Iterable[str], dtype: str, seed: int = 7) -> Planes:
     """Channels with a gradient and noise, which every method compresses."""
     random = np.random.default_rng(seed)
@@ -116,10 +126,90 @@ def subsampled(compression: int) -> bytes:
     return w.build(w.part(window=(-4, -8, 69, 291), channels=channels, compression=compression, pixels=fill.bytes)).data
 
 
+def write_deep(
+    path: Path,
+    kind: str = "lines",
+    compression: str = "ZIPS",
+    samples: int = 4,
+    bad: tuple[int, int] | None = None,
+) -> Path:
+    """Write a deep file with OpenEXR: pixels with 0 to `samples` - 1 samples, a line without, and a NaN at `bad`."""
+    random = np.random.default_rng(3)
+    width, height = 37, 21
+    counts = random.integers(0, samples, (height, width))
+    counts[5] = 0
+    header: dict[str, Any] = {"compression": getattr(OpenEXR, f"{compression}_COMPRESSION")}
+    header["type"] = OpenEXR.deepscanline
+    if kind == "tiles":
+        tiles = OpenEXR.TileDescription()
+        tiles.xSize, tiles.ySize = 16, 8
+        header |= {"type": OpenEXR.deeptile, "tiles": tiles}
+    channels = {}
+    for name, dtype in (("A", "float16"), ("Z", "float32"), ("id", "uint32")):
+        plane = np.empty((height, width), dtype=object)
+        for y, x in np.ndindex(height, width):
+            plane[y, x] = np.abs(random.normal(0, 100, counts[y, x])).astype(dtype) if counts[y, x] else None
+        channels[name] = plane
+    if bad:
+        x, y = bad
+        assert counts[y, x]
+        channels["Z"][y, x][-1] = np.nan
+    write_file(path, header, channels)
+    return path
+
+
 def write_file(path: Path, header: Mapping[str, Any], channels: Mapping[str, Any]) -> None:
     """Write a file with one part with OpenEXR."""
     with OpenEXR.File(dict(header), dict(channels)) as file:
         file.write(str(path))
+
+
+def assert_figures(figures: Any, samples: Any) -> None:
+    """The figures of `samples`, a Figures or ChannelStats, are those that numpy computes in 64 bits."""
+    with np.errstate(invalid="ignore"):  # signaling NaNs
+        values = np.asarray(samples).ravel().astype("float64")
+    finite = np.sort(np.asarray(samples).ravel()[np.isfinite(values)]).astype("float64")
+    largest = np.finfo(samples.dtype).max if samples.dtype.kind == "f" else np.iinfo(samples.dtype).max
+    assert figures.sample_count == values.size
+    assert figures.finite_count == finite.size
+    assert figures.nan_count == np.isnan(values).sum()
+    assert figures.pos_inf_count == (values == np.inf).sum()
+    assert figures.neg_inf_count == (values == -np.inf).sum()
+    assert figures.negative_count == (values < 0).sum()
+    assert figures.zero_count == (values == 0).sum()
+    assert figures.above_one_count == (finite > 1).sum()
+    assert figures.max_finite_count == (np.abs(finite) == float(largest)).sum()
+    bins = np.histogram(finite[finite > 0], [0, *HISTOGRAM_EDGES, np.inf])[0]
+    assert figures.histogram == ((finite < 0).sum(), (finite == 0).sum(), *bins)
+    percentiles = (figures.p01, figures.p50, figures.p99, figures.p999)
+    if not finite.size:
+        assert (figures.min, figures.max, figures.mean, figures.stddev, *percentiles) == (None,) * 8
+        return
+    assert (figures.min, figures.max) == (finite[0], finite[-1])
+    ranks = [math.ceil(Fraction(n, 1000) * finite.size) - 1 for n in (10, 500, 990, 999)]
+    if samples.dtype == "float16":
+        assert percentiles == tuple(finite[ranks])
+    else:
+        np.testing.assert_allclose(percentiles, finite[ranks], rtol=1 / 128, atol=1e-40)
+    exact = finite.astype(np.longdouble)
+    mean = exact.mean()
+    deviation = float(np.sqrt(np.mean((exact - mean) ** 2)))
+    rounding = 1e-13 * abs(float(mean))
+    assert figures.stddev == pytest.approx(deviation, rel=1e-10, abs=rounding)
+    assert abs(figures.mean - mean) <= max(1e-12 * deviation, rounding)
+
+
+def assert_same(data: bytes, parts: list[Planes], limits: PixelLimits) -> None:
+    """The bands of all flat parts of a file have exactly the pixels of the planes."""
+    chunks = located(data)
+    for index, expected in enumerate(parts):
+        if chunks[index].leaders.part.is_deep:
+            continue
+        planes, errors = decoded(data, limits, index)
+        assert not errors
+        assert list(planes) == [channel.channel_name for channel in chunks[index].leaders.part.channels]
+        for name, plane in planes.items():
+            assert same_bits(plane, expected[name]), name
 
 
 def same_bits(first: Any, second: Any) -> bool:

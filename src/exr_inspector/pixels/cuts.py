@@ -45,7 +45,7 @@ class Run:
     columns: int = 1
 
 
-def checked_channels(part: Part) -> None:
+def check_channels(part: Part) -> None:
     """Raise NotDecodableError for a channel list that libraries reject or misread."""
     names = [channel.channel_name for channel in part.channels]
     if not names or any(channel.channel_type is None for channel in part.channels):
@@ -68,7 +68,7 @@ class Cutter:
 
     def __init__(self, part: Part, layout: ChunkLayout, limits: PixelLimits, level: int = 0) -> None:
         window, sizes = part.data_window, chunk_sizes(part, layout.levels)
-        checked_channels(part)
+        check_channels(part)
         if part.part_type not in FLAT_TYPES or window is None or sizes is None:
             raise NotDecodableError("not_decodable", "the header does not define how the pixels are stored")
         self.part, self.layout, self.limits, self.size_of = part, layout, limits, sizes

@@ -17,12 +17,13 @@ from ..exr.attributes import Box2i
 from ..exr.channels import samples_along
 
 ALGORITHM = "xxh3-sha256"
+COUNTS = Channel("", "UINT", 1, 1, 0)
 
 
 class PixelDigest:
     """The digests of the channels of a part, from bands from top to bottom, and from left to right in a row of tiles.
 
-    A deep part has the sample counts as a further channel, named "".
+    A deep part has its sample counts as a further channel, COUNTS; the digests of the others depend on it.
     """
 
     def __init__(self, channels: Iterable[Channel], window: Box2i) -> None:
@@ -51,7 +52,13 @@ class PixelDigest:
 
     def channels(self) -> dict[str, str]:
         """The digest of each channel, with the name of the algorithm."""
-        return {name: f"{ALGORITHM}:{digest.hexdigest()}" for name, digest in self._digests.items()}
+        counts = self._digests.get(COUNTS.channel_name)
+        prefix = b"" if counts is None else counts.digest()
+        return {
+            name: f"{ALGORITHM}:{sha256(prefix + digest.digest()).hexdigest() if prefix else digest.hexdigest()}"
+            for name, digest in self._digests.items()
+            if digest is not counts
+        }
 
     def part(self) -> str:
         """The digest of all channels."""

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 HISTOGRAM_EDGES = tuple(2.0**stop for stop in range(-14, 15))
 HISTOGRAM_BINS = len(HISTOGRAM_EDGES) + 3
 
+# The bins of `SampleCounts.histogram`: pixels with fewer samples than the first edge, from each edge to the next, …
+SAMPLE_COUNT_EDGES = (1, 2, 3, 4, 5, 6, 7, *(1 << power for power in range(3, 24)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PixelLimits:
@@ -101,7 +104,7 @@ class SampleCounts:
     empty_pixels: int
     max_x: int  # the first pixel with the most samples
     max_y: int
-    histogram: tuple[int, ...]  # pixels with 0 to 7 samples, with 8 to 15, 16 to 31, and so on
+    histogram: tuple[int, ...]  # pixels by number of samples, see SAMPLE_COUNT_EDGES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

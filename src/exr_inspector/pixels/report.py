@@ -18,11 +18,13 @@ from ..exr.missing import describe_missing
 from ..sources import ByteSource
 from .cuts import NotDecodableError, Run
 from .decode import Band, BandError, FlatDecoder
-from .digest import PixelDigest
+from .deep import DeepDecoder
+from .digest import COUNTS, PixelDigest
 from .fetch import Fault
 from .kernel import ACCUMULATORS, Accumulator, Locate
 from .model import ChannelStats, DecodeError, LayerStats, PartStats, PixelReport, StatsOptions
 from .regions import BandUse, Layer, UsedWindow, band_use, color_without_alpha, layers_with_alpha
+from .samples import SampleBlocks, SampleCounter, digest_rows
 
 _UNKNOWN = Fault("not_decodable", "the file ends inside the offset table, or the header does not define its chunks")
 
@@ -47,7 +49,7 @@ def part_statistics(
             parts.append(_undecoded(part, 0, _UNKNOWN))
             continue
         try:
-            parts.append(_flat_stats(source, located[index], options))
+            parts.append((_deep_stats if part.is_deep else _flat_stats)(source, located[index], options))
         except NotDecodableError as error:
             count = len(located[index].leaders.states)
             parts.append(_undecoded(part, count, Fault(error.code, error.message)))
@@ -69,9 +71,7 @@ class _Measured:
 
     def __init__(self, part: Part, channels: Sequence[Channel]) -> None:
         self._part, self.channels = part, channels
-        self.accumulators: dict[str, Accumulator] = {
-            channel.channel_name: ACCUMULATORS[channel.channel_type or ""]() for channel in channels
-        }
+        self.accumulators = new_accumulators(channels)
         self.transparent = dict.fromkeys(layers_with_alpha(channels), 0)
 
     def add(self, band: Band) -> None:
@@ -143,6 +143,43 @@ def _flat_stats(source: ByteSource, located: LocatedPart, options: StatsOptions)
         pixel_digest=digest.part() if digest and len(channels) == len(part.channels) else None,
         errors=errors.result(),
     )
+
+
+def _deep_stats(source: ByteSource, located: LocatedPart, options: StatsOptions) -> PartStats:
+    part = located.leaders.part
+    decoder = DeepDecoder(source.read, located, options.limits, counts_only=not options.deep)
+    channels = selected(part, options) if options.deep else []
+    window = part.data_window
+    assert window is not None  # or it is not decodable
+    digest = None
+    if options.deep and options.digest and options.stride == 1:
+        digest = PixelDigest([COUNTS, *channels], window)
+    accumulators = new_accumulators(channels)
+    counter, blocks, errors = SampleCounter(), SampleBlocks(channels, accumulators), ErrorList(located)
+    for number, slots in enumerate(decoder.runs()):
+        for band in decoder.decode(slots) if number % options.stride == 0 else ():
+            if isinstance(band, BandError):
+                errors.add(band)
+                continue
+            counter.add(band)
+            blocks.add(band)
+            if digest:
+                digest.add(band.box, digest_rows(band, channels))
+    blocks.flush()
+    if errors:
+        digest = None
+    return PartStats(
+        part_index=part.part_index,
+        channels=channel_stats(part, channels, accumulators, options.stride, digest),
+        deep=counter.result(),
+        pixel_digest=digest.part() if digest and len(channels) == len(part.channels) else None,
+        errors=errors.result(),
+    )
+
+
+def new_accumulators(channels: Sequence[Channel]) -> dict[str, Accumulator]:
+    """An accumulator for each channel, by name."""
+    return {channel.channel_name: ACCUMULATORS[channel.channel_type or ""]() for channel in channels}
 
 
 def selected(part: Part, options: StatsOptions) -> list[Channel]:
