@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from datetime import datetime
 
 # The bins of `ChannelStats.histogram`: negative values, zeros, values below the first edge, then values from each edge
 # to the next, and values from the last edge. The edges are powers of two: bins are one stop wide.
@@ -13,6 +14,8 @@ HISTOGRAM_BINS = len(HISTOGRAM_EDGES) + 3
 # The bins of `SampleCounts.histogram`: pixels with fewer samples than the first edge, from each edge to the next, …
 SAMPLE_COUNT_EDGES = (1, 2, 3, 4, 5, 6, 7, *(1 << power for power in range(3, 24)))
 
+_PROGRAM_BYTES, _THREAD_BYTES = 330 << 20, 70 << 20  # of a thread: its stack, and what the allocator reserves
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PixelLimits:
@@ -21,6 +24,13 @@ class PixelLimits:
     chunk_bytes: int = 64 << 20  # of one chunk before compression; larger chunks are not decoded
     band_bytes: int = 4 << 20  # of the chunks that are decoded at once, before compression
     seconds: float = 300.0  # for one file
+
+    def memory_bytes(self, threads: int) -> int:
+        """The address space of a process that decodes: the program and its libraries, and what decoding a chunk takes.
+
+        That is 4.5 times its size before compression, 7.5 times that of a band that is hardly compressed.
+        """
+        return _PROGRAM_BYTES + threads * (_THREAD_BYTES + 6 * max(self.chunk_bytes, self.band_bytes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +124,7 @@ class DecodeError:
     part_index: int
     code: str  # a key of DECODE_ERRORS
     where: str  # for people: "lines 800-815", "tiles (3,2) level 0", "all"
-    chunk_count: int
+    chunk_count: int  # 1 if the number is unknown
     message: str
 
 
@@ -149,8 +159,11 @@ class PartStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PixelReport:
-    """The figures of the parts of one file."""
+    """The figures of the parts of one file, and the version of the file that was read."""
 
+    size_bytes: int
+    mtime: datetime | None
+    etag: str | None
     parts: tuple[PartStats, ...]
 
     @property

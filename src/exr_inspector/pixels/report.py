@@ -26,7 +26,9 @@ from .model import ChannelStats, DecodeError, LayerStats, PartStats, PixelReport
 from .regions import BandUse, Layer, UsedWindow, band_use, color_without_alpha, layers_with_alpha
 from .samples import SampleBlocks, SampleCounter, digest_rows
 
-_UNKNOWN = Fault("not_decodable", "the file ends inside the offset table, or the header does not define its chunks")
+_UNKNOWN = Fault(
+    "not_decodable", "the file ends inside the offset table, or its number of chunks is undefined or above the limit"
+)
 
 
 def part_statistics(
@@ -46,14 +48,14 @@ def part_statistics(
         if options.parts is not None and index not in options.parts:
             continue
         if located is None:
-            parts.append(_undecoded(part, 0, _UNKNOWN))
+            parts.append(_undecoded(part, 1, _UNKNOWN))
             continue
         try:
             parts.append((_deep_stats if part.is_deep else _flat_stats)(source, located[index], options))
         except NotDecodableError as error:
             count = len(located[index].leaders.states)
             parts.append(_undecoded(part, count, Fault(error.code, error.message)))
-    return PixelReport(parts=tuple(parts))
+    return PixelReport(size_bytes=source.size_bytes, mtime=source.mtime, etag=source.etag, parts=tuple(parts))
 
 
 def _undecoded(part: Part, chunk_count: int, fault: Fault) -> PartStats:
@@ -122,6 +124,7 @@ def _flat_stats(source: ByteSource, located: LocatedPart, options: StatsOptions)
     for result in _measure(decoder, sets, options, keep=digest is not None):
         if isinstance(result, BandError):
             errors.add(result)
+            digest = None
             continue
         band, use = result
         used.add(use)
@@ -130,8 +133,6 @@ def _flat_stats(source: ByteSource, located: LocatedPart, options: StatsOptions)
     total = sets[0]
     for measured in sets[1:]:
         total.merge(measured)
-    if errors:
-        digest = None
     used_window, empty_rows = used.result() if options.stride == 1 else (None, 0)
     stats = channel_stats(part, channels, total.accumulators, options.stride, digest)
     return PartStats(
@@ -160,14 +161,13 @@ def _deep_stats(source: ByteSource, located: LocatedPart, options: StatsOptions)
         for band in decoder.decode(slots) if number % options.stride == 0 else ():
             if isinstance(band, BandError):
                 errors.add(band)
+                digest = None
                 continue
             counter.add(band)
             blocks.add(band)
             if digest:
                 digest.add(band.box, digest_rows(band, channels))
     blocks.flush()
-    if errors:
-        digest = None
     return PartStats(
         part_index=part.part_index,
         channels=channel_stats(part, channels, accumulators, options.stride, digest),
@@ -261,9 +261,6 @@ class ErrorList:
     def __init__(self, located: LocatedPart) -> None:
         self._leaders = located.leaders
         self._states: dict[Fault, bytearray] = {}  # by slot, PRESENT for chunks without the error
-
-    def __bool__(self) -> bool:
-        return bool(self._states)
 
     def add(self, error: BandError) -> None:
         """Add the error of some chunks."""
