@@ -62,7 +62,7 @@ def test_damaged_files(examine):
 def mutations(count: int):
     """Valid small files, each with 1 to 16 changed bytes after the offset table or anywhere."""
     random = np.random.default_rng(20)
-    files = [path for path in corpus.VALID_FILES if path.stat().st_size < 300_000]
+    files = [path for path in corpus.VALID_FILES if path.stat().st_size < 100_000]
     for number in range(count):
         path = files[number % len(files)]
         data = bytearray(path.read_bytes())
