@@ -26,8 +26,7 @@ from exr_inspector import inspect
 from exr_inspector.errors import ExrFormatError
 from exr_inspector.exr import Limits, read_header
 from exr_inspector.exr.checks import REQUIRED
-from exr_inspector.exr.header import _CACHE
-from exr_inspector.inspection.inspector import fetch_header
+from exr_inspector.exr.header import _CACHE, fetch_header
 from exr_inspector.sources.local import LocalSource
 from exr_inspector.sources.reader import Reader
 

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,12 +31,10 @@ from exr_inspector.ingestion.run import ingest
 from exr_inspector.sequence.summary import SequenceSummary, sequences
 from tests.support import corpus
 from tests.support import exr_writer as w
+from tests.support.pixels import decoded, statistics_of
 
-# Keys that need pixels or a policy.
-ELSEWHERE = {
-    "stats", "nonFinite", "nonFiniteAtLeast", "pixels", "samplesAtHalfMax", "finding", "idsLossy", "levelValue",
-    "pixelsWhoseIdIsInManifest", "cryptomatte.namesSeenInPixels", "cryptomatte.namesNotInPixels",
-}  # fmt: skip
+# Keys that need a rule about channels of ids.
+ELSEWHERE = {"finding", "idsLossy"}
 # Reports of the second folder that are not about completeness, and the features they need.
 OTHER_FEATURES = {
     "30": "times outside the calendar: tests/ingestion",
@@ -68,6 +67,17 @@ class Case:
     @cached_property
     def header(self):
         return read_header(self.path.read_bytes())
+
+    @cached_property
+    def level_planes(self) -> list[dict[str, Any]]:
+        """The decoded pixels of each level by channel."""
+        data = self.path.read_bytes()
+        return [decoded(data, level=number)[0] for number in range(len(levels(self.header.parts[0])) or 1)]
+
+    @cached_property
+    def channel_stats(self) -> dict[str, Any]:
+        (part,) = statistics_of(self.path.read_bytes()).parts
+        return {channel.channel_name: channel for channel in part.channels}
 
     @property
     def file(self) -> dict[str, Any]:
@@ -383,8 +393,80 @@ def cryptomatte(case, expected):
         "layers": list(matte.layers),
         "ranks": matte.ranks,
     }
-    wanted = {key: value for key, value in expected.items() if f"cryptomatte.{key}" not in ELSEWHERE}
-    assert {key: found[key] for key in wanted} == wanted
+    if "namesSeenInPixels" in expected:
+        seen = ids(case)
+        found["namesSeenInPixels"] = [name for name, id_ in matte.manifest.items() if id_ in seen]
+        found["namesNotInPixels"] = [name for name, id_ in matte.manifest.items() if id_ not in seen]
+    assert {key: found[key] for key in expected} == expected
+
+
+def ids(case) -> Counter[str]:
+    """How many pixels have each id in the first rank, in hexadecimal digits."""
+    (layer,) = {name for name in case.matte.layers if name.endswith("00")}
+    (plane,) = (plane for name, plane in case.level_planes[0].items() if name.lower() == f"{layer}.r".lower())
+    return Counter(f"{code:08x}" for code in plane.view("uint32").ravel().tolist())
+
+
+# --- pixels ---
+
+
+@check
+def stats(case, expected):
+    for name, figures in expected.items():
+        channel = case.channel_stats[name]
+        assert {
+            "count": channel.sample_count,
+            "nan": channel.nan_count,
+            "posInf": channel.pos_inf_count,
+            "negInf": channel.neg_inf_count,
+            "min": channel.min,
+            "max": channel.max,
+        } == figures, name
+
+
+@check
+def nonFinite(case, expected):  # noqa: N802
+    found = case.channel_stats
+    assert {name: found[name].sample_count - found[name].finite_count for name in expected} == expected
+
+
+@check
+def nonFiniteAtLeast(case, expected):  # noqa: N802
+    found = case.channel_stats
+    assert all(found[name].sample_count - found[name].finite_count >= count for name, count in expected.items())
+
+
+@check
+def samplesAtHalfMax(case, expected):  # noqa: N802
+    """Both signs are counted together."""
+    assert {name: case.channel_stats[name].max_finite_count for name in expected} == {
+        name: sum(counts.values()) for name, counts in expected.items()
+    }
+
+
+@check
+def pixels(case, expected):
+    """The number of pixels, or some values by position in the image."""
+    if isinstance(expected, int):
+        assert {channel.sample_count for channel in case.channel_stats.values()} == {expected}
+        return
+    window = case.header.parts[0].data_window
+    for name, values in expected.items():
+        for position, value in values.items():
+            x, y = map(int, position.split(","))
+            assert case.level_planes[0][name][y - window.yMin, x - window.xMin] == value
+
+
+@check
+def levelValue(case, expected):  # noqa: N802
+    """All pixels of a level have the same value."""
+    for name, values in expected.items():
+        assert [set(planes[name].ravel().tolist()) for planes in case.level_planes] == [{value} for value in values]
+
+
+@check
+def pixelsWhoseIdIsInManifest(case, expected):  # noqa: N802
+    assert sum(count for id_, count in ids(case).items() if id_ in case.matte.manifest.values()) == expected
 
 
 # --- sequences: all files of a case ---

@@ -23,6 +23,7 @@
         CatalogTransactionError        a transaction failed, or conflicts with another
         CatalogTooLargeError           a row or request exceeds a limit of the database
         QueryError                     a query is invalid
+      PixelError                     the pixels of a file cannot be decoded
       EmbeddingError                 the vectors of a file cannot be computed
       SettingsError                  a setting, URI or option is invalid
       MissingExtraError              an optional dependency is not installed
@@ -233,6 +234,22 @@ class EmbeddingError(ExrInspectorError):
 
     def __str__(self) -> str:
         return f"{self.path}: the vectors cannot be computed: {self.reason}"
+
+
+class PixelError(ExrInspectorError):
+    """The pixels of a file cannot be decoded.
+
+    `code` is `decode_timeout`, `decoder_crashed`, `out_of_memory`, or `decode_failed` for any other error.
+    """
+
+    category = "pixels"
+
+    def __init__(self, path: str, code: str, reason: str) -> None:
+        super().__init__(path, code, reason)
+        self.path, self.code, self.reason = path, code, reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: the pixels are not decoded: {self.reason}"
 
 
 class SettingsError(ExrInspectorError):

@@ -50,6 +50,17 @@ REPORTS_2 = _parameters(_files("reports-2", "*.expect.json"), "reports-2")
 POLICY = _parameters(_files("policy", "*.exr"), "policy")
 REPORTED = _parameters(REPORTED_FILES, "reports")
 
+
+def by_size(slow_above: int) -> list[Any]:
+    """The parameters VALID, where files of more bytes are marked as slow."""
+    return [
+        pytest.param(*each.values, id=each.id, marks=pytest.mark.slow)
+        if each.values[0] is not None and each.values[0].stat().st_size > slow_above
+        else each
+        for each in VALID
+    ]
+
+
 need_corpus = pytest.mark.skipif(not VALID_FILES, reason="EXR_CORPUS is not the path of a corpus of EXR files")
 
 

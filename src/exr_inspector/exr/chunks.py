@@ -5,24 +5,20 @@ Source: "OpenEXR File Layout", sections Offset Tables and Chunk Layout.
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass
 from hashlib import sha256
-from sys import byteorder
 from typing import Literal
 
-from .fast_check import accept_leaders
 from .geometry import chunk_counts
 from .header import Header, Limits
-from .layout import layout_of
-from .leaders import BROKEN, CUT, CUT_OFF, NEVER_WRITTEN, PRESENT, PartLeaders, Read, file_order
+from .leaders import BROKEN, CUT, CUT_OFF, NEVER_WRITTEN, PRESENT, PartLeaders, Read
+from .locate import check_all, read_table
 from .missing import describe_missing
-from .overlaps import mark_overlaps_and_zero_tails
 from .part import PART_TYPES, Part
 from .problems import Problem
-from .recovery import find_unlisted_chunks, starts_with_a_chunk
+from .recovery import starts_with_a_chunk
 from .sampling import Prefetch, check_last_leader, check_sample
-from .zero_fill import SAMPLES, mark_zero_fill
+from .zero_fill import SAMPLES
 
 ChunkCheck = Literal["table", "sample", "all"]  # which leaders are read
 ChunkOption = Literal["auto", "table", "sample", "all"]  # auto: depends on the storage
@@ -122,18 +118,10 @@ def read_chunks(
         problems.append(Problem("offset_table_cut", message, byte_offset=header.header_bytes))
         absent = tuple(_absent_part(part, n) for part, n in zip(header.parts, known, strict=True))
         return ChunkReport(completeness="truncated", chunks_checked=0, parts=absent, problems=tuple(problems))
-    parts, at = [], 0
-    raw_table = read(header.header_bytes, 8 * sum(known))
-    table = _offsets(raw_table)
-    for part, count in zip(header.parts, known, strict=True):
-        offsets = memoryview(table)[at : at + count]
-        layout = layout_of(part, header.is_multipart, count)
-        leaders = PartLeaders(part, layout, offsets, data_start, size)
-        leaders.check_offsets()
-        parts.append(leaders)
-        at += count
+    offset_table = read_table(header, known, read, size)
+    raw_table, table, parts = offset_table
     if check == "all" or (check == "sample" and len(table) <= SAMPLES):
-        _check_all(parts, table, read)
+        check_all(offset_table, read)
     elif any(table):
         if check == "sample":
             check_sample(parts, table, read, prefetch)
@@ -193,30 +181,11 @@ def _absent_part(part: Part, count: int) -> PartChunks:
     return PartChunks(part_index=part.part_index, chunk_count=count, chunks_present=0, missing="all", packed_bytes=0)
 
 
-def _offsets(table: bytes) -> array[int]:
-    offsets = array("Q", table)
-    if byteorder == "big":
-        offsets.byteswap()
-    return offsets
-
-
 def _chunk_hash(table: bytes, parts: list[PartLeaders]) -> str:
     digest = sha256(table)
     for leaders in parts:
         digest.update(leaders.states)
     return digest.hexdigest()
-
-
-def _check_all(parts: list[PartLeaders], table: array[int], read: Read) -> None:
-    """Read the leader of each chunk, and find chunks that the table does not list."""
-    order = accept_leaders(parts, table, read)
-    if order is None:
-        for leaders in parts:
-            leaders.read_leaders(read, range(len(leaders.offsets)))
-        find_unlisted_chunks(parts, table, read)
-        mark_overlaps_and_zero_tails(parts, table, read)
-        order = file_order(parts, table)
-    mark_zero_fill(parts, order, read)
 
 
 def _completeness(parts: list[PartLeaders]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from struct import Struct
+from typing import Protocol
 
 from ..errors import ExrFormatError
 from .attributes import SKIPPED, WITHOUT_VALUE, Attribute, LongAttribute, Note, decode, memory_of, objects_of
@@ -97,6 +98,41 @@ def read_header(data: bytes, limits: Limits = Limits()) -> Header:
         check_parts(parts, reader.problems)
     reader.check_long_values()
     return Header(version=version, flags=flags, parts=tuple(parts), header_bytes=at, problems=reader.problems.all())
+
+
+class _Source(Protocol):
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def prefix_bytes(self) -> int: ...
+
+
+class PrefixReader(Protocol):
+    """The first bytes of a source, of which more can be read."""
+
+    @property
+    def source(self) -> _Source:
+        """The source, with its size and the recommended size of a read."""
+
+    @property
+    def prefix(self) -> bytes:
+        """The bytes that were read."""
+
+    def grow_prefix(self, length: int) -> bytes:
+        """Read more, up to `length` bytes from the start."""
+
+
+def fetch_header(reader: PrefixReader, limits: Limits) -> Header:
+    """The header; reads more of the file until the header is complete. Raises ExrFormatError."""
+    while True:
+        try:
+            return read_header(reader.prefix, limits)
+        except HeaderCutError as cut:
+            have, size = len(reader.prefix), reader.source.size_bytes
+            if cut.needed > size or have >= size:
+                message = f"{cut.message}; the file ends at byte {size}, inside its header"
+                raise ExrFormatError(cut.code, cut.offset, message) from None
+            reader.grow_prefix(max(cut.needed + max(4096, reader.source.prefix_bytes), 2 * have))
 
 
 def _read_version(data: bytes) -> tuple[int, int]:

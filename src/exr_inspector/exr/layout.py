@@ -38,6 +38,10 @@ class ChunkLayout:
         self._has_equal_chunks = not part.is_tiled and all(c.y_sampling == 1 for c in part.channels)  # but the last one
         self._slot_of = self._tile_slot() if part.is_tiled else self._line_slot
         self._size_of = chunk_sizes(part, self.levels)
+        # In tiles at the edges, the library writes an uncompressed sample table with the size of a whole tile.
+        self._largest_raw_table = (
+            4 * part.tiles.xSize * part.tiles.ySize if part.is_deep and part.is_tiled and part.tiles else 0
+        )
         self.zeros_are_damage = self._size_of is not None and _has_no_zero_runs(part)
 
     def parse(self, leader: bytes, part_index: int) -> tuple[int | None, int]:
@@ -58,6 +62,8 @@ class ChunkLayout:
 
     def _size_is_valid(self, slot: int, packed: int) -> bool:
         smallest, largest = self.size_range(slot)
+        if self.compression == "NONE" and self._size_of is not None:
+            return packed in (smallest, largest)
         return smallest <= packed <= largest
 
     def size_range(self, slot: int) -> tuple[int, int]:
@@ -66,7 +72,7 @@ class ChunkLayout:
             return 1, _MAX_SIZE
         unpacked = min(self._size_of(slot), _MAX_SIZE)  # hostile windows exceed 64 bits
         if self.compression == "NONE":
-            return unpacked, unpacked
+            return unpacked, max(unpacked, min(self._largest_raw_table, _MAX_SIZE))
         return min(unpacked, 1), unpacked  # no bytes where subsampling leaves the lines without samples
 
     @cached_property

@@ -18,7 +18,7 @@ _GAPS = 6  # gaps between chunks, of which the leaders on both sides are read
 def check_last_leader(parts: list[PartLeaders], table: array[int], read: Read) -> None:
     """Check the table and the leader of the last chunk: a cut leaves all chunks before that one whole."""
     order = file_order(parts, table)
-    _read_leaders(parts, _rooms(parts, table, order), order[-1:], order, read)
+    _read_leaders(parts, rooms_of(parts, table, order), order[-1:], order, read)
 
 
 def check_sample(parts: list[PartLeaders], table: array[int], read: Read, prefetch: Prefetch) -> None:
@@ -26,7 +26,7 @@ def check_sample(parts: list[PartLeaders], table: array[int], read: Read, prefet
     order = file_order(parts, table)
     if not order:
         return
-    rooms = _rooms(parts, table, order)
+    rooms = rooms_of(parts, table, order)
     sample = spread(order)
     beside_gaps = set(_beside_gaps(parts, rooms, order)).difference(sample)
     leader_bytes = max(part.leader.size for part in parts)
@@ -63,7 +63,7 @@ def _read_leaders(
         at = end
 
 
-def _rooms(parts: list[PartLeaders], table: array[int], order: array[int]) -> list[memoryview[int]]:
+def rooms_of(parts: list[PartLeaders], table: array[int], order: array[int]) -> list[memoryview[int]]:
     """By part and slot, the bytes from the end of a leader to the next chunk; 0 for chunks outside the file."""
     leader_bytes = array("B")
     for part in parts:

@@ -82,12 +82,12 @@ def required_values(
     }
 
 
-def flat_chunk(coordinates: Iterable[int], packed: bytes) -> bytes:
+def flat_chunk(coordinates: Iterable[int], packed: bytes | memoryview) -> bytes:
     """A chunk of a flat part with its leader.
 
     `coordinates` are (y,) of the first scan line, or (tile x, tile y, level x, level y).
     """
-    return b"".join(pack("<i", number) for number in (*coordinates, len(packed))) + packed
+    return b"".join([*(pack("<i", number) for number in (*coordinates, len(packed))), packed])
 
 
 def deep_chunk(y: int, packed_counts: bytes, packed_samples: bytes, sample_bytes: int) -> bytes:
@@ -106,13 +106,17 @@ def _attribute_bytes(name: str, value: Any) -> bytes:
     return f"{name}\0{attr_type}\0".encode() + pack("<i", len(raw)) + raw
 
 
+def _value(value: Any) -> Any:
+    return value.value if isinstance(value, Attribute) else value
+
+
 def _is_deep(header: Values) -> bool:
     return str(header.get("type", "")).startswith("deep")
 
 
 def _flags(headers: Sequence[Values]) -> int:
     names = chain.from_iterable(
-        (*header, *(channel.channel_name for channel in header["channels"])) for header in headers
+        (*header, *(channel.channel_name for channel in _value(header["channels"]))) for header in headers
     )
     flags = LONG_NAMES if any(len(name.encode()) > SHORT_NAME_BYTES for name in names) else 0
     if any(map(_is_deep, headers)):

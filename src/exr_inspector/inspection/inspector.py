@@ -9,21 +9,20 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..deadline import retrying
-from ..errors import ExrFormatError, SourceChangedError
+from ..errors import SourceChangedError
 from ..exr import (
     ChunkCheck,
     ChunkOption,
     ChunkReport,
     Header,
-    HeaderCutError,
     Limits,
     Part,
     PartChunks,
     read_chunks,
-    read_header,
     worst_severity,
 )
 from ..exr.attributes import Rational
+from ..exr.header import fetch_header
 from ..exr.part import DEEP, LONG_NAMES, MULTIPART, TILED
 from ..frames.names import parse_name
 from ..sources import open_source
@@ -117,19 +116,6 @@ def _inspect(opened: ByteSource, limits: Limits, option: ChunkOption) -> Inspect
 def _chunk_check(reader: Reader) -> ChunkCheck:
     """Which leaders to read, by the storage and never by measured times: a file must not have two results."""
     return "all" if reader.has_whole_source else _CHUNK_CHECKS[reader.source.storage]
-
-
-def fetch_header(reader: Reader, limits: Limits) -> Header:
-    """The header; reads more of the file until the header is complete. Raises ExrFormatError."""
-    while True:
-        try:
-            return read_header(reader.prefix, limits)
-        except HeaderCutError as cut:
-            have, size = len(reader.prefix), reader.source.size_bytes
-            if cut.needed > size or have >= size:
-                message = f"{cut.message}; the file ends at byte {size}, inside its header"
-                raise ExrFormatError(cut.code, cut.offset, message) from None
-            reader.grow_prefix(max(cut.needed + max(4096, reader.source.prefix_bytes), 2 * have))
 
 
 def _inspection(source: ByteSource, reader: Reader, header: Header, chunks: ChunkReport) -> Inspection:

@@ -1,0 +1,124 @@
+"""Decodes flat parts band by band, in memory that does not depend on the size of the image.
+
+The only module that uses OpenEXR. It prints warnings on stdout and stderr: run it where these are not needed, as in
+`worker.py`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import MissingExtraError
+from ..exr.attributes import Box2i
+from ..exr.channels import samples_along
+from ..exr.leaders import Read
+from ..exr.locate import LocatedPart
+from .cuts import Cutter, Run, exceeds_ratio
+from .fetch import MISSING, Chunk, Fault, fetch_chunks
+from .model import PixelLimits
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Samples = NDArray[np.float16] | NDArray[np.float32] | NDArray[np.uint32]
+
+RATIO = Fault("decode_failed", "the chunk's data cannot be the result of its compression")
+UNDECODABLE = Fault("decode_failed", "the chunk's data cannot be decompressed")
+_DTYPES = {"HALF": "float16", "FLOAT": "float32", "UINT": "uint32"}
+
+
+class Band(NamedTuple):
+    """Decoded pixels: their inclusive bounds, and the samples of each channel by name, one row for each line."""
+
+    box: Box2i
+    channels: dict[str, Samples]
+
+
+class BandError(NamedTuple):
+    """Chunks that were not decoded."""
+
+    slots: range
+    fault: Fault
+
+
+class FlatDecoder:
+    """Decodes one level of a flat part. Raises NotDecodableError."""
+
+    def __init__(self, read: Read, located: LocatedPart, limits: PixelLimits, level: int = 0) -> None:
+        self._read, self._located = read, located
+        self._cutter = Cutter(located.leaders.part, located.leaders.layout, limits, level)
+        self._channels = located.leaders.part.channels
+
+    def runs(self) -> Iterator[Run]:
+        """The runs of the level from top to bottom. Raises NotDecodableError."""
+        return self._cutter.runs()
+
+    def decode(self, run: Run) -> Iterator[Band | BandError]:
+        """The pixels of a run. Where a chunk is damaged, those of the others, and the errors.
+
+        Reads the run with one request if its chunks lie one after another. Raises SourceError.
+        """
+        chunks = fetch_chunks(self._read, self._located, run.slots, self._longest)
+        result = self._decode(run, chunks)
+        if isinstance(result, Band):
+            yield result
+            return
+        for unit in self._cutter.units(run):
+            unit_result = self._decode(unit, chunks) if unit.slots != run.slots else result
+            yield unit_result if isinstance(unit_result, Band) else BandError(unit.slots, unit_result)
+
+    def _longest(self, slot: int) -> int:
+        return self._located.leaders.layout.size_range(slot)[1]
+
+    def _decode(self, run: Run, chunks: dict[int, Chunk | Fault]) -> Band | Fault:
+        packed = []
+        for slot in run.slots:
+            chunk = chunks[slot]
+            if isinstance(chunk, Fault):
+                return chunk
+            if len(chunk.data) < chunk.size:  # the file was shortened since its size was read
+                return MISSING
+            if exceeds_ratio(self._located.leaders.layout.compression, chunk.size, self._cutter.size_of(slot)):
+                return RATIO
+            packed.append(chunk.data)
+        decoded = decode_flat(self._cutter.small_exr(run, packed))
+        return UNDECODABLE if decoded is None else self._band(run.box, decoded)
+
+    def _band(self, box: Box2i, decoded: dict[str, Any]) -> Band | Fault:
+        """A band with the samples in the order of the channel list, if they have the expected types and sizes."""
+        channels = {}
+        for channel in self._channels:
+            samples = decoded.get(channel.channel_name)
+            height = samples_along(box.yMin, box.yMax, channel.y_sampling)
+            width = samples_along(box.xMin, box.xMax, channel.x_sampling)
+            expected = (height, width), _DTYPES[channel.channel_type or ""]
+            if samples is None or (samples.shape, samples.dtype.name) != expected:
+                return UNDECODABLE
+            channels[channel.channel_name] = samples
+        return Band(box, channels)
+
+
+def decode_flat(small_exr: bytes) -> dict[str, Any] | None:
+    """The samples of a flat EXR file with one part, by channel; None if the library cannot decode all of it.
+
+    The library does not raise for damaged chunks: it leaves out the part, with a warning on stdout.
+    """
+    openexr = _openexr()
+    try:
+        with openexr.File(io.BytesIO(small_exr), separate_channels=True, num_threads=0) as file:
+            if len(file.parts) != 1:
+                return None
+            return {name: channel.pixels for name, channel in file.parts[0].channels.items()}
+    except (RuntimeError, ValueError, UnicodeDecodeError):
+        return None
+
+
+def _openexr() -> Any:
+    try:
+        import OpenEXR
+    except ModuleNotFoundError:
+        raise MissingExtraError("pixels", "decoding pixels") from None
+    return OpenEXR

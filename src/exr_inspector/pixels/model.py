@@ -1,0 +1,172 @@
+"""The figures of decoded pixels, and the limits of decoding. Plain values: they are sent between processes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+
+# The bins of `ChannelStats.histogram`: negative values, zeros, values below the first edge, then values from each edge
+# to the next, and values from the last edge. The edges are powers of two: bins are one stop wide.
+HISTOGRAM_EDGES = tuple(2.0**stop for stop in range(-14, 15))
+HISTOGRAM_BINS = len(HISTOGRAM_EDGES) + 3
+
+# The bins of `SampleCounts.histogram`: pixels with fewer samples than the first edge, from each edge to the next, …
+SAMPLE_COUNT_EDGES = (1, 2, 3, 4, 5, 6, 7, *(1 << power for power in range(3, 24)))
+
+_PROGRAM_BYTES, _THREAD_BYTES = 330 << 20, 70 << 20  # of a thread: its stack, and what the allocator reserves
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PixelLimits:
+    """Upper limits of decoding. Nothing is allocated for values above them."""
+
+    chunk_bytes: int = 64 << 20  # of one chunk before compression; larger chunks are not decoded
+    band_bytes: int = 4 << 20  # of the chunks that are decoded at once, before compression
+    seconds: float = 300.0  # for one file
+
+    def memory_bytes(self, threads: int) -> int:
+        """The address space of a process that decodes: the program and its libraries, and what decoding a chunk takes.
+
+        That is 4.5 times its size before compression, 7.5 times that of a band that is hardly compressed.
+        """
+        return _PROGRAM_BYTES + threads * (_THREAD_BYTES + 6 * max(self.chunk_bytes, self.band_bytes))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsOptions:
+    """What to compute."""
+
+    parts: Collection[int] | None = None  # by index; all if None
+    channels: Collection[str] | None = None  # full names; all if None
+    stride: int = 1  # of n runs of chunks, one is decoded
+    deep: bool = False  # decode the samples of deep parts; else their counts only
+    digest: bool = True  # unless `stride` leaves out pixels
+    threads: int = 1
+    limits: PixelLimits = field(default_factory=PixelLimits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelStats:
+    """The figures of one channel of level 0; in a deep part, of its samples.
+
+    Minimum, maximum, mean, standard deviation, percentiles and histogram are those of the finite values; without any,
+    they are None and the histogram is empty bins. A percentile is the smallest value that so many percent of the values
+    do not exceed; of FLOAT and UINT channels it is rounded towards zero to 8 significant bits. All other figures are
+    exact, the mean and the standard deviation up to the rounding of a 64-bit float.
+    """
+
+    part_index: int
+    channel_name: str
+    channel_type: str
+    sample_count: int  # samples that were decoded
+    stride: int
+    min: float | None
+    max: float | None
+    mean: float | None
+    stddev: float | None
+    nan_count: int
+    pos_inf_count: int
+    neg_inf_count: int
+    negative_count: int
+    finite_count: int
+    zero_count: int
+    max_finite_count: int  # values that are the largest finite number of the pixel type, or its negative
+    above_one_count: int  # finite values
+    p01: float | None
+    p50: float | None
+    p99: float | None
+    p999: float | None
+    first_nonfinite_x: int | None  # in pixels of the image
+    first_nonfinite_y: int | None
+    histogram: tuple[int, ...]  # see HISTOGRAM_EDGES
+    pixel_digest: str | None = None  # None unless all samples were decoded
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether all samples have the same finite value."""
+        return self.min is not None and self.min == self.max and self.finite_count == self.sample_count
+
+    @property
+    def is_black(self) -> bool:
+        """Whether all samples are zero."""
+        return 0 < self.sample_count == self.zero_count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerStats:
+    """The relation of the color channels R, G and B of a layer to its alpha channel A."""
+
+    layer: str  # "" without a layer
+    alpha_negative_count: int
+    alpha_above_one_count: int
+    color_without_alpha_count: int  # pixels where A is zero but R, G or B is not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleCounts:
+    """The numbers of samples of the pixels of a deep part."""
+
+    min: int
+    max: int
+    mean: float
+    total: int
+    empty_pixels: int
+    max_x: int  # the first pixel with the most samples
+    max_y: int
+    histogram: tuple[int, ...]  # pixels by number of samples, see SAMPLE_COUNT_EDGES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodeError:
+    """Chunks of a part that are missing or cannot be decoded. The other chunks count."""
+
+    part_index: int
+    code: str  # a key of DECODE_ERRORS
+    where: str  # for people: "lines 800-815", "tiles (3,2) level 0", "all"
+    chunk_count: int  # 1 if the number is unknown
+    message: str
+
+
+# Every code of `DecodeError`, with its meaning.
+DECODE_ERRORS = {
+    "chunk_missing": "The file does not contain the chunk, or not all of it.",
+    "bad_chunk": "The chunk's leader or size is invalid, or another chunk begins inside it.",
+    "chunk_too_large": "The chunk takes more memory than the limit (a setting).",
+    "decode_failed": "The chunk's data cannot be decompressed.",
+    "not_decodable": "The header does not define how the part's pixels are stored, or libraries reject it.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartStats:
+    """The figures of one part."""
+
+    part_index: int
+    channels: tuple[ChannelStats, ...]  # in file order
+    layers: tuple[LayerStats, ...] = ()  # those with an alpha channel
+    deep: SampleCounts | None = None
+    used_window: tuple[int, int, int, int] | None = None  # bounds of the pixels that are not zero, if all were read
+    empty_rows: int = 0  # lines of the used window whose pixels are all zero
+    pixel_digest: str | None = None  # of all channels; None unless all samples were decoded
+    errors: tuple[DecodeError, ...] = ()
+
+    @property
+    def decode_errors(self) -> int:
+        """Chunks that are missing or cannot be decoded."""
+        return sum(error.chunk_count for error in self.errors)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PixelReport:
+    """The figures of the parts of one file, and the version of the file that was read."""
+
+    size_bytes: int
+    mtime: datetime | None
+    etag: str | None
+    parts: tuple[PartStats, ...]
+
+    @property
+    def errors(self) -> tuple[DecodeError, ...]:
+        """The errors of all parts."""
+        return tuple(error for part in self.parts for error in part.errors)

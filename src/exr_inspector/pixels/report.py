@@ -1,0 +1,283 @@
+"""The figures of the parts of one file, decoded band by band.
+
+Run it through `worker.py`: native libraries that decode damaged files may print, take long or crash.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from queue import SimpleQueue
+
+from ..exr import Channel, Header, Limits, Part
+from ..exr.leaders import NEVER_WRITTEN, PRESENT
+from ..exr.locate import LocatedPart, locate_chunks
+from ..exr.missing import describe_missing
+from ..sources import ByteSource
+from .cuts import NotDecodableError, Run
+from .decode import Band, BandError, FlatDecoder
+from .deep import DeepDecoder
+from .digest import COUNTS, PixelDigest
+from .fetch import Fault
+from .kernel import ACCUMULATORS, Accumulator, Locate
+from .model import ChannelStats, DecodeError, LayerStats, PartStats, PixelReport, StatsOptions
+from .regions import BandUse, Layer, UsedWindow, band_use, color_without_alpha, layers_with_alpha
+from .samples import SampleBlocks, SampleCounter, digest_rows
+
+_UNKNOWN = Fault(
+    "not_decodable", "the file ends inside the offset table, or its number of chunks is undefined or above the limit"
+)
+
+
+def part_statistics(
+    source: ByteSource,
+    header: Header,
+    options: StatsOptions = StatsOptions(),  # noqa: B008 (frozen)
+    *,
+    header_limits: Limits = Limits(),  # noqa: B008 (frozen)
+) -> PixelReport:
+    """The figures of the parts of a file. Damaged and missing chunks are errors in the report; the others count.
+
+    Raises SourceError, MissingExtraError.
+    """
+    located = locate_chunks(header, source.read, source.size_bytes, header_limits)
+    parts = []
+    for index, part in enumerate(header.parts):
+        if options.parts is not None and index not in options.parts:
+            continue
+        if located is None:
+            parts.append(_undecoded(part, 1, _UNKNOWN))
+            continue
+        try:
+            parts.append((_deep_stats if part.is_deep else _flat_stats)(source, located[index], options))
+        except NotDecodableError as error:
+            count = len(located[index].leaders.states)
+            parts.append(_undecoded(part, count, Fault(error.code, error.message)))
+    return PixelReport(size_bytes=source.size_bytes, mtime=source.mtime, etag=source.etag, parts=tuple(parts))
+
+
+def _undecoded(part: Part, chunk_count: int, fault: Fault) -> PartStats:
+    error = DecodeError(
+        part_index=part.part_index, code=fault.code, where="all", chunk_count=chunk_count, message=fault.message
+    )
+    return PartStats(part_index=part.part_index, channels=(), errors=(error,))
+
+
+_Result = BandError | tuple[Band | None, BandUse]
+
+
+class _Measured:
+    """The figures of some bands of a flat part, in any order."""
+
+    def __init__(self, part: Part, channels: Sequence[Channel]) -> None:
+        self._part, self.channels = part, channels
+        self.accumulators = new_accumulators(channels)
+        self.transparent = dict.fromkeys(layers_with_alpha(channels), 0)
+
+    def add(self, band: Band) -> None:
+        """Add the pixels of a band."""
+        for channel in self.channels:
+            samples = band.channels[channel.channel_name]
+            self.accumulators[channel.channel_name].add(samples, _locate(band, channel))
+        for layer in self.transparent:
+            self.transparent[layer] += color_without_alpha(layer, band)
+
+    def result(self, band: Band | BandError, *, keep: bool) -> _Result:
+        """Add a band; return what must be processed from top to bottom: errors, and the band itself if `keep`."""
+        if isinstance(band, BandError):
+            return band
+        self.add(band)
+        return (band if keep else None), band_use(band, self._part.channels)
+
+    def merge(self, other: _Measured) -> None:
+        """Add the figures of other bands."""
+        for name, accumulator in other.accumulators.items():
+            self.accumulators[name].merge(accumulator)
+        for layer, count in other.transparent.items():
+            self.transparent[layer] += count
+
+
+def _locate(band: Band, channel: Channel) -> Locate:
+    """Line and column of a sample of a channel in a band."""
+    box, x, y = band.box, channel.x_sampling, channel.y_sampling
+    width = band.channels[channel.channel_name].shape[1]
+    first_line, first_column = box.yMin + -box.yMin % y, box.xMin + -box.xMin % x
+
+    def locate(index: int) -> tuple[int, int]:
+        row, column = divmod(index, width) if width else (0, 0)
+        return first_line + row * y, first_column + column * x
+
+    return locate
+
+
+def _flat_stats(source: ByteSource, located: LocatedPart, options: StatsOptions) -> PartStats:
+    part = located.leaders.part
+    decoder = FlatDecoder(source.read, located, options.limits)
+    channels = selected(part, options)
+    window = part.data_window
+    assert window is not None  # or it is not decodable
+    digest = PixelDigest(channels, window) if options.digest and options.stride == 1 else None
+    used, errors = UsedWindow(), ErrorList(located)
+    sets = [_Measured(part, channels) for _ in range(options.threads)]
+    for result in _measure(decoder, sets, options, keep=digest is not None):
+        if isinstance(result, BandError):
+            errors.add(result)
+            digest = None
+            continue
+        band, use = result
+        used.add(use)
+        if digest and band:
+            digest.add(band.box, band.channels)
+    total = sets[0]
+    for measured in sets[1:]:
+        total.merge(measured)
+    used_window, empty_rows = used.result() if options.stride == 1 else (None, 0)
+    stats = channel_stats(part, channels, total.accumulators, options.stride, digest)
+    return PartStats(
+        part_index=part.part_index,
+        channels=stats,
+        layers=tuple(_layer_stats(layer, stats, count) for layer, count in total.transparent.items()),
+        used_window=used_window,
+        empty_rows=empty_rows,
+        pixel_digest=digest.part() if digest and len(channels) == len(part.channels) else None,
+        errors=errors.result(),
+    )
+
+
+def _deep_stats(source: ByteSource, located: LocatedPart, options: StatsOptions) -> PartStats:
+    part = located.leaders.part
+    decoder = DeepDecoder(source.read, located, options.limits, counts_only=not options.deep)
+    channels = selected(part, options) if options.deep else []
+    window = part.data_window
+    assert window is not None  # or it is not decodable
+    digest = None
+    if options.deep and options.digest and options.stride == 1:
+        digest = PixelDigest([COUNTS, *channels], window)
+    accumulators = new_accumulators(channels)
+    counter, blocks, errors = SampleCounter(), SampleBlocks(channels, accumulators), ErrorList(located)
+    for number, slots in enumerate(decoder.runs()):
+        for band in decoder.decode(slots) if number % options.stride == 0 else ():
+            if isinstance(band, BandError):
+                errors.add(band)
+                digest = None
+                continue
+            counter.add(band)
+            blocks.add(band)
+            if digest:
+                digest.add(band.box, digest_rows(band, channels))
+    blocks.flush()
+    return PartStats(
+        part_index=part.part_index,
+        channels=channel_stats(part, channels, accumulators, options.stride, digest),
+        deep=counter.result(),
+        pixel_digest=digest.part() if digest and len(channels) == len(part.channels) else None,
+        errors=errors.result(),
+    )
+
+
+def new_accumulators(channels: Sequence[Channel]) -> dict[str, Accumulator]:
+    """An accumulator for each channel, by name."""
+    return {channel.channel_name: ACCUMULATORS[channel.channel_type or ""]() for channel in channels}
+
+
+def selected(part: Part, options: StatsOptions) -> list[Channel]:
+    """The channels to compute, in file order."""
+    wanted = options.channels
+    return [channel for channel in part.channels if wanted is None or channel.channel_name in wanted]
+
+
+def channel_stats(
+    part: Part,
+    channels: Sequence[Channel],
+    accumulators: dict[str, Accumulator],
+    stride: int,
+    digest: PixelDigest | None,
+) -> tuple[ChannelStats, ...]:
+    """The figures of the channels, with their digests."""
+    digests = digest.channels() if digest else {}
+    return tuple(
+        ChannelStats(
+            part_index=part.part_index,
+            channel_name=channel.channel_name,
+            channel_type=channel.channel_type or "",
+            stride=stride,
+            pixel_digest=digests.get(channel.channel_name),
+            **accumulators[channel.channel_name].result()._asdict(),
+        )
+        for channel in channels
+    )
+
+
+def _layer_stats(layer: Layer, stats: Sequence[ChannelStats], count: int) -> LayerStats:
+    (alpha,) = (channel for channel in stats if channel.channel_name == layer.alpha)
+    return LayerStats(
+        layer=layer.name,
+        alpha_negative_count=alpha.negative_count,
+        alpha_above_one_count=alpha.above_one_count + alpha.pos_inf_count,
+        color_without_alpha_count=count,
+    )
+
+
+def _measure(decoder: FlatDecoder, sets: list[_Measured], options: StatsOptions, *, keep: bool) -> Iterator[_Result]:
+    """Decode every run and add its bands to one of the sets; one thread for each set.
+
+    Returns the results of `_Measured.result` from top to bottom.
+    """
+    idle: SimpleQueue[_Measured] = SimpleQueue()
+    for measured in sets:
+        idle.put(measured)
+
+    def measure(run: Run) -> list[_Result]:
+        measured = idle.get()
+        try:
+            return [measured.result(band, keep=keep) for band in decoder.decode(run)]
+        finally:
+            idle.put(measured)
+
+    runs = (run for number, run in enumerate(decoder.runs()) if number % options.stride == 0)
+    if len(sets) == 1:
+        for run in runs:
+            yield from measure(run)
+        return
+    with ThreadPoolExecutor(len(sets)) as pool:
+        waiting: deque[Future[list[_Result]]] = deque()
+        try:
+            for run in runs:
+                waiting.append(pool.submit(copy_context().run, measure, run))
+                if len(waiting) > len(sets):
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+class ErrorList:
+    """The errors of a part, with the chunks of the same error joined."""
+
+    def __init__(self, located: LocatedPart) -> None:
+        self._leaders = located.leaders
+        self._states: dict[Fault, bytearray] = {}  # by slot, PRESENT for chunks without the error
+
+    def add(self, error: BandError) -> None:
+        """Add the error of some chunks."""
+        states = self._states.setdefault(error.fault, bytearray([PRESENT]) * len(self._leaders.states))
+        for slot in error.slots:
+            states[slot] = NEVER_WRITTEN
+
+    def result(self) -> tuple[DecodeError, ...]:
+        """One error for each cause."""
+        part, layout = self._leaders.part, self._leaders.layout
+        return tuple(
+            DecodeError(
+                part_index=part.part_index,
+                code=fault.code,
+                where=describe_missing(states, part.data_window, layout.lines, layout.levels) or "",
+                chunk_count=len(states) - states.count(PRESENT),
+                message=fault.message,
+            )
+            for fault, states in self._states.items()
+        )

@@ -1,0 +1,147 @@
+"""Pixels decoded in bands: bit for bit those of a whole-file decode, and damage is limited to its lines or tiles."""
+
+from __future__ import annotations
+
+import numpy as np
+import OpenEXR
+import OpenImageIO
+import pytest
+
+from exr_inspector.exr import read_header
+from exr_inspector.pixels.cuts import NotDecodableError
+from exr_inspector.pixels.decode import FlatDecoder
+from exr_inspector.pixels.model import PixelLimits
+from tests.support import corpus
+from tests.support.pixels import (
+    COMPRESSIONS,
+    KINDS,
+    assert_same,
+    decoded,
+    located,
+    oracle,
+    same_bits,
+    subsampled,
+    write,
+    write_file,
+)
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_bands_of_every_compression_and_storage_equal_the_whole_file(tmp_path, compression):
+    for kind in KINDS:
+        path = write(tmp_path / f"{kind}.exr", kind, compression)
+        for band_bytes in (1, 40 << 10, 4 << 20):
+            assert_same(path.read_bytes(), oracle(path), PixelLimits(band_bytes=band_bytes))
+
+
+@pytest.mark.parametrize("path", [p for p in corpus.VALID if "MultiResolution" in str(p.id) or p.id == "no corpus"])
+def test_levels_equal_those_of_openimageio(path):
+    image = OpenImageIO.ImageInput.open(str(path))
+    assert image is not None
+    (chunks,) = located(path.read_bytes())
+    levels = chunks.leaders.layout.levels
+    if any(level.level_x != level.level_y for level in levels):  # OpenImageIO reads others than libraries
+        levels = levels[:1]
+    for number, level in enumerate(levels):
+        planes, errors = decoded(path.read_bytes(), level=number)
+        expected = image.read_image(0, number, 0, 10000, "half")
+        assert not errors
+        assert expected.shape[:2] == (level.height, level.width)
+        spec = image.spec(0, number)
+        for index, name in enumerate(spec.channelnames):
+            assert same_bits(planes[name], np.ascontiguousarray(expected[..., index])), (number, name)
+    image.close()
+
+
+@pytest.mark.parametrize("kind", ["lines", "tiles", "decreasing"])
+def test_a_damaged_chunk_loses_only_itself(tmp_path, kind):
+    path = write(tmp_path / "x.exr", kind, "ZIP")
+    whole, _ = decoded(path.read_bytes())
+    (chunks,) = located(path.read_bytes())
+    data = bytearray(path.read_bytes())
+    begin = chunks.leaders.offsets[5] + chunks.leaders.leader.size
+    data[begin : begin + 40] = b"\xff" * 40
+    planes, errors = decoded(bytes(data), PixelLimits())
+    assert [(error.slots, error.fault.code) for error in errors] == [(range(5, 6), "decode_failed")]
+    for name, plane in planes.items():
+        different = plane != whole[name]
+        rows, columns = np.nonzero(different.any(axis=1))[0], np.nonzero(different.any(axis=0))[0]
+        assert 0 < len(rows) <= 16
+        assert len(columns) <= (32 if kind == "tiles" else plane.shape[1])
+
+
+def test_lines_that_share_samples_are_lost_together():
+    """Chunks of one line, where every fourth line has chroma: four lines are decoded at once."""
+    data = bytearray(subsampled(COMPRESSIONS.index("ZIPS")))
+    (chunks,) = located(bytes(data))
+    data[chunks.leaders.offsets[6]] ^= 1  # its line number
+    planes, errors = decoded(bytes(data), PixelLimits())
+    assert [(error.slots, error.fault.code) for error in errors] == [(range(4, 8), "bad_chunk")]
+    assert [not line.any() for line in planes["BY"][:3]] == [False, True, False]
+
+
+def test_missing_chunks_are_named_and_the_others_decoded(tmp_path):
+    data = write(tmp_path / "x.exr").read_bytes()
+    whole, _ = decoded(data)
+    (chunks,) = located(data)
+    planes, errors = decoded(data[: chunks.leaders.offsets[10] + 100], PixelLimits())
+    assert [(error.slots, error.fault.code) for error in errors] == [
+        (range(n, n + 1), "chunk_missing") for n in range(10, 19)
+    ]
+    assert same_bits(planes["R"][:160], whole["R"][:160])
+    assert not planes["R"][160:].any()
+
+
+def test_chunks_of_a_table_that_was_never_written_are_decoded(tmp_path):
+    data = bytearray(write(tmp_path / "x.exr").read_bytes())
+    whole, _ = decoded(bytes(data))
+    begin = read_header(bytes(data)).header_bytes
+    data[begin : begin + 8 * 19] = bytes(8 * 19)
+    planes, errors = decoded(bytes(data))
+    assert not errors
+    assert all(same_bits(plane, whole[name]) for name, plane in planes.items())
+
+
+def test_chunks_above_the_limit_are_rejected_before_they_are_read(tmp_path):
+    data = write(tmp_path / "x.exr").read_bytes()
+    reads = []
+    decoder = FlatDecoder(lambda *args: reads.append(args), located(data)[0], PixelLimits(chunk_bytes=1000))
+    with pytest.raises(NotDecodableError, match="19200 bytes before compression; at most 1000"):
+        next(decoder.runs())
+    assert not reads
+
+
+def test_a_size_that_compression_cannot_reach_is_rejected(tmp_path):
+    """The first chunk claims to be 4 bytes: 19200 bytes cannot be packed in 4 by deflate."""
+    data = bytearray(write(tmp_path / "x.exr").read_bytes())
+    (chunks,) = located(bytes(data))
+    at = chunks.leaders.offsets[0] + 4
+    data[at : at + 4] = (4).to_bytes(4, "little")
+    _, errors = decoded(bytes(data), PixelLimits())
+    assert [error.fault.message for error in errors] == ["the chunk's data cannot be the result of its compression"]
+
+
+@pytest.mark.parametrize("compression", ["ZIP", "ZIPS", "PXR24", "RLE", "B44A"])
+def test_black_pictures_are_within_the_ratio(tmp_path, compression):
+    black = {"R": np.zeros((64, 4096), "float16"), "Z": np.zeros((64, 4096), "float32")}
+    header = {"compression": getattr(OpenEXR, f"{compression}_COMPRESSION"), "type": OpenEXR.scanlineimage}
+    write_file(tmp_path / "x.exr", header, black)
+    planes, errors = decoded((tmp_path / "x.exr").read_bytes(), PixelLimits())
+    assert not errors
+    assert same_bits(planes["Z"], black["Z"])
+
+
+def test_a_run_of_adjacent_chunks_is_one_read(tmp_path):
+    data = write(tmp_path / "x.exr").read_bytes()
+    reads = []
+
+    def read(at, length):
+        reads.append((at, length))
+        return data[at : at + length]
+
+    (chunks,) = located(data)
+    decoder = FlatDecoder(read, chunks, PixelLimits(band_bytes=100 << 10))
+    runs = list(decoder.runs())
+    assert all(len(list(decoder.decode(run))) == 1 for run in runs)
+    assert len(reads) == len(runs) == 4
+    assert sum(length for _, length in reads) <= len(data)

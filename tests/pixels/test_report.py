@@ -1,0 +1,139 @@
+"""The report of a file: what is left out, regions, threads, and damage."""
+
+from __future__ import annotations
+
+import numpy as np
+import OpenEXR
+import pytest
+
+from exr_inspector.pixels.model import PixelLimits
+from tests.support import exr_writer as w
+from tests.support.pixels import located, picture, statistics_of, write, write_file
+
+ZIP = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+SMALL = PixelLimits(band_bytes=40 << 10)
+
+
+def only_part(path, planes, **options):
+    write_file(path, ZIP, planes)
+    (part,) = statistics_of(path.read_bytes(), **options).parts
+    return part
+
+
+def test_used_window_and_empty_lines_are_in_pixels_of_the_image(tmp_path):
+    """A window with an offset; negative zeros are zero; lines that are empty between used ones are counted."""
+    plane = np.zeros((100, 60), "float16")
+    plane[20, 7] = plane[90, 3] = 1
+    plane[95, 50] = -0.0
+    header = {**ZIP, "dataWindow": (np.array([10, -5], "int32"), np.array([69, 94], "int32"))}
+    write_file(tmp_path / "x.exr", header, {"R": plane, "Z": np.zeros((100, 60), "float32")})
+    (part,) = statistics_of((tmp_path / "x.exr").read_bytes(), limits=SMALL).parts
+    assert part.used_window == (13, 15, 17, 85)
+    assert part.empty_rows == 69
+    assert [channel.is_black for channel in part.channels] == [False, True]
+
+
+def test_a_constant_frame_and_a_black_one(tmp_path):
+    gray, black = np.full((40, 40), 0.18, "float16"), np.zeros((40, 40), "float16")
+    part = only_part(tmp_path / "x.exr", {"R": gray, "G": black})
+    assert {c.channel_name: (c.is_constant, c.is_black) for c in part.channels} == {
+        "R": (True, False),
+        "G": (True, True),
+    }
+    assert only_part(tmp_path / "x.exr", {"R": black}).used_window is None
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_color_where_alpha_is_zero(tmp_path, dtype):
+    planes = picture(40, 40, ["R", "G", "B", "A", "fx.R", "fx.A", "crypto00.r", "crypto00.a"], dtype)
+    for name, plane in planes.items():
+        plane[:] = 0.5 if name.lower().endswith("a") else 1
+    planes["A"][3, :5] = 0
+    planes["fx.A"][2] = -0.0
+    planes["fx.R"][2, 10:] = 0
+    planes["A"][0, 0], planes["A"][1, 1], planes["A"][1, 2] = 1.5, -0.25, np.inf
+    part = only_part(tmp_path / "x.exr", planes)
+    assert [
+        (each.layer, each.alpha_negative_count, each.alpha_above_one_count, each.color_without_alpha_count)
+        for each in part.layers
+    ] == [("", 1, 2, 5), ("fx", 0, 0, 10)]
+
+
+def test_the_first_sample_that_is_not_finite_in_any_order_of_threads(tmp_path):
+    planes = picture(75, 301, "R", "float16") | picture(75, 301, "Z", "float32")
+    for name in planes:
+        planes[name][200, 3] = planes[name][40, 70] = np.nan
+        planes[name][40, 71] = -np.inf
+    for threads in (1, 3):
+        part = only_part(tmp_path / "x.exr", planes, threads=threads, limits=SMALL)
+        for channel in part.channels:
+            assert (channel.first_nonfinite_x, channel.first_nonfinite_y) == (70, 40)
+            assert (channel.nan_count, channel.neg_inf_count, channel.pos_inf_count) == (2, 1, 0)
+
+
+def test_threads_do_not_change_the_report(tmp_path):
+    for kind in ("lines", "tiles", "subsampled"):
+        data = write(tmp_path / "x.exr", kind).read_bytes()
+        assert statistics_of(data, limits=SMALL) == statistics_of(data, threads=3, limits=SMALL)
+
+
+def test_stride_decodes_every_nth_run(tmp_path):
+    data = write(tmp_path / "x.exr").read_bytes()
+    (whole,) = statistics_of(data, limits=SMALL).parts
+    (part,) = statistics_of(data, limits=SMALL, stride=3).parts
+    for before, after in zip(whole.channels, part.channels, strict=True):
+        assert 0 < after.sample_count < before.sample_count / 2
+        assert after.stride == 3
+        assert after.pixel_digest is None
+
+
+def test_parts_and_channels_can_be_selected(tmp_path):
+    data = write(tmp_path / "x.exr", "parts").read_bytes()
+    report = statistics_of(data, parts=[2, 0], channels=["G", "A"])
+    assert [(part.part_index, [c.channel_name for c in part.channels]) for part in report.parts] == [
+        (0, ["G"]),
+        (2, ["A"]),
+    ]
+
+
+def test_level_0_only():
+    """The other levels of a texture do not count."""
+    tiles = w.Tiles(8, 8, w.MIPMAP_LEVELS)
+    part = w.part(width=20, height=12, tiles=tiles, pixels=lambda size: b"\0\x3c" * (size // 2))
+    (stats,) = statistics_of(w.build(part).data).parts
+    assert {channel.sample_count for channel in stats.channels} == {240}
+
+
+def test_damaged_chunks_are_named_and_the_others_count(tmp_path):
+    path = write(tmp_path / "x.exr")
+    data = bytearray(path.read_bytes())
+    (chunks,) = located(bytes(data))
+    for slot in (5, 6, 9):
+        begin = chunks.leaders.offsets[slot] + chunks.leaders.leader.size
+        data[begin : begin + 60] = b"\xff" * 60
+    del data[chunks.leaders.offsets[18] + 4 :]
+    (part,) = statistics_of(bytes(data)).parts
+    assert [(error.code, error.where, error.chunk_count) for error in part.errors] == [
+        ("decode_failed", "lines 80-111, 144-159", 3),
+        ("chunk_missing", "lines 288-300", 1),
+    ]
+    assert part.decode_errors == 4
+    assert {channel.sample_count for channel in part.channels} == {75 * (301 - 48 - 13)}
+
+
+@pytest.mark.parametrize(
+    ("part", "code"),
+    [
+        (w.part(channels=[("R", 9, 1, 1, 0)]), "not_decodable"),
+        (w.part(channels=[("R", w.HALF, 1, 1, 0), ("R", w.HALF, 1, 1, 0)]), "not_decodable"),
+        (w.part(channels=[("R", w.HALF, 3, 1, 0)]), "not_decodable"),
+        (w.part(width=5_000_000, height=2), "chunk_too_large"),
+        (w.part(replace={"compression": w.attribute("compression", "compression", b"\x20")}), "not_decodable"),
+    ],
+    ids=["pixel type", "repeated name", "sampling", "chunk size", "compression"],
+)
+def test_parts_that_are_not_decoded(part, code):
+    limits = PixelLimits(chunk_bytes=1 << 20)
+    (stats,) = statistics_of(w.build(part).data, limits=limits).parts
+    assert [(error.code, error.where) for error in stats.errors] == [(code, "all")]
+    assert not stats.channels

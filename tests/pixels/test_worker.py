@@ -1,0 +1,160 @@
+"""The worker process: reports of many files, and crashes, time and memory limits that are one file's error."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from exr_inspector.deadline import time_limit
+from exr_inspector.errors import ExrFormatError, PixelError, SourceNotAllowedError, SourceNotFoundError
+from exr_inspector.pixels.model import PixelLimits, StatsOptions
+from exr_inspector.pixels.worker import PixelWorker
+from tests.support.pixels import located, statistics_of, write
+from tests.support.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY
+
+DEFAULT = StatsOptions()
+SHORT = StatsOptions(limits=PixelLimits(seconds=0.3))
+
+
+@dataclass(frozen=True)
+class TooLittleMemory(PixelLimits):
+    """Not even enough for the libraries."""
+
+    def memory_bytes(self, threads: int) -> int:
+        return 30 << 20
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory) -> str:
+    return str(write(tmp_path_factory.mktemp("files") / "x.exr"))
+
+
+def test_reports_of_many_files_come_from_one_process(worker, path, tmp_path):
+    expected = statistics_of(Path(path).read_bytes()).parts
+    assert worker.statistics(path, DEFAULT).parts == expected
+    pid = worker.pid
+    assert worker.statistics(Path(path).read_bytes(), DEFAULT).parts == expected
+    report = worker.statistics(path, StatsOptions(channels=("R",), threads=2))
+    assert [channel.channel_name for channel in report.parts[0].channels] == ["R"]
+    assert (report.size_bytes, report.mtime is None) == (os.path.getsize(path), False)
+    assert worker.pid == pid
+
+
+def test_errors_of_sources_and_headers_are_raised_here(worker, path, tmp_path):
+    with pytest.raises(SourceNotFoundError, match=r"none\.exr: no such file"):
+        worker.statistics(str(tmp_path / "none.exr"), DEFAULT)
+    with pytest.raises(ExrFormatError, match="not an EXR file"):
+        worker.statistics(b"\x89PNG\r\n\x1a\n", DEFAULT)
+    with PixelWorker(roots=[str(tmp_path)]) as limited, pytest.raises(SourceNotAllowedError):
+        limited.statistics(path, DEFAULT)
+
+
+def test_nothing_is_printed(worker, path, capfd):
+    """OpenEXR prints a warning for a damaged chunk."""
+    data = bytearray(Path(path).read_bytes())
+    (chunks,) = located(bytes(data))
+    data[chunks.leaders.offsets[5] + 8 : chunks.leaders.offsets[5] + 90] = b"\xff" * 82
+    assert worker.statistics(bytes(data), DEFAULT).errors
+    assert capfd.readouterr() == ("", "")
+
+
+def while_stopped(worker, action) -> threading.Thread:
+    """Stop the process, so that a request waits, and call `action` with its id after a request was sent."""
+    pid = worker.pid
+    os.kill(pid, signal.SIGSTOP)
+    thread = threading.Thread(target=lambda: (time.sleep(0.2), action(pid)))
+    thread.start()
+    return thread
+
+
+def test_a_crash_is_the_error_of_one_file(worker, path):
+    worker.statistics(path, DEFAULT)
+
+    def crash(pid):
+        os.kill(pid, signal.SIGSEGV)
+        os.kill(pid, signal.SIGCONT)
+
+    thread = while_stopped(worker, crash)
+    with pytest.raises(PixelError, match=r"x\.exr: .* ended by SIGSEGV") as caught:
+        worker.statistics(path, DEFAULT)
+    thread.join()
+    assert caught.value.code == "decoder_crashed"
+    assert worker.statistics(path, DEFAULT).parts
+
+
+def test_a_process_that_ended_between_files_is_replaced(worker, path):
+    worker.statistics(path, DEFAULT)
+    pid = worker.pid
+    os.kill(pid, signal.SIGKILL)
+    while Path(f"/proc/{pid}/stat").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text():
+        time.sleep(0.01)
+    assert worker.statistics(path, DEFAULT).parts
+    assert worker.pid != pid
+
+
+@pytest.mark.parametrize("limit", ["option", "caller"])
+def test_a_file_that_takes_too_long(worker, path, limit):
+    worker.statistics(path, DEFAULT)
+    pid = worker.pid
+    os.kill(pid, signal.SIGSTOP)
+    with (
+        time_limit(1000 if limit == "option" else 0.3),
+        pytest.raises(PixelError, match=r"more than 0\.\d+ s") as caught,
+    ):
+        worker.statistics(path, SHORT if limit == "option" else DEFAULT)
+    assert caught.value.code == "decode_timeout"
+    assert not Path(f"/proc/{pid}").exists()
+    assert worker.statistics(path, DEFAULT).parts
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS does not limit the address space")
+def test_too_little_memory(path):
+    with PixelWorker() as worker:
+        with pytest.raises(PixelError):
+            worker.statistics(path, StatsOptions(limits=TooLittleMemory()))
+        assert worker.statistics(path, DEFAULT).parts
+
+
+def test_the_process_ends_with_its_parent(tmp_path, path):
+    """Also if the parent is killed; a script needs no guard of its main module."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys, time\n"
+        "from exr_inspector.pixels.worker import PixelWorker\n"
+        "from exr_inspector.pixels.model import StatsOptions\n"
+        "worker = PixelWorker()\n"
+        "worker.statistics(sys.argv[1], StatsOptions())\n"
+        "print(worker.pid, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    with subprocess.Popen([sys.executable, script, path], stdout=subprocess.PIPE, text=True) as parent:
+        pid = int(parent.stdout.readline())
+        assert Path(f"/proc/{pid}").exists()
+        parent.kill()
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_objects_are_read_by_the_process_and_keys_stay_secret(store, path):
+    """Neither the command line nor the environment of the process has the keys."""
+    store.client.put_object(Bucket=BUCKET, Key="a/x.exr", Body=Path(path).read_bytes())
+    with PixelWorker(s3=store.access) as worker:
+        report = worker.statistics(f"s3://{BUCKET}/a/x.exr", StatsOptions(limits=PixelLimits(band_bytes=100 << 10)))
+        assert report.parts == statistics_of(Path(path).read_bytes(), limits=PixelLimits(band_bytes=100 << 10)).parts
+        assert report.etag
+        ranges = [request.range for request in store.requests]
+        assert len(ranges) <= 1 + len(range(0, 301 * 75 * 16, 100 << 10)) + 1
+        for name in ("cmdline", "environ"):
+            content = Path(f"/proc/{worker.pid}/{name}").read_text()
+            assert SECRET_KEY not in content
+            assert ACCESS_KEY not in content
