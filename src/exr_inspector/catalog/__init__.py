@@ -33,6 +33,7 @@ __all__ = [
     "open_catalog",
     "repeat",
     "sort",
+    "stored_version",
 ]
 
 FORMS = ("duckdb:PATH", "PATH.duckdb", "vast://BUCKET/SCHEMA")
@@ -95,6 +96,21 @@ def migrate(
     from .duckdb.migrate import migrate as migrate_file
 
     return migrate_file(Path(path).expanduser(), f"duckdb:{path}", to=to, dry_run=dry_run)
+
+
+def stored_version(uri: str, *, wait_s: float = 0, connection: VastConnection | None = None) -> int | None:
+    """The version of the tables of a catalog, None without a catalog; nothing is created or migrated.
+
+    Raises CatalogSchemaError if this program cannot read the tables, and the other errors of `open_catalog`.
+    """
+    if is_vast(uri):
+        from .vast.migrate import version_at
+
+        return version_at(uri, connection)
+    path = duckdb_path(uri)
+    from .duckdb.migrate import version_of_file
+
+    return version_of_file(Path(path).expanduser(), f"duckdb:{path}", wait_s=wait_s)
 
 
 def repeat(uri: str, *, dry_run: bool = False, connection: VastConnection | None = None) -> int:

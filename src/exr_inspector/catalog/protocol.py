@@ -173,6 +173,9 @@ class Catalog(Protocol):
     def replace_vectors(self, rows: pa.Table) -> None:
         """Set the vectors of files; the rows have `file_id` and the vector columns. One transaction."""
 
+    def stored_columns(self) -> dict[str, pa.Schema]:
+        """The columns of each table as the database has them; tables that are missing are left out."""
+
     def status(self) -> CatalogStatus:
         """Versions, row counts and size of the catalog."""
 

@@ -24,6 +24,10 @@ _COLUMNS = {
 }
 
 
+# The SQL condition for files whose vectors this program recomputes.
+OUTDATED = f"embedding_version IS DISTINCT FROM {VERSION}"
+
+
 @dataclass(slots=True)
 class ReembedProgress:
     """Numbers of files: to do, done, and failed."""
@@ -44,7 +48,7 @@ def reembed(
     The result equals that of a new inspection: attributes that the catalog has cut are too long to count in a vector.
     Each batch is one transaction, so an interrupted run continues where it stopped. Raises CatalogError.
     """
-    condition = "true" if everything else f"embedding_version IS DISTINCT FROM {VERSION}"
+    condition = "true" if everything else OUTDATED
     query = f"SELECT file_id FROM files WHERE {condition} ORDER BY file_id"  # noqa: S608 (our condition)
     file_ids: list[str] = catalog.sql(query)["file_id"].to_pylist()
     progress = ReembedProgress(files=len(file_ids))

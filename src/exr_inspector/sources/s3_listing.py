@@ -47,7 +47,7 @@ def fetch_page(
     text = "&".join(f"{name}={quote(value, safe='')}" for name, value in sorted(query.items()) if value)
     url = access.bucket_url(bucket)
     request = urllib.request.Request(f"{url}?{text}", headers=_headers(access, url, text))  # noqa: S310 (an http URL)
-    https = urllib.request.HTTPSHandler(context=_tls(access.verify))
+    https = urllib.request.HTTPSHandler(context=tls_context(access.verify))
     opener = urllib.request.build_opener(https, _NoRedirect)
     try:
         with opener.open(request, timeout=access.request_timeout_s) as response:
@@ -66,7 +66,8 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _tls(verify: bool | str) -> ssl.SSLContext:
+def tls_context(verify: bool | str) -> ssl.SSLContext:
+    """How certificates are verified: by those of the system, those in a file, or not at all. Raises OSError."""
     context = ssl.create_default_context()
     if isinstance(verify, str):
         context.load_verify_locations(verify)

@@ -272,6 +272,12 @@ class DuckDBCatalog:
             derived.refresh(connection, show_pattern, rows, rebuild=rebuild)
         self._has_derived = True
 
+    def stored_columns(self) -> dict[str, pa.Schema]:
+        """The columns of each table as the database has them."""
+        with self._cursor() as connection:
+            present = statements.present(connection, TABLES)
+            return {table: connection.sql(f"FROM {table} LIMIT 0").to_arrow_table().schema for table in present}
+
     def status(self) -> CatalogStatus:
         """Versions, row counts and size of the catalog; counts are exact."""
         with self._cursor() as connection:

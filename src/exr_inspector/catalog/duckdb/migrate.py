@@ -93,6 +93,14 @@ def stored_version(connection: duckdb.DuckDBPyConnection, uri: str) -> int | Non
     return current_version(uri, rows)
 
 
+def version_of_file(path: Path, uri: str, *, wait_s: float) -> int | None:
+    """The version of the tables in a file, None without file or tables. Raises CatalogError and its subclasses."""
+    if not path.exists():
+        return None
+    with lock_of(path), closing(while_locked(wait_s)(errors.connect, path, read_only=True)) as connection:
+        return stored_version(connection, uri)
+
+
 def record_version(connection: duckdb.DuckDBPyConnection, *version: int) -> None:
     """Insert the row of `schema_version` for a version, without one for that of this program."""
     connection.register("new", version_row(*version))

@@ -183,6 +183,11 @@ class VastCatalog:
         self._check_open(to="change")
         self._connection.retried(lambda clock: self._replace_vectors(rows, clock))
 
+    def stored_columns(self) -> dict[str, pa.Schema]:
+        """The columns of each table as the server has them."""
+        self._check_open()
+        return self._connection.retried(self.tables.columns)
+
     def status(self) -> CatalogStatus:
         """Versions and row counts of the catalog; the counts come from the server's statistics."""
         self._check_open()

@@ -78,6 +78,12 @@ def repeat(uri: str, connection: VastConnection | None, *, dry_run: bool = False
     return sum(map(recomputed, steps))
 
 
+def version_at(uri: str, connection: VastConnection | None) -> int | None:
+    """The version of the tables, None without tables. Raises CatalogSchemaError if it is too new."""
+    tables = tables_at(uri, connection)
+    return tables.connection.retried(tables.version)
+
+
 def _stored_version(tables: Tables) -> int:
     version = tables.connection.retried(tables.version)
     if version is None:

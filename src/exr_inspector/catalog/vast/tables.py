@@ -139,6 +139,13 @@ class Tables:
         return version
 
     @without_sdk_warnings()
+    def columns(self, clock: Clock) -> dict[str, pa.Schema]:
+        """The columns of each table as the server has them."""
+        with self.connection.transaction(clock, read_only=True) as transaction:
+            schema = transaction.bucket(self.bucket).schema(self.schema)
+            return {table.name: table.columns() for table in schema.tables() if table.name in TABLES}
+
+    @without_sdk_warnings()
     def drop(self) -> None:
         """Remove the tables and their schema."""
         clock = self.connection.clock()

@@ -1,0 +1,112 @@
+"""The settings: which are set, where their values come from, and whether keys are complete. Keys are masked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings
+
+from ..catalog import duckdb_path, is_vast
+from ..errors import SettingsError
+from ..settings import FunctionSettings, S3Settings, Settings, VastSettings, resolved, s3_access
+from .model import Check, Target, failed_by, failure, ok
+
+_SHOWN_CHARACTERS, _SHORTEST_SHOWN = 4, 16
+
+
+def configuration(target: Target) -> Iterator[Check]:
+    """The catalog, the settings that are not defaults, and the two pairs of keys."""
+    yield _catalog(target)
+    yield _settings(target)
+    yield from _vast_keys(is_needed=is_vast(target.uri))
+    yield _s3_keys()
+
+
+def masked(key: str) -> str:
+    """A key that can be recognised: its first characters, and its length. Of short keys only the length."""
+    shown = key[:_SHOWN_CHARACTERS] if len(key) >= _SHORTEST_SHOWN else ""
+    return f"{shown}…({len(key)})"
+
+
+def _catalog(target: Target) -> Check:
+    try:
+        uri = target.uri if is_vast(target.uri) else f"duckdb:{duckdb_path(target.uri)}"
+    except SettingsError as error:
+        return failed_by("catalog setting", error)
+    return ok("catalog setting", f"{_without_password(uri)} ({target.uri_source})")
+
+
+def _settings(target: Target) -> Check:
+    """The values that are not defaults, but for endpoints and keys."""
+    shown = []
+    for kind in (Settings, FunctionSettings):
+        try:
+            values = resolved(kind)
+        except SettingsError as error:
+            return failed_by("settings", error)
+        prefix = kind.model_config["env_prefix"]
+        shown += [
+            f"{prefix}{name.upper()}={_without_password(str(getattr(values, name)))} (environment)"
+            for name in sorted(values.model_fields_set)
+            if name != "catalog"
+        ]
+    shown += [f"{name}={value} ({target.file})" for name, value in target.from_file.items() if name != "catalog"]
+    return ok("settings", ", ".join(dict.fromkeys(shown)) or "defaults")
+
+
+def _vast_keys(*, is_needed: bool) -> Iterator[Check]:
+    try:
+        values = resolved(VastSettings)
+    except SettingsError as error:
+        yield failed_by("vast keys", error)
+        return
+    given = {
+        "VAST_DB_ENDPOINT": values.endpoint,
+        "VAST_DB_ACCESS_KEY": values.access_key.get_secret_value(),
+        "VAST_DB_SECRET_KEY": values.secret_key.get_secret_value(),
+    }
+    missing = [name for name, value in given.items() if not value]
+    if len(missing) == len(given) and not is_needed:
+        return
+    if missing:
+        yield failure(
+            "vast keys",
+            f"missing: {', '.join(missing)}; endpoint and keys are only used together",
+            f"set {', '.join(missing)}",
+        )
+        return
+    yield ok("vast keys", _bundle(values, "VAST_DB_"))
+
+
+def _s3_keys() -> Check:
+    try:
+        access = s3_access()
+        values = resolved(S3Settings)
+    except SettingsError as error:
+        return failed_by("s3 keys", error)
+    if values.endpoint or values.access_key.get_secret_value():
+        return ok("s3 keys", _bundle(values, "S3_"))
+    key = access.access_key.get_secret_value()
+    if not (access.endpoint or key or access.ambient):
+        return ok("s3 keys", "none are set; requests to s3:// are not signed")
+    held = masked(key) if key else "of this machine or pod" if access.ambient else "none, requests are not signed"
+    return ok("s3 keys", f"endpoint {_without_password(access.url)}, access key {held} (environment, AWS_…)")
+
+
+def _bundle(values: BaseSettings, prefix: str) -> str:
+    """Endpoint, masked key and other options that are set."""
+    texts = []
+    for name in type(values).model_fields:
+        value = getattr(values, name)
+        text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        if name not in values.model_fields_set or not text:
+            continue
+        shown = masked(text) if name == "access_key" else "set" if isinstance(value, SecretStr) else text
+        texts.append(f"{name.replace('_', ' ')} {_without_password(shown)}")
+    return f"{', '.join(texts)} (environment, {prefix}…)"
+
+
+def _without_password(text: str) -> str:
+    """The text, unless it may contain a user and a password."""
+    return "(not shown: contains @)" if "@" in text else text

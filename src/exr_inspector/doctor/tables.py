@@ -1,0 +1,89 @@
+"""The catalog: it is there, its tables have the version and the columns of this program, and its rows are consistent.
+
+It is opened read-only, and only if its tables need no migration, which opening a DuckDB file would begin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from ..catalog import Catalog, is_vast, stored_version
+from ..catalog.migrations import pending
+from ..catalog.schema import TABLES, VERSION, vector_dimensions
+from ..environment import open_catalog
+from ..inspection.value_text import plural
+from ..settings import VastConnection
+from .model import Check, Stage, Target, failure, guarded, ok
+from .rows import row_checks
+
+
+def catalog_checks(target: Target, connection: VastConnection | None) -> Iterator[Check]:
+    """Bucket, version, columns and rows; without a catalog, or with one of another version, no more than that."""
+    if connection is not None:
+        from ..catalog.vast.bucket import check_bucket
+
+        version = check_bucket(target.uri, connection)
+        yield ok("bucket", f"is a database bucket, of VAST {version}")
+        yield ok(
+            "rights", "reading works; writing is not tested here", f"exr-inspector db verify --catalog {target.uri}"
+        )
+    stored = stored_version(target.uri, wait_s=target.wait_s, connection=connection)
+    if stored is None:
+        yield _no_catalog(target)
+        return
+    if migrations := pending(target.uri, stored):
+        yield failure(
+            "schema",
+            f"the tables have version {stored}, and this release needs {VERSION}: "
+            f"{len(migrations)} {plural(len(migrations), 'migration')} missing; no rows were checked",
+            f"exr-inspector db migrate --catalog {target.uri}",
+        )
+        return
+    with open_catalog(target.uri, read_only=True, wait_s=target.wait_s, connection=connection) as catalog:
+        yield from guarded("schema", lambda: _tables(catalog, stored))
+        yield from row_checks(catalog, target)
+
+
+def _tables(catalog: Catalog, version: int) -> Iterator[Check]:
+    columns = catalog.stored_columns()
+    yield _schema(catalog, version, columns)
+    yield _dimensions(columns)
+
+
+def _no_catalog(target: Target) -> Check:
+    command = "ingest FOLDER" if not is_vast(target.uri) else "db create-schema"
+    what, remedy = "there is no catalog", f"create it with: exr-inspector {command} --catalog {target.uri}"
+    return ok("schema", what, remedy) if target.stage is Stage.BEFORE else failure("schema", what, remedy)
+
+
+def _schema(catalog: Catalog, version: int, columns: dict[str, pa.Schema]) -> Check:
+    faults = []
+    for table, expected in TABLES.items():
+        if table not in columns:
+            faults.append(f"{table} is missing")
+            continue
+        for column in expected:
+            index = columns[table].get_field_index(column.name)
+            if index < 0:
+                faults.append(f"{table}.{column.name} is missing")
+            elif not pa.types.is_fixed_size_list(column.type) and columns[table].field(index).type != column.type:
+                faults.append(f"{table}.{column.name} is {columns[table].field(index).type}, not {column.type}")
+    if faults:
+        what = f"the tables have version {version}, and are not those of it: {', '.join(faults)}"
+        return failure("schema", what, "exr-inspector db migrate; if it finds nothing to do, restore a backup")
+    since = catalog.sql("SELECT max(readable_since) AS since FROM schema_version")["since"][0].as_py() or 1
+    return ok("schema", f"tables of version {version}, for programs of version {since} and later")
+
+
+def _dimensions(columns: dict[str, pa.Schema]) -> Check:
+    faults = []
+    for name, dimensions in vector_dimensions().items():
+        index = columns["files"].get_field_index(name) if "files" in columns else -1
+        stored = columns["files"].field(index).type if index >= 0 else None
+        if stored is None or not pa.types.is_fixed_size_list(stored) or stored.list_size != dimensions:
+            faults.append(f"{name} is {stored or 'missing'}, not of {dimensions} dimensions")
+    if faults:
+        return failure("dimensions", ", ".join(faults), "restore a backup, or ingest the files into a new catalog")
+    return ok("dimensions", ", ".join(f"{name} {dimensions}" for name, dimensions in vector_dimensions().items()))

@@ -1,0 +1,206 @@
+"""Each fault that is planted in a catalog is found, by its own check, and none is found without one."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from exr_inspector.doctor import Stage, Status
+from tests.catalog.version_1 import CATALOG as VERSION_1
+
+from .conftest import checks, fill, wrong
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("doctor") / "sound.duckdb"
+    fill(f"duckdb:{path}")
+    return path
+
+
+@pytest.mark.parametrize("stage", Stage)
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_sound_catalog_has_no_faults(sound, stage, deep):
+    by_name = checks(f"duckdb:{sound}", stage, deep=deep)
+    assert {check.status for check in by_name.values()} == {Status.OK}
+    assert ("freshness" in by_name) == (stage is not Stage.BEFORE)
+    assert ("coverage" in by_name) == (stage is Stage.AFTER)
+    assert ("orphans" in by_name) == (stage is not Stage.AFTER)
+    assert ("attributes not checked" in str(by_name.get("orphans"))) == (not deep and stage is not Stage.AFTER)
+
+
+A = "file_path_normalized = 's3://renders/a.1001.exr'"
+B = "file_path_normalized = 's3://renders/b.exr'"
+ID_OF_A = f"(SELECT file_id FROM files WHERE {A})"
+UNKEYED = "CREATE TABLE f AS FROM files; DROP TABLE files; ALTER TABLE f RENAME TO files;"
+AGAIN = "last_inspected = (now() AT TIME ZONE 'UTC') - INTERVAL 25 HOURS"
+ERROR = "INSERT INTO ingest_errors BY NAME SELECT 's3://renders/{}.exr' AS file_path_normalized, 'bad_magic' AS code, \
+'no' AS message, last_inspected - INTERVAL {} HOURS AS first_seen, first_seen AS last_seen, 1 AS count FROM files \
+WHERE file_id = {}"
+
+FAULTS = {
+    "a long vector": (
+        f"UPDATE files SET metadata_embedding = list_transform(metadata_embedding, lambda x: x * 1.001) WHERE {A}",
+        ("norms", "FAIL", "1 files have a vector whose length is not 1, such as s3://renders/a.1001.exr"),
+    ),
+    "a vector with NaN": (
+        f"UPDATE files SET channel_fingerprint = list_transform(channel_fingerprint, lambda x: 'nan'::FLOAT) WHERE {A}",
+        ("norms", "FAIL", "s3://renders/a.1001.exr"),
+    ),
+    "no vector": (f"UPDATE files SET channel_fingerprint = NULL WHERE {A}", ("vectors", "warn", "1 files lack")),
+    "another embedding version": (
+        f"UPDATE files SET embedding_version = 1 WHERE {A}",
+        ("embedding version", "warn", "such as version 1"),
+    ),
+    "a file twice": (
+        f"{UNKEYED} INSERT INTO files SELECT * REPLACE (false AS is_current) FROM files WHERE {A}",
+        ("duplicates", "FAIL", "1 keys have several rows, such as files: "),
+    ),
+    "a part twice": (
+        f"INSERT INTO parts FROM parts WHERE file_id = {ID_OF_A}",
+        ("duplicates", "FAIL", "such as parts: "),
+        ("part counts", "FAIL", "such as s3://renders/a.1001.exr"),
+    ),
+    "an error twice": (
+        f"{ERROR.format('x', 30, ID_OF_A)}; INSERT INTO ingest_errors FROM ingest_errors",
+        ("duplicates", "FAIL", "such as ingest_errors: s3://renders/x.exr"),
+    ),
+    "rows without a file": (
+        "INSERT INTO problems BY NAME SELECT 'nobody' AS file_id, '' AS code, '' AS severity, '' AS message",
+        ("orphans", "FAIL", "1 rows belong to no file, such as problems: nobody"),
+    ),
+    "a file without parts": (
+        f"DELETE FROM parts WHERE file_id = {ID_OF_A}",
+        ("part counts", "FAIL", "1 files have another number of rows in parts than multipart_count"),
+    ),
+    "a channel less": (
+        f"DELETE FROM channels WHERE file_id = {ID_OF_A} AND channel_index = 0",
+        ("channel counts", "FAIL", "s3://renders/a.1001.exr"),
+    ),
+    "two current versions": (
+        f"UPDATE files SET is_current = true WHERE {B}",
+        ("current versions", "FAIL", "1 paths have several current versions, such as s3://renders/b.exr"),
+    ),
+    "no current version": (
+        f"UPDATE files SET is_current = false WHERE {B}",
+        ("lost versions", "warn", "such as s3://renders/b.exr"),
+    ),
+    "a stale catalog": (f"UPDATE files SET {AGAIN}", ("freshness", "warn", "was inspected 25.0 hours ago")),
+    "an empty catalog": (
+        "DELETE FROM files; DELETE FROM parts; DELETE FROM channels; DELETE FROM attributes; DELETE FROM problems",
+        ("freshness", "warn", "no files"),
+    ),
+    "an open error": (
+        ERROR.format("x", 1, ID_OF_A),
+        ("open errors", "warn", "in the last 24 hours: bad_magic 1; 1 file unreadable in all"),
+    ),
+    "a missing column": ("ALTER TABLE parts DROP timecode", ("schema", "FAIL", "parts.timecode is missing")),
+    "a missing table": ("DROP TABLE thumbnails", ("schema", "FAIL", "thumbnails is missing")),
+    "no files table": ("DROP TABLE files", ("dimensions", "FAIL", "metadata_embedding is missing")),
+    "a column of another type": (
+        "ALTER TABLE parts ALTER width TYPE VARCHAR",
+        ("schema", "FAIL", "parts.width is string, not int64"),
+    ),
+    "other dimensions": (
+        f"{UNKEYED} ALTER TABLE files ALTER channel_fingerprint TYPE FLOAT[3] USING [1, 0, 0]::FLOAT[3]",
+        ("dimensions", "FAIL", "not of 128 dimensions"),
+    ),
+    "a newer version": (
+        "INSERT INTO schema_version VALUES (99, now() AT TIME ZONE 'UTC', '9.0', 99)",
+        ("catalog", "FAIL", "was written by a newer exr-inspector"),
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_found(sound, tmp_path, fault):
+    """By its check; others go on, and fail only where they read the same column."""
+    statements, *expected = FAULTS[fault]
+    path = tmp_path / "faulty.duckdb"
+    shutil.copy(sound, path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(statements).fetchall()
+    before = path.read_bytes()
+    found = wrong(f"duckdb:{path}")
+    for name, status, what in expected:
+        assert found[name].status.value == status
+        assert what in found[name].what
+        assert found[name].remedy
+    if expected[0][0] not in ("schema", "dimensions"):
+        assert set(found) == {name for name, *_ in expected}
+    assert all(check.is_conclusive for name, check in found.items() if name in {each[0] for each in expected})
+    assert path.read_bytes() == before
+
+
+def test_rows_of_attributes_are_only_checked_deeply(sound, tmp_path):
+    path = tmp_path / "faulty.duckdb"
+    shutil.copy(sound, path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("INSERT INTO attributes FROM attributes LIMIT 1")
+        connection.execute("INSERT INTO attributes SELECT * REPLACE ('x' AS file_id) FROM attributes LIMIT 1")
+    assert wrong(f"duckdb:{path}") == {}
+    found = wrong(f"duckdb:{path}", deep=True)
+    assert "attributes: " in found["duplicates"].what
+    assert "attributes: x" in found["orphans"].what
+
+
+def test_old_files_are_only_checked_deeply(tmp_path, monkeypatch, sound):
+    monkeypatch.setattr("exr_inspector.doctor.rows._SINCE", "SELECT max(last_inspected) AS since FROM files")
+    path = tmp_path / "faulty.duckdb"
+    shutil.copy(sound, path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"UPDATE files SET metadata_embedding = NULL, channel_fingerprint = NULL WHERE {A}")
+    assert wrong(f"duckdb:{path}") == {}
+    assert set(wrong(f"duckdb:{path}", deep=True)) == {"vectors"}
+
+
+def test_an_older_catalog_is_not_migrated(tmp_path):
+    path = tmp_path / "old.duckdb"
+    path.write_bytes(gzip.decompress(VERSION_1.read_bytes()))
+    before = path.read_bytes()
+    found = wrong(f"duckdb:{path}")
+    assert set(found) == {"schema"}
+    assert "the tables have version 1, and this release needs" in found["schema"].what
+    assert found["schema"].remedy == f"exr-inspector db migrate --catalog duckdb:{path}"
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("make", [lambda path: None, lambda path: duckdb.connect(str(path)).close()])
+def test_a_missing_catalog_is_fine_before_a_deployment_only(tmp_path, make):
+    path = tmp_path / "new.duckdb"
+    make(path)
+    uri, exists = f"duckdb:{path}", path.exists()
+    assert wrong(uri, Stage.BEFORE) == {}
+    assert checks(uri, Stage.BEFORE)["schema"].remedy.startswith("create it with: exr-inspector ingest FOLDER")
+    for stage in (Stage.ANY, Stage.AFTER):
+        assert wrong(uri, stage)["schema"].what == "there is no catalog"
+    assert path.exists() == exists
+
+
+@pytest.mark.parametrize(
+    ("content", "conclusive", "what"),
+    [(b"not a database", True, "is not a DuckDB database"), (None, False, "is in use")],
+)
+def test_a_catalog_that_cannot_be_opened(tmp_path, sound, content, conclusive, what):
+    path = tmp_path / "c.duckdb"
+    if content is not None:
+        path.write_bytes(content)
+        found = wrong(f"duckdb:{path}")
+    else:
+        shutil.copy(sound, path)
+        program = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
+        words = [sys.executable, "-c", program, str(path)]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+            holder.stdout.readline()
+            found = wrong(f"duckdb:{path}")
+            holder.communicate()
+    assert set(found) == {"catalog"}
+    assert what in found["catalog"].what
+    assert found["catalog"].is_conclusive is conclusive
