@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from ..errors import ExrInspectorError
+from ..errors import ExrInspectorError, SettingsError
 
 
 class Status(str, Enum):
@@ -67,6 +67,8 @@ def failure(name: str, what: str, remedy: str = "", *, is_conclusive: bool = Tru
 def failed_by(name: str, error: ExrInspectorError) -> Check:
     """The check that raised an error; after a transient one, nothing is known."""
     what, _, remedy = str(error).partition("; ")
+    if isinstance(error, SettingsError):
+        remedy = remedy or "correct the setting"
     return failure(name, what, remedy, is_conclusive=not error.retryable)
 
 

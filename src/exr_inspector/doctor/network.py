@@ -59,7 +59,13 @@ def s3_endpoint(access: S3Access) -> Endpoint:
 def reachability(endpoint: Endpoint) -> Iterator[Check]:
     """DNS, TCP, TLS and clock; the first one that fails is the last one."""
     parts = urlsplit(endpoint.url)
-    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        yield failure(
+            f"{endpoint.name} dns", "the port is out of range", f"correct the port in {endpoint.variables}ENDPOINT"
+        )
+        return
     if parts.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host):
         yield warning(f"{endpoint.name} network", f"not checked: requests to {host} go through a proxy")
         return
