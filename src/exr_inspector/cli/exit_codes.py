@@ -27,7 +27,7 @@ class ExitCode(IntEnum):
 MEANINGS = {
     ExitCode.OK: "success",
     ExitCode.FINDINGS: "findings at or above `--fail-on`, such as an input that is not a whole EXR file; failed checks "
-    "(`db verify`), or differences (`diff`)",
+    "(`db verify`, `doctor`), or differences (`diff`)",
     ExitCode.USAGE: "invalid arguments, settings or SQL, a path or pattern that names nothing, or a missing extra",
     ExitCode.FAILED: "the bytes of some input could not be read (missing, denied, timeout), or the catalog or the "
     "function failed; also where there are findings",

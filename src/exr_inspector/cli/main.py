@@ -17,6 +17,7 @@ from . import (
     db_commands,
     demo_command,
     diff_command,
+    doctor_command,
     function_commands,
     ingest_command,
     inspect_command,
@@ -47,6 +48,7 @@ for _command in (
     catalog_commands.similar,
     report_commands.report,
     report_commands.query,
+    doctor_command.doctor,
 ):
     app.command()(_command)
 app.command("odd", hidden=True)(catalog_commands.outliers)  # the former name of `outliers`

@@ -288,28 +288,33 @@ def catalog_uri(uri: str | None, *, read_only: bool = False) -> str:
 
     Unless it is only read, a note names the configuration file that decides.
     """
-    if uri:
-        return uri
-    file = config_file()
-    chosen = _setting("catalog", file.catalog)
-    if chosen == file.catalog and not read_only:
+    chosen, source = chosen_catalog(uri)
+    if source == str(config_file().path) and not read_only:
         from .output import print_note
 
-        print_note(f"{chosen} is the catalog of {file.path}; --catalog overrides it")
+        print_note(f"{chosen} is the catalog of {source}; --catalog overrides it")
     return chosen
+
+
+def chosen_catalog(uri: str | None) -> tuple[str, str]:
+    """The catalog of --catalog, else of the environment, of the configuration file, or the default; and which it is."""
+    if uri:
+        return uri, "--catalog"
+    from ..settings import settings
+
+    values, file = settings(), config_file()
+    if "catalog" in values.model_fields_set:
+        return values.catalog, "environment, EXR_INSPECTOR_CATALOG"
+    return (file.catalog, str(file.path)) if file.catalog else (values.catalog, "default")
 
 
 def path_template() -> str:
     """The path template of the environment, else of the configuration file, or the default."""
-    return _setting("path_template", config_file().path_template)
-
-
-def _setting(name: str, of_file: str | None) -> str:
     from ..settings import settings
 
     values = settings()
-    value: str = getattr(values, name)
-    return value if name in values.model_fields_set else of_file or value
+    of_file = None if "path_template" in values.model_fields_set else config_file().path_template
+    return of_file or values.path_template
 
 
 def open_catalog(uri: str | None, *, read_only: bool = False, wait_s: float = 0) -> Catalog:

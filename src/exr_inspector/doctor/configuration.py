@@ -30,6 +30,8 @@ def masked(key: str) -> str:
 
 
 def _catalog(target: Target) -> Check:
+    if not target.uri:
+        return failure("catalog setting", target.uri_source, "correct the setting")
     try:
         uri = target.uri if is_vast(target.uri) else f"duckdb:{duckdb_path(target.uri)}"
     except SettingsError as error:

@@ -40,8 +40,8 @@ class Check:
 class Target:
     """What is checked: the catalog, and where its URI and other defaults come from."""
 
-    uri: str
-    uri_source: str  # such as --catalog, environment, default, or a configuration file
+    uri: str  # empty if the settings do not say
+    uri_source: str  # such as --catalog, environment, default, or a configuration file; without a URI the reason
     stage: Stage = Stage.ANY
     deep: bool = False  # whether row checks read all rows
     wait_s: float = 0  # for another process that has the DuckDB file open
@@ -55,7 +55,7 @@ def ok(name: str, what: str, remedy: str = "") -> Check:
 
 
 def warning(name: str, what: str, remedy: str = "") -> Check:
-    """A check that passes, with something to look at."""
+    """A check that passes, with something that a person should know."""
     return Check(name=name, status=Status.WARN, what=what, remedy=remedy)
 
 

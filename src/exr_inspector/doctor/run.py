@@ -20,7 +20,8 @@ def diagnose(target: Target) -> Iterator[Check]:
         yield from guarded("installation", lambda: installation(needed_extras=extras))
         yield from guarded("settings", lambda: configuration(target))
     yield from guarded("s3", _object_store)
-    yield from guarded("catalog", lambda: _catalog(target))
+    if target.uri:
+        yield from guarded("catalog", lambda: _catalog(target))
     if target.stage is Stage.AFTER:
         yield ok("coverage", "not checked here", "exr-inspector db coverage PREFIX")
 
