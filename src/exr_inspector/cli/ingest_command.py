@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import SettingsError
 from ..sources import store_of
 from ..sources.uris import display_path
+from .amounts import duration_s, share
 from .exit_codes import FailOn, IngestFailOn, Severity, exit_code, file_severity
 from .options import (
     NO_FILES,
@@ -17,6 +19,7 @@ from .options import (
     Exclude,
     FilesFrom,
     Include,
+    MinAge,
     NulSeparated,
     Paths,
     Wait,
@@ -46,6 +49,17 @@ def ingest(
     ] = None,
     rescan: Annotated[bool, typer.Option("--rescan", help="Also inspect unchanged files.")] = False,
     prune: Annotated[bool, typer.Option("--prune", help="Mark vanished files as deleted in the catalog.")] = False,
+    max_gone: Annotated[
+        str | None,
+        typer.Option(
+            "--max-gone",
+            metavar="SHARE",
+            help="With --prune: if more than this share (10%) or number (500) of the files that the catalog has below "
+            "the paths have vanished, mark none of them and exit with 3. Default: 100%.",
+            show_default=False,
+        ),
+    ] = None,
+    min_age: MinAge = "0s",
     chunks: ChunksOption = None,
     exclude: Exclude = None,
     include: Include = None,
@@ -66,12 +80,16 @@ def ingest(
     from ..ingestion.run import ingest as ingest_files
     from ..settings import settings
 
+    if max_gone is not None and not prune:
+        raise SettingsError("--max-gone limits what --prune marks as deleted; give both or none")
     values = settings()
     given = given_paths(paths, files_from, nul_separated=nul_separated)
     options = IngestOptions(
         workers=values.workers if workers is None else workers,
         rescan=rescan,
         prune=prune,
+        max_gone=1.0 if max_gone is None else share(max_gone, "--max-gone"),
+        min_age_s=duration_s(min_age, "--min-age"),
         batch_files=values.batch_files,
         cell_limit=values.cell_limit,
         limits=values.limits,
@@ -87,7 +105,9 @@ def ingest(
     failures = [failure for failure in summary.failures if not failure.was_read]
     misused = [failure for failure in failures if failure.is_usage]
     worst, threshold = _worst(summary, fail_on)
-    return exit_code(worst, threshold, failed=len(misused) < len(failures), misused=bool(misused))
+    # A storage that does not show its files is one that could not be read; --fail-on does not change that.
+    failed = len(misused) < len(failures) or summary.held_back is not None
+    return exit_code(worst, threshold, failed=failed, misused=bool(misused))
 
 
 def _worst(summary: IngestSummary, fail_on: IngestFailOn) -> tuple[Severity, FailOn]:
@@ -120,6 +140,13 @@ def print_summary(summary: IngestSummary, uri: str, *, prune: bool) -> None:
         print_message(f"… and {len(summary.vanished) - _LISTED_VANISHED} more vanished files")
     if summary.vanished and not prune:
         print_note("vanished files are still current in the catalog; mark them as deleted with --prune")
+    elif (held_back := summary.held_back) is not None:
+        share_gone = 100 * held_back.gone / held_back.known
+        print_message(
+            f"nothing was marked as deleted: {held_back.gone:,} of {held_back.known:,} files of the catalog below the "
+            f"paths have vanished ({share_gone:.3g} %), more than --max-gone; check the storage, and if the files were "
+            "deleted, repeat with --max-gone 100%"
+        )
     elif len(summary.vanished) > summary.pruned:
         print_message("not marked as deleted: files below a path that is empty now; check that its disk is mounted")
     counts = [f"{summary.inserted:,} new", f"{summary.unchanged:,} unchanged"]
@@ -127,6 +154,8 @@ def print_summary(summary: IngestSummary, uri: str, *, prune: bool) -> None:
         counts.append(f"{summary.replaced:,} re-rendered")
     if summary.known:
         counts.append(f"{summary.known:,} inspected again")
+    if summary.young:
+        counts.append(f"{summary.young:,} too young")
     statuses = Counter(file.status for file in summary.damaged)
     counts += [f"{count:,} {status}" for status, count in sorted(statuses.items())]
     unreadable = sum(failure.was_read for failure in summary.failures)

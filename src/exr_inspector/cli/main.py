@@ -14,6 +14,7 @@ from ..errors import ExrFormatError, ExrInspectorError, MissingExtraError, Query
 from . import (
     catalog_commands,
     check_command,
+    coverage_command,
     db_commands,
     demo_command,
     diff_command,
@@ -52,6 +53,7 @@ for _command in (
 ):
     app.command()(_command)
 app.command("odd", hidden=True)(catalog_commands.outliers)  # the former name of `outliers`
+db_commands.db.command("coverage")(coverage_command.coverage)
 app.add_typer(db_commands.db, name="db")
 app.add_typer(function_commands.function, name="function")
 app.command()(demo_command.demo)

@@ -67,6 +67,15 @@ Include = Annotated[
         "--include", help="Do not leave out names that match this shell pattern. Repeatable.", show_default=False
     ),
 ]
+MinAge = Annotated[
+    str,
+    typer.Option(
+        "--min-age",
+        metavar="TIME",
+        help="Leave out files that changed less than this time ago, such as 60s, 10m or 1h: they may still be being "
+        "written.",
+    ),
+]
 FilesFrom = Annotated[
     str | None,
     typer.Option(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Collection, Container, Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from itertools import islice
 
 from ..catalog import Catalog, FileStat, IngestError, SeenFile
@@ -37,10 +40,20 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListedPage:
+    """Some consecutive items of a listing, and what the catalog has of them."""
+
+    items: list[ListedFile | SourceError]
+    young: list[ListedFile]  # left out of the items
+    seen: dict[str, SeenFile]  # by URI
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListedGroup:
     """Some consecutive items of a listing, compared with the catalog."""
 
     file_count: int
+    young: int  # files that were left alone
     unchanged: dict[str, str]  # complete files that need no inspection: the severity of their problems, by URI
     known: set[str]  # URIs of files to inspect that the catalog has, in this version or another one
     to_inspect: list[ListedFile | Failure]
@@ -53,30 +66,59 @@ class VanishedFiles:
     """The files of the catalog below a path that no longer exist."""
 
     uris: list[str]
-    is_all: bool  # whether no other file of the catalog exists below the path: the disk may not be mounted
+    known: int  # all files of the catalog below the path
+
+    @property
+    def is_all(self) -> bool:
+        """Whether no file of the catalog exists below the path: its disk may not be mounted."""
+        return len(self.uris) == self.known
 
 
 def compare_listing(
-    listing: Iterable[ListedFile | SourceError], catalog: Catalog, *, rescan: bool = False
+    listing: Iterable[ListedFile | SourceError], catalog: Catalog, *, rescan: bool = False, min_age_s: float = 0
 ) -> Iterator[ListedGroup]:
-    """The items of a listing in groups, compared with the catalog; with `rescan` no file counts as unchanged."""
+    """The items of a listing in groups, compared with the catalog; with `rescan` no file counts as unchanged.
+
+    Files that changed less than `min_age_s` seconds ago are only counted.
+    """
+    for page in listed_pages(listing, catalog, min_age_s=min_age_s):
+        yield _compare(page, rescan)
+
+
+def listed_pages(
+    listing: Iterable[ListedFile | SourceError], catalog: Catalog, *, min_age_s: float = 0
+) -> Iterator[ListedPage]:
+    """The items of a listing in pages of bounded size, with the last inspection of each file.
+
+    Files that changed less than `min_age_s` seconds ago are apart: they may still be being written. A file that is
+    dated later than that ahead of now is not among them, as it would stay young for years.
+    """
     iterator = iter(listing)
     while items := list(islice(iterator, _FILES_PER_LOOKUP)):
-        yield _compare(items, catalog, rescan)
+        now = datetime.now(timezone.utc)
+        young = [item for item in items if isinstance(item, ListedFile) and _age_s(item, now) < min_age_s]
+        if young:
+            uris = {file.uri for file in young}
+            items = [item for item in items if not isinstance(item, ListedFile) or item.uri not in uris]
+        stats = [
+            FileStat(file_path_normalized=file.uri, size_bytes=file.size_bytes, mtime=file.mtime, etag=file.etag)
+            for file in items
+            if isinstance(file, ListedFile) and file.mtime is not None
+        ]
+        yield ListedPage(items=items, young=young, seen=catalog.seen(stats))
 
 
-def _compare(items: list[ListedFile | SourceError], catalog: Catalog, rescan: bool) -> ListedGroup:
-    files = [item for item in items if isinstance(item, ListedFile)]
-    stats = [
-        FileStat(file_path_normalized=file.uri, size_bytes=file.size_bytes, mtime=file.mtime, etag=file.etag)
-        for file in files
-        if file.mtime is not None
-    ]
-    known = catalog.seen(stats)
+def _age_s(file: ListedFile, now: datetime) -> float:
+    """The seconds between now and the last change; infinity if it is unknown."""
+    return math.inf if file.mtime is None else abs((now - file.mtime).total_seconds())
+
+
+def _compare(page: ListedPage, rescan: bool) -> ListedGroup:
+    known = page.seen
     unchanged: dict[str, str] = {}
     to_inspect: list[ListedFile | Failure] = []
     known_failures = []
-    for item in items:
+    for item in page.items:
         if isinstance(item, SourceError):
             to_inspect.append(Failure(item.path, item.reason, is_usage=isinstance(item, NoMatchError)))
         elif (seen := known.get(item.uri)) is None or not seen.is_unchanged:
@@ -91,10 +133,12 @@ def _compare(items: list[ListedFile | SourceError], catalog: Catalog, rescan: bo
             to_inspect.append(item)
         else:
             unchanged[item.uri] = seen.problem_severity
+    files = [*page.young, *(item for item in page.items if isinstance(item, ListedFile))]
     objects = [file.uri for file in files if file.is_remote]
-    objects += [normalize_path(item.path) for item in items if isinstance(item, SourceNameError)]
+    objects += [normalize_path(item.path) for item in page.items if isinstance(item, SourceNameError)]
     return ListedGroup(
-        file_count=sum(not isinstance(item, NoMatchError) for item in items),
+        file_count=len(page.young) + sum(not isinstance(item, NoMatchError) for item in page.items),
+        young=len(page.young),
         unchanged=unchanged,
         known={item.uri for item in to_inspect if isinstance(item, ListedFile) and item.uri in known},
         to_inspect=to_inspect,
@@ -116,7 +160,7 @@ def find_vanished(
     objects: Container[str],
     selection: Selection,
 ) -> Iterator[VanishedFiles]:
-    """The files of the catalog below each path that no longer exist, for paths with such files.
+    """The files of the catalog below each path that no longer exist, for paths with files in the catalog.
 
     `objects` are the URIs of listed objects; those that the selection skips were not listed, and do not count as
     vanished. Nor do the files of a path that is in `failed`, as it was not listed completely, or that is a file itself.
@@ -134,19 +178,18 @@ def _vanished_below(
 ) -> Iterator[VanishedFiles]:
     """Like find_vanished, for sorted folders none of which is below another one; with one lookup in the catalog."""
     vanished: dict[str, list[str]] = {}
-    not_empty = set()
+    known: Counter[str] = Counter()
     prefix = os.path.commonprefix(folders)  # noqa: RUF071 (characters are meant)
     for uris in catalog.current_paths(prefix.removesuffix("/")):
         for uri in uris:
             folder = folders[bisect_right(folders, _as_folder(uri)) - 1]  # the only one that can contain it
             if not _as_folder(uri).startswith(folder):
                 continue
-            if not _is_missing(uri, objects) or selection.skips_below(name_below(folder, uri)):
-                not_empty.add(folder)
-            else:
+            known[folder] += 1
+            if _is_missing(uri, objects) and not selection.skips_below(name_below(folder, uri)):
                 vanished.setdefault(folder, []).append(uri)
-    for folder, missing in vanished.items():
-        yield VanishedFiles(missing, is_all=folder not in not_empty)
+    for folder, count in known.items():
+        yield VanishedFiles(vanished.get(folder, []), known=count)
 
 
 def _as_folder(uri: str) -> str:

@@ -29,7 +29,7 @@ from ..settings import CELL_LIMIT
 from ..sources import store_of
 from ..sources.listing import ListedFile, list_files
 from ..sources.selection import Selection
-from .changes import Failure, ListedGroup, compare_listing, find_vanished
+from .changes import Failure, ListedGroup, VanishedFiles, compare_listing, find_vanished
 from .objects import ListedObjects
 from .workers import run_in_order
 
@@ -59,6 +59,14 @@ class DamagedFile:
     is_new: bool
 
 
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """Why no file was marked as deleted: too many of the files that the catalog has below the paths are gone."""
+
+    gone: int
+    known: int
+
+
 @dataclass(slots=True)
 class IngestSummary:
     """The counts and failures of a run, also passed to the progress callback during the run."""
@@ -66,6 +74,7 @@ class IngestSummary:
     listed: int = 0
     is_listed: bool = False  # whether all files are listed
     unchanged: int = 0
+    young: int = 0  # files that were left alone, as they changed a moment ago
     inserted: int = 0  # files that the catalog did not have
     replaced: int = 0  # files of which the catalog had another version
     known: int = 0  # inspected, but the catalog already had this version
@@ -74,11 +83,12 @@ class IngestSummary:
     failures: list[Failure] = field(default_factory=list)
     vanished: list[str] = field(default_factory=list)
     pruned: int = 0
+    held_back: HeldBack | None = None
 
     @property
     def done(self) -> int:
         """The number of files that are finished."""
-        return self.unchanged + self.inserted + self.replaced + self.known + len(self.failures)
+        return self.unchanged + self.young + self.inserted + self.replaced + self.known + len(self.failures)
 
     def add(self, uri: str, verdict: Verdict, *, is_new: bool, chunks: str = "") -> None:
         """Add the verdict on a file that was inspected, or is unchanged."""
@@ -95,6 +105,10 @@ class IngestOptions:
     workers: int = 0  # worker processes; 0: one per core
     rescan: bool = False  # also inspect unchanged files
     prune: bool = False  # mark vanished files as deleted
+    # If more files have vanished, none is marked as deleted. A number (int), or a share of the files that the catalog
+    # has below the paths (float, 0.1 for 10 %).
+    max_gone: int | float = 1.0
+    min_age_s: float = 0  # files that changed less than so many seconds ago are left alone
     batch_files: int | None = None  # per transaction; None: as many as suit the catalog
     cell_limit: int = CELL_LIMIT
     limits: Limits = field(default_factory=Limits)
@@ -142,7 +156,10 @@ def ingest(
     catalog.ensure_schema()
     known: set[str] = set()
     groups = compare_listing(
-        list_files(given, s3=options.s3, selection=options.selection), catalog, rescan=options.rescan
+        list_files(given, s3=options.s3, selection=options.selection),
+        catalog,
+        rescan=options.rescan,
+        min_age_s=options.min_age_s,
     )
     with closing(ListedObjects()) as objects:
         items = _items_to_inspect(groups, summary, objects, known, progress)
@@ -157,9 +174,17 @@ def ingest(
         vanished = list(find_vanished(given, catalog, failed=failed, objects=objects, selection=options.selection))
     summary.vanished += chain.from_iterable(files.uris for files in vanished)
     if options.prune:
-        summary.pruned += catalog.mark_deleted([uri for files in vanished if not files.is_all for uri in files.uris])
+        summary.held_back = _held_back(vanished, options.max_gone)
+        if summary.held_back is None:
+            deleted = [uri for files in vanished if not files.is_all for uri in files.uris]
+            summary.pruned += catalog.mark_deleted(deleted)
     derived.keep_up(catalog)
     return summary
+
+
+def _held_back(vanished: Sequence[VanishedFiles], max_gone: int | float) -> HeldBack | None:
+    gone, known = sum(len(files.uris) for files in vanished), sum(files.known for files in vanished)
+    return HeldBack(gone, known) if gone > (max_gone * known if isinstance(max_gone, float) else max_gone) else None
 
 
 def _items_to_inspect(
@@ -173,6 +198,7 @@ def _items_to_inspect(
     for group in groups:
         summary.listed += group.file_count
         summary.unchanged += len(group.unchanged)
+        summary.young += group.young
         for uri, severity in group.unchanged.items():
             summary.add(uri, Verdict("complete", severity), is_new=False)
         summary.failures += group.known_failures
