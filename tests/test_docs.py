@@ -104,6 +104,33 @@ def test_the_commands_of_the_page_on_schema_evolution_run(tmp_path, monkeypatch,
     assert versions == [("1", "1"), *((str(m.version), str(m.readable_since)) for m in MIGRATIONS)]
 
 
+OPERATIONS = (REFERENCE.parent / "OPERATIONS.md").read_text("utf-8")
+
+
+def test_the_commands_for_a_deployment_run(tmp_path, monkeypatch, capfd):
+    """In the order of a first night: the catalog is made before the checks that need one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EXR_INSPECTOR_CATALOG", "duckdb:catalog.duckdb")
+    Path("renders").mkdir()
+    for frame in (1001, 1002, 1003):
+        Path(f"renders/beauty.{frame}.exr").write_bytes(small_file(frame, False, 12))
+        os.utime(f"renders/beauty.{frame}.exr", (1_700_000_000, 1_700_000_000))
+    titles = ("Nightly reconcile", "Checklists (doctor)", "Is everything catalogued? (db coverage)")
+    commands = [line for title in titles for line in _commands_to_run(OPERATIONS, title)]
+    assert len(commands) == 9
+    for command in commands:
+        assert main(shlex.split(command)[1:]) == 0, command
+    assert not Path("new.duckdb").exists()
+    assert re.findall(r"rate +(\S+)", capfd.readouterr().out) == ["100.000%", "100.000%"]
+
+
+def _commands_to_run(page: str, title: str) -> list[str]:
+    """The lines of the blocks marked `run` in a section."""
+    section = page.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"^```run\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()]
+
+
 CHECKS = (REFERENCE.parent / "CHECKS.md").read_text("utf-8")
 
 

@@ -16,7 +16,7 @@ from exr_inspector.catalog.vast import VastCatalog
 from exr_inspector.catalog.vast.tables import ROW_ID
 from exr_inspector.doctor import Stage, Status
 from exr_inspector.doctor.configuration import masked
-from exr_inspector.doctor.network import Endpoint, reachability, s3_endpoint
+from exr_inspector.doctor.network import Endpoint, reachability, s3_endpoint, vast_endpoint
 from exr_inspector.settings import S3Access, vast_connection
 from tests.catalog.conftest import BUCKET
 from tests.support.s3_server import ACCESS_KEY, SECRET_KEY
@@ -140,6 +140,7 @@ def test_a_store_is_no_vast_database(uri, store, monkeypatch):
     [
         ("Thu, 01 Jan 2026 00:00:00 GMT", Status.FAIL, "the server's clock differs from this one by"),
         ("yesterday", Status.OK, "the server does not send its time"),
+        ("Thu, 01 Jan 99999999999 00:00:00 GMT", Status.OK, "the server does not send its time"),
     ],
 )
 def test_another_time_of_the_server(uri, monkeypatch, date, status, what):
@@ -161,6 +162,15 @@ def test_a_store_with_keys(uri, store, monkeypatch):
     assert "access key AKIA…(20), secret key set, deadline s 10.0" in by_name["vast keys"].what
     assert [name for name in by_name if name.startswith("s3 ")] == ["s3 keys", "s3 dns", "s3 tcp", "s3 clock"]
     assert {(request.method, request.headers.get("authorization")) for request in store.requests} == {("HEAD", None)}
+
+
+def test_the_certificates_of_the_sdk(uri, monkeypatch):
+    """Its HTTP client prefers those of a variable to those of the system."""
+    monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "studio.pem")
+    assert vast_endpoint(vast_connection()).verify == "studio.pem"
+    monkeypatch.setenv("VAST_DB_VERIFY", "false")
+    assert vast_endpoint(vast_connection()).verify is False
 
 
 def test_short_keys_are_not_shown():

@@ -166,8 +166,8 @@ def test_an_older_catalog_is_not_migrated(tmp_path):
     before = path.read_bytes()
     found = wrong(f"duckdb:{path}")
     assert set(found) == {"schema"}
-    assert "the tables have version 1, and this release needs" in found["schema"].what
-    assert found["schema"].remedy == f"exr-inspector db migrate --catalog duckdb:{path}"
+    assert "has table version 1, and this release needs" in found["schema"].what
+    assert found["schema"].remedy == f"run: exr-inspector db migrate --catalog duckdb:{path}"
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 

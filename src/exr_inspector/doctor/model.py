@@ -79,5 +79,4 @@ def guarded(name: str, checks: Callable[[], Iterable[Check]]) -> Iterator[Check]
     except ExrInspectorError as error:
         yield failed_by(name, error)
     except Exception as error:  # its text is not shown, as it may contain a key
-        what = f"the check itself failed: {type(error).__name__}"
-        yield failure(name, what, "report it, with the traceback that --debug shows", is_conclusive=False)
+        yield failure(name, f"internal error: {type(error).__name__}", "report it", is_conclusive=False)

@@ -155,7 +155,7 @@ def _clock(endpoint: Endpoint, stream: socket.socket, host: str, port: int) -> C
     try:
         server = parsedate_to_datetime(date)
         skew_s = (server - local).total_seconds()
-    except (TypeError, ValueError):  # also a date without a zone
+    except (TypeError, ValueError, OverflowError):  # also a date without a zone
         return ok(name, "not checked: the server does not send its time")
     what = f"the server's clock differs from this one by {abs(skew_s):,.0f} s"
     remedy = "synchronise the clocks (NTP): requests with another time are rejected"

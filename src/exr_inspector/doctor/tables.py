@@ -6,16 +6,16 @@ It is opened read-only, and only if its tables need no migration, which opening 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import quote
 
 import pyarrow as pa
 
 from ..catalog import Catalog, is_vast, stored_version
-from ..catalog.migrations import pending
+from ..catalog.migrations import needs_migration
 from ..catalog.schema import TABLES, VERSION, vector_dimensions
 from ..environment import open_catalog
-from ..inspection.value_text import plural
 from ..settings import VastConnection
-from .model import Check, Stage, Target, failure, guarded, ok
+from .model import Check, Stage, Target, failed_by, failure, guarded, ok
 from .rows import row_checks
 
 
@@ -33,13 +33,8 @@ def catalog_checks(target: Target, connection: VastConnection | None) -> Iterato
     if stored is None:
         yield _no_catalog(target)
         return
-    if migrations := pending(target.uri, stored):
-        yield failure(
-            "schema",
-            f"the tables have version {stored}, and this release needs {VERSION}: "
-            f"{len(migrations)} {plural(len(migrations), 'migration')} missing; no rows were checked",
-            f"exr-inspector db migrate --catalog {target.uri}",
-        )
+    if stored < VERSION:
+        yield failed_by("schema", needs_migration(target.uri, stored, ", so no rows were checked"))
         return
     with open_catalog(target.uri, read_only=True, wait_s=target.wait_s, connection=connection) as catalog:
         yield from guarded("schema", lambda: _tables(catalog, stored))
@@ -54,7 +49,7 @@ def _tables(catalog: Catalog, version: int) -> Iterator[Check]:
 
 def _no_catalog(target: Target) -> Check:
     command = "ingest FOLDER" if not is_vast(target.uri) else "db create-schema"
-    what, remedy = "there is no catalog", f"create it with: exr-inspector {command} --catalog {target.uri}"
+    what, remedy = "there is no catalog", f"create it with: exr-inspector {command} --catalog {quote(target.uri)}"
     return ok("schema", what, remedy) if target.stage is Stage.BEFORE else failure("schema", what, remedy)
 
 
