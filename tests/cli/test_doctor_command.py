@@ -73,7 +73,7 @@ def test_rows(capfd):
         "remedy": "create it with: exr-inspector ingest FOLDER --catalog none.duckdb",
         "is_conclusive": True,
     }
-    assert coverage["remedy"] == "exr-inspector db coverage PREFIX"
+    assert coverage["remedy"] == "exr-inspector db coverage PREFIX --catalog none.duckdb"
 
 
 def test_both_stages_exclude_each_other(capfd):

@@ -52,6 +52,7 @@ def without(monkeypatch, folder):
         "inspect s3://b/show -r --jsonl",
         "inspect a.exr s3://b/a.exr --table",
         "ingest s3://b/show",
+        "db coverage s3://b/show",
         "ingest a.exr s3://b/a.exr",
         "diff a.exr s3://b/a.exr",
         "similar s3://b/a.exr",

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import partial
+from shlex import quote
 
 from ..catalog import OPEN_ERRORS, Catalog
 from ..catalog.schema import CHILD_TABLES, PRIMARY_KEYS, vector_dimensions
@@ -23,7 +24,7 @@ _LONGEST_DEVIATION = 1e-6  # of the length of a vector from 1; of 100,000 files 
 _STALE = timedelta(hours=24)
 _RECENT = timedelta(hours=24)
 
-_RESCAN = "exr-inspector ingest --rescan PATH"
+_RESCAN = "exr-inspector ingest --rescan PATH {catalog}"
 _RESTORE = "restore a backup, or ingest the files into a new catalog"
 
 # The last time of the newest files: files of this time and later ones are read.
@@ -36,8 +37,8 @@ class _RowCheck:
 
     name: str
     query: str
-    fault: str  # follows the number
-    remedy: str
+    fault: str  # precedes the number
+    remedy: str  # with {catalog} in place of the option --catalog
     what: str  # without faults
     status: Status = Status.FAIL  # with faults
 
@@ -45,24 +46,25 @@ class _RowCheck:
 def row_checks(catalog: Catalog, target: Target) -> Iterator[Check]:
     """The checks of the rows, for the stage of the target."""
     now = datetime.now(timezone.utc).replace(tzinfo=None)
+    option = f"--catalog {quote(target.uri)}"
     if target.stage is not Stage.BEFORE:
-        yield from guarded("freshness", lambda: [_freshness(catalog, now)])
+        yield from guarded("freshness", lambda: [_freshness(catalog, now, option)])
     checks = [_norms(target.deep)]
     if target.stage is not Stage.AFTER:
         tables = [table for table in CHILD_TABLES if target.deep or table != "attributes"]
         checks += [_missing_vectors(target.deep), _outdated_vectors(), _duplicates(tables), _orphans(tables)]
         checks += [_several_current(), _none_current(), _counts("parts"), _counts("channels")]
     for check in checks:
-        yield from guarded(check.name, partial(_run, catalog, check))
-    yield from guarded("open errors", lambda: [_open_errors(catalog, now)])
+        yield from guarded(check.name, partial(_run, catalog, check, option))
+    yield from guarded("open errors", lambda: [_open_errors(catalog, now, option)])
 
 
-def _run(catalog: Catalog, check: _RowCheck) -> Iterator[Check]:
+def _run(catalog: Catalog, check: _RowCheck, option: str) -> Iterator[Check]:
     parameters = {"since": catalog.sql(_SINCE)["since"][0].as_py()} if "$since" in check.query else {}
     (row,) = catalog.sql(check.query, parameters).to_pylist()
     if row["faults"]:
-        what = f"{row['faults']:,} {check.fault}, such as {row['example']}"
-        yield Check(name=check.name, status=check.status, what=what, remedy=check.remedy)
+        what = f"{check.fault}: {row['faults']:,}, such as {row['example']}"
+        yield Check(name=check.name, status=check.status, what=what, remedy=check.remedy.format(catalog=option))
     else:
         yield ok(check.name, check.what)
 
@@ -89,8 +91,8 @@ def _norms(deep: bool) -> _RowCheck:
         query=f"""
             SELECT count(*) AS faults, min(file_path_normalized) AS example
             FROM files WHERE {condition} AND ({" OR ".join(deviates)})""",  # noqa: S608 (constants)
-        fault="files have a vector whose length is not 1",
-        remedy="exr-inspector db reembed --all",
+        fault="files with a vector whose length is not 1",
+        remedy="exr-inspector db reembed --all {catalog}",
         what=f"the vectors{files} have length 1",
     )
 
@@ -103,8 +105,8 @@ def _missing_vectors(deep: bool) -> _RowCheck:
         query=f"""
             SELECT count(*) AS faults, min(file_path_normalized) AS example
             FROM files WHERE {condition} AND ({is_missing})""",  # noqa: S608 (constants)
-        fault="files lack a vector",
-        remedy="exr-inspector db reembed --all",
+        fault="files without a vector",
+        remedy="exr-inspector db reembed --all {catalog}",
         what=f"no vector{files} is missing",
         status=Status.WARN,
     )
@@ -117,8 +119,8 @@ def _outdated_vectors() -> _RowCheck:
             SELECT count(*) AS faults,
                    'version ' || coalesce(string_agg(DISTINCT embedding_version::VARCHAR, ', '), 'unknown') AS example
             FROM files WHERE {OUTDATED}""",  # noqa: S608 (constants)
-        fault=f"files have vectors of another version than {VERSION}, which similar does not find",
-        remedy="exr-inspector db reembed",
+        fault=f"files that similar does not find, as their vectors do not have version {VERSION}",
+        remedy="exr-inspector db reembed {catalog}",
         what=f"all vectors have version {VERSION}",
         status=Status.WARN,
     )
@@ -141,7 +143,7 @@ def _duplicates(children: list[str]) -> _RowCheck:
     return _RowCheck(
         name="duplicates",
         query=f"SELECT count(*) AS faults, min(example) AS example FROM ({' UNION ALL '.join(queries)})",  # noqa: S608
-        fault="keys have several rows",
+        fault="keys with several rows",
         remedy=f"if they are of files: {_RESCAN}; else {_RESTORE}",
         what=f"no key has two rows{'' if 'attributes' in children else ', attributes not checked'}",
     )
@@ -155,7 +157,7 @@ def _orphans(children: list[str]) -> _RowCheck:
     return _RowCheck(
         name="orphans",
         query=f"SELECT count(*) AS faults, min(example) AS example FROM ({' UNION ALL '.join(queries)})",  # noqa: S608
-        fault="rows belong to no file",
+        fault="rows that belong to no file",
         remedy=_RESTORE,
         what=f"every row belongs to a file{'' if 'attributes' in children else ', attributes not checked'}",
     )
@@ -167,7 +169,7 @@ def _several_current() -> _RowCheck:
         query="""
             SELECT count(*) AS faults, min(path) AS example FROM (
                 SELECT file_path_normalized AS path FROM files WHERE is_current GROUP BY path HAVING count(*) > 1)""",
-        fault="paths have several current versions",
+        fault="paths with several current versions",
         remedy=_RESCAN,
         what="no path has two current versions",
     )
@@ -181,7 +183,7 @@ def _none_current() -> _RowCheck:
             SELECT count(*) AS faults, min(path) AS example FROM (
                 SELECT file_path_normalized AS path FROM files GROUP BY path HAVING NOT bool_or(is_current)
                 EXCEPT SELECT file_path_normalized FROM ingest_errors)""",
-        fault="paths have versions, none of them current, and no error",
+        fault="paths with versions, none of them current, and without an error",
         remedy=f"unless the files were unreadable and then deleted: {_RESCAN}",
         what="every path has a current version or an error",
         status=Status.WARN,
@@ -198,7 +200,7 @@ def _counts(table: str) -> _RowCheck:
             SELECT count(*) AS faults, min(file_path_normalized) AS example
             FROM files LEFT JOIN (SELECT file_id, count(*) AS stored FROM {table} GROUP BY file_id) USING (file_id)
             WHERE {_COUNTED[table]} <> coalesce(stored, 0)""",  # noqa: S608 (constants)
-        fault=f"files have another number of rows in {table} than {_COUNTED[table]}",
+        fault=f"files with another number of rows in {table} than {_COUNTED[table]}",
         remedy=_RESTORE,
         what=f"{_COUNTED[table]} of every file is the number of its rows in {table}",
     )
@@ -207,18 +209,18 @@ def _counts(table: str) -> _RowCheck:
 # ── age and errors ────────────────────────────────────────────────
 
 
-def _freshness(catalog: Catalog, now: datetime) -> Check:
+def _freshness(catalog: Catalog, now: datetime, option: str) -> Check:
     newest = catalog.sql("SELECT max(last_inspected) AS newest FROM files")["newest"][0].as_py()
     if newest is None:
-        return warning("freshness", "the catalog has no files", "exr-inspector ingest PATH")
+        return warning("freshness", "the catalog has no files", f"exr-inspector ingest PATH {option}")
     age = max(now - newest, timedelta(0))
     what = f"the newest file was inspected {age.total_seconds() / 3600:,.1f} hours ago"
     if age > _STALE:
-        return warning("freshness", what, "check that events are delivered: exr-inspector db coverage PREFIX")
+        return warning("freshness", what, f"check that events are delivered: exr-inspector db coverage PREFIX {option}")
     return ok("freshness", what)
 
 
-def _open_errors(catalog: Catalog, now: datetime) -> Check:
+def _open_errors(catalog: Catalog, now: datetime, option: str) -> Check:
     query = f"""
         SELECT code, count(*) AS files, count(*) FILTER (last_seen >= $since::TIMESTAMP) AS recent
         FROM ingest_errors WHERE {OPEN_ERRORS} GROUP BY code ORDER BY recent DESC, code"""  # noqa: S608 (constants)
@@ -228,4 +230,4 @@ def _open_errors(catalog: Catalog, now: datetime) -> Check:
     if not recent:
         return ok("open errors", f"none in the last 24 hours, {of_all}")
     by_code = ", ".join(f"{row['code']} {row['recent']:,}" for row in codes if row["recent"])
-    return warning("open errors", f"in the last 24 hours: {by_code}; {of_all}", "exr-inspector check")
+    return warning("open errors", f"in the last 24 hours: {by_code}; {of_all}", f"exr-inspector check {option}")

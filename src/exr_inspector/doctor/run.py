@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import quote
 
 from ..catalog import is_vast
 from ..settings import VastConnection, s3_access, vast_connection
@@ -23,7 +24,7 @@ def diagnose(target: Target) -> Iterator[Check]:
     if target.uri:
         yield from guarded("catalog", lambda: _catalog(target))
     if target.stage is Stage.AFTER:
-        yield ok("coverage", "not checked here", "exr-inspector db coverage PREFIX")
+        yield ok("coverage", "not checked here", f"exr-inspector db coverage PREFIX --catalog {quote(target.uri)}")
 
 
 def _object_store() -> Iterator[Check]:

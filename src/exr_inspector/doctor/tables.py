@@ -26,9 +26,8 @@ def catalog_checks(target: Target, connection: VastConnection | None) -> Iterato
 
         version = check_bucket(target.uri, connection)
         yield ok("bucket", f"is a database bucket, of VAST {version}")
-        yield ok(
-            "rights", "reading works; writing is not tested here", f"exr-inspector db verify --catalog {target.uri}"
-        )
+        remedy = f"exr-inspector db verify --catalog {target.uri}"
+        yield ok("rights", "the keys can list the bucket; writing is not tested here", remedy)
     stored = stored_version(target.uri, wait_s=target.wait_s, connection=connection)
     if stored is None:
         yield _no_catalog(target)
@@ -37,13 +36,13 @@ def catalog_checks(target: Target, connection: VastConnection | None) -> Iterato
         yield failed_by("schema", needs_migration(target.uri, stored, ", so no rows were checked"))
         return
     with open_catalog(target.uri, read_only=True, wait_s=target.wait_s, connection=connection) as catalog:
-        yield from guarded("schema", lambda: _tables(catalog, stored))
+        yield from guarded("schema", lambda: _tables(catalog, target.uri, stored))
         yield from row_checks(catalog, target)
 
 
-def _tables(catalog: Catalog, version: int) -> Iterator[Check]:
+def _tables(catalog: Catalog, uri: str, version: int) -> Iterator[Check]:
     columns = catalog.stored_columns()
-    yield _schema(catalog, version, columns)
+    yield _schema(catalog, uri, version, columns)
     yield _dimensions(columns)
 
 
@@ -53,7 +52,7 @@ def _no_catalog(target: Target) -> Check:
     return ok("schema", what, remedy) if target.stage is Stage.BEFORE else failure("schema", what, remedy)
 
 
-def _schema(catalog: Catalog, version: int, columns: dict[str, pa.Schema]) -> Check:
+def _schema(catalog: Catalog, uri: str, version: int, columns: dict[str, pa.Schema]) -> Check:
     faults = []
     for table, expected in TABLES.items():
         if table not in columns:
@@ -66,8 +65,12 @@ def _schema(catalog: Catalog, version: int, columns: dict[str, pa.Schema]) -> Ch
             elif not pa.types.is_fixed_size_list(column.type) and columns[table].field(index).type != column.type:
                 faults.append(f"{table}.{column.name} is {columns[table].field(index).type}, not {column.type}")
     if faults:
-        what = f"the tables have version {version}, and are not those of it: {', '.join(faults)}"
-        return failure("schema", what, "exr-inspector db migrate; if it finds nothing to do, restore a backup")
+        what = f"tables of version {version} with other columns than it has: {', '.join(faults)}"
+        return failure(
+            "schema",
+            what,
+            f"exr-inspector db migrate --catalog {quote(uri)}; if it finds nothing to do, restore a backup",
+        )
     since = catalog.sql("SELECT max(readable_since) AS since FROM schema_version")["since"][0].as_py() or 1
     return ok("schema", f"tables of version {version}, for programs of version {since} and later")
 
