@@ -2,7 +2,7 @@
 
     python -m benchmarks.doctor [--files N] [--deep]
 
-A thousand files of `benchmarks.catalog_size`, and copies of their rows with other paths and file_ids.
+The files are those of `benchmarks.catalog`.
 """
 
 from __future__ import annotations
@@ -13,29 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import duckdb
-
-from benchmarks.catalog_size import fill
-from exr_inspector.catalog.schema import CHILD_TABLES, TABLES
+from benchmarks.catalog import fill
 from exr_inspector.doctor import Status, Target, diagnose
-
-FILES = 1000
-COPIED = {
-    "file_id": "file_id || '-' || copy",
-    **{
-        column: f"replace({column}, 'harbor', 'harbor' || copy)"
-        for column in ("file_path", "file_path_normalized", "sequence")
-    },
-}
-
-
-def multiply(path: Path, copies: int) -> None:
-    """Add copies of all files to a catalog."""
-    with duckdb.connect(str(path)) as catalog:
-        for table in ("files", *CHILD_TABLES):
-            changed = [f"{COPIED[name]} AS {name}" for name in TABLES[table].names if name in COPIED]
-            rows = f"SELECT {table}.* REPLACE ({', '.join(changed)}) FROM {table}, range(1, ?) AS copies(copy)"
-            catalog.execute(f"INSERT INTO {table} {rows}", [copies]).fetchall()
 
 
 def main() -> None:
@@ -46,8 +25,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "catalog.duckdb"
-        fill(path, FILES)
-        multiply(path, arguments.files // FILES)
+        fill(path, arguments.files)
         began = last = time.perf_counter()
         checks = 0
         for check in diagnose(Target(uri=f"duckdb:{path}", uri_source="--catalog", deep=arguments.deep)):
