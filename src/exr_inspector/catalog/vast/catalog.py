@@ -191,7 +191,7 @@ class VastCatalog:
     def status(self) -> CatalogStatus:
         """Versions and row counts of the catalog; the counts come from the server's statistics."""
         self._check_open()
-        row_counts = self._connection.retried(self._row_counts)
+        row_counts = self._connection.retried(self.tables.row_counts)
         return CatalogStatus(
             uri=self.uri,
             backend="vast",
@@ -357,10 +357,6 @@ class VastCatalog:
             stored = rows.select_in("files", ["file_id"], "file_id", renewed["file_id"].to_pylist())
             changed = renewed.take(pc.index_in(stored["file_id"], renewed["file_id"].combine_chunks()))
             rows.update("files", changed.drop_columns("file_id").append_column(ROW_ID, stored[ROW_ID]))
-
-    def _row_counts(self, clock: Clock) -> dict[str, int]:
-        with self.tables.reading(clock) as rows:
-            return {table: rows.count(table) for table in TABLES}
 
     def _deduplicate(self, files: set[str], errors: set[str]) -> None:
         """Deduplicate the rows of paths in `files` and `ingest_errors`."""

@@ -138,6 +138,11 @@ class Tables:
             )
         return version
 
+    def row_counts(self, clock: Clock) -> dict[str, int]:
+        """The number of rows of each table, from the server's statistics."""
+        with self.reading(clock) as rows:
+            return {table: rows.count(table) for table in TABLES}
+
     @without_sdk_warnings()
     def columns(self, clock: Clock) -> dict[str, pa.Schema]:
         """The columns of each table as the server has them."""
