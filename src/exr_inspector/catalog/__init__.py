@@ -7,6 +7,7 @@ environment: settings are parameters.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from ..settings import CELL_LIMIT, QUERY_MEMORY_MB, VastConnection
 from .protocol import OPEN_ERRORS, Catalog, CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from .migrations import Migrated
 
 __all__ = [
@@ -29,6 +32,7 @@ __all__ = [
     "duckdb_path",
     "expect_catalog",
     "is_vast",
+    "load",
     "migrate",
     "open_catalog",
     "repeat",
@@ -95,6 +99,26 @@ def migrate(
     from .duckdb.migrate import migrate as migrate_file
 
     return migrate_file(Path(path).expanduser(), f"duckdb:{path}", to=to, dry_run=dry_run)
+
+
+def load(
+    uri: str, pages: Iterable[tuple[str, pa.Table]], name: str, *, connection: VastConnection | None = None
+) -> None:
+    """Insert the rows of all tables, those of `schema_version` last, into a catalog without files.
+
+    A missing catalog is created. Until all rows are stored, no program takes the catalog for a whole one. `name` is
+    that of the pages and their order: a load into a VAST Database that was interrupted continues if it is repeated
+    with the same name. Raises CatalogError if the catalog has files, and the errors of `open_catalog`.
+    """
+    if is_vast(uri):
+        from .vast.load import load as load_tables
+
+        return load_tables(uri, pages, name, connection)
+    path = duckdb_path(uri)
+    from .duckdb.catalog import DuckDBCatalog
+
+    with DuckDBCatalog(path) as catalog:
+        return catalog.load(pages)
 
 
 def repeat(uri: str, *, dry_run: bool = False, connection: VastConnection | None = None) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import partial
 from itertools import islice
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -38,9 +39,13 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ...inspection.model import Inspection
+    from ..protocol import ReadTable
 
 PATHS_PER_BATCH = 10_000
 _PATHS_PER_DEDUPLICATION = 2000
+_SECONDS_PER_TABLE = 4 * 3600  # that is read as a whole; each request has a limit of its own
+
+T = TypeVar("T")
 
 
 class VastCatalog:
@@ -182,6 +187,12 @@ class VastCatalog:
         """Set the vectors of files. One transaction."""
         self._check_open(to="change")
         self._connection.retried(lambda clock: self._replace_vectors(rows, clock))
+
+    @contextmanager
+    def reading(self) -> Iterator[ReadTable]:
+        """Reads whole tables, in pages of bounded size, each table in one transaction that is repeated if it fails."""
+        self._check_open()
+        yield self._read_table
 
     def status(self) -> CatalogStatus:
         """Versions and row counts of the catalog; the counts come from the server's statistics."""
@@ -352,6 +363,13 @@ class VastCatalog:
             stored = rows.select_in("files", ["file_id"], "file_id", renewed["file_id"].to_pylist())
             changed = renewed.take(pc.index_in(stored["file_id"], renewed["file_id"].combine_chunks()))
             rows.update("files", changed.drop_columns("file_id").append_column(ROW_ID, stored[ROW_ID]))
+
+    def _read_table(self, table: str, columns: Sequence[str], consume: Callable[[Iterator[pa.Table]], T]) -> T:
+        def attempt(_: Clock) -> T:
+            with self.tables.reading() as rows:
+                return consume(rows.pages(table, columns))
+
+        return self._connection.retried(attempt, seconds=_SECONDS_PER_TABLE)
 
     def _row_counts(self, clock: Clock) -> dict[str, int]:
         with self.tables.reading(clock) as rows:

@@ -18,6 +18,7 @@ from vastdb.table_metadata import TableMetadata
 
 from ...errors import CatalogSchemaError, SettingsError
 from ..cells import cut_text
+from ..columns import typed
 from ..schema import SORTED_BY, TABLES, current_version
 from .connection import QUERY_ID, Connection, without_sdk_warnings
 from .errors import CatalogRejectedError
@@ -219,6 +220,12 @@ class Rows:
             if page is None:
                 return
             yield page
+
+    def pages(self, table: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """The columns of all rows as tables, with the types of the catalog."""
+        schema = pa.schema([TABLES[table].field(column) for column in columns])
+        for page in self.stream(table, columns):
+            yield typed(pa.table(page), schema)
 
     @without_sdk_warnings()
     def insert(self, table: str, rows: pa.Table) -> None:
