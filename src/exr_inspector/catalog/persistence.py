@@ -110,9 +110,7 @@ def program_order(inspector_version: str) -> tuple[list[int], bool]:
 
 def not_empty(uri: str) -> CatalogError:
     """The error for a catalog into which no backup can be restored."""
-    return CatalogError(
-        f"{uri} has files already; a backup is only restored into a catalog without files: give another"
-    )
+    return CatalogError(f"{uri} has files; a backup is restored only into a catalog without files: give another one")
 
 
 def outcomes(batch: RowBatch, new: Iterable[str]) -> list[PersistOutcome]:
