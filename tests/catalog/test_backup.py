@@ -6,6 +6,8 @@ import math
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -22,7 +24,7 @@ from exr_inspector.catalog.backup import backup, check, restore, write
 from exr_inspector.catalog.columns import typed
 from exr_inspector.catalog.persistence import children_of, with_persist_columns
 from exr_inspector.catalog.rows import from_inspections
-from exr_inspector.catalog.schema import TABLES, VERSION, version_row
+from exr_inspector.catalog.schema import CHILD_TABLES, TABLES, VERSION, version_row
 from exr_inspector.errors import BackupError, CatalogError, SourceError
 from exr_inspector.search.reembed import reembed
 from exr_inspector.settings import vast_connection
@@ -368,3 +370,21 @@ def test_a_newer_catalog_is_not_backed_up_in_part(tmp_path):
     with open_catalog(uri) as catalog, pytest.raises(CatalogError, match=f"only the columns of {VERSION}; upgrade"):
         backup(catalog, str(tmp_path / "backup"))
     assert not (tmp_path / "backup").exists()
+
+
+@pytest.mark.slow
+def test_a_killed_restore_leaves_an_empty_catalog_into_which_it_is_repeated(small_backup, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.catalog.killed_restores", str(small_backup), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    last = int(done.stdout)
+    assert last > len(CHILD_TABLES[:3])
+    for number in range(1, last):
+        uri = f"duckdb:{tmp_path}/{number}.duckdb"
+        with open_catalog(uri, read_only=True) as catalog:
+            rows = content(catalog)
+        assert {table for table, stored in rows.items() if stored} == {VERSIONS}
+    assert restored(small_backup, uri)["files"]

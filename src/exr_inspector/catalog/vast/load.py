@@ -93,10 +93,8 @@ class _Loading:
         with self._tables.transaction(clock) as rows:
             marker = self._read_marker(rows)
             done = self._number(marker.to_pylist())
-            if done == number:
+            if done >= number:  # by an earlier attempt whose response was lost, or by another process
                 return
-            if done != number - 1:
-                raise self._by_another()
             rows.insert(table, page)
             rows.update("schema_version", pa.table({ROW_ID: marker[ROW_ID], "readable_since": pa.array([number])}))
 
@@ -127,13 +125,13 @@ class _Loading:
 
     def _number(self, stored: list[dict[str, Any]]) -> int:
         """The number of stored pages in the marker. Raises CatalogError if it is that of another load."""
-        names = [(row["version"], row["inspector_version"]) for row in stored]
-        if names != [(INCOMPLETE, self._name)]:
-            raise self._by_another()
-        return int(stored[0]["readable_since"])
-
-    def _by_another(self) -> CatalogError:
-        return CatalogError(
-            f"{self._tables.uri} has a part of another backup, or is being restored by another process; "
-            f"drop it first: exr-inspector db drop --no-backup --catalog {self._tables.uri}"
-        )
+        uri = self._tables.uri
+        if not any(row["version"] == INCOMPLETE for row in stored):
+            raise CatalogError(f"{uri} was restored by another process meanwhile; nothing more is stored")
+        (marker,) = stored
+        if marker["inspector_version"] != self._name:
+            raise CatalogError(
+                f"{uri} has a part of another backup; restore that one, or drop the catalog first: "
+                f"exr-inspector db drop --no-backup --catalog {uri}"
+            )
+        return int(marker["readable_since"])
