@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from exr_inspector.catalog.backup import restore
-from exr_inspector.catalog.duckdb import copying, statements
+from exr_inspector.catalog.duckdb import statements, whole_tables
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
                     os.kill(os.getpid(), signal.SIGKILL)
                 return statements.run(*arguments)
 
-            copying.run = run_or_die
+            whole_tables.run = run_or_die
             restore(backup, f"duckdb:{folder}/{number}.duckdb")
             os._exit(0)
         _, status = os.waitpid(process, 0)

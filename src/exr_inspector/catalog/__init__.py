@@ -29,11 +29,13 @@ __all__ = [
     "IngestError",
     "PersistOutcome",
     "SeenFile",
+    "drop",
     "duckdb_path",
     "expect_catalog",
     "is_vast",
     "load",
     "migrate",
+    "name_of",
     "open_catalog",
     "repeat",
     "sort",
@@ -119,6 +121,27 @@ def load(
 
     with DuckDBCatalog(path) as catalog:
         return catalog.load(pages)
+
+
+def name_of(uri: str) -> str:
+    """The name of a catalog, without folder or endpoint: its file, or BUCKET/SCHEMA. Raises SettingsError."""
+    if not is_vast(uri):
+        return Path(duckdb_path(uri)).name
+    from .vast.tables import names_in
+
+    return "/".join(names_in(uri))
+
+
+def drop(uri: str, *, connection: VastConnection | None = None) -> None:
+    """Drop the tables of a catalog, and nothing else. Raises CatalogError if it is not a catalog."""
+    if is_vast(uri):
+        from .vast.load import drop as drop_tables
+
+        return drop_tables(uri, connection)
+    path = duckdb_path(uri)
+    from .duckdb.whole_tables import drop as drop_from_file
+
+    return drop_from_file(Path(path).expanduser())
 
 
 def repeat(uri: str, *, dry_run: bool = False, connection: VastConnection | None = None) -> int:

@@ -101,10 +101,8 @@ def test_a_part_of_another_backup_is_not_continued(server, saved, monkeypatch):
         restored(server, folder)
     server.clear_faults()
     server.expire_transactions()
-    with pytest.raises(
-        CatalogError,
-        match=f"restore that one, or drop the catalog first: exr-inspector db drop --no-backup --catalog {URI}",
-    ):
+    advice = f"restore that one, or drop the catalog first: exr-inspector db drop --no-backup --catalog {URI}"
+    with pytest.raises(CatalogError, match=advice):
         restored(server, other)
     for read_only in (True, False):
         with pytest.raises(CatalogSchemaError, match="is being restored from a backup; if that was interrupted"):

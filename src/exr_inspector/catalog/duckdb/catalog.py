@@ -25,7 +25,7 @@ from ..query_errors import as_query_error
 from ..rows import RowBatch, from_inspections
 from ..schema import TABLES, TIME, VERSION, vector_dimensions
 from ..user_sql import checked_condition, checked_query, result_table
-from . import copying, derived, errors, lookup, migrate, statements
+from . import derived, errors, lookup, migrate, statements, whole_tables
 from .derived import Change
 from .locks import lock_of
 from .statements import run as _run
@@ -279,7 +279,7 @@ class DuckDBCatalog:
         """Reads whole tables, in pages of bounded size, in one transaction."""
         with self._cursor() as connection:
             _run(connection, "BEGIN TRANSACTION READ ONLY")  # closing the connection ends it
-            yield partial(copying.read, connection)
+            yield partial(whole_tables.read, connection)
 
     def load(self, pages: Iterable[tuple[str, pa.Table]]) -> None:
         """Insert the rows of all tables, also of `schema_version`, in one transaction.
@@ -287,7 +287,7 @@ class DuckDBCatalog:
         Raises CatalogError if the catalog has files.
         """
         with self._transaction() as connection:
-            copying.load(connection, self.uri, pages)
+            whole_tables.load(connection, self.uri, pages)
 
     def status(self) -> CatalogStatus:
         """Versions, row counts and size of the catalog; counts are exact."""

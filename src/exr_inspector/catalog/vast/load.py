@@ -1,4 +1,4 @@
-"""Inserts whole tables into a VAST catalog that has no files, in transactions of bounded size.
+"""Inserts whole tables into a VAST catalog that has no files, in transactions of bounded size; and drops them.
 
 Until all rows are stored, the only row of `schema_version` marks the tables as incomplete, so no program opens them.
 The marker counts the pages that are stored, and is changed in the transaction of each page: so no page is stored twice,
@@ -8,6 +8,8 @@ also after a lost response, and a load that was interrupted continues where it e
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -16,8 +18,9 @@ from ...errors import CatalogError, CatalogSchemaError
 from ..migrations import needs_migration
 from ..persistence import not_empty
 from ..schema import INCOMPLETE, TABLES, VERSION
+from .errors import CatalogRejectedError
 from .migrate import create
-from .tables import ROW_ID, Rows, Tables, tables_at
+from .tables import ROW_ID, Rows, Tables, no_tables, tables_at
 
 if TYPE_CHECKING:
     from typing import Any
@@ -45,6 +48,28 @@ def load(uri: str, pages: Iterable[tuple[str, pa.Table]], name: str, connection:
         elif number > done:
             retried(lambda clock: loading.insert(number, table, page, clock), seconds=_SECONDS)  # noqa: B023
     retried(lambda clock: loading.finish(pa.concat_tables(versions), clock), seconds=_SECONDS)
+
+
+def drop(uri: str, connection: VastConnection | None) -> None:
+    """Drop the tables of the catalog, whatever their version. Raises CatalogSchemaError without tables."""
+    tables = tables_at(uri, connection)
+    try:
+        version = tables.connection.retried(tables.version)
+    except CatalogSchemaError:  # incomplete, or of a newer program
+        version = tables.connection.retried(partial(_any_version, tables))
+    if version is None:
+        raise no_tables(tables.uri)
+    tables.connection.retried(tables.drop)
+
+
+def _any_version(tables: Tables, clock: Clock) -> int | None:
+    """A version of the tables; None if another program created them."""
+    try:
+        with tables.reading(clock) as rows:
+            stored = rows.select_present("schema_version", ["version", "inspector_version"]).to_pylist()
+    except (CatalogSchemaError, CatalogRejectedError):
+        return None
+    return stored[0].get("version") if stored and "inspector_version" in stored[0] else None
 
 
 class _Loading:
@@ -110,8 +135,6 @@ class _Loading:
             rows.insert("schema_version", versions)
 
     def _marker(self, number: int) -> pa.Table:
-        from datetime import datetime, timezone
-
         row = {
             "version": INCOMPLETE,
             "applied_at": datetime.now(timezone.utc),

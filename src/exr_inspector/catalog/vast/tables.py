@@ -140,28 +140,37 @@ class Tables:
         return version
 
     @without_sdk_warnings()
-    def drop(self) -> None:
-        """Remove the tables and their schema."""
-        clock = self.connection.clock()
+    def drop(self, clock: Clock | None = None) -> None:
+        """Drop the tables of the catalog; and the schema, if it has no other tables."""
+        clock = clock or self.connection.clock()
         with self.connection.transaction(clock) as transaction:
-            schema = transaction.bucket(self.bucket).schema(self.schema)
-            for table in schema.tables():
-                clock.check()
-                table.drop()
-            schema.drop()
+            schema = transaction.bucket(self.bucket).schema(self.schema, fail_if_missing=False)
+            names = schema.tablenames() if schema else []  # without the schema, an earlier attempt has dropped it
+            for name in names:
+                if name in TABLES:
+                    clock.check()
+                    schema.table(name).drop()
+            if names and set(names) <= set(TABLES):
+                schema.drop()
 
 
 def tables_at(uri: str, connection: VastConnection | None) -> Tables:
     """The tables at vast://BUCKET/SCHEMA. Raises SettingsError."""
+    bucket, schema = names_in(uri)
+    if connection is None:
+        raise SettingsError(f"vast://{bucket}/{schema} needs a connection: the endpoint and keys of the database")
+    return Tables(Connection(connection), bucket, schema)
+
+
+def names_in(uri: str) -> tuple[str, str]:
+    """The bucket and the schema in vast://BUCKET/SCHEMA. Raises SettingsError."""
     names = _URI.fullmatch(uri)
     if names is None:
         raise SettingsError(
             "a catalog in a VAST Database is vast://BUCKET/SCHEMA, in letters, digits, - and _; "
             "the endpoint and the keys are settings: VAST_DB_ENDPOINT, VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY"
         )
-    if connection is None:
-        raise SettingsError(f"vast://{names[1]}/{names[2]} needs a connection: the endpoint and keys of the database")
-    return Tables(Connection(connection), names[1], names[2])
+    return names[1], names[2]
 
 
 class Rows:

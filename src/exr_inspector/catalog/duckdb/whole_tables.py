@@ -1,17 +1,22 @@
-"""Whole tables of a DuckDB file: read in pages, and inserted."""
+"""Whole tables of a DuckDB file: read in pages, inserted, and dropped."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
 
+from ...errors import CatalogError, CatalogSchemaError
 from ..columns import typed
 from ..persistence import not_empty
 from ..schema import TABLES
-from .statements import run
+from . import errors
+from .locks import lock_of
+from .statements import present, run
 
 T = TypeVar("T")
 
@@ -40,3 +45,21 @@ def load(connection: duckdb.DuckDBPyConnection, uri: str, pages: Iterable[tuple[
     for table, page in pages:
         connection.register("page", page)
         run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM page")  # noqa: S608 (our names)
+
+
+def drop(path: Path) -> None:
+    """Drop the tables of the catalog in a file; other tables stay, and the file. One transaction."""
+    if not path.exists():
+        raise CatalogError(f"{path} does not exist")
+    with lock_of(path), closing(errors.connect(path, read_only=False)) as connection:
+        try:
+            tables = present(connection, TABLES)
+            if "schema_version" not in tables:
+                raise CatalogSchemaError(f"{path} is a DuckDB database without a catalog; nothing was dropped")
+            run(connection, "BEGIN")
+            for table in tables:
+                run(connection, f"DROP TABLE {table}")
+            run(connection, "COMMIT")
+            run(connection, "CHECKPOINT")  # frees the blocks in the file
+        except duckdb.Error as error:
+            raise errors.as_catalog_error(error, path) from error
