@@ -40,11 +40,11 @@ def object_output(uri: str, access: S3Access) -> Iterator[BinaryIO]:
     writer = client_library().open_writer(store, key, buffer_size=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
     try:
         yield cast(BinaryIO, _Output(writer, translated))
+        translated(writer.close)
     except BaseException as error:
         with suppress(Exception):
             writer.__exit__(type(error), error, error.__traceback__)  # deletes the parts
         raise
-    translated(writer.close)
 
 
 class _Output(io.RawIOBase):
