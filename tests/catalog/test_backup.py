@@ -297,7 +297,7 @@ def test_a_folder_that_is_not_a_backup_of_this_version_is_rejected(copied, tmp_p
 
 INCONSISTENT = {
     "channels: 3 rows of files that the backup does not have": ("files", lambda rows: rows.slice(1)),
-    "parts: 2 files have no part": ("parts", lambda rows: rows.slice(0, 0)),
+    "parts: missing for 2 files": ("parts", lambda rows: rows.slice(0, 0)),
     "has several rows": ("files", lambda rows: pa.concat_tables([rows, rows])),
     "s3://renders/b.1001.exr has several current versions": (
         "files",

@@ -59,6 +59,7 @@ def open_catalog(
 ) -> Catalog:
     """The catalog at `duckdb:PATH`, a path that ends in .duckdb, or `vast://BUCKET/SCHEMA`.
 
+    `vast://BUCKET/SCHEMA?snapshot=NAME` is the catalog in a snapshot of the bucket, which is only opened `read_only`.
     A catalog opened for writing has its tables afterwards. `wait_s` are the seconds to wait while another process has
     a DuckDB file open for writing. `cell_limit` is the largest attribute in bytes that a cell
     holds whole. VAST needs a `connection`, and takes `query_memory_mb` for a query. `exr_inspector.open_catalog` takes
@@ -129,7 +130,7 @@ def name_of(uri: str) -> str:
         return Path(duckdb_path(uri)).name
     from .vast.tables import names_in
 
-    return "/".join(names_in(uri))
+    return str(names_in(uri))
 
 
 def drop(uri: str, *, connection: VastConnection | None = None) -> None:

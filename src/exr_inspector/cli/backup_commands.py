@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import BackupError, SettingsError
+from ..inspection.value_text import plural
 from .exit_codes import ExitCode
 from .options import CatalogUri, Wait, catalog_uri, open_catalog
 from .output import print_note, print_result
@@ -53,7 +54,7 @@ def backup(
 def _summary(manifest: Manifest) -> str:
     kind = "increment" if manifest.base else "backup"
     size = sum(entry.bytes for entry in manifest.tables.values())
-    return f"{kind} with {manifest.tables['files'].rows:,} files, {size:,} bytes,"
+    return f"{kind} with {plural(manifest.tables['files'].rows, 'file')}, {size:,} bytes,"
 
 
 def _check(folder: str) -> int:
@@ -77,12 +78,11 @@ def restore(folder: Folder, catalog: CatalogUri = None) -> None:
 
     uri = catalog_uri(catalog)
     done = restore_catalog(folder, uri)
-    print_result(f"{uri}: {done.rows['files']:,} files restored, {sum(done.rows.values()):,} rows in all")
+    files, rows = plural(done.rows["files"], "file"), plural(sum(done.rows.values()), "row")
+    print_result(f"{uri}: {files} restored, {rows} in all")
     if done.without_vectors:
-        print_note(
-            f"{done.without_vectors:,} files have no vectors; compute them: "
-            f"exr-inspector db reembed --catalog {shlex.quote(uri)}"
-        )
+        lacking = plural(done.without_vectors, "file")
+        print_note(f"{lacking} without vectors; compute them: exr-inspector db reembed --catalog {shlex.quote(uri)}")
 
 
 def drop(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ...inspection.value_text import plural
 from ..schema import CHILD_TABLES
 from .chain import Chain
 from .keys import where
@@ -49,6 +50,6 @@ def _inconsistencies(chain: Chain) -> Iterator[str]:
             if table == "parts":
                 with_parts.update(page["file_id"].to_pylist())
         if orphans:
-            yield f"{table}: {orphans:,} rows of files that the backup does not have"
+            yield f"{table}: {plural(orphans, 'row')} of files that the backup does not have"
     if without := len(file_ids - with_parts):
-        yield f"parts: {without:,} files have no part"
+        yield f"parts: missing for {plural(without, 'file')}"

@@ -67,7 +67,7 @@ class VastCatalog:
         cell_limit: int = CELL_LIMIT,
         query_memory_mb: int = QUERY_MEMORY_MB,
     ) -> None:
-        self.tables = tables_at(uri, connection)
+        self.tables = tables_at(uri, connection, read_only=read_only)
         self.uri = self.tables.uri
         self._connection = self.tables.connection
         self._read_only = read_only

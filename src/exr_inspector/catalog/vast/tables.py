@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from copy import copy
 from functools import cache, reduce
 from operator import eq, ge, gt, le, lt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ibis
 import pyarrow as pa
@@ -44,7 +44,10 @@ MAX_CELL_BYTES = 64 * 1024  # the limit of a cluster is not documented; this siz
 
 
 # Names that work in the SDK's URLs, which it builds without quoting.
-_URI = re.compile(r"vast://([A-Za-z0-9][A-Za-z0-9._-]*)/([A-Za-z0-9_][A-Za-z0-9_-]*)/?", re.IGNORECASE)
+_URI = re.compile(
+    r"vast://([A-Za-z0-9][A-Za-z0-9._-]*)/([A-Za-z0-9_][A-Za-z0-9_-]*)/?(?:\?snapshot=([A-Za-z0-9_][A-Za-z0-9._:-]*))?",
+    re.IGNORECASE,
+)
 
 
 def no_tables(uri: str) -> CatalogSchemaError:
@@ -154,23 +157,46 @@ class Tables:
                 schema.drop()
 
 
-def tables_at(uri: str, connection: VastConnection | None) -> Tables:
-    """The tables at vast://BUCKET/SCHEMA. Raises SettingsError."""
-    bucket, schema = names_in(uri)
+class Names(NamedTuple):
+    """The names in vast://BUCKET/SCHEMA, or vast://BUCKET/SCHEMA?snapshot=NAME."""
+
+    bucket: str
+    schema: str
+    snapshot: str | None
+
+    def __str__(self) -> str:
+        return f"{self.bucket}/{self.schema}" + (f"?snapshot={self.snapshot}" if self.snapshot else "")
+
+
+def tables_at(uri: str, connection: VastConnection | None, *, read_only: bool = False) -> Tables:
+    """The tables at vast://BUCKET/SCHEMA, or in a snapshot of the bucket. Raises SettingsError.
+
+    A snapshot is read like a bucket with another name.
+    """
+    names = names_in(uri)
     if connection is None:
-        raise SettingsError(f"vast://{bucket}/{schema} needs a connection: the endpoint and keys of the database")
-    return Tables(Connection(connection), bucket, schema)
+        raise SettingsError(f"vast://{names} needs a connection: the endpoint and keys of the database")
+    if names.snapshot is None:
+        return Tables(Connection(connection), names.bucket, names.schema)
+    if not read_only:
+        raise SettingsError(
+            f"vast://{names} is a snapshot, which cannot be changed; give vast://{names.bucket}/{names.schema}"
+        )
+    tables = Tables(Connection(connection), f"{names.bucket}/.snapshot/{names.snapshot}", names.schema)
+    tables.uri = f"vast://{names}"
+    return tables
 
 
-def names_in(uri: str) -> tuple[str, str]:
-    """The bucket and the schema in vast://BUCKET/SCHEMA. Raises SettingsError."""
+def names_in(uri: str) -> Names:
+    """The names in the URI of a catalog. Raises SettingsError."""
     names = _URI.fullmatch(uri)
     if names is None:
         raise SettingsError(
-            "a catalog in a VAST Database is vast://BUCKET/SCHEMA, in letters, digits, - and _; "
+            "a catalog in a VAST Database is vast://BUCKET/SCHEMA, in letters, digits, - and _, and in a snapshot "
+            "vast://BUCKET/SCHEMA?snapshot=NAME; "
             "the endpoint and the keys are settings: VAST_DB_ENDPOINT, VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY"
         )
-    return names[1], names[2]
+    return Names(*names.groups())
 
 
 class Rows:
