@@ -53,8 +53,9 @@ def backup(
 
 def _summary(manifest: Manifest) -> str:
     kind = "increment" if manifest.base else "backup"
+    files = manifest.tables["files"].rows
     size = sum(entry.bytes for entry in manifest.tables.values())
-    return f"{kind} with {plural(manifest.tables['files'].rows, 'file')}, {size:,} bytes,"
+    return f"{kind} with {files:,} {plural(files, 'file')}, {size:,} bytes,"
 
 
 def _check(folder: str) -> int:
@@ -78,11 +79,13 @@ def restore(folder: Folder, catalog: CatalogUri = None) -> None:
 
     uri = catalog_uri(catalog)
     done = restore_catalog(folder, uri)
-    files, rows = plural(done.rows["files"], "file"), plural(sum(done.rows.values()), "row")
-    print_result(f"{uri}: {files} restored, {rows} in all")
-    if done.without_vectors:
-        lacking = plural(done.without_vectors, "file")
-        print_note(f"{lacking} without vectors; compute them: exr-inspector db reembed --catalog {shlex.quote(uri)}")
+    files, rows = done.rows["files"], sum(done.rows.values())
+    print_result(f"{uri}: {files:,} {plural(files, 'file')} restored, {rows:,} {plural(rows, 'row')} in all")
+    if lacking := done.without_vectors:
+        print_note(
+            f"{lacking:,} {plural(lacking, 'file')} without vectors; compute them: "
+            f"exr-inspector db reembed --catalog {shlex.quote(uri)}"
+        )
 
 
 def drop(

@@ -50,6 +50,6 @@ def _inconsistencies(chain: Chain) -> Iterator[str]:
             if table == "parts":
                 with_parts.update(page["file_id"].to_pylist())
         if orphans:
-            yield f"{table}: {plural(orphans, 'row')} of files that the backup does not have"
+            yield f"{table}: {orphans:,} {plural(orphans, 'row')} of files that the backup does not have"
     if without := len(file_ids - with_parts):
-        yield f"parts: missing for {plural(without, 'file')}"
+        yield f"parts: missing for {without:,} {plural(without, 'file')}"
