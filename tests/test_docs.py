@@ -1,5 +1,6 @@
 """The generated docs are up to date and complete."""
 
+import json
 import os
 import re
 import shlex
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 import yaml
 
@@ -102,6 +104,27 @@ def test_the_commands_of_the_page_on_schema_evolution_run(tmp_path, monkeypatch,
     assert (tmp_path / f"catalog.duckdb.before-schema-{VERSION}").exists()
     versions = re.findall(r"^\| (\d+) \|.*\| (\d+) \|$", page, re.MULTILINE)
     assert versions == [("1", "1"), *((str(m.version), str(m.readable_since)) for m in MIGRATIONS)]
+
+
+def test_the_commands_for_backups_run(tmp_path, monkeypatch, capfd):
+    """In their order; other sections of the page have tests of their own."""
+    page = (REFERENCE.parent / "OPERATIONS.md").read_text("utf-8")
+    sections = "".join(
+        page.partition(f"\n## {title}\n")[2].partition("\n## ")[0] for title in ("Backup and restore", "Drop a catalog")
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EXR_INSPECTOR_CATALOG", "duckdb:catalog.duckdb")
+    Path("beauty.1001.exr").write_bytes(small_file(1001, False, 12))
+    assert main(["ingest", "beauty.1001.exr"]) == 0
+    blocks = re.findall(r"^```run\n(.*?)^```$", sections, re.MULTILINE | re.DOTALL)
+    commands = [line for block in blocks for line in block.splitlines()]
+    assert len(commands) == 12
+    for command in commands:
+        assert main(shlex.split(command)[1:]) == 0, command
+    (query,) = re.findall(r"^```sql\n(.*?)^```$", sections, re.MULTILINE | re.DOTALL)
+    assert duckdb.sql(query).fetchall() == [("NONE", 1)]
+    saved = next(Path().glob("copy.duckdb.backup-*"))
+    assert set(json.loads((saved / "manifest.json").read_text())) <= set(re.findall(r"`(\w+)`", sections)) | {"tables"}
 
 
 CHECKS = (REFERENCE.parent / "CHECKS.md").read_text("utf-8")

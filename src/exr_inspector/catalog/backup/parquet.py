@@ -146,10 +146,6 @@ class _SourceFile(io.RawIOBase):
         """Whether it can be read at any offset."""
         return True
 
-    def tell(self) -> int:
-        """The offset of the next read."""
-        return self._position
-
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Set the offset of the next read."""
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._source.size_bytes}[whence]

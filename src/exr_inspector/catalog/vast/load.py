@@ -103,7 +103,7 @@ class _Loading:
         return 0
 
     def _done(self, clock: Clock) -> int | None:
-        """The pages that are stored of an incomplete load; None if there is none."""
+        """The pages that are stored of an incomplete load; None without one."""
         try:
             with self._tables.reading(clock) as rows:
                 stored = rows.select("schema_version", _MARKER_COLUMNS).to_pylist()
