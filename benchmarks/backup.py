@@ -2,8 +2,8 @@
 
     python -m benchmarks.backup [--files 100000]
 
-The files are those of sequences of 100 frames, one in nine with two parts, with vectors of noise,
-which do not compress.
+The files are those of sequences of 100 frames, one in nine with two parts, with vectors whose numbers
+are multiplied by noise, which does not compress.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ def copy_of(rows: pa.Table, number: int) -> pa.Table:
             ids = [hashlib.sha256(f"{one} {number}".encode()).hexdigest() for one in encoded.dictionary.to_pylist()]
             values = pa.array(ids).take(encoded.indices)
         elif pa.types.is_fixed_size_list(column.type):
-            noise = random.standard_normal(rows.num_rows * column.type.list_size).astype(np.float32)
+            numbers = rows.column(index).combine_chunks().flatten().to_numpy()
+            noise = (numbers * random.standard_normal(len(numbers))).astype(np.float32)
             values = pa.FixedSizeListArray.from_arrays(pa.array(noise), type=column.type)
         else:
             continue

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,9 +44,32 @@ def load(connection: duckdb.DuckDBPyConnection, uri: str, pages: Iterable[tuple[
         if run(connection, f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608 (our names)
             raise not_empty(uri)
     run(connection, "DELETE FROM schema_version")
-    for table, page in pages:
-        connection.register("page", page)
-        run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM page")  # noqa: S608 (our names)
+    for table, of_table in groupby(pages, itemgetter(0)):
+        with _as_stream(page for _, page in of_table) as stream:
+            connection.register("pages", pa.RecordBatchReader.from_batches(TABLES[table], stream))
+            # One statement for a table, as DuckDB has the rows of several in memory until the end of the transaction.
+            run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM pages")  # noqa: S608 (our names)
+
+
+@contextmanager
+def _as_stream(pages: Iterator[pa.Table]) -> Iterator[Iterator[pa.RecordBatch]]:
+    """The batches of pages for a statement of this block, which raises the exceptions of `pages` itself."""
+    raised: list[BaseException] = []
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            for page in pages:
+                yield from page.to_batches()
+        except BaseException as error:
+            raised.append(error)
+            raise
+
+    try:
+        yield batches()
+    except duckdb.Error:
+        if raised:
+            raise raised[0] from None
+        raise
 
 
 def drop(path: Path) -> None:
