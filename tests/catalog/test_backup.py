@@ -353,6 +353,33 @@ def test_a_backup_is_restored_only_into_a_catalog_without_files(small_backup, ca
         assert content(opened) == before
 
 
+def test_a_restore_that_fails_leaves_an_empty_catalog(small_backup, tmp_path):
+    """The error is that of the pages, not of the database."""
+    uri = f"duckdb:{tmp_path}/copy.duckdb"
+
+    def pages():
+        yield from all_values().items()
+        raise SourceError("s3://backups", "not reachable any more")
+
+    with pytest.raises(SourceError, match="s3://backups: not reachable any more"):
+        load(uri, pages(), "test")
+    with open_catalog(uri) as catalog:
+        assert {table for table, rows in content(catalog).items() if rows} == {VERSIONS}
+    assert restored(small_backup, uri)["files"]
+
+
+@pytest.mark.slow
+def test_a_table_whose_page_is_lost_is_read_again(emulator, vast_uri, tmp_path):
+    with open_catalog(vast_uri) as catalog:
+        catalog.persist([inspection()])
+        faults = [emulator.fail("cut", operation="select", nth=nth) for nth in (3, 5, 6)]
+        backup(catalog, str(tmp_path / "backup"))
+        emulator.clear_faults()
+        assert [fault.hits for fault in faults] == [1, 1, 1]
+        assert check(str(tmp_path / "backup")) == []
+        assert restored(tmp_path / "backup", f"duckdb:{tmp_path}/copy.duckdb")["files"] == content(catalog)["files"]
+
+
 def test_a_backup_without_vectors_says_how_to_compute_them(catalog, new_uri, tmp_path):
     catalog.persist([inspection()])
     folder, uri = tmp_path / "backup", new_uri()

@@ -12,6 +12,7 @@ from exr_inspector.catalog.schema import TABLES
 from exr_inspector.cli.main import main
 from tests.catalog.conftest import BOTH, BUCKET, emulator, vast_settings  # noqa: F401 (fixtures)
 from tests.support.exr_bytes import inspection
+from tests.support.terminal import on_terminal
 
 
 @pytest.fixture(params=BOTH)
@@ -92,6 +93,24 @@ def test_nothing_is_dropped_without_the_name_and_a_backup(uri, capfd, options, c
     assert main(["db", "drop", *given, "--catalog", uri]) == code
     assert message in capfd.readouterr().err
     assert files_in(uri) == 1
+
+
+@pytest.mark.slow
+def test_a_person_is_asked_for_the_name(tmp_path):
+    """`yes` is not enough."""
+    script = tmp_path / "answers.py"
+    script.write_text(
+        "import io, sys\nfrom exr_inspector.cli.main import main\n"
+        "terminal = sys.stdin\nsys.stdin = io.StringIO(sys.argv.pop(1) + '\\n')\nsys.stdin.isatty = terminal.isatty\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    open_catalog(tmp_path / "shows.duckdb").close()
+    drop = ("db", "drop", "--no-backup", "--catalog", "duckdb:shows.duckdb")
+    code, shown = on_terminal("yes", *drop, cwd=tmp_path, program=str(script))
+    assert (code, "drop the tables of duckdb:shows.duckdb? Enter its name, shows.duckdb: " in shown) == (2, True)
+    assert "'yes' is not the name of the catalog" in shown
+    code, shown = on_terminal("shows.duckdb", *drop, cwd=tmp_path, program=str(script))
+    assert (code, "duckdb:shows.duckdb: dropped" in shown) == (0, True)
 
 
 def test_other_tables_are_not_dropped(uri):

@@ -18,6 +18,7 @@ from ...errors import CatalogError, CatalogSchemaError
 from ..migrations import needs_migration
 from ..persistence import not_empty
 from ..schema import INCOMPLETE, TABLES, VERSION
+from .connection import without_sdk_warnings
 from .errors import CatalogRejectedError
 from .migrate import create
 from .tables import ROW_ID, Rows, Tables, no_tables, tables_at
@@ -59,7 +60,20 @@ def drop(uri: str, connection: VastConnection | None) -> None:
         version = tables.connection.retried(partial(_any_version, tables))
     if version is None:
         raise no_tables(tables.uri)
-    tables.connection.retried(tables.drop)
+    tables.connection.retried(partial(_drop, tables))
+
+
+@without_sdk_warnings()
+def _drop(tables: Tables, clock: Clock) -> None:
+    """Drop the tables of the catalog; and the schema, if it has no other tables."""
+    with tables.connection.transaction(clock) as transaction:
+        schema = transaction.bucket(tables.bucket).schema(tables.schema, fail_if_missing=False)
+        names = set(schema.tablenames()) if schema else set()  # without it, an earlier attempt was committed
+        for name in names & set(TABLES):
+            clock.check()
+            schema.table(name).drop()
+        if names and names <= set(TABLES):
+            schema.drop()
 
 
 def _any_version(tables: Tables, clock: Clock) -> int | None:

@@ -143,18 +143,15 @@ class Tables:
         return version
 
     @without_sdk_warnings()
-    def drop(self, clock: Clock | None = None) -> None:
-        """Drop the tables of the catalog; and the schema, if it has no other tables."""
-        clock = clock or self.connection.clock()
+    def drop(self) -> None:
+        """Remove all tables of the schema, and the schema."""
+        clock = self.connection.clock()
         with self.connection.transaction(clock) as transaction:
-            schema = transaction.bucket(self.bucket).schema(self.schema, fail_if_missing=False)
-            names = schema.tablenames() if schema else []  # without the schema, an earlier attempt has dropped it
-            for name in names:
-                if name in TABLES:
-                    clock.check()
-                    schema.table(name).drop()
-            if names and set(names) <= set(TABLES):
-                schema.drop()
+            schema = transaction.bucket(self.bucket).schema(self.schema)
+            for table in schema.tables():
+                clock.check()
+                table.drop()
+            schema.drop()
 
 
 class Names(NamedTuple):
