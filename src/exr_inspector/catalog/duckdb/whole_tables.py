@@ -22,7 +22,8 @@ from .statements import present, run
 
 T = TypeVar("T")
 
-_PAGE_ROWS = 2048  # of thumbnails, each may have many bytes
+_PAGE_ROWS = 20_480
+_PAGE_THUMBNAILS = 2048  # each has many bytes
 
 
 def read(
@@ -34,7 +35,8 @@ def read(
     """The result of `consume` for pages of the rows."""
     schema = pa.schema([TABLES[table].field(column) for column in columns])
     names = ", ".join(f'"{column}"' for column in columns)
-    batches = connection.sql(f"SELECT {names} FROM {table}").to_arrow_reader(_PAGE_ROWS)  # noqa: S608 (our names)
+    page_rows = _PAGE_THUMBNAILS if table == "thumbnails" else _PAGE_ROWS
+    batches = connection.sql(f"SELECT {names} FROM {table}").to_arrow_reader(page_rows)  # noqa: S608 (our names)
     return consume(typed(pa.table(batch), schema) for batch in batches)
 
 
