@@ -27,8 +27,8 @@ from exr_inspector import inspect, open_catalog
 from exr_inspector.catalog import load
 from exr_inspector.catalog.backup import backup, check, restore
 from exr_inspector.catalog.columns import typed
-from exr_inspector.catalog.persistence import unique_time, with_persist_columns
-from exr_inspector.catalog.rows import BATCH_TABLES, RowBatch, from_inspections
+from exr_inspector.catalog.persistence import children_of, unique_time, with_persist_columns
+from exr_inspector.catalog.rows import RowBatch, from_inspections
 from exr_inspector.catalog.schema import TABLES, version_row
 from exr_inspector.sources.memory import MemorySource
 from tests.support.small_exr import FRAMES_PER_SEQUENCE, small_file
@@ -55,10 +55,11 @@ def sequence() -> RowBatch:
 
 def pages(files: int) -> Iterator[tuple[str, pa.Table]]:
     """The rows of a catalog of so many files."""
-    batch, stored_at = sequence(), unique_time()
-    tables = batch.tables | {"files": with_persist_columns(batch.tables["files"], stored_at)}
+    batch = sequence()
+    rows = with_persist_columns(batch.tables["files"], unique_time())
+    tables = {"files": rows} | children_of(batch, rows, rows["file_id"])
     count = files // FRAMES_PER_SEQUENCE
-    for table in BATCH_TABLES:
+    for table in tables:
         for start in range(0, count, SEQUENCES_PER_PAGE):
             copies = [copy_of(tables[table], number) for number in range(start, min(start + SEQUENCES_PER_PAGE, count))]
             yield table, typed(pa.concat_tables(copies), TABLES[table])

@@ -74,7 +74,10 @@ def drop_catalog(uri: str) -> None:
 
 
 def restore_catalog(folder: str, uri: str) -> Restored:
-    """Restore a backup into a catalog, as `catalog.backup.restore`, with the connection and store of the settings."""
+    """Restore a backup into a catalog, as `catalog.backup.restore`, with the connection and store of the settings.
+
+    Derived tables are not restored; `sequence.derived.refresh` stores them again.
+    """
     connection = _connection(uri)
     from .catalog.backup import restore
 

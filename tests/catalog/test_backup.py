@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from exr_inspector import open_catalog
-from exr_inspector.catalog import Catalog, load
+from exr_inspector.catalog import Catalog, drop, load
 from exr_inspector.catalog.backup import backup, check, restore, write
 from exr_inspector.catalog.columns import typed
 from exr_inspector.catalog.persistence import children_of, with_persist_columns
@@ -27,7 +28,8 @@ from exr_inspector.catalog.rows import from_inspections
 from exr_inspector.catalog.schema import CHILD_TABLES, TABLES, VERSION, version_row
 from exr_inspector.errors import BackupError, CatalogError, SourceError
 from exr_inspector.search.reembed import reembed
-from exr_inspector.settings import vast_connection
+from exr_inspector.sequence import derived
+from exr_inspector.settings import PATH_TEMPLATE, vast_connection
 from tests.support.exr_bytes import inspection, text
 
 from .test_contract import error_at
@@ -206,7 +208,7 @@ def tables_of(one, batch: int) -> dict[str, pa.Table]:
     rows = from_inspections([one])
     stored_at = EPOCH + timedelta(microseconds=batch)
     tables = {"files": with_persist_columns(rows.tables["files"], stored_at)}
-    tables |= children_of(rows, tables["files"]["file_id"], stored_at)
+    tables |= children_of(rows, tables["files"], tables["files"]["file_id"])
     tables = {table: typed(page, TABLES[table]) for table, page in tables.items()}
     return {table: tables.get(table, schema.empty_table()) for table, schema in TABLES.items()}
 
@@ -415,3 +417,19 @@ def test_a_killed_restore_leaves_an_empty_catalog_into_which_it_is_repeated(smal
             rows = content(catalog)
         assert {table for table, stored in rows.items() if stored} == {VERSIONS}
     assert restored(small_backup, uri)["files"]
+
+
+def test_derived_tables_are_not_those_of_the_rows_before(small_backup, tmp_path):
+    """They are in no backup; stored ones are invalid after a restore, and are dropped with the catalog."""
+    uri = f"duckdb:{tmp_path}/copy.duckdb"
+    count = "SELECT sum(file_count) AS files FROM sequences"
+    with open_catalog(uri) as catalog:
+        derived.refresh(catalog, PATH_TEMPLATE)
+    restore(str(small_backup), uri)
+    with open_catalog(uri) as catalog:
+        assert derived.missing_tables(catalog, count, PATH_TEMPLATE).keys() == {"sequences"}
+        derived.refresh(catalog, PATH_TEMPLATE)
+        assert catalog.sql(count)["files"].to_pylist() == [2]
+    drop(uri)
+    with duckdb.connect(str(tmp_path / "copy.duckdb")) as file:
+        assert file.execute("SHOW TABLES").fetchall() == []

@@ -114,7 +114,7 @@ def load(
     with the same name. Raises CatalogError if the catalog has files, and the errors of `open_catalog`.
     """
     if is_vast(uri):
-        from .vast.load import load as load_tables
+        from .vast.whole_tables import load as load_tables
 
         return load_tables(uri, pages, name, connection)
     path = duckdb_path(uri)
@@ -136,7 +136,7 @@ def name_of(uri: str) -> str:
 def drop(uri: str, *, connection: VastConnection | None = None) -> None:
     """Drop the tables of a catalog, and nothing else. Raises CatalogError if it is not a catalog."""
     if is_vast(uri):
-        from .vast.load import drop as drop_tables
+        from .vast.whole_tables import drop as drop_tables
 
         return drop_tables(uri, connection)
     path = duckdb_path(uri)

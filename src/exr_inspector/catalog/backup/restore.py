@@ -38,7 +38,6 @@ def restore(folder: str, uri: str, *, s3: S3Access | None = None, connection: Va
         raise BackupError(folder, f"damaged, nothing was restored: {damage}")
     counted = _Counted(chain)
     load(uri, counted.pages(), f"{chain.newest.sha256} as table version {VERSION}", connection=connection)
-    # Tables that are derived from these rows are to be rebuilt here.
     return Restored(rows=counted.rows, without_vectors=counted.without_vectors)
 
 

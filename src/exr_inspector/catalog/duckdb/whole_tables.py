@@ -16,7 +16,7 @@ from ...errors import CatalogError, CatalogSchemaError
 from ..columns import typed
 from ..persistence import not_empty
 from ..schema import TABLES
-from . import errors
+from . import derived, errors
 from .locks import lock_of
 from .statements import present, run
 
@@ -51,6 +51,8 @@ def load(connection: duckdb.DuckDBPyConnection, uri: str, pages: Iterable[tuple[
             connection.register("pages", pa.RecordBatchReader.from_batches(TABLES[table], stream))
             # One statement for a table, as DuckDB has the rows of several in memory until the end of the transaction.
             run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM pages")  # noqa: S608 (our names)
+    if derived.exist(connection):
+        derived.invalidate(connection)
 
 
 @contextmanager
@@ -80,7 +82,7 @@ def drop(path: Path) -> None:
         raise CatalogError(f"{path} does not exist")
     with lock_of(path), closing(errors.connect(path, read_only=False)) as connection:
         try:
-            tables = present(connection, TABLES)
+            tables = present(connection, [*TABLES, *derived.STORED] if derived.exist(connection) else TABLES)
             if "schema_version" not in tables:
                 raise CatalogSchemaError(f"{path} is a DuckDB database without a catalog; nothing was dropped")
             run(connection, "BEGIN")

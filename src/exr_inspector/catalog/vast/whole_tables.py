@@ -1,4 +1,4 @@
-"""Inserts whole tables into a VAST catalog that has no files, in transactions of bounded size; and drops them.
+"""Whole tables of a VAST catalog: read in pages, inserted in transactions of bounded size, and dropped.
 
 Until all rows are stored, the only row of `schema_version` marks the tables as incomplete, so no program opens them.
 The marker counts the pages that are stored, and is changed in the transaction of each page: so no page is stored twice,
@@ -7,10 +7,10 @@ also after a lost response, and a load that was interrupted continues where it e
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 
@@ -29,8 +29,21 @@ if TYPE_CHECKING:
     from ...settings import VastConnection
     from .connection import Clock
 
-_SECONDS = 3600  # for one page; each request has a limit of its own
+_SECONDS_TO_READ = 4 * 3600  # a table; each request has a limit of its own
+_SECONDS = 3600  # for a page that is inserted
+
+T = TypeVar("T")
 _MARKER_COLUMNS = TABLES["schema_version"].names
+
+
+def read(tables: Tables, table: str, columns: Sequence[str], consume: Callable[[Iterator[pa.Table]], T]) -> T:
+    """The result of `consume` for pages of the rows, in one transaction, which is repeated if it fails."""
+
+    def attempt(_: Clock) -> T:
+        with tables.reading() as rows:
+            return consume(rows.pages(table, columns))
+
+    return tables.connection.retried(attempt, seconds=_SECONDS_TO_READ)
 
 
 def load(uri: str, pages: Iterable[tuple[str, pa.Table]], name: str, connection: VastConnection | None) -> None:
