@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from exr_inspector import open_catalog
-from exr_inspector.catalog.backup import backup, check, restore
+from exr_inspector.catalog.backup import backup, check, restore, write
 from exr_inspector.catalog.persistence import unique_time
 from exr_inspector.catalog.rows import from_inspections
 from exr_inspector.catalog.schema import TABLES, TIME
@@ -15,6 +15,12 @@ from tests.support.exr_bytes import inspection, text
 
 from .test_backup import connection_of, content, edit_manifest, restored
 from .test_contract import error_at
+
+
+@pytest.fixture(autouse=True)
+def quick_commits(monkeypatch):
+    """Batches just before a base are whole in it."""
+    monkeypatch.setattr(write, "LATEST_COMMIT_US", -60_000_000)
 
 
 def version(path: str, note: str):
@@ -148,3 +154,16 @@ def test_an_increment_of_a_backup_without_vectors_has_them_all(catalog, new_uri,
     assert restore(folder, uri, connection=connection_of(uri)).without_vectors == 0
     with open_catalog(uri) as copy:
         assert content(copy) == content(catalog)
+
+
+def test_batches_that_were_committed_during_the_base_are_saved_again(tmp_path, monkeypatch):
+    """And restored once."""
+    monkeypatch.setattr(write, "LATEST_COMMIT_US", 3_600_000_000)
+    base, folder = str(tmp_path / "base"), str(tmp_path / "increment")
+    with open_catalog(f"duckdb:{tmp_path}/catalog.duckdb") as catalog:
+        a = version("a", "1")
+        catalog.persist([a])
+        backup(catalog, base)
+        assert backup(catalog, folder, since=base).tables["channels"].rows == 3
+        assert check(folder) == []
+        assert restored(folder, f"duckdb:{tmp_path}/copy.duckdb") == content(catalog)

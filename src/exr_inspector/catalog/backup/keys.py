@@ -15,8 +15,13 @@ def keys(page: pa.Table, first: str, second: str) -> pa.Array:
 
 
 def batch_keys(page: pa.Table) -> pa.Array:
-    """The keys of child rows: their file, and the batch that stored them. A batch is stored as a whole."""
+    """The keys of child rows: their file, and the batch that stored them. A batch is stored in one transaction."""
     return keys(page, "file_id", "batch_id")
+
+
+def batch_id_of(key: str) -> int:
+    """The `batch_id` in the key of child rows; 0 for null."""
+    return int(key.rpartition("/")[2] or 0)
 
 
 def vector_keys(page: pa.Table) -> pa.Array:

@@ -56,6 +56,11 @@ class Manifest:
     superseded: tuple[str, ...]  # file_ids of current versions that were replaced while the backup was written
     tables: dict[str, TableFile]
 
+    @property
+    def started_us(self) -> int:
+        """The start in microseconds since the epoch."""
+        return int(datetime.fromisoformat(self.started.replace("Z", "+00:00")).timestamp()) * 1_000_000
+
     def to_json(self) -> bytes:
         """The bytes of the manifest."""
         return json.dumps(asdict(self), indent=2).encode() + b"\n"
@@ -72,7 +77,9 @@ class Manifest:
             base = Base(**values["base"]) if values["base"] else None
             tables = {table: TableFile(**entry) for table, entry in values["tables"].items()}
             rest = {"base": base, "tables": tables, "superseded": tuple(values["superseded"])}
-            return cls(**(values | rest))
+            manifest = cls(**(values | rest))
+            manifest.started_us  # noqa: B018 (raises ValueError)
+            return manifest
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BackupError(folder, f"{NAME} is not the manifest of a backup: {error}") from error
 

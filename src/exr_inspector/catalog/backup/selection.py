@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..schema import PRIMARY_KEYS, TABLES, TIME
-from .keys import batch_keys, distinct, vector_keys, where
+from .keys import batch_id_of, batch_keys, distinct, vector_keys, where
 
 _CURRENT = ("file_id", "file_path_normalized", "last_inspected")
 
@@ -81,8 +81,9 @@ def _vectors() -> list[str]:
 class Children:
     """Selects the rows of a child table that belong to the selected files, and that a base lacks."""
 
-    def __init__(self, table: str, files: Files, known: Collection[str]) -> None:
-        self._files, self._known = files, known
+    def __init__(self, table: str, files: Files, known: Collection[str], whole_before: int) -> None:
+        """`known` are batches of the base; only those before the batch `whole_before` are certain to be whole."""
+        self._files, self._known, self._whole_before = files, known, whole_before
         self._key = PRIMARY_KEYS.get(table) or [column.name for column in TABLES[table] if column.type != TIME]
         self._copies: set[tuple[Any, ...]] = set()
         self.dropped = 0
@@ -97,8 +98,11 @@ class Children:
             if self._known:
                 batches = batch_keys(merged)
                 self.present.update(distinct(batches))
-                merged = merged.filter(pc.invert(where(batches, self._known.__contains__)))
+                merged = merged.filter(pc.invert(where(batches, self._is_whole)))
             yield merged
+
+    def _is_whole(self, batch: str) -> bool:
+        return batch in self._known and batch_id_of(batch) < self._whole_before
 
     def _merged(self, page: pa.Table) -> pa.Table:
         """The rows with those of files that were stored twice once, in the batch of the file that is kept."""

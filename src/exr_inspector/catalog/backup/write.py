@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from ...settings import S3Access
     from ..protocol import Catalog, ReadTable
 
-Select = Callable[[Iterator[pa.Table]], Iterator[pa.Table]]
+# A batch has the time at which its transaction began. If it was committed while the base was written, the base may have
+# a part of it: batches of this time before the base are saved again.
+LATEST_COMMIT_US = 3_600_000_000
 
 
 def backup(
@@ -99,9 +101,10 @@ class _Writer:
 
     def write_children(self, read: ReadTable, table: str, files: Files) -> None:
         known = self._base.batch_keys(table) if self._base and table not in WHOLE else set()
+        whole_before = self._base.newest.manifest.started_us - LATEST_COMMIT_US if self._base else 0
 
         def write(pages: Iterator[pa.Table]) -> Children:
-            children = Children(table, files, known)
+            children = Children(table, files, known, whole_before)
             self._write(table, children.select(pages), lambda: children.dropped)
             return children
 
