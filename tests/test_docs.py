@@ -1,5 +1,6 @@
 """The generated docs are up to date and complete."""
 
+import json
 import os
 import re
 import shlex
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 import yaml
 
@@ -124,11 +126,32 @@ def test_the_commands_for_a_deployment_run(tmp_path, monkeypatch, capfd):
     assert re.findall(r"rate +(\S+)", capfd.readouterr().out) == ["100.000%", "100.000%"]
 
 
+def _section(page: str, title: str) -> str:
+    return page.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
 def _commands_to_run(page: str, title: str) -> list[str]:
     """The lines of the blocks marked `run` in a section."""
-    section = page.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-    blocks = re.findall(r"^```run\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```run\n(.*?)^```$", _section(page, title), re.MULTILINE | re.DOTALL)
     return [line for block in blocks for line in block.splitlines()]
+
+
+def test_the_commands_for_backups_run(tmp_path, monkeypatch, capfd):
+    """In their order; other sections of the page have tests of their own."""
+    titles = ("Backup and restore", "Drop a catalog")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EXR_INSPECTOR_CATALOG", "duckdb:catalog.duckdb")
+    Path("beauty.1001.exr").write_bytes(small_file(1001, False, 12))
+    assert main(["ingest", "beauty.1001.exr"]) == 0
+    commands = [line for title in titles for line in _commands_to_run(OPERATIONS, title)]
+    assert len(commands) == 12
+    for command in commands:
+        assert main(shlex.split(command)[1:]) == 0, command
+    section = _section(OPERATIONS, titles[0])
+    (query,) = re.findall(r"^```sql\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    assert duckdb.sql(query).fetchall() == [("NONE", 1)]
+    saved = next(Path().glob("copy.duckdb.backup-*"))
+    assert set(json.loads((saved / "manifest.json").read_text())) <= set(re.findall(r"`(\w+)`", section)) | {"tables"}
 
 
 CHECKS = (REFERENCE.parent / "CHECKS.md").read_text("utf-8")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .catalog import Catalog
     from .environment import open_catalog
     from .errors import (
+        BackupError,
         CatalogAuthenticationError,
         CatalogConnectionError,
         CatalogError,
@@ -88,6 +89,7 @@ _HOMES = {
 
 __all__ = [
     "Attribute",
+    "BackupError",
     "Catalog",
     "CatalogAuthenticationError",
     "CatalogConnectionError",

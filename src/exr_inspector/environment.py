@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from . import catalog
 from .settings import VastConnection, settings, vast_connection
+from .sources import store_of
 
 if TYPE_CHECKING:
+    from .catalog.backup import Restored
     from .catalog.migrations import Migrated
 
 
@@ -64,6 +66,22 @@ def repeat_migrations(uri: str, *, dry_run: bool = False) -> int:
 def sort_catalog(uri: str, *, dry_run: bool = False) -> bool:
     """Sort the tables of a catalog, as `catalog.sort`, with the connection of the settings."""
     return catalog.sort(uri, dry_run=dry_run, connection=_connection(uri))
+
+
+def drop_catalog(uri: str) -> None:
+    """Drop the tables of a catalog, as `catalog.drop`, with the connection of the settings."""
+    catalog.drop(uri, connection=_connection(uri))
+
+
+def restore_catalog(folder: str, uri: str) -> Restored:
+    """Restore a backup into a catalog, as `catalog.backup.restore`, with the connection and store of the settings.
+
+    Derived tables are not restored; `sequence.derived.refresh` stores them again.
+    """
+    connection = _connection(uri)
+    from .catalog.backup import restore
+
+    return restore(folder, uri, s3=store_of([folder]), connection=connection)
 
 
 def _connection(uri: str) -> VastConnection | None:

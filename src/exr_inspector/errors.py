@@ -24,6 +24,7 @@
         CatalogTooLargeError           a row or request exceeds a limit of the database
         QueryError                     a query is invalid
       PixelError                     the pixels of a file cannot be decoded
+      BackupError                    a backup is not whole, is damaged, or does not fit
       EmbeddingError                 the vectors of a file cannot be computed
       SettingsError                  a setting, URI or option is invalid
       MissingExtraError              an optional dependency is not installed
@@ -221,6 +222,19 @@ class QueryError(CatalogError):
     """A query is invalid."""
 
     category = "query"
+
+
+class BackupError(ExrInspectorError):
+    """A backup is not whole, is damaged, needs a newer version, or does not fit the catalog."""
+
+    category = "backup"
+
+    def __init__(self, folder: str, reason: str) -> None:
+        super().__init__(folder, reason)
+        self.folder, self.reason = folder, reason
+
+    def __str__(self) -> str:
+        return f"{self.folder}: {self.reason}"
 
 
 class EmbeddingError(ExrInspectorError):

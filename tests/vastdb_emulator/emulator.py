@@ -157,6 +157,10 @@ class Emulator:
         finally:
             database.after_commit = lambda: None
 
+    def take_snapshot(self, bucket: str, name: str) -> None:
+        """Keep the committed tables of a bucket as those of its snapshot."""
+        self._service.take_snapshot(bucket, name)
+
     def schemas(self, bucket: str) -> list[str]:
         """The names of the committed schemas of a bucket."""
         return [name for owner, name in self._service.database.committed().schemas if owner == bucket]

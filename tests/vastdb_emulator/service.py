@@ -1,13 +1,14 @@
 """The emulated server without HTTP: buckets, database, version; hands each request to its command."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from .assumptions import Assumptions
 from .errors import ApiError, bad_request, not_found, not_implemented
 from .messages import Answer, Request
 from .objects import ObjectStore
 from .storage import TableState
-from .transactions import Database, Transaction
+from .transactions import Catalog, Database, Transaction
 
 Command = Callable[["Service", Request], Answer]
 
@@ -34,6 +35,9 @@ class Service:
 
     def answer(self, request: Request, commands: dict[tuple[str, str], Command]) -> Answer:
         """Run the request's command."""
+        if request.method not in ("GET", "HEAD") and request.segments and "/.snapshot/" in request.segments[0]:
+            # Assumption: the status of a write to a snapshot.
+            raise ApiError(403, "AccessDenied", "a snapshot cannot be changed")
         if (command := commands.get((request.method, request.command))) is None:
             if request.command in NOT_EMULATED:
                 raise not_implemented(f"?{request.command}")
@@ -53,6 +57,23 @@ class Service:
         """The table that a request names, as its transaction sees it."""
         self.check_bucket(request.bucket)
         return self.transaction(request).draft.table(request.table)
+
+    def take_snapshot(self, bucket: str, name: str) -> None:
+        """Keep the committed tables of a bucket as those of its snapshot, which is a bucket of its own."""
+        snapshot = f"{bucket}/.snapshot/{name}"
+
+        def write(catalog: Catalog) -> None:
+            for owner, schema in [key for key in catalog.schemas if key[0] == bucket]:
+                catalog.schemas[snapshot, schema] = catalog.schemas[owner, schema]
+            for path in [path for path in catalog.names if path.bucket == bucket]:
+                table_id = self.database.next_table_id()
+                catalog.names[path._replace(bucket=snapshot)] = table_id
+                catalog.tables[table_id] = replace(catalog.table(path), table_id=table_id)
+
+        transaction = self.database.begin()
+        self.database.write(transaction, write)
+        self.database.commit(transaction.txid)
+        self.snapshots.setdefault(bucket, []).append(name)
 
     def check_bucket(self, bucket: str) -> None:
         """Raise a 404 for a bucket that is not there. A snapshot is there when its bucket lists it."""

@@ -7,6 +7,7 @@ environment: settings are parameters.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from ..settings import CELL_LIMIT, QUERY_MEMORY_MB, VastConnection
 from .protocol import OPEN_ERRORS, Catalog, CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from .migrations import Migrated
 
 __all__ = [
@@ -26,10 +29,13 @@ __all__ = [
     "IngestError",
     "PersistOutcome",
     "SeenFile",
+    "drop",
     "duckdb_path",
     "expect_catalog",
     "is_vast",
+    "load",
     "migrate",
+    "name_of",
     "open_catalog",
     "repeat",
     "sort",
@@ -54,6 +60,7 @@ def open_catalog(
 ) -> Catalog:
     """The catalog at `duckdb:PATH`, a path that ends in .duckdb, or `vast://BUCKET/SCHEMA`.
 
+    `vast://BUCKET/SCHEMA?snapshot=NAME` is the catalog in a snapshot of the bucket, which is only opened `read_only`.
     A catalog opened for writing has its tables afterwards. `wait_s` are the seconds to wait while another process has
     a DuckDB file open for writing. `cell_limit` is the largest attribute in bytes that a cell
     holds whole. VAST needs a `connection`, and takes `query_memory_mb` for a query. `exr_inspector.open_catalog` takes
@@ -111,6 +118,47 @@ def stored_version(uri: str, *, wait_s: float = 0, connection: VastConnection | 
     from .duckdb.migrate import version_of_file
 
     return version_of_file(Path(path).expanduser(), f"duckdb:{path}", wait_s=wait_s)
+
+
+def load(
+    uri: str, pages: Iterable[tuple[str, pa.Table]], name: str, *, connection: VastConnection | None = None
+) -> None:
+    """Insert the rows of all tables, those of `schema_version` last, into a catalog without files.
+
+    A missing catalog is created. Until all rows are stored, no program takes the catalog for a whole one. `name` is
+    that of the pages and their order: a load into a VAST Database that was interrupted continues if it is repeated
+    with the same name. Raises CatalogError if the catalog has files, and the errors of `open_catalog`.
+    """
+    if is_vast(uri):
+        from .vast.whole_tables import load as load_tables
+
+        return load_tables(uri, pages, name, connection)
+    path = duckdb_path(uri)
+    from .duckdb.catalog import DuckDBCatalog
+
+    with DuckDBCatalog(path) as catalog:
+        return catalog.load(pages)
+
+
+def name_of(uri: str) -> str:
+    """The name of a catalog, without folder or endpoint: its file, or BUCKET/SCHEMA. Raises SettingsError."""
+    if not is_vast(uri):
+        return Path(duckdb_path(uri)).name
+    from .vast.tables import names_in
+
+    return str(names_in(uri))
+
+
+def drop(uri: str, *, connection: VastConnection | None = None) -> None:
+    """Drop the tables of a catalog, and nothing else. Raises CatalogError if it is not a catalog."""
+    if is_vast(uri):
+        from .vast.whole_tables import drop as drop_tables
+
+        return drop_tables(uri, connection)
+    path = duckdb_path(uri)
+    from .duckdb.whole_tables import drop as drop_from_file
+
+    return drop_from_file(Path(path).expanduser())
 
 
 def repeat(uri: str, *, dry_run: bool = False, connection: VastConnection | None = None) -> int:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .. import __version__
+from ..errors import CatalogError
 from ..frames.names import parse_name
 from .protocol import IngestError, PersistOutcome
 from .rows import RowBatch
@@ -105,6 +106,11 @@ def program_order(inspector_version: str) -> tuple[list[int], bool]:
     assert release is not None  # it also matches nothing
     numbers = [int(number) for number in release[0].split(".") if number]
     return numbers, re.search("a|b|rc|dev", inspector_version[release.end() :]) is None
+
+
+def not_empty(uri: str) -> CatalogError:
+    """The error for a catalog into which no backup can be restored."""
+    return CatalogError(f"{uri} has files; a backup is restored only into a catalog without files: give another one")
 
 
 def outcomes(batch: RowBatch, new: Iterable[str]) -> list[PersistOutcome]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from .derived import SequenceRows
     from .rows import RowBatch
     from .similarity import By
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,13 @@ class CatalogStatus:
 OPEN_ERRORS = """NOT EXISTS (
         SELECT 1 FROM files WHERE files.file_path_normalized = ingest_errors.file_path_normalized AND files.is_current
     )"""
+
+
+class ReadTable(Protocol):
+    """Reads the rows of a table."""
+
+    def __call__(self, table: str, columns: Sequence[str], consume: Callable[[Iterator[pa.Table]], T]) -> T:
+        """The result of `consume` for pages of the rows; it is called again when a page could not be read."""
 
 
 class Catalog(Protocol):
@@ -175,6 +185,9 @@ class Catalog(Protocol):
 
     def stored_columns(self) -> dict[str, pa.Schema]:
         """The columns of each table as the database has them; tables that are missing are left out."""
+
+    def reading(self) -> AbstractContextManager[ReadTable]:
+        """Reads whole tables, in pages of bounded size: on DuckDB in one transaction, on VAST in one for each table."""
 
     def status(self) -> CatalogStatus:
         """Versions, row counts and size of the catalog."""

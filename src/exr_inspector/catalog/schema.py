@@ -22,6 +22,8 @@ VERSION = 3  # of the tables; `schema_version` of an inspection is the version o
 # The oldest version whose programs can read and write these tables. Additions leave it as it is.
 READABLE_SINCE = 1
 
+INCOMPLETE = 0  # the version of tables whose rows are still being loaded from a backup
+
 METADATA_DIMENSIONS, CHANNEL_DIMENSIONS = 384, 128
 
 TEXT, INT, FLOAT, BOOL, BINARY = pa.string(), pa.int64(), pa.float64(), pa.bool_(), pa.binary()
@@ -368,6 +370,11 @@ def current_version(uri: str, rows: Iterable[Mapping[str, Any]]) -> int | None:
     versions: dict[int, Mapping[str, Any]] = {row["version"]: row for row in rows}
     if not versions:
         return None
+    if INCOMPLETE in versions:
+        raise CatalogSchemaError(
+            f"{uri} is being restored from a backup; if that was interrupted, repeat it: exr-inspector db restore "
+            f"BACKUP --catalog {uri}, or drop the catalog: exr-inspector db drop --no-backup --catalog {uri}"
+        )
     since = {version: row.get("readable_since") or version for version, row in versions.items()}
     newest, needed = max(versions), max(since, key=lambda version: since[version])
     if since[needed] > VERSION:

@@ -12,6 +12,7 @@ import typer
 
 from ..errors import ExrFormatError, ExrInspectorError, MissingExtraError, QueryError, SettingsError
 from . import (
+    backup_commands,
     catalog_commands,
     check_command,
     coverage_command,
@@ -54,6 +55,9 @@ for _command in (
     app.command()(_command)
 app.command("odd", hidden=True)(catalog_commands.outliers)  # the former name of `outliers`
 db_commands.db.command("coverage")(coverage_command.coverage)
+db_commands.db.command()(backup_commands.backup)
+db_commands.db.command()(backup_commands.restore)
+db_commands.db.command()(backup_commands.drop)
 app.add_typer(db_commands.db, name="db")
 app.add_typer(function_commands.function, name="function")
 app.command()(demo_command.demo)

@@ -118,7 +118,8 @@ CatalogUri = Annotated[
     str | None,
     typer.Option(
         "--catalog",
-        help="duckdb:FILE or vast://BUCKET/SCHEMA. Default: $EXR_INSPECTOR_CATALOG, else that of exr-inspector.toml, "
+        help="duckdb:FILE or vast://BUCKET/SCHEMA; to read a snapshot of a bucket, vast://BUCKET/SCHEMA?snapshot=NAME. "
+        "Default: $EXR_INSPECTOR_CATALOG, else that of exr-inspector.toml, "
         "else duckdb:exr-inspector.duckdb.",
         show_default=False,
     ),

@@ -59,7 +59,7 @@ class ObjectSource:
         check_key(uri, self._key)
         self.path, self.uri = uri, object_uri(bucket, self._key)
         self._access = access
-        self._store = _store(access, bucket)
+        self._store = store_client(access, bucket)
         self.requests = 0
         try:
             metadata, self._first = self._get(0, FIRST_RANGE_BYTES, None)
@@ -98,7 +98,7 @@ class ObjectSource:
         """Do nothing: connections are kept for the next object."""
 
     def _get(self, start: int, end: int, etag: str | None) -> tuple[Any, bytes]:
-        obstore = _obstore()
+        obstore = client_library()
         options: Any = {"range": (start, end)}
         if etag and not etag.startswith("W/"):
             options["if_match"] = etag
@@ -111,7 +111,7 @@ class ObjectSource:
         return _request(send, self.path, self._access)
 
     def _head(self) -> Any:
-        obstore = _obstore()
+        obstore = client_library()
         self.requests += 1
         return _request(lambda: obstore.head(self._store, self._key), self.path, self._access)
 
@@ -143,7 +143,7 @@ def object_metadata(uri: str, access: S3Access) -> Any:
     """The metadata of an object, as list_objects returns it. Raises SourceError."""
     bucket, key = bucket_and_key(uri)
     check_key(uri, key)
-    obstore, store = _obstore(), _store(access, bucket)
+    obstore, store = client_library(), store_client(access, bucket)
     return _request(lambda: obstore.head(store, key), uri, access)
 
 
@@ -167,7 +167,7 @@ def whole_seconds(time: datetime) -> datetime:
 
 def _pages(uri: str, bucket: str, prefix: str, recursive: bool, access: S3Access) -> Iterator[Any]:
     """The non-empty pages of a listing. Raises UnlistableKeyError for a key that obstore cannot represent."""
-    obstore, store = _obstore(), _store(access, bucket)
+    obstore, store = client_library(), store_client(access, bucket)
     if not recursive:
         if objects := _request(lambda: obstore.list_with_delimiter(store, prefix or None), uri, access)["objects"]:
             yield objects
@@ -236,7 +236,7 @@ def _request(send: Callable[[], T], uri: str, access: S3Access) -> T:
     return retry(attempt)
 
 
-def _obstore() -> Any:
+def client_library() -> Any:
     """The client library. Raises MissingExtraError."""
     try:
         import obstore
@@ -246,9 +246,9 @@ def _obstore() -> Any:
 
 
 @lru_cache(maxsize=64)
-def _store(access: S3Access, bucket: str) -> S3Store:
-    """A client with its connections, shared by all threads. Its own retries are disabled, see _request."""
-    _obstore()
+def store_client(access: S3Access, bucket: str, *, retries: int = 0) -> S3Store:
+    """A client with its connections, shared by all threads. Its own retries are for uploads, see _request."""
+    client_library()
     from obstore.store import S3Store
 
     keys: Any = {} if access.ambient else {"skip_signature": not access.access_key.get_secret_value()}
@@ -271,7 +271,7 @@ def _store(access: S3Access, bucket: str) -> S3Store:
             region=access.region,
             virtual_hosted_style_request=not access.path_style,
             client_options=options,
-            retry_config={"max_retries": 0},
+            retry_config={"max_retries": retries},
             **keys,
         )
     except BaseException as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -24,7 +25,7 @@ from ..query_errors import as_query_error
 from ..rows import RowBatch, from_inspections
 from ..schema import TABLES, TIME, VERSION, vector_dimensions
 from ..user_sql import checked_condition, checked_query, result_table
-from . import derived, errors, lookup, migrate, statements
+from . import derived, errors, lookup, migrate, statements, whole_tables
 from .derived import Change
 from .locks import lock_of
 from .statements import run as _run
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from ...inspection.model import Inspection
     from ..derived import SequenceRows
+    from ..protocol import ReadTable
     from ..similarity import By
 
 log = logging.getLogger(__name__)
@@ -277,6 +279,21 @@ class DuckDBCatalog:
         with self._cursor() as connection:
             present = statements.present(connection, TABLES)
             return {table: connection.sql(f"FROM {table} LIMIT 0").to_arrow_table().schema for table in present}
+
+    @contextmanager
+    def reading(self) -> Iterator[ReadTable]:
+        """Reads whole tables, in pages of bounded size, in one transaction."""
+        with self._cursor() as connection:
+            _run(connection, "BEGIN TRANSACTION READ ONLY")  # closing the connection ends it
+            yield partial(whole_tables.read, connection)
+
+    def load(self, pages: Iterable[tuple[str, pa.Table]]) -> None:
+        """Insert the rows of all tables, also of `schema_version`, in one transaction.
+
+        Raises CatalogError if the catalog has files.
+        """
+        with self._transaction() as connection:
+            whole_tables.load(connection, self.uri, pages)
 
     def status(self) -> CatalogStatus:
         """Versions, row counts and size of the catalog; counts are exact."""

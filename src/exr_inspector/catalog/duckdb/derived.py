@@ -25,6 +25,7 @@ _OWN = {
     "derived_state": table_schema({"written_at": TIME, "show_pattern": TEXT}),
     "derived_changes": table_schema({"file_id?": TEXT, "batch_id?": INT, "sequence?": TEXT, "sign": INT}),
 }
+STORED = DERIVED | _OWN
 _MOST_CHANGES = 200_000  # rebuilding takes less time than applying more
 
 _NEWEST = """
@@ -87,7 +88,7 @@ def are_current(connection: duckdb.DuckDBPyConnection, show_pattern: str) -> boo
 
 def create(connection: duckdb.DuckDBPyConnection) -> None:
     """Create the tables, in the transaction of the connection."""
-    for table, schema in (DERIVED | _OWN).items():
+    for table, schema in STORED.items():
         run(connection, statements.create_table(table, schema))
 
 

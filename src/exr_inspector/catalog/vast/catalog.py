@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timezone
+from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from itertools import islice
 from types import MappingProxyType, TracebackType
@@ -22,7 +23,7 @@ from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, See
 from ..rows import RowBatch, from_inspections
 from ..schema import JUDGED_PARTS, TABLES, VERSION, vector_dimensions
 from ..similarity import By
-from . import ingest_errors, lookup
+from . import ingest_errors, lookup, whole_tables
 from .conditions import Condition
 from .connection import Clock
 from .coordination import DeduplicationQueue, PathLocks
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ...inspection.model import Inspection
+    from ..protocol import ReadTable
 
 PATHS_PER_BATCH = 10_000
 _PATHS_PER_DEDUPLICATION = 2000
@@ -62,7 +64,7 @@ class VastCatalog:
         cell_limit: int = CELL_LIMIT,
         query_memory_mb: int = QUERY_MEMORY_MB,
     ) -> None:
-        self.tables = tables_at(uri, connection)
+        self.tables = tables_at(uri, connection, read_only=read_only)
         self.uri = self.tables.uri
         self._connection = self.tables.connection
         self._read_only = read_only
@@ -126,7 +128,7 @@ class VastCatalog:
         self._check_open()
         if not file_stats:
             return {}
-        return self._connection.retried(lambda clock: self._seen(file_stats, clock))
+        return self._connection.retried(lambda clock: lookup.seen(self.tables, clock, file_stats))
 
     def current_paths(self, prefix: str) -> Iterator[list[str]]:
         """The normalized paths that begin with `prefix` and are current and not deleted, or have an open error."""
@@ -187,6 +189,12 @@ class VastCatalog:
         """The columns of each table as the server has them."""
         self._check_open()
         return self._connection.retried(self.tables.columns)
+
+    @contextmanager
+    def reading(self) -> Iterator[ReadTable]:
+        """Reads whole tables, in pages of bounded size, each table in one transaction that is repeated if it fails."""
+        self._check_open()
+        yield partial(whole_tables.read, self.tables)
 
     def status(self) -> CatalogStatus:
         """Versions and row counts of the catalog; the counts come from the server's statistics."""
@@ -265,33 +273,6 @@ class VastCatalog:
             retired = {row[ROW_ID]: row | {"is_current": False} for row in stored.to_pylist() if row["is_current"]}
             rows.update("files", changed_rows(retired, stored.schema.field(ROW_ID).type))
             return ingest_errors.record_errors(rows, errors, recorded_at)
-
-    def _seen(self, file_stats: Sequence[FileStat], clock: Clock) -> dict[str, SeenFile]:
-        paths = {file.file_path_normalized for file in file_stats}
-        columns = ["file_path_normalized", "size_bytes", "mtime", "etag"]
-        with self.tables.reading(clock) as rows:
-            selected = [*columns, "is_current", "deleted_at", "completeness", "problem_severity", "chunks_checked"]
-            files = rows.select_in("files", selected, "file_path_normalized", paths)
-            current = {row["file_path_normalized"]: row for row in files.to_pylist() if row["is_current"]}
-            others = paths.difference(current)
-            errors = rows.select_in("ingest_errors", [*columns, "code", "message"], "file_path_normalized", others)
-        failed = {row["file_path_normalized"]: row for row in errors.to_pylist()}
-        seen: dict[str, SeenFile] = {}
-        for file in file_stats:
-            path = file.file_path_normalized
-            row = current.get(path)
-            if row is not None:
-                if row["deleted_at"] is None:
-                    seen[path] = SeenFile(
-                        is_unchanged=_is_same(row, file),
-                        completeness=row["completeness"],
-                        problem_severity=row["problem_severity"],
-                        chunks_checked=row["chunks_checked"] or 0,
-                    )
-            elif (error := failed.get(path)) is not None:
-                is_same = _is_same(error, file)
-                seen[path] = SeenFile(is_unchanged=is_same, error=error["message"], error_code=error["code"])
-        return seen
 
     def _current_paths(self, prefix: str) -> Iterator[str]:
         with self.tables.reading() as rows:
@@ -390,9 +371,3 @@ def _judge_parts(rows: Rows, parts: pa.Table, file_ids: Sequence[str]) -> None:
     judged = stored.join(parts.drop_columns("file_path"), ["file_id", "part_index"], join_type="inner")
     schema = pa.schema([*map(TABLES["parts"].field, JUDGED_PARTS), stored.schema.field(ROW_ID)])
     rows.update("parts", judged.select(schema.names).cast(schema))
-
-
-def _is_same(row: dict[str, Any], file: FileStat) -> bool:
-    mtime = file.mtime and file.mtime.astimezone(timezone.utc).replace(tzinfo=None)
-    is_same = row["mtime"] == mtime if None in (row["etag"], file.etag) else row["etag"] == file.etag
-    return bool(row["size_bytes"] == file.size_bytes and is_same)

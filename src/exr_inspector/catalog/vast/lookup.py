@@ -1,10 +1,15 @@
-"""All rows of one file, in one transaction with a request for each table."""
+"""Rows by path, in one transaction: all rows of one file, and the last inspection of many."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timezone
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..protocol import FileStat, SeenFile
 from ..schema import HEADER_TABLES, RESULT_TABLES, TABLES
 from .conditions import Condition
 from .connection import Clock
@@ -25,6 +30,35 @@ def rows_of(tables: Tables, clock: Clock, path: str) -> dict[str, pa.Table]:
     return found
 
 
+def seen(tables: Tables, clock: Clock, file_stats: Sequence[FileStat]) -> dict[str, SeenFile]:
+    """The last inspection of each file that has one, by normalized path."""
+    paths = {file.file_path_normalized for file in file_stats}
+    columns = ["file_path_normalized", "size_bytes", "mtime", "etag"]
+    with tables.reading(clock) as rows:
+        selected = [*columns, "is_current", "deleted_at", "completeness", "problem_severity", "chunks_checked"]
+        files = rows.select_in("files", selected, "file_path_normalized", paths)
+        current = {row["file_path_normalized"]: row for row in files.to_pylist() if row["is_current"]}
+        others = paths.difference(current)
+        errors = rows.select_in("ingest_errors", [*columns, "code", "message"], "file_path_normalized", others)
+    failed = {row["file_path_normalized"]: row for row in errors.to_pylist()}
+    seen: dict[str, SeenFile] = {}
+    for file in file_stats:
+        path = file.file_path_normalized
+        row = current.get(path)
+        if row is not None:
+            if row["deleted_at"] is None:
+                seen[path] = SeenFile(
+                    is_unchanged=_is_same(row, file),
+                    completeness=row["completeness"],
+                    problem_severity=row["problem_severity"],
+                    chunks_checked=row["chunks_checked"] or 0,
+                )
+        elif (error := failed.get(path)) is not None:
+            is_same = _is_same(error, file)
+            seen[path] = SeenFile(is_unchanged=is_same, error=error["message"], error_code=error["code"])
+    return seen
+
+
 def _equal(rows: Rows, table: str, **values: str) -> pa.Table:
     """The rows with these values in the columns."""
     conditions = [Condition(column=column, operator="=", value=value) for column, value in values.items()]
@@ -36,3 +70,9 @@ def _equal(rows: Rows, table: str, **values: str) -> pa.Table:
 
 def _newest(results: pa.Table) -> pa.Table:
     return results.filter(pc.equal(results["batch_id"], pc.max(results["batch_id"])))
+
+
+def _is_same(row: dict[str, Any], file: FileStat) -> bool:
+    mtime = file.mtime and file.mtime.astimezone(timezone.utc).replace(tzinfo=None)
+    is_same = row["mtime"] == mtime if None in (row["etag"], file.etag) else row["etag"] == file.etag
+    return bool(row["size_bytes"] == file.size_bytes and is_same)

@@ -29,6 +29,7 @@ from .errors import CatalogConflictError, CatalogRejectedError
 from .tables import ROW_ID, Tables, no_tables, tables_at
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from vastdb.schema import Schema
     from vastdb.transaction import Transaction
 
@@ -91,21 +92,21 @@ def _stored_version(tables: Tables) -> int:
     return version
 
 
-def create(tables: Tables, clock: Clock) -> None:
-    """Create all tables in one transaction, sorted where the server offers it.
+def create(tables: Tables, clock: Clock, version: pa.Table | None = None) -> None:
+    """Create all tables in one transaction, sorted where the server offers it. `version` is the row of their version.
 
     Raises CatalogConflictError if another process is creating them.
     """
     if tables.connection.can_sort:
         try:
-            return _create(tables, clock, sort=True)
+            return _create(tables, clock, version, sort=True)
         except CatalogRejectedError as error:
             log.info("%s: tables are created without a sorting key: %s", tables.uri, error)
-    return _create(tables, clock, sort=False)
+    return _create(tables, clock, version, sort=False)
 
 
 @without_sdk_warnings()
-def _create(tables: Tables, clock: Clock, *, sort: bool) -> None:
+def _create(tables: Tables, clock: Clock, version: pa.Table | None, *, sort: bool) -> None:
     with _changing(tables, clock) as transaction:
         schema = transaction.bucket(tables.bucket).create_schema(tables.schema, fail_if_exists=False)
         for step in CREATION:
@@ -115,7 +116,7 @@ def _create(tables: Tables, clock: Clock, *, sort: bool) -> None:
             else:
                 _apply(step, schema, tables, transaction, clock)
         tables.are_sorted = sort
-        tables.rows(transaction, clock).insert("schema_version", version_row())
+        tables.rows(transaction, clock).insert("schema_version", version_row() if version is None else version)
 
 
 def sort(uri: str, connection: VastConnection | None, *, dry_run: bool = False) -> bool:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from copy import copy
 from functools import cache, reduce
 from operator import eq, ge, gt, le, lt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ibis
 import pyarrow as pa
@@ -18,6 +18,7 @@ from vastdb.table_metadata import TableMetadata
 
 from ...errors import CatalogSchemaError, SettingsError
 from ..cells import cut_text
+from ..columns import typed
 from ..schema import SORTED_BY, TABLES, current_version
 from .connection import QUERY_ID, Connection, without_sdk_warnings
 from .errors import CatalogRejectedError
@@ -43,7 +44,10 @@ MAX_CELL_BYTES = 64 * 1024  # the limit of a cluster is not documented; this siz
 
 
 # Names that work in the SDK's URLs, which it builds without quoting.
-_URI = re.compile(r"vast://([A-Za-z0-9][A-Za-z0-9._-]*)/([A-Za-z0-9_][A-Za-z0-9_-]*)/?", re.IGNORECASE)
+_URI = re.compile(
+    r"vast://([A-Za-z0-9][A-Za-z0-9._-]*)/([A-Za-z0-9_][A-Za-z0-9_-]*)/?(?:\?snapshot=([A-Za-z0-9_][A-Za-z0-9._:-]*))?",
+    re.IGNORECASE,
+)
 
 
 def no_tables(uri: str) -> CatalogSchemaError:
@@ -152,7 +156,7 @@ class Tables:
 
     @without_sdk_warnings()
     def drop(self) -> None:
-        """Remove the tables and their schema."""
+        """Remove all tables of the schema, and the schema."""
         clock = self.connection.clock()
         with self.connection.transaction(clock) as transaction:
             schema = transaction.bucket(self.bucket).schema(self.schema)
@@ -162,17 +166,46 @@ class Tables:
             schema.drop()
 
 
-def tables_at(uri: str, connection: VastConnection | None) -> Tables:
-    """The tables at vast://BUCKET/SCHEMA. Raises SettingsError."""
+class Names(NamedTuple):
+    """The names in vast://BUCKET/SCHEMA, or vast://BUCKET/SCHEMA?snapshot=NAME."""
+
+    bucket: str
+    schema: str
+    snapshot: str | None
+
+    def __str__(self) -> str:
+        return f"{self.bucket}/{self.schema}" + (f"?snapshot={self.snapshot}" if self.snapshot else "")
+
+
+def tables_at(uri: str, connection: VastConnection | None, *, read_only: bool = False) -> Tables:
+    """The tables at vast://BUCKET/SCHEMA, or in a snapshot of the bucket. Raises SettingsError.
+
+    A snapshot is read like a bucket with another name.
+    """
+    names = names_in(uri)
+    if connection is None:
+        raise SettingsError(f"vast://{names} needs a connection: the endpoint and keys of the database")
+    if names.snapshot is None:
+        return Tables(Connection(connection), names.bucket, names.schema)
+    if not read_only:
+        raise SettingsError(
+            f"vast://{names} is a snapshot, which cannot be changed; give vast://{names.bucket}/{names.schema}"
+        )
+    tables = Tables(Connection(connection), f"{names.bucket}/.snapshot/{names.snapshot}", names.schema)
+    tables.uri = f"vast://{names}"
+    return tables
+
+
+def names_in(uri: str) -> Names:
+    """The names in the URI of a catalog. Raises SettingsError."""
     names = _URI.fullmatch(uri)
     if names is None:
         raise SettingsError(
-            "a catalog in a VAST Database is vast://BUCKET/SCHEMA, in letters, digits, - and _; "
+            "a catalog in a VAST Database is vast://BUCKET/SCHEMA, in letters, digits, - and _, and in a snapshot "
+            "vast://BUCKET/SCHEMA?snapshot=NAME; "
             "the endpoint and the keys are settings: VAST_DB_ENDPOINT, VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY"
         )
-    if connection is None:
-        raise SettingsError(f"vast://{names[1]}/{names[2]} needs a connection: the endpoint and keys of the database")
-    return Tables(Connection(connection), names[1], names[2])
+    return Names(*names.groups())
 
 
 class Rows:
@@ -231,6 +264,12 @@ class Rows:
             if page is None:
                 return
             yield page
+
+    def pages(self, table: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """The columns of all rows as tables, with the types of the catalog."""
+        schema = pa.schema([TABLES[table].field(column) for column in columns])
+        for page in self.stream(table, columns):
+            yield typed(pa.table(page), schema)
 
     @without_sdk_warnings()
     def insert(self, table: str, rows: pa.Table) -> None:

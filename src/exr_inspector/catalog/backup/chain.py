@@ -1,0 +1,193 @@
+"""A backup with the backups that it completes, down to a whole one; and the rows of all of them as one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ...errors import BackupError, CatalogSchemaError, SourceNotFoundError
+from ...sources.output import below
+from ...sources.uris import is_object, local_path
+from ..columns import typed
+from ..migrations import MIGRATIONS, Recompute
+from ..schema import TABLES, VERSION
+from .keys import all_keys, batch_keys, distinct, vector_keys, where
+from .manifest import Base, Manifest, read_manifest
+from .parquet import hash_of, opened_rows, read_rows
+
+if TYPE_CHECKING:
+    from ...settings import S3Access
+
+# The tables whose rows are changed, so that every increment has all of them; `files` without vectors of its base.
+WHOLE = ("files", "parts", "ingest_errors", "schema_version")
+
+REMOVED = "removed"  # the file of an increment with batches of its base that the catalog does not have any more
+REMOVED_SCHEMA = pa.schema([pa.field("table", pa.string(), False), pa.field("batch", pa.string(), False)])
+
+_VECTORS = [column.name for column in TABLES["files"] if pa.types.is_fixed_size_list(column.type)]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One backup of a chain."""
+
+    folder: str
+    manifest: Manifest
+    sha256: str  # of the manifest
+
+    def files(self) -> Sequence[str]:
+        """The names of the files that the backup needs; an older one may have fewer tables."""
+        is_older = self.manifest.schema_version < VERSION
+        tables = [table for table in TABLES if table in self.manifest.tables or not is_older]
+        return [*tables, REMOVED] if self.manifest.base else tables
+
+
+class Chain:
+    """The backup in a folder, and its bases. Raises BackupError if one is missing, changed or of a newer version."""
+
+    def __init__(self, folder: str, s3: S3Access | None) -> None:
+        self._s3 = s3
+        members = [Member(folder, *read_manifest(folder, s3))]
+        while (base := members[0].manifest.base) is not None:
+            members.insert(0, self._base(members[0].folder, base))
+        self.members: Sequence[Member] = members  # the whole backup first
+        self.newest = members[-1]
+        version = self.newest.manifest.schema_version
+        if version > VERSION:
+            raise CatalogSchemaError(
+                f"{folder} has table version {version}, and this release supports {VERSION}; upgrade to a release "
+                f"that supports it, such as {self.newest.manifest.product}"
+            )
+
+    def _base(self, folder: str, base: Base) -> Member:
+        path = base.path
+        if not is_object(path) and not os.path.isabs(local_path(path) or path):
+            path = os.path.normpath(os.path.join(local_path(folder) or folder, path))
+        try:
+            member = Member(path, *read_manifest(path, self._s3))
+        except BackupError as error:
+            raise BackupError(folder, f"completes the backup {path}, which is missing: {error.reason}") from error
+        if member.sha256 != base.sha256:
+            raise BackupError(folder, f"completes the backup {path}, which was replaced by another one")
+        return member
+
+    def reference_from(self, folder: str) -> Base:
+        """The reference to the newest backup in the manifest of an increment in `folder`."""
+        path = self.newest.folder
+        if not is_object(path):
+            path = os.path.abspath(local_path(path) or path)
+            if not is_object(folder):
+                path = os.path.relpath(path, local_path(folder) or folder)
+        return Base(path=path, sha256=self.newest.sha256)
+
+    def damage(self) -> Iterator[str]:
+        """What is wrong with the files of the backups: missing, other bytes, rows or columns."""
+        for member in self.members:
+            for table in member.files():
+                path = below(member.folder, f"{table}.parquet")
+                entry = member.manifest.tables.get(table)
+                if entry is None:
+                    yield f"{member.folder}: the manifest lacks {table}"
+                    continue
+                try:
+                    size, sha256 = hash_of(member.folder, table, self._s3)
+                except SourceNotFoundError:
+                    yield f"{path}: missing"
+                    continue
+                if (size, sha256) != (entry.bytes, entry.sha256):
+                    yield f"{path}: changed, {size:,} bytes, expected {entry.bytes:,} with another SHA-256"
+                    continue
+                with opened_rows(member.folder, table, self._s3) as file:
+                    rows = file.metadata.num_rows
+                if rows != entry.rows:
+                    yield f"{path}: {rows:,} rows, expected {entry.rows:,}"
+
+    def batch_keys(self, table: str) -> set[str]:
+        """The batches of a child table that the backups have."""
+        found: set[str] = set()
+        for member in self.members:
+            found -= self._removed(member, table)
+            found |= all_keys(read_rows(member.folder, table, self._s3, ["file_id", "batch_id"]), batch_keys)
+        return found
+
+    def vector_keys(self) -> set[str]:
+        """The vectors that the backups have. Those of a backup without vectors have no version."""
+        pages = read_rows(self.newest.folder, "files", self._s3, ["file_id", "embedding_version"])
+        return all_keys((page.filter(page["embedding_version"].is_valid()) for page in pages), vector_keys)
+
+    def rows(self, table: str) -> Iterator[pa.Table]:
+        """The rows of a table in this version, in pages; always in the same order."""
+        if table == "files" and len(self.members) > 1:
+            yield from self._files()
+        elif table in WHOLE or len(self.members) == 1:
+            yield from self._pages(self.newest, table)
+        else:
+            yield from self._children(table)
+
+    def _pages(self, member: Member, table: str) -> Iterator[pa.Table]:
+        for page in read_rows(member.folder, table, self._s3) if table in member.files() else ():
+            yield _in_this_version(page, table, self.newest.manifest)
+
+    def _children(self, table: str) -> Iterator[pa.Table]:
+        """The rows of all backups; those of a batch from the newest backup that has it."""
+        newer: set[str] = set()
+        for member in reversed(self.members):
+            of_member: set[str] = set()
+            for page in self._pages(member, table):
+                batches = batch_keys(page)
+                of_member.update(distinct(batches))
+                yield page.filter(pc.invert(where(batches, newer.__contains__)))
+            newer |= of_member | self._removed(member, table)
+
+    def _removed(self, member: Member, table: str) -> set[str]:
+        if member.manifest.base is None:
+            return set()
+        pages = read_rows(member.folder, REMOVED, self._s3)
+        return {batch for page in pages for batch in page.filter(pc.equal(page["table"], table))["batch"].to_pylist()}
+
+    def _files(self) -> Iterator[pa.Table]:
+        """The rows of the newest backup, with vectors of its bases. Those rows are in memory, without vectors."""
+        lacking: list[pa.Table] = []
+        for page in self._pages(self.newest, "files"):
+            is_lacking = pc.and_(page["embedding_version"].is_valid(), page[_VECTORS[0]].is_null())
+            yield page.filter(pc.invert(is_lacking))
+            lacking.append(page.filter(is_lacking).drop_columns(_VECTORS))
+        rows = pa.concat_tables(lacking).combine_chunks() if lacking else TABLES["files"].empty_table()
+        wanted = vector_keys(rows)
+        is_left = np.ones(len(wanted), np.bool_)
+        for member in reversed(self.members[:-1]):
+            for page in read_rows(member.folder, "files", self._s3, ["file_id", "embedding_version", *_VECTORS]):
+                stored = page.filter(page[_VECTORS[0]].is_valid())
+                found = pc.index_in(vector_keys(stored), wanted)
+                stored, indices = stored.filter(found.is_valid()), found.drop_null().to_numpy()
+                is_new = is_left[indices]
+                is_left[indices] = False
+                yield _with_vectors(rows.take(pa.array(indices[is_new])), stored.filter(pa.array(is_new)))
+        rest = rows.filter(pa.array(is_left))
+        nulls = {name: pa.nulls(rest.num_rows, TABLES["files"].field(name).type) for name in _VECTORS}
+        yield _with_vectors(rest, nulls)
+
+
+def _with_vectors(rows: pa.Table, vectors: pa.Table | dict[str, pa.Array]) -> pa.Table:
+    for name in _VECTORS:
+        rows = rows.append_column(name, vectors[name])
+    return typed(rows, TABLES["files"])
+
+
+def _in_this_version(page: pa.Table, table: str, manifest: Manifest) -> pa.Table:
+    """The page with the columns of this version: missing ones are null, and migrations have computed the others."""
+    for migration in MIGRATIONS:
+        if migration.version > manifest.schema_version:
+            for step in migration.steps:
+                if isinstance(step, Recompute) and step.table == table:
+                    computed = step.compute(page.select(step.reads))
+                    page = page.select([name for name in page.column_names if name not in computed.column_names])
+                    for name in computed.column_names:
+                        page = page.append_column(name, computed[name])
+    return typed(page, TABLES[table])

@@ -1,0 +1,110 @@
+"""The manifest of a backup: written last, so a folder without one is not a backup."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from ... import __version__
+from ...errors import BackupError, SourceNotFoundError
+from ...sources import open_source
+from ...sources.output import below, output_file
+
+if TYPE_CHECKING:
+    from ...settings import S3Access
+
+NAME = "manifest.json"
+FORMAT = 1
+
+_LARGEST = 256 << 20  # bytes that are read of a manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableFile:
+    """The file of a table: its rows, the rows of the catalog that were left out, its bytes and their SHA-256."""
+
+    rows: int
+    dropped: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """The backup that an increment completes, and the SHA-256 of its manifest."""
+
+    path: str  # URI, or a path relative to the folder of the increment
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a backup has; `catalog` is the URI of its source, without keys."""
+
+    format: int = FORMAT
+    product: str = f"exr-inspector {__version__}"
+    schema_version: int
+    embedding_version: int
+    catalog: str
+    started: str
+    finished: str
+    vectors: bool
+    base: Base | None
+    superseded: tuple[str, ...]  # file_ids of current versions that were replaced while the backup was written
+    tables: dict[str, TableFile]
+
+    @property
+    def started_us(self) -> int:
+        """The start in microseconds since the epoch."""
+        return int(datetime.fromisoformat(self.started.replace("Z", "+00:00")).timestamp()) * 1_000_000
+
+    def to_json(self) -> bytes:
+        """The bytes of the manifest."""
+        return json.dumps(asdict(self), indent=2).encode() + b"\n"
+
+    @classmethod
+    def from_json(cls, data: bytes, folder: str) -> Manifest:
+        """The manifest of a backup in `folder`. Raises BackupError for a newer format, or another file."""
+        try:
+            values: dict[str, Any] = json.loads(data)
+            if values["format"] > FORMAT:
+                raise BackupError(
+                    folder, f"format {values['format']}, expected {FORMAT}; upgrade to {values['product']}"
+                )
+            base = Base(**values["base"]) if values["base"] else None
+            tables = {table: TableFile(**entry) for table, entry in values["tables"].items()}
+            rest = {"base": base, "tables": tables, "superseded": tuple(values["superseded"])}
+            manifest = cls(**(values | rest))
+            manifest.started_us  # noqa: B018 (raises ValueError)
+            return manifest
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise BackupError(folder, f"{NAME} is not the manifest of a backup: {error}") from error
+
+
+def read_manifest(folder: str, s3: S3Access | None) -> tuple[Manifest, str]:
+    """The manifest of the backup in a folder, and the SHA-256 of its bytes. Raises BackupError, SourceError."""
+    try:
+        source = open_source(below(folder, NAME), s3)
+    except SourceNotFoundError:
+        raise BackupError(
+            folder, f"not a whole backup: {NAME} is missing; give the folder of a backup that was completed"
+        ) from None
+    try:
+        data = source.read(0, min(source.size_bytes, _LARGEST))
+    finally:
+        source.close()
+    return Manifest.from_json(data, folder), hashlib.sha256(data).hexdigest()
+
+
+def write_manifest(manifest: Manifest, folder: str, s3: S3Access | None) -> None:
+    """Write the manifest, which makes the folder a backup."""
+    with output_file(folder, NAME, s3) as file:
+        file.write(manifest.to_json())
+
+
+def utc_now() -> str:
+    """The time in UTC, in ISO 8601."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")

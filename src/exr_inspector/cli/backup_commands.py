@@ -1,0 +1,141 @@
+"""Commands that save a catalog, restore it and drop it: db backup, restore, drop."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import BackupError, SettingsError
+from ..inspection.value_text import plural
+from .exit_codes import ExitCode
+from .options import CatalogUri, Wait, catalog_uri, open_catalog
+from .output import print_note, print_result
+
+if TYPE_CHECKING:
+    from ..catalog.backup import Manifest
+
+Folder = Annotated[str, typer.Argument(metavar="FOLDER", help="Folder, or s3://BUCKET/PREFIX.", show_default=False)]
+
+
+def backup(
+    folder: Folder,
+    catalog: CatalogUri = None,
+    wait: Wait = 0,
+    no_vectors: Annotated[
+        bool, typer.Option("--no-vectors", help="Leave vectors out; db reembed computes them after a restore.")
+    ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BACKUP",
+            help="Only save what this backup lacks: an increment, which is restored together with it.",
+            show_default=False,
+        ),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Instead, check the backup in FOLDER, and those that it completes.")
+    ] = False,
+) -> int:
+    """Save the catalog to a new or empty folder: Parquet files and manifest.json. Programs may write meanwhile."""
+    if check:
+        return _check(folder)
+    with open_catalog(catalog, read_only=True, wait_s=wait) as opened:
+        from ..catalog.backup import backup as write
+        from ..sources import store_of
+
+        manifest = write(opened, folder, vectors=not no_vectors, since=since, s3=store_of([folder]))
+    print_result(f"{folder}: {_summary(manifest)} of {manifest.catalog}")
+    return ExitCode.OK
+
+
+def _summary(manifest: Manifest) -> str:
+    kind = "increment" if manifest.base else "backup"
+    files = manifest.tables["files"].rows
+    size = sum(entry.bytes for entry in manifest.tables.values())
+    return f"{kind} with {files:,} {plural(files, 'file')}, {size:,} bytes,"
+
+
+def _check(folder: str) -> int:
+    from ..catalog.backup import check
+    from ..sources import store_of
+
+    try:
+        problems = check(folder, store_of([folder]))
+    except BackupError as error:
+        problems = [str(error)]
+    for problem in problems:
+        print_result(problem)
+    if not problems:
+        print_result(f"{folder}: whole and unchanged")
+    return ExitCode.FINDINGS if problems else ExitCode.OK
+
+
+def restore(folder: Folder, catalog: CatalogUri = None) -> None:
+    """Restore a backup into a catalog that is missing or has no files. Every value is that of the backup."""
+    from ..environment import restore_catalog
+
+    uri = catalog_uri(catalog)
+    done = restore_catalog(folder, uri)
+    files, rows = done.rows["files"], sum(done.rows.values())
+    print_result(f"{uri}: {files:,} {plural(files, 'file')} restored, {rows:,} {plural(rows, 'row')} in all")
+    if lacking := done.without_vectors:
+        print_note(
+            f"{lacking:,} {plural(lacking, 'file')} without vectors; compute them: "
+            f"exr-inspector db reembed --catalog {shlex.quote(uri)}"
+        )
+
+
+def drop(
+    catalog: CatalogUri = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--backup",
+            metavar="FOLDER",
+            help="Where to save the catalog before. Default: a new folder beside the DuckDB file; for a VAST Database "
+            "in the current folder.",
+            show_default=False,
+        ),
+    ] = None,
+    no_backup: Annotated[bool, typer.Option("--no-backup", help="Do not save the catalog before.")] = False,
+    yes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The name of the catalog, which is asked for otherwise: its file, or BUCKET/SCHEMA."
+        ),
+    ] = None,
+) -> None:
+    """Save the catalog, and drop its tables, after asking for its name. Other tables stay."""
+    from .. import catalog as catalogs
+    from ..environment import drop_catalog
+
+    if to is not None and no_backup:
+        raise SettingsError("--backup and --no-backup exclude each other; give one of them")
+    uri = catalog_uri(catalog)
+    name = catalogs.name_of(uri)
+    if yes is None and not sys.stdin.isatty():
+        raise SettingsError(f"the name of the catalog is needed to drop it: --yes {shlex.quote(name)}")
+    given = typer.prompt(f"drop the tables of {uri}? Enter its name, {name}", err=True) if yes is None else yes
+    if given != name:
+        raise SettingsError(f"{given!r} is not the name of the catalog, {name!r}; nothing was dropped")
+    if not no_backup:
+        folder = to or _backup_folder(uri, name)
+        backup(folder, uri)
+        if _check(folder):
+            raise BackupError(folder, "not a whole backup; nothing was dropped")
+    drop_catalog(uri)
+    print_result(f"{uri}: dropped")
+
+
+def _backup_folder(uri: str, name: str) -> str:
+    """A folder named after the catalog and the time in UTC."""
+    from datetime import datetime, timezone
+    from pathlib import Path
+
+    from ..catalog import duckdb_path, is_vast
+
+    folder = Path() if is_vast(uri) else Path(duckdb_path(uri)).expanduser().parent
+    return str(folder / f"{name.replace('/', '-')}.backup-{datetime.now(timezone.utc):%Y%m%d-%H%M%S}")

@@ -1,0 +1,80 @@
+"""Folders to write files into: on a disk, or a prefix of an object store. A file has its name once it is whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from ..errors import SourceError, SourceSystemError
+from .local import os_error_reason
+from .uris import is_object, local_path
+
+if TYPE_CHECKING:
+    from ..settings import S3Access
+
+
+def below(folder: str, name: str) -> str:
+    """The path or URI of a file in a folder."""
+    return f"{folder.rstrip('/')}/{name}"
+
+
+def create_folder(folder: str, s3: S3Access | None) -> None:
+    """Create a folder, which may exist if it is empty. Raises SourceError."""
+    if is_object(folder):
+        from .s3 import list_objects
+
+        assert s3 is not None
+        used = next((uri for uri, _ in list_objects(folder, s3)), None)
+    else:
+        path = Path(local_path(folder) or folder)
+        with _naming(folder):
+            path.mkdir(parents=True, exist_ok=True)
+            used = next((os.fspath(entry) for entry in path.iterdir()), None)
+    if used is not None:
+        raise SourceError(folder, "not empty; give a new or empty folder")
+
+
+@contextmanager
+def output_file(folder: str, name: str, s3: S3Access | None) -> Iterator[BinaryIO]:
+    """A new file in a folder; if the block raises, the folder does not get it. Raises SourceError."""
+    if is_object(folder):
+        from .s3_output import object_output
+
+        assert s3 is not None
+        with object_output(below(folder, name), s3) as stream:
+            yield stream
+        return
+    path = Path(local_path(folder) or folder) / name
+    partial = path.with_name(f"{name}.partial")
+    with _naming(folder):
+        try:
+            with partial.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            partial.rename(path)
+            _sync(path.parent)
+        except BaseException:
+            with suppress(OSError):
+                partial.unlink()
+            raise
+
+
+def _sync(folder: Path) -> None:
+    """Write the names of a folder to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _naming(folder: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SourceSystemError(folder, os_error_reason(error)) from error

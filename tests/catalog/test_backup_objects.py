@@ -1,0 +1,108 @@
+"""Backups in an object store, and in folders that cannot be written."""
+
+import os
+
+import pyarrow as pa
+import pytest
+
+from exr_inspector import open_catalog
+from exr_inspector.catalog.backup import backup, check, parquet, restore
+from exr_inspector.errors import BackupError, SourceConnectionError, SourceDeniedError, SourceError, SourceSystemError
+from exr_inspector.sources import s3_output
+from tests.support import s3_server
+from tests.support.exr_bytes import inspection, text
+
+from .test_backup import content
+
+PREFIX = f"s3://{s3_server.BUCKET}/backups/monday 100%"
+
+
+@pytest.fixture
+def filled(tmp_path):
+    """A catalog in a DuckDB file, whose attributes do not fit into one part of an upload."""
+    with open_catalog(f"duckdb:{tmp_path}/catalog.duckdb") as catalog:
+        catalog.persist(
+            [inspection("s3://renders/a.exr", *(text(f"n{n}", os.urandom(20_000).hex()) for n in range(8)))]
+        )
+        yield catalog
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch):
+    """Of 64 KiB instead of the 5 MiB that stores require."""
+    monkeypatch.setattr(s3_output, "_PART_BYTES", 64 << 10)
+    monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
+
+
+def parts_uploaded(store) -> int:
+    """The number of requests with a part of an object."""
+    return sum("partNumber" in request.path for request in store.requests)
+
+
+def test_a_backup_and_its_increment_are_restored_from_objects(store, filled, tmp_path):
+    backup(filled, PREFIX, s3=store.access)
+    assert parts_uploaded(store) >= 3
+    filled.persist([inspection("s3://renders/b.exr")])
+    backup(filled, f"{PREFIX}/later", since=PREFIX, s3=store.access)
+    backup(filled, str(tmp_path / "local"), since=PREFIX, s3=store.access)
+    assert check(f"{PREFIX}/later", store.access) == []
+    for number, folder in enumerate((f"{PREFIX}/later", str(tmp_path / "local"))):
+        uri = f"duckdb:{tmp_path}/{number}.duckdb"
+        restore(folder, uri, s3=store.access)
+        with open_catalog(uri) as copy:
+            assert content(copy) == content(filled)
+    with pytest.raises(SourceError, match="not empty"):
+        backup(filled, PREFIX, s3=store.access)
+
+
+def test_parts_of_an_upload_are_repeated(store, filled):
+    failed = []
+
+    def fault(request, start_response):
+        if request.method == "PUT" and len(failed) < 3:
+            failed.append(request.path)
+            return s3_server.status(503, "SlowDown")(request, start_response)
+        return None
+
+    store.fault = fault
+    backup(filled, PREFIX, s3=store.access)
+    assert len(failed) == 3
+    assert check(PREFIX, store.access) == []
+
+
+@pytest.mark.parametrize(("code", "error"), [("403", SourceDeniedError), ("503", SourceConnectionError)])
+def test_an_upload_that_fails_leaves_no_backup(store, filled, code, error):
+    def fault(request, start_response):
+        if request.method == "PUT" and "attributes" in request.path:
+            return s3_server.status(int(code), "AccessDenied" if code == "403" else "SlowDown")(request, start_response)
+        return None
+
+    store.fault = fault
+    with pytest.raises(error) as caught:
+        backup(filled, PREFIX, s3=store.access)
+    assert s3_server.SECRET_KEY not in str(caught.value)
+    assert "attributes.parquet" in str(caught.value)
+    store.fault = None
+    assert store.client.list_multipart_uploads(Bucket=s3_server.BUCKET).get("Uploads") is None
+    with pytest.raises(BackupError, match=r"manifest.json is missing"):
+        check(PREFIX, store.access)
+
+
+def test_a_full_disk_is_an_error_and_leaves_no_backup(filled, tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(SourceSystemError, match="No space left on device"):
+        backup(filled, str(tmp_path / "backup"))
+    assert list((tmp_path / "backup").iterdir()) == []
+
+
+def test_pages_of_many_bytes_are_row_groups_of_their_own(tmp_path, monkeypatch):
+    """So that memory is bounded when they are read."""
+    monkeypatch.setattr(parquet, "_GROUP_BYTES", 50_000)
+    schema = pa.schema([pa.field("bytes", pa.binary(), nullable=False)])
+    pages = (pa.table([[bytes(20_000)]], schema=schema) for _ in range(5))
+    parquet.write_rows(str(tmp_path), "thumbnails", schema, pages, None)
+    with parquet.opened_rows(str(tmp_path), "thumbnails", None) as file:
+        assert [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)] == [3, 2]
