@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -15,6 +16,10 @@ from tests.support.secrets import Watch
 
 if TYPE_CHECKING:
     from tests.support.s3_server import S3Server
+
+# Without compiled modules, each process that a test starts would compile all of the package.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A time limit for one example fails on a busy machine; derandomized runs fail only for what the commit changed.
 settings.register_profile("dev", deadline=None)
