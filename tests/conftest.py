@@ -37,8 +37,19 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("everyday")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the selection with -m
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest tests start first, so that no process waits for another's last test."""
+    """Mark cases as slow; the longest tests start first, so that no process waits for another's last test."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("fast_cases") and not item.get_closest_marker("slow"):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for same_test in cases.values():
+        count = same_test[0].get_closest_marker("fast_cases").args[0]
+        fast = {number * len(same_test) // count for number in range(count)}
+        for number, item in enumerate(same_test):
+            if number not in fast:
+                item.add_marker("slow")
     items.sort(key=lambda item: item.get_closest_marker("first") is None)
 
 

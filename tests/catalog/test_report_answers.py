@@ -382,6 +382,7 @@ def test_coverage(catalog):
     assert columns(ask(catalog, "coverage", now=soon.isoformat(), days="50"), "stale") == [(0,), (0,)]
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize(
     ("name", "value", "seconds"),
     [

@@ -171,6 +171,7 @@ def test_parameters_are_name_and_value(capfd):
     assert [row["frame"] for row in json.loads(out)] == [1001, 1002]
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize(
     ("paths", "files"),
     [

@@ -289,6 +289,7 @@ def test_a_folder_with_a_longer_name_is_another_folder():
     assert run("show", prune=True).vanished == []
 
 
+@pytest.mark.fast_cases(5)
 @pytest.mark.parametrize(
     "name",
     [

@@ -64,6 +64,7 @@ def sparse(path: Path, attr_type: str) -> Path:
     return path
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize(
     ("attr_type", "code"),
     [

@@ -206,6 +206,7 @@ def test_frames_with_other_channels_are_never_sound():
     assert (field, [frames for frames, _ in groups]) == ("channels", ["1", "2"])
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize(
     "changing",
     [
@@ -235,6 +236,7 @@ def test_a_data_window_may_change_per_frame():
     assert field_outliers(summary()) == []
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize(
     ("name", "usual", "other"),
     [

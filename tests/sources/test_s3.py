@@ -103,6 +103,7 @@ def test_one_request_for_a_small_file(store, tmp_path):
     assert inspect(local).parts == inspection.parts
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize("kind", LARGE_KINDS)
 def test_one_more_request_for_the_last_chunk_of_a_larger_file(store, kind):
     """For its leader, with the etag; so that even a single missing byte is detected, as in a local file."""
@@ -459,6 +460,7 @@ def test_overlapping_paths_list_each_object_once(store, paths):
     assert sorted(item.uri for item in items) == [f"s3://{BUCKET}/p/a.exr", f"s3://{BUCKET}/p/q/a.exr"]
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize(
     ("paths", "listed"),
     [
@@ -664,6 +666,7 @@ UNREADABLE_KEYS = [
 GOOD_KEYS = ["show/a b+c%2F.exr", "show/a.exr", "show/below/z.exr", "show/z<&>ä.exr"]
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize("unreadable", [[key] for key in UNREADABLE_KEYS] + [UNREADABLE_KEYS], ids=ascii)
 def test_an_unreadable_key_does_not_hide_others(store, unreadable):
     """It is listed unchanged with the others, in one folder and recursively."""
@@ -704,6 +707,7 @@ def test_a_listing_with_unreadable_keys_continues_over_pages(store, monkeypatch)
 WITH_ENTITY = "<!DOCTYPE x [<!ENTITY e 'false'>]><ListBucketResult><IsTruncated>&e;</IsTruncated></ListBucketResult>"
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [

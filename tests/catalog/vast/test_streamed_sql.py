@@ -336,6 +336,7 @@ def test_conditions_that_all_scans_of_a_table_share_are_pushed_down():
     assert scan.conditions == ()
 
 
+@pytest.mark.fast_cases(8)
 @pytest.mark.parametrize(
     ("where", "params", "condition"),
     [
