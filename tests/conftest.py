@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -31,7 +32,8 @@ settings.load_profile(PROFILE)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Run fewer examples with `-m "not slow"`; a full run uses all of them."""
+    """Run fewer examples with `-m "not slow"`; a full run uses all of them. Nothing of a collection is garbage."""
+    gc.disable()
     if config.getoption("markexpr") == "not slow":
         settings.register_profile("everyday", settings.get_profile(PROFILE), max_examples=20)
         settings.load_profile("everyday")
@@ -51,6 +53,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if number not in fast:
                 item.add_marker("slow")
     items.sort(key=lambda item: item.get_closest_marker("first") is None)
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from exr_inspector import open_catalog
@@ -91,6 +92,19 @@ def new_catalog(
 
     with ExitStack() as stack:
         yield new
+
+
+@pytest.fixture
+def read_table(request: pytest.FixtureRequest) -> Callable[[Catalog, str], pa.Table]:
+    """Reads a whole table; of VAST without requests, of which a query needs a dozen."""
+
+    def read(catalog: Catalog, table: str) -> pa.Table:
+        if catalog.uri.startswith("vast:"):
+            emulator: Emulator = request.getfixturevalue("emulator")
+            return emulator.read_table(BUCKET, catalog.uri.rpartition("/")[2], table)
+        return catalog.sql(f"SELECT * FROM {table}")
+
+    return read
 
 
 @pytest.fixture(scope="module", params=BOTH)
