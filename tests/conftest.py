@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 # Without compiled modules, each process that a test starts would compile all of the package.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# A run in the background ignores SIGINT, and so would the processes that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A time limit for one example fails on a busy machine; derandomized runs fail only for what the commit changed.
 settings.register_profile("dev", deadline=None)
