@@ -61,7 +61,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     gc.enable()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -191,6 +191,7 @@ def test_an_old_version_that_comes_back_is_current_again(catalog):
     assert current(catalog) == {path_of(A): A.file.file_id}
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize("known", [(), (A,), (A_AGAIN,), (A, A_AGAIN)], ids=["none", "one", "other", "both"])
 def test_of_two_versions_in_one_batch_the_last_is_current(catalog, known):
     catalog.persist(known)
@@ -447,6 +448,7 @@ def test_a_file_without_problems_any_more_has_none(catalog):
     assert problems_of(catalog, FAULTY) == []
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize(
     ("version", "is_judged"),
     [("0.1.0", True), ("0.1.9.dev3+g12ab", True), (f"{__version__}rc1", True), (f"{__version__}.dev3+g9", True),

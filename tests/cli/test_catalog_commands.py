@@ -120,6 +120,7 @@ def test_a_file_that_was_rendered_again_is_not_counted_as_new(tmp_path, monkeypa
         assert capfd.readouterr().out == f"3 files: 0 new, {again} → {CATALOG}\n"
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize(
     ("paths", "options", "code"),
     [

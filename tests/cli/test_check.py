@@ -79,6 +79,7 @@ def test_a_sound_sequence_has_no_findings(capfd):
     assert capfd.readouterr() == ("1 file, 1 sequence: nothing wrong\n", "")
 
 
+@pytest.mark.fast_cases(5)
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

@@ -76,6 +76,7 @@ def test_parameters_are_bound(folder, capfd, monkeypatch):
     assert query(capfd, "-", "--format", "csv") == (0, "n\n1004\n", "")
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -57,6 +57,7 @@ def test_objects_that_are_named_need_no_lookup_of_vanished_ones(store, uri, look
     assert (len(store.requests), lookups) == (10, [])
 
 
+@pytest.mark.slow
 def test_any_number_of_prefixes_takes_few_lookups(store, uri, lookups):
     """The vanished objects are those of a lookup for each prefix; a prefix of a name is another folder."""
     for number in range(30):

@@ -193,6 +193,7 @@ def test_real_files_cost_two_requests_and_give_what_local_files_give(store):
         assert len(store.requests) <= (1 if needed <= FIRST_RANGE_BYTES else 3) + last_leader, path
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize(
     "key",
     [
@@ -496,6 +497,7 @@ def test_an_object_whose_uri_is_encoded_is_listed_once(store):
         assert [item.uri for item in list_files(paths, s3=store.access)] == [uri]
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("pattern", ["a%41*", "sub%2f", "sub%2f/*"])
 def test_an_excluded_object_whose_uri_is_encoded_does_not_vanish(store, tmp_path, pattern):
     """Patterns are compared with names, as in the listing."""
@@ -803,6 +805,7 @@ def test_a_failing_store_does_not_change_the_catalog(store, tmp_path, fault):
         assert catalog.sql("SELECT count(*) n FROM files WHERE is_current").to_pylist() == [{"n": 2}]
 
 
+@pytest.mark.slow
 def test_many_threads_share_one_client(store):
     """Sixteen at a time, each with the right object."""
     uris = [store.put(f"{number}.exr", w.build(w.part(width=number)).data) for number in range(1, 33)]
