@@ -76,7 +76,7 @@ def test_commands_wait_for_the_other_process(capfd, command):
     """They say so, and go on when it ends."""
     with held() as holder:
         assert holder.stdin is not None
-        timer = threading.Timer(0.2, holder.stdin.close)
+        timer = threading.Timer(0.5, holder.stdin.close)
         timer.start()
         capfd.readouterr()
         assert main([*shlex.split(command), "--wait", "60"]) == 0
