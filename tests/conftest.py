@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
+import signal
+import sys
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -16,6 +19,13 @@ from tests.support.secrets import Watch
 if TYPE_CHECKING:
     from tests.support.s3_server import S3Server
 
+# Without compiled modules, each process that a test starts would compile all of the package.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+# A run in the background ignores SIGINT, and so would the processes that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # A time limit for one example fails on a busy machine; derandomized runs fail only for what the commit changed.
 settings.register_profile("dev", deadline=None)
 settings.register_profile(
@@ -26,15 +36,31 @@ settings.load_profile(PROFILE)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Run fewer examples with `-m "not slow"`; a full run uses all of them."""
+    """Run fewer examples with `-m "not slow"`; a full run uses all of them. Nothing of a collection is garbage."""
+    gc.disable()
     if config.getoption("markexpr") == "not slow":
         settings.register_profile("everyday", settings.get_profile(PROFILE), max_examples=20)
         settings.load_profile("everyday")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the selection with -m
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest tests start first, so that no process waits for another's last test."""
+    """Mark cases as slow; the longest tests start first, so that no process waits for another's last test."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("fast_cases") and not item.get_closest_marker("slow"):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for same_test in cases.values():
+        count = same_test[0].get_closest_marker("fast_cases").args[0]
+        fast = {number * len(same_test) // count for number in range(count)}
+        for number, item in enumerate(same_test):
+            if number not in fast:
+                item.add_marker("slow")
     items.sort(key=lambda item: item.get_closest_marker("first") is None)
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -61,6 +61,7 @@ def test_the_vector_benchmarks_are_of_the_current_version():
 DATABASE = (REFERENCE.parent / "DATABASE.md").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_database_page_run(tmp_path, monkeypatch, capfd):
     """Each has the exit code that its comment says."""
     monkeypatch.chdir(tmp_path)

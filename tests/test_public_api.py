@@ -145,6 +145,7 @@ EXAMPLES = {
 }
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_examples_of_docstrings_run(studio, name):
     """Each function has one; they print what they show."""

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from exr_inspector import open_catalog
@@ -57,26 +58,53 @@ def new_uri(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     return lambda: BACKENDS[backend](tmp_path, next(numbers))
 
 
+def copy_empty_schema(emulator: Emulator, uri: str) -> None:
+    """Put empty tables at a URI of the emulator, sorted if the client can do that."""
+    from exr_inspector.catalog.vast.connection import Connection
+
+    empty = "sorted" if Connection.can_sort else "unsorted"
+    if empty not in emulator.schemas(BUCKET):
+        open_catalog(f"vast://{BUCKET}/{empty}").close()
+    emulator.copy_schema(BUCKET, empty, uri.rpartition("/")[2])
+
+
 @pytest.fixture(scope="session")
 def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A DuckDB file with empty tables; copying it is faster than creating one."""
+    """A DuckDB file with empty tables."""
     path = tmp_path_factory.mktemp("empty") / "empty.duckdb"
     open_catalog(str(path)).close()
     return path
 
 
 @pytest.fixture
-def new_catalog(new_uri: Callable[[], str], empty_file: Path) -> Iterator[Callable[[], Catalog]]:
-    """Empty catalogs, closed after the test."""
+def new_catalog(
+    request: pytest.FixtureRequest, new_uri: Callable[[], str], empty_file: Path
+) -> Iterator[Callable[[], Catalog]]:
+    """Empty catalogs, closed after the test. Copying tables is faster than creating them."""
 
     def new() -> Catalog:
         uri = new_uri()
         if uri.startswith("duckdb:"):
             shutil.copy(empty_file, uri.removeprefix("duckdb:"))
+        else:
+            copy_empty_schema(request.getfixturevalue("emulator"), uri)
         return stack.enter_context(open_catalog(uri))
 
     with ExitStack() as stack:
         yield new
+
+
+@pytest.fixture
+def read_table(request: pytest.FixtureRequest) -> Callable[[Catalog, str], pa.Table]:
+    """Reads a whole table; of VAST without requests, of which a query needs a dozen."""
+
+    def read(catalog: Catalog, table: str) -> pa.Table:
+        if catalog.uri.startswith("vast:"):
+            emulator: Emulator = request.getfixturevalue("emulator")
+            return emulator.read_table(BUCKET, catalog.uri.rpartition("/")[2], table)
+        return catalog.sql(f"SELECT * FROM {table}")
+
+    return read
 
 
 @pytest.fixture(scope="module", params=BOTH)

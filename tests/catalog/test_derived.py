@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exr_inspector import CatalogSchemaError, Inspection, SettingsError, ingest, inspect, open_catalog
@@ -21,6 +21,7 @@ from exr_inspector.sequence.derived import missing_tables, refresh
 from exr_inspector.settings import PATH_TEMPLATE
 from exr_inspector.sources.memory import MemorySource
 from tests.support import exr_writer as w
+from tests.support.strategies import examples
 
 FOLDER = "s3://renders/harbor/sq010/sh0010/lighting/beauty/"
 ALL = ", ".join(DERIVED)
@@ -64,7 +65,7 @@ def change(catalog: Catalog, kind: str, name: str, version: int) -> None:
         refresh(catalog, PATH_TEMPLATE)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(changes=st.lists(CHANGES, min_size=2, max_size=12))
 def test_updated_tables_equal_rebuilt_ones(changes: list[tuple[str, str, int]], empty_file: Path) -> None:
     with TemporaryDirectory() as folder:

@@ -233,6 +233,7 @@ def test_a_catalog_of_a_newer_version_that_is_still_readable_is_used(path, read_
 # ── who may open it ──────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_a_second_catalog_of_the_process_leaves_the_lock_of_the_first(path):
     """Closing any file handle on it would end the locks of POSIX."""
     other = "import sys; from exr_inspector import open_catalog; open_catalog(sys.argv[1])"
@@ -261,6 +262,7 @@ def test_a_locked_catalog_names_the_writing_process(path, read_only):
     open_catalog(str(path), read_only=read_only).close()
 
 
+@pytest.mark.slow
 def test_two_processes_may_read(path):
     open_catalog(str(path)).close()
     with open_catalog(str(path), read_only=True):

@@ -288,6 +288,7 @@ def test_a_copy_that_fails_leaves_the_catalog_as_it_was(old, monkeypatch):
     assert copies(old) == []
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize(
     "command",
     [

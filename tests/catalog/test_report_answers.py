@@ -64,6 +64,7 @@ def empty_catalog(shared_catalog):
     return shared_catalog(lambda _: None)
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize("name", named_queries())
 def test_an_empty_catalog_has_no_rows(empty_catalog, name):
     needed = {p.name: "x" for p in named_query(name).parameters if p.default is None}
@@ -382,6 +383,7 @@ def test_coverage(catalog):
     assert columns(ask(catalog, "coverage", now=soon.isoformat(), days="50"), "stale") == [(0,), (0,)]
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize(
     ("name", "value", "seconds"),
     [

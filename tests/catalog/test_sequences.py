@@ -69,6 +69,7 @@ URIS = [
 ]
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize(
     ("pattern", "selected"),
     [

@@ -110,7 +110,7 @@ def test_both_backends_have_the_same_result(tmp_path, vast_settings):
                         per_sequence=per_sequence,
                         explain=True,
                     ).to_pylist()
-                    for each in EVERYTHING
+                    for each in EVERYTHING[::3]
                     for by in ("metadata", "channels")
                     for where, per_sequence in ((None, False), ("channel_count > 3", False), (None, True))
                 ]

@@ -194,6 +194,7 @@ def before(filled, folder):
 # ── queries ────────────────────────────────────────────────
 
 
+@pytest.mark.fast_cases(12)
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_query_changes_nothing_and_reaches_nothing(filled, folder, before, text, monkeypatch):
     """Rows and files are the same afterwards: of the catalog, where the query points to, and in the current folder."""
@@ -291,6 +292,7 @@ def test_no_text_changes_the_tables(text):
 # ── conditions ────────────────────────────────────────────────
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize(
     "where",
     [
@@ -314,6 +316,7 @@ def test_a_condition_on_columns_is_accepted(where):
         assert database.sql(f"SELECT * FROM files WHERE {checked_condition(where)}").fetchall() == []
 
 
+@pytest.mark.fast_cases(8)
 @pytest.mark.parametrize(
     ("where", "message"),
     [

@@ -79,6 +79,7 @@ def test_a_sound_sequence_has_no_findings(capfd):
     assert capfd.readouterr() == ("1 file, 1 sequence: nothing wrong\n", "")
 
 
+@pytest.mark.fast_cases(5)
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -175,12 +176,14 @@ def test_files_that_only_version_1_judged_are_counted(capfd):
     assert capfd.readouterr().err == "2 files were never judged by this version; ingest them with --rescan\n"
 
 
+@pytest.mark.slow
 def test_the_verdict_counts_though_the_reader_is_gone():
     """With `set -o pipefail`, a gate must not open because its text was not read."""
     script = f"set -o pipefail; {sys.executable} -m exr_inspector check show --format json | true"
     assert subprocess.run(["bash", "-c", script], check=False).returncode == 1
 
 
+@pytest.mark.slow
 def test_a_closed_or_full_stdout():
     """The exit code is all that is left of a closed one."""
     program = f"{sys.executable} -m exr_inspector"

@@ -38,6 +38,7 @@ def make_show() -> None:
         catalog.ensure_schema()
 
 
+@pytest.mark.fast_cases(6)
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_every_command_has_the_options(words, capfd):
     """-h is --help, which lists the others."""

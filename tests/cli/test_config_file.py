@@ -91,6 +91,7 @@ def test_reports_use_the_path_template(show, monkeypatch, capfd):
     assert shows() == {"sh010"}
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize(
     ("text", "message"),
     [

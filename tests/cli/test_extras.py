@@ -44,6 +44,7 @@ def without(monkeypatch, folder):
     return remove
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize(
     "command",
     [
@@ -67,6 +68,7 @@ def test_objects_without_the_extra_s3(without, capfd, command):
     )
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize(
     ("package", "command"),
     [

@@ -98,6 +98,7 @@ def test_one_bad_file_never_stops_the_others(folder, capfd):
     ]  # fmt: skip
 
 
+@pytest.mark.fast_cases(5)
 @pytest.mark.parametrize(
     ("file", "options", "code"),
     [
@@ -217,6 +218,7 @@ def test_hostile_text_does_not_control_a_terminal(folder, options):
     assert not UNWANTED.findall(COLOURS.sub("", shown).replace("\r\n", "\n"))
 
 
+@pytest.mark.slow
 def test_json_on_a_terminal_is_the_same_json(folder):
     """Control characters are escaped, which changes no value."""
     hostile_file(folder / "plain.exr")
@@ -288,6 +290,7 @@ def test_an_error_has_a_traceback_with_debug(folder):
     assert "Traceback" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     ["--jsonl", pytest.param("--json", marks=pytest.mark.slow), pytest.param("--table", marks=pytest.mark.slow)],

@@ -28,6 +28,7 @@ FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1"]
 PLAIN = ["plain", "a=1", " =1", "", "'quoted", "1-1"]
 INVISIBLE = "a\u2028b\u202ec\u200bd\ufeffe\U000e0041f\x1bg\x9bh"
 MANY_ROWS = "SELECT range FROM range(300000)"
+MORE_THAN_A_PIPE_HOLDS = "SELECT range FROM range(30000)"
 
 
 def make_catalog() -> None:
@@ -75,7 +76,7 @@ def test_text_in_csv_is_not_a_formula(tmp_path, monkeypatch, raw):
 
 def test_the_reader_of_a_query_does_not_keep_the_catalog_open(folder):
     """As `| less`, which reads only the first page."""
-    words = ["query", MANY_ROWS, "--format", "csv", "--catalog", CATALOG]
+    words = ["query", MORE_THAN_A_PIPE_HOLDS, "--format", "csv", "--catalog", CATALOG]
     with subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"range\n"
         with open_catalog(CATALOG) as catalog:
@@ -180,7 +181,7 @@ def test_a_failure_leaves_the_file_as_it_was(folder, monkeypatch):
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY));"
         "from exr_inspector.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
-    words = ["query", MANY_ROWS, "--format", "csv", "--output", "out.csv", "--catalog", CATALOG]
+    words = ["query", "SELECT range FROM range(1000)", "--format", "csv", "--output", "out.csv", "--catalog", CATALOG]
     done = subprocess.run([COMMAND[0], "-c", code, *words], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (3, "exr-inspector: --output out.csv: File too large\n")
     assert Path("out.csv").read_text() == "before"
@@ -188,6 +189,7 @@ def test_a_failure_leaves_the_file_as_it_was(folder, monkeypatch):
     assert query("SELECT 1", "--output", "none/out.csv") == 2
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize(
     ("number", "code", "message"),
     [(signal.SIGINT, 130, "exr-inspector: interrupted\n"), (signal.SIGTERM, 143, "")],
@@ -232,6 +234,7 @@ def test_output_to_a_fifo_is_written_to_it(folder):
     assert stat.S_ISFIFO(os.stat("fifo").st_mode)
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("output", ["/dev/stdout", "/dev/fd/{}"])
 def test_output_to_a_pipe_of_the_shell_is_written_to_it(folder, output):
     """As in `--output /dev/stdout | cat` and `--output >(gzip > out.gz)`."""

@@ -132,6 +132,7 @@ def test_a_question_about_paths_that_cannot_be_read_fails(capfd):
     assert main(["outliers", "show"]) == 0
 
 
+@pytest.mark.slow
 def test_what_sequences_prints_can_be_given_back(capfd):
     """In text and in JSON, with and without a catalog."""
     assert main(["sequences", "show"]) == 0

@@ -42,6 +42,7 @@ def query(capfd, *words):
     return code, shown.out, shown.err
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize("name", [query.name for query in named_queries().values() if not query.completed])
 def test_the_printed_sql_of_a_report_gives_its_rows(folder, tmp_path, capfd, name):
     """With the same parameters, and the defaults that the SQL declares."""
@@ -75,6 +76,7 @@ def test_parameters_are_bound(folder, capfd, monkeypatch):
     assert query(capfd, "-", "--format", "csv") == (0, "n\n1004\n", "")
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -142,6 +144,7 @@ def test_columns_of_one_name_keep_their_values(joined, capfd):
         assert [len(row) for row in rows] == [len(head)]
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize(
     ("value", "shown"),
     [

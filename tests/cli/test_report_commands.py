@@ -171,6 +171,7 @@ def test_parameters_are_name_and_value(capfd):
     assert [row["frame"] for row in json.loads(out)] == [1001, 1002]
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize(
     ("paths", "files"),
     [
@@ -263,6 +264,7 @@ def test_own_reports_do_not_control_a_terminal(tmp_path, capfd, monkeypatch, sho
     assert run(capfd, name, "--sql")[1] == sql
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize(
     ("column", "shown"),
     [
@@ -298,6 +300,7 @@ def test_the_path_template_is_a_setting(capfd, monkeypatch):
     assert [(row["show"], row["layer"]) for row in json.loads(out)] == [("harbor", "sh0020")]
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -90,6 +90,7 @@ def test_a_pattern_is_not_taken_for_a_row(show, monkeypatch, capfd):
     assert capfd.readouterr().out.startswith("./missing #.exr  1-2")
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_reference_work(show, tmp_path, monkeypatch):
     """As they are written there."""
     program = tmp_path / "exr-inspector"

@@ -79,6 +79,7 @@ def test_the_reference_may_be_a_file_id_or_a_file_outside_the_catalog(show, tmp_
     assert "show/d.1001.exr" in capfd.readouterr().out
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

@@ -19,9 +19,8 @@ from exr_inspector.cli.main import main
 from tests.support import exr_writer as w
 
 HOLD = """
-import sys
-from exr_inspector import open_catalog
-with open_catalog("duckdb:catalog.duckdb"):
+import sys, duckdb
+with duckdb.connect("catalog.duckdb"):
     print(flush=True)
     sys.stdin.readline()
 """
@@ -58,6 +57,7 @@ def test_without_waiting_the_message_says_what_to_do(capfd):
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize(
     "command",
     [

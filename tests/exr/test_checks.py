@@ -168,6 +168,7 @@ def is_sound(data: bytes) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [12, pytest.param(1, marks=pytest.mark.slow)])
 def test_sound_files_with_one_changed_value_are_opened_by_a_library(tmp_path, step):
     """All but one in a hundred. Without severities, 24 in a hundred were opened by neither library."""

@@ -152,6 +152,7 @@ def assert_cut(base: Base, position: int) -> None:
     assert any(part.missing for part in inspection.parts), position
 
 
+@pytest.mark.fast_cases(5)
 def test_a_cut_at_any_byte_is_detected(base):
     """In the header, in the table, between and inside chunks; whole chunks are counted."""
     end = len(base.data)
@@ -161,6 +162,7 @@ def test_a_cut_at_any_byte_is_detected(base):
         assert_cut(base, position)
 
 
+@pytest.mark.fast_cases(12)
 @pytest.mark.parametrize("path", corpus.VALID)
 def test_a_cut_in_a_valid_file_is_detected(path):
     """Corpus files are complete; a cut is detected at forty positions and at the last byte."""

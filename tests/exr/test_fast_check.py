@@ -55,6 +55,7 @@ def damaged(data: bytes) -> Iterator[bytes]:
         yield bytes(changed[:length]) + bytes(choose.choice([0, 100_000]))
 
 
+@pytest.mark.fast_cases(6)
 def test_the_report_is_that_of_the_full_check(data, monkeypatch):
     """For the file, and for variants with a wrong offset, coordinate or size, some of them cut."""
     variants = [data, *damaged(data)]

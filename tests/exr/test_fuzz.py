@@ -122,6 +122,7 @@ def peak_of(data: bytes) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize("share", range(4))
 def test_mutated_files_are_read_or_rejected(share):
     """No other exception, and no case takes a tenth of a second."""
@@ -147,6 +148,7 @@ def many(count: int, piece: bytes, flags: int = 0) -> bytes:
     return pack("<II", w.MAGIC, 2 | flags) + piece * count + b"\0\0"
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize(
     "data",
     [

@@ -338,6 +338,7 @@ def error_message(raw: bytes, objects: int) -> str | None:
     return None
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONGEST else []) for name in HARM]
 )

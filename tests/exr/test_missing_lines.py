@@ -55,6 +55,7 @@ def missing_lines(part: PartFacts) -> set[int]:
     return lines
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize("kind", KINDS)
 def test_openexr_does_not_return_lines_reported_as_missing(kind, tmp_path):
     """For each damage; the other lines may be damaged in ways that leaders do not show.

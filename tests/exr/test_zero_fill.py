@@ -37,6 +37,7 @@ def pixels(height: int, width: int, dtype: str = "float16"):
     return numpy.where(noise > 0.2, numpy.round(smooth * 99) / 99 + numpy.round(noise * 99) / 99, smooth).astype(dtype)
 
 
+@pytest.mark.fast_cases(5)
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 @given(data=st.data())
 @examples(25)
@@ -73,6 +74,7 @@ def test_a_zero_filled_end_of_the_last_chunk_is_incomplete(compression):
         assert "(zero-filled)" in inspection.parts[0].missing
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize("compression", PACKED)
 def test_a_hole_behind_the_leader_of_a_chunk_is_incomplete(compression):
     """In the first chunk, which is always checked."""

@@ -125,6 +125,7 @@ def test_repeated_deliveries_insert_a_file_once(handle, path, catalog):
     assert rows(catalog, "SELECT inspection_count FROM files ORDER BY 1") == [(1,), (2,)]
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize("key", ["a b+c%20.exr", "ä.exr", "a\u0308.exr", "x" * 1020 + ".exr"], ids=ascii)
 def test_a_created_object_is_in_the_catalog(handle, store, catalog, key):
     """One request to the store; the result is small and has no attributes."""
@@ -204,6 +205,7 @@ def test_a_batch_is_one_transaction(handle, store, database):
     assert len(operations) <= 8
 
 
+@pytest.mark.slow
 def test_a_batch_of_many_kinds(handle, store, catalog):
     """Valid, malformed, not an EXR file, removed, truncated, duplicate, and an event that names no file."""
     store.put("good.exr", GOOD)
@@ -271,6 +273,7 @@ def test_another_object_does_not_hide_a_removed_one(handle, store, catalog):
     assert [path for path, _ in rows(catalog, CURRENT)] == [f"s3://{BUCKET}/a b.exr"]
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("code", ["InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed"])
 def test_wrong_keys_remove_nothing(handle, store, catalog, code):
     store.put("a.exr", GOOD)
@@ -385,6 +388,7 @@ def test_an_event_with_a_schema_only_is_an_error(handle, path, database):
     assert (result["persistence"]["category"], database.requests) == ("event", [])
 
 
+@pytest.mark.slow
 def test_keys_may_end_in_a_line_break(handle, store, database, monkeypatch):
     """As mounted secrets often do; an invalid key is not repeated in the error."""
     store.put("a.exr", GOOD)
@@ -653,6 +657,7 @@ def test_the_garbage_collector_of_the_process_is_not_changed(ctx, path):
     assert (gc.isenabled(), gc.get_freeze_count(), gc.get_threshold()) == before
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("many", [2, 3000])
 def test_a_summary_fits_into_a_message(handle, store, many):
     """For any number of records and any length of names; errors are kept first."""
@@ -711,6 +716,7 @@ def test_twenty_threads_insert_each_file_once(store, catalog, ctx):
     assert rows(catalog, "SELECT count(*) FROM channels") == [(120,)]
 
 
+@pytest.mark.slow
 @corpus.need_corpus
 def test_real_files_are_in_the_catalog_as_they_were_inspected(handle, store, catalog):
     """Every twentieth file of the corpus."""

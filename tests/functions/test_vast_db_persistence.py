@@ -154,6 +154,7 @@ def test_a_file_without_vectors_is_an_error_that_the_catalog_records(module, tmp
     assert row == {"code": "embedding", "size_bytes": A.file.size_bytes}
 
 
+@pytest.mark.slow
 def test_an_event_names_its_whole_database_or_nothing(module, emulator, monkeypatch):  # noqa: F811
     """Keys of the environment never go to the endpoint of an event."""
     emulator.reset_requests()
@@ -175,6 +176,7 @@ def test_an_event_names_bucket_and_schema(unconfigured, emulator, tmp_path, monk
     assert emulator.read_table(BUCKET, schema, "files").num_rows == 2
 
 
+@pytest.mark.slow
 def test_region_and_deadlines_are_those_of_the_settings(module, emulator, monkeypatch):  # noqa: F811
     """For the database of an event, too; the region may be that of the event."""
     monkeypatch.setenv("VAST_DB_REGION", "eu-1")

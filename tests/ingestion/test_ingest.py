@@ -94,6 +94,7 @@ def test_the_number_of_checked_chunks_is_in_the_catalog(monkeypatch):
             assert catalog.sql(query).to_pylist() == [{"chunk_count": 400, "chunks_checked": checked}]
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("change", ["size", "mtime", "back in time"])
 def test_a_changed_file_is_inspected(change):
     """With another size or time, also an older time."""
@@ -215,6 +216,7 @@ def test_vanished_files_are_reported_and_marked_only_with_prune():
     assert rows("SELECT count(*) FROM files WHERE is_current") == [(3,)]
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("missing", ["empty", "not there", "a file named on its own"])
 def test_a_disk_that_is_not_mounted_deletes_nothing(missing):
     """A folder that is missing or empty, although another folder of the same run exists."""
@@ -289,6 +291,7 @@ def test_a_folder_with_a_longer_name_is_another_folder():
     assert run("show", prune=True).vanished == []
 
 
+@pytest.mark.fast_cases(5)
 @pytest.mark.parametrize(
     "name",
     [

@@ -16,6 +16,7 @@ _LARGE = 1 << 20  # bytes
 _COMPARED_WITH_OPENIMAGEIO = 1 << 20  # bytes of a file: it decodes all again
 
 
+@pytest.mark.fast_cases(8)
 @pytest.mark.parametrize("path", corpus.by_size(_LARGE))
 def test_pixels_and_figures_equal_those_of_the_whole_file(path):
     planes, data = oracle(path), path.read_bytes()

@@ -26,6 +26,7 @@ from tests.support.pixels import (
 )
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_bands_of_every_compression_and_storage_equal_the_whole_file(tmp_path, compression):
     for kind in KINDS:

@@ -58,6 +58,7 @@ def test_a_sequence_without_findings_is_a_range():
     assert found.severity == "none"
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize(
     ("numbers", "frames", "missing", "count"),
     [
@@ -131,6 +132,7 @@ def test_a_deleted_frame_is_missing():
     assert (found.frames, found.missing) == ("1-2,4", "3")
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize(
     ("part", "field", "value", "usual"),
     [
@@ -206,6 +208,7 @@ def test_frames_with_other_channels_are_never_sound():
     assert (field, [frames for frames, _ in groups]) == ("channels", ["1", "2"])
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize(
     "changing",
     [
@@ -235,6 +238,7 @@ def test_a_data_window_may_change_per_frame():
     assert field_outliers(summary()) == []
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize(
     ("name", "usual", "other"),
     [
@@ -314,6 +318,7 @@ def test_damaged_files_without_a_frame_number_are_listed():
     ]
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize(
     ("left", "right"),
     [("c_left.{}.exr", "c_right.{}.exr"), ("c.{}_L.exr", "c.{}_R.exr"), ("Left/c.{}.exr", "Right/c.{}.exr")],
@@ -388,6 +393,7 @@ TEXTURES = {
 }
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("part", TEXTURES.values(), ids=TEXTURES.keys())
 def test_tiles_of_a_texture_have_no_missing_frames(part):
     """Their header says so."""

@@ -103,6 +103,7 @@ def test_one_request_for_a_small_file(store, tmp_path):
     assert inspect(local).parts == inspection.parts
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize("kind", LARGE_KINDS)
 def test_one_more_request_for_the_last_chunk_of_a_larger_file(store, kind):
     """For its leader, with the etag; so that even a single missing byte is detected, as in a local file."""
@@ -192,6 +193,7 @@ def test_real_files_cost_two_requests_and_give_what_local_files_give(store):
         assert len(store.requests) <= (1 if needed <= FIRST_RANGE_BYTES else 3) + last_leader, path
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize(
     "key",
     [
@@ -459,6 +461,7 @@ def test_overlapping_paths_list_each_object_once(store, paths):
     assert sorted(item.uri for item in items) == [f"s3://{BUCKET}/p/a.exr", f"s3://{BUCKET}/p/q/a.exr"]
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize(
     ("paths", "listed"),
     [
@@ -494,6 +497,7 @@ def test_an_object_whose_uri_is_encoded_is_listed_once(store):
         assert [item.uri for item in list_files(paths, s3=store.access)] == [uri]
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("pattern", ["a%41*", "sub%2f", "sub%2f/*"])
 def test_an_excluded_object_whose_uri_is_encoded_does_not_vanish(store, tmp_path, pattern):
     """Patterns are compared with names, as in the listing."""
@@ -664,6 +668,7 @@ UNREADABLE_KEYS = [
 GOOD_KEYS = ["show/a b+c%2F.exr", "show/a.exr", "show/below/z.exr", "show/z<&>ä.exr"]
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize("unreadable", [[key] for key in UNREADABLE_KEYS] + [UNREADABLE_KEYS], ids=ascii)
 def test_an_unreadable_key_does_not_hide_others(store, unreadable):
     """It is listed unchanged with the others, in one folder and recursively."""
@@ -704,6 +709,7 @@ def test_a_listing_with_unreadable_keys_continues_over_pages(store, monkeypatch)
 WITH_ENTITY = "<!DOCTYPE x [<!ENTITY e 'false'>]><ListBucketResult><IsTruncated>&e;</IsTruncated></ListBucketResult>"
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
@@ -799,6 +805,7 @@ def test_a_failing_store_does_not_change_the_catalog(store, tmp_path, fault):
         assert catalog.sql("SELECT count(*) n FROM files WHERE is_current").to_pylist() == [{"n": 2}]
 
 
+@pytest.mark.slow
 def test_many_threads_share_one_client(store):
     """Sixteen at a time, each with the right object."""
     uris = [store.put(f"{number}.exr", w.build(w.part(width=number)).data) for number in range(1, 33)]

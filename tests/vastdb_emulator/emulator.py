@@ -13,7 +13,7 @@ from .faults import Fault, LoggedRequest, Recorder, make_fault
 from .server import HttpServer
 from .service import Service
 from .system_tables import create_system_tables
-from .transactions import TablePath
+from .transactions import Catalog, TablePath
 
 
 class Emulator:
@@ -140,12 +140,26 @@ class Emulator:
 
     def committed_tables(self, bucket: str, schema: str) -> dict[str, pa.Table]:
         """The rows of all tables of a schema as they are at one moment: what a transaction sees that begins now."""
-        committed = self._service.database.committed()
-        return {
-            path.name: committed.table(path).as_table()
-            for path in committed.names
-            if (path.bucket, path.schema) == (bucket, schema) and not path.sub_table
-        }
+        tables = self._service.database.committed().in_schema(bucket, schema)
+        return {path.name: state.as_table() for path, state in tables.items() if not path.sub_table}
+
+    def copy_schema(self, bucket: str, schema: str, name: str) -> None:
+        """Make a schema with the committed tables of another one, without requests."""
+        database = self._service.database
+        tables = database.committed().in_schema(bucket, schema)
+        ids = {path: database.next_table_id() for path in tables}
+
+        def write(catalog: Catalog) -> None:
+            catalog.schemas[bucket, name] = None
+            for path, state in tables.items():
+                catalog.names[path._replace(schema=name)] = ids[path]
+                catalog.tables[ids[path]] = state.changed(table_id=ids[path])
+
+        transaction = database.begin()
+        database.write(transaction, write)
+        database.commit(transaction.txid)
+        for path, state in tables.items():
+            database.reserve_row_ids(ids[path], state.last_row_id)
 
     @contextmanager
     def each_commit(self, check: Callable[[], None]) -> Iterator[None]:

@@ -3,10 +3,12 @@
 It is loaded in an environment of its own and imports nothing of the project. It gives every worker a
 bucket, since the suite empties its bucket before each test; skips what `sdk_exclusions.txt` lists;
 cuts short the sleeps in which a real server would work in the background (up to five minutes in
-one test), as the emulator has no background; and makes two inputs smaller that take the client minutes.
+one test), as the emulator has no background; and makes four inputs smaller that take the client minutes.
 """
 
+import itertools
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -17,9 +19,12 @@ EXCLUSIONS = Path(__file__).with_name("sdk_exclusions.txt")
 LONGEST_SLEEP_S = 0.05
 # Numbers in the code of a test, and smaller ones with which it sends the same kinds of requests.
 SMALLER = {
-    "test_tables::test_filters": (100_000, 45_000),  # values: the SDK refuses to send more than 42,000
-    "test_tables::test_list_columns_with_pagination": (64_000, 20_000),  # columns: two pages, too many for one answer
+    "test_tables::test_filters": {100_000: 5_000, 10_000: 4_000},  # values: 112 bytes each, see LARGEST_REQUEST
+    "test_fixed_list::test_fixed_list_type_values": {100: 20},  # rows of 250 values
+    "test_tables::test_list_columns_with_pagination": {64_000: 20_000},  # columns: two pages, too many for one answer
 }
+LARGEST_REQUEST = {"test_tables::test_filters": 500_000}  # bytes that the SDK agrees to send; else 4.7 million
+EVERY_SEVENTH_ORDER = "test_nested::test_nested_select"  # of its 326 orders of columns
 
 
 class _ImpatientTime(ModuleType):
@@ -33,6 +38,17 @@ class _ImpatientTime(ModuleType):
         time.sleep(min(seconds, LONGEST_SLEEP_S))
 
 
+class _FewOrders(ModuleType):
+    """The module `itertools` with a part of all permutations."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(itertools, name)
+
+    @staticmethod
+    def permutations(values: Any, length: int) -> Iterator[tuple[Any, ...]]:
+        return itertools.islice(itertools.permutations(values, length), 0, None, 7)
+
+
 def read_exclusions() -> dict[str, str]:
     """Reasons by "module" or "module::test"."""
     lines = EXCLUSIONS.read_text(encoding="utf-8").splitlines()
@@ -40,12 +56,25 @@ def read_exclusions() -> dict[str, str]:
     return {name: reason for name, _, reason in entries}
 
 
-def _replace_number(function: FunctionType, theirs: int, ours: int) -> None:
-    """Change a number in the code of a test."""
+def _replace_numbers(function: FunctionType, ours: dict[int, int]) -> None:
+    """Change numbers in the code of a test."""
     constants = function.__code__.co_consts
-    if theirs not in constants:
-        raise pytest.UsageError(f"{function.__name__} has no number {theirs}; correct SMALLER in {Path(__file__).name}")
-    function.__code__ = function.__code__.replace(co_consts=tuple(ours if c == theirs else c for c in constants))
+    for theirs in ours:
+        if theirs not in constants:
+            message = f"{function.__name__} has no number {theirs}; correct SMALLER in {Path(__file__).name}"
+            raise pytest.UsageError(message)
+    changed = tuple(ours.get(c, c) if type(c) is int else c for c in constants)
+    function.__code__ = function.__code__.replace(co_consts=changed)
+
+
+def _name(item: pytest.Function) -> str:
+    return f"{item.path.stem}::{item.originalname}"
+
+
+@pytest.fixture(autouse=True)
+def _largest_request(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if (size := LARGEST_REQUEST.get(_name(request.node))) is not None:
+        monkeypatch.setattr("vastdb.util.MAX_QUERY_DATA_REQUEST_SIZE", size)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -63,16 +92,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip excluded tests; refuse exclusions of tests that their module does not have."""
     exclusions = read_exclusions()
     collected = {item.path.stem for item in items}
+    changed: set[FunctionType] = set()  # cases of a test share its function
     unused = {name for name in exclusions if name.partition("::")[0] in collected}
     for item in items:
         if not isinstance(item, pytest.Function):
             continue
-        name = f"{item.path.stem}::{item.originalname}"
+        name = _name(item)
         if name in exclusions:
             unused.discard(name)
             item.add_marker(pytest.mark.skip(reason=f"excluded: {exclusions[name]}"))
-        if name in SMALLER:
-            _replace_number(item.function, *SMALLER[name])
+        if name in SMALLER and item.function not in changed:
+            _replace_numbers(item.function, SMALLER[name])
+            changed.add(item.function)
+        if name == EVERY_SEVENTH_ORDER:
+            item.module.itertools = _FewOrders("itertools")
         if getattr(item.module, "time", None) is time:
             item.module.time = _ImpatientTime("time")
     if unused:

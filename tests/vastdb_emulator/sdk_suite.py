@@ -125,7 +125,7 @@ def _environment() -> dict[str, str]:
     """Nothing of the caller's that would reach the suite: keys, proxies, options of pytest."""
     foreign = re.compile(r"AWS_|PYTEST_|PYTHON|VIRTUAL_ENV|COV_|.*_PROXY$", re.IGNORECASE)
     kept = {name: value for name, value in os.environ.items() if not foreign.match(name)}
-    return kept | {"PYTHONPATH": str(PLUGIN.parent), "PYTHONDONTWRITEBYTECODE": "1", "NO_PROXY": "*"}
+    return kept | {"PYTHONPATH": str(PLUGIN.parent), "NO_PROXY": "*"}
 
 
 def _counts(report: Path) -> Counter[str]:

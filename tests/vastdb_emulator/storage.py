@@ -127,6 +127,11 @@ class TableState:
         return np.cumsum([len(chunk.row_ids) for chunk in self.chunks], dtype=np.int64)
 
     @property
+    def last_row_id(self) -> int:
+        """The greatest row id, or -1."""
+        return max((int(chunk.row_ids[-1]) for chunk in self.chunks if len(chunk.row_ids)), default=-1)
+
+    @property
     def has_wide_row_ids(self) -> bool:
         """Whether row ids are 128-bit decimals, as they are in sorted and vector-indexed tables."""
         return bool(self.sorting_key) or self.vector_index is not None

@@ -50,6 +50,10 @@ class Catalog:
             raise not_found("table", "/".join(path).rstrip("/"))
         return self.tables[table_id]
 
+    def in_schema(self, bucket: str, schema: str) -> dict[TablePath, TableState]:
+        """The tables of a schema."""
+        return {path: self.table(path) for path in self.names if (path.bucket, path.schema) == (bucket, schema)}
+
     def by_id(self, table_id: int) -> TableState:
         """The table that a write belongs to, whatever it is called by now."""
         if (state := self.tables.get(table_id)) is None:

@@ -333,6 +333,7 @@ def test_caches_are_bounded(monkeypatch):
     assert digest() == before
 
 
+@pytest.mark.slow
 def test_threads_get_the_same_bits(monkeypatch):
     from concurrent.futures import ThreadPoolExecutor
 

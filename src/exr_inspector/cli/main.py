@@ -6,7 +6,8 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from functools import cache
+from typing import Annotated, Any
 
 import typer
 
@@ -87,12 +88,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     args = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in args
-    command = typer.main.get_command(app)
-    add_options(command)
     try:
         with verbosity():
             words = [arg for arg in args if arg != "--debug"]
-            result = command.main(words, prog_name="exr-inspector", standalone_mode=False)
+            result = _program().main(words, prog_name="exr-inspector", standalone_mode=False)
     except typer.Exit as stop:
         return stop.exit_code
     except (typer.Abort, KeyboardInterrupt):
@@ -129,6 +128,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if result == ExitCode.INTERRUPTED:  # typer also returns this code
         return _fail("interrupted", ExitCode.INTERRUPTED)
     return result if isinstance(result, int) else ExitCode.OK
+
+
+@cache  # reading the signatures of all commands takes 25 ms
+def _program() -> Any:
+    program = typer.main.get_command(app)
+    add_options(program)
+    return program
 
 
 def _fail(message: str, code: ExitCode) -> int:

@@ -183,6 +183,7 @@ def test_persist_creates_dropped_tables():
         assert catalog.persist([A])[0].inserted
 
 
+@pytest.mark.slow
 def test_persist_succeeds_if_another_writer_creates_the_missing_tables_first(monkeypatch):
     with start() as server:
         first = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server))
@@ -340,6 +341,7 @@ assert {name: value for name, value in state().items() if name in before} == bef
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_timer")
 def test_warnings_about_other_uses_of_the_sdk_are_kept(caplog):
     with start() as server:

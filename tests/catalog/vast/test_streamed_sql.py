@@ -296,6 +296,7 @@ def test_only_the_columns_of_the_query_are_fetched():
     assert asked("SELECT 1") == asked("DESCRIBE files") == asked("SHOW TABLES") == []
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize(
     "query",
     [
@@ -336,6 +337,7 @@ def test_conditions_that_all_scans_of_a_table_share_are_pushed_down():
     assert scan.conditions == ()
 
 
+@pytest.mark.fast_cases(8)
 @pytest.mark.parametrize(
     ("where", "params", "condition"),
     [
@@ -401,6 +403,7 @@ def test_null_tests_are_pushed_down(where, columns):
     assert set(scan.conditions) == {Condition(column=column, operator="is_null") for column in columns}
 
 
+@pytest.mark.slow
 def test_a_long_list_of_values_is_pushed_down():
     many = [f"{n:032}" for n in range(5000)]
     (scan,) = asked(f"SELECT count(*) FROM files WHERE file_id IN ({', '.join('?' * len(many))})", many)

@@ -124,6 +124,7 @@ def test_duplicates_are_removed_by_either_writer(emulator, meet, open_vast):
     assert all_rows(a) == all_rows(alone)
 
 
+@pytest.mark.slow
 def test_the_next_persist_finds_duplicates_of_queued_paths(emulator, meet):
     a, b = meet([A], [A])
     b.persist([inspection("s3://renders/other.exr")])
@@ -163,6 +164,7 @@ def test_of_two_copies_the_one_of_the_newer_program_stays(emulator, open_vast, m
         assert len(stored(emulator, a, "parts")) == 1
 
 
+@pytest.mark.slow
 def test_a_version_without_copies_keeps_its_rows(emulator, meet):
     a, b = meet([A], [A])
     b.persist([A_AGAIN])
