@@ -19,7 +19,7 @@ from ..catalog.queries.path_template import field_patterns
 from ..catalog.user_sql import tables_in
 from ..errors import SettingsError
 from ..frames.ranges import Number, frame_range, frame_value, numbers_of
-from .frames import CURRENT, IS_NAMED
+from .frames import CURRENT, IS_NAMED, sequence_names
 from .siblings import siblings
 from .summary import SequenceSummary, summaries_of
 
@@ -31,9 +31,6 @@ _PLAIN_RANGE = re.compile(r"(\d+)-(\d+)")
 _SIZES = f"""
     SELECT sequence, count(*) AS file_count, sum(size_bytes)::BIGINT AS size_bytes, max(mtime) AS newest
     FROM files WHERE {CURRENT} AND sequence IS NOT NULL AND {{is_named}} GROUP BY sequence"""  # noqa: S608 (constants)
-
-_NAMES = f"""
-    SELECT DISTINCT sequence FROM files WHERE {CURRENT} AND sequence IS NOT NULL"""  # noqa: S608 (constants)
 
 
 class _Size(NamedTuple):
@@ -84,7 +81,7 @@ def sequence_rows(catalog: Catalog, changed: Iterable[str] | None) -> pa.Table:
 
     named = None
     if changed is not None:
-        names = siblings(changed, catalog.sql(_NAMES)["sequence"].to_pylist())
+        names = siblings(changed, sequence_names(catalog, None))
         named = pa.table({"sequence": pa.array(sorted(names), pa.string())})
     summaries = [summary for summary in summaries_of(catalog, named) if summary.frame_count]
     unlike: dict[str, list[str]] = defaultdict(list)

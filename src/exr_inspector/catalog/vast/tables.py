@@ -6,22 +6,21 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from functools import cache, reduce
+from functools import cache
 from operator import eq, ge, gt, le, lt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ibis
 import pyarrow as pa
-import pyarrow.compute as pc
 import vastdb
 from vastdb.table_metadata import TableMetadata
 
 from ...errors import CatalogSchemaError, SettingsError
-from ..cells import cut_text
 from ..columns import typed
 from ..schema import SORTED_BY, TABLES, current_version
 from .connection import QUERY_ID, Connection, without_sdk_warnings
 from .errors import CatalogRejectedError
+from .request_size import LIST_BYTES, by_size, fitting, literal_bytes, pieces
 
 if TYPE_CHECKING:
     from vastdb._internal import TableStats
@@ -35,13 +34,7 @@ if TYPE_CHECKING:
 ROW_ID = "$row_id"
 VERSION_COLUMNS = ("version", "readable_since", "inspector_version")
 
-# The SDK splits rows above 5 MiB by columns, which leaves columns null for a moment that must not be null.
-_REQUEST_BYTES = 4 << 20
-_LIST_VALUES, _LIST_BYTES = 2000, 2 << 20  # of an IN list: each value costs client and server 0.1 ms
 _ROWS_PER_PAGE = 64 * 1024
-
-MAX_CELL_BYTES = 64 * 1024  # the limit of a cluster is not documented; this size is known to work
-
 
 # Names that work in the SDK's URLs, which it builds without quoting.
 _URI = re.compile(
@@ -239,7 +232,7 @@ class Rows:
     def select_in(self, table: str, columns: Sequence[str], column: str, values: Iterable[str]) -> pa.Table:
         """The columns and the `$row_id` of the rows whose text `column` is one of `values`."""
         selected = [
-            self.select(table, columns, ibis._[column].isin(part), row_ids=True) for part in _by_size(sorted(values))
+            self.select(table, columns, ibis._[column].isin(part), row_ids=True) for part in by_size(sorted(values))
         ]
         if selected:
             return pa.concat_tables(selected)
@@ -280,12 +273,12 @@ class Rows:
             for column in TABLES[table]
         ]
         for batch in pa.Table.from_arrays(columns, schema=TABLES[table]).combine_chunks().to_batches():
-            self.insert_uncut(table, _fitting(batch))
+            self.insert_uncut(table, fitting(batch))
 
     @without_sdk_warnings()
     def insert_uncut(self, table: str, batch: pa.RecordBatch) -> None:
         """Insert rows of all columns, with cells of any size."""
-        for piece in _pieces(batch):
+        for piece in pieces(batch):
             self._table(table).insert(piece)
 
     @without_sdk_warnings()
@@ -337,7 +330,7 @@ def _predicate(conditions: Iterable[Condition]) -> Any:
         column = ibis._[condition.column]
         value: Any = condition.value
         if isinstance(value, tuple):
-            if sum(map(_literal_bytes, value)) > _LIST_BYTES:
+            if sum(map(literal_bytes, value)) > LIST_BYTES:
                 continue
             term = column.isin(list(value))
         elif condition.operator == "is_null":
@@ -348,55 +341,3 @@ def _predicate(conditions: Iterable[Condition]) -> Any:
             term = _COMPARISONS[condition.operator](column, value)
         predicate = term if predicate is None else predicate & term
     return predicate
-
-
-def _by_size(values: Sequence[str]) -> Iterator[list[str]]:
-    """The values in lists that fit into a request."""
-    part: list[str] = []
-    size = 0
-    for value in values:
-        if part and (len(part) >= _LIST_VALUES or size > _LIST_BYTES):
-            yield part
-            part, size = [], 0
-        part.append(value)
-        size += _literal_bytes(value)
-    if part:
-        yield part
-
-
-def _literal_bytes(text: str) -> int:
-    """The most bytes of a text in a request: four for each character, and its envelope."""
-    return 4 * len(text) + 100
-
-
-def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """The rows in batches that fit into a request."""
-    if batch.num_rows < 2 or pa.ipc.get_record_batch_size(batch) <= _REQUEST_BYTES:
-        yield batch
-        return
-    half = batch.num_rows // 2
-    yield from _pieces(batch.slice(0, half))
-    yield from _pieces(batch.slice(half))
-
-
-def _fitting(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The rows with cells of at most MAX_CELL_BYTES; attributes that are cut are marked as `truncated`."""
-    if batch.nbytes <= MAX_CELL_BYTES:
-        return batch
-    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-    if "truncated" in columns:
-        too_large = reduce(pc.or_, (_is_too_large(columns[name]) for name in ("value_json", "value_text", "raw")))
-        columns["truncated"] = pc.or_(columns["truncated"], too_large)
-        columns["value_json"] = pc.if_else(too_large, None, columns["value_json"])  # the start of JSON is not JSON
-    for name, array in columns.items():
-        if (pa.types.is_string(array.type) or pa.types.is_binary(array.type)) and pc.any(_is_too_large(array)).as_py():
-            columns[name] = pa.array(map(_cut, array.to_pylist()), array.type)
-    return pa.RecordBatch.from_arrays(list(columns.values()), schema=batch.schema)
-
-
-def _is_too_large(array: pa.Array) -> pa.Array:
-    return pc.fill_null(pc.greater(pc.binary_length(array), MAX_CELL_BYTES), False)
-
-
-def _cut(value: str | bytes | None) -> str | bytes | None:
-    return cut_text(value, MAX_CELL_BYTES) if isinstance(value, str) else value and value[:MAX_CELL_BYTES]
