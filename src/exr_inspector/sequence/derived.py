@@ -19,7 +19,7 @@ from ..catalog.queries.path_template import field_patterns
 from ..catalog.user_sql import tables_in
 from ..errors import SettingsError
 from ..frames.ranges import Number, frame_range, frame_value, numbers_of
-from .frames import CURRENT, IS_NAMED, sequence_names
+from .frames import CURRENT, IS_NAMED
 from .siblings import siblings
 from .summary import SequenceSummary, summaries_of
 
@@ -81,7 +81,8 @@ def sequence_rows(catalog: Catalog, changed: Iterable[str] | None) -> pa.Table:
 
     named = None
     if changed is not None:
-        names = siblings(changed, sequence_names(catalog, None))
+        stored = catalog.sql("SELECT sequence FROM sequences")  # all that have not changed are there
+        names = siblings(changed, stored["sequence"].to_pylist())
         named = pa.table({"sequence": pa.array(sorted(names), pa.string())})
     summaries = [summary for summary in summaries_of(catalog, named) if summary.frame_count]
     unlike: dict[str, list[str]] = defaultdict(list)
