@@ -98,6 +98,12 @@ class Accumulator(ABC):
         self._bins += other._bins
         self._set_first(other._first)
 
+    def _count_codes(self, codes: NDArray[Any]) -> None:
+        """Count the samples by code. Only the range of codes of the block is counted: all would take longer."""
+        low, high = int(codes.min()), int(codes.max())
+        bins = np.bincount((codes - codes.dtype.type(low)).astype(np.intp), minlength=high - low + 1)
+        self._bins[low : high + 1] += bins
+
     def _set_first(self, position: tuple[int, int] | None) -> None:
         if position is not None and (self._first is None or position < self._first):
             self._first = position
@@ -125,9 +131,11 @@ class HalfAccumulator(Accumulator):
     def add(self, samples: NDArray[Any], locate: Locate) -> None:
         """Add a block of samples."""
         codes = samples.ravel().view(np.uint16)
-        bins = np.bincount(codes.astype(np.intp), minlength=_CODES)
-        self._bins += bins
-        if bins[_HALF_EXPONENT:_HALF_SIGN].any() or bins[_HALF_EXPONENT | _HALF_SIGN :].any():
+        if not len(codes):
+            return
+        before = self._nonfinite()
+        self._count_codes(codes)
+        if self._nonfinite() > before:
             self._find_first(lambda: (codes & _HALF_EXPONENT) == _HALF_EXPONENT, locate)
 
     def result(self) -> Figures:
@@ -168,6 +176,9 @@ class HalfAccumulator(Accumulator):
     def _count(self, first: int, end: int) -> int:
         return int(self._bins[first:end].sum())
 
+    def _nonfinite(self) -> int:
+        return self._count(_HALF_EXPONENT, _HALF_SIGN) + self._count(_HALF_EXPONENT | _HALF_SIGN, _CODES)
+
 
 class _Moments(NamedTuple):
     """Number, mean and sum of squared differences of a block of finite values."""
@@ -193,7 +204,7 @@ class FloatAccumulator(Accumulator):
             return
         counts = self._counts
         counts["sample"] += len(values)
-        self._bins += np.bincount(values.view(np.uint32) >> 16, minlength=_CODES)
+        self._count_codes(values.view(np.uint32) >> 16)
         with np.errstate(invalid="ignore"):
             low, high = values.min(), values.max()  # NaN if one is
         if not (np.isfinite(low) and np.isfinite(high)):
@@ -288,7 +299,7 @@ class UintAccumulator(Accumulator):
         self._sum += (int(upper.sum()) << 16) + int(lower.sum())
         squares = [int(np.einsum("i,i->", a, b)) for a, b in ((upper, upper), (upper, lower), (lower, lower))]
         self._squares += (squares[0] << 32) + (squares[1] << 17) + squares[2]
-        self._bins += np.bincount(values.astype(np.float32).view(np.uint32) >> 16, minlength=_CODES)
+        self._count_codes(values.astype(np.float32).view(np.uint32) >> 16)
 
     def merge(self, other: UintAccumulator) -> None:
         """Add the samples of another accumulator."""
