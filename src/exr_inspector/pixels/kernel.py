@@ -82,7 +82,7 @@ class Accumulator(ABC):
     """The figures of the samples of one channel."""
 
     def __init__(self) -> None:
-        self._bins = np.zeros(_CODES, np.int64)  # samples by 16-bit code
+        self._bins = np.zeros(0, np.int64)  # samples by 16-bit code, up to the largest code that occurs
         self._first: tuple[int, int] | None = None  # line and column of the first NaN or infinity
 
     @abstractmethod
@@ -95,14 +95,22 @@ class Accumulator(ABC):
 
     def merge(self, other: Any) -> None:
         """Add the samples of another accumulator of the same class."""
-        self._bins += other._bins
+        self._add_bins(other._bins)
         self._set_first(other._first)
 
     def _count_codes(self, codes: NDArray[Any]) -> None:
-        """Count the samples by code. Only the range of codes of the block is counted: all would take longer."""
-        low, high = int(codes.min()), int(codes.max())
-        bins = np.bincount((codes - codes.dtype.type(low)).astype(np.intp), minlength=high - low + 1)
-        self._bins[low : high + 1] += bins
+        """Count the samples by code."""
+        self._add_bins(np.bincount(codes.astype(np.intp)))
+
+    def _add_bins(self, bins: NDArray[np.int64]) -> None:
+        """Add the counts of the first codes; files with hundreds of channels have no room for all codes of each."""
+        if len(bins) > len(self._bins):
+            self._bins = np.pad(self._bins, (0, len(bins) - len(self._bins)))
+        self._bins[: len(bins)] += bins
+
+    def _all_bins(self) -> NDArray[np.int64]:
+        """The samples by code, all codes."""
+        return np.pad(self._bins, (0, _CODES - len(self._bins)))
 
     def _set_first(self, position: tuple[int, int] | None) -> None:
         if position is not None and (self._first is None or position < self._first):
@@ -115,12 +123,13 @@ class Accumulator(ABC):
 
     def _distribution(self, codes: _Codes) -> tuple[list[float | None], tuple[int, ...]]:
         """The percentiles and the histogram of the finite codes."""
-        totals = np.cumsum(self._bins[codes.ascending])
+        counts = self._all_bins()[codes.ascending]
+        totals = np.cumsum(counts)
         count = int(totals[-1])
         # The smallest value whose rank is at least so many thousandths of the count.
         ranks = [-(-count * thousandths // 1000) for thousandths in (10, 500, 990, 999)]
         values = codes.values[codes.ascending[np.searchsorted(totals, ranks)]] if count else np.zeros(0)
-        histogram = np.bincount(codes.bins[codes.ascending], self._bins[codes.ascending], HISTOGRAM_BINS)
+        histogram = np.bincount(codes.bins[codes.ascending], counts, HISTOGRAM_BINS)
         percentiles: list[float | None] = [*map(float, values)] if count else [None] * 4
         return percentiles, tuple(map(int, histogram))
 
@@ -133,14 +142,17 @@ class HalfAccumulator(Accumulator):
         codes = samples.ravel().view(np.uint16)
         if not len(codes):
             return
-        before = self._nonfinite()
         self._count_codes(codes)
-        if self._nonfinite() > before:
-            self._find_first(lambda: (codes & _HALF_EXPONENT) == _HALF_EXPONENT, locate)
+        if int(codes.max()) >= _HALF_EXPONENT and (not_finite := (codes & _HALF_EXPONENT) == _HALF_EXPONENT).any():
+            self._find_first(lambda: not_finite, locate)
 
     def result(self) -> Figures:
         """The figures of all samples."""
-        codes, bins, count = _half_codes(), self._bins, self._count
+        codes, bins = _half_codes(), self._all_bins()
+
+        def count(first: int, end: int) -> int:
+            return int(bins[first:end].sum())
+
         percentiles, histogram = self._distribution(codes)
         used = codes.ascending[bins[codes.ascending] > 0]
         values, counts = codes.values[used], bins[used]
@@ -172,12 +184,6 @@ class HalfAccumulator(Accumulator):
             histogram=histogram,
             **_position(self._first),
         )
-
-    def _count(self, first: int, end: int) -> int:
-        return int(self._bins[first:end].sum())
-
-    def _nonfinite(self) -> int:
-        return self._count(_HALF_EXPONENT, _HALF_SIGN) + self._count(_HALF_EXPONENT | _HALF_SIGN, _CODES)
 
 
 class _Moments(NamedTuple):
