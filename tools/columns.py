@@ -152,7 +152,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "part_index": _PART_INDEX,
         "channel_name": "The full name of the channel.",
         "sample_count": "Number of samples that were read.",
-        "stride": "Distance of the samples in x and y; 1: all samples were read.",
+        "stride": "Of so many groups of chunks, one was decoded; 1: all samples were read.",
         "min": "Smallest finite value.",
         "max": "Largest finite value.",
         "mean": "Mean of the finite values.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from exr_inspector.exr.locate import locate_chunks
 from exr_inspector.exr.writer import NewPart, deep_chunk, file_bytes, required_values
 from exr_inspector.pixels.model import StatsOptions
 from tests.support import corpus
+from tests.support.pixels import peak_bytes
 
 OPTIONS = StatsOptions(deep=True)
 MAX_SECONDS, MAX_BYTES = 10, 400 << 20
@@ -37,15 +37,6 @@ def examine(worker):
             assert peak_bytes(worker.pid) < MAX_BYTES
 
     return statistics
-
-
-def peak_bytes(pid: int) -> int:
-    """The most memory that a process had."""
-    status = Path(f"/proc/{pid}/status")
-    if not status.exists():  # not on Linux
-        return 0
-    (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) << 10
 
 
 @corpus.need_corpus

@@ -30,8 +30,8 @@ from tests.support.pixels import (
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_bands_of_every_compression_and_storage_equal_the_whole_file(tmp_path, compression):
     for kind in KINDS:
-        path = write(tmp_path / f"{kind}.exr", kind, compression)
-        for band_bytes in (1, 40 << 10, 4 << 20):
+        path = write(tmp_path / f"{kind}.exr", kind, compression, (75, 133))
+        for band_bytes in (3000, 4 << 20):
             assert_same(path.read_bytes(), oracle(path), PixelLimits(band_bytes=band_bytes))
 
 

@@ -11,13 +11,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import OpenEXR
 import pytest
 
 from exr_inspector.deadline import time_limit
 from exr_inspector.errors import ExrFormatError, PixelError, SourceNotAllowedError, SourceNotFoundError
 from exr_inspector.pixels.model import PixelLimits, StatsOptions
 from exr_inspector.pixels.worker import PixelWorker
-from tests.support.pixels import located, statistics_of, write
+from tests.support.pixels import located, peak_bytes, statistics_of, write, write_file
 from tests.support.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY
 
 DEFAULT = StatsOptions()
@@ -158,3 +160,20 @@ def test_objects_are_read_by_the_process_and_keys_stay_secret(store, path):
             content = Path(f"/proc/{worker.pid}/{name}").read_text()
             assert SECRET_KEY not in content
             assert ACCESS_KEY not in content
+
+
+@pytest.mark.slow
+def test_a_large_object_takes_little_memory_and_no_disk(store, tmp_path):
+    """200 MB in requests of a few MB."""
+    noise = np.random.default_rng(1).integers(0, 0x7C00, (2500, 10_000), "uint16").view("float16")
+    header = {"compression": OpenEXR.NO_COMPRESSION, "type": OpenEXR.scanlineimage}
+    write_file(tmp_path / "x.exr", header, dict.fromkeys("ABGR", noise))
+    data = (tmp_path / "x.exr").read_bytes()
+    assert len(data) > 200_000_000
+    store.client.put_object(Bucket=BUCKET, Key="x.exr", Body=data)
+    with PixelWorker(s3=store.access) as worker:
+        (part,) = worker.statistics(f"s3://{BUCKET}/x.exr", DEFAULT).parts
+        assert {channel.sample_count for channel in part.channels} == {noise.size}
+        assert peak_bytes(worker.pid) < 256 << 20
+        files = [os.readlink(entry) for entry in Path(f"/proc/{worker.pid}/fd").iterdir()]
+        assert [name for name in files if name.startswith("/") and not name.startswith("/dev/")] == []

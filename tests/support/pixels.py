@@ -215,3 +215,12 @@ def assert_same(data: bytes, parts: list[Planes], limits: PixelLimits) -> None:
 def same_bits(first: Any, second: Any) -> bool:
     """Whether two planes have the same type, size and bytes."""
     return (first.dtype, first.shape) == (second.dtype, second.shape) and first.tobytes() == second.tobytes()
+
+
+def peak_bytes(pid: int) -> int:
+    """The most memory that a process had."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():  # not on Linux
+        return 0
+    (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) << 10

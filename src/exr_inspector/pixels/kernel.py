@@ -82,7 +82,7 @@ class Accumulator(ABC):
     """The figures of the samples of one channel."""
 
     def __init__(self) -> None:
-        self._bins = np.zeros(_CODES, np.int64)  # samples by 16-bit code
+        self._bins = np.zeros(0, np.int64)  # samples by 16-bit code, up to the largest code that occurs
         self._first: tuple[int, int] | None = None  # line and column of the first NaN or infinity
 
     @abstractmethod
@@ -95,8 +95,22 @@ class Accumulator(ABC):
 
     def merge(self, other: Any) -> None:
         """Add the samples of another accumulator of the same class."""
-        self._bins += other._bins
+        self._add_bins(other._bins)
         self._set_first(other._first)
+
+    def _count_codes(self, codes: NDArray[Any]) -> None:
+        """Count the samples by code."""
+        self._add_bins(np.bincount(codes.astype(np.intp)))
+
+    def _add_bins(self, bins: NDArray[np.int64]) -> None:
+        """Add the counts of the first codes; files with hundreds of channels have no room for all codes of each."""
+        if len(bins) > len(self._bins):
+            self._bins = np.pad(self._bins, (0, len(bins) - len(self._bins)))
+        self._bins[: len(bins)] += bins
+
+    def _all_bins(self) -> NDArray[np.int64]:
+        """The samples by code, all codes."""
+        return np.pad(self._bins, (0, _CODES - len(self._bins)))
 
     def _set_first(self, position: tuple[int, int] | None) -> None:
         if position is not None and (self._first is None or position < self._first):
@@ -109,12 +123,13 @@ class Accumulator(ABC):
 
     def _distribution(self, codes: _Codes) -> tuple[list[float | None], tuple[int, ...]]:
         """The percentiles and the histogram of the finite codes."""
-        totals = np.cumsum(self._bins[codes.ascending])
+        counts = self._all_bins()[codes.ascending]
+        totals = np.cumsum(counts)
         count = int(totals[-1])
         # The smallest value whose rank is at least so many thousandths of the count.
         ranks = [-(-count * thousandths // 1000) for thousandths in (10, 500, 990, 999)]
         values = codes.values[codes.ascending[np.searchsorted(totals, ranks)]] if count else np.zeros(0)
-        histogram = np.bincount(codes.bins[codes.ascending], self._bins[codes.ascending], HISTOGRAM_BINS)
+        histogram = np.bincount(codes.bins[codes.ascending], counts, HISTOGRAM_BINS)
         percentiles: list[float | None] = [*map(float, values)] if count else [None] * 4
         return percentiles, tuple(map(int, histogram))
 
@@ -125,14 +140,19 @@ class HalfAccumulator(Accumulator):
     def add(self, samples: NDArray[Any], locate: Locate) -> None:
         """Add a block of samples."""
         codes = samples.ravel().view(np.uint16)
-        bins = np.bincount(codes.astype(np.intp), minlength=_CODES)
-        self._bins += bins
-        if bins[_HALF_EXPONENT:_HALF_SIGN].any() or bins[_HALF_EXPONENT | _HALF_SIGN :].any():
-            self._find_first(lambda: (codes & _HALF_EXPONENT) == _HALF_EXPONENT, locate)
+        if not len(codes):
+            return
+        self._count_codes(codes)
+        if int(codes.max()) >= _HALF_EXPONENT and (not_finite := (codes & _HALF_EXPONENT) == _HALF_EXPONENT).any():
+            self._find_first(lambda: not_finite, locate)
 
     def result(self) -> Figures:
         """The figures of all samples."""
-        codes, bins, count = _half_codes(), self._bins, self._count
+        codes, bins = _half_codes(), self._all_bins()
+
+        def count(first: int, end: int) -> int:
+            return int(bins[first:end].sum())
+
         percentiles, histogram = self._distribution(codes)
         used = codes.ascending[bins[codes.ascending] > 0]
         values, counts = codes.values[used], bins[used]
@@ -165,9 +185,6 @@ class HalfAccumulator(Accumulator):
             **_position(self._first),
         )
 
-    def _count(self, first: int, end: int) -> int:
-        return int(self._bins[first:end].sum())
-
 
 class _Moments(NamedTuple):
     """Number, mean and sum of squared differences of a block of finite values."""
@@ -193,7 +210,7 @@ class FloatAccumulator(Accumulator):
             return
         counts = self._counts
         counts["sample"] += len(values)
-        self._bins += np.bincount(values.view(np.uint32) >> 16, minlength=_CODES)
+        self._count_codes(values.view(np.uint32) >> 16)
         with np.errstate(invalid="ignore"):
             low, high = values.min(), values.max()  # NaN if one is
         if not (np.isfinite(low) and np.isfinite(high)):
@@ -288,7 +305,7 @@ class UintAccumulator(Accumulator):
         self._sum += (int(upper.sum()) << 16) + int(lower.sum())
         squares = [int(np.einsum("i,i->", a, b)) for a, b in ((upper, upper), (upper, lower), (lower, lower))]
         self._squares += (squares[0] << 32) + (squares[1] << 17) + squares[2]
-        self._bins += np.bincount(values.astype(np.float32).view(np.uint32) >> 16, minlength=_CODES)
+        self._count_codes(values.astype(np.float32).view(np.uint32) >> 16)
 
     def merge(self, other: UintAccumulator) -> None:
         """Add the samples of another accumulator."""

@@ -28,10 +28,13 @@ def band_use(band: Band, channels: Iterable[Channel]) -> BandUse:
     box = band.box
     lines = np.zeros(box.yMax - box.yMin + 1, np.bool_)
     found = []
-    for name, _, x_sampling, y_sampling, _ in channels:
-        samples = band.channels[name]
-        unsigned, mask = _WITHOUT_SIGN[samples.dtype.name]
-        bits = samples.view(unsigned)
+    for (_, x_sampling, y_sampling), planes in _planes_alike(band, channels).items():
+        unsigned, mask = _WITHOUT_SIGN[planes[0].dtype.name]
+        bits = planes[0].view(unsigned)
+        if len(planes) > 1:
+            bits = bits | planes[1].view(unsigned)
+            for plane in planes[2:]:
+                np.bitwise_or(bits, plane.view(unsigned), out=bits)
         used = np.bitwise_or.reduce(bits, axis=1) & unsigned(mask)
         if used.any():
             lines[-box.yMin % y_sampling :: y_sampling] |= used != 0
@@ -40,6 +43,15 @@ def band_use(band: Band, channels: Iterable[Channel]) -> BandUse:
             found.append((first + int(columns[0]) * x_sampling, first + int(columns[-1]) * x_sampling))
     bounds = (min(first for first, _ in found), max(last for _, last in found)) if found else None
     return BandUse(box, lines, bounds)
+
+
+def _planes_alike(band: Band, channels: Iterable[Channel]) -> dict[tuple[str, int, int], list[NDArray[Any]]]:
+    """The planes of a band by data type and sampling."""
+    planes: dict[tuple[str, int, int], list[NDArray[Any]]] = {}
+    for name, _, x_sampling, y_sampling, _ in channels:
+        plane = band.channels[name]
+        planes.setdefault((plane.dtype.name, x_sampling, y_sampling), []).append(plane)
+    return planes
 
 
 class UsedWindow:
