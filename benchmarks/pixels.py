@@ -1,0 +1,176 @@
+"""Pixel statistics against `oiiotool --stats`: CPU and memory of five UHD files, and of one picture from 2K to 16K.
+
+    python -m benchmarks.pixels [--folder DIR] [--runs 3] [--sizes]
+
+Files are made in the folder, with --sizes of several GB, unless they are there. CPU is that of all processes with
+their start, the shortest of the runs; PSS is the largest sum over the processes of the command. `worker` is the decoder
+process alone. Ratios are to oiiotool in the same round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import OpenEXR
+
+from exr_inspector.pixels.model import StatsOptions
+from exr_inspector.pixels.worker import PixelWorker
+
+UHD = (3840, 2160)
+TILE = 64
+FLOATS = 31
+OIIOTOOL = Path(sys.executable).with_name("oiiotool")
+COMMAND = [sys.executable, "-m", "exr_inspector", "stats", "--format", "jsonl", "--output", os.devnull]
+
+
+class Cost(NamedTuple):
+    """What a run took: seconds of CPU and of time, and megabytes."""
+
+    cpu: float
+    wall: float
+    pss: float
+
+
+def picture(width: int, height: int, number: int) -> Any:
+    """A smooth picture with noise, as float32."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    noise = np.random.default_rng(number).normal(0, 0.004, (height, width)).astype(np.float32)
+    smooth = np.sin(x / (211 + number * 13)) * np.cos(y / (173 + number * 7)) * 0.5 + 0.6 + noise
+    return np.round(smooth * (1 << 19)) / np.float32(1 << 19)
+
+
+def write(path: Path, compression: str, channels: dict[str, Any], *, tiled: bool = False) -> None:
+    """Write a file if it is missing."""
+    header = {"compression": getattr(OpenEXR, f"{compression}_COMPRESSION"), "type": OpenEXR.scanlineimage}
+    if tiled:
+        tiles = OpenEXR.TileDescription()
+        tiles.xSize = tiles.ySize = TILE
+        header |= {"type": OpenEXR.tiledimage, "tiles": tiles}
+    OpenEXR.File(header, channels).write(str(path))
+
+
+def rgba(width: int, height: int) -> dict[str, Any]:
+    """Four HALF channels."""
+    channels = {name: picture(width, height, number).astype(np.float16) for number, name in enumerate("RGBA")}
+    return channels | {"A": np.clip(channels["A"], 0, 1)}
+
+
+def make_files(folder: Path) -> dict[str, Path]:
+    """The five files by name."""
+    paths = {name: folder / f"{name}.exr" for name in ("ZIP", "PIZ", "DWAA", "tiles", "32 channels")}
+    if not all(path.exists() for path in paths.values()):
+        channels = rgba(*UHD)
+        for name in ("ZIP", "PIZ", "DWAA"):
+            write(paths[name], name, dict(channels))
+        write(paths["tiles"], "ZIP", channels, tiled=True)
+        many = {f"aov{number:02}.{'XYZ'[number % 3]}": picture(*UHD, number) for number in range(FLOATS)}
+        y, x = np.mgrid[0 : UHD[1], 0 : UHD[0]]
+        write(paths["32 channels"], "ZIP", many | {"id": (x // 60 + y // 60).astype(np.uint32)})
+    return paths
+
+
+def pss_of(pid: int) -> float:
+    """Proportional set size of a process and its descendants in megabytes."""
+    total, pids = 0.0, [pid]
+    while pids:
+        current = pids.pop()
+        try:
+            rollup = Path(f"/proc/{current}/smaps_rollup").read_text()
+            total += int(rollup.partition("Pss:")[2].split()[0]) * 1024 / 1e6
+            pids += map(int, Path(f"/proc/{current}/task/{current}/children").read_text().split())
+        except (FileNotFoundError, ProcessLookupError, IndexError):
+            continue
+    return total
+
+
+def run(command: list[str]) -> Cost:
+    """The cost of a command with its children."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    peak, ended = 0.0, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not ended.wait(0.02):
+            peak = max(peak, pss_of(process.pid))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    _, status, usage = os.wait4(process.pid, 0)
+    ended.set()
+    watcher.join()
+    assert status == 0, (command, status)
+    return Cost(usage.ru_utime + usage.ru_stime, time.perf_counter() - began, peak)
+
+
+def decode(path: Path, threads: int = 1) -> Cost:
+    """The cost of the decoder process for one file, with its start."""
+    began = time.perf_counter()
+    with PixelWorker() as worker:
+        report = worker.statistics(str(path), StatsOptions(threads=threads))
+        seconds = time.perf_counter() - began
+        assert worker.pid is not None
+        fields = Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()
+        pss = pss_of(worker.pid)
+    assert not report.errors, report.errors
+    return Cost((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), seconds, pss)
+
+
+def least(costs: list[Cost]) -> Cost:
+    """The least CPU and time, and the largest memory."""
+    return Cost(min(c.cpu for c in costs), min(c.wall for c in costs), max(c.pss for c in costs))
+
+
+def report(name: str, path: Path, runs: int) -> None:
+    """Print a line about a file."""
+    rounds = [
+        (run([str(OIIOTOOL), "--stats", str(path)]), decode(path), run([*COMMAND, str(path)]), decode(path, threads=2))
+        for _ in range(runs)
+    ]
+    oiio, worker, command, two = (least(list(costs)) for costs in zip(*rounds, strict=True))
+    print(
+        f"{name:12} oiiotool {oiio.cpu:5.2f} s {oiio.pss:5.0f} MB"
+        f"   worker {worker.cpu:5.2f} s, ×{worker.cpu / oiio.cpu:.2f}"
+        f"   command {command.cpu:5.2f} s, ×{command.cpu / oiio.cpu:.2f}, {command.pss:4.0f} MB"
+        f"   two threads ×{worker.wall / two.wall:.2f}",
+        flush=True,
+    )
+
+
+def report_sizes(folder: Path) -> None:
+    """Print the memory of the command for one picture in several sizes."""
+    for thousands in (2, 4, 8, 16):
+        path = folder / f"{thousands}K.exr"
+        if not path.exists():
+            write(path, "ZIP", rgba(thousands * 1024, thousands * 576))
+        cost = run([*COMMAND, str(path)])
+        print(f"{thousands:2}K ZIP      command {cost.cpu:6.2f} s  {cost.pss:4.0f} MB", flush=True)
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--sizes", action="store_true", help="also one picture from 2K to 16K")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.folder or Path(temporary)
+        folder.mkdir(exist_ok=True)
+        for name, path in make_files(folder).items():
+            report(name, path, options.runs if name != "32 channels" else 1)
+        if options.sizes:
+            report_sizes(folder)
+
+
+if __name__ == "__main__":
+    main()
