@@ -14,12 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exr_inspector import CatalogSchemaError, Inspection, SettingsError, ingest, inspect, open_catalog
-from exr_inspector.catalog import Catalog, IngestError
+from exr_inspector.catalog import Catalog, IngestError, derived
 from exr_inspector.catalog.derived import DERIVED, MAX_VALUES
+from exr_inspector.catalog.duckdb import derived as duckdb_derived
+from exr_inspector.catalog.schema import CHILD_TABLES
 from exr_inspector.search.reembed import reembed
-from exr_inspector.sequence.derived import missing_tables, refresh
+from exr_inspector.sequence.derived import keep_up, missing_tables, refresh
 from exr_inspector.settings import PATH_TEMPLATE
 from exr_inspector.sources.memory import MemorySource
+from tests.catalog.test_backup_increments import later_result
 from tests.support import exr_writer as w
 from tests.support.strategies import examples
 
@@ -121,10 +124,13 @@ def test_rows(show: Catalog) -> None:
 
 
 def test_queries_read_computed_tables(show: Catalog) -> None:
-    query = "WITH totals AS (SELECT 1 AS one) SELECT s.missing_count, one FROM main.Sequences AS s, totals"
-    tables = missing_tables(show, query.replace("main.", ""), PATH_TEMPLATE)
+    query = "WITH totals AS (SELECT 1 AS one) SELECT s.missing_count, one FROM Sequences AS s, totals"
+    tables = missing_tables(show, query, PATH_TEMPLATE)
     assert list(tables) == ["sequences"]
-    assert show.sql(query.replace("main.", ""), None, tables).to_pylist() == [{"missing_count": 1, "one": 1}]
+    assert show.sql(query, None, tables).to_pylist() == [{"missing_count": 1, "one": 1}]
+    same_name = "WITH sequences AS (SELECT frame_count FROM sequences) FROM sequences"
+    tables = missing_tables(show, same_name, PATH_TEMPLATE)
+    assert show.sql(same_name, None, tables).to_pylist() == [{"frame_count": 7}]
     assert missing_tables(show, "SELECT 1 FROM files", PATH_TEMPLATE) == {}
 
 
@@ -163,23 +169,70 @@ def older_program(path: Path) -> None:
         ).fetchall()
 
 
-@pytest.mark.parametrize("spoil", [older_program, lambda path: open_and(path, reembed)])
-def test_rebuilt_when_changes_are_not_logged(spoil: Callable[[Path], object], tmp_path: Path) -> None:
+def row_of_version_1(path: Path) -> None:
+    """Make a row one of a program of table version 1, and replace it."""
+    with duckdb.connect(str(path)) as database:
+        for table in ("files", *CHILD_TABLES):
+            database.execute(
+                f"UPDATE {table} SET batch_id = NULL WHERE file_id IN (SELECT file_id FROM files WHERE frame = '1001')"
+            ).fetchall()
+    with open_catalog(path) as catalog:
+        catalog.persist([made("a.1001.exr", compression=3)])
+
+
+def other_vectors(path: Path) -> None:
+    with open_catalog(path) as catalog:
+        reembed(catalog, everything=True)
+
+
+def many_changes(path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch, open_catalog(path) as catalog:
+        patch.setattr(duckdb_derived, "MOST_CHANGES", 2)
+        for number in range(1003, 1008):
+            catalog.persist([made(f"a.{number}.exr")])
+
+
+def another_handle(path: Path) -> None:
+    """Change the catalog by a handle that was opened before the derived tables were made."""
+    with open_catalog(path) as catalog:
+        with catalog._transaction() as connection:
+            for table in duckdb_derived.STORED:
+                connection.execute(f"DROP TABLE {table}").fetchall()
+        with open_catalog(path) as other:
+            refresh(other, PATH_TEMPLATE)
+        catalog.persist([made("a.1003.exr")])
+
+
+@pytest.mark.parametrize("spoil", [older_program, row_of_version_1, other_vectors, many_changes, another_handle])
+@pytest.mark.parametrize(
+    "update", [keep_up, lambda catalog: refresh(catalog, PATH_TEMPLATE)], ids=["ingest", "refresh"]
+)
+def test_right_after_changes_of_every_kind(
+    spoil: Callable[[Path], object], update: Callable[[Catalog], object], tmp_path: Path
+) -> None:
     path = tmp_path / "catalog.duckdb"
     with open_catalog(path) as catalog:
         catalog.persist([made(f"a.{number}.exr") for number in (1001, 1002)])
         refresh(catalog, PATH_TEMPLATE)
     spoil(path)
     with open_catalog(path) as catalog:
-        refresh(catalog, PATH_TEMPLATE)
+        catalog.persist([made("a.1009.exr")])  # does not hide what was not logged
+        update(catalog)
+        assert missing_tables(catalog, "FROM sequences", PATH_TEMPLATE) == {}
         updated = stored(catalog)
         refresh(catalog, PATH_TEMPLATE, rebuild=True)
         assert updated == stored(catalog)
 
 
-def open_and(path: Path, work: Callable[..., object]) -> None:
-    with open_catalog(path) as catalog:
-        work(catalog, everything=True)
+def test_a_failed_update_does_not_fail_ingest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a.1001.exr").write_bytes(w.build(w.part()).data)
+    with open_catalog(tmp_path / "catalog.duckdb") as catalog:
+        refresh(catalog, PATH_TEMPLATE)
+        monkeypatch.setattr(derived, "summed_totals", lambda _: "SELECT nothing")
+        assert ingest(tmp_path, catalog).inserted == 1
+    assert "are not up to date" in caplog.text
 
 
 def test_many_values_are_not_listed(tmp_path: Path) -> None:
@@ -197,15 +250,37 @@ def test_many_values_are_not_listed(tmp_path: Path) -> None:
         assert catalog.sql(query).to_pylist() == [{"value": None, "part_count": MAX_VALUES + 1}]
 
 
-def test_foreign_tables_are_left_alone(tmp_path: Path) -> None:
+def test_counts_of_attributes_whose_values_are_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(derived, "MAX_VALUES", 1)
+
+    def numbered(name: str, value: str) -> Inspection:
+        return made(name, extra=[w.text("unique", value)])
+
+    with open_catalog(tmp_path / "catalog.duckdb") as catalog:
+        catalog.persist([numbered(f"a.{number}.exr", str(number)) for number in range(1001, 1006)])
+        refresh(catalog, PATH_TEMPLATE)
+        catalog.persist([numbered("a.1001.exr", "x"), numbered("a.1002.exr", "y")])
+        catalog.mark_deleted([FOLDER + "a.1003.exr"])
+        refresh(catalog, PATH_TEMPLATE)
+        updated = stored(catalog)
+        assert {"attr_name": "unique", "attr_type": "string", "value": None, "part_count": 4} in updated[
+            "attribute_values"
+        ]
+        refresh(catalog, PATH_TEMPLATE, rebuild=True)
+        assert updated == stored(catalog)
+
+
+@pytest.mark.parametrize("table", ["totals", "derived_changes"])
+def test_foreign_tables_are_left_alone(table: str, tmp_path: Path) -> None:
     path = tmp_path / "catalog.duckdb"
     open_catalog(path).close()
     with duckdb.connect(str(path)) as database:
-        database.execute("CREATE TABLE totals (mine INT)").fetchall()
+        database.execute(f"CREATE TABLE {table} (mine INT)").fetchall()
     with open_catalog(path) as catalog:
-        with pytest.raises(CatalogSchemaError, match="totals"):
+        catalog.persist([made("a.1001.exr")])
+        with pytest.raises(CatalogSchemaError, match=table):
             refresh(catalog, PATH_TEMPLATE)
-        assert catalog.sql("FROM totals").column_names == ["mine"]
+        assert catalog.sql(f"FROM {table}").column_names == ["mine"]
 
 
 def test_vast_stores_none(new_uri: Callable[[], str]) -> None:
@@ -227,3 +302,14 @@ def test_rows_of(catalog: Catalog) -> None:
             query = f"SELECT * FROM {table} WHERE file_id = ?"
             assert sorted(found.to_pylist(), key=str) == sorted(catalog.sql(query, [file_id]).to_pylist(), key=str)
     assert catalog.rows_of(FOLDER + "absent.exr") == {}
+
+
+def test_rows_of_has_later_results(catalog: Catalog) -> None:
+    first, second = made("a.1001.exr"), made("a.1002.exr")
+    catalog.persist([first])
+    catalog.persist([second])
+    for policy in ("delivery", "render", "delivery"):
+        later_result(catalog, first.file.file_id, policy)
+    rows = catalog.rows_of(FOLDER + "a.1001.exr")["validations"]
+    assert sorted(rows["policy_id"].to_pylist()) == ["delivery", "render"]
+    assert catalog.rows_of(FOLDER + "a.1002.exr")["validations"].num_rows == 0

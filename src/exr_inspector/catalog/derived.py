@@ -82,12 +82,13 @@ def summed_attribute_values(changes: str) -> str:
             SELECT attr_name, attr_type, value, sum(part_count) AS part_count FROM ({changes}) GROUP BY ALL
         ), shown AS (
             SELECT attr_name, attr_type, part_count, CASE WHEN
-                bool_and(value IS NOT NULL) OVER attribute AND count(*) OVER attribute <= {MAX_VALUES}
+                bool_and(value IS NOT NULL) OVER attribute
+                AND count(*) FILTER (part_count > 0) OVER attribute <= {MAX_VALUES}
             THEN value END AS value
-            FROM summed WHERE part_count > 0 WINDOW attribute AS (PARTITION BY attr_name, attr_type)
+            FROM summed WINDOW attribute AS (PARTITION BY attr_name, attr_type)
         )
         SELECT attr_name, attr_type, value, sum(part_count)::BIGINT AS part_count FROM shown
-        GROUP BY ALL ORDER BY attr_name, attr_type, part_count DESC, value"""  # noqa: S608 (constants)
+        GROUP BY ALL HAVING sum(part_count) > 0 ORDER BY attr_name, attr_type, part_count DESC, value"""  # noqa: S608 (constants)
 
 
 def totals(files: str = CURRENT_FILES, by: str = "file_id") -> str:

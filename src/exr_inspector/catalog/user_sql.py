@@ -94,12 +94,19 @@ def checked_query(connection: duckdb.DuckDBPyConnection, query: str) -> str:
 
 
 def tables_in(query: str) -> set[str]:
-    """The tables that a query names, in lower case, without those of its WITH clauses; none if it is invalid."""
+    """The tables that a query names, in lower case, without those of its WITH clauses; none if it is invalid.
+
+    A table is named as well if a WITH clause of that name reads it.
+    """
     with sandbox.connect() as connection:
-        nodes = list(_nodes(_tree(connection, query)))
-    defined = {key["key"].lower() for node in nodes for key in (node.get("cte_map") or {}).get("map", ())}
-    named = {node["table_name"].lower() for node in nodes if node.get("type") == "BASE_TABLE"}
-    return named - defined
+        tree = _tree(connection, query)
+    clauses = [clause for node in _nodes(tree) for clause in (node.get("cte_map") or {}).get("map", ())]
+    hidden = {clause["key"].lower() for clause in clauses if clause["key"].lower() not in _named(clause["value"])}
+    return _named(tree) - hidden
+
+
+def _named(tree: Any) -> set[str]:
+    return {node["table_name"].lower() for node in _nodes(tree) if node.get("type") == "BASE_TABLE"}
 
 
 def result_table(connection: duckdb.DuckDBPyConnection, statement: str, params: Any) -> pa.Table:

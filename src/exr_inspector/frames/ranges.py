@@ -69,14 +69,19 @@ def frame_range(numbers: Iterable[Number]) -> str:
 
 def numbers_of(text: str) -> frozenset[Number]:
     """The numbers of a frame range in fileseq notation: the inverse of `frame_range`. Raises ValueError."""
+    numbers = numbers_in(text)
+    if len(numbers) > MAX_SPAN:
+        raise ValueError(f"{text!r} has more than a million frames")
+    return numbers
+
+
+def numbers_in(text: str) -> frozenset[Number]:
+    """As `numbers_of`, for a range of any size, such as that of a sequence. Raises ValueError."""
     import fileseq
 
     if not _RANGE.fullmatch(text):
         raise ValueError(f"{text!r} is not a frame range such as 1001-1100, 1-9x2 or 1-3,7")
-    numbers = fileseq.FrameSet(text)
-    if len(numbers) > MAX_SPAN:
-        raise ValueError(f"{text!r} has more than a million frames")
-    return frozenset(_simplest(number) for number in numbers)
+    return frozenset(_simplest(number) for number in fileseq.FrameSet(text))
 
 
 def missing_numbers(numbers: Iterable[Number]) -> list[Number] | None:

@@ -6,6 +6,7 @@ file does not affect the others.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import Counter
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..catalog import Catalog, IngestError, expect_catalog
 from ..catalog.rows import RowBatch, from_embeddable
-from ..errors import ExrFormatError, SourceError
+from ..errors import CatalogError, ExrFormatError, SourceError
 from ..exr import ChunkOption, Limits
 from ..findings.files import chunk_counts, damage
 from ..inspection.inspector import inspect
@@ -36,8 +37,11 @@ from .workers import run_in_order
 if TYPE_CHECKING:
     from ..settings import S3Access
 
+log = logging.getLogger(__name__)
+
 _FILES_PER_TASK = 128
 _SECONDS_PER_BATCH = 5.0  # on a slow disk, files are persisted and reported before a batch is full
+_BYTES_PER_BATCH = 128 << 20  # of rows, which the database holds until the end of the transaction
 _MAX_HEADER_BYTES = 32 << 20  # of the inspections that a task holds before it makes rows of them
 _CONCURRENT_REQUESTS = 16  # per process, to an object store: most of the time is spent waiting for responses
 
@@ -178,7 +182,10 @@ def ingest(
         if summary.held_back is None:
             deleted = [uri for files in vanished if not files.is_all for uri in files.uris]
             summary.pruned += catalog.mark_deleted(deleted)
-    derived.keep_up(catalog)
+    try:
+        derived.keep_up(catalog)
+    except CatalogError as error:  # all files are stored, and the next run tries again
+        log.warning("the derived tables of %s are not up to date: %s", catalog.uri, error)
     return summary
 
 
@@ -297,17 +304,19 @@ def _recorded_failure(file: ListedFile, code: str, message: str, offset: int | N
 
 
 def _batches(results: Iterable[_TaskResult], max_files: int) -> Iterator[list[_TaskResult]]:
-    """Results in batches of about `max_files` files; a batch also ends some seconds after its first result."""
+    """Results in batches of about `max_files` files; a batch also ends by its bytes, and after some seconds."""
     batch: list[_TaskResult] = []
-    file_count, started = 0, 0.0
+    file_count, byte_count, started = 0, 0, 0.0
     for result in results:
         if not batch:
             started = time.monotonic()
         batch.append(result)
         file_count += result.rows.tables["files"].num_rows + len(result.failures)
-        if file_count >= max_files or time.monotonic() - started > _SECONDS_PER_BATCH:
+        byte_count += sum(rows.nbytes for rows in result.rows.tables.values())
+        is_full = file_count >= max_files or byte_count >= _BYTES_PER_BATCH
+        if is_full or time.monotonic() - started > _SECONDS_PER_BATCH:
             yield batch
-            batch, file_count = [], 0
+            batch, file_count, byte_count = [], 0, 0
     if batch:
         yield batch
 

@@ -51,7 +51,9 @@ _FRAMES = f"""
 """  # noqa: S608 (constants)
 
 # With their batches, few row groups of DuckDB's tables are read.
-_OF_NAMED = f"JOIN (SELECT file_id, batch_id FROM files WHERE {IS_NAMED[True]}) USING (file_id, batch_id)"  # noqa: S608
+_OF_NAMED = f"""
+        JOIN (SELECT file_id AS id, batch_id AS batch FROM files WHERE {IS_NAMED[True]})
+        ON file_id = id AND batch_id IS NOT DISTINCT FROM batch"""  # noqa: S608 (constants)
 
 _NAMES = f"""
     SELECT sequence FROM files WHERE {CURRENT} AND sequence IS NOT NULL AND {MATCHES}

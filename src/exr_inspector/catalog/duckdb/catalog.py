@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 
 from ...errors import CatalogError, CatalogSchemaError
 from ...settings import CELL_LIMIT
-from ..derived import DERIVED
 from ..migrations import CREATION
 from ..persistence import children_of, error_rows, is_older, outcomes, unique_time, with_persist_columns
 from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
@@ -80,8 +79,8 @@ class DuckDBCatalog:
                     self._root = errors.connect(self._path, read_only=read_only)
                 if not read_only:
                     self.ensure_schema()
-                with self._cursor() as connection:
-                    self._has_derived = derived.exist(connection)
+                    with self._transaction() as connection:
+                        derived.detect_unlogged(connection)
             except BaseException:
                 self.close()
                 raise
@@ -133,10 +132,9 @@ class DuckDBCatalog:
             for table, rows in children_of(batch, incoming, new["file_id"], judged).items():
                 connection.register("children", rows)
                 _run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM children")  # noqa: S608 (our names)
-            if self._has_derived:
-                derived.log(connection, persisted_at, changes(incoming, versions))
-                if judged:
-                    derived.invalidate(connection)
+            derived.log(connection, persisted_at, changes(incoming, versions))
+            if judged:
+                derived.invalidate(connection)
         return outcomes(batch, new["file_id"].to_pylist())
 
     def record_errors(self, errors: Sequence[IngestError]) -> None:
@@ -150,14 +148,13 @@ class DuckDBCatalog:
             _run(connection, statements.COUNT_ERRORS_UP)
             _run(connection, statements.INSERT_ERRORS)
             retired = _run(connection, statements.RETIRE_FAILED)
-            if self._has_derived:
-                removed = (
-                    Change(file_id, batch_id, sequence, sign=-1)
-                    for file_id, deleted_at, batch_id, sequence in retired
-                    if deleted_at is None
-                )
-                failed = (Change(None, None, sequence) for sequence in set(incoming["sequence"].to_pylist()))
-                derived.log(connection, recorded_at, chain(removed, failed))
+            removed = (
+                Change(file_id, batch_id, sequence, sign=-1)
+                for file_id, deleted_at, batch_id, sequence in retired
+                if deleted_at is None
+            )
+            failed = (Change(None, None, sequence) for sequence in set(incoming["sequence"].to_pylist()))
+            derived.log(connection, recorded_at, chain(removed, failed))
 
     def seen(self, file_stats: Sequence[FileStat]) -> dict[str, SeenFile]:
         """The last inspection of each file that has one, by normalized path."""
@@ -202,10 +199,9 @@ class DuckDBCatalog:
             connection.register("deleted", table)
             marked = _run(connection, statements.MARK_DELETED)
             errors = _run(connection, statements.DELETE_ERRORS)
-            if self._has_derived:
-                removed = (Change(file_id, batch_id, sequence, -1) for _, file_id, batch_id, sequence in marked)
-                failed = (Change(None, None, sequence) for _, sequence in errors)
-                derived.log(connection, deleted_at, chain(removed, failed))
+            removed = (Change(file_id, batch_id, sequence, -1) for _, file_id, batch_id, sequence in marked)
+            failed = (Change(None, None, sequence) for _, sequence in errors)
+            derived.log(connection, deleted_at, chain(removed, failed))
         return len({path for path, *_ in chain(marked, errors)})
 
     def sql(
@@ -255,8 +251,7 @@ class DuckDBCatalog:
         with self._transaction() as connection:
             connection.register("renewed", rows)
             _run(connection, statements.REPLACE_VECTORS)
-            if self._has_derived:
-                derived.invalidate(connection)
+            derived.log_vectors(connection, unique_time())
 
     def has_derived(self, show_pattern: str) -> bool:
         """Whether the derived tables are stored and right, with the shows that a pattern finds in paths."""
@@ -265,14 +260,13 @@ class DuckDBCatalog:
 
     def refresh_derived(self, show_pattern: str | None, rows: SequenceRows, *, rebuild: bool = False) -> None:
         """Store the derived tables, or update stored ones; `rows` gives those of `sequences`. One transaction."""
-        if show_pattern is None and not self._has_derived:
-            return
         with self._transaction() as connection:
-            if not self._has_derived:
-                _reject_foreign_tables(connection, self._path, DERIVED)
+            if not derived.exist(connection):
+                if show_pattern is None:
+                    return
+                _reject_foreign_tables(connection, self._path, derived.STORED)
                 derived.create(connection)
             derived.refresh(connection, show_pattern, rows, rebuild=rebuild)
-        self._has_derived = True
 
     def stored_columns(self) -> dict[str, pa.Schema]:
         """The columns of each table as the database has them."""

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     import duckdb
 
 _OWN = {
-    "derived_state": table_schema({"written_at": TIME, "show_pattern": TEXT}),
+    "derived_state": table_schema({"written_at?": TIME, "show_pattern": TEXT}),  # no time: to be rebuilt
     "derived_changes": table_schema({"file_id?": TEXT, "batch_id?": INT, "sequence?": TEXT, "sign": INT}),
 }
 STORED = DERIVED | _OWN
-_MOST_CHANGES = 200_000  # rebuilding takes less time than applying more
+MOST_CHANGES = 200_000  # rebuilding takes less time than applying more
 
 _NEWEST = """
     SELECT greatest((SELECT max(last_inspected) FROM files), (SELECT max(deleted_at) FROM files),
-                    (SELECT max(last_seen) FROM ingest_errors))"""
+                    (SELECT max(last_seen) FROM ingest_errors), TIMESTAMP '1970-01-01')"""
 
 # A file that changed several times has one row.
 _CHANGED_FILES = """(
@@ -51,32 +51,50 @@ class Change(NamedTuple):
 
 def exist(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether the file has derived tables."""
-    return bool(statements.present(connection, _OWN))
+    return len(statements.present(connection, STORED)) == len(STORED)
 
 
 def log(connection: duckdb.DuckDBPyConnection, written_at: datetime, changes: Iterable[Change]) -> None:
-    """Log changes, in the transaction of the connection that makes them."""
-    schema = _OWN["derived_changes"]
-    known = (change for change in changes if change.file_id is not None or change.sequence is not None)
-    rows = pa.Table.from_pylist([change._asdict() for change in known], schema)
-    if rows.num_rows:
+    """Log changes, in the transaction of the connection that makes them; nothing if there are no tables to update."""
+    if not exist(connection) or not run(connection, "SELECT 1 FROM derived_state WHERE written_at IS NOT NULL"):
+        return
+    logged = [change for change in changes if change.file_id is not None or change.sequence is not None]
+    if any(change.file_id is not None and change.batch_id is None for change in logged):
+        invalidate(connection)  # a program of the first table version wrote these rows, which have no batch
+        return
+    if logged:
+        rows = pa.Table.from_pylist([change._asdict() for change in logged], _OWN["derived_changes"])
         connection.register("changes", rows)
         run(connection, "INSERT INTO derived_changes BY NAME SELECT * FROM changes")
     run(connection, "UPDATE derived_state SET written_at = greatest(written_at, ?)", [written_at])
-    if run(connection, "SELECT count(*) FROM derived_changes")[0][0] > _MOST_CHANGES:
+    if run(connection, "SELECT count(*) FROM derived_changes")[0][0] > MOST_CHANGES:
         invalidate(connection)
 
 
+def detect_unlogged(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let the next refresh rebuild everything if a program that logs no changes has written to the file."""
+    if exist(connection):
+        run(connection, f"UPDATE derived_state SET written_at = NULL WHERE written_at < ({_NEWEST})")  # noqa: S608
+
+
+def log_vectors(connection: duckdb.DuckDBPyConnection, written_at: datetime) -> None:
+    """Log the sequences of the files in `renewed`, whose vectors decide which frames are outliers."""
+    if exist(connection):
+        names = run(connection, "SELECT DISTINCT sequence FROM files SEMI JOIN renewed USING (file_id)")
+        log(connection, written_at, (Change(None, None, name) for (name,) in names))
+
+
 def invalidate(connection: duckdb.DuckDBPyConnection) -> None:
-    """Let the next refresh rebuild everything."""
-    for table in _OWN:
-        run(connection, f"DELETE FROM {table}")  # noqa: S608 (our names)
+    """Let the next refresh rebuild everything, in the transaction of the connection."""
+    if exist(connection):
+        run(connection, "DELETE FROM derived_changes")
+        run(connection, "UPDATE derived_state SET written_at = NULL")
 
 
 def are_valid(connection: duckdb.DuckDBPyConnection, show_pattern: str) -> bool:
     """Whether the derived tables are right but for the logged changes, with the shows that a pattern finds in paths."""
-    states = run(connection, f"SELECT written_at, show_pattern, ({_NEWEST}) FROM derived_state")  # noqa: S608
-    return any(pattern == show_pattern and (newest is None or newest <= at) for at, pattern, newest in states)
+    states = run(connection, f"SELECT show_pattern FROM derived_state WHERE written_at >= ({_NEWEST})")  # noqa: S608
+    return states == [(show_pattern,)]
 
 
 def are_current(connection: duckdb.DuckDBPyConnection, show_pattern: str) -> bool:
@@ -97,13 +115,10 @@ def refresh(
 ) -> None:
     """Bring the tables up to date, in the transaction of the connection. No other may write meanwhile.
 
-    Without a `show_pattern` that of the last refresh; nothing is done if that is not known any more.
+    Without a `show_pattern` that of the last refresh.
     """
     if show_pattern is None:
-        patterns = run(connection, "SELECT show_pattern FROM derived_state")
-        if not patterns:
-            return
-        show_pattern = patterns[0][0]
+        ((show_pattern,),) = run(connection, "SELECT show_pattern FROM derived_state")
     if rebuild or not are_valid(connection, show_pattern):
         _rebuild(connection, show_pattern, rows)
     elif run(connection, "SELECT 1 FROM derived_changes LIMIT 1"):
@@ -116,7 +131,7 @@ def _rebuild(connection: duckdb.DuckDBPyConnection, show_pattern: str, rows: Seq
     connection.register("sequence_rows", rows(None))
     _replace(connection, "sequences", "SELECT * FROM sequence_rows")
     invalidate(connection)
-    state = f"INSERT INTO derived_state SELECT coalesce(({_NEWEST}), TIMESTAMP '1970-01-01'), ?"
+    state = f"INSERT INTO derived_state SELECT ({_NEWEST}), ?"
     run(connection, state, [show_pattern])
 
 

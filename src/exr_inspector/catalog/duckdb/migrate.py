@@ -134,8 +134,7 @@ def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:
     for step in migration.steps:
         apply(connection, step)
     record_version(connection, migration.version, migration.readable_since)
-    if derived.exist(connection):
-        derived.invalidate(connection)
+    derived.invalidate(connection)
     run(connection, "COMMIT")
 
 

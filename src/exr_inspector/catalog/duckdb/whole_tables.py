@@ -51,8 +51,7 @@ def load(connection: duckdb.DuckDBPyConnection, uri: str, pages: Iterable[tuple[
             connection.register("pages", pa.RecordBatchReader.from_batches(TABLES[table], stream))
             # One statement for a table, as DuckDB has the rows of several in memory until the end of the transaction.
             run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM pages")  # noqa: S608 (our names)
-    if derived.exist(connection):
-        derived.invalidate(connection)
+    derived.invalidate(connection)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..protocol import FileStat, SeenFile
+from ..results import newest
 from ..schema import HEADER_TABLES, RESULT_TABLES, TABLES
 from .conditions import Condition
 from .connection import Clock
@@ -26,7 +27,7 @@ def rows_of(tables: Tables, clock: Clock, path: str) -> dict[str, pa.Table]:
         file_id = files["file_id"][0].as_py()
         found = {"files": files.slice(0, 1)}
         found |= {table: _equal(rows, table, file_id=file_id) for table in HEADER_TABLES}
-        found |= {table: _newest(_equal(rows, table, file_id=file_id)) for table in RESULT_TABLES}
+        found |= {table: newest(table, _equal(rows, table, file_id=file_id)) for table in RESULT_TABLES}
     return found
 
 
@@ -66,10 +67,6 @@ def _equal(rows: Rows, table: str, **values: str) -> pa.Table:
     for column, value in values.items():
         found = found.filter(pc.equal(found[column], value))
     return found
-
-
-def _newest(results: pa.Table) -> pa.Table:
-    return results.filter(pc.equal(results["batch_id"], pc.max(results["batch_id"])))
 
 
 def _is_same(row: dict[str, Any], file: FileStat) -> bool:
