@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from struct import pack
 
 import pytest
 
@@ -91,6 +92,7 @@ def test_a_typed_program_passes_strict_mypy(tmp_path):
 TYPED_PROGRAM = """
 from io import BytesIO
 from pathlib import Path
+from struct import pack
 import exr_inspector
 from exr_inspector import (
     Attribute, Difference, Inspection, IngestOptions, PartFacts, SequenceSummary, SourceError, diff, ingest, inspect,
@@ -127,7 +129,8 @@ def studio(tmp_path, monkeypatch) -> None:
     for number in (1001, 1002, 1003, 1005):
         part = w.part(compression=3 if number == 1002 else 0, extra=[owner])
         Path(f"shows/beauty.{number}.exr").write_bytes(w.build(part).data)
-    Path("plate.1001.exr").write_bytes(w.build(w.part(extra=[owner])).data)
+    ones = w.part(extra=[owner], pixels=lambda size: pack("<e", 1) * (size // 2))
+    Path("plate.1001.exr").write_bytes(w.build(ones).data)
     Path("plate.1002.exr").write_bytes(w.build(w.part(extra=[w.text("owner", "another")])).data)
     with open_catalog("examples.duckdb") as catalog:
         exr_inspector.ingest(Path("shows"), catalog)

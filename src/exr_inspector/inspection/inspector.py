@@ -37,7 +37,7 @@ from .model import SCHEMA_VERSION, FileFacts, Flags, Inspection, PartFacts
 from .renderer import renderer
 
 if TYPE_CHECKING:
-    from ..pixels.model import PixelReport, StatsOptions
+    from ..pixels.model import PixelLimits, PixelReport, StatsOptions
     from ..pixels.worker import PixelWorker
     from ..settings import S3Access
     from ..sources import Source
@@ -114,6 +114,42 @@ def inspect(
             return replace(report, mtime=opened.mtime, etag=opened.etag)
 
         return inspect_with(lambda: open_source(source, s3, name=name), limits, chunks, measure)
+
+
+def statistics(
+    source: Source,
+    *,
+    deep: bool = False,
+    stride: int = 1,
+    threads: int = 1,
+    limits: PixelLimits | None = None,
+    s3: S3Access | None = None,
+    decoder: PixelWorker | None = None,
+) -> PixelReport:
+    """Decode the pixels of one EXR file, and return the figures of each channel. Needs the extra `pixels`.
+
+    `source` and `s3` are as of `inspect`. `deep` also decodes the samples of deep parts, which are only counted
+    otherwise. Of `stride` runs of chunks, one is decoded; with more than 1, there are no digests and no used windows.
+
+    >>> from exr_inspector import statistics
+    >>> report = statistics("plate.1001.exr")
+    >>> [(channel.channel_name, channel.max, channel.nan_count) for channel in report.parts[0].channels]
+    [('B', 1.0, 0), ('G', 1.0, 0), ('R', 1.0, 0)]
+    >>> report.errors
+    ()
+
+    Pixels are decoded in a process of its own, in bands of a few MB whatever the size of the image, with limits of
+    time and memory. For many files, start it once: `with PixelWorker() as decoder`. `threads` decode one file faster.
+    Chunks that are damaged, missing or too large, and a decoder that fails, are in the `errors` of the report.
+
+    Raises SourceError, ExrFormatError, TypeError and ValueError as `inspect`, MissingExtraError without the extra.
+    """
+    from ..pixels.model import PixelLimits, StatsOptions  # only if pixels are decoded
+
+    options = StatsOptions(deep=deep, stride=stride, threads=threads, limits=limits or PixelLimits())
+    report = inspect(source, chunks="table", s3=s3, stats=options, decoder=decoder).pixels
+    assert report is not None
+    return report
 
 
 def inspect_with(
