@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="EXR_INSPECTOR_", extra="ignore", env_ignore_empty=True)
 
     catalog: str = Field("duckdb:exr-inspector.duckdb", description="Catalog of commands without --catalog.")
-    workers: int = Field(0, ge=0, description="Worker processes of `ingest` and `inspect`; 0: one per core.")
+    workers: int = Field(0, ge=0, description="Worker processes of `ingest`, `inspect` and `stats`; 0: one per core.")
     batch_files: int | None = Field(
         None, ge=1, description="Maximum number of files per transaction; by default 20000 on DuckDB, 2000 on VAST."
     )

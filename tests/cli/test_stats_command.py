@@ -15,6 +15,8 @@ import pytest
 from exr_inspector.cli.main import main
 from exr_inspector.cli.stats_table import COLUMNS
 from exr_inspector.inspection.json_schema import inspection_schema
+from exr_inspector.pixels.model import PixelLimits
+from exr_inspector.settings import Settings
 from tests.support import exr_writer as w
 from tests.support.pixels import located, statistics_of, write, write_deep
 from tests.support.terminal import on_terminal
@@ -53,9 +55,9 @@ def rows(text: str) -> list[dict[str, str]]:
 def test_a_line_for_each_channel(show, capfd):
     assert main(["stats", "small.exr", "--columns", "channel,min,max,mean,stddev,nan,inf,negative,histogram"]) == 0
     alpha, red, depth = capfd.readouterr().out.splitlines()[1:]
-    assert alpha.split() == ["A", "-1", "1.5", "0.6875", "0.7044", "0", "0", "1", "--", "........", "@......."]
+    assert alpha.split() == ["A", "-1", "1.5", "0.6875", "0.74739", "0", "0", "1", "--", "........", "@......."]
     assert red.split()[:5] == ["R", *alpha.split()[1:5]]
-    assert depth.split() == ["Z", "0.25", "20000", "5000.8", "8659.8", "1", "3", "0", "..", ".......@", "@......@"]
+    assert depth.split() == ["Z", "0.25", "20000", "5000.8", "8659.8", "1", "3", "1", "..", ".......@", "@......@"]
 
 
 def test_the_table_of_a_pipe_has_every_column(show, capfd):
@@ -125,6 +127,11 @@ def test_deep_parts(show, capfd):
 
 
 def test_the_limit_of_a_chunk_is_a_setting(show, monkeypatch, tmp_path, capfd):
+    defaults = Settings()
+    assert (defaults.max_chunk_pixel_bytes, defaults.pixel_seconds) == (
+        PixelLimits().chunk_bytes,
+        PixelLimits().seconds,
+    )
     monkeypatch.setenv("EXR_INSPECTOR_MAX_CHUNK_PIXEL_BYTES", "65536")
     path = write(tmp_path / "wide.exr", size=(600, 20))
     assert main(["stats", str(path), "--columns", "channel,max,undecoded"]) == 1

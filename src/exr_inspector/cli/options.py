@@ -21,7 +21,7 @@ from .exit_codes import FailOn
 if TYPE_CHECKING:
     from ..catalog import Catalog
     from ..frames.ranges import Number
-    from ..pixels.model import StatsOptions
+    from ..pixels.model import PixelLimits, StatsOptions
 
 
 class Format(str, Enum):
@@ -174,7 +174,7 @@ Stride = Annotated[
         "--stride",
         min=1,
         metavar="N",
-        help="Decode only every Nth run of chunks, which takes about an Nth of the time. There are no digests and no "
+        help="Decode only every Nth group of chunks, which takes about an Nth of the time. There are no digests and no "
         "used windows then.",
     ),
 ]
@@ -310,12 +310,21 @@ def header_limits() -> Limits:
 
 def stats_options(*, deep: bool, stride: int) -> StatsOptions:
     """What to compute of pixels, within the limits in the settings."""
-    from ..pixels.model import PixelLimits, StatsOptions
+    from ..pixels.model import StatsOptions
+
+    return StatsOptions(deep=deep, stride=stride, limits=pixel_limits())
+
+
+def pixel_limits() -> PixelLimits:
+    """The limits of decoding in the settings."""
+    from ..pixels.model import PixelLimits
+
+    if not os.environ.keys() & {"EXR_INSPECTOR_MAX_CHUNK_PIXEL_BYTES", "EXR_INSPECTOR_PIXEL_SECONDS"}:
+        return PixelLimits()  # importing pydantic takes longer than inspecting a file
     from ..settings import settings
 
     values = settings()
-    limits = PixelLimits(chunk_bytes=values.max_chunk_pixel_bytes, seconds=values.pixel_seconds)
-    return StatsOptions(deep=deep, stride=stride, limits=limits)
+    return PixelLimits(chunk_bytes=values.max_chunk_pixel_bytes, seconds=values.pixel_seconds)
 
 
 def catalog_uri(uri: str | None, *, read_only: bool = False) -> str:

@@ -129,7 +129,7 @@ def statistics(
     """Decode the pixels of one EXR file, and return the figures of each channel. Needs the extra `pixels`.
 
     `source` and `s3` are as of `inspect`. `deep` also decodes the samples of deep parts, which are only counted
-    otherwise. Of `stride` runs of chunks, one is decoded; with more than 1, there are no digests and no used windows.
+    otherwise. Of `stride` groups of chunks, one is decoded; with more than 1, there are no digests and no used windows.
 
     >>> from exr_inspector import statistics
     >>> report = statistics("plate.1001.exr")
