@@ -57,7 +57,7 @@ def test_a_line_for_each_channel(show, capfd):
     alpha, red, depth = capfd.readouterr().out.splitlines()[1:]
     assert alpha.split() == ["A", "-1", "1.5", "0.6875", "0.74739", "0", "0", "1", "--", "........", "@......."]
     assert red.split()[:5] == ["R", *alpha.split()[1:5]]
-    assert depth.split() == ["Z", "0.25", "20000", "5000.8", "8659.8", "1", "3", "1", "..", ".......@", "@......@"]
+    assert depth.split() == ["Z", "0.25", "20000", "5000.8", "8659.8", "1", "3", "1", "..", ".......+", "@......+"]
 
 
 def test_the_table_of_a_pipe_has_every_column(show, capfd):
