@@ -96,7 +96,7 @@ from struct import pack
 import exr_inspector
 from exr_inspector import (
     Attribute, Difference, Inspection, IngestOptions, PartFacts, SequenceSummary, SourceError, diff, ingest, inspect,
-    open_catalog, outliers, sequences, similar,
+    PixelReport, StatsOptions, open_catalog, outliers, sequences, similar, statistics,
 )
 
 def owners(path: Path) -> list[str]:
@@ -109,6 +109,8 @@ inspect(b""), inspect(bytearray()), inspect(memoryview(b"")), inspect(BytesIO(),
 with open("a.exr", "rb") as opened:
     inspect(opened)
 inspect(7)
+report: PixelReport | None = inspect("a.exr", stats=StatsOptions(deep=True)).pixels
+print([channel.max for part in statistics(Path("a.exr"), stride=2).parts for channel in part.channels], report)
 with open_catalog(Path("a.db")) as catalog:
     ingest([Path("shows"), "s3://renders"], catalog, IngestOptions(prune=True), lambda summary: print(summary.done))
     found: list[SequenceSummary] = sequences(catalog, expected="1-9")

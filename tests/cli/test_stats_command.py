@@ -19,6 +19,7 @@ from exr_inspector.pixels.model import PixelLimits
 from exr_inspector.settings import Settings
 from tests.support import exr_writer as w
 from tests.support.pixels import located, statistics_of, write, write_deep
+from tests.support.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY
 from tests.support.terminal import on_terminal
 
 INF, NAN = float("inf"), float("nan")
@@ -43,13 +44,6 @@ def make_show() -> None:
     Path("shots/a.1002.exr").write_bytes(data)
     Path("shots/a.1003.exr").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(60))
     write_deep(Path("deep.exr"))
-
-
-def rows(text: str) -> list[dict[str, str]]:
-    """The rows of a table on a pipe, whose columns begin or end with their heading."""
-    heading, *lines = text.splitlines()
-    names = heading.split()
-    return [dict(zip(names, line.split(), strict=False)) for line in lines]
 
 
 def test_a_line_for_each_channel(show, capfd):
@@ -183,3 +177,14 @@ def test_the_terminal_has_block_characters(show, monkeypatch, encoding, histogra
     assert code == 0
     assert histogram in shown
     assert "small.exr: used window [0,0,3,1]" in shown
+
+
+def test_objects(show, store, monkeypatch, capfd):
+    """The process that decodes reads the version that was inspected; an object that is missing exits with 3."""
+    for name, value in {"ENDPOINT": store.url, "ACCESS_KEY": ACCESS_KEY, "SECRET_KEY": SECRET_KEY}.items():
+        monkeypatch.setenv(f"S3_{name}", value)
+    store.client.put_object(Bucket=BUCKET, Key="a/small.exr", Body=Path("small.exr").read_bytes())
+    assert main(["stats", f"s3://{BUCKET}/a/", f"s3://{BUCKET}/none.exr", "--columns", "file,channel,max"]) == 3
+    shown = capfd.readouterr()
+    assert shown.out.splitlines()[1].split() == [f"s3://{BUCKET}/a/small.exr", "A", "1.5"]
+    assert shown.err.startswith(f"s3://{BUCKET}/none.exr: ")
