@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from struct import pack
 
 import pytest
 
@@ -91,10 +92,11 @@ def test_a_typed_program_passes_strict_mypy(tmp_path):
 TYPED_PROGRAM = """
 from io import BytesIO
 from pathlib import Path
+from struct import pack
 import exr_inspector
 from exr_inspector import (
     Attribute, Difference, Inspection, IngestOptions, PartFacts, SequenceSummary, SourceError, diff, ingest, inspect,
-    open_catalog, outliers, sequences, similar,
+    PixelReport, StatsOptions, open_catalog, outliers, sequences, similar, statistics,
 )
 
 def owners(path: Path) -> list[str]:
@@ -107,6 +109,8 @@ inspect(b""), inspect(bytearray()), inspect(memoryview(b"")), inspect(BytesIO(),
 with open("a.exr", "rb") as opened:
     inspect(opened)
 inspect(7)
+report: PixelReport | None = inspect("a.exr", stats=StatsOptions(deep=True)).pixels
+print([channel.max for part in statistics(Path("a.exr"), stride=2).parts for channel in part.channels], report)
 with open_catalog(Path("a.db")) as catalog:
     ingest([Path("shows"), "s3://renders"], catalog, IngestOptions(prune=True), lambda summary: print(summary.done))
     found: list[SequenceSummary] = sequences(catalog, expected="1-9")
@@ -127,7 +131,8 @@ def studio(tmp_path, monkeypatch) -> None:
     for number in (1001, 1002, 1003, 1005):
         part = w.part(compression=3 if number == 1002 else 0, extra=[owner])
         Path(f"shows/beauty.{number}.exr").write_bytes(w.build(part).data)
-    Path("plate.1001.exr").write_bytes(w.build(w.part(extra=[owner])).data)
+    ones = w.part(extra=[owner], pixels=lambda size: pack("<e", 1) * (size // 2))
+    Path("plate.1001.exr").write_bytes(w.build(ones).data)
     Path("plate.1002.exr").write_bytes(w.build(w.part(extra=[w.text("owner", "another")])).data)
     with open_catalog("examples.duckdb") as catalog:
         exr_inspector.ingest(Path("shows"), catalog)

@@ -67,6 +67,9 @@ that could not be inspected is an object with one key:
 
     {"error": {"path": "a.exr", "code": "not_exr", "message": "not an EXR file: PNG signature", "byte_offset": 0}}
 
+The JSON of `stats` has the same form, with the keys `file`, `stats`, `part_stats` and `stats_errors` of an inspection.
+On a terminal that is not UTF-8, on a pipe and in a file, its histograms are in ASCII.
+
 `exr-inspector --install-completion` installs completion of commands, options and their values for the current shell;
 `--show-completion` prints the script instead.
 

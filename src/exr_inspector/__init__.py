@@ -53,8 +53,10 @@ if TYPE_CHECKING:
     from .gate import CheckResult, check
     from .ingestion.run import IngestOptions, IngestSummary, ingest
     from .inspection.diff import Difference, diff
-    from .inspection.inspector import inspect
+    from .inspection.inspector import inspect, statistics
     from .inspection.model import FileFacts, Inspection, PartFacts
+    from .pixels.model import ChannelStats, PartStats, PixelLimits, PixelReport, StatsOptions
+    from .pixels.worker import PixelWorker
     from .search.similar import similar
     from .sequence.outliers import Outlier, outliers
     from .sequence.summary import SequenceSummary, sequences
@@ -65,6 +67,7 @@ _HOMES = {
     "Attribute": "exr",
     "Catalog": "catalog",
     "Channel": "exr",
+    "ChannelStats": "pixels.model",
     "CheckResult": "gate",
     "Difference": "inspection.diff",
     "FileFacts": "inspection.model",
@@ -75,8 +78,13 @@ _HOMES = {
     "Limits": "exr",
     "Outlier": "sequence.outliers",
     "PartFacts": "inspection.model",
+    "PartStats": "pixels.model",
+    "PixelLimits": "pixels.model",
+    "PixelReport": "pixels.model",
+    "PixelWorker": "pixels.worker",
     "Problem": "exr",
     "SequenceSummary": "sequence.summary",
+    "StatsOptions": "pixels.model",
     "check": "gate",
     "diff": "inspection.diff",
     "ingest": "ingestion.run",
@@ -85,6 +93,7 @@ _HOMES = {
     "outliers": "sequence.outliers",
     "sequences": "sequence.summary",
     "similar": "search.similar",
+    "statistics": "inspection.inspector",
 }
 
 __all__ = [
@@ -99,6 +108,7 @@ __all__ = [
     "CatalogTooLargeError",
     "CatalogTransactionError",
     "Channel",
+    "ChannelStats",
     "CheckResult",
     "Difference",
     "EmbeddingError",
@@ -116,7 +126,11 @@ __all__ = [
     "NotAFileError",
     "Outlier",
     "PartFacts",
+    "PartStats",
     "PixelError",
+    "PixelLimits",
+    "PixelReport",
+    "PixelWorker",
     "Problem",
     "QueryError",
     "RedeliveryError",
@@ -131,6 +145,7 @@ __all__ = [
     "SourceNotFoundError",
     "SourceStoreError",
     "SourceSystemError",
+    "StatsOptions",
     "__version__",
     "check",
     "diff",
@@ -140,6 +155,7 @@ __all__ = [
     "outliers",
     "sequences",
     "similar",
+    "statistics",
 ]
 
 

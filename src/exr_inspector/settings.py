@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="EXR_INSPECTOR_", extra="ignore", env_ignore_empty=True)
 
     catalog: str = Field("duckdb:exr-inspector.duckdb", description="Catalog of commands without --catalog.")
-    workers: int = Field(0, ge=0, description="Worker processes of `ingest` and `inspect`; 0: one per core.")
+    workers: int = Field(0, ge=0, description="Worker processes of `ingest`, `inspect` and `stats`; 0: one per core.")
     batch_files: int | None = Field(
         None, ge=1, description="Maximum number of files per transaction; by default 20000 on DuckDB, 2000 on VAST."
     )
@@ -60,6 +60,13 @@ class Settings(BaseSettings):
     max_parts: int = Field(4096, ge=1, description="Maximum number of parts per file.")
     max_attributes: int = Field(65536, ge=1, description="Maximum number of attributes per file.")
     max_chunks: int = Field(1 << 22, ge=1, description="Maximum number of chunks per file that are checked.")
+    max_chunk_pixel_bytes: int = Field(
+        64 << 20,
+        ge=1 << 16,
+        description="Maximum size of a chunk's pixels in bytes, before compression; larger chunks are not decoded. A"
+        " process that decodes may take six times as much memory.",
+    )
+    pixel_seconds: float = Field(300.0, gt=0, description="Time limit for decoding the pixels of a file in seconds.")
 
     @property
     def limits(self) -> Limits:

@@ -44,6 +44,12 @@ def test_inspect_imports_no_database_and_no_decoder(options, tmp_path):
     assert ("rich" in modules) == (options != ("--json",))
 
 
+def test_pixels_are_decoded_in_another_process(tmp_path):
+    """The command itself imports neither the decoder nor numpy."""
+    (tmp_path / "a.exr").write_bytes(w.build(w.part()).data)
+    assert not imported("stats", "a.exr", "--format", "csv", cwd=tmp_path) & HEAVY
+
+
 def test_the_package_itself_imports_nothing():
     """Its names are imported on first use."""
     code = "import sys, exr_inspector; print(*(name for name in sys.modules if name.startswith('exr_inspector')))"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime, timezone
 from functools import cache, lru_cache
 from itertools import chain, repeat
 from operator import attrgetter
@@ -100,6 +101,7 @@ def from_inspections(
         "channels": _channels(unique),
         "attributes": _attributes(unique, cell_limit),
         "problems": _problems(unique),
+        **_stats([inspection for inspection in unique if inspection.pixels is not None]),
     }
     return RowBatch(tables)
 
@@ -195,6 +197,31 @@ def _problems(inspections: list[Inspection]) -> pa.Table:
         for problem in inspection.problems
     ]
     return _table("problems", _columns(("file_id", *Problem._fields, "severity"), rows), len(rows))
+
+
+def _stats(inspections: list[Inspection]) -> dict[str, pa.Table]:
+    """The tables of the figures of pixels."""
+    if not inspections:
+        return {}
+    from ..inspection.pixel_rows import ChannelStatsRow, PartStatsRow, channel_stats_rows, part_stats_rows
+
+    channels: list[tuple[Any, ...]] = []
+    parts: list[tuple[Any, ...]] = []
+    for inspection in inspections:
+        file_id, report = inspection.file.file_id, inspection.pixels
+        assert report is not None
+        channels += [(file_id, *row) for row in channel_stats_rows(inspection.parts, report)]
+        parts += [(file_id, *row) for row in part_stats_rows(report)]
+    return {
+        "channel_stats": _results("channel_stats", ChannelStatsRow._fields, channels),
+        "part_stats": _results("part_stats", PartStatsRow._fields, parts),
+    }
+
+
+def _results(table: str, names: Sequence[str], rows: list[tuple[Any, ...]]) -> pa.Table:
+    columns = _columns(("file_id", *names), rows)
+    columns["evaluated_at"] = [datetime.now(timezone.utc)] * len(rows)
+    return _table(table, columns, len(rows))
 
 
 def _owners(inspections: list[Inspection], counts: list[int]) -> dict[str, list[str]]:

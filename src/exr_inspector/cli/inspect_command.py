@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, suppress
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from ..errors import ExrFormatError, NoMatchError, SettingsError, SourceError
-from ..inspection.json_form import error_row
-from ..sources import store_of
-from ..sources.listing import ListedFile, list_files
-from ..sources.selection import Selection, has_exr_extension
-from ..sources.uris import local_path, normalize_path
-from .exit_codes import FailOn, Severity, exit_code
-from .inspected_files import InspectedFile, InspectOptions, inspected_files
+from ..errors import SettingsError
+from .exit_codes import FailOn
+from .file_results import Printing, files_of, json_printing, print_files
+from .inspected_files import InspectedFile, InspectOptions
 from .options import (
-    NO_FILES,
     AsJson,
     AsJsonl,
     AsTable,
     ChunksOption,
     Columns,
+    Deep,
     Exclude,
     FailOnOption,
     FilesFrom,
@@ -36,6 +28,8 @@ from .options import (
     NulSeparated,
     Output,
     Paths,
+    Recursive,
+    Stride,
     Wide,
     chunk_option,
     column_names,
@@ -43,18 +37,17 @@ from .options import (
     header_limits,
     one_format,
     selection,
+    stats_options,
     worker_count,
 )
-from .progress import progress_bar
 
 if TYPE_CHECKING:
     from ..inspection.model import Inspection
-    from ..settings import S3Access
 
 
 def inspect(
     paths: Paths = None,
-    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Include subfolders.")] = False,
+    recursive: Recursive = False,
     output_format: Annotated[
         InspectionFormat | None,
         typer.Option(
@@ -86,6 +79,11 @@ def inspect(
     columns: Columns = None,
     wide: Wide = False,
     chunks: ChunksOption = None,
+    stats: Annotated[
+        bool, typer.Option("--stats", help="Also decode the pixels, and show their statistics, see `stats`.")
+    ] = False,
+    deep: Deep = False,
+    stride: Stride = 1,
     exclude: Exclude = None,
     include: Include = None,
     files_from: FilesFrom = None,
@@ -95,47 +93,46 @@ def inspect(
 ) -> int:
     """Show the headers of files, and check them and that the files are complete.
 
-    Reads headers, offset tables and chunk leaders; decodes no pixels. In JSON, a file that could not be inspected is an
-    object with the key `error`.
+    Reads headers, offset tables and chunk leaders; decodes pixels only with --stats. In JSON, a file that could not be
+    inspected is an object with the key `error`.
     """
-    from .output import data_stream, print_message
-
     chosen = one_format(InspectionFormat, output_format, json=as_json, jsonl=as_jsonl, table=as_table)
     _check_combination(chosen, attributes=bool(attributes), full=full, columns=columns is not None or wide)
+    if stats and attributes:
+        raise SettingsError("--attribute excludes --stats; give one of them")
+    if (deep or stride > 1) and not stats:
+        raise SettingsError("--deep and --stride are for --stats; add it, or leave them out")
     given = given_paths(paths, files_from, nul_separated=nul_separated)
-    s3 = store_of(given)
-    listing = _files(given, recursive, s3, selection(exclude, include))
-    files = None if chosen is InspectionFormat.JSONL else list(listing)
-    if files == []:
-        if not recursive and any(map(_has_subfolders, given)):
-            raise SettingsError(f"no EXR file is directly in {', '.join(given)}; for subfolders give --recursive (-r)")
-        print_message(NO_FILES)
-    total = None if files is None else len(files)
-    is_page = full or (total == 1 and columns is None and not wide)
+    is_lines = chosen is InspectionFormat.JSONL
+    files = files_of(given, selection(exclude, include), recursive=recursive, is_counted=not is_lines)
+    is_page = full or (files.total == 1 and columns is None and not wide)
     layout = chosen or (InspectionFormat.PAGE if is_page else InspectionFormat.TABLE)
+    is_json = layout in (InspectionFormat.JSON, InspectionFormat.JSONL)
     if attributes:
-        printing = _Printing(partial(_attribute_lines, names=attributes), partial(_write_lines, names=attributes))
+        printing = Printing(partial(_attribute_lines, names=attributes), partial(_write_lines, names=attributes))
     elif layout is InspectionFormat.PAGE:
-        printing = _Printing(_whole, partial(_write_pages, full=full))
+        printing = Printing(_whole, partial(_write_pages, full=full))
     elif layout is InspectionFormat.TABLE:
-        printing = _table_printing(columns, wide=wide)
-    elif layout is InspectionFormat.JSON and _is_path_of_file(given, files or []):
-        printing = _Printing(partial(_json_text, raw=raw, indent=2), _write_json_lines)
+        printing = _table_printing(columns, wide=wide, stats=stats)
     else:
-        write = _write_json_array if layout is InspectionFormat.JSON else _write_json_lines
-        printing = _Printing(partial(_json_text, raw=raw), write)
-    options = InspectOptions(limits=header_limits(), chunks=chunk_option(chunks), s3=s3, printed=printing.of_file)
-    workers = 1 if total == 1 or printing.of_file is _whole else worker_count()
-    verdicts = _Verdicts()
-    # On the terminal of the progress bar, lines would be written into it; a table is printed at the end.
-    is_hidden = layout is not InspectionFormat.TABLE and output is None and sys.stdout.isatty()
-    with (
-        data_stream(output, escape=layout in (InspectionFormat.JSON, InspectionFormat.JSONL)) as stream,
-        progress_bar(is_hidden=is_hidden) as update,
-        closing(inspected_files(listing if files is None else iter(files), options, workers)) as inspected,
-    ):
-        printing.write(stream, verdicts.of(inspected, lambda done: update(done, total)))
-    return exit_code(verdicts.worst, fail_on, failed=verdicts.failed, misused=verdicts.misused)
+        printing = json_printing(files, partial(_json_text, raw=raw), is_lines=is_lines)
+    options = InspectOptions(
+        limits=header_limits(),
+        chunks=chunk_option(chunks),
+        s3=files.s3,
+        printed=printing.of_file,
+        stats=stats_options(deep=deep, stride=stride) if stats else None,
+    )
+    return print_files(
+        files,
+        options,
+        printing,
+        workers=1 if files.total == 1 or printing.of_file is _whole else worker_count(),
+        output=output,
+        fail_on=fail_on,
+        escape=is_json,
+        at_end=layout is InspectionFormat.TABLE,
+    )
 
 
 def _check_combination(chosen: InspectionFormat | None, *, attributes: bool, full: bool, columns: bool) -> None:
@@ -154,112 +151,53 @@ def _check_combination(chosen: InspectionFormat | None, *, attributes: bool, ful
             raise SettingsError(f"{name} {meant}; leave it out, or --format {chosen.value}")
 
 
-class _Printing(NamedTuple):
-    """What is made of each inspection, in worker processes if it is not the inspection itself; how that is written."""
-
-    of_file: Callable[[Inspection], Any]
-    write: Callable[[BinaryIO, Iterable[InspectedFile]], None]
-
-
-@dataclass(slots=True)
-class _Verdicts:
-    """What decides the exit code."""
-
-    worst: Severity = Severity.NONE
-    failed: bool = False
-    misused: bool = False
-
-    def of(self, files: Iterable[InspectedFile], update: Callable[[int], None]) -> Iterator[InspectedFile]:
-        """Pass files on and judge them; print why one could not be inspected."""
-        from .output import print_message
-
-        for done, file in enumerate(files, 1):
-            error = file.error
-            if error is not None:
-                print_message(str(error) if isinstance(error, SourceError) else f"{file.path}: {error}")
-            if isinstance(error, ExrFormatError):  # it was read, and is not a whole EXR file
-                self.worst = Severity.ERROR
-            elif error is not None:
-                self.misused |= isinstance(error, NoMatchError)
-                self.failed |= not isinstance(error, NoMatchError)
-            self.worst = max(self.worst, file.severity)
-            update(done)
-            yield file
-
-
-def _is_path_of_file(given: list[str], listed: list[str | SourceError]) -> bool:
-    """Whether one path is given that is not a folder or pattern, even of one file; the file may not exist."""
-    if len(given) != 1 or len(listed) != 1 or isinstance(listed[0], NoMatchError) or _is_folder(given[0]):
-        return False
-    path = listed[0].path if isinstance(listed[0], SourceError) else listed[0]
-    return normalize_path(path) == normalize_path(given[0])
-
-
-def _is_folder(path: str) -> bool:
-    local = local_path(path)
-    return not has_exr_extension(path) if local is None else os.path.isdir(local)
-
-
-def _has_subfolders(path: str) -> bool:
-    local = local_path(path)
-    if local is None or not os.path.isdir(local):
-        return False
-    with suppress(OSError), os.scandir(local) as entries:
-        return any(entry.is_dir() for entry in entries)
-    return False
-
-
-def _files(paths: list[str], recursive: bool, s3: S3Access | None, selected: Selection) -> Iterator[str | SourceError]:
-    for item in list_files(paths, recursive=recursive, s3=s3, selection=selected):
-        yield item.path if isinstance(item, ListedFile) else item
-
-
 def _whole(inspection: Inspection) -> Inspection:
     return inspection
 
 
 def _write_pages(stream: BinaryIO, files: Iterable[InspectedFile], *, full: bool) -> None:
     from .inspection_page import inspection_page
-    from .output import print_to, terminal_width
+    from .output import has_blocks, print_to, terminal_width
 
     for file in files:
-        if file.printed is not None:
-            print_to(stream, *inspection_page(file.printed, terminal_width(), full=full))
+        inspection = file.printed
+        if inspection is None:
+            continue
+        print_to(stream, *inspection_page(inspection, terminal_width(), full=full))
+        if inspection.pixels is not None:
+            from .stats_table import stats_for_people, stats_lines
+
+            lines = [line._replace(file=None) for line in stats_lines(inspection)]
+            print_to(stream, "", "statistics", *stats_for_people(lines, blocks=has_blocks(stream)), whole=full)
 
 
-def _table_printing(columns: str | None, *, wide: bool) -> _Printing:
+def _table_printing(columns: str | None, *, wide: bool, stats: bool) -> Printing:
     from .inspection_page import TABLE_COLUMNS, inspection_table, table_row
     from .output import print_to
 
-    names = column_names(columns, TABLE_COLUMNS)
+    known: tuple[str, ...] = TABLE_COLUMNS
+    if stats:
+        from .stats_table import FILE_COLUMNS
+
+        known += FILE_COLUMNS
+    names = column_names(columns, known)
 
     def write(stream: BinaryIO, files: Iterable[InspectedFile]) -> None:
         rows = [file.printed for file in files if file.printed is not None]
-        print_to(stream, inspection_table(rows, names), whole=wide)
+        print_to(stream, inspection_table(rows, names, known), whole=wide)
 
-    return _Printing(table_row, write)
+    return Printing(_table_row_with_stats if stats else table_row, write)
+
+
+def _table_row_with_stats(inspection: Inspection) -> tuple[str, ...]:
+    from .inspection_page import table_row
+    from .stats_table import file_cells
+
+    return table_row(inspection) + file_cells(inspection)
 
 
 def _json_text(inspection: Inspection, *, raw: bool, indent: int | None = None) -> bytes:
     return inspection.to_json(raw=raw, indent=indent).encode()
-
-
-def _json_object(file: InspectedFile) -> bytes:
-    if file.error is None:
-        return file.printed or b""
-    return json.dumps(error_row(file.path, file.error), ensure_ascii=False).encode()
-
-
-def _write_json_lines(stream: BinaryIO, files: Iterable[InspectedFile]) -> None:
-    for file in files:
-        stream.write(_json_object(file) + b"\n")
-
-
-def _write_json_array(stream: BinaryIO, files: Iterable[InspectedFile]) -> None:
-    stream.write(b"[")
-    for number, file in enumerate(files):
-        stream.write((b",\n" if number else b"\n") + _json_object(file))
-    stream.write(b"\n]\n")
 
 
 def _attribute_lines(inspection: Inspection, *, names: list[str]) -> bytes:

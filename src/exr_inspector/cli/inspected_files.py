@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import ExrInspectorError, SourceError
+from ..errors import ExrInspectorError, MissingExtraError, SourceError
 from ..exr import ChunkOption, Limits
 from ..inspection.inspector import inspect
 from ..sources.uris import parse
 from .exit_codes import Severity, file_severity
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from ..inspection.model import Inspection
+    from ..pixels.model import StatsOptions
+    from ..pixels.worker import PixelWorker
     from ..settings import S3Access
 
 _FILES_PER_BATCH = 32
 _MAX_BATCH_BYTES = 16 << 20  # of text; the other files of a batch are then inspected by the parent, when it needs them
 _CONCURRENT_REQUESTS = 16  # per process, to an object store
+_FILES_AHEAD = 4  # per process that decodes: inspected, but not printed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +38,7 @@ class InspectOptions:
     chunks: ChunkOption
     s3: S3Access | None
     printed: Callable[[Inspection], Any]
+    stats: StatsOptions | None = None
 
 
 class InspectedFile(NamedTuple):
@@ -48,8 +56,11 @@ def inspected_files(
 ) -> Generator[InspectedFile]:
     """The files in their order, in worker processes if they are many; 0 workers are one per core.
 
-    Memory is bounded by the batches of the workers. Errors of listings are passed on.
+    Memory is bounded by the batches of the workers. Errors of listings are passed on. Raises MissingExtraError.
     """
+    if options.stats is not None:
+        yield from _decoded_files(files, options, workers or os.cpu_count() or 1)
+        return
     if workers == 1:
         for file in files:
             yield _inspect_file(file, options)
@@ -63,6 +74,44 @@ def inspected_files(
         for batch in batches:
             for inspected in batch:
                 yield _inspect_file(inspected.path, options) if inspected.is_deferred else inspected
+
+
+def _decoded_files(
+    files: Iterator[str | SourceError], options: InspectOptions, workers: int
+) -> Generator[InspectedFile]:
+    """The files with the figures of their pixels: one thread and one process that decodes for each worker."""
+    from concurrent.futures import ThreadPoolExecutor
+    from queue import SimpleQueue
+
+    from ..pixels.worker import PixelWorker
+
+    decoders = [PixelWorker(s3=options.s3, header_limits=options.limits) for _ in range(workers)]
+    idle: SimpleQueue[PixelWorker] = SimpleQueue()
+    for decoder in decoders:
+        idle.put(decoder)
+
+    def inspect_decoding(file: str | SourceError) -> InspectedFile:
+        decoder = idle.get()
+        try:
+            return _inspect_file(file, options, decoder)
+        finally:
+            idle.put(decoder)
+
+    threads = ThreadPoolExecutor(workers)
+    waiting: deque[Future[InspectedFile]] = deque()
+    try:
+        for file in files:
+            waiting.append(threads.submit(inspect_decoding, file))
+            if len(waiting) > _FILES_AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for decoder in decoders:
+            decoder.kill()
+        threads.shutdown(cancel_futures=True)
+        for decoder in decoders:
+            decoder.close()
 
 
 def _worker_died(file: str | SourceError, cause: str) -> list[InspectedFile]:
@@ -91,12 +140,20 @@ def _inspect_batch(batch: Sequence[str | SourceError], options: InspectOptions) 
     return [inspect_or_defer(file) for file in batch]
 
 
-def _inspect_file(file: str | SourceError, options: InspectOptions) -> InspectedFile:
+def _inspect_file(
+    file: str | SourceError, options: InspectOptions, decoder: PixelWorker | None = None
+) -> InspectedFile:
     if isinstance(file, SourceError):
         return InspectedFile(file.path, error=file)
     try:
-        inspection = inspect(file, limits=options.limits, chunks=options.chunks, s3=options.s3)
+        inspection = inspect(
+            file, limits=options.limits, chunks=options.chunks, s3=options.s3, stats=options.stats, decoder=decoder
+        )
+    except MissingExtraError:
+        raise
     except ExrInspectorError as error:
         return InspectedFile(file, error=error)
     severity = file_severity(inspection.completeness, inspection.problem_severity)
+    if inspection.pixels is not None and inspection.pixels.errors:
+        severity = Severity.ERROR
     return InspectedFile(file, severity, options.printed(inspection))

@@ -30,6 +30,7 @@ _GROUPS = {
     "origin": "owner comments software longitude latitude altitude reelName",
 }
 TABLE_COLUMNS = ("file", "status", "size", "type", "compression", "channels", "missing")
+_NUMBERS = ("channels", "nan", "inf", "negative")
 _OPTIONAL_COLUMNS = ("size", "type", "compression", "channels")  # the last one is left out first on a narrow terminal
 _GROUP_OF = {name: group for group, names in _GROUPS.items() for name in names.split()}
 
@@ -190,19 +191,23 @@ def _attribute_text(attribute: Attribute) -> str:
     return value_text(attribute)
 
 
-def inspection_table(rows: Sequence[tuple[str, ...]], columns: Sequence[str] | None = None) -> Listing:
-    """One line per file, with these columns of TABLE_COLUMNS."""
+def inspection_table(
+    rows: Sequence[tuple[str, ...]],
+    columns: Sequence[str] | None = None,
+    known: Sequence[str] = TABLE_COLUMNS,
+) -> Listing:
+    """One line per file, with these of the `known` columns, whose cells are in the rows."""
     table = {
         name: Column(
             name=name,
             cells=(cells := [row[index] for row in rows]),
             styles=[_STATUS_STYLES.get(cell, "bold red") for cell in cells] if name == "status" else (),
             is_path=name == "file",
-            is_number=name == "channels",
+            is_number=name in _NUMBERS,
             is_optional=columns is None and name in _OPTIONAL_COLUMNS,
             is_hidden=columns is None and not any(cells),  # `missing` if no file is damaged
         )
-        for index, name in enumerate(TABLE_COLUMNS)
+        for index, name in enumerate(known)
     }
     return Listing(columns=[table[name] for name in columns or table])
 

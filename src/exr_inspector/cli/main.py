@@ -25,6 +25,7 @@ from . import (
     ingest_command,
     inspect_command,
     report_commands,
+    stats_command,
 )
 from .exit_codes import ExitCode
 from .output import discard_stdout, print_message
@@ -42,6 +43,7 @@ app = typer.Typer(
 )
 for _command in (
     inspect_command.inspect,
+    stats_command.stats,
     diff_command.diff,
     inspect_command.schema,
     ingest_command.ingest,

@@ -21,6 +21,7 @@ from .exit_codes import FailOn
 if TYPE_CHECKING:
     from ..catalog import Catalog
     from ..frames.ranges import Number
+    from ..pixels.model import PixelLimits, StatsOptions
 
 
 class Format(str, Enum):
@@ -52,6 +53,7 @@ Paths = Annotated[
         show_default=False,
     ),
 ]
+Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Include subfolders.")]
 Exclude = Annotated[
     list[str] | None,
     typer.Option(
@@ -161,6 +163,19 @@ FailOnOption = Annotated[
         help="Exit with 1 if the command reports something of at least this severity: error (a file is damaged, is not "
         "an EXR file or has an invalid header, or a frame is missing), warning (also other problems of headers, and "
         "frames that differ or are repeated, several paddings or ranges), or never.",
+    ),
+]
+
+
+Deep = Annotated[bool, typer.Option("--deep", help="Also decode the samples of deep parts; otherwise only count them.")]
+Stride = Annotated[
+    int,
+    typer.Option(
+        "--stride",
+        min=1,
+        metavar="N",
+        help="Decode only every Nth group of chunks, which takes about an Nth of the time. There are no digests and no "
+        "used windows then.",
     ),
 ]
 
@@ -291,6 +306,25 @@ def header_limits() -> Limits:
     from ..settings import settings
 
     return settings().limits
+
+
+def stats_options(*, deep: bool, stride: int) -> StatsOptions:
+    """What to compute of pixels, within the limits in the settings."""
+    from ..pixels.model import StatsOptions
+
+    return StatsOptions(deep=deep, stride=stride, limits=pixel_limits())
+
+
+def pixel_limits() -> PixelLimits:
+    """The limits of decoding in the settings."""
+    from ..pixels.model import PixelLimits
+
+    if not os.environ.keys() & {"EXR_INSPECTOR_MAX_CHUNK_PIXEL_BYTES", "EXR_INSPECTOR_PIXEL_SECONDS"}:
+        return PixelLimits()  # importing pydantic takes longer than inspecting a file
+    from ..settings import settings
+
+    values = settings()
+    return PixelLimits(chunk_bytes=values.max_chunk_pixel_bytes, seconds=values.pixel_seconds)
 
 
 def catalog_uri(uri: str | None, *, read_only: bool = False) -> str:

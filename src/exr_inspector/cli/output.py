@@ -154,6 +154,11 @@ def is_terminal(stream: BinaryIO) -> bool:
     return stream is sys.stdout.buffer and sys.stdout.isatty()
 
 
+def has_blocks(stream: BinaryIO) -> bool:
+    """Whether the stream is a terminal that shows block characters."""
+    return is_terminal(stream) and (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+
+
 def terminal_width() -> int:
     """Columns of the terminal; 100 if stdout is not a terminal."""
     import shutil
@@ -237,7 +242,7 @@ def write_table(
 
             pq.write_table(table, stream)
         elif output_format is Format.CSV:
-            _write_csv(table, stream, raw=raw_csv)
+            write_csv(table.column_names, (row.values() for row in _rows(table)), stream, raw=raw_csv)
         elif output_format is Format.JSON:
             _write_json(table, stream)
         elif output_format is Format.JSONL:
@@ -269,8 +274,11 @@ def _json_rows(table: pa.Table) -> Iterator[bytes]:
         yield json.dumps(json_cell(row), ensure_ascii=False, allow_nan=False).encode()
 
 
-def _write_csv(table: pa.Table, stream: BinaryIO, *, raw: bool) -> None:
-    """Rows end with LF. By hand, as csv.writer does not quote a carriage return before Python 3.13."""
+def write_csv(names: Iterable[str], rows: Iterable[Iterable[Any]], stream: BinaryIO, *, raw: bool) -> None:
+    """Write rows as CSV; `raw` is the option --raw-csv.
+
+    Rows end with LF. By hand, as csv.writer does not quote a carriage return before Python 3.13.
+    """
 
     def cell(value: Any) -> str:
         text = "" if value is None else text_cell(value)
@@ -282,6 +290,6 @@ def _write_csv(table: pa.Table, stream: BinaryIO, *, raw: bool) -> None:
         line = ",".join(map(cell, values)) or '""'  # an empty line is not a row
         stream.write(f"{line}\n".encode())
 
-    write(table.column_names)
-    for row in _rows(table):
-        write(row.values())
+    write(names)
+    for row in rows:
+        write(row)

@@ -32,6 +32,7 @@ def progress_bar(*, is_hidden: bool = False) -> Iterator[Callable[[int, int | No
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
+        redirect_stdout=False,  # its encoding would be unknown
     )
     task = bar.add_task("", total=None, rate="")
 

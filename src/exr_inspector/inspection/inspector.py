@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..deadline import retrying
-from ..errors import SourceChangedError
+from ..errors import PixelError, SourceChangedError
 from ..exr import (
     ChunkCheck,
     ChunkOption,
@@ -35,6 +37,8 @@ from .model import SCHEMA_VERSION, FileFacts, Flags, Inspection, PartFacts
 from .renderer import renderer
 
 if TYPE_CHECKING:
+    from ..pixels.model import PixelLimits, PixelReport, StatsOptions
+    from ..pixels.worker import PixelWorker
     from ..settings import S3Access
     from ..sources import Source
 
@@ -63,6 +67,8 @@ def inspect(
     limits: Limits = Limits(),  # noqa: B008 (frozen)
     chunks: ChunkOption = "auto",
     s3: S3Access | None = None,
+    stats: StatsOptions | None = None,
+    decoder: PixelWorker | None = None,
 ) -> Inspection:
     """Return the complete header of one EXR file, and whether the file is complete.
 
@@ -83,24 +89,86 @@ def inspect(
     on network file systems, `table` on object stores, and `all` for small files that the first read returns whole.
     `FileFacts.chunks_checked` is their number.
     Cost: usually one read of 8 KiB, the offset table, and the leaders; for an object, one request for its first 64 KiB
-    and, if it is larger, one for the leader of its last chunk. No pixels are decoded. An object that is replaced during
-    the inspection is read again.
+    and, if it is larger, one for the leader of its last chunk. An object that is replaced during the inspection is read
+    again.
+    Pixels are decoded only with `stats`; `Inspection.pixels` has their figures, and the errors of pixels that cannot be
+    decoded. The process that decodes is `decoder`, or one for this file; bytes and binary files are sent to it whole.
 
     Raises SourceError if the file cannot be read, ExrFormatError if its header is invalid, TypeError for a source of
-    any other type, ValueError for a file that is closed, not readable or not seekable.
+    any other type, ValueError for a file that is closed, not readable or not seekable, MissingExtraError for `stats`
+    without the extra `pixels`.
     A half-written file is not an error: see `Inspection.completeness`.
     Source: "OpenEXR File Layout", sections Header and Offset Tables.
     """
-    return inspect_with(lambda: open_source(source, s3, name=name), limits, chunks)
+    if stats is None:
+        return inspect_with(lambda: open_source(source, s3, name=name), limits, chunks)
+    from ..pixels.worker import PixelWorker  # only if pixels are decoded
+
+    options, path = stats, os.fsdecode(source) if isinstance(source, (str, os.PathLike)) else None
+    with PixelWorker(s3=s3, header_limits=limits) if decoder is None else nullcontext(decoder) as worker:
+
+        def measure(opened: ByteSource) -> PixelReport:
+            if path is not None:
+                return worker.statistics(path, options)
+            report = worker.statistics(opened.read(0, opened.size_bytes), options)
+            return replace(report, mtime=opened.mtime, etag=opened.etag)
+
+        return inspect_with(lambda: open_source(source, s3, name=name), limits, chunks, measure)
 
 
-def inspect_with(open_: Callable[[], ByteSource], limits: Limits, chunks: ChunkOption) -> Inspection:
-    """Inspect the source that `open_` opens, and open it again if it changes meanwhile. Raises as `inspect`."""
+def statistics(
+    source: Source,
+    *,
+    deep: bool = False,
+    stride: int = 1,
+    threads: int = 1,
+    limits: PixelLimits | None = None,
+    s3: S3Access | None = None,
+    decoder: PixelWorker | None = None,
+) -> PixelReport:
+    """Decode the pixels of one EXR file, and return the figures of each channel. Needs the extra `pixels`.
+
+    `source` and `s3` are as of `inspect`. `deep` also decodes the samples of deep parts, which are only counted
+    otherwise. Of `stride` groups of chunks, one is decoded; with more than 1, there are no digests and no used windows.
+
+    >>> from exr_inspector import statistics
+    >>> report = statistics("plate.1001.exr")
+    >>> [(channel.channel_name, channel.max, channel.nan_count) for channel in report.parts[0].channels]
+    [('B', 1.0, 0), ('G', 1.0, 0), ('R', 1.0, 0)]
+    >>> report.errors
+    ()
+
+    Pixels are decoded in a process of its own, in bands of a few MB whatever the size of the image, with limits of
+    time and memory. For many files, start it once: `with PixelWorker() as decoder`. `threads` decode one file faster.
+    Chunks that are damaged, missing or too large, and a decoder that fails, are in the `errors` of the report.
+
+    Raises SourceError, ExrFormatError, TypeError and ValueError as `inspect`, MissingExtraError without the extra.
+    """
+    from ..pixels.model import PixelLimits, StatsOptions  # only if pixels are decoded
+
+    options = StatsOptions(deep=deep, stride=stride, threads=threads, limits=limits or PixelLimits())
+    report = inspect(source, chunks="table", s3=s3, stats=options, decoder=decoder).pixels
+    assert report is not None
+    return report
+
+
+def inspect_with(
+    open_: Callable[[], ByteSource],
+    limits: Limits,
+    chunks: ChunkOption,
+    measure: Callable[[ByteSource], PixelReport] | None = None,
+) -> Inspection:
+    """Inspect the source that `open_` opens, and open it again if it changes meanwhile. Raises as `inspect`.
+
+    `measure` returns the figures of the pixels of this source, or raises PixelError, which is recorded.
+    """
     retry = retrying(lambda error: isinstance(error, SourceChangedError), attempts=_ATTEMPTS)
-    return retry(lambda: _inspect(open_(), limits, chunks))
+    return retry(lambda: _inspect(open_(), limits, chunks, measure))
 
 
-def _inspect(opened: ByteSource, limits: Limits, option: ChunkOption) -> Inspection:
+def _inspect(
+    opened: ByteSource, limits: Limits, option: ChunkOption, measure: Callable[[ByteSource], PixelReport] | None
+) -> Inspection:
     try:
         reader = Reader(opened)
         header = fetch_header(reader, limits)
@@ -108,9 +176,25 @@ def _inspect(opened: ByteSource, limits: Limits, option: ChunkOption) -> Inspect
         chunks = read_chunks(
             header, reader.read, opened.size_bytes, check=check, prefetch=reader.prefetch, limits=limits
         )
+        inspection = _inspection(opened, reader, header, chunks)
+        return inspection if measure is None else _with_pixels(inspection, opened, measure)
     finally:
         opened.close()
-    return _inspection(opened, reader, header, chunks)
+
+
+def _with_pixels(
+    inspection: Inspection, opened: ByteSource, measure: Callable[[ByteSource], PixelReport]
+) -> Inspection:
+    """The inspection with the figures of the pixels of the same version of the file."""
+    from .pixel_rows import undecoded_report
+
+    try:
+        report = measure(opened)
+    except PixelError as error:
+        report = undecoded_report(opened, inspection.parts, error)
+    if (report.size_bytes, report.mtime, report.etag) != (opened.size_bytes, opened.mtime, opened.etag):
+        raise SourceChangedError(opened.path, "the file was replaced or rewritten before its pixels were read")
+    return replace(inspection, pixels=report)
 
 
 def _chunk_check(reader: Reader) -> ChunkCheck:

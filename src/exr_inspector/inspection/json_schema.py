@@ -10,7 +10,9 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from ..exr import Problem
 from ..exr.codes import SEVERITIES
+from ..pixels.model import DECODE_ERRORS, DecodeError
 from .model import SCHEMA_VERSION, AttributeRow, ChannelRow, FileFacts, Flags, PartFacts
+from .pixel_rows import ChannelStatsRow, PartStatsRow
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -33,6 +35,7 @@ _DETAILS: dict[str, dict[str, Any]] = {
     "file_id": {"pattern": "^[0-9a-f]{32}$"},
     "data_window": {"pattern": r"^\[-?\d+(,-?\d+){3}\]$"},
     "display_window": {"pattern": r"^\[-?\d+(,-?\d+){3}\]$"},
+    "used_window": {"pattern": r"^\[-?\d+(,-?\d+){3}\]$"},
     "raw": {"contentEncoding": "base64"},
 }
 
@@ -54,7 +57,9 @@ def inspection_schema() -> dict[str, Any]:
                 "parts": _array(_record(PartFacts)),
                 "channels": _array(_record(ChannelRow)),
                 "attributes": _array(_record(AttributeRow)),
-                "stats": {"type": ["array", "null"]},
+                "stats": _array_or_null(_record(ChannelStatsRow)),
+                "part_stats": _array_or_null(_record(PartStatsRow)),
+                "stats_errors": _array_or_null(_with(_record(DecodeError), code={"enum": list(DECODE_ERRORS)})),
                 "validation": {"type": ["object", "null"]},
                 "problems": _array(_PROBLEM),
             }
@@ -90,6 +95,10 @@ def _object(properties: Mapping[str, Any], optional: tuple[str, ...] = ()) -> di
 
 def _array(items: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": items}
+
+
+def _array_or_null(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": ["array", "null"], "items": items}
 
 
 def _with(schema: dict[str, Any], optional: tuple[str, ...] = (), **more: dict[str, Any]) -> dict[str, Any]:

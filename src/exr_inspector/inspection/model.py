@@ -12,12 +12,15 @@ from datetime import datetime
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..exr import Attribute, Channel, Problem, split_name
 from ..exr.short_repr import short_repr
 from .json_form import base64_text, json_value
 from .value_text import plural
+
+if TYPE_CHECKING:
+    from ..pixels.model import PixelReport
 
 SCHEMA_VERSION = 2
 
@@ -183,7 +186,7 @@ class AttributeRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Inspection:
-    """The header of one file, its completeness and its problems."""
+    """The header of one file, its completeness and its problems; if requested, the figures of its pixels."""
 
     schema_version: int
     inspector_version: str
@@ -193,6 +196,7 @@ class Inspection:
     reads: int
     parts: tuple[PartFacts, ...]
     problems: tuple[Problem, ...]
+    pixels: PixelReport | None = None  # None if statistics were not requested
 
     @property
     def completeness(self) -> str:
@@ -255,9 +259,20 @@ class Inspection:
             "parts": [row_of(part) for part in self.parts],
             "channels": [row._asdict() for row in self.channels()],
             "attributes": [row._asdict() for row in self.attributes(raw=raw)],
-            "stats": None,
+            **self._stats(),
             "validation": None,
             "problems": [_problem_row(problem) for problem in self.problems],
+        }
+
+    def _stats(self) -> dict[str, Any]:
+        if self.pixels is None:
+            return {"stats": None, "part_stats": None, "stats_errors": None}
+        from .pixel_rows import channel_stats_rows, part_stats_rows  # only if statistics were requested
+
+        return {
+            "stats": [row._asdict() for row in channel_stats_rows(self.parts, self.pixels)],
+            "part_stats": [row._asdict() for row in part_stats_rows(self.pixels)],
+            "stats_errors": [row_of(error) for error in self.pixels.errors],
         }
 
     def to_json(self, *, raw: bool = False, indent: int | None = None) -> str:
@@ -290,7 +305,7 @@ def status_of(completeness: str, problem_severity: str | None) -> str:
 
 
 def row_of(facts: Any) -> dict[str, Any]:
-    """The fields of FileFacts, PartFacts or Flags that are columns, as JSON values."""
+    """The fields of a dataclass, such as FileFacts, that are columns, as JSON values."""
     row = {name: getattr(facts, name) for name in _columns(facts.__class__)}
     for name, value in row.items():
         if isinstance(value, datetime):

@@ -133,8 +133,11 @@ DECODE_ERRORS = {
     "chunk_missing": "The file does not contain the chunk, or not all of it.",
     "bad_chunk": "The chunk's leader or size is invalid, or another chunk begins inside it.",
     "chunk_too_large": "The chunk takes more memory than the limit (a setting).",
-    "decode_failed": "The chunk's data cannot be decompressed.",
+    "decode_failed": "The chunk's data cannot be decompressed; of all chunks: the decoder fails.",
     "not_decodable": "The header does not define how the part's pixels are stored, or libraries reject it.",
+    "decode_timeout": "Decoding the file takes more time than the limit (a setting).",
+    "decoder_crashed": "The process that decodes the file ended, by a fault in a native library or a lack of memory.",
+    "out_of_memory": "Decoding the file takes more memory than the limit.",
 }
 
 
@@ -165,6 +168,7 @@ class PixelReport:
     mtime: datetime | None
     etag: str | None
     parts: tuple[PartStats, ...]
+    stride: int = 1
 
     @property
     def errors(self) -> tuple[DecodeError, ...]:

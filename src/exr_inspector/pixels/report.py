@@ -55,7 +55,13 @@ def part_statistics(
         except NotDecodableError as error:
             count = len(located[index].leaders.states)
             parts.append(_undecoded(part, count, Fault(error.code, error.message)))
-    return PixelReport(size_bytes=source.size_bytes, mtime=source.mtime, etag=source.etag, parts=tuple(parts))
+    return PixelReport(
+        size_bytes=source.size_bytes,
+        mtime=source.mtime,
+        etag=source.etag,
+        parts=tuple(parts),
+        stride=options.stride,
+    )
 
 
 def _undecoded(part: Part, chunk_count: int, fault: Fault) -> PartStats:

@@ -97,6 +97,12 @@ class PixelWorker:
         """The id of the process, None if it does not run."""
         return None if self._process is None else self._process.pid
 
+    def kill(self) -> None:
+        """End the process at once; the request of another thread fails."""
+        process = self._process
+        if process is not None:
+            process.kill()
+
     def close(self) -> None:
         """End the process."""
         with self._lock:

@@ -1,0 +1,119 @@
+"""The figures of decoded pixels as rows of the tables `channel_stats` and `part_stats`, which the JSON form has too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import PixelError
+from ..pixels.model import ChannelStats, DecodeError, PartStats, PixelReport
+
+if TYPE_CHECKING:
+    from ..sources import ByteSource
+    from .model import PartFacts
+
+
+class ChannelStatsRow(NamedTuple):
+    """One row of the table `channel_stats`; every channel of a part has one, also if none of its samples was decoded.
+
+    Without finite samples, minimum, maximum, mean, deviation and percentiles are None.
+    """
+
+    part_index: int
+    channel_name: str
+    sample_count: int = 0
+    stride: int = 1
+    min: float | None = None
+    max: float | None = None
+    mean: float | None = None
+    stddev: float | None = None
+    nan_count: int = 0
+    pos_inf_count: int = 0
+    neg_inf_count: int = 0
+    negative_count: int = 0
+    finite_count: int = 0
+    zero_count: int = 0
+    max_finite_count: int = 0
+    above_one_count: int = 0
+    p01: float | None = None
+    p50: float | None = None
+    p99: float | None = None
+    p999: float | None = None
+    first_nonfinite_x: int | None = None
+    first_nonfinite_y: int | None = None
+    pixel_digest: str | None = None
+    decode_errors: int = 0  # of the part
+    samples_min: int | None = None  # of a deep part, as the following ones
+    samples_max: int | None = None
+    samples_mean: float | None = None
+    samples_total: int | None = None
+    empty_pixels: int | None = None
+    samples_max_x: int | None = None
+    samples_max_y: int | None = None
+
+
+class PartStatsRow(NamedTuple):
+    """One row of the table `part_stats`."""
+
+    part_index: int
+    used_window: str | None  # [xMin,yMin,xMax,yMax]
+    pixel_digest: str | None
+
+
+_FIGURES = [field.name for field in fields(ChannelStats) if field.name in ChannelStatsRow._fields]
+# The columns of `channel_stats` that are fields of `SampleCounts`.
+_SAMPLE_COUNTS = {
+    "samples_min": "min",
+    "samples_max": "max",
+    "samples_mean": "mean",
+    "samples_total": "total",
+    "empty_pixels": "empty_pixels",
+    "samples_max_x": "max_x",
+    "samples_max_y": "max_y",
+}
+
+
+def channel_stats_rows(parts: Sequence[PartFacts], report: PixelReport) -> Iterator[ChannelStatsRow]:
+    """The rows of the channels of the parts in a report, in file order."""
+    for part in report.parts:
+        shared: dict[str, Any] = {"decode_errors": part.decode_errors}
+        if part.deep is not None:
+            shared |= {column: getattr(part.deep, field) for column, field in _SAMPLE_COUNTS.items()}
+        for channel in part.channels:
+            yield ChannelStatsRow(**{name: getattr(channel, name) for name in _FIGURES}, **shared)
+        if not part.channels:  # only the numbers of samples of a deep part are known, or nothing
+            for name in dict.fromkeys(channel.channel_name for channel in parts[part.part_index].channels):
+                yield ChannelStatsRow(part.part_index, name, stride=report.stride, **shared)
+
+
+def part_stats_rows(report: PixelReport) -> Iterator[PartStatsRow]:
+    """The rows of the parts in a report."""
+    for part in report.parts:
+        window = part.used_window and f"[{','.join(map(str, part.used_window))}]"
+        yield PartStatsRow(part.part_index, window, part.pixel_digest)
+
+
+def undecoded_report(source: ByteSource, parts: Sequence[PartFacts], error: PixelError) -> PixelReport:
+    """The report of a file of which nothing was decoded because of an error."""
+    return PixelReport(
+        size_bytes=source.size_bytes,
+        mtime=source.mtime,
+        etag=source.etag,
+        parts=tuple(
+            PartStats(
+                part_index=part.part_index,
+                channels=(),
+                errors=(
+                    DecodeError(
+                        part_index=part.part_index,
+                        code=error.code,
+                        where="all",
+                        chunk_count=part.chunk_count or 1,
+                        message=error.reason,
+                    ),
+                ),
+            )
+            for part in parts
+        ),
+    )

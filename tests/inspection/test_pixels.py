@@ -1,0 +1,146 @@
+"""Inspections with statistics: the rows, and what happens to files whose pixels are not decoded or change."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from exr_inspector import inspect
+from exr_inspector.catalog.rows import RowBatch, from_inspections
+from exr_inspector.errors import SourceChangedError
+from exr_inspector.inspection.json_schema import inspection_schema
+from exr_inspector.inspection.pixel_rows import ChannelStatsRow, PartStatsRow
+from exr_inspector.pixels.model import PixelLimits, StatsOptions
+from exr_inspector.pixels.worker import PixelWorker
+from tests.support.pixels import located, statistics_of, write, write_deep
+
+STATS = StatsOptions()
+
+
+@pytest.fixture(scope="module")
+def worker():
+    with PixelWorker() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory) -> Path:
+    return write(tmp_path_factory.mktemp("files") / "plate.1001.exr", "parts", size=(20, 40))
+
+
+def stats_of(inspection, key="stats"):
+    data = json.loads(inspection.to_json())
+    jsonschema.validate(data, inspection_schema())
+    return data[key]
+
+
+def test_statistics_are_rows_of_the_json_form(worker, path):
+    plain, inspection = inspect(path), inspect(path, stats=STATS, decoder=worker)
+    assert [stats_of(plain, key) for key in ("stats", "part_stats", "stats_errors")] == [None] * 3
+    assert replace(inspection, pixels=None) == plain
+    report = statistics_of(path.read_bytes())
+    assert inspection.pixels.parts == report.parts
+    rows = stats_of(inspection)
+    assert [(row["part_index"], row["channel_name"]) for row in rows] == [
+        (0, "B"),
+        (0, "G"),
+        (0, "R"),
+        (1, "Z"),
+        (2, "A"),
+    ]
+    for row, channel in zip(rows, (each for part in report.parts for each in part.channels), strict=True):
+        assert {name: value for name, value in row.items() if hasattr(channel, name)} == {
+            name: getattr(channel, name) for name in row if hasattr(channel, name)
+        }
+    assert stats_of(inspection, "part_stats")[1] == {
+        "part_index": 1, "used_window": "[0,0,19,39]", "pixel_digest": report.parts[1].pixel_digest,
+    }  # fmt: skip
+    assert stats_of(inspection, "stats_errors") == []
+    assert inspection.to_json() == inspect(path, stats=STATS, decoder=worker).to_json()
+
+
+def test_statistics_of_bytes_and_binary_files(worker, path):
+    expected = stats_of(inspect(path, stats=STATS, decoder=worker))
+    data = path.read_bytes()
+    with open(path, "rb") as file:
+        for source in (data, io.BytesIO(data), file):
+            assert stats_of(inspect(source, stats=STATS, decoder=worker)) == expected
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_deep_parts_have_the_numbers_of_samples(worker, tmp_path, deep):
+    data = write_deep(tmp_path / "deep.exr").read_bytes()
+    (part,) = statistics_of(data, deep=True).parts
+    rows = stats_of(inspect(data, stats=StatsOptions(deep=deep, stride=1), decoder=worker))
+    assert [row["channel_name"] for row in rows] == ["A", "Z", "id"]
+    for row, channel in zip(rows, part.channels, strict=True):
+        assert (row["samples_total"], row["samples_max"], row["empty_pixels"]) == (
+            part.deep.total, part.deep.max, part.deep.empty_pixels,
+        )  # fmt: skip
+        assert (row["sample_count"], row["max"]) == ((channel.sample_count, channel.max) if deep else (0, None))
+
+
+def test_the_stride_is_in_rows_without_samples(worker, tmp_path):
+    deep = write_deep(tmp_path / "deep.exr")
+    assert {row["stride"] for row in stats_of(inspect(deep, stats=StatsOptions(stride=3), decoder=worker))} == {3}
+
+
+def test_damaged_chunks_are_errors_of_the_statistics(worker, tmp_path):
+    data = bytearray(write(tmp_path / "x.exr").read_bytes())
+    (chunks,) = located(bytes(data))
+    data[chunks.leaders.offsets[5] + 8 : chunks.leaders.offsets[5] + 90] = b"\xff" * 82
+    inspection = inspect(bytes(data), stats=STATS, decoder=worker)
+    (error,) = stats_of(inspection, "stats_errors")
+    assert (error["part_index"], error["code"], error["where"]) == (0, "decode_failed", "lines 80-95")
+    assert {row["decode_errors"] for row in stats_of(inspection)} == {1}
+    assert inspection.is_sound  # the header and the chunks' leaders are
+
+
+def test_a_failing_decoder_does_not_lose_the_header(worker, path):
+    inspection = inspect(path, stats=StatsOptions(limits=PixelLimits(seconds=0)), decoder=worker)
+    assert inspection.completeness == "complete"
+    assert [(error["code"], error["where"]) for error in stats_of(inspection, "stats_errors")] == [
+        ("decode_timeout", "all")
+    ] * 3
+    rows = stats_of(inspection)
+    assert [(row["sample_count"], row["decode_errors"]) for row in rows] == [(0, 3)] * 5
+
+
+@dataclass
+class Rewriting:
+    """A worker that reads another version of a file than was inspected, `times` times."""
+
+    worker: PixelWorker
+    times: int
+
+    def statistics(self, path, options):
+        if self.times:
+            self.times -= 1
+            os.utime(path, (self.times, self.times))
+        return self.worker.statistics(path, options)
+
+
+def test_pixels_are_those_of_the_inspected_version(worker, tmp_path):
+    path = write(tmp_path / "x.exr", size=(20, 20))
+    inspection = inspect(path, stats=STATS, decoder=Rewriting(worker, 1))
+    assert inspection.file.mtime == inspection.pixels.mtime == inspect(path).file.mtime
+    with pytest.raises(SourceChangedError, match="replaced or rewritten before its pixels were read"):
+        inspect(path, stats=STATS, decoder=Rewriting(worker, 9))
+
+
+def test_rows_of_the_catalog(worker, path, tmp_path):
+    with_stats = inspect(path, stats=STATS, decoder=worker)
+    plain = inspect(write(tmp_path / "plain.exr", size=(20, 20)))
+    batch = RowBatch.from_ipc(from_inspections([plain, with_stats]).to_ipc())
+    channels, parts = (batch.tables[table].to_pylist() for table in ("channel_stats", "part_stats"))
+    assert {row.pop("file_id") for row in (*channels, *parts)} == {with_stats.file.file_id}
+    assert len({row.pop("evaluated_at") is None for row in (*channels, *parts)}) == 1
+    assert channels == stats_of(with_stats)
+    assert parts == stats_of(with_stats, "part_stats")
+    assert (set(channels[0]), set(parts[0])) == (set(ChannelStatsRow._fields), set(PartStatsRow._fields))
