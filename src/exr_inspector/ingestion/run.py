@@ -184,7 +184,7 @@ def ingest(
             summary.pruned += catalog.mark_deleted(deleted)
     try:
         derived.keep_up(catalog)
-    except CatalogError as error:  # all files are stored, and the next run tries again
+    except CatalogError as error:  # all files are stored, and the log stays for the next run
         log.warning("the derived tables of %s are not up to date: %s", catalog.uri, error)
     return summary
 
