@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exr_inspector import CatalogSchemaError, Inspection, SettingsError, ingest, inspect, open_catalog
+from exr_inspector import CatalogSchemaError, Inspection, QueryError, SettingsError, ingest, inspect, open_catalog
 from exr_inspector.catalog import Catalog, IngestError, derived
 from exr_inspector.catalog.derived import DERIVED, MAX_VALUES
 from exr_inspector.catalog.duckdb import derived as duckdb_derived
@@ -281,6 +281,11 @@ def test_foreign_tables_are_left_alone(table: str, tmp_path: Path) -> None:
         with pytest.raises(CatalogSchemaError, match=table):
             refresh(catalog, PATH_TEMPLATE)
         assert catalog.sql(f"FROM {table}").column_names == ["mine"]
+
+
+def test_a_query_without_stored_tables_says_what_to_do(catalog: Catalog) -> None:
+    with pytest.raises(QueryError, match="db refresh"):
+        catalog.sql("SELECT * FROM totals")
 
 
 def test_vast_stores_none(new_uri: Callable[[], str]) -> None:

@@ -14,6 +14,7 @@ from .output import print_result
 from .verbosity import is_quiet
 
 if TYPE_CHECKING:
+    from ..catalog import Catalog
     from ..catalog.migrations import Migrated
     from ..search.reembed import ReembedProgress
 
@@ -95,6 +96,7 @@ def status(catalog: CatalogUri = None, wait: Wait = 0) -> None:
     """Show the version, row counts and size of the catalog."""
     with open_catalog(catalog, read_only=True, wait_s=wait) as opened:
         facts = opened.status()
+        derived = _derived_state(opened)
         unjudged = opened.sql(_NEVER_JUDGED)["files"][0].as_py()
     print_result(f"catalog              {facts.uri}")
     print_result(f"backend              {facts.server_version}")
@@ -105,11 +107,21 @@ def status(catalog: CatalogUri = None, wait: Wait = 0) -> None:
         print_result(f"{table:<20} {rows:,} rows")
     for column, dimension in facts.vector_dimensions.items():
         print_result(f"{column:<20} {dimension} dimensions")
+    print_result(f"derived tables       {derived}")
     if unjudged:
         print_result(
             f"never judged         {unjudged:,} files, stored by a version that did not check for problems; "
             "run ingest --rescan"
         )
+
+
+def _derived_state(catalog: Catalog) -> str:
+    from ..catalog.protocol import StoresDerived
+    from ..sequence.derived import are_stored
+
+    if not isinstance(catalog, StoresDerived):
+        return "computed when a query names them"
+    return "up to date" if are_stored(catalog, path_template()) else "not stored as of now; db refresh stores them"
 
 
 @db.command("verify")
@@ -142,6 +154,12 @@ def verify(catalog: CatalogUri = None) -> int:
     return ExitCode.FINDINGS if failed else ExitCode.OK
 
 
+def _existing_catalog(catalog: str | None, wait: float) -> Catalog:
+    """Open a catalog for writing. Raises CatalogError if it does not exist, instead of creating it."""
+    open_catalog(catalog, read_only=True, wait_s=wait).close()
+    return open_catalog(catalog, wait_s=wait)
+
+
 @db.command("refresh")
 def refresh(
     catalog: CatalogUri = None,
@@ -157,7 +175,7 @@ def refresh(
     from ..catalog.derived import DERIVED
     from ..sequence.derived import refresh as refresh_derived
 
-    with open_catalog(catalog, wait_s=wait) as opened:
+    with _existing_catalog(catalog, wait) as opened:
         refresh_derived(opened, path_template(), rebuild=rebuild)
         for table in DERIVED:
             (rows,) = opened.sql(f"SELECT count(*) AS rows FROM {table}")["rows"].to_pylist()  # noqa: S608 (our names)
@@ -179,9 +197,7 @@ def reembed(
         if sys.stderr.isatty() and not is_quiet():
             sys.stderr.write(f"\r{progress.done:,} of {progress.files:,} files")
 
-    with open_catalog(catalog, read_only=True, wait_s=wait):
-        pass  # raises if the catalog does not exist, where opening it for writing would create it
-    with open_catalog(catalog, wait_s=wait) as opened:
+    with _existing_catalog(catalog, wait) as opened:
         progress = recompute(opened, everything=everything, report=show)
     print_result(f"{progress.done:,} of {progress.files:,} files have new vectors")
     if progress.failed:

@@ -56,12 +56,17 @@ def keep_up(catalog: Catalog) -> None:
         catalog.refresh_derived(None, partial(sequence_rows, catalog))
 
 
+def are_stored(catalog: Catalog, path_template: str) -> bool:
+    """Whether the catalog stores the derived tables as they are now."""
+    return isinstance(catalog, StoresDerived) and catalog.has_derived(field_patterns(path_template)["show"])
+
+
 def missing_tables(catalog: Catalog, query: str, path_template: str) -> Mapping[str, pa.Table]:
     """The derived tables that a query names and the catalog does not store as they are now; computed here."""
     named = tables_in(query).intersection(DERIVED)
-    show_pattern = field_patterns(path_template)["show"]
-    if not named or (isinstance(catalog, StoresDerived) and catalog.has_derived(show_pattern)):
+    if not named or are_stored(catalog, path_template):
         return {}
+    show_pattern = field_patterns(path_template)["show"]
     return {name: _computed(catalog, name, show_pattern) for name in sorted(named)}
 
 
