@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import SettingsError
 from ..settings import CELL_LIMIT, QUERY_MEMORY_MB, VastConnection
-from .protocol import OPEN_ERRORS, Catalog, CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
+from .protocol import OPEN_ERRORS, Catalog, CatalogStatus, FileStat, IngestError, PersistOutcome, PixelLevel, SeenFile
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,6 +28,7 @@ __all__ = [
     "FileStat",
     "IngestError",
     "PersistOutcome",
+    "PixelLevel",
     "SeenFile",
     "drop",
     "duckdb_path",

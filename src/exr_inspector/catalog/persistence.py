@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import Any
@@ -18,7 +18,7 @@ from ..errors import CatalogError
 from ..frames.names import parse_name
 from .protocol import IngestError, PersistOutcome
 from .rows import RowBatch
-from .schema import CHILD_TABLES, TABLES, TIME
+from .schema import CHILD_TABLES, PIXEL_TABLES, TABLES, TIME, batch_schema
 
 _FILES_PER_BATCH = 1000  # of a transaction; the rows of a batch are few enough to find those of one file quickly
 
@@ -66,12 +66,55 @@ def with_persist_columns(files: pa.Table, persisted_at: datetime) -> pa.Table:
     )
 
 
+def with_pixels(batch: RowBatch, file_ids: Iterable[str]) -> set[str]:
+    """Those of the file_ids that the batch has results of decoded pixels of."""
+    found = {file_id for table in PIXEL_TABLES for file_id in pc.unique(batch.tables[table]["file_id"]).to_pylist()}
+    return found.intersection(file_ids)
+
+
+def later_results(batch: RowBatch, known: Collection[str], stored: Mapping[str, pa.Table]) -> set[str]:
+    """The file_ids in `known` whose results of decoded pixels are to be stored; `stored` has their rows until now.
+
+    Not those whose newest rows are the same, as after a second delivery of an event, nor those that are still to be
+    decoded but have results.
+    """
+    if not any(rows.num_rows for rows in stored.values()):
+        return set(known)
+    old = {table: _newest_rows(table, rows) for table, rows in stored.items()}
+    new = {table: _newest_rows(table, batch.tables[table]) for table in PIXEL_TABLES}
+
+    def is_new(file_id: str) -> bool:
+        if file_id in old["part_stats"] and file_id not in new["part_stats"]:
+            return False
+        return any(old[table].get(file_id) != new[table].get(file_id) for table in PIXEL_TABLES)
+
+    return set(filter(is_new, known))
+
+
+def _newest_rows(table: str, rows: pa.Table) -> dict[str, set[tuple[Any, ...]]]:
+    """The rows of the newest batch of each file_id, without the times of their evaluation."""
+    figures = [rows[name].to_pylist() for name in batch_schema(table).names if name not in ("file_id", "evaluated_at")]
+    batches = rows["batch_id"].to_pylist() if "batch_id" in rows.column_names else [0] * rows.num_rows
+    newest: dict[str, tuple[int, set[tuple[Any, ...]]]] = {}
+    for file_id, batch_id, *row in zip(rows["file_id"].to_pylist(), batches, *figures, strict=True):
+        if file_id not in newest or newest[file_id][0] < batch_id:
+            newest[file_id] = batch_id, set()
+        if newest[file_id][0] == batch_id:
+            newest[file_id][1].add(tuple(row))
+    return {file_id: of_batch for file_id, (_, of_batch) in newest.items()}
+
+
 def children_of(
-    batch: RowBatch, files: pa.Table, file_ids: pa.ChunkedArray, judged: Collection[str] = ()
+    batch: RowBatch,
+    files: pa.Table,
+    file_ids: pa.ChunkedArray,
+    judged: Collection[str] = (),
+    evaluated: Collection[str] = (),
 ) -> dict[str, pa.Table]:
     """The child rows of the file_ids, by table, with the `batch_id` of `files`; tables without rows are left out.
 
-    Of the file_ids in `judged`, whose other rows are stored, only the problems.
+    Of the file_ids in `judged`, whose other rows are stored, only the problems; of those in `evaluated`, only the
+    results of decoded pixels.
     """
     if len(file_ids) == pc.count_distinct(batch.tables["files"]["file_id"]).as_py():
         children = {table: batch.tables[table] for table in CHILD_TABLES}
@@ -81,10 +124,12 @@ def children_of(
             table: batch.tables[table].filter(pc.is_in(batch.tables[table]["file_id"], selected))
             for table in CHILD_TABLES
         }
-    if judged:
-        problems = batch.tables["problems"]
-        is_judged = pc.is_in(problems["file_id"], pa.array(judged, pa.string()))
-        children["problems"] = pa.concat_tables([children["problems"], problems.filter(is_judged)])
+    later = {"problems": judged, **dict.fromkeys(PIXEL_TABLES, evaluated)}
+    for table, stored in later.items():
+        if stored:
+            rows = batch.tables[table]
+            is_later = pc.is_in(rows["file_id"], pa.array(stored, pa.string()))
+            children[table] = pa.concat_tables([children[table], rows.filter(is_later)])
     own, batch_ids = files["file_id"].combine_chunks(), files["batch_id"]
     return {
         table: rows.append_column("batch_id", batch_ids.take(pc.index_in(rows["file_id"], own)))

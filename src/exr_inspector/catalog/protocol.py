@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .similarity import By
 
 T = TypeVar("T")
+PixelLevel: TypeAlias = Literal["flat", "deep"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,7 @@ class SeenFile:
     chunks_checked: int = 0  # chunks whose leader was read
     error: str | None = None
     error_code: str | None = None
+    has_stats: bool = False  # whether its statistics are stored, if that was asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +117,8 @@ class Catalog(Protocol):
         """Store inspections, and count those with a stored file_id. Returns one outcome for each, in order.
 
         One transaction: afterwards all rows of all tables are stored, or none. The last persisted version of a path is
-        current and not deleted; an ingest error of the path is not open any more. Raises ValueError for an inspection
+        current and not deleted; an ingest error of the path is not open any more. Statistics of pixels are stored for
+        stored files too, as a later result, unless they are those that are stored. Raises ValueError for an inspection
         of bytes without a name.
         """
 
@@ -128,10 +131,11 @@ class Catalog(Protocol):
         No version of such a path is current afterwards, as the file has changed since: the error is open.
         """
 
-    def seen(self, file_stats: Sequence[FileStat]) -> dict[str, SeenFile]:
+    def seen(self, file_stats: Sequence[FileStat], *, pixels: PixelLevel | None = None) -> dict[str, SeenFile]:
         """The last inspection of each file that has one, by normalized path.
 
-        Deleted files are left out, so that they are inspected again when they come back.
+        Deleted files are left out, so that they are inspected again when they come back. With `pixels`, also whether
+        the statistics of the file are stored; `deep` also asks for those of the samples of deep parts.
         """
 
     def current_paths(self, prefix: str) -> Iterator[list[str]]:

@@ -292,6 +292,10 @@ HEADER_TABLES = ("parts", "channels", "attributes")
 RESULT_TABLES = ("problems", "channel_stats", "part_stats", "thumbnails", "validations", "validation_results")
 CHILD_TABLES = HEADER_TABLES + RESULT_TABLES
 
+# The results of decoding pixels. A file whose pixels are still to be decoded has rows in the first one only, which are
+# not evaluated.
+PIXEL_TABLES = ("channel_stats", "part_stats")
+
 # The columns that a backend sets when it persists; `batch_id` in the child tables too.
 SET_AT_PERSIST = frozenset(
     {"is_current", "deleted_at", "inspection_timestamp", "last_inspected", "inspection_count", "batch_id"}

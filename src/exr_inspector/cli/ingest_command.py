@@ -33,6 +33,7 @@ from .verbosity import is_quiet
 
 if TYPE_CHECKING:
     from ..ingestion.run import IngestSummary
+    from ..pixels.model import StatsOptions
 
 _LISTED_VANISHED = 20
 
@@ -61,6 +62,20 @@ def ingest(
     ] = None,
     min_age: MinAge = "0s",
     chunks: ChunksOption = None,
+    stats: Annotated[
+        bool,
+        typer.Option(
+            "--stats",
+            help="Also decode pixels and store their statistics, for unchanged files too if the catalog has none.",
+        ),
+    ] = False,
+    deep_stats: Annotated[
+        bool,
+        typer.Option(
+            "--deep-stats",
+            help="As --stats, and decode the samples of deep parts; otherwise only their numbers are read.",
+        ),
+    ] = False,
     exclude: Exclude = None,
     include: Include = None,
     files_from: FilesFrom = None,
@@ -94,6 +109,7 @@ def ingest(
         cell_limit=values.cell_limit,
         limits=values.limits,
         chunks=chunk_option(chunks),
+        stats=_stats_options(deep=deep_stats) if stats or deep_stats else None,
         s3=store_of(given),
         selection=selection(exclude, include),
     )
@@ -108,6 +124,12 @@ def ingest(
     # A storage that does not show its files is one that could not be read; --fail-on does not change that.
     failed = len(misused) < len(failures) or summary.held_back is not None
     return exit_code(worst, threshold, failed=failed, misused=bool(misused))
+
+
+def _stats_options(*, deep: bool) -> StatsOptions:
+    from ..pixels.model import StatsOptions
+
+    return StatsOptions(deep=deep)
 
 
 def _worst(summary: IngestSummary, fail_on: IngestFailOn) -> tuple[Severity, FailOn]:

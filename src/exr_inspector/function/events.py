@@ -39,6 +39,11 @@ class Options:
     validate: bool = False
     policy_path: str | None = None
 
+    @property
+    def wants_pixels(self) -> bool:
+        """Whether statistics of pixels are requested."""
+        return self.stats or self.deep_stats
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileEvent:

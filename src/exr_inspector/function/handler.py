@@ -11,6 +11,7 @@ from typing import Any
 
 from ..deadline import seconds_left, time_limit
 from ..errors import ExrInspectorError, RedeliveryError
+from ..pixels.model import PixelLimits
 from ..settings import FunctionSettings, S3Access, function_settings, settings
 from . import credentials, results
 from .catalogs import Catalogs
@@ -19,6 +20,7 @@ from .error_log import ErrorLog, pairs
 from .errors import category, is_misconfiguration, is_retryable, message
 from .events import database_fields, event_id, file_events, is_batch, is_plain
 from .inspect_files import inspect_all, storage_access
+from .measure_files import Decoder, measure_all
 from .persist_files import persist_all
 from .readiness import Readiness
 from .stages import Persisted, Received
@@ -29,8 +31,12 @@ log = logging.getLogger(__name__)
 # The rest of the time limit is for the catalog, even if the object store is slow.
 _INSPECTION_SHARE = 0.5
 
+# Of what is left after the inspection, at most half and at most so many seconds are kept for the catalog.
+_PERSIST_SHARE, _PERSIST_SECONDS = 0.5, 10.0
+
 # Shared by all threads of the process.
 _catalogs = Catalogs()
+_decoder = Decoder()
 _errors = ErrorLog()
 readiness = Readiness(_catalogs, _errors)
 
@@ -75,7 +81,8 @@ def handle(ctx: Any, event: Any, *, accepted_at: float | None = None) -> Any:
 
 
 def close_catalogs() -> None:
-    """Close all catalogs, and reset the readiness and the log of errors."""
+    """Close all catalogs, end the process that decodes pixels, and reset the readiness and the log of errors."""
+    _decoder.close()
     _catalogs.close()
     readiness.reset()
     _errors.reset()
@@ -91,6 +98,10 @@ def _handle(
             store = _store(ctx, values)
             access = storage_access(store, values.roots, core.limits, core.chunks, is_delivered=is_delivered)
             inspected = inspect_all(received, access)
+        if any(file.received.event.options.wants_pixels for file in inspected):
+            with span(ctx, "stats"), time_limit(_seconds_for_pixels()):
+                limits = PixelLimits(chunk_bytes=values.stats_chunk_mb << 20)
+                inspected = measure_all(inspected, _decoder, access, limits)
         with span(ctx, "persist"):
             persisted = persist_all(_catalogs, inspected, cell_limit=core.cell_limit)
     _record_use(persisted)
@@ -104,6 +115,11 @@ def _handle(
     if is_delivered and (redelivered := [error for error in errors if error is not None]):
         raise RedeliveryError(_redelivery_message(redelivered, len(persisted)), event_results)
     return event_results
+
+
+def _seconds_for_pixels() -> float:
+    left = seconds_left()
+    return left - min(_PERSIST_SHARE * left, _PERSIST_SECONDS)
 
 
 def _receive(ctx: Any, events: Sequence[Any], values: FunctionSettings, *, is_delivered: bool) -> list[Received]:
@@ -174,6 +190,7 @@ def _log_file(ctx: Any, file: Persisted, duration_s: float) -> None:
         "completeness": facts and facts.completeness,
         "persistence": persistence.status,
         "inserted": persistence.inserted,
+        "stats": inspection and results.stats_status(inspection),
         "category": error_category,
         "reason": inspected.skip_reason,
         "event": inspected.received.event_id,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..errors import ExrFormatError
-from ..inspection.model import Inspection
+from ..inspection.model import Inspection, row_of
 from .errors import category, is_retryable, message
 from .stages import Persisted, Persistence, Status
 
@@ -133,7 +133,8 @@ def _message(file: Persisted) -> str:
     if inspected.skip_reason:
         return inspected.skip_reason
     if inspected.inspection is not None:
-        return f"inspected; {file.persistence.message}"
+        pending = "; statistics pending" if stats_status(inspected.inspection) == "pending" else ""
+        return f"inspected; {file.persistence.message}{pending}"
     if inspected.removed_paths:
         return f"removed; {file.persistence.message}"
     return "not inspected"
@@ -158,19 +159,33 @@ def _summary(inspection: Inspection) -> dict[str, Any]:
             for problem in inspection.problems[:_MAX_ENTRIES]
         ],
         "problem_count": len(inspection.problems),
+    } | _stats_summary(inspection)
+
+
+def stats_status(inspection: Inspection) -> str | None:
+    """Whether requested statistics are `computed` or `pending`; None if they were not requested."""
+    if inspection.pixels is None:
+        return None
+    return "pending" if inspection.pixels.is_pending else "computed"
+
+
+def _stats_summary(inspection: Inspection) -> dict[str, Any]:
+    if inspection.pixels is None:
+        return {}
+    errors = inspection.pixels.errors
+    return {
+        "stats": stats_status(inspection),
+        "stats_errors": [row_of(error) for error in errors[:_MAX_ENTRIES]],
+        "stats_error_count": len(errors),
     }
 
 
 def _unavailable(file: Persisted) -> dict[str, Any]:
     """Requested analyses that this version does not have."""
     options = file.inspected.received.event.options
-    requested = {"stats": options.stats, "deep_stats": options.deep_stats, "validate": options.validate}
-    entries = [
-        {"code": "not_available", "message": f"{name} is not available in this version"}
-        for name, is_requested in requested.items()
-        if is_requested
-    ]
-    return {"unavailable": entries} if entries else {}
+    if not options.validate:
+        return {}
+    return {"unavailable": [{"code": "not_available", "message": "validate is not available in this version"}]}
 
 
 def _utf8(text: str) -> str:

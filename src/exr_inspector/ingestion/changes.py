@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import islice
 
-from ..catalog import Catalog, FileStat, IngestError, SeenFile
+from ..catalog import Catalog, FileStat, IngestError, PixelLevel, SeenFile
 from ..errors import NoMatchError, SourceError, SourceNameError
 from ..exr.codes import FORMAT_ERRORS
 from ..sources.listing import ListedFile
@@ -75,18 +75,28 @@ class VanishedFiles:
 
 
 def compare_listing(
-    listing: Iterable[ListedFile | SourceError], catalog: Catalog, *, rescan: bool = False, min_age_s: float = 0
+    listing: Iterable[ListedFile | SourceError],
+    catalog: Catalog,
+    *,
+    rescan: bool = False,
+    min_age_s: float = 0,
+    pixels: PixelLevel | None = None,
 ) -> Iterator[ListedGroup]:
     """The items of a listing in groups, compared with the catalog; with `rescan` no file counts as unchanged.
 
-    Files that changed less than `min_age_s` seconds ago are only counted.
+    Files that changed less than `min_age_s` seconds ago are only counted. With `pixels`, only files whose statistics are
+    stored count as unchanged.
     """
-    for page in listed_pages(listing, catalog, min_age_s=min_age_s):
-        yield _compare(page, rescan)
+    for page in listed_pages(listing, catalog, min_age_s=min_age_s, pixels=pixels):
+        yield _compare(page, rescan, pixels)
 
 
 def listed_pages(
-    listing: Iterable[ListedFile | SourceError], catalog: Catalog, *, min_age_s: float = 0
+    listing: Iterable[ListedFile | SourceError],
+    catalog: Catalog,
+    *,
+    min_age_s: float = 0,
+    pixels: PixelLevel | None = None,
 ) -> Iterator[ListedPage]:
     """The items of a listing in pages of bounded size, with the last inspection of each file.
 
@@ -105,7 +115,7 @@ def listed_pages(
             for file in items
             if isinstance(file, ListedFile) and file.mtime is not None
         ]
-        yield ListedPage(items=items, young=young, seen=catalog.seen(stats))
+        yield ListedPage(items=items, young=young, seen=catalog.seen(stats, pixels=pixels))
 
 
 def _age_s(file: ListedFile, now: datetime) -> float:
@@ -113,7 +123,7 @@ def _age_s(file: ListedFile, now: datetime) -> float:
     return math.inf if file.mtime is None else abs((now - file.mtime).total_seconds())
 
 
-def _compare(page: ListedPage, rescan: bool) -> ListedGroup:
+def _compare(page: ListedPage, rescan: bool, pixels: PixelLevel | None) -> ListedGroup:
     known = page.seen
     unchanged: dict[str, str] = {}
     to_inspect: list[ListedFile | Failure] = []
@@ -128,9 +138,12 @@ def _compare(page: ListedPage, rescan: bool) -> ListedGroup:
         elif seen.error is not None:
             known_failures.append(_known_failure(item.path, seen))
         elif seen.completeness != "complete":
-            to_inspect.append(replace(item, check_all=seen.chunks_checked > 1))
-        elif rescan or seen.problem_severity is None:  # an older program did not check for problems
+            has_stats = seen.has_stats and not rescan
+            to_inspect.append(replace(item, check_all=seen.chunks_checked > 1, has_stats=has_stats))
+        elif rescan or (pixels and not seen.has_stats):
             to_inspect.append(item)
+        elif seen.problem_severity is None:  # an older program did not check for problems
+            to_inspect.append(replace(item, has_stats=seen.has_stats))
         else:
             unchanged[item.uri] = seen.problem_severity
     files = [*page.young, *(item for item in page.items if isinstance(item, ListedFile))]

@@ -12,15 +12,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..catalog import Catalog, IngestError, expect_catalog
+from ..catalog import Catalog, IngestError, PixelLevel, expect_catalog
 from ..catalog.rows import RowBatch, from_embeddable
-from ..errors import CatalogError, ExrFormatError, SourceError
+from ..errors import CatalogError, ExrFormatError, MissingExtraError, SourceError
 from ..exr import ChunkOption, Limits
 from ..findings.files import chunk_counts, damage
 from ..inspection.inspector import inspect
@@ -32,14 +32,17 @@ from ..sources.listing import ListedFile, list_files
 from ..sources.selection import Selection
 from .changes import Failure, ListedGroup, VanishedFiles, compare_listing, find_vanished
 from .objects import ListedObjects
-from .workers import run_in_order
+from .workers import MIN_ITEMS_FOR_WORKERS, run_in_order
 
 if TYPE_CHECKING:
+    from ..pixels.model import StatsOptions
+    from ..pixels.worker import PixelWorker
     from ..settings import S3Access
 
 log = logging.getLogger(__name__)
 
-_FILES_PER_TASK = 128
+_FILES_PER_TASK, _FILES_PER_TASK_WITH_STATS = 128, 4
+_MIN_FILES_WITH_STATS = 8  # for worker processes
 _SECONDS_PER_BATCH = 5.0  # on a slow disk, files are persisted and reported before a batch is full
 _BYTES_PER_BATCH = 128 << 20  # of rows, which the database holds until the end of the transaction
 _MAX_HEADER_BYTES = 32 << 20  # of the inspections that a task holds before it makes rows of them
@@ -118,6 +121,7 @@ class IngestOptions:
     limits: Limits = field(default_factory=Limits)
     chunks: ChunkOption = "auto"  # chunk leaders to check
     vectors: bool = True
+    stats: StatsOptions | None = None  # statistics of pixels; None: pixels are not decoded
     selection: Selection = field(default_factory=Selection)  # of the files below folders
     s3: S3Access | None = None  # the object store; None: that of the environment
 
@@ -147,7 +151,8 @@ def ingest(
     (4, 0, [], [])
 
     Files that are complete in the catalog, with the same size and etag, or else modification time, are not read, unless
-    a version that did not check for problems stored them. Memory use grows with the number of failures, damaged and
+    a version that did not check for problems stored them. With `stats`, pixels of new and changed files are decoded, and
+    those of files whose statistics the catalog does not have. Memory use grows with the number of failures, damaged and
     vanished files, and given paths, not with the number of files and objects below them; the URIs of objects are in a
     temporary file, of about 60 bytes for each. Raises CatalogError;
     files that cannot be inspected are `failures`.
@@ -164,13 +169,21 @@ def ingest(
         catalog,
         rescan=options.rescan,
         min_age_s=options.min_age_s,
+        pixels=_pixels(options),
     )
     with closing(ListedObjects()) as objects:
         items = _items_to_inspect(groups, summary, objects, known, progress)
         run_task = partial(_run_task, options=options)
         on_death = partial(_result_of_dead_worker, options=options)
-        tasks = run_in_order(items, run_task, on_death, workers=options.workers, batch_size=_FILES_PER_TASK)
-        with closing(tasks) as results:  # stops the workers before an error is raised
+        tasks = run_in_order(
+            items,
+            run_task,
+            on_death,
+            workers=options.workers,
+            batch_size=_FILES_PER_TASK_WITH_STATS if options.stats else _FILES_PER_TASK,
+            min_items=_MIN_FILES_WITH_STATS if options.stats else MIN_ITEMS_FOR_WORKERS,
+        )
+        with _closing_decoder(options), closing(tasks) as results:  # stops the workers before an error is raised
             for batch in _batches(results, options.batch_files or catalog.files_per_transaction):
                 _persist(catalog, batch, known, summary)
                 progress(summary)
@@ -192,6 +205,30 @@ def ingest(
 def _held_back(vanished: Sequence[VanishedFiles], max_gone: int | float) -> HeldBack | None:
     gone, known = sum(len(files.uris) for files in vanished), sum(files.known for files in vanished)
     return HeldBack(gone, known) if gone > (max_gone * known if isinstance(max_gone, float) else max_gone) else None
+
+
+def _pixels(options: IngestOptions) -> PixelLevel | None:
+    if options.stats is None:
+        return None
+    return "deep" if options.stats.deep else "flat"
+
+
+@cache
+def _decoder(s3: S3Access | None, limits: Limits) -> PixelWorker:
+    """The process that decodes pixels for all tasks of this process, and ends with it."""
+    from ..pixels.worker import PixelWorker  # only if pixels are decoded
+
+    return PixelWorker(s3=s3, header_limits=limits)
+
+
+@contextmanager
+def _closing_decoder(options: IngestOptions) -> Iterator[None]:
+    """End the process that decodes for tasks in this process after the block."""
+    try:
+        yield
+    finally:
+        if options.stats is not None:
+            _decoder(options.s3, options.limits).close()
 
 
 def _items_to_inspect(
@@ -278,7 +315,11 @@ def _inspect_item(item: ListedFile | Failure, options: IngestOptions) -> Inspect
         return item
     try:
         chunks = "all" if item.check_all else options.chunks  # a weaker check would miss the damage
-        return inspect(item.path, limits=options.limits, chunks=chunks, s3=options.s3)
+        stats = None if item.has_stats else options.stats
+        decoder = None if stats is None else _decoder(options.s3, options.limits)
+        return inspect(item.path, limits=options.limits, chunks=chunks, s3=options.s3, stats=stats, decoder=decoder)
+    except MissingExtraError:  # without it, no file can be decoded
+        raise
     except ExrFormatError as error:
         return _recorded_failure(item, error.code, error.message, error.offset)
     except SourceError as error:

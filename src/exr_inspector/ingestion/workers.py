@@ -21,11 +21,12 @@ from typing import Any, Generic, TypeVar
 
 from ..errors import ExrInspectorError
 
-_MIN_ITEMS_FOR_WORKERS = 200  # for fewer files, starting worker processes takes longer than it saves
 _BATCHES_PER_WORKER = 4  # submitted ahead, so that workers continue while results are persisted
 _START_ATTEMPTS = 3  # a worker may be killed while it starts; after this many, something else is the cause
 _SPAWN = get_context("spawn")
 _REAP_LOCK = threading.Lock()  # Process.start() reaps any child, whose exit code another thread may be reading
+
+MIN_ITEMS_FOR_WORKERS = 200  # for fewer files, starting worker processes takes longer than it saves
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -38,15 +39,16 @@ def run_in_order(
     *,
     workers: int,
     batch_size: int,
+    min_items: int = MIN_ITEMS_FOR_WORKERS,
 ) -> Generator[Result]:
     """The results of `function` for batches of consecutive items, in order.
 
-    In this process for few items or one worker, otherwise as `run_batches`; 0 workers are one per core.
+    In this process for less than `min_items` or one worker, otherwise as `run_batches`; 0 workers are one per core.
     """
     batches = iter(lambda: list(islice(items, batch_size)), [])
-    first = list(islice(batches, -(-_MIN_ITEMS_FOR_WORKERS // batch_size)))
+    first = list(islice(batches, -(-min_items // batch_size)))
     workers = workers or os.cpu_count() or 1
-    if workers == 1 or sum(map(len, first)) < _MIN_ITEMS_FOR_WORKERS:
+    if workers == 1 or sum(map(len, first)) < min_items:
         yield from map(function, chain(first, batches))
     else:
         yield from run_batches(chain(first, batches), function, on_death, workers)

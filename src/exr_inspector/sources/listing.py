@@ -36,6 +36,7 @@ class ListedFile:
     is_remote: bool = False  # whether it is in an object store
     check_all: bool = False  # whether to read all chunk leaders: some had been read when damage was found
     has_failed: bool = False  # whether the catalog has an error of this version of the file
+    has_stats: bool = False  # whether the catalog has the statistics of this version of the file that are requested
 
 
 def list_files(

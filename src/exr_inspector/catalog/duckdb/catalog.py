@@ -18,8 +18,17 @@ import pyarrow.compute as pc
 from ...errors import CatalogError, CatalogSchemaError
 from ...settings import CELL_LIMIT
 from ..migrations import CREATION
-from ..persistence import children_of, error_rows, is_older, outcomes, unique_time, with_persist_columns
-from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
+from ..persistence import (
+    children_of,
+    error_rows,
+    is_older,
+    later_results,
+    outcomes,
+    unique_time,
+    with_persist_columns,
+    with_pixels,
+)
+from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, PixelLevel, SeenFile
 from ..query_errors import as_query_error
 from ..rows import RowBatch, from_inspections
 from ..schema import TABLES, TIME, VERSION, vector_dimensions
@@ -28,7 +37,7 @@ from . import derived, errors, lookup, migrate, statements, whole_tables
 from .derived import Change
 from .locks import lock_of
 from .statements import run as _run
-from .versions import changes, retire_older, stored_versions
+from .versions import changes, pixel_results, retire_older, stored_versions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -129,7 +138,10 @@ class DuckDBCatalog:
                 parts = batch.tables["parts"]
                 connection.register("judged_parts", parts.filter(pc.is_in(parts["file_id"], pa.array(judged))))
                 _run(connection, statements.JUDGE_PARTS_AGAIN)
-            for table, rows in children_of(batch, incoming, new["file_id"], judged).items():
+            evaluated = with_pixels(batch, stored["file_id"].to_pylist())
+            if evaluated:
+                evaluated = later_results(batch, evaluated, pixel_results(connection, evaluated, versions))
+            for table, rows in children_of(batch, incoming, new["file_id"], judged, evaluated).items():
                 connection.register("children", rows)
                 _run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM children")  # noqa: S608 (our names)
             derived.log(connection, persisted_at, changes(incoming, versions))
@@ -156,7 +168,7 @@ class DuckDBCatalog:
             failed = (Change(None, None, sequence) for sequence in set(incoming["sequence"].to_pylist()))
             derived.log(connection, recorded_at, chain(removed, failed))
 
-    def seen(self, file_stats: Sequence[FileStat]) -> dict[str, SeenFile]:
+    def seen(self, file_stats: Sequence[FileStat], *, pixels: PixelLevel | None = None) -> dict[str, SeenFile]:
         """The last inspection of each file that has one, by normalized path."""
         table = pa.table(
             {
@@ -168,7 +180,7 @@ class DuckDBCatalog:
         )
         with self._cursor() as connection:
             connection.register("file_stats", table)
-            found = _run(connection, statements.SEEN)
+            found = _run(connection, statements.seen(pixels))
         return {
             path: SeenFile(
                 is_unchanged=is_unchanged,
@@ -177,8 +189,9 @@ class DuckDBCatalog:
                 chunks_checked=checked,
                 error=error,
                 error_code=code,
+                has_stats=has_stats,
             )
-            for path, is_unchanged, completeness, severity, checked, error, code in found
+            for path, is_unchanged, completeness, severity, checked, error, code, has_stats in found
         }
 
     def current_paths(self, prefix: str) -> Iterator[list[str]]:

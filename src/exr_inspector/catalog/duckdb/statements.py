@@ -1,6 +1,6 @@
 """The SQL of the DuckDB backend: creates tables from the Arrow schemas, and reads and changes their rows.
 
-`incoming`, `new`, `known`, `judged`, `judged_parts`, `file_stats`, `deleted` and `renewed` are Arrow tables that the
+`incoming`, `new`, `known`, `judged`, `judged_parts`, `evaluated`, `file_stats`, `deleted` and `renewed` are Arrow tables that the
 backend registers.
 """
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from ..protocol import OPEN_ERRORS
+from ..protocol import OPEN_ERRORS, PixelLevel
 from ..schema import JUDGED, JUDGED_PARTS, PRIMARY_KEYS, TABLES
 
 if TYPE_CHECKING:
@@ -128,14 +128,38 @@ def _is_unchanged(table: str) -> str:
     return f"coalesce({table}.size_bytes = f.size_bytes, false) AND {is_same}"
 
 
-SEEN = f"""
-    SELECT path, {_is_unchanged("files")}, completeness, problem_severity, coalesce(chunks_checked, 0), NULL, NULL
-    FROM file_stats AS f JOIN files ON files.file_path_normalized = f.path
-    WHERE files.is_current AND files.deleted_at IS NULL
-    UNION ALL
-    SELECT path, {_is_unchanged("ingest_errors")}, NULL, NULL, 0, message, code
-    FROM file_stats AS f JOIN ingest_errors ON ingest_errors.file_path_normalized = f.path
-    WHERE {OPEN_ERRORS}"""  # noqa: S608 (our names)
+# Whether the statistics of a row of `files` are stored; and of the samples of deep parts, unless there are none.
+_HAS_STATS: dict[PixelLevel | None, str] = {
+    None: "false",
+    "flat": "files.file_id IN (SELECT file_id FROM part_stats)",
+    "deep": """files.file_id IN (SELECT file_id FROM part_stats) AND files.file_id NOT IN (
+            SELECT file_id FROM newest WHERE samples_total > 0 AND sample_count = 0
+        )""",
+}
+
+
+def seen(pixels: PixelLevel | None) -> str:
+    """The statement that selects the last inspections of `file_stats`, and whether they have statistics."""
+    return f"""
+        WITH newest AS (
+            SELECT * FROM channel_stats
+            WHERE file_id IN (SELECT file_id FROM files JOIN file_stats ON file_path_normalized = path WHERE is_deep)
+            QUALIFY batch_id = max(batch_id) OVER (PARTITION BY file_id)
+        )
+        SELECT path, {_is_unchanged("files")}, completeness, problem_severity, coalesce(chunks_checked, 0), NULL, NULL,
+               {_HAS_STATS[pixels]}
+        FROM file_stats AS f JOIN files ON files.file_path_normalized = f.path
+        WHERE files.is_current AND files.deleted_at IS NULL
+        UNION ALL
+        SELECT path, {_is_unchanged("ingest_errors")}, NULL, NULL, 0, message, code, false
+        FROM file_stats AS f JOIN ingest_errors ON ingest_errors.file_path_normalized = f.path
+        WHERE {OPEN_ERRORS}"""  # noqa: S608 (our names)
+
+
+def later_rows(table: str) -> str:
+    """The statement that selects the rows of the files in `evaluated`, of a batch or later ones."""
+    return f"SELECT * FROM {table} WHERE batch_id >= ? AND file_id IN (SELECT file_id FROM evaluated)"  # noqa: S608
+
 
 CURRENT_PATHS = f"""
     SELECT file_path_normalized FROM files

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
+from ..schema import PIXEL_TABLES
 from . import statements
 from .derived import Change
 from .statements import run
@@ -35,6 +36,17 @@ def stored_versions(connection: duckdb.DuckDBPyConnection, incoming: pa.Table) -
         for row in run(connection, statements.versions(len(paths)), paths)
     )
     return {version.file_id: version for version in found}
+
+
+def pixel_results(
+    connection: duckdb.DuckDBPyConnection, file_ids: Collection[str], stored: Mapping[str, StoredVersion]
+) -> dict[str, pa.Table]:
+    """The results of decoded pixels that are stored for some of the versions, by table."""
+    since = min(stored[file_id].batch_id or 0 for file_id in file_ids)  # earlier batches are not read
+    connection.register("evaluated", pa.table({"file_id": pa.array(file_ids, pa.string())}))
+    return {
+        table: connection.sql(statements.later_rows(table), params=[since]).to_arrow_table() for table in PIXEL_TABLES
+    }
 
 
 def _newest(incoming: pa.Table) -> set[str]:

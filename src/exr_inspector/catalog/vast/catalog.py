@@ -18,10 +18,10 @@ from ...settings import CELL_LIMIT, QUERY_MEMORY_MB, VastConnection
 from ...vectors import VERSION as EMBEDDING_VERSION
 from .. import similarity
 from ..migrations import needs_migration
-from ..persistence import children_of, outcomes, unique_time, with_persist_columns
-from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, SeenFile
+from ..persistence import children_of, later_results, outcomes, unique_time, with_persist_columns, with_pixels
+from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, PixelLevel, SeenFile
 from ..rows import RowBatch, from_inspections
-from ..schema import JUDGED_PARTS, TABLES, VERSION, vector_dimensions
+from ..schema import JUDGED_PARTS, PIXEL_TABLES, TABLES, VERSION, vector_dimensions
 from ..similarity import By
 from . import ingest_errors, lookup, whole_tables
 from .conditions import Condition
@@ -123,12 +123,12 @@ class VastCatalog:
         if inserted:
             self._queue.add(errors=paths)
 
-    def seen(self, file_stats: Sequence[FileStat]) -> dict[str, SeenFile]:
+    def seen(self, file_stats: Sequence[FileStat], *, pixels: PixelLevel | None = None) -> dict[str, SeenFile]:
         """The last inspection of each file that has one, by normalized path."""
         self._check_open()
         if not file_stats:
             return {}
-        return self._connection.retried(lambda clock: lookup.seen(self.tables, clock, file_stats))
+        return self._connection.retried(lambda clock: lookup.seen(self.tables, clock, file_stats, pixels))
 
     def current_paths(self, prefix: str) -> Iterator[list[str]]:
         """The normalized paths that begin with `prefix` and are current and not deleted, or have an open error."""
@@ -259,8 +259,14 @@ class VastCatalog:
             if todo.new.num_rows:
                 rows.insert("files", todo.new)
             judged = todo.judged["file_id"].to_pylist()
-            if todo.new.num_rows or judged:
-                for table, children in children_of(batch, incoming, todo.new["file_id"], judged).items():
+            evaluated = with_pixels(batch, todo.counted)
+            if evaluated:
+                results = {
+                    table: rows.select_in(table, TABLES[table].names, "file_id", evaluated) for table in PIXEL_TABLES
+                }
+                evaluated = later_results(batch, evaluated, results)
+            if todo.new.num_rows or judged or evaluated:
+                for table, children in children_of(batch, incoming, todo.new["file_id"], judged, evaluated).items():
                     rows.insert(table, children)
         self._queue.remove(queued - todo.duplicate_paths)
         return todo

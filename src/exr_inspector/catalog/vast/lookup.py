@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timezone
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..protocol import FileStat, SeenFile
+from ..protocol import FileStat, PixelLevel, SeenFile
 from ..results import newest
 from ..schema import HEADER_TABLES, RESULT_TABLES, TABLES
 from .conditions import Condition
@@ -31,16 +31,20 @@ def rows_of(tables: Tables, clock: Clock, path: str) -> dict[str, pa.Table]:
     return found
 
 
-def seen(tables: Tables, clock: Clock, file_stats: Sequence[FileStat]) -> dict[str, SeenFile]:
+def seen(
+    tables: Tables, clock: Clock, file_stats: Sequence[FileStat], pixels: PixelLevel | None
+) -> dict[str, SeenFile]:
     """The last inspection of each file that has one, by normalized path."""
     paths = {file.file_path_normalized for file in file_stats}
     columns = ["file_path_normalized", "size_bytes", "mtime", "etag"]
     with tables.reading(clock) as rows:
         selected = [*columns, "is_current", "deleted_at", "completeness", "problem_severity", "chunks_checked"]
+        selected += ["file_id", "is_deep"] if pixels else []
         files = rows.select_in("files", selected, "file_path_normalized", paths)
         current = {row["file_path_normalized"]: row for row in files.to_pylist() if row["is_current"]}
         others = paths.difference(current)
         errors = rows.select_in("ingest_errors", [*columns, "code", "message"], "file_path_normalized", others)
+        with_stats = _with_stats(rows, current.values(), pixels) if pixels else set()
     failed = {row["file_path_normalized"]: row for row in errors.to_pylist()}
     seen: dict[str, SeenFile] = {}
     for file in file_stats:
@@ -53,6 +57,7 @@ def seen(tables: Tables, clock: Clock, file_stats: Sequence[FileStat]) -> dict[s
                     completeness=row["completeness"],
                     problem_severity=row["problem_severity"],
                     chunks_checked=row["chunks_checked"] or 0,
+                    has_stats=row.get("file_id") in with_stats,
                 )
         elif (error := failed.get(path)) is not None:
             is_same = _is_same(error, file)
@@ -73,3 +78,22 @@ def _is_same(row: dict[str, Any], file: FileStat) -> bool:
     mtime = file.mtime and file.mtime.astimezone(timezone.utc).replace(tzinfo=None)
     is_same = row["mtime"] == mtime if None in (row["etag"], file.etag) else row["etag"] == file.etag
     return bool(row["size_bytes"] == file.size_bytes and is_same)
+
+
+def _with_stats(rows: Rows, files: Collection[dict[str, Any]], pixels: PixelLevel) -> set[str]:
+    """The file_ids whose statistics are stored, in DuckDB a part of `statements.seen`. One request, two for `deep`."""
+    file_ids = {row["file_id"] for row in files}
+    stored = set(rows.select_in("part_stats", ["file_id"], "file_id", file_ids)["file_id"].to_pylist())
+    deep = {row["file_id"] for row in files if row["is_deep"]} & stored
+    if pixels == "flat" or not deep:
+        return stored
+    columns = ("file_id", "batch_id", "samples_total", "sample_count")
+    stats = rows.select_in("channel_stats", columns, "file_id", deep).to_pylist()
+    newest: dict[str, int] = {}
+    for row in stats:
+        newest[row["file_id"]] = max(row["batch_id"], newest.get(row["file_id"], 0))
+    return stored - {
+        row["file_id"]
+        for row in stats
+        if row["batch_id"] == newest[row["file_id"]] and row["samples_total"] and not row["sample_count"]
+    }

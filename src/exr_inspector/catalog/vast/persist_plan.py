@@ -45,6 +45,7 @@ class Plan:
     new: pa.Table  # rows of files
     changed: pa.Table  # $row_id and the changing columns
     judged: pa.Table  # file_id, $row_id and the judged columns of rows that an older program judged
+    counted: set[str]  # file_ids of stored rows that this persist counts
     inserted: set[str]  # file_ids that are new, or were new for an earlier attempt that stored them
     duplicate_paths: set[str]  # paths with two rows of a file_id, or two current versions
 
@@ -88,6 +89,7 @@ def plan(incoming: pa.Table, stored: pa.Table, persisted_at: datetime) -> Plan:
         new=new,
         changed=changed_rows(changed, stored.schema.field(ROW_ID).type),
         judged=_judged_rows(incoming, judged, stored.schema.field(ROW_ID).type),
+        counted={file["file_id"] for file in files if file["file_id"] in known} - counted,
         inserted=inserted | set(new["file_id"].to_pylist()),
         duplicate_paths=duplicate_paths(rows),
     )

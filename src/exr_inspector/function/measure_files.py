@@ -1,0 +1,115 @@
+"""Between inspecting and persisting: statistics of the pixels of files, if their events request them.
+
+One process decodes one file at a time, however many events are handled at once. Statistics that cannot be computed here
+and now are pending: the catalog records that, and `ingest --stats` computes them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..deadline import seconds_left
+from ..errors import ExrInspectorError, PixelError
+from ..inspection.model import Inspection
+from ..inspection.pixel_rows import pending_report, undecoded_report
+from ..pixels.model import PixelLimits, PixelReport, StatsOptions
+from ..pixels.worker import PixelWorker
+from .error_log import pairs
+from .errors import category, message
+from .inspect_files import StorageAccess
+from .stages import Inspected
+
+log = logging.getLogger(__name__)
+
+_MIN_SECONDS = 0.5  # with less time, decoding does not start
+# Errors of the file, whatever the limits of time and memory are.
+_PERMANENT = frozenset({"decoder_crashed", "decode_failed"})
+
+
+class Decoder:
+    """The process that decodes pixels for all threads. It starts with the first file and ends with this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._worker: PixelWorker | None = None
+        self._access: object = None  # of the worker
+
+    def statistics(self, path: str, options: StatsOptions, access: StorageAccess) -> PixelReport:
+        """The report of a file, within the time limit. Raises PixelError, SourceError, MissingExtraError."""
+        wait_s = min(max(seconds_left() - _MIN_SECONDS, 0), threading.TIMEOUT_MAX)
+        if not self._lock.acquire(timeout=wait_s):
+            raise PixelError(path, "decode_timeout", "no time is left after other files")
+        try:
+            if seconds_left() < _MIN_SECONDS:
+                raise PixelError(path, "decode_timeout", "no time is left")
+            return self._worker_with(access).statistics(path, options)
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        """End the process; the next file starts another one."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._worker is not None:
+            self._worker.close()
+        self._worker = None
+
+    def _worker_with(self, access: StorageAccess) -> PixelWorker:
+        store = (
+            None if isinstance(access.store, ExrInspectorError) else access.store
+        )  # objects cannot be inspected then
+        wanted = (store, access.roots, access.limits)
+        if self._worker is None or self._access != wanted:
+            self._close()
+            self._worker = PixelWorker(s3=store, roots=access.roots, header_limits=access.limits)
+            self._access = wanted
+        return self._worker
+
+
+def measure_all(
+    files: Sequence[Inspected], decoder: Decoder, access: StorageAccess, limits: PixelLimits
+) -> list[Inspected]:
+    """The files, in order, with the statistics that their events request. Raises nothing."""
+    wanted: dict[str, bool] = {}  # by file_id: whether the samples of deep parts are decoded, too
+    for file in files:
+        options = file.received.event.options
+        if file.inspection is not None and options.wants_pixels:
+            file_id = file.inspection.file.file_id
+            wanted[file_id] = wanted.get(file_id, False) or options.deep_stats
+    measured: dict[str, Inspection] = {}
+    for file in files:
+        inspection = file.inspection
+        if inspection is not None and (file_id := inspection.file.file_id) in wanted and file_id not in measured:
+            options_of_file = StatsOptions(deep=wanted[file_id], limits=limits)
+            report = _report(inspection, file.path, options_of_file, decoder, access)
+            measured[file_id] = replace(inspection, pixels=report)
+    return [
+        replace(file, outcome=measured.get(file.inspection.file.file_id, file.inspection)) if file.inspection else file
+        for file in files
+    ]
+
+
+def _report(
+    inspection: Inspection, path: str, options: StatsOptions, decoder: Decoder, access: StorageAccess
+) -> PixelReport:
+    facts = inspection.file
+    try:
+        report = decoder.statistics(path, options, access)
+    except PixelError as error:
+        if error.code in _PERMANENT:
+            return undecoded_report(facts, inspection.parts, error)
+        return pending_report(facts, inspection.parts, error.reason)
+    except Exception as error:  # of the object store, or of the installation: the inspection is persisted nevertheless
+        log.error("%s", pairs({"file": path, "category": category(error), "stats": message(error)}))
+        return pending_report(facts, inspection.parts, message(error))
+    if (report.size_bytes, report.mtime, report.etag) != (facts.size_bytes, facts.mtime, facts.etag):
+        return pending_report(facts, inspection.parts, "the file was replaced before its pixels were read")
+    too_large = [error for error in report.errors if error.code == "chunk_too_large"]
+    if too_large:
+        return pending_report(facts, inspection.parts, f"{too_large[0].message} (EXR_INSPECTOR_STATS_CHUNK_MB)")
+    return report
