@@ -200,7 +200,7 @@ def _problems(inspections: list[Inspection]) -> pa.Table:
 
 
 def _stats(inspections: list[Inspection]) -> dict[str, pa.Table]:
-    """The tables of the figures of pixels."""
+    """The tables of the figures of pixels; of files to be decoded later, only rows that are not evaluated."""
     if not inspections:
         return {}
     from ..inspection.pixel_rows import ChannelStatsRow, PartStatsRow, channel_stats_rows, part_stats_rows
@@ -210,18 +210,15 @@ def _stats(inspections: list[Inspection]) -> dict[str, pa.Table]:
     for inspection in inspections:
         file_id, report = inspection.file.file_id, inspection.pixels
         assert report is not None
-        channels += [(file_id, *row) for row in channel_stats_rows(inspection.parts, report)]
-        parts += [(file_id, *row) for row in part_stats_rows(report)]
+        evaluated_at = None if report.is_pending else datetime.now(timezone.utc)
+        channels += [(file_id, evaluated_at, *row) for row in channel_stats_rows(inspection.parts, report)]
+        if evaluated_at is not None:
+            parts += [(file_id, evaluated_at, *row) for row in part_stats_rows(report)]
+    names = ("file_id", "evaluated_at")
     return {
-        "channel_stats": _results("channel_stats", ChannelStatsRow._fields, channels),
-        "part_stats": _results("part_stats", PartStatsRow._fields, parts),
+        "channel_stats": _table("channel_stats", _columns((*names, *ChannelStatsRow._fields), channels), len(channels)),
+        "part_stats": _table("part_stats", _columns((*names, *PartStatsRow._fields), parts), len(parts)),
     }
-
-
-def _results(table: str, names: Sequence[str], rows: list[tuple[Any, ...]]) -> pa.Table:
-    columns = _columns(("file_id", *names), rows)
-    columns["evaluated_at"] = [datetime.now(timezone.utc)] * len(rows)
-    return _table(table, columns, len(rows))
 
 
 def _owners(inspections: list[Inspection], counts: list[int]) -> dict[str, list[str]]:

@@ -151,11 +151,16 @@ def ingest(
     (4, 0, [], [])
 
     Files that are complete in the catalog, with the same size and etag, or else modification time, are not read, unless
-    a version that did not check for problems stored them. With `stats`, pixels of new and changed files are decoded, and
-    those of files whose statistics the catalog does not have. Memory use grows with the number of failures, damaged and
-    vanished files, and given paths, not with the number of files and objects below them; the URIs of objects are in a
-    temporary file, of about 60 bytes for each. Raises CatalogError;
-    files that cannot be inspected are `failures`.
+    a version that did not check for problems stored them.
+
+    With `stats`, the pixels of files whose statistics are not in
+    the catalog are decoded, also of unchanged files; damaged pixels and failures are in the statistics, and are not
+    decoded again either.
+
+    Memory use grows with the number of failures, damaged and vanished files, and given paths, not with the number of
+    files and objects below them; the URIs of objects are in a temporary file, of about 60 bytes for each. Raises
+    CatalogError, and MissingExtraError for `stats` without the extra `pixels`; files that cannot be inspected are
+    `failures`.
     """
     expect_catalog(catalog)
     given = [os.fsdecode(path) for path in ((paths,) if isinstance(paths, (str, os.PathLike)) else paths)]

@@ -7,11 +7,11 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import PixelError
-from ..pixels.model import ChannelStats, DecodeError, PartStats, PixelReport
+from ..pixels.model import PENDING, ChannelStats, DecodeError, PartStats, PixelReport
 
 if TYPE_CHECKING:
     from ..sources import ByteSource
-    from .model import PartFacts
+    from .model import FileFacts, PartFacts
 
 
 class ChannelStatsRow(NamedTuple):
@@ -94,26 +94,22 @@ def part_stats_rows(report: PixelReport) -> Iterator[PartStatsRow]:
         yield PartStatsRow(part.part_index, window, part.pixel_digest)
 
 
-def undecoded_report(source: ByteSource, parts: Sequence[PartFacts], error: PixelError) -> PixelReport:
+def undecoded_report(source: ByteSource | FileFacts, parts: Sequence[PartFacts], error: PixelError) -> PixelReport:
     """The report of a file of which nothing was decoded because of an error."""
-    return PixelReport(
-        size_bytes=source.size_bytes,
-        mtime=source.mtime,
-        etag=source.etag,
-        parts=tuple(
-            PartStats(
-                part_index=part.part_index,
-                channels=(),
-                errors=(
-                    DecodeError(
-                        part_index=part.part_index,
-                        code=error.code,
-                        where="all",
-                        chunk_count=part.chunk_count or 1,
-                        message=error.reason,
-                    ),
-                ),
-            )
-            for part in parts
-        ),
+    return _report(
+        source, [_undecoded(part, error.code, error.reason, chunk_count=part.chunk_count or 1) for part in parts]
     )
+
+
+def pending_report(facts: FileFacts, parts: Sequence[PartFacts], reason: str) -> PixelReport:
+    """The report of a file whose pixels are to be decoded later."""
+    return _report(facts, [_undecoded(part, PENDING, reason, chunk_count=0) for part in parts])
+
+
+def _report(source: ByteSource | FileFacts, parts: Sequence[PartStats]) -> PixelReport:
+    return PixelReport(size_bytes=source.size_bytes, mtime=source.mtime, etag=source.etag, parts=tuple(parts))
+
+
+def _undecoded(part: PartFacts, code: str, message: str, *, chunk_count: int) -> PartStats:
+    error = DecodeError(part_index=part.part_index, code=code, where="all", chunk_count=chunk_count, message=message)
+    return PartStats(part_index=part.part_index, channels=(), errors=(error,))

@@ -124,12 +124,15 @@ class DecodeError:
     part_index: int
     code: str  # a key of DECODE_ERRORS
     where: str  # for people: "lines 800-815", "tiles (3,2) level 0", "all"
-    chunk_count: int  # 1 if the number is unknown
+    chunk_count: int  # 1 if the number is unknown, 0 if they are still to be decoded
     message: str
 
 
+PENDING = "pending"
+
 # Every code of `DecodeError`, with its meaning.
 DECODE_ERRORS = {
+    PENDING: "The file is not decoded yet: the function had no time or memory left; `ingest --stats` decodes it.",
     "chunk_missing": "The file does not contain the chunk, or not all of it.",
     "bad_chunk": "The chunk's leader or size is invalid, or another chunk begins inside it.",
     "chunk_too_large": "The chunk takes more memory than the limit (a setting).",
@@ -169,6 +172,11 @@ class PixelReport:
     etag: str | None
     parts: tuple[PartStats, ...]
     stride: int = 1
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the pixels are to be decoded later."""
+        return any(error.code == PENDING for error in self.errors)
 
     @property
     def errors(self) -> tuple[DecodeError, ...]:

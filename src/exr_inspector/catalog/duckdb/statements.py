@@ -1,7 +1,7 @@
 """The SQL of the DuckDB backend: creates tables from the Arrow schemas, and reads and changes their rows.
 
-`incoming`, `new`, `known`, `judged`, `judged_parts`, `evaluated`, `file_stats`, `deleted` and `renewed` are Arrow tables that the
-backend registers.
+`incoming`, `new`, `known`, `judged`, `judged_parts`, `evaluated`, `file_stats`, `deleted` and `renewed` are Arrow
+tables that the backend registers.
 """
 
 from __future__ import annotations

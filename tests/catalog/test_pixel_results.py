@@ -1,0 +1,127 @@
+"""Statistics of pixels in a catalog: stored with the file or later, and the newest count; on every backend."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from exr_inspector import inspect
+from exr_inspector.catalog import FileStat
+from exr_inspector.catalog.schema import PIXEL_TABLES
+from exr_inspector.errors import PixelError
+from exr_inspector.inspection.pixel_rows import pending_report, undecoded_report
+from exr_inspector.sources.memory import MemorySource
+from tests.support.exr_bytes import exr_bytes
+from tests.support.pixels import statistics_of, write_deep
+
+FLAT = exr_bytes()
+URI = "s3://renders/a.1001.exr"
+
+
+@pytest.fixture(scope="module")
+def deep_bytes(tmp_path_factory):
+    return write_deep(tmp_path_factory.mktemp("deep") / "deep.exr").read_bytes()
+
+
+def plain(data=FLAT):
+    return inspect(MemorySource(data, URI))
+
+
+def with_stats(data=FLAT, **options):
+    return replace(plain(data), pixels=statistics_of(data, **options))
+
+
+def pending(data=FLAT):
+    return replace(plain(data), pixels=pending_report(plain(data).file, plain(data).parts, "no time is left"))
+
+
+def failed(data=FLAT):
+    error = PixelError(URI, "decoder_crashed", "the decoder ended by SIGSEGV")
+    return replace(plain(data), pixels=undecoded_report(plain(data).file, plain(data).parts, error))
+
+
+def has_stats(catalog, one, pixels="flat"):
+    facts = one.file
+    stat = FileStat(file_path_normalized=URI, size_bytes=facts.size_bytes, mtime=facts.mtime, etag=facts.etag)
+    seen = catalog.seen([stat], pixels=pixels)[URI]
+    assert seen.is_unchanged
+    assert not catalog.seen([stat])[URI].has_stats
+    return seen.has_stats
+
+
+def batches(catalog):
+    """The numbers of rows of each batch in the tables of pixels, oldest first."""
+    found = {table: catalog.sql(f"SELECT batch_id FROM {table}")["batch_id"].to_pylist() for table in PIXEL_TABLES}
+    return [[count for _, count in sorted(Counter(found[table]).items())] for table in PIXEL_TABLES]
+
+
+def newest(catalog, table="channel_stats"):
+    return catalog.rows_of(URI)[table].to_pylist()
+
+
+def test_statistics_are_stored_with_the_file(catalog):
+    assert catalog.persist([with_stats()])[0].inserted
+    assert batches(catalog) == [[3], [1]]
+    assert has_stats(catalog, plain())
+    rows = catalog.rows_of(URI)
+    (batch_id,) = rows["files"]["batch_id"].to_pylist()
+    for table in PIXEL_TABLES:
+        assert set(rows[table]["batch_id"].to_pylist()) == {batch_id}
+        assert rows[table]["evaluated_at"].null_count == 0
+
+
+def test_statistics_of_a_stored_file_are_a_later_result(catalog):
+    catalog.persist([plain()])
+    assert not has_stats(catalog, plain())
+    assert not catalog.persist([with_stats(digest=False)])[0].inserted
+    assert has_stats(catalog, plain())
+    assert {row["pixel_digest"] for row in newest(catalog)} == {None}
+    catalog.persist([plain()])  # does not lose them
+    assert has_stats(catalog, plain())
+    catalog.persist([with_stats()])
+    assert batches(catalog) == [[3, 3], [1, 1]]
+    assert [row["channel_name"] for row in newest(catalog)] == ["A", "B", "G"]
+    assert None not in {row["pixel_digest"] for row in newest(catalog)}
+    assert catalog.status().row_counts["parts"] == 1
+
+
+def test_repeated_statistics_are_stored_once(catalog):
+    catalog.persist([with_stats()])
+    for _ in range(2):
+        catalog.persist([with_stats(), with_stats()])
+        catalog.persist([pending()])  # nor are they pending again
+    assert batches(catalog) == [[3], [1]]
+    assert catalog.rows_of(URI)["files"]["inspection_count"].to_pylist() == [7]
+
+
+@pytest.mark.parametrize("first", [plain, pending])
+def test_pending_statistics_are_recorded_until_they_are_computed(catalog, first):
+    catalog.persist([first()])
+    catalog.persist([pending()])
+    catalog.persist([pending()])
+    assert batches(catalog) == [[3], []]
+    assert not has_stats(catalog, plain())
+    assert [(row["sample_count"], row["decode_errors"], row["evaluated_at"]) for row in newest(catalog)] == [
+        (0, 0, None)
+    ] * 3
+    catalog.persist([with_stats()])
+    assert has_stats(catalog, plain())
+    assert {row["sample_count"] for row in newest(catalog)} == {16}
+    assert None not in {row["evaluated_at"] for row in newest(catalog)}
+
+
+def test_failures_to_decode_count_as_statistics(catalog):
+    catalog.persist([pending()])
+    catalog.persist([failed()])
+    assert has_stats(catalog, plain())
+    assert has_stats(catalog, plain(), "deep")
+    assert {(row["sample_count"], row["decode_errors"]) for row in newest(catalog)} == {(0, 4)}
+
+
+@pytest.mark.parametrize("later", [lambda data: with_stats(data, deep=True), failed])
+def test_samples_of_deep_parts_are_asked_for_explicitly(catalog, deep_bytes, later):
+    catalog.persist([with_stats(deep_bytes)])  # the numbers of samples
+    assert has_stats(catalog, plain(deep_bytes))
+    assert not has_stats(catalog, plain(deep_bytes), "deep")
+    catalog.persist([later(deep_bytes)])
+    assert has_stats(catalog, plain(deep_bytes), "deep")
