@@ -92,12 +92,9 @@ def test_the_setting_for_chunks_applies(handle, tmp_path, monkeypatch):
 
 
 def test_unavailable_analyses_are_listed(handle, path):
-    """Statistics and validation, if they are requested."""
-    result = handle({"data": {"path": path, "stats": True, "deep_stats": True, "validate": True, "policy_path": "x"}})
-    assert result["unavailable"] == [
-        {"code": "not_available", "message": f"{name} is not available in this version"}
-        for name in ("stats", "deep_stats", "validate")
-    ]
+    """Validation, if it is requested."""
+    result = handle({"data": {"path": path, "validate": True, "policy_path": "x"}})
+    assert result["unavailable"] == [{"code": "not_available", "message": "validate is not available in this version"}]
     assert result["status"] == "success"
 
 

@@ -27,7 +27,7 @@ def test_the_entry_points_have_the_form_that_the_builder_expects():
 def test_requirements_do_not_name_packages_of_the_platform():
     text = (FOLDER / "requirements.txt").read_text("utf-8")
     requirements = [line for line in text.lower().splitlines() if line and not line.startswith("#")]
-    assert requirements == ["exr-inspector[s3,vast]"]
+    assert requirements == ["exr-inspector[pixels,s3,vast]"]
 
 
 @pytest.mark.first

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import time
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -224,3 +226,28 @@ def peak_bytes(pid: int) -> int:
         return 0
     (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) << 10
+
+
+def decoders(parent: int | None = None, *, folder: Path | None = None) -> list[int]:
+    """The processes that decode pixels for this process or the process `parent`; or in a working folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            is_meant = (
+                int((process / "stat").read_text().rpartition(")")[2].split()[1]) == (parent or os.getpid())
+                if folder is None
+                else (process / "cwd").readlink() == folder
+            )
+            if is_meant and b"pixels.worker" in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+        except (FileNotFoundError, PermissionError, ProcessLookupError):
+            pass
+    return found
+
+
+def wait_for_end(pid: int) -> None:
+    """Wait until a process has ended; fail after 10 s."""
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < deadline, f"process {pid} is still running"
+        time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""The handler: event → received files → inspected → persisted → result."""
+"""The handler: event → received files → inspected → measured → persisted → result."""
 
 from __future__ import annotations
 
@@ -98,8 +98,8 @@ def _handle(
             store = _store(ctx, values)
             access = storage_access(store, values.roots, core.limits, core.chunks, is_delivered=is_delivered)
             inspected = inspect_all(received, access)
-        if any(file.received.event.options.wants_pixels for file in inspected):
-            with span(ctx, "stats"), time_limit(_seconds_for_pixels()):
+        if any(file.event.options.wants_pixels for file in received):
+            with span(ctx, "stats", files=len(received)), time_limit(_seconds_for_pixels()):
                 limits = PixelLimits(chunk_bytes=values.stats_chunk_mb << 20)
                 inspected = measure_all(inspected, _decoder, access, limits)
         with span(ctx, "persist"):

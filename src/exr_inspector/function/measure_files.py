@@ -75,23 +75,30 @@ def measure_all(
     files: Sequence[Inspected], decoder: Decoder, access: StorageAccess, limits: PixelLimits
 ) -> list[Inspected]:
     """The files, in order, with the statistics that their events request. Raises nothing."""
-    wanted: dict[str, bool] = {}  # by file_id: whether the samples of deep parts are decoded, too
+    groups: dict[str, list[Inspected]] = {}
     for file in files:
-        options = file.received.event.options
-        if file.inspection is not None and options.wants_pixels:
-            file_id = file.inspection.file.file_id
-            wanted[file_id] = wanted.get(file_id, False) or options.deep_stats
-    measured: dict[str, Inspection] = {}
-    for file in files:
-        inspection = file.inspection
-        if inspection is not None and (file_id := inspection.file.file_id) in wanted and file_id not in measured:
-            options_of_file = StatsOptions(deep=wanted[file_id], limits=limits)
-            report = _report(inspection, file.path, options_of_file, decoder, access)
-            measured[file_id] = replace(inspection, pixels=report)
+        if file.inspection is not None:
+            groups.setdefault(file.inspection.file.file_id, []).append(file)
+    measured = {
+        file_id: _measured(inspection, group, decoder, access, limits)
+        for file_id, group in groups.items()
+        if (inspection := group[0].inspection) is not None
+    }
     return [
-        replace(file, outcome=measured.get(file.inspection.file.file_id, file.inspection)) if file.inspection else file
+        file if file.inspection is None else replace(file, outcome=measured[file.inspection.file.file_id])
         for file in files
     ]
+
+
+def _measured(
+    inspection: Inspection, group: Sequence[Inspected], decoder: Decoder, access: StorageAccess, limits: PixelLimits
+) -> Inspection:
+    """The inspection of a file with the statistics that any of its events requests."""
+    requests = [file.received.event.options for file in group]
+    if not any(request.wants_pixels for request in requests):
+        return inspection
+    options = StatsOptions(deep=any(request.deep_stats for request in requests), limits=limits)
+    return replace(inspection, pixels=_report(inspection, group[0].path, options, decoder, access))
 
 
 def _report(

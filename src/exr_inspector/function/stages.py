@@ -1,4 +1,4 @@
-"""The stages of one file in the handler: received → inspected → persisted. All are immutable."""
+"""The stages of one file in the handler: received → inspected, with statistics → persisted. All are immutable."""
 
 from __future__ import annotations
 

@@ -1,0 +1,142 @@
+"""Statistics of pixels that events request: computed by one process, stored with the file, or pending."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from exr_inspector import IngestOptions, function, ingest, open_catalog
+from exr_inspector.catalog.schema import PIXEL_TABLES
+from exr_inspector.function.envelope import CloudEvent
+from exr_inspector.pixels import worker
+from exr_inspector.pixels.model import StatsOptions
+from tests.support.pixels import decoders, statistics_of, wait_for_end, write, write_deep
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(write(tmp_path / "plate.1001.exr", size=(20, 40)))
+
+
+@pytest.fixture
+def catalog(tmp_path, monkeypatch):
+    """The configured catalog; a call returns the rows of a file in it."""
+    uri = f"duckdb:{tmp_path}/catalog.duckdb"
+    monkeypatch.setenv("EXR_INSPECTOR_CATALOG", uri)
+
+    def rows_of(path):
+        with open_catalog(uri, read_only=True) as catalog:
+            return {table: rows.to_pylist() for table, rows in catalog.rows_of(f"file://{path}").items()}
+
+    rows_of.uri = uri
+    return rows_of
+
+
+def complete(catalog, path):
+    """Ingest with statistics."""
+    with open_catalog(catalog.uri) as opened:
+        return ingest(path, opened, IngestOptions(stats=StatsOptions()))
+
+
+def codes(result):
+    return {error["code"] for error in result["stats_errors"]}
+
+
+def test_one_process_decodes_for_all_events(handle, path, catalog, tmp_path):
+    """The rows are in the result, and in the catalog in the transaction of the file."""
+    deep = str(write_deep(tmp_path / "deep.1001.exr"))
+    events = [{"path": path, "stats": True}, {"path": deep, "stats": True}, {"path": deep, "deep_stats": True}] * 2
+    with ThreadPoolExecutor(6) as pool:
+        results = list(pool.map(lambda data: handle({"data": data}), events))
+    (process,) = decoders()
+    assert [result["status"] for result in results] == ["success"] * 6
+    for data, result in zip(events, results, strict=True):
+        report = statistics_of(Path(data["path"]).read_bytes(), deep="deep_stats" in data)
+        digests = {part.pixel_digest for part in report.parts}
+        assert {row["pixel_digest"] for row in result["part_stats"]} == digests
+        assert result["stats_errors"] == []
+    assert [row["sample_count"] for row in results[0]["stats"]] == [800] * 6
+    assert {bool(row["sample_count"]) for row in results[1]["stats"]} == {False}
+    assert {bool(row["sample_count"]) for row in results[2]["stats"]} == {True}
+    rows = catalog(path)
+    assert {row["batch_id"] for table in ("files", *PIXEL_TABLES) for row in rows[table]} == {
+        rows["files"][0]["batch_id"]
+    }
+    assert complete(catalog, path).unchanged == 1
+    assert decoders() == [process]
+    function.close_catalogs()
+    assert decoders() == []
+
+
+def test_statistics_without_time_are_pending(handle, path, catalog, monkeypatch):
+    """The header is stored, the event is acknowledged, and an ingest computes them."""
+    monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "0.9")  # less than half of it is too little to decode
+    monkeypatch.setenv("EXR_INSPECTOR_ROOTS", str(Path(path).parent))
+    attributes = {"specversion": "1.0", "id": "1", "source": "x", "type": "x"}
+    result = handle(CloudEvent(attributes, {"path": path, "stats": True}))
+    assert (result["status"], result["inserted"]) == ("success", True)
+    assert result["message"] == "inspected; inserted; statistics pending"
+    assert (result["summary"]["stats"], codes(result["summary"])) == ("pending", {"pending"})
+    rows = catalog(path)
+    assert {(row["sample_count"], row["decode_errors"], row["evaluated_at"]) for row in rows["channel_stats"]} == {
+        (0, 0, None)
+    }
+    assert rows["part_stats"] == []
+    assert complete(catalog, path).known == 1
+    rows = catalog(path)
+    assert {row["sample_count"] for row in rows["channel_stats"]} == {800}
+    assert rows["part_stats"][0]["batch_id"] > rows["files"][0]["batch_id"]
+    assert complete(catalog, path).unchanged == 1
+    monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "30")
+    assert handle({"data": {"path": path}})["stats"] is None
+
+
+def test_statistics_that_another_run_can_compute_are_pending(handle, path, catalog, tmp_path, monkeypatch):
+    """Chunks above the limit of the function, and files that change before they are decoded."""
+    monkeypatch.setenv("EXR_INSPECTOR_STATS_CHUNK_MB", "1")
+    wide = str(write(tmp_path / "wide.exr", size=(5000, 16)))
+    result = handle({"data": {"path": wide, "stats": True}})
+    assert codes(result) == {"pending"}
+    assert "EXR_INSPECTOR_STATS_CHUNK_MB" in result["stats_errors"][0]["message"]
+    assert catalog(wide)["part_stats"] == []
+    statistics = worker.PixelWorker.statistics
+
+    def after_a_change(self, path, options):
+        os.utime(path, (1, 1))
+        return statistics(self, path, options)
+
+    monkeypatch.setattr(worker.PixelWorker, "statistics", after_a_change)
+    assert codes(handle({"data": {"path": path, "stats": True}})) == {"pending"}
+    monkeypatch.setattr(worker.PixelWorker, "statistics", statistics)
+    assert complete(catalog, path).replaced == 1
+
+
+def test_files_that_crash_the_decoder_are_not_decoded_again(handle, path, catalog, monkeypatch):
+    monkeypatch.setattr(worker, "_PROGRAM", "import os; os.abort()")
+    result = handle({"data": {"path": path, "stats": True}})
+    assert (result["status"], codes(result)) == ("success", {"decoder_crashed"})
+    assert {row["decode_errors"] for row in catalog(path)["channel_stats"]} == {3}
+    assert complete(catalog, path).unchanged == 1
+
+
+@pytest.mark.slow
+def test_the_decoder_ends_with_the_function(path):
+    """Also if SIGTERM ends it, as on the platform."""
+    program = f"""
+import time
+from exr_inspector import function
+function.handle(None, {{"data": {{"path": {path!r}, "stats": True}}}})
+print("ready", flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"ready\n"
+        (decoder,) = decoders(process.pid)
+        process.send_signal(signal.SIGTERM)
+    wait_for_end(decoder)

@@ -1,0 +1,128 @@
+"""Ingest with statistics of pixels: which files are decoded, and what is stored of those that cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from exr_inspector import open_catalog
+from exr_inspector.cli.main import main
+from exr_inspector.ingestion.run import IngestOptions, ingest
+from exr_inspector.pixels import worker
+from exr_inspector.pixels.model import StatsOptions
+from tests.support.pixels import decoders, statistics_of, wait_for_end, write, write_deep
+from tests.support.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY, S3Server
+
+CATALOG = "duckdb:catalog.duckdb"
+STATS = StatsOptions()
+
+
+@pytest.fixture(autouse=True)
+def working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("show").mkdir()
+
+
+@pytest.fixture(scope="module")
+def plate(tmp_path_factory) -> bytes:
+    return write(tmp_path_factory.mktemp("plates") / "plate.exr", size=(20, 40)).read_bytes()
+
+
+def run(*paths: str, workers: int = 1, stats: StatsOptions | None = STATS, **options):
+    with open_catalog(CATALOG) as catalog:
+        summary = ingest(paths or ("show",), catalog, IngestOptions(workers=workers, stats=stats, **options))
+    assert decoders() == []
+    return summary
+
+
+def rows_of(name: str) -> dict[str, list]:
+    with open_catalog(CATALOG, read_only=True) as catalog:
+        rows = catalog.rows_of(Path(name).absolute().as_uri())
+    return {table: found.to_pylist() for table, found in rows.items()}
+
+
+def digests(name: str) -> list[str | None]:
+    return [row["pixel_digest"] for row in rows_of(name)["part_stats"]]
+
+
+@pytest.fixture
+def crashing(monkeypatch):
+    """Every file that is decoded crashes the decoder, until the context is undone."""
+    with monkeypatch.context() as patched:
+        patched.setattr(worker, "_PROGRAM", "import os; os.abort()")
+        yield patched
+
+
+def test_files_without_statistics_are_completed(plate):
+    """By the next run that asks for them; unchanged files with statistics are not read again."""
+    Path("show/a.exr").write_bytes(plate)
+    assert run(stats=None).inserted == 1
+    Path("show/b.exr").write_bytes(plate)
+    completed = run()
+    assert (completed.inserted, completed.known, completed.unchanged) == (1, 1, 0)
+    expected = [part.pixel_digest for part in statistics_of(plate).parts]
+    assert digests("show/a.exr") == digests("show/b.exr") == expected
+    assert [run(stats=stats).unchanged for stats in (STATS, None)] == [2, 2]
+
+
+def test_deep_samples_are_decoded_on_request(capfd):
+    write_deep(Path("show/deep.exr"))
+
+    def sample_counts() -> set[bool]:
+        return {row["sample_count"] > 0 for row in rows_of("show/deep.exr")["channel_stats"]}
+
+    for option, expected in (("--stats", False), ("--deep-stats", True), ("--stats", True)):
+        assert main(["ingest", "show", "--catalog", CATALOG, option]) == 0
+        assert sample_counts() == {expected}
+    assert "1 unchanged" in capfd.readouterr().out
+
+
+def test_a_file_that_crashes_the_decoder_is_decoded_once(plate, crashing):
+    """Its header is stored, and the chunks that are not decoded; --rescan decodes it again."""
+    Path("show/a.exr").write_bytes(plate)
+    assert (run().inserted, run().unchanged) == (1, 1)
+    rows = rows_of("show/a.exr")
+    assert (rows["files"][0]["completeness"], digests("show/a.exr")) == ("complete", [None])
+    assert {(row["sample_count"], row["decode_errors"]) for row in rows["channel_stats"]} == {(0, 3)}
+    crashing.undo()
+    assert (run().unchanged, run(rescan=True).known) == (1, 1)
+    assert digests("show/a.exr") != [None]
+
+
+def test_damaged_files_keep_their_verdict_and_are_decoded_once(plate, monkeypatch):
+    Path("show/a.exr").write_bytes(plate[:-100])
+    damaged = run()
+    assert [(file.status, file.is_new) for file in damaged.damaged] == [("truncated", True)]
+    rows = rows_of("show/a.exr")
+    assert {(row["sample_count"], row["decode_errors"]) for row in rows["channel_stats"]} == {(640, 1)}
+    monkeypatch.setattr(worker, "_PROGRAM", "import os; os.abort()")
+    assert [(file.status, file.is_new) for file in run().damaged] == [("truncated", False)]
+    assert rows_of("show/a.exr")["channel_stats"] == rows["channel_stats"]
+
+
+@pytest.mark.slow
+def test_objects_are_decoded(plate, store: S3Server, monkeypatch):
+    for name, value in (("ENDPOINT", store.url), ("ACCESS_KEY", ACCESS_KEY), ("SECRET_KEY", SECRET_KEY)):
+        monkeypatch.setenv(f"S3_{name}", value)
+    store.put("a.exr", plate)
+    assert run(f"s3://{BUCKET}").inserted == 1
+    with open_catalog(CATALOG, read_only=True) as catalog:
+        rows = catalog.rows_of(f"s3://{BUCKET}/a.exr")
+    assert rows["part_stats"]["pixel_digest"].to_pylist() == [statistics_of(plate).parts[0].pixel_digest]
+
+
+@pytest.mark.slow
+def test_each_worker_process_has_a_decoder(plate, tmp_path):
+    """None of them outlives the run."""
+    for number in range(24):
+        Path(f"show/{number}.exr").write_bytes(plate)
+    numbers = []
+    with open_catalog(CATALOG) as catalog:
+        options = IngestOptions(workers=2, stats=STATS, batch_files=4)
+        summary = ingest("show", catalog, options, lambda _: numbers.append(len(decoders(folder=tmp_path))))
+    assert summary.inserted == 24
+    assert max(numbers) == 2
+    for process in decoders(folder=tmp_path):
+        wait_for_end(process)
+    assert {digests(f"show/{number}.exr")[0] for number in range(24)} == {statistics_of(plate).parts[0].pixel_digest}
