@@ -105,12 +105,11 @@ class FunctionSettings(BaseSettings):
         description="Delivered events that fail because of the configuration: raise the error, so that they are"
         " delivered again, or return it, which loses them.",
     )
-    stats_chunk_mb: int = Field(
-        32,
-        ge=1,
-        le=1024,
-        description="Maximum size of a chunk before compression in MB, for statistics of pixels. The process that"
-        " decodes may use 400 MB of address space and 6 times this size.",
+    max_chunk_pixel_bytes: int = Field(
+        32 << 20,
+        ge=1 << 16,
+        description="Maximum size of a chunk's pixels in bytes, before compression; the statistics of files with larger"
+        " chunks are pending. The process that decodes may use 400 MB of address space and 6 times this size.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Minimum log level of `function serve`."

@@ -99,11 +99,11 @@ def test_statistics_without_time_are_pending(handle, path, catalog, monkeypatch)
 
 def test_statistics_that_another_run_can_compute_are_pending(handle, path, catalog, tmp_path, monkeypatch):
     """Chunks above the limit of the function, and files that change before they are decoded."""
-    monkeypatch.setenv("EXR_INSPECTOR_STATS_CHUNK_MB", "1")
+    monkeypatch.setenv("EXR_INSPECTOR_MAX_CHUNK_PIXEL_BYTES", str(1 << 20))
     wide = str(write(tmp_path / "wide.exr", size=(5000, 16)))
     result = handle({"data": {"path": wide, "stats": True}})
     assert codes(result) == {"pending"}
-    assert "EXR_INSPECTOR_STATS_CHUNK_MB" in result["stats_errors"][0]["message"]
+    assert "EXR_INSPECTOR_MAX_CHUNK_PIXEL_BYTES" in result["stats_errors"][0]["message"]
     assert catalog(wide)["part_stats"] == []
     statistics = worker.PixelWorker.statistics
 

@@ -67,13 +67,14 @@ def test_files_without_statistics_are_completed(plate):
 
 
 def test_deep_samples_are_decoded_on_request(capfd):
+    assert main(["ingest", "show", "--catalog", CATALOG, "--deep"]) == 2
     write_deep(Path("show/deep.exr"))
 
     def sample_counts() -> set[bool]:
         return {row["sample_count"] > 0 for row in rows_of("show/deep.exr")["channel_stats"]}
 
-    for option, expected in (("--stats", False), ("--deep-stats", True), ("--stats", True)):
-        assert main(["ingest", "show", "--catalog", CATALOG, option]) == 0
+    for option, expected in (("--stats", False), ("--deep", True), ("--stats", True)):
+        assert main(["ingest", "show", "--catalog", CATALOG, "--stats", option]) == 0
         assert sample_counts() == {expected}
     assert "1 unchanged" in capfd.readouterr().out
 

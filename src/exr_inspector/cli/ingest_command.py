@@ -16,6 +16,7 @@ from .options import (
     NO_FILES,
     CatalogUri,
     ChunksOption,
+    Deep,
     Exclude,
     FilesFrom,
     Include,
@@ -27,13 +28,13 @@ from .options import (
     given_paths,
     open_catalog,
     selection,
+    stats_options,
 )
 from .progress import progress_bar
 from .verbosity import is_quiet
 
 if TYPE_CHECKING:
     from ..ingestion.run import IngestSummary
-    from ..pixels.model import StatsOptions
 
 _LISTED_VANISHED = 20
 
@@ -66,16 +67,10 @@ def ingest(
         bool,
         typer.Option(
             "--stats",
-            help="Also decode pixels and store their statistics, for unchanged files too if the catalog has none.",
+            help="Also decode pixels and store their statistics, of unchanged files too if the catalog has none.",
         ),
     ] = False,
-    deep_stats: Annotated[
-        bool,
-        typer.Option(
-            "--deep-stats",
-            help="As --stats, and decode the samples of deep parts; otherwise only their numbers are read.",
-        ),
-    ] = False,
+    deep: Deep = False,
     exclude: Exclude = None,
     include: Include = None,
     files_from: FilesFrom = None,
@@ -97,6 +92,8 @@ def ingest(
 
     if max_gone is not None and not prune:
         raise SettingsError("--max-gone limits what --prune marks as deleted; give both or none")
+    if deep and not stats:
+        raise SettingsError("--deep is for --stats; add it, or leave --deep out")
     values = settings()
     given = given_paths(paths, files_from, nul_separated=nul_separated)
     options = IngestOptions(
@@ -109,7 +106,7 @@ def ingest(
         cell_limit=values.cell_limit,
         limits=values.limits,
         chunks=chunk_option(chunks),
-        stats=_stats_options(deep=deep_stats) if stats or deep_stats else None,
+        stats=stats_options(deep=deep, stride=1) if stats else None,
         s3=store_of(given),
         selection=selection(exclude, include),
     )
@@ -124,12 +121,6 @@ def ingest(
     # A storage that does not show its files is one that could not be read; --fail-on does not change that.
     failed = len(misused) < len(failures) or summary.held_back is not None
     return exit_code(worst, threshold, failed=failed, misused=bool(misused))
-
-
-def _stats_options(*, deep: bool) -> StatsOptions:
-    from ..pixels.model import StatsOptions
-
-    return StatsOptions(deep=deep)
 
 
 def _worst(summary: IngestSummary, fail_on: IngestFailOn) -> tuple[Severity, FailOn]:

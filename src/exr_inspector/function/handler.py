@@ -100,7 +100,7 @@ def _handle(
             inspected = inspect_all(received, access)
         if any(file.event.options.wants_pixels for file in received):
             with span(ctx, "stats", files=len(received)), time_limit(_seconds_for_pixels()):
-                limits = PixelLimits(chunk_bytes=values.stats_chunk_mb << 20)
+                limits = PixelLimits(chunk_bytes=values.max_chunk_pixel_bytes, seconds=core.pixel_seconds)
                 inspected = measure_all(inspected, _decoder, access, limits)
         with span(ctx, "persist"):
             persisted = persist_all(_catalogs, inspected, cell_limit=core.cell_limit)

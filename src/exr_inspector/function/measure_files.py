@@ -118,5 +118,5 @@ def _report(
         return pending_report(facts, inspection.parts, "the file was replaced before its pixels were read")
     too_large = [error for error in report.errors if error.code == "chunk_too_large"]
     if too_large:
-        return pending_report(facts, inspection.parts, f"{too_large[0].message} (EXR_INSPECTOR_STATS_CHUNK_MB)")
+        return pending_report(facts, inspection.parts, f"{too_large[0].message} (EXR_INSPECTOR_MAX_CHUNK_PIXEL_BYTES)")
     return report

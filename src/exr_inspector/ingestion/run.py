@@ -233,7 +233,9 @@ def _closing_decoder(options: IngestOptions) -> Iterator[None]:
         yield
     finally:
         if options.stats is not None:
-            _decoder(options.s3, options.limits).close()
+            decoder = _decoder(options.s3, options.limits)
+            decoder.kill()  # after Ctrl-C, a thread may be waiting for it
+            decoder.close()
 
 
 def _items_to_inspect(
