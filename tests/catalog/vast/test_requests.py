@@ -7,11 +7,13 @@ import sys
 import pyarrow as pa
 import pytest
 
+from exr_inspector.catalog import FileStat
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.catalog.vast.conditions import Condition
 from tests.support.exr_bytes import inspection, text
 
 from ..test_contract import A_AGAIN, A, B, error_at, path_of, stat_of
+from ..test_pixel_results import URI, batches, plain, with_stats
 
 pytestmark = pytest.mark.usefixtures("no_timer")
 
@@ -40,6 +42,24 @@ def test_a_known_file_costs_four(open_vast, asked):
     catalog = open_vast()
     catalog.persist([A])
     assert asked(catalog.persist, [A]) == ["begin", "select", "update", "commit"]
+
+
+@pytest.mark.slow
+def test_statistics_of_a_known_file_cost_four_more(open_vast, asked, emulator):
+    """Two to read those that are stored, and two to insert; also if the response to the commit is lost."""
+    catalog, one = open_vast(), plain()
+    catalog.persist([one])
+    assert asked(catalog.persist, [one]) == ["begin", "select", "update", "commit"]
+    read = ["begin", "select", "update", "select", "select"]
+    assert asked(catalog.persist, [with_stats()]) == [*read, "insert", "insert", "commit"]
+    assert asked(catalog.persist, [with_stats()]) == [*read, "commit"]
+    lost = emulator.fail("drop", after_effect=True, operation="commit")
+    catalog.persist([with_stats(digest=False)])
+    assert lost.hits
+    assert batches(catalog) == [[3, 3], [1, 1]]
+    stat = FileStat(file_path_normalized=URI, size_bytes=one.file.size_bytes, mtime=None)
+    assert asked(catalog.seen, [stat]) == ["begin", "select", "commit"]
+    assert asked(lambda: catalog.seen([stat], pixels="deep")) == ["begin", "select", "select", "commit"]
 
 
 @pytest.mark.slow
