@@ -181,7 +181,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "decode_errors": "Number of chunks of the part that are missing or cannot be decoded.",
         "samples_max_x": "Deep parts: column of the first pixel with the most samples.",
         "samples_max_y": "Deep parts: line of that pixel.",
-        "evaluated_at": "When the pixels were read, in UTC.",
+        "evaluated_at": "When the pixels were read, in UTC; null: they are still to be read.",
     },
     "part_stats": {
         "file_id": _FILE_ID,

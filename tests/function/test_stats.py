@@ -13,10 +13,12 @@ import pytest
 
 from exr_inspector import IngestOptions, function, ingest, open_catalog
 from exr_inspector.catalog.schema import PIXEL_TABLES
+from exr_inspector.errors import MissingExtraError
 from exr_inspector.function.envelope import CloudEvent
 from exr_inspector.pixels import worker
 from exr_inspector.pixels.model import StatsOptions
 from tests.support.pixels import decoders, statistics_of, wait_for_end, write, write_deep
+from tests.support.s3_server import BUCKET
 
 
 @pytest.fixture
@@ -123,6 +125,27 @@ def test_files_that_crash_the_decoder_are_not_decoded_again(handle, path, catalo
     assert (result["status"], codes(result)) == ("success", {"decoder_crashed"})
     assert {row["decode_errors"] for row in catalog(path)["channel_stats"]} == {3}
     assert complete(catalog, path).unchanged == 1
+
+
+@pytest.mark.slow
+def test_objects_are_decoded(handle, store, path):
+    store.put("a.exr", Path(path).read_bytes())
+    result = handle({"data": {"path": f"s3://{BUCKET}/a.exr", "stats": True}})
+    assert [row["sample_count"] for row in result["stats"]] == [800] * 6
+
+
+def test_a_missing_extra_is_reported_once(handle, path, caplog, monkeypatch):
+    """As every event fails with it; statistics are pending."""
+
+    def without_extra(self, path, options):
+        raise MissingExtraError("pixels", "decoding pixels")
+
+    monkeypatch.setattr(worker.PixelWorker, "statistics", without_extra)
+    for _ in range(2):
+        result = handle({"data": {"path": path, "stats": True}})
+        assert (result["status"], codes(result)) == ("success", {"pending"})
+        assert "exr-inspector[pixels]" in result["stats_errors"][0]["message"]
+    assert [record.levelname for record in caplog.records].count("ERROR") == 1
 
 
 @pytest.mark.slow

@@ -92,7 +92,9 @@ def from_inspections(
         raise ValueError("an inspection of bytes without a name cannot be stored; give one: inspect(data, name=PATH)")
     first: dict[str, Inspection] = {}
     for inspection in inspections:
-        first.setdefault(inspection.file.file_id, inspection)
+        kept = first.get(inspection.file.file_id)
+        if kept is None or kept.pixels is None:
+            first[inspection.file.file_id] = inspection
     unique = list(first.values())
     tables = {
         **_empty_tables(),

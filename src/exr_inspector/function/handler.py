@@ -36,8 +36,8 @@ _PERSIST_SHARE, _PERSIST_SECONDS = 0.5, 10.0
 
 # Shared by all threads of the process.
 _catalogs = Catalogs()
-_decoder = Decoder()
 _errors = ErrorLog()
+_decoder = Decoder(_errors)
 readiness = Readiness(_catalogs, _errors)
 
 

@@ -6,7 +6,6 @@ and now are pending: the catalog records that, and `ingest --stats` computes the
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,12 +16,10 @@ from ..inspection.model import Inspection
 from ..inspection.pixel_rows import pending_report, undecoded_report
 from ..pixels.model import PixelLimits, PixelReport, StatsOptions
 from ..pixels.worker import PixelWorker
-from .error_log import pairs
-from .errors import category, message
+from .error_log import ErrorLog
+from .errors import message
 from .inspect_files import StorageAccess
 from .stages import Inspected
-
-log = logging.getLogger(__name__)
 
 _MIN_SECONDS = 0.5  # with less time, decoding does not start
 # Errors of the file, whatever the limits of time and memory are.
@@ -32,13 +29,37 @@ _PERMANENT = frozenset({"decoder_crashed", "decode_failed"})
 class Decoder:
     """The process that decodes pixels for all threads. It starts with the first file and ends with this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, errors: ErrorLog) -> None:
+        self._errors = errors
         self._lock = threading.Lock()
         self._worker: PixelWorker | None = None
         self._access: object = None  # of the worker
 
-    def statistics(self, path: str, options: StatsOptions, access: StorageAccess) -> PixelReport:
-        """The report of a file, within the time limit. Raises PixelError, SourceError, MissingExtraError."""
+    def report(self, inspection: Inspection, path: str, options: StatsOptions, access: StorageAccess) -> PixelReport:
+        """The report of an inspected file; it is pending if it cannot be computed within the limits. Raises nothing."""
+        facts, parts = inspection.file, inspection.parts
+        try:
+            report = self._statistics(path, options, access)
+        except PixelError as error:
+            if error.code in _PERMANENT:
+                return undecoded_report(facts, parts, error)
+            return pending_report(facts, parts, error.reason)
+        except Exception as error:  # of the object store or the installation
+            self._errors.log(error, file=path, stats="pending")
+            return pending_report(facts, parts, message(error))
+        if (report.size_bytes, report.mtime, report.etag) != (facts.size_bytes, facts.mtime, facts.etag):
+            return pending_report(facts, parts, "the file was replaced before its pixels were read")
+        for chunk in report.errors:
+            if chunk.code == "chunk_too_large":
+                return pending_report(facts, parts, f"{chunk.message} (EXR_INSPECTOR_MAX_CHUNK_PIXEL_BYTES)")
+        return report
+
+    def close(self) -> None:
+        """End the process; the next file starts another one."""
+        with self._lock:
+            self._close()
+
+    def _statistics(self, path: str, options: StatsOptions, access: StorageAccess) -> PixelReport:
         wait_s = min(max(seconds_left() - _MIN_SECONDS, 0), threading.TIMEOUT_MAX)
         if not self._lock.acquire(timeout=wait_s):
             raise PixelError(path, "decode_timeout", "no time is left after other files")
@@ -49,26 +70,20 @@ class Decoder:
         finally:
             self._lock.release()
 
-    def close(self) -> None:
-        """End the process; the next file starts another one."""
-        with self._lock:
-            self._close()
-
-    def _close(self) -> None:
-        if self._worker is not None:
-            self._worker.close()
-        self._worker = None
-
     def _worker_with(self, access: StorageAccess) -> PixelWorker:
-        store = (
-            None if isinstance(access.store, ExrInspectorError) else access.store
-        )  # objects cannot be inspected then
+        # With an error in place of the store, no object was inspected.
+        store = None if isinstance(access.store, ExrInspectorError) else access.store
         wanted = (store, access.roots, access.limits)
         if self._worker is None or self._access != wanted:
             self._close()
             self._worker = PixelWorker(s3=store, roots=access.roots, header_limits=access.limits)
             self._access = wanted
         return self._worker
+
+    def _close(self) -> None:
+        if self._worker is not None:
+            self._worker.close()
+        self._worker = None
 
 
 def measure_all(
@@ -79,44 +94,17 @@ def measure_all(
     for file in files:
         if file.inspection is not None:
             groups.setdefault(file.inspection.file.file_id, []).append(file)
-    measured = {
-        file_id: _measured(inspection, group, decoder, access, limits)
-        for file_id, group in groups.items()
-        if (inspection := group[0].inspection) is not None
-    }
+    measured: dict[str, Inspection] = {}
+    for file_id, group in groups.items():
+        requests = [file.received.event.options for file in group]
+        inspection = group[0].inspection
+        if inspection is not None and any(request.wants_pixels for request in requests):
+            options = StatsOptions(deep=any(request.deep_stats for request in requests), limits=limits)
+            report = decoder.report(inspection, group[0].path, options, access)
+            measured[file_id] = replace(inspection, pixels=report)
     return [
-        file if file.inspection is None else replace(file, outcome=measured[file.inspection.file.file_id])
+        file
+        if file.inspection is None
+        else replace(file, outcome=measured.get(file.inspection.file.file_id, file.inspection))
         for file in files
     ]
-
-
-def _measured(
-    inspection: Inspection, group: Sequence[Inspected], decoder: Decoder, access: StorageAccess, limits: PixelLimits
-) -> Inspection:
-    """The inspection of a file with the statistics that any of its events requests."""
-    requests = [file.received.event.options for file in group]
-    if not any(request.wants_pixels for request in requests):
-        return inspection
-    options = StatsOptions(deep=any(request.deep_stats for request in requests), limits=limits)
-    return replace(inspection, pixels=_report(inspection, group[0].path, options, decoder, access))
-
-
-def _report(
-    inspection: Inspection, path: str, options: StatsOptions, decoder: Decoder, access: StorageAccess
-) -> PixelReport:
-    facts = inspection.file
-    try:
-        report = decoder.statistics(path, options, access)
-    except PixelError as error:
-        if error.code in _PERMANENT:
-            return undecoded_report(facts, inspection.parts, error)
-        return pending_report(facts, inspection.parts, error.reason)
-    except Exception as error:  # of the object store, or of the installation: the inspection is persisted nevertheless
-        log.error("%s", pairs({"file": path, "category": category(error), "stats": message(error)}))
-        return pending_report(facts, inspection.parts, message(error))
-    if (report.size_bytes, report.mtime, report.etag) != (facts.size_bytes, facts.mtime, facts.etag):
-        return pending_report(facts, inspection.parts, "the file was replaced before its pixels were read")
-    too_large = [error for error in report.errors if error.code == "chunk_too_large"]
-    if too_large:
-        return pending_report(facts, inspection.parts, f"{too_large[0].message} (EXR_INSPECTOR_MAX_CHUNK_PIXEL_BYTES)")
-    return report

@@ -128,7 +128,7 @@ def _is_unchanged(table: str) -> str:
     return f"coalesce({table}.size_bytes = f.size_bytes, false) AND {is_same}"
 
 
-# Whether the statistics of a row of `files` are stored; and of the samples of deep parts, unless there are none.
+# Whether the statistics of a row of `files` are stored; `deep`: also those of the samples of deep parts.
 _HAS_STATS: dict[PixelLevel | None, str] = {
     None: "false",
     "flat": "files.file_id IN (SELECT file_id FROM part_stats)",
