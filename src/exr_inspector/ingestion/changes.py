@@ -84,8 +84,8 @@ def compare_listing(
 ) -> Iterator[ListedGroup]:
     """The items of a listing in groups, compared with the catalog; with `rescan` no file counts as unchanged.
 
-    Files that changed less than `min_age_s` seconds ago are only counted. With `pixels`, only files whose statistics are
-    stored count as unchanged.
+    Files that changed less than `min_age_s` seconds ago are only counted. With `pixels`, files whose statistics are not
+    stored do not count as unchanged.
     """
     for page in listed_pages(listing, catalog, min_age_s=min_age_s, pixels=pixels):
         yield _compare(page, rescan, pixels)
