@@ -230,6 +230,8 @@ def peak_bytes(pid: int) -> int:
 
 def decoders(parent: int | None = None, *, folder: Path | None = None) -> list[int]:
     """The processes that decode pixels for this process or the process `parent`; or in a working folder."""
+    if not Path("/proc/self/cwd").exists():
+        pytest.skip("reads the processes from /proc")
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:

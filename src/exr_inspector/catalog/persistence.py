@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import Any
@@ -18,7 +18,7 @@ from ..errors import CatalogError
 from ..frames.names import parse_name
 from .protocol import IngestError, PersistOutcome
 from .rows import RowBatch
-from .schema import CHILD_TABLES, PIXEL_TABLES, TABLES, TIME, batch_schema
+from .schema import CHILD_TABLES, PIXEL_TABLES, TABLES, TIME
 
 _FILES_PER_BATCH = 1000  # of a transaction; the rows of a batch are few enough to find those of one file quickly
 
@@ -64,44 +64,6 @@ def with_persist_columns(files: pa.Table, persisted_at: datetime) -> pa.Table:
         .append_column("inspection_count", pa.array([occurrences[file_id] for file_id in file_ids], pa.int64())),
         persisted_at,
     )
-
-
-def with_pixels(batch: RowBatch, file_ids: Iterable[str]) -> set[str]:
-    """Those of the file_ids that the batch has results of decoded pixels of."""
-    found = {file_id for table in PIXEL_TABLES for file_id in pc.unique(batch.tables[table]["file_id"]).to_pylist()}
-    return found.intersection(file_ids)
-
-
-def later_results(batch: RowBatch, known: Collection[str], stored: Mapping[str, pa.Table]) -> set[str]:
-    """The file_ids in `known` whose results of decoded pixels are to be stored; `stored` has their rows until now.
-
-    Not those whose newest rows are the same, as after a second delivery of an event, nor those that are still to be
-    decoded but have results.
-    """
-    if not any(rows.num_rows for rows in stored.values()):
-        return set(known)
-    old = {table: _newest_rows(table, rows) for table, rows in stored.items()}
-    new = {table: _newest_rows(table, batch.tables[table]) for table in PIXEL_TABLES}
-
-    def is_new(file_id: str) -> bool:
-        if file_id in old["part_stats"] and file_id not in new["part_stats"]:
-            return False
-        return any(old[table].get(file_id) != new[table].get(file_id) for table in PIXEL_TABLES)
-
-    return set(filter(is_new, known))
-
-
-def _newest_rows(table: str, rows: pa.Table) -> dict[str, set[tuple[Any, ...]]]:
-    """The rows of the newest batch of each file_id, without the times of their evaluation."""
-    figures = [rows[name].to_pylist() for name in batch_schema(table).names if name not in ("file_id", "evaluated_at")]
-    batches = rows["batch_id"].to_pylist() if "batch_id" in rows.column_names else [0] * rows.num_rows
-    newest: dict[str, tuple[int, set[tuple[Any, ...]]]] = {}
-    for file_id, batch_id, *row in zip(rows["file_id"].to_pylist(), batches, *figures, strict=True):
-        if file_id not in newest or newest[file_id][0] < batch_id:
-            newest[file_id] = batch_id, set()
-        if newest[file_id][0] == batch_id:
-            newest[file_id][1].add(tuple(row))
-    return {file_id: of_batch for file_id, (_, of_batch) in newest.items()}
 
 
 def children_of(

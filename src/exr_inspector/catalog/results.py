@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from .rows import RowBatch
+from .schema import PIXEL_TABLES, batch_schema
 
 # The columns whose values have results of their own; other tables have one set of results.
 _KINDS = {
@@ -21,3 +27,42 @@ def newest(table: str, rows: pa.Table) -> pa.Table:
     for kind, batch in zip(kinds, batches.to_pylist(), strict=True):
         last[kind] = max(batch, last.get(kind, 0))
     return rows.filter(pc.equal(batches, pa.array([last[kind] for kind in kinds], pa.int64())))
+
+
+def with_pixels(batch: RowBatch, file_ids: Iterable[str]) -> set[str]:
+    """Those of the file_ids that the batch has results of decoded pixels of."""
+    found = {file_id for table in PIXEL_TABLES for file_id in pc.unique(batch.tables[table]["file_id"]).to_pylist()}
+    return found.intersection(file_ids)
+
+
+def later_results(batch: RowBatch, known: Collection[str], stored: Mapping[str, pa.Table]) -> set[str]:
+    """The file_ids in `known` whose results of decoded pixels are to be stored; `stored` has their rows until now.
+
+    Not those whose newest rows are the same, as after a second delivery of an event, nor those that are still to be
+    decoded but have results.
+    """
+    if not any(rows.num_rows for rows in stored.values()):
+        return set(known)
+    old = {table: _newest_rows(table, rows) for table, rows in stored.items()}
+    new = {table: _newest_rows(table, batch.tables[table]) for table in PIXEL_TABLES}
+
+    def is_new(file_id: str) -> bool:
+        if file_id in old["part_stats"] and file_id not in new["part_stats"]:
+            return False
+        return any(old[table].get(file_id) != new[table].get(file_id) for table in PIXEL_TABLES)
+
+    return set(filter(is_new, known))
+
+
+def _newest_rows(table: str, rows: pa.Table) -> dict[str, set[tuple[Any, ...]]]:
+    """The rows of the newest batch of each file_id, without the times of their evaluation."""
+    figures = [rows[name].to_pylist() for name in batch_schema(table).names if name not in ("file_id", "evaluated_at")]
+    is_stored = "batch_id" in rows.column_names
+    batches = pc.fill_null(rows["batch_id"], 0).to_pylist() if is_stored else [0] * rows.num_rows
+    last: dict[str, tuple[int, set[tuple[Any, ...]]]] = {}
+    for file_id, batch_id, *row in zip(rows["file_id"].to_pylist(), batches, *figures, strict=True):
+        if file_id not in last or last[file_id][0] < batch_id:
+            last[file_id] = batch_id, set()
+        if last[file_id][0] == batch_id:
+            last[file_id][1].add(tuple(row))
+    return {file_id: of_batch for file_id, (_, of_batch) in last.items()}

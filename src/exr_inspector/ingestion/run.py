@@ -153,9 +153,8 @@ def ingest(
     Files that are complete in the catalog, with the same size and etag, or else modification time, are not read, unless
     a version that did not check for problems stored them.
 
-    With `stats`, the pixels of files whose statistics are not in
-    the catalog are decoded, also of unchanged files; damaged pixels and failures are in the statistics, and are not
-    decoded again either.
+    With `stats`, the pixels of all files whose statistics are not in the catalog are decoded, also of unchanged ones.
+    Files whose pixels are damaged or cannot be decoded have statistics that say so: they are not decoded again either.
 
     Memory use grows with the number of failures, damaged and vanished files, and given paths, not with the number of
     files and objects below them; the URIs of objects are in a temporary file, of about 60 bytes for each. Raises

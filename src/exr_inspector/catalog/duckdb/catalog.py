@@ -22,14 +22,13 @@ from ..persistence import (
     children_of,
     error_rows,
     is_older,
-    later_results,
     outcomes,
     unique_time,
     with_persist_columns,
-    with_pixels,
 )
 from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, PixelLevel, SeenFile
 from ..query_errors import as_query_error
+from ..results import later_results, with_pixels
 from ..rows import RowBatch, from_inspections
 from ..schema import TABLES, TIME, VERSION, vector_dimensions
 from ..user_sql import checked_condition, checked_query, result_table

@@ -18,8 +18,9 @@ from ...settings import CELL_LIMIT, QUERY_MEMORY_MB, VastConnection
 from ...vectors import VERSION as EMBEDDING_VERSION
 from .. import similarity
 from ..migrations import needs_migration
-from ..persistence import children_of, later_results, outcomes, unique_time, with_persist_columns, with_pixels
+from ..persistence import children_of, outcomes, unique_time, with_persist_columns
 from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, PixelLevel, SeenFile
+from ..results import later_results, with_pixels
 from ..rows import RowBatch, from_inspections
 from ..schema import JUDGED_PARTS, PIXEL_TABLES, TABLES, VERSION, vector_dimensions
 from ..similarity import By

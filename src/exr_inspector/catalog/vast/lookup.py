@@ -89,11 +89,11 @@ def _with_stats(rows: Rows, files: Collection[dict[str, Any]], pixels: PixelLeve
         return stored
     columns = ("file_id", "batch_id", "samples_total", "sample_count")
     stats = rows.select_in("channel_stats", columns, "file_id", deep).to_pylist()
-    newest: dict[str, int] = {}
+    last: dict[str, int] = {}
     for row in stats:
-        newest[row["file_id"]] = max(row["batch_id"], newest.get(row["file_id"], 0))
+        last[row["file_id"]] = max(row["batch_id"] or 0, last.get(row["file_id"], 0))
     return stored - {
         row["file_id"]
         for row in stats
-        if row["batch_id"] == newest[row["file_id"]] and row["samples_total"] and not row["sample_count"]
+        if (row["batch_id"] or 0) == last[row["file_id"]] and row["samples_total"] and not row["sample_count"]
     }
