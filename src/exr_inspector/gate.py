@@ -17,6 +17,7 @@ from .frames.names import parse_name
 from .frames.ranges import Number, frame_range, numbers_of
 from .sequence.findings import findings_of
 from .sequence.frames import CURRENT, MATCHES, MISSING, sequence_condition
+from .sequence.pixel_findings import pixel_findings
 from .sequence.summary import SequenceSummary, sequences
 
 # The newest rows of `problems` of each file count. Rows that no version since the first has judged have no severity.
@@ -76,9 +77,10 @@ def check(
     error EXR901 file:///.../shows/beauty.####.exr 1004 missing
     warning EXR904 file:///.../shows/beauty.####.exr 1002 compression: "ZIP", usually "NONE"
 
-    Findings are about damaged and unreadable files, problems of headers, missing and repeated frames, and frames whose
-    headers differ from the others. Equal findings of a sequence are one, with their frames. `pattern` and `expected`
-    are as those of `sequences()`. Raises CatalogError, and ValueError for an invalid range.
+    Findings are about damaged and unreadable files, problems of headers, missing and repeated frames, frames whose
+    headers differ from the others, and, where the catalog has statistics, about pixels. Equal findings of a sequence
+    are one, with their frames. `pattern` and `expected` are as those of `sequences()`. Raises CatalogError, and
+    ValueError for an invalid range.
     """
     text = None if pattern is None else os.fspath(pattern)
     return check_sequences(catalog, [text], sequences(catalog, text, expected))
@@ -99,7 +101,9 @@ def check_sequences(
         for row in batch.to_pylist()
         for violation in _file_findings(row, shown)
     )
-    findings = [*of_files, *(finding for summary in summaries for finding in findings_of(summary))]
+    udims = {summary.sequence for summary in summaries if summary.is_udim}
+    of_pixels = pixel_findings(catalog, selected, parameters, shown, udims)
+    findings = [*of_files, *of_pixels, *(finding for summary in summaries for finding in findings_of(summary))]
     return CheckResult(
         findings=tuple(sorted(findings, key=_order)),
         sequences=tuple(summaries),

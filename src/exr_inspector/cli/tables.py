@@ -263,11 +263,14 @@ def similar_lines(files: pa.Table, *, for_programs: bool) -> list[Text]:
 
 
 def outlier_lines(frames: Sequence[Outlier], *, for_programs: bool) -> list[Text]:
-    """One line per frame, then a line for each field and vector group in which it differs from its sequence."""
+    """One line per frame, then a line for each field, vector group and channel in which it differs from others."""
     lines = []
     for frame in frames:
         head = Text(clean(short_path(frame.file_path_normalized)), style="bold")
         head.append(f"  similarity {frame.similarity:.3f}, usual {frame.usual:.3f}", style="not bold dim")
-        rows = (f"differs     {clean(text)}" if for_programs else f"  {clean(text, 160)}" for text in frame.differs)
+        rows = (
+            f"differs     {clean(text)}" if for_programs else f"  {clean(text, 160)}"
+            for text in (*frame.differs, *frame.pixels)
+        )
         lines += [head, *(Text(row, style="yellow") for row in rows)]
     return lines

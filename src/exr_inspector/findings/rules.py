@@ -15,6 +15,7 @@ class Rule(NamedTuple):
 
 
 _RENDER_AGAIN = "render the frame again, or copy the file again"
+_RENDER_IF_WRONG = "see whether the image is meant to be so; if not, render the frame again"
 _WRITE_AGAIN = "write the file again with a current version of its software"
 
 NOT_READ = Rule(
@@ -35,6 +36,26 @@ WHOLENESS_UNKNOWN = Rule(
     "wholeness-unknown",
     "Whether a file is whole cannot be judged; it does not count as whole.",
     "see the problems of its header: `exr-inspector inspect`",
+)
+NAN = Rule("EXR801", "nan", "A channel has values that are NaN.", _RENDER_AGAIN)
+INFINITY = Rule(
+    "EXR802", "infinity", "A channel has infinite values; those of depth channels may be positive.", _RENDER_AGAIN
+)
+BLACK = Rule("EXR804", "black-frame", "The color channels R, G and B, or Y, are zero.", _RENDER_IF_WRONG)
+CONSTANT = Rule(
+    "EXR805", "constant-frame", "The color channels R, G and B, or Y, have one value each.", _RENDER_IF_WRONG
+)
+UNDECODABLE = Rule(
+    "EXR809",
+    "undecodable-chunks",
+    "The file has chunks whose pixels cannot be decoded.",
+    "`exr-inspector stats` names their lines and the reason; if they are damaged, render the frame again",
+)
+EMPTY_REGION = Rule(
+    "EXR810",
+    "empty-region",
+    "The pixels that are not zero fill less of the data window than those of the frames around it.",
+    "see whether parts of the image are missing; if so, render the frame again",
 )
 GAP = Rule("EXR901", "gap", "Frames of a sequence are missing, or cannot be judged.", "render the missing frames")
 RANGE = Rule("EXR902", "range", "Frames that a sequence must have are missing.", "render the missing frames")
@@ -68,8 +89,27 @@ REPEATED = Rule(
     "Several files of a sequence have the same frame.",
     "remove the files that are not the last render of the frame",
 )
+FROZEN = Rule(
+    "EXR906",
+    "frozen-frame",
+    "The pixels of a frame equal those of the frame before, though few frames of the sequence repeat.",
+    _RENDER_IF_WRONG,
+)
+PIXEL_OUTLIER = Rule(
+    "EXR918",
+    "pixel-outlier",
+    "The mean, median or standard deviation of a channel is unlike those of the frames around it.",
+    _RENDER_IF_WRONG,
+)
+DUPLICATE_FRAME = Rule(
+    "EXR919",
+    "duplicate-frame",
+    "The pixels of a frame equal those of another frame, though few frames of the sequence repeat.",
+    "see whether a file has the name of another frame; if so, rename it or render the frame again",
+)
 
-_OF_SEQUENCES = (GAP, RANGE, DRIFT, PADDING, LAYERS_RANGE, REPEATED)
+_OF_PIXELS = (NAN, INFINITY, BLACK, CONSTANT, UNDECODABLE, EMPTY_REGION)
+_OF_SEQUENCES = (GAP, RANGE, DRIFT, PADDING, FROZEN, LAYERS_RANGE, REPEATED, PIXEL_OUTLIER, DUPLICATE_FRAME)
 _UNREPAIRABLE = frozenset({116, 118, 121, 125})  # pixels are lost or in the wrong place
 _OF_HEADERS = tuple(
     Rule(f"EXR{number}", name, meaning, _RENDER_AGAIN if number in _UNREPAIRABLE else _WRITE_AGAIN)
@@ -102,7 +142,10 @@ _OF_HEADERS = tuple(
 )
 RULES = {
     rule.rule_id: rule
-    for rule in (NOT_READ, UNREADABLE, NOT_WHOLE, WHOLENESS_UNKNOWN, INVALID_HEADER, *_OF_HEADERS, *_OF_SEQUENCES)
+    for rule in (
+        *(NOT_READ, UNREADABLE, NOT_WHOLE, WHOLENESS_UNKNOWN, INVALID_HEADER),
+        *(*_OF_HEADERS, *_OF_PIXELS, *_OF_SEQUENCES),
+    )
 }
 
 RULE_OF_PROBLEM = {

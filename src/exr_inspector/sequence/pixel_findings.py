@@ -1,0 +1,107 @@
+"""Findings about pixels: of single files, and of frames compared with those around them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+
+from ..catalog import Catalog
+from ..findings.model import FileFrame, Finding, finding, grouped
+from ..findings.rules import (
+    BLACK,
+    CONSTANT,
+    DUPLICATE_FRAME,
+    EMPTY_REGION,
+    FROZEN,
+    INFINITY,
+    NAN,
+    PIXEL_OUTLIER,
+    UNDECODABLE,
+)
+from ..inspection.value_text import plural
+from .pixel_faults import PixelFault, pixel_faults
+from .pixel_outliers import pixel_outliers
+from .pixel_repeats import repeated_pixels
+
+_RULES = {
+    "nan": (NAN, "error"),
+    "infinity": (INFINITY, "error"),
+    "undecodable": (UNDECODABLE, "error"),
+    "black": (BLACK, "warning"),
+    "constant": (CONSTANT, "warning"),
+}
+_ANY_STATISTICS = "SELECT 1 FROM part_stats LIMIT 1"
+
+
+def pixel_findings(
+    catalog: Catalog,
+    selected: str,
+    parameters: Mapping[str, Any],
+    shown: Mapping[str, str],
+    unordered: Collection[str],
+) -> Iterator[Finding]:
+    """The findings about the pixels of the files that a condition selects, where the catalog has their statistics.
+
+    `shown` has the patterns of sequences; the numbers of sequences in `unordered` are not frames.
+    """
+    if not catalog.sql(_ANY_STATISTICS).num_rows:
+        return
+    violations = [*_of_files(catalog, selected, parameters), *_of_frames(catalog, selected, parameters, unordered)]
+    yield from grouped(
+        (replace(violation, pattern=shown.get(violation.pattern, violation.pattern)), file)
+        for violation, file in violations
+    )
+
+
+_Violations = Iterator[tuple[Finding, FileFrame]]  # the pattern of the findings is the sequence
+
+
+def _of_files(catalog: Catalog, selected: str, parameters: Mapping[str, Any]) -> _Violations:
+    faults = pixel_faults(catalog, selected, parameters)
+    for _, group in groupby(faults, lambda fault: (fault.sequence, fault.kind, fault.part_index, fault.channel_name)):
+        alike = list(group)
+        first = alike[0]
+        rule, severity = _RULES[first.kind]
+        about = finding(rule, severity, first.sequence, _in_part(first.part_index, _message(alike)))
+        about = replace(about, part_index=first.part_index, channel_name=first.channel_name or "")
+        for fault in alike:
+            yield about, FileFrame(uri=fault.file_path_normalized, frame=fault.frame or "")
+
+
+def _message(faults: Sequence[PixelFault]) -> str:
+    """The text for the same kind of fault in a channel of one or several files."""
+    first = faults[0]
+    numbers = sorted({fault.number for fault in faults if fault.number is not None})
+    count = "–".join(f"{number:,}" for number in dict.fromkeys((*numbers[:1], *numbers[-1:])))
+    if first.kind == "black":
+        return "the color channels are zero"
+    if first.kind == "constant":
+        return "all pixels have the same color"
+    if first.kind == "undecodable":
+        return f"{count} {plural(numbers[-1], 'chunk')} cannot be decoded"
+    values = "NaN" if first.kind == "nan" else f"infinite {plural(numbers[-1], 'value')}"
+    where = f" of frame {first.frame}" if len(faults) > 1 else ""
+    return f"{first.channel_name}: {count} {values}; first NaN or infinity at {first.x}, {first.y}{where}"
+
+
+def _of_frames(
+    catalog: Catalog, selected: str, parameters: Mapping[str, Any], unordered: Collection[str]
+) -> _Violations:
+    for outlier in pixel_outliers(catalog, selected, parameters):
+        file = FileFrame(uri=outlier.file_path_normalized, frame=outlier.frame)
+        for rule, text in ((PIXEL_OUTLIER, outlier.channels_text()), (EMPTY_REGION, outlier.used_area)):
+            if text and outlier.sequence not in unordered:
+                about = finding(rule, "warning", outlier.sequence, _in_part(outlier.part_index, text))
+                yield replace(about, part_index=outlier.part_index), file
+    for repeat in repeated_pixels(catalog, selected, parameters):
+        if repeat.sequence not in unordered:
+            rule = FROZEN if repeat.is_frozen else DUPLICATE_FRAME
+            of = "the frame before" if repeat.is_frozen else f"frame {repeat.first_frame}"
+            about = finding(rule, "warning", repeat.sequence, f"the pixels are those of {of}")
+            yield about, FileFrame(uri=repeat.file_path_normalized, frame=repeat.frame)
+
+
+def _in_part(part_index: int, text: str) -> str:
+    return f"part {part_index}: {text}" if part_index else text

@@ -1,0 +1,139 @@
+"""Frames whose pixels are unlike those of the frames around them, from the statistics in a catalog."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from ..catalog import Catalog
+from .frames import CURRENT
+from .neighbours import MIN_FRAMES, Floats, unlike_neighbours
+
+_FIGURES = {"mean": "mean", "median": "p50", "stddev": "stddev"}  # by the name that is shown
+_MOST_SHOWN = 4  # channels of a frame; renders have hundreds
+
+NEWEST = "JOIN (SELECT file_id, max(batch_id) AS batch_id FROM {table} GROUP BY file_id) USING (file_id, batch_id)"
+
+_SERIES = f"""
+    WITH frames AS (
+        SELECT file_id, dense_rank() OVER (ORDER BY sequence) AS number,
+               row_number() OVER (ORDER BY sequence, frame_number, frame, file_path_normalized) AS position
+        FROM files WHERE {CURRENT} AND sequence IS NOT NULL AND {{selected}}
+        QUALIFY count(*) OVER (PARTITION BY sequence) >= {MIN_FRAMES}
+    )"""  # noqa: S608 (constants)
+
+# The values of Cryptomattes are numbers of objects.
+_CHANNELS = f"""{_SERIES}
+    SELECT file_id, part_index, channel_name, mean, p50, stddev,
+           dense_rank() OVER (ORDER BY number, part_index, channel_name) AS series
+    FROM channel_stats {NEWEST.format(table="channel_stats")} JOIN frames USING (file_id)
+    WHERE mean IS NOT NULL AND decode_errors = 0 AND NOT regexp_matches(channel_name, '(?i)crypto')
+    ORDER BY series, position
+"""  # noqa: S608 (constants)
+
+_USED_AREAS = f"""{_SERIES}, windows AS (
+        SELECT file_id, part_index, number, position, CAST(width AS DOUBLE) * height AS area,
+               CAST(string_split(trim(used_window, '[]'), ',') AS DOUBLE[]) AS used
+        FROM part_stats {NEWEST.format(table="part_stats")} JOIN frames USING (file_id)
+        JOIN (SELECT file_id, part_index, width, height FROM parts) USING (file_id, part_index)
+        WHERE used_window IS NOT NULL AND width > 0 AND height > 0
+    )
+    SELECT file_id, part_index, (used[3] - used[1] + 1) * (used[4] - used[2] + 1) / area AS share,
+           dense_rank() OVER (ORDER BY number, part_index) AS series
+    FROM windows ORDER BY series, position
+"""  # noqa: S608 (constants)
+
+_FILES = """
+    SELECT file_id, sequence, frame, frame_number, file_path_normalized FROM files JOIN unlike USING (file_id)
+    ORDER BY sequence, frame_number, frame, file_path_normalized
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PixelOutlier:
+    """A frame with figures that are unlike those of its neighbours."""
+
+    sequence: str
+    frame: str
+    file_path_normalized: str
+    part_index: int
+    figures: tuple[str, ...]  # such as `R mean 0.41, neighbours 0.18–0.19`, one for each channel
+    used_area: str  # the same of the part of the data window that is not empty, if it is smaller; else empty
+
+    def texts(self) -> Iterator[str]:
+        """What is unlike in the part."""
+        for text in filter(None, (*self.figures, self.used_area)):
+            yield f"part {self.part_index}: {text}" if self.part_index else text
+
+    def channels_text(self) -> str:
+        """The figures of the first channels, and the number of the others; empty without any."""
+        more = len(self.figures) - _MOST_SHOWN
+        shown = "; ".join(self.figures[:_MOST_SHOWN])
+        return f"{shown}; {more} more channels" if more > 0 else shown
+
+
+def pixel_outliers(catalog: Catalog, selected: str, parameters: Mapping[str, Any]) -> list[PixelOutlier]:
+    """The outliers among the files that a condition selects, sorted by sequence, frame and part.
+
+    A frame is one if the mean, the median or the standard deviation of a channel is far from those of the six nearest
+    frames, as `neighbours.py` defines it, or if its window of pixels that are not zero is much smaller than theirs.
+    """
+    figures: dict[tuple[str, int], dict[str, str]] = defaultdict(dict)  # by file_id and part, then by channel
+    channels = catalog.sql(_CHANNELS.format(selected=selected), parameters)
+    for name, column in _FIGURES.items():
+        for row, unlike in _unlike(channels, column, "" if column == "stddev" else "stddev"):
+            channel = str(channels["channel_name"][row])
+            of_part = figures[str(channels["file_id"][row]), channels["part_index"][row].as_py()]
+            of_part.setdefault(channel, f"{channel} {name} {unlike}")
+    used_areas: dict[tuple[str, int], str] = {}
+    areas = catalog.sql(_USED_AREAS.format(selected=selected), parameters)
+    for row, unlike in _unlike(areas, "share"):
+        if unlike.value < unlike.lowest:
+            key = str(areas["file_id"][row]), areas["part_index"][row].as_py()
+            used_areas[key] = f"used area {unlike}"
+    if not figures and not used_areas:
+        return []
+    by_file: dict[str, list[int]] = defaultdict(list)
+    for file_id, part_index in sorted({*figures, *used_areas}):
+        by_file[file_id].append(part_index)
+    files = catalog.sql(_FILES, None, {"unlike": pa.table({"file_id": pa.array(list(by_file), pa.string())})})
+    return [
+        PixelOutlier(
+            **{name: file[name] or "" for name in ("sequence", "frame", "file_path_normalized")},
+            part_index=part_index,
+            figures=tuple(figures.get((file["file_id"], part_index), {}).values()),
+            used_area=used_areas.get((file["file_id"], part_index), ""),
+        )
+        for file in files.to_pylist()
+        for part_index in by_file[file["file_id"]]
+    ]
+
+
+class _Value(NamedTuple):
+    """A value that is unlike those of its neighbours, and the range of most of them."""
+
+    value: float
+    lowest: float
+    highest: float
+
+    def __str__(self) -> str:
+        value, lowest, highest = (f"{number:.3g}" for number in self)
+        return f"{value}, neighbours {lowest}" + (f"–{highest}" if highest != lowest else "")
+
+
+def _unlike(table: pa.Table, column: str, level: str = "") -> Iterator[tuple[int, _Value]]:
+    """The values of a column that are unlike their neighbours, by row; differences are also relative to `level`."""
+    values = _numbers(table, column)
+    levels = _numbers(table, level) if level else np.zeros(len(values))
+    rows, lowest, highest = unlike_neighbours(values, _numbers(table, "series").astype(np.int64), levels)
+    yield from zip(rows.tolist(), map(_Value, values[rows].tolist(), lowest.tolist(), highest.tolist()), strict=True)
+
+
+def _numbers(table: pa.Table, column: str) -> Floats:
+    numbers: Floats = table[column].cast(pa.float64()).to_numpy()
+    return numbers

@@ -1,0 +1,166 @@
+"""Findings about pixels, from the statistics in a catalog, on both backends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import OpenEXR
+import pytest
+
+from exr_inspector import check, inspect, outliers
+from exr_inspector.sources.memory import MemorySource
+from tests.support.pixels import picture, statistics_of, write_file
+
+ROOT = "s3://renders/"
+ZIP = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory):
+    """Writes a file of these channels, and inspects it with statistics."""
+    folder = tmp_path_factory.mktemp("files")
+
+    def make(name: str, *parts: dict[str, np.ndarray], header: dict = ZIP, damage: int = 0, cut: int = 0):
+        path = folder / "file.exr"
+        if len(parts) == 1:
+            write_file(path, header, parts[0])
+        else:
+            layers = [OpenEXR.Part({**ZIP, "name": f"part{n}"}, planes) for n, planes in enumerate(parts)]
+            OpenEXR.File(layers).write(str(path))
+        data = bytearray(path.read_bytes())
+        if damage:
+            data[-damage:] = b"\xff" * damage
+        if cut:
+            del data[-cut:]
+        return replace(inspect(MemorySource(bytes(data), ROOT + name)), pixels=statistics_of(bytes(data)))
+
+    return make
+
+
+def planes(gain: float = 1.0, **changed) -> dict[str, np.ndarray]:
+    """The same picture, brighter or with other values in pixels of channels."""
+    made = {name: plane * np.float16(gain) for name, plane in picture(24, 20, "RGB", "float16").items()}
+    made |= {name: plane for name, plane in changed.items() if isinstance(plane, np.ndarray)}
+    for name, pixels in changed.items():
+        if isinstance(pixels, dict):
+            for (x, y), value in pixels.items():
+                made[name][y, x] = value
+    return made
+
+
+def filled(value: float) -> np.ndarray:
+    return np.full((20, 24), value, "float16")
+
+
+def color(value: float, **more) -> dict[str, np.ndarray]:
+    return {**dict.fromkeys("RGB", filled(value)), **more}
+
+
+def found(catalog, *inspections):
+    """Rule, severity, name, frames and message of each finding."""
+    catalog.persist(inspections)
+    return [
+        (f.rule_id, f.severity, f.pattern.removeprefix(ROOT), f.frames, f.message) for f in check(catalog).findings
+    ]
+
+
+def test_sound_pixels_have_no_findings(catalog, make):
+    """Empty layers, infinite depth, textures of one color, and files without statistics."""
+    empty = {f"diffuse.{name}": filled(0) for name in "RGB"}
+    mip = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.tiledimage}
+    mip["tiles"] = OpenEXR.TileDescription()
+    mip["tiles"].xSize = mip["tiles"].ySize = 32
+    mip["tiles"].mode = OpenEXR.MIPMAP_LEVELS
+    files = [
+        make("layers.exr", planes(**empty, A=filled(1), Z=filled(np.inf), **{"depth.Z": filled(np.inf)})),
+        make("parts.exr", planes(), color(0), {"Z": filled(1)}),
+        make("matte.exr", {"R": filled(0)}),
+        replace(make("unknown.exr", color(0)), pixels=None),
+    ]
+    assert found(catalog, *files) == []
+
+
+def test_each_fault_of_a_file(catalog, make):
+    files = [
+        make("nan.exr", planes(G={(3, 4): np.nan, (5, 6): np.nan})),
+        make("inf.exr", planes(R={(7, 8): -np.inf}, A=filled(1))),
+        make("depth.exr", planes(Z=filled(-np.inf))),
+        make("black.exr", {**planes(0), "A": filled(1), "N.X": filled(0.5)}),
+        make("constant.exr", color(0.5)),
+        make("luminance.exr", {"Y": filled(0.25)}),
+        make("combined.exr", {f"ViewLayer.Combined.{name}": filled(0) for name in "RGB"} | {"Z": planes()["R"]}),
+        make("second.exr", {"Z": planes()["R"]}, color(0)),
+        make("damaged.exr", planes(), damage=40),
+        make("s.1.exr", planes(B={(1, 2): np.nan})),
+        make("s.2.exr", planes(B={(0, 0): np.nan, (9, 9): np.nan, (1, 2): np.inf})),
+    ]
+    assert found(catalog, *files) == [
+        ("EXR804", "warning", "black.exr", "", "the color channels are zero"),
+        ("EXR804", "warning", "combined.exr", "", "the color channels are zero"),
+        ("EXR805", "warning", "constant.exr", "", "all pixels have the same color"),
+        ("EXR809", "error", "damaged.exr", "", "1 chunk cannot be decoded"),
+        ("EXR802", "error", "depth.exr", "", "Z: 480 infinite values; first NaN or infinity at 0, 0"),
+        ("EXR802", "error", "inf.exr", "", "R: 1 infinite value; first NaN or infinity at 7, 8"),
+        ("EXR805", "warning", "luminance.exr", "", "all pixels have the same color"),
+        ("EXR801", "error", "nan.exr", "", "G: 2 NaN; first NaN or infinity at 3, 4"),
+        ("EXR801", "error", "s.#.exr", "1-2", "B: 1–2 NaN; first NaN or infinity at 1, 2 of frame 1"),
+        ("EXR802", "error", "s.#.exr", "2", "B: 1 infinite value; first NaN or infinity at 0, 0"),
+        ("EXR804", "warning", "second.exr", "", "part 1: the color channels are zero"),
+    ]
+    (of_channel,) = check(catalog, "nan.exr").findings
+    assert (of_channel.channel_name, of_channel.part_index) == ("G", 0)
+
+
+def test_lost_chunks_are_reported_once(catalog, make):
+    """As damage of the file, not as chunks that cannot be decoded; and the rest of the image does not count as black."""
+    assert [each[0] for each in found(catalog, make("cut.exr", color(0), cut=10))] == ["EXR102"]
+
+
+def test_a_flash_and_a_half_image_are_unlike_their_neighbours(catalog, make):
+    half = planes()
+    for plane in half.values():
+        plane[10:] = 0
+    files = [make(f"a.{n}.exr", planes(2.5 if n == 4 else 1 + n / 100)) for n in range(1, 10)]
+    files += [make(f"fade.{n}.exr", planes(n / 10)) for n in range(1, 10)]
+    files += [make(f"half.{n}.exr", half if n == 6 else planes(1 + n / 100)) for n in range(1, 10)]
+    results = found(catalog, *files)
+    assert [each[:4] for each in results] == [
+        ("EXR918", "warning", "a.#.exr", "4"),
+        ("EXR810", "warning", "half.#.exr", "6"),
+        ("EXR918", "warning", "half.#.exr", "6"),
+    ]
+    figures = ("B mean 2.31, neighbours 0.951–0.978", "G mean 2.42, neighbours 0.999–1.03")
+    figures += ("R mean 2.55, neighbours 1.05–1.08",)
+    assert results[0][4] == "; ".join(figures)
+    assert results[1][4] == "used area 0.5, neighbours 1"
+    listed = {outlier.file_path_normalized.removeprefix(ROOT): outlier.pixels for outlier in outliers(catalog)}
+    assert list(listed) == ["a.4.exr", "half.6.exr"]
+    assert listed["a.4.exr"] == figures
+    assert listed["half.6.exr"][-1] == "used area 0.5, neighbours 1"
+
+
+@pytest.mark.parametrize(
+    ("frames", "expected"),
+    [
+        pytest.param("abcddefg", [("EXR906", "5", "the pixels are those of the frame before")], id="frozen"),
+        pytest.param("abcdddefghi", [("EXR906", "5-6", "the pixels are those of the frame before")], id="frozen longer"),
+        pytest.param("abcdefbg", [("EXR919", "7", "the pixels are those of frame 2")], id="duplicate"),
+        pytest.param("aaaaaa", [], id="static"),
+        pytest.param("aabbccdd", [], id="on twos"),
+        pytest.param("abcabcab", [], id="loop"),
+        pytest.param("..abcdefg..", [("EXR804", "1-2,10-11", "the color channels are zero")], id="black ends"),
+    ],
+)
+def test_frames_that_repeat(catalog, make, frames, expected):
+    """Each letter is a picture, a dot a black frame."""
+    pictures = {letter: color(0) if letter == "." else planes(R={(0, 0): ord(letter)}) for letter in set(frames)}
+    files = [make(f"a.{number}.exr", pictures[letter]) for number, letter in enumerate(frames, 1)]
+    assert [(rule, numbers, message) for rule, _, _, numbers, message in found(catalog, *files)] == expected
+
+
+def test_tiles_of_a_texture_are_not_compared(catalog, make):
+    files = [make(f"a.{1001 + n}.exr", planes(1 + (n == 4), R={(0, 0): n % 8})) for n in range(9)]
+    catalog.persist(files)
+    assert {f.rule_id for f in check(catalog).findings} == {"EXR918", "EXR919"}
+    assert check(catalog, "a.<UDIM>.exr").findings == ()
