@@ -60,9 +60,7 @@ def color(value: float, **more) -> dict[str, np.ndarray]:
 def found(catalog, *inspections):
     """Rule, severity, name, frames and message of each finding."""
     catalog.persist(inspections)
-    return [
-        (f.rule_id, f.severity, f.pattern.removeprefix(ROOT), f.frames, f.message) for f in check(catalog).findings
-    ]
+    return [(f.rule_id, f.severity, f.pattern.removeprefix(ROOT), f.frames, f.message) for f in check(catalog).findings]
 
 
 def test_sound_pixels_have_no_findings(catalog, make):
@@ -113,7 +111,7 @@ def test_each_fault_of_a_file(catalog, make):
 
 
 def test_lost_chunks_are_reported_once(catalog, make):
-    """As damage of the file, not as chunks that cannot be decoded; and the rest of the image does not count as black."""
+    """As damage of the file, not as chunks that cannot be decoded; the rest does not count as black."""
     assert [each[0] for each in found(catalog, make("cut.exr", color(0), cut=10))] == ["EXR102"]
 
 
@@ -144,7 +142,7 @@ def test_a_flash_and_a_half_image_are_unlike_their_neighbours(catalog, make):
     ("frames", "expected"),
     [
         pytest.param("abcddefg", [("EXR906", "5", "the pixels are those of the frame before")], id="frozen"),
-        pytest.param("abcdddefghi", [("EXR906", "5-6", "the pixels are those of the frame before")], id="frozen longer"),
+        pytest.param("abcdddefghi", [("EXR906", "5-6", "the pixels are those of the frame before")], id="longer"),
         pytest.param("abcdefbg", [("EXR919", "7", "the pixels are those of frame 2")], id="duplicate"),
         pytest.param("aaaaaa", [], id="static"),
         pytest.param("aabbccdd", [], id="on twos"),

@@ -11,6 +11,7 @@ from exr_inspector import inspect
 from exr_inspector.catalog.queries.named import named_queries, named_query
 from exr_inspector.catalog.rows import RowBatch, from_inspections
 from exr_inspector.catalog.schema import batch_schema
+from exr_inspector.pixels.model import PartStats, PixelReport
 from exr_inspector.sequence.summary import sequences
 from exr_inspector.sources.memory import MemorySource
 from tests.support import exr_writer as w
@@ -361,6 +362,53 @@ def test_iterations(catalog):
     assert len(ask(catalog, "iterations")) == 3
     catalog.persist([exr(f"s3://s/show_v2/sh010/v{n:03}/a.1.exr") for n in (1, 2, 3)])
     assert columns(ask(catalog, "iterations", path="*/show_v2/*"), "version") == [(1,), (2,), (3,)]
+
+
+def with_pixels(one, *digests):
+    """With a digest for each part."""
+    figures = [PartStats(part_index=index, channels=(), pixel_digest=digest) for index, digest in enumerate(digests)]
+    return replace(one, pixels=PixelReport(size_bytes=1, mtime=None, etag=None, parts=tuple(figures)))
+
+
+def test_iterations_of_which_only_the_header_changed(catalog):
+    """Frame 1 gets another header, frame 2 other pixels too, frame 3 has no statistics of its first version."""
+
+    def version(frame, digest, *extra):
+        return with_pixels(exr(f"s3://s/fire/v001/fire.{frame}.exr", w.part(extra=extra)), digest)
+
+    catalog.persist([version(1, "a"), version(2, "b"), version(3, None)])
+    note = text("note", "again")
+    catalog.persist([version(1, "a", note), version(2, "x", note), version(3, "c", note)])
+    assert columns(ask(catalog, "iterations"), "files", "rewritten", "header_only") == [(3, 3, 1)]
+
+
+def test_duplicates(catalog):
+    """The smallest of each picture is kept; a hard link saves nothing."""
+
+    def file(path, size, *digests, parts=1, **facts):
+        made = [w.part(name=f"part{number}") for number in range(parts)] if parts > 1 else [w.part()]
+        return with_pixels(exr(f"s3://s/{path}.exr", *made, size_bytes=size, **facts), *digests)
+
+    catalog.persist([file("old", 5, "a")])
+    catalog.persist(
+        [
+            *(file("old", 5, "z"), file("one/a", 100, "a"), file("two/a", 300, "a"), file("link", 300, "a", inode=7)),
+            *(file("other_link", 300, "a", inode=7), file("b", 10, "b"), file("unique", 20, "c"), file("gone", 9, "b")),
+            *(file("parts", 70, "p", "q", parts=2), file("same_parts", 60, "p", "q", parts=2)),
+            *(file("swapped", 60, "q", "p", parts=2), file("first_part", 60, "p", parts=2)),
+            *(file("damaged", 50, None), file("damaged_too", 50, None), exr("s3://s/unknown.exr")),
+        ]
+    )
+    catalog.mark_deleted(["s3://s/gone.exr"])
+    rows = ask(catalog, "duplicates")
+    assert columns(rows, "picture", "files", "saved_bytes", "path", "bytes") == [
+        (1, 3, 600, "s3://s/link.exr", 300),
+        (1, 3, None, "s3://s/one/a.exr", 100),
+        (1, 3, None, "s3://s/two/a.exr", 300),
+        (2, 2, 70, "s3://s/parts.exr", 70),
+        (2, 2, None, "s3://s/same_parts.exr", 60),
+    ]
+    assert columns(ask(catalog, "duplicates", path="*/a.exr"), "files", "saved_bytes") == [(2, 300), (2, None)]
 
 
 def test_coverage(catalog):

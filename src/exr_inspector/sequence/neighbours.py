@@ -33,7 +33,7 @@ class Unlike(NamedTuple):
     highest: Floats
 
 
-def unlike_neighbours(values: Floats, series: Ints, levels: Floats) -> Unlike:
+def unlike_neighbours(values: Floats, series: npt.NDArray[np.uint64], levels: Floats) -> Unlike:
     """The values that are unlike those of the six nearest rows of the same series.
 
     The rows of a series are adjacent and in order of frames. NaN is an unknown value; series with fewer than MIN_FRAMES
@@ -41,7 +41,7 @@ def unlike_neighbours(values: Floats, series: Ints, levels: Floats) -> Unlike:
     these are larger.
     """
     values = np.where(np.isfinite(values), values, np.inf)  # unknown values are sorted last
-    starts = np.flatnonzero(np.diff(series, prepend=series[:1] - 1))
+    starts = np.flatnonzero(np.concatenate(([True], series[1:] != series[:-1])))[: len(series)]
     counts = np.diff(starts, append=len(series))
     first, end = np.repeat(starts, counts), np.repeat(starts + counts, counts)  # of the series of each row
     neighbours = _neighbours(values, first, end)

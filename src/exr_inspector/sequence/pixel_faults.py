@@ -9,15 +9,17 @@ from typing import Any
 from ..catalog import Catalog
 from .frames import CURRENT
 
+_IS_COLOR = r"regexp_matches(channel_name, '(?i)^((.*\.)?(beauty|combined|rgba?)\.)?[RGBY]$') AND samples_total IS NULL"
+
 # The color channels of a file are R, G and B, or Y, without a layer or in one with a usual name, of the first part with
 # such channels; other parts and layers may be empty. Backgrounds of depth channels may be infinitely far away.
 _FAULTS = f"""
     WITH suspects AS (
         SELECT DISTINCT file_id FROM channel_stats
-        WHERE nan_count > 0 OR pos_inf_count > 0 OR neg_inf_count > 0 OR decode_errors > 0 OR min = max
+        WHERE nan_count > 0 OR pos_inf_count > 0 OR neg_inf_count > 0 OR decode_errors > 0
+              OR (min = max AND {_IS_COLOR})
     ), stats AS (
-        SELECT channel_stats.*, regexp_matches(channel_name, '(?i)^((.*\\.)?(beauty|combined|rgba?)\\.)?[RGBY]$')
-                                    AND samples_total IS NULL AS is_color,
+        SELECT channel_stats.*, {_IS_COLOR} AS is_color,
                if(regexp_matches(channel_name, '(?i)^z$|zback$|depth'), 0, pos_inf_count) + neg_inf_count AS inf_count
         FROM (SELECT * FROM channel_stats SEMI JOIN suspects USING (file_id)) AS channel_stats
         JOIN (

@@ -22,7 +22,7 @@ from ..findings.rules import (
 )
 from ..inspection.value_text import plural
 from .pixel_faults import PixelFault, pixel_faults
-from .pixel_outliers import pixel_outliers
+from .pixel_outliers import has_statistics, pixel_outliers
 from .pixel_repeats import repeated_pixels
 
 _RULES = {
@@ -32,7 +32,6 @@ _RULES = {
     "black": (BLACK, "warning"),
     "constant": (CONSTANT, "warning"),
 }
-_ANY_STATISTICS = "SELECT 1 FROM part_stats LIMIT 1"
 
 
 def pixel_findings(
@@ -46,7 +45,7 @@ def pixel_findings(
 
     `shown` has the patterns of sequences; the numbers of sequences in `unordered` are not frames.
     """
-    if not catalog.sql(_ANY_STATISTICS).num_rows:
+    if not has_statistics(catalog):
         return
     violations = [*_of_files(catalog, selected, parameters), *_of_frames(catalog, selected, parameters, unordered)]
     yield from grouped(

@@ -12,40 +12,37 @@ import pyarrow as pa
 
 from ..catalog import Catalog
 from .frames import CURRENT
-from .neighbours import MIN_FRAMES, Floats, unlike_neighbours
+from .neighbours import Floats, unlike_neighbours
 
 _FIGURES = {"mean": "mean", "median": "p50", "stddev": "stddev"}  # by the name that is shown
 _MOST_SHOWN = 4  # channels of a frame; renders have hundreds
 
 NEWEST = "JOIN (SELECT file_id, max(batch_id) AS batch_id FROM {table} GROUP BY file_id) USING (file_id, batch_id)"
 
-_SERIES = f"""
+_FRAMES = f"""
     WITH frames AS (
-        SELECT file_id, dense_rank() OVER (ORDER BY sequence) AS number,
-               row_number() OVER (ORDER BY sequence, frame_number, frame, file_path_normalized) AS position
+        SELECT file_id, hash(sequence) AS number, frame_number, frame
         FROM files WHERE {CURRENT} AND sequence IS NOT NULL AND {{selected}}
-        QUALIFY count(*) OVER (PARTITION BY sequence) >= {MIN_FRAMES}
     )"""  # noqa: S608 (constants)
 
 # The values of Cryptomattes are numbers of objects.
-_CHANNELS = f"""{_SERIES}
-    SELECT file_id, part_index, channel_name, mean, p50, stddev,
-           dense_rank() OVER (ORDER BY number, part_index, channel_name) AS series
+_CHANNELS = f"""{_FRAMES}
+    SELECT file_id, part_index, channel_name, mean, p50, stddev, hash(number, part_index, channel_name) AS series
     FROM channel_stats {NEWEST.format(table="channel_stats")} JOIN frames USING (file_id)
     WHERE mean IS NOT NULL AND decode_errors = 0 AND NOT regexp_matches(channel_name, '(?i)crypto')
-    ORDER BY series, position
+    ORDER BY series, frame_number, frame
 """  # noqa: S608 (constants)
 
-_USED_AREAS = f"""{_SERIES}, windows AS (
-        SELECT file_id, part_index, number, position, CAST(width AS DOUBLE) * height AS area,
+_USED_AREAS = f"""{_FRAMES}, windows AS (
+        SELECT file_id, part_index, hash(number, part_index) AS series, frame_number, frame,
+               CAST(width AS DOUBLE) * height AS area,
                CAST(string_split(trim(used_window, '[]'), ',') AS DOUBLE[]) AS used
         FROM part_stats {NEWEST.format(table="part_stats")} JOIN frames USING (file_id)
         JOIN (SELECT file_id, part_index, width, height FROM parts) USING (file_id, part_index)
         WHERE used_window IS NOT NULL AND width > 0 AND height > 0
     )
-    SELECT file_id, part_index, (used[3] - used[1] + 1) * (used[4] - used[2] + 1) / area AS share,
-           dense_rank() OVER (ORDER BY number, part_index) AS series
-    FROM windows ORDER BY series, position
+    SELECT file_id, part_index, series, (used[3] - used[1] + 1) * (used[4] - used[2] + 1) / area AS share
+    FROM windows ORDER BY series, frame_number, frame
 """  # noqa: S608 (constants)
 
 _FILES = """
@@ -77,6 +74,11 @@ class PixelOutlier:
         return f"{shown}; {more} more channels" if more > 0 else shown
 
 
+def has_statistics(catalog: Catalog) -> bool:
+    """Whether the catalog has statistics of pixels."""
+    return bool(catalog.sql("SELECT 1 FROM part_stats LIMIT 1").num_rows)
+
+
 def pixel_outliers(catalog: Catalog, selected: str, parameters: Mapping[str, Any]) -> list[PixelOutlier]:
     """The outliers among the files that a condition selects, sorted by sequence, frame and part.
 
@@ -106,7 +108,7 @@ def pixel_outliers(catalog: Catalog, selected: str, parameters: Mapping[str, Any
         PixelOutlier(
             **{name: file[name] or "" for name in ("sequence", "frame", "file_path_normalized")},
             part_index=part_index,
-            figures=tuple(figures.get((file["file_id"], part_index), {}).values()),
+            figures=tuple(text for _, text in sorted(figures.get((file["file_id"], part_index), {}).items())),
             used_area=used_areas.get((file["file_id"], part_index), ""),
         )
         for file in files.to_pylist()
@@ -130,7 +132,7 @@ def _unlike(table: pa.Table, column: str, level: str = "") -> Iterator[tuple[int
     """The values of a column that are unlike their neighbours, by row; differences are also relative to `level`."""
     values = _numbers(table, column)
     levels = _numbers(table, level) if level else np.zeros(len(values))
-    rows, lowest, highest = unlike_neighbours(values, _numbers(table, "series").astype(np.int64), levels)
+    rows, lowest, highest = unlike_neighbours(values, table["series"].to_numpy(), levels)
     yield from zip(rows.tolist(), map(_Value, values[rows].tolist(), lowest.tolist(), highest.tolist()), strict=True)
 
 

@@ -1,10 +1,18 @@
 -- title: Render iterations over time
 -- question: How often was each render repeated, when, and how did its size change?
 -- empty: no path contains a version
--- note: `rewritten` counts files that were overwritten in place; `bytes_more` is the change per iteration.
+-- note: `rewritten` counts files that were overwritten in place, `header_only` those of them whose pixels stayed the
+-- note: same, where the catalog has their statistics; `bytes_more` is the change per iteration.
 -- param at_least integer = 1: minimum number of iterations; 2 leaves out renders with one
 -- param path path = *: only files that this path, URI or pattern selects
-WITH versions AS (
+WITH digests AS (
+    SELECT file_id, string_agg(pixel_digest, ' ' ORDER BY part_index) AS pixels
+    FROM part_stats
+    JOIN (SELECT file_id, max(batch_id) AS batch_id FROM part_stats GROUP BY file_id) USING (file_id, batch_id)
+    GROUP BY file_id
+    HAVING count(*) = count(pixel_digest)  -- it is null if not all pixels were decoded
+),
+versions AS (
     SELECT
         -- Equal for all versions of a render: v003 becomes v#, in folders and file names.
         regexp_replace(coalesce(sequence, file_path_normalized), '([/_.-][vV])[0-9]+', '\1#', 'g') AS render,
@@ -13,10 +21,13 @@ WITH versions AS (
         file_path_normalized,
         is_current AND deleted_at IS NULL AS is_live,
         size_bytes,
-        coalesce(mtime, inspection_timestamp) AS written
+        coalesce(mtime, inspection_timestamp) AS written,
+        pixels = lag(pixels) OVER path AND header_hash <> lag(header_hash) OVER path AS is_header_only
     FROM files
+    LEFT JOIN digests USING (file_id)
     WHERE regexp_matches(file_path_normalized, '[/_.-][vV][0-9]+')
       AND starts_with(file_path_normalized, $path.prefix) AND regexp_matches(file_path_normalized, $path.regex)
+    WINDOW path AS (PARTITION BY file_path_normalized ORDER BY inspection_timestamp, batch_id)
 ),
 iterations AS (
     SELECT
@@ -24,6 +35,7 @@ iterations AS (
         version,
         count(DISTINCT file_path_normalized) FILTER (WHERE is_live) AS files,
         count(*) - count(DISTINCT file_path_normalized) AS rewritten,
+        count(*) FILTER (WHERE is_header_only) AS header_only,
         min(written) AS first_written,
         max(written) AS last_written,
         coalesce(sum(size_bytes) FILTER (WHERE is_live), 0)::BIGINT AS bytes
@@ -38,6 +50,7 @@ SELECT
     last_written,
     files,
     rewritten,
+    header_only,
     bytes,
     bytes - lag(bytes) OVER r AS bytes_more
 FROM iterations
