@@ -9,6 +9,7 @@ import OpenEXR
 import pytest
 
 from exr_inspector import check, inspect, outliers
+from exr_inspector.inspection.pixel_rows import pending_report
 from exr_inspector.sources.memory import MemorySource
 from tests.support.pixels import picture, statistics_of, write_file
 
@@ -108,6 +109,16 @@ def test_each_fault_of_a_file(catalog, make):
     ]
     (of_channel,) = check(catalog, "nan.exr").findings
     assert (of_channel.channel_name, of_channel.part_index) == ("G", 0)
+
+
+def test_the_newest_statistics_count(catalog, make):
+    """An earlier program found other figures, and a file is still to be decoded."""
+    frames = [make(f"a.{n}.exr", planes(1 + n / 10)) for n in range(1, 8)]
+    wrong = [make("x.exr", color(value)).pixels for value in (np.nan, 0)]
+    first = [replace(frame, pixels=wrong[number % 2]) for number, frame in enumerate(frames)]
+    assert {each[0] for each in found(catalog, *first)} == {"EXR801", "EXR804"}
+    later = make("later.exr", planes())
+    assert found(catalog, *frames, replace(later, pixels=pending_report(later.file, later.parts, "no time"))) == []
 
 
 def test_lost_chunks_are_reported_once(catalog, make):

@@ -385,11 +385,15 @@ def test_iterations_of_which_only_the_header_changed(catalog):
 def test_duplicates(catalog):
     """The smallest of each picture is kept; a hard link saves nothing."""
 
-    def file(path, size, *digests, parts=1, **facts):
-        made = [w.part(name=f"part{number}") for number in range(parts)] if parts > 1 else [w.part()]
+    def file(path, size, *digests, parts=1, note="", **facts):
+        made = (
+            [w.part(name=f"part{number}") for number in range(parts)]
+            if parts > 1
+            else [w.part(extra=[text("n", note)])]
+        )
         return with_pixels(exr(f"s3://s/{path}.exr", *made, size_bytes=size, **facts), *digests)
 
-    catalog.persist([file("old", 5, "a")])
+    catalog.persist([file("old", 5, "a", note="first")])
     catalog.persist(
         [
             *(file("old", 5, "z"), file("one/a", 100, "a"), file("two/a", 300, "a"), file("link", 300, "a", inode=7)),

@@ -235,6 +235,22 @@ def test_formats_for_programs(capfd):
     assert printed("github").count("::error file=") == 4
 
 
+def test_pixels_are_checked_on_request(capfd):
+    """Of files that are read now; those of a catalog if their statistics were stored."""
+    Path("black.exr").write_bytes(w.build(w.part()).data)
+    assert main(["check", "black.exr", "--fail-on", "warning"]) == 0
+    capfd.readouterr()
+    assert main(["check", "black.exr", "--stats", "--fail-on", "warning"]) == 1
+    text = capfd.readouterr().out
+    assert "warning  the color channels are zero (EXR804)" in text
+    assert main(["ingest", "black.exr", "--stats", "--catalog", CATALOG]) == 0
+    capfd.readouterr()
+    assert main(["check", "--catalog", CATALOG, "--stats"]) == 2
+    assert "--stats" in capfd.readouterr().err
+    assert main(["check", "--catalog", CATALOG]) == 0
+    assert capfd.readouterr().out == text
+
+
 def test_output_is_written_to_a_file(capfd):
     assert main(["check", "show", "--format", "junit", "--output", "out.xml"]) == 1
     assert len(list(ElementTree.parse("out.xml").iter("testcase"))) == 2

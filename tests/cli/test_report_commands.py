@@ -126,7 +126,7 @@ def test_the_common_folder_is_printed_once_on_a_terminal(shots, capfd):
     """On a pipe, paths are whole."""
     with open_catalog(CATALOG, read_only=True) as catalog:
         rows = named_queries()["iterations"].run(catalog, {})
-    first, *lines = listed(report_table(rows), 100)
+    first, *lines = listed(report_table(rows), 120)
     assert first == f"below {SHOT}/"
     assert [line.split()[0] for line in lines] == ["render", "beauty/v#/a.#.exr", "fog/v#/a.#.exr"]
     _, out, _ = run(capfd, "iterations")

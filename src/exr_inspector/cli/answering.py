@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..errors import SettingsError
 from ..frames.names import parse_name
 from ..frames.patterns import UDIM, is_one_sequence, sequence_pattern
 from ..frames.ranges import frame_value
 from ..sources.uris import normalize_path
-from .options import chunk_option, open_catalog, selection
+from .options import chunk_option, open_catalog, selection, stats_options
 
 if TYPE_CHECKING:
     from ..catalog import Catalog
@@ -90,14 +91,19 @@ class Answering:
 
 
 @contextmanager
-def answering_catalog(paths: list[str] | None, uri: str | None, *, wait_s: float, vectors: bool) -> Iterator[Answering]:
+def answering_catalog(
+    paths: list[str] | None, uri: str | None, *, wait_s: float, vectors: bool, stats: bool = False
+) -> Iterator[Answering]:
     """The catalog of --catalog, of which the paths are patterns; else one of the files below the paths.
 
-    Without both, the catalog of the settings. Paths that cannot be read are printed on stderr.
+    Without both, the catalog of the settings. Paths that cannot be read are printed on stderr. With `stats`, the pixels
+    of the files are decoded. Raises SettingsError for `stats` of a catalog.
     """
     from .output import print_message
 
     if uri is not None or not paths:
+        if stats:
+            raise SettingsError("--stats is for files that are read now; store those of a catalog with ingest --stats")
         with open_catalog(uri, read_only=True, wait_s=wait_s) as opened:
             from ..sequence.frames import has_files
 
@@ -117,6 +123,7 @@ def answering_catalog(paths: list[str] | None, uri: str | None, *, wait_s: float
         limits=values.limits,
         chunks=chunk_option(None),
         vectors=vectors,
+        stats=stats_options(deep=False, stride=1) if stats else None,
         s3=store_of(paths),
         selection=selection(None, None),
     )

@@ -54,11 +54,19 @@ def check(
             "damaged frames. A damaged file without a frame number has none.",
         ),
     ] = False,
+    stats: Annotated[
+        bool,
+        typer.Option(
+            "--stats",
+            help="Also decode the pixels of the files, and check them. Those of a catalog are checked if it has their "
+            "statistics.",
+        ),
+    ] = False,
     output_format: Annotated[CheckFormat, typer.Option("--format", help="Output format.")] = CheckFormat.TABLE,
     output: Output = None,
     fail_on: FailOnOption = FailOn.ERROR,
 ) -> int:
-    """Report what is wrong with files and sequences: damage, invalid headers, missing frames, outliers."""
+    """Report what is wrong with files and sequences: damage, invalid headers, missing frames, outliers, pixels."""
     from ..findings.rules import NOT_READ
     from ..gate import check_sequences, with_unread
     from .finding_lines import finding_lines
@@ -67,7 +75,7 @@ def check(
     if frames and output_format is not CheckFormat.TABLE:
         raise SettingsError(f"--frames and --format {output_format.value} exclude each other; give one of them")
     expected = expected_frames(frame_range, range_from)
-    with answering_catalog(paths, catalog, wait_s=wait, vectors=False) as answering:
+    with answering_catalog(paths, catalog, wait_s=wait, vectors=False, stats=stats) as answering:
         result = check_sequences(answering.catalog, answering.patterns, answering.summaries(expected))
     if result.unjudged:
         print_message(f"{result.unjudged:,} files were never judged by this version; ingest them with --rescan")

@@ -29,8 +29,8 @@ _BAR_CELLS = 10
 _PATH_COLUMNS = ("path", "render")
 # Columns of reports that a narrow terminal does not show, from the last one.
 _LESS_IMPORTANT = frozenset(
-    "first_frame first_written is_estimate iteration last_frame manifests mean_bytes most_samples other_version "
-    "renders rewritten unreadable without_vectors".split()
+    "first_frame first_written header_only is_estimate iteration last_frame manifests mean_bytes most_samples "
+    "other_version renders rewritten unreadable without_vectors".split()
 )
 _MOST_GROUPS = 5  # of frames with the same value
 _VALUE_WIDTH = 60
