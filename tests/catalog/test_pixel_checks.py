@@ -10,6 +10,7 @@ import pytest
 
 from exr_inspector import check, inspect, outliers
 from exr_inspector.inspection.pixel_rows import pending_report
+from exr_inspector.sequence import pixel_outliers
 from exr_inspector.sources.memory import MemorySource
 from tests.support.pixels import picture, statistics_of, write_file
 
@@ -126,7 +127,9 @@ def test_lost_chunks_are_reported_once(catalog, make):
     assert [each[0] for each in found(catalog, make("cut.exr", color(0), cut=10))] == ["EXR102"]
 
 
-def test_a_flash_and_a_half_image_are_unlike_their_neighbours(catalog, make):
+@pytest.mark.parametrize("rows_per_query", [2_000_000, 30])
+def test_a_flash_and_a_half_image_are_unlike_their_neighbours(catalog, make, monkeypatch, rows_per_query):
+    monkeypatch.setattr(pixel_outliers, "_ROWS_PER_QUERY", rows_per_query)
     half = planes()
     for plane in half.values():
         plane[10:] = 0

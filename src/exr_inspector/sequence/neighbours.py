@@ -67,13 +67,16 @@ def _neighbours(values: Floats, starts: Ints, ends: Ints) -> Floats:
 
     `starts` and `ends` are, for each row, those of its series.
     """
+    side = _NEIGHBOURS // 2
     rows = np.arange(len(values))
-    first = np.maximum(np.minimum(rows - _NEIGHBOURS // 2, ends - _NEIGHBOURS - 1), starts)
+    at_ends = np.flatnonzero((rows - starts < side) | (ends - rows <= side))
+    first = np.maximum(np.minimum(at_ends - side, ends[at_ends] - _NEIGHBOURS - 1), starts[at_ends])
     neighbours = np.empty((_NEIGHBOURS, len(values)))
     for number in range(_NEIGHBOURS):
+        neighbours[number] = np.roll(values, side - number - (number >= side))
         row = first + number
-        row += row >= rows
-        neighbours[number] = np.where(row < ends, values[np.minimum(row, len(values) - 1)], np.inf)
+        row += row >= at_ends
+        neighbours[number, at_ends] = np.where(row < ends[at_ends], values[np.minimum(row, len(values) - 1)], np.inf)
     return neighbours
 
 

@@ -20,7 +20,7 @@ from ..search.similar import differing_groups
 from ..vectors import VERSION
 from .fields import FieldOutlier
 from .frames import MATCHES, sequence_condition
-from .pixel_outliers import has_statistics, pixel_outliers
+from .pixel_outliers import pixel_outliers
 from .summary import SequenceSummary, sequences
 
 if TYPE_CHECKING:
@@ -63,9 +63,8 @@ def outliers(catalog: Catalog, pattern: str | os.PathLike[str] | None = None) ->
     expect_catalog(catalog)
     summaries = sequences(catalog, pattern)
     condition = sequence_condition(None if pattern is None else os.fspath(pattern).replace(UDIM, "#"))
-    of_pixels = pixel_outliers(catalog, MATCHES, {"pattern": condition}) if has_statistics(catalog) else ()
     pixels: dict[str, list[str]] = defaultdict(list)
-    for outlier in of_pixels:
+    for outlier in pixel_outliers(catalog, MATCHES, {"pattern": condition}):
         pixels[outlier.file_path_normalized] += outlier.texts()
     return outliers_of(catalog, summaries, pixels)
 

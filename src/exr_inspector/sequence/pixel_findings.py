@@ -22,7 +22,7 @@ from ..findings.rules import (
 )
 from ..inspection.value_text import plural
 from .pixel_faults import PixelFault, pixel_faults
-from .pixel_outliers import has_statistics, pixel_outliers
+from .pixel_outliers import pixel_outliers, statistics_rows
 from .pixel_repeats import repeated_pixels
 
 _RULES = {
@@ -45,7 +45,7 @@ def pixel_findings(
 
     `shown` has the patterns of sequences; the numbers of sequences in `unordered` are not frames.
     """
-    if not has_statistics(catalog):
+    if not statistics_rows(catalog):
         return
     violations = [*_of_files(catalog, selected, parameters), *_of_frames(catalog, selected, parameters, unordered)]
     yield from grouped(

@@ -15,6 +15,7 @@ from .frames import CURRENT
 from .neighbours import Floats, unlike_neighbours
 
 _FIGURES = {"mean": "mean", "median": "p50", "stddev": "stddev"}  # by the name that is shown
+_ROWS_PER_QUERY = 2_000_000  # 300 MB
 _MOST_SHOWN = 4  # channels of a frame; renders have hundreds
 
 NEWEST = "JOIN (SELECT file_id, max(batch_id) AS batch_id FROM {table} GROUP BY file_id) USING (file_id, batch_id)"
@@ -22,7 +23,8 @@ NEWEST = "JOIN (SELECT file_id, max(batch_id) AS batch_id FROM {table} GROUP BY 
 _FRAMES = f"""
     WITH frames AS (
         SELECT file_id, hash(sequence) AS number, frame_number, frame
-        FROM files WHERE {CURRENT} AND sequence IS NOT NULL AND {{selected}}
+        FROM files
+        WHERE {CURRENT} AND sequence IS NOT NULL AND {{selected}} AND hash(sequence) % {{pages}} = {{page}}
     )"""  # noqa: S608 (constants)
 
 # The values of Cryptomattes are numbers of objects.
@@ -74,9 +76,10 @@ class PixelOutlier:
         return f"{shown}; {more} more channels" if more > 0 else shown
 
 
-def has_statistics(catalog: Catalog) -> bool:
-    """Whether the catalog has statistics of pixels."""
-    return bool(catalog.sql("SELECT 1 FROM part_stats LIMIT 1").num_rows)
+def statistics_rows(catalog: Catalog) -> int:
+    """The number of rows with statistics of channels."""
+    (count,) = catalog.sql("SELECT count(*) AS n FROM channel_stats")["n"].to_pylist()
+    return int(count)
 
 
 def pixel_outliers(catalog: Catalog, selected: str, parameters: Mapping[str, Any]) -> list[PixelOutlier]:
@@ -85,35 +88,45 @@ def pixel_outliers(catalog: Catalog, selected: str, parameters: Mapping[str, Any
     A frame is one if the mean, the median or the standard deviation of a channel is far from those of the six nearest
     frames, as `neighbours.py` defines it, or if its window of pixels that are not zero is much smaller than theirs.
     """
-    figures: dict[tuple[str, int], dict[str, str]] = defaultdict(dict)  # by file_id and part, then by channel
-    channels = catalog.sql(_CHANNELS.format(selected=selected), parameters)
-    for name, column in _FIGURES.items():
-        for row, unlike in _unlike(channels, column, "" if column == "stddev" else "stddev"):
-            channel = str(channels["channel_name"][row])
-            of_part = figures[str(channels["file_id"][row]), channels["part_index"][row].as_py()]
-            of_part.setdefault(channel, f"{channel} {name} {unlike}")
-    used_areas: dict[tuple[str, int], str] = {}
-    areas = catalog.sql(_USED_AREAS.format(selected=selected), parameters)
-    for row, unlike in _unlike(areas, "share"):
-        if unlike.value < unlike.lowest:
-            key = str(areas["file_id"][row]), areas["part_index"][row].as_py()
-            used_areas[key] = f"used area {unlike}"
-    if not figures and not used_areas:
+    found = _Found({}, {})
+    rows = statistics_rows(catalog)
+    pages = -(-rows // _ROWS_PER_QUERY)
+    for page in range(pages):
+        found.add(catalog, parameters, selected=selected, pages=pages, page=page)
+    parts: dict[str, list[int]] = defaultdict(list)
+    for file_id, part_index in sorted({*found.figures, *found.used_areas}):
+        parts[file_id].append(part_index)
+    if not parts:
         return []
-    by_file: dict[str, list[int]] = defaultdict(list)
-    for file_id, part_index in sorted({*figures, *used_areas}):
-        by_file[file_id].append(part_index)
-    files = catalog.sql(_FILES, None, {"unlike": pa.table({"file_id": pa.array(list(by_file), pa.string())})})
+    files = catalog.sql(_FILES, None, {"unlike": pa.table({"file_id": pa.array(list(parts), pa.string())})})
     return [
         PixelOutlier(
-            **{name: file[name] or "" for name in ("sequence", "frame", "file_path_normalized")},
+            **{name: file[name] for name in ("sequence", "frame", "file_path_normalized")},
             part_index=part_index,
-            figures=tuple(text for _, text in sorted(figures.get((file["file_id"], part_index), {}).items())),
-            used_area=used_areas.get((file["file_id"], part_index), ""),
+            figures=tuple(text for _, text in sorted(found.figures.get((file["file_id"], part_index), {}).items())),
+            used_area=found.used_areas.get((file["file_id"], part_index), ""),
         )
         for file in files.to_pylist()
-        for part_index in by_file[file["file_id"]]
+        for part_index in parts[file["file_id"]]
     ]
+
+
+class _Found(NamedTuple):
+    """What is unlike, by file_id and part."""
+
+    figures: dict[tuple[str, int], dict[str, str]]  # by channel
+    used_areas: dict[tuple[str, int], str]
+
+    def add(self, catalog: Catalog, parameters: Mapping[str, Any], **of_query: Any) -> None:
+        """Add what one page of the sequences has."""
+        channels = catalog.sql(_CHANNELS.format(**of_query), parameters)
+        for name, column in _FIGURES.items():
+            for key, row, unlike in _unlike(channels, column, "" if column == "stddev" else "stddev"):
+                channel = str(channels["channel_name"][row])
+                self.figures.setdefault(key, {}).setdefault(channel, f"{channel} {name} {unlike}")
+        for key, _, unlike in _unlike(catalog.sql(_USED_AREAS.format(**of_query), parameters), "share"):
+            if unlike.value < unlike.lowest:
+                self.used_areas[key] = f"used area {unlike}"
 
 
 class _Value(NamedTuple):
@@ -128,12 +141,17 @@ class _Value(NamedTuple):
         return f"{value}, neighbours {lowest}" + (f"–{highest}" if highest != lowest else "")
 
 
-def _unlike(table: pa.Table, column: str, level: str = "") -> Iterator[tuple[int, _Value]]:
-    """The values of a column that are unlike their neighbours, by row; differences are also relative to `level`."""
+def _unlike(table: pa.Table, column: str, level: str = "") -> Iterator[tuple[tuple[str, int], int, _Value]]:
+    """The values of a column that are unlike their neighbours, with file_id and part, and row.
+
+    Differences are also relative to the column `level`.
+    """
     values = _numbers(table, column)
     levels = _numbers(table, level) if level else np.zeros(len(values))
-    rows, lowest, highest = unlike_neighbours(values, table["series"].to_numpy(), levels)
-    yield from zip(rows.tolist(), map(_Value, values[rows].tolist(), lowest.tolist(), highest.tolist()), strict=True)
+    unlike = unlike_neighbours(values, table["series"].to_numpy(), levels)
+    for row, lowest, highest in zip(*(each.tolist() for each in unlike), strict=True):
+        key = str(table["file_id"][row]), table["part_index"][row].as_py()
+        yield key, row, _Value(values[row], lowest, highest)
 
 
 def _numbers(table: pa.Table, column: str) -> Floats:

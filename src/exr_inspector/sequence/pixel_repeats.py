@@ -17,14 +17,19 @@ _REPEATS = f"""
         SELECT file_id, string_agg(pixel_digest, ' ' ORDER BY part_index) AS pixels
         FROM part_stats {NEWEST.format(table="part_stats")}
         GROUP BY file_id HAVING count(*) = count(pixel_digest)
+    ), compared AS MATERIALIZED (
+        SELECT sequence, frame, frame_number, file_path_normalized, file_id, pixels
+        FROM files JOIN digests USING (file_id)
+        WHERE {CURRENT} AND sequence IS NOT NULL AND {{selected}}
+    ), repeating AS (
+        SELECT sequence FROM compared GROUP BY sequence HAVING count(DISTINCT pixels) < count(*)
     ), frames AS (
-        SELECT sequence, frame, frame_number, file_path_normalized, file_id, pixels,
+        SELECT *,
                count(*) OVER (PARTITION BY sequence) AS frames,
                lag(pixels) OVER (PARTITION BY sequence ORDER BY frame_number, frame) AS pixels_before,
                first(frame) OVER (PARTITION BY sequence, pixels ORDER BY frame_number, frame) AS first_frame,
                row_number() OVER (PARTITION BY sequence, pixels ORDER BY frame_number, frame) AS occurrence
-        FROM files JOIN digests USING (file_id)
-        WHERE {CURRENT} AND sequence IS NOT NULL AND {{selected}}
+        FROM compared SEMI JOIN repeating USING (sequence)
     )
     SELECT sequence, frame, file_path_normalized, pixels = pixels_before AS is_frozen, first_frame
     FROM frames

@@ -50,7 +50,10 @@ class SequenceSummary:
 
     @property
     def severity(self) -> str:
-        """That of the worst of its findings, as `check` reports them: `error` or `warning`; `none` without findings."""
+        """That of the worst of its findings, as `check` reports them, without those about pixels.
+
+        `error` or `warning`; `none` without findings.
+        """
         if self.missing or self.bad:
             return "error"
         differs = self.repeated or self.padding_changes or (self.folder_range and not self.expected)
