@@ -270,7 +270,7 @@ DERIVED_COLUMNS: dict[str, dict[str, str]] = {
         "missing_count": "Number of missing frames.",
         "damaged": "The frames that are damaged, invalid or unreadable.",
         "damaged_count": "Number of damaged frames.",
-        "outliers": "The frames that `exr-inspector outliers` reports.",
+        "outliers": "The frames that `exr-inspector outliers` reports, without those that only their pixels make outliers.",
         "outlier_count": "Number of outliers.",
         "severity": "That of the worst finding of the sequence: `error`, `warning` or `none`.",
         "strip": "Runs of frames in order: `s3 m1 d2 o1` are 3 sound, 1 missing, 2 damaged frames and an outlier.",
