@@ -184,7 +184,7 @@ def test_the_commands_of_the_page_on_checks_run(shell):
     """Of its three frames, the example expects a hundred."""
     blocks = re.findall(r"^```(\w*)\n(.*?)^```$", CHECKS, re.MULTILINE | re.DOTALL)
     commands = [line for language, block in blocks if not language for line in block.splitlines()]
-    assert len(commands) == 10
+    assert len(commands) == 11
     assert shell("exr-inspector ingest . --catalog duckdb:shows.duckdb")[0] == 0
     for command in commands:
         assert shell(command)[0] == (1 if "--range" in command else 0), command
