@@ -6,9 +6,12 @@ from itertools import count, islice
 import pytest
 
 from exr_inspector import open_catalog
+from exr_inspector.catalog.duckdb.catalog import DuckDBCatalog
 from exr_inspector.catalog.schema import TABLES
+from exr_inspector.catalog.vast.catalog import VastCatalog
 from exr_inspector.errors import ExrInspectorError
 from exr_inspector.sequence.summary import sequences
+from exr_inspector.settings import Settings
 from tests.support.corpus import DAMAGED_FILES, REPORTED_FILES, VALID_FILES, inspected, need_corpus
 from tests.support.exr_bytes import inspection, text
 
@@ -55,3 +58,9 @@ def test_inspections_give_equal_rows(tmp_path, vast_settings, number):
             assert one.to_pylist() == other.to_pylist()
         assert first.status().row_counts == second.status().row_counts
         assert sequences(first) == sequences(second)
+
+
+def test_the_setting_names_the_transactions_of_each_backend():
+    sizes = [backend.files_per_transaction for backend in (DuckDBCatalog, VastCatalog)]
+    described = Settings.model_fields["batch_files"].description
+    assert "by default {} on DuckDB, {} on VAST".format(*sizes) in described
