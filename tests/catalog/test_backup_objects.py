@@ -4,23 +4,38 @@ import os
 
 import pyarrow as pa
 import pytest
+import requests
 
 from exr_inspector import open_catalog
 from exr_inspector.catalog.backup import backup, check, parquet, restore
-from exr_inspector.errors import BackupError, SourceConnectionError, SourceDeniedError, SourceError, SourceSystemError
+from exr_inspector.catalog.vast.errors import translated
+from exr_inspector.catalog.vast.tables import Rows
+from exr_inspector.errors import (
+    BackupError,
+    CatalogConnectionError,
+    ExrInspectorError,
+    SourceConnectionError,
+    SourceDeniedError,
+    SourceError,
+    SourceSystemError,
+)
 from exr_inspector.sources import s3_output
+from exr_inspector.sources.output import output_file
 from tests.support import s3_server
 from tests.support.exr_bytes import inspection, text
 
+from .conftest import BACKENDS, BOTH
 from .test_backup import content
 
 PREFIX = f"s3://{s3_server.BUCKET}/backups/monday 100%"
 
 
-@pytest.fixture
-def filled(tmp_path):
-    """A catalog in a DuckDB file, whose attributes do not fit into one part of an upload."""
-    with open_catalog(f"duckdb:{tmp_path}/catalog.duckdb") as catalog:
+@pytest.fixture(params=BOTH)
+def filled(request, tmp_path):
+    """A catalog whose attributes do not fit into one part of an upload."""
+    if request.param == "vast":
+        request.getfixturevalue("vast_settings")
+    with open_catalog(BACKENDS[request.param](tmp_path, 0)) as catalog:
         catalog.persist(
             [inspection("s3://renders/a.exr", *(text(f"n{n}", os.urandom(20_000).hex()) for n in range(8)))]
         )
@@ -47,7 +62,7 @@ def test_a_backup_and_its_increment_are_restored_from_objects(store, filled, tmp
     backup(filled, str(tmp_path / "local"), since=PREFIX, s3=store.access)
     assert check(f"{PREFIX}/later", store.access) == []
     for number, folder in enumerate((f"{PREFIX}/later", str(tmp_path / "local"))):
-        uri = f"duckdb:{tmp_path}/{number}.duckdb"
+        uri = f"duckdb:{tmp_path}/copy{number}.duckdb"
         restore(folder, uri, s3=store.access)
         with open_catalog(uri) as copy:
             assert content(copy) == content(filled)
@@ -93,9 +108,44 @@ def test_a_full_disk_is_an_error_and_leaves_no_backup(filled, tmp_path, monkeypa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(SourceSystemError, match="No space left on device"):
+    with pytest.raises(SourceSystemError, match=f"{tmp_path}/backup: No space left on device"):
         backup(filled, str(tmp_path / "backup"))
     assert list((tmp_path / "backup").iterdir()) == []
+
+
+def test_only_errors_of_the_file_are_named_as_such(tmp_path):
+    """The errors of an HTTP client are instances of OSError, too."""
+    broken = requests.exceptions.ChunkedEncodingError("cut")
+    with pytest.raises(requests.exceptions.ChunkedEncodingError), output_file(str(tmp_path), "a", None):
+        raise broken
+    assert list(tmp_path.iterdir()) == []
+    assert translation_of(SourceSystemError("/backups", "full")) == SourceSystemError
+    assert translation_of(broken) == CatalogConnectionError
+
+
+def translation_of(error):
+    with pytest.raises(ExrInspectorError) as caught, translated("http://127.0.0.1"):
+        raise error
+    return caught.type
+
+
+@pytest.mark.slow
+def test_a_page_of_a_vast_database_that_is_cut_is_read_again(vast_settings, tmp_path, monkeypatch):
+    """Raised while the file of a table is written."""
+    pages, raised = Rows.pages, []
+
+    def cut(self, table, columns):
+        yield from pages(self, table, columns)
+        if len(raised) < 2:
+            raised.append(table)
+            raise requests.exceptions.ChunkedEncodingError("cut")
+
+    monkeypatch.setattr(Rows, "pages", cut)
+    with open_catalog(BACKENDS["vast"](tmp_path, 0)) as catalog:
+        catalog.persist([inspection()])
+        backup(catalog, str(tmp_path / "backup"))
+    assert raised == ["files", "files"]
+    assert check(str(tmp_path / "backup")) == []
 
 
 def test_pages_of_many_bytes_are_row_groups_of_their_own(tmp_path, monkeypatch):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from ..errors import SourceError, SourceSystemError
 from .local import os_error_reason
@@ -50,17 +51,37 @@ def output_file(folder: str, name: str, s3: S3Access | None) -> Iterator[BinaryI
     path = Path(local_path(folder) or folder) / name
     partial = path.with_name(f"{name}.partial")
     with _naming(folder):
-        try:
-            with partial.open("wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
+        file = partial.open("wb")
+    try:
+        yield cast(BinaryIO, _Output(file, folder))
+        with _naming(folder):
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
             partial.rename(path)
             _sync(path.parent)
-        except BaseException:
-            with suppress(OSError):
-                partial.unlink()
-            raise
+    except BaseException:
+        with suppress(OSError):
+            file.close()
+        with suppress(OSError):
+            partial.unlink()
+        raise
+
+
+class _Output(io.RawIOBase):
+    """What is written to a file of a folder; errors name the folder."""
+
+    def __init__(self, file: BinaryIO, folder: str) -> None:
+        self._file, self._folder = file, folder
+
+    def writable(self) -> bool:
+        """Whether it can be written to."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Write bytes; returns their number."""
+        with _naming(self._folder):
+            return self._file.write(data)
 
 
 def _sync(folder: Path) -> None:
@@ -74,6 +95,7 @@ def _sync(folder: Path) -> None:
 
 @contextmanager
 def _naming(folder: str) -> Iterator[None]:
+    """Around operations on files only: an HTTP client's errors are instances of OSError, too."""
     try:
         yield
     except OSError as error:

@@ -25,6 +25,7 @@ from ...errors import (
     CatalogSchemaError,
     CatalogTooLargeError,
     CatalogTransactionError,
+    ExrInspectorError,
 )
 
 # A response that is cut, damaged or missing: the same request can succeed.
@@ -44,10 +45,10 @@ class CatalogRejectedError(CatalogError):
 
 @contextmanager
 def translated(endpoint: str) -> Iterator[None]:
-    """Translate the exceptions of this block into CatalogError and its subclasses."""
+    """Translate the exceptions of this block into CatalogError and its subclasses, but for those of this package."""
     try:
         yield
-    except CatalogError:
+    except ExrInspectorError:
         raise
     except Exception as error:
         raise as_catalog_error(error, endpoint) from error
