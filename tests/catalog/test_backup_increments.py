@@ -1,15 +1,18 @@
 """Increments: what a backup lacks, restored together with it, whatever changed in the catalog since."""
 
+import itertools
 import shutil
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from exr_inspector import open_catalog
 from exr_inspector.catalog.backup import backup, check, restore, write
 from exr_inspector.catalog.persistence import unique_time
 from exr_inspector.catalog.rows import from_inspections
-from exr_inspector.catalog.schema import TABLES, TIME
+from exr_inspector.catalog.schema import TABLES, TIME, vector_dimensions
 from exr_inspector.errors import BackupError
 from tests.support.exr_bytes import inspection, text
 
@@ -100,6 +103,26 @@ def test_vectors_of_another_version_and_removed_batches_are_in_an_increment(cata
     assert manifest.tables["removed"].rows == 1
     assert check(folder) == []
     assert restored(folder, new_uri()) == content(catalog)
+
+
+def test_vectors_that_were_computed_again_are_in_an_increment(catalog, new_uri, tmp_path):
+    """With the same version, as by `db reembed --all` after a fault."""
+    a = version("a", "1")
+    catalog.persist([a, version("b", "1")])
+    folders = [str(tmp_path / name) for name in ("base", "first", "second")]
+    backup(catalog, folders[0])
+    rows = from_inspections([a]).tables["files"].select(["file_id", "embedding_version"])
+    for name, size in vector_dimensions().items():
+        ones = pa.array([np.eye(1, size, dtype=np.float32)[0].tolist()], TABLES["files"].field(name).type)
+        rows = rows.append_column(name, ones)
+    catalog.replace_vectors(rows)
+    stored = []
+    for base, folder in itertools.pairwise(folders):
+        backup(catalog, folder, since=base)
+        stored.append(pq.read_table(f"{folder}/files.parquet")["metadata_embedding"].is_valid().to_pylist().count(True))
+        assert check(folder) == []
+        assert restored(folder, new_uri()) == content(catalog)
+    assert stored == [1, 0]
 
 
 def remove_channels(catalog, file_id: str) -> None:

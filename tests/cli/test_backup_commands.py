@@ -11,7 +11,7 @@ from exr_inspector import open_catalog
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.cli.main import main
 from tests.catalog.conftest import BOTH, BUCKET, emulator, vast_settings  # noqa: F401 (fixtures)
-from tests.support.exr_bytes import inspection
+from tests.support.exr_bytes import exr_bytes, inspection
 from tests.support.terminal import on_terminal
 
 
@@ -144,7 +144,12 @@ def test_a_snapshot_of_a_vast_bucket_is_read(tmp_path, monkeypatch, emulator, va
     assert main(["db", "backup", "saved", "--catalog", snapshot]) == 0
     assert f"of {snapshot}" in capfd.readouterr().out
     assert main(["query", "SELECT count(*) AS n FROM files JOIN parts USING (file_id)", "--catalog", snapshot]) == 0
-    for command in (["db", "create-schema"], ["db", "migrate"], ["db", "restore", "saved"], ["db", "reembed"]):
+    assert main(["doctor", "--after", "--catalog", snapshot]) == 0
+    Path("new.exr").write_bytes(exr_bytes())
+    assert main(["db", "coverage", ".", "--min-age", "0s", "--at-least", "0", "--catalog", snapshot]) == 0
+    assert "missing              1" in capfd.readouterr().out
+    drop = ["db", "drop", "--yes", name_of(snapshot)]
+    for command in (["db", "create-schema"], ["db", "migrate"], ["db", "restore", "saved"], ["db", "reembed"], drop):
         assert main([*command, "--catalog", snapshot]) == 2
         assert f"{snapshot} is a snapshot, which cannot be changed; give {uri}" in capfd.readouterr().err
     assert main(["db", "status", "--catalog", f"{uri}?snapshot=missing"]) == 3

@@ -71,6 +71,11 @@ FAULTS = {
         ("duplicates", "FAIL", "such as parts: "),
         ("part counts", "FAIL", "such as s3://renders/a.1001.exr"),
     ),
+    "a part twice, in two batches": (
+        f"INSERT INTO parts SELECT * REPLACE (1 AS batch_id) FROM parts WHERE file_id = {ID_OF_A}",
+        ("duplicates", "FAIL", "such as parts: "),
+        ("part counts", "FAIL", "such as s3://renders/a.1001.exr"),
+    ),
     "an error twice": (
         f"{ERROR.format('x', 30, ID_OF_A)}; INSERT INTO ingest_errors FROM ingest_errors",
         ("duplicates", "FAIL", "such as ingest_errors: s3://renders/x.exr"),

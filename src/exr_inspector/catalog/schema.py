@@ -341,17 +341,23 @@ PRIMARY_KEYS: dict[str, tuple[str, ...]] = {
 SORTED_BY: dict[str, tuple[str, ...]] = {"files": ("file_path_normalized",)}
 
 
+def child_key(table: str) -> tuple[str, ...]:
+    """The columns that identify a row of a child table in its batch; without a key all but times, which differ."""
+    return PRIMARY_KEYS.get(table) or tuple(column.name for column in TABLES[table] if column.type != TIME)
+
+
 @cache
 def batch_schema(table: str) -> pa.Schema:
     """The columns of a table that come from inspections: all but those set at persist."""
     return pa.schema([column for column in TABLES[table] if column.name not in SET_AT_PERSIST])
 
 
+VECTOR_COLUMNS = tuple(column.name for column in TABLES["files"] if pa.types.is_fixed_size_list(column.type))
+
+
 def vector_dimensions() -> dict[str, int]:
     """The dimensions of each vector column of `files`."""
-    return {
-        column.name: column.type.list_size for column in TABLES["files"] if pa.types.is_fixed_size_list(column.type)
-    }
+    return {name: TABLES["files"].field(name).type.list_size for name in VECTOR_COLUMNS}
 
 
 def version_row(version: int = VERSION, readable_since: int = READABLE_SINCE) -> pa.Table:

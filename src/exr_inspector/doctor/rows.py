@@ -13,7 +13,7 @@ from functools import partial
 from shlex import quote
 
 from ..catalog import OPEN_ERRORS, Catalog
-from ..catalog.schema import CHILD_TABLES, PRIMARY_KEYS, vector_dimensions
+from ..catalog.schema import CHILD_TABLES, PRIMARY_KEYS, RESULT_TABLES, vector_dimensions
 from ..inspection.value_text import plural
 from ..search.reembed import OUTDATED
 from ..vectors import VERSION
@@ -130,12 +130,12 @@ def _outdated_vectors() -> _RowCheck:
 
 
 def _duplicates(children: list[str]) -> _RowCheck:
-    """Two child rows with one key are copies only within a batch: later results have a batch of their own."""
+    """Two results with one key are copies only within a batch: later ones have a batch of their own."""
     queries = []
     for table, key in PRIMARY_KEYS.items():
         if table in CHILD_TABLES and table not in children:
             continue
-        columns = (*key, "batch_id") if table in CHILD_TABLES else key
+        columns = (*key, "batch_id") if table in RESULT_TABLES else key
         queries.append(
             f"SELECT '{table}: ' || {key[0]} AS example FROM {table} "  # noqa: S608 (constants)
             f"GROUP BY {', '.join(columns)} HAVING count(*) > 1"

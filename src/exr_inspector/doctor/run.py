@@ -40,7 +40,9 @@ def _catalog(target: Target) -> Iterator[Check]:
         from ..catalog.vast.tables import tables_at
 
         connection = vast_connection()
-        tables_at(target.uri, connection)  # raises SettingsError for an endpoint or a URI of another form
+        tables_at(
+            target.uri, connection, read_only=True
+        )  # raises SettingsError
         for check in reachability(vast_endpoint(connection)):
             yield check
             if check.status is Status.FAIL and not check.name.endswith("clock"):

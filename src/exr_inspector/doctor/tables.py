@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ..catalog import Catalog, is_vast, stored_version
 from ..catalog.migrations import needs_migration
-from ..catalog.schema import TABLES, VERSION, vector_dimensions
+from ..catalog.schema import TABLES, VECTOR_COLUMNS, VERSION, vector_dimensions
 from ..environment import open_catalog
 from ..settings import VastConnection
 from .model import Check, Stage, Target, failed_by, failure, guarded, ok
@@ -62,7 +62,7 @@ def _schema(catalog: Catalog, uri: str, version: int, columns: dict[str, pa.Sche
             index = columns[table].get_field_index(column.name)
             if index < 0:
                 faults.append(f"{table}.{column.name} is missing")
-            elif not pa.types.is_fixed_size_list(column.type) and columns[table].field(index).type != column.type:
+            elif column.name not in VECTOR_COLUMNS and columns[table].field(index).type != column.type:
                 faults.append(f"{table}.{column.name} is {columns[table].field(index).type}, not {column.type}")
     if faults:
         what = f"tables of version {version} with other columns than it has: {', '.join(faults)}"

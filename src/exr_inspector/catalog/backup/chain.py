@@ -16,8 +16,8 @@ from ...sources.output import below
 from ...sources.uris import is_object, local_path
 from ..columns import typed
 from ..migrations import MIGRATIONS, Recompute
-from ..schema import TABLES, VERSION
-from .keys import all_keys, batch_keys, distinct, vector_keys, where
+from ..schema import TABLES, VECTOR_COLUMNS, VERSION
+from .keys import all_keys, batch_keys, distinct, vector_keys, vector_values, where
 from .manifest import Base, Manifest, read_manifest
 from .parquet import hash_of, opened_rows, read_rows
 
@@ -29,8 +29,6 @@ WHOLE = ("files", "parts", "ingest_errors", "schema_version")
 
 REMOVED = "removed"  # the file of an increment with batches of its base that the catalog does not have any more
 REMOVED_SCHEMA = pa.schema([pa.field("table", pa.string(), False), pa.field("batch", pa.string(), False)])
-
-_VECTORS = [column.name for column in TABLES["files"] if pa.types.is_fixed_size_list(column.type)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +114,23 @@ class Chain:
             found |= all_keys(read_rows(member.folder, table, self._s3, ["file_id", "batch_id"]), batch_keys)
         return found
 
-    def vector_keys(self) -> set[str]:
-        """The vectors that the backups have. Those of a backup without vectors have no version."""
+    def vector_values(self) -> set[str]:
+        """The vectors that the backups restore. Those of a backup without vectors have no version."""
         pages = read_rows(self.newest.folder, "files", self._s3, ["file_id", "embedding_version"])
-        return all_keys((page.filter(page["embedding_version"].is_valid()) for page in pages), vector_keys)
+        wanted = all_keys((page.filter(page["embedding_version"].is_valid()) for page in pages), vector_keys)
+        found: set[str] = set()
+        for member in reversed(self.members):
+            for page in self._vectors_of(member):
+                keys = vector_keys(page)
+                found.update(vector_values(page.filter(where(keys, wanted.__contains__))).to_pylist())
+                wanted.difference_update(keys.to_pylist())
+        return found
+
+    def _vectors_of(self, member: Member) -> Iterator[pa.Table]:
+        """The rows with vectors, and only the key of these."""
+        schema = pa.schema([TABLES["files"].field(name) for name in ("file_id", "embedding_version", *VECTOR_COLUMNS)])
+        for page in read_rows(member.folder, "files", self._s3, schema.names):
+            yield typed(page.filter(page[VECTOR_COLUMNS[0]].is_valid()), schema)
 
     def rows(self, table: str) -> Iterator[pa.Table]:
         """The rows of a table in this version, in pages; always in the same order."""
@@ -155,27 +166,26 @@ class Chain:
         """The rows of the newest backup, with vectors of its bases. Those rows are in memory, without vectors."""
         lacking: list[pa.Table] = []
         for page in self._pages(self.newest, "files"):
-            is_lacking = pc.and_(page["embedding_version"].is_valid(), page[_VECTORS[0]].is_null())
+            is_lacking = pc.and_(page["embedding_version"].is_valid(), page[VECTOR_COLUMNS[0]].is_null())
             yield page.filter(pc.invert(is_lacking))
-            lacking.append(page.filter(is_lacking).drop_columns(_VECTORS))
+            lacking.append(page.filter(is_lacking).drop_columns([*VECTOR_COLUMNS]))
         rows = pa.concat_tables(lacking).combine_chunks() if lacking else TABLES["files"].empty_table()
         wanted = vector_keys(rows)
         is_left = np.ones(len(wanted), np.bool_)
         for member in reversed(self.members[:-1]):
-            for page in read_rows(member.folder, "files", self._s3, ["file_id", "embedding_version", *_VECTORS]):
-                stored = page.filter(page[_VECTORS[0]].is_valid())
-                found = pc.index_in(vector_keys(stored), wanted)
-                stored, indices = stored.filter(found.is_valid()), found.drop_null().to_numpy()
+            for page in self._vectors_of(member):
+                found = pc.index_in(vector_keys(page), wanted)
+                stored, indices = page.filter(found.is_valid()), found.drop_null().to_numpy()
                 is_new = is_left[indices]
                 is_left[indices] = False
                 yield _with_vectors(rows.take(pa.array(indices[is_new])), stored.filter(pa.array(is_new)))
         rest = rows.filter(pa.array(is_left))
-        nulls = {name: pa.nulls(rest.num_rows, TABLES["files"].field(name).type) for name in _VECTORS}
+        nulls = {name: pa.nulls(rest.num_rows, TABLES["files"].field(name).type) for name in VECTOR_COLUMNS}
         yield _with_vectors(rest, nulls)
 
 
 def _with_vectors(rows: pa.Table, vectors: pa.Table | dict[str, pa.Array]) -> pa.Table:
-    for name in _VECTORS:
+    for name in VECTOR_COLUMNS:
         rows = rows.append_column(name, vectors[name])
     return typed(rows, TABLES["files"])
 

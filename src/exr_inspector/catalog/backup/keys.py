@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from ..schema import vector_dimensions
 
 
 def keys(page: pa.Table, first: str, second: str) -> pa.Array:
@@ -27,6 +31,18 @@ def batch_id_of(key: str) -> int:
 def vector_keys(page: pa.Table) -> pa.Array:
     """The keys of vectors: their file and version."""
     return keys(page, "file_id", "embedding_version")
+
+
+def vector_values(page: pa.Table) -> pa.Array:
+    """The keys of vectors with a hash of their values, as a new computation can give others of the same version."""
+    hashes = [hashlib.blake2b(digest_size=16) for _ in range(page.num_rows)]
+    for name, size in vector_dimensions().items():
+        column = page[name].combine_chunks()
+        valid = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+        vectors = column.drop_null().flatten().to_numpy().reshape(-1, size)
+        for index, vector in zip(valid.tolist(), vectors, strict=True):
+            hashes[index].update(vector.tobytes())
+    return pc.binary_join_element_wise(vector_keys(page), pa.array([each.hexdigest() for each in hashes], pa.string()), "/")
 
 
 def distinct(values: pa.Array | pa.ChunkedArray) -> list[str]:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from ...sources import open_source
 from ...sources.output import below, output_file
+from ..schema import VECTOR_COLUMNS
 
 if TYPE_CHECKING:
     from ...settings import S3Access
@@ -35,7 +36,7 @@ def write_rows(
 ) -> tuple[int, int, str]:
     """Write rows to a new file; the number of rows and bytes, and the SHA-256 of these."""
     stored = _stored_schema(schema)
-    vectors = [field.name for field in schema if pa.types.is_fixed_size_list(field.type)]
+    vectors = [name for name in VECTOR_COLUMNS if name in schema.names]
     rows = 0
     with output_file(folder, f"{name}.parquet", s3) as file:
         hashed = _Hashing(file)

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..schema import PRIMARY_KEYS, TABLES, TIME
-from .keys import batch_id_of, batch_keys, distinct, vector_keys, where
+from ..schema import VECTOR_COLUMNS, child_key
+from .keys import batch_id_of, batch_keys, distinct, vector_values, where
 
 _CURRENT = ("file_id", "file_path_normalized", "last_inspected")
 
@@ -63,9 +63,9 @@ class Files:
 def without_vectors(page: pa.Table, known: Collection[str] | None = None) -> pa.Table:
     """Rows of `files` with null for vectors: for those in `known`, else for all, also in `embedding_version`."""
     if known is None:
-        lacking, columns = None, [*_vectors(), "embedding_version"]
+        lacking, columns = None, [*VECTOR_COLUMNS, "embedding_version"]
     else:
-        lacking, columns = where(vector_keys(page), known.__contains__), _vectors()
+        lacking, columns = where(vector_values(page), known.__contains__), [*VECTOR_COLUMNS]
     for name in columns:
         index, column = page.schema.get_field_index(name), page[name]
         empty = pa.nulls(page.num_rows, column.type)
@@ -74,17 +74,13 @@ def without_vectors(page: pa.Table, known: Collection[str] | None = None) -> pa.
     return page
 
 
-def _vectors() -> list[str]:
-    return [column.name for column in TABLES["files"] if pa.types.is_fixed_size_list(column.type)]
-
-
 class Children:
     """Selects the rows of a child table that belong to the selected files, and that a base lacks."""
 
     def __init__(self, table: str, files: Files, known: Collection[str], whole_before: int) -> None:
         """`known` are batches of the base; only those before the batch `whole_before` are certain to be whole."""
         self._files, self._known, self._whole_before = files, known, whole_before
-        self._key = PRIMARY_KEYS.get(table) or [column.name for column in TABLES[table] if column.type != TIME]
+        self._key = child_key(table)
         self._copies: set[tuple[Any, ...]] = set()
         self.dropped = 0
         self.present: set[str] = set()  # the batches in the catalog, if a base has some

@@ -11,7 +11,7 @@ from ...errors import BackupError, CatalogSchemaError
 from ...sources.output import create_folder
 from ...vectors.codes import VERSION as EMBEDDING_VERSION
 from ..columns import typed
-from ..schema import CHILD_TABLES, TABLES, VERSION
+from ..schema import CHILD_TABLES, TABLES, VECTOR_COLUMNS, VERSION
 from .chain import REMOVED, REMOVED_SCHEMA, WHOLE, Chain
 from .manifest import Manifest, TableFile, utc_now, write_manifest
 from .parquet import write_rows
@@ -82,10 +82,10 @@ class _Writer:
         self.tables: dict[str, TableFile] = {}
 
     def write_files(self, read: ReadTable) -> Files:
-        known = self._base.vector_keys() if self._base else set()
+        known = self._base.vector_values() if self._base else set()
         columns = TABLES["files"].names
         if not self._vectors:
-            columns = [column.name for column in TABLES["files"] if not pa.types.is_fixed_size_list(column.type)]
+            columns = [name for name in columns if name not in VECTOR_COLUMNS]
 
         def write(pages: Iterator[pa.Table]) -> Files:
             files = Files()

@@ -19,7 +19,7 @@ _NOT_A_DATABASE = frozenset({400, 404, 405, 501})  # responses to the list of sc
 
 def check_bucket(uri: str, connection: VastConnection | None) -> str:
     """The version of the server. Raises CatalogSchemaError unless the bucket of the URI is a database bucket."""
-    tables = tables_at(uri, connection)
+    tables = tables_at(uri, connection, read_only=True)
 
     @without_sdk_warnings()
     def attempt(clock: Clock) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..schema import CHILD_TABLES, PRIMARY_KEYS, TABLES, TIME
+from ..schema import CHILD_TABLES, child_key
 from .persist_plan import CHANGING, COLUMNS, Row, changed_rows, duplicate_paths, in_order, most_checked
 from .tables import ROW_ID, Rows
 
@@ -80,7 +80,7 @@ def _delete_copies(rows: Rows, table: str, copies: dict[str, list[Row]]) -> None
 
     Rows of other batches stay: they are later results.
     """
-    key = PRIMARY_KEYS.get(table) or tuple(column.name for column in TABLES[table] if column.type != TIME)
+    key = child_key(table)
     stored = rows.select_in(table, list(dict.fromkeys([*key, "batch_id"])), "file_id", copies)
     first = {(file_id, same[0]["batch_id"] or 0) for file_id, same in copies.items()}
     batches = first | {(row["file_id"], row["batch_id"] or 0) for same in copies.values() for row in same}

@@ -81,7 +81,7 @@ def repeat(uri: str, connection: VastConnection | None, *, dry_run: bool = False
 
 def version_at(uri: str, connection: VastConnection | None) -> int | None:
     """The version of the tables, None without tables. Raises CatalogSchemaError if it is too new."""
-    tables = tables_at(uri, connection)
+    tables = tables_at(uri, connection, read_only=True)
     return tables.connection.retried(tables.version)
 
 

@@ -267,12 +267,7 @@ class Rows:
     @without_sdk_warnings()
     def insert(self, table: str, rows: pa.Table) -> None:
         """Insert rows; missing columns are null."""
-        by_name = dict(zip(rows.column_names, rows.columns, strict=True))
-        columns = [
-            by_name[column.name] if column.name in by_name else pa.nulls(rows.num_rows, column.type)
-            for column in TABLES[table]
-        ]
-        for batch in pa.Table.from_arrays(columns, schema=TABLES[table]).combine_chunks().to_batches():
+        for batch in typed(rows, TABLES[table]).combine_chunks().to_batches():
             self.insert_uncut(table, fitting(batch))
 
     @without_sdk_warnings()
