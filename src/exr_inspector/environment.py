@@ -68,12 +68,12 @@ def sort_catalog(uri: str, *, dry_run: bool = False) -> bool:
     return catalog.sort(uri, dry_run=dry_run, connection=_connection(uri))
 
 
-def drop_catalog(uri: str) -> None:
+def drop_catalog(uri: str, *, wait_s: float = 0) -> None:
     """Drop the tables of a catalog, as `catalog.drop`, with the connection of the settings."""
-    catalog.drop(uri, connection=_connection(uri))
+    catalog.drop(uri, wait_s=wait_s, connection=_connection(uri))
 
 
-def restore_catalog(folder: str, uri: str) -> Restored:
+def restore_catalog(folder: str, uri: str, *, wait_s: float = 0) -> Restored:
     """Restore a backup into a catalog, as `catalog.backup.restore`, with the connection and store of the settings.
 
     Derived tables are not restored; `sequence.derived.refresh` stores them again.
@@ -81,7 +81,7 @@ def restore_catalog(folder: str, uri: str) -> Restored:
     connection = _connection(uri)
     from .catalog.backup import restore
 
-    return restore(folder, uri, s3=store_of([folder]), connection=connection)
+    return restore(folder, uri, wait_s=wait_s, s3=store_of([folder]), connection=connection)
 
 
 def _connection(uri: str) -> VastConnection | None:

@@ -8,9 +8,11 @@ import pyarrow as pa
 import pytest
 
 from exr_inspector import open_catalog
+from exr_inspector.catalog import backup as catalog_backup
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.cli.main import main
 from tests.catalog.conftest import BOTH, BUCKET, emulator, vast_settings  # noqa: F401 (fixtures)
+from tests.catalog.test_contract import error_at
 from tests.support.exr_bytes import exr_bytes, inspection
 from tests.support.terminal import on_terminal
 
@@ -40,12 +42,12 @@ def files_in(uri):
 
 def test_a_catalog_is_saved_checked_dropped_and_restored(uri, capfd):
     assert main(["db", "backup", "saved", "--catalog", uri]) == 0
-    assert re.search(r"saved: backup with 1 file, [\d,]+ bytes, of", capfd.readouterr().out)
+    assert re.search(rf"saved: saved 1 file of {re.escape(uri)}, [\d,]+ bytes", capfd.readouterr().out)
     assert main(["db", "backup", "--check", "saved"]) == 0
     assert main(["db", "backup", "saved", "--catalog", uri]) == 3
     assert "saved: not empty; give a new or empty folder" in capfd.readouterr().err
     assert main(["db", "backup", "later", "--since", "saved", "--no-vectors", "--catalog", uri]) == 0
-    assert "later: increment with 1 file" in capfd.readouterr().out
+    assert "bytes, as an increment" in capfd.readouterr().out
     assert main(["db", "restore", "saved", "--catalog", uri]) == 3
     assert "has files; a backup is restored only into" in capfd.readouterr().err
     assert main(["db", "drop", "--no-backup", "--yes", name_of(uri), "--catalog", uri]) == 0
@@ -63,7 +65,7 @@ def test_a_damaged_backup_is_a_finding(uri, capfd):
     assert "saved/parts.parquet: missing" in capfd.readouterr().out
     Path("saved/manifest.json").unlink()
     assert main(["db", "backup", "--check", "saved"]) == 1
-    assert "saved: not a whole backup: manifest.json is missing" in capfd.readouterr().out
+    assert "saved: incomplete: manifest.json is missing" in capfd.readouterr().out
 
 
 def test_a_catalog_is_saved_before_it_is_dropped(uri, capfd):
@@ -76,6 +78,29 @@ def test_a_catalog_is_saved_before_it_is_dropped(uri, capfd):
     assert main(["db", "restore", str(folder), "--catalog", uri]) == 0
     assert main(["db", "drop", "--backup", "saved", "--yes", name_of(uri), "--catalog", uri]) == 0
     assert Path("saved/manifest.json").is_file()
+
+
+def test_nothing_is_dropped_that_was_stored_after_the_backup(uri, capfd, monkeypatch):
+    check = catalog_backup.check
+
+    def store_and_check(*arguments):
+        with open_catalog(uri) as catalog:
+            catalog.persist([inspection()])
+            catalog.record_errors([error_at("s3://renders/broken.exr")])
+        return check(*arguments)
+
+    monkeypatch.setattr(catalog_backup, "check", store_and_check)
+    drop = ["db", "drop", "--yes", name_of(uri), "--catalog", uri, "--backup"]
+    assert main([*drop, "saved"]) == 3
+    assert "was changed after it was saved (files, ingest_errors), and nothing was dropped" in capfd.readouterr().err
+    assert files_in(uri) == 1
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("words", [["--since", "a"], ["--no-vectors"], ["--catalog", "a.duckdb"], ["--wait", "1"]])
+def test_a_check_reads_no_catalog(words, capfd):
+    assert main(["db", "backup", "--check", "saved", *words]) == 2
+    assert "--check reads only the backup" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -142,7 +167,7 @@ def test_a_snapshot_of_a_vast_bucket_is_read(tmp_path, monkeypatch, emulator, va
     snapshot = f"{uri}?snapshot=hourly_2026-11-28"
     assert (files_in(uri), files_in(snapshot)) == (2, 1)
     assert main(["db", "backup", "saved", "--catalog", snapshot]) == 0
-    assert f"of {snapshot}" in capfd.readouterr().out
+    assert f"1 file of {snapshot}, " in capfd.readouterr().out
     assert main(["query", "SELECT count(*) AS n FROM files JOIN parts USING (file_id)", "--catalog", snapshot]) == 0
     assert main(["doctor", "--after", "--catalog", snapshot]) == 0
     Path("new.exr").write_bytes(exr_bytes())

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from exr_inspector import IngestOptions, ingest, open_catalog
-from exr_inspector.cli.amounts import duration_s, share
+from exr_inspector.cli.amounts import duration_s, files_or_percent
 from exr_inspector.cli.main import main
 from exr_inspector.errors import SettingsError
+from exr_inspector.ingestion.changes import VanishedFiles
 from exr_inspector.ingestion.coverage import coverage
+from exr_inspector.ingestion.run import _held_back
 from tests.support.s3_server import BUCKET, status
 from tests.support.small_exr import small_file
 
@@ -46,17 +48,18 @@ def deleted() -> int:
 
 
 def test_young_files_are_left_alone():
-    """The catalog keeps the version before, and they have not vanished. A file of the future is not young."""
+    """The catalog keeps the version before, and they have not vanished. So is one of a storage whose clock is ahead, by up to a day."""
     make("a.exr", "b.exr", "far.exr")
     run()
     Path("show/a.exr").write_bytes(small_file(7, True, 12))
     make("new.exr", age_s=30)
-    make("far.exr", age_s=-86_400)
+    make("ahead.exr", age_s=-7200)
+    make("far.exr", age_s=-90_000)
     summary = run(min_age_s=60, prune=True)
-    assert (summary.listed, summary.done, summary.young, summary.unchanged) == (4, 4, 2, 1)
+    assert (summary.listed, summary.done, summary.young, summary.unchanged) == (5, 5, 3, 1)
     assert (summary.inserted, summary.known + summary.replaced, summary.vanished) == (0, 1, [])
     summary = run()
-    assert (summary.young, summary.inserted, summary.replaced) == (0, 1, 1)
+    assert (summary.young, summary.inserted, summary.replaced) == (0, 2, 1)
 
 
 def test_young_objects_have_not_vanished(store):
@@ -69,20 +72,36 @@ def test_young_objects_have_not_vanished(store):
 
 
 @pytest.mark.parametrize(
-    ("max_gone", "pruned"),
-    [(0.1, 0), (0.29, 0), (0.3, 3), (1.0, 3), (2, 0), (3, 3), (0, 0)],
+    ("limit", "pruned"),
+    [
+        ({"max_gone_percent": 10}, 0),
+        ({"max_gone_percent": 29}, 0),
+        ({"max_gone_percent": 30}, 3),
+        ({}, 3),
+        ({"max_gone_files": 1}, 0),
+        ({"max_gone_files": 2}, 0),
+        ({"max_gone_files": 3}, 3),
+        ({"max_gone_files": 0}, 0),
+    ],
 )
-def test_pruning_is_held_back_if_too_many_files_are_gone(max_gone, pruned):
+def test_pruning_is_held_back_if_too_many_files_are_gone(limit, pruned):
     """Of all files of the catalog below all paths: of those below the other folder none is gone."""
     make(*(f"{folder}/{number}.exr" for folder in "ab" for number in range(5)))
     run()
     for number in range(3):
         Path(f"show/a/{number}.exr").unlink()
-    summary = run(["show/a", "show/b"], prune=True, max_gone=max_gone)
+    summary = run(["show/a", "show/b"], prune=True, **limit)
     assert (len(summary.vanished), summary.pruned, deleted()) == (3, pruned, pruned)
     held_back = summary.held_back
     assert (held_back is None) == bool(pruned)
     assert held_back is None or (held_back.gone, held_back.known) == (3, 10)
+
+
+@pytest.mark.parametrize(("gone", "percent", "held_back"), [(29, 29, False), (30, 29, True), (57, 57, False)])
+def test_a_share_of_all_files_is_exact(gone, percent, held_back):
+    """As a float, 29 % of 100 is less than 29."""
+    vanished = [VanishedFiles([""] * gone, known=100)]
+    assert bool(_held_back(vanished, IngestOptions(max_gone_percent=percent))) == held_back
 
 
 def test_the_command_says_how_many_are_gone_and_how_to_go_on(capfd):
@@ -121,8 +140,12 @@ def test_invalid_amounts_are_named(capfd, words, message):
 
 def test_amounts():
     assert [duration_s(text, "x") for text in ("0s", "1.5m", "2h", "1d")] == [0, 90, 7200, 86_400]
-    assert [share(text, "x") for text in ("0%", "12.5%", "100%", "0", "7")] == [0.0, 0.125, 1.0, 0, 7]
-    assert [type(share(text, "x")) for text in ("10%", "10")] == [float, int]
+    assert [files_or_percent(text, "x") for text in ("0%", "12.5%", "1", "0")] == [
+        (None, 0),
+        (None, 12.5),
+        (1, 100),
+        (0, 100),
+    ]
     for text in ("", "s", "1 s", "1w", "١s", "1e3s", "nan", "1" * 30 + "s"):
         with pytest.raises(SettingsError):
             duration_s(text, "x")

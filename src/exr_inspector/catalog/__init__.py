@@ -122,11 +122,16 @@ def stored_version(uri: str, *, wait_s: float = 0, connection: VastConnection | 
 
 
 def load(
-    uri: str, pages: Iterable[tuple[str, pa.Table]], name: str, *, connection: VastConnection | None = None
+    uri: str,
+    pages: Iterable[tuple[str, pa.Table]],
+    name: str,
+    *,
+    wait_s: float = 0,
+    connection: VastConnection | None = None,
 ) -> None:
     """Insert the rows of all tables, those of `schema_version` last, into a catalog without files.
 
-    A missing catalog is created. Until all rows are stored, no program takes the catalog for a whole one. `name` is
+    A missing catalog is created. Until all rows are stored, no program opens the catalog. `name` is
     that of the pages and their order: a load into a VAST Database that was interrupted continues if it is repeated
     with the same name. Raises CatalogError if the catalog has files, and the errors of `open_catalog`.
     """
@@ -134,15 +139,18 @@ def load(
         from .vast.whole_tables import load as load_tables
 
         return load_tables(uri, pages, name, connection)
-    path = duckdb_path(uri)
     from .duckdb.catalog import DuckDBCatalog
 
-    with DuckDBCatalog(path) as catalog:
+    with open_catalog(uri, wait_s=wait_s) as catalog:
+        assert isinstance(catalog, DuckDBCatalog)
         return catalog.load(pages)
 
 
 def name_of(uri: str) -> str:
-    """The name of a catalog, without folder or endpoint: its file, or BUCKET/SCHEMA. Raises SettingsError."""
+    """The name of a catalog, without folder or endpoint: its file, or BUCKET/SCHEMA.
+
+    Raises SettingsError, also for a snapshot, which cannot be changed.
+    """
     if not is_vast(uri):
         return Path(duckdb_path(uri)).name
     from .vast.tables import names_in
@@ -150,16 +158,20 @@ def name_of(uri: str) -> str:
     return str(names_in(uri))
 
 
-def drop(uri: str, *, connection: VastConnection | None = None) -> None:
-    """Drop the tables of a catalog, and nothing else. Raises CatalogError if it is not a catalog."""
+def drop(uri: str, *, wait_s: float = 0, connection: VastConnection | None = None) -> None:
+    """Drop the tables of a catalog, and nothing else. Raises CatalogError if it is not a catalog.
+
+    `wait_s` are the seconds to wait while another process has a DuckDB file open.
+    """
     if is_vast(uri):
         from .vast.whole_tables import drop as drop_tables
 
         return drop_tables(uri, connection)
     path = duckdb_path(uri)
+    from .duckdb.locks import while_locked
     from .duckdb.whole_tables import drop as drop_from_file
 
-    return drop_from_file(Path(path).expanduser())
+    return while_locked(wait_s)(partial(drop_from_file, Path(path).expanduser()))
 
 
 def repeat(uri: str, *, dry_run: bool = False, connection: VastConnection | None = None) -> int:

@@ -19,12 +19,9 @@ def duration_s(text: str, option: str) -> float:
     return float(match[1]) * _SECONDS[match[2]]
 
 
-def share(text: str, option: str) -> int | float:
-    """A number of files as an int, or of a percentage such as 10% the fraction as a float.
-
-    Raises SettingsError that names the option.
-    """
+def files_or_percent(text: str, option: str) -> tuple[int | None, float]:
+    """A number of files and 100, or None and a percentage such as 10%. Raises SettingsError that names the option."""
     match = _SHARE.fullmatch(text)
     if match is None or (match[2] and float(match[1]) > 100) or not (match[2] or match[1].isdecimal()):
         raise SettingsError(f"{option} {text}: expected a percentage up to 100%, such as 10%, or a number of files")
-    return float(match[1]) / 100 if match[2] else int(match[1])
+    return (None, float(match[1])) if match[2] else (int(match[1]), 100)

@@ -11,7 +11,7 @@ import typer
 from ..errors import BackupError, SettingsError
 from ..inspection.value_text import plural
 from .exit_codes import ExitCode
-from .options import CatalogUri, Wait, catalog_uri, open_catalog
+from .options import CatalogUri, Wait, catalog_uri, open_catalog, waiting
 from .output import print_note, print_result
 
 if TYPE_CHECKING:
@@ -39,23 +39,28 @@ def backup(
         bool, typer.Option("--check", help="Instead, check the backup in FOLDER, and those that it completes.")
     ] = False,
 ) -> int:
-    """Save the catalog to a new or empty folder: Parquet files and manifest.json. Programs may write meanwhile."""
+    """Save the catalog to a new or empty folder: Parquet files and manifest.json.
+
+    Programs may write to a VAST Database meanwhile; a DuckDB file can only be saved while no other process writes to it.
+    """
     if check:
+        if catalog or wait or no_vectors or since:
+            raise SettingsError("--check reads only the backup; leave out --catalog, --wait, --no-vectors and --since")
         return _check(folder)
     with open_catalog(catalog, read_only=True, wait_s=wait) as opened:
         from ..catalog.backup import backup as write
         from ..sources import store_of
 
         manifest = write(opened, folder, vectors=not no_vectors, since=since, s3=store_of([folder]))
-    print_result(f"{folder}: {_summary(manifest)} of {manifest.catalog}")
+    print_result(f"{folder}: {_summary(manifest)}")
     return ExitCode.OK
 
 
 def _summary(manifest: Manifest) -> str:
-    kind = "increment" if manifest.base else "backup"
     files = manifest.tables["files"].rows
     size = sum(entry.bytes for entry in manifest.tables.values())
-    return f"{kind} with {files:,} {plural(files, 'file')}, {size:,} bytes,"
+    saved = f"saved {files:,} {plural(files, 'file')} of {manifest.catalog}, {size:,} bytes"
+    return f"{saved}, as an increment" if manifest.base else saved
 
 
 def _check(folder: str) -> int:
@@ -69,16 +74,16 @@ def _check(folder: str) -> int:
     for problem in problems:
         print_result(problem)
     if not problems:
-        print_result(f"{folder}: whole and unchanged")
+        print_result(f"{folder}: complete and unchanged")
     return ExitCode.FINDINGS if problems else ExitCode.OK
 
 
-def restore(folder: Folder, catalog: CatalogUri = None) -> None:
+def restore(folder: Folder, catalog: CatalogUri = None, wait: Wait = 0) -> None:
     """Restore a backup into a catalog that is missing or has no files. Every value is that of the backup."""
     from ..environment import restore_catalog
 
     uri = catalog_uri(catalog)
-    done = restore_catalog(folder, uri)
+    done = waiting(wait, lambda seconds: restore_catalog(folder, uri, wait_s=seconds))
     files, rows = done.rows["files"], sum(done.rows.values())
     print_result(f"{uri}: {files:,} {plural(files, 'file')} restored, {rows:,} {plural(rows, 'row')} in all")
     if lacking := done.without_vectors:
@@ -90,6 +95,7 @@ def restore(folder: Folder, catalog: CatalogUri = None) -> None:
 
 def drop(
     catalog: CatalogUri = None,
+    wait: Wait = 0,
     to: Annotated[
         str | None,
         typer.Option(
@@ -123,11 +129,27 @@ def drop(
         raise SettingsError(f"{given!r} is not the name of the catalog, {name!r}; nothing was dropped")
     if not no_backup:
         folder = to or _backup_folder(uri, name)
-        backup(folder, uri)
+        backup(folder, uri, wait)
         if _check(folder):
-            raise BackupError(folder, "not a whole backup; nothing was dropped")
-    drop_catalog(uri)
+            raise BackupError(folder, "incomplete; nothing was dropped")
+        _expect_unchanged(uri, folder, wait)
+    waiting(wait, lambda seconds: drop_catalog(uri, wait_s=seconds))
     print_result(f"{uri}: dropped")
+
+
+def _expect_unchanged(uri: str, folder: str, wait: float) -> None:
+    """Raises BackupError if the catalog has other rows than the backup."""
+    from ..catalog.backup import changed_since
+    from ..sources import store_of
+
+    with open_catalog(uri, read_only=True, wait_s=wait) as opened:
+        changed = changed_since(opened, folder, store_of([folder]))
+    if changed:
+        raise BackupError(
+            folder,
+            f"{uri} was changed after it was saved ({', '.join(changed)}), and nothing was dropped; end the programs "
+            "that write to it, and repeat",
+        )
 
 
 def _backup_folder(uri: str, name: str) -> str:

@@ -10,7 +10,7 @@ import typer
 from ..errors import SettingsError
 from ..sources import store_of
 from ..sources.uris import display_path
-from .amounts import duration_s, share
+from .amounts import duration_s, files_or_percent
 from .exit_codes import FailOn, IngestFailOn, Severity, exit_code, file_severity
 from .options import (
     NO_FILES,
@@ -94,13 +94,15 @@ def ingest(
         raise SettingsError("--max-gone limits what --prune marks as deleted; give both or none")
     if deep and not stats:
         raise SettingsError("--deep is for --stats; add it, or leave --deep out")
+    max_files, max_percent = files_or_percent(max_gone or "100%", "--max-gone")
     values = settings()
     given = given_paths(paths, files_from, nul_separated=nul_separated)
     options = IngestOptions(
         workers=values.workers if workers is None else workers,
         rescan=rescan,
         prune=prune,
-        max_gone=1.0 if max_gone is None else share(max_gone, "--max-gone"),
+        max_gone_files=max_files,
+        max_gone_percent=max_percent,
         min_age_s=duration_s(min_age, "--min-age"),
         batch_files=values.batch_files,
         cell_limit=values.cell_limit,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -43,6 +43,7 @@ class InspectionFormat(str, Enum):
     JSONL = "jsonl"
 
 
+T = TypeVar("T")
 AnyFormat = TypeVar("AnyFormat", bound=Enum)
 
 
@@ -74,8 +75,8 @@ MinAge = Annotated[
     typer.Option(
         "--min-age",
         metavar="TIME",
-        help="Leave out files that changed less than this time ago, such as 60s, 10m or 1h: they may still be being "
-        "written.",
+        help="Leave out files that changed less than this time ago, such as 60s, 10m or 1h: they may not be "
+        "complete yet.",
     ),
 ]
 FilesFrom = Annotated[
@@ -352,6 +353,19 @@ def chosen_catalog(uri: str | None) -> tuple[str, str]:
     return (file.catalog, str(file.path)) if file.catalog else (values.catalog, "default")
 
 
+def waiting(wait_s: float, call: Callable[[float], T]) -> T:
+    """The result of a call with the seconds to wait for another process; a note says that it waits."""
+    try:
+        return call(0)
+    except CatalogLockedError as error:
+        if not wait_s:
+            raise
+        from .output import print_note
+
+        print_note(f"{error}; waiting up to {wait_s:g} s")
+        return call(wait_s)
+
+
 def path_template() -> str:
     """The path template of the environment, else of the configuration file, or the default."""
     from ..settings import settings
@@ -368,14 +382,6 @@ def open_catalog(uri: str | None, *, read_only: bool = False, wait_s: float = 0)
     from ..environment import open_catalog
 
     given = catalog_uri(uri, read_only=read_only)
-    try:
-        opened = open_catalog(given, read_only=read_only)
-    except CatalogLockedError as error:
-        if not wait_s:
-            raise
-        from .output import print_note
-
-        print_note(f"{error}; waiting up to {wait_s:g} s")
-        opened = open_catalog(given, read_only=read_only, wait_s=wait_s)
+    opened = waiting(wait_s, lambda seconds: open_catalog(given, read_only=read_only, wait_s=seconds))
     logging.getLogger(__name__).info("opened the catalog %s%s", opened.uri, ", read-only" if read_only else "")
     return opened

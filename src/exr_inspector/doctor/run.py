@@ -40,9 +40,7 @@ def _catalog(target: Target) -> Iterator[Check]:
         from ..catalog.vast.tables import tables_at
 
         connection = vast_connection()
-        tables_at(
-            target.uri, connection, read_only=True
-        )  # raises SettingsError
+        tables_at(target.uri, connection, read_only=True)  # raises SettingsError
         for check in reachability(vast_endpoint(connection)):
             yield check
             if check.status is Status.FAIL and not check.name.endswith("clock"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from bisect import bisect_right
 from collections import Counter
@@ -19,6 +18,7 @@ from ..sources.selection import Selection
 from ..sources.uris import local_path, name_below, normalize_path
 
 _FILES_PER_LOOKUP = 2000
+_MOST_AHEAD_S = 86_400  # of the clock of a storage
 _LOOKUPS_OF_VANISHED = 16  # at most, however many folders
 
 
@@ -100,13 +100,13 @@ def listed_pages(
 ) -> Iterator[ListedPage]:
     """The items of a listing in pages of bounded size, with the last inspection of each file.
 
-    Files that changed less than `min_age_s` seconds ago are apart: they may still be being written. A file that is
-    dated later than that ahead of now is not among them, as it would stay young for years.
+    Files that changed less than `min_age_s` seconds ago are in `young`, as they may not be complete yet; also those
+    that are dated up to a day ahead of now, as clocks differ. One that is dated later would stay young for years.
     """
     iterator = iter(listing)
     while items := list(islice(iterator, _FILES_PER_LOOKUP)):
         now = datetime.now(timezone.utc)
-        young = [item for item in items if isinstance(item, ListedFile) and _age_s(item, now) < min_age_s]
+        young = [item for item in items if isinstance(item, ListedFile) and _is_young(item, now, min_age_s)]
         if young:
             uris = {file.uri for file in young}
             items = [item for item in items if not isinstance(item, ListedFile) or item.uri not in uris]
@@ -118,9 +118,10 @@ def listed_pages(
         yield ListedPage(items=items, young=young, seen=catalog.seen(stats, pixels=pixels))
 
 
-def _age_s(file: ListedFile, now: datetime) -> float:
-    """The seconds between now and the last change; infinity if it is unknown."""
-    return math.inf if file.mtime is None else abs((now - file.mtime).total_seconds())
+def _is_young(file: ListedFile, now: datetime, min_age_s: float) -> bool:
+    if file.mtime is None or not min_age_s:
+        return False
+    return -_MOST_AHEAD_S <= (now - file.mtime).total_seconds() < min_age_s
 
 
 def _compare(page: ListedPage, rescan: bool, pixels: PixelLevel | None) -> ListedGroup:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cache, partial
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
@@ -112,9 +113,10 @@ class IngestOptions:
     workers: int = 0  # worker processes; 0: one per core
     rescan: bool = False  # also inspect unchanged files
     prune: bool = False  # mark vanished files as deleted
-    # If more files have vanished, none is marked as deleted. A number (int), or a share of the files that the catalog
-    # has below the paths (float, 0.1 for 10 %).
-    max_gone: int | float = 1.0
+    # If more files than this number, or than this share of those that the catalog has below the paths, have vanished,
+    # none is marked as deleted.
+    max_gone_files: int | None = None
+    max_gone_percent: float = 100
     min_age_s: float = 0  # files that changed less than so many seconds ago are left alone
     batch_files: int | None = None  # per transaction; None: as many as suit the catalog
     cell_limit: int = CELL_LIMIT
@@ -195,7 +197,7 @@ def ingest(
         vanished = list(find_vanished(given, catalog, failed=failed, objects=objects, selection=options.selection))
     summary.vanished += chain.from_iterable(files.uris for files in vanished)
     if options.prune:
-        summary.held_back = _held_back(vanished, options.max_gone)
+        summary.held_back = _held_back(vanished, options)
         if summary.held_back is None:
             deleted = [uri for files in vanished if not files.is_all for uri in files.uris]
             summary.pruned += catalog.mark_deleted(deleted)
@@ -206,9 +208,12 @@ def ingest(
     return summary
 
 
-def _held_back(vanished: Sequence[VanishedFiles], max_gone: int | float) -> HeldBack | None:
+def _held_back(vanished: Sequence[VanishedFiles], options: IngestOptions) -> HeldBack | None:
     gone, known = sum(len(files.uris) for files in vanished), sum(files.known for files in vanished)
-    return HeldBack(gone, known) if gone > (max_gone * known if isinstance(max_gone, float) else max_gone) else None
+    most = Fraction(str(options.max_gone_percent)) * known / 100  # of floats, 29 % of 100 is less than 29
+    if options.max_gone_files is not None:
+        most = min(most, options.max_gone_files)
+    return HeldBack(gone, known) if gone > most else None
 
 
 def _pixels(options: IngestOptions) -> PixelLevel | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -131,6 +132,15 @@ class Chain:
         schema = pa.schema([TABLES["files"].field(name) for name in ("file_id", "embedding_version", *VECTOR_COLUMNS)])
         for page in read_rows(member.folder, "files", self._s3, schema.names):
             yield typed(page.filter(page[VECTOR_COLUMNS[0]].is_valid()), schema)
+
+    def newest_times(self, table: str, columns: Sequence[str]) -> dict[str, datetime | None]:
+        """The last time in each of the columns; None without one."""
+        newest: dict[str, datetime | None] = dict.fromkeys(columns)
+        for page in read_rows(self.newest.folder, table, self._s3, columns) if columns else ():
+            for name in columns:
+                times = [time for time in (newest[name], pc.max(page[name]).as_py()) if time is not None]
+                newest[name] = max(times, default=None)
+        return newest
 
     def rows(self, table: str) -> Iterator[pa.Table]:
         """The rows of a table in this version, in pages; always in the same order."""

@@ -9,23 +9,43 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ...inspection.value_text import plural
-from ..schema import CHILD_TABLES
+from ..schema import CHILD_TABLES, TABLES
 from .chain import Chain
 from .keys import where
 from .restore import without_superseded
 
 if TYPE_CHECKING:
     from ...settings import S3Access
+    from ..protocol import Catalog
+
+
+# The columns that are set when a stored row is changed.
+_TIMES = {"files": ("last_inspected", "deleted_at"), "ingest_errors": ("last_seen",)}
 
 
 def check(folder: str, s3: S3Access | None = None) -> list[str]:
     """What is wrong with the backup in a folder, and with its bases; empty if it can be restored.
 
     Bytes and rows of its files against the manifest, one row for each file, one current version for each path, and a
-    file for each child row. Raises BackupError if it is not a whole backup, or if a base is missing or was replaced.
+    file for each child row. Raises BackupError if it is incomplete, or if a base is missing or was replaced.
     """
     chain = Chain(folder, s3)
     return list(chain.damage()) or list(_inconsistencies(chain))
+
+
+def changed_since(catalog: Catalog, folder: str, s3: S3Access | None = None) -> list[str]:
+    """The tables of a catalog that have changed since it was saved in a folder: in their rows, or newest times."""
+    chain = Chain(folder, s3)
+    changed = []
+    for table in TABLES:
+        entry = chain.newest.manifest.tables[table]
+        times = _TIMES.get(table, ())
+        selected = ", ".join(["count(*) AS rows", *(f"max({time}) AS {time}" for time in times)])
+        (stored,) = catalog.sql(f"SELECT {selected} FROM {table}").to_pylist()  # noqa: S608 (our names)
+        saved: dict[str, object] = {"rows": entry.rows + entry.dropped, **chain.newest_times(table, times)}
+        if stored != saved:
+            changed.append(table)
+    return changed
 
 
 def _inconsistencies(chain: Chain) -> Iterator[str]:

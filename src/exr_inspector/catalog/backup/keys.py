@@ -42,7 +42,9 @@ def vector_values(page: pa.Table) -> pa.Array:
         vectors = column.drop_null().flatten().to_numpy().reshape(-1, size)
         for index, vector in zip(valid.tolist(), vectors, strict=True):
             hashes[index].update(vector.tobytes())
-    return pc.binary_join_element_wise(vector_keys(page), pa.array([each.hexdigest() for each in hashes], pa.string()), "/")
+    return pc.binary_join_element_wise(
+        vector_keys(page), pa.array([each.hexdigest() for each in hashes], pa.string()), "/"
+    )
 
 
 def distinct(values: pa.Array | pa.ChunkedArray) -> list[str]:

@@ -90,7 +90,7 @@ def read_manifest(folder: str, s3: S3Access | None) -> tuple[Manifest, str]:
         source = open_source(below(folder, NAME), s3)
     except SourceNotFoundError:
         raise BackupError(
-            folder, f"not a whole backup: {NAME} is missing; give the folder of a backup that was completed"
+            folder, f"incomplete: {NAME} is missing; give the folder of a backup that was completed"
         ) from None
     try:
         data = source.read(0, min(source.size_bytes, _LARGEST))

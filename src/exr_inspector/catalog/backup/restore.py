@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from ...errors import BackupError
 from .. import load
 from ..schema import TABLES, VERSION, version_row
+from . import parquet
 from .chain import Chain
 from .keys import where
 
@@ -27,7 +28,14 @@ class Restored:
     without_vectors: int
 
 
-def restore(folder: str, uri: str, *, s3: S3Access | None = None, connection: VastConnection | None = None) -> Restored:
+def restore(
+    folder: str,
+    uri: str,
+    *,
+    wait_s: float = 0,
+    s3: S3Access | None = None,
+    connection: VastConnection | None = None,
+) -> Restored:
     """Restore the backup in a folder into a catalog without files, which is created if it is missing.
 
     Every value is that of the backup. Files of the backup and of its bases are verified before. Raises BackupError for
@@ -37,7 +45,9 @@ def restore(folder: str, uri: str, *, s3: S3Access | None = None, connection: Va
     if damage := next(chain.damage(), None):
         raise BackupError(folder, f"damaged, nothing was restored: {damage}")
     counted = _Counted(chain)
-    load(uri, counted.pages(), f"{chain.newest.sha256} as table version {VERSION}", connection=connection)
+    # The rows of a page depend on these numbers.
+    name = f"{chain.newest.sha256} as table version {VERSION} in pages of {parquet.ROWS} rows"
+    load(uri, counted.pages(), name, wait_s=wait_s, connection=connection)
     return Restored(rows=counted.rows, without_vectors=counted.without_vectors)
 
 

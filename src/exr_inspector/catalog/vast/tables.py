@@ -175,30 +175,31 @@ def tables_at(uri: str, connection: VastConnection | None, *, read_only: bool = 
 
     A snapshot is read like a bucket with another name.
     """
-    names = names_in(uri)
+    names = names_in(uri, read_only=read_only)
     if connection is None:
         raise SettingsError(f"vast://{names} needs a connection: the endpoint and keys of the database")
     if names.snapshot is None:
         return Tables(Connection(connection), names.bucket, names.schema)
-    if not read_only:
-        raise SettingsError(
-            f"vast://{names} is a snapshot, which cannot be changed; give vast://{names.bucket}/{names.schema}"
-        )
     tables = Tables(Connection(connection), f"{names.bucket}/.snapshot/{names.snapshot}", names.schema)
     tables.uri = f"vast://{names}"
     return tables
 
 
-def names_in(uri: str) -> Names:
-    """The names in the URI of a catalog. Raises SettingsError."""
-    names = _URI.fullmatch(uri)
-    if names is None:
+def names_in(uri: str, *, read_only: bool = False) -> Names:
+    """The names in the URI of a catalog. Raises SettingsError, also for a snapshot unless it is only read."""
+    match = _URI.fullmatch(uri)
+    if match is None:
         raise SettingsError(
             "a catalog in a VAST Database is vast://BUCKET/SCHEMA, in letters, digits, - and _, and in a snapshot "
             "vast://BUCKET/SCHEMA?snapshot=NAME; "
             "the endpoint and the keys are settings: VAST_DB_ENDPOINT, VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY"
         )
-    return Names(*names.groups())
+    names = Names(*match.groups())
+    if names.snapshot is not None and not read_only:
+        raise SettingsError(
+            f"vast://{names} is a snapshot, which cannot be changed; give vast://{names.bucket}/{names.schema}"
+        )
+    return names
 
 
 class Rows:
