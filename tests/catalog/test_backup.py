@@ -334,7 +334,7 @@ def test_an_interrupted_backup_is_not_a_backup(tmp_path, catalog, monkeypatch):
     with pytest.raises(RuntimeError), monkeypatch.context() as patched:
         patched.setattr(write, "write_manifest", raising)
         backup(catalog, str(folder))
-    with pytest.raises(BackupError, match="incomplete: manifest.json is missing"):
+    with pytest.raises(BackupError, match=r"incomplete: manifest.json is missing"):
         check(str(folder))
     with pytest.raises(SourceError, match="not empty"):
         backup(catalog, str(folder))

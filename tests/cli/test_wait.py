@@ -67,7 +67,8 @@ def test_without_waiting_the_message_says_what_to_do(capfd):
             pytest.param(each, marks=pytest.mark.slow)
             for each in (
                 "outliers", "check --catalog duckdb:catalog.duckdb", "similar a.1001.exr", "report storage",
-                "query 'SELECT 1'", "db status", "db drop --no-backup --yes catalog.duckdb", "db create-schema", "db reembed",
+                "query 'SELECT 1'", "db status", "db create-schema", "db reembed",
+                "db drop --no-backup --yes catalog.duckdb",
             )
         ),
     ],

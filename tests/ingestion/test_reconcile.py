@@ -48,7 +48,10 @@ def deleted() -> int:
 
 
 def test_young_files_are_left_alone():
-    """The catalog keeps the version before, and they have not vanished. So is one of a storage whose clock is ahead, by up to a day."""
+    """The catalog keeps the version before, and they have not vanished.
+
+    Nor has one of a storage whose clock is up to a day ahead.
+    """
     make("a.exr", "b.exr", "far.exr")
     run()
     Path("show/a.exr").write_bytes(small_file(7, True, 12))

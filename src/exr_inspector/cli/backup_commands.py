@@ -41,7 +41,7 @@ def backup(
 ) -> int:
     """Save the catalog to a new or empty folder: Parquet files and manifest.json.
 
-    Programs may write to a VAST Database meanwhile; a DuckDB file can only be saved while no other process writes to it.
+    Programs may write to a VAST Database meanwhile. A DuckDB file is saved when no other process has it open.
     """
     if check:
         if catalog or wait or no_vectors or since:

@@ -211,9 +211,8 @@ def ingest(
 def _held_back(vanished: Sequence[VanishedFiles], options: IngestOptions) -> HeldBack | None:
     gone, known = sum(len(files.uris) for files in vanished), sum(files.known for files in vanished)
     most = Fraction(str(options.max_gone_percent)) * known / 100  # of floats, 29 % of 100 is less than 29
-    if options.max_gone_files is not None:
-        most = min(most, options.max_gone_files)
-    return HeldBack(gone, known) if gone > most else None
+    is_over = gone > most or (options.max_gone_files is not None and gone > options.max_gone_files)
+    return HeldBack(gone, known) if is_over else None
 
 
 def _pixels(options: IngestOptions) -> PixelLevel | None:
