@@ -21,7 +21,7 @@ import pytest
 
 from exr_inspector import open_catalog
 from exr_inspector.catalog import Catalog, drop, load
-from exr_inspector.catalog.backup import backup, check, restore, write
+from exr_inspector.catalog.backup import backup, chain, check, restore, write
 from exr_inspector.catalog.columns import typed
 from exr_inspector.catalog.persistence import children_of, with_persist_columns
 from exr_inspector.catalog.rows import from_inspections
@@ -254,6 +254,18 @@ def rewrite(folder: Path, table: str, change: Callable[[pa.Table], pa.Table]) ->
     edit_manifest(folder, tables=tables | {table: entry | {"sha256": hashlib.sha256(data).hexdigest()}})
 
 
+def replace_bytes(folder: Path, table: str, data: bytes) -> None:
+    """Other bytes for the file of a table, described in the manifest."""
+    (folder / f"{table}.parquet").write_bytes(data)
+    tables = json.loads((folder / "manifest.json").read_text())["tables"]
+    entry = tables[table] | {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    edit_manifest(folder, tables=tables | {table: entry})
+
+
+def typed_column(rows: pa.Table, name: str, type_: pa.DataType) -> pa.Table:
+    return rows.set_column(rows.schema.get_field_index(name), name, rows[name].cast(type_))
+
+
 def flip_a_bit(folder: Path) -> None:
     path = folder / "channels.parquet"
     data = bytearray(path.read_bytes())
@@ -265,6 +277,13 @@ DAMAGE = {
     r"channels.parquet: changed": flip_a_bit,
     r"parts.parquet: missing": lambda folder: (folder / "parts.parquet").unlink(),
     r"files.parquet: changed, 10 bytes": lambda folder: os.truncate(folder / "files.parquet", 10),
+    r"parts.parquet cannot be read: ": lambda folder: replace_bytes(folder, "parts", b"PAR1" * 5),
+    r"parts.parquet: the column is_deep is missing": lambda folder: rewrite(
+        folder, "parts", lambda rows: rows.drop_columns("is_deep")
+    ),
+    r"parts.parquet: the column width is string, expected int64": lambda folder: rewrite(
+        folder, "parts", lambda rows: typed_column(rows, "width", pa.string())
+    ),
     r"the manifest lacks files": lambda folder: edit_manifest(folder, tables={}),
 }
 
@@ -278,10 +297,57 @@ def test_damage_is_found_and_nothing_is_restored(copied, tmp_path, message):
     assert not (tmp_path / "copy.duckdb").exists()
 
 
+def test_vectors_of_another_length_are_damage(copied, tmp_path):
+    """Only the rows show it."""
+    short = pa.array([[1.0]] * 2, pa.list_(pa.float32()))
+    rewrite(copied, "files", lambda rows: rows.set_column(rows.schema.names.index(VECTOR), VECTOR, short))
+    assert "files.parquet cannot be read" in check(str(copied))[0]
+    with pytest.raises(BackupError, match=r"files.parquet cannot be read"):
+        restore(str(copied), f"duckdb:{tmp_path}/copy.duckdb")
+
+
+VECTOR = "channel_fingerprint"
+
+
+def test_a_file_that_is_replaced_after_it_was_verified_is_not_restored(copied, tmp_path, monkeypatch):
+    damage = chain.Chain.damage
+
+    def verify_and_replace(self):
+        yield from damage(self)
+        rewrite(copied, "channels", lambda rows: rows.slice(1))
+
+    monkeypatch.setattr(chain.Chain, "damage", verify_and_replace)
+    uri = f"duckdb:{tmp_path}/copy.duckdb"
+    with pytest.raises(BackupError, match=r"channels.parquet was replaced after it had been verified"):
+        restore(str(copied), uri)
+    with open_catalog(uri) as catalog:
+        assert catalog.status().row_counts["files"] == 0
+
+
 NOT_RESTORED = {
     "manifest.json is missing": lambda folder: (folder / "manifest.json").unlink(),
     "not the manifest of a backup": lambda folder: (folder / "manifest.json").write_text("{}"),
     "format 2, expected 1; upgrade to": lambda folder: edit_manifest(folder, format=2),
+    "not the manifest of a backup: schema_version is not of the type int": lambda folder: edit_manifest(
+        folder, schema_version="3"
+    ),
+    "not the manifest of a backup: rows is not of the type int": lambda folder: edit_manifest(
+        folder, tables={"files": {"rows": "1", "dropped": 0, "bytes": 0, "sha256": ""}}
+    ),
+    "not the manifest of a backup: path is not of the type str": lambda folder: edit_manifest(
+        folder, base={"path": 1, "sha256": ""}
+    ),
+    "not the manifest of a backup: 'path' is missing": lambda folder: edit_manifest(folder, base={}),
+    "not the manifest of a backup: bytes is negative": lambda folder: edit_manifest(
+        folder, tables={"files": {"rows": 1, "dropped": 0, "bytes": -1, "sha256": ""}}
+    ),
+    "not the manifest of a backup: started has no time zone": lambda folder: edit_manifest(
+        folder, started="2026-11-28T20:15:01"
+    ),
+    "not the manifest of a backup: superseded": lambda folder: edit_manifest(folder, superseded=[1]),
+    "not the manifest of a backup: (maximum recursion|Stack overflow)": lambda folder: (
+        folder / "manifest.json"
+    ).write_text("[" * 200_000),
     "table version 99, .* such as exr-inspector 7.0": lambda folder: edit_manifest(
         folder, schema_version=99, product="exr-inspector 7.0"
     ),
@@ -316,7 +382,7 @@ def test_rows_that_do_not_fit_together_are_found(copied, message):
 
 def test_a_backup_of_older_tables_gets_the_missing_columns(copied, tmp_path):
     """They are null, and migrations compute what they compute in a catalog."""
-    rewrite(copied, "files", lambda rows: rows.drop_columns("inode"))
+    rewrite(copied, "ingest_errors", lambda rows: rows.drop_columns("frame"))
     frame = pa.array([None, None], pa.string())
     rewrite(copied, "files", lambda rows: rows.set_column(rows.schema.get_field_index("frame"), "frame", frame))
     rewrite(copied, "schema_version", lambda rows: rows.set_column(0, rows.schema.field(0), pa.array([2])))
@@ -324,7 +390,7 @@ def test_a_backup_of_older_tables_gets_the_missing_columns(copied, tmp_path):
     uri = f"duckdb:{tmp_path}/copy.duckdb"
     restore(str(copied), uri)
     with open_catalog(uri) as catalog:
-        assert catalog.sql("SELECT inode, frame FROM files").to_pylist() == [{"inode": None, "frame": "1001"}] * 2
+        assert catalog.sql("SELECT frame FROM files")["frame"].to_pylist() == ["1001"] * 2
         assert catalog.sql("SELECT version FROM schema_version ORDER BY 1")["version"].to_pylist() == [2, VERSION]
 
 

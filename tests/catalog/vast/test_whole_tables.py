@@ -104,6 +104,9 @@ def test_a_part_of_another_backup_is_not_continued(server, saved, monkeypatch):
     advice = f"restore that one, or drop the catalog first: exr-inspector db drop --no-backup --catalog {URI}"
     with pytest.raises(CatalogError, match=advice):
         restored(server, other)
+    with pytest.raises(CatalogError, match=advice), monkeypatch.context() as patched:
+        patched.setattr(parquet, "ROWS", 3)  # the pages of another release
+        restored(server, folder)
     for read_only in (True, False):
         with pytest.raises(CatalogSchemaError, match="is being restored from a backup; if that was interrupted"):
             VastCatalog(URI, connection=connection_to(server), read_only=read_only)

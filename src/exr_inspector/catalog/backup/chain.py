@@ -16,11 +16,11 @@ from ...errors import BackupError, CatalogSchemaError, SourceNotFoundError
 from ...sources.output import below
 from ...sources.uris import is_object, local_path
 from ..columns import typed
-from ..migrations import MIGRATIONS, Recompute
+from ..migrations import MIGRATIONS, AddColumns, Recompute
 from ..schema import TABLES, VECTOR_COLUMNS, VERSION
 from .keys import all_keys, batch_keys, distinct, vector_keys, vector_values, where
 from .manifest import Base, Manifest, read_manifest
-from .parquet import hash_of, opened_rows, read_rows
+from .parquet import Hashed, has_type, hash_of, opened_rows, read_rows, readable
 
 if TYPE_CHECKING:
     from ...settings import S3Access
@@ -52,6 +52,7 @@ class Chain:
 
     def __init__(self, folder: str, s3: S3Access | None) -> None:
         self._s3 = s3
+        self._verified: dict[str, Hashed] = {}  # by the path of the file
         members = [Member(folder, *read_manifest(folder, s3))]
         while (base := members[0].manifest.base) is not None:
             members.insert(0, self._base(members[0].folder, base))
@@ -74,6 +75,8 @@ class Chain:
             raise BackupError(folder, f"completes the backup {path}, which is missing: {error.reason}") from error
         if member.sha256 != base.sha256:
             raise BackupError(folder, f"completes the backup {path}, which was replaced by another one")
+        if member.manifest.schema_version > VERSION:
+            raise BackupError(folder, f"completes the backup {path}, which has a newer table version")
         return member
 
     def reference_from(self, folder: str) -> Base:
@@ -95,29 +98,43 @@ class Chain:
                     yield f"{member.folder}: the manifest lacks {table}"
                     continue
                 try:
-                    size, sha256 = hash_of(member.folder, table, self._s3)
+                    hashed = hash_of(member.folder, table, self._s3)
                 except SourceNotFoundError:
                     yield f"{path}: missing"
                     continue
-                if (size, sha256) != (entry.bytes, entry.sha256):
-                    yield f"{path}: changed, {size:,} bytes, expected {entry.bytes:,} with another SHA-256"
+                if (hashed.bytes, hashed.sha256) != (entry.bytes, entry.sha256):
+                    yield f"{path}: changed, {hashed.bytes:,} bytes, expected {entry.bytes:,} with another SHA-256"
                     continue
-                with opened_rows(member.folder, table, self._s3) as file:
-                    rows = file.metadata.num_rows
+                self._verified[path] = hashed
+                try:
+                    with opened_rows(member.folder, table, self._s3, hashed) as file:
+                        rows, columns = file.metadata.num_rows, file.schema_arrow
+                except BackupError as error:
+                    yield str(error)
+                    continue
                 if rows != entry.rows:
                     yield f"{path}: {rows:,} rows, expected {entry.rows:,}"
+                for column in _columns(table, member.manifest.schema_version):
+                    index = columns.get_field_index(column.name)
+                    if index < 0 or not has_type(columns.field(index), column.type):
+                        found = "missing" if index < 0 else f"{columns.field(index).type}, expected {column.type}"
+                        yield f"{path}: the column {column.name} is {found}"
+
+    def _read(self, member: Member, table: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        verified = self._verified.get(below(member.folder, f"{table}.parquet"))
+        return read_rows(member.folder, table, self._s3, columns, verified)
 
     def batch_keys(self, table: str) -> set[str]:
         """The batches of a child table that the backups have."""
         found: set[str] = set()
         for member in self.members:
             found -= self._removed(member, table)
-            found |= all_keys(read_rows(member.folder, table, self._s3, ["file_id", "batch_id"]), batch_keys)
+            found |= all_keys(self._read(member, table, ["file_id", "batch_id"]), batch_keys)
         return found
 
     def vector_values(self) -> set[str]:
         """The vectors that the backups restore. Those of a backup without vectors have no version."""
-        pages = read_rows(self.newest.folder, "files", self._s3, ["file_id", "embedding_version"])
+        pages = self._read(self.newest, "files", ["file_id", "embedding_version"])
         wanted = all_keys((page.filter(page["embedding_version"].is_valid()) for page in pages), vector_keys)
         found: set[str] = set()
         for member in reversed(self.members):
@@ -130,13 +147,15 @@ class Chain:
     def _vectors_of(self, member: Member) -> Iterator[pa.Table]:
         """The rows with vectors, and only the key of these."""
         schema = pa.schema([TABLES["files"].field(name) for name in ("file_id", "embedding_version", *VECTOR_COLUMNS)])
-        for page in read_rows(member.folder, "files", self._s3, schema.names):
-            yield typed(page.filter(page[VECTOR_COLUMNS[0]].is_valid()), schema)
+        for page in self._read(member, "files", schema.names):
+            with readable(member.folder, "files"):
+                rows = typed(page.filter(page[VECTOR_COLUMNS[0]].is_valid()), schema)
+            yield rows
 
     def newest_times(self, table: str, columns: Sequence[str]) -> dict[str, datetime | None]:
         """The last time in each of the columns; None without one."""
         newest: dict[str, datetime | None] = dict.fromkeys(columns)
-        for page in read_rows(self.newest.folder, table, self._s3, columns) if columns else ():
+        for page in self._read(self.newest, table, columns) if columns else ():
             for name in columns:
                 times = [time for time in (newest[name], pc.max(page[name]).as_py()) if time is not None]
                 newest[name] = max(times, default=None)
@@ -152,8 +171,10 @@ class Chain:
             yield from self._children(table)
 
     def _pages(self, member: Member, table: str) -> Iterator[pa.Table]:
-        for page in read_rows(member.folder, table, self._s3) if table in member.files() else ():
-            yield _in_this_version(page, table, self.newest.manifest)
+        for page in self._read(member, table) if table in member.files() else ():
+            with readable(member.folder, table):
+                rows = _in_this_version(page, table, self.newest.manifest)
+            yield rows
 
     def _children(self, table: str) -> Iterator[pa.Table]:
         """The rows of all backups; those of a batch from the newest backup that has it."""
@@ -169,7 +190,7 @@ class Chain:
     def _removed(self, member: Member, table: str) -> set[str]:
         if member.manifest.base is None:
             return set()
-        pages = read_rows(member.folder, REMOVED, self._s3)
+        pages = self._read(member, REMOVED)
         return {batch for page in pages for batch in page.filter(pc.equal(page["table"], table))["batch"].to_pylist()}
 
     def _files(self) -> Iterator[pa.Table]:
@@ -192,6 +213,19 @@ class Chain:
         rest = rows.filter(pa.array(is_left))
         nulls = {name: pa.nulls(rest.num_rows, TABLES["files"].field(name).type) for name in VECTOR_COLUMNS}
         yield _with_vectors(rest, nulls)
+
+
+def _columns(table: str, version: int) -> Sequence[pa.Field]:
+    """The columns that the file of a table of a version has: those that no later migration adds."""
+    later = [migration for migration in MIGRATIONS if migration.version > version]
+    added = {
+        column
+        for migration in later
+        for step in migration.steps
+        if isinstance(step, AddColumns) and step.table == table
+        for column in step.columns.names
+    }
+    return [column for column in (REMOVED_SCHEMA if table == REMOVED else TABLES[table]) if column.name not in added]
 
 
 def _with_vectors(rows: pa.Table, vectors: pa.Table | dict[str, pa.Array]) -> pa.Table:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ...errors import BackupError
 from ...inspection.value_text import plural
 from ..schema import CHILD_TABLES, TABLES
 from .chain import Chain
@@ -30,7 +31,10 @@ def check(folder: str, s3: S3Access | None = None) -> list[str]:
     file for each child row. Raises BackupError if it is incomplete, or if a base is missing or was replaced.
     """
     chain = Chain(folder, s3)
-    return list(chain.damage()) or list(_inconsistencies(chain))
+    try:
+        return list(chain.damage()) or list(_inconsistencies(chain))
+    except BackupError as error:  # rows that cannot be read
+        return [str(error)]
 
 
 def changed_since(catalog: Catalog, folder: str, s3: S3Access | None = None) -> list[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ... import __version__
 from ...errors import BackupError, SourceNotFoundError
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 NAME = "manifest.json"
 FORMAT = 1
+
+T = TypeVar("T")
 
 _LARGEST = 256 << 20  # bytes that are read of a manifest
 
@@ -59,7 +61,10 @@ class Manifest:
     @property
     def started_us(self) -> int:
         """The start in microseconds since the epoch."""
-        return int(datetime.fromisoformat(self.started.replace("Z", "+00:00")).timestamp()) * 1_000_000
+        started = datetime.fromisoformat(self.started.replace("Z", "+00:00"))
+        if started.tzinfo is None:
+            raise ValueError("started has no time zone")
+        return int(started.timestamp()) * 1_000_000
 
     def to_json(self) -> bytes:
         """The bytes of the manifest."""
@@ -74,14 +79,34 @@ class Manifest:
                 raise BackupError(
                     folder, f"format {values['format']}, expected {FORMAT}; upgrade to {values['product']}"
                 )
-            base = Base(**values["base"]) if values["base"] else None
-            tables = {table: TableFile(**entry) for table, entry in values["tables"].items()}
-            rest = {"base": base, "tables": tables, "superseded": tuple(values["superseded"])}
-            manifest = cls(**(values | rest))
+            base = _checked(Base, values["base"]) if values["base"] is not None else None
+            tables = {table: _checked(TableFile, entry) for table, entry in values["tables"].items()}
+            superseded = tuple(values["superseded"])
+            if not all(isinstance(file_id, str) for file_id in superseded):
+                raise ValueError("superseded has other values than texts")
+            manifest = _checked(cls, values | {"base": base, "tables": tables, "superseded": superseded})
+            if manifest.schema_version < 1:
+                raise ValueError(f"schema_version is {manifest.schema_version}")
             manifest.started_us  # noqa: B018 (raises ValueError)
             return manifest
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except KeyError as error:
+            raise BackupError(folder, f"{NAME} is not the manifest of a backup: {error} is missing") from error
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise BackupError(folder, f"{NAME} is not the manifest of a backup: {error}") from error
+
+
+_TYPES = {"str": str, "int": int, "bool": bool}  # others are checked where they are made
+
+
+def _checked(kind: type[T], values: dict[str, Any]) -> T:
+    """The values as a dataclass. Raises KeyError, TypeError or ValueError for a missing or other one."""
+    for field in fields(kind):  # type: ignore[arg-type]
+        value, expected = values[field.name], _TYPES.get(str(field.type))
+        if expected and type(value) is not expected:
+            raise TypeError(f"{field.name} is not of the type {field.type}")
+        if expected is int and value < 0:
+            raise ValueError(f"{field.name} is negative")
+    return kind(**values)
 
 
 def read_manifest(folder: str, s3: S3Access | None) -> tuple[Manifest, str]:

@@ -6,13 +6,14 @@ import hashlib
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ...errors import BackupError
 from ...sources import open_source
 from ...sources.output import below, output_file
 from ..schema import VECTOR_COLUMNS
@@ -55,27 +56,66 @@ def write_rows(
     return rows, hashed.bytes, hashed.sha256.hexdigest()
 
 
+def has_type(field: pa.Field, type_: pa.DataType) -> bool:
+    """Whether a column of a file has the type in which a column of a table is stored."""
+    if pa.types.is_fixed_size_list(type_):
+        return bool(pa.types.is_list(field.type) and field.type.value_type == type_.value_type)
+    return bool(field.type == type_)
+
+
+class Hashed(NamedTuple):
+    """The bytes of the file of a table, their SHA-256, and what identifies this version of the file."""
+
+    bytes: int
+    sha256: str
+    identity: tuple[object, ...]
+
+
 @contextmanager
-def opened_rows(folder: str, name: str, s3: S3Access | None) -> Iterator[pq.ParquetFile]:
-    """The file of a table."""
-    with closing(open_source(below(folder, f"{name}.parquet"), s3)) as source:
+def opened_rows(
+    folder: str, name: str, s3: S3Access | None, verified: Hashed | None = None
+) -> Iterator[pq.ParquetFile]:
+    """The file of a table. Raises BackupError if it is not Parquet, or not the one that was verified."""
+    with closing(open_source(below(folder, f"{name}.parquet"), s3)) as source, readable(folder, name):
+        if verified is not None and verified.identity != _identity(source):
+            raise BackupError(folder, f"{name}.parquet was replaced after it had been verified")
         yield pq.ParquetFile(pa.PythonFile(_SourceFile(source), "r"), pre_buffer=False)
 
 
-def read_rows(folder: str, name: str, s3: S3Access | None, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """The rows of a table in pages, in order; vectors are lists."""
-    with opened_rows(folder, name, s3) as file:
+def read_rows(
+    folder: str,
+    name: str,
+    s3: S3Access | None,
+    columns: Sequence[str] | None = None,
+    verified: Hashed | None = None,
+) -> Iterator[pa.Table]:
+    """The rows of a table in pages, in order; vectors are lists. Raises BackupError as `opened_rows`."""
+    with opened_rows(folder, name, s3, verified) as file:
         for batch in file.iter_batches(ROWS, columns=columns):
             yield pa.table(batch)
 
 
-def hash_of(folder: str, name: str, s3: S3Access | None) -> tuple[int, str]:
-    """The bytes of the file of a table, and their SHA-256."""
+@contextmanager
+def readable(folder: str, name: str) -> Iterator[None]:
+    """Raises BackupError for what Arrow cannot read in the file of a table."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise BackupError(folder, f"{name}.parquet cannot be read: {reason}") from error
+
+
+def hash_of(folder: str, name: str, s3: S3Access | None) -> Hashed:
+    """Reads the file of a table."""
     digest = hashlib.sha256()
     with closing(open_source(below(folder, f"{name}.parquet"), s3)) as source:
         for offset in range(0, source.size_bytes, _HASHED_BYTES):
             digest.update(source.read(offset, _HASHED_BYTES))
-        return source.size_bytes, digest.hexdigest()
+        return Hashed(source.size_bytes, digest.hexdigest(), _identity(source))
+
+
+def _identity(source: ByteSource) -> tuple[object, ...]:
+    return source.size_bytes, source.mtime, source.etag, source.inode
 
 
 def _groups(pages: Iterable[pa.Table]) -> Iterator[pa.Table]:
