@@ -170,6 +170,7 @@ def test_a_snapshot_of_a_vast_bucket_is_read(tmp_path, monkeypatch, emulator, va
     assert f"1 file of {snapshot}, " in capfd.readouterr().out
     assert main(["query", "SELECT count(*) AS n FROM files JOIN parts USING (file_id)", "--catalog", snapshot]) == 0
     assert main(["doctor", "--after", "--catalog", snapshot]) == 0
+    assert f"exr-inspector db verify --catalog '{snapshot}'" in capfd.readouterr().out
     Path("new.exr").write_bytes(exr_bytes())
     assert main(["db", "coverage", ".", "--min-age", "0s", "--at-least", "0", "--catalog", snapshot]) == 0
     assert "missing or changed: new.exr" in capfd.readouterr().out

@@ -36,5 +36,6 @@ def checks(uri: str, stage: Stage = Stage.ANY, *, deep: bool = False) -> dict[st
 
 
 def wrong(uri: str, stage: Stage = Stage.ANY, *, deep: bool = False) -> dict[str, Check]:
-    """Those that are not ok."""
-    return {name: check for name, check in checks(uri, stage, deep=deep).items() if check.status is not Status.OK}
+    """Those that are not ok, but for those that other commands make."""
+    fine = (Status.OK, Status.SKIP)
+    return {name: check for name, check in checks(uri, stage, deep=deep).items() if check.status not in fine}

@@ -7,6 +7,7 @@ nullable and the last of their table, so that created and migrated catalogs have
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from functools import cache
@@ -381,9 +382,10 @@ def current_version(uri: str, rows: Iterable[Mapping[str, Any]]) -> int | None:
     if not versions:
         return None
     if INCOMPLETE in versions:
+        option = f"--catalog {shlex.quote(uri)}"
         raise CatalogSchemaError(
             f"{uri} is being restored from a backup; if that was interrupted, repeat it: exr-inspector db restore "
-            f"BACKUP --catalog {uri}, or drop the catalog: exr-inspector db drop --no-backup --catalog {uri}"
+            f"BACKUP {option}, or drop the catalog: exr-inspector db drop --no-backup {option}"
         )
     since = {version: row.get("readable_since") or version for version, row in versions.items()}
     newest, needed = max(versions), max(since, key=lambda version: since[version])

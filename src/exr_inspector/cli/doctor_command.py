@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..doctor import Check, Stage, Target
 
-_STYLES = {"ok": "green", "warn": "yellow", "FAIL": "red"}
+_STYLES = {"ok": "green", "warn": "yellow", "FAIL": "red", "skip": "cyan"}
 
 
 def doctor(
@@ -40,7 +40,7 @@ def doctor(
 ) -> int:
     """Check a deployment: installation, settings, connections, and the tables and rows of the catalog.
 
-    Each check is a line: ok, warn or FAIL, what was found, and what to do. Nothing is created, migrated or changed.
+    Each check is a line: ok, warn, FAIL or skip, what was found, and what to do. Nothing is created or changed.
     """
     from ..doctor import Stage, diagnose
     from .output import data_stream, discard_stdout, print_to, write_table
@@ -115,7 +115,7 @@ def _counts(checks: list[Check]) -> Text:
     from ..inspection.value_text import plural
 
     statuses = Counter(check.status.value for check in checks)
-    counts = [f"{statuses[status]:,} {status}" for status in ("FAIL", "warn", "ok") if statuses[status]]
+    counts = [f"{statuses[status]:,} {status}" for status in ("FAIL", "warn", "ok", "skip") if statuses[status]]
     return Text(f"{len(checks):,} {plural(len(checks), 'check')}: {', '.join(counts)}")
 
 

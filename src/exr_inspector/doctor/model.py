@@ -15,6 +15,7 @@ class Status(str, Enum):
     OK = "ok"
     WARN = "warn"
     FAIL = "FAIL"
+    SKIP = "skip"
 
 
 class Stage(Enum):
@@ -52,6 +53,11 @@ class Target:
 def ok(name: str, what: str, remedy: str = "") -> Check:
     """A check that passes; its remedy is only advice."""
     return Check(name=name, status=Status.OK, what=what, remedy=remedy)
+
+
+def skipped(name: str, what: str, remedy: str = "") -> Check:
+    """A check that another command makes."""
+    return Check(name=name, status=Status.SKIP, what=what, remedy=remedy)
 
 
 def warning(name: str, what: str, remedy: str = "") -> Check:

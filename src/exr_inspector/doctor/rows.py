@@ -23,11 +23,12 @@ _NEWEST = 1000
 _LONGEST_DEVIATION = 1e-6  # of the length of a vector from 1; of 100,000 files the largest is 1.4e-7
 _STALE = timedelta(hours=24)
 _RECENT = timedelta(hours=24)
+_LARGEST_SKEW = timedelta(minutes=5)
 
 _RESCAN = "exr-inspector ingest --rescan PATH {catalog}"
 _RESTORE = "restore a backup, or ingest the files into a new catalog"
 
-# The last time of the newest files: files of this time and later ones are read.
+# The last time of the newest files: files of this time and later ones are read; those of a transaction have one time.
 _SINCE = f"SELECT min(t) AS since FROM (SELECT last_inspected AS t FROM files ORDER BY t DESC LIMIT {_NEWEST})"  # noqa: S608
 
 
@@ -77,7 +78,7 @@ _IS_NEWEST = "last_inspected >= $since::TIMESTAMP"
 
 def _of_which(deep: bool) -> tuple[str, str]:
     """The condition of the files whose vectors are read, and the words for them."""
-    return ("true", "") if deep else (_IS_NEWEST, f" of the newest {_NEWEST:,} files")
+    return ("true", "") if deep else (_IS_NEWEST, f" of the newest {_NEWEST:,} files, and of those stored with them,")
 
 
 def _norms(deep: bool) -> _RowCheck:
@@ -213,7 +214,12 @@ def _freshness(catalog: Catalog, now: datetime, option: str) -> Check:
     newest = catalog.sql("SELECT max(last_inspected) AS newest FROM files")["newest"][0].as_py()
     if newest is None:
         return warning("freshness", "the catalog has no files", f"exr-inspector ingest PATH {option}")
-    age = max(now - newest, timedelta(0))
+    age = now - newest
+    if age < -_LARGEST_SKEW:
+        minutes = -age.total_seconds() / 60
+        what = f"the newest file was inspected {minutes:,.0f} minutes ahead of the clock of this machine"
+        return warning("freshness", what, "correct the clocks of this machine and of those that ingest")
+    age = max(age, timedelta(0))
     what = f"the newest file was inspected {age.total_seconds() / 3600:,.1f} hours ago"
     if age > _STALE:
         return warning("freshness", what, f"check that events are delivered: exr-inspector db coverage PREFIX {option}")

@@ -9,7 +9,7 @@ from ..catalog import is_vast
 from ..settings import VastConnection, s3_access, vast_connection
 from .configuration import configuration
 from .installation import installation
-from .model import Check, Stage, Status, Target, guarded, ok
+from .model import Check, Stage, Status, Target, guarded, skipped
 from .network import reachability, s3_endpoint, vast_endpoint
 from .tables import catalog_checks
 
@@ -23,8 +23,8 @@ def diagnose(target: Target) -> Iterator[Check]:
     yield from guarded("s3", _object_store)
     if target.uri:
         yield from guarded("catalog", lambda: _catalog(target))
-    if target.stage is Stage.AFTER:
-        yield ok("coverage", "not checked here", f"exr-inspector db coverage PREFIX --catalog {quote(target.uri)}")
+    if target.uri and target.stage is Stage.AFTER:
+        yield skipped("coverage", "not checked here", f"exr-inspector db coverage PREFIX --catalog {quote(target.uri)}")
 
 
 def _object_store() -> Iterator[Check]:

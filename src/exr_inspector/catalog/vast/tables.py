@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -46,7 +47,7 @@ _URI = re.compile(
 def no_tables(uri: str) -> CatalogSchemaError:
     """The error for a schema without tables."""
     return CatalogSchemaError(
-        f"{uri} has no catalog tables; create them with: exr-inspector db create-schema --catalog {uri}"
+        f"{uri} has no catalog tables; create them with: exr-inspector db create-schema --catalog {shlex.quote(uri)}"
     )
 
 

@@ -7,6 +7,7 @@ also after a lost response, and a load that was interrupted continues where it e
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from functools import partial
@@ -182,6 +183,6 @@ class _Loading:
         if marker["inspector_version"] != self._name:
             raise CatalogError(
                 f"{uri} has a part of another backup; restore that one, or drop the catalog first: "
-                f"exr-inspector db drop --no-backup --catalog {uri}"
+                f"exr-inspector db drop --no-backup --catalog {shlex.quote(uri)}"
             )
         return int(marker["readable_since"])
