@@ -1,7 +1,7 @@
 -- title: Deep images by renderer
 -- question: Which renderers write deep images, how many, and of which size?
 -- empty: no deep images
--- note: Sample counts are empty: they need pixel statistics, which this version does not compute.
+-- note: Sample counts need pixel statistics: `exr-inspector ingest --stats`.
 -- param path path = *: only files that this path, URI or pattern selects
 WITH deep AS (
     SELECT
