@@ -198,9 +198,9 @@ def test_vanished_files_are_reported_and_pruned_on_request(show, capfd):
     assert "1 vanished, 1 marked deleted" in capfd.readouterr().out
     for path in Path("show").iterdir():
         path.unlink()
-    assert main(["ingest", "show", "--catalog", CATALOG, "--prune"]) == 0
+    assert main(["ingest", "show", "--catalog", CATALOG, "--prune"]) == 3
     shown = capfd.readouterr()
-    assert "not marked as deleted: files below a path that is empty now; check that its disk is mounted" in shown.err
+    assert "show/: not marked as deleted, as no file of the catalog is left below it" in shown.err
     assert "marked deleted" not in shown.out
 
 

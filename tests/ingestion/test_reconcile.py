@@ -125,6 +125,35 @@ def test_the_command_says_how_many_are_gone_and_how_to_go_on(capfd):
     assert "1 marked deleted" in capfd.readouterr().out
 
 
+@pytest.mark.parametrize("other", [[], ["other"]])
+def test_files_below_an_empty_folder_are_only_marked_with_consent(capfd, other):
+    """Exit code 3, whatever --fail-on: the disk may not be mounted. Files below another path are marked."""
+    make("a.exr", "b.exr", "../other/a.exr", "../other/b.exr")
+    nightly = ["ingest", "show", *other, "--prune", "--fail-on", "never"]
+    assert main(["ingest", "show", *other]) == 0
+    for name in ("show/a.exr", "show/b.exr", "other/b.exr"):
+        Path(name).unlink()
+    assert main(nightly) == 3
+    assert capfd.readouterr().err.splitlines()[-1] == (
+        "show/: not marked as deleted, as no file of the catalog is left below it; check that its disk is mounted, "
+        "and if the files were deleted, repeat with --max-gone 100%"
+    )
+    assert deleted() == len(other)
+    assert main([*nightly, "--max-gone", "100%"]) == 0
+    assert deleted() == 2 + len(other)
+
+
+def test_files_below_a_removed_folder_are_marked_by_the_folder_above(capfd):
+    make("a.exr", "shot/b.exr")
+    main(["ingest", "show"])
+    Path("show/shot/b.exr").unlink()
+    Path("show/shot").rmdir()
+    assert main(["ingest", "show/shot", "--prune", "--max-gone", "100%"]) == 3
+    assert "for a folder that was removed, give the folder above it" in capfd.readouterr().err
+    assert main(["ingest", "show", "--prune"]) == 0
+    assert deleted() == 1
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -36,7 +36,7 @@ def demo(
     typer.echo(f"wrote {len(paths)} files below {show}")
     with open_catalog(catalog) as opened:
         summary = ingest([str(show)], opened)
-        print_summary(summary, opened.uri, prune=False)
+        print_summary(summary, opened.uri, None)
         summaries = sequences(opened)
     typer.echo("")
     with data_stream(None) as stream:

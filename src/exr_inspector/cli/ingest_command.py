@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -57,7 +58,8 @@ def ingest(
             "--max-gone",
             metavar="SHARE",
             help="With --prune: if more than this share (10%) or number (500) of the files that the catalog has below "
-            "the paths have vanished, mark none of them and exit with 3. Default: 100%.",
+            "the paths have vanished, mark none of them and exit with 3. Default: no limit, but files below a path of "
+            "which no file is left are only marked with --max-gone 100%.",
             show_default=False,
         ),
     ] = None,
@@ -103,6 +105,7 @@ def ingest(
         prune=prune,
         max_gone_files=max_files,
         max_gone_percent=max_percent,
+        prune_emptied=bool(max_gone) and (max_files, max_percent) == (None, 100),
         min_age_s=duration_s(min_age, "--min-age"),
         batch_files=values.batch_files,
         cell_limit=values.cell_limit,
@@ -116,12 +119,12 @@ def ingest(
         summary = ingest_files(
             given, opened, options, lambda now: update(now.done, now.listed if now.is_listed else None)
         )
-    print_summary(summary, opened.uri, prune=prune)
+    print_summary(summary, opened.uri, given if prune else None)
     failures = [failure for failure in summary.failures if not failure.was_read]
     misused = [failure for failure in failures if failure.is_usage]
     worst, threshold = _worst(summary, fail_on)
     # A storage that does not show its files is one that could not be read; --fail-on does not change that.
-    failed = len(misused) < len(failures) or summary.held_back is not None
+    failed = len(misused) < len(failures) or summary.held_back is not None or bool(summary.emptied)
     return exit_code(worst, threshold, failed=failed, misused=bool(misused))
 
 
@@ -137,8 +140,11 @@ def _worst(summary: IngestSummary, fail_on: IngestFailOn) -> tuple[Severity, Fai
     return worst, FailOn(fail_on.value)
 
 
-def print_summary(summary: IngestSummary, uri: str, *, prune: bool) -> None:
-    """Print the damaged, failed and vanished files on stderr, and the counts on stdout."""
+def print_summary(summary: IngestSummary, uri: str, pruned: Sequence[str] | None) -> None:
+    """Print the damaged, failed and vanished files on stderr, and the counts on stdout.
+
+    `pruned` are the paths below which vanished files were to be marked as deleted.
+    """
     from .output import print_message, print_note, print_result
     from .text import short_path
 
@@ -153,7 +159,7 @@ def print_summary(summary: IngestSummary, uri: str, *, prune: bool) -> None:
         print_message(f"{display_path(path)}: vanished")
     if len(summary.vanished) > _LISTED_VANISHED:
         print_message(f"… and {len(summary.vanished) - _LISTED_VANISHED} more vanished files")
-    if summary.vanished and not prune:
+    if summary.vanished and pruned is None:
         print_note("vanished files are still current in the catalog; mark them as deleted with --prune")
     elif (held_back := summary.held_back) is not None:
         share_gone = 100 * held_back.gone / held_back.known
@@ -162,8 +168,17 @@ def print_summary(summary: IngestSummary, uri: str, *, prune: bool) -> None:
             f"paths have vanished ({share_gone:.3g} %), more than --max-gone; check the storage, and if the files were "
             "deleted, repeat with --max-gone 100%"
         )
-    elif len(summary.vanished) > summary.pruned:
-        print_message("not marked as deleted: files below a path that is empty now; check that its disk is mounted")
+    for folder in summary.emptied:
+        print_message(
+            f"{short_path(folder)}: not marked as deleted, as no file of the catalog is left below it; check that its "
+            "disk is mounted, and if the files were deleted, repeat with --max-gone 100%"
+        )
+    unread = (failure.path for failure in summary.failures if not (failure.was_read or failure.is_usage))
+    if pruned is not None and not {*pruned}.isdisjoint(unread):
+        print_message(
+            "below paths that could not be listed, nothing was marked as deleted; for a folder that was removed, give "
+            "the folder above it"
+        )
     counts = [f"{summary.inserted:,} new", f"{summary.unchanged:,} unchanged"]
     if summary.replaced:
         counts.append(f"{summary.replaced:,} re-rendered")

@@ -67,6 +67,7 @@ class VanishedFiles:
 
     uris: list[str]
     known: int  # all files of the catalog below the path
+    folder: str = ""  # the URI of the path, with a slash at its end
 
     @property
     def is_all(self) -> bool:
@@ -203,7 +204,7 @@ def _vanished_below(
             if _is_missing(uri, objects) and not selection.skips_below(name_below(folder, uri)):
                 vanished.setdefault(folder, []).append(uri)
     for folder, count in known.items():
-        yield VanishedFiles(vanished.get(folder, []), known=count)
+        yield VanishedFiles(vanished.get(folder, []), known=count, folder=folder)
 
 
 def _as_folder(uri: str) -> str:

@@ -92,6 +92,7 @@ class IngestSummary:
     vanished: list[str] = field(default_factory=list)
     pruned: int = 0
     held_back: HeldBack | None = None
+    emptied: list[str] = field(default_factory=list)  # folders whose files have all vanished and were not marked
 
     @property
     def done(self) -> int:
@@ -117,6 +118,7 @@ class IngestOptions:
     # none is marked as deleted.
     max_gone_files: int | None = None
     max_gone_percent: float = 100
+    prune_emptied: bool = False  # also mark files below paths of which no file is left; a disk may not be mounted
     min_age_s: float = 0  # files that changed less than so many seconds ago are left alone
     batch_files: int | None = None  # per transaction; None: as many as suit the catalog
     cell_limit: int = CELL_LIMIT
@@ -199,8 +201,9 @@ def ingest(
     if options.prune:
         summary.held_back = _held_back(vanished, options)
         if summary.held_back is None:
-            deleted = [uri for files in vanished if not files.is_all for uri in files.uris]
-            summary.pruned += catalog.mark_deleted(deleted)
+            shown = [files for files in vanished if options.prune_emptied or not files.is_all]
+            summary.pruned += catalog.mark_deleted([uri for files in shown for uri in files.uris])
+            summary.emptied += (files.folder for files in vanished if files.is_all and not options.prune_emptied)
     try:
         derived.keep_up(catalog)
     except CatalogError as error:  # all files are stored, and the log stays for the next run
