@@ -42,8 +42,7 @@ REFERENCE, ANALYTICS = DOCS / "REFERENCE.md", DOCS / "VAST_ANALYTICS_QUERIES.md"
 
 COMMON_OPTIONS = {
     "--help`, `-h": "Show the arguments and options.",
-    "--quiet`, `-q": "Print nothing that is only information: progress, the summary of `ingest`, hints. Errors and "
-    "data remain.",
+    "--quiet`, `-q": "Print nothing that is only information: progress, summaries, hints. Errors and data remain.",
     "--verbose`, `-v": "Print the log on stderr; `-vv`: in detail.",
     "--debug": "Show a traceback when the command fails.",
 }

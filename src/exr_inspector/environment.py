@@ -84,6 +84,11 @@ def restore_catalog(folder: str, uri: str, *, wait_s: float = 0) -> Restored:
     return restore(folder, uri, wait_s=wait_s, s3=store_of([folder]), connection=connection)
 
 
+def stored_version(uri: str) -> int | None:
+    """The version of the tables of a catalog, as `catalog.stored_version`, with the connection of the settings."""
+    return catalog.stored_version(uri, connection=_connection(uri))
+
+
 def _connection(uri: str) -> VastConnection | None:
     if not catalog.is_vast(uri):
         return None

@@ -26,7 +26,7 @@ from exr_inspector.catalog.columns import typed
 from exr_inspector.catalog.persistence import children_of, with_persist_columns
 from exr_inspector.catalog.rows import from_inspections
 from exr_inspector.catalog.schema import CHILD_TABLES, TABLES, VERSION, version_row
-from exr_inspector.errors import BackupError, CatalogError, SourceError
+from exr_inspector.errors import BackupError, CatalogError, SettingsError, SourceError
 from exr_inspector.search.reembed import reembed
 from exr_inspector.sequence import derived
 from exr_inspector.settings import PATH_TEMPLATE, vast_connection
@@ -402,7 +402,7 @@ def test_an_interrupted_backup_is_not_a_backup(tmp_path, catalog, monkeypatch):
         backup(catalog, str(folder))
     with pytest.raises(BackupError, match=r"incomplete: manifest.json is missing"):
         check(str(folder))
-    with pytest.raises(SourceError, match="not empty"):
+    with pytest.raises(SettingsError, match="has the files of a backup that was interrupted; delete them"):
         backup(catalog, str(folder))
 
 
@@ -415,7 +415,7 @@ def test_a_backup_is_restored_only_into_a_catalog_without_files(small_backup, ca
     before = content(catalog)
     uri = catalog.uri
     catalog.close()
-    with pytest.raises(CatalogError, match="has files; a backup is restored only into"):
+    with pytest.raises(CatalogError, match="has files, or errors of files; a backup is restored only into"):
         restore(str(small_backup), uri, connection=connection_of(uri))
     with open_catalog(uri) as opened:
         assert content(opened) == before

@@ -14,9 +14,9 @@ from exr_inspector.errors import (
     BackupError,
     CatalogConnectionError,
     ExrInspectorError,
+    SettingsError,
     SourceConnectionError,
     SourceDeniedError,
-    SourceError,
     SourceSystemError,
 )
 from exr_inspector.sources import s3_output
@@ -66,7 +66,7 @@ def test_a_backup_and_its_increment_are_restored_from_objects(store, filled, tmp
         restore(folder, uri, s3=store.access)
         with open_catalog(uri) as copy:
             assert content(copy) == content(filled)
-    with pytest.raises(SourceError, match="not empty"):
+    with pytest.raises(SettingsError, match="has a backup; give a new or empty folder"):
         backup(filled, PREFIX, s3=store.access)
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from exr_inspector import open_catalog
 from exr_inspector.catalog import backup as catalog_backup
+from exr_inspector.catalog.duckdb import catalog as catalog_module
+from exr_inspector.catalog.duckdb import statements, whole_tables
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.cli.main import main
 from tests.catalog.conftest import BOTH, BUCKET, emulator, vast_settings  # noqa: F401 (fixtures)
@@ -42,19 +44,21 @@ def files_in(uri):
 
 def test_a_catalog_is_saved_checked_dropped_and_restored(uri, capfd):
     assert main(["db", "backup", "saved", "--catalog", uri]) == 0
-    assert re.search(rf"saved: saved 1 file of {re.escape(uri)}, [\d,]+ bytes", capfd.readouterr().out)
+    assert re.search(rf"saved: saved 1 file version of {re.escape(uri)}, [\d,]+ bytes", capfd.readouterr().out)
     assert main(["db", "backup", "--check", "saved"]) == 0
-    assert main(["db", "backup", "saved", "--catalog", uri]) == 3
-    assert "saved: not empty; give a new or empty folder" in capfd.readouterr().err
+    assert main(["db", "backup", "saved", "--catalog", uri]) == 2
+    assert "saved: has a backup; give a new or empty folder" in capfd.readouterr().err
     assert main(["db", "backup", "later", "--since", "saved", "--no-vectors", "--catalog", uri]) == 0
     assert "bytes, as an increment" in capfd.readouterr().out
     assert main(["db", "restore", "saved", "--catalog", uri]) == 3
-    assert "has files; a backup is restored only into" in capfd.readouterr().err
+    err = capfd.readouterr().err
+    assert "has files, or errors of files; a backup is restored only into an empty catalog: give another one, or" in err
+    assert f"db drop --catalog {uri}" in err
     assert main(["db", "drop", "--no-backup", "--yes", name_of(uri), "--catalog", uri]) == 0
     assert main(["db", "restore", "later", "--catalog", uri]) == 0
     output = capfd.readouterr()
-    assert f"{uri}: 1 file restored" in output.out
-    assert f"1 file without vectors; compute them: exr-inspector db reembed --catalog {uri}" in output.err
+    assert f"{uri}: 1 file version restored" in output.out
+    assert f"1 file version without vectors; compute them: exr-inspector db reembed --catalog {uri}" in output.err
     assert files_in(uri) == 1
 
 
@@ -103,13 +107,135 @@ def test_a_check_reads_no_catalog(words, capfd):
     assert "--check reads only the backup" in capfd.readouterr().err
 
 
+@pytest.fixture
+def duckdb_uri(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with open_catalog("duckdb:shows.duckdb") as catalog:
+        catalog.persist([inspection()])
+    return "duckdb:shows.duckdb"
+
+
+@pytest.mark.parametrize(
+    ("make", "code", "message"),
+    [
+        (lambda: Path("saved").touch(), 2, "saved: is a file; give a new or empty folder"),
+        (
+            lambda: main(["db", "backup", "saved"]) or Path("saved/manifest.json").unlink(),
+            2,
+            "saved: has the files of a backup that was interrupted; delete them, or give a new or empty folder",
+        ),
+        (lambda: Path("saved").mkdir() or Path("saved/.hidden").touch(), 2, "saved: not empty; give a new or empty"),
+    ],
+)
+def test_a_backup_needs_an_empty_folder(duckdb_uri, monkeypatch, capfd, make, code, message):
+    monkeypatch.setenv("EXR_INSPECTOR_CATALOG", duckdb_uri)
+    make()
+    assert main(["db", "backup", "saved"]) == code
+    assert message in capfd.readouterr().err
+
+
+def test_names_that_do_not_exist(duckdb_uri, capfd):
+    for command in (["db", "backup", "--check"], ["db", "restore"]):
+        assert main([*command, "none"]) == 3
+        assert "none: no such folder; check its name" in capfd.readouterr().err
+    for command in (["db", "status"], ["db", "backup", "saved"], ["db", "migrate"]):
+        assert main([*command, "--catalog", "duckdb:my show.duckdb"]) == 3
+        assert capfd.readouterr().err == (
+            "exr-inspector: my show.duckdb does not exist; check its name, or create the catalog with: "
+            "exr-inspector ingest FOLDER --catalog 'duckdb:my show.duckdb'\n"
+        )
+
+
+def test_a_file_of_a_backup_with_other_content(duckdb_uri, capfd):
+    assert main(["db", "backup", "saved", "--catalog", duckdb_uri]) == 0
+    path = Path("saved/parts.parquet")
+    path.write_bytes(b"x" + path.read_bytes()[1:])
+    assert main(["db", "backup", "--check", "saved"]) == 1
+    assert "parts.parquet: changed, same size, other content (SHA-256)" in capfd.readouterr().out
+
+
+def test_quiet_commands_print_no_summary(duckdb_uri, capfd):
+    catalog = ["--catalog", duckdb_uri, "-q"]
+    for command in (
+        ["db", "backup", "saved"],
+        ["db", "refresh"],
+        ["db", "reembed"],
+        ["db", "create-schema"],
+        ["db", "drop", "--no-backup", "--yes", "shows.duckdb"],
+        ["db", "restore", "saved"],
+    ):
+        assert main([*command, *catalog]) == 0
+        assert capfd.readouterr() == ("", ""), command
+
+
+def interrupt(monkeypatch, module, statement, *, before):
+    """Ctrl-C at a statement."""
+    run = statements.run
+
+    def run_and_interrupt(connection, text, *arguments):
+        if text.startswith(statement) and before:
+            raise KeyboardInterrupt
+        rows = run(connection, text, *arguments)
+        if text.startswith(statement):
+            raise KeyboardInterrupt
+        return rows
+
+    monkeypatch.setattr(module, "run", run_and_interrupt)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_an_interrupted_restore_says_what_is_stored(duckdb_uri, monkeypatch, capfd, before):
+    """After the transaction nothing is lost any more."""
+    assert main(["db", "backup", "saved", "--catalog", duckdb_uri]) == 0
+    capfd.readouterr()
+    run = catalog_module._run
+    commits = []
+
+    def run_and_interrupt(connection, text, *arguments):
+        if text == "COMMIT" and connection.execute("SELECT count(*) FROM files").fetchall() == [(1,)]:
+            commits.append(text)
+            if not before:
+                run(connection, text)
+            raise KeyboardInterrupt
+        return run(connection, text, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(catalog_module, "_run", run_and_interrupt)
+        assert main(["db", "restore", "saved", "--catalog", "duckdb:copy.duckdb"]) == (130 if before else 0)
+    assert commits == ["COMMIT"]
+    out, err = capfd.readouterr()
+    if before:
+        assert err.splitlines()[0] == "duckdb:copy.duckdb: not restored, no row was stored; repeat the command"
+        assert main(["db", "restore", "saved", "--catalog", "duckdb:copy.duckdb"]) == 0
+    else:
+        assert out == "duckdb:copy.duckdb: restored\n"
+    assert files_in("duckdb:copy.duckdb") == 1
+
+
+@pytest.mark.parametrize(("before", "code"), [(True, 130), (False, 0)])
+def test_an_interrupted_drop_says_whether_tables_were_dropped(duckdb_uri, monkeypatch, capfd, before, code):
+    interrupt(monkeypatch, whole_tables, "COMMIT", before=before)
+    assert main(["db", "drop", "--no-backup", "--yes", "shows.duckdb", "--catalog", duckdb_uri]) == code
+    out, err = capfd.readouterr()
+    assert f"{duckdb_uri}: {'not dropped; repeat the command' if before else 'dropped'}\n" in (err if before else out)
+
+
+def test_an_interrupted_backup_says_that_it_is_incomplete(duckdb_uri, monkeypatch, capfd):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("exr_inspector.catalog.backup.write.write_manifest", interrupted)
+    assert main(["db", "backup", "saved", "--catalog", duckdb_uri]) == 130
+    assert "saved: what it has of this backup is incomplete; delete it\n" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
         ([], 2, "the name of the catalog is needed to drop it: --yes"),
         (["--yes", "other"], 2, "'other' is not the name of the catalog"),
         (["--backup", "saved", "--no-backup"], 2, "exclude each other"),
-        (["--backup", "shows"], 3, "shows: not empty"),
+        (["--backup", "shows"], 2, "shows: not empty; give a new or empty folder"),
     ],
 )
 def test_nothing_is_dropped_without_the_name_and_a_backup(uri, capfd, options, code, message):

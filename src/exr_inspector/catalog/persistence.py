@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -117,7 +118,10 @@ def program_order(inspector_version: str) -> tuple[list[int], bool]:
 
 def not_empty(uri: str) -> CatalogError:
     """The error for a catalog into which no backup can be restored."""
-    return CatalogError(f"{uri} has files; a backup is restored only into a catalog without files: give another one")
+    return CatalogError(
+        f"{uri} has files, or errors of files; a backup is restored only into an empty catalog: give another one, or "
+        f"drop this one: exr-inspector db drop --catalog {shlex.quote(uri)}"
+    )
 
 
 def outcomes(batch: RowBatch, new: Iterable[str]) -> list[PersistOutcome]:

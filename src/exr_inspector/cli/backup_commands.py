@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import BackupError, SettingsError
+from ..errors import BackupError, ExrInspectorError, SettingsError
 from ..inspection.value_text import plural
 from .exit_codes import ExitCode
 from .options import CatalogUri, Wait, catalog_uri, open_catalog, waiting
-from .output import print_note, print_result
+from .output import print_done, print_message, print_note, print_result
 
 if TYPE_CHECKING:
     from ..catalog.backup import Manifest
@@ -51,16 +51,25 @@ def backup(
         from ..catalog.backup import backup as write
         from ..sources import store_of
 
-        manifest = write(opened, folder, vectors=not no_vectors, since=since, s3=store_of([folder]))
-    print_result(f"{folder}: {_summary(manifest)}")
+        try:
+            manifest = write(opened, folder, vectors=not no_vectors, since=since, s3=store_of([folder]))
+        except KeyboardInterrupt:
+            print_message(f"{folder}: what it has of this backup is incomplete; delete it")
+            raise
+    print_done(f"{folder}: {_summary(manifest)}")
     return ExitCode.OK
 
 
 def _summary(manifest: Manifest) -> str:
     files = manifest.tables["files"].rows
     size = sum(entry.bytes for entry in manifest.tables.values())
-    saved = f"saved {files:,} {plural(files, 'file')} of {manifest.catalog}, {size:,} bytes"
+    saved = f"saved {_versions(files)} of {manifest.catalog}, {size:,} bytes"
     return f"{saved}, as an increment" if manifest.base else saved
+
+
+def _versions(count: int) -> str:
+    """Rows of `files`, which has one for each version of a file."""
+    return f"{count:,} {plural(count, 'file version')}"
 
 
 def _check(folder: str) -> int:
@@ -74,23 +83,42 @@ def _check(folder: str) -> int:
     for problem in problems:
         print_result(problem)
     if not problems:
-        print_result(f"{folder}: complete and unchanged")
+        print_done(f"{folder}: complete and unchanged")
     return ExitCode.FINDINGS if problems else ExitCode.OK
 
 
 def restore(folder: Folder, catalog: CatalogUri = None, wait: Wait = 0) -> None:
     """Restore a backup into a catalog that is missing or has no files. Every value is that of the backup."""
+    from ..catalog import is_vast
     from ..environment import restore_catalog
 
     uri = catalog_uri(catalog)
-    done = waiting(wait, lambda seconds: restore_catalog(folder, uri, wait_s=seconds))
+    had_rows = _has_rows(uri)  # else they are those of the backup
+    try:
+        done = waiting(wait, lambda seconds: restore_catalog(folder, uri, wait_s=seconds))
+    except KeyboardInterrupt:
+        if not had_rows and _has_rows(uri):  # the interruption came after the transaction
+            print_done(f"{uri}: restored")
+            return
+        stored = "rows that are stored already are used by no program" if is_vast(uri) else "no row was stored"
+        print_message(f"{uri}: not restored, {stored}; repeat the command")
+        raise
     files, rows = done.rows["files"], sum(done.rows.values())
-    print_result(f"{uri}: {files:,} {plural(files, 'file')} restored, {rows:,} {plural(rows, 'row')} in all")
+    print_done(f"{uri}: {_versions(files)} restored, {rows:,} {plural(rows, 'row')} in all")
     if lacking := done.without_vectors:
         print_note(
-            f"{lacking:,} {plural(lacking, 'file')} without vectors; compute them: "
-            f"exr-inspector db reembed --catalog {shlex.quote(uri)}"
+            f"{_versions(lacking)} without vectors; compute them: exr-inspector db reembed --catalog {shlex.quote(uri)}"
         )
+
+
+def _has_rows(uri: str) -> bool:
+    """Whether no backup can be restored into the catalog."""
+    try:
+        with open_catalog(uri, read_only=True) as opened:
+            rows = opened.status().row_counts
+            return bool(rows["files"] or rows["ingest_errors"])
+    except ExrInspectorError:
+        return False
 
 
 def drop(
@@ -116,7 +144,7 @@ def drop(
 ) -> None:
     """Save the catalog, and drop its tables, after asking for its name. Other tables stay."""
     from .. import catalog as catalogs
-    from ..environment import drop_catalog
+    from ..environment import drop_catalog, stored_version
 
     if to is not None and no_backup:
         raise SettingsError("--backup and --no-backup exclude each other; give one of them")
@@ -133,8 +161,13 @@ def drop(
         if _check(folder):
             raise BackupError(folder, "incomplete; nothing was dropped")
         _expect_unchanged(uri, folder, wait)
-    waiting(wait, lambda seconds: drop_catalog(uri, wait_s=seconds))
-    print_result(f"{uri}: dropped")
+    try:
+        waiting(wait, lambda seconds: drop_catalog(uri, wait_s=seconds))
+    except KeyboardInterrupt:
+        if stored_version(uri) is not None:
+            print_message(f"{uri}: not dropped; repeat the command")
+            raise
+    print_done(f"{uri}: dropped")
 
 
 def _expect_unchanged(uri: str, folder: str, wait: float) -> None:

@@ -10,7 +10,7 @@ import typer
 from ..errors import SettingsError
 from .exit_codes import ExitCode
 from .options import CatalogUri, Wait, catalog_uri, open_catalog, path_template
-from .output import print_result
+from .output import print_done, print_result
 from .verbosity import is_quiet
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def create_schema(catalog: CatalogUri = None, wait: Wait = 0) -> None:
     """Create the tables of the catalog; existing tables are left as they are."""
     with open_catalog(catalog, wait_s=wait) as opened:
         opened.ensure_schema()
-        print_result(f"{opened.uri}: schema version {opened.status().schema_version}")
+        print_done(f"{opened.uri}: schema version {opened.status().schema_version}")
 
 
 @db.command("migrate")
@@ -179,7 +179,7 @@ def refresh(
         refresh_derived(opened, path_template(), rebuild=rebuild)
         for table in DERIVED:
             (rows,) = opened.sql(f"SELECT count(*) AS rows FROM {table}")["rows"].to_pylist()  # noqa: S608 (our names)
-            print_result(f"{table:<20} {rows:,} rows")
+            print_done(f"{table:<20} {rows:,} rows")
 
 
 @db.command("reembed")
@@ -199,7 +199,7 @@ def reembed(
 
     with _existing_catalog(catalog, wait) as opened:
         progress = recompute(opened, everything=everything, report=show)
-    print_result(f"{progress.done:,} of {progress.files:,} files have new vectors")
+    print_done(f"{progress.done:,} of {progress.files:,} files have new vectors")
     if progress.failed:
         print_result(f"{progress.failed:,} files keep their vectors: new ones cannot be computed from their rows")
     return ExitCode.FAILED if progress.failed else ExitCode.OK

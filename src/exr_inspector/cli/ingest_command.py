@@ -32,7 +32,6 @@ from .options import (
     stats_options,
 )
 from .progress import progress_bar
-from .verbosity import is_quiet
 
 if TYPE_CHECKING:
     from ..ingestion.run import IngestSummary
@@ -145,7 +144,7 @@ def print_summary(summary: IngestSummary, uri: str, pruned: Sequence[str] | None
 
     `pruned` are the paths below which vanished files were to be marked as deleted.
     """
-    from .output import print_message, print_note, print_result
+    from .output import print_done, print_message, print_note
     from .text import short_path
 
     if not summary.listed and not summary.failures:
@@ -197,5 +196,4 @@ def print_summary(summary: IngestSummary, uri: str, pruned: Sequence[str] | None
         counts.append(f"{len(summary.vanished):,} vanished")
     if summary.pruned:
         counts.append(f"{summary.pruned:,} marked deleted")
-    if not is_quiet():
-        print_result(f"{summary.listed:,} files: {', '.join(counts)} → {uri}")
+    print_done(f"{summary.listed:,} files: {', '.join(counts)} → {uri}")

@@ -209,6 +209,12 @@ def print_result(text: str) -> None:
     sys.stdout.write(clean(text) + "\n")
 
 
+def print_done(text: str) -> None:
+    """Print one line on stdout that confirms what was done, unless --quiet is given."""
+    if not is_quiet():
+        print_result(text)
+
+
 def print_note(text: str) -> None:
     """Print one line on stderr that is only information, unless --quiet is given."""
     if not is_quiet():

@@ -6,15 +6,19 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from ..errors import SourceError, SourceSystemError
+from ..errors import SettingsError, SourceSystemError
 from .local import os_error_reason
-from .uris import is_object, local_path
+from .uris import is_object, local_path, name_below
 
 if TYPE_CHECKING:
     from ..settings import S3Access
+
+
+_NAMES = 100
 
 
 def below(folder: str, name: str) -> str:
@@ -22,20 +26,22 @@ def below(folder: str, name: str) -> str:
     return f"{folder.rstrip('/')}/{name}"
 
 
-def create_folder(folder: str, s3: S3Access | None) -> None:
-    """Create a folder, which may exist if it is empty. Raises SourceError."""
+def create_folder(folder: str, s3: S3Access | None) -> list[str]:
+    """Create a folder if it does not exist; the names in it, not more than a hundred. Raises SourceError.
+
+    Raises SettingsError for the path of a file.
+    """
     if is_object(folder):
         from .s3 import list_objects
 
         assert s3 is not None
-        used = next((uri for uri, _ in list_objects(folder, s3)), None)
-    else:
-        path = Path(local_path(folder) or folder)
-        with _naming(folder):
-            path.mkdir(parents=True, exist_ok=True)
-            used = next((os.fspath(entry) for entry in path.iterdir()), None)
-    if used is not None:
-        raise SourceError(folder, "not empty; give a new or empty folder")
+        return [name_below(folder, uri) for uri, _ in islice(list_objects(folder, s3), _NAMES)]
+    path = Path(local_path(folder) or folder)
+    if path.exists() and not path.is_dir():
+        raise SettingsError(f"{folder}: is a file; give a new or empty folder")
+    with _naming(folder):
+        path.mkdir(parents=True, exist_ok=True)
+        return [entry.name for entry in islice(path.iterdir(), _NAMES)]
 
 
 @contextmanager

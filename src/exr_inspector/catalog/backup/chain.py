@@ -71,7 +71,7 @@ class Chain:
             path = os.path.normpath(os.path.join(local_path(folder) or folder, path))
         try:
             member = Member(path, *read_manifest(path, self._s3))
-        except BackupError as error:
+        except (BackupError, SourceNotFoundError) as error:
             raise BackupError(folder, f"completes the backup {path}, which is missing: {error.reason}") from error
         if member.sha256 != base.sha256:
             raise BackupError(folder, f"completes the backup {path}, which was replaced by another one")
@@ -103,7 +103,9 @@ class Chain:
                     yield f"{path}: missing"
                     continue
                 if (hashed.bytes, hashed.sha256) != (entry.bytes, entry.sha256):
-                    yield f"{path}: changed, {hashed.bytes:,} bytes, expected {entry.bytes:,} with another SHA-256"
+                    sizes = f"{hashed.bytes:,} bytes, expected {entry.bytes:,}"
+                    is_same = hashed.bytes == entry.bytes
+                    yield f"{path}: changed, {'same size, other content (SHA-256)' if is_same else sizes}"
                     continue
                 self._verified[path] = hashed
                 try:

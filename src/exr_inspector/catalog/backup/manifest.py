@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,6 +13,7 @@ from ... import __version__
 from ...errors import BackupError, SourceNotFoundError
 from ...sources import open_source
 from ...sources.output import below, output_file
+from ...sources.uris import is_object, local_path
 
 if TYPE_CHECKING:
     from ...settings import S3Access
@@ -114,6 +116,8 @@ def read_manifest(folder: str, s3: S3Access | None) -> tuple[Manifest, str]:
     try:
         source = open_source(below(folder, NAME), s3)
     except SourceNotFoundError:
+        if not is_object(folder) and not os.path.lexists(local_path(folder) or folder):
+            raise SourceNotFoundError(folder, "no such folder; check its name") from None
         raise BackupError(
             folder, f"incomplete: {NAME} is missing; give the folder of a backup that was completed"
         ) from None

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from ...errors import BackupError, CatalogSchemaError
+from ...errors import BackupError, CatalogSchemaError, SettingsError
 from ...sources.output import create_folder
 from ...vectors.codes import VERSION as EMBEDDING_VERSION
 from ..columns import typed
 from ..schema import CHILD_TABLES, TABLES, VECTOR_COLUMNS, VERSION
 from .chain import REMOVED, REMOVED_SCHEMA, WHOLE, Chain
-from .manifest import Manifest, TableFile, utc_now, write_manifest
+from .manifest import NAME, Manifest, TableFile, utc_now, write_manifest
 from .parquet import write_rows
 from .selection import Children, Files, without_vectors
 
@@ -33,7 +33,7 @@ def backup(
 
     Others may write to the catalog meanwhile. Without `vectors`, `reembed` recomputes them after a restore. With
     `since`, the folder of another backup, only rows that it lacks are written. Raises BackupError, CatalogError,
-    SourceError.
+    SourceError, and SettingsError for a folder with files.
     """
     version = catalog.status().schema_version
     if version > VERSION:
@@ -48,7 +48,7 @@ def backup(
             f"has table version {base.newest.manifest.schema_version}, and {catalog.uri} {version}; "
             "make a backup without --since",
         )
-    create_folder(folder, s3)
+    _expect_empty(folder, create_folder(folder, s3))
     started = utc_now()
     writer = _Writer(folder, base, vectors, s3)
     with catalog.reading() as read:
@@ -71,6 +71,18 @@ def backup(
     )
     write_manifest(manifest, folder, s3)
     return manifest
+
+
+def _expect_empty(folder: str, names: Collection[str]) -> None:
+    """Raises SettingsError if a folder has files with these names."""
+    if not names:
+        return
+    tables = {f"{table}.parquet" for table in (*TABLES, REMOVED)}
+    if NAME not in names and all(name.removesuffix(".partial") in tables for name in names):
+        what = "has the files of a backup that was interrupted; delete them"
+    else:
+        what = "has a backup" if NAME in names else "not empty"
+    raise SettingsError(f"{folder}: {what}{', or' if 'delete' in what else ';'} give a new or empty folder")
 
 
 class _Writer:

@@ -362,7 +362,7 @@ class DuckDBCatalog:
         with self._cursor() as connection:
             version = migrate.stored_version(connection, self.uri)
         if version is None and self._read_only:
-            raise CatalogSchemaError(f"{self._path} is a DuckDB database without a catalog; {errors.HOW_TO_CREATE}")
+            raise errors.no_catalog(self._path)
         return version
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 
-from ...errors import CatalogError, CatalogLockedError
+from ...errors import CatalogError, CatalogLockedError, CatalogSchemaError
 from .. import sandbox
 from ..query_errors import first_lines
 
 Translator = Callable[[duckdb.Error, Path], CatalogError]
-
-HOW_TO_CREATE = "create one with: exr-inspector ingest FOLDER --catalog duckdb:PATH"
 
 _HOLDER = re.compile(r"Conflicting lock is held in (.+?) \(PID (\d+)\)")
 
@@ -38,7 +37,7 @@ _OTHER_KINDS = (
 def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """A connection to a DuckDB file, with locked settings. Raises CatalogError and its subclasses."""
     if read_only and not path.exists():
-        raise CatalogError(f"{path} does not exist; {HOW_TO_CREATE}")
+        raise does_not_exist(path)
     if path.is_dir():
         raise CatalogError(f"{path} is a folder; give a file in it")
     if not path.parent.is_dir():
@@ -58,6 +57,22 @@ def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         return connection
     connection.close()
     raise _not_a_database(path)
+
+
+def does_not_exist(path: Path) -> CatalogError:
+    """The error for a missing file, which is often a mistyped name."""
+    return CatalogError(f"{path} does not exist; check its name, or {_how_to_create(path)}")
+
+
+def no_catalog(path: Path) -> CatalogSchemaError:
+    """The error for a file without the tables of a catalog."""
+    return CatalogSchemaError(
+        f"{path} is a DuckDB database without a catalog; check its name, or {_how_to_create(path)}"
+    )
+
+
+def _how_to_create(path: Path) -> str:
+    return f"create the catalog with: exr-inspector ingest FOLDER --catalog {shlex.quote(f'duckdb:{path}')}"
 
 
 def _not_a_database(path: Path) -> CatalogError:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import duckdb
 
-from ...errors import CatalogError, CatalogSchemaError
+from ...errors import CatalogError
 from ..migrations import (
     AddColumns,
     AddIndex,
@@ -45,13 +45,13 @@ def migrate(path: Path, uri: str, *, to: int | None = None, dry_run: bool = Fals
     transaction, so a process that ends leaves the tables of one version.
     """
     if not path.exists():
-        raise CatalogError(f"{path} does not exist; {errors.HOW_TO_CREATE}")
+        raise errors.does_not_exist(path)
     obstacle = not_writable(path)
     read_only = dry_run or obstacle is not None
     with lock_of(path), ExitStack() as until_closed, closing(_connected(path, read_only=read_only)) as connection:
         version = stored_version(connection, uri)
         if version is None:
-            raise CatalogSchemaError(f"{path} is a DuckDB database without a catalog; {errors.HOW_TO_CREATE}")
+            raise errors.no_catalog(path)
         todo = pending(uri, version, to)
         for migration in todo:
             reject_foreign_tables(uri, migration, statements.present(connection, TABLES))
