@@ -19,19 +19,25 @@ from .exr import ChunkOption, Limits
 # Defaults that hold for callers without settings too.
 CELL_LIMIT, QUERY_MEMORY_MB = 64 * 1024, 128
 PATH_TEMPLATE = "{show}/{sequence:sq*}/{shot:sh*}/{task}[/{layer}]/**"
+_SHOWN = 40  # characters of an invalid value
 # Defaults of the connections to a VAST Database and to an object store.
 _REGION, _REQUEST_TIMEOUT_S, _VAST_DEADLINE_S = "us-east-1", 5.0, 30.0
 
 
-class Settings(BaseSettings):
+class CatalogSettings(BaseSettings):
+    """The catalog of the commands, which is known whatever the other settings are."""
+
+    model_config = SettingsConfigDict(env_prefix="EXR_INSPECTOR_", extra="ignore", env_ignore_empty=True)
+
+    catalog: str = Field("duckdb:exr-inspector.duckdb", description="Catalog of commands without --catalog.")
+
+
+class Settings(CatalogSettings):
     """Settings of the commands; the environment variable of a field is EXR_INSPECTOR_ and its name in upper case.
 
     An empty variable is one that is not set.
     """
 
-    model_config = SettingsConfigDict(env_prefix="EXR_INSPECTOR_", extra="ignore", env_ignore_empty=True)
-
-    catalog: str = Field("duckdb:exr-inspector.duckdb", description="Catalog of commands without --catalog.")
     workers: int = Field(0, ge=0, description="Worker processes of `ingest`, `inspect` and `stats`; 0: one per core.")
     batch_files: int | None = Field(
         None, ge=1, description="Maximum number of files per transaction; by default 20000 on DuckDB, 2000 on VAST."
@@ -347,4 +353,5 @@ def resolved(kind: type[_AnySettings]) -> _AnySettings:
     except ValidationError as error:
         first = error.errors()[0]
         name = f"{kind.model_config['env_prefix']}{'_'.join(map(str, first['loc'])).upper()}"
-        raise SettingsError(f"{name}: {first['msg']}") from None
+        given = f", given {str(first['input'])[:_SHOWN]!r}" if name.startswith("EXR_INSPECTOR_") else ""
+        raise SettingsError(f"{name}: {first['msg']}{given}") from None

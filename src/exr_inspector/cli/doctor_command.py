@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from ..doctor import Check, Stage, Target
 
 _STYLES = {"ok": "green", "warn": "yellow", "FAIL": "red", "skip": "cyan"}
+_INDENT = 24  # status and name
+_LEAST_WIDTH = 30
 
 
 def doctor(
@@ -43,7 +46,7 @@ def doctor(
     Each check is a line: ok, warn, FAIL or skip, what was found, and what to do. Nothing is created or changed.
     """
     from ..doctor import Stage, diagnose
-    from .output import data_stream, discard_stdout, print_to, write_table
+    from .output import data_stream, discard_stdout, is_terminal, print_to, terminal_width, write_table
     from .verbosity import is_quiet
 
     if before and after:
@@ -55,7 +58,7 @@ def doctor(
         if output_format is Format.TABLE:
             with data_stream(output) as stream:
                 for check in running:
-                    print_to(stream, _line(check))
+                    print_to(stream, *_lines(check, terminal_width() if is_terminal(stream) else None))
                     stream.flush()
                 if not is_quiet():
                     print_to(stream, _counts(checks))
@@ -99,14 +102,26 @@ def _collected(running: Iterable[Check], checks: list[Check]) -> Iterator[Check]
         yield check
 
 
-def _line(check: Check) -> Text:
+def _lines(check: Check, width: int | None) -> Iterator[Text]:
+    """One line, or in the width of a terminal as many as are needed, with the remedy below; words are not broken."""
     from rich.text import Text
 
     from .text import clean
 
-    remedy = f" → {check.remedy}" if check.remedy else ""
+    remedy = f"→ {check.remedy}" if check.remedy else ""
+    if width is None:
+        texts = [clean(f"{check.what} {remedy}".rstrip())]
+    else:
+        room = max(width - _INDENT, _LEAST_WIDTH)
+        texts = [
+            line
+            for text in (check.what, remedy)
+            for line in wrap(clean(text), room, break_long_words=False, break_on_hyphens=False)
+        ]
+    first, *others = texts or [""]
     line = Text(f"{check.status.value:<5}", _STYLES[check.status.value])
-    return line.append(clean(f"{check.name:<18} {check.what}{remedy}"), "default")
+    yield line.append(f"{clean(check.name):<18} {first}", "default")
+    yield from (Text(f"{'':{_INDENT}}{text}") for text in others)
 
 
 def _counts(checks: list[Check]) -> Text:

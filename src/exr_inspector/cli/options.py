@@ -345,9 +345,9 @@ def chosen_catalog(uri: str | None) -> tuple[str, str]:
     """The catalog of --catalog, else of the environment, of the configuration file, or the default; and which it is."""
     if uri:
         return uri, "--catalog"
-    from ..settings import settings
+    from ..settings import CatalogSettings, resolved
 
-    values, file = settings(), config_file()
+    values, file = resolved(CatalogSettings), config_file()
     if "catalog" in values.model_fields_set:
         return values.catalog, "environment, EXR_INSPECTOR_CATALOG"
     return (file.catalog, str(file.path)) if file.catalog else (values.catalog, "default")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from difflib import get_close_matches
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
@@ -10,7 +12,7 @@ from pydantic_settings import BaseSettings
 from ..catalog import duckdb_path, is_vast
 from ..errors import SettingsError
 from ..settings import FunctionSettings, S3Settings, Settings, VastSettings, resolved, s3_access
-from .model import Check, Target, failed_by, failure, ok
+from .model import Check, Target, failed_by, failure, ok, warning
 
 _SHOWN_CHARACTERS, _SHORTEST_SHOWN = 4, 16
 
@@ -19,6 +21,7 @@ def configuration(target: Target) -> Iterator[Check]:
     """The catalog, the settings that are not defaults, and the two pairs of keys."""
     yield _catalog(target)
     yield _settings(target)
+    yield from _unknown_variables()
     yield from _vast_keys(is_needed=is_vast(target.uri))
     yield _s3_keys()
 
@@ -55,6 +58,19 @@ def _settings(target: Target) -> Check:
         ]
     shown += [f"{name}={value} ({target.file})" for name, value in target.from_file.items() if name != "catalog"]
     return ok("settings", ", ".join(dict.fromkeys(shown)) or "defaults")
+
+
+def _unknown_variables() -> Iterator[Check]:
+    """Variables with the prefix of the settings that are none of them: they may be mistyped."""
+    prefix = "EXR_INSPECTOR_"
+    known = {f"{prefix}{name}".upper() for kind in (Settings, FunctionSettings) for name in kind.model_fields}
+    known.add(f"{prefix}TOKEN")  # of `function serve`
+    for variable in sorted(os.environ):
+        if variable.upper().startswith(prefix) and variable.upper() not in known:
+            close = get_close_matches(variable.upper(), known, n=1)
+            yield warning(
+                variable, "is not a setting and has no effect", f"set {close[0]} instead" if close else "unset it"
+            )
 
 
 def _vast_keys(*, is_needed: bool) -> Iterator[Check]:

@@ -72,7 +72,10 @@ def failure(name: str, what: str, remedy: str = "", *, is_conclusive: bool = Tru
 
 def failed_by(name: str, error: ExrInspectorError) -> Check:
     """The check that raised an error; after a transient one, nothing is known."""
-    what, _, remedy = str(error).partition("; ")
+    text = str(error)
+    what, _, remedy = text.rpartition("; ")
+    if not what or what.count("(") > what.count(")"):  # a text without a remedy
+        what, remedy = text, ""
     if isinstance(error, SettingsError):
         remedy = remedy or "correct the setting"
     return failure(name, what, remedy, is_conclusive=not error.retryable)

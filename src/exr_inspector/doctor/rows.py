@@ -6,18 +6,19 @@ Without `deep`, vectors are read of the newest files only, and attributes, most 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from shlex import quote
 
 from ..catalog import OPEN_ERRORS, Catalog
-from ..catalog.schema import CHILD_TABLES, PRIMARY_KEYS, RESULT_TABLES, vector_dimensions
+from ..catalog.schema import CHILD_TABLES, PRIMARY_KEYS, RESULT_TABLES, TABLES, vector_dimensions
 from ..inspection.value_text import plural
 from ..search.reembed import OUTDATED
 from ..vectors import VERSION
-from .model import Check, Stage, Status, Target, guarded, ok, warning
+from .model import Check, Stage, Status, Target, guarded, ok, skipped, warning
 
 _NEWEST = 1000
 _LONGEST_DEVIATION = 1e-6  # of the length of a vector from 1; of 100,000 files the largest is 1.4e-7
@@ -44,20 +45,36 @@ class _RowCheck:
     status: Status = Status.FAIL  # with faults
 
 
-def row_checks(catalog: Catalog, target: Target) -> Iterator[Check]:
-    """The checks of the rows, for the stage of the target."""
+def row_checks(catalog: Catalog, target: Target, *, missing: Collection[str]) -> Iterator[Check]:
+    """The checks of the rows, for the stage of the target, that need none of the missing tables."""
     now = datetime.now(timezone.utc).replace(tzinfo=None)
     option = f"--catalog {quote(target.uri)}"
     if target.stage is not Stage.BEFORE:
-        yield from guarded("freshness", lambda: [_freshness(catalog, now, option)])
+        yield from _with_tables("freshness", {"files"}, missing, lambda: [_freshness(catalog, now, option)])
     checks = [_norms(target.deep)]
     if target.stage is not Stage.AFTER:
         tables = [table for table in CHILD_TABLES if target.deep or table != "attributes"]
         checks += [_missing_vectors(target.deep), _outdated_vectors(), _duplicates(tables), _orphans(tables)]
         checks += [_several_current(), _none_current(), _counts("parts"), _counts("channels")]
+        checks.append(_part_indexes(tables))
+        if target.deep:
+            checks.append(_without_attributes())
     for check in checks:
-        yield from guarded(check.name, partial(_run, catalog, check, option))
-    yield from guarded("open errors", lambda: [_open_errors(catalog, now, option)])
+        named = TABLES.keys() & set(re.findall(r"\w+", check.query))
+        yield from _with_tables(check.name, named, missing, partial(_run, catalog, check, option))
+    errors = partial(_open_errors, catalog, now, option)
+    yield from _with_tables("open errors", {"ingest_errors"}, missing, lambda: [errors()])
+
+
+def _with_tables(
+    name: str, tables: Collection[str], missing: Collection[str], checks: Callable[[], Iterable[Check]]
+) -> Iterator[Check]:
+    """The results of checks that read tables, unless one of them is missing."""
+    lacking = sorted(set(tables).intersection(missing))
+    if lacking:
+        yield skipped(name, f"not checked: table {', '.join(lacking)} is missing", _RESTORE)
+    else:
+        yield from guarded(name, checks)
 
 
 def _run(catalog: Catalog, check: _RowCheck, option: str) -> Iterator[Check]:
@@ -204,6 +221,34 @@ def _counts(table: str) -> _RowCheck:
         fault=f"files with another number of rows in {table} than {_COUNTED[table]}",
         remedy=_RESTORE,
         what=f"{_COUNTED[table]} of every file is the number of its rows in {table}",
+    )
+
+
+def _part_indexes(children: list[str]) -> _RowCheck:
+    queries = [
+        f"SELECT '{table}: ' || file_path_normalized AS example FROM {table} JOIN files USING (file_id) "  # noqa: S608
+        "WHERE part_index NOT BETWEEN 0 AND multipart_count - 1"
+        for table in children
+        if "part_index" in TABLES[table].names
+    ]
+    return _RowCheck(
+        name="part indexes",
+        query=f"SELECT count(*) AS faults, min(example) AS example FROM ({' UNION ALL '.join(queries)})",  # noqa: S608
+        fault="rows of parts that their file does not have",
+        remedy=_RESTORE,
+        what="every row with a part_index has one of a part of its file",
+    )
+
+
+def _without_attributes() -> _RowCheck:
+    return _RowCheck(
+        name="attributes",
+        query="""
+            SELECT count(*) AS faults, min(file_path_normalized) AS example
+            FROM parts ANTI JOIN attributes USING (file_id, part_index) JOIN files USING (file_id)""",
+        fault="parts without attributes",
+        remedy=_RESTORE,
+        what="every part has attributes",
     )
 
 

@@ -10,10 +10,9 @@ from shlex import quote
 
 import pyarrow as pa
 
-from ..catalog import Catalog, is_vast, stored_version
+from ..catalog import Catalog, is_vast, open_catalog, stored_version
 from ..catalog.migrations import needs_migration
 from ..catalog.schema import TABLES, VECTOR_COLUMNS, VERSION, vector_dimensions
-from ..environment import open_catalog
 from ..settings import VastConnection
 from .model import Check, Stage, Target, failed_by, failure, guarded, ok, skipped
 from .rows import row_checks
@@ -36,12 +35,12 @@ def catalog_checks(target: Target, connection: VastConnection | None) -> Iterato
         yield failed_by("schema", needs_migration(target.uri, stored, ", so no rows were checked"))
         return
     with open_catalog(target.uri, read_only=True, wait_s=target.wait_s, connection=connection) as catalog:
-        yield from guarded("schema", lambda: _tables(catalog, target.uri, stored))
-        yield from row_checks(catalog, target)
+        columns = catalog.stored_columns()
+        yield from guarded("schema", lambda: _tables(catalog, target.uri, stored, columns))
+        yield from row_checks(catalog, target, missing=TABLES.keys() - columns.keys())
 
 
-def _tables(catalog: Catalog, uri: str, version: int) -> Iterator[Check]:
-    columns = catalog.stored_columns()
+def _tables(catalog: Catalog, uri: str, version: int, columns: dict[str, pa.Schema]) -> Iterator[Check]:
     yield _schema(catalog, uri, version, columns)
     yield _dimensions(columns)
 

@@ -99,7 +99,7 @@ class DuckDBCatalog:
             return
         with self._transaction() as connection:
             if self._check_version() is None:  # another thread may have created the tables
-                _reject_foreign_tables(connection, self._path, TABLES)
+                migrate.expect_no_tables(connection, self._path, TABLES)
                 for step in CREATION:
                     migrate.apply(connection, step)
                 migrate.record_version(connection)
@@ -276,7 +276,7 @@ class DuckDBCatalog:
             if not derived.exist(connection):
                 if show_pattern is None:
                     return
-                _reject_foreign_tables(connection, self._path, derived.STORED)
+                migrate.expect_no_tables(connection, self._path, derived.STORED)
                 derived.create(connection)
             derived.refresh(connection, show_pattern, rows, rebuild=rebuild)
 
@@ -304,6 +304,8 @@ class DuckDBCatalog:
     def status(self) -> CatalogStatus:
         """Versions, row counts and size of the catalog; counts are exact."""
         with self._cursor() as connection:
+            if missing := TABLES.keys() - statements.present(connection, TABLES):
+                raise CatalogSchemaError(f"{self.uri}: missing tables: {', '.join(sorted(missing))}; restore a backup")
             row_counts = dict(_run(connection, statements.ROW_COUNTS))
         return CatalogStatus(
             uri=self.uri,
@@ -368,12 +370,3 @@ class DuckDBCatalog:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def _reject_foreign_tables(connection: duckdb.DuckDBPyConnection, path: Path, tables: Iterable[str]) -> None:
-    foreign = statements.present(connection, tables)
-    if foreign:
-        raise CatalogSchemaError(
-            f"{path} has tables or views with names of the catalog that exr-inspector did not create: "
-            f"{', '.join(foreign)}; give another path"
-        )

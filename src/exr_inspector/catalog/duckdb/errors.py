@@ -41,7 +41,7 @@ def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     if path.is_dir():
         raise CatalogError(f"{path} is a folder; give a file in it")
     if not path.parent.is_dir():
-        raise CatalogError(f"{path}: the folder {path.parent} is missing; create it, or give another path")
+        raise no_folder(path)
     if path.exists() and not path.is_file():  # opening a pipe would wait
         raise _not_a_database(path)
     try:
@@ -62,6 +62,11 @@ def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
 def does_not_exist(path: Path) -> CatalogError:
     """The error for a missing file, which is often a mistyped name."""
     return CatalogError(f"{path} does not exist; check its name, or {_how_to_create(path)}")
+
+
+def no_folder(path: Path) -> CatalogError:
+    """The error for a file in a folder that does not exist."""
+    return CatalogError(f"{path}: the folder {path.parent} is missing; create it, or give another path")
 
 
 def no_catalog(path: Path) -> CatalogSchemaError:

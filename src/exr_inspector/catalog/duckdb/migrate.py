@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 import duckdb
 
-from ...errors import CatalogError
+from ...errors import CatalogError, CatalogSchemaError
 from ..migrations import (
     AddColumns,
     AddIndex,
@@ -94,11 +94,28 @@ def stored_version(connection: duckdb.DuckDBPyConnection, uri: str) -> int | Non
 
 
 def version_of_file(path: Path, uri: str, *, wait_s: float) -> int | None:
-    """The version of the tables in a file, None without file or tables. Raises CatalogError and its subclasses."""
+    """The version of the tables in a file, None without file or tables, where a catalog can be created.
+
+    Raises CatalogError and its subclasses, also if it cannot.
+    """
     if not path.exists():
+        if not path.parent.is_dir():
+            raise errors.no_folder(path)
         return None
     with lock_of(path), closing(while_locked(wait_s)(errors.connect, path, read_only=True)) as connection:
-        return stored_version(connection, uri)
+        version = stored_version(connection, uri)
+        if version is None:
+            expect_no_tables(connection, path, TABLES)
+        return version
+
+
+def expect_no_tables(connection: duckdb.DuckDBPyConnection, path: Path, tables: Iterable[str]) -> None:
+    """Raises CatalogSchemaError if another program has created tables or views with these names."""
+    if foreign := statements.present(connection, tables):
+        raise CatalogSchemaError(
+            f"{path} has tables or views with names of the catalog that exr-inspector did not create: "
+            f"{', '.join(foreign)}; give another path"
+        )
 
 
 def record_version(connection: duckdb.DuckDBPyConnection, *version: int) -> None:
