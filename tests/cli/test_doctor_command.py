@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from exr_inspector.cli.doctor_command import _lines
 from exr_inspector.cli.main import main
+from exr_inspector.doctor import Check, Status
 from tests.support.s3_server import ACCESS_KEY, SECRET_KEY
 from tests.support.small_exr import small_file
 
@@ -74,6 +76,18 @@ def test_rows(capfd):
         "is_conclusive": True,
     }
     assert coverage["remedy"] == "exr-inspector db coverage PREFIX --catalog none.duckdb"
+
+
+@pytest.mark.parametrize("width", [60, 80, 160])
+def test_lines_fit_the_width_of_a_terminal(width):
+    """Only a word that is longer, such as a path, does not."""
+    remedy = f"create it with: exr-inspector ingest FOLDER --catalog {'x' * 100}.duckdb"
+    check = Check(name="schema", status=Status.FAIL, what="there is no catalog, " * 10, remedy=remedy)
+    lines = [line.plain for line in _lines(check, width)]
+    assert all(len(line) <= width or line.strip() == f"{'x' * 100}.duckdb" for line in lines)
+    assert " ".join(line[24:] for line in lines) == f"{check.what.strip()} → {remedy}"
+    assert any(line[24:].startswith("→ create") for line in lines)
+    assert [line.plain for line in _lines(check, None)] == [f"FAIL schema             {check.what} → {remedy}"]
 
 
 def test_both_stages_exclude_each_other(capfd):

@@ -10,7 +10,7 @@ import pytest
 from exr_inspector.cli.main import main
 from exr_inspector.doctor import Stage, Status
 
-from .conftest import checks, wrong
+from .conftest import checks, fill, wrong
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,22 @@ def test_an_invalid_setting_is_a_result(tmp_path, monkeypatch, capfd, environmen
     assert what in line
     assert "\nok   s3 keys " in out
     assert "bearer-hidden" not in out + err
+
+
+def test_the_catalog_is_checked_whatever_the_other_settings_are(tmp_path, monkeypatch, capfd):
+    """The value is shown, and one check fails."""
+    monkeypatch.chdir(tmp_path)
+    fill("duckdb:a.duckdb")
+    monkeypatch.setenv("EXR_INSPECTOR_CATALOG", "a.duckdb")
+    monkeypatch.setenv("EXR_INSPECTOR_WORKERS", "abc")
+    monkeypatch.setenv("EXR_INSPECTOR_WORKER", "3")
+    assert main(["doctor"]) == 1
+    lines = capfd.readouterr().out.splitlines()
+    (failed,) = (line for line in lines if line.startswith("FAIL"))
+    assert "EXR_INSPECTOR_WORKERS: Input should be a valid integer" in failed
+    assert "given 'abc'" in failed
+    assert any(line.startswith("ok   part counts") for line in lines)
+    assert "warn EXR_INSPECTOR_WORKER is not a setting and has no effect → set EXR_INSPECTOR_WORKERS instead" in lines
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from exr_inspector.cli.main import main
 from exr_inspector.doctor import Stage, Status, Target, diagnose
 from tests.catalog.version_1 import CATALOG as VERSION_1
 
@@ -94,6 +95,14 @@ FAULTS = {
         f"DELETE FROM channels WHERE file_id = {ID_OF_A} AND channel_index = 0",
         ("channel counts", "FAIL", "s3://renders/a.1001.exr"),
     ),
+    "channels of a part that is missing": (
+        f"UPDATE channels SET part_index = 1 WHERE file_id = {ID_OF_A}",
+        (
+            "part indexes",
+            "FAIL",
+            "rows of parts that their file does not have: 3, such as channels: s3://renders/a.1001",
+        ),
+    ),
     "two current versions": (
         f"UPDATE files SET is_current = true WHERE {B}",
         ("current versions", "FAIL", "paths with several current versions: 1, such as s3://renders/b.exr"),
@@ -128,7 +137,7 @@ FAULTS = {
     ),
     "a newer version": (
         "INSERT INTO schema_version VALUES (99, now() AT TIME ZONE 'UTC', '9.0', 99)",
-        ("catalog", "FAIL", "was written by a newer exr-inspector"),
+        ("catalog", "FAIL", "newer exr-inspector (table version 99; this release supports 3)"),
     ),
 }
 
@@ -170,6 +179,41 @@ def test_rows_of_attributes_are_only_checked_deeply(sound, tmp_path):
     found = wrong(f"duckdb:{path}", deep=True)
     assert "attributes: " in found["duplicates"].what
     assert "attributes: x" in found["orphans"].what
+
+
+def test_parts_without_attributes(sound, tmp_path):
+    path = tmp_path / "faulty.duckdb"
+    shutil.copy(sound, path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"DELETE FROM attributes WHERE file_id = {ID_OF_A}")
+    found = wrong(f"duckdb:{path}", deep=True)
+    assert set(found) == {"attributes"}
+    assert found["attributes"].what == "parts without attributes: 1, such as s3://renders/a.1001.exr"
+
+
+def test_without_a_table_the_checks_of_others_are_made(sound, tmp_path, capfd):
+    path = tmp_path / "faulty.duckdb"
+    shutil.copy(sound, path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("DROP TABLE channels")
+    by_name = checks(f"duckdb:{path}")
+    skipped = {name: check.what for name, check in by_name.items() if "not checked: table" in check.what}
+    names = ["channel counts", "duplicates", "orphans", "part indexes"]
+    assert skipped == dict.fromkeys(names, "not checked: table channels is missing")
+    assert by_name["part counts"].status is Status.OK
+    assert main(["db", "backup", str(tmp_path / "saved"), "--catalog", f"duckdb:{path}"]) == 3
+    assert capfd.readouterr().err == f"exr-inspector: duckdb:{path}: missing tables: channels; restore a backup\n"
+
+
+def test_where_no_catalog_can_be_created(tmp_path):
+    missing = wrong(f"duckdb:{tmp_path}/none/new.duckdb", Stage.BEFORE)["catalog"]
+    assert f"the folder {tmp_path}/none is missing" in missing.what
+    assert missing.remedy == "create it, or give another path"
+    with duckdb.connect(str(tmp_path / "other.duckdb")) as connection:
+        connection.execute("CREATE TABLE files (a INT)")
+    foreign = wrong(f"duckdb:{tmp_path}/other.duckdb", Stage.BEFORE)["catalog"]
+    assert "that exr-inspector did not create: files" in foreign.what
+    assert foreign.remedy == "give another path"
 
 
 def test_old_files_are_only_checked_deeply(tmp_path, monkeypatch, sound):
