@@ -209,12 +209,13 @@ def test_coverage_counts_what_the_catalog_has(capfd):
         "young": 1,
         "not_listed": 0,
         "rate_percent": pytest.approx(400 / 7),
-        "first_missing": [f"{folder}/5.exr", f"{folder}/lost.exr"],
+        "first_missing": [f"{folder}/lost.exr"],
+        "first_changed": [f"{folder}/5.exr"],
     }
     assert main(["db", "coverage", "show", "--at-least", "57", "--min-age", "0s"]) == 1
     assert main(["db", "coverage", "show", "--at-least", "57"]) == 0
     lines = capfd.readouterr().out.splitlines()
-    assert [line.split()[:2] for line in lines[-9:-2]] == [
+    assert [line.split()[:2] for line in lines[-10:-3]] == [
         ["listed", "7"],
         ["stored", "4"],
         ["failed", "1"],
@@ -223,7 +224,11 @@ def test_coverage_counts_what_the_catalog_has(capfd):
         ["young", "1"],
         ["rate", "57.142%"],
     ]
-    assert lines[-1] == "missing or changed: show/lost.exr"
+    assert lines[-3:] == [
+        "missing: show/lost.exr",
+        "changed: show/5.exr",
+        f"store them: exr-inspector ingest show --catalog duckdb:{CATALOG}",
+    ]
 
 
 def test_a_complete_catalog(capfd):
@@ -235,14 +240,30 @@ def test_a_complete_catalog(capfd):
 
 @pytest.mark.parametrize(
     ("path", "code", "message"),
-    [("empty", 2, "no file ends in .exr"), ("none/*.exr", 2, "no file matches"), ("none", 3, "no such file")],
+    [("empty", 2, "empty: no file ends in .exr"), ("none/*.exr", 2, "no file matches"), ("none", 3, "no such file")],
 )
 def test_coverage_of_nothing(capfd, path, code, message):
     make("a.exr")
     Path("empty").mkdir()
     main(["ingest", "show"])
     assert main(["db", "coverage", path]) == code
-    assert message in capfd.readouterr().err
+    shown = capfd.readouterr()
+    assert message in shown.err
+    assert path != "empty" or "check that the disk is mounted" in shown.err
+    assert "%" not in shown.out
+
+
+def test_coverage_of_young_files_has_no_rate(capfd):
+    make("a.exr")
+    main(["ingest", "show"])
+    os.utime("show/a.exr")
+    capfd.readouterr()
+    assert main(["db", "coverage", "show"]) == 0
+    out, err = capfd.readouterr()
+    assert ["rate", "–"] in [line.split()[:2] for line in out.splitlines()]
+    assert err == "nothing was compared, so there is no rate\n"
+    assert main(["db", "coverage", "show", "--format", "json"]) == 0
+    assert json.loads(capfd.readouterr().out)[0]["rate_percent"] is None
 
 
 def test_coverage_creates_no_catalog(capfd):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from ..ingestion.coverage import Coverage
+
+_NAMED = 5  # paths that are repeated in messages
 
 _COUNTS = {
     "listed": "files below the paths, without young ones",
@@ -63,7 +66,7 @@ def coverage(
     The persistence rate is the stored share of the listed files, in percent. No file is read.
     """
     from ..ingestion.coverage import coverage as compare
-    from .output import data_stream, print_message, print_to, write_table
+    from .output import data_stream, print_message, print_note, print_to, write_table
     from .text import clean
 
     given = given_paths(paths, files_from, nul_separated=nul_separated)
@@ -73,35 +76,42 @@ def coverage(
     for error in result.first_errors:
         print_message(clean(str(error)))
     if not (result.listed or result.young or result.first_errors):
-        print_message(NO_FILES)
+        print_message(
+            f"{', '.join(given[:_NAMED])}: {NO_FILES}; if it should have some, check that the disk is mounted"
+        )
         return ExitCode.USAGE
+    if result.percent is None:
+        print_note("nothing was compared, so there is no rate")
     if output_format is Format.TABLE:
         with data_stream(output) as stream:
-            print_to(stream, *_lines(result))
+            print_to(stream, *_lines(result, given, opened.uri))
     else:
         write_table(_as_arrow(result), output_format, output)
-    worst = Severity.ERROR if result.percent < at_least else Severity.NONE
+    worst = Severity.ERROR if result.percent is not None and result.percent < at_least else Severity.NONE
     return exit_code(worst, FailOn.ERROR, failed=bool(result.errors), misused=bool(result.unmatched))
 
 
-def _lines(result: Coverage) -> Iterator[Text]:
+def _lines(result: Coverage, paths: Sequence[str], catalog: str) -> Iterator[Text]:
     from rich.text import Text
 
     from .text import clean, short_path
 
     for name, meaning in _COUNTS.items():
         yield Text(f"{name:<8} {getattr(result, name):>12,}  {meaning}")
-    yield Text(f"rate     {_percent(result):>11}%  stored of listed")
-    for uri in result.first_missing:
-        yield Text(f"missing or changed: {clean(short_path(uri))}")
-    rest = result.missing + result.changed - len(result.first_missing)
-    if rest:
-        yield Text(f"… and {rest:,} more")
+    yield Text(f"rate     {_percent(result):>12}  stored of listed")
+    for name, uris in (("missing", result.first_missing), ("changed", result.first_changed)):
+        for uri in uris:
+            yield Text(f"{name}: {clean(short_path(uri))}")
+        if rest := getattr(result, name) - len(uris):
+            yield Text(f"… and {rest:,} more {name}")
+    if result.missing or result.changed:
+        named = shlex.join(paths) if len(paths) <= _NAMED else "PATHS"
+        yield Text(clean(f"store them: exr-inspector ingest {named} --catalog {shlex.quote(catalog)}"))
 
 
 def _percent(result: Coverage) -> str:
-    """The rate, never rounded up: 100 only if all files are stored."""
-    return f"{int(result.percent * 1000) / 1000:.3f}"
+    """The rate, never rounded up: 100 % only if all files are stored."""
+    return "–" if result.percent is None else f"{int(result.percent * 1000) / 1000:.3f}%"
 
 
 def _as_arrow(result: Coverage) -> pa.Table:
@@ -109,6 +119,11 @@ def _as_arrow(result: Coverage) -> pa.Table:
 
     row = {name: getattr(result, name) for name in _COUNTS}
     row |= {"not_listed": result.errors, "rate_percent": result.percent, "first_missing": result.first_missing}
+    row["first_changed"] = result.first_changed
     types = {name: pa.int64() for name in row}
-    types |= {"rate_percent": pa.float64(), "first_missing": pa.list_(pa.string())}
+    types |= {
+        "rate_percent": pa.float64(),
+        "first_missing": pa.list_(pa.string()),
+        "first_changed": pa.list_(pa.string()),
+    }
     return pa.Table.from_pylist([row], pa.schema(list(types.items())))

@@ -30,15 +30,16 @@ class Coverage:
     changed: int = 0  # the catalog has another version, or an error of one
     missing: int = 0
     young: int = 0  # changed a moment ago
-    first_missing: list[str] = field(default_factory=list)  # URIs, also of changed files
+    first_missing: list[str] = field(default_factory=list)  # URIs
+    first_changed: list[str] = field(default_factory=list)
     errors: int = 0  # files and folders that could not be listed
     unmatched: int = 0  # patterns that match nothing
     first_errors: list[SourceError] = field(default_factory=list)  # of both
 
     @property
-    def percent(self) -> float:
-        """The persistence rate: the stored share of the listed files; 100 without any."""
-        return 100 * self.stored / self.listed if self.listed else 100.0
+    def percent(self) -> float | None:
+        """The persistence rate: the stored share of the listed files; None without any."""
+        return 100 * self.stored / self.listed if self.listed else None
 
 
 def coverage(
@@ -71,6 +72,7 @@ def coverage(
                 continue
             result.changed += seen is not None
             result.missing += seen is None
-            if len(result.first_missing) < _FIRST_PATHS:
-                result.first_missing.append(item.uri)
+            first = result.first_missing if seen is None else result.first_changed
+            if len(first) < _FIRST_PATHS:
+                first.append(item.uri)
     return result
