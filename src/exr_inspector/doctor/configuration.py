@@ -61,7 +61,7 @@ def _settings(target: Target) -> Check:
 
 
 def _unknown_variables() -> Iterator[Check]:
-    """Variables with the prefix of the settings that are none of them: they may be mistyped."""
+    """Variables with the prefix of the settings that are not settings: they may be mistyped."""
     prefix = "EXR_INSPECTOR_"
     known = {f"{prefix}{name}".upper() for kind in (Settings, FunctionSettings) for name in kind.model_fields}
     known.add(f"{prefix}TOKEN")  # of `function serve`
