@@ -205,7 +205,7 @@ def test_the_file_before_is_kept_beside_it(old):
 
 def test_changes_that_are_only_in_the_log_are_in_the_copy(old):
     """A program was killed before it wrote its log into the file."""
-    statement = "INSERT INTO schema_version VALUES (0, now()::TIMESTAMP, 'lost?')"
+    statement = "INSERT INTO schema_version VALUES (-1, now()::TIMESTAMP, 'lost?')"
     killed = (
         f"import duckdb, os\nkept = duckdb.connect({str(old)!r})\nkept.execute({statement!r}).fetchall()\nos._exit(0)"
     )
@@ -213,7 +213,7 @@ def test_changes_that_are_only_in_the_log_are_in_the_copy(old):
     assert copies(old) == ["shows.duckdb.wal"]
     open_catalog(str(old)).close()
     for path in (old, old.with_name("shows.duckdb.before-schema-3")):
-        assert 0 in {row["version"] for row in contents(path)[1]["schema_version"]}
+        assert -1 in {row["version"] for row in contents(path)[1]["schema_version"]}
 
 
 def test_an_earlier_copy_is_not_replaced(old):
