@@ -293,7 +293,7 @@ def test_a_snapshot_of_a_vast_bucket_is_read(tmp_path, monkeypatch, emulator, va
     snapshot = f"{uri}?snapshot=hourly_2026-11-28"
     assert (files_in(uri), files_in(snapshot)) == (2, 1)
     assert main(["db", "backup", "saved", "--catalog", snapshot]) == 0
-    assert f"1 file of {snapshot}, " in capfd.readouterr().out
+    assert f"1 file version of {snapshot}, " in capfd.readouterr().out
     assert main(["query", "SELECT count(*) AS n FROM files JOIN parts USING (file_id)", "--catalog", snapshot]) == 0
     assert main(["doctor", "--after", "--catalog", snapshot]) == 0
     assert f"exr-inspector db verify --catalog '{snapshot}'" in capfd.readouterr().out
