@@ -299,7 +299,7 @@ def test_a_snapshot_of_a_vast_bucket_is_read(tmp_path, monkeypatch, emulator, va
     assert f"exr-inspector db verify --catalog '{snapshot}'" in capfd.readouterr().out
     Path("new.exr").write_bytes(exr_bytes())
     assert main(["db", "coverage", ".", "--min-age", "0s", "--at-least", "0", "--catalog", snapshot]) == 0
-    assert "missing or changed: new.exr" in capfd.readouterr().out
+    assert f"missing: new.exr\nstore them: exr-inspector ingest . --catalog {uri}\n" in capfd.readouterr().out
     drop = ["db", "drop", "--yes", name_of(snapshot)]
     for command in (["db", "create-schema"], ["db", "migrate"], ["db", "restore", "saved"], ["db", "reembed"], drop):
         assert main([*command, "--catalog", snapshot]) == 2

@@ -94,6 +94,7 @@ def coverage(
 def _lines(result: Coverage, paths: Sequence[str], catalog: str) -> Iterator[Text]:
     from rich.text import Text
 
+    from ..catalog import is_vast
     from .text import clean, short_path
 
     for name, meaning in _COUNTS.items():
@@ -106,6 +107,7 @@ def _lines(result: Coverage, paths: Sequence[str], catalog: str) -> Iterator[Tex
             yield Text(f"… and {rest:,} more {name}")
     if result.missing or result.changed:
         named = shlex.join(paths) if len(paths) <= _NAMED else "PATHS"
+        catalog = catalog.partition("?")[0] if is_vast(catalog) else catalog  # a snapshot is not written to
         yield Text(clean(f"store them: exr-inspector ingest {named} --catalog {shlex.quote(catalog)}"))
 
 
