@@ -83,7 +83,7 @@ def _settings_used(module: Path) -> list[str]:
 
 def test_only_entry_points_read_settings():
     """They pass them on. One function reads those of the object store, for entry points without the argument."""
-    packages = ("sources", "inspection", "ingestion", "sequence", "search", "catalog")
+    packages = ("sources", "inspection", "ingestion", "sequence", "policy", "search", "catalog")
     modules = [module for package in packages for module in (SOURCE / package).rglob("*.py")]
     assert len(modules) > 40
     used = {module.relative_to(SOURCE).as_posix(): _settings_used(module) for module in modules}

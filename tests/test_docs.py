@@ -20,6 +20,7 @@ from exr_inspector.catalog.schema import PRIMARY_KEYS, TABLES, VERSION
 from exr_inspector.catalog.user_sql import NAMED_FUNCTIONS, TABLE_FUNCTIONS
 from exr_inspector.cli.main import main
 from exr_inspector.inspection.json_schema import inspection_schema
+from exr_inspector.policy.load import builtin_names
 from tests.catalog.version_1 import copy_catalog
 from tests.support.small_exr import small_file
 from tools.columns import COLUMNS, COMPLETENESS, DERIVED_COLUMNS
@@ -153,6 +154,37 @@ def test_the_commands_for_backups_run(tmp_path, monkeypatch, capfd):
     assert duckdb.sql(query).fetchall() == [("NONE", 1)]
     saved = next(Path().glob("copy.duckdb.backup-*"))
     assert set(json.loads((saved / "manifest.json").read_text())) <= set(re.findall(r"`(\w+)`", section)) | {"tables"}
+
+
+POLICIES = (REFERENCE.parent / "POLICIES.md").read_text("utf-8")
+
+
+def test_the_commands_and_the_example_of_the_page_on_policies_run(tmp_path, monkeypatch, capfd):
+    """In their order; the policy of the page is valid, and the error is what a misspelt key gives."""
+    monkeypatch.chdir(tmp_path)
+    Path("renders").mkdir()
+    for frame in (1001, 1002):
+        Path(f"renders/beauty.{frame}.exr").write_bytes(small_file(frame, False, 12))
+    (policy,) = re.findall(r"^```yaml\n(.*?)^```$", POLICIES, re.MULTILINE | re.DOTALL)
+    Path("show.yaml").write_text(policy, "utf-8")
+    blocks = re.findall(r"^```run\n(.*?)^```$", POLICIES, re.MULTILINE | re.DOTALL)
+    commands = [line for block in blocks for line in block.splitlines()]
+    assert len(commands) == 9
+    for command in commands:
+        assert main(shlex.split(command)[1:]) == 0, command
+    assert Path("report.xml").read_text().startswith("<?xml")
+    (example,) = re.findall(r"^```python\n(.*?)^```$", POLICIES, re.MULTILINE | re.DOTALL)
+    exec(compile(example, "POLICIES.md", "exec"), {})
+    (error,) = re.findall(r"^show\.yaml:.*$", POLICIES, re.MULTILINE)
+    lines = ["policy: a", 'version: "1"', *["#"] * 4, "rules:", "  frame-padding:   {widht: 4}"]
+    Path("show.yaml").write_text("\n".join(lines))
+    capfd.readouterr()
+    assert main(["policy", "check", "show.yaml"]) == 2
+    assert capfd.readouterr().err == f"exr-inspector: {error}\n"
+
+
+def test_the_page_on_policies_lists_the_built_in_ones():
+    assert sorted(re.findall(r"^\| `([\w-]+)` \|", POLICIES, re.MULTILINE)) == builtin_names()
 
 
 CHECKS = (REFERENCE.parent / "CHECKS.md").read_text("utf-8")

@@ -73,7 +73,7 @@ def test_no_optional_package_is_installed(bare):
     """Or the tests below would show nothing."""
     program = """
 from importlib.util import find_spec
-print([name for name in ("OpenEXR", "obstore", "vastdb", "starlette", "uvicorn", "yaml") if find_spec(name)])"""
+print([name for name in ("OpenEXR", "obstore", "vastdb", "starlette", "uvicorn") if find_spec(name)])"""
     done = run(bare, "python", "-c", program)
     assert done.stdout.strip() == "[]", done.stderr
 
@@ -103,6 +103,7 @@ def test_commands_that_need_no_extra_work(bare, renders):
         "db reembed",
         "db create-schema --catalog duckdb:other.duckdb",
         "function invoke --path show/plate.1001.exr",
+        "function invoke --event event.yaml",
         "demo",
     )
     codes, stderr = exit_codes(bare, lines, renders)
@@ -118,7 +119,6 @@ def test_commands_that_need_no_extra_work(bare, renders):
         ("db status --catalog vast://bucket/schema", "vast"),
         ("db verify --catalog vast://bucket/schema", "vast"),
         ("function serve --port 0", "web"),
-        ("function invoke --event event.yaml", "web"),
     ],
 )
 def test_a_command_names_the_extra_it_needs(bare, renders, line, extra):

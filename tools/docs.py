@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import io
+import json
 import re
 import tempfile
 from collections.abc import Callable, Iterator
@@ -29,7 +31,9 @@ from exr_inspector.cli.tables import SEQUENCE_ROWS, report_table
 from exr_inspector.exr import CHUNK_OPTIONS
 from exr_inspector.exr.attributes import DECODERS
 from exr_inspector.exr.codes import FORMAT_ERRORS, PROBLEMS
-from exr_inspector.findings.rules import RULES, rule_of_problem
+from exr_inspector.findings.rules import CHECKED, rule_of_problem
+from exr_inspector.policy.registry import RULES
+from exr_inspector.policy.rule import Parameters, PolicyRule
 from exr_inspector.settings import FunctionSettings, S3Settings, Settings, VastSettings
 from tests.support.demo_catalog import PARAMETERS, WRITTEN, fill
 from tools.columns import COLUMNS, COMPLETENESS, DERIVED_COLUMNS
@@ -187,13 +191,27 @@ def _reference_lines() -> Iterator[str]:
     yield ""
     yield "## Rules"
     yield ""
-    yield "What `check` reports. Identifiers do not change, and are not used again for another rule. Findings of rules"
-    yield "about headers have the severity of the [problem](#codes); problems of severity `info` are not reported."
+    yield "What `check` reports, and `validate` if a [policy](POLICIES.md) selects the rule, apart from those of pixels and"
+    yield "sequences. Identifiers do not change, and are not used again for another rule. Findings of rules"
+    yield "about headers have the severity of the [problem](#codes); `check` does not report those of severity `info`."
     yield ""
     yield "| rule | name | a finding means | what to do |"
     yield "|---|---|---|---|"
-    for rule in RULES.values():
+    for rule in CHECKED:
         yield f"| `{rule.rule_id}` | {rule.name} | {rule.meaning} | {rule.remedy} |"
+    yield ""
+    yield "### Rules of policies"
+    yield ""
+    yield "What `validate` also reports. Parameters are those of `rules` in a policy, with their defaults; those"
+    yield "without one must be given. Every rule also has `severity`."
+    yield ""
+    yield "| rule | name | severity | parameters | a finding means | source |"
+    yield "|---|---|---|---|---|---|"
+    for policy_rule in RULES.values():
+        if policy_rule.scope != "problem":
+            rule = policy_rule.rule
+            texts = (policy_rule.severity, _rule_parameters(policy_rule), rule.meaning, policy_rule.source)
+            yield f"| `{rule.rule_id}` | {rule.name} | {' | '.join(map(str, texts))} |"
     yield ""
     yield "## Attribute types"
     yield ""
@@ -210,6 +228,18 @@ def _reference_lines() -> Iterator[str]:
     yield "Lists over all current files; [the catalog database](DATABASE.md#derived-tables) says when they are right."
     for name, columns in DERIVED.items():
         yield from _columns(name, columns, DERIVED_COLUMNS[name])
+
+
+def _rule_parameters(rule: PolicyRule) -> str:
+    """The parameters of a rule of policies, with their defaults."""
+    common = {field.name for field in dataclasses.fields(Parameters)}
+    texts = []
+    for field in dataclasses.fields(rule.parameters):
+        if field.name not in common:
+            default = list(field.default) if isinstance(field.default, tuple) else field.default
+            is_needed = field.name in rule.needs
+            texts.append(f"`{field.name}`" if is_needed else f"`{field.name}: {json.dumps(default)}`")
+    return ", ".join(texts)
 
 
 def _columns(table: str, columns: pa.Schema, meanings: dict[str, str]) -> Iterator[str]:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         NoMatchError,
         NotAFileError,
         PixelError,
+        PolicyError,
         QueryError,
         RedeliveryError,
         SettingsError,
@@ -57,6 +58,8 @@ if TYPE_CHECKING:
     from .inspection.model import FileFacts, Inspection, PartFacts
     from .pixels.model import ChannelStats, PartStats, PixelLimits, PixelReport, StatsOptions
     from .pixels.worker import PixelWorker
+    from .policy.evaluate import NotEvaluated, Verdict
+    from .policy.validate import validate
     from .search.similar import similar
     from .sequence.outliers import Outlier, outliers
     from .sequence.summary import SequenceSummary, sequences
@@ -76,6 +79,7 @@ _HOMES = {
     "IngestSummary": "ingestion.run",
     "Inspection": "inspection.model",
     "Limits": "exr",
+    "NotEvaluated": "policy.evaluate",
     "Outlier": "sequence.outliers",
     "PartFacts": "inspection.model",
     "PartStats": "pixels.model",
@@ -85,6 +89,7 @@ _HOMES = {
     "Problem": "exr",
     "SequenceSummary": "sequence.summary",
     "StatsOptions": "pixels.model",
+    "Verdict": "policy.evaluate",
     "check": "gate",
     "diff": "inspection.diff",
     "ingest": "ingestion.run",
@@ -94,6 +99,7 @@ _HOMES = {
     "sequences": "sequence.summary",
     "similar": "search.similar",
     "statistics": "inspection.inspector",
+    "validate": "policy.validate",
 }
 
 __all__ = [
@@ -124,6 +130,7 @@ __all__ = [
     "MissingExtraError",
     "NoMatchError",
     "NotAFileError",
+    "NotEvaluated",
     "Outlier",
     "PartFacts",
     "PartStats",
@@ -131,6 +138,7 @@ __all__ = [
     "PixelLimits",
     "PixelReport",
     "PixelWorker",
+    "PolicyError",
     "Problem",
     "QueryError",
     "RedeliveryError",
@@ -146,6 +154,7 @@ __all__ = [
     "SourceStoreError",
     "SourceSystemError",
     "StatsOptions",
+    "Verdict",
     "__version__",
     "check",
     "diff",
@@ -156,6 +165,7 @@ __all__ = [
     "sequences",
     "similar",
     "statistics",
+    "validate",
 ]
 
 

@@ -27,6 +27,7 @@
       BackupError                    a backup is not whole, is damaged, or does not fit
       EmbeddingError                 the vectors of a file cannot be computed
       SettingsError                  a setting, URI or option is invalid
+        PolicyError                    a policy is invalid
       MissingExtraError              an optional dependency is not installed
 
 Callers check the class, `category` (a word for reports) and `retryable` (whether a retry can succeed), not the message.
@@ -270,6 +271,17 @@ class SettingsError(ExrInspectorError):
     """A setting, URI or option is invalid."""
 
     category = "settings"
+
+
+class PolicyError(SettingsError):
+    """A policy is invalid. `line` and `column` begin with 1."""
+
+    def __init__(self, path: str, line: int, column: int, message: str) -> None:
+        super().__init__(path, line, column, message)
+        self.path, self.line, self.column, self.message = path, line, column, message
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}: {self.message}"
 
 
 class MissingExtraError(ExrInspectorError):

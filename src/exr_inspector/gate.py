@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .catalog import OPEN_ERRORS, Catalog
-from .exr.codes import FORMAT_ERRORS, SEVERITIES
+from .exr.codes import FORMAT_ERRORS
 from .findings import files
-from .findings.model import FileFrame, Finding, grouped
+from .findings.model import FileFrame, Finding, grouped, in_order
 from .findings.rules import NOT_READ
 from .frames.names import parse_name
 from .frames.ranges import Number, frame_range, numbers_of
@@ -105,7 +105,7 @@ def check_sequences(
     of_pixels = pixel_findings(catalog, selected, parameters, shown, udims)
     findings = [*of_files, *of_pixels, *(finding for summary in summaries for finding in findings_of(summary))]
     return CheckResult(
-        findings=tuple(sorted(findings, key=_order)),
+        findings=tuple(in_order(findings)),
         sequences=tuple(summaries),
         file_count=counts["files"],
         unjudged=counts["unjudged"],
@@ -121,11 +121,7 @@ def with_unread(result: CheckResult, unread: Iterable[tuple[str, str]]) -> Check
         sequence, frame = (uri, "") if name is None else (name.sequence, name.frame)
         finding = files.not_read(shown.get(sequence, sequence), reason)
         violations.append((finding, FileFrame(uri=uri, frame=frame)))
-    return replace(result, findings=tuple(sorted((*result.findings, *grouped(violations)), key=_order)))
-
-
-def _order(finding: Finding) -> tuple[str, int, str]:
-    return finding.pattern, -SEVERITIES.index(finding.severity), finding.rule_id
+    return replace(result, findings=tuple(in_order((*result.findings, *grouped(violations)))))
 
 
 def frames_to_render(findings: Iterable[Finding]) -> Iterator[tuple[str, str]]:

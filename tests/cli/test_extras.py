@@ -99,8 +99,6 @@ def test_a_vast_database_without_the_extra_vast(without, monkeypatch, capfd, pac
     ("package", "extra", "command"),
     [
         ("opentimelineio", "otio", "sequences . --range-from otio:cut.otio"),
-        ("yaml", "web", "function invoke --event event.yaml"),
-        ("yaml", "web", "function serve --port 0 --config config.yaml"),
         ("starlette", "web", "function serve --port 0"),
         ("uvicorn", "web", "function serve --port 0"),
     ],

@@ -48,6 +48,7 @@ DAMAGED = _parameters(DAMAGED_FILES, "damaged")
 REPORTS = _parameters(SIDECARS, "reports")
 REPORTS_2 = _parameters(_files("reports-2", "*.expect.json"), "reports-2")
 POLICY = _parameters(_files("policy", "*.exr"), "policy")
+POLICY_SIDECARS = _parameters(_files("policy", "**/*.expect.json"), "policy")
 REPORTED = _parameters(REPORTED_FILES, "reports")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +14,7 @@ from .options import (
     NO_FILES,
     CatalogUri,
     FailOnOption,
-    Format,
+    FindingFormat,
     FrameRange,
     Output,
     RangeFrom,
@@ -26,18 +25,6 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..gate import CheckResult
-
-
-class CheckFormat(str, Enum):
-    """Output format of findings."""
-
-    TABLE = "table"
-    JSON = "json"
-    JSONL = "jsonl"
-    CSV = "csv"
-    JUNIT = "junit"
-    SARIF = "sarif"
-    GITHUB = "github"
 
 
 def check(
@@ -62,17 +49,18 @@ def check(
             "statistics.",
         ),
     ] = False,
-    output_format: Annotated[CheckFormat, typer.Option("--format", help="Output format.")] = CheckFormat.TABLE,
+    output_format: Annotated[FindingFormat, typer.Option("--format", help="Output format.")] = FindingFormat.TABLE,
     output: Output = None,
     fail_on: FailOnOption = FailOn.ERROR,
 ) -> int:
     """Report what is wrong with files and sequences: damage, invalid headers, missing frames, outliers, pixels."""
     from ..findings.rules import NOT_READ
     from ..gate import check_sequences, with_unread
+    from .finding_formats import write_findings
     from .finding_lines import finding_lines
     from .output import data_stream, discard_stdout, is_terminal, print_message, print_to
 
-    if frames and output_format is not CheckFormat.TABLE:
+    if frames and output_format is not FindingFormat.TABLE:
         raise SettingsError(f"--frames and --format {output_format.value} exclude each other; give one of them")
     expected = expected_frames(frame_range, range_from)
     with answering_catalog(paths, catalog, wait_s=wait, vectors=False, stats=stats) as answering:
@@ -87,11 +75,16 @@ def check(
     try:
         if frames:
             _write_frames(result, output)
-        elif output_format is CheckFormat.TABLE:
+        elif output_format is FindingFormat.TABLE:
             with data_stream(output) as stream:
-                print_to(stream, *finding_lines(result, len(unread), for_programs=not is_terminal(stream)))
+                sequences = sum(1 for summary in result.sequences if summary.frame_count)
+                counts = {"file": result.file_count, "sequence": sequences}
+                for_programs = not is_terminal(stream)
+                print_to(stream, *finding_lines(result.findings, counts, len(unread), for_programs=for_programs))
         else:
-            _write(with_unread(result, unread), output_format, output)
+            findings = with_unread(result, unread).findings
+            patterns = [summary.pattern for summary in result.sequences]
+            write_findings(findings, patterns, "exr-inspector check", output_format, output)
     except BrokenPipeError:  # the verdict counts all the same
         discard_stdout()
     failed = answering.failed or any(finding.rule_id == NOT_READ.rule_id for finding in result.findings)
@@ -106,28 +99,3 @@ def _write_frames(result: CheckResult, output: str | None) -> None:
     with data_stream(output) as stream:
         for pattern, numbers in frames_to_render(result.findings):
             stream.write(f"{clean(short_path(pattern))}\t{numbers}\n".encode())
-
-
-def _write(result: CheckResult, output_format: CheckFormat, output: str | None) -> None:
-    from .. import __version__
-    from ..findings import model
-    from .output import data_stream, write_table
-    from .text import short_path, uri_reference
-
-    if output_format in (CheckFormat.JSON, CheckFormat.JSONL, CheckFormat.CSV):
-        write_table(model.as_arrow(result.findings), Format(output_format.value), output)
-        return
-    if output_format is CheckFormat.JUNIT:
-        from ..findings.junit import junit
-
-        document = junit("exr-inspector check", (s.pattern for s in result.sequences), result.findings, short_path)
-    elif output_format is CheckFormat.SARIF:
-        from ..findings.sarif import sarif
-
-        document = sarif(__version__, result.findings, short_path, uri_reference)
-    else:
-        from ..findings.github import github
-
-        document = github(result.findings, short_path)
-    with data_stream(output, escape=True) as stream:
-        stream.write(document)

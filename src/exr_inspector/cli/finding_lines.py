@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -15,37 +15,40 @@ from .text import clean, short_path
 from .verbosity import is_quiet
 
 if TYPE_CHECKING:
-    from ..gate import CheckResult
+    from ..findings.model import Finding
 
 _LONGEST = 300  # characters of a finding on a terminal; lists of channels and windows can have thousands
+_NOUNS = {"error": "error", "warning": "warning", "info": "note"}  # by severity
 _STYLES = {"error": "red", "warning": "yellow", "info": ""}
 
 
-def finding_lines(result: CheckResult, unread: int, *, for_programs: bool) -> Iterator[Text]:
+def finding_lines(
+    findings: Sequence[Finding], checked: Mapping[str, int], unread: int, *, for_programs: bool
+) -> Iterator[Text]:
     """A block for each sequence or file with findings, with the remedy once for several of a rule; then the counts.
 
-    `unread` files could not be checked. `for_programs`: findings begin with their severity, and are not cut.
+    `checked` are the numbers of files and sequences, by noun. `unread` files could not be checked. `for_programs`:
+    findings begin with their severity, and are not cut.
     """
     indent, longest = ("", 0) if for_programs else ("  ", _LONGEST)
-    for pattern, findings in groupby(result.findings, key=lambda finding: finding.pattern):
+    for pattern, of_pattern in groupby(findings, key=lambda finding: finding.pattern):
         yield Text(clean(short_path(pattern)), style="bold")
-        for remedy, alike in groupby(findings, key=lambda finding: finding.remedy):
+        for remedy, alike in groupby(of_pattern, key=lambda finding: finding.remedy):
             for finding in alike:
                 text = clean(one_line(finding), longest)
                 yield Text(f"{indent}{finding.severity:<8} {text}", _STYLES[finding.severity])
             yield Text(f"           {remedy}", style="dim")
     if not is_quiet():
-        yield Text(_counts(result, unread))
+        yield Text(_counts(findings, checked, unread))
 
 
-def _counts(result: CheckResult, unread: int) -> str:
-    severities = Counter(finding.severity for finding in result.findings)
-    counts = [_counted(severities[severity], severity) for severity in ("error", "warning") if severities[severity]]
+def _counts(findings: Sequence[Finding], checked: Mapping[str, int], unread: int) -> str:
+    severities = Counter(finding.severity for finding in findings)
+    counts = [_counted(severities[severity], noun) for severity, noun in _NOUNS.items() if severities[severity]]
     if unread:
         counts.append(f"{unread:,} not read")
-    sequences = sum(1 for summary in result.sequences if summary.frame_count)
-    checked = f"{_counted(result.file_count, 'file')}, {_counted(sequences, 'sequence')}"
-    return f"{checked}: {', '.join(counts) or 'nothing wrong'}"
+    texts = ", ".join(_counted(count, noun) for noun, count in checked.items())
+    return f"{texts}: {', '.join(counts) or 'nothing wrong'}"
 
 
 def _counted(count: int, noun: str) -> str:

@@ -123,7 +123,7 @@ def _read_event(path: str) -> dict[str, Any]:
     from ..errors import SettingsError
     from ..function.local.context import read_yaml
 
-    event = read_yaml(path, "an event file")
+    event = read_yaml(path)
     if not isinstance(event, dict):
         raise SettingsError(f"{path}: expected an event, a JSON object or YAML mapping")
     return event

@@ -24,8 +24,10 @@ from . import (
     function_commands,
     ingest_command,
     inspect_command,
+    policy_commands,
     report_commands,
     stats_command,
+    validate_command,
 )
 from .exit_codes import ExitCode
 from .output import discard_stdout, print_message
@@ -48,6 +50,7 @@ for _command in (
     inspect_command.schema,
     ingest_command.ingest,
     check_command.check,
+    validate_command.validate,
     catalog_commands.sequences,
     catalog_commands.outliers,
     catalog_commands.similar,
@@ -62,6 +65,7 @@ db_commands.db.command()(backup_commands.backup)
 db_commands.db.command()(backup_commands.restore)
 db_commands.db.command()(backup_commands.drop)
 app.add_typer(db_commands.db, name="db")
+app.add_typer(policy_commands.policy, name="policy")
 app.add_typer(function_commands.function, name="function")
 app.command()(demo_command.demo)
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
+from typing import NamedTuple
 
+from .attributes import Box2i
 from .channels import MAX_SHOWN, ChannelList
 from .part import DEEP, FLAT_TYPES, LONG_NAMES, MULTIPART, PART_TYPES, TILED, Part
 from .problems import Problem, ProblemList
@@ -152,24 +154,48 @@ def _check_channels(part: Part, flags: int, problems: ProblemList) -> None:
         return
     if not channels.faults and not channels.samplings:
         return
-    for code, message in chain(channels.faults, _sampling_faults(part, channels)):
+    for code, message in chain(channels.faults, _sampling_problems(part, channels)):
         if code != "long_name" or not flags & LONG_NAMES:
             problems.add(Problem(code, message, part.part_index, "channels"))
 
 
-def _sampling_faults(part: Part, channels: ChannelList) -> Iterator[tuple[str, str]]:
-    """Samplings other than 1 that the kind of the part or its data window forbids."""
-    window = part.data_window
+def _sampling_problems(part: Part, channels: ChannelList) -> Iterator[tuple[str, str]]:
+    for fault in sampling_faults(channels, part.data_window, is_tiled=part.is_tiled, is_deep=part.is_deep):
+        name, x, y, expected, _ = fault
+        yield "bad_sampling", f"channel {name[:MAX_SHOWN]!r} has sampling {x} × {y}, expected {expected}"
+
+
+class SamplingFault(NamedTuple):
+    """A channel with a sampling that the kind of its part or the data window forbids."""
+
+    channel_name: str
+    x_sampling: int
+    y_sampling: int
+    expected: str
+    actual: str  # the value that does not fit
+
+
+def sampling_faults(
+    channels: ChannelList, window: Box2i | None, *, is_tiled: bool, is_deep: bool
+) -> Iterator[SamplingFault]:
+    """The samplings other than 1 that the kind of the part or its data window forbids."""
     for name, x, y in channels.samplings:
+        actual = f"{x} × {y}"
         if x < 1 or y < 1:
             expected = "1 or more"
-        elif part.is_tiled or part.is_deep:
-            expected = f"1 × 1 in a {'deep' if part.is_deep else 'tiled'} part"
-        elif window and (window.xMin % x or (window.xMax + 1) % x or window.yMin % y or (window.yMax + 1) % y):
-            expected = "a divisor of the origin and size of the data window"
+        elif is_tiled or is_deep:
+            expected = f"1 × 1 in a {'deep' if is_deep else 'tiled'} part"
+        elif window and (misfit := _misfit(window, x, y)):
+            expected, actual = "a divisor of the origin and size of the data window", misfit
         else:
             continue
-        yield "bad_sampling", f"channel {name[:MAX_SHOWN]!r} has sampling {x} × {y}, expected {expected}"
+        yield SamplingFault(name, x, y, expected, actual)
+
+
+def _misfit(window: Box2i, x: int, y: int) -> str:
+    """The first coordinate of a data window that is not a multiple of the sampling: `x 1 of 2`."""
+    bounds = (("x", window.xMin, x), ("x", window.xMax + 1, x), ("y", window.yMin, y), ("y", window.yMax + 1, y))
+    return next((f"{axis} {bound} of {step}" for axis, bound, step in bounds if bound % step), "")
 
 
 def _check_tiles(part: Part, problems: ProblemList) -> None:

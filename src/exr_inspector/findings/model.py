@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..exr.codes import SEVERITIES
 from ..frames.ranges import frame_range, frame_value
 from .rules import Rule
 
@@ -66,6 +67,11 @@ def grouped(violations: Iterable[tuple[Finding, FileFrame]]) -> list[Finding]:
         uris = tuple(dict.fromkeys(file.uri for file in group))
         findings.append(replace(violation, files=uris, frames=frame_range(numbers), frame_count=len(numbers)))
     return findings
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings by sequence or file, the worst first."""
+    return sorted(findings, key=lambda one: (one.pattern, -SEVERITIES.index(one.severity), one.rule_id))
 
 
 def as_arrow(findings: Iterable[Finding]) -> pa.Table:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .policy_rules import POLICY_RULES
+
 
 class Rule(NamedTuple):
     """A rule: its identifier, its name, what a finding of it means, and what to do about it."""
@@ -140,13 +142,12 @@ _OF_HEADERS = tuple(
         (129, "more-problems", "A file has more problems than are listed."),
     )
 )
-RULES = {
-    rule.rule_id: rule
-    for rule in (
-        *(NOT_READ, UNREADABLE, NOT_WHOLE, WHOLENESS_UNKNOWN, INVALID_HEADER),
-        *(*_OF_HEADERS, *_OF_PIXELS, *_OF_SEQUENCES),
-    )
-}
+_OF_POLICIES = tuple(Rule(f"EXR{number}", *texts) for number, *texts in POLICY_RULES)
+CHECKED = (
+    *(NOT_READ, UNREADABLE, NOT_WHOLE, WHOLENESS_UNKNOWN, INVALID_HEADER),
+    *(*_OF_HEADERS, *_OF_PIXELS, *_OF_SEQUENCES),
+)
+RULES = {rule.rule_id: rule for rule in (*CHECKED, *_OF_POLICIES)}
 
 RULE_OF_PROBLEM = {
     "attribute_size": 105,

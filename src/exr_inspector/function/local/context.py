@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ...errors import MissingExtraError, SettingsError
+from ...errors import SettingsError
 
 
 class LocalContext:
@@ -150,7 +150,7 @@ def context_of(config: str | None) -> LocalContext:
     """
     if config is None:
         return LocalContext()
-    values = read_yaml(config, "a config file") or {}
+    values = read_yaml(config) or {}
     is_mapping = isinstance(values, dict)
     envs, secrets = (values.get(name) or {} for name in ("envs", "secrets")) if is_mapping else (None, None)
     if not isinstance(envs, dict) or not isinstance(secrets, dict):
@@ -166,15 +166,10 @@ def context_of(config: str | None) -> LocalContext:
     )
 
 
-def read_yaml(path: str, purpose: str) -> Any:
-    """The content of a YAML or JSON file; `purpose` is in the message if YAML is missing.
+def read_yaml(path: str) -> Any:
+    """The content of a YAML or JSON file. Raises SettingsError, without the content of the file."""
+    import yaml
 
-    Raises SettingsError, without the content of the file, and MissingExtraError.
-    """
-    try:
-        import yaml
-    except ModuleNotFoundError:
-        raise MissingExtraError("web", f"reading {purpose}") from None
     try:
         return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:

@@ -1,0 +1,180 @@
+"""The command validate: files that are read now, and a policy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import ExrFormatError, NoMatchError, SourceError
+from .exit_codes import FailOn, exit_code, worst_of
+from .inspected_files import InspectedFile, InspectOptions, inspected_files
+from .options import (
+    NO_FILES,
+    ChunksOption,
+    Exclude,
+    FailOnOption,
+    FilesFrom,
+    FindingFormat,
+    Include,
+    NulSeparated,
+    Output,
+    Paths,
+    chunk_option,
+    given_paths,
+    header_limits,
+    selection,
+    worker_count,
+)
+
+if TYPE_CHECKING:
+    from ..findings.model import FileFrame, Finding
+    from ..inspection.model import Inspection
+    from ..policy.compile import CompiledPolicy
+    from ..policy.evaluate import NotEvaluated, Verdict
+
+
+def validate(
+    paths: Paths = None,
+    policy: Annotated[
+        str,
+        typer.Option(
+            "--policy",
+            metavar="FILE|NAME",
+            help="The path of a policy, which ends in .yaml, or the name of a built-in one: see `policy list`.",
+        ),
+    ] = "base",
+    chunks: ChunksOption = None,
+    exclude: Exclude = None,
+    include: Include = None,
+    files_from: FilesFrom = None,
+    nul_separated: NulSeparated = False,
+    output_format: Annotated[FindingFormat, typer.Option("--format", help="Output format.")] = FindingFormat.TABLE,
+    output: Output = None,
+    fail_on: FailOnOption = FailOn.ERROR,
+) -> int:
+    """Report how files violate a policy: rules about structure, channels, compression, color, names and metadata.
+
+    Files are read now, in subfolders too; no pixels are decoded. Rules that could not be evaluated are listed on
+    stderr: they have not passed.
+    """
+    from ..inspection.value_text import plural
+    from ..policy.validate import compiled
+    from ..sources import store_of
+    from ..sources.listing import ListedFile, list_files
+    from .output import discard_stdout, print_message
+
+    ready = compiled(policy)
+    given = given_paths(paths, files_from, nul_separated=nul_separated)
+    s3 = store_of(given)
+    listing = list_files(given, s3=s3, selection=selection(exclude, include))
+    files = [item.path if isinstance(item, ListedFile) else item for item in listing]
+    options = InspectOptions(
+        limits=header_limits(), chunks=chunk_option(chunks), s3=s3, printed=partial(_verdict, policy=ready)
+    )
+    outcome = _Outcome(ready)
+    with closing(inspected_files(iter(files), options, 1 if len(files) == 1 else worker_count())) as inspected:
+        for file in inspected:
+            outcome.add(file)
+    if not files:
+        print_message(NO_FILES)
+        outcome.misused = True
+    try:
+        _write(outcome, output_format, output, policy)
+    except BrokenPipeError:  # the verdict counts all the same
+        discard_stdout()
+    for rule, count in outcome.not_evaluated.items():
+        of_files = f"{count:,} {plural(count, 'file')}"
+        print_message(f"not evaluated: {rule.rule_id} {rule.rule_name} in {of_files}: {rule.reason}")
+    return exit_code(worst_of(outcome.findings()), fail_on, failed=outcome.failed, misused=outcome.misused)
+
+
+def _verdict(inspection: Inspection, *, policy: CompiledPolicy) -> Verdict:
+    from ..policy.evaluate import evaluate
+
+    return evaluate(policy, inspection)
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """The verdicts on all files, and what decides the exit code."""
+
+    policy: CompiledPolicy
+    violations: list[tuple[Finding, FileFrame]] = field(default_factory=list)
+    not_evaluated: Counter[NotEvaluated] = field(default_factory=Counter)
+    frames: dict[str, list[str]] = field(default_factory=dict)  # by sequence, or by URI of a file without a frame
+    file_count: int = 0
+    unread: list[tuple[str, str]] = field(default_factory=list)  # URI and reason
+    failed: bool = False
+    misused: bool = False
+
+    def add(self, file: InspectedFile) -> None:
+        """Count a file; one that could not be read is printed on stderr."""
+        from ..policy.evaluate import unreadable
+        from ..sources.uris import normalize_path
+        from .output import print_message
+
+        error = file.error
+        if error is None:
+            verdict: Verdict = file.printed
+        elif isinstance(error, ExrFormatError):  # it was read, and is not an EXR file
+            verdict = unreadable(self.policy, normalize_path(file.path), str(error))
+        else:
+            print_message(str(error) if isinstance(error, SourceError) else f"{file.path}: {error}")
+            if isinstance(error, NoMatchError):
+                self.misused = True
+            else:
+                self.failed = True
+                self.unread.append((normalize_path(file.path), str(error)))
+                self._add_frame(self.unread[-1][0])
+            return
+        self.file_count += 1
+        self._add_frame(verdict.file.uri)
+        self.violations += [(finding, verdict.file) for finding in verdict.findings]
+        self.not_evaluated.update(verdict.not_evaluated)
+
+    def _add_frame(self, uri: str) -> None:
+        from ..frames.names import parse_name
+
+        name = parse_name(uri)
+        frames = self.frames.setdefault(uri if name is None else name.sequence, [])
+        frames += [] if name is None else [name.frame]
+
+    def patterns(self) -> dict[str, str]:
+        """All sequences, with one # for each digit of their frames, and files without a frame."""
+        from ..frames.ranges import display_pattern
+
+        return {name: display_pattern(name, frames) if frames else name for name, frames in self.frames.items()}
+
+    def findings(self, *, of_unread: bool = False) -> list[Finding]:
+        """The findings, grouped by sequence and frames; `of_unread`: also those about files that could not be read."""
+        from ..findings.files import not_read
+        from ..findings.model import grouped, in_order
+        from ..frames.names import parse_name
+        from ..policy.evaluate import file_frame
+
+        unread = ((not_read(uri, reason), file_frame(uri)) for uri, reason in self.unread)
+        patterns, violations = self.patterns(), []
+        for finding, file in (*self.violations, *(unread if of_unread else ())):
+            name = parse_name(file.uri)
+            pattern = patterns[file.uri if name is None else name.sequence]
+            violations.append((replace(finding, pattern=pattern), file))
+        return in_order(grouped(violations))
+
+
+def _write(outcome: _Outcome, output_format: FindingFormat, output: str | None, policy: str) -> None:
+    from .finding_formats import write_findings
+    from .finding_lines import finding_lines
+    from .output import data_stream, is_terminal, print_to
+
+    if output_format is not FindingFormat.TABLE:
+        findings, patterns = outcome.findings(of_unread=True), list(outcome.patterns().values())
+        write_findings(findings, patterns, f"exr-inspector validate --policy {policy}", output_format, output)
+        return
+    with data_stream(output) as stream:
+        checked, unread = {"file": outcome.file_count}, len(outcome.unread)
+        print_to(stream, *finding_lines(outcome.findings(), checked, unread, for_programs=not is_terminal(stream)))

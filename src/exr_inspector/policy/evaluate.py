@@ -1,0 +1,157 @@
+"""The verdict on a file: a compiled policy and an inspection in, findings and rules that were not evaluated out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from ..exr.codes import SEVERITIES
+from ..findings import files
+from ..findings.model import FileFrame, Finding, finding
+from ..findings.rules import UNREADABLE
+from ..frames.names import parse_name
+from ..frames.ranges import display_pattern
+from ..inspection.model import FileFacts, Inspection
+from .compile import Check, CompiledPolicy
+from .model import RuleUse
+from .problems import problem_findings
+from .rule import Undecided, Violation
+
+_MAX_OF_RULE = 100  # findings of a rule about one part, or about the file
+_SHOWN = 300  # characters of a value
+
+
+class NotEvaluated(NamedTuple):
+    """A rule that could not be decided for a file, and why. It has not passed."""
+
+    rule_id: str
+    rule_name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a policy says about one file."""
+
+    policy: str
+    version: str
+    file: FileFrame
+    findings: tuple[Finding, ...]  # the worst first
+    not_evaluated: tuple[NotEvaluated, ...]
+
+    @property
+    def severity(self) -> str:
+        """The severity of the worst finding; `none` without findings."""
+        return self.findings[0].severity if self.findings else "none"
+
+
+def evaluate(policy: CompiledPolicy, inspection: Inspection) -> Verdict:
+    """The verdict on an inspected file."""
+    rules = policy.rules_for(inspection)
+    findings: list[Finding] = []
+    undecided: dict[NotEvaluated, None] = {}
+    for use, reason in rules.inactive:
+        undecided[_not_evaluated(use, reason)] = None
+    for check in rules.of_files:
+        for outcome in check[1](inspection, check[2]):
+            _add(findings, undecided, inspection.file, check, outcome, None)
+    for part in inspection.parts:
+        for check in rules.of_parts:
+            for outcome in check[1](part, check[2]):
+                _add(findings, undecided, inspection.file, check, outcome, part.part_index)
+        for check, outcome in rules.channel_outcomes(part.channels):
+            _add(findings, undecided, inspection.file, check, outcome, part.part_index)
+    if inspection.problems or inspection.file.completeness != "complete":
+        for found in problem_findings(inspection, pattern_of(inspection.file.file_path_normalized)):
+            if selected := rules.problems.get(found.rule_id):
+                findings.append(replace(found, severity=selected.severity or found.severity))
+    return _verdict(policy, file_frame(inspection.file.file_path_normalized), _bounded(findings), undecided)
+
+
+def unreadable(policy: CompiledPolicy, uri: str, reason: str) -> Verdict:
+    """The verdict on a file whose header cannot be read: an error, and no other rule is evaluated."""
+    reason_for_all = "the header cannot be read"
+    undecided = {
+        _not_evaluated(use, reason_for_all): None
+        for use in policy.rules_for().uses()
+        if use.rule.rule_id != UNREADABLE.rule_id
+    }
+    return _verdict(policy, file_frame(uri), [files.unreadable(pattern_of(uri), reason)], undecided)
+
+
+def pattern_of(uri: str) -> str:
+    """The pattern that findings about a file have: its sequence, with one # for each digit, or its URI."""
+    name = parse_name(uri)
+    return uri if name is None else display_pattern(name.sequence, [name.frame])
+
+
+def file_frame(uri: str) -> FileFrame:
+    """A file and the frame in its name."""
+    name = parse_name(uri)
+    return FileFrame(uri=uri, frame="" if name is None else name.frame)
+
+
+def _verdict(
+    policy: CompiledPolicy, file: FileFrame, findings: list[Finding], undecided: dict[NotEvaluated, None]
+) -> Verdict:
+    findings.sort(key=lambda found: (-SEVERITIES.index(found.severity), found.rule_id, found.part_index or 0))
+    return Verdict(
+        policy=policy.policy.name,
+        version=policy.policy.version,
+        file=file,
+        findings=tuple(findings),
+        not_evaluated=tuple(undecided),
+    )
+
+
+def _not_evaluated(use: RuleUse, reason: str) -> NotEvaluated:
+    return NotEvaluated(use.rule.rule_id, use.rule.name, reason)
+
+
+def _add(
+    findings: list[Finding],
+    undecided: dict[NotEvaluated, None],
+    file: FileFacts,
+    check: Check,
+    outcome: Any,
+    part_index: int | None,
+) -> None:
+    use = check[0]
+    if isinstance(outcome, Undecided):
+        undecided[_not_evaluated(use, outcome.reason)] = None
+        return
+    assert isinstance(outcome, Violation)
+    index = outcome.part_index if part_index is None else part_index
+    channel, attribute = outcome.channel_name[:_SHOWN], outcome.attr_name[:_SHOWN]
+    actual = None if outcome.actual is None else outcome.actual[:_SHOWN]
+    where = [f"part {index}"] if index else []
+    where += [f"channel {channel}"] if channel and channel not in (actual, outcome.expected) else []
+    is_text = "is missing" if actual is None else f"is {actual}"
+    message = f"{use.rule.name}: expected {outcome.expected[:_SHOWN]}, {is_text}"
+    found = finding(
+        use.rule.rule,
+        use.severity or "error",
+        pattern_of(file.file_path_normalized),
+        f"{', '.join(where)}: {message}" if where else message,
+        expected=outcome.expected[:_SHOWN],
+        actual=actual or "",
+    )
+    findings.append(replace(found, part_index=index, channel_name=channel, attr_name=attribute))
+
+
+def _bounded(findings: list[Finding]) -> list[Finding]:
+    """The findings without the excess of a rule about one part, which is counted in a last one."""
+    if len(findings) <= _MAX_OF_RULE:
+        return findings
+    groups: dict[tuple[str, int | None], list[Finding]] = {}
+    for found in findings:
+        groups.setdefault((found.rule_id, found.part_index), []).append(found)
+    return [found for group in groups.values() for found in _first(group)]
+
+
+def _first(group: list[Finding]) -> Iterator[Finding]:
+    yield from group[:_MAX_OF_RULE]
+    if (excess := len(group) - _MAX_OF_RULE) > 0:
+        message = f"{excess} more findings of this rule"
+        yield replace(group[0], message=message, channel_name="", attr_name="", expected="", actual="")

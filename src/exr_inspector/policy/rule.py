@@ -1,0 +1,163 @@
+"""What a rule of a policy is: its parameters, its default severity and its check.
+
+Checks are generators: they take an inspection, a part or its channels, and the parameters, and yield what violates the
+rule, or why it cannot be decided. Results about channels are kept, as all frames of a sequence share one channel list.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Any, Literal, NamedTuple, Protocol, TypeVar
+
+from pydantic import ConfigDict, Field
+
+from ..findings.rules import RULES, Rule
+
+Severity = Literal["error", "warning", "info"]
+Texts = tuple[Annotated[str, Field(max_length=200)], ...]
+Scope = Literal["problem", "file", "part", "channels"]  # what a check takes; channels: the list of a part
+AnyCheck = TypeVar("AnyCheck", bound=Callable[..., Iterator[Any]])
+
+
+class Violation(NamedTuple):
+    """How a file violates a rule. No actual value: it is missing."""
+
+    expected: str
+    actual: str | None
+    channel_name: str = ""
+    attr_name: str = ""
+    part_index: int | None = None  # set for rules about files; for those about parts, the part is known
+
+
+class Undecided(NamedTuple):
+    """Why a rule cannot be decided for a file or a part."""
+
+    reason: str
+
+
+Outcome = Violation | Undecided
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """The parameters that every rule has. None: as the rule says."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    severity: Severity | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Globs(Parameters):
+    """Names that a rule is about, as shell patterns."""
+
+    channels: Texts = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed(Parameters):
+    """Values that are allowed, some as shell patterns."""
+
+    allowed: Texts = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRule:
+    """A rule, and how it is evaluated. `needs` are the parameters without which it does not decide anything."""
+
+    rule: Rule
+    scope: Scope
+    check: Callable[[Any, Any], Iterator[Outcome]] | None  # None for problems of the reader
+    severity: Severity | None  # None: that of the problem
+    source: str
+    parameters: type[Parameters] = Parameters
+    needs: tuple[str, ...] = ()
+    by_name_only: bool = False  # not selected by the beginning of its identifier
+
+    @property
+    def rule_id(self) -> str:
+        """The stable identifier."""
+        return self.rule.rule_id
+
+    @property
+    def name(self) -> str:
+        """The name, which policies use too."""
+        return self.rule.name
+
+
+REGISTRY: dict[str, PolicyRule] = {}  # by identifier; filled by the modules rules_*.py
+
+
+class _Register(Protocol):
+    def __call__(
+        self,
+        number: int,
+        severity: Severity,
+        source: str,
+        parameters: type[Parameters] = Parameters,
+        *,
+        needs: tuple[str, ...] = (),
+        by_name_only: bool = False,
+    ) -> Callable[[AnyCheck], AnyCheck]: ...
+
+
+def _registering(scope: Scope) -> _Register:
+    """The decorator of checks with a scope."""
+
+    def of_number(
+        number: int,
+        severity: Severity,
+        source: str,
+        parameters: type[Parameters] = Parameters,
+        *,
+        needs: tuple[str, ...] = (),
+        by_name_only: bool = False,
+    ) -> Callable[[AnyCheck], AnyCheck]:
+        def register(check: AnyCheck) -> AnyCheck:
+            rule = RULES[f"EXR{number}"]
+            REGISTRY[rule.rule_id] = PolicyRule(
+                rule=rule,
+                scope=scope,
+                check=check,
+                severity=severity,
+                source=source,
+                parameters=parameters,
+                needs=needs,
+                by_name_only=by_name_only,
+            )
+            return check
+
+        return register
+
+    return of_number
+
+
+part_rule = _registering("part")
+file_rule = _registering("file")
+channels_rule = _registering("channels")
+
+
+@lru_cache(maxsize=256)
+def _matcher(globs: tuple[str, ...]) -> Callable[[str], bool]:
+    expressions = [re.compile(fnmatch.translate(glob)) for glob in globs]
+
+    @lru_cache(maxsize=4096)
+    def matches(text: str) -> bool:
+        return any(expression.match(text) for expression in expressions)
+
+    return matches
+
+
+def matches_any(globs: tuple[str, ...], text: str) -> bool:
+    """Whether a text matches one of the shell patterns, in upper and lower case as they are written."""
+    return _matcher(globs)(text)
+
+
+def one_of(values: Iterable[object]) -> str:
+    """The expectation that a value is one of several."""
+    texts = list(map(str, values))
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} or {texts[-1]}" if texts else "nothing"

@@ -1,0 +1,143 @@
+"""Rules 450 to 463: the ACES image container, as far as public sources describe it.
+
+Sources: OpenEXR exr2aces, OpenImageIO exroutput.cpp, ampas/aces_container.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from struct import pack
+
+from ..inspection.json_form import shortest_single
+from ..inspection.model import Inspection, PartFacts
+from .gamuts import GAMUTS, chromaticities_of
+from .rule import Outcome, Parameters, Violation, file_rule, part_rule
+
+_SOURCE = "ST 2065-4 as in exr2aces, OpenImageIO and aces_container"
+_FLAG = "acesImageContainerFlag"
+_MONO = (frozenset("BGR"), frozenset("ABGR"))
+_STEREO = tuple(names | {f"left.{name}" for name in names} for names in _MONO)
+_SETS = (*_MONO, *_STEREO)
+_ALL_NAMES = frozenset().union(*_SETS)
+_DEVICE = ("FirmwareVersion", "Make", "Model", "SerialNumber")
+_TEXTS = (
+    "cameraIdentifier", "cameraLabel", "lensAttributes", "comments", "creator", "owner", "reelName",
+    "storageMediaSerialNumber", *(f"{device}{name}" for device in ("camera", "lens", "recorder") for name in _DEVICE),
+)  # fmt: skip
+_MAX_HEADER_BYTES = 1 << 20
+
+
+@part_rule(451, "error", _SOURCE)
+def aces_flag(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """The flag is the integer 1."""
+    flag = part.get(_FLAG)
+    if not (isinstance(flag, int) and flag == 1):
+        yield Violation("1", None if flag is None else str(flag), attr_name=_FLAG)
+
+
+@file_rule(452, "error", _SOURCE)
+def aces_part(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
+    """The file has one part of scan lines, and no flags but that of long names."""
+    flags, parts = inspection.flags, inspection.parts
+    if len(parts) != 1 or flags.multipart:
+        yield Violation("one part", f"{len(parts)} parts in a {'multi' if flags.multipart else 'single'}-part file")
+    elif parts[0].part_type != "scanlineimage" or flags.tiled or flags.deep:
+        yield Violation("scanlineimage", parts[0].part_type, part_index=0)
+
+
+@part_rule(453, "error", _SOURCE)
+def aces_channels(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """The channels are B, G, R, with A and a left eye where there is one. The right eye has no prefix."""
+    names = [channel[0] for channel in part.channels]
+    if frozenset(names) not in _SETS:
+        foreign = [name for name in names if name not in _ALL_NAMES]
+        expected = "B, G, R, also with A, and the same with left."
+        yield Violation(expected, ", ".join(names), foreign[0] if len(foreign) == 1 else "")
+
+
+@part_rule(454, "error", _SOURCE)
+def aces_pixel_type(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """Channels are HALF, sampled at every pixel, without the flag pLinear."""
+    for name, channel_type, x, y, p_linear in part.channels:
+        if channel_type != "HALF":
+            yield Violation("HALF", channel_type or "unknown", name)
+        elif x != 1 or y != 1:
+            yield Violation("sampling 1×1", f"{x}×{y}", name)
+        elif p_linear:
+            yield Violation("pLinear 0", str(p_linear), name)
+
+
+@part_rule(455, "error", _SOURCE)
+def aces_compression(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """There is no compression."""
+    if part.compression != "NONE":
+        yield Violation("NONE", part.compression)
+
+
+@part_rule(456, "error", _SOURCE)
+def aces_chromaticities(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """The chromaticities are those of AP0, as 32-bit floats."""
+    values = chromaticities_of(part)
+    if values is None:
+        yield Violation("the chromaticities of AP0", None, attr_name="chromaticities")
+        return
+    for given, known in zip(values, GAMUTS["AP0"], strict=True):
+        for value, expected in zip(given, known, strict=True):
+            if pack("<f", value) != pack("<f", expected) and not value == expected == 0:
+                yield Violation(f"{expected:g}", str(shortest_single(value)), attr_name="chromaticities")
+                return
+
+
+@part_rule(457, "error", _SOURCE)
+def aces_line_order(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """Lines are in order."""
+    if part.line_order not in ("INCREASING_Y", "DECREASING_Y"):
+        yield Violation("INCREASING_Y or DECREASING_Y", part.line_order, attr_name="lineOrder")
+
+
+@part_rule(458, "error", _SOURCE)
+def aces_empty_text(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """Standard texts are not empty."""
+    for name in _TEXTS:
+        if part.get(name) == "":
+            yield Violation("a text", name, attr_name=name)
+
+
+@part_rule(459, "error", _SOURCE)
+def aces_interop_id(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """The color interop id, if there is one, is that of AP0."""
+    interop_id = part.get("colorInteropID")
+    if interop_id is not None and interop_id != "lin_ap0_scene":
+        yield Violation("lin_ap0_scene", str(interop_id), attr_name="colorInteropID")
+
+
+@file_rule(461, "error", _SOURCE)
+def aces_header_size(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
+    """The header has at most 1 MiB."""
+    if inspection.file.header_bytes > _MAX_HEADER_BYTES:
+        yield Violation(f"at most {_MAX_HEADER_BYTES} bytes", str(inspection.file.header_bytes))
+
+
+_OF_PARTS = (
+    aces_channels, aces_pixel_type, aces_compression, aces_chromaticities, aces_line_order, aces_empty_text,
+    aces_interop_id,
+)  # fmt: skip
+
+
+def _outcomes(inspection: Inspection, given: Parameters) -> Iterator[Outcome]:
+    yield from aces_part(inspection, given)
+    yield from aces_header_size(inspection, given)
+    for part in inspection.parts:
+        for check in _OF_PARTS:
+            yield from check(part, given)
+
+
+@file_rule(450, "error", "AcademySoftwareFoundation/OpenImageIO#4791")
+def aces_flag_untrue(inspection: Inspection, given: Parameters) -> Iterator[Outcome]:
+    """A file whose flag is 1 is a container; the first reason against it is reported."""
+    for part in inspection.parts:
+        if part.get(_FLAG) == 1:
+            first = next(_outcomes(inspection, given), None)
+            if isinstance(first, Violation):
+                yield first._replace(expected=f"an ACES container, with {first.expected}", part_index=part.part_index)
+            return

@@ -1,0 +1,118 @@
+"""Rules 4xx: color spaces and chromaticities, other than those of ACES containers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ..inspection.model import Inspection, PartFacts
+from .channel_names import has_colors
+from .gamuts import INTEROP_ID, chromaticities_of, gamut_of, gamut_of_id, is_degenerate
+from .rule import Allowed, Outcome, Parameters, Texts, Undecided, Violation, file_rule, matches_any, one_of, part_rule
+
+_NOT_LINEAR = re.compile(
+    r"log|acescct?(?![a-z])|(?<![a-z])(?:pq|hlg|st ?2084|gamma|g[12][0-9])(?![a-z])|srgb|display|bt1886", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gamuts(Parameters):
+    """Gamuts that are allowed: AP0, AP1, Rec.709, P3-D65, Rec.2020."""
+
+    gamuts: Texts = ()
+
+
+@part_rule(401, "error", "Netflix VFX delivery")
+def chromaticities(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """R, G and B have chromaticities."""
+    if chromaticities_of(part) is None and has_colors(part.channels):
+        yield Violation("chromaticities", None, attr_name="chromaticities")
+
+
+@part_rule(402, "error", "Netflix VFX delivery", Gamuts, needs=("gamuts",))
+def gamut(part: PartFacts, given: Gamuts) -> Iterator[Outcome]:
+    """The chromaticities are those of an allowed gamut."""
+    values = chromaticities_of(part)
+    if values is None:
+        if has_colors(part.channels):
+            yield Undecided("there are no chromaticities")
+    elif (name := gamut_of(values)) not in given.gamuts:
+        yield Violation(one_of(given.gamuts), name or part.chromaticities, attr_name="chromaticities")
+
+
+@part_rule(403, "error", "OpenEXR: Standard Attributes; Netflix VFX delivery")
+def colour_space(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """The color space has a name."""
+    if part.color_space is None and has_colors(part.channels):
+        yield Violation("the name of the color space", None, attr_name="colorInteropID")
+
+
+@part_rule(404, "error", "Netflix VFX delivery", Allowed, needs=("allowed",))
+def colour_space_allowed(part: PartFacts, given: Allowed) -> Iterator[Outcome]:
+    """The color space is allowed."""
+    if part.color_space is None:
+        if has_colors(part.channels):
+            yield Undecided("the color space is unknown")
+    elif not matches_any(given.allowed, part.color_space):
+        yield Violation(one_of(given.allowed), part.color_space)
+
+
+@part_rule(405, "error", "OpenEXR: Standard Attributes")
+def colour_contradicts(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """The color interop id and the chromaticities name the same gamut."""
+    space = part.color_space
+    declared = gamut_of_id(space) if space is not None else None
+    values = chromaticities_of(part)
+    if declared is not None and values is not None and (stored := gamut_of(values)) != declared:
+        yield Violation(f"{space} with {declared}", f"{space} with {stored or 'other primaries'}")
+
+
+@lru_cache(maxsize=256)
+def _is_scene_linear(color_space: str) -> bool:
+    match = INTEROP_ID.fullmatch(color_space)
+    if match:
+        return match["encoding"] == "lin" and match["state"] == "scene"
+    return not _NOT_LINEAR.search(color_space)
+
+
+@part_rule(407, "error", "Netflix VFX delivery")
+def not_scene_linear(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """The color space is scene-linear."""
+    if part.color_space is None:
+        if has_colors(part.channels):
+            yield Undecided("the color space is unknown")
+    elif not _is_scene_linear(part.color_space):
+        yield Violation("a scene-linear color space", part.color_space)
+
+
+@part_rule(408, "warning", "OpenEXR: Standard Attributes")
+def adopted_neutral(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """The adopted neutral is the white point."""
+    neutral, values = part.get("adoptedNeutral"), chromaticities_of(part)
+    if isinstance(neutral, tuple) and len(neutral) == 2 and values is not None and tuple(neutral) != values.white:
+        x, y = neutral
+        yield Violation(f"{values.white[0]:g}, {values.white[1]:g}", f"{x:g}, {y:g}", attr_name="adoptedNeutral")
+
+
+@part_rule(410, "warning", "arithmetic: no matrix to XYZ exists")
+def chromaticities_degenerate(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """The chromaticities span a gamut."""
+    values = chromaticities_of(part)
+    if values is not None and is_degenerate(values):
+        yield Violation(
+            "primaries that span a gamut, and a white point", part.chromaticities, attr_name="chromaticities"
+        )
+
+
+@file_rule(411, "warning", "common practice")
+def parts_colour(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
+    """Parts with colors have one color space."""
+    if len(inspection.parts) < 2:
+        return
+    colored = [part for part in inspection.parts if has_colors(part.channels)]
+    for part in colored[1:]:
+        if part.color_space != colored[0].color_space:
+            expected = colored[0].color_space or "no color space"
+            yield Violation(expected, part.color_space, part_index=part.part_index)

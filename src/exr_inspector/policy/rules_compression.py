@@ -1,0 +1,119 @@
+"""Rules 3xx: compression. Which channels a codec changes depends on their type and, for DWA, on their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..exr import Channel
+from ..inspection.model import Inspection, PartFacts
+from .channel_names import is_data, split
+from .rule import Allowed, Outcome, Parameters, Texts, Undecided, Violation, file_rule, one_of, part_rule
+
+_LOSSLESS = ("NONE", "RLE", "ZIPS", "ZIP", "PIZ")
+_CHANGED_TYPES = {"B44": ("HALF",), "B44A": ("HALF",), "PXR24": ("FLOAT",)}
+_DWA = ("DWAA", "DWAB")
+_CHANGED_BY_DWA = frozenset({"R", "G", "B", "Y", "BY", "RY"})  # internal_dwa_classifier.h, exactly so
+_UNKNOWN_LOSS = frozenset({"LJ2K"})
+_NEW = frozenset({"HTJ2K256", "HTJ2K32", "LJ2K", "ZSTD"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compressions(Allowed):
+    """Compressions that are allowed."""
+
+    allowed: Texts = _LOSSLESS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LargestFile(Parameters):
+    """The size of files, in MB, above which they must be compressed."""
+
+    mb: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level(Parameters):
+    """The highest level of DWA."""
+
+    max: float = 45
+
+
+@part_rule(301, "error", "Netflix VFX delivery, Fox A11", Compressions)
+def compression(part: PartFacts, given: Compressions) -> Iterator[Outcome]:
+    """The compression is allowed."""
+    if part.compression is None:
+        yield Undecided("the compression is unknown")
+    elif part.compression not in given.allowed:
+        yield Violation(one_of(given.allowed), part.compression)
+
+
+def _changed(part: PartFacts) -> Iterator[Channel]:
+    """The channels whose values the compression changes."""
+    if part.compression in _DWA:
+        for channel in part.channels:
+            if channel[1] in ("HALF", "FLOAT") and split(channel[0])[1] in _CHANGED_BY_DWA:
+                yield channel
+    elif types := _CHANGED_TYPES.get(part.compression or ""):
+        yield from (channel for channel in part.channels if channel[1] in types)
+
+
+def _undecided(part: PartFacts) -> Iterator[Outcome]:
+    if part.compression is None:
+        yield Undecided("the compression is unknown")
+    elif part.compression in _UNKNOWN_LOSS:
+        yield Undecided(f"whether {part.compression} changes values depends on the writer")
+
+
+@part_rule(302, "error", "Netflix VFX delivery; OpenEXR: internal_dwa_classifier.h")
+def lossy(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """No channel is changed."""
+    if part.compression in _LOSSLESS:
+        return
+    yield from _undecided(part)
+    yield from (Violation("a lossless compression", part.compression, channel[0]) for channel in _changed(part))
+
+
+@part_rule(303, "error", "OpenEXR: internal_dwa_classifier.h")
+def lossy_data(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """No channel that is not a color is changed."""
+    if part.compression in _LOSSLESS:
+        return
+    yield from _undecided(part)
+    for channel in _changed(part):
+        if is_data(channel[0]):
+            yield Violation("a lossless compression", part.compression, channel[0])
+
+
+@file_rule(304, "info", "common practice", LargestFile)
+def uncompressed_large(inspection: Inspection, given: LargestFile) -> Iterator[Outcome]:
+    """A large file is compressed."""
+    if inspection.file.size_bytes > given.mb * 1_000_000:
+        for part in inspection.parts:
+            if part.compression == "NONE":
+                yield Violation(f"a compression above {given.mb} MB", "NONE", part_index=part.part_index)
+
+
+@part_rule(305, "warning", "reports about three.js and DJV")
+def new_compression(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """The compression is known to OpenEXR before 3.4."""
+    if part.compression in _NEW:
+        yield Violation("a compression of OpenEXR before 3.4", part.compression)
+
+
+@file_rule(306, "info", "common practice")
+def parts_compression(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
+    """All parts have one compression."""
+    first = inspection.parts[0].compression if inspection.parts else None
+    for part in inspection.parts:
+        if part.compression != first:
+            yield Violation(first or "unknown", part.compression, part_index=part.part_index)
+
+
+@part_rule(308, "warning", "OpenEXR: Standard Attributes", Level)
+def dwa_level(part: PartFacts, given: Level) -> Iterator[Outcome]:
+    """The level of DWA is not too high."""
+    if part.compression in _DWA:
+        level = part.get("dwaCompressionLevel")
+        if isinstance(level, (int, float)) and not level <= given.max:
+            yield Violation(f"at most {given.max:g}", f"{level:g}", attr_name="dwaCompressionLevel")

@@ -1,0 +1,247 @@
+"""Rules 6xx: attributes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil, isfinite
+
+from pydantic import ConfigDict
+
+from ..exr.attributes import Preview, Rational, TimeCode
+from ..inspection.model import PartFacts
+from .rule import Allowed, Outcome, Parameters, Texts, Undecided, Violation, matches_any, one_of, part_rule
+from .standard_attributes import POSITIVE, TEXTS, TYPES
+
+_CAPTURE_DATE = re.compile(r"[0-9]{4}:[0-9]{2}:[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
+_PRIVATE_PATH = re.compile(r"/[^/\s]+/|[A-Za-z]:[\\/]|\\\\[^\\\s]+\\|file:", re.IGNORECASE)
+_NTSC_BASES = (24, 30, 48, 60, 120)
+_DROP_FRAME_BASES = (30, 60)
+_SHOWN = 100  # characters of a text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttributeNeed:
+    """An attribute that must be there; a type, a shell pattern of its text, and limits of its number if given."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    name: str
+    type: str | None = None
+    glob: str | None = None
+    min: float | None = None
+    max: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs(Parameters):
+    """The attributes that each part must have."""
+
+    attributes: tuple[AttributeNeed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names(Parameters):
+    """Names of attributes, as shell patterns."""
+
+    attributes: Texts = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner(Parameters):
+    """The owner, as a shell pattern."""
+
+    value: str = "?*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewBytes(Parameters):
+    """The largest size of a preview in KB."""
+
+    kb: int = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivateTexts(Parameters):
+    """Further texts that must not occur, as shell patterns of whole values."""
+
+    also: Texts = ()
+
+
+@part_rule(601, "error", "common practice", Needs, needs=("attributes",))
+def attribute_required(part: PartFacts, given: Needs) -> Iterator[Outcome]:
+    """The attributes are there, and as required."""
+    types = {attribute.attr_name: attribute.attr_type for attribute in reversed(part.attributes)}
+    for need in given.attributes:
+        if need.name not in part:
+            yield Violation(need.name, None, attr_name=need.name)
+            continue
+        value, attr_type = part.get(need.name), types[need.name]
+        if need.type is not None and attr_type != need.type:
+            yield Violation(f"type {need.type}", attr_type, attr_name=need.name)
+        if need.glob is not None and not (isinstance(value, str) and matches_any((need.glob,), value)):
+            yield Violation(need.glob, _short(str(value)), attr_name=need.name)
+        if need.min is not None or need.max is not None:
+            low = -float("inf") if need.min is None else need.min
+            high = float("inf") if need.max is None else need.max
+            if not (isinstance(value, (int, float)) and low <= value <= high):
+                yield Violation(f"a number from {low:g} to {high:g}", _short(str(value)), attr_name=need.name)
+
+
+@part_rule(602, "warning", "common practice", Names, needs=("attributes",))
+def attribute_forbidden(part: PartFacts, given: Names) -> Iterator[Outcome]:
+    """No attribute has one of these names."""
+    for name in part:
+        if matches_any(given.attributes, name):
+            yield Violation("no such attribute", name, attr_name=name)
+
+
+@part_rule(603, "error", "common practice in deliveries")
+def timecode(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """There is a time code."""
+    if part.timecode is None:
+        yield Violation("a time code", None, attr_name="timeCode")
+
+
+@part_rule(604, "error", "ST 12-1")
+def timecode_range(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """The time code exists at the frame rate."""
+    code, rate = part.get("timeCode"), part.frames_per_second
+    if not isinstance(code, TimeCode):
+        return
+    if code.hours > 23 or code.minutes > 59 or code.seconds > 59:
+        yield Violation("at most 23:59:59", part.timecode, attr_name="timeCode")
+    elif rate is None or not 0 < rate < 1e6:
+        if code.dropFrame or code.frame >= 24:
+            yield Undecided("the frame rate is unknown")
+    elif code.frame >= ceil(rate - 1e-3):
+        yield Violation(f"a frame below {ceil(rate - 1e-3)}", part.timecode, attr_name="timeCode")
+    elif code.dropFrame:
+        base = next((base for base in _DROP_FRAME_BASES if abs(rate - base * 1000 / 1001) < 1e-3), None)
+        if base is None:
+            yield Violation("drop frame at 30000/1001 or 60000/1001 only", part.timecode, attr_name="timeCode")
+        elif code.seconds == 0 and code.minutes % 10 and code.frame < base // 15:
+            yield Violation("a frame number that is not dropped", part.timecode, attr_name="timeCode")
+
+
+@part_rule(605, "error", "OpenEXR: Standard Attributes")
+def fps_missing(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """There is a frame rate."""
+    if part.frames_per_second is None:
+        yield Violation("a frame rate", None, attr_name="framesPerSecond")
+
+
+@part_rule(606, "error", "common practice", Allowed, needs=("allowed",))
+def fps_allowed(part: PartFacts, given: Allowed) -> Iterator[Outcome]:
+    """The frame rate is allowed, as 24 or 24000/1001."""
+    rate = part.frames_per_second
+    if rate is None:
+        yield Undecided("the frame rate is unknown")
+    elif not any(abs(rate - allowed) < 1e-6 for allowed in map(_number, given.allowed)):
+        yield Violation(one_of(given.allowed), _rate_text(part), attr_name="framesPerSecond")
+
+
+def _number(text: str) -> float:
+    numerator, _, denominator = text.partition("/")
+    try:
+        return float(numerator) / float(denominator or 1)
+    except (ValueError, ZeroDivisionError):
+        return -1.0  # no frame rate
+
+
+def _rate_text(part: PartFacts) -> str:
+    rate = part.get("framesPerSecond")
+    return f"{rate.numerator}/{rate.denominator}" if isinstance(rate, Rational) else str(part.frames_per_second)
+
+
+@part_rule(607, "warning", "OpenEXR: Standard Attributes")
+def fps_exact(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """The frame rate is not rounded."""
+    rate = part.frames_per_second
+    if rate is None:
+        return
+    base = next((base for base in _NTSC_BASES if abs(rate - base * 1000 / 1001) < 5e-3), None)
+    value = part.get("framesPerSecond")
+    if base is None or not isinstance(value, Rational):
+        return
+    if value.numerator * 1001 != base * 1000 * value.denominator:
+        yield Violation(f"{base * 1000}/1001", _rate_text(part), attr_name="framesPerSecond")
+
+
+@part_rule(608, "info", "OpenEXR: Standard Attributes")
+def empty_text(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """Standard texts are not empty."""
+    for attribute in part.attributes:
+        if not attribute.raw and attribute.attr_type == "string" and attribute.attr_name in TEXTS:
+            yield Violation("a text", attribute.attr_name, attr_name=attribute.attr_name)
+
+
+@part_rule(609, "info", "OpenEXR: Standard Attributes")
+def capdate(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """The capture date has the standard form."""
+    date = part.get("capDate")
+    if isinstance(date, str) and not _CAPTURE_DATE.fullmatch(date):
+        yield Violation("YYYY:MM:DD hh:mm:ss", _short(date), attr_name="capDate")
+
+
+@part_rule(610, "info", "OpenEXR: Standard Attributes")
+def positive_number(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """Values of the camera are positive."""
+    for name in POSITIVE:
+        value = part.get(name)
+        if isinstance(value, float) and not (isfinite(value) and value > 0):
+            yield Violation("a positive number", f"{value:g}", attr_name=name)
+
+
+@part_rule(611, "warning", "common practice", Allowed, needs=("allowed",))
+def software_allowed(part: PartFacts, given: Allowed) -> Iterator[Outcome]:
+    """The software is allowed."""
+    software = [text for text in (part.render_software, part.renderer) if text]
+    if not software:
+        yield Undecided("the software is unknown")
+    elif not any(matches_any(given.allowed, text) for text in software):
+        yield Violation(one_of(given.allowed), _short(software[0]))
+
+
+@part_rule(612, "warning", "common practice", Owner)
+def owner(part: PartFacts, given: Owner) -> Iterator[Outcome]:
+    """The owner is the expected one."""
+    text = part.get("owner")
+    if not (isinstance(text, str) and matches_any((given.value,), text)):
+        actual = _short(text) if isinstance(text, str) else None
+        yield Violation("an owner" if given.value == "?*" else given.value, actual, attr_name="owner")
+
+
+@part_rule(614, "warning", "OpenEXR: Standard Attributes")
+def standard_type(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """Standard attributes have their standard types."""
+    for attribute in part.attributes:
+        expected = TYPES.get(attribute.attr_name)
+        if expected is not None and attribute.attr_type != expected:
+            name = attribute.attr_name
+            yield Violation(f"{name} of type {expected}", attribute.attr_type, attr_name=name)
+
+
+@part_rule(616, "info", "common practice", PreviewBytes)
+def preview_size(part: PartFacts, given: PreviewBytes) -> Iterator[Outcome]:
+    """The preview is not too large."""
+    if "preview" not in part:
+        return
+    preview = part.get("preview")
+    if isinstance(preview, Preview) and (size := 4 * preview.width * preview.height) > given.kb * 1000:
+        yield Violation(f"at most {given.kb} KB", f"{size} bytes", attr_name="preview")
+
+
+@part_rule(617, "warning", "common practice", PrivateTexts)
+def private_path(part: PartFacts, given: PrivateTexts) -> Iterator[Outcome]:
+    """No text is an absolute path."""
+    for attribute in part.attributes:
+        if attribute.attr_type != "string" or not isinstance(text := attribute.value, str):
+            continue
+        if _PRIVATE_PATH.match(text) or (given.also and matches_any(given.also, text)):
+            yield Violation("no paths of the studio", _short(text), attr_name=attribute.attr_name)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

@@ -1,0 +1,136 @@
+"""Rules 5xx: file names and paths."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ..frames.names import versions_in
+from ..inspection.model import Inspection
+from ..sources.memory import UNNAMED
+from .rule import Outcome, Parameters, Undecided, Violation, file_rule
+
+_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+_MAX_NAME_BYTES = 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Characters(Parameters):
+    """All characters that are allowed."""
+
+    allowed: str = _CHARACTERS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Width(Parameters):
+    """The number of digits."""
+
+    width: int = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathBytes(Parameters):
+    """The largest size of a path in bytes."""
+
+    max: int = 1024
+
+
+def _name(inspection: Inspection) -> str:
+    """The file name; empty for bytes without one."""
+    path = inspection.file.file_path
+    return "" if path == UNNAMED else path[path.rfind("/") + 1 :]
+
+
+_NO_NAME = Undecided("the bytes have no file name")
+_NO_FRAME = Undecided("the name has no frame number")
+
+
+@file_rule(501, "warning", "common practice")
+def extension(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
+    """The name ends in .exr."""
+    name = _name(inspection)
+    if not name:
+        yield _NO_NAME
+    elif not name.endswith(".exr"):
+        stem, dot, ending = name.rpartition(".")
+        yield Violation(".exr", f"{dot}{ending}" if stem else None)
+
+
+@lru_cache(maxsize=64)
+def _allowed(characters: str) -> frozenset[str]:
+    return frozenset(characters)
+
+
+@file_rule(502, "error", "Netflix archival, ARRI DI conventions", Characters)
+def name_characters(inspection: Inspection, given: Characters) -> Iterator[Outcome]:
+    """The name has allowed characters only."""
+    name = _name(inspection)
+    if not name:
+        yield _NO_NAME
+    elif foreign := sorted(set(name) - _allowed(given.allowed)):
+        expected = "letters, digits, ., _ and -" if given.allowed == _CHARACTERS else given.allowed
+        yield Violation(expected, ", ".join(map(repr, foreign)))
+
+
+@file_rule(504, "error", "ARRI DI conventions", Width)
+def frame_padding(inspection: Inspection, given: Width) -> Iterator[Outcome]:
+    """The frame number has the expected number of digits."""
+    frame = inspection.file.frame
+    if frame is None:
+        yield _NO_FRAME
+    elif (digits := len(frame.lstrip("-").partition(".")[0])) != given.width:
+        yield Violation(f"{given.width} digits", f"{digits} in {frame}")
+
+
+@file_rule(505, "warning", "ARRI DI conventions")
+def frame_separator(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
+    """The frame number is between dots."""
+    file = inspection.file
+    if file.sequence is None or file.frame is None:
+        yield _NO_FRAME
+    elif ".#." not in file.sequence[file.sequence.rfind("/") :]:
+        yield Violation("NAME.FRAME.exr", _name(inspection))
+
+
+@file_rule(506, "error", "ARRI DI conventions")
+def version_token(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
+    """The name has a version, as v003."""
+    name = _name(inspection)
+    if not name:
+        yield _NO_NAME
+    elif not versions_in(name):
+        yield Violation("a version, such as v003", None)
+
+
+@file_rule(507, "warning", "limits of file systems", PathBytes)
+def path_length(inspection: Inspection, given: PathBytes) -> Iterator[Outcome]:
+    """Name and path are not too long."""
+    name = _name(inspection)
+    if not name:
+        yield _NO_NAME
+    elif len(name.encode()) > _MAX_NAME_BYTES:
+        yield Violation(f"a name of at most {_MAX_NAME_BYTES} bytes", str(len(name.encode())))
+    elif (size := len(inspection.file.file_path.encode())) > given.max:
+        yield Violation(f"a path of at most {given.max} bytes", str(size))
+
+
+@file_rule(509, "warning", "ARRI DI conventions", by_name_only=True)
+def lower_case(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
+    """The name has no capitals."""
+    name = _name(inspection)
+    if not name:
+        yield _NO_NAME
+    elif name != name.lower():
+        yield Violation(name.lower(), name)
+
+
+@file_rule(510, "warning", "names that differ between macOS and Linux")
+def unicode_form(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
+    """The name is in the normalization form C."""
+    name = _name(inspection)
+    if not name:
+        yield _NO_NAME
+    elif not unicodedata.is_normalized("NFC", name):
+        yield Violation("a name in the form NFC", name)

@@ -1,0 +1,152 @@
+"""The commands validate and policy: findings, formats, what was not evaluated, exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from exr_inspector.cli.main import main
+from exr_inspector.policy.load import builtin_names
+from tests.cli.test_inspect import CUT
+from tests.support import exr_writer as w
+
+ZIP = w.build(w.part(compression=3)).data
+POLICY = """\
+policy: show
+version: "1"
+extends: [base]
+select: [frame-padding, colour-space-allowed]
+rules:
+  compression: {allowed: [NONE], severity: warning}
+"""
+FINDINGS = """\
+show/c.####.exr
+error    1003  truncated: 7 of 8 chunks; missing line 7 (7 in part) (EXR102)
+           render the frame again, or copy the file again
+warning  1001-1002  compression: expected NONE, is ZIP (EXR301)
+           write the file again with other settings; the pixels need not be rendered again
+show/png.exr
+error    unreadable: not an EXR file: PNG signature (not_exr at byte 0) (EXR101)
+           replace it with a whole EXR file
+4 files: 2 errors, 1 warning
+"""
+
+
+@pytest.fixture(autouse=True)
+def show(tmp_path, monkeypatch):
+    """Three frames, two of them compressed and one truncated, and a file that is not an EXR."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EXR_INSPECTOR_WORKERS", "1")
+    Path("show").mkdir()
+    for number, data in ((1001, ZIP), (1002, ZIP), (1003, CUT)):
+        Path(f"show/c.{number}.exr").write_bytes(data)
+    Path("show/png.exr").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(60))
+    Path("show.yaml").write_text(POLICY)
+
+
+def test_findings_are_grouped_and_rules_without_a_verdict_are_listed(capfd):
+    """In blocks whose rows begin with the severity; the worst finding decides the exit code."""
+    assert main(["validate", "show", "--policy", "show.yaml"]) == 1
+    text, errors = capfd.readouterr()
+    assert text == FINDINGS
+    assert "not evaluated: EXR404 colour-space-allowed in 3 files: the policy gives no value for allowed\n" in errors
+    assert "not evaluated: EXR504 frame-padding in 1 file: the header cannot be read\n" in errors
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["show/c.1001.exr"], 0),
+        (["show/c.1001.exr", "--policy", "show.yaml"], 0),
+        (["show/c.1001.exr", "--policy", "show.yaml", "--fail-on", "warning"], 1),
+        (["show/c.1003.exr"], 1),
+        (["show/c.1003.exr", "--fail-on", "never"], 0),
+        (["show/none.exr"], 3),
+        (["show/none.####.exr"], 2),
+        (["show/c.1001.exr", "--policy", "none.yaml"], 2),
+        (["show/c.1001.exr", "--policy", "rendr"], 2),
+        ([], 2),
+    ],
+)
+def test_exit_codes(words, code):
+    assert main(["validate", *words]) == code
+
+
+def test_errors_of_a_policy_name_file_line_and_column(capfd):
+    Path("show.yaml").write_text(POLICY.replace("allowed", "alowed"))
+    assert main(["validate", "show", "--policy", "show.yaml"]) == 2
+    assert capfd.readouterr() == (
+        "",
+        "exr-inspector: show.yaml:6:17: rules.compression.alowed: unknown; expected severity, allowed; did you mean "
+        "allowed?\n",
+    )
+
+
+def test_formats_of_programs(capfd):
+    """All findings are in each."""
+
+    def printed(name: str) -> str:
+        assert main(["validate", "show", "--policy", "show.yaml", "--format", name]) == 1
+        return capfd.readouterr().out
+
+    rows = json.loads(printed("json"))
+    assert [(row["rule_id"], row["frames"]) for row in rows] == [
+        ("EXR102", "1003"),
+        ("EXR301", "1001-1002"),
+        ("EXR101", None),
+    ]
+    (run,) = json.loads(printed("sarif"))["runs"]
+    assert {result["ruleId"] for result in run["results"]} == {"EXR101", "EXR102", "EXR301"}
+    assert {rule["name"] for rule in run["tool"]["driver"]["rules"]} == {"Unreadable", "NotWhole", "Compression"}
+    (suite,) = ElementTree.fromstring(printed("junit"))
+    assert [(case.get("name"), case.find("failure") is not None) for case in suite] == [
+        ("show/c.####.exr", True),
+        ("show/png.exr", True),
+    ]
+    assert printed("github").count("\n") == printed("jsonl").count("\n") == 3
+
+
+def test_paddings_of_one_sequence_are_one_pattern(capfd):
+    for frame in ("9", "10"):
+        Path(f"show/short.{frame}.exr").write_bytes(CUT)
+    assert main(["validate", "show/short.#.exr", "--format", "json"]) == 1
+    (row,) = json.loads(capfd.readouterr().out)
+    assert (row["pattern"].rpartition("/")[2], row["frames"]) == ("short.#.exr", "9-10")
+
+
+def test_files_that_cannot_be_read_are_findings_for_programs(capfd):
+    assert main(["validate", "show/none.1001.exr", "show/c.1001.exr", "--format", "json"]) == 3
+    (row,) = json.loads(capfd.readouterr().out)
+    assert (row["rule_id"], row["frames"]) == ("EXR100", "1001")
+
+
+def test_worker_processes_return_the_same(capfd, monkeypatch):
+    main(["validate", "show", "--policy", "show.yaml"])
+    expected = capfd.readouterr()
+    monkeypatch.setenv("EXR_INSPECTOR_WORKERS", "2")
+    assert main(["validate", "show", "--policy", "show.yaml"]) == 1
+    assert capfd.readouterr() == expected
+
+
+def test_policies_are_listed_shown_and_checked(capfd):
+    assert main(["policy", "list"]) == 0
+    assert [line.split()[0] for line in capfd.readouterr().out.splitlines()] == builtin_names()
+    for name in builtin_names():
+        assert main(["policy", "show", name]) == 0
+    assert capfd.readouterr().out.count("policy: ") == len(builtin_names())
+    assert main(["policy", "check", "show.yaml"]) == 0
+    assert capfd.readouterr() == (
+        "show.yaml: policy show version 1, 29 rules, 0 overrides\n",
+        "not evaluated: EXR404 colour-space-allowed: the policy gives no value for allowed\n",
+    )
+    assert main(["policy", "schema"]) == 0
+    assert "frame-padding" in json.loads(capfd.readouterr().out)["properties"]["rules"]["properties"]
+    assert main(["policy", "rules", "show.yaml", "--format", "json"]) == 0
+    rules = {row["name"]: row for row in json.loads(capfd.readouterr().out)}
+    assert (rules["compression"]["severity"], rules["compression"]["parameters"]) == (
+        "warning",
+        '{"allowed": ["NONE"]}',
+    )

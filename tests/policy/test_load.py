@@ -1,0 +1,204 @@
+"""Policies from files: what they mean, and errors with file, line and column."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from exr_inspector.errors import PolicyError, SettingsError
+from exr_inspector.policy.compile import compile_policy
+from exr_inspector.policy.load import builtin_names, builtin_text, load_policy, parse_policy
+from exr_inspector.policy.schema import policy_schema
+from exr_inspector.policy.yaml_marks import read_document
+from tests.policy.test_rules import flat, named
+from tests.support import exr_writer as w
+
+HEAD = 'policy: test\nversion: "1"\n'
+
+
+def rules(text: str, inspection: Any = None) -> dict[str, Any]:
+    """The rules of a policy that apply to a file, by name."""
+    compiled = compile_policy(parse_policy("test.yaml", (HEAD + text).encode()))
+    return {use.rule.name: use for use in compiled.rules_for(inspection).uses()}
+
+
+@pytest.mark.parametrize(
+    ("text", "position", "message"),
+    [
+        ("selct: [EXR1]", (3, 1), "selct: unknown; expected policy, version, title, extends, select, ignore, rules"),
+        ("selct: [EXR1]", (3, 1), "did you mean select"),
+        ("select: [EXR1, compresion]", (3, 16), "no rule is called 'compresion'; did you mean compression"),
+        ("ignore: [EXR9]", (3, 10), "no rule is called 'EXR9'"),
+        (
+            "rules:\n  frame-padding: {width: four}",
+            (4, 26),
+            "rules.frame-padding.width: Input should be a valid integer",
+        ),
+        ("rules:\n  frame-pading: {width: 4}", (4, 3), "no rule is called 'frame-pading'; did you mean frame-padding"),
+        (
+            "rules:\n  frame-padding: {widht: 4}",
+            (4, 19),
+            "widht: unknown; expected severity, width; did you mean width",
+        ),
+        ("rules:\n  gamut: {severity: fatal}", (4, 21), "Input should be 'error', 'warning' or 'info'"),
+        ("rules:\n  gamut: {gamuts: AP0}", (4, 19), "rules.gamut.gamuts: Input should be a valid array"),
+        ("rules:\n  gamut: 3", (4, 10), "rules.gamut: expected keys with values"),
+        ("rules:\n  gamut: {gamuts: [AP0]}\n  EXR402: {gamuts: [AP1]}", (5, 3), "given by its name and by EXR402"),
+        ("rules:\n  attribute-required: {attributes: [{nam: a}]}", (4, 38), "unknown; expected name, type"),
+        ("extends: [bas]", (3, 11), "no built-in policy is called 'bas'"),
+        ("extends: [./none.yaml]", (3, 11), "No such file or directory"),
+        ("overrides:\n  - when: {pth: a}", (4, 12), "unknown; expected path, renderer, part_type, is_deep"),
+        ("overrides:\n  - select: [EXR1]", (4, 5), "overrides.0.when: missing"),
+        ("overrides:\n  - when: {path: a}\n    ignore: [x]", (5, 14), "no rule is called 'x'"),
+        ("title: 3", (3, 8), "title: Input should be a valid string"),
+    ],
+)
+def test_errors_have_file_line_and_column(tmp_path, text, position, message):
+    path = tmp_path / "test.yaml"
+    path.write_text(HEAD + text)
+    with pytest.raises(PolicyError) as raised:
+        load_policy(path)
+    assert message in str(raised.value)
+    assert str(raised.value).startswith(f"{path}:{position[0]}:{position[1]}: "), str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["", "a", "[]", "policy: a", "policy: a\nversion: 1"])
+def test_what_is_not_a_policy(text):
+    with pytest.raises(PolicyError, match=r"test\.yaml:\d:\d+: "):
+        parse_policy("test.yaml", text.encode())
+
+
+def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    below = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [found for key, item in below for found in ((*path, key), *_paths(item, (*path, key)))]
+
+
+@pytest.mark.parametrize("name", builtin_names())
+def test_each_broken_key_and_value_has_a_position(name):
+    """Of the built-in policies: keys with other names, and values of other types, are found where they are."""
+    document = read_document(name, builtin_text(name).encode())
+    paths = _paths(document.value)
+    assert len(paths) > 3
+    for path in paths:
+        for is_key in (False, True):
+            if is_key and isinstance(path[-1], int):
+                continue
+            text = _broken(document.value, path, is_key=is_key)
+            with pytest.raises(PolicyError) as raised:
+                parse_policy("broken.yaml", text.encode())
+            error, broken = raised.value, read_document("broken.yaml", text.encode())
+            marks = (broken.keys, (*path[:-1], f"{path[-1]}-broken")) if is_key else (broken.values, path)
+            assert (error.path, error.line, error.column) == ("broken.yaml", *marks[0][marks[1]]), str(error)
+
+
+def _broken(value: Any, path: tuple[Any, ...], *, is_key: bool) -> str:
+    copy = json.loads(json.dumps(value))
+    at = copy
+    for step in path[:-1]:
+        at = at[step]
+    if is_key:
+        at[f"{path[-1]}-broken"] = at.pop(path[-1])
+    else:
+        at[path[-1]] = 7 if isinstance(at[path[-1]], dict) else {"broken": 1}
+    return json.dumps(copy, indent=1)  # JSON is YAML too
+
+
+def test_later_layers_have_precedence(tmp_path):
+    (tmp_path / "show").mkdir()
+    (tmp_path / "studio.yaml").write_text(
+        HEAD + "extends: [base]\nselect: [lossy]\nrules:\n  frame-padding: {width: 5, severity: info}\n"
+    )
+    (tmp_path / "show/show.yaml").write_text(
+        HEAD + "extends: [../studio.yaml]\nignore: [EXR12, lossy]\nrules:\n  frame-padding: {severity: warning}\n"
+    )
+    compiled = compile_policy(load_policy(tmp_path / "show/show.yaml"))
+    uses = {use.rule.name: use for use in compiled.rules_for().uses()}
+    assert "not-whole" in uses
+    assert not {"lossy", "header-size"} & set(uses)
+    padding = uses["frame-padding"]
+    assert (padding.parameters.width, padding.severity) == (5, "warning")
+
+
+def test_policies_do_not_extend_themselves(tmp_path):
+    (tmp_path / "a.yaml").write_text(HEAD + "extends: [./b.yaml]\n")
+    (tmp_path / "b.yaml").write_text(HEAD + "extends: [./a.yaml]\n")
+    with pytest.raises(PolicyError, match=r"b\.yaml:3:11: \./a\.yaml extends itself"):
+        load_policy(tmp_path / "a.yaml")
+
+
+def test_prefixes_leave_rules_out_that_are_choices():
+    """The type of parts and their number are selected by name, or by their parameters."""
+    assert not {"part-type", "part-count"} & set(rules("select: [EXR1]"))
+    assert "part-type" in rules("select: [EXR122]")
+    assert "part-type" in rules("rules: {part-type: {types: [tiledimage]}}")
+
+
+def test_overrides_apply_where_all_their_conditions_hold():
+    text = """
+select: [lossy]
+overrides:
+  - when: {path: "**/mattes/**"}
+    ignore: [lossy]
+    rules: {channels-required: {channels: [A]}}
+  - when: {renderer: "Arnold*", is_deep: false}
+    select: [EXR612]
+"""
+    assert set(rules(text, named("/shows/xyz/plates/a.exr"))) == {"lossy"}
+    assert set(rules(text, named("/shows/xyz/mattes/sh010/a.exr"))) == {"channels-required"}
+    arnold = _arnold()
+    assert set(rules(text, arnold)) == {"lossy", "owner"}
+    assert set(rules(text, _arnold(deep=True))) == {"lossy"}
+
+
+def _arnold(**given: Any) -> Any:
+    inspection = flat(w.text("arnold/version", "7.4.0"), **given)
+    assert inspection.parts[0].renderer
+    return inspection
+
+
+def test_the_hash_changes_with_the_rules_and_not_with_comments():
+    def digest(text: str) -> str:
+        return compile_policy(parse_policy("test.yaml", (HEAD + text).encode())).hash
+
+    same = [digest(text) for text in ("select: [lossy]", "# lossless\nselect: ['EXR302']", "title: a\nselect: [lossy]")]
+    assert len(set(same)) == 1
+    assert digest("select: [lossy]\nrules: {lossy: {severity: info}}") not in same
+
+
+def test_unknown_names_have_a_suggestion():
+    with pytest.raises(SettingsError, match=r"no built-in policy is called 'rendr'.*did you mean render"):
+        load_policy("rendr")
+    with pytest.raises(SettingsError, match=r"policy \./none\.yaml: No such file"):
+        load_policy("./none.yaml")
+
+
+def test_the_schema_accepts_every_built_in_policy_and_no_unknown_key():
+    schema = policy_schema()
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.check_schema(schema)
+    for name in builtin_names():
+        validator.validate(yaml.safe_load(builtin_text(name)))
+    policy = {"policy": "a", "version": "1", "rules": {"frame-padding": {"width": 4}}}
+    validator.validate(policy)
+    for broken in ({"widht": 4}, {"width": "4"}):
+        assert not validator.is_valid({**policy, "rules": {"frame-padding": broken}})
+    assert not validator.is_valid({**policy, "rules": {"frame-pading": {}}})
+    assert not validator.is_valid({**policy, "selct": []})
+
+
+def test_every_built_in_policy_decides_all_of_its_rules():
+    """None lacks a parameter, and each has a title."""
+    for name in builtin_names():
+        policy = load_policy(name)
+        assert (policy.name, bool(policy.title)) == (name, True)
+        assert compile_policy(policy).rules_for().inactive == ()
+
+
+def test_a_folder_is_not_a_policy(tmp_path):
+    (tmp_path / "a.yaml").mkdir()
+    with pytest.raises(SettingsError, match=r"a\.yaml: (?:not a file|Is a directory)"):
+        load_policy(tmp_path / "a.yaml")
