@@ -130,6 +130,15 @@ def test_policies_do_not_extend_themselves(tmp_path):
         load_policy(tmp_path / "a.yaml")
 
 
+def test_the_number_of_extended_policies_is_bounded(tmp_path):
+    """Also of small files that extend each other several times."""
+    for number in range(20):
+        (tmp_path / f"{number}.yaml").write_text(HEAD + f"extends: [./{number + 1}.yaml, ./{number + 1}.yaml]\n")
+    (tmp_path / "20.yaml").write_text(HEAD)
+    with pytest.raises(PolicyError, match="more than 32 policies are extended"):
+        load_policy(tmp_path / "0.yaml")
+
+
 def test_prefixes_leave_rules_out_that_are_choices():
     """The type of parts and their number are selected by name, or by their parameters."""
     assert not {"part-type", "part-count"} & set(rules("select: [EXR1]"))

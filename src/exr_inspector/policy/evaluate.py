@@ -36,7 +36,7 @@ class Verdict:
 
     policy: str
     version: str
-    file: FileFrame
+    file: FileFrame  # which the findings do not repeat
     findings: tuple[Finding, ...]  # the worst first
     not_evaluated: tuple[NotEvaluated, ...]
 
@@ -66,7 +66,8 @@ def evaluate(policy: CompiledPolicy, inspection: Inspection) -> Verdict:
         for found in problem_findings(inspection, pattern_of(inspection.file.file_path_normalized)):
             if selected := rules.problems.get(found.rule_id):
                 findings.append(replace(found, severity=selected.severity or found.severity))
-    return _verdict(policy, file_frame(inspection.file.file_path_normalized), _bounded(findings), undecided)
+    file = FileFrame(uri=inspection.file.file_path_normalized, frame=inspection.file.frame or "")
+    return _verdict(policy, file, _bounded(findings), undecided)
 
 
 def unreadable(policy: CompiledPolicy, uri: str, reason: str) -> Verdict:

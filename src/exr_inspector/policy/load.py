@@ -20,7 +20,7 @@ from .rules_metadata import AttributeNeed
 from .yaml_marks import MAX_BYTES, Document, Path, read_document
 
 _ENDINGS = (".yaml", ".yml")
-_MAX_EXTENDED = 16  # files below each other
+_MAX_EXTENDED = 32  # policies that one extends, also through others
 _FOLDER = resources.files(__package__) / "builtin"
 _UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden")
 _NESTED = {"overrides": Override, "when": When, "attributes": AttributeNeed}  # dataclasses in a field of this name
@@ -39,13 +39,13 @@ def builtin_text(name: str) -> str:
 def load_policy(given: str | os.PathLike[str]) -> Policy:
     """The policy of a file, or a built-in one by its name. Raises SettingsError, and PolicyError for what is in it."""
     text = os.fspath(given)
-    return _policy(text, _data(text), ())
+    return _policy(text, _data(text), (), [])
 
 
 def policy_text(given: str) -> str:
     """The text of a policy file, or of a built-in policy. Raises SettingsError, and PolicyError if it is invalid."""
     data = _data(given)
-    _policy(given, data, ())
+    _policy(given, data, (), [])
     return data.decode("utf-8-sig")
 
 
@@ -59,7 +59,7 @@ def _data(given: str) -> bytes:
 
 def parse_policy(source: str, data: bytes) -> Policy:
     """The policy in the bytes of a file; paths that it extends are relative to `source`. Raises PolicyError."""
-    return _policy(source, data, ())
+    return _policy(source, data, (), [])
 
 
 def _is_path(text: str) -> bool:
@@ -85,11 +85,14 @@ def _read(path: str) -> bytes:
         raise SettingsError(f"policy {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _policy(source: str, data: bytes, above: tuple[str, ...]) -> Policy:
+def _policy(source: str, data: bytes, above: tuple[str, ...], extended: list[str]) -> Policy:
+    """A policy; `above` are those that extend it, `extended` all that have been read because of them."""
     document = read_document(source, data)
     file = _validated(document, (), document.value, _adapter(PolicyFile))
     layers = [
-        layer for path, name in _items(("extends",), file.extends) for layer in _extended(document, path, name, above)
+        layer
+        for path, name in _items(("extends",), file.extends)
+        for layer in _extended(document, path, name, above, extended)
     ]
     layers.append(_layer(document, (), None, file))
     layers += [
@@ -105,7 +108,9 @@ def _items(path: Path, items: Iterable[str]) -> Iterator[tuple[Path, str]]:
         yield (*path, number), item
 
 
-def _extended(document: Document, path: Path, name: str, above: tuple[str, ...]) -> tuple[Layer, ...]:
+def _extended(
+    document: Document, path: Path, name: str, above: tuple[str, ...], extended: list[str]
+) -> tuple[Layer, ...]:
     """The layers of a policy that another one extends."""
     source = document.source
     if not _is_path(name):
@@ -123,9 +128,10 @@ def _extended(document: Document, path: Path, name: str, above: tuple[str, ...])
     chain = (*above, source)
     if target in chain or os.path.normpath(source) == target:
         raise document.error(path, f"{name} extends itself: {' → '.join((*chain, target))}")
-    if len(chain) > _MAX_EXTENDED:
-        raise document.error(path, f"more than {_MAX_EXTENDED} policies extend each other")
-    return _policy(target, data, chain).layers
+    extended.append(target)
+    if len(extended) > _MAX_EXTENDED:
+        raise document.error(path, f"more than {_MAX_EXTENDED} policies are extended")
+    return _policy(target, data, chain, extended).layers
 
 
 def _layer(document: Document, path: Path, when: When | None, given: PolicyFile | Override) -> Layer:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from .rule import Parameters, PolicyRule, Severity, Texts
+from .rule import Parameters, PolicyRule, Severity, Text, Texts
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 
@@ -20,8 +20,8 @@ class When:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     path: Annotated[str, Field(max_length=1000)] | None = None  # a pattern, as **/mattes/**
-    renderer: Annotated[str, Field(max_length=200)] | None = None  # a shell pattern; of some part
-    part_type: str | None = None  # of some part
+    renderer: Text | None = None  # a shell pattern; of some part
+    part_type: Text | None = None  # of some part
     is_deep: bool | None = None
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ..exr import Problem
 from ..exr.attributes import Box2i
-from ..exr.channels import SHORT_NAME_BYTES, ChannelList
+from ..exr.channels import MAX_FAULTS, SHORT_NAME_BYTES, ChannelList
 from ..exr.checks import sampling_faults
 from ..findings import files
 from ..findings.model import Finding
@@ -63,7 +63,8 @@ def _long_names(part: PartFacts, findings: list[Finding]) -> Iterator[Finding]:
     expected = f"at most {SHORT_NAME_BYTES} bytes"
     of_channels = [finding for finding in findings if finding.attr_name == "channels"]
     yield from (replace(finding, expected=expected) for finding in findings if finding.attr_name != "channels")
-    for finding, name in zip(of_channels, long, strict=False):
+    yield from of_channels[MAX_FAULTS:]  # the number of the others
+    for finding, name in zip(of_channels[:MAX_FAULTS], long, strict=False):
         yield replace(finding, channel_name=name, expected=expected, actual=str(len(name.encode())))
 
 

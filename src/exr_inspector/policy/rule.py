@@ -18,7 +18,8 @@ from pydantic import ConfigDict, Field
 from ..findings.rules import RULES, Rule
 
 Severity = Literal["error", "warning", "info"]
-Texts = tuple[Annotated[str, Field(max_length=200)], ...]
+Text = Annotated[str, Field(max_length=200)]  # patterns among them have a bounded cost
+Texts = tuple[Text, ...]
 Scope = Literal["problem", "file", "part", "channels"]  # what a check takes; channels: the list of a part
 AnyCheck = TypeVar("AnyCheck", bound=Callable[..., Iterator[Any]])
 

@@ -11,7 +11,7 @@ from pydantic import ConfigDict
 
 from ..exr.attributes import Preview, Rational, TimeCode
 from ..inspection.model import PartFacts
-from .rule import Allowed, Outcome, Parameters, Texts, Undecided, Violation, matches_any, one_of, part_rule
+from .rule import Allowed, Outcome, Parameters, Text, Texts, Undecided, Violation, matches_any, one_of, part_rule
 from .standard_attributes import POSITIVE, TEXTS, TYPES
 
 _CAPTURE_DATE = re.compile(r"[0-9]{4}:[0-9]{2}:[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
@@ -27,9 +27,9 @@ class AttributeNeed:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    name: str
-    type: str | None = None
-    glob: str | None = None
+    name: Text
+    type: Text | None = None
+    glob: Text | None = None
     min: float | None = None
     max: float | None = None
 
@@ -52,7 +52,7 @@ class Names(Parameters):
 class Owner(Parameters):
     """The owner, as a shell pattern."""
 
-    value: str = "?*"
+    value: Text = "?*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
