@@ -12,6 +12,7 @@ from exr_inspector.cli.main import main
 from exr_inspector.policy.load import builtin_names
 from tests.cli.test_inspect import CUT
 from tests.support import exr_writer as w
+from tests.support.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY
 
 ZIP = w.build(w.part(compression=3)).data
 POLICY = """\
@@ -150,3 +151,16 @@ def test_policies_are_listed_shown_and_checked(capfd):
         "warning",
         '{"allowed": ["NONE"]}',
     )
+
+
+def test_objects_of_a_store(store, monkeypatch, capfd):
+    for name, value in (("ENDPOINT", store.url), ("ACCESS_KEY", ACCESS_KEY), ("SECRET_KEY", SECRET_KEY)):
+        monkeypatch.setenv(f"S3_{name}", value)
+    for key, data in (("a/c.1001.exr", ZIP), ("a/c.1002.exr", CUT)):
+        store.client.put_object(Bucket=BUCKET, Key=key, Body=data)
+    assert main(["validate", f"s3://{BUCKET}/a/", f"s3://{BUCKET}/none.exr", "--format", "json"]) == 3
+    rows = json.loads(capfd.readouterr().out)
+    assert [(row["pattern"], row["rule_id"], row["frames"]) for row in rows] == [
+        (f"s3://{BUCKET}/a/c.####.exr", "EXR102", "1002"),
+        (f"s3://{BUCKET}/none.exr", "EXR100", None),
+    ]
