@@ -104,6 +104,8 @@ def test_commands_that_need_no_extra_work(bare, renders):
         "db create-schema --catalog duckdb:other.duckdb",
         "function invoke --path show/plate.1001.exr",
         "function invoke --event event.yaml",
+        "policy list",
+        "validate show --policy render",
         "demo",
     )
     codes, stderr = exit_codes(bare, lines, renders)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 import jsonschema
@@ -105,6 +106,42 @@ def _broken(value: Any, path: tuple[Any, ...], *, is_key: bool) -> str:
     else:
         at[path[-1]] = 7 if isinstance(at[path[-1]], dict) else {"broken": 1}
     return json.dumps(copy, indent=1)  # JSON is YAML too
+
+
+@pytest.mark.parametrize("name", builtin_names())
+def test_damaged_policies_are_valid_or_have_a_position(name):
+    """Nothing but PolicyError is raised."""
+    pieces = [
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        "- ",
+        "\n",
+        "\t",
+        "&a ",
+        "*a",
+        "!!int ",
+        "|",
+        '"',
+        "'",
+        "null",
+        "1.5",
+        "\0",
+        "<<: ",
+    ]
+    chosen, text = random.Random(name), builtin_text(name)
+    errors: list[tuple[PolicyError, str]] = []
+    for _ in range(100):
+        at = chosen.randrange(len(text))
+        damaged = text[:at] + chosen.choice(pieces) + text[at + chosen.randrange(6) :]
+        try:
+            parse_policy("a.yaml", damaged.encode())
+        except PolicyError as error:
+            errors.append((error, damaged))
+    assert len(errors) > 20
+    assert all(1 <= error.line <= damaged.count("\n") + 1 and error.column >= 1 for error, damaged in errors)
 
 
 def test_later_layers_have_precedence(tmp_path):

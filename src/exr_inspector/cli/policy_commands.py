@@ -34,8 +34,10 @@ def list_policies() -> None:
 def show(given: GivenPolicy) -> None:
     """Print the file of a policy, for example as the start of one of your own."""
     from ..policy.load import policy_text
+    from .output import data_stream
 
-    typer.echo(policy_text(given), nl=False)
+    with data_stream(None, escape=True) as stream:
+        stream.write(policy_text(given).encode())
 
 
 @policy.command()

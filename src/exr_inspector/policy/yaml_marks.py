@@ -70,7 +70,8 @@ def read_document(source: str, data: bytes) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         position = Mark(mark.line + 1, mark.column + 1) if mark else Mark(1, 1)
-        raise PolicyError(source, *position, f"not valid YAML: {error.problem}") from None
+        end = _position(text)  # libyaml puts the end of a file on a line below it
+        raise PolicyError(source, *min(position, end), f"not valid YAML: {error.problem}") from None
     return Document(source, value, document.keys, document.values)
 
 
