@@ -10,11 +10,11 @@ from ..errors import SettingsError
 from ..sources.uris import normalize_path
 from .answering import answering_catalog
 from .exit_codes import ExitCode, FailOn, exit_code, worst_of
+from .finding_formats import FindingFormat, write_findings
 from .options import (
     NO_FILES,
     CatalogUri,
     FailOnOption,
-    FindingFormat,
     FrameRange,
     Output,
     RangeFrom,
@@ -56,7 +56,6 @@ def check(
     """Report what is wrong with files and sequences: damage, invalid headers, missing frames, outliers, pixels."""
     from ..findings.rules import NOT_READ
     from ..gate import check_sequences, with_unread
-    from .finding_formats import write_findings
     from .finding_lines import finding_lines
     from .output import data_stream, discard_stdout, is_terminal, print_message, print_to
 

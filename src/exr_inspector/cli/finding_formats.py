@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum
 from typing import TYPE_CHECKING
 
-from .options import FindingFormat, Format
+from .options import Format
 
 if TYPE_CHECKING:
     from ..findings.model import Finding
+
+
+class FindingFormat(str, Enum):
+    """Output format of findings."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    JUNIT = "junit"
+    SARIF = "sarif"
+    GITHUB = "github"
 
 
 def write_findings(

@@ -43,18 +43,6 @@ class InspectionFormat(str, Enum):
     JSONL = "jsonl"
 
 
-class FindingFormat(str, Enum):
-    """Output format of findings."""
-
-    TABLE = "table"
-    JSON = "json"
-    JSONL = "jsonl"
-    CSV = "csv"
-    JUNIT = "junit"
-    SARIF = "sarif"
-    GITHUB = "github"
-
-
 T = TypeVar("T")
 AnyFormat = TypeVar("AnyFormat", bound=Enum)
 

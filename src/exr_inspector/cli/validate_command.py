@@ -12,6 +12,7 @@ import typer
 
 from ..errors import ExrFormatError, NoMatchError, SourceError
 from .exit_codes import FailOn, exit_code, worst_of
+from .finding_formats import FindingFormat, write_findings
 from .inspected_files import InspectedFile, InspectOptions, inspected_files
 from .options import (
     NO_FILES,
@@ -19,7 +20,6 @@ from .options import (
     Exclude,
     FailOnOption,
     FilesFrom,
-    FindingFormat,
     Include,
     NulSeparated,
     Output,
@@ -167,7 +167,6 @@ class _Outcome:
 
 
 def _write(outcome: _Outcome, output_format: FindingFormat, output: str | None, policy: str) -> None:
-    from .finding_formats import write_findings
     from .finding_lines import finding_lines
     from .output import data_stream, is_terminal, print_to
 
