@@ -21,6 +21,7 @@ from exr_inspector.catalog.user_sql import NAMED_FUNCTIONS, TABLE_FUNCTIONS
 from exr_inspector.cli.main import main
 from exr_inspector.inspection.json_schema import inspection_schema
 from exr_inspector.policy.load import builtin_names
+from exr_inspector.policy.registry import RULES
 from tests.catalog.version_1 import copy_catalog
 from tests.support.small_exr import small_file
 from tools.columns import COLUMNS, COMPLETENESS, DERIVED_COLUMNS
@@ -185,6 +186,7 @@ def test_the_commands_and_the_example_of_the_page_on_policies_run(tmp_path, monk
 
 def test_the_page_on_policies_lists_the_built_in_ones():
     assert sorted(re.findall(r"^\| `([\w-]+)` \|", POLICIES, re.MULTILINE)) == builtin_names()
+    assert f" {len(RULES)} rules " in (REFERENCE.parent.parent / "README.md").read_text("utf-8")
 
 
 CHECKS = (REFERENCE.parent / "CHECKS.md").read_text("utf-8")

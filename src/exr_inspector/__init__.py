@@ -58,8 +58,9 @@ if TYPE_CHECKING:
     from .inspection.model import FileFacts, Inspection, PartFacts
     from .pixels.model import ChannelStats, PartStats, PixelLimits, PixelReport, StatsOptions
     from .pixels.worker import PixelWorker
+    from .policy.compile import CompiledPolicy
     from .policy.evaluate import NotEvaluated, Verdict
-    from .policy.validate import validate
+    from .policy.validate import compiled_policy, validate
     from .search.similar import similar
     from .sequence.outliers import Outlier, outliers
     from .sequence.summary import SequenceSummary, sequences
@@ -72,6 +73,7 @@ _HOMES = {
     "Channel": "exr",
     "ChannelStats": "pixels.model",
     "CheckResult": "gate",
+    "CompiledPolicy": "policy.compile",
     "Difference": "inspection.diff",
     "FileFacts": "inspection.model",
     "Finding": "findings.model",
@@ -91,6 +93,7 @@ _HOMES = {
     "StatsOptions": "pixels.model",
     "Verdict": "policy.evaluate",
     "check": "gate",
+    "compiled_policy": "policy.validate",
     "diff": "inspection.diff",
     "ingest": "ingestion.run",
     "inspect": "inspection.inspector",
@@ -116,6 +119,7 @@ __all__ = [
     "Channel",
     "ChannelStats",
     "CheckResult",
+    "CompiledPolicy",
     "Difference",
     "EmbeddingError",
     "EventError",
@@ -157,6 +161,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "check",
+    "compiled_policy",
     "diff",
     "ingest",
     "inspect",

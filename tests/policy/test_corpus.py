@@ -8,7 +8,7 @@ import pytest
 
 from exr_inspector import validate
 from exr_inspector.policy.evaluate import evaluate
-from exr_inspector.policy.validate import compiled
+from exr_inspector.policy.validate import compiled_policy
 from tests.support.corpus import POLICY_SIDECARS, VALID_FILES, inspected, name_of, need_corpus, sidecar
 
 # By path in the corpus, the rules that find an error under `render` in a file that others read, and why that is right.
@@ -37,7 +37,7 @@ def _answer(finding: dict[str, Any]) -> tuple[Any, ...]:
 @need_corpus
 def test_render_finds_no_errors_in_valid_files():
     """Warnings are about choices of renderers, such as HALF depth."""
-    policy = compiled("render")
+    policy = compiled_policy("render")
     errors = {
         name_of(path): {f.rule_id for f in evaluate(policy, inspected(path)).findings if f.severity == "error"}
         for path in VALID_FILES

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from exr_inspector import Inspection, inspect
+from exr_inspector import Inspection, compiled_policy, inspect, validate
 from exr_inspector.policy.compile import compile_policy
 from exr_inspector.policy.evaluate import Verdict, evaluate
 from exr_inspector.policy.load import parse_policy
@@ -343,6 +343,24 @@ def test_lossy_channels_depend_on_type_and_name(compression, kind, names, change
 def test_time_codes_exist_at_their_rate(numbers, drop, frame_rate, is_valid):
     found = verdict(flat(code(*numbers, drop=drop), rate(*frame_rate)), "EXR604").findings
     assert (found == ()) is is_valid
+
+
+def test_a_file_that_is_not_an_exr_has_one_finding_and_no_rule_passes(tmp_path):
+    path = tmp_path / "a.1001.exr"
+    path.write_bytes(b"GIF89a" + bytes(60))
+    decided = validate(path, "base")
+    assert [(finding.rule_id, finding.severity) for finding in decided.findings] == [("EXR101", "error")]
+    assert (decided.severity, decided.file.frame) == ("error", "1001")
+    rules = {use.rule.rule_id for use in compiled_policy("base").rules_for().uses()}
+    assert {each.rule_id for each in decided.not_evaluated} == rules - {"EXR101"}
+
+
+def test_a_path_and_its_inspection_have_the_same_verdict(tmp_path):
+    path = tmp_path / NAME
+    path.write_bytes(w.build(w.part(compression=B44)).data)
+    policy = compiled_policy("vfx-delivery")
+    assert validate(inspect(path), policy) == validate(path, policy) == validate(str(path), "vfx-delivery")
+    assert validate(path, policy).policy == "vfx-delivery"
 
 
 def test_findings_of_a_rule_are_bounded():

@@ -62,13 +62,13 @@ def rules(
     """
     from ..policy.model import RuleUse
     from ..policy.registry import RULES
-    from ..policy.validate import compiled
+    from ..policy.validate import compiled_policy
     from .output import write_table
 
     if given is None:
         uses = [RuleUse(rule=rule, parameters=rule.parameters()) for rule in RULES.values()]
     else:
-        uses = compiled(given).rules_for().uses()
+        uses = compiled_policy(given).rules_for().uses()
     write_table(_table(uses), output_format, output, columns=columns, wide=wide, raw_csv=raw_csv)
 
 
@@ -114,10 +114,10 @@ def check(given: GivenPolicy) -> None:
     Rules that decide nothing, as the policy does not give a parameter that they need, are listed on stderr.
     """
     from ..inspection.value_text import plural
-    from ..policy.validate import compiled
+    from ..policy.validate import compiled_policy
     from .output import print_message, print_result
 
-    ready = compiled(given)
+    ready = compiled_policy(given)
     rule_set = ready.rules_for()
     for use, reason in rule_set.inactive:
         print_message(f"not evaluated: {use.rule.rule_id} {use.rule.name}: {reason}")

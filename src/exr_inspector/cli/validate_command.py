@@ -63,12 +63,12 @@ def validate(
     stderr: they have not passed.
     """
     from ..inspection.value_text import plural
-    from ..policy.validate import compiled
+    from ..policy.validate import compiled_policy
     from ..sources import store_of
     from ..sources.listing import ListedFile, list_files
     from .output import discard_stdout, print_message
 
-    ready = compiled(policy)
+    ready = compiled_policy(policy)
     given = given_paths(paths, files_from, nul_separated=nul_separated)
     s3 = store_of(given)
     listing = list_files(given, s3=s3, selection=selection(exclude, include))

@@ -1,4 +1,4 @@
-"""`validate`: the verdict of a policy on one file that is read now."""
+"""`validate`: the verdict of a policy on one file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..errors import ExrFormatError
 from ..exr import ChunkOption, Limits
 from ..inspection.inspector import inspect
+from ..inspection.model import Inspection
 from ..sources.uris import normalize_path
 from .compile import CompiledPolicy, compile_policy
 from .evaluate import Verdict, evaluate, unreadable
@@ -17,34 +18,44 @@ if TYPE_CHECKING:
     from ..settings import S3Access
 
 
-def compiled(policy: str | os.PathLike[str]) -> CompiledPolicy:
-    """The policy of a file, or a built-in one by its name, ready to be evaluated. Raises SettingsError."""
+def compiled_policy(policy: str | os.PathLike[str]) -> CompiledPolicy:
+    """The policy of a file, or a built-in one by its name, ready to validate many files.
+
+    >>> from exr_inspector import compiled_policy, inspect, validate
+    >>> policy = compiled_policy("render")
+    >>> validate(inspect("plate.1001.exr"), policy).severity
+    'none'
+
+    Raises SettingsError if the policy cannot be read, PolicyError if it is invalid.
+    """
     return compile_policy(load_policy(policy))
 
 
 def validate(
-    path: str | os.PathLike[str],
+    source: str | os.PathLike[str] | Inspection,
     policy: str | os.PathLike[str] | CompiledPolicy,
     *,
     limits: Limits = Limits(),  # noqa: B008 (frozen)
     chunks: ChunkOption = "auto",
     s3: S3Access | None = None,
 ) -> Verdict:
-    """The verdict of a policy on the file of a path or URI.
+    """The verdict of a policy on a file: its path, its URI, or its inspection.
 
     >>> from exr_inspector import validate
     >>> verdict = validate("plate.1001.exr", "base")
     >>> verdict.severity, [finding.rule_id for finding in verdict.findings]
     ('none', [])
 
-    `policy` is the path of a policy, which ends in .yaml, the name of a built-in one, or what `compiled()` returns:
-    compile a policy once for many files. Rules that could not be decided are in `not_evaluated`; they have not passed.
-    A file whose header is invalid has a finding of the rule EXR101. Other arguments are those of `inspect`.
+    `policy` is the path of a policy, which ends in .yaml, the name of a built-in one, or what `compiled_policy()`
+    returns. Rules that could not be decided are in `not_evaluated`; they have not passed. A file whose header cannot be
+    read has a finding of the rule EXR101. Other arguments are those of `inspect`.
     Raises SourceError if the file cannot be read, SettingsError if the policy cannot, PolicyError if it is invalid.
     """
-    ready = policy if isinstance(policy, CompiledPolicy) else compiled(policy)
+    ready = policy if isinstance(policy, CompiledPolicy) else compiled_policy(policy)
+    if isinstance(source, Inspection):
+        return evaluate(ready, source)
     try:
-        inspection = inspect(path, limits=limits, chunks=chunks, s3=s3)
+        inspection = inspect(source, limits=limits, chunks=chunks, s3=s3)
     except ExrFormatError as error:
-        return unreadable(ready, normalize_path(path), str(error))
+        return unreadable(ready, normalize_path(source), str(error))
     return evaluate(ready, inspection)
