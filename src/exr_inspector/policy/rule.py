@@ -143,7 +143,8 @@ channels_rule = _registering("channels")
 
 
 @lru_cache(maxsize=256)
-def _matcher(globs: tuple[str, ...]) -> Callable[[str], bool]:
+def matcher(globs: tuple[str, ...]) -> Callable[[str], bool]:
+    """Whether a text matches one of the shell patterns, as a function for many texts."""
     expressions = [re.compile(fnmatch.translate(glob)) for glob in globs]
 
     @lru_cache(maxsize=4096)
@@ -155,7 +156,7 @@ def _matcher(globs: tuple[str, ...]) -> Callable[[str], bool]:
 
 def matches_any(globs: tuple[str, ...], text: str) -> bool:
     """Whether a text matches one of the shell patterns, in upper and lower case as they are written."""
-    return _matcher(globs)(text)
+    return matcher(globs)(text)
 
 
 def one_of(values: Iterable[object]) -> str:

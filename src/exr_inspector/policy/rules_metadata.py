@@ -11,7 +11,19 @@ from pydantic import ConfigDict
 
 from ..exr.attributes import Preview, Rational, TimeCode
 from ..inspection.model import PartFacts
-from .rule import Allowed, Outcome, Parameters, Text, Texts, Undecided, Violation, matches_any, one_of, part_rule
+from .rule import (
+    Allowed,
+    Outcome,
+    Parameters,
+    Text,
+    Texts,
+    Undecided,
+    Violation,
+    matcher,
+    matches_any,
+    one_of,
+    part_rule,
+)
 from .standard_attributes import POSITIVE, TEXTS, TYPES
 
 _CAPTURE_DATE = re.compile(r"[0-9]{4}:[0-9]{2}:[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
@@ -92,8 +104,9 @@ def attribute_required(part: PartFacts, given: Needs) -> Iterator[Outcome]:
 @part_rule(602, "warning", "common practice", Names, needs=("attributes",))
 def attribute_forbidden(part: PartFacts, given: Names) -> Iterator[Outcome]:
     """No attribute has one of these names."""
+    is_forbidden = matcher(given.attributes)
     for name in part:
-        if matches_any(given.attributes, name):
+        if is_forbidden(name):
             yield Violation("no such attribute", name, attr_name=name)
 
 
