@@ -254,7 +254,9 @@ class EmbeddingError(ExrInspectorError):
 class PixelError(ExrInspectorError):
     """The pixels of a file cannot be decoded.
 
-    `code` is `decode_timeout`, `decoder_crashed`, `out_of_memory`, or `decode_failed` for any other error.
+    `code` is a key of DECODE_ERRORS: `decoder_crashed` for a fault in a native library, `decoder_ended` if the process
+    ended otherwise or does not answer, `decoder_unusable` if it cannot run, `decode_timeout`, `out_of_memory`, or
+    `decode_failed` for any other error.
     """
 
     category = "pixels"
@@ -262,6 +264,11 @@ class PixelError(ExrInspectorError):
     def __init__(self, path: str, code: str, reason: str) -> None:
         super().__init__(path, code, reason)
         self.path, self.code, self.reason = path, code, reason
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the file is the cause, so that decoding it again fails too; else limits or the system are."""
+        return self.code in ("decoder_crashed", "decode_failed")
 
     def __str__(self) -> str:
         return f"{self.path}: the pixels are not decoded: {self.reason}"

@@ -139,7 +139,9 @@ DECODE_ERRORS = {
     "decode_failed": "The chunk's data cannot be decompressed; of all chunks: the decoder fails.",
     "not_decodable": "The header does not define how the part's pixels are stored, or libraries reject it.",
     "decode_timeout": "Decoding the file takes more time than the limit (a setting).",
-    "decoder_crashed": "The process that decodes the file ended, by a fault in a native library or a lack of memory.",
+    "decoder_crashed": "The process that decodes the file ended by a fault in a native library.",
+    "decoder_ended": "The process that decodes was ended, for example by the system for lack of memory, or hangs.",
+    "decoder_unusable": "The process that decodes cannot start, or not load its libraries.",
     "out_of_memory": "Decoding the file takes more memory than the limit.",
 }
 
