@@ -45,12 +45,12 @@ def path(tmp_path_factory) -> str:
 
 @pytest.fixture(scope="module")
 def large_chunk(tmp_path_factory) -> str:
-    """One tile of 120 MB."""
+    """One tile of 48 MB."""
     path = tmp_path_factory.mktemp("files") / "large.exr"
     header = {"compression": OpenEXR.RLE_COMPRESSION, "type": OpenEXR.tiledimage}
     header["tiles"] = tiles = OpenEXR.TileDescription()
-    tiles.xSize, tiles.ySize = 5000, 4000
-    write_file(path, header, dict.fromkeys("BGR", np.zeros((4000, 5000), "float16")))
+    tiles.xSize, tiles.ySize = 4000, 2000
+    write_file(path, header, dict.fromkeys("BGR", np.zeros((2000, 4000), "float16")))
     return str(path)
 
 
@@ -235,7 +235,7 @@ def test_a_file_that_takes_too_long(worker, path, limit):
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS does not limit the address space")
-@pytest.mark.parametrize("memory", [30 << 20, 420 << 20])
+@pytest.mark.parametrize("memory", [30 << 20, 270 << 20])
 def test_too_little_memory(large_chunk, path, memory):
     """OpenEXR does not tell a lack of memory from damage."""
     limits = FixedMemory(chunk_bytes=128 << 20, memory=memory)

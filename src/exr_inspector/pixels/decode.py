@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 RATIO = Fault("decode_failed", "the chunk's data cannot be the result of its compression")
 UNDECODABLE = Fault("decode_failed", "the chunk's data cannot be decompressed")
+_COPIES = 5  # of the data before compression, which the library allocates
 _DTYPES = {"HALF": "float16", "FLOAT": "float32", "UINT": "uint32"}
 
 
@@ -68,6 +69,8 @@ class FlatDecoder:
             return
         for unit in self._cutter.units(run):
             unit_result = self._decode(unit, chunks) if unit.slots != run.slots else result
+            if unit_result is UNDECODABLE:
+                require_memory(sum(map(self._cutter.size_of, unit.slots)))
             yield unit_result if isinstance(unit_result, Band) else BandError(unit.slots, unit_result)
 
     def _longest(self, slot: int) -> int:
@@ -114,6 +117,16 @@ def decode_flat(small_exr: bytes) -> dict[str, Any] | None:
             return {name: channel.pixels for name, channel in file.parts[0].channels.items()}
     except (RuntimeError, ValueError, UnicodeDecodeError):
         return None
+
+
+def require_memory(size: int) -> None:
+    """Raise MemoryError if there was too little memory for data of this size, which the library takes for damage."""
+    import numpy as np
+
+    try:
+        _ = [np.empty(size, np.uint8) for _ in range(_COPIES)]  # memory that is not touched
+    except MemoryError:
+        raise MemoryError(size) from None
 
 
 def _openexr() -> Any:

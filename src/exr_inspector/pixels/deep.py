@@ -20,7 +20,7 @@ from ..exr.leaders import Read
 from ..exr.locate import LocatedPart
 from ..exr.writer import NewPart, file_bytes, flat_chunk, required_values
 from .cuts import NotDecodableError, check_channels, exceeds_ratio
-from .decode import RATIO, UNDECODABLE, BandError, decode_flat
+from .decode import RATIO, UNDECODABLE, BandError, decode_flat, require_memory
 from .fetch import MISSING, Chunk, Fault, fetch_chunks
 from .model import PixelLimits
 
@@ -164,6 +164,8 @@ class DeepDecoder:
         """Packed data decoded as a flat line of some channels; None if it cannot be decoded."""
         values = required_values(channels, Box2i(0, 0, width - 1, 0), compression=self._compression)
         decoded = decode_flat(file_bytes([NewPart(values, [flat_chunk((0,), packed)])]))
+        if decoded is None:
+            require_memory(width * sum(SAMPLE_BYTES[channel.channel_type or ""] for channel in channels))
         if decoded is None or {name: samples.shape for name, samples in decoded.items()} != {
             channel.channel_name: (1, width) for channel in channels
         }:
