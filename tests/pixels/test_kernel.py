@@ -85,6 +85,28 @@ def test_small_ids_have_exact_percentiles():
     assert (figures.p01, figures.p50, figures.p99, figures.p999) == (2, 100, 198, 200)
 
 
+def test_percentiles_of_large_integers_are_rounded_towards_zero():
+    figures = accumulated("UINT", np.array([1, 2**25 - 1, 2**25 - 1, 2**32 - 1], "uint32"))
+    assert (figures.p50, figures.p999) == (0x1FE0000, 0xFF000000)
+
+
+@pytest.mark.parametrize("pixel_type", ["HALF", "FLOAT"])
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_the_first_of_samples_in_several_tiles(pixel_type, blocks):
+    """Two tiles of 2 by 2 pixels, side by side: the first NaN of the block is below one of the second tile."""
+    positions = [(0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (0, 3), (1, 2), (1, 3)]
+    samples = np.zeros(8, TYPES[pixel_type][1])
+    samples[[2, 5, 6]] = np.nan
+    accumulator = ACCUMULATORS[pixel_type]()
+    if blocks == 1:
+        accumulator.add(samples, positions.__getitem__, [0, 4])
+    else:
+        accumulator.add(samples[:4], positions.__getitem__)
+        accumulator.add(samples[4:], positions[4:].__getitem__)
+    figures = accumulator.result()
+    assert (figures.first_nonfinite_y, figures.first_nonfinite_x) == (0, 3)
+
+
 @pytest.mark.parametrize("pixel_type", TYPES)
 def test_no_samples(pixel_type):
     figures = accumulated(pixel_type, np.zeros(0, TYPES[pixel_type][1]))

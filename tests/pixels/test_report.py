@@ -40,7 +40,20 @@ def test_a_constant_frame_and_a_black_one(tmp_path):
         "R": (True, False),
         "G": (True, True),
     }
-    assert only_part(tmp_path / "x.exr", {"R": black}).used_window is None
+    part = only_part(tmp_path / "x.exr", {"R": black})
+    assert (part.used_window, part.is_empty) == (None, True)
+
+
+def test_the_used_window_is_unknown_if_chunks_are_lost(tmp_path):
+    """The lost lines may be outside the window of the others, or an empty frame may have had pixels."""
+    write_file(tmp_path / "x.exr", ZIP, {"R": np.zeros((40, 40), "float16")})
+    data = bytearray((tmp_path / "x.exr").read_bytes())
+    (chunks,) = located(bytes(data))
+    at = chunks.leaders.offsets[1] + 8
+    data[at : at + 4] = b"\xff" * 4
+    (part,) = statistics_of(bytes(data)).parts
+    assert [error.chunk_count for error in part.errors] == [1]
+    assert (part.used_window, part.is_empty) == (None, None)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])

@@ -235,12 +235,11 @@ def test_a_file_that_takes_too_long(worker, path, limit):
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS does not limit the address space")
-@pytest.mark.parametrize("memory", [30 << 20, 270 << 20])
-def test_too_little_memory(large_chunk, path, memory):
+def test_too_little_memory(large_chunk, path):
     """OpenEXR does not tell a lack of memory from damage."""
-    limits = FixedMemory(chunk_bytes=128 << 20, memory=memory)
+    limits = FixedMemory(chunk_bytes=128 << 20, memory=270 << 20)
     with PixelWorker() as worker:
-        with pytest.raises(PixelError, match=rf"more than {memory >> 20} MB; raise EXR_INSPECTOR_MAX_CHUNK") as caught:
+        with pytest.raises(PixelError, match="more than 270 MB; raise EXR_INSPECTOR_MAX_CHUNK") as caught:
             worker.statistics(large_chunk, StatsOptions(limits=limits, digest=False))
         assert (caught.value.code, caught.value.permanent) == ("out_of_memory", False)
         assert worker.statistics(path, DEFAULT).parts

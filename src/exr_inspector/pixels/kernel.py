@@ -6,7 +6,7 @@ In: arrays of samples. Out: `Figures`. Knows nothing of files. The result does n
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from math import sqrt
 from typing import Any, NamedTuple
@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from .model import HISTOGRAM_BINS, HISTOGRAM_EDGES
 
 Locate = Callable[[int], tuple[int, int]]  # the index of a sample in a block → line and column of its pixel
+_ONE_RUN = (0,)
 
 _CODES = 1 << 16
 _HALF_EXPONENT, _HALF_SIGN, _HALF_MAX = 0x7C00, 0x8000, 0x7BFF
+_SINGLE_BITS = 24  # of the integers that a float holds exactly
 _SINGLE_MAX = float(np.finfo(np.float32).max)
 _UINT_MAX = (1 << 32) - 1
 _UNIT = 2**24  # halfs are multiples of 1 / _UNIT
@@ -86,8 +88,11 @@ class Accumulator(ABC):
         self._first: tuple[int, int] | None = None  # line and column of the first NaN or infinity
 
     @abstractmethod
-    def add(self, samples: NDArray[Any], locate: Locate) -> None:
-        """Add a block of samples, of any shape; in deep parts, not all pixels have one."""
+    def add(self, samples: NDArray[Any], locate: Locate, starts: Sequence[int] = _ONE_RUN) -> None:
+        """Add a block of samples, of any shape; in deep parts, not all pixels have one.
+
+        From each of `starts` to the next, samples are in the order of lines and columns.
+        """
 
     @abstractmethod
     def result(self) -> Figures:
@@ -116,10 +121,13 @@ class Accumulator(ABC):
         if position is not None and (self._first is None or position < self._first):
             self._first = position
 
-    def _find_first(self, is_nonfinite: Callable[[], NDArray[np.bool_]], locate: Locate) -> None:
+    def _find_first(self, is_nonfinite: Callable[[], NDArray[np.bool_]], locate: Locate, starts: Sequence[int]) -> None:
         """Set the position of the first sample that is not finite, if the block may have an earlier one."""
-        if self._first is None or locate(0) < self._first:
-            self._set_first(locate(int(is_nonfinite().argmax())))
+        if self._first is None or any(locate(start) < self._first for start in starts):
+            found = np.flatnonzero(is_nonfinite())
+            for number in np.unique(np.searchsorted(found, starts)):
+                if number < len(found):
+                    self._set_first(locate(int(found[number])))
 
     def _distribution(self, codes: _Codes) -> tuple[list[float | None], tuple[int, ...]]:
         """The percentiles and the histogram of the finite codes."""
@@ -137,14 +145,14 @@ class Accumulator(ABC):
 class HalfAccumulator(Accumulator):
     """HALF samples: the number of samples of each of the 65,536 values, from which all figures follow."""
 
-    def add(self, samples: NDArray[Any], locate: Locate) -> None:
+    def add(self, samples: NDArray[Any], locate: Locate, starts: Sequence[int] = _ONE_RUN) -> None:
         """Add a block of samples."""
         codes = samples.ravel().view(np.uint16)
         if not len(codes):
             return
         self._count_codes(codes)
         if int(codes.max()) >= _HALF_EXPONENT and (not_finite := (codes & _HALF_EXPONENT) == _HALF_EXPONENT).any():
-            self._find_first(lambda: not_finite, locate)
+            self._find_first(lambda: not_finite, locate, starts)
 
     def result(self) -> Figures:
         """The figures of all samples."""
@@ -203,7 +211,7 @@ class FloatAccumulator(Accumulator):
         self._blocks: list[tuple[tuple[int, int], _Moments]] = []  # with their position, the order of merging
         self._min, self._max = np.inf, -np.inf
 
-    def add(self, samples: NDArray[Any], locate: Locate) -> None:
+    def add(self, samples: NDArray[Any], locate: Locate, starts: Sequence[int] = _ONE_RUN) -> None:
         """Add a block of samples."""
         values = samples.ravel()
         if not len(values):
@@ -214,7 +222,7 @@ class FloatAccumulator(Accumulator):
         with np.errstate(invalid="ignore"):
             low, high = values.min(), values.max()  # NaN if one is
         if not (np.isfinite(low) and np.isfinite(high)):
-            self._find_first(lambda: ~np.isfinite(values), locate)
+            self._find_first(lambda: ~np.isfinite(values), locate, starts)
             for name, is_counted in (
                 ("nan", np.isnan(values)),
                 ("pos_inf", values == np.inf),
@@ -286,7 +294,7 @@ class UintAccumulator(Accumulator):
         self._sum = self._squares = 0
         self._min, self._max = _UINT_MAX, 0
 
-    def add(self, samples: NDArray[Any], locate: Locate) -> None:  # noqa: ARG002
+    def add(self, samples: NDArray[Any], locate: Locate, starts: Sequence[int] = _ONE_RUN) -> None:  # noqa: ARG002
         """Add a block of samples."""
         values = samples.ravel()
         if not len(values):
@@ -305,6 +313,8 @@ class UintAccumulator(Accumulator):
         self._sum += (int(upper.sum()) << 16) + int(lower.sum())
         squares = [int(np.einsum("i,i->", a, b)) for a, b in ((upper, upper), (upper, lower), (lower, lower))]
         self._squares += (squares[0] << 32) + (squares[1] << 17) + squares[2]
+        if high >> _SINGLE_BITS:  # else conversion to a float may round up
+            values = np.where(values >> _SINGLE_BITS, values & 0xFFFFFF00, values)
         self._count_codes(values.astype(np.float32).view(np.uint32) >> 16)
 
     def merge(self, other: UintAccumulator) -> None:

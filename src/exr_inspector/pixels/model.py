@@ -154,7 +154,9 @@ class PartStats:
     channels: tuple[ChannelStats, ...]  # in file order
     layers: tuple[LayerStats, ...] = ()  # those with an alpha channel
     deep: SampleCounts | None = None
-    used_window: tuple[int, int, int, int] | None = None  # bounds of the pixels that are not zero, if all were read
+    # Bounds of the pixels that are not zero; None if all are zero, see `is_empty`, or not all were decoded.
+    used_window: tuple[int, int, int, int] | None = None
+    is_empty: bool | None = None  # whether all pixels of a flat part are zero; None unless all were decoded
     empty_rows: int = 0  # lines of the used window whose pixels are all zero
     pixel_digest: str | None = None  # of all channels; None unless all samples were decoded
     errors: tuple[DecodeError, ...] = ()

@@ -139,13 +139,15 @@ def _flat_stats(source: ByteSource, located: LocatedPart, options: StatsOptions)
     total = sets[0]
     for measured in sets[1:]:
         total.merge(measured)
-    used_window, empty_rows = used.result() if options.stride == 1 else (None, 0)
+    is_whole = options.stride == 1 and not errors.result()
+    used_window, empty_rows = used.result() if is_whole else (None, 0)
     stats = channel_stats(part, channels, total.accumulators, options.stride, digest)
     return PartStats(
         part_index=part.part_index,
         channels=stats,
         layers=tuple(_layer_stats(layer, stats, count) for layer, count in total.transparent.items()),
         used_window=used_window,
+        is_empty=used_window is None if is_whole else None,
         empty_rows=empty_rows,
         pixel_digest=digest.part() if digest and len(channels) == len(part.channels) else None,
         errors=errors.result(),

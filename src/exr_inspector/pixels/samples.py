@@ -79,10 +79,11 @@ class SampleBlocks:
         """Add the collected samples to the accumulators."""
         if not self._bands:
             return
-        locate = _locate(self._bands)
+        ends = list(accumulate(int(band.counts.sum()) for band in self._bands))
+        locate, starts = _locate(self._bands, ends), [0, *ends[:-1]]
         for channel in self._channels:
             lines = [line for band in self._bands for line in band.lines[channel.channel_name]]
-            self._accumulators[channel.channel_name].add(np.concatenate(lines), locate)
+            self._accumulators[channel.channel_name].add(np.concatenate(lines), locate, starts)
         self._bands, self._samples = [], 0
 
 
@@ -94,9 +95,8 @@ def digest_rows(band: DeepBand, channels: Iterable[Channel]) -> dict[str, list[A
     }
 
 
-def _locate(bands: Sequence[DeepBand]) -> Locate:
-    """Line and column of the pixel of a sample of bands."""
-    ends = list(accumulate(int(band.counts.sum()) for band in bands))
+def _locate(bands: Sequence[DeepBand], ends: Sequence[int]) -> Locate:
+    """Line and column of the pixel of a sample of bands; `ends` are the samples up to the end of each."""
 
     def locate(index: int) -> tuple[int, int]:
         number = bisect_right(ends, index)
