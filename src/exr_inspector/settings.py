@@ -69,10 +69,13 @@ class Settings(CatalogSettings):
     max_chunk_pixel_bytes: int = Field(
         64 << 20,
         ge=1 << 16,
+        lt=1 << 31,
         description="Maximum size of a chunk's pixels in bytes, before compression; larger chunks are not decoded. A"
         " process that decodes may take six times as much memory.",
     )
-    pixel_seconds: float = Field(300.0, gt=0, description="Time limit for decoding the pixels of a file in seconds.")
+    pixel_seconds: float = Field(
+        300.0, gt=0, le=1_000_000, description="Time limit for decoding the pixels of a file in seconds."
+    )
 
     @property
     def limits(self) -> Limits:
@@ -114,6 +117,7 @@ class FunctionSettings(BaseSettings):
     max_chunk_pixel_bytes: int = Field(
         32 << 20,
         ge=1 << 16,
+        lt=1 << 31,
         description="Maximum size of a chunk's pixels in bytes, before compression; the statistics of files with larger"
         " chunks are pending. The process that decodes may use 400 MB of address space and 6 times this size.",
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import OpenEXR
 import pytest
 
-from exr_inspector.pixels.model import PixelLimits
+from exr_inspector.pixels.model import PixelLimits, StatsOptions
 from tests.support import exr_writer as w
 from tests.support.pixels import located, picture, statistics_of, write, write_file
 
@@ -150,3 +152,35 @@ def test_parts_that_are_not_decoded(part, code):
     (stats,) = statistics_of(w.build(part).data, limits=limits).parts
     assert [(error.code, error.where) for error in stats.errors] == [(code, "all")]
     assert not stats.channels
+
+
+@pytest.mark.parametrize("compression", [OpenEXR.ZIP_COMPRESSION, OpenEXR.DWAA_COMPRESSION])
+def test_channel_names_that_are_not_utf8(tmp_path, compression):
+    """They are those of the header: Latin-1."""
+    planes = picture(40, 40, ["aX.R", "aX.G", "aX.B", "Z"], "float16")
+    write_file(tmp_path / "x.exr", {**ZIP, "compression": compression}, planes)
+    data = (tmp_path / "x.exr").read_bytes()
+    expected = statistics_of(data).parts[0].channels
+    (part,) = statistics_of(data.replace(b"aX.", b"a\xe9.")).parts
+    assert part.errors == ()
+    assert [replace(each, pixel_digest=None) for each in part.channels] == [
+        replace(each, channel_name=each.channel_name.replace("aX", "a\xe9"), pixel_digest=None) for each in expected
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "option", "value"),
+    [
+        (StatsOptions, "stride", 0),
+        (StatsOptions, "stride", -2),
+        (StatsOptions, "threads", 0),
+        (PixelLimits, "seconds", float("inf")),
+        (PixelLimits, "seconds", float("nan")),
+        (PixelLimits, "seconds", -1),
+        (PixelLimits, "chunk_bytes", 1 << 31),
+        (PixelLimits, "band_bytes", 0),
+    ],
+)
+def test_options_that_are_out_of_range(kind, option, value):
+    with pytest.raises(ValueError, match=f"{option} is {value}; expected"):
+        kind(**{option: value})

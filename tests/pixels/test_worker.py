@@ -145,7 +145,7 @@ def test_the_time_limit_includes_sending(worker, path):
     """A stopped process does not receive more than a pipe holds."""
     worker.statistics(path, DEFAULT)
     os.kill(worker.pid, signal.SIGSTOP)
-    with pytest.raises(PixelError, match=r"more than 0\.3 s; raise EXR_INSPECTOR_PIXEL_SECONDS") as caught:
+    with pytest.raises(PixelError, match=r"more than 0\.3 s: raise EXR_INSPECTOR_PIXEL_SECONDS") as caught:
         worker.statistics(bytes(1 << 20), SHORT)
     assert caught.value.code == "decode_timeout"
 
@@ -239,7 +239,7 @@ def test_too_little_memory(large_chunk, path):
     """OpenEXR does not tell a lack of memory from damage."""
     limits = FixedMemory(chunk_bytes=128 << 20, memory=270 << 20)
     with PixelWorker() as worker:
-        with pytest.raises(PixelError, match="more than 270 MB; raise EXR_INSPECTOR_MAX_CHUNK") as caught:
+        with pytest.raises(PixelError, match="more than 270 MB: raise EXR_INSPECTOR_MAX_CHUNK") as caught:
             worker.statistics(large_chunk, StatsOptions(limits=limits, digest=False))
         assert (caught.value.code, caught.value.permanent) == ("out_of_memory", False)
         assert worker.statistics(path, DEFAULT).parts

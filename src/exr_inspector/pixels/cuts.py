@@ -12,13 +12,15 @@ from typing import Any
 
 from ..exr import Level, Part
 from ..exr.attributes import Box2i, TileDesc
+from ..exr.channels import decode_channels
 from ..exr.geometry import chunk_sizes
 from ..exr.layout import ChunkLayout
 from ..exr.part import FLAT_TYPES
 from ..exr.writer import NewPart, file_bytes, flat_chunk, required_values
 from .model import PixelLimits
 
-_MAX_RUN_CHUNKS = 4096  # bounds the memory for chunks of a few bytes
+MAX_RUN_CHUNKS = 4096  # bounds the memory for chunks of a few bytes
+RAISE_LIMIT = "raise EXR_INSPECTOR_MAX_CHUNK_PIXEL_BYTES"
 
 # The most bytes before compression for each packed byte: the bound of deflate, also of the 3 bytes that PXR24 keeps of
 # a FLOAT; runs of 128 bytes in 2; blocks of 32 bytes in 3. Other methods have no useful bound.
@@ -31,6 +33,12 @@ class NotDecodableError(ValueError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code, message)
         self.code, self.message = code, message
+
+
+def chunk_too_large(what: str, size: int, limits: PixelLimits) -> NotDecodableError:
+    """The error for chunks, or what they contain, of this size."""
+    message = f"{what} have {size} bytes before compression; at most {limits.chunk_bytes} are decoded: {RAISE_LIMIT}"
+    return NotDecodableError("chunk_too_large", message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,15 @@ def exceeds_ratio(compression: str | None, packed: int, unpacked: int) -> bool:
     """Whether data of this size cannot be the result of the compression."""
     ratio = _MAX_RATIOS.get(compression or "")
     return ratio is not None and unpacked > ratio * packed
+
+
+def _is_utf8(raw: bytes) -> bool:
+    """Whether the decoder can return the names in a channel list."""
+    try:
+        decode_channels(raw)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 class Cutter:
@@ -117,7 +134,8 @@ class Cutter:
 
     def _header_values(self) -> dict[str, Any]:
         values = required_values((), self._window, compression=str(self.layout.compression))
-        values["channels"] = self.part.by_name["channels"]  # byte for byte
+        channels = self.part.by_name["channels"]
+        values["channels"] = channels if _is_utf8(channels.raw) else self.part.channels  # byte for byte, if readable
         if self._level is not None and self.part.tiles is not None:
             tiles = self.part.tiles
             values["tiles"] = TileDesc(tiles.xSize, tiles.ySize, "ONE_LEVEL", "ROUND_DOWN")
@@ -149,7 +167,7 @@ class Cutter:
         step, count = self._step, self.layout.count
         unit_bytes = sum(self.size_of(slot) for slot in range(step))
         self._check_size(unit_bytes)
-        units = max(min(self.limits.band_bytes // max(unit_bytes, 1), _MAX_RUN_CHUNKS // step), 1)
+        units = max(min(self.limits.band_bytes // max(unit_bytes, 1), MAX_RUN_CHUNKS // step), 1)
         for first in range(0, count, units * step):
             yield self._line_run(range(first, min(first + units * step, count)))
 
@@ -171,7 +189,7 @@ class Cutter:
         tile_bytes = self.size_of(self._first_slot)
         self._check_size(tile_bytes)
         across, down = level.tiles_x, level.tiles_y
-        fit = max(min(self.limits.band_bytes // max(tile_bytes, 1), _MAX_RUN_CHUNKS), 1)
+        fit = max(min(self.limits.band_bytes // max(tile_bytes, 1), MAX_RUN_CHUNKS), 1)
         rows, columns = max(fit // across, 1), min(fit, across)
         for y in range(0, down, rows):
             for x in range(0, across, columns):
@@ -181,5 +199,4 @@ class Cutter:
 
     def _check_size(self, size: int) -> None:
         if size > self.limits.chunk_bytes:
-            message = f"chunks have {size} bytes before compression; at most {self.limits.chunk_bytes} are decoded"
-            raise NotDecodableError("chunk_too_large", message)
+            raise chunk_too_large("chunks", size, self.limits)

@@ -19,20 +19,23 @@ from ..exr.geometry import chunk_sizes
 from ..exr.leaders import Read
 from ..exr.locate import LocatedPart
 from ..exr.writer import NewPart, file_bytes, flat_chunk, required_values
-from .cuts import NotDecodableError, check_channels, exceeds_ratio
+from .cuts import MAX_RUN_CHUNKS, RAISE_LIMIT, NotDecodableError, check_channels, chunk_too_large, exceeds_ratio
 from .decode import RATIO, UNDECODABLE, BandError, decode_flat, require_memory
 from .fetch import MISSING, Chunk, Fault, fetch_chunks
 from .model import PixelLimits
 
 _COMPRESSIONS = ("NONE", "RLE", "ZIPS", "ZSTD")  # the library writes no others
 _DTYPES: dict[str, np.dtype[Any]] = {"HALF": np.dtype("<f2"), "FLOAT": np.dtype("<f4"), "UINT": np.dtype("<u4")}
-_MAX_RUN_CHUNKS = 4096
 _TABLE = (Channel("counts", "UINT", 1, 1, 0),)
 _BYTES = (Channel("bytes", "HALF", 1, 1, 0),)  # pairs of bytes of any type
 
 COUNTS = Fault("decode_failed", "the sample counts are not consistent with the size of the chunk's samples")
-TOO_LARGE = Fault("chunk_too_large", "the chunk's samples take more memory than the limit")
 MIXED_TYPES = Fault("not_decodable", "tiles of several lines with ZSTD compression are not decoded")
+
+
+def _too_large(limits: PixelLimits) -> Fault:
+    message = f"the chunk's samples have more than {limits.chunk_bytes} bytes before compression: {RAISE_LIMIT}"
+    return Fault("chunk_too_large", message)
 
 
 class DeepBand(NamedTuple):
@@ -56,8 +59,7 @@ class DeepDecoder:
         if sizes is None or window is None or layout.compression not in _COMPRESSIONS:
             raise NotDecodableError("not_decodable", "the header does not define how the deep samples are stored")
         if sizes(0) > limits.chunk_bytes:
-            message = f"sample tables have {sizes(0)} bytes; at most {limits.chunk_bytes} are decoded"
-            raise NotDecodableError("chunk_too_large", message)
+            raise chunk_too_large("sample tables", sizes(0), limits)
         self._read, self._located, self._limits, self._counts_only = read, located, limits, counts_only
         self._table_bytes, self._window = sizes, window
         self._compression: str = layout.compression
@@ -72,7 +74,7 @@ class DeepDecoder:
         first = total = 0
         for slot in range(self._count):
             size = self._table_bytes(slot) + (0 if self._counts_only else max(self._located.rooms[slot], 0))
-            if slot > first and (total + size > self._limits.band_bytes or slot - first == _MAX_RUN_CHUNKS):
+            if slot > first and (total + size > self._limits.band_bytes or slot - first == MAX_RUN_CHUNKS):
                 yield range(first, slot)
                 first, total = slot, 0
             total += size
@@ -96,7 +98,7 @@ class DeepDecoder:
         if self._counts_only:
             chunk = chunk._replace(data=chunk.data[:table], size=table)
         if len(chunk.data) < chunk.size:
-            return TOO_LARGE if unpacked > self._limits.chunk_bytes else MISSING
+            return _too_large(self._limits) if unpacked > self._limits.chunk_bytes else MISSING
         counts = self._counts(box, chunk.data[:table], unpacked)
         if isinstance(counts, Fault):
             return counts
@@ -136,7 +138,7 @@ class DeepDecoder:
     ) -> dict[str, list[NDArray[Any]]] | Fault:
         """The samples by channel and line."""
         if unpacked > self._limits.chunk_bytes:
-            return TOO_LARGE
+            return _too_large(self._limits)
         if exceeds_ratio(self._compression, len(packed), unpacked):
             return RATIO
         totals = counts.sum(axis=1)

@@ -14,6 +14,7 @@ HISTOGRAM_BINS = len(HISTOGRAM_EDGES) + 3
 # The bins of `SampleCounts.histogram`: pixels with fewer samples than the first edge, from each edge to the next, …
 SAMPLE_COUNT_EDGES = (1, 2, 3, 4, 5, 6, 7, *(1 << power for power in range(3, 24)))
 
+MAX_CHUNK_BYTES, MAX_SECONDS, _MAX_THREADS = (1 << 31) - 1, 1_000_000, 256
 _PROGRAM_BYTES, _THREAD_BYTES = 330 << 20, 70 << 20  # of a thread: its stack, and what the allocator reserves
 
 
@@ -24,6 +25,14 @@ class PixelLimits:
     chunk_bytes: int = 64 << 20  # of one chunk before compression; larger chunks are not decoded
     band_bytes: int = 4 << 20  # of the chunks that are decoded at once, before compression
     seconds: float = 300.0  # for one file
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for limits that are out of range."""
+        for name, size in (("chunk_bytes", self.chunk_bytes), ("band_bytes", self.band_bytes)):
+            if not 1 <= size <= MAX_CHUNK_BYTES:
+                raise ValueError(f"{name} is {size}; expected 1 to {MAX_CHUNK_BYTES}")
+        if not 0 <= self.seconds <= MAX_SECONDS:
+            raise ValueError(f"seconds is {self.seconds}; expected 0 to {MAX_SECONDS}")
 
     def memory_bytes(self, threads: int) -> int:
         """The address space of a process that decodes: the program and its libraries, and what decoding a chunk takes.
@@ -44,6 +53,13 @@ class StatsOptions:
     digest: bool = True  # unless `stride` leaves out pixels
     threads: int = 1
     limits: PixelLimits = field(default_factory=PixelLimits)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for numbers that are out of range."""
+        if self.stride < 1:
+            raise ValueError(f"stride is {self.stride}; expected 1 or more")
+        if not 1 <= self.threads <= _MAX_THREADS:
+            raise ValueError(f"threads is {self.threads}; expected 1 to {_MAX_THREADS}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

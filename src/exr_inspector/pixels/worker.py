@@ -49,7 +49,6 @@ _PROGRAM = (
 _ATTEMPTS = 3  # to read an object that is replaced while it is read
 _END_SECONDS = 2.0  # for the process to end by itself
 _MAX_MESSAGE = 300  # characters
-_MAX_SECONDS = 1e6  # that the system can wait at once
 
 # Signals by which faults of native libraries end the process; others come from people or the system.
 _CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE)
@@ -99,7 +98,7 @@ class PixelWorker:
             s3 = s3 or store_of([source])  # the process does not get the keys of the environment
             source = source if has_scheme(source) else os.path.join(os.getcwd(), source)
         with self._lock:
-            seconds = max(min(options.limits.seconds, seconds_left(), _MAX_SECONDS), 0.0)
+            seconds = max(min(options.limits.seconds, seconds_left()), 0.0)
             request = _Request(source, options, s3, self._roots, self._header_limits, seconds)
             result = self._exchange(path, request)
             if isinstance(result, tuple):  # the state of the process is uncertain
@@ -198,7 +197,7 @@ class PixelWorker:
                 self._stop(kill=True)
         if is_late.is_set():
             is_own = request.seconds == request.options.limits.seconds
-            remedy = "; raise EXR_INSPECTOR_PIXEL_SECONDS" if is_own else " that are left"
+            remedy = ": raise EXR_INSPECTOR_PIXEL_SECONDS" if is_own else " that are left"
             raise PixelError(path, "decode_timeout", f"decoding takes more than {request.seconds:.3g} s{remedy}")
         code = self._stop()
         self._check_open(path)
@@ -311,7 +310,7 @@ def _response(request: _Request) -> PixelReport | ExrInspectorError | tuple[str,
         return error
     except MemoryError:
         limit = _memory_bytes(request) >> 20
-        return "out_of_memory", f"decoding takes more than {limit} MB; raise EXR_INSPECTOR_MAX_CHUNK_PIXEL_BYTES"
+        return "out_of_memory", f"decoding takes more than {limit} MB: raise EXR_INSPECTOR_MAX_CHUNK_PIXEL_BYTES"
     except (ImportError, OSError, RuntimeError) as error:  # of the installation or the system
         return "decoder_unusable", _line(error)
     except Exception as error:
