@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 from exr_inspector import inspect
 from exr_inspector.catalog.rows import RowBatch, from_inspections
+from exr_inspector.deadline import seconds_left
 from exr_inspector.errors import SourceChangedError
 from exr_inspector.inspection.json_schema import inspection_schema
 from exr_inspector.inspection.pixel_rows import ChannelStatsRow, PartStatsRow
@@ -132,6 +135,22 @@ def test_pixels_are_those_of_the_inspected_version(worker, tmp_path):
     assert inspection.file.mtime == inspection.pixels.mtime == inspect(path).file.mtime
     with pytest.raises(SourceChangedError, match="replaced or rewritten before its pixels were read"):
         inspect(path, stats=STATS, decoder=Rewriting(worker, 9))
+
+
+def test_attempts_to_read_a_replaced_file_share_one_time_limit(path):
+    left = []
+
+    class Failing:
+        def statistics(self, path, options):
+            left.append(seconds_left())
+            time.sleep(0.01)
+            raise SourceChangedError(path, "the file was replaced")
+
+    with pytest.raises(SourceChangedError):
+        inspect(path, stats=STATS, decoder=Failing())
+    assert len(left) == 3
+    assert left[0] == math.inf
+    assert STATS.limits.seconds - 0.01 >= left[1] >= left[2] + 0.01
 
 
 def test_rows_of_the_catalog(worker, path, tmp_path):

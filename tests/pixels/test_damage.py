@@ -18,6 +18,7 @@ from tests.support import corpus
 from tests.support.pixels import peak_bytes
 
 OPTIONS = StatsOptions(deep=True)
+OF_THE_FILE = {"chunk_missing", "bad_chunk", "decode_failed", "not_decodable", "chunk_too_large"}
 MAX_SECONDS, MAX_BYTES = 10, 400 << 20
 
 
@@ -48,6 +49,7 @@ def test_damaged_files(examine):
     for name, report in found.items():
         assert report.errors, name
         assert all(error.where and error.chunk_count for error in report.errors)
+        assert {error.code for error in report.errors} <= OF_THE_FILE, name
 
 
 def mutations(count: int):
@@ -80,8 +82,15 @@ def test_mutations(examine, count):
                 assert part.errors, path.name
                 continue
             assert part.decode_errors <= len(located[part.part_index].leaders.states)
-            if not part.errors and not header.parts[part.part_index].is_deep:
-                assert all(channel.pixel_digest and channel.sample_count for channel in part.channels), path.name
+            assert {error.code for error in part.errors} <= OF_THE_FILE, path.name
+            if header.parts[part.part_index].is_deep:
+                continue
+            size = header.parts[part.part_index].data_window
+            pixels = (size.xMax - size.xMin + 1) * (size.yMax - size.yMin + 1)
+            for channel, figures in zip(header.parts[part.part_index].channels, part.channels, strict=False):
+                samples = pixels // (channel.x_sampling * channel.y_sampling)
+                assert figures.sample_count == samples or (part.errors and figures.sample_count < samples), path.name
+                assert bool(figures.pixel_digest) == (not part.errors), path.name
     assert damaged > count / 10
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .. import __version__
-from ..deadline import retrying
+from ..deadline import retrying, time_limit
 from ..errors import PixelError, SourceChangedError
 from ..exr import (
     ChunkCheck,
@@ -105,13 +106,20 @@ def inspect(
     from ..pixels.worker import PixelWorker  # only if pixels are decoded
 
     options, path = stats, os.fsdecode(source) if isinstance(source, (str, os.PathLike)) else None
+    spent = 0.0  # seconds, by attempts that read a file while it was replaced
     with PixelWorker(s3=s3, header_limits=limits) if decoder is None else nullcontext(decoder) as worker:
 
         def measure(opened: ByteSource) -> PixelReport:
-            if path is not None:
-                return worker.statistics(path, options)
-            report = worker.statistics(opened.read(0, opened.size_bytes), options)
-            return replace(report, mtime=opened.mtime, etag=opened.etag)
+            nonlocal spent
+            began = time.monotonic()
+            try:
+                with time_limit(options.limits.seconds - spent) if spent else nullcontext():
+                    if path is not None:
+                        return worker.statistics(path, options)
+                    report = worker.statistics(opened.read(0, opened.size_bytes), options)
+                    return replace(report, mtime=opened.mtime, etag=opened.etag)
+            finally:
+                spent += time.monotonic() - began
 
         return inspect_with(lambda: open_source(source, s3, name=name), limits, chunks, measure)
 

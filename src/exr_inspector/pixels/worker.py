@@ -22,8 +22,8 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ..deadline import retrying, seconds_left, time_limit
-from ..errors import ExrInspectorError, PixelError, SourceChangedError
+from ..deadline import seconds_left, time_limit
+from ..errors import ExrInspectorError, PixelError
 from ..exr import Limits
 from ..exr.header import fetch_header
 from ..sources import MemorySource, open_source, store_of
@@ -46,7 +46,6 @@ _ENVIRONMENT = {
 _PROGRAM = (
     "import sys; sys.path[:] = sys.argv[2:]; from exr_inspector.pixels.worker import serve; serve(int(sys.argv[1]))"
 )
-_ATTEMPTS = 3  # to read an object that is replaced while it is read
 _END_SECONDS = 2.0  # for the process to end by itself
 _MAX_MESSAGE = 300  # characters
 
@@ -305,7 +304,7 @@ def _response(request: _Request) -> PixelReport | ExrInspectorError | tuple[str,
     try:
         # Requests are received without the limit.
         with _limited_memory(_memory_bytes(request)), time_limit(request.seconds):
-            return retrying(lambda error: isinstance(error, SourceChangedError), attempts=_ATTEMPTS)(_report, request)
+            return _report(request)
     except ExrInspectorError as error:
         return error
     except MemoryError:
