@@ -102,6 +102,26 @@ def test_damaged_files_keep_their_verdict_and_are_decoded_once(plate, monkeypatc
     assert rows_of("show/a.exr")["channel_stats"] == rows["channel_stats"]
 
 
+def test_a_run_leaves_the_decoder_of_another_run(plate, tmp_path):
+    """Two runs of one process, of which one ends while the other decodes."""
+    Path("other").mkdir()
+    for name in ("show/a.exr", "show/b.exr", "other/c.exr"):
+        Path(name).write_bytes(plate)
+    kept = []
+
+    def run_another(summary):
+        before = decoders()
+        if before and not kept:
+            with open_catalog(f"duckdb:{tmp_path}/other.duckdb") as catalog:
+                assert ingest("other", catalog, IngestOptions(workers=1, stats=STATS)).inserted == 1
+            kept.append(decoders() == before)
+
+    with open_catalog(CATALOG) as catalog:
+        ingest("show", catalog, IngestOptions(workers=1, stats=STATS, batch_files=1), run_another)
+    assert kept == [True]
+    assert decoders() == []
+
+
 @pytest.mark.slow
 def test_objects_are_decoded(plate, store: S3Server, monkeypatch):
     for name, value in (("ENDPOINT", store.url), ("ACCESS_KEY", ACCESS_KEY), ("SECRET_KEY", SECRET_KEY)):

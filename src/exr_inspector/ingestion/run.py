@@ -18,6 +18,7 @@ from fractions import Fraction
 from functools import cache, partial
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
+from uuid import uuid4
 
 from ..catalog import Catalog, IngestError, PixelLevel, expect_catalog
 from ..catalog.rows import RowBatch, from_embeddable
@@ -181,8 +182,9 @@ def ingest(
     )
     with closing(ListedObjects()) as objects:
         items = _items_to_inspect(groups, summary, objects, known, progress)
-        run_task = partial(_run_task, options=options)
-        on_death = partial(_result_of_dead_worker, options=options)
+        run = uuid4().hex
+        run_task = partial(_run_task, options=options, run=run)
+        on_death = partial(_result_of_dead_worker, options=options, run=run)
         tasks = run_in_order(
             items,
             run_task,
@@ -191,7 +193,7 @@ def ingest(
             batch_size=_FILES_PER_TASK_WITH_STATS if options.stats else _FILES_PER_TASK,
             min_items=_MIN_FILES_WITH_STATS if options.stats else MIN_ITEMS_FOR_WORKERS,
         )
-        with _closing_decoder(options), closing(tasks) as results:  # stops the workers before an error is raised
+        with _closing_decoder(run), closing(tasks) as results:  # stops the workers before an error is raised
             for batch in _batches(results, options.batch_files or catalog.files_per_transaction):
                 _persist(catalog, batch, known, summary)
                 progress(summary)
@@ -224,22 +226,26 @@ def _pixels(options: IngestOptions) -> PixelLevel | None:
     return "deep" if options.stats.deep else "flat"
 
 
-@cache
-def _decoder(s3: S3Access | None, limits: Limits) -> PixelWorker:
-    """The process that decodes pixels for all tasks of this process, and ends with it."""
+_decoders: dict[str, PixelWorker] = {}  # of this process, by run
+
+
+def _decoder(run: str, options: IngestOptions) -> PixelWorker | None:
+    """The process that decodes pixels for all tasks of a run in this process; None if pixels are not decoded."""
+    if options.stats is None:
+        return None
     from ..pixels.worker import PixelWorker  # only if pixels are decoded
 
-    return PixelWorker(s3=s3, header_limits=limits)
+    return _decoders.setdefault(run, PixelWorker(s3=options.s3, header_limits=options.limits))
 
 
 @contextmanager
-def _closing_decoder(options: IngestOptions) -> Iterator[None]:
-    """End the process that decodes for tasks in this process after the block."""
+def _closing_decoder(run: str) -> Iterator[None]:
+    """End the process that decodes for tasks of the run in this process after the block."""
     try:
         yield
     finally:
-        if options.stats is not None:
-            decoder = _decoder(options.s3, options.limits)
+        decoder = _decoders.pop(run, None)
+        if decoder is not None:
             decoder.kill()  # after Ctrl-C, a thread may be waiting for it
             decoder.close()
 
@@ -266,16 +272,16 @@ def _items_to_inspect(
     summary.is_listed = True
 
 
-def _result_of_dead_worker(item: ListedFile | Failure, cause: str, options: IngestOptions) -> _TaskResult:
+def _result_of_dead_worker(item: ListedFile | Failure, cause: str, options: IngestOptions, run: str) -> _TaskResult:
     """The result for a file whose inspection ends every worker process."""
     message = f"each worker process that inspected it died ({cause}); inspect it alone to see why"
     # Not recorded, so that the next run inspects the file again: the system may have been out of memory.
     failure = item if isinstance(item, Failure) else Failure(item.path, f"{message} (worker_died)")
-    return _run_task([failure], options)
+    return _run_task([failure], options, run)
 
 
-def _run_task(task: Sequence[ListedFile | Failure], options: IngestOptions) -> _TaskResult:
-    inspect_item = partial(_inspect_item, options=options)
+def _run_task(task: Sequence[ListedFile | Failure], options: IngestOptions, run: str) -> _TaskResult:
+    inspect_item = partial(_inspect_item, options=options, run=run)
     if any(isinstance(item, ListedFile) and item.is_remote for item in task):
         outcomes: Iterable[Inspection | Failure] = _request_threads().map(inspect_item, task)
     else:
@@ -323,13 +329,13 @@ def _result(
     return _TaskResult(rows=rows, failures=failures)
 
 
-def _inspect_item(item: ListedFile | Failure, options: IngestOptions) -> Inspection | Failure:
+def _inspect_item(item: ListedFile | Failure, options: IngestOptions, run: str) -> Inspection | Failure:
     if isinstance(item, Failure):
         return item
     try:
         chunks = "all" if item.check_all else options.chunks  # a weaker check would miss the damage
         stats = None if item.has_stats else options.stats
-        decoder = None if stats is None else _decoder(options.s3, options.limits)
+        decoder = None if stats is None else _decoder(run, options)
         return inspect(item.path, limits=options.limits, chunks=chunks, s3=options.s3, stats=stats, decoder=decoder)
     except MissingExtraError:  # without it, no file can be decoded
         raise
