@@ -9,8 +9,12 @@ import pytest
 
 from exr_inspector import inspect
 from exr_inspector.exr import read_header
+from exr_inspector.exr.attributes import Box2i
+from exr_inspector.exr.channels import Channel
 from exr_inspector.pixels.deep import DeepBand, DeepDecoder
 from exr_inspector.pixels.model import SAMPLE_COUNT_EDGES, PixelLimits
+from exr_inspector.pixels.report import new_accumulators
+from exr_inspector.pixels.samples import SampleBlocks
 from tests.support import corpus
 from tests.support.pixels import assert_figures, located, statistics_of, write_deep
 
@@ -170,3 +174,16 @@ def test_inconsistent_chunks_are_lost_alone(tmp_path, damage):
     (part,) = statistics_of(bytes(data), deep=True).parts
     assert [(error.where, error.chunk_count) for error in part.errors] == [("line 7", 1)]
     assert part.pixel_digest is None
+
+
+def test_the_first_nan_of_tiles_side_by_side():
+    """The block of samples begins with the lower lines of the first tile."""
+    channels = [Channel("Z", "FLOAT", 1, 1, 0)]
+    accumulators = new_accumulators(channels)
+    blocks = SampleBlocks(channels, accumulators)
+    for x, nan_line in ((0, 1), (2, 0)):
+        lines = [np.full(2, np.nan if line == nan_line else 1, "float32") for line in range(2)]
+        blocks.add(DeepBand(Box2i(x, 10, x + 1, 11), np.ones((2, 2), int), {"Z": lines}))
+    blocks.flush()
+    figures = accumulators["Z"].result()
+    assert (figures.first_nonfinite_y, figures.first_nonfinite_x) == (10, 2)
