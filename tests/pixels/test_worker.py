@@ -156,9 +156,13 @@ def test_a_process_that_cannot_receive_ends(request_bytes):
     read_end, write_end = os.pipe()
     command = [sys.executable, "-c", worker_module._PROGRAM, "1", *sys.path]
     with subprocess.Popen(command, stdin=read_end, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        Connection(write_end, readable=False).send_bytes(request_bytes)
-        assert process.wait(20) == 1
-    os.close(read_end)
+        os.close(read_end)
+        with Connection(write_end, readable=False) as requests:
+            requests.send_bytes(request_bytes)
+            try:
+                assert process.wait(20) == 1
+            finally:
+                process.kill()
 
 
 @pytest.mark.parametrize("end", [PixelWorker.kill, PixelWorker.close])
