@@ -118,10 +118,25 @@ def test_failures_to_decode_count_as_statistics(catalog):
     assert {(row["sample_count"], row["decode_errors"]) for row in newest(catalog)} == {(0, 4)}
 
 
-@pytest.mark.parametrize("later", [lambda data: with_stats(data, deep=True), failed])
-def test_samples_of_deep_parts_are_asked_for_explicitly(catalog, deep_bytes, later):
+def test_samples_of_deep_parts_are_asked_for_explicitly(catalog, deep_bytes):
     catalog.persist([with_stats(deep_bytes)])  # the numbers of samples
     assert has_stats(catalog, plain(deep_bytes))
     assert not has_stats(catalog, plain(deep_bytes), "deep")
-    catalog.persist([later(deep_bytes)])
+    catalog.persist([with_stats(deep_bytes, deep=True)])
     assert has_stats(catalog, plain(deep_bytes), "deep")
+
+
+@pytest.mark.parametrize("poorer", [with_stats, failed, pending, lambda data: with_stats(data, deep=True, stride=2)])
+def test_results_that_say_less_are_not_stored(catalog, deep_bytes, poorer):
+    """Of deep parts without samples, of some lines, or after a failure."""
+    catalog.persist([with_stats(deep_bytes, deep=True)])
+    before = newest(catalog), newest(catalog, "part_stats")
+    catalog.persist([poorer(deep_bytes)])
+    assert (newest(catalog), newest(catalog, "part_stats")) == before
+    assert has_stats(catalog, plain(deep_bytes), "deep")
+
+
+@pytest.mark.parametrize("first", [plain, pending])
+def test_of_one_batch_computed_statistics_are_stored(catalog, first):
+    catalog.persist([first(), with_stats(), pending()])
+    assert batches(catalog) == [[3], [1]]

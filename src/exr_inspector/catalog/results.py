@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -38,29 +39,65 @@ def with_pixels(batch: RowBatch, file_ids: Iterable[str]) -> set[str]:
 def later_results(batch: RowBatch, known: Collection[str], stored: Mapping[str, pa.Table]) -> set[str]:
     """The file_ids in `known` whose results of decoded pixels are to be stored; `stored` has their rows until now.
 
-    Not those whose newest rows are the same, as after a second delivery of an event, nor those that are still to be
-    decoded but have results.
+    Not those whose newest rows are the same, as after a second delivery of an event, nor those that say less.
     """
     if not any(rows.num_rows for rows in stored.values()):
         return set(known)
     old = {table: _newest_rows(table, rows) for table, rows in stored.items()}
     new = {table: _newest_rows(table, batch.tables[table]) for table in PIXEL_TABLES}
+    old_extent, new_extent = _newest_extents(stored), _newest_extents(batch.tables)
 
     def is_new(file_id: str) -> bool:
-        if file_id in old["part_stats"] and file_id not in new["part_stats"]:
+        if file_id in old_extent and new_extent[file_id] < old_extent[file_id]:
             return False
         return any(old[table].get(file_id) != new[table].get(file_id) for table in PIXEL_TABLES)
 
     return set(filter(is_new, known))
 
 
-def _newest_rows(table: str, rows: pa.Table) -> dict[str, set[tuple[Any, ...]]]:
-    """The rows of the newest batch of each file_id, without the times of their evaluation."""
-    figures = [rows[name].to_pylist() for name in batch_schema(table).names if name not in ("file_id", "evaluated_at")]
+class Extent(NamedTuple):
+    """What a result says about the pixels of a file; of several results, the greatest says the most.
+
+    So samples of deep parts are more than their numbers, all lines more than some, and figures more than a failure.
+    """
+
+    is_evaluated: bool = False
+    samples: int = 0  # that were decoded
+    deep_samples: int = 0  # that were counted
+    digests: int = 0
+
+
+def extents(tables: Mapping[str, pa.Table]) -> dict[tuple[str, int], Extent]:
+    """The extent of each result in the rows of both tables, by file_id and batch (0 before they are stored)."""
+    found: dict[tuple[str, int], Extent] = defaultdict(Extent)
+    for key, sample_count, samples_total in _rows(tables["channel_stats"], "sample_count", "samples_total"):
+        extent = found[key]
+        found[key] = extent._replace(
+            samples=extent.samples + (sample_count or 0), deep_samples=extent.deep_samples + (samples_total or 0)
+        )
+    for key, digest in _rows(tables["part_stats"], "pixel_digest"):
+        found[key] = found[key]._replace(is_evaluated=True, digests=found[key].digests + (digest is not None))
+    return dict(found)
+
+
+def _newest_extents(tables: Mapping[str, pa.Table]) -> dict[str, Extent]:
+    """The extent of the newest result of each file_id."""
+    return {file_id: extent for (file_id, _), extent in sorted(extents(tables).items())}
+
+
+def _rows(rows: pa.Table, *columns: str) -> Iterator[tuple[Any, ...]]:
+    """Of each row, its file_id and batch, and the values of columns."""
     is_stored = "batch_id" in rows.column_names
     batches = pc.fill_null(rows["batch_id"], 0).to_pylist() if is_stored else [0] * rows.num_rows
+    keys = zip(rows["file_id"].to_pylist(), batches, strict=True)
+    return zip(keys, *(rows[name].to_pylist() for name in columns), strict=True)
+
+
+def _newest_rows(table: str, rows: pa.Table) -> dict[str, set[tuple[Any, ...]]]:
+    """The rows of the newest batch of each file_id, without the times of their evaluation."""
+    figures = [name for name in batch_schema(table).names if name not in ("file_id", "evaluated_at")]
     last: dict[str, tuple[int, set[tuple[Any, ...]]]] = {}
-    for file_id, batch_id, *row in zip(rows["file_id"].to_pylist(), batches, *figures, strict=True):
+    for (file_id, batch_id), *row in _rows(rows, *figures):
         if file_id not in last or last[file_id][0] < batch_id:
             last[file_id] = batch_id, set()
         if last[file_id][0] == batch_id:

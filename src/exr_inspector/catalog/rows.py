@@ -93,7 +93,7 @@ def from_inspections(
     first: dict[str, Inspection] = {}
     for inspection in inspections:
         kept = first.get(inspection.file.file_id)
-        if kept is None or kept.pixels is None:
+        if kept is None or _has_more_pixels(inspection, kept):
             first[inspection.file.file_id] = inspection
     unique = list(first.values())
     tables = {
@@ -106,6 +106,13 @@ def from_inspections(
         **_stats([inspection for inspection in unique if inspection.pixels is not None]),
     }
     return RowBatch(tables)
+
+
+def _has_more_pixels(inspection: Inspection, kept: Inspection) -> bool:
+    """Whether an inspection has statistics of pixels, and another one of the file has none, or pending ones."""
+    if inspection.pixels is None:
+        return False
+    return kept.pixels is None or (kept.pixels.is_pending and not inspection.pixels.is_pending)
 
 
 @cache

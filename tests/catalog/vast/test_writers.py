@@ -7,13 +7,16 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import vastdb
 
 from exr_inspector.catalog.schema import CHILD_TABLES, PRIMARY_KEYS, TABLES
 from exr_inspector.catalog.vast import VastCatalog, coordination
-from tests.support.exr_bytes import inspection, text
+from exr_inspector.inspection.pixel_rows import pending_report
+from tests.support.exr_bytes import exr_bytes, inspection, text
+from tests.support.pixels import statistics_of
 
 from ..conftest import BUCKET
 from ..test_contract import A_AGAIN, FAULTY, A, all_rows, as_judged_by, error_at, path_of
@@ -82,6 +85,8 @@ def test_many_threads_create_tables_once(emulator, open_vast):
 
 
 OLDER = as_judged_by("0.1.0", FAULTY)
+EVALUATED = replace(A, pixels=statistics_of(exr_bytes()))
+PENDING = replace(A, pixels=pending_report(A.file, A.parts, "no time is left"))
 
 
 def wait_until(holds, seconds=20.0):
@@ -130,6 +135,18 @@ def test_the_next_persist_finds_duplicates_of_queued_paths(emulator, meet):
     b.persist([inspection("s3://renders/other.exr")])
     b.deduplicate()
     assert [row["inspection_count"] for row in stored(emulator, a, "files") if row["file_id"] == A.file.file_id] == [2]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("other", [A, PENDING], ids=["plain", "pending"])
+def test_of_two_copies_the_richest_results_of_pixels_stay(emulator, meet, other, order):
+    a, b = meet(*[[other], [EVALUATED]][::order])
+    b.deduplicate()
+    a.deduplicate()
+    assert len(stored(emulator, a, "files")) == 1
+    assert [row["sample_count"] for row in stored(emulator, a, "channel_stats")] == [16] * 3
+    assert len(stored(emulator, a, "part_stats")) == 1
+    assert [row["sample_count"] for row in a.rows_of(path_of(A))["channel_stats"].to_pylist()] == [16] * 3
 
 
 def test_the_copy_that_was_written_last_decides_whether_a_file_is_deleted(emulator, meet):

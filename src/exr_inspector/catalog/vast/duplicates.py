@@ -3,7 +3,7 @@
 No constraint keeps two transactions from inserting the same file_id, and neither sees the other's rows before it
 commits. But a writer that selects after its commit sees the rows of all earlier commits. So every writer deduplicates
 after its commit and keeps, of each file, the row that the newest program judged, of several the one with the lowest row
-id, and the child rows of its batch: all reach the same result, in any order.
+id, and the child rows of its batch, but the richest results of decoded pixels: all reach the same result, in any order.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from collections.abc import Iterable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..schema import CHILD_TABLES, child_key
+from ..results import Extent, extents
+from ..schema import CHILD_TABLES, PIXEL_TABLES, TABLES, child_key
 from .persist_plan import CHANGING, COLUMNS, Row, changed_rows, duplicate_paths, in_order, most_checked
 from .tables import ROW_ID, Rows
 
@@ -42,8 +43,10 @@ def deduplicate_files(rows: Rows, paths: Iterable[str]) -> None:
     rows.update("files", changed_rows(changed, row_id_type))
     duplicates = {file_id: same for file_id, same in copies.items() if len(same) > 1}
     if duplicates:
+        first = {file_id: same[0]["batch_id"] or 0 for file_id, same in duplicates.items()}
+        richest = _richest(rows, duplicates)
         for table in CHILD_TABLES:
-            _delete_copies(rows, table, duplicates)
+            _delete_copies(rows, table, duplicates, richest if table in PIXEL_TABLES else first)
         row_ids = [row[ROW_ID] for same in copies.values() for row in same[1:]]
         rows.delete("files", pa.chunked_array([pa.array(row_ids, row_id_type)]))
 
@@ -75,21 +78,34 @@ def _age(row: Row) -> tuple[object, int]:
     return row["last_inspected"], row[ROW_ID]
 
 
-def _delete_copies(rows: Rows, table: str, copies: dict[str, list[Row]]) -> None:
-    """Leave in a child table those rows of the copies of each file_id that belong to the first copy, once.
+def _richest(rows: Rows, copies: dict[str, list[Row]]) -> dict[str, int]:
+    """The batch of the copies of each file_id whose result of decoded pixels says the most, of several the newest.
+
+    Writers of the other copies were told that it is stored, whether they decoded pixels or not.
+    """
+    results = extents({table: rows.select_in(table, TABLES[table].names, "file_id", copies) for table in PIXEL_TABLES})
+    batches = {file_id: {row["batch_id"] or 0 for row in same} for file_id, same in copies.items()}
+    return {
+        file_id: max(own, key=lambda batch_id: (results.get((file_id, batch_id), Extent()), batch_id))
+        for file_id, own in batches.items()
+    }
+
+
+def _delete_copies(rows: Rows, table: str, copies: dict[str, list[Row]], kept: dict[str, int]) -> None:
+    """Leave in a child table those rows of the copies of each file_id that belong to the batch in `kept`, once.
 
     Rows of other batches stay: they are later results.
     """
     key = child_key(table)
     stored = rows.select_in(table, list(dict.fromkeys([*key, "batch_id"])), "file_id", copies)
-    first = {(file_id, same[0]["batch_id"] or 0) for file_id, same in copies.items()}
-    batches = first | {(row["file_id"], row["batch_id"] or 0) for same in copies.values() for row in same}
+    kept_batches = set(kept.items())
+    batches = kept_batches | {(row["file_id"], row["batch_id"] or 0) for same in copies.values() for row in same}
     index = stored.schema.get_field_index("batch_id")
     stored = stored.set_column(index, "batch_id", pc.fill_null(stored["batch_id"], 0))  # null before version 2
     stored = stored.join(_batch_table(batches), ["file_id", "batch_id"], join_type="inner")
-    of_first = stored.join(_batch_table(first), ["file_id", "batch_id"], join_type="inner")
-    kept = of_first.group_by(list(key)).aggregate([(ROW_ID, "min")])[f"{ROW_ID}_min"]
-    rows.delete(table, stored.filter(pc.invert(pc.is_in(stored[ROW_ID], kept.combine_chunks())))[ROW_ID])
+    of_kept = stored.join(_batch_table(kept_batches), ["file_id", "batch_id"], join_type="inner")
+    first = of_kept.group_by(list(key)).aggregate([(ROW_ID, "min")])[f"{ROW_ID}_min"]
+    rows.delete(table, stored.filter(pc.invert(pc.is_in(stored[ROW_ID], first.combine_chunks())))[ROW_ID])
 
 
 def _batch_table(batches: set[tuple[str, int]]) -> pa.Table:
