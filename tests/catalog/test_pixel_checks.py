@@ -10,6 +10,7 @@ import pytest
 
 from exr_inspector import check, inspect, outliers
 from exr_inspector.inspection.pixel_rows import pending_report
+from exr_inspector.pixels.model import DecodeError
 from exr_inspector.sequence import pixel_outliers
 from exr_inspector.sources.memory import MemorySource
 from tests.support.pixels import picture, statistics_of, write_file
@@ -120,6 +121,16 @@ def test_the_newest_statistics_count(catalog, make):
     assert {each[0] for each in found(catalog, *first)} == {"EXR801", "EXR804"}
     later = make("later.exr", planes())
     assert found(catalog, *frames, replace(later, pixels=pending_report(later.file, later.parts, "no time"))) == []
+
+
+@pytest.mark.parametrize("code", ["decode_timeout", "out_of_memory", "chunk_too_large", "decoder_ended"])
+def test_limits_of_decoding_are_no_faults_of_files(catalog, make, code):
+    """Nor do the figures of some parts or lines count as those of the whole."""
+    file = make("black.exr", color(0))
+    error = DecodeError(part_index=0, code=code, where="all", chunk_count=4, message="a limit")
+    (part,) = file.pixels.parts
+    limited = replace(file.pixels, parts=(replace(part, errors=(error,)),))
+    assert found(catalog, replace(file, pixels=limited)) == []
 
 
 def test_lost_chunks_are_reported_once(catalog, make):

@@ -9,15 +9,16 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import OpenEXR
 import pytest
 
 from exr_inspector import IngestOptions, function, ingest, open_catalog
 from exr_inspector.catalog.schema import PIXEL_TABLES
-from exr_inspector.errors import MissingExtraError
+from exr_inspector.errors import MissingExtraError, PixelError
 from exr_inspector.function.envelope import CloudEvent
 from exr_inspector.pixels import worker
 from exr_inspector.pixels.model import StatsOptions
-from tests.support.pixels import decoders, statistics_of, wait_for_end, write, write_deep
+from tests.support.pixels import decoders, picture, statistics_of, wait_for_end, write, write_deep
 from tests.support.s3_server import BUCKET
 
 
@@ -102,10 +103,17 @@ def test_statistics_without_time_are_pending(handle, path, catalog, monkeypatch)
 def test_statistics_that_another_run_can_compute_are_pending(handle, path, catalog, tmp_path, monkeypatch):
     """Chunks above the limit of the function, and files that change before they are decoded."""
     monkeypatch.setenv("EXR_INSPECTOR_MAX_CHUNK_PIXEL_BYTES", str(1 << 20))
-    wide = str(write(tmp_path / "wide.exr", size=(5000, 16)))
+    planes = picture(5000, 16, "RGBAXY", "float32")
+    parts = [  # chunks of one line, and of 16 lines
+        OpenEXR.Part({"compression": compression, "type": OpenEXR.scanlineimage, "name": str(compression)}, planes)
+        for compression in (OpenEXR.NO_COMPRESSION, OpenEXR.ZIP_COMPRESSION)
+    ]
+    wide = str(tmp_path / "wide.exr")
+    OpenEXR.File(parts).write(wide)
     result = handle({"data": {"path": wide, "stats": True}})
-    assert codes(result) == {"pending"}
-    assert "EXR_INSPECTOR_MAX_CHUNK_PIXEL_BYTES" in result["stats_errors"][0]["message"]
+    assert (codes(result), result["message"]) == ({"chunk_too_large"}, "inspected; inserted; statistics pending")
+    assert [row["sample_count"] for row in catalog(wide)["channel_stats"]] == [80000] * 6 + [0] * 6  # the others count
+    assert {(row["decode_errors"], row["evaluated_at"]) for row in catalog(wide)["channel_stats"]} == {(0, None)}
     assert catalog(wide)["part_stats"] == []
     statistics = worker.PixelWorker.statistics
 
@@ -125,6 +133,23 @@ def test_files_that_crash_the_decoder_are_not_decoded_again(handle, path, catalo
     assert (result["status"], codes(result)) == ("success", {"decoder_crashed"})
     assert {row["decode_errors"] for row in catalog(path)["channel_stats"]} == {3}
     assert complete(catalog, path).unchanged == 1
+
+
+@pytest.mark.parametrize("code", ["decoder_ended", "decoder_unusable"])
+def test_files_whose_decoder_the_system_ends_are_decoded_again(handle, path, catalog, monkeypatch, code):
+    """By the function as by ingest: the file may be sound."""
+    with monkeypatch.context() as patched:
+
+        def ended(self, path, options):
+            raise PixelError(path, code, "the decoder ended by SIGKILL")
+
+        patched.setattr(worker.PixelWorker, "statistics", ended)
+        assert codes(handle({"data": {"path": path, "stats": True}})) == {"pending"}
+        for _ in range(2):
+            assert complete(catalog, path).known == 1
+        assert {(row["decode_errors"], row["evaluated_at"]) for row in catalog(path)["channel_stats"]} == {(0, None)}
+    assert complete(catalog, path).known == 1
+    assert {row["sample_count"] for row in catalog(path)["channel_stats"]} == {800}
 
 
 @pytest.mark.slow

@@ -109,10 +109,12 @@ def from_inspections(
 
 
 def _has_more_pixels(inspection: Inspection, kept: Inspection) -> bool:
-    """Whether an inspection has statistics of pixels, and another one of the file has none, or pending ones."""
+    """Whether an inspection has statistics of pixels, and another one of the file has none, or of fewer pixels."""
     if inspection.pixels is None:
         return False
-    return kept.pixels is None or (kept.pixels.is_pending and not inspection.pixels.is_pending)
+    from ..inspection.pixel_rows import is_evaluated
+
+    return kept.pixels is None or (not is_evaluated(kept.pixels) and is_evaluated(inspection.pixels))
 
 
 @cache
@@ -209,17 +211,23 @@ def _problems(inspections: list[Inspection]) -> pa.Table:
 
 
 def _stats(inspections: list[Inspection]) -> dict[str, pa.Table]:
-    """The tables of the figures of pixels; of files to be decoded later, only rows that are not evaluated."""
+    """The tables of the figures of pixels; of files to be decoded again, only those of the channels, not evaluated."""
     if not inspections:
         return {}
-    from ..inspection.pixel_rows import ChannelStatsRow, PartStatsRow, channel_stats_rows, part_stats_rows
+    from ..inspection.pixel_rows import (
+        ChannelStatsRow,
+        PartStatsRow,
+        channel_stats_rows,
+        is_evaluated,
+        part_stats_rows,
+    )
 
     channels: list[tuple[Any, ...]] = []
     parts: list[tuple[Any, ...]] = []
     for inspection in inspections:
         file_id, report = inspection.file.file_id, inspection.pixels
         assert report is not None
-        evaluated_at = None if report.is_pending else datetime.now(timezone.utc)
+        evaluated_at = datetime.now(timezone.utc) if is_evaluated(report) else None
         channels += [(file_id, evaluated_at, *row) for row in channel_stats_rows(inspection.parts, report)]
         if evaluated_at is not None:
             parts += [(file_id, evaluated_at, *row) for row in part_stats_rows(report)]

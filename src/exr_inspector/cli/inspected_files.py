@@ -154,6 +154,13 @@ def _inspect_file(
     except ExrInspectorError as error:
         return InspectedFile(file, error=error)
     severity = file_severity(inspection.completeness, inspection.problem_severity)
-    if inspection.pixels is not None and inspection.pixels.errors:
-        severity = Severity.ERROR
+    if inspection.pixels is not None:
+        from ..inspection.pixel_rows import is_damage
+
+        severity = max(
+            [
+                severity,
+                *(Severity.ERROR if is_damage(error) else Severity.WARNING for error in inspection.pixels.errors),
+            ]
+        )
     return InspectedFile(file, severity, options.printed(inspection))

@@ -22,8 +22,6 @@ from .inspect_files import StorageAccess
 from .stages import Inspected
 
 _MIN_SECONDS = 0.5  # with less time, decoding does not start
-# Errors of the file, whatever the limits of time and memory are.
-_PERMANENT = frozenset({"decoder_crashed", "decode_failed"})
 
 
 class Decoder:
@@ -41,7 +39,7 @@ class Decoder:
         try:
             report = self._statistics(path, options, access)
         except PixelError as error:
-            if error.code in _PERMANENT:
+            if error.permanent:
                 return undecoded_report(facts, parts, error)
             return pending_report(facts, parts, error.reason)
         except Exception as error:  # of the object store or the installation
@@ -49,9 +47,6 @@ class Decoder:
             return pending_report(facts, parts, message(error))
         if (report.size_bytes, report.mtime, report.etag) != (facts.size_bytes, facts.mtime, facts.etag):
             return pending_report(facts, parts, "the file was replaced before its pixels were read")
-        for chunk in report.errors:
-            if chunk.code == "chunk_too_large":
-                return pending_report(facts, parts, f"{chunk.message} (EXR_INSPECTOR_MAX_CHUNK_PIXEL_BYTES)")
         return report
 
     def close(self) -> None:
@@ -103,8 +98,8 @@ def measure_all(
             report = decoder.report(inspection, group[0].path, options, access)
             measured[file_id] = replace(inspection, pixels=report)
     return [
-        file
-        if file.inspection is None
-        else replace(file, outcome=measured.get(file.inspection.file.file_id, file.inspection))
+        replace(file, outcome=measured[file.inspection.file.file_id])
+        if file.inspection is not None and file.received.event.options.wants_pixels
+        else file
         for file in files
     ]

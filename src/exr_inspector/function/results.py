@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import ExrFormatError
 from ..inspection.model import Inspection, row_of
+from ..inspection.pixel_rows import is_evaluated
 from .errors import category, is_retryable, message
 from .stages import Persisted, Persistence, Status
 
@@ -166,7 +167,7 @@ def stats_status(inspection: Inspection) -> str | None:
     """Whether requested statistics are `computed` or `pending`; None if they were not requested."""
     if inspection.pixels is None:
         return None
-    return "pending" if inspection.pixels.is_pending else "computed"
+    return "computed" if is_evaluated(inspection.pixels) else "pending"
 
 
 def _stats_summary(inspection: Inspection) -> dict[str, Any]:

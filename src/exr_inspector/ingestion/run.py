@@ -159,7 +159,8 @@ def ingest(
     a version that did not check for problems stored them.
 
     With `stats`, the pixels of all files whose statistics are not in the catalog are decoded, also of unchanged ones.
-    Files whose pixels are damaged or cannot be decoded have statistics that say so: they are not decoded again either.
+    Files whose pixels are damaged have statistics that say so: they are not decoded again either. Those that exceed a
+    limit of `stats` are, by the next run.
 
     Memory use grows with the number of failures, damaged and vanished files, and given paths, not with the number of
     files and objects below them; the URIs of objects are in a temporary file, of about 60 bytes for each. Raises

@@ -74,10 +74,27 @@ _SAMPLE_COUNTS = {
 }
 
 
+# Errors of the file. The others are limits of time and memory, or the system's: decoding the file again may succeed.
+_OF_FILE = frozenset({"chunk_missing", "bad_chunk", "decode_failed", "not_decodable", "decoder_crashed"})
+
+
+def is_damage(error: DecodeError) -> bool:
+    """Whether the file is the cause of an error."""
+    return error.code in _OF_FILE
+
+
+def is_evaluated(report: PixelReport) -> bool:
+    """Whether all pixels were decoded that can be; if not, the figures are those of a part of them, or there are none.
+
+    The file is to be decoded again then.
+    """
+    return all(map(is_damage, report.errors))
+
+
 def channel_stats_rows(parts: Sequence[PartFacts], report: PixelReport) -> Iterator[ChannelStatsRow]:
     """The rows of the channels of the parts in a report, in file order."""
     for part in report.parts:
-        shared: dict[str, Any] = {"decode_errors": part.decode_errors}
+        shared: dict[str, Any] = {"decode_errors": sum(error.chunk_count for error in part.errors if is_damage(error))}
         if part.deep is not None:
             shared |= {column: getattr(part.deep, field) for column, field in _SAMPLE_COUNTS.items()}
         for channel in part.channels:

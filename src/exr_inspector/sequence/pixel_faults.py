@@ -38,7 +38,7 @@ _FAULTS = f"""
         SELECT file_id, if(bool_and(zero_count = sample_count), 'black', 'constant'), part_index, NULL, NULL, NULL, NULL
         FROM colors GROUP BY file_id, part_index
         HAVING bool_and(min = max AND finite_count = sample_count AND sample_count > 1 AND stride = 1
-                        AND decode_errors = 0)
+                        AND decode_errors = 0 AND evaluated_at IS NOT NULL)
                AND (count(*) >= 3 OR bool_or(suffix(upper(channel_name), 'Y')))
         UNION ALL
         SELECT file_id, 'undecodable', part_index, NULL, max(decode_errors), NULL, NULL

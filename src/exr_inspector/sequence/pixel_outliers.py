@@ -31,7 +31,8 @@ _FRAMES = f"""
 _CHANNELS = f"""{_FRAMES}
     SELECT file_id, part_index, channel_name, mean, p50, stddev, hash(number, part_index, channel_name) AS series
     FROM channel_stats {NEWEST.format(table="channel_stats")} JOIN frames USING (file_id)
-    WHERE mean IS NOT NULL AND decode_errors = 0 AND NOT regexp_matches(channel_name, '(?i)crypto')
+    WHERE mean IS NOT NULL AND decode_errors = 0 AND evaluated_at IS NOT NULL
+          AND NOT regexp_matches(channel_name, '(?i)crypto')
     ORDER BY series, frame_number, frame
 """  # noqa: S608 (constants)
 
