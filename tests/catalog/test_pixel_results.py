@@ -136,6 +136,22 @@ def test_results_that_say_less_are_not_stored(catalog, deep_bytes, poorer):
     assert has_stats(catalog, plain(deep_bytes), "deep")
 
 
+@pytest.mark.parametrize("first", [plain, pending, with_stats])
+def test_a_pending_request_for_deep_samples_is_kept(catalog, deep_bytes, first):
+    """Also after numbers of samples, and after a request for them only."""
+    one = plain(deep_bytes)
+    wanted = replace(one, pixels=pending_report(one.file, one.parts, "no time is left", deep=True))
+    stat = FileStat(file_path_normalized=URI, size_bytes=one.file.size_bytes, mtime=one.file.mtime)
+    catalog.persist([first(deep_bytes)])
+    for each in (wanted, pending(deep_bytes), with_stats(deep_bytes)):
+        catalog.persist([each])
+        seen = catalog.seen([stat], pixels="flat")[URI]
+        assert (seen.has_stats, seen.wants_deep) == (False, True)
+    assert not catalog.persist([with_stats(deep_bytes, deep=True)])[0].inserted
+    seen = catalog.seen([stat], pixels="deep")[URI]
+    assert (seen.has_stats, seen.wants_deep) == (True, False)
+
+
 @pytest.mark.parametrize("first", [plain, pending])
 def test_of_one_batch_computed_statistics_are_stored(catalog, first):
     catalog.persist([first(), with_stats(), pending()])

@@ -152,6 +152,19 @@ def test_files_whose_decoder_the_system_ends_are_decoded_again(handle, path, cat
     assert {row["sample_count"] for row in catalog(path)["channel_stats"]} == {800}
 
 
+def test_a_request_for_deep_samples_is_completed(handle, catalog, tmp_path, monkeypatch):
+    """By an ingest that does not ask for them, also if their numbers are stored."""
+    path = str(write_deep(tmp_path / "deep.exr"))
+    handle({"data": {"path": path, "stats": True}})
+    monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "0.9")
+    monkeypatch.setenv("EXR_INSPECTOR_ROOTS", str(tmp_path))
+    attributes = {"specversion": "1.0", "id": "1", "source": "x", "type": "x"}
+    result = handle(CloudEvent(attributes, {"path": path, "deep_stats": True}))
+    assert codes(result["summary"]) == {"pending_deep"}
+    assert complete(catalog, path).known == 1
+    assert 0 not in {row["sample_count"] for row in catalog(path)["channel_stats"]}
+
+
 @pytest.mark.slow
 def test_objects_are_decoded(handle, store, path):
     store.put("a.exr", Path(path).read_bytes())

@@ -40,6 +40,7 @@ def later_results(batch: RowBatch, known: Collection[str], stored: Mapping[str, 
     """The file_ids in `known` whose results of decoded pixels are to be stored; `stored` has their rows until now.
 
     Not those whose newest rows are the same, as after a second delivery of an event, nor those that say less.
+    But a request for the samples of deep parts takes the place of their numbers until they are decoded.
     """
     if not any(rows.num_rows for rows in stored.values()):
         return set(known)
@@ -48,7 +49,10 @@ def later_results(batch: RowBatch, known: Collection[str], stored: Mapping[str, 
     old_extent, new_extent = _newest_extents(stored), _newest_extents(batch.tables)
 
     def is_new(file_id: str) -> bool:
-        if file_id in old_extent and new_extent[file_id] < old_extent[file_id]:
+        before, extent = old_extent.get(file_id, Extent()), new_extent[file_id]
+        if before.wants_deep and extent.is_counted:
+            return False
+        if extent < before and not (extent.wants_deep and before.is_counted):
             return False
         return any(old[table].get(file_id) != new[table].get(file_id) for table in PIXEL_TABLES)
 
@@ -62,18 +66,24 @@ class Extent(NamedTuple):
     """
 
     is_evaluated: bool = False
+    wants_deep: bool = False  # whether samples of deep parts are still to be decoded
     samples: int = 0  # that were decoded
     deep_samples: int = 0  # that were counted
     digests: int = 0
+    is_counted: bool = False  # whether samples of deep parts were only counted
 
 
 def extents(tables: Mapping[str, pa.Table]) -> dict[tuple[str, int], Extent]:
     """The extent of each result in the rows of both tables, by file_id and batch (0 before they are stored)."""
     found: dict[tuple[str, int], Extent] = defaultdict(Extent)
-    for key, sample_count, samples_total in _rows(tables["channel_stats"], "sample_count", "samples_total"):
+    columns = ("sample_count", "samples_total", "evaluated_at")
+    for key, sample_count, samples_total, evaluated_at in _rows(tables["channel_stats"], *columns):
         extent = found[key]
         found[key] = extent._replace(
-            samples=extent.samples + (sample_count or 0), deep_samples=extent.deep_samples + (samples_total or 0)
+            wants_deep=extent.wants_deep or (evaluated_at is None and samples_total == 0),
+            samples=extent.samples + (sample_count or 0),
+            deep_samples=extent.deep_samples + (samples_total or 0),
+            is_counted=extent.is_counted or (bool(samples_total) and not sample_count),
         )
     for key, digest in _rows(tables["part_stats"], "pixel_digest"):
         found[key] = found[key]._replace(is_evaluated=True, digests=found[key].digests + (digest is not None))

@@ -295,6 +295,7 @@ CHILD_TABLES = HEADER_TABLES + RESULT_TABLES
 
 # The results of decoding pixels. A file whose pixels are still to be decoded has rows in the first one only, which are
 # not evaluated.
+# Where the samples of deep parts are to be decoded, `samples_total` is 0 then.
 PIXEL_TABLES = ("channel_stats", "part_stats")
 
 # The columns that a backend sets when it persists; `batch_id` in the child tables too.

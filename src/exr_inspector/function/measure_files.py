@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from ..deadline import seconds_left
 from ..errors import ExrInspectorError, PixelError
@@ -36,17 +37,18 @@ class Decoder:
     def report(self, inspection: Inspection, path: str, options: StatsOptions, access: StorageAccess) -> PixelReport:
         """The report of an inspected file; it is pending if it cannot be computed within the limits. Raises nothing."""
         facts, parts = inspection.file, inspection.parts
+        pending = partial(pending_report, facts, parts, deep=options.deep)
         try:
             report = self._statistics(path, options, access)
         except PixelError as error:
             if error.permanent:
                 return undecoded_report(facts, parts, error)
-            return pending_report(facts, parts, error.reason)
+            return pending(error.reason)
         except Exception as error:  # of the object store or the installation
             self._errors.log(error, file=path, stats="pending")
-            return pending_report(facts, parts, message(error))
+            return pending(message(error))
         if (report.size_bytes, report.mtime, report.etag) != (facts.size_bytes, facts.mtime, facts.etag):
-            return pending_report(facts, parts, "the file was replaced before its pixels were read")
+            return pending("the file was replaced before its pixels were read")
         return report
 
     def close(self) -> None:

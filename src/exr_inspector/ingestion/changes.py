@@ -141,9 +141,11 @@ def _compare(page: ListedPage, rescan: bool, pixels: PixelLevel | None) -> Liste
             known_failures.append(_known_failure(item.path, seen))
         elif seen.completeness != "complete":
             has_stats = seen.has_stats and not rescan
-            to_inspect.append(replace(item, check_all=seen.chunks_checked > 1, has_stats=has_stats))
+            to_inspect.append(
+                replace(item, check_all=seen.chunks_checked > 1, has_stats=has_stats, wants_deep=seen.wants_deep)
+            )
         elif rescan or (pixels and not seen.has_stats):
-            to_inspect.append(item)
+            to_inspect.append(replace(item, wants_deep=seen.wants_deep))
         elif seen.problem_severity is None:  # an older program did not check for problems
             to_inspect.append(replace(item, has_stats=seen.has_stats))
         else:

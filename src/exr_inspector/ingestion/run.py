@@ -336,6 +336,8 @@ def _inspect_item(item: ListedFile | Failure, options: IngestOptions, run: str) 
     try:
         chunks = "all" if item.check_all else options.chunks  # a weaker check would miss the damage
         stats = None if item.has_stats else options.stats
+        if stats is not None and item.wants_deep:
+            stats = replace(stats, deep=True)
         decoder = None if stats is None else _decoder(run, options)
         return inspect(item.path, limits=options.limits, chunks=chunks, s3=options.s3, stats=stats, decoder=decoder)
     except MissingExtraError:  # without it, no file can be decoded

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import PixelError
-from ..pixels.model import PENDING, ChannelStats, DecodeError, PartStats, PixelReport
+from ..pixels.model import PENDING, PENDING_DEEP, ChannelStats, DecodeError, PartStats, PixelReport
 
 if TYPE_CHECKING:
     from ..sources import ByteSource
@@ -95,6 +95,8 @@ def channel_stats_rows(parts: Sequence[PartFacts], report: PixelReport) -> Itera
     """The rows of the channels of the parts in a report, in file order."""
     for part in report.parts:
         shared: dict[str, Any] = {"decode_errors": sum(error.chunk_count for error in part.errors if is_damage(error))}
+        if any(error.code == PENDING_DEEP for error in part.errors):
+            shared["samples_total"] = 0  # as in no other row that is not evaluated
         if part.deep is not None:
             shared |= {column: getattr(part.deep, field) for column, field in _SAMPLE_COUNTS.items()}
         for channel in part.channels:
@@ -118,9 +120,12 @@ def undecoded_report(source: ByteSource | FileFacts, parts: Sequence[PartFacts],
     )
 
 
-def pending_report(facts: FileFacts, parts: Sequence[PartFacts], reason: str) -> PixelReport:
-    """The report of a file whose pixels are to be decoded later."""
-    return _report(facts, [_undecoded(part, PENDING, reason, chunk_count=0) for part in parts])
+def pending_report(facts: FileFacts, parts: Sequence[PartFacts], reason: str, *, deep: bool = False) -> PixelReport:
+    """The report of a file whose pixels are to be decoded later; with `deep`, also the samples of its deep parts."""
+    codes = [PENDING_DEEP if deep and part.is_deep else PENDING for part in parts]
+    return _report(
+        facts, [_undecoded(part, code, reason, chunk_count=0) for part, code in zip(parts, codes, strict=True)]
+    )
 
 
 def _report(source: ByteSource | FileFacts, parts: Sequence[PartStats]) -> PixelReport:

@@ -144,11 +144,12 @@ class DecodeError:
     message: str
 
 
-PENDING = "pending"
+PENDING, PENDING_DEEP = "pending", "pending_deep"
 
 # Every code of `DecodeError`, with its meaning.
 DECODE_ERRORS = {
     PENDING: "The file is not decoded yet: the function had no time or memory left; `ingest --stats` decodes it.",
+    PENDING_DEEP: "As `pending`, of a file whose samples of deep parts are to be decoded.",
     "chunk_missing": "The file does not contain the chunk, or not all of it.",
     "bad_chunk": "The chunk's leader or size is invalid, or another chunk begins inside it.",
     "chunk_too_large": "The chunk takes more memory than the limit (a setting).",
@@ -196,7 +197,7 @@ class PixelReport:
     @property
     def is_pending(self) -> bool:
         """Whether the pixels are to be decoded later."""
-        return any(error.code == PENDING for error in self.errors)
+        return any(error.code in (PENDING, PENDING_DEEP) for error in self.errors)
 
     @property
     def errors(self) -> tuple[DecodeError, ...]:

@@ -45,7 +45,7 @@ def pixel_findings(
 
     `shown` has the patterns of sequences; the numbers of sequences in `unordered` are not frames.
     """
-    if not statistics_rows(catalog):
+    if not statistics_rows(catalog, selected, parameters):
         return
     violations = [*_of_files(catalog, selected, parameters), *_of_frames(catalog, selected, parameters, unordered)]
     yield from grouped(

@@ -27,6 +27,11 @@ _FRAMES = f"""
         WHERE {CURRENT} AND sequence IS NOT NULL AND {{selected}} AND hash(sequence) % {{pages}} = {{page}}
     )"""  # noqa: S608 (constants)
 
+_ROWS = f"""
+    SELECT count(*) AS n FROM channel_stats
+    WHERE file_id IN (SELECT file_id FROM files WHERE {CURRENT} AND {{selected}})
+"""  # noqa: S608 (constants)
+
 # The values of Cryptomattes are numbers of objects.
 _CHANNELS = f"""{_FRAMES}
     SELECT file_id, part_index, channel_name, mean, p50, stddev, hash(number, part_index, channel_name) AS series
@@ -77,9 +82,9 @@ class PixelOutlier:
         return f"{shown}; {more} more channels" if more > 0 else shown
 
 
-def statistics_rows(catalog: Catalog) -> int:
-    """The number of rows with statistics of channels."""
-    (count,) = catalog.sql("SELECT count(*) AS n FROM channel_stats")["n"].to_pylist()
+def statistics_rows(catalog: Catalog, selected: str, parameters: Mapping[str, Any]) -> int:
+    """The number of rows with statistics of channels of the files that a condition selects, those of all batches."""
+    (count,) = catalog.sql(_ROWS.format(selected=selected), parameters)["n"].to_pylist()
     return int(count)
 
 
@@ -90,7 +95,7 @@ def pixel_outliers(catalog: Catalog, selected: str, parameters: Mapping[str, Any
     frames, as `neighbours.py` defines it, or if its window of pixels that are not zero is much smaller than theirs.
     """
     found = _Found({}, {})
-    rows = statistics_rows(catalog)
+    rows = statistics_rows(catalog, selected, parameters)
     pages = -(-rows // _ROWS_PER_QUERY)
     for page in range(pages):
         found.add(catalog, parameters, selected=selected, pages=pages, page=page)

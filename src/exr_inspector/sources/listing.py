@@ -37,6 +37,7 @@ class ListedFile:
     check_all: bool = False  # whether to read all chunk leaders: some had been read when damage was found
     has_failed: bool = False  # whether the catalog has an error of this version of the file
     has_stats: bool = False  # whether the catalog has the statistics of this version of the file that are requested
+    wants_deep: bool = False  # whether the catalog has a request for the samples of its deep parts
 
 
 def list_files(

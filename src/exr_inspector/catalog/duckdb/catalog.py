@@ -189,8 +189,9 @@ class DuckDBCatalog:
                 error=error,
                 error_code=code,
                 has_stats=has_stats,
+                wants_deep=wants_deep,
             )
-            for path, is_unchanged, completeness, severity, checked, error, code, has_stats in found
+            for path, is_unchanged, completeness, severity, checked, error, code, has_stats, wants_deep in found
         }
 
     def current_paths(self, prefix: str) -> Iterator[list[str]]:

@@ -131,15 +131,21 @@ def _is_unchanged(table: str) -> str:
 # Whether the statistics of a row of `files` are stored; `deep`: also those of the samples of deep parts.
 _HAS_STATS: dict[PixelLevel | None, str] = {
     None: "false",
-    "flat": "files.file_id IN (SELECT file_id FROM part_stats)",
+    "flat": """files.file_id IN (SELECT file_id FROM part_stats) AND files.file_id NOT IN (
+            SELECT file_id FROM newest WHERE evaluated_at IS NULL
+        )""",
     "deep": """files.file_id IN (SELECT file_id FROM part_stats) AND files.file_id NOT IN (
-            SELECT file_id FROM newest WHERE samples_total > 0 AND sample_count = 0
+            SELECT file_id FROM newest WHERE evaluated_at IS NULL OR (samples_total > 0 AND sample_count = 0)
         )""",
 }
 
 
+# Rows that are not evaluated have no number of samples otherwise.
+_WANTS_DEEP = "files.file_id IN (SELECT file_id FROM newest WHERE evaluated_at IS NULL AND samples_total = 0)"
+
+
 def seen(pixels: PixelLevel | None) -> str:
-    """The statement that selects the last inspections of `file_stats`, and whether they have statistics."""
+    """The statement that selects the last inspections of `file_stats`, and what is stored of their pixels."""
     return f"""
         WITH newest AS (
             SELECT * FROM channel_stats
@@ -147,11 +153,11 @@ def seen(pixels: PixelLevel | None) -> str:
             QUALIFY batch_id = max(batch_id) OVER (PARTITION BY file_id)
         )
         SELECT path, {_is_unchanged("files")}, completeness, problem_severity, coalesce(chunks_checked, 0), NULL, NULL,
-               {_HAS_STATS[pixels]}
+               {_HAS_STATS[pixels]}, {_WANTS_DEEP if pixels else "false"}
         FROM file_stats AS f JOIN files ON files.file_path_normalized = f.path
         WHERE files.is_current AND files.deleted_at IS NULL
         UNION ALL
-        SELECT path, {_is_unchanged("ingest_errors")}, NULL, NULL, 0, message, code, false
+        SELECT path, {_is_unchanged("ingest_errors")}, NULL, NULL, 0, message, code, false, false
         FROM file_stats AS f JOIN ingest_errors ON ingest_errors.file_path_normalized = f.path
         WHERE {OPEN_ERRORS}"""  # noqa: S608 (our names)
 

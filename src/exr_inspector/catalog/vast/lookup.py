@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -44,7 +44,7 @@ def seen(
         current = {row["file_path_normalized"]: row for row in files.to_pylist() if row["is_current"]}
         others = paths.difference(current)
         errors = rows.select_in("ingest_errors", [*columns, "code", "message"], "file_path_normalized", others)
-        with_stats = _with_stats(rows, current.values(), pixels) if pixels else set()
+        stats = _stats(rows, current.values(), pixels) if pixels else _Stats(set(), set())
     failed = {row["file_path_normalized"]: row for row in errors.to_pylist()}
     seen: dict[str, SeenFile] = {}
     for file in file_stats:
@@ -57,7 +57,8 @@ def seen(
                     completeness=row["completeness"],
                     problem_severity=row["problem_severity"],
                     chunks_checked=row["chunks_checked"] or 0,
-                    has_stats=row.get("file_id") in with_stats,
+                    has_stats=row.get("file_id") in stats.stored,
+                    wants_deep=row.get("file_id") in stats.wants_deep,
                 )
         elif (error := failed.get(path)) is not None:
             is_same = _is_same(error, file)
@@ -80,20 +81,28 @@ def _is_same(row: dict[str, Any], file: FileStat) -> bool:
     return bool(row["size_bytes"] == file.size_bytes and is_same)
 
 
-def _with_stats(rows: Rows, files: Collection[dict[str, Any]], pixels: PixelLevel) -> set[str]:
-    """The file_ids whose statistics are stored, in DuckDB a part of `statements.seen`. One request, two for `deep`."""
-    file_ids = {row["file_id"] for row in files}
-    stored = set(rows.select_in("part_stats", ["file_id"], "file_id", file_ids)["file_id"].to_pylist())
-    deep = {row["file_id"] for row in files if row["is_deep"]} & stored
-    if pixels == "flat" or not deep:
-        return stored
-    columns = ("file_id", "batch_id", "samples_total", "sample_count")
-    stats = rows.select_in("channel_stats", columns, "file_id", deep).to_pylist()
+class _Stats(NamedTuple):
+    """The file_ids whose statistics are stored, and those whose samples of deep parts are still to be decoded."""
+
+    stored: set[str]
+    wants_deep: set[str]
+
+
+def _stats(rows: Rows, files: Collection[dict[str, Any]], pixels: PixelLevel) -> _Stats:
+    """In DuckDB a part of `statements.seen`. One request, two with deep files."""
+    stored = set(
+        rows.select_in("part_stats", ["file_id"], "file_id", {row["file_id"] for row in files})["file_id"].to_pylist()
+    )
+    deep = {row["file_id"] for row in files if row["is_deep"]}
+    if not deep:
+        return _Stats(stored, set())
+    columns = ("file_id", "batch_id", "samples_total", "sample_count", "evaluated_at")
+    found = rows.select_in("channel_stats", columns, "file_id", deep).to_pylist()
     last: dict[str, int] = {}
-    for row in stats:
+    for row in found:
         last[row["file_id"]] = max(row["batch_id"] or 0, last.get(row["file_id"], 0))
-    return stored - {
-        row["file_id"]
-        for row in stats
-        if (row["batch_id"] or 0) == last[row["file_id"]] and row["samples_total"] and not row["sample_count"]
-    }
+    newest_rows = [row for row in found if (row["batch_id"] or 0) == last[row["file_id"]]]
+    pending = {row["file_id"] for row in newest_rows if row["evaluated_at"] is None}
+    counted = {row["file_id"] for row in newest_rows if row["samples_total"] and not row["sample_count"]}
+    wants_deep = {row["file_id"] for row in newest_rows if row["evaluated_at"] is None and row["samples_total"] == 0}
+    return _Stats(stored - pending - (counted if pixels == "deep" else set()), wants_deep)
