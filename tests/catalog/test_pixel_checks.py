@@ -182,6 +182,23 @@ def test_frames_that_repeat(catalog, make, frames, expected):
     assert [(rule, numbers, message) for rule, _, _, numbers, message in found(catalog, *files)] == expected
 
 
+def test_a_picture_that_moves_does_not_repeat(catalog, make):
+    """The same pixels in another data window."""
+    moved = {**ZIP, "dataWindow": (np.array([5, 0], "int32"), np.array([28, 19], "int32"))}
+    files = [make(f"a.{n}.exr", planes(R={(0, 0): n % 8}), header=moved if n > 7 else ZIP) for n in range(9)]
+    assert found(catalog, *files) == []
+
+
+def test_chunks_that_are_missing_do_not_count_as_undecodable(catalog, make):
+    """Of a file that has both."""
+    cut = make("both.exr", planes(), cut=10)
+    (part,) = cut.pixels.parts
+    error = DecodeError(part_index=0, code="decode_failed", where="lines 0-15", chunk_count=1, message="damage")
+    both = replace(cut, pixels=replace(cut.pixels, parts=(replace(part, errors=(*part.errors, error)),)))
+    (rule, *_, message) = found(catalog, both)[-1]
+    assert (rule, message) == ("EXR809", "1 chunk cannot be decoded")
+
+
 def test_tiles_of_a_texture_are_not_compared(catalog, make):
     files = [make(f"a.{1001 + n}.exr", planes(1 + (n == 4), R={(0, 0): n % 8})) for n in range(9)]
     catalog.persist(files)

@@ -45,7 +45,10 @@ _FAULTS = f"""
         FROM stats WHERE decode_errors > 0 GROUP BY file_id, part_index
     )
     SELECT coalesce(sequence, file_path_normalized) AS sequence, frame, frame_number, file_path_normalized, kind,
-           part_index, channel_name, number, x, y, parts.chunk_count AS chunk_count
+           part_index, channel_name,
+           -- missing chunks, which are damage of the file, cannot be decoded either
+           if(kind = 'undecodable', number - coalesce(parts.chunk_count - parts.chunks_present, 0), number) AS number,
+           x, y, parts.chunk_count AS chunk_count
     FROM faults JOIN files USING (file_id) LEFT JOIN parts USING (file_id, part_index)
     WHERE {CURRENT} AND {{selected}}
           AND NOT (kind IN ('black', 'constant') AND coalesce(level_mode IN ('MIPMAP_LEVELS', 'RIPMAP_LEVELS'), false))

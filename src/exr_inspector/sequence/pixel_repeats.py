@@ -12,10 +12,12 @@ from .pixel_outliers import NEWEST
 
 # Sequences of which more than a third of the frames repeat are static, held (as animation on twos) or loops. Files
 # whose channels are all constant, such as black frames, are equal without being the same picture.
+# Digests do not tell where the pixels are.
 _REPEATS = f"""
     WITH digests AS (
-        SELECT file_id, string_agg(pixel_digest, ' ' ORDER BY part_index) AS pixels
+        SELECT file_id, string_agg(pixel_digest || ' ' || data_window, ' ' ORDER BY part_index) AS pixels
         FROM part_stats {NEWEST.format(table="part_stats")}
+        JOIN (SELECT file_id, part_index, data_window FROM parts) USING (file_id, part_index)
         GROUP BY file_id HAVING count(*) = count(pixel_digest)
     ), compared AS MATERIALIZED (
         SELECT sequence, frame, frame_number, file_path_normalized, file_id, pixels
@@ -33,7 +35,9 @@ _REPEATS = f"""
     )
     SELECT sequence, frame, file_path_normalized, pixels = pixels_before AS is_frozen, first_frame
     FROM frames
-    WHERE occurrence > 1 AND file_id IN (SELECT file_id FROM channel_stats WHERE min < max)
+    WHERE occurrence > 1 AND file_id IN (
+        SELECT file_id FROM channel_stats {NEWEST.format(table="channel_stats")} WHERE min < max
+    )
     QUALIFY 3 * count(*) OVER (PARTITION BY sequence) <= frames
     ORDER BY sequence, frame_number, frame, file_path_normalized
 """  # noqa: S608 (constants)

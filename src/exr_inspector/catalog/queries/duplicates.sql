@@ -1,14 +1,19 @@
 -- title: Files with the same pixels
 -- question: Which files have the same pixels as others, and how many bytes could be saved?
 -- empty: no files with the same pixels, or without statistics: `exr-inspector ingest --stats` computes them
--- note: Files with the same number in `picture` have the same channels, sizes and pixels, whatever their compression,
+-- note: Files with the same number in `picture` have the same channels, data windows and pixels, whatever their compression,
 -- note: tiles and attributes.
 -- note: `saved_bytes`, in the first row of each picture, is what its larger files take: the smallest one is kept.
 -- note: Several names of one file (hard or symbolic links) are one file, under the first of them.
 -- param path path = *: only files that this path, URI or pattern selects
 WITH digests AS (
-    SELECT file_id, string_agg(pixel_digest, ' ' ORDER BY part_index) AS pixels, count(*) AS parts
+    SELECT
+        file_id,
+        -- the digest does not tell where the pixels are
+        string_agg(pixel_digest || ' ' || data_window, ' ' ORDER BY part_index) AS pixels,
+        count(*) AS parts
     FROM part_stats
+    JOIN (SELECT file_id, part_index, data_window FROM parts) USING (file_id, part_index)
     JOIN (SELECT file_id, max(batch_id) AS batch_id FROM part_stats GROUP BY file_id) USING (file_id, batch_id)
     GROUP BY file_id
     HAVING count(*) = count(pixel_digest)  -- it is null if not all pixels were decoded
