@@ -385,11 +385,11 @@ def test_iterations_of_which_only_the_header_changed(catalog):
 def test_duplicates(catalog):
     """The smallest of each picture is kept; a hard link saves nothing."""
 
-    def file(path, size, *digests, parts=1, note="", **facts):
+    def file(path, size, *digests, parts=1, note="", window=None, **facts):
         made = (
             [w.part(name=f"part{number}") for number in range(parts)]
             if parts > 1
-            else [w.part(extra=[text("n", note)])]
+            else [w.part(extra=[text("n", note)], window=window)]
         )
         return with_pixels(exr(f"s3://s/{path}.exr", *made, size_bytes=size, **facts), *digests)
 
@@ -400,6 +400,7 @@ def test_duplicates(catalog):
             *(file("other_link", 300, "a", inode=7), file("b", 10, "b"), file("unique", 20, "c"), file("gone", 9, "b")),
             *(file("parts", 70, "p", "q", parts=2), file("same_parts", 60, "p", "q", parts=2)),
             *(file("swapped", 60, "q", "p", parts=2), file("first_part", 60, "p", parts=2)),
+            file("moved", 300, "a", window=(5, 0, 20, 7)),
             *(file("damaged", 50, None), file("damaged_too", 50, None), exr("s3://s/unknown.exr")),
         ]
     )

@@ -77,6 +77,14 @@ def test_one_process_decodes_for_all_events(handle, path, catalog, tmp_path):
     assert decoders() == []
 
 
+def test_results_have_the_statistics_that_their_event_requests(handle, path, monkeypatch):
+    """Of several events about one file in a batch."""
+    monkeypatch.setenv("EXR_INSPECTOR_ROOTS", str(Path(path).parent))
+    attributes = {"specversion": "1.0", "source": "x", "type": "x"}
+    events = [CloudEvent({**attributes, "id": str(n)}, {"path": path, "stats": n == 1}) for n in range(2)]
+    assert ["stats" in each.get("summary", each) for each in handle(events)] == [False, True]
+
+
 def test_statistics_without_time_are_pending(handle, path, catalog, monkeypatch):
     """The header is stored, the event is acknowledged, and an ingest computes them."""
     monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "0.9")  # less than half of it is too little to decode

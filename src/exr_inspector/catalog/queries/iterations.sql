@@ -1,13 +1,14 @@
 -- title: Render iterations over time
 -- question: How often was each render repeated, when, and how did its size change?
 -- empty: no path contains a version
--- note: `rewritten` counts files that were overwritten in place, `header_only` those of them whose pixels stayed the
--- note: same, where the catalog has their statistics; `bytes_more` is the change per iteration.
+-- note: `rewritten` counts files that were overwritten in place, `header_only` those of them whose pixels and data
+-- note: windows stayed the same, where the catalog has their statistics; `bytes_more` is the change per iteration.
 -- param at_least integer = 1: minimum number of iterations; 2 leaves out renders with one
 -- param path path = *: only files that this path, URI or pattern selects
 WITH digests AS (
-    SELECT file_id, string_agg(pixel_digest, ' ' ORDER BY part_index) AS pixels
+    SELECT file_id, string_agg(pixel_digest || ' ' || data_window, ' ' ORDER BY part_index) AS pixels
     FROM part_stats
+    JOIN (SELECT file_id, part_index, data_window FROM parts) USING (file_id, part_index)
     JOIN (SELECT file_id, max(batch_id) AS batch_id FROM part_stats GROUP BY file_id) USING (file_id, batch_id)
     GROUP BY file_id
     HAVING count(*) = count(pixel_digest)  -- it is null if not all pixels were decoded
