@@ -84,7 +84,7 @@ def is_damage(error: DecodeError) -> bool:
 
 
 def is_evaluated(report: PixelReport) -> bool:
-    """Whether all pixels were decoded that can be; if not, the figures are those of a part of them, or there are none.
+    """Whether all pixels were decoded that can be; if not, the figures are those of a part of them, or missing.
 
     The file is to be decoded again then.
     """

@@ -81,7 +81,7 @@ def _age(row: Row) -> tuple[object, int]:
 def _richest(rows: Rows, copies: dict[str, list[Row]]) -> dict[str, int]:
     """The batch of the copies of each file_id whose result of decoded pixels says the most, of several the newest.
 
-    Writers of the other copies were told that it is stored, whether they decoded pixels or not.
+    The persist of each copy succeeded, so its result must not be lost if another copy has none.
     """
     results = extents({table: rows.select_in(table, TABLES[table].names, "file_id", copies) for table in PIXEL_TABLES})
     batches = {file_id: {row["batch_id"] or 0 for row in same} for file_id, same in copies.items()}
