@@ -178,10 +178,10 @@ COLUMNS: dict[str, dict[str, str]] = {
         "first_nonfinite_x": "Column of the first NaN or infinity, in pixels of the image; null without any.",
         "first_nonfinite_y": "Line of the first NaN or infinity, likewise.",
         "pixel_digest": "Hash of the samples, independent of compression and tiles; null unless all were read.",
-        "decode_errors": "Number of chunks of the part that are missing or cannot be decoded.",
+        "decode_errors": "Number of chunks of the part that are missing or damaged, not those above a limit.",
         "samples_max_x": "Deep parts: column of the first pixel with the most samples.",
         "samples_max_y": "Deep parts: line of that pixel.",
-        "evaluated_at": "When the pixels were read, in UTC; null: they are still to be read.",
+        "evaluated_at": "When the pixels were read, in UTC; null: they, or some of them, are still to be read.",
     },
     "part_stats": {
         "file_id": _FILE_ID,
