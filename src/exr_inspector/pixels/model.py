@@ -195,11 +195,6 @@ class PixelReport:
     stride: int = 1
 
     @property
-    def is_pending(self) -> bool:
-        """Whether the pixels are to be decoded later."""
-        return any(error.code in (PENDING, PENDING_DEEP) for error in self.errors)
-
-    @property
     def errors(self) -> tuple[DecodeError, ...]:
         """The errors of all parts."""
         return tuple(error for part in self.parts for error in part.errors)
