@@ -218,6 +218,8 @@ def test_right_after_changes_of_every_kind(
     with open_catalog(path) as catalog:
         catalog.persist([made("a.1009.exr")])  # does not hide what was not logged
         update(catalog)
+        catalog.persist([made("a.1011.exr")])
+        update(catalog)
         assert missing_tables(catalog, "FROM sequences", PATH_TEMPLATE) == {}
         updated = stored(catalog)
         refresh(catalog, PATH_TEMPLATE, rebuild=True)

@@ -130,7 +130,8 @@ def _rebuild(connection: duckdb.DuckDBPyConnection, show_pattern: str, rows: Seq
     _replace(connection, "totals", derived.summed_totals(derived.totals()), {"show": show_pattern})
     connection.register("sequence_rows", rows(None))
     _replace(connection, "sequences", "SELECT * FROM sequence_rows")
-    invalidate(connection)
+    for table in _OWN:
+        run(connection, f"DELETE FROM {table}")  # noqa: S608 (our names)
     state = f"INSERT INTO derived_state SELECT ({_NEWEST}), ?"
     run(connection, state, [show_pattern])
 
