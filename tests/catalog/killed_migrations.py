@@ -5,12 +5,12 @@ FILE FOLDER: process n is killed before its statement n; process 0 before its co
 
 import os
 import shutil
-import signal
 import sys
 from itertools import count
 from pathlib import Path
 
 from exr_inspector.catalog.duckdb import errors, migrate
+from tests.catalog.killing import die, until_one_ends
 
 
 class Dying:
@@ -29,28 +29,19 @@ class Dying:
         return getattr(self._connection, name)
 
 
-def die(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 def main() -> None:
     source, folder = map(Path, sys.argv[1:])
     connect = errors.connect
-    for number in count():
+
+    def killed(number):
         path = folder / f"{number}.duckdb"
         shutil.copy(source, path)
-        process = os.fork()
-        if process == 0:
-            if number == 0:
-                os.fsync = die
-            errors.connect = lambda *given, **options: Dying(connect(*given, **options), number)  # noqa: B023
-            migrate.migrate(path, f"duckdb:{path}")
-            os._exit(0)
-        _, status = os.waitpid(process, 0)
-        if status == 0:
-            print(number)
-            return
-        assert os.WTERMSIG(status) == signal.SIGKILL
+        if number == 0:
+            os.fsync = die
+        errors.connect = lambda *given, **options: Dying(connect(*given, **options), number)
+        migrate.migrate(path, f"duckdb:{path}")
+
+    print(until_one_ends(count(), killed))
 
 
 if __name__ == "__main__":
