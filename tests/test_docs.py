@@ -166,11 +166,12 @@ def test_the_commands_and_the_example_of_the_page_on_policies_run(tmp_path, monk
     Path("renders").mkdir()
     for frame in (1001, 1002):
         Path(f"renders/beauty.{frame}.exr").write_bytes(small_file(frame, False, 12))
-    (policy,) = re.findall(r"^```yaml\n(.*?)^```$", POLICIES, re.MULTILINE | re.DOTALL)
+    policy, waivers = re.findall(r"^```yaml\n(.*?)^```$", POLICIES, re.MULTILINE | re.DOTALL)
     Path("show.yaml").write_text(policy, "utf-8")
+    Path("waivers.yaml").write_text(waivers, "utf-8")
     blocks = re.findall(r"^```run\n(.*?)^```$", POLICIES, re.MULTILINE | re.DOTALL)
     commands = [line for block in blocks for line in block.splitlines()]
-    assert len(commands) == 9
+    assert len(commands) == 11
     for command in commands:
         assert main(shlex.split(command)[1:]) == 0, command
     assert Path("report.xml").read_text().startswith("<?xml")

@@ -31,7 +31,7 @@ from exr_inspector.cli.tables import SEQUENCE_ROWS, report_table
 from exr_inspector.exr import CHUNK_OPTIONS
 from exr_inspector.exr.attributes import DECODERS
 from exr_inspector.exr.codes import FORMAT_ERRORS, PROBLEMS
-from exr_inspector.findings.rules import CHECKED, rule_of_problem
+from exr_inspector.findings.rules import CHECKED, OF_WAIVERS, rule_of_problem
 from exr_inspector.policy.registry import RULES
 from exr_inspector.policy.rule import Parameters, PolicyRule
 from exr_inspector.settings import FunctionSettings, S3Settings, Settings, VastSettings
@@ -212,6 +212,15 @@ def _reference_lines() -> Iterator[str]:
             rule = policy_rule.rule
             texts = (policy_rule.severity, _rule_parameters(policy_rule), rule.meaning, policy_rule.source)
             yield f"| `{rule.rule_id}` | {rule.name} | {' | '.join(map(str, texts))} |"
+    yield ""
+    yield "### Rules of waivers"
+    yield ""
+    yield "What `validate` reports about [waivers](POLICIES.md#waivers), as warnings."
+    yield ""
+    yield "| rule | name | a finding means | what to do |"
+    yield "|---|---|---|---|"
+    for rule in OF_WAIVERS:
+        yield f"| `{rule.rule_id}` | {rule.name} | {rule.meaning} | {rule.remedy} |"
     yield ""
     yield "## Attribute types"
     yield ""

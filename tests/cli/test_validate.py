@@ -86,6 +86,44 @@ def test_errors_of_a_policy_name_file_line_and_column(capfd):
     )
 
 
+WAIVERS = """\
+waivers:
+  - {id: W1, rule: EXR102, path: show/c.####.exr, frames: 1003, reason: agreed, by: Ann, until: 2099-12-31}
+  - {id: W2, rule: compression, path: show/c.*.exr, frames: 1002-1010, reason: a test, by: Bob, until: 2099-12-31}
+  - {id: W3, rule: unreadable, path: "show/**", reason: old, by: Bob, until: 2020-12-31}
+"""
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_waived_findings_are_marked_and_do_not_count(capfd, named):
+    """By the option, or by the policy, whose path is relative to it."""
+    Path("waivers").mkdir()
+    Path("waivers/show.yaml").write_text(WAIVERS)
+    Path("show.yaml").write_text(POLICY + ("waivers: waivers/show.yaml\n" if named else ""))
+    options = [] if named else ["--waivers", "waivers/show.yaml"]
+    assert main(["validate", "show", "--policy", "show.yaml", *options]) == 1
+    assert (
+        capfd.readouterr().out
+        == """\
+show/c.####.exr
+warning  1001  compression: expected NONE, is ZIP (EXR301)
+           write the file again with other settings; the pixels need not be rendered again
+waived   1003  truncated: 7 of 8 chunks; missing line 7 (7 in part) (EXR102), waived by W1: agreed (Ann)
+waived   1002  compression: expected NONE, is ZIP (EXR301), waived by W2: a test (Bob)
+show/png.exr
+error    unreadable: not an EXR file: PNG signature (not_exr at byte 0) (EXR101)
+           replace it with a whole EXR file
+waivers/show.yaml
+warning  line 4: the waiver W3 of EXR101 expired on 2020-12-31; it is by Bob (EXR991)
+           correct what it waived and remove it, or have it approved again with another date
+4 files: 1 error, 2 warnings, 2 waived
+"""
+    )
+    assert main(["validate", "show/c.1003.exr", "--policy", "show.yaml", *options]) == 0
+    assert main(["policy", "check", "show.yaml"]) == 0
+    assert ("3 waivers\n" in capfd.readouterr().out) == named
+
+
 def test_formats_of_programs(capfd):
     """All findings are in each."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from xml.etree import ElementTree
 
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from exr_inspector.findings import files
 from exr_inspector.findings.github import github
 from exr_inspector.findings.junit import junit
-from exr_inspector.findings.model import FileFrame, as_arrow, grouped
+from exr_inspector.findings.model import FileFrame, Waived, as_arrow, grouped
 from exr_inspector.findings.sarif import sarif
 from exr_inspector.findings.text import one_line
 
@@ -68,6 +69,24 @@ def test_junit_has_a_case_for_each_pattern():
     assert failure.get("message") == one_line(FINDINGS[0])
     assert output.text.startswith(one_line(FINDINGS[1]))
     assert unreadable.get("name") == HOSTILE.upper().translate(dict.fromkeys((0, 27), "\ufffd"))
+
+
+def test_waived_findings_stay_visible_but_do_not_fail():
+    """In every format; in SARIF as suppressions, which all results have then."""
+    waiver = Waived(waiver_id="W1", reason="agreed", owner="Ann")
+    findings = [replace(FINDINGS[0], waived_by=waiver), FINDINGS[1]]
+    line = "1-2,5  truncated: 5 of 12 chunks (EXR102), waived by W1: agreed (Ann)"
+    assert one_line(findings[0]) == line
+    (suite,) = ElementTree.fromstring(junit("check", [], findings, str))
+    assert suite.get("failures") == "0"
+    assert line in suite[0].find("system-out").text
+    assert github(findings, str).startswith(b"::notice ")
+    results = json.loads(sarif("1", findings, str, str))["runs"][0]["results"]
+    suppression = {"kind": "external", "status": "accepted", "justification": "agreed (Ann, W1)"}
+    assert [result["suppressions"] for result in results] == [[suppression], []]
+    assert "suppressions" not in json.loads(sarif("1", findings[1:], str, str))["runs"][0]["results"][0]
+    table = as_arrow(findings).to_pylist()
+    assert [row["waived_by"] for row in table] == [{"waiver_id": "W1", "reason": "agreed", "owner": "Ann"}, None]
 
 
 def test_sarif_names_rules_locations_and_parts():

@@ -55,6 +55,8 @@ def test_identifiers_do_not_change():
         "EXR914": "repeated-frame",
         "EXR918": "pixel-outlier",
         "EXR919": "duplicate-frame",
+        "EXR990": "waiver-unused",
+        "EXR991": "waiver-expired",
         "EXR122": "part-type",
         "EXR123": "part-count",
         "EXR124": "header-size",

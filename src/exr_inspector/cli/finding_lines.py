@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 300  # characters of a finding on a terminal; lists of channels and windows can have thousands
 _NOUNS = {"error": "error", "warning": "warning", "info": "note"}  # by severity
-_STYLES = {"error": "red", "warning": "yellow", "info": ""}
+_STYLES = {"error": "red", "warning": "yellow", "info": "", "waived": "dim"}
 
 
 def finding_lines(
@@ -28,23 +28,27 @@ def finding_lines(
     """A block for each sequence or file with findings, with the remedy once for several of a rule; then the counts.
 
     `checked` are the numbers of files and sequences, by noun. `unread` files could not be checked. `for_programs`:
-    findings begin with their severity, and are not cut.
+    findings begin with their severity, or `waived`, and are not cut.
     """
     indent, longest = ("", 0) if for_programs else ("  ", _LONGEST)
     for pattern, of_pattern in groupby(findings, key=lambda finding: finding.pattern):
         yield Text(clean(short_path(pattern)), style="bold")
-        for remedy, alike in groupby(of_pattern, key=lambda finding: finding.remedy):
+        for remedy, alike in groupby(of_pattern, key=lambda finding: "" if finding.waived_by else finding.remedy):
             for finding in alike:
                 text = clean(one_line(finding), longest)
-                yield Text(f"{indent}{finding.severity:<8} {text}", _STYLES[finding.severity])
-            yield Text(f"           {remedy}", style="dim")
+                status = "waived" if finding.waived_by else finding.severity
+                yield Text(f"{indent}{status:<8} {text}", _STYLES[status])
+            if remedy:
+                yield Text(f"           {remedy}", style="dim")
     if not is_quiet():
         yield Text(_counts(findings, checked, unread))
 
 
 def _counts(findings: Sequence[Finding], checked: Mapping[str, int], unread: int) -> str:
-    severities = Counter(finding.severity for finding in findings)
+    severities = Counter(finding.severity for finding in findings if finding.waived_by is None)
     counts = [_counted(severities[severity], noun) for severity, noun in _NOUNS.items() if severities[severity]]
+    if waived := sum(finding.waived_by is not None for finding in findings):
+        counts.append(f"{waived:,} waived")
     if unread:
         counts.append(f"{unread:,} not read")
     texts = ", ".join(_counted(count, noun) for noun, count in checked.items())

@@ -100,27 +100,32 @@ def _parameters_text(use: RuleUse) -> str | None:
 
 
 @policy.command()
-def schema() -> None:
+def schema(
+    waivers: Annotated[bool, typer.Option("--waivers", help="That of files of waivers.")] = False,
+) -> None:
     """Print the JSON Schema of policies, with which editors complete and check them."""
-    from ..policy.schema import policy_schema
+    from ..policy.schema import policy_schema, waivers_schema
 
-    typer.echo(json.dumps(policy_schema(), indent=2))
+    typer.echo(json.dumps(waivers_schema() if waivers else policy_schema(), indent=2))
 
 
 @policy.command()
 def check(given: GivenPolicy) -> None:
-    """Check a policy: errors have file, line and column.
+    """Check a policy and the waivers that it names: errors have file, line and column.
 
     Rules that decide nothing, as the policy does not give a parameter that they need, are listed on stderr.
     """
     from ..inspection.value_text import plural
     from ..policy.validate import compiled_policy
+    from ..policy.waivers import load_waivers
     from .output import print_message, print_result
 
     ready = compiled_policy(given)
+    waivers = [waiver for path in ready.policy.waiver_files for waiver in load_waivers(path)]
     rule_set = ready.rules_for()
     for use, reason in rule_set.inactive:
         print_message(f"not evaluated: {use.rule.rule_id} {use.rule.name}: {reason}")
     counts = [(len(rule_set.uses()), "rule"), (len(ready.conditions), "override")]
+    counts += [(len(waivers), "waiver")] if ready.policy.waiver_files else []
     texts = ", ".join(f"{count} {plural(count, noun)}" for count, noun in counts)
     print_result(f"{given}: policy {ready.policy.name} version {ready.policy.version}, {texts}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ..inspection.model import Inspection
     from ..policy.compile import CompiledPolicy
     from ..policy.evaluate import NotEvaluated, Verdict
+    from ..policy.waivers import Waiver
 
 
 def validate(
@@ -56,6 +58,16 @@ def validate(
     output_format: Annotated[FindingFormat, typer.Option("--format", help="Output format.")] = FindingFormat.TABLE,
     output: Output = None,
     fail_on: FailOnOption = FailOn.ERROR,
+    waivers: Annotated[
+        str | None,
+        typer.Option(
+            "--waivers",
+            metavar="FILE",
+            help="Findings that a waiver of this file covers are marked, and do not count for the exit code. Default: "
+            "the waivers that the policy names.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> int:
     """Report how files violate a policy: rules about structure, channels, compression, color, names and metadata.
 
@@ -64,6 +76,7 @@ def validate(
     """
     from ..inspection.value_text import plural
     from ..policy.validate import compiled_policy
+    from ..policy.waivers import load_waivers
     from ..sources import store_of
     from ..sources.listing import ListedFile, list_files
     from .output import discard_stdout, print_message
@@ -76,7 +89,9 @@ def validate(
     options = InspectOptions(
         limits=header_limits(), chunks=chunk_option(chunks), s3=s3, printed=partial(_verdict, policy=ready)
     )
-    outcome = _Outcome(ready)
+    files_of_waivers = ready.policy.waiver_files if waivers is None else (waivers,)
+    given_waivers = tuple(waiver for path in files_of_waivers for waiver in load_waivers(path))
+    outcome = _Outcome(ready, given_waivers, datetime.now(timezone.utc).date())
     with closing(inspected_files(iter(files), options, 1 if len(files) == 1 else worker_count())) as inspected:
         for file in inspected:
             outcome.add(file)
@@ -90,7 +105,8 @@ def validate(
     for rule, count in outcome.not_evaluated.items():
         of_files = f"{count:,} {plural(count, 'file')}"
         print_message(f"not evaluated: {rule.rule_id} {rule.rule_name} in {of_files}: {rule.reason}")
-    return exit_code(worst_of(outcome.findings()), fail_on, failed=outcome.failed, misused=outcome.misused)
+    counted = [finding for finding in outcome.findings() if finding.waived_by is None]
+    return exit_code(worst_of(counted), fail_on, failed=outcome.failed, misused=outcome.misused)
 
 
 def _verdict(inspection: Inspection, *, policy: CompiledPolicy) -> Verdict:
@@ -104,6 +120,8 @@ class _Outcome:
     """The verdicts on all files, and what decides the exit code."""
 
     policy: CompiledPolicy
+    waivers: tuple[Waiver, ...]
+    today: date
     violations: list[tuple[Finding, FileFrame]] = field(default_factory=list)
     not_evaluated: Counter[NotEvaluated] = field(default_factory=Counter)
     frames: dict[str, list[str]] = field(default_factory=dict)  # by sequence, or by URI of a file without a frame
@@ -153,9 +171,10 @@ class _Outcome:
     def findings(self, *, of_unread: bool = False) -> list[Finding]:
         """The findings, grouped by sequence and frames; `of_unread`: also those about files that could not be read."""
         from ..findings.files import not_read
-        from ..findings.model import grouped, in_order
+        from ..findings.model import grouped
         from ..frames.names import parse_name
         from ..policy.evaluate import file_frame
+        from ..policy.waivers import apply_waivers
 
         unread = ((not_read(uri, reason), file_frame(uri)) for uri, reason in self.unread)
         patterns, violations = self.patterns(), []
@@ -163,7 +182,7 @@ class _Outcome:
             name = parse_name(file.uri)
             pattern = patterns[file.uri if name is None else name.sequence]
             violations.append((replace(finding, pattern=pattern), file))
-        return in_order(grouped(violations))
+        return apply_waivers(grouped(violations), self.waivers, self.today)
 
 
 def _write(outcome: _Outcome, output_format: FindingFormat, output: str | None, policy: str) -> None:

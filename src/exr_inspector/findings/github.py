@@ -20,9 +20,8 @@ def github(findings: Iterable[Finding], path_of: Callable[[str], str]) -> bytes:
         path = path_of(finding.files[0] if len(finding.files) == 1 else finding.pattern)
         title = f"{finding.rule_id} {finding.rule_name}"
         message = f"{path_of(finding.pattern)}  {one_line(finding)}\n{finding.remedy}"
-        lines.append(
-            f"::{_COMMANDS[finding.severity]} file={_property(path)},title={_property(title)}::{_data(message)}\n"
-        )
+        command = "notice" if finding.waived_by else _COMMANDS[finding.severity]
+        lines.append(f"::{command} file={_property(path)},title={_property(title)}::{_data(message)}\n")
     return "".join(lines).encode()
 
 

@@ -15,8 +15,8 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 def junit(title: str, patterns: Iterable[str], findings: Iterable[Finding], path_of: Callable[[str], str]) -> bytes:
     """The document, with a test case for each of `patterns`, and for each other file or sequence with findings.
 
-    Those without findings pass. Findings of severity `error` are failures, others are the output of their case.
-    Characters that XML does not allow are replaced. `path_of` gives the path of a pattern or URI.
+    Those without findings pass. Findings of severity `error` are failures; others, and those with a waiver, are the
+    output of their case. Characters that XML does not allow are replaced. `path_of` gives the path of a pattern or URI.
     """
     cases: dict[str, list[Finding]] = {pattern: [] for pattern in patterns}
     for finding in findings:
@@ -29,7 +29,7 @@ def junit(title: str, patterns: Iterable[str], findings: Iterable[Finding], path
             failure = ElementTree.SubElement(element, "failure", type=errors[0].rule_id)
             failure.set("message", _xml(one_line(errors[0]) if len(errors) == 1 else f"{len(errors)} errors"))
             failure.text = _lines(errors)
-        if others := [finding for finding in case if finding.severity != "error"]:
+        if others := [finding for finding in case if not _is_failure(finding)]:
             ElementTree.SubElement(element, "system-out").text = _lines(others)
     suites = ElementTree.Element("testsuites")
     suites.append(suite)
@@ -39,7 +39,11 @@ def junit(title: str, patterns: Iterable[str], findings: Iterable[Finding], path
 
 
 def _errors(findings: Sequence[Finding]) -> list[Finding]:
-    return [finding for finding in findings if finding.severity == "error"]
+    return [finding for finding in findings if _is_failure(finding)]
+
+
+def _is_failure(finding: Finding) -> bool:
+    return finding.severity == "error" and finding.waived_by is None
 
 
 def _lines(findings: Iterable[Finding]) -> str:

@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Waived:
+    """The waiver that covers a finding."""
+
+    waiver_id: str
+    reason: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One violation of a rule. Texts that are unknown or do not apply are empty."""
 
@@ -33,6 +42,7 @@ class Finding:
     expected: str = ""
     actual: str = ""
     remedy: str
+    waived_by: Waived | None = None  # it does not count then
 
 
 class FileFrame(NamedTuple):
@@ -70,15 +80,24 @@ def grouped(violations: Iterable[tuple[Finding, FileFrame]]) -> list[Finding]:
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings by sequence or file, the worst first."""
-    return sorted(findings, key=lambda one: (one.pattern, -SEVERITIES.index(one.severity), one.rule_id))
+    """The findings by sequence or file, the worst first, those with a waiver last."""
+
+    def order(one: Finding) -> tuple[object, ...]:
+        return one.pattern, one.waived_by is not None, -SEVERITIES.index(one.severity), one.rule_id
+
+    return sorted(findings, key=order)
 
 
 def as_arrow(findings: Iterable[Finding]) -> pa.Table:
     """The findings as an Arrow table; empty texts are null."""
     import pyarrow as pa
 
-    types = {"frame_count": pa.int64(), "part_index": pa.int32(), "files": pa.list_(pa.string())}
+    types = {
+        "frame_count": pa.int64(),
+        "part_index": pa.int32(),
+        "files": pa.list_(pa.string()),
+        "waived_by": pa.struct([(column.name, pa.string()) for column in fields(Waived)]),
+    }
     schema = pa.schema([(column.name, types.get(column.name, pa.string())) for column in fields(Finding)])
     rows = [{name: None if value == "" else value for name, value in asdict(row).items()} for row in findings]
     return pa.Table.from_pylist(rows, schema)

@@ -110,6 +110,20 @@ DUPLICATE_FRAME = Rule(
     "see whether a file has the name of another frame; if so, rename it or render the frame again",
 )
 
+WAIVER_UNUSED = Rule(
+    "EXR990",
+    "waiver-unused",
+    "A waiver covers none of the findings.",
+    "remove the waiver, or correct its rule, path, frames, part or channel",
+)
+WAIVER_EXPIRED = Rule(
+    "EXR991",
+    "waiver-expired",
+    "The last day of a waiver is over, so it covers nothing.",
+    "correct what it waived and remove it, or have it approved again with another date",
+)
+
+OF_WAIVERS = (WAIVER_UNUSED, WAIVER_EXPIRED)
 _OF_PIXELS = (NAN, INFINITY, BLACK, CONSTANT, UNDECODABLE, EMPTY_REGION)
 _OF_SEQUENCES = (GAP, RANGE, DRIFT, PADDING, FROZEN, LAYERS_RANGE, REPEATED, PIXEL_OUTLIER, DUPLICATE_FRAME)
 _UNREPAIRABLE = frozenset({116, 118, 121, 125})  # pixels are lost or in the wrong place
@@ -147,7 +161,7 @@ CHECKED = (
     *(NOT_READ, UNREADABLE, NOT_WHOLE, WHOLENESS_UNKNOWN, INVALID_HEADER),
     *(*_OF_HEADERS, *_OF_PIXELS, *_OF_SEQUENCES),
 )
-RULES = {rule.rule_id: rule for rule in (*CHECKED, *_OF_POLICIES)}
+RULES = {rule.rule_id: rule for rule in (*CHECKED, *_OF_POLICIES, *OF_WAIVERS)}
 
 RULE_OF_PROBLEM = {
     "attribute_size": 105,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from .model import Finding
@@ -35,6 +35,9 @@ def sarif(
     }
     results = [_result(finding, rule_ids.index(finding.rule_id), path_of, uri_of) for finding in findings]
     _add_fingerprints(results, findings, path_of)
+    if any(finding.waived_by for finding in findings):  # then the standard asks for suppressions of all results
+        for result, finding in zip(results, findings, strict=True):
+            result["suppressions"] = list(_suppressions(finding))
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     document = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(document, indent=1).encode() + b"\n"
@@ -62,6 +65,12 @@ def _result(
         "locations": [_location(finding, uri_of(uri)) for uri in uris],
         "properties": {"pattern": finding.pattern, "frames": finding.frames},
     }
+
+
+def _suppressions(finding: Finding) -> Iterator[dict[str, str]]:
+    if waiver := finding.waived_by:
+        justification = f"{waiver.reason} ({waiver.owner}, {waiver.waiver_id})"
+        yield {"kind": "external", "status": "accepted", "justification": justification}
 
 
 def _location(finding: Finding, uri: str) -> dict[str, Any]:

@@ -79,9 +79,13 @@ def numbers_in(text: str) -> frozenset[Number]:
     """As `numbers_of`, for a range of any size, such as that of a sequence. Raises ValueError."""
     import fileseq
 
+    message = f"{text!r} is not a frame range such as 1001-1100, 1-9x2 or 1-3,7"
     if not _RANGE.fullmatch(text):
-        raise ValueError(f"{text!r} is not a frame range such as 1001-1100, 1-9x2 or 1-3,7")
-    return frozenset(_simplest(number) for number in fileseq.FrameSet(text))
+        raise ValueError(message)
+    try:
+        return frozenset(_simplest(number) for number in fileseq.FrameSet(text))
+    except fileseq.ParseException:
+        raise ValueError(message) from None
 
 
 def missing_numbers(numbers: Iterable[Number]) -> list[Number] | None:

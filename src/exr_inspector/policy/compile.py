@@ -9,12 +9,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..exr import Channel
-from ..frames.patterns import compiled as path_expression
 from ..inspection.model import Inspection
 from ..sources.uris import display_path
 from .model import Layer, Policy, RuleUse, When
 from .registry import RULES
-from .rule import Outcome, PolicyRule, matches_any
+from .rule import Outcome, PolicyRule, matches_any, path_expression
 
 Check = tuple[RuleUse, Callable[[Any, Any], Iterator[Outcome]], Any]
 ChannelOutcomes = tuple[tuple[Check, Outcome], ...]

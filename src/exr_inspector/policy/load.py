@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
 from importlib import resources
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from ..errors import PolicyError, SettingsError
+from ..errors import SettingsError
 from .model import Layer, Override, Policy, PolicyFile, When
 from .registry import rule_named, selected_rules, suggestion
-from .rule import Parameters
 from .rules_metadata import AttributeNeed
-from .yaml_marks import MAX_BYTES, Document, Path, read_document
+from .yaml_marks import Document, Path, read_document
+from .yaml_models import read_file, validated
 
 _ENDINGS = (".yaml", ".yml")
 _MAX_EXTENDED = 32  # policies that one extends, also through others
 _FOLDER = resources.files(__package__) / "builtin"
-_UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden")
 _NESTED = {"overrides": Override, "when": When, "attributes": AttributeNeed}  # dataclasses in a field of this name
 
 
@@ -51,7 +45,7 @@ def policy_text(given: str) -> str:
 
 def _data(given: str) -> bytes:
     if _is_path(given):
-        return _read(given)
+        return read_file("policy", given)
     if given in builtin_names():
         return builtin_text(given).encode()
     raise SettingsError(_unknown(given))
@@ -74,33 +68,32 @@ def _unknown(name: str) -> str:
     )
 
 
-def _read(path: str) -> bytes:
-    try:
-        # O_NONBLOCK: opening a FIFO would otherwise wait for a writer
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise SettingsError(f"policy {path}: not a file")
-            return file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"policy {path}: {getattr(error, 'strerror', None) or error}") from error
-
-
 def _policy(source: str, data: bytes, above: tuple[str, ...], extended: list[str]) -> Policy:
     """A policy; `above` are those that extend it, `extended` all that have been read because of them."""
     document = read_document(source, data)
-    file = _validated(document, (), document.value, _adapter(PolicyFile))
-    layers = [
-        layer
-        for path, name in _items(("extends",), file.extends)
-        for layer in _extended(document, path, name, above, extended)
-    ]
+    file = validated(document, (), document.value, PolicyFile, _NESTED)
+    bases = [_extended(document, path, name, above, extended) for path, name in _items(("extends",), file.extends)]
+    layers = [layer for base in bases for layer in base.layers]
     layers.append(_layer(document, (), None, file))
     layers += [
         _layer(document, ("overrides", number), override.when, override)
         for number, override in enumerate(file.overrides)
     ]
     layers.sort(key=lambda layer: layer.when is not None)
-    return Policy(name=file.policy, version=file.version, title=file.title, layers=tuple(layers))
+    waiver_files = [path for base in bases for path in base.waiver_files]
+    if file.waivers is not None:
+        waiver_files.append(_beside(source, file.waivers))
+    return Policy(
+        name=file.policy,
+        version=file.version,
+        title=file.title,
+        layers=tuple(layers),
+        waiver_files=tuple(dict.fromkeys(waiver_files)),
+    )
+
+
+def _beside(source: str, name: str) -> str:
+    return os.path.normpath(os.path.join(os.path.dirname(source), name))
 
 
 def _items(path: Path, items: Iterable[str]) -> Iterator[tuple[Path, str]]:
@@ -108,10 +101,8 @@ def _items(path: Path, items: Iterable[str]) -> Iterator[tuple[Path, str]]:
         yield (*path, number), item
 
 
-def _extended(
-    document: Document, path: Path, name: str, above: tuple[str, ...], extended: list[str]
-) -> tuple[Layer, ...]:
-    """The layers of a policy that another one extends."""
+def _extended(document: Document, path: Path, name: str, above: tuple[str, ...], extended: list[str]) -> Policy:
+    """A policy that another one extends."""
     source = document.source
     if not _is_path(name):
         if name not in builtin_names():
@@ -120,9 +111,9 @@ def _extended(
     elif not _is_path(source):
         raise document.error(path, "built-in policies extend built-in ones only")
     else:
-        target = os.path.normpath(os.path.join(os.path.dirname(source), name))
+        target = _beside(source, name)
         try:
-            data = _read(target)
+            data = read_file("policy", target)
         except SettingsError as error:
             raise document.error(path, str(error)) from None
     chain = (*above, source)
@@ -131,7 +122,7 @@ def _extended(
     extended.append(target)
     if len(extended) > _MAX_EXTENDED:
         raise document.error(path, f"more than {_MAX_EXTENDED} policies are extended")
-    return _policy(target, data, chain, extended).layers
+    return _policy(target, data, chain, extended)
 
 
 def _layer(document: Document, path: Path, when: When | None, given: PolicyFile | Override) -> Layer:
@@ -143,7 +134,7 @@ def _layer(document: Document, path: Path, when: When | None, given: PolicyFile 
             raise document.error(at, f"no rule is called {name!r}{suggestion(name)}", at_key=True)
         if rule.rule_id in settings:
             raise document.error(at, f"the rule {rule.name} is given by its name and by {rule.rule_id}", at_key=True)
-        values = _validated(document, at, parameters or {}, _adapter(rule.parameters), rule.parameters)
+        values = validated(document, at, parameters or {}, rule.parameters, _NESTED)
         settings[rule.rule_id] = {key: getattr(values, key) for key in parameters or {}}
     selected = _rule_ids(document, (*path, "select"), given.select)
     ignored = _rule_ids(document, (*path, "ignore"), given.ignore)
@@ -158,55 +149,3 @@ def _rule_ids(document: Document, path: Path, selectors: Iterable[str]) -> froze
             raise document.error(at, f"no rule is called {selector!r}{suggestion(selector)}")
         found |= rules
     return frozenset(found)
-
-
-_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
-
-
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    """What validates a dataclass; it takes milliseconds to make."""
-    if kind not in _ADAPTERS:
-        _ADAPTERS[kind] = TypeAdapter(kind)
-    return _ADAPTERS[kind]
-
-
-def _validated(
-    document: Document, path: Path, value: Any, adapter: TypeAdapter[Any], kind: type[Parameters] | None = None
-) -> Any:
-    """A value as dataclasses. JSON in between: there a list is a tuple, but a text is not a number."""
-    try:
-        return adapter.validate_json(json.dumps(value), strict=True)
-    except ValidationError as error:
-        errors = error.errors(include_url=False, include_input=False)
-    unknown = (each for each in errors if each["type"] in _UNKNOWN_KEY)  # which is also why another one is missing
-    raise _error(document, path, next(unknown, errors[0]), kind)
-
-
-def _error(document: Document, path: Path, first: Any, kind: type[Parameters] | None) -> PolicyError:
-    loc = tuple(first["loc"])
-    at = _existing(document, (*path, *loc))
-    name = ".".join(map(str, (*path, *loc)))
-    prefix = f"{name}: " if name else ""
-    if first["type"] in _UNKNOWN_KEY:
-        known = [each.name for each in fields(_owner(kind or PolicyFile, loc))]
-        unknown = str(loc[-1])
-        message = f"{prefix}unknown; expected {', '.join(known)}{suggestion(unknown, known)}"
-        return document.error(at, message, at_key=True)
-    if first["type"] in ("missing", "missing_argument"):
-        return document.error(at, f"{prefix}missing")
-    if first["type"] in ("dataclass_type", "dict_type"):
-        return document.error(at, f"{prefix}expected keys with values")
-    return document.error(at, f"{prefix}{first['msg']}")
-
-
-def _owner(kind: Any, loc: tuple[Any, ...]) -> Any:
-    """The dataclass whose field the last name of a location would be."""
-    names = [name for name in loc[:-1] if name in _NESTED]
-    return _NESTED[names[-1]] if names else kind
-
-
-def _existing(document: Document, path: Path) -> Path:
-    """A path without what is not in the document: the ends of unions, and missing keys."""
-    while path and path not in document.keys and path not in document.values:
-        path = path[:-1]
-    return path

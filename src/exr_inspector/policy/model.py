@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ from pydantic import ConfigDict, Field
 
 from .rule import Parameters, PolicyRule, Severity, Text, Texts
 
+CUSTOM_ID = re.compile(r"[A-Z][A-Z0-9_]{0,30}[0-9]")  # of rules of a policy's own; those of ours begin with EXR
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 
 
@@ -51,6 +53,7 @@ class PolicyFile:
     ignore: Texts = ()
     rules: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     overrides: tuple[Override, ...] = ()
+    waivers: Annotated[str, Field(max_length=1000, pattern=r"\S")] | None = None  # a file, relative to this one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,7 @@ class Policy:
     version: str
     title: str
     layers: tuple[Layer, ...]
+    waiver_files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

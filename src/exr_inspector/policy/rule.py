@@ -16,6 +16,8 @@ from typing import Annotated, Any, Literal, NamedTuple, Protocol, TypeVar
 from pydantic import ConfigDict, Field
 
 from ..findings.rules import RULES, Rule
+from ..frames.patterns import compiled
+from ..sources.uris import has_scheme
 
 Severity = Literal["error", "warning", "info"]
 Text = Annotated[str, Field(max_length=200)]  # patterns among them have a bounded cost
@@ -157,6 +159,15 @@ def matcher(globs: tuple[str, ...]) -> Callable[[str], bool]:
 def matches_any(globs: tuple[str, ...], text: str) -> bool:
     """Whether a text matches one of the shell patterns, in upper and lower case as they are written."""
     return matcher(globs)(text)
+
+
+@lru_cache(maxsize=256)
+def path_expression(pattern: str) -> re.Pattern[str]:
+    """What the paths of a pattern match in full; a relative pattern matches the ends of paths, from a folder on."""
+    expression = compiled(pattern)
+    if pattern.startswith("/") or has_scheme(pattern):
+        return expression
+    return re.compile(f"(?:.*/)?(?:{expression.pattern})", re.DOTALL)
 
 
 def one_of(values: Iterable[object]) -> str:

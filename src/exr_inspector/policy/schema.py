@@ -1,4 +1,4 @@
-"""The JSON Schema of policies, with which editors complete and check them."""
+"""The JSON Schemas of policies and waivers, with which editors complete and check them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pydantic import TypeAdapter
 
 from .model import PolicyFile
 from .registry import RULES
+from .waivers import WaiversFile
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def policy_schema() -> dict[str, Any]:
@@ -24,4 +27,9 @@ def policy_schema() -> dict[str, Any]:
     of_rules = {"type": "object", "properties": rules, "additionalProperties": False}
     for owner in (schema, definitions["Override"]):
         owner["properties"]["rules"] = of_rules
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Policy of exr-inspector", **schema}
+    return {"$schema": _DIALECT, "title": "Policy of exr-inspector", **schema}
+
+
+def waivers_schema() -> dict[str, Any]:
+    """The schema of a file of waivers."""
+    return {"$schema": _DIALECT, "title": "Waivers of exr-inspector", **TypeAdapter(WaiversFile).json_schema()}

@@ -1,0 +1,184 @@
+"""Waivers: reviewed exceptions from the findings of a policy. They never change which rules are evaluated."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Annotated
+
+from pydantic import AfterValidator, ConfigDict, Field
+
+from ..findings.model import Finding, Waived, finding, in_order
+from ..findings.rules import RULES, WAIVER_EXPIRED, WAIVER_UNUSED, Rule
+from ..frames.names import parse_name
+from ..frames.ranges import Number, frame_range, frame_value, numbers_in, numbers_of
+from ..sources.uris import display_path, normalize_path
+from .model import CUSTOM_ID, Name
+from .registry import suggestion
+from .rule import Text, matches_any, path_expression
+from .yaml_marks import Document, read_document
+from .yaml_models import read_file, validated
+
+_LAST_FRAME = re.compile(r"#+(?=[^#/]*$)")  # in the pattern of a sequence
+_NAMES = {rule.name: rule_id for rule_id, rule in RULES.items()}
+
+
+def _is_range(frames: str | int) -> str | int:
+    numbers_of(str(frames))  # raises ValueError
+    return frames
+
+
+Sentence = Annotated[str, Field(max_length=1000, pattern=r"\S")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaiverEntry:
+    """A waiver as it is written. It covers findings of a rule in the files and frames that it names."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    id: Name
+    rule: Text  # identifier or name; of custom rules, the identifier
+    path: Annotated[str, Field(max_length=1000, pattern=r"\S")]  # a pattern of files or a sequence
+    reason: Sentence
+    by: Sentence  # who answers for it
+    until: date  # the last day, in UTC
+    frames: Annotated[str | int, AfterValidator(_is_range)] | None = None  # as 1001-1010 or 1-9x2; default: all
+    part: Annotated[int, Field(ge=0)] | None = None
+    channel: Text | None = None  # a shell pattern
+    ticket: Text = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaiversFile:
+    """A file of waivers as it is written."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    waivers: tuple[WaiverEntry, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """A waiver, its file and its line there."""
+
+    entry: WaiverEntry
+    rule_id: str
+    numbers: frozenset[Number] | None  # of frames; None: all
+    uri: str
+    line: int
+
+
+def load_waivers(path: str | os.PathLike[str]) -> tuple[Waiver, ...]:
+    """The waivers of a file. Raises SettingsError, and PolicyError for what is in it."""
+    source = os.fspath(path)
+    document = read_document(source, read_file("waivers", source))
+    entries = validated(document, (), document.value, WaiversFile, {"waivers": WaiverEntry}).waivers
+    known: set[str] = set()
+    for number, entry in enumerate(entries):
+        if entry.id in known:
+            raise document.error(("waivers", number, "id"), f"the identifier {entry.id} is repeated")
+        known.add(entry.id)
+    return tuple(_resolved(document, number, entry) for number, entry in enumerate(entries))
+
+
+def _resolved(document: Document, number: int, entry: WaiverEntry) -> Waiver:
+    rule = entry.rule
+    rule_id = _NAMES.get(rule, rule)
+    if rule_id not in RULES and (rule.startswith("EXR") or not CUSTOM_ID.fullmatch(rule)):
+        message = f"no rule is called {rule!r}{suggestion(rule, [*_NAMES, *RULES])}"
+        raise document.error(("waivers", number, "rule"), message)
+    return Waiver(
+        entry=entry,
+        rule_id=rule_id,
+        numbers=None if entry.frames is None else numbers_of(str(entry.frames)),
+        uri=normalize_path(document.source),
+        line=document.values["waivers", number].line,
+    )
+
+
+def apply_waivers(findings: Iterable[Finding], waivers: Sequence[Waiver], today: date) -> list[Finding]:
+    """The findings, with `waived_by` in those that a waiver covers; of a sequence also in some frames only.
+
+    A waiver whose last day is before `today` (in UTC) covers nothing. Expired and unused waivers are findings too.
+    """
+    by_rule: dict[str, list[Finding]] = {}
+    for each in findings:
+        by_rule.setdefault(each.rule_id, []).append(each)
+    covered: list[Finding] = []
+    of_waivers: list[Finding] = []
+    for waiver in waivers:
+        entry = waiver.entry
+        if entry.until < today:
+            of_waivers.append(_about(waiver, WAIVER_EXPIRED, f"expired on {entry.until.isoformat()}"))
+            continue
+        splits = [_split(each, waiver) for each in by_rule.get(waiver.rule_id, ())]
+        by_rule[waiver.rule_id] = [rest for _, rest in splits if rest is not None]
+        parts = [part for part, _ in splits if part is not None]
+        if not parts:
+            of_waivers.append(_about(waiver, WAIVER_UNUSED, "covers no finding"))
+        covered += parts
+    return in_order([*(each for rest in by_rule.values() for each in rest), *covered, *of_waivers])
+
+
+def _about(waiver: Waiver, rule: Rule, what: str) -> Finding:
+    entry = waiver.entry
+    message = f"line {waiver.line}: the waiver {entry.id} of {waiver.rule_id} {what}; it is by {entry.by}"
+    return finding(rule, "warning", waiver.uri, message)
+
+
+def _split(about: Finding, waiver: Waiver) -> tuple[Finding | None, Finding | None]:
+    """The part of a finding that a waiver covers, with `waived_by`, and the rest."""
+    entry = waiver.entry
+    if entry.part is not None and about.part_index != entry.part:
+        return None, about
+    if entry.channel is not None and not matches_any((entry.channel,), about.channel_name):
+        return None, about
+    covered, rest = _of_files(about, waiver) if about.files else _of_frames(about, waiver)
+    waived = Waived(waiver_id=entry.id, reason=entry.reason, owner=entry.by)
+    return None if covered is None else replace(covered, waived_by=waived), rest
+
+
+def _of_files(about: Finding, waiver: Waiver) -> tuple[Finding | None, Finding | None]:
+    """As `_split`, for a finding about files: those whose path and frame the waiver names are covered."""
+    matches = path_expression(waiver.entry.path).fullmatch
+    covered: list[str] = []
+    rest: list[str] = []
+    for uri in about.files:
+        is_covered = bool(matches(display_path(uri))) and (waiver.numbers is None or _number(uri) in waiver.numbers)
+        (covered if is_covered else rest).append(uri)
+    return _with_files(about, covered), _with_files(about, rest)
+
+
+def _number(uri: str) -> Number | None:
+    name = parse_name(uri)
+    return None if name is None else frame_value(name.frame)
+
+
+def _with_files(about: Finding, uris: list[str]) -> Finding | None:
+    if not uris or len(uris) == len(about.files):
+        return about if uris else None
+    numbers = {number for uri in uris if (number := _number(uri)) is not None} if about.frames else set()
+    return replace(about, files=tuple(uris), frames=frame_range(numbers), frame_count=len(numbers))
+
+
+def _of_frames(about: Finding, waiver: Waiver) -> tuple[Finding | None, Finding | None]:
+    """As `_split`, for a finding about frames without files, or about a sequence as a whole."""
+    matches = path_expression(waiver.entry.path).fullmatch
+    path = display_path(about.pattern)
+    a_frame = _LAST_FRAME.sub(lambda digits: "0" * len(digits[0]), path)
+    if not matches(path) and not matches(a_frame):
+        return None, about
+    if waiver.numbers is None:
+        return about, None
+    if not about.frames:
+        return None, about
+    numbers = numbers_in(about.frames)
+    return _with_numbers(about, numbers & waiver.numbers), _with_numbers(about, numbers - waiver.numbers)
+
+
+def _with_numbers(about: Finding, numbers: frozenset[Number]) -> Finding | None:
+    return replace(about, frames=frame_range(numbers), frame_count=len(numbers)) if numbers else None

@@ -1,0 +1,80 @@
+"""YAML files as dataclasses, which pydantic validates. Every error has file, line and column."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Hashable, Mapping
+from dataclasses import fields
+from functools import cache
+from typing import Any, TypeVar, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from ..errors import PolicyError, SettingsError
+from .registry import suggestion
+from .yaml_marks import MAX_BYTES, Document, Path
+
+_UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden")
+Model = TypeVar("Model")
+
+
+def read_file(kind: str, path: str) -> bytes:
+    """The bytes of a file, which errors call `kind`; no more than a document may have. Raises SettingsError."""
+    try:
+        # O_NONBLOCK: opening a FIFO would otherwise wait for a writer
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise SettingsError(f"{kind} {path}: not a file")
+            return file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{kind} {path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """What validates a dataclass; it takes milliseconds to make."""
+    return TypeAdapter(kind)
+
+
+def validated(document: Document, path: Path, value: Any, model: type[Model], nested: Mapping[str, type[Any]]) -> Model:
+    """A value of a document as a dataclass; `nested` are the dataclasses in it, by the name of their field.
+
+    Raises PolicyError.
+    """
+    adapter: TypeAdapter[Model] = _adapter(cast("Hashable", model))
+    try:
+        # JSON in between: there a list is a tuple, but a text is not a number.
+        return adapter.validate_json(json.dumps(value), strict=True)
+    except ValidationError as error:
+        errors = error.errors(include_url=False, include_input=False)
+    unknown = (each for each in errors if each["type"] in _UNKNOWN_KEY)  # which is also why another one is missing
+    raise _error(document, path, next(unknown, errors[0]), model, nested)
+
+
+def _error(
+    document: Document, path: Path, first: Any, model: type[Any], nested: Mapping[str, type[Any]]
+) -> PolicyError:
+    loc = tuple(first["loc"])
+    at = _existing(document, (*path, *loc))
+    name = ".".join(map(str, (*path, *loc)))
+    prefix = f"{name}: " if name else ""
+    if first["type"] in _UNKNOWN_KEY:
+        owners = [nested[name] for name in loc[:-1] if name in nested]
+        known = [each.name for each in fields(owners[-1] if owners else model)]
+        unknown = str(loc[-1])
+        message = f"{prefix}unknown; expected {', '.join(known)}{suggestion(unknown, known)}"
+        return document.error(at, message, at_key=True)
+    if first["type"] in ("missing", "missing_argument"):
+        return document.error(at, f"{prefix}missing")
+    if first["type"] in ("dataclass_type", "dict_type"):
+        return document.error(at, f"{prefix}expected keys with values")
+    return document.error(at, f"{prefix}{first['msg']}")
+
+
+def _existing(document: Document, path: Path) -> Path:
+    """A path without what is not in the document: the ends of unions, and missing keys."""
+    while path and path not in document.keys and path not in document.values:
+        path = path[:-1]
+    return path
