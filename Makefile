@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 export EXR_CORPUS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pipeline function-package test test-fast test-pythons lint format docs dist clean
+.PHONY: help demo pipeline function-package test test-fast test-pythons lint format docs constraints dist clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 26
@@ -49,8 +49,12 @@ format: $(STAMP)  ## fix lint and format with ruff
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-docs: $(STAMP)  ## regenerate the generated parts of the docs
+docs: $(STAMP)  ## regenerate the generated parts of the docs, and of deploy/
 	$(VENV)/bin/python -m tools.docs
+	$(VENV)/bin/python -m tools.deploy
+
+constraints: $(STAMP)  ## write deploy/constraints.txt: the installed versions of what the image needs
+	$(VENV)/bin/python -m tools.constraints
 
 dist: $(STAMP)  ## build sdist and wheel in dist/ and check their metadata
 	rm -f dist/*.tar.gz dist/*.whl

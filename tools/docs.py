@@ -28,6 +28,8 @@ from exr_inspector.cli import config_file
 from exr_inspector.cli.exit_codes import MEANINGS as EXIT_CODE_MEANINGS
 from exr_inspector.cli.main import app
 from exr_inspector.cli.tables import SEQUENCE_ROWS, report_table
+from exr_inspector.deployment.keys import KEYS
+from exr_inspector.deployment.render import Target, keys_of
 from exr_inspector.exr import CHUNK_OPTIONS
 from exr_inspector.exr.attributes import DECODERS
 from exr_inspector.exr.codes import FORMAT_ERRORS, PROBLEMS
@@ -127,6 +129,17 @@ def _reference_lines() -> Iterator[str]:
             default = str(field.default).lower() if isinstance(field.default, bool) else field.default
             variable = field.validation_alias or f"{kind.model_config['env_prefix']}{name.upper()}"
             yield f"| `{variable}` | {f'`{default}`' if str(default) else ''} | {field.description} |"
+    yield ""
+    yield "### Values of manifests"
+    yield ""
+    yield "For `deploy render --set KEY=VALUE`. Those without a default must be given."
+    yield ""
+    yield "| key | targets | default | meaning |"
+    yield "|---|---|---|---|"
+    for name, key in KEYS.items():
+        targets = ", ".join(target.value for target in Target if name in keys_of(target))
+        default = "" if key.default is None else f"`{key.default}`"
+        yield f"| `{name}` | {targets} | {default} | {key.meaning} |"
     yield ""
     yield "### Configuration file"
     yield ""

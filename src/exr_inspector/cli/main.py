@@ -19,6 +19,7 @@ from . import (
     coverage_command,
     db_commands,
     demo_command,
+    deploy_command,
     diff_command,
     doctor_command,
     function_commands,
@@ -67,6 +68,7 @@ db_commands.db.command()(backup_commands.drop)
 app.add_typer(db_commands.db, name="db")
 app.add_typer(policy_commands.policy, name="policy")
 app.add_typer(function_commands.function, name="function")
+app.add_typer(deploy_command.deploy, name="deploy")
 app.command()(demo_command.demo)
 
 
