@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
+CHECKERS := $(VENV)/.installed-deploy-check
 export EXR_CORPUS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pipeline function-package test test-fast test-pythons lint format docs constraints dist clean
+.PHONY: help demo pipeline function-package test test-fast test-pythons lint format docs constraints deploy-check dist clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 26
@@ -31,7 +32,21 @@ function-package: $(STAMP)  ## build dist/function, the input of `vastde functio
 	$(VENV)/bin/python -m pip wheel -q --disable-pip-version-check --no-deps -w dist/function .
 	cd dist/function && sed "s#^exr-inspector#./$$(ls *.whl)#" ../../functions/exr_inspector/requirements.txt > requirements.txt
 
-test: lint  ## what CI runs: lint, types and all tests
+# Programs that check manifests: 130 MB, so only this target installs them. promtool is in a package of Debian and
+# Ubuntu, which is unpacked and not installed, so that no server is started.
+$(CHECKERS): pyproject.toml $(STAMP)
+	$(VENV)/bin/python -m pip install -q --disable-pip-version-check -e '.[deploy-check]'
+	@command -v promtool >/dev/null || ! command -v apt-get >/dev/null || { \
+	  folder=$$(mktemp -d) && cd "$$folder" && \
+	  { apt-get download -qq prometheus 2>/dev/null || { \
+	      [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get download -qq prometheus; }; } && \
+	  dpkg-deb -x prometheus_*.deb "$(CURDIR)/$(VENV)/prometheus"; rm -rf "$$folder"; }
+	@touch $@
+
+deploy-check: $(CHECKERS)  ## check the manifests, rules and the dashboard in deploy/ without a network
+	$(VENV)/bin/python -m tools.deploy_check
+
+test: lint deploy-check  ## what CI runs: lint, types, manifests and all tests
 	$(VENV)/bin/python -m pytest -n auto --dist worksteal
 
 test-fast: $(STAMP)  ## all tests but the slow ones
