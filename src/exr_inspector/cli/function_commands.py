@@ -1,4 +1,4 @@
-"""Commands that run the serverless function on this machine: function serve, invoke."""
+"""Commands that run the serverless function on this machine: function serve, invoke, replay."""
 
 from __future__ import annotations
 
@@ -108,6 +108,44 @@ def invoke(
         stream.write(json.dumps(result, indent=2, ensure_ascii=False).encode() + b"\n")
     failed = isinstance(result, dict) and result.get("status") == "error"
     return ExitCode.FAILED if failed else ExitCode.OK
+
+
+@function.command("replay")
+def replay_events(
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="Events as JSON lines, or a JSON or YAML document.", show_default=False),
+    ],
+    config: Config = None,
+) -> int:
+    """Handle the events of a file here, as if they were delivered again, for example dead letters.
+
+    Each event whose files have errors is a line on stderr. Exit code 1: events have errors that another attempt does
+    not mend, such as damaged files; 3: events have errors that another attempt can mend, so replay the file again.
+    """
+    from collections import Counter
+
+    from ..function import close_catalogs
+    from ..function.local.context import context_of
+    from ..function.local.replay import replay
+    from .output import print_done, print_message
+
+    counts: Counter[str] = Counter()
+    try:
+        for event in replay(file, context_of(config)):
+            result = event.result
+            status = "pending" if event.is_pending else result["status"]
+            counts[status] += 1
+            if status in ("pending", "error"):
+                reason = f"{result['error'] or result['message']} ({result.get('category', 'error')})"
+                print_message(f"{file}:{event.number}: {status}: {reason}")
+    finally:
+        close_catalogs()
+    statuses = ", ".join(f"{counts[name]} {name}" for name in ("success", "skipped", "error", "pending"))
+    print_done(f"{counts.total()} events: {statuses}")
+    if counts["pending"]:
+        return ExitCode.FAILED
+    return ExitCode.FINDINGS if counts["error"] else ExitCode.OK
 
 
 def _object_created(uri: str) -> dict[str, Any]:

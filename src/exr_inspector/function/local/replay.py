@@ -1,0 +1,103 @@
+"""Events of a file, such as dead letters, handled one after the other as if they were delivered again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from ...errors import EventError, RedeliveryError, SettingsError
+from .. import results
+from ..envelope import CloudEvent, from_http
+from ..events import event_id
+from ..handler import handle
+from .context import read_yaml
+
+MAX_EVENT_BYTES = 1 << 20  # the platform's limit for a message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """The result of an event; `number` counts lines or entries from 1, `is_pending` events to be replayed again."""
+
+    number: int
+    event_id: str
+    result: dict[str, Any]
+    is_pending: bool = False
+
+
+def replay(path: str, ctx: Any) -> Iterator[Replayed]:
+    """Handle the events of a file: JSON lines, or a JSON or YAML document with an event or a list of events.
+
+    Raises SettingsError if the file cannot be read or is another document.
+    """
+    for number, text in _texts(path):
+        try:
+            event = _event(text)
+        except EventError as error:
+            yield Replayed(number=number, event_id="", result=results.failed(error))
+            continue
+        try:
+            result = handle(ctx, event)
+            yield Replayed(number=number, event_id=event_id(event), result=result, is_pending=_is_not_stored(result))
+        except RedeliveryError as error:
+            (result,) = error.result if isinstance(error.result, list) else [results.failed(error)]
+            yield Replayed(number=number, event_id=event_id(event), result=result, is_pending=True)
+
+
+def _is_not_stored(result: Mapping[str, Any]) -> bool:
+    """Whether files were inspected without a catalog to store them in."""
+    return bool(result["status"] == "success" and result["persistence"]["status"] == "skipped")
+
+
+def _texts(path: str) -> Iterator[tuple[int, bytes]]:
+    """The JSON text of each event, with its number."""
+    try:
+        with open(path, "rb") as file:
+            if _has_json_lines(file):
+                file.seek(0)
+                yield from _lines(file)
+                return
+    except OSError as error:
+        raise SettingsError(f"{path}: not a readable file ({error.strerror})") from None
+    document = read_yaml(path)
+    events = document if isinstance(document, list) else [document]
+    if not events or not all(isinstance(event, dict) for event in events):
+        raise SettingsError(f"{path}: expected events, as JSON lines, or as a JSON or YAML document")
+    for number, event in enumerate(events, 1):
+        yield number, json.dumps(event, default=str).encode()
+
+
+def _has_json_lines(file: BinaryIO) -> bool:
+    """Whether the first line that is not empty is a JSON object."""
+    first = next((line for _, line in _lines(file)), b"")
+    try:
+        return isinstance(json.loads(first), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not empty, with their numbers; of a longer line, the first MAX_EVENT_BYTES + 1 bytes."""
+    number = 0
+    while line := file.readline(MAX_EVENT_BYTES + 1):
+        number += 1
+        rest = line
+        while rest and not rest.endswith(b"\n"):
+            rest = file.readline(MAX_EVENT_BYTES)
+        if line.strip():
+            yield number, line
+
+
+def _event(text: bytes) -> CloudEvent:
+    """The event of a JSON object: a CloudEvent, or the data of one. Raises EventError."""
+    if len(text) > MAX_EVENT_BYTES:
+        raise EventError(f"the event is larger than {MAX_EVENT_BYTES} bytes")
+    try:
+        event = json.loads(text)
+    except (ValueError, RecursionError):
+        raise EventError("the line is not JSON") from None
+    if not isinstance(event, dict):
+        raise EventError("the event is not a JSON object")
+    return from_http((), text) if "specversion" in event else CloudEvent({}, event)

@@ -1,0 +1,101 @@
+"""`function replay FILE`: dead letters are handled as if they were delivered again."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+import yaml
+
+from exr_inspector.cli.main import main
+from exr_inspector.function.local.replay import MAX_EVENT_BYTES
+
+from .conftest import BROKEN, BUCKET, GOOD, OTHER
+
+pytestmark = pytest.mark.parametrize("catalog", ["duckdb"], indirect=True)
+
+
+def event(key, number=1, **attributes):
+    """A dead letter of Knative in structured mode."""
+    record = {"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": BUCKET}, "object": {"key": key}}}
+    return {
+        "specversion": "1.0", "id": f"{number:x}", "source": "vastdata.com:exr-landed.1",
+        "type": "vastdata.com:Element.ElementCreated", "elementpath": f"{BUCKET}/{key}",
+        "knativeerrorcode": "500", "data": {"Records": [record]},
+    } | attributes  # fmt: skip
+
+
+@pytest.fixture
+def replayed(store, catalog, tmp_path, capfd):
+    """Replays a text; returns exit code, stdout and stderr. The store has a good, another and a broken file."""
+    for key, data in (("good.exr", GOOD), ("other.exr", OTHER), ("broken.exr", BROKEN)):
+        store.put(key, data)
+
+    def run(text: str) -> tuple[int, str, str]:
+        path = tmp_path / "dead-letters"
+        path.write_text(text, "utf-8")
+        code = main(["function", "replay", str(path)])
+        captured = capfd.readouterr()
+        return code, captured.out, captured.err.replace(str(path), "FILE")
+
+    return run
+
+
+def stored(catalog):
+    with catalog() as opened:
+        return opened.sql("SELECT parse_filename(file_path) AS name FROM files ORDER BY 1")["name"].to_pylist()
+
+
+def test_every_event_of_a_file_is_handled(replayed, catalog):
+    """Empty lines and events without files are not errors; a notification may lack the envelope."""
+    lines = [event("good.exr"), event("other.exr", 2)["data"], event("notes.txt", 3)]
+    code, out, err = replayed("\n\n".join(map(json.dumps, lines)) + "\n")
+    assert (code, out, err) == (0, "3 events: 2 success, 1 skipped, 0 error, 0 pending\n", "")
+    assert stored(catalog) == ["good.exr", "other.exr"]
+
+
+@pytest.mark.parametrize("events", [event("good.exr"), [event("good.exr"), event("other.exr")]])
+def test_a_document_has_one_event_or_a_list(replayed, catalog, events):
+    for text in (json.dumps(events, indent=1), yaml.safe_dump(events)):
+        assert replayed(text)[0] == 0
+    assert len(stored(catalog)) == (1 if isinstance(events, dict) else 2)
+
+
+def test_permanent_errors_are_findings(replayed):
+    """Each is a line with its number: a damaged file, text that is not an event, an event that is too large."""
+    large = json.dumps(event("good.exr", padding="x" * MAX_EVENT_BYTES))
+    code, out, err = replayed("\n".join([json.dumps(event("good.exr")), json.dumps(event("broken.exr")), "{", large]))
+    assert (code, out) == (1, "4 events: 1 success, 0 skipped, 3 error, 0 pending\n")
+    messages = err.splitlines()
+    assert [message.partition(": ")[0] for message in messages] == ["FILE:2", "FILE:3", "FILE:4"]
+    assert messages[0].endswith("(format)")
+    assert "larger than" in messages[2]
+
+
+def test_transient_errors_are_pending(replayed, monkeypatch):
+    """Nothing listens at the address of the store; afterwards, the file is replayed again."""
+    text = json.dumps(event("good.exr"))
+    address = os.environ["S3_ENDPOINT"]
+    monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "1")
+    monkeypatch.setenv("S3_ENDPOINT", "http://127.0.0.1:9")
+    code, out, err = replayed(text)
+    assert (code, out) == (3, "1 events: 0 success, 0 skipped, 0 error, 1 pending\n")
+    assert err.startswith("FILE:1: pending: ")
+    monkeypatch.setenv("S3_ENDPOINT", address)
+    monkeypatch.delenv("EXR_INSPECTOR_DEADLINE_S")
+    assert replayed(text)[0] == 0
+
+
+def test_events_are_not_lost_without_a_catalog(replayed, monkeypatch):
+    monkeypatch.delenv("EXR_INSPECTOR_CATALOG")
+    code, _, err = replayed(json.dumps(event("good.exr")))
+    assert code == 3
+    assert "pending: inspected; " in err
+
+
+@pytest.mark.parametrize("text", ["", "text", "[]", "[1]"])
+def test_a_file_without_events_is_a_usage_error(replayed, text):
+    code, out, err = replayed(text)
+    assert (code, out) == (2, "")
+    assert "expected events, as JSON lines, or as a JSON or YAML document" in err
