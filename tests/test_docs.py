@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -155,6 +156,44 @@ def test_the_commands_for_backups_run(tmp_path, monkeypatch, capfd):
     assert duckdb.sql(query).fetchall() == [("NONE", 1)]
     saved = next(Path().glob("copy.duckdb.backup-*"))
     assert set(json.loads((saved / "manifest.json").read_text())) <= set(re.findall(r"`(\w+)`", section)) | {"tables"}
+
+
+def test_the_commands_of_the_runbook_run(tmp_path, monkeypatch, capfd):
+    """In the order of the page; the first release, an upgrade, and a restored catalog."""
+    monkeypatch.chdir(tmp_path)
+    Path("renders").mkdir()
+    for frame in (1001, 1002, 1003):
+        Path(f"renders/beauty.{frame}.exr").write_bytes(small_file(frame, False, 12))
+        os.utime(f"renders/beauty.{frame}.exr", (1_700_000_000, 1_700_000_000))
+    Path("dead-letters.jsonl").write_text(json.dumps({"path": f"{tmp_path}/renders/beauty.1001.exr"}))
+    monkeypatch.setenv("EXR_INSPECTOR_CATALOG", f"duckdb:{tmp_path}/catalog.duckdb")
+    monkeypatch.setenv("EXR_INSPECTOR_ROOTS", str(tmp_path))
+    assert main(["ingest", "renders"]) == 0
+    titles = ("Deploy", "From staging to production", "Upgrade", "Roll back", "Dead letters", "Daily analytics")
+    commands = [line for title in titles for line in _commands_to_run(OPERATIONS, title)]
+    assert len(commands) == 29
+    for command in commands:
+        assert main(shlex.split(command)[1:]) == 0, command
+    assert len([path for path in Path("manifests").rglob("*") if path.is_file()]) == 11
+
+
+def test_every_block_of_commands_is_run_or_says_why_not():
+    """Blocks of the page on operations are marked as `run`, or the text before them says that they are not run."""
+    paragraphs = OPERATIONS.split("\n\n")
+    blocks = [(before, block) for before, block in pairwise(paragraphs) if block.startswith("```\n")]
+    assert len(blocks) == 3
+    assert [block for before, block in blocks if "not run" not in before] == []
+
+
+def test_the_policies_of_keys_are_json():
+    """The function writes no object, and drops no table."""
+    section = _section(OPERATIONS, "Keys")
+    policies = [json.loads(text) for text in re.findall(r"^```json\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)]
+    objects, tables, backups = (policy["Statement"] for policy in policies)
+    assert {action for statement in objects for action in statement["Action"]} == {"s3:GetObject", "s3:ListBucket"}
+    assert "s3:TabularDrop*" in tables[-1]["Action"]
+    assert all("Put" not in str(statement) for statement in tables)
+    assert "s3:PutObject" in backups[0]["Action"]
 
 
 POLICIES = (REFERENCE.parent / "POLICIES.md").read_text("utf-8")
