@@ -83,7 +83,8 @@ def main(arguments: list[str] | None = None) -> int:
                 "no catalog is configured: set EXR_INSPECTOR_CATALOG, or VAST_DB_ENDPOINT, VAST_DB_ACCESS_KEY,"
                 " VAST_DB_SECRET_KEY and VAST_DB_BUCKET"
             )
-        with time_limit(values.deadline_s), _catalogs.use(target) as catalog:
+        with time_limit(values.deadline_s), _catalogs.use(target) as shared:
+            catalog = shared.catalog
             print(f"{catalog.uri}: schema version {catalog.status().schema_version}")
     except ExrInspectorError as error:
         print(f"vast_db_persistence: {error}", file=sys.stderr)

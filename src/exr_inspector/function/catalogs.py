@@ -7,10 +7,11 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..catalog import Catalog, open_catalog
+from ..catalog import open_catalog
 from ..deadline import retrying, seconds_left
 from ..errors import CatalogConnectionError, CatalogLockedError
 from .credentials import Target
+from .group_commit import GroupCommit
 
 _MAX_OPEN = 16
 _ATTEMPTS_LOCKED = 4  # to open a DuckDB file that another process has open
@@ -22,11 +23,11 @@ class Catalogs:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._opening: dict[Target, threading.Lock] = {}
-        self._open: OrderedDict[Target, Catalog] = OrderedDict()
+        self._open: OrderedDict[Target, GroupCommit] = OrderedDict()
         self._users: dict[Target, int] = {}
 
     @contextmanager
-    def use(self, target: Target) -> Iterator[Catalog]:
+    def use(self, target: Target) -> Iterator[GroupCommit]:
         """The open catalog of a target. Raises CatalogError if it cannot be opened within the time limit."""
         with self._lock:
             opening = self._opening.setdefault(target, threading.Lock())
@@ -45,29 +46,29 @@ class Catalogs:
     def close(self) -> None:
         """Close all catalogs; they are opened again at their next use."""
         with self._lock:
-            catalogs = list(self._open.values())
+            opened = list(self._open.values())
             self._open.clear()
-        for catalog in catalogs:
-            catalog.close()
+        for shared in opened:
+            shared.catalog.close()
 
-    def _opened(self, target: Target, opening: threading.Lock) -> Catalog:
+    def _opened(self, target: Target, opening: threading.Lock) -> GroupCommit:
         with self._lock:
-            if (catalog := self._open.get(target)) is not None:
+            if (shared := self._open.get(target)) is not None:
                 self._open.move_to_end(target)
-                return catalog
+                return shared
         # One thread opens the catalog; the others wait, at most until their time limit.
         if not opening.acquire(timeout=min(max(seconds_left(), 0), threading.TIMEOUT_MAX)):
             raise CatalogConnectionError(f"{target.uri}: another thread is still opening the catalog")
         try:
             with self._lock:
-                if (catalog := self._open.get(target)) is not None:
-                    return catalog
-            catalog = _open(target)
+                if (shared := self._open.get(target)) is not None:
+                    return shared
+            shared = _open(target)
             with self._lock:
-                self._open[target] = catalog
+                self._open[target] = shared
                 if len(self._open) > _MAX_OPEN:  # not closed: another thread may still use it
                     self._open.popitem(last=False)
-            return catalog
+            return shared
         finally:
             opening.release()
 
@@ -78,12 +79,12 @@ class Catalogs:
                 return
             del self._users[target]
             self._opening.pop(target, None)
-            catalog = self._open.pop(target, None) if target.connection is None else None
-        if catalog is not None:
-            catalog.close()
+            shared = self._open.pop(target, None) if target.connection is None else None
+        if shared is not None:
+            shared.catalog.close()
 
 
-def _open(target: Target) -> Catalog:
+def _open(target: Target) -> GroupCommit:
     """Open a catalog; retries while another process has the DuckDB file open."""
     import tenacity  # takes 30 ms to import
 
@@ -92,4 +93,4 @@ def _open(target: Target) -> Catalog:
         attempts=_ATTEMPTS_LOCKED,
         wait=tenacity.wait_exponential(multiplier=0.15, exp_base=3) + tenacity.wait_random(0, 0.15),
     )
-    return retry(open_catalog, target.uri, connection=target.connection)
+    return GroupCommit(retry(open_catalog, target.uri, connection=target.connection))

@@ -13,6 +13,7 @@ from ..sources.uris import normalize_path
 from .catalogs import Catalogs
 from .credentials import Target
 from .errors import category, message
+from .group_commit import GroupCommit
 from .stages import Failed, Inspected, Persisted, Persistence
 
 log = logging.getLogger(__name__)
@@ -21,7 +22,8 @@ log = logging.getLogger(__name__)
 def persist_all(catalogs: Catalogs, files: Sequence[Inspected], *, cell_limit: int) -> list[Persisted]:
     """Persist the files in their catalogs; the results are in the same order. Raises nothing.
 
-    In each catalog, all inspections are one transaction, all unreadable files another, all removed files a third.
+    In each catalog, all inspections are one transaction, which events that are handled at the same time may share, all
+    unreadable files another, all removed files a third.
     """
     indices: dict[Target | ExrInspectorError | None, list[int]] = {}
     for index, file in enumerate(files):
@@ -44,13 +46,13 @@ def _persist(
     if isinstance(target, ExrInspectorError):
         return _all_with(files, _failed(target))
     try:
-        with catalogs.use(target) as catalog:
-            return _persist_in(catalog, files, cell_limit)
+        with catalogs.use(target) as shared:
+            return _persist_in(shared, files, cell_limit)
     except Exception as error:
         return _all_with(files, _failed(error))
 
 
-def _persist_in(catalog: Catalog, files: Sequence[Inspected], cell_limit: int) -> list[Persisted]:
+def _persist_in(shared: GroupCommit, files: Sequence[Inspected], cell_limit: int) -> list[Persisted]:
     rows, files = _rows(files, cell_limit)
     results: list[list[Persistence]] = [[] for _ in files]
 
@@ -65,9 +67,9 @@ def _persist_in(catalog: Catalog, files: Sequence[Inspected], cell_limit: int) -
         for index, outcome in zip(chosen, outcomes, strict=True):
             results[index].append(outcome)
 
-    run(lambda chosen: _insert(catalog, rows, chosen), lambda file: file.inspection is not None)
-    run(lambda chosen: _record_errors(catalog, chosen), _is_recorded)
-    run(lambda chosen: _mark_deleted(catalog, chosen), lambda file: bool(file.removed_paths))
+    run(lambda chosen: _insert(shared, rows, chosen), lambda file: file.inspection is not None)
+    run(lambda chosen: _record_errors(shared.catalog, chosen), _is_recorded)
+    run(lambda chosen: _mark_deleted(shared.catalog, chosen), lambda file: bool(file.removed_paths))
     return [
         Persisted(inspected=file, persistence=_first_error_or_first(outcomes))
         for file, outcomes in zip(files, results, strict=True)
@@ -93,8 +95,8 @@ def _rows(files: Sequence[Inspected], cell_limit: int) -> tuple[RowBatch, list[I
     return rows, [checked(file) for file in files]
 
 
-def _insert(catalog: Catalog, rows: RowBatch, files: list[Inspected]) -> list[Persistence]:
-    inserted = {outcome.file_id for outcome in catalog.persist_rows(rows) if outcome.inserted}
+def _insert(shared: GroupCommit, rows: RowBatch, files: list[Inspected]) -> list[Persistence]:
+    inserted = {outcome.file_id for outcome in shared.persist_rows(rows) if outcome.inserted}
     results = []
     for file_id in [file.inspection.file.file_id for file in files if file.inspection is not None]:
         is_new = file_id in inserted

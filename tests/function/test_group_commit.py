@@ -1,0 +1,171 @@
+"""Persists that wait while a transaction is under way share the next one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from exr_inspector import open_catalog
+from exr_inspector.catalog.rows import from_inspections
+from exr_inspector.deadline import time_limit
+from exr_inspector.errors import CatalogConnectionError, CatalogError
+from exr_inspector.function.group_commit import MAX_BATCHES, GroupCommit
+from tests.support.exr_bytes import inspection, text
+
+
+def batch(number: int, note: str = ""):
+    """The rows of one file."""
+    return from_inspections([inspection(f"s3://b/{number}.exr", text("note", note))])
+
+
+class Gated:
+    """A real catalog whose transactions wait while `gate` is closed, and fail as `failure` decides."""
+
+    def __init__(self, catalog):
+        self.catalog, self.uri, self.files_per_transaction = catalog, catalog.uri, catalog.files_per_transaction
+        self.gate, self.begun = threading.Event(), threading.Semaphore(0)
+        self.transactions: list[list[str]] = []
+        self.failure = lambda _paths: None
+
+    def persist_rows(self, rows):
+        paths = rows.tables["files"]["file_path_normalized"].to_pylist()
+        self.transactions.append(paths)
+        self.begun.release()
+        assert self.gate.wait(20)
+        if error := self.failure(paths):
+            raise error
+        return self.catalog.persist_rows(rows)
+
+    @property
+    def sizes(self) -> list[int]:
+        return list(map(len, self.transactions))
+
+
+@pytest.fixture
+def gated(tmp_path):
+    with open_catalog(f"duckdb:{tmp_path}/c.duckdb") as catalog:
+        yield Gated(catalog)
+
+
+@pytest.fixture
+def group(gated):
+    return GroupCommit(gated)
+
+
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor(MAX_BATCHES + 8) as pool:
+        yield pool
+
+
+def submit(pool, group, batches):
+    """Persist the batches in threads, which wait in this order."""
+    futures = []
+    for waiting, rows in enumerate(batches, 1):
+        futures.append(pool.submit(group.persist_rows, rows))
+        while len(group._waiting) < waiting:
+            time.sleep(0.001)
+    return futures
+
+
+def hold(pool, group, gated, rows):
+    """A transaction that is under way until the gate opens."""
+    future = pool.submit(group.persist_rows, rows)
+    assert gated.begun.acquire(timeout=20)
+    return future
+
+
+def outcomes(futures):
+    return [[outcome.inserted for outcome in future.result(20)] for future in futures]
+
+
+def test_waiting_batches_share_a_transaction(pool, group, gated):
+    """Each thread has its own outcomes, in its order; a thread that finds no transaction does not wait."""
+    gated.catalog.persist_rows(batch(2))
+    first = hold(pool, group, gated, batch(0))
+    both = from_inspections([inspection("s3://b/3.exr"), inspection("s3://b/4.exr")])
+    waiting = submit(pool, group, [batch(1), batch(2), both])
+    gated.gate.set()
+    assert outcomes([first, *waiting]) == [[True], [True], [False], [True, True]]
+    assert gated.sizes == [1, 4]
+    assert outcomes([pool.submit(group.persist_rows, batch(5))]) == [[True]]
+    assert gated.catalog.status().row_counts["files"] == 6
+
+
+def test_a_transaction_has_a_limited_size(pool, group, gated):
+    """Of batches, and of the files that suit the database; the lead passes to a thread that waits."""
+    hold(pool, group, gated, batch(0))
+    waiting = submit(pool, group, [batch(number) for number in range(1, MAX_BATCHES + 4)])
+    gated.gate.set()
+    assert outcomes(waiting) == [[True]] * (MAX_BATCHES + 3)
+    assert gated.sizes == [1, MAX_BATCHES, 3]
+    gated.files_per_transaction = 2
+    gated.gate.clear()
+    hold(pool, group, gated, batch(100))
+    waiting = submit(pool, group, [batch(number) for number in range(101, 104)])
+    gated.gate.set()
+    assert outcomes(waiting) == [[True]] * 3
+    assert gated.sizes[3:] == [1, 2, 1]
+
+
+def test_batches_of_the_same_file_are_not_joined(pool, group, gated):
+    """Each may have other results about it; their order is that of the threads."""
+    hold(pool, group, gated, batch(0))
+    waiting = submit(pool, group, [batch(1), batch(1), batch(2)])
+    gated.gate.set()
+    assert outcomes(waiting) == [[True], [False], [True]]
+    assert gated.sizes == [1, 1, 2]
+
+
+def test_a_bad_batch_does_not_make_others_fail(pool, group, gated):
+    gated.failure = lambda paths: CatalogError("bad row") if "s3://b/2.exr" in paths else None
+    hold(pool, group, gated, batch(0))
+    waiting = submit(pool, group, [batch(1), batch(2), batch(3)])
+    gated.gate.set()
+    assert outcomes([waiting[0], waiting[2]]) == [[True], [True]]
+    with pytest.raises(CatalogError, match="bad row"):
+        waiting[1].result(20)
+    assert sorted(gated.sizes) == [1, 1, 1, 1, 3]
+    assert outcomes([pool.submit(group.persist_rows, batch(4))]) == [[True]]
+
+
+def test_a_thread_does_not_wait_longer_than_its_time_limit(pool, group, gated):
+    """Its batch is not persisted, and others are."""
+
+    def persist_soon(rows):
+        with time_limit(0.05):
+            return group.persist_rows(rows)
+
+    first = hold(pool, group, gated, batch(0))
+    late = pool.submit(persist_soon, batch(1))
+    while not group._waiting:
+        time.sleep(0.001)
+    waiting = pool.submit(group.persist_rows, batch(2))
+    with pytest.raises(CatalogConnectionError, match="no time left while waiting for another transaction"):
+        late.result(20)
+    gated.gate.set()
+    assert outcomes([first, waiting]) == [[True], [True]]
+    assert [path for paths in gated.transactions for path in paths] == ["s3://b/0.exr", "s3://b/2.exr"]
+
+
+def test_the_function_joins_events_of_its_threads(store, deployed, pool):
+    """On the platform, whose 20 threads call the handler: fewer commits than events, and each row once."""
+    from exr_inspector import function
+
+    from .conftest import GOOD, Context, element
+
+    ctx = Context()
+    for number in range(13):
+        store.put(f"{number}.exr", GOOD)
+    function.handle(ctx, element("12.exr"))
+    deployed.database.reset_requests()
+    deployed.database.fail("delay", seconds=0.3, operation="begin")
+    results = list(pool.map(lambda number: function.handle(ctx, element(f"{number}.exr")), range(12)))
+    assert [(result["status"], result["inserted"]) for result in results] == [("success", True)] * 12
+    commits = [request for request in deployed.database.requests if request.operation == "commit"]
+    assert len(commits) <= 6
+    with open_catalog(deployed.uri, read_only=True) as catalog:
+        assert catalog.status().row_counts["files"] == 13
