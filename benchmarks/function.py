@@ -124,7 +124,7 @@ def get(path: str) -> tuple[int, float]:
 
 
 def percentiles(seconds: list[float]) -> str:
-    """Some percentiles in ms."""
+    """Some percentiles, in ms."""
     ordered = sorted(seconds)
     values = (ordered[min(len(ordered) * p // 100, len(ordered) - 1)] for p in PERCENTILES) if ordered else ()
     return " / ".join(f"{1000 * value:,.0f}" for value in values)
@@ -148,9 +148,8 @@ def measure(checkout: Path, schema: str, options: argparse.Namespace, files: int
     done = [seconds for status, seconds in answers if status == 204]
     rejected = [seconds for status, seconds in answers if status == 503]
     print(f"{checkout.name}, {options.callers} callers: {len(done) / options.seconds:.1f} events/s, {dict(counts)}")
-    print(
-        f"  ms at {PERCENTILES} %: 204 {percentiles(done)}; 503 {percentiles(rejected)}; liveness {percentiles(probes)}"
-    )
+    for name, seconds in (("204", done), ("503", rejected), ("liveness", probes)):
+        print(f"  {name}: ms at {PERCENTILES} %: {percentiles(seconds)}")
     print(f"  {1000 * cpu / max(len(done), 1):.1f} ms of processor time per event", flush=True)
 
 
@@ -196,7 +195,7 @@ def main() -> None:
     parser.add_argument("--polite", action="store_true")
     parser.add_argument("--memory", type=int, metavar="EVENTS")
     options = parser.parse_args()
-    files = options.memory or 4000
+    files = options.memory or 1500
     store = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-p", str(STORE)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

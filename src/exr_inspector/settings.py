@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from functools import lru_cache
+from typing import Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError
@@ -351,7 +352,12 @@ _AnySettings = TypeVar("_AnySettings", bound=BaseSettings)
 
 
 def resolved(kind: type[_AnySettings]) -> _AnySettings:
-    """The settings of a class, read from the environment now. Raises SettingsError, naming an invalid variable."""
+    """The settings of a class, as the environment is now. Raises SettingsError, naming an invalid variable."""
+    return cast("_AnySettings", _resolved(kind, frozenset(os.environ.items())))
+
+
+@lru_cache(maxsize=16)  # validation takes milliseconds, and the function reads eight for each event
+def _resolved(kind: type[BaseSettings], _environment: frozenset[tuple[str, str]]) -> BaseSettings:
     try:
         return kind()
     except ValidationError as error:

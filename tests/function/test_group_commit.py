@@ -151,6 +151,7 @@ def test_a_thread_does_not_wait_longer_than_its_time_limit(pool, group, gated):
     assert [path for paths in gated.transactions for path in paths] == ["s3://b/0.exr", "s3://b/2.exr"]
 
 
+@pytest.mark.slow
 def test_the_function_joins_events_of_its_threads(store, deployed, pool):
     """On the platform, whose 20 threads call the handler: fewer commits than events, and each row once."""
     from exr_inspector import function
