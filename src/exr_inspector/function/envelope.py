@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import EventError
 
 REQUIRED = ("specversion", "id", "source", "type")
-_MAX_NESTING = 4
+MAX_NESTING = 4
 STRUCTURED, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
 
 
@@ -67,7 +67,7 @@ def unwrapped(attributes: Mapping[str, Any], data: Any) -> tuple[dict[str, Any],
     Attributes of an outer event take precedence.
     """
     merged = {str(name): value for name, value in attributes.items() if value is not None}
-    for _ in range(_MAX_NESTING):
+    for _ in range(MAX_NESTING):
         if not (isinstance(data, Mapping) and "specversion" in data and ("data" in data or "data_base64" in data)):
             break
         for name, value in data.items():

@@ -14,7 +14,8 @@ from urllib.parse import unquote, unquote_plus
 from ..errors import EventError
 from ..sources.selection import EXTENSIONS, has_exr_extension
 from ..sources.uris import object_uri
-from .envelope import decode_json, unwrapped
+from .aws_messages import detail_of, message_of
+from .envelope import MAX_NESTING, decode_json, unwrapped
 
 # Fields of an event that name the database, each with the prefix vastdb_.
 DATABASE_FIELDS = ("endpoint", "access_key", "secret_key", "region", "bucket", "schema")
@@ -121,14 +122,14 @@ def from_path(data: Mapping[str, Any]) -> FileEvent:
     return FileEvent(kind=Kind.CREATED, paths=(path,), options=options)
 
 
-def from_notification(payload: Mapping[str, Any]) -> list[FileEvent]:
-    """An S3 notification: one FileEvent for each of its `Records`."""
+def from_notification(payload: Mapping[str, Any], nesting: int = 0) -> list[FileEvent]:
+    """An S3 notification with `Records`, or messages of SQS or SNS that contain one."""
     records = payload.get("Records")
     if not isinstance(records, Sequence) or isinstance(records, (str, bytes)):
         return [_invalid("Records is not a list")]
     if not records:
         return [_skipped("the notification has no records")]
-    return [_from_record(record) for record in records]
+    return [file for record in records for file in _from_record(record, nesting)]
 
 
 def from_cloud_event(attributes: Mapping[str, Any], data: Any) -> list[FileEvent]:
@@ -180,10 +181,15 @@ def is_plain(event: Any) -> bool:
     return event is None or isinstance(event, (Mapping, list, str, int, float))
 
 
-def _from_payload(payload: Mapping[str, Any], kind: FileEvent | Kind) -> list[FileEvent]:
-    """The files of a notification, a bucket and key, or a path; empty for any other payload."""
+def _from_payload(payload: Mapping[str, Any], kind: FileEvent | Kind, nesting: int = 0) -> list[FileEvent]:
+    """The files of a notification, a message, a bucket and key, or a path; empty for any other payload."""
     if "Records" in payload:
-        return from_notification(payload)
+        return from_notification(payload, nesting)
+    if (message := message_of(payload)) is not None:
+        return _from_message(message, nesting)
+    if detail := detail_of(payload):
+        change, *bucket_and_key = detail
+        return [_object_event(_by_event_name(change), bucket_and_key[0], bucket_and_key[1:])]
     for bucket_name, key_name in (("s3_bucket", "s3_key"), ("bucket", "key"), ("bucket", "object_key")):
         bucket, key = payload.get(bucket_name), payload.get(key_name)
         if isinstance(bucket, str) and isinstance(key, str):
@@ -207,7 +213,20 @@ def _from_element(bucket: str, key: str, subtype: str, payload: Mapping[str, Any
     return _object_event(kind, bucket, keys)
 
 
-def _from_record(record: Any) -> FileEvent:
+def _from_message(message: Any, nesting: int) -> list[FileEvent]:
+    """The files of the content of a message, which may be another envelope."""
+    if nesting == MAX_NESTING:
+        return [_invalid("envelopes are nested too deeply")]
+    files = _from_payload(message, Kind.CREATED, nesting + 1) if isinstance(message, Mapping) else []
+    return files or [_skipped("the message names no file")]
+
+
+def _from_record(record: Any, nesting: int) -> list[FileEvent]:
+    message = message_of(record) if isinstance(record, Mapping) else None
+    return [_from_s3_record(record)] if message is None else _from_message(message, nesting)
+
+
+def _from_s3_record(record: Any) -> FileEvent:
     name = record.get("eventName") if isinstance(record, Mapping) else None
     key, bucket = _record_key(record), _record_bucket(record)
     if not isinstance(name, str) or not name:
