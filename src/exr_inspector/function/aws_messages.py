@@ -1,7 +1,7 @@
 """Envelopes of AWS around S3 events: messages of SQS and SNS, and events of EventBridge.
 
-Sources: the documentation of AWS Lambda ("Using Lambda with Amazon SQS", "… with Amazon SNS") and of Amazon S3 ("EventBridge
-event message structure").
+Sources: the documentation of AWS Lambda ("Using Lambda with Amazon SQS", "… with Amazon SNS") and of Amazon S3
+("EventBridge event message structure").
 """
 
 from __future__ import annotations
