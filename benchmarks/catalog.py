@@ -29,7 +29,7 @@ from tests.support.small_exr import FRAMES_PER_SEQUENCE, small_file
 SHOT = "sh00000"
 PATH = f"s3://renders/harbor/sq010/{SHOT}/lighting/beauty/beauty.{{}}.exr"
 ATTRIBUTES = 37
-SEQUENCES_PER_BATCH = 10
+SEQUENCES_PER_BATCH = 200
 
 
 def fill(path: Path, files: int) -> None:
@@ -39,26 +39,29 @@ def fill(path: Path, files: int) -> None:
             data = small_file(frame, multipart=False, attribute_count=ATTRIBUTES)
             catalog.persist([inspect(MemorySource(data, PATH.format(1001 + frame)))])
     with duckdb.connect(str(path)) as database:
-        (first,) = database.execute("SELECT max(batch_id) FROM files").fetchall()[0]
+        (first,) = database.execute("SELECT min(batch_id) FROM files").fetchall()[0]
+        database.execute("CREATE TEMP TABLE renumbered AS SELECT file_id, frame_number - 1001 AS row FROM files")
         for table in ("files", *CHILD_TABLES):
-            database.execute(f"UPDATE {table} SET batch_id = {first}").fetchall()
-        for batch, start in enumerate(range(1, files // FRAMES_PER_SEQUENCE, SEQUENCES_PER_BATCH), first + 1):
+            update = f"UPDATE {table} SET batch_id = {first} + row FROM renumbered r WHERE r.file_id = {table}.file_id"
+            database.execute(update).fetchall()
+        for start in range(1, files // FRAMES_PER_SEQUENCE, SEQUENCES_PER_BATCH):
             end = min(start + SEQUENCES_PER_BATCH, files // FRAMES_PER_SEQUENCE)
             database.execute("BEGIN").fetchall()
             for table in ("files", *CHILD_TABLES):
-                database.execute(_copy(database, table, range(start, end), first, batch)).fetchall()
+                database.execute(_copy(database, table, range(start, end), first)).fetchall()
             database.execute("COMMIT").fetchall()
 
 
-def _copy(database: duckdb.DuckDBPyConnection, table: str, sequences: range, first: int, batch: int) -> str:
-    """The statement that copies the rows of the first batch for other sequences, as another batch."""
+def _copy(database: duckdb.DuckDBPyConnection, table: str, sequences: range, first: int) -> str:
+    """The statement that copies the rows of the first sequence for others, in the order of their files."""
     columns = [name for name, *_ in database.execute(f"DESCRIBE {table}").fetchall()]
     moved = f"replace({{}}, '{SHOT}', printf('sh%05d', i))"
     given = {name: moved.format(name) for name in ("file_path", "file_path_normalized", "sequence")}
-    given |= {"file_id": "md5(file_id || i)", "batch_id": str(batch)}
+    given |= {"file_id": "md5(file_id || i)", "batch_id": f"batch_id + {FRAMES_PER_SEQUENCE} * i"}
     shown = ", ".join(f"{sql} AS {name}" for name, sql in given.items() if name in columns)
     others = f"range({sequences.start}, {sequences.stop}) AS others(i)"
-    return f"INSERT INTO {table} SELECT {table}.* REPLACE ({shown}) FROM {table}, {others} WHERE batch_id = {first}"
+    copied = f"SELECT {table}.* REPLACE ({shown}) FROM {table}, {others} WHERE batch_id < {first + FRAMES_PER_SEQUENCE}"
+    return f"INSERT INTO {table} FROM ({copied}) ORDER BY batch_id"
 
 
 def measured(work: Callable[[], Any]) -> str:

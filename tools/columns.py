@@ -17,7 +17,7 @@ _FILE_ID = "The file version this row belongs to, see `files`."
 _FILE_PATH = "As in `files`."
 _PART_INDEX = "Index of the part in the file, from 0."
 _BATCH_ID = (
-    "When the transaction that stored the row began, in microseconds since 1970, one more for each 1,000 files; "
+    "When the transaction that stored the row began, in microseconds since 1970, one more for each file before it; "
     "null before table version 2."
 )
 _RESULT_BATCH_ID = f"{_BATCH_ID} Of several results, those of the newest batch count."

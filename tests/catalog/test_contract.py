@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from exr_inspector import __version__, inspect, open_catalog
 from exr_inspector.catalog import OPEN_ERRORS, FileStat, IngestError, PersistOutcome, SeenFile
 from exr_inspector.catalog.rows import RowBatch, from_inspections
-from exr_inspector.catalog.schema import CHILD_TABLES, TABLES, VERSION, batch_schema
+from exr_inspector.catalog.schema import CHILD_TABLES, HEADER_TABLES, TABLES, VERSION, batch_schema
 from exr_inspector.errors import CatalogError, QueryError
 from exr_inspector.sources.memory import MemorySource
 from tests.support.exr_bytes import attribute, exr_bytes, inspection, text
@@ -106,24 +106,28 @@ def test_rows_are_stored_unchanged(catalog):
         assert (row["is_current"], row["deleted_at"], row["inspection_count"]) == (True, None, 1)
 
 
-def test_the_rows_of_a_transaction_share_a_batch_and_transactions_do_not(catalog):
-    """Microseconds since the epoch, in `files` and in every child table."""
+def test_each_file_has_a_batch_of_its_own(catalog):
+    """Microseconds since the epoch, from the time of the transaction on, in `files` and in every child table."""
     before = datetime.now(timezone.utc)
-    catalog.persist([A, B])
+    catalog.persist([A, B, A])
     first = batches(catalog)
-    assert all(len(found) == 1 for found in first.values())
-    (batch_id,) = first["files"]
     assert set(first) == {"files", "parts", "channels", "attributes"}
-    assert all(found == {batch_id} for found in first.values())
-    written = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=batch_id)
+    batch_ids = {file_row(catalog, each)["batch_id"]: each for each in (A, B)}
+    assert all(found == set(batch_ids) for found in first.values())
+    for batch_id, each in batch_ids.items():
+        for table in ("files", *HEADER_TABLES):
+            found = rows(catalog, f"SELECT DISTINCT file_id FROM {table} WHERE batch_id = {batch_id}")
+            assert found == [{"file_id": each.file.file_id}]
+    written = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=min(batch_ids))
+    assert max(batch_ids) == min(batch_ids) + 1
     assert before <= written <= datetime.now(timezone.utc)
     (stored,) = rows(catalog, "SELECT DISTINCT inspection_timestamp AS at FROM files")
     assert stored["at"] == written.replace(tzinfo=None)
     catalog.persist([A, A_AGAIN])
     for table, found in batches(catalog).items():
-        assert len(found) == 2, table
-        assert batch_id in found
-    assert file_row(catalog, A)["batch_id"] == batch_id, "a known file keeps its batch"
+        assert len(found) == 3, table
+        assert found > set(batch_ids)
+    assert file_row(catalog, A)["batch_id"] in batch_ids, "a known file keeps its batch"
 
 
 def batches(catalog):
@@ -446,6 +450,7 @@ def test_a_file_without_problems_any_more_has_none(catalog):
     assert problems_of(catalog, FAULTY)
     catalog.persist([newer])
     assert problems_of(catalog, FAULTY) == []
+    assert catalog.rows_of(FAULTY.file.file_path_normalized)["problems"].num_rows == 0
 
 
 @pytest.mark.fast_cases(3)

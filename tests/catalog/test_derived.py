@@ -17,7 +17,7 @@ from exr_inspector import CatalogSchemaError, Inspection, QueryError, SettingsEr
 from exr_inspector.catalog import Catalog, IngestError, derived
 from exr_inspector.catalog.derived import DERIVED, MAX_VALUES
 from exr_inspector.catalog.duckdb import derived as duckdb_derived
-from exr_inspector.catalog.schema import CHILD_TABLES
+from exr_inspector.catalog.schema import CHILD_TABLES, HEADER_TABLES
 from exr_inspector.search.reembed import reembed
 from exr_inspector.sequence.derived import keep_up, missing_tables, refresh
 from exr_inspector.settings import PATH_TEMPLATE
@@ -309,6 +309,33 @@ def test_rows_of(catalog: Catalog) -> None:
             query = f"SELECT * FROM {table} WHERE file_id = ?"
             assert sorted(found.to_pylist(), key=str) == sorted(catalog.sql(query, [file_id]).to_pylist(), key=str)
     assert catalog.rows_of(FOLDER + "absent.exr") == {}
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize("batch", ["NULL", "1", "batch_id - batch_id % 1000", "batch_id"])
+def test_rows_of_files_in_batches_of_older_programs(batch: str, read_only: bool, tmp_path: Path) -> None:
+    """Which many files shared, or which they do not have. Clocks can also give several results one batch."""
+    path = tmp_path / "catalog.duckdb"
+    extra = [w.text("comments", "a"), w.text("comments", "b")]  # a problem
+    versions: list[dict[str, Any]] = [{"extra": extra}, {}, {"extra": extra, "compression": 3}]
+    inspections = [made(f"a.{1001 + number}.exr", **version) for number, version in enumerate(versions)]
+    with open_catalog(path) as catalog:
+        catalog.persist(inspections)
+    with duckdb.connect(str(path)) as database:
+        for table in ("files", *CHILD_TABLES):
+            database.execute(f"UPDATE {table} SET batch_id = {batch}").fetchall()
+        if batch == "batch_id":
+            database.execute("UPDATE problems SET batch_id = (SELECT min(batch_id) FROM files)").fetchall()
+    with open_catalog(path, read_only=read_only) as catalog:
+        for inspection in (*inspections, inspections[0]):
+            rows = catalog.rows_of(inspection.file.file_path_normalized)
+            is_first = inspection is inspections[0]
+            assert rows["problems"].num_rows == (inspection is not inspections[1] and (is_first or batch != "batch_id"))
+            for table in ("files", *HEADER_TABLES):
+                query = f"SELECT * FROM {table} WHERE file_id = ? ORDER BY ALL"
+                stored = catalog.sql(query, [inspection.file.file_id]).to_pylist()
+                assert stored, table
+                assert sorted(rows[table].to_pylist(), key=str) == sorted(stored, key=str)
 
 
 def test_rows_of_has_later_results(catalog: Catalog) -> None:

@@ -21,8 +21,6 @@ from .protocol import IngestError, PersistOutcome
 from .rows import RowBatch
 from .schema import CHILD_TABLES, PIXEL_TABLES, TABLES, TIME
 
-_FILES_PER_BATCH = 1000  # of a transaction; the rows of a batch are few enough to find those of one file quickly
-
 _lock = threading.Lock()
 _last = datetime.min.replace(tzinfo=timezone.utc)
 
@@ -30,21 +28,23 @@ _last = datetime.min.replace(tzinfo=timezone.utc)
 def unique_time(files: int = 1) -> datetime:
     """The time in UTC without a zone, as in the tables, at least a microsecond after that of the previous call.
 
-    So a row with such a time was written by one operation of this process. For `files` that are persisted together, a
-    time whose batches have unique times, too.
+    So a row with such a time was written by one operation of this process. For `files` that are persisted together,
+    their batches have unique times, too.
     """
     global _last
     with _lock:
         began = max(datetime.now(timezone.utc), _last + timedelta(microseconds=1))
-        _last = began + timedelta(microseconds=files // _FILES_PER_BATCH)
+        _last = began + timedelta(microseconds=files - 1)
         return began.replace(tzinfo=None)
 
 
 def _with_batch_ids(files: pa.Table, persisted_at: datetime) -> pa.Table:
-    """The rows of `files` with `batch_id`: the time of their transaction in microseconds, one more for each batch."""
+    """The rows of `files` with `batch_id`: the time of their transaction in microseconds, one more for each file.
+
+    So the rows of a file are found by it alone.
+    """
     first = pa.scalar(persisted_at, TIME).value
-    batch_ids = [first + row // _FILES_PER_BATCH for row in range(files.num_rows)]
-    return files.append_column("batch_id", pa.array(batch_ids, pa.int64()))
+    return files.append_column("batch_id", pa.array(range(first, first + files.num_rows), pa.int64()))
 
 
 def with_persist_columns(files: pa.Table, persisted_at: datetime) -> pa.Table:

@@ -20,6 +20,11 @@ _KINDS = {
 }
 
 
+def has_results(table: str, problem_severity: str | None) -> bool:
+    """Whether a table of results can have rows that count for a file with problems of such severity."""
+    return table != "problems" or problem_severity != "none"
+
+
 def newest(table: str, rows: pa.Table) -> pa.Table:
     """Of the rows of one file in a table of results, those that count."""
     batches = pc.fill_null(rows["batch_id"], 0)  # table version 1 had no batches

@@ -69,6 +69,7 @@ class DuckDBCatalog:
         self._read_only = read_only
         self._cell_limit = cell_limit
         self._closed = False
+        self._filled: frozenset[str] | None = None
         self._write_lock = lock_of(self._path)
         with self._write_lock:
             try:
@@ -236,7 +237,11 @@ class DuckDBCatalog:
         """The rows of the current version at a normalized path, by table; nothing without one."""
         with self._cursor() as connection:
             _run(connection, "BEGIN TRANSACTION READ ONLY")
-            return lookup.rows_of(connection, path)
+            if not self._read_only:
+                return lookup.rows_of(connection, path, lookup.filled(connection))
+            if self._filled is None:
+                self._filled = lookup.filled(connection)  # nobody writes to the file while it is open
+            return lookup.rows_of(connection, path, self._filled)
 
     def similar(
         self,

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..protocol import FileStat, PixelLevel, SeenFile
-from ..results import newest
+from ..results import has_results, newest
 from ..schema import HEADER_TABLES, RESULT_TABLES, TABLES
 from .conditions import Condition
 from .connection import Clock
@@ -27,7 +27,12 @@ def rows_of(tables: Tables, clock: Clock, path: str) -> dict[str, pa.Table]:
         file_id = files["file_id"][0].as_py()
         found = {"files": files.slice(0, 1)}
         found |= {table: _equal(rows, table, file_id=file_id) for table in HEADER_TABLES}
-        found |= {table: newest(table, _equal(rows, table, file_id=file_id)) for table in RESULT_TABLES}
+        severity = files["problem_severity"][0].as_py()
+        for table in RESULT_TABLES:
+            may_have = has_results(table, severity)
+            found[table] = (
+                newest(table, _equal(rows, table, file_id=file_id)) if may_have else TABLES[table].empty_table()
+            )
     return found
 
 
