@@ -21,6 +21,7 @@ from exr_inspector.catalog.schema import PRIMARY_KEYS, TABLES, VERSION
 from exr_inspector.catalog.user_sql import NAMED_FUNCTIONS, TABLE_FUNCTIONS
 from exr_inspector.cli.main import main
 from exr_inspector.inspection.json_schema import inspection_schema
+from exr_inspector.policy.condition_fields import FIELDS
 from exr_inspector.policy.load import builtin_names
 from exr_inspector.policy.registry import RULES
 from tests.catalog.version_1 import copy_catalog
@@ -205,12 +206,13 @@ def test_the_commands_and_the_example_of_the_page_on_policies_run(tmp_path, monk
     Path("renders").mkdir()
     for frame in (1001, 1002):
         Path(f"renders/beauty.{frame}.exr").write_bytes(small_file(frame, False, 12))
-    policy, waivers = re.findall(r"^```yaml\n(.*?)^```$", POLICIES, re.MULTILINE | re.DOTALL)
+    policy, proxies, waivers = re.findall(r"^```yaml\n(.*?)^```$", POLICIES, re.MULTILINE | re.DOTALL)
     Path("show.yaml").write_text(policy, "utf-8")
+    Path("proxies.yaml").write_text(proxies, "utf-8")
     Path("waivers.yaml").write_text(waivers, "utf-8")
     blocks = re.findall(r"^```run\n(.*?)^```$", POLICIES, re.MULTILINE | re.DOTALL)
     commands = [line for block in blocks for line in block.splitlines()]
-    assert len(commands) == 11
+    assert len(commands) == 13
     for command in commands:
         assert main(shlex.split(command)[1:]) == 0, command
     assert Path("report.xml").read_text().startswith("<?xml")
@@ -222,6 +224,12 @@ def test_the_commands_and_the_example_of_the_page_on_policies_run(tmp_path, monk
     capfd.readouterr()
     assert main(["policy", "check", "show.yaml"]) == 2
     assert capfd.readouterr().err == f"exr-inspector: {error}\n"
+
+
+def test_the_page_on_policies_lists_the_fields_of_conditions():
+    section = POLICIES.partition("## Conditions")[2].partition("## Rules")[0]
+    rows = re.findall(r"^\| (`.+?) \| (?:the file|parts|channels) \|", section, re.MULTILINE)
+    assert sorted(name for row in rows for name in re.findall(r"`(\w+)`", row)) == sorted(FIELDS)
 
 
 def test_the_page_on_policies_lists_the_built_in_ones():

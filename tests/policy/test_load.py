@@ -52,7 +52,7 @@ def rules(text: str, inspection: Any = None) -> dict[str, Any]:
         ("rules:\n  attribute-required: {attributes: [{nam: a}]}", (4, 38), "unknown; expected name, type"),
         ("extends: [bas]", (3, 11), "no built-in policy is called 'bas'"),
         ("extends: [./none.yaml]", (3, 11), "No such file or directory"),
-        ("overrides:\n  - when: {pth: a}", (4, 12), "unknown; expected path, renderer, part_type, is_deep"),
+        ("overrides:\n  - when: {pth: a}", (4, 12), "overrides.0.when.pth: unknown; did you mean path"),
         ("overrides:\n  - select: [EXR1]", (4, 5), "overrides.0.when: missing"),
         ("overrides:\n  - when: {path: a}\n    ignore: [x]", (5, 14), "no rule is called 'x'"),
         ("title: 3", (3, 8), "title: Input should be a valid string"),

@@ -28,6 +28,7 @@ from .options import (
     chunk_option,
     given_paths,
     header_limits,
+    path_template,
     selection,
     worker_count,
 )
@@ -81,7 +82,7 @@ def validate(
     from ..sources.listing import ListedFile, list_files
     from .output import discard_stdout, print_message
 
-    ready = compiled_policy(policy)
+    ready = compiled_policy(policy, path_template=path_template())
     given = given_paths(paths, files_from, nul_separated=nul_separated)
     s3 = store_of(given)
     listing = list_files(given, s3=s3, selection=selection(exclude, include))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from .model import Finding
-from .rules import RULES
+from .rules import RULES, Rule
 from .text import one_line
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -27,11 +27,12 @@ def sarif(
 
     `path_of` gives the path of a pattern or URI as it is printed, `uri_of` its URI reference, encoded after RFC 3986.
     """
-    rule_ids = sorted({finding.rule_id for finding in findings})
+    rules = {finding.rule_id: _rule(finding) for finding in findings}
+    rule_ids = sorted(rules)
     driver = {
         "name": "exr-inspector",
         "semanticVersion": version,
-        "rules": [_rule(rule_id) for rule_id in rule_ids],
+        "rules": [rules[rule_id] for rule_id in rule_ids],
     }
     results = [_result(finding, rule_ids.index(finding.rule_id), path_of, uri_of) for finding in findings]
     _add_fingerprints(results, findings, path_of)
@@ -43,10 +44,11 @@ def sarif(
     return json.dumps(document, indent=1).encode() + b"\n"
 
 
-def _rule(rule_id: str) -> dict[str, Any]:
-    rule = RULES[rule_id]
+def _rule(finding: Finding) -> dict[str, Any]:
+    """The rule of a finding; one of a policy's own expects what it says."""
+    rule = RULES.get(finding.rule_id) or Rule(finding.rule_id, finding.rule_name, finding.expected, finding.remedy)
     return {
-        "id": rule_id,
+        "id": rule.rule_id,
         "name": "".join(word.capitalize() for word in rule.name.split("-")),
         "shortDescription": {"text": rule.meaning},
         "help": {"text": rule.remedy},

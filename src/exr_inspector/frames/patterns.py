@@ -6,19 +6,21 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 _TOKEN = re.compile(
     r"""(?P<hashes>\#+|@+) | %(?:0(?P<printf>[0-9]))?d | \$F(?P<houdini>[0-9]?) | (?P<udim><UDIM>|%\(UDIM\)d)
-        | (?P<glob>(?:\*\*/)+|\*\*|\*|\?|\[!?\]?[^\]/]*\])""",
+        | (?P<glob>(?<![^/])(?:\*\*/)+|\*\*|\*|\?|\[!?\]?[^\]/]*\])""",
     re.VERBOSE,
 )
 UDIM = "<UDIM>"
 _SPECIAL = re.compile(r"[\\\[\]^&~|]|-(?=-)")  # in a set of characters
 _MAX_FRAMES = 2  # in a pattern; further notations stand for themselves
 _MAX_DIGITS = 1000  # that RE2 counts; no frame has that many
-_SUB_FRAME = r"(?:\.[0-9]{1,3})?"
+_SUB_FRAME = r"(?:\.[0-9]{1,3}?)??"
 
 
 def is_pattern(text: str) -> bool:
@@ -53,6 +55,17 @@ def compiled(pattern: str) -> re.Pattern[str]:
         return re.compile(f"{_regex(pattern, wildcards=True)}|{literally}", re.DOTALL)
     except re.error:  # [z-a]
         return re.compile(literally, re.DOTALL)
+
+
+def re2_expression(pattern: str) -> str:
+    """The expression of RE2 that the names or paths of a pattern match in full, as `compiled`."""
+    literally = _regex(pattern, wildcards=False)
+    wildly = "".join(before + "[^/]*".join(segments) for before, segments in _blocks(pattern, wildcards=True))
+    try:
+        re.compile(wildly)
+    except re.error:  # [z-a]
+        return f"(?s:{literally})"
+    return f"(?s:{wildly}|{literally})"
 
 
 def uri_expression(pattern: str) -> str:
@@ -91,32 +104,55 @@ def literal_start(pattern: str) -> str:
 
 
 def _regex(pattern: str, *, wildcards: bool) -> str:
-    """The expression of a pattern. Its cost is bounded: no two `*` of it try each other's positions."""
-    segments: list[str] = [""]  # between the `*` of names
+    """The expression of a pattern. Its cost is bounded: no two wildcards of it try each other's positions.
+
+    The shortest text up to the next `*` or `**` is kept, as in fnmatch: what follows takes the rest.
+    """
+    *blocks, (folders, last) = _blocks(pattern, wildcards=wildcards)
+    names = (f"kept{number}" for number in itertools.count())
+    expression = "".join(_kept(before + _steps(segments, names), names) for before, segments in blocks)
+    if len(last) == 1:
+        return f"{expression}{folders}{last[0]}"
+    return f"{expression}{folders}{_steps(last[:-1], names)}[^/]*{last[-1]}"
+
+
+def _steps(segments: list[str], names: Iterator[str]) -> str:
+    first, *others = segments
+    return first + "".join(_kept(f"[^/]*?{segment}", names) for segment in others)
+
+
+def _kept(expression: str, names: Iterator[str]) -> str:
+    """The expression, of which the first text that matches is kept."""
+    name = next(names)
+    return f"(?=(?P<{name}>{expression}))(?P={name})"
+
+
+def _blocks(pattern: str, *, wildcards: bool) -> list[tuple[str, list[str]]]:
+    """The expressions between the `*` of names, after each `**`; with the expression of that `**`."""
+    blocks: list[tuple[str, list[str]]] = [("", [""])]
     frames, end = 0, 0
     for match in _TOKEN.finditer(pattern):
+        segments = blocks[-1][1]
         segments[-1] += re.escape(pattern[end : match.start()])
         end = match.end()
         frames += match["glob"] is None
-        if match["glob"] == "*" and wildcards:
-            segments.append("")
-        elif wildcards if match["glob"] else frames <= _MAX_FRAMES:
-            segments[-1] += _token_regex(match)
-        else:
+        is_wild = wildcards if match["glob"] else frames <= _MAX_FRAMES
+        if not is_wild:
             segments[-1] += re.escape(match[0])
-    segments[-1] += re.escape(pattern[end:])
-    first, *others = segments
-    if not others:
-        return first
-    # The shortest text that ends in a segment is taken for good: the next `*` takes the rest. As in fnmatch.
-    middle = "".join(f"(?=(?P<s{n}>[^/]*?{segment}))(?P=s{n})" for n, segment in enumerate(others[:-1]))
-    return f"{first}{middle}[^/]*{others[-1]}"
+        elif match["glob"] == "*":
+            segments.append("")
+        elif match[0].startswith("**"):
+            blocks.append((_token_regex(match), [""]))
+        else:
+            segments[-1] += _token_regex(match)
+    blocks[-1][1][-1] += re.escape(pattern[end:])
+    return blocks
 
 
 def _token_regex(match: re.Match[str]) -> str:
     if glob := match["glob"]:
         if glob.startswith("**"):
-            return "(?:.*/)?" if glob.endswith("/") else ".*"
+            return "(?:.*?/)??" if glob.endswith("/") else ".*?"
         if glob.startswith("["):
             negated = glob.startswith("[!")
             characters = _SPECIAL.sub(r"\\\g<0>", glob[1 + negated : -1])
@@ -124,7 +160,7 @@ def _token_regex(match: re.Match[str]) -> str:
         return "[^/]"
     if match["udim"]:
         return "[0-9]{4}"
-    return f"-?[0-9]{{{_digits(match)},}}{_SUB_FRAME}"
+    return f"-?[0-9]{{{_digits(match)},}}?{_SUB_FRAME}"
 
 
 def _digits(match: re.Match[str]) -> int:

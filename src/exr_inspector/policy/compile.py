@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -10,10 +11,13 @@ from typing import Any
 
 from ..exr import Channel
 from ..inspection.model import Inspection
-from ..sources.uris import display_path
-from .model import Layer, Policy, RuleUse, When
+from ..settings import PATH_TEMPLATE
+from .condition_fields import TEMPLATE_FIELDS
+from .conditions import Condition, Predicate, predicate, tests_of
+from .custom import custom_rule
+from .model import Layer, Policy, RuleUse
 from .registry import RULES
-from .rule import Outcome, PolicyRule, matches_any, path_expression
+from .rule import Outcome, Parameters, PolicyRule
 
 Check = tuple[RuleUse, Callable[[Any, Any], Iterator[Outcome]], Any]
 ChannelOutcomes = tuple[tuple[Check, Outcome], ...]
@@ -55,52 +59,60 @@ class CompiledPolicy:
 
     policy: Policy
     hash: str
-    conditions: tuple[When, ...]
+    conditions: tuple[Predicate, ...]
+    rules: Mapping[str, PolicyRule] = field(repr=False)  # by identifier: the built-in ones and the policy's own
     _rule_sets: dict[tuple[bool, ...], RuleSet] = field(default_factory=dict, repr=False, compare=False)
 
     def rules_for(self, inspection: Inspection | None = None) -> RuleSet:
         """The rules that apply to a file; without one, those of files to which no override applies."""
-        holds = tuple(inspection is not None and _holds(when, inspection) for when in self.conditions)
+        holds = tuple(inspection is not None and applies(inspection, None) for applies in self.conditions)
         rule_set = self._rule_sets.get(holds)
         if rule_set is None:
-            rule_set = self._rule_sets[holds] = _rule_set(self.policy, holds)
+            rule_set = self._rule_sets[holds] = _rule_set(self.policy, self.rules, holds)
         return rule_set
 
 
-def compile_policy(policy: Policy) -> CompiledPolicy:
-    """A policy with its rules resolved."""
+def compile_policy(policy: Policy, path_template: str = PATH_TEMPLATE) -> CompiledPolicy:
+    """A policy with its rules resolved. Conditions about show, shot and task find them with the path template.
+
+    Raises SettingsError for an invalid path template.
+    """
     resolved = [
         [asdict(layer.when) if layer.when else None, sorted(layer.select), sorted(layer.ignore), _plain(layer)]
         for layer in policy.layers
     ]
-    digest = hashlib.sha256(json.dumps(resolved, sort_keys=True).encode()).hexdigest()
-    conditions = tuple(layer.when for layer in policy.layers if layer.when is not None)
-    return CompiledPolicy(policy=policy, hash=digest, conditions=conditions)
+    conditions = [layer.when for layer in policy.layers if layer.when is not None]
+    custom = {rule_id: asdict(rule) for rule_id, rule in policy.custom.items()}
+    template = path_template if any(map(_uses_template, _all_conditions(policy))) else None
+    digest = hashlib.sha256(json.dumps([resolved, custom, template], sort_keys=True).encode()).hexdigest()
+    return CompiledPolicy(
+        policy=policy,
+        hash=digest,
+        conditions=tuple(predicate(when, path_template) for when in conditions),
+        rules=RULES | {rule_id: custom_rule(rule, path_template) for rule_id, rule in policy.custom.items()},
+    )
+
+
+def _all_conditions(policy: Policy) -> Iterator[Condition]:
+    of_rules = ((rule.when, rule.require) for rule in policy.custom.values())
+    yield from filter(None, (*(layer.when for layer in policy.layers), *itertools.chain.from_iterable(of_rules)))
+
+
+def _uses_template(condition: Condition) -> bool:
+    return any(test.field in TEMPLATE_FIELDS for test in tests_of(condition))
 
 
 def _plain(layer: Layer) -> dict[str, Any]:
     """The parameters as values that JSON has."""
     plain = {}
     for rule_id, settings in layer.settings.items():
-        values = asdict(RULES[rule_id].parameters(**settings))
+        parameters = RULES[rule_id].parameters if rule_id in RULES else Parameters
+        values = asdict(parameters(**settings))
         plain[rule_id] = {name: values[name] for name in settings}
     return plain
 
 
-def _holds(when: When, inspection: Inspection) -> bool:
-    file, parts = inspection.file, inspection.parts
-    if when.is_deep is not None and when.is_deep != file.is_deep:
-        return False
-    if when.part_type is not None and all(part.part_type != when.part_type for part in parts):
-        return False
-    if when.renderer is not None and not any(
-        part.renderer and matches_any((when.renderer,), part.renderer) for part in parts
-    ):
-        return False
-    return when.path is None or bool(path_expression(when.path).fullmatch(display_path(file.file_path_normalized)))
-
-
-def _rule_set(policy: Policy, holds: tuple[bool, ...]) -> RuleSet:
+def _rule_set(policy: Policy, rules: Mapping[str, PolicyRule], holds: tuple[bool, ...]) -> RuleSet:
     applies = iter(holds)
     selected: set[str] = set()
     settings: dict[str, dict[str, Any]] = {}
@@ -110,7 +122,7 @@ def _rule_set(policy: Policy, holds: tuple[bool, ...]) -> RuleSet:
         selected = (selected | layer.select) - layer.ignore
         for rule_id, values in layer.settings.items():
             settings[rule_id] = {**settings.get(rule_id, {}), **values}
-    uses = [_use(RULES[rule_id], settings.get(rule_id, {})) for rule_id in sorted(selected)]
+    uses = [_use(rules[rule_id], settings.get(rule_id, {})) for rule_id in sorted(selected)]
     active = [use for use in uses if not use.missing]
     return RuleSet(
         problems={use.rule.rule_id: use for use in active if use.rule.scope == "problem"},

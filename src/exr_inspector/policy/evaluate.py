@@ -130,6 +130,8 @@ def _add(
     where += [f"channel {channel}"] if channel and channel not in (actual, outcome.expected) else []
     is_text = "is missing" if actual is None else f"is {actual}"
     message = f"{use.rule.name}: expected {outcome.expected[:_SHOWN]}, {is_text}"
+    if outcome.is_sentence:
+        message = f"{use.rule.name}: {outcome.expected[:_SHOWN]}; {actual}"
     found = finding(
         use.rule.rule,
         use.severity or "error",

@@ -8,8 +8,11 @@ from importlib import resources
 from typing import Any
 
 from ..errors import SettingsError
-from .model import Layer, Override, Policy, PolicyFile, When
+from ..findings.rules import Rule
+from .conditions import Condition, parse_condition
+from .model import CustomEntry, CustomRule, Layer, Override, Policy, PolicyFile
 from .registry import rule_named, selected_rules, suggestion
+from .rule import Parameters
 from .rules_metadata import AttributeNeed
 from .yaml_marks import Document, Path, read_document
 from .yaml_models import read_file, validated
@@ -17,7 +20,11 @@ from .yaml_models import read_file, validated
 _ENDINGS = (".yaml", ".yml")
 _MAX_EXTENDED = 32  # policies that one extends, also through others
 _FOLDER = resources.files(__package__) / "builtin"
-_NESTED = {"overrides": Override, "when": When, "attributes": AttributeNeed}  # dataclasses in a field of this name
+_NESTED = {
+    "overrides": Override,
+    "custom": CustomEntry,
+    "attributes": AttributeNeed,
+}  # dataclasses in a field of this name
 
 
 def builtin_names() -> list[str]:
@@ -73,12 +80,16 @@ def _policy(source: str, data: bytes, above: tuple[str, ...], extended: list[str
     document = read_document(source, data)
     file = validated(document, (), document.value, PolicyFile, _NESTED)
     bases = [_extended(document, path, name, above, extended) for path, name in _items(("extends",), file.extends)]
+    own = _custom_rules(document, file)
+    custom = {rule_id: rule for base in bases for rule_id, rule in base.custom.items()}
+    _check_distinct(document, own, custom)
+    custom |= own
     layers = [layer for base in bases for layer in base.layers]
-    layers.append(_layer(document, (), None, file))
-    layers += [
-        _layer(document, ("overrides", number), override.when, override)
-        for number, override in enumerate(file.overrides)
-    ]
+    layers.append(_layer(document, (), None, file, custom, own.keys()))
+    for number, override in enumerate(file.overrides):
+        path = ("overrides", number)
+        when = parse_condition(document, (*path, "when"), override.when)
+        layers.append(_layer(document, path, when, override, custom))
     layers.sort(key=lambda layer: layer.when is not None)
     waiver_files = [path for base in bases for path in base.waiver_files]
     if file.waivers is not None:
@@ -88,6 +99,7 @@ def _policy(source: str, data: bytes, above: tuple[str, ...], extended: list[str
         version=file.version,
         title=file.title,
         layers=tuple(layers),
+        custom=custom,
         waiver_files=tuple(dict.fromkeys(waiver_files)),
     )
 
@@ -125,27 +137,73 @@ def _extended(document: Document, path: Path, name: str, above: tuple[str, ...],
     return _policy(target, data, chain, extended)
 
 
-def _layer(document: Document, path: Path, when: When | None, given: PolicyFile | Override) -> Layer:
+def _custom_rules(document: Document, file: PolicyFile) -> dict[str, CustomRule]:
+    """The rules of a policy's own, by identifier."""
+    rules: dict[str, CustomRule] = {}
+    for number, entry in enumerate(file.custom):
+        path = ("custom", number)
+        if entry.id.startswith("EXR"):
+            raise document.error((*path, "id"), "identifiers that begin with EXR are those of built-in rules")
+        if rule_named(entry.name) is not None:
+            raise document.error((*path, "name"), f"a built-in rule is called {entry.name}")
+        if entry.id in rules or any(rule.rule.name == entry.name for rule in rules.values()):
+            raise document.error(path, f"the identifier {entry.id} or the name {entry.name} is repeated")
+        rules[entry.id] = CustomRule(
+            rule=Rule(entry.id, entry.name, entry.message, entry.remedy),
+            scope=entry.scope,
+            when=None if entry.when is None else parse_condition(document, (*path, "when"), entry.when),
+            require=parse_condition(document, (*path, "require"), entry.require),
+            severity=entry.severity,
+        )
+    return rules
+
+
+def _check_distinct(document: Document, own: Mapping[str, CustomRule], others: Mapping[str, CustomRule]) -> None:
+    """Raise PolicyError for a rule with the identifier or the name of one of the policies that are extended."""
+    names = {rule.rule.name for rule in others.values()}
+    for number, (rule_id, rule) in enumerate(own.items()):
+        if rule_id in others or rule.rule.name in names:
+            message = f"a policy that this one extends has a rule {rule_id} or {rule.rule.name}"
+            raise document.error(("custom", number), message)
+
+
+def _layer(
+    document: Document,
+    path: Path,
+    when: Condition | None,
+    given: PolicyFile | Override,
+    custom: Mapping[str, CustomRule],
+    own: Iterable[str] = (),
+) -> Layer:
+    """A step of a policy, which selects its `own` rules too."""
     settings: dict[str, Mapping[str, Any]] = {}
+    names = {each.rule.name: rule_id for rule_id, each in custom.items()}
     for name, parameters in given.rules.items():
         at = (*path, "rules", name)
         rule = rule_named(name)
-        if rule is None:
-            raise document.error(at, f"no rule is called {name!r}{suggestion(name)}", at_key=True)
-        if rule.rule_id in settings:
-            raise document.error(at, f"the rule {rule.name} is given by its name and by {rule.rule_id}", at_key=True)
-        values = validated(document, at, parameters or {}, rule.parameters, _NESTED)
-        settings[rule.rule_id] = {key: getattr(values, key) for key in parameters or {}}
-    selected = _rule_ids(document, (*path, "select"), given.select)
-    ignored = _rule_ids(document, (*path, "ignore"), given.ignore)
-    return Layer(when=when, select=selected | settings.keys(), ignore=ignored, settings=settings)
+        rule_id = rule.rule_id if rule else names.get(name, name)
+        if rule is None and rule_id not in custom:
+            raise document.error(at, _no_rule(name, custom), at_key=True)
+        if rule_id in settings:
+            raise document.error(at, f"the rule is given by its name and by {rule_id}", at_key=True)
+        values = validated(document, at, parameters or {}, rule.parameters if rule else Parameters, _NESTED)
+        settings[rule_id] = {key: getattr(values, key) for key in parameters or {}}
+    selected = _rule_ids(document, (*path, "select"), given.select, custom)
+    ignored = _rule_ids(document, (*path, "ignore"), given.ignore, custom)
+    return Layer(when=when, select=selected.union(settings, own), ignore=ignored, settings=settings)
 
 
-def _rule_ids(document: Document, path: Path, selectors: Iterable[str]) -> frozenset[str]:
+def _rule_ids(
+    document: Document, path: Path, selectors: Iterable[str], custom: Mapping[str, CustomRule]
+) -> frozenset[str]:
     found: set[str] = set()
     for at, selector in _items(path, selectors):
-        rules = selected_rules(selector)
-        if not rules:
-            raise document.error(at, f"no rule is called {selector!r}{suggestion(selector)}")
+        own = {rule_id for rule_id, each in custom.items() if selector in each.rule[:2]}
+        if not (rules := selected_rules(selector) | own):
+            raise document.error(at, _no_rule(selector, custom))
         found |= rules
     return frozenset(found)
+
+
+def _no_rule(name: str, custom: Mapping[str, CustomRule]) -> str:
+    return f"no rule is called {name!r}{suggestion(name, also=[each.rule.name for each in custom.values()])}"

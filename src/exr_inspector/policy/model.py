@@ -5,26 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from .rule import Parameters, PolicyRule, Severity, Text, Texts
+from ..findings.rules import Rule
+from .conditions import Condition
+from .rule import Parameters, PolicyRule, Severity, Texts
 
 CUSTOM_ID = re.compile(r"[A-Z][A-Z0-9_]{0,30}[0-9]")  # of rules of a policy's own; those of ours begin with EXR
+Sentence = Annotated[str, Field(max_length=1000, pattern=r"\S")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class When:
-    """What a file must be like for an override to apply. All conditions that are given must hold."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    path: Annotated[str, Field(max_length=1000)] | None = None  # a pattern, as **/mattes/**
-    renderer: Text | None = None  # a shell pattern; of some part
-    part_type: Text | None = None  # of some part
-    is_deep: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +24,26 @@ class Override:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    when: When
+    when: Any  # a condition
     select: Texts = ()
     ignore: Texts = ()
     rules: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomEntry:
+    """A rule of a policy's own, as it is written: what must hold for each part, or for the file."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    id: Annotated[str, Field(pattern=rf"^{CUSTOM_ID.pattern}$")]
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=100)]
+    require: Any  # a condition
+    message: Sentence  # what files must be like
+    remedy: Sentence
+    scope: Literal["part", "file"] = "part"
+    when: Any = None  # a condition; without one, always
+    severity: Severity = "error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +60,7 @@ class PolicyFile:
     ignore: Texts = ()
     rules: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     overrides: tuple[Override, ...] = ()
+    custom: tuple[CustomEntry, ...] = ()
     waivers: Annotated[str, Field(max_length=1000, pattern=r"\S")] | None = None  # a file, relative to this one
 
 
@@ -60,10 +68,21 @@ class PolicyFile:
 class Layer:
     """A step of a policy: rules that are selected, then ignored, and parameters, by identifier of the rule."""
 
-    when: When | None  # None: always
+    when: Condition | None  # None: always
     select: frozenset[str]
     ignore: frozenset[str]
     settings: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomRule:
+    """A rule of a policy's own. `when` and `require` are about each part, or about the file."""
+
+    rule: Rule
+    scope: Literal["part", "file"]
+    when: Condition | None
+    require: Condition
+    severity: Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +93,7 @@ class Policy:
     version: str
     title: str
     layers: tuple[Layer, ...]
+    custom: Mapping[str, CustomRule] = field(default_factory=dict)  # by identifier
     waiver_files: tuple[str, ...] = ()
 
 

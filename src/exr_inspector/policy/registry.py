@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from difflib import get_close_matches
 
 from . import (  # noqa: F401 (they fill the registry)
@@ -39,7 +40,8 @@ def selected_rules(selector: str) -> frozenset[str]:
     )
 
 
-def suggestion(text: str, known: list[str] | None = None) -> str:
-    """The end of a message: the names that are most like an unknown one."""
-    closest = get_close_matches(text[:100], [*_BY_NAME, *RULES] if known is None else known, cutoff=0.5)
+def suggestion(text: str, known: Iterable[str] | None = None, *, also: Iterable[str] = ()) -> str:
+    """The end of a message: the known names, by default those of rules, that are most like an unknown one."""
+    names = [*((*_BY_NAME, *RULES) if known is None else known), *also]
+    closest = get_close_matches(text[:100], names, cutoff=0.5)
     return f"; did you mean {' or '.join(closest)}?" if closest else ""

@@ -6,7 +6,6 @@ rule, or why it cannot be decided. Results about channels are kept, as all frame
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pydantic import ConfigDict, Field
 from ..findings.rules import RULES, Rule
 from ..frames.patterns import compiled
 from ..sources.uris import has_scheme
+from .globs import compiled as compiled_glob
 
 Severity = Literal["error", "warning", "info"]
 Text = Annotated[str, Field(max_length=200)]  # patterns among them have a bounded cost
@@ -34,6 +34,7 @@ class Violation(NamedTuple):
     channel_name: str = ""
     attr_name: str = ""
     part_index: int | None = None  # set for rules about files; for those about parts, the part is known
+    is_sentence: bool = False  # what is expected is a message of its own
 
 
 class Undecided(NamedTuple):
@@ -147,11 +148,11 @@ channels_rule = _registering("channels")
 @lru_cache(maxsize=256)
 def matcher(globs: tuple[str, ...]) -> Callable[[str], bool]:
     """Whether a text matches one of the shell patterns, as a function for many texts."""
-    expressions = [re.compile(fnmatch.translate(glob)) for glob in globs]
+    expressions = [compiled_glob(glob) for glob in globs]
 
     @lru_cache(maxsize=4096)
     def matches(text: str) -> bool:
-        return any(expression.match(text) for expression in expressions)
+        return any(expression.fullmatch(text) for expression in expressions)
 
     return matches
 

@@ -9,6 +9,7 @@ from ..errors import ExrFormatError
 from ..exr import ChunkOption, Limits
 from ..inspection.inspector import inspect
 from ..inspection.model import Inspection
+from ..settings import PATH_TEMPLATE
 from ..sources.uris import normalize_path
 from .compile import CompiledPolicy, compile_policy
 from .evaluate import Verdict, evaluate, unreadable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ..settings import S3Access
 
 
-def compiled_policy(policy: str | os.PathLike[str]) -> CompiledPolicy:
+def compiled_policy(policy: str | os.PathLike[str], *, path_template: str = PATH_TEMPLATE) -> CompiledPolicy:
     """The policy of a file, or a built-in one by its name, ready to validate many files.
 
     >>> from exr_inspector import compiled_policy, inspect, validate
@@ -26,9 +27,10 @@ def compiled_policy(policy: str | os.PathLike[str]) -> CompiledPolicy:
     >>> validate(inspect("plate.1001.exr"), policy).severity
     'none'
 
-    Raises SettingsError if the policy cannot be read, PolicyError if it is invalid.
+    `path_template` finds the show, shot and task that conditions test. Raises SettingsError if it is invalid or the
+    policy cannot be read, PolicyError if the policy is invalid.
     """
-    return compile_policy(load_policy(policy))
+    return compile_policy(load_policy(policy), path_template)
 
 
 def validate(

@@ -16,7 +16,7 @@ from ..findings.rules import RULES, WAIVER_EXPIRED, WAIVER_UNUSED, Rule
 from ..frames.names import parse_name
 from ..frames.ranges import Number, frame_range, frame_value, numbers_in, numbers_of
 from ..sources.uris import display_path, normalize_path
-from .model import CUSTOM_ID, Name
+from .model import CUSTOM_ID, Name, Sentence
 from .registry import suggestion
 from .rule import Text, matches_any, path_expression
 from .yaml_marks import Document, read_document
@@ -29,9 +29,6 @@ _NAMES = {rule.name: rule_id for rule_id, rule in RULES.items()}
 def _is_range(frames: str | int) -> str | int:
     numbers_of(str(frames))  # raises ValueError
     return frames
-
-
-Sentence = Annotated[str, Field(max_length=1000, pattern=r"\S")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

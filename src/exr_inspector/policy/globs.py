@@ -1,0 +1,57 @@
+"""Shell patterns of texts as regular expressions: `*` for any text, `?` for a character, `[a-z]`, `[!a-z]`.
+
+Other than in patterns of paths, slashes are characters as any other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_TOKEN = re.compile(
+    r"(?P<stars>\*+)|(?P<one>\?)|\[(?P<negated>!|(?!!))(?P<set>\][^\]]*|[^\]]+)\]|(?P<literal>.)", re.DOTALL
+)
+_SPECIAL = re.compile(r"[\\\[\]^&~|]|-(?=-)")  # in a set
+_NOTHING, _ANYTHING = r"[^\s\S]", r"[\s\S]"
+
+
+def compiled(glob: str) -> re.Pattern[str]:
+    """What the texts of a pattern match in full. The cost is at most the length of the text times the pattern's.
+
+    The first match of a segment is kept, as all matches of a segment have the same length.
+    """
+    first, *others = _segments(glob)
+    if not others:
+        return re.compile(first, re.DOTALL)
+    middle = "".join(f"(?=(?P<s{n}>.*?{segment}))(?P=s{n})" for n, segment in enumerate(others[:-1]))
+    return re.compile(f"{first}{middle}.*{others[-1]}", re.DOTALL)
+
+
+def re2_expression(globs: Iterable[str]) -> str:
+    """The expression of RE2 that the texts of some of the patterns match in full."""
+    return "(?s)" + "|".join(f"(?:{'.*'.join(_segments(glob))})" for glob in globs)
+
+
+def _segments(glob: str) -> list[str]:
+    """The expressions between stars."""
+    segments = [""]
+    for token in _TOKEN.finditer(glob):
+        if token["stars"]:
+            segments.append("")
+        elif token["one"]:
+            segments[-1] += "."
+        elif token["set"] is not None:
+            segments[-1] += _one_of(token["set"], is_negated=bool(token["negated"]))
+        else:
+            segments[-1] += re.escape(token["literal"])
+    return segments
+
+
+def _one_of(characters: str, *, is_negated: bool) -> str:
+    escaped = _SPECIAL.sub(r"\\\g<0>", characters)
+    text = f"[^{escaped}]" if is_negated else f"[{escaped}]"
+    try:
+        re.compile(text)
+    except re.error:  # a range whose end is before its start, which no character is in
+        return _ANYTHING if is_negated else _NOTHING
+    return text
