@@ -130,7 +130,8 @@ def catalog() -> tuple[list[Inspection], duckdb.DuckDBPyConnection]:
     return inspections, database
 
 
-@settings(max_examples=20, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None)
 @given(values=st.lists(trees(), min_size=3, max_size=6))
 def test_both_readings_are_equal(catalog, values):
     """On files, and on parts; in SQL too each condition is true or false."""

@@ -235,10 +235,10 @@ def template_expressions(path_template: str) -> Mapping[str, re.Pattern[str]]:
 
 
 def _passes(field: Field, checks: tuple[Check, ...]) -> Callable[[Any], bool]:
-    passing = tuple(_check(field, check) for check in checks)
-    if len(passing) == 1:
-        return passing[0]
-    return lambda value: all(passes(value) for passes in passing)
+    members = tuple(_check(field, check) for check in checks)
+    if len(members) == 1:
+        return members[0]
+    return lambda value: all(passes(value) for passes in members)
 
 
 def _check(field: Field, check: Check) -> Callable[[Any], bool]:
