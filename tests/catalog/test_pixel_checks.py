@@ -100,7 +100,7 @@ def test_each_fault_of_a_file(catalog, make):
         ("EXR804", "warning", "black.exr", "", "the color channels are zero"),
         ("EXR804", "warning", "combined.exr", "", "the color channels are zero"),
         ("EXR805", "warning", "constant.exr", "", "all pixels have the same color"),
-        ("EXR809", "error", "damaged.exr", "", "1 chunk cannot be decoded"),
+        ("EXR809", "error", "damaged.exr", "", "1 chunk cannot be decoded: lines 16-19 (decode_failed)"),
         ("EXR802", "error", "depth.exr", "", "Z: 480 infinite values; first NaN or infinity at 0, 0"),
         ("EXR802", "error", "inf.exr", "", "R: 1 infinite value; first NaN or infinity at 7, 8"),
         ("EXR805", "warning", "luminance.exr", "", "all pixels have the same color"),
@@ -111,6 +111,17 @@ def test_each_fault_of_a_file(catalog, make):
     ]
     (of_channel,) = check(catalog, "nan.exr").findings
     assert (of_channel.channel_name, of_channel.part_index) == ("G", 0)
+
+
+def test_regions_that_were_not_rendered(catalog, make):
+    """Between filled ones; frames with the same ones are one finding."""
+    killed = planes()
+    for plane in killed.values():
+        plane[6:14] = 0
+    files = [make(f"a.{n}.exr", planes(R={(0, 0): n}) if n == 2 else killed) for n in (1, 2, 3)]
+    assert [each for each in found(catalog, *files) if each[0] == "EXR811"] == [
+        ("EXR811", "warning", "a.#.exr", "1,3", "all channels are zero between filled pixels: x 0–23, y 6–13")
+    ]
 
 
 def test_the_newest_statistics_count(catalog, make):
@@ -196,7 +207,7 @@ def test_chunks_that_are_missing_do_not_count_as_undecodable(catalog, make):
     error = DecodeError(part_index=0, code="decode_failed", where="lines 0-15", chunk_count=1, message="damage")
     both = replace(cut, pixels=replace(cut.pixels, parts=(replace(part, errors=(*part.errors, error)),)))
     (rule, *_, message) = found(catalog, both)[-1]
-    assert (rule, message) == ("EXR809", "1 chunk cannot be decoded")
+    assert (rule, message) == ("EXR809", "1 chunk cannot be decoded: lines 0-15 (decode_failed)")
 
 
 def test_tiles_of_a_texture_are_not_compared(catalog, make):

@@ -7,10 +7,12 @@ import json
 import math
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import jsonschema
+import numpy as np
+import OpenEXR
 import pytest
 
 from exr_inspector import inspect
@@ -21,7 +23,7 @@ from exr_inspector.inspection.json_schema import inspection_schema
 from exr_inspector.inspection.pixel_rows import ChannelStatsRow, PartStatsRow
 from exr_inspector.pixels.model import PixelLimits, StatsOptions
 from exr_inspector.pixels.worker import PixelWorker
-from tests.support.pixels import located, statistics_of, write, write_deep
+from tests.support.pixels import located, statistics_of, write, write_deep, write_file
 
 STATS = StatsOptions()
 
@@ -58,14 +60,41 @@ def test_statistics_are_rows_of_the_json_form(worker, path):
         (2, "A"),
     ]
     for row, channel in zip(rows, (each for part in report.parts for each in part.channels), strict=True):
-        assert {name: value for name, value in row.items() if hasattr(channel, name)} == {
-            name: getattr(channel, name) for name in row if hasattr(channel, name)
-        }
+        figures = {**asdict(channel), "histogram": [*channel.histogram]}
+        del figures["channel_type"]
+        assert {name: row[name] for name in figures} == figures
     assert stats_of(inspection, "part_stats")[1] == {
         "part_index": 1, "used_window": "[0,0,19,39]", "pixel_digest": report.parts[1].pixel_digest,
+        "empty_regions": "[]", "layers": [], "samples_histogram": None,
     }  # fmt: skip
     assert stats_of(inspection, "stats_errors") == []
     assert inspection.to_json() == inspect(path, stats=STATS, decoder=worker).to_json()
+
+
+def test_the_json_form_has_every_figure(worker, tmp_path):
+    """Of layers with alpha, of sample counts, and whether the used window is empty or unknown."""
+    planes = {name: np.zeros((20, 20), "float16") for name in ("R", "A", "Z")}
+    planes["R"][3, 4:7] = 1
+    planes["A"][5, :3], planes["A"][6, 0] = 2, -1
+    write_file(tmp_path / "x.exr", {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}, planes)
+    (part,) = stats_of(inspect(tmp_path / "x.exr", stats=STATS, decoder=worker), "part_stats")
+    assert part["layers"] == [
+        {"layer": "", "alpha_negative_count": 1, "alpha_above_one_count": 3, "color_without_alpha_count": 3}
+    ]
+    deep = inspect(write_deep(tmp_path / "deep.exr"), stats=STATS, decoder=worker)
+    (part,) = stats_of(deep, "part_stats")
+    assert part["samples_histogram"] == [*deep.pixels.parts[0].deep.histogram]
+    assert part["samples_histogram"][0] > 37
+    assert (part["used_window"], part["empty_regions"]) == (None, None)
+    assert {row["histogram"] for row in stats_of(deep)} == {None}
+    black = {name: plane * 0 for name, plane in planes.items()}
+    write_file(tmp_path / "x.exr", {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}, black)
+    data = (tmp_path / "x.exr").read_bytes()
+    windows = [
+        stats_of(inspect(given, stats=STATS, decoder=worker), "part_stats")[0]["used_window"]
+        for given in (data, data[:-10])
+    ]
+    assert windows == ["[]", None]
 
 
 def test_statistics_of_bytes_and_binary_files(worker, path):
@@ -160,6 +189,7 @@ def test_rows_of_the_catalog(worker, path, tmp_path):
     channels, parts = (batch.tables[table].to_pylist() for table in ("channel_stats", "part_stats"))
     assert {row.pop("file_id") for row in (*channels, *parts)} == {with_stats.file.file_id}
     assert len({row.pop("evaluated_at") is None for row in (*channels, *parts)}) == 1
-    assert channels == stats_of(with_stats)
-    assert parts == stats_of(with_stats, "part_stats")
+    for rows, key in ((channels, "stats"), (parts, "part_stats")):
+        shown = [{name: row.get(name) for name in rows[0]} for row in stats_of(with_stats, key)]
+        assert rows == shown
     assert (set(channels[0]), set(parts[0])) == (set(ChannelStatsRow._fields), set(PartStatsRow._fields))

@@ -22,8 +22,8 @@ def only_part(path, planes, **options):
     return part
 
 
-def test_used_window_and_empty_lines_are_in_pixels_of_the_image(tmp_path):
-    """A window with an offset; negative zeros are zero; lines that are empty between used ones are counted."""
+def test_the_used_window_is_in_pixels_of_the_image(tmp_path):
+    """A window with an offset; negative zeros are zero."""
     plane = np.zeros((100, 60), "float16")
     plane[20, 7] = plane[90, 3] = 1
     plane[95, 50] = -0.0
@@ -31,8 +31,58 @@ def test_used_window_and_empty_lines_are_in_pixels_of_the_image(tmp_path):
     write_file(tmp_path / "x.exr", header, {"R": plane, "Z": np.zeros((100, 60), "float32")})
     (part,) = statistics_of((tmp_path / "x.exr").read_bytes(), limits=SMALL).parts
     assert part.used_window == (13, 15, 17, 85)
-    assert part.empty_rows == 69
+    assert part.empty_regions == ()
     assert [channel.is_black for channel in part.channels] == [False, True]
+
+
+def image(boxes, size=(160, 100)):
+    """Planes that are not zero but in some boxes."""
+    plane = np.ones((size[1], size[0]), "float16")
+    for left, top, right, bottom in boxes:
+        plane[top : bottom + 1, left : right + 1] = 0
+    return {"R": plane * 0, "A": plane}
+
+
+def text_and_object():
+    """Two lines of text, and an object above another one, before a black background."""
+    plane = np.zeros((100, 160), "float16")
+    plane[10:20, 30:90:3] = plane[40:50, 30:90:2] = plane[70:95, 20:120] = 1
+    return {"R": plane}
+
+
+@pytest.mark.parametrize(
+    ("planes", "tile", "regions"),
+    [
+        pytest.param(image([(0, 40, 159, 47)]), None, ((10, 35, 169, 42),), id="lines"),
+        pytest.param(
+            image([(0, 16, 159, 31), (0, 64, 159, 80)]), None, ((10, 11, 169, 26), (10, 59, 169, 75)), id="twice"
+        ),
+        pytest.param(image([(0, 32, 159, 63)]), (32, 32), ((10, 27, 169, 58),), id="row of tiles"),
+        pytest.param(image([(64, 0, 95, 31), (64, 32, 95, 63)]), (32, 32), ((74, -5, 105, 58),), id="tiles"),
+        pytest.param(image([(32, 64, 63, 95), (96, 64, 127, 95)]), (32, 32), ((42, 59, 73, 90), (106, 59, 137, 90)),
+                     id="separate tiles"),
+        pytest.param(image([(0, 0, 159, 15), (0, 84, 159, 99)]), None, (), id="letterbox"),
+        pytest.param(image([(0, 0, 31, 99), (128, 0, 159, 99)]), (32, 32), (), id="pillarbox"),
+        pytest.param(image([(0, 40, 159, 46)]), None, (), id="few lines"),
+        pytest.param(image([(0, 40, 139, 80)]), None, (), id="beside an object"),
+        pytest.param(image([(60, 0, 91, 31)]), (32, 32), (), id="not a tile"),
+        pytest.param(image([(32, 0, 63, 31)] + [(0, 31 - n, 40, 31) for n in range(20)]), (32, 32), (), id="shape"),
+        pytest.param(text_and_object(), None, (), id="text"),
+        pytest.param(text_and_object(), (16, 16), (), id="text in tiles"),
+    ],
+)  # fmt: skip
+def test_empty_regions(tmp_path, planes, tile, regions):
+    """Lines and tiles that are zero in all channels, between filled ones; also where bands end inside them."""
+    header = {**ZIP, "dataWindow": (np.array([10, -5], "int32"), np.array([169, 94], "int32"))}
+    if tile:
+        tiles = OpenEXR.TileDescription()
+        tiles.xSize, tiles.ySize = tile
+        header |= {"type": OpenEXR.tiledimage, "tiles": tiles}
+    write_file(tmp_path / "x.exr", header, planes)
+    data = (tmp_path / "x.exr").read_bytes()
+    for limits in (PixelLimits(), PixelLimits(band_bytes=160 * 2 * 16 * 2)):
+        (part,) = statistics_of(data, limits=limits).parts
+        assert part.empty_regions == regions
 
 
 def test_a_constant_frame_and_a_black_one(tmp_path):
@@ -84,6 +134,19 @@ def test_the_first_sample_that_is_not_finite_in_any_order_of_threads(tmp_path):
         for channel in part.channels:
             assert (channel.first_nonfinite_x, channel.first_nonfinite_y) == (70, 40)
             assert (channel.nan_count, channel.neg_inf_count, channel.pos_inf_count) == (2, 1, 0)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_infinite_depth_is_not_the_first_nonfinite_sample(tmp_path, dtype):
+    """It is in other channels, and -inf and NaN are."""
+    plane = np.full((40, 40), np.inf, dtype)
+    plane[30, 2] = np.nan
+    lower = np.ones((40, 40), dtype)
+    lower[2] = np.inf
+    lower[3, 4] = -np.inf
+    part = only_part(tmp_path / "x.exr", {"Z": plane, "beauty.depth": lower, "R": plane})
+    found = {each.channel_name: (each.first_nonfinite_x, each.first_nonfinite_y) for each in part.channels}
+    assert found == {"Z": (2, 30), "beauty.depth": (4, 3), "R": (0, 0)}
 
 
 def test_threads_do_not_change_the_report(tmp_path):

@@ -18,7 +18,7 @@ import pyarrow as pa
 from .. import __version__
 from ..errors import CatalogSchemaError
 
-VERSION = 3  # of the tables; `schema_version` of an inspection is the version of its JSON form
+VERSION = 4  # of the tables; `schema_version` of an inspection is the version of its JSON form
 
 # The oldest version whose programs can read and write these tables. Additions leave it as it is.
 READABLE_SINCE = 1
@@ -216,6 +216,8 @@ TABLES: dict[str, pa.Schema] = {
             "used_window?": TEXT,
             "pixel_digest?": TEXT,
             "evaluated_at": TIME,
+            "empty_regions?": TEXT,
+            "errors?": TEXT,
         }
     ),
     "thumbnails": table_schema(

@@ -59,6 +59,12 @@ EMPTY_REGION = Rule(
     "The pixels that are not zero fill less of the data window than those of the frames around it.",
     "see whether parts of the image are missing; if so, render the frame again",
 )
+UNRENDERED = Rule(
+    "EXR811",
+    "unrendered-region",
+    "Lines or tiles inside the image are zero in all channels, between others that are filled.",
+    "see whether buckets are missing; if so, render the frame again",
+)
 GAP = Rule("EXR901", "gap", "Frames of a sequence are missing, or cannot be judged.", "render the missing frames")
 RANGE = Rule("EXR902", "range", "Frames that a sequence must have are missing.", "render the missing frames")
 INVALID_HEADER = Rule(
@@ -124,7 +130,7 @@ WAIVER_EXPIRED = Rule(
 )
 
 OF_WAIVERS = (WAIVER_UNUSED, WAIVER_EXPIRED)
-_OF_PIXELS = (NAN, INFINITY, BLACK, CONSTANT, UNDECODABLE, EMPTY_REGION)
+_OF_PIXELS = (NAN, INFINITY, BLACK, CONSTANT, UNDECODABLE, EMPTY_REGION, UNRENDERED)
 _OF_SEQUENCES = (GAP, RANGE, DRIFT, PADDING, FROZEN, LAYERS_RANGE, REPEATED, PIXEL_OUTLIER, DUPLICATE_FRAME)
 _UNREPAIRABLE = frozenset({116, 118, 121, 125})  # pixels are lost or in the wrong place
 _OF_HEADERS = tuple(

@@ -10,7 +10,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from ..exr import Problem
 from ..exr.codes import SEVERITIES
-from ..pixels.model import DECODE_ERRORS, DecodeError
+from ..pixels.model import DECODE_ERRORS, DecodeError, LayerStats
 from .model import SCHEMA_VERSION, AttributeRow, ChannelRow, FileFacts, Flags, PartFacts
 from .pixel_rows import ChannelStatsRow, PartStatsRow
 
@@ -35,7 +35,8 @@ _DETAILS: dict[str, dict[str, Any]] = {
     "file_id": {"pattern": "^[0-9a-f]{32}$"},
     "data_window": {"pattern": r"^\[-?\d+(,-?\d+){3}\]$"},
     "display_window": {"pattern": r"^\[-?\d+(,-?\d+){3}\]$"},
-    "used_window": {"pattern": r"^\[-?\d+(,-?\d+){3}\]$"},
+    "used_window": {"pattern": r"^\[(-?\d+(,-?\d+){3})?\]$"},
+    "empty_regions": {"pattern": r"^\[(\[-?\d+(,-?\d+){3}\],?)*\]$"},
     "raw": {"contentEncoding": "base64"},
 }
 
@@ -57,8 +58,8 @@ def inspection_schema() -> dict[str, Any]:
                 "parts": _array(_record(PartFacts)),
                 "channels": _array(_record(ChannelRow)),
                 "attributes": _array(_record(AttributeRow)),
-                "stats": _array_or_null(_record(ChannelStatsRow)),
-                "part_stats": _array_or_null(_record(PartStatsRow)),
+                "stats": _array_or_null(_with(_record(ChannelStatsRow), histogram=_array_or_null(_COUNT))),
+                "part_stats": _array_or_null(_PART_STATS),
                 "stats_errors": _array_or_null(_with(_record(DecodeError), code={"enum": list(DECODE_ERRORS)})),
                 "validation": {"type": ["object", "null"]},
                 "problems": _array(_PROBLEM),
@@ -105,10 +106,11 @@ def _with(schema: dict[str, Any], optional: tuple[str, ...] = (), **more: dict[s
     return _object({**schema["properties"], **more}, optional)
 
 
-def _record(kind: type, optional: tuple[str, ...] = ()) -> dict[str, Any]:
-    """An object with the fields of a dataclass or NamedTuple, without fields that are not columns."""
+def _record(kind: type, optional: tuple[str, ...] = (), excluded: tuple[str, ...] = ()) -> dict[str, Any]:
+    """An object with the fields of a dataclass or NamedTuple, without `excluded` and fields that are not columns."""
     hints = get_type_hints(kind)
-    excluded = {f.name for f in fields(kind) if not f.metadata.get("row", True)} if is_dataclass(kind) else set()
+    if is_dataclass(kind):
+        excluded += tuple(field.name for field in fields(kind) if not field.metadata.get("row", True))
     return _object({name: _field(name, hint) for name, hint in hints.items() if name not in excluded}, optional)
 
 
@@ -124,6 +126,11 @@ def _schema(hint: Any) -> dict[str, Any]:
     return dict(_TYPES[hint])
 
 
+_PART_STATS = _with(
+    _record(PartStatsRow, excluded=("errors",)),
+    layers=_array(_record(LayerStats)),
+    samples_histogram=_array_or_null(_COUNT),
+)
 _PROBLEM = _with(
     _record(Problem, optional=tuple(Problem._field_defaults)),
     optional=tuple(Problem._field_defaults),

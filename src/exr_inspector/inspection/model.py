@@ -267,13 +267,9 @@ class Inspection:
     def _stats(self) -> dict[str, Any]:
         if self.pixels is None:
             return {"stats": None, "part_stats": None, "stats_errors": None}
-        from .pixel_rows import channel_stats_rows, part_stats_rows  # only if statistics were requested
+        from .pixel_rows import stats_json  # only if statistics were requested
 
-        return {
-            "stats": [row._asdict() for row in channel_stats_rows(self.parts, self.pixels)],
-            "part_stats": [row._asdict() for row in part_stats_rows(self.pixels)],
-            "stats_errors": [row_of(error) for error in self.pixels.errors],
-        }
+        return stats_json(self.parts, self.pixels)
 
     def to_json(self, *, raw: bool = False, indent: int | None = None) -> str:
         """The JSON text, strict and deterministic. `raw` adds the bytes of every attribute."""

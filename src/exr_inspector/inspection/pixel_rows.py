@@ -1,9 +1,10 @@
-"""The figures of decoded pixels as rows of the tables `channel_stats` and `part_stats`, which the JSON form has too."""
+"""The figures of decoded pixels: rows of the tables `channel_stats` and `part_stats`, and their JSON form."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import PixelError
@@ -57,8 +58,10 @@ class PartStatsRow(NamedTuple):
     """One row of the table `part_stats`."""
 
     part_index: int
-    used_window: str | None  # [xMin,yMin,xMax,yMax]
+    used_window: str | None  # [xMin,yMin,xMax,yMax], or [] if all pixels are zero; None if not all were decoded
     pixel_digest: str | None
+    empty_regions: str | None = None  # windows as [[xMin,yMin,xMax,yMax],...]; None if not all pixels were decoded
+    errors: str | None = None  # of chunks that cannot be decoded, as in the JSON form; None without any
 
 
 _FIGURES = [field.name for field in fields(ChannelStats) if field.name in ChannelStatsRow._fields]
@@ -109,29 +112,59 @@ def channel_stats_rows(parts: Sequence[PartFacts], report: PixelReport) -> Itera
 def part_stats_rows(report: PixelReport) -> Iterator[PartStatsRow]:
     """The rows of the parts in a report."""
     for part in report.parts:
-        window = part.used_window and f"[{','.join(map(str, part.used_window))}]"
-        yield PartStatsRow(part.part_index, window, part.pixel_digest)
+        is_known = part.is_empty is not None
+        yield PartStatsRow(
+            part.part_index,
+            used_window=compact_json(part.used_window or ()) if is_known else None,
+            pixel_digest=part.pixel_digest,
+            empty_regions=compact_json(part.empty_regions) if is_known else None,
+            errors=compact_json([asdict(error) for error in part.errors]) if part.errors else None,
+        )
+
+
+def stats_json(parts: Sequence[PartFacts], report: PixelReport) -> dict[str, list[dict[str, Any]]]:
+    """The keys `stats`, `part_stats` and `stats_errors` of the JSON form: rows, and figures that tables do not have."""
+    histograms = {
+        (part.part_index, channel.channel_name): [*channel.histogram]
+        for part in report.parts
+        for channel in part.channels
+    }
+    return {
+        "stats": [
+            row._asdict() | {"histogram": histograms.get((row.part_index, row.channel_name))}
+            for row in channel_stats_rows(parts, report)
+        ],
+        "part_stats": [
+            {name: value for name, value in row._asdict().items() if name != "errors"}
+            | {
+                "layers": [asdict(layer) for layer in part.layers],
+                "samples_histogram": None if part.deep is None else [*part.deep.histogram],
+            }
+            for row, part in zip(part_stats_rows(report), report.parts, strict=True)
+        ],
+        "stats_errors": [asdict(error) for error in report.errors],
+    }
+
+
+def compact_json(value: Any) -> str:
+    """The JSON text of a value without spaces."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def undecoded_report(source: ByteSource | FileFacts, parts: Sequence[PartFacts], error: PixelError) -> PixelReport:
     """The report of a file of which nothing was decoded because of an error."""
+    counts = {part.part_index: part.chunk_count or 1 for part in parts}
     return _report(
-        source, [_undecoded(part, error.code, error.reason, chunk_count=part.chunk_count or 1) for part in parts]
+        source,
+        [PartStats.undecoded(part, error.code, error.reason, chunk_count=count) for part, count in counts.items()],
     )
 
 
 def pending_report(facts: FileFacts, parts: Sequence[PartFacts], reason: str, *, deep: bool = False) -> PixelReport:
     """The report of a file whose pixels are to be decoded later; with `deep`, also the samples of its deep parts."""
-    codes = [PENDING_DEEP if deep and part.is_deep else PENDING for part in parts]
-    return _report(
-        facts, [_undecoded(part, code, reason, chunk_count=0) for part, code in zip(parts, codes, strict=True)]
-    )
+    codes = {part.part_index: PENDING_DEEP if deep and part.is_deep else PENDING for part in parts}
+    return _report(facts, [PartStats.undecoded(part, code, reason, chunk_count=0) for part, code in codes.items()])
 
 
 def _report(source: ByteSource | FileFacts, parts: Sequence[PartStats]) -> PixelReport:
     return PixelReport(size_bytes=source.size_bytes, mtime=source.mtime, etag=source.etag, parts=tuple(parts))
-
-
-def _undecoded(part: PartFacts, code: str, message: str, *, chunk_count: int) -> PartStats:
-    error = DecodeError(part_index=part.part_index, code=code, where="all", chunk_count=chunk_count, message=message)
-    return PartStats(part_index=part.part_index, channels=(), errors=(error,))

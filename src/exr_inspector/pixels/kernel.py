@@ -83,8 +83,9 @@ def _codes(values: NDArray[Any]) -> _Codes:
 class Accumulator(ABC):
     """The figures of the samples of one channel."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_endless: bool = False) -> None:
         self._bins = np.zeros(0, np.int64)  # samples by 16-bit code, up to the largest code that occurs
+        self._is_endless = is_endless  # +inf is a value as others
         self._first: tuple[int, int] | None = None  # line and column of the first NaN or infinity
 
     @abstractmethod
@@ -103,9 +104,11 @@ class Accumulator(ABC):
         self._add_bins(other._bins)
         self._set_first(other._first)
 
-    def _count_codes(self, codes: NDArray[Any]) -> None:
-        """Count the samples by code."""
-        self._add_bins(np.bincount(codes.astype(np.intp)))
+    def _count_codes(self, codes: NDArray[Any]) -> NDArray[np.int64]:
+        """Count the samples by code. Returns the counts of these samples."""
+        bins = np.bincount(codes.astype(np.intp))
+        self._add_bins(bins)
+        return bins
 
     def _add_bins(self, bins: NDArray[np.int64]) -> None:
         """Add the counts of the first codes; files with hundreds of channels have no room for all codes of each."""
@@ -150,9 +153,10 @@ class HalfAccumulator(Accumulator):
         codes = samples.ravel().view(np.uint16)
         if not len(codes):
             return
-        self._count_codes(codes)
-        if int(codes.max()) >= _HALF_EXPONENT and (not_finite := (codes & _HALF_EXPONENT) == _HALF_EXPONENT).any():
-            self._find_first(lambda: not_finite, locate, starts)
+        bins = self._count_codes(codes)
+        first = _HALF_EXPONENT + self._is_endless
+        if bins[first:_HALF_SIGN].any() or bins[_HALF_EXPONENT | _HALF_SIGN :].any():
+            self._find_first(lambda: ((codes & _HALF_EXPONENT) == _HALF_EXPONENT) & (codes >= first), locate, starts)
 
     def result(self) -> Figures:
         """The figures of all samples."""
@@ -205,8 +209,8 @@ class _Moments(NamedTuple):
 class FloatAccumulator(Accumulator):
     """FLOAT samples: moments in 64 bits, counts, and a histogram of the upper 16 bits for percentiles."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, is_endless: bool = False) -> None:
+        super().__init__(is_endless=is_endless)
         self._counts = dict.fromkeys(("sample", "nan", "pos_inf", "neg_inf", "negative", "zero", "max", "above_one"), 0)
         self._blocks: list[tuple[tuple[int, int], _Moments]] = []  # with their position, the order of merging
         self._min, self._max = np.inf, -np.inf
@@ -222,7 +226,8 @@ class FloatAccumulator(Accumulator):
         with np.errstate(invalid="ignore"):
             low, high = values.min(), values.max()  # NaN if one is
         if not (np.isfinite(low) and np.isfinite(high)):
-            self._find_first(lambda: ~np.isfinite(values), locate, starts)
+            block = values
+            self._find_first(lambda: ~np.isfinite(block) & ~((block == np.inf) & self._is_endless), locate, starts)
             for name, is_counted in (
                 ("nan", np.isnan(values)),
                 ("pos_inf", values == np.inf),
@@ -288,8 +293,8 @@ class FloatAccumulator(Accumulator):
 class UintAccumulator(Accumulator):
     """UINT samples: sums in integers, so that the mean is exact, and a histogram of their upper 8 bits."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, is_endless: bool = False) -> None:
+        super().__init__(is_endless=is_endless)
         self._count = self._zeros = self._maxima = self._above_one = 0
         self._sum = self._squares = 0
         self._min, self._max = _UINT_MAX, 0

@@ -14,6 +14,9 @@ HISTOGRAM_BINS = len(HISTOGRAM_EDGES) + 3
 # The bins of `SampleCounts.histogram`: pixels with fewer samples than the first edge, from each edge to the next, …
 SAMPLE_COUNT_EDGES = (1, 2, 3, 4, 5, 6, 7, *(1 << power for power in range(3, 24)))
 
+# The names of channels whose values may be infinitely large: depth of backgrounds. Also valid in SQL.
+ENDLESS_CHANNELS = "(?i)^z$|zback$|depth"
+
 MAX_CHUNK_BYTES, MAX_SECONDS, _MAX_THREADS = (1 << 31) - 1, 1_000_000, 256
 _PROGRAM_BYTES, _THREAD_BYTES = 330 << 20, 70 << 20  # of a thread: its stack, and what the allocator reserves
 
@@ -93,7 +96,8 @@ class ChannelStats:
     p50: float | None
     p99: float | None
     p999: float | None
-    first_nonfinite_x: int | None  # in pixels of the image
+    # Of the first NaN or infinity but +inf in ENDLESS_CHANNELS, in pixels of the image.
+    first_nonfinite_x: int | None
     first_nonfinite_y: int | None
     histogram: tuple[int, ...]  # see HISTOGRAM_EDGES
     pixel_digest: str | None = None  # None unless all samples were decoded
@@ -174,9 +178,16 @@ class PartStats:
     # Bounds of the pixels that are not zero; None if all are zero, see `is_empty`, or not all were decoded.
     used_window: tuple[int, int, int, int] | None = None
     is_empty: bool | None = None  # whether all pixels of a flat part are zero; None unless all were decoded
-    empty_rows: int = 0  # lines of the used window whose pixels are all zero
+    # Windows of lines or tiles inside the used window that are zero, between others that are filled; the first 100.
+    empty_regions: tuple[tuple[int, int, int, int], ...] = ()
     pixel_digest: str | None = None  # of all channels; None unless all samples were decoded
     errors: tuple[DecodeError, ...] = ()
+
+    @classmethod
+    def undecoded(cls, part_index: int, code: str, message: str, *, chunk_count: int) -> PartStats:
+        """A part of which nothing is decoded."""
+        error = DecodeError(part_index=part_index, code=code, where="all", chunk_count=chunk_count, message=message)
+        return cls(part_index=part_index, channels=(), errors=(error,))
 
     @property
     def decode_errors(self) -> int:

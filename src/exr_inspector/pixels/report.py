@@ -5,6 +5,7 @@ Run it through `worker.py`: native libraries that decode damaged files may print
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,8 +23,8 @@ from .deep import DeepDecoder
 from .digest import COUNTS, PixelDigest
 from .fetch import Fault
 from .kernel import ACCUMULATORS, Accumulator, Locate
-from .model import ChannelStats, DecodeError, LayerStats, PartStats, PixelReport, StatsOptions
-from .regions import BandUse, Layer, UsedWindow, band_use, color_without_alpha, layers_with_alpha
+from .model import ENDLESS_CHANNELS, ChannelStats, DecodeError, LayerStats, PartStats, PixelReport, StatsOptions
+from .regions import BandUse, Layer, UsedWindow, band_uses, color_without_alpha, layers_with_alpha
 from .samples import SampleBlocks, SampleCounter, digest_rows
 
 _UNKNOWN = Fault(
@@ -48,13 +49,13 @@ def part_statistics(
         if options.parts is not None and index not in options.parts:
             continue
         if located is None:
-            parts.append(_undecoded(part, 1, _UNKNOWN))
+            parts.append(PartStats.undecoded(part.part_index, *_UNKNOWN, chunk_count=1))
             continue
         try:
             parts.append((_deep_stats if part.is_deep else _flat_stats)(source, located[index], options))
         except NotDecodableError as error:
             count = len(located[index].leaders.states)
-            parts.append(_undecoded(part, count, Fault(error.code, error.message)))
+            parts.append(PartStats.undecoded(part.part_index, error.code, error.message, chunk_count=count))
     return PixelReport(
         size_bytes=source.size_bytes,
         mtime=source.mtime,
@@ -64,14 +65,7 @@ def part_statistics(
     )
 
 
-def _undecoded(part: Part, chunk_count: int, fault: Fault) -> PartStats:
-    error = DecodeError(
-        part_index=part.part_index, code=fault.code, where="all", chunk_count=chunk_count, message=fault.message
-    )
-    return PartStats(part_index=part.part_index, channels=(), errors=(error,))
-
-
-_Result = BandError | tuple[Band | None, BandUse]
+_Result = BandError | tuple[Band | None, list[BandUse]]
 
 
 class _Measured:
@@ -95,7 +89,7 @@ class _Measured:
         if isinstance(band, BandError):
             return band
         self.add(band)
-        return (band if keep else None), band_use(band, self._part.channels)
+        return (band if keep else None), band_uses(band, self._part.channels, self._part.tiles)
 
     def merge(self, other: _Measured) -> None:
         """Add the figures of other bands."""
@@ -125,22 +119,23 @@ def _flat_stats(source: ByteSource, located: LocatedPart, options: StatsOptions)
     window = part.data_window
     assert window is not None  # or it is not decodable
     digest = PixelDigest(channels, window) if options.digest and options.stride == 1 else None
-    used, errors = UsedWindow(), ErrorList(located)
+    used, errors = UsedWindow(window), ErrorList(located)
     sets = [_Measured(part, channels) for _ in range(options.threads)]
     for result in _measure(decoder, sets, options, keep=digest is not None):
         if isinstance(result, BandError):
             errors.add(result)
             digest = None
             continue
-        band, use = result
-        used.add(use)
+        band, uses = result
+        for use in uses:
+            used.add(use)
         if digest and band:
             digest.add(band.box, band.channels)
     total = sets[0]
     for measured in sets[1:]:
         total.merge(measured)
     is_whole = options.stride == 1 and not errors.result()
-    used_window, empty_rows = used.result() if is_whole else (None, 0)
+    used_window, empty_regions = used.result() if is_whole else (None, ())
     stats = channel_stats(part, channels, total.accumulators, options.stride, digest)
     return PartStats(
         part_index=part.part_index,
@@ -148,7 +143,7 @@ def _flat_stats(source: ByteSource, located: LocatedPart, options: StatsOptions)
         layers=tuple(_layer_stats(layer, stats, count) for layer, count in total.transparent.items()),
         used_window=used_window,
         is_empty=used_window is None if is_whole else None,
-        empty_rows=empty_rows,
+        empty_regions=empty_regions,
         pixel_digest=digest.part() if digest and len(channels) == len(part.channels) else None,
         errors=errors.result(),
     )
@@ -187,7 +182,12 @@ def _deep_stats(source: ByteSource, located: LocatedPart, options: StatsOptions)
 
 def new_accumulators(channels: Sequence[Channel]) -> dict[str, Accumulator]:
     """An accumulator for each channel, by name."""
-    return {channel.channel_name: ACCUMULATORS[channel.channel_type or ""]() for channel in channels}
+    return {
+        channel.channel_name: ACCUMULATORS[channel.channel_type or ""](
+            is_endless=re.search(ENDLESS_CHANNELS, channel.channel_name) is not None
+        )
+        for channel in channels
+    }
 
 
 def selected(part: Part, options: StatsOptions) -> list[Channel]:

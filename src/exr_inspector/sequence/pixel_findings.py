@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from ..catalog import Catalog
@@ -19,6 +21,7 @@ from ..findings.rules import (
     NAN,
     PIXEL_OUTLIER,
     UNDECODABLE,
+    UNRENDERED,
 )
 from ..inspection.value_text import plural
 from .pixel_faults import PixelFault, pixel_faults
@@ -31,7 +34,10 @@ _RULES = {
     "undecodable": (UNDECODABLE, "error"),
     "black": (BLACK, "warning"),
     "constant": (CONSTANT, "warning"),
+    "empty": (UNRENDERED, "warning"),
 }
+
+_MOST_REGIONS = 3  # that a message names
 
 
 def pixel_findings(
@@ -59,7 +65,8 @@ _Violations = Iterator[tuple[Finding, FileFrame]]  # the pattern of the findings
 
 def _of_files(catalog: Catalog, selected: str, parameters: Mapping[str, Any]) -> _Violations:
     faults = pixel_faults(catalog, selected, parameters)
-    for _, group in groupby(faults, lambda fault: (fault.sequence, fault.kind, fault.part_index, fault.channel_name)):
+    names = ("sequence", "kind", "part_index", "channel_name", "detail")
+    for _, group in groupby(faults, attrgetter(*names)):
         alike = list(group)
         first = alike[0]
         rule, severity = _RULES[first.kind]
@@ -79,10 +86,27 @@ def _message(faults: Sequence[PixelFault]) -> str:
     if first.kind == "constant":
         return "all pixels have the same color"
     if first.kind == "undecodable":
-        return f"{count} {plural(numbers[-1], 'chunk')} cannot be decoded"
+        lines = _lines(first.detail or "[]")
+        return f"{count} {plural(numbers[-1], 'chunk')} cannot be decoded{f': {lines}' if lines else ''}"
+    if first.kind == "empty":
+        return _regions(first.detail or "[]")
     values = "NaN" if first.kind == "nan" else f"infinite {plural(numbers[-1], 'value')}"
     where = f" of frame {first.frame}" if len(faults) > 1 else ""
     return f"{first.channel_name}: {count} {values}; first NaN or infinity at {first.x}, {first.y}{where}"
+
+
+def _lines(errors: str) -> str:
+    """What cannot be decoded, by the JSON text of errors; lost chunks are damage of the file, and left out."""
+    return "; ".join(
+        f"{error['where']} ({error['code']})" for error in json.loads(errors) if error["code"] != "chunk_missing"
+    )
+
+
+def _regions(windows: str) -> str:
+    """The text for the JSON text of empty regions."""
+    texts = [f"x {left}–{right}, y {top}–{bottom}" for left, top, right, bottom in json.loads(windows)]
+    more = f", and {len(texts) - _MOST_REGIONS} more regions" if len(texts) > _MOST_REGIONS else ""
+    return f"all channels are zero between filled pixels: {'; '.join(texts[:_MOST_REGIONS])}{more}"
 
 
 def _of_frames(

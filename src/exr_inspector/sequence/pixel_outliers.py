@@ -47,7 +47,7 @@ _USED_AREAS = f"""{_FRAMES}, windows AS (
                CAST(string_split(trim(used_window, '[]'), ',') AS DOUBLE[]) AS used
         FROM part_stats {NEWEST.format(table="part_stats")} JOIN frames USING (file_id)
         JOIN (SELECT file_id, part_index, width, height FROM parts) USING (file_id, part_index)
-        WHERE pixel_digest IS NOT NULL AND used_window IS NOT NULL AND width > 0 AND height > 0
+        WHERE pixel_digest IS NOT NULL AND used_window <> '[]' AND width > 0 AND height > 0
     )
     SELECT file_id, part_index, series, (used[3] - used[1] + 1) * (used[4] - used[2] + 1) / area AS share
     FROM windows ORDER BY series, frame_number, frame

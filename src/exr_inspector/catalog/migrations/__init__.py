@@ -14,6 +14,7 @@ from ..schema import READABLE_SINCE, TABLES, VERSION
 from .steps import AddColumns, AddIndex, AddTable, Fill, Recompute, Step
 from .v2 import STEPS as V2
 from .v3 import STEPS as V3
+from .v4 import STEPS as V4
 
 __all__ = [
     "CREATION",
@@ -72,6 +73,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         why="text may stand after a frame, dates and hashes are not frames; unreadable files have sequence and frame",
         steps=V3,
     ),
+    Migration(version=4, why="empty regions of images, and chunks that cannot be decoded", steps=V4),
 )
 
 
