@@ -10,6 +10,7 @@ from struct import pack
 
 import jsonschema
 import numpy as np
+import OpenEXR
 import pytest
 
 from exr_inspector.cli.main import main
@@ -18,7 +19,7 @@ from exr_inspector.inspection.json_schema import inspection_schema
 from exr_inspector.pixels.model import PixelLimits
 from exr_inspector.settings import Settings
 from tests.support import exr_writer as w
-from tests.support.pixels import located, statistics_of, write, write_deep
+from tests.support.pixels import located, statistics_of, write, write_deep, write_file
 from tests.support.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY
 from tests.support.terminal import on_terminal
 
@@ -58,7 +59,7 @@ def test_the_table_of_a_pipe_has_every_column(show, capfd):
     assert main(["stats", "small.exr"]) == 0
     heading, alpha, *_ = capfd.readouterr().out.splitlines()
     assert tuple(heading.split()) == COLUMNS
-    assert alpha.endswith("[0,0,3,1]    1 below 0, 1 above 1, 1 at 0 with color")
+    assert " ".join(alpha.split()).endswith(" [0,0,3,1] 1 below 0, 1 above 1, 1 at 0 with color")
 
 
 def test_a_damaged_file_does_not_stop_the_others(show, capfd):
@@ -189,3 +190,35 @@ def test_objects(show, store, monkeypatch, capfd):
     shown = capfd.readouterr()
     assert shown.out.splitlines()[1].split() == [f"s3://{BUCKET}/a/small.exr", "A", "1.5"]
     assert shown.err.startswith(f"s3://{BUCKET}/none.exr: ")
+
+
+def test_csv_has_what_is_known_of_layers_and_parts(show, capfd):
+    assert main(["stats", "small.exr", "deep.exr", "shots/a.1002.exr", "--format", "csv"]) == 1
+    table = list(csv.DictReader(io.StringIO(capfd.readouterr().out)))
+    alpha, red, *_ = table
+    assert (alpha["color_without_alpha_count"], red["color_without_alpha_count"]) == ("1", "")
+    assert sum(json.loads(alpha["histogram"])) == 8
+    assert (alpha["used_window"], alpha["empty_regions"]) == ("[0,0,3,1]", "[]")
+    assert alpha["part_pixel_digest"] != alpha["pixel_digest"]
+    (counts,) = {row["samples_histogram"] for row in table if row["file_path"] == "deep.exr"}
+    assert sum(json.loads(counts)) == 37 * 21
+    assert table[-1]["undecoded"] == "lines 80-95 (decode_failed)"
+
+
+def test_parts_have_tables_of_their_own_in_80_columns(show):
+    """With the figures in lines; what else there is to say of the part is below each."""
+    _, shown = on_terminal("stats", "shots/a.1001.exr", "--stride", "2", "-q", cwd=show, columns=80)
+    assert [shown.count(words) for words in ("stddev", "row 1", "one run of chunks is decoded of every 2")] == [3, 0, 3]
+    assert "shots/a.1001.exr, beauty" in shown
+
+
+def test_the_table_has_regions_that_were_not_rendered(show, tmp_path, capfd):
+    plane = np.ones((40, 60), "float16")
+    plane[12:24] = 0
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    for name, values in (("killed", plane), ("black", plane * 0)):
+        write_file(tmp_path / f"{name}.exr", header, {"R": values})
+    paths = [str(tmp_path / f"{name}.exr") for name in ("killed", "black")]
+    assert main(["stats", *paths, "--columns", "used_window,empty_regions"]) == 0
+    lines = [line.split() for line in capfd.readouterr().out.splitlines()[1:]]
+    assert lines == [["[0,0,59,39]", "x", "0–59,", "y", "12–23"], ["empty"]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
@@ -124,22 +124,51 @@ def _json_text(inspection: Inspection, *, indent: int | None = None) -> bytes:
 
 
 def _csv_printing(columns: str | None, *, raw: bool) -> Printing:
-    from ..inspection.pixel_rows import ChannelStatsRow, channel_stats_rows
+    from ..inspection.pixel_rows import ChannelStatsRow
     from .output import write_csv
 
-    known = ("file_path", *ChannelStatsRow._fields)
+    known = ("file_path", *ChannelStatsRow._fields, *_MORE_COLUMNS)
     names = column_names(columns, known) or known
-    indexes = [known.index(name) for name in names]
 
     def rows(inspection: Inspection) -> list[list[Any]]:
-        assert inspection.pixels is not None
-        whole = ((inspection.file.file_path, *row) for row in channel_stats_rows(inspection.parts, inspection.pixels))
-        return [[row[index] for index in indexes] for row in whole]
+        return [[row[name] for name in names] for row in _csv_rows(inspection)]
 
     def write(stream: BinaryIO, files: Iterable[InspectedFile]) -> None:
         write_csv(names, (row for file in files for row in file.printed or ()), stream, raw=raw)
 
     return Printing(rows, write)
+
+
+# The columns of CSV that the table `channel_stats` does not have; those of a part are in the row of each channel.
+_MORE_COLUMNS = (
+    *("histogram", "color_without_alpha_count"),
+    *("used_window", "empty_regions", "part_pixel_digest", "samples_histogram", "undecoded"),
+)
+
+
+def _csv_rows(inspection: Inspection) -> Iterator[dict[str, Any]]:
+    from ..exr import split_name
+    from ..inspection.pixel_rows import compact_json, error_texts, stats_json
+
+    report = inspection.pixels
+    assert report is not None
+    data = stats_json(inspection.parts, report)
+    parts = {part["part_index"]: part for part in data["part_stats"]}
+    undecoded = {part.part_index: error_texts(part.errors) for part in report.parts}
+    for row in data["stats"]:
+        part = parts[row["part_index"]]
+        layer, component = split_name(row["channel_name"])
+        counts = {of["layer"]: of["color_without_alpha_count"] for of in part["layers"]} if component == "A" else {}
+        yield row | {
+            "file_path": inspection.file.file_path,
+            "histogram": row["histogram"] and compact_json(row["histogram"]),
+            "color_without_alpha_count": counts.get(layer),
+            "used_window": part["used_window"],
+            "empty_regions": part["empty_regions"],
+            "part_pixel_digest": part["pixel_digest"],
+            "samples_histogram": part["samples_histogram"] and compact_json(part["samples_histogram"]),
+            "undecoded": undecoded[row["part_index"]] or None,
+        }
 
 
 def _table_printing(columns: str | None, *, wide: bool) -> Printing:

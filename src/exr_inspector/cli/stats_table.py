@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from rich.text import Text
 
 from ..exr import split_name
 from ..inspection.model import Inspection
-from ..inspection.pixel_rows import ChannelStatsRow, channel_stats_rows
+from ..inspection.pixel_rows import ChannelStatsRow, channel_stats_rows, error_texts
+from ..inspection.value_text import region_text
 from ..pixels.model import LayerStats, PartStats, SampleCounts
 from .listing import Column, Listing
 from .text import clean
@@ -37,13 +39,16 @@ class StatsLine(NamedTuple):
     negative: str | None = None
     histogram: tuple[int, ...] = ()
     used_window: str | None = None
+    empty_regions: str | None = None
     alpha: str | None = None
     samples_per_pixel: str | None = None
+    stride: str | None = None
     undecoded: str | None = None
 
 
 COLUMNS = StatsLine._fields
-_NOTES = {"used_window": "used window ", "alpha": "", "samples_per_pixel": "samples per pixel: ",
+_NOTES = {"used_window": "used window ", "empty_regions": "zero between filled pixels: ", "alpha": "",
+          "samples_per_pixel": "samples per pixel: ", "stride": "one run of chunks is decoded of every ",
           "undecoded": "not decoded: "}  # fmt: skip
 
 
@@ -64,9 +69,11 @@ def _part_lines(inspection: Inspection, part: PartStats, rows: Sequence[ChannelS
         file=clean(inspection.file.file_path),
         part=clean(facts.part_name or str(part.part_index)) if several else None,
         channel=None,
-        used_window=part.used_window and "[{},{},{},{}]".format(*part.used_window),
+        used_window="empty" if part.is_empty else part.used_window and "[{},{},{},{}]".format(*part.used_window),
+        empty_regions="; ".join(map(region_text, part.empty_regions)) or None,
         samples_per_pixel=None if part.deep is None else _samples_text(part.deep),
-        undecoded="; ".join(f"{error.where} ({error.code})" for error in part.errors) or None,
+        stride=str(inspection.pixels.stride) if inspection.pixels and inspection.pixels.stride > 1 else None,
+        undecoded=error_texts(part.errors) or None,
     )
     if not rows and part.errors:
         yield line
@@ -110,7 +117,20 @@ def _alpha_text(layer: LayerStats) -> str | None:
 
 
 def stats_for_people(lines: Sequence[StatsLine], *, blocks: bool) -> list[Listing | Text]:
-    """A table with the figures, and a line below it for whatever else there is to say of a part or an alpha channel."""
+    """A table with the figures, and a line below it for whatever else there is to say of a part or an alpha channel.
+
+    Where files have several parts, a table for each part below its name, which leaves the figures the width.
+    """
+    if not any(line.part for line in lines):
+        return _section(lines, blocks=blocks)
+    shown: list[Listing | Text] = []
+    for (file, part), group in groupby(lines, lambda line: (line.file, line.part)):
+        shown.append(Text(", ".join(filter(None, (file, part))), style="bold", overflow="fold"))
+        shown += _section([line._replace(file=None, part=None) for line in group], blocks=blocks)
+    return shown
+
+
+def _section(lines: Sequence[StatsLine], *, blocks: bool) -> list[Listing | Text]:
     columns = [name for name in COLUMNS if name not in _NOTES and any(getattr(line, name) for line in lines)]
     notes: dict[tuple[str, ...], None] = {}  # that of a part is in the line of each channel
     for line in lines:
@@ -119,7 +139,7 @@ def stats_for_people(lines: Sequence[StatsLine], *, blocks: bool) -> list[Listin
                 of_channel = line.channel if name == "alpha" else None
                 owner = ", ".join(filter(None, (line.file, line.part, of_channel)))
                 notes[name, f"{owner}: {words}{value}" if owner else f"{words}{value}"] = None
-    styles = {"undecoded": "bold red", "alpha": "yellow"}
+    styles = {"undecoded": "bold red", "alpha": "yellow", "empty_regions": "yellow"}
     return [
         _table(lines, columns, blocks=blocks, are_chosen=False),
         *(Text(note, style=styles.get(name, "")) for name, note in notes),
@@ -180,5 +200,5 @@ def file_cells(inspection: Inspection) -> tuple[str, ...]:
         f"{sum(channel.nan_count for channel in channels):,}",
         f"{sum(channel.pos_inf_count + channel.neg_inf_count for channel in channels):,}",
         f"{sum(channel.negative_count for channel in channels):,}",
-        "; ".join(f"{error.where} ({error.code})" for error in report.errors),
+        error_texts(report.errors),
     )

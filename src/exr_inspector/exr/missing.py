@@ -83,13 +83,18 @@ def _tiles(states: bytes | bytearray, levels: Sequence[Level]) -> str:
         elif present < count:
             texts.append(f"{_join_ranges(_tile_ranges(states, at, level), 'tiles ')} {name}")
         at += count
-    return "; ".join(texts[:_MAX_RANGES]) + ("; …" if len(texts) > _MAX_RANGES else "")
+    more = len(texts) - _MAX_RANGES
+    return "; ".join(texts[:_MAX_RANGES]) + (f" and tiles of {more} more levels" if more > 0 else "")
 
 
 def _tile_ranges(states: bytes | bytearray, at: int, level: Level) -> Iterator[str]:
-    def tile(slot: int) -> str:
-        y, x = divmod(slot - at, level.tiles_x)
-        return f"({x},{y})"
-
-    for first, last in _runs(states, at, at + level.tiles_x * level.tiles_y):
-        yield tile(first) if first == last else f"{tile(first)}-{tile(last)}"
+    """Rectangles of tiles: those of a run in its first row, in whole rows, and in its last row."""
+    width = level.tiles_x
+    for start, end in _runs(states, at, at + width * level.tiles_y):
+        first, stop = start - at, end - at + 1
+        whole, last = -(-first // width) * width, stop // width * width
+        for begin, after in ((first, min(whole, stop)), (whole, last), (max(whole, last), stop)):
+            if begin < after:
+                (top, left), (bottom, right) = divmod(begin, width), divmod(after - 1, width)
+                corner = f"({left},{top})"
+                yield corner if after - begin == 1 else f"{corner}-({right},{bottom})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -144,6 +144,11 @@ def stats_json(parts: Sequence[PartFacts], report: PixelReport) -> dict[str, lis
         ],
         "stats_errors": [asdict(error) for error in report.errors],
     }
+
+
+def error_texts(errors: Iterable[DecodeError]) -> str:
+    """What is not decoded, and why, in one line for people."""
+    return "; ".join(f"{error.where} ({error.code})" for error in errors)
 
 
 def compact_json(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from ..exr import Attribute, Channel
 from .json_form import base64_text, json_value
@@ -12,6 +13,12 @@ _BYTES_PER_CHARACTER = 8  # of a text, at most
 _BEFORE, _FROM = 20, 40  # characters around a difference
 _OPAQUE_TYPES = frozenset({"bytes", "idmanifest", "preview"})
 _WINDOW_TYPES = frozenset({"box2f", "box2i"})
+
+
+def region_text(window: Sequence[int]) -> str:
+    """The pixels of a window: xMin, yMin, xMax, yMax."""
+    left, top, right, bottom = window
+    return f"x {left}–{right}, y {top}–{bottom}"
 
 
 def value_text(attribute: Attribute) -> str:

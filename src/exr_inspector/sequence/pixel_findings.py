@@ -23,7 +23,7 @@ from ..findings.rules import (
     UNDECODABLE,
     UNRENDERED,
 )
-from ..inspection.value_text import plural
+from ..inspection.value_text import plural, region_text
 from .pixel_faults import PixelFault, pixel_faults
 from .pixel_outliers import pixel_outliers, statistics_rows
 from .pixel_repeats import repeated_pixels
@@ -104,7 +104,7 @@ def _lines(errors: str) -> str:
 
 def _regions(windows: str) -> str:
     """The text for the JSON text of empty regions."""
-    texts = [f"x {left}–{right}, y {top}–{bottom}" for left, top, right, bottom in json.loads(windows)]
+    texts = [region_text(window) for window in json.loads(windows)]
     more = f", and {len(texts) - _MOST_REGIONS} more regions" if len(texts) > _MOST_REGIONS else ""
     return f"all channels are zero between filled pixels: {'; '.join(texts[:_MOST_REGIONS])}{more}"
 
