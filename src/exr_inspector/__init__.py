@@ -52,7 +52,8 @@ if TYPE_CHECKING:
     from .exr import Attribute, Channel, Limits, Problem
     from .findings.model import Finding
     from .gate import CheckResult, check
-    from .ingestion.run import IngestOptions, IngestSummary, ingest
+    from .ingestion.run import IngestOptions, ingest
+    from .ingestion.summary import IngestSummary
     from .inspection.diff import Difference, diff
     from .inspection.inspector import inspect, statistics
     from .inspection.model import FileFacts, Inspection, PartFacts
@@ -78,7 +79,7 @@ _HOMES = {
     "FileFacts": "inspection.model",
     "Finding": "findings.model",
     "IngestOptions": "ingestion.run",
-    "IngestSummary": "ingestion.run",
+    "IngestSummary": "ingestion.summary",
     "Inspection": "inspection.model",
     "Limits": "exr",
     "NotEvaluated": "policy.evaluate",

@@ -18,6 +18,7 @@ from .frames.ranges import Number, frame_range, numbers_of
 from .sequence.findings import findings_of
 from .sequence.frames import CURRENT, MATCHES, MISSING, sequence_condition
 from .sequence.pixel_findings import pixel_findings
+from .sequence.pixel_outliers import statistics_extent
 from .sequence.summary import SequenceSummary, sequences
 
 # The newest rows of `problems` of each file count. Rows that no version since the first has judged have no severity.
@@ -61,6 +62,7 @@ class CheckResult:
     sequences: tuple[SequenceSummary, ...]
     file_count: int
     unjudged: int  # files whose headers were only judged by version 1, which had no severities
+    unmeasured: int  # files whose pixels are not decoded, or not all that can be, if those of others are
 
 
 def check(
@@ -102,13 +104,15 @@ def check_sequences(
         for violation in _file_findings(row, shown)
     )
     udims = {summary.sequence for summary in summaries if summary.is_udim}
-    of_pixels = pixel_findings(catalog, selected, parameters, shown, udims)
+    statistics = statistics_extent(catalog, selected, parameters)
+    of_pixels = pixel_findings(catalog, selected, parameters, statistics.row_count, shown, udims)
     findings = [*of_files, *of_pixels, *(finding for summary in summaries for finding in findings_of(summary))]
     return CheckResult(
         findings=tuple(in_order(findings)),
         sequences=tuple(summaries),
         file_count=counts["files"],
         unjudged=counts["unjudged"],
+        unmeasured=statistics.unmeasured if statistics.row_count else 0,
     )
 
 

@@ -104,6 +104,11 @@ def test_statistics_without_time_are_pending(handle, path, catalog, monkeypatch)
     assert {row["sample_count"] for row in rows["channel_stats"]} == {800}
     assert rows["part_stats"][0]["batch_id"] > rows["files"][0]["batch_id"]
     assert complete(catalog, path).unchanged == 1
+    result = handle(CloudEvent(attributes, {"path": path, "stats": True}))  # delivered again
+    assert result["message"] == "inspected; already known, counted again; statistics stored before"
+    assert result["summary"]["stats"] == "stored"
+    assert "stats_errors" not in result["summary"]
+    assert catalog(path)["channel_stats"] == rows["channel_stats"]
     monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "30")
     assert handle({"data": {"path": path}})["stats"] is None
 
@@ -169,6 +174,7 @@ def test_a_request_for_deep_samples_is_completed(handle, catalog, tmp_path, monk
     attributes = {"specversion": "1.0", "id": "1", "source": "x", "type": "x"}
     result = handle(CloudEvent(attributes, {"path": path, "deep_stats": True}))
     assert codes(result["summary"]) == {"pending_deep"}
+    assert result["message"].endswith("; statistics pending")
     assert complete(catalog, path).known == 1
     assert 0 not in {row["sample_count"] for row in catalog(path)["channel_stats"]}
 

@@ -8,10 +8,11 @@ import pytest
 
 from exr_inspector import open_catalog
 from exr_inspector.cli.main import main
+from exr_inspector.ingestion import run as ingestion_run
 from exr_inspector.ingestion.run import IngestOptions, ingest
 from exr_inspector.pixels import worker
 from exr_inspector.pixels.model import StatsOptions
-from tests.support.pixels import decoders, statistics_of, wait_for_end, write, write_deep
+from tests.support.pixels import decoders, located, statistics_of, wait_for_end, write, write_deep
 from tests.support.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY, S3Server
 
 CATALOG = "duckdb:catalog.duckdb"
@@ -147,3 +148,52 @@ def test_each_worker_process_has_a_decoder(plate, tmp_path):
     for process in decoders(folder=tmp_path):
         wait_for_end(process)
     assert {digests(f"show/{number}.exr")[0] for number in range(24)} == {statistics_of(plate).parts[0].pixel_digest}
+
+
+def test_pixels_that_cannot_be_decoded_count_as_damage(plate, capfd):
+    """By their lines; also of unchanged files, which are not decoded again."""
+    data = bytearray(plate)
+    (chunks,) = located(plate)
+    begin = chunks.leaders.offsets[1] + chunks.leaders.leader.size
+    data[begin : begin + 60] = b"\xff" * 60
+    Path("show/bad.exr").write_bytes(data)
+    Path("show/good.exr").write_bytes(plate)
+    command = ["ingest", "show", "--catalog", CATALOG, "--stats"]
+    assert [main(["ingest", "show", "--catalog", CATALOG]), main(command), main(command)] == [0, 1, 1]
+    shown = capfd.readouterr()
+    assert shown.err.splitlines() == [
+        "show/bad.exr: undecodable: lines 16-31 (decode_failed), unchanged",
+        "show/bad.exr: undecodable: lines 16-31 (decode_failed), unchanged",
+    ]
+    assert shown.out.splitlines()[-1].startswith("2 files: 0 new, 2 unchanged, 1 undecodable")
+    assert [main([*command, "--fail-on", given]) for given in ("new", "never")] == [0, 0]
+    assert main(["check", "--catalog", CATALOG]) == 1
+    assert "1 chunk cannot be decoded: lines 16-31 (decode_failed)" in capfd.readouterr().out
+
+
+def test_check_counts_files_whose_pixels_are_not_measured(plate, capfd):
+    """Where the catalog has statistics of others."""
+    message = "not checked are the pixels of 2 files, "
+    for name, options in (("a.exr", []), ("b.exr", ["--stats"]), ("c.exr", []), ("d.exr", [])):
+        Path(f"show/{name}").write_bytes(plate)
+        main(["ingest", f"show/{name}", "--catalog", CATALOG, *options])
+        main(["check", "--catalog", CATALOG])
+        assert (message in capfd.readouterr().err) == (name == "c.exr")
+
+
+def test_files_that_are_decoded_are_stored_when_a_run_is_interrupted(plate):
+    for name in "abc":
+        Path(f"show/{name}.exr").write_bytes(plate)
+
+    def interrupt(path, options, run):
+        if path.path.endswith("c.exr"):
+            raise KeyboardInterrupt
+        return inspect_item(path, options, run)
+
+    inspect_item = ingestion_run._inspect_item
+    with pytest.MonkeyPatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(ingestion_run, "_FILES_PER_TASK_WITH_STATS", 1)
+        patched.setattr(ingestion_run, "_inspect_item", interrupt)
+        run()
+    assert decoders() == []
+    assert digests("show/a.exr") == digests("show/b.exr") == [statistics_of(plate).parts[0].pixel_digest]

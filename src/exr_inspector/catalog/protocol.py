@@ -67,6 +67,7 @@ class SeenFile:
     error_code: str | None = None
     has_stats: bool = False  # whether its statistics are stored, if that was asked
     wants_deep: bool = False  # whether samples of deep parts are still to be decoded, if that was asked
+    pixel_errors: tuple[str, ...] = ()  # the values of `part_stats.errors`, if that was asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

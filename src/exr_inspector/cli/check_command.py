@@ -56,6 +56,7 @@ def check(
     """Report what is wrong with files and sequences: damage, invalid headers, missing frames, outliers, pixels."""
     from ..findings.rules import NOT_READ
     from ..gate import check_sequences, with_unread
+    from ..inspection.value_text import plural
     from .finding_lines import finding_lines
     from .output import data_stream, discard_stdout, is_terminal, print_message, print_to
 
@@ -66,6 +67,11 @@ def check(
         result = check_sequences(answering.catalog, answering.patterns, answering.summaries(expected))
     if result.unjudged:
         print_message(f"{result.unjudged:,} files were never judged by this version; ingest them with --rescan")
+    if result.unmeasured:
+        print_message(
+            f"not checked are the pixels of {result.unmeasured:,} {plural(result.unmeasured, 'file')}, which are not "
+            "decoded, or only in part; `exr-inspector ingest --stats` decodes those of a catalog"
+        )
     if not (result.file_count or result.findings or answering.unread):
         if not answering.misused:
             print_message(f"nothing was checked: {'the catalog is empty' if catalog or not paths else NO_FILES}")

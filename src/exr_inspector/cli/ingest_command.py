@@ -34,7 +34,7 @@ from .options import (
 from .progress import progress_bar
 
 if TYPE_CHECKING:
-    from ..ingestion.run import IngestSummary
+    from ..ingestion.summary import IngestSummary
 
 _LISTED_VANISHED = 20
 
@@ -80,7 +80,8 @@ def ingest(
         IngestFailOn,
         typer.Option(
             "--fail-on",
-            help="Exit with 1 on: error (a file is damaged, is not an EXR file or has an invalid header), new (as "
+            help="Exit with 1 on: error (a file is damaged, with --stats also its pixels, is not an EXR file or has an "
+            "invalid header), new (as "
             "error, but not for files that the catalog has in this version), warning (also other problems of headers), "
             "or never.",
         ),
@@ -135,7 +136,10 @@ def _worst(summary: IngestSummary, fail_on: IngestFailOn) -> tuple[Severity, Fai
         return Severity.ERROR if is_bad else Severity.NONE, FailOn.ERROR
     if any(failure.was_read for failure in summary.failures):
         return Severity.ERROR, FailOn(fail_on.value)
-    worst = max((file_severity(*verdict) for verdict in summary.verdicts), default=Severity.NONE)
+    if any(file.status == "undecodable" for file in summary.damaged):
+        return Severity.ERROR, FailOn(fail_on.value)
+    verdicts = ((verdict.completeness, verdict.problem_severity) for verdict in summary.verdicts)
+    worst = max((file_severity(*verdict) for verdict in verdicts), default=Severity.NONE)
     return worst, FailOn(fail_on.value)
 
 

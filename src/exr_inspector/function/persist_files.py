@@ -6,9 +6,12 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ..catalog import Catalog, IngestError
+from ..catalog import Catalog, FileStat, IngestError, PixelLevel
 from ..catalog.rows import RowBatch, from_embeddable
 from ..errors import EmbeddingError, ExrFormatError, ExrInspectorError, SourceError
+from ..inspection.model import FileFacts, Inspection
+from ..inspection.pixel_rows import is_evaluated
+from ..pixels.model import PENDING_DEEP
 from ..sources.uris import normalize_path
 from .catalogs import Catalogs
 from .credentials import Target
@@ -96,14 +99,40 @@ def _rows(files: Sequence[Inspected], cell_limit: int) -> tuple[RowBatch, list[I
 
 
 def _insert(shared: GroupCommit, rows: RowBatch, files: list[Inspected]) -> list[Persistence]:
+    inspections = [file.inspection for file in files if file.inspection is not None]
+    with_stats = _with_stored_stats(shared.catalog, inspections)
     inserted = {outcome.file_id for outcome in shared.persist_rows(rows) if outcome.inserted}
     results = []
-    for file_id in [file.inspection.file.file_id for file in files if file.inspection is not None]:
+    for file_id in [inspection.file.file_id for inspection in inspections]:
         is_new = file_id in inserted
         inserted.discard(file_id)  # of several events of one file, the first inserts it
         text = "inserted" if is_new else "already known, counted again"
-        results.append(Persistence(status="success", message=text, inserted=is_new))
+        has_stats = file_id in with_stats
+        results.append(Persistence(status="success", message=text, inserted=is_new, has_stats=has_stats))
     return results
+
+
+def _with_stored_stats(catalog: Catalog, inspections: Sequence[Inspection]) -> set[str]:
+    """The file_ids of the inspections whose statistics are pending here, but stored by an earlier delivery."""
+    pending: dict[PixelLevel, dict[str, FileFacts]] = {"flat": {}, "deep": {}}
+    for inspection in inspections:
+        report = inspection.pixels
+        if report is not None and not is_evaluated(report):
+            is_deep = any(error.code == PENDING_DEEP for error in report.errors)
+            pending["deep" if is_deep else "flat"][inspection.file.file_path_normalized] = inspection.file
+    return {
+        files[path].file_id
+        for level, files in pending.items()
+        if files
+        for path, seen in catalog.seen([_file_stat(file) for file in files.values()], pixels=level).items()
+        if seen.is_unchanged and seen.has_stats
+    }
+
+
+def _file_stat(file: FileFacts) -> FileStat:
+    return FileStat(
+        file_path_normalized=file.file_path_normalized, size_bytes=file.size_bytes, mtime=file.mtime, etag=file.etag
+    )
 
 
 def _record_errors(catalog: Catalog, files: list[Inspected]) -> list[Persistence]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..errors import ExrFormatError
@@ -68,6 +69,8 @@ def fitted(result: dict[str, Any]) -> dict[str, Any]:
 def _file_result(file: Persisted, *, is_delivered: bool) -> dict[str, Any]:
     inspected, error = file.inspected, file.error
     inspection = inspected.inspection
+    if inspection is not None and file.persistence.has_stats:
+        inspection = replace(inspection, pixels=None)  # the catalog has them
     file_id = None if inspection is None else inspection.file.file_id
     result: dict[str, Any] = {
         "status": file.status,
@@ -86,6 +89,8 @@ def _file_result(file: Persisted, *, is_delivered: bool) -> dict[str, Any]:
     }
     if inspection is not None and is_delivered:
         result["summary"] = _summary(inspection)
+        if file.persistence.has_stats:
+            result["summary"]["stats"] = "stored"
     elif inspection is not None:
         result |= inspection.to_dict()
         if not inspected.received.event.options.meta:
@@ -134,8 +139,10 @@ def _message(file: Persisted) -> str:
     if inspected.skip_reason:
         return inspected.skip_reason
     if inspected.inspection is not None:
-        pending = "; statistics pending" if stats_status(inspected.inspection) == "pending" else ""
-        return f"inspected; {file.persistence.message}{pending}"
+        statistics = ""
+        if stats_status(inspected.inspection) == "pending":
+            statistics = f"; statistics {'stored before' if file.persistence.has_stats else 'pending'}"
+        return f"inspected; {file.persistence.message}{statistics}"
     if inspected.removed_paths:
         return f"removed; {file.persistence.message}"
     return "not inspected"

@@ -78,6 +78,7 @@ class Persistence:
     status: Status = "skipped"
     message: str = "nothing to persist"
     inserted: bool = False
+    has_stats: bool = False  # whether requested statistics, which are pending here, are in the catalog
     error: Exception | None = None
 
 

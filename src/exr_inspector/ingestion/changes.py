@@ -9,10 +9,12 @@ from collections.abc import Collection, Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import islice
+from typing import NamedTuple
 
 from ..catalog import Catalog, FileStat, IngestError, PixelLevel, SeenFile
 from ..errors import NoMatchError, SourceError, SourceNameError
 from ..exr.codes import FORMAT_ERRORS
+from ..inspection.pixel_rows import undecodable_texts
 from ..sources.listing import ListedFile
 from ..sources.selection import Selection
 from ..sources.uris import local_path, name_below, normalize_path
@@ -20,6 +22,14 @@ from ..sources.uris import local_path, name_below, normalize_path
 _FILES_PER_LOOKUP = 2000
 _MOST_AHEAD_S = 86_400  # of the clock of a storage
 _LOOKUPS_OF_VANISHED = 16  # at most, however many folders
+
+
+class Verdict(NamedTuple):
+    """The verdict on a file: its completeness, the severity of its worst problem, and what cannot be decoded."""
+
+    completeness: str
+    problem_severity: str  # none without problems
+    undecodable: str = ""  # lines or tiles; empty if all chunks can be decoded, or none were
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,7 @@ class ListedGroup:
 
     file_count: int
     young: int  # files that were left alone
-    unchanged: dict[str, str]  # complete files that need no inspection: the severity of their problems, by URI
+    unchanged: dict[str, Verdict]  # complete files that need no inspection, by URI
     known: set[str]  # URIs of files to inspect that the catalog has, in this version or another one
     to_inspect: list[ListedFile | Failure]
     known_failures: list[Failure]  # unchanged files with an error in the catalog
@@ -127,7 +137,7 @@ def _is_young(file: ListedFile, now: datetime, min_age_s: float) -> bool:
 
 def _compare(page: ListedPage, rescan: bool, pixels: PixelLevel | None) -> ListedGroup:
     known = page.seen
-    unchanged: dict[str, str] = {}
+    unchanged: dict[str, Verdict] = {}
     to_inspect: list[ListedFile | Failure] = []
     known_failures = []
     for item in page.items:
@@ -149,7 +159,7 @@ def _compare(page: ListedPage, rescan: bool, pixels: PixelLevel | None) -> Liste
         elif seen.problem_severity is None:  # an older program did not check for problems
             to_inspect.append(replace(item, has_stats=seen.has_stats))
         else:
-            unchanged[item.uri] = seen.problem_severity
+            unchanged[item.uri] = Verdict("complete", seen.problem_severity, undecodable_texts(seen.pixel_errors))
     files = [*page.young, *(item for item in page.items if isinstance(item, ListedFile))]
     objects = [file.uri for file in files if file.is_remote]
     objects += [normalize_path(item.path) for item in page.items if isinstance(item, SourceNameError)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -17,23 +17,25 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache, partial
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from ..catalog import Catalog, IngestError, PixelLevel, expect_catalog
 from ..catalog.rows import RowBatch, from_embeddable
 from ..errors import CatalogError, ExrFormatError, MissingExtraError, SourceError
 from ..exr import ChunkOption, Limits
-from ..findings.files import chunk_counts, damage
+from ..findings.files import chunk_counts
 from ..inspection.inspector import inspect
-from ..inspection.model import Inspection, status_of
+from ..inspection.model import Inspection
+from ..inspection.pixel_rows import undecodable_texts
 from ..sequence import derived
 from ..settings import CELL_LIMIT
 from ..sources import store_of
 from ..sources.listing import ListedFile, list_files
 from ..sources.selection import Selection
-from .changes import Failure, ListedGroup, VanishedFiles, compare_listing, find_vanished
+from .changes import Failure, ListedGroup, VanishedFiles, Verdict, compare_listing, find_vanished
 from .objects import ListedObjects
+from .summary import HeldBack, IngestSummary
 from .workers import MIN_ITEMS_FOR_WORKERS, run_in_order
 
 if TYPE_CHECKING:
@@ -49,63 +51,6 @@ _SECONDS_PER_BATCH = 5.0  # on a slow disk, files are persisted and reported bef
 _BYTES_PER_BATCH = 128 << 20  # of rows, which the database holds until the end of the transaction
 _MAX_HEADER_BYTES = 32 << 20  # of the inspections that a task holds before it makes rows of them
 _CONCURRENT_REQUESTS = 16  # per process, to an object store: most of the time is spent waiting for responses
-
-
-class Verdict(NamedTuple):
-    """The verdict on a file: its completeness, and the severity of its worst problem."""
-
-    completeness: str
-    problem_severity: str  # none without problems
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DamagedFile:
-    """A file that is not sound; `is_new` if the catalog did not have this version of it."""
-
-    uri: str
-    status: str  # as that of an inspection
-    reason: str
-    is_new: bool
-
-
-@dataclass(frozen=True, slots=True)
-class HeldBack:
-    """Why no file was marked as deleted: too many of the files that the catalog has below the paths are gone."""
-
-    gone: int
-    known: int
-
-
-@dataclass(slots=True)
-class IngestSummary:
-    """The counts and failures of a run, also passed to the progress callback during the run."""
-
-    listed: int = 0
-    is_listed: bool = False  # whether all files are listed
-    unchanged: int = 0
-    young: int = 0  # files that were left alone, as they changed a moment ago
-    inserted: int = 0  # files that the catalog did not have
-    replaced: int = 0  # files of which the catalog had another version
-    known: int = 0  # inspected, but the catalog already had this version
-    verdicts: Counter[Verdict] = field(default_factory=Counter)  # of all files but those that failed
-    damaged: list[DamagedFile] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-    vanished: list[str] = field(default_factory=list)
-    pruned: int = 0
-    held_back: HeldBack | None = None
-    emptied: list[str] = field(default_factory=list)  # folders whose files have all vanished and were not marked
-
-    @property
-    def done(self) -> int:
-        """The number of files that are finished."""
-        return self.unchanged + self.young + self.inserted + self.replaced + self.known + len(self.failures)
-
-    def add(self, uri: str, verdict: Verdict, *, is_new: bool, chunks: str = "") -> None:
-        """Add the verdict on a file that was inspected, or is unchanged."""
-        self.verdicts[verdict] += 1
-        status = status_of(verdict.completeness, verdict.problem_severity)
-        if status != "complete":
-            self.damaged.append(DamagedFile(uri=uri, status=status, reason=damage(status, chunks), is_new=is_new))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,8 +208,8 @@ def _items_to_inspect(
         summary.listed += group.file_count
         summary.unchanged += len(group.unchanged)
         summary.young += group.young
-        for uri, severity in group.unchanged.items():
-            summary.add(uri, Verdict("complete", severity), is_new=False)
+        for uri, verdict in group.unchanged.items():
+            summary.add(uri, verdict, is_new=False)
         summary.failures += group.known_failures
         objects.add(group.objects)
         known |= group.known
@@ -370,16 +315,21 @@ def _batches(results: Iterable[_TaskResult], max_files: int) -> Iterator[list[_T
     """Results in batches of about `max_files` files; a batch also ends by its bytes, and after some seconds."""
     batch: list[_TaskResult] = []
     file_count, byte_count, started = 0, 0, 0.0
-    for result in results:
-        if not batch:
-            started = time.monotonic()
-        batch.append(result)
-        file_count += result.rows.tables["files"].num_rows + len(result.failures)
-        byte_count += sum(rows.nbytes for rows in result.rows.tables.values())
-        is_full = file_count >= max_files or byte_count >= _BYTES_PER_BATCH
-        if is_full or time.monotonic() - started > _SECONDS_PER_BATCH:
+    try:
+        for result in results:
+            if not batch:
+                started = time.monotonic()
+            batch.append(result)
+            file_count += result.rows.tables["files"].num_rows + len(result.failures)
+            byte_count += sum(rows.nbytes for rows in result.rows.tables.values())
+            is_full = file_count >= max_files or byte_count >= _BYTES_PER_BATCH
+            if is_full or time.monotonic() - started > _SECONDS_PER_BATCH:
+                full, batch, file_count, byte_count = batch, [], 0, 0
+                yield full
+    except KeyboardInterrupt:
+        if batch:  # decoding the files took time
             yield batch
-            batch, file_count, byte_count = [], 0, 0
+        raise
     if batch:
         yield batch
 
@@ -387,14 +337,18 @@ def _batches(results: Iterable[_TaskResult], max_files: int) -> Iterator[list[_T
 def _persist(catalog: Catalog, batch: list[_TaskResult], known: set[str], summary: IngestSummary) -> None:
     rows = RowBatch.concat([result.rows for result in batch])
     outcomes = catalog.persist_rows(rows)
+    errors: dict[str, list[str | None]] = defaultdict(list)
+    for row in rows.tables["part_stats"].select(("file_id", "errors")).to_pylist():
+        errors[row["file_id"]].append(row["errors"])
     columns = ("file_path_normalized", "completeness", "problem_severity", "chunks_present", "chunk_count")
     files = zip(*(rows.tables["files"][name].to_pylist() for name in columns), strict=True)
     for outcome, (uri, completeness, severity, *chunks) in zip(outcomes, files, strict=True):
+        verdict = Verdict(completeness, severity, undecodable_texts(errors[outcome.file_id]))
         summary.known += not outcome.inserted
         summary.replaced += outcome.inserted and uri in known
         summary.inserted += outcome.inserted and uri not in known
         known.discard(uri)
-        summary.add(uri, Verdict(completeness, severity), is_new=outcome.inserted, chunks=chunk_counts(*chunks))
+        summary.add(uri, verdict, is_new=outcome.inserted, chunks=chunk_counts(*chunks))
     failures = [failure for result in batch for failure in result.failures]
     catalog.record_errors([failure.error for failure in failures if failure.error is not None])
     summary.failures += failures

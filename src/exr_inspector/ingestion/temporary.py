@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ..catalog import Catalog, open_catalog
-from .run import IngestOptions, IngestSummary, ingest
+from .run import IngestOptions, ingest
+from .summary import IngestSummary
 
 
 @contextmanager

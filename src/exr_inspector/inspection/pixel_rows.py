@@ -151,6 +151,17 @@ def error_texts(errors: Iterable[DecodeError]) -> str:
     return "; ".join(f"{error.where} ({error.code})" for error in errors)
 
 
+def undecodable_text(errors: str | None) -> str:
+    """The same for the value of the column `errors`, without lost chunks, which are damage of the file."""
+    found = (DecodeError(**error) for error in json.loads(errors or "[]"))
+    return error_texts(error for error in found if error.code != "chunk_missing")
+
+
+def undecodable_texts(parts: Iterable[str | None]) -> str:
+    """The same for the values of all parts of a file."""
+    return "; ".join(filter(None, map(undecodable_text, parts)))
+
+
 def compact_json(value: Any) -> str:
     """The JSON text of a value without spaces."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -20,7 +20,7 @@ from ..search.similar import differing_groups
 from ..vectors import VERSION
 from .fields import FieldOutlier
 from .frames import MATCHES, sequence_condition
-from .pixel_outliers import pixel_outliers
+from .pixel_outliers import pixel_outliers, statistics_extent
 from .summary import SequenceSummary, sequences
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ def outliers(catalog: Catalog, pattern: str | os.PathLike[str] | None = None) ->
     summaries = sequences(catalog, pattern)
     condition = sequence_condition(None if pattern is None else os.fspath(pattern).replace(UDIM, "#"))
     pixels: dict[str, list[str]] = defaultdict(list)
-    for outlier in pixel_outliers(catalog, MATCHES, {"pattern": condition}):
+    selected = MATCHES, {"pattern": condition}
+    row_count = statistics_extent(catalog, *selected).row_count
+    for outlier in pixel_outliers(catalog, *selected, row_count):
         pixels[outlier.file_path_normalized] += outlier.texts()
     return outliers_of(catalog, summaries, pixels)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
@@ -23,10 +23,11 @@ from ..findings.rules import (
     UNDECODABLE,
     UNRENDERED,
 )
+from ..inspection.pixel_rows import undecodable_text
 from ..inspection.value_text import plural, region_text
 from .pixel_faults import PixelFault, pixel_faults
-from .pixel_outliers import pixel_outliers, statistics_rows
-from .pixel_repeats import repeated_pixels
+from .pixel_outliers import PixelOutlier, pixel_outliers
+from .pixel_repeats import RepeatedPixels, repeated_pixels
 
 _RULES = {
     "nan": (NAN, "error"),
@@ -44,16 +45,20 @@ def pixel_findings(
     catalog: Catalog,
     selected: str,
     parameters: Mapping[str, Any],
+    row_count: int,
     shown: Mapping[str, str],
     unordered: Collection[str],
 ) -> Iterator[Finding]:
     """The findings about the pixels of the files that a condition selects, where the catalog has their statistics.
 
-    `shown` has the patterns of sequences; the numbers of sequences in `unordered` are not frames.
+    `row_count` is that of `statistics_extent`. `shown` has the patterns of sequences; the numbers of sequences in
+    `unordered` are not frames.
     """
-    if not statistics_rows(catalog, selected, parameters):
+    if not row_count:
         return
-    violations = [*_of_files(catalog, selected, parameters), *_of_frames(catalog, selected, parameters, unordered)]
+    outliers = pixel_outliers(catalog, selected, parameters, row_count)
+    repeats = repeated_pixels(catalog, selected, parameters)
+    violations = [*_of_files(catalog, selected, parameters), *_of_frames(outliers, repeats, unordered)]
     yield from grouped(
         (replace(violation, pattern=shown.get(violation.pattern, violation.pattern)), file)
         for violation, file in violations
@@ -86,20 +91,13 @@ def _message(faults: Sequence[PixelFault]) -> str:
     if first.kind == "constant":
         return "all pixels have the same color"
     if first.kind == "undecodable":
-        lines = _lines(first.detail or "[]")
+        lines = undecodable_text(first.detail)
         return f"{count} {plural(numbers[-1], 'chunk')} cannot be decoded{f': {lines}' if lines else ''}"
     if first.kind == "empty":
         return _regions(first.detail or "[]")
     values = "NaN" if first.kind == "nan" else f"infinite {plural(numbers[-1], 'value')}"
     where = f" of frame {first.frame}" if len(faults) > 1 else ""
     return f"{first.channel_name}: {count} {values}; first NaN or infinity at {first.x}, {first.y}{where}"
-
-
-def _lines(errors: str) -> str:
-    """What cannot be decoded, by the JSON text of errors; lost chunks are damage of the file, and left out."""
-    return "; ".join(
-        f"{error['where']} ({error['code']})" for error in json.loads(errors) if error["code"] != "chunk_missing"
-    )
 
 
 def _regions(windows: str) -> str:
@@ -110,15 +108,15 @@ def _regions(windows: str) -> str:
 
 
 def _of_frames(
-    catalog: Catalog, selected: str, parameters: Mapping[str, Any], unordered: Collection[str]
+    outliers: Iterable[PixelOutlier], repeats: Iterable[RepeatedPixels], unordered: Collection[str]
 ) -> _Violations:
-    for outlier in pixel_outliers(catalog, selected, parameters):
+    for outlier in outliers:
         file = FileFrame(uri=outlier.file_path_normalized, frame=outlier.frame)
         for rule, text in ((PIXEL_OUTLIER, outlier.channels_text()), (EMPTY_REGION, outlier.used_area)):
             if text and outlier.sequence not in unordered:
                 about = finding(rule, "warning", outlier.sequence, _in_part(outlier.part_index, text))
                 yield replace(about, part_index=outlier.part_index), file
-    for repeat in repeated_pixels(catalog, selected, parameters):
+    for repeat in repeats:
         if repeat.sequence not in unordered:
             rule = FROZEN if repeat.is_frozen else DUPLICATE_FRAME
             of = "the frame before" if repeat.is_frozen else f"frame {repeat.first_frame}"

@@ -27,9 +27,10 @@ _FRAMES = f"""
         WHERE {CURRENT} AND sequence IS NOT NULL AND {{selected}} AND hash(sequence) % {{pages}} = {{page}}
     )"""  # noqa: S608 (constants)
 
-_ROWS = f"""
-    SELECT count(*) AS n FROM channel_stats
-    WHERE file_id IN (SELECT file_id FROM files WHERE {CURRENT} AND {{selected}})
+_EXTENT = f"""
+    WITH selected AS (SELECT file_id FROM files WHERE {CURRENT} AND {{selected}})
+    SELECT (SELECT count(*) FROM channel_stats SEMI JOIN selected USING (file_id)) AS row_count,
+           (SELECT count(*) FROM selected ANTI JOIN part_stats USING (file_id)) AS unmeasured
 """  # noqa: S608 (constants)
 
 # The values of Cryptomattes are numbers of objects.
@@ -82,21 +83,31 @@ class PixelOutlier:
         return f"{shown}; {more} more channels" if more > 0 else shown
 
 
-def statistics_rows(catalog: Catalog, selected: str, parameters: Mapping[str, Any]) -> int:
-    """The number of rows with statistics of channels of the files that a condition selects, those of all batches."""
-    (count,) = catalog.sql(_ROWS.format(selected=selected), parameters)["n"].to_pylist()
-    return int(count)
+class Extent(NamedTuple):
+    """How many statistics a catalog has of some files."""
+
+    row_count: int  # of channels, those of all batches
+    unmeasured: int  # files without statistics of all pixels that can be decoded
 
 
-def pixel_outliers(catalog: Catalog, selected: str, parameters: Mapping[str, Any]) -> list[PixelOutlier]:
+def statistics_extent(catalog: Catalog, selected: str, parameters: Mapping[str, Any]) -> Extent:
+    """How many statistics there are of the files that a condition selects."""
+    (row,) = catalog.sql(_EXTENT.format(selected=selected), parameters).to_pylist()
+    return Extent(**row)
+
+
+def pixel_outliers(
+    catalog: Catalog, selected: str, parameters: Mapping[str, Any], row_count: int
+) -> list[PixelOutlier]:
     """The outliers among the files that a condition selects, sorted by sequence, frame and part.
+
+    `row_count` is that of `statistics_extent`.
 
     A frame is one if the mean, the median or the standard deviation of a channel is far from those of the six nearest
     frames, as `neighbours.py` defines it, or if its window of pixels that are not zero is much smaller than theirs.
     """
     found = _Found({}, {})
-    rows = statistics_rows(catalog, selected, parameters)
-    pages = -(-rows // _ROWS_PER_QUERY)
+    pages = -(-row_count // _ROWS_PER_QUERY)
     for page in range(pages):
         found.add(catalog, parameters, selected=selected, pages=pages, page=page)
     parts: dict[str, list[int]] = defaultdict(list)

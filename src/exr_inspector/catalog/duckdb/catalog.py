@@ -191,8 +191,9 @@ class DuckDBCatalog:
                 error_code=code,
                 has_stats=has_stats,
                 wants_deep=wants_deep,
+                pixel_errors=tuple(errors or ()),
             )
-            for path, is_unchanged, completeness, severity, checked, error, code, has_stats, wants_deep in found
+            for path, is_unchanged, completeness, severity, checked, error, code, has_stats, wants_deep, errors in found
         }
 
     def current_paths(self, prefix: str) -> Iterator[list[str]]:

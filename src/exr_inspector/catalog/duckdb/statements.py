@@ -144,6 +144,14 @@ _HAS_STATS: dict[PixelLevel | None, str] = {
 _WANTS_DEEP = "files.file_id IN (SELECT file_id FROM newest WHERE evaluated_at IS NULL AND samples_total = 0)"
 
 
+# What cannot be decoded of a row of `files`, of each part.
+_PIXEL_ERRORS = """(
+            SELECT list(errors ORDER BY part_index) FROM part_stats AS p
+            WHERE p.file_id = files.file_id AND errors IS NOT NULL
+                  AND p.batch_id = (SELECT max(batch_id) FROM part_stats AS newer WHERE newer.file_id = files.file_id)
+        )"""
+
+
 def seen(pixels: PixelLevel | None) -> str:
     """The statement that selects the last inspections of `file_stats`, and what is stored of their pixels."""
     return f"""
@@ -153,11 +161,11 @@ def seen(pixels: PixelLevel | None) -> str:
             QUALIFY batch_id = max(batch_id) OVER (PARTITION BY file_id)
         )
         SELECT path, {_is_unchanged("files")}, completeness, problem_severity, coalesce(chunks_checked, 0), NULL, NULL,
-               {_HAS_STATS[pixels]}, {_WANTS_DEEP if pixels else "false"}
+               {_HAS_STATS[pixels]}, {_WANTS_DEEP if pixels else "false"}, {_PIXEL_ERRORS if pixels else "NULL"}
         FROM file_stats AS f JOIN files ON files.file_path_normalized = f.path
         WHERE files.is_current AND files.deleted_at IS NULL
         UNION ALL
-        SELECT path, {_is_unchanged("ingest_errors")}, NULL, NULL, 0, message, code, false, false
+        SELECT path, {_is_unchanged("ingest_errors")}, NULL, NULL, 0, message, code, false, false, NULL
         FROM file_stats AS f JOIN ingest_errors ON ingest_errors.file_path_normalized = f.path
         WHERE {OPEN_ERRORS}"""  # noqa: S608 (our names)
 

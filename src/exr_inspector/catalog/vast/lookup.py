@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timezone
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -49,7 +50,7 @@ def seen(
         current = {row["file_path_normalized"]: row for row in files.to_pylist() if row["is_current"]}
         others = paths.difference(current)
         errors = rows.select_in("ingest_errors", [*columns, "code", "message"], "file_path_normalized", others)
-        stats = _stats(rows, current.values(), pixels) if pixels else _Stats(set(), set())
+        stats = _stats(rows, current.values(), pixels) if pixels else _Stats(set(), set(), {})
     failed = {row["file_path_normalized"]: row for row in errors.to_pylist()}
     seen: dict[str, SeenFile] = {}
     for file in file_stats:
@@ -64,6 +65,7 @@ def seen(
                     chunks_checked=row["chunks_checked"] or 0,
                     has_stats=row.get("file_id") in stats.stored,
                     wants_deep=row.get("file_id") in stats.wants_deep,
+                    pixel_errors=stats.errors.get(row.get("file_id"), ()),
                 )
         elif (error := failed.get(path)) is not None:
             is_same = _is_same(error, file)
@@ -87,27 +89,37 @@ def _is_same(row: dict[str, Any], file: FileStat) -> bool:
 
 
 class _Stats(NamedTuple):
-    """The file_ids whose statistics are stored, and those whose samples of deep parts are still to be decoded."""
+    """The file_ids whose statistics are stored, those with samples of deep parts to be decoded, and the errors."""
 
     stored: set[str]
     wants_deep: set[str]
+    errors: Mapping[str, tuple[str, ...]]  # the values of `part_stats.errors` by file_id
 
 
 def _stats(rows: Rows, files: Collection[dict[str, Any]], pixels: PixelLevel) -> _Stats:
     """In DuckDB a part of `statements.seen`. One request, two with deep files."""
-    stored = set(
-        rows.select_in("part_stats", ["file_id"], "file_id", {row["file_id"] for row in files})["file_id"].to_pylist()
-    )
+    part_columns = ("file_id", "batch_id", "part_index", "errors")
+    parts = _newest(rows.select_in("part_stats", part_columns, "file_id", {row["file_id"] for row in files}))
+    stored = {row["file_id"] for row in parts}
+    errors: dict[str, tuple[str, ...]] = {}
+    for row in sorted(parts, key=itemgetter("part_index")):
+        if row["errors"] is not None:
+            errors[row["file_id"]] = (*errors.get(row["file_id"], ()), row["errors"])
     deep = {row["file_id"] for row in files if row["is_deep"]}
     if not deep:
-        return _Stats(stored, set())
+        return _Stats(stored, set(), errors)
     columns = ("file_id", "batch_id", "samples_total", "sample_count", "evaluated_at")
-    found = rows.select_in("channel_stats", columns, "file_id", deep).to_pylist()
-    last: dict[str, int] = {}
-    for row in found:
-        last[row["file_id"]] = max(row["batch_id"] or 0, last.get(row["file_id"], 0))
-    newest_rows = [row for row in found if (row["batch_id"] or 0) == last[row["file_id"]]]
+    newest_rows = _newest(rows.select_in("channel_stats", columns, "file_id", deep))
     pending = {row["file_id"] for row in newest_rows if row["evaluated_at"] is None}
     counted = {row["file_id"] for row in newest_rows if row["samples_total"] and not row["sample_count"]}
     wants_deep = {row["file_id"] for row in newest_rows if row["evaluated_at"] is None and row["samples_total"] == 0}
-    return _Stats(stored - pending - (counted if pixels == "deep" else set()), wants_deep)
+    return _Stats(stored - pending - (counted if pixels == "deep" else set()), wants_deep, errors)
+
+
+def _newest(rows: pa.Table) -> list[dict[str, Any]]:
+    """The rows of the newest batch of each file_id."""
+    found = rows.to_pylist()
+    last: dict[str, int] = {}
+    for row in found:
+        last[row["file_id"]] = max(row["batch_id"] or 0, last.get(row["file_id"], 0))
+    return [row for row in found if (row["batch_id"] or 0) == last[row["file_id"]]]

@@ -1,0 +1,63 @@
+"""The summary of a run of `ingest`: counts, damaged files, failures and vanished files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from ..findings.files import damage
+from ..inspection.model import status_of
+from .changes import Failure, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DamagedFile:
+    """A file that is not sound; `is_new` if the catalog did not have this version of it."""
+
+    uri: str
+    status: str  # as that of an inspection, or undecodable
+    reason: str
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """Why no file was marked as deleted: too many of the files that the catalog has below the paths are gone."""
+
+    gone: int
+    known: int
+
+
+@dataclass(slots=True)
+class IngestSummary:
+    """The counts and failures of a run, also passed to the progress callback during the run."""
+
+    listed: int = 0
+    is_listed: bool = False  # whether all files are listed
+    unchanged: int = 0
+    young: int = 0  # files that were left alone, as they changed a moment ago
+    inserted: int = 0  # files that the catalog did not have
+    replaced: int = 0  # files of which the catalog had another version
+    known: int = 0  # inspected, but the catalog already had this version
+    verdicts: Counter[Verdict] = field(default_factory=Counter)  # of all files but those that failed
+    damaged: list[DamagedFile] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    vanished: list[str] = field(default_factory=list)
+    pruned: int = 0
+    held_back: HeldBack | None = None
+    emptied: list[str] = field(default_factory=list)  # folders whose files have all vanished and were not marked
+
+    @property
+    def done(self) -> int:
+        """The number of files that are finished."""
+        return self.unchanged + self.young + self.inserted + self.replaced + self.known + len(self.failures)
+
+    def add(self, uri: str, verdict: Verdict, *, is_new: bool, chunks: str = "") -> None:
+        """Add the verdict on a file that was inspected, or is unchanged."""
+        self.verdicts[verdict._replace(undecodable="")] += 1
+        status = status_of(verdict.completeness, verdict.problem_severity)
+        if status != "complete":
+            self.damaged.append(DamagedFile(uri=uri, status=status, reason=damage(status, chunks), is_new=is_new))
+        elif verdict.undecodable:
+            reason = verdict.undecodable
+            self.damaged.append(DamagedFile(uri=uri, status="undecodable", reason=reason, is_new=is_new))
