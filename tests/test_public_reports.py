@@ -25,16 +25,19 @@ from exr_inspector.errors import ExrFormatError
 from exr_inspector.exr import levels, read_header, view_of
 from exr_inspector.exr.channels import samples_along
 from exr_inspector.exr.geometry import chunk_sizes, lines_per_chunk
+from exr_inspector.findings.model import Finding
+from exr_inspector.findings.rules import RULES
 from exr_inspector.frames.names import parse_name
 from exr_inspector.frames.ranges import display_pattern, frame_range, missing_numbers, padding
 from exr_inspector.ingestion.run import ingest
+from exr_inspector.policy.compile import compile_policy
+from exr_inspector.policy.evaluate import evaluate
+from exr_inspector.policy.load import load_policy
 from exr_inspector.sequence.summary import SequenceSummary, sequences
 from tests.support import corpus
 from tests.support import exr_writer as w
 from tests.support.pixels import decoded, statistics_of
 
-# Keys that need a rule about channels of ids.
-ELSEWHERE = {"finding", "idsLossy"}
 # Reports of the second folder that are not about completeness, and the features they need.
 OTHER_FEATURES = {
     "30": "times outside the calendar: tests/ingestion",
@@ -408,6 +411,26 @@ def ids(case) -> Counter[str]:
     return Counter(f"{code:08x}" for code in plane.view("uint32").ravel().tolist())
 
 
+def findings_about_ids(case) -> list[Finding]:
+    """The findings of the policy of renders about compressions that change values that are not colors."""
+    verdict = evaluate(compile_policy(load_policy("render")), case.inspection)
+    return [finding for finding in verdict.findings if finding.rule_name == "lossy-data"]
+
+
+@check
+def idsLossy(case, expected):  # noqa: N802
+    """The finding is about the channels that the codec changes."""
+    lossy = {finding.channel_name for finding in findings_about_ids(case)}
+    assert lossy == ({f"ObjectIds00.{color}" for color in "RGB"} if expected else set())
+
+
+@check
+def finding(case, expected):
+    assert expected == "id channels stored with a lossy codec"
+    assert {found.severity for found in findings_about_ids(case)} == {"error"}
+    assert "changes values that are not colors, such as depth, normals or ids" in RULES["EXR303"].meaning
+
+
 # --- pixels ---
 
 
@@ -526,7 +549,7 @@ def assert_files(paths: list[Path], expect: dict[str, Any], per_file: dict[str, 
     for path in paths:
         case = Case(path)
         for key, expected in {**expect, **per_file.get(path.name, {})}.items():
-            if key not in ELSEWHERE | NOTES:
+            if key not in NOTES:
                 assert key in CHECKS, f"{sidecar}: no check for key {key!r}"
                 CHECKS[key](case, expected)
 

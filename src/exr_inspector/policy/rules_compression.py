@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..exr import Channel
 from ..inspection.model import Inspection, PartFacts
-from .channel_names import is_data, split
+from .channel_names import is_data, matte_names, matte_of, split
 from .rule import Allowed, Outcome, Parameters, Texts, Undecided, Violation, file_rule, one_of, part_rule
 
 _LOSSLESS = ("NONE", "RLE", "ZIPS", "ZIP", "PIZ")
@@ -80,8 +80,9 @@ def lossy_data(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     if part.compression in _LOSSLESS:
         return
     yield from _undecided(part)
+    mattes = {*matte_names(part.attributes)} - {""}
     for channel in _changed(part):
-        if is_data(channel[0]):
+        if is_data(channel[0]) or matte_of(channel[0]) in mattes:
             yield Violation("a lossless compression", part.compression, channel[0])
 
 
