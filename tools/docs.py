@@ -1,4 +1,4 @@
-"""Generate REFERENCE.md, VAST_ANALYTICS_QUERIES.md and the tables of VECTOR_STRATEGY.md: `make docs`."""
+"""Generate REFERENCE.md, VAST_ANALYTICS_QUERIES.md, TROUBLESHOOTING.md, tables of VECTOR_STRATEGY.md: `make docs`."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ from exr_inspector.policy.rule import Parameters, PolicyRule
 from exr_inspector.settings import FunctionSettings, S3Settings, Settings, VastSettings
 from tests.support.demo_catalog import PARAMETERS, WRITTEN, fill
 from tools.columns import COLUMNS, COMPLETENESS, DERIVED_COLUMNS
+from tools.troubleshooting import TROUBLESHOOTING, troubleshooting
 from tools.vector_docs import VECTOR_STRATEGY, vector_strategy
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -480,7 +481,12 @@ def _output(query: NamedQuery, catalog: Catalog, given: dict[str, str]) -> str:
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
 
-PAGES = {REFERENCE: reference, ANALYTICS: analytics, VECTOR_STRATEGY: vector_strategy}
+PAGES = {
+    REFERENCE: reference,
+    ANALYTICS: analytics,
+    VECTOR_STRATEGY: vector_strategy,
+    TROUBLESHOOTING: troubleshooting,
+}
 
 if __name__ == "__main__":
     for path, page in PAGES.items():
