@@ -94,6 +94,21 @@ def test_events_of_the_current_library(name):
     check(file_events(from_http_event(HTTPMessage(headers, content))), case["expected"])
 
 
+def test_a_notification_that_a_store_sends_is_an_event():
+    """As the webhook of MinIO sends it: without envelope and ce- headers."""
+    record = {
+        "eventVersion": "2.0", "eventSource": "minio:s3", "eventTime": "2026-04-08T15:41:29.591Z",
+        "eventName": "s3:ObjectCreated:Put",
+        "s3": {"bucket": {"name": "renders"}, "object": {"key": "shows%2Fab%2Fbeauty.1001.exr", "sequencer": "18A2"}},
+    }  # fmt: skip
+    sent = {"EventName": "s3:ObjectCreated:Put", "Key": "renders/shows/ab/beauty.1001.exr", "Records": [record]}
+    event = from_http([("Content-Type", "application/json")], json.dumps(sent).encode())
+    (file,) = file_events(event)
+    assert (file.kind, file.paths[0]) == (Kind.CREATED, "s3://renders/shows/ab/beauty.1001.exr")
+    assert not is_plain(event)
+    assert event_id(event) == event_id(from_http([], json.dumps(sent).encode())) != ""
+
+
 def test_the_emulated_event_is_as_observed():
     """It prints as in the platform's log, and raises the same errors."""
     case = RECORDED["element_on_cluster"]

@@ -6,6 +6,7 @@ Source: CloudEvents 1.0, HTTP protocol binding and JSON format.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
@@ -36,8 +37,9 @@ class CloudEvent:
 
 
 def from_http(headers: Iterable[tuple[str, str]], body: bytes) -> CloudEvent:
-    """The event of a request, in binary or structured mode. Raises EventError if it is not a CloudEvent.
+    """The event of a request, in binary or structured mode, or of an S3 notification, which stores such as MinIO send.
 
+    Raises EventError for any other request.
     Header values are not percent-decoded: senders differ in whether they encode them.
     """
     lowered = {name.lower(): value for name, value in headers}
@@ -94,6 +96,8 @@ def _structured(body: bytes) -> tuple[dict[str, str], Any]:
         raise EventError("not a CloudEvent: neither ce- headers nor a JSON envelope in the body") from None
     if not isinstance(envelope, dict):
         raise EventError("not a CloudEvent: the body is not a JSON object")
+    if "Records" in envelope and "specversion" not in envelope:
+        return _notification_attributes(body), envelope
     data = envelope.get("data")
     if data is None and envelope.get("data_base64") is not None:
         data = decode_json(_from_base64(envelope["data_base64"]))
@@ -105,6 +109,12 @@ def _structured(body: bytes) -> tuple[dict[str, str], Any]:
             raise EventError("not a CloudEvent: an attribute is neither a string nor an integer")
         attributes[name] = str(value)
     return attributes, data
+
+
+def _notification_attributes(body: bytes) -> dict[str, str]:
+    """The required attributes of an S3 notification; its id is the same when it is sent again."""
+    identifier = hashlib.sha256(body).hexdigest()[:32]
+    return {"specversion": "1.0", "id": identifier, "source": "s3", "type": "s3.notification"}
 
 
 def _from_base64(text: Any) -> bytes:
