@@ -1,4 +1,4 @@
-"""Commands on the catalog itself: db create-schema, migrate, status, verify, refresh, reembed."""
+"""Commands on the catalog itself: db create-schema, migrate, status, verify, metrics, refresh, reembed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from ..errors import SettingsError
 from .exit_codes import ExitCode
 from .options import CatalogUri, Wait, catalog_uri, open_catalog, path_template
-from .output import print_done, print_result
+from .output import data_stream, print_done, print_result
 from .verbosity import is_quiet
 
 if TYPE_CHECKING:
@@ -152,6 +152,24 @@ def verify(catalog: CatalogUri = None) -> int:
     failed = sum(check.passed is False for check in checks)
     print_result(f"{len(checks)} checks, {failed} failed")
     return ExitCode.FINDINGS if failed else ExitCode.OK
+
+
+@db.command("metrics")
+def metrics(
+    catalog: CatalogUri = None,
+    wait: Wait = 0,
+    textfile: Annotated[
+        str | None,
+        typer.Option(help="File of node_exporter's textfile collector, replaced as a whole.", show_default=False),
+    ] = None,
+) -> None:
+    """Print gauges of the catalog in the text format of Prometheus: age, files, errors, duplicates, orphans."""
+    from ..doctor.metrics import catalog_metrics
+
+    with open_catalog(catalog, read_only=True, wait_s=wait) as opened:
+        text = catalog_metrics(opened)
+    with data_stream(textfile) as stream:
+        stream.write(text.encode())
 
 
 def _existing_catalog(catalog: str | None, wait: float) -> Catalog:

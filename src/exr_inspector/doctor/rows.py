@@ -66,6 +66,13 @@ def row_checks(catalog: Catalog, target: Target, *, missing: Collection[str]) ->
     yield from _with_tables("open errors", {"ingest_errors"}, missing, lambda: [errors()])
 
 
+def fault_counts(catalog: Catalog) -> dict[str, int]:
+    """The number of faults of some of these checks, by name."""
+    tables = [table for table in CHILD_TABLES if table != "attributes"]
+    checks = (_duplicates(tables), _orphans(tables))
+    return {check.name: catalog.sql(check.query)["faults"][0].as_py() for check in checks}
+
+
 def _with_tables(
     name: str, tables: Collection[str], missing: Collection[str], checks: Callable[[], Iterable[Check]]
 ) -> Iterator[Check]:

@@ -1,0 +1,67 @@
+"""Gauges of a catalog in the text format of Prometheus, for the textfile collector of node_exporter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ..catalog import OPEN_ERRORS, Catalog
+from .rows import fault_counts
+
+_PREFIX = "exr_inspector"
+_FILES = """
+    SELECT count(*) FILTER (WHERE is_current AND deleted_at IS NULL) AS files, epoch(max(last_inspected)) AS newest
+    FROM files"""
+_ERRORS = f"SELECT count(*) AS errors FROM ingest_errors WHERE {OPEN_ERRORS}"  # noqa: S608 (a constant)
+_VERSIONS = """
+    SELECT embedding_version AS version, count(*) AS files FROM files
+    WHERE is_current AND deleted_at IS NULL GROUP BY version ORDER BY version"""
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """A gauge with its samples: labels and value."""
+
+    name: str
+    help: str
+    samples: list[tuple[dict[str, str], float]]
+
+
+def catalog_metrics(catalog: Catalog) -> str:
+    """The gauges of a catalog; the age of its newest row is `time()` minus its timestamp."""
+    return "".join(map(_exposed, _gauges(catalog)))
+
+
+def _gauges(catalog: Catalog) -> Iterable[Gauge]:
+    labels = {"catalog": catalog.uri}
+
+    def gauge(name: str, description: str, value: float) -> Gauge:
+        return Gauge(f"{_PREFIX}_{name}", description, [(labels, value)])
+
+    (files,) = catalog.sql(_FILES).to_pylist()
+    (errors,) = catalog.sql(_ERRORS).to_pylist()
+    faults = fault_counts(catalog)
+    if files["newest"] is not None:
+        yield gauge("newest_row_timestamp_seconds", "Time of the last inspection that is stored.", files["newest"])
+    yield gauge("files", "Current files.", files["files"])
+    yield gauge("open_errors", "Files that cannot be inspected.", errors["errors"])
+    yield gauge("duplicates", "Keys with several rows, attributes not checked.", faults["duplicates"])
+    yield gauge("orphans", "Rows that belong to no file, attributes not checked.", faults["orphans"])
+    versions = [
+        (labels | {"embedding_version": str(row["version"])}, row["files"])
+        for row in catalog.sql(_VERSIONS).to_pylist()
+    ]
+    yield Gauge(f"{_PREFIX}_embedding_version_files", "Current files, by the version of their vectors.", versions)
+
+
+def _exposed(gauge: Gauge) -> str:
+    lines = [f"# HELP {gauge.name} {gauge.help}", f"# TYPE {gauge.name} gauge"]
+    for labels, value in gauge.samples:
+        text = ",".join(f'{name}="{_escaped(label)}"' for name, label in labels.items())
+        lines.append(f"{gauge.name}{{{text}}} {value}")
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(value: Any) -> str:
+    return str(value).replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
