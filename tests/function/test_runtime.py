@@ -1,6 +1,7 @@
 """The runtime over HTTP, in a separate process, with independent clients."""
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -23,8 +24,11 @@ from cloudevents.core.v1.event import CloudEvent
 from exr_inspector import open_catalog
 from exr_inspector.catalog.rows import from_inspections
 from exr_inspector.cli.main import main
+from exr_inspector.function.local import connections, worker
 from exr_inspector.function.local.context import LocalContext, context_of
 from exr_inspector.function.local.runtime import make_app
+from exr_inspector.function.local.telemetry import Telemetry
+from exr_inspector.function.local.worker_client import WorkerClient
 from exr_inspector.inspection.inspector import inspect
 from tests.support.exr_bytes import exr_bytes, text
 from tests.support.secrets import secrets_in
@@ -154,15 +158,19 @@ def test_a_token_is_required(deployed):
 
 
 def test_accepted_events_are_finished_before_shutdown(deployed):
-    deployed.store.put("a.exr", exr_bytes())
-    with serving() as (url, process), ThreadPoolExecutor(1) as pool:
+    """Also those that wait for a thread."""
+    for number in range(25):
+        deployed.store.put(f"{number}.exr", exr_bytes())
+    with serving() as (url, process), ThreadPoolExecutor(25) as pool:
         fault = deployed.database.fail("delay", seconds=1.0, operation="insert")
-        answer = pool.submit(send, url, to_binary_event(element("a.exr")))
-        while not fault.hits:
+        answers = [pool.submit(send, url, to_binary_event(element(f"{number}.exr"))) for number in range(25)]
+        while not fault.hits or "exr_inspector_waiting 5.0" not in httpx.get(f"{url}/metrics").text:
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
-        assert answer.result().status_code == 204
-        assert process.wait(30) in (0, -signal.SIGTERM)
+        assert {answer.result().status_code for answer in answers} == {204}
+        assert process.wait(60) in (0, -signal.SIGTERM)
+    with open_catalog(deployed.uri, read_only=True) as catalog:
+        assert catalog.status().row_counts["files"] == 25
 
 
 def test_the_summary_is_sent_to_the_sink(deployed):
@@ -237,22 +245,34 @@ def test_invoke_sends_events_of_every_format(deployed, runtime, capsys, tmp_path
 
 
 @contextmanager
-def in_this_process(**options):
-    """The URL of an application served by a thread."""
-    server = uvicorn.Server(uvicorn.Config(make_app(LocalContext(), **options), port=free_port(), log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
+def in_this_process(threads=20, **options):
+    """The URL of an application; one thread serves HTTP, another one is the process that handles events."""
+    ours, theirs = socket.socketpair()
+    app = make_app(WorkerClient(ours), Telemetry("test"), threads=threads)
+    config = uvicorn.Config(app, port=free_port(), log_level="error", http=connections.LimitedProtocol)
+    server = uvicorn.Server(config)
+
+    def work():
+        with theirs:
+            worker.serve(theirs, LocalContext(), threads=threads, **options)
+
+    running = [threading.Thread(target=target) for target in (work, server.run)]
+    for thread in running:
+        thread.start()
     while not server.started:
         time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.config.port}"
-    server.should_exit = True
-    thread.join()
+    try:
+        yield f"http://127.0.0.1:{server.config.port}"
+    finally:
+        server.should_exit = True
+        for thread in running:
+            thread.join()
 
 
 def test_events_are_rejected_while_too_many_are_waiting(deployed):
     """With Retry-After; accepted events are not affected."""
     deployed.store.put("a.exr", exr_bytes())
-    with in_this_process(threads=1, waiting=1) as url, ThreadPoolExecutor(8) as pool:
+    with in_this_process(threads=1) as url, ThreadPoolExecutor(8) as pool:
         send(url, to_binary_event(element("a.exr")))
         deployed.database.fail("delay", seconds=1.0, operation="begin")
         answers = list(pool.map(lambda _: send(url, to_binary_event(element("a.exr"))), range(8)))
@@ -295,6 +315,72 @@ def test_a_request_without_its_body_times_out(deployed, monkeypatch):
             assert b" 408 " in connection.recv(1000)
 
 
+def connect(url):
+    host, _, port = url.removeprefix("http://").partition(":")
+    return socket.create_connection((host, int(port)), timeout=20)
+
+
+def test_connections_without_a_request_are_closed(monkeypatch):
+    """If its head does not arrive in time, or is too large; also after a first request."""
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT_S", 0.3)
+    get = b"GET /liveness HTTP/1.1\r\nHost: x\r\n\r\n"
+    with in_this_process() as url:
+        for sent in (b"", get[:-2], get + get[:9]):
+            with connect(url) as connection:
+                connection.sendall(sent)
+                answer = b"".join(iter(lambda: receive(connection), b""))
+                assert answer.count(b"Alive") == sent.count(b"\r\n\r\n")
+        monkeypatch.setattr(connections, "HEAD_TIMEOUT_S", 60)
+        with connect(url) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\n" + b"x: " + b"y" * (1 << 17))
+            assert receive(connection) == b""
+
+
+def receive(connection):
+    """What arrives; nothing also if the connection was reset."""
+    try:
+        return connection.recv(1000)
+    except ConnectionResetError:
+        return b""
+
+
+def test_idle_connections_do_not_keep_probes_out(monkeypatch):
+    """A new connection above the limit replaces the one that waits longest."""
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
+    with in_this_process() as url:
+        idle = [connect(url) for _ in range(3)]
+        assert httpx.get(f"{url}/liveness").status_code == 200
+        assert receive(idle[0]) == b""
+        for connection in idle:
+            connection.close()
+
+
+def test_a_caller_that_gives_up_leaves_no_traceback(caplog):
+    """In the middle of the body."""
+    with in_this_process() as url:
+        with connect(url) as connection:
+            connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        while 'events_total{code="400"} 1.0' not in httpx.get(f"{url}/metrics").text:
+            time.sleep(0.02)
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+def test_the_server_ends_if_its_worker_is_killed(deployed):
+    """Accepted events are to be delivered again."""
+    deployed.store.put("a.exr", exr_bytes())
+    with serving() as (url, process), ThreadPoolExecutor(1) as pool:
+        fault = deployed.database.fail("delay", seconds=2.0, operation="insert")
+        answer = pool.submit(send, url, to_binary_event(element("a.exr")))
+        while not fault.hits:
+            time.sleep(0.01)
+        (worker,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(worker), signal.SIGKILL)
+        assert (answer.result().status_code, answer.result().text) == (
+            500, "the process that handles events has ended\n",
+        )  # fmt: skip
+        assert process.wait(30) == 3
+
+
 def test_metrics_are_served(deployed):
     """In the text format of Prometheus."""
     deployed.store.put("a.exr", exr_bytes())
@@ -303,6 +389,7 @@ def test_metrics_are_served(deployed):
         for key in ("a.exr", "a.exr", "bad.exr", "x.png"):
             send(url, to_binary_event(element(key)))
         metrics = httpx.get(f"{url}/metrics").text
+    assert 'exr_inspector_events_total{code="204"} 4.0' in metrics
     assert 'exr_inspector_files_total{category="",status="success"} 2.0' in metrics
     assert 'exr_inspector_files_total{category="format",status="error"} 1.0' in metrics
     assert 'exr_inspector_files_total{category="",status="skipped"} 1.0' in metrics
@@ -329,9 +416,9 @@ def test_the_local_context_has_the_members_of_the_platform():
     gauge, up_down = ctx.gauge("a.gauge"), ctx.updowncounter("up-down")
     gauge.set(5)
     up_down.add(-1, {"x": "y"})
-    text, _ = ctx.exposition()
-    assert b"a_gauge 5.0" in text
-    assert b'up_down{x="y"} -1.0' in text
+    text = ctx.telemetry.exposition()
+    assert "a_gauge 5.0" in text
+    assert 'up_down{x="y"} -1.0' in text
     ctx.set_global_ctx(5)
     assert ctx.get_global_ctx() == 5
 

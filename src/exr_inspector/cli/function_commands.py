@@ -9,6 +9,7 @@ import typer
 from .exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Mapping
 
 function = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Run the serverless function on this machine.")
@@ -29,26 +30,51 @@ def serve(
         str | None,
         typer.Option(envvar="EXR_INSPECTOR_TOKEN", help="Bearer token required from callers.", show_default=False),
     ] = None,
+    insecure: Annotated[
+        bool,
+        typer.Option(
+            "--insecure",
+            envvar="EXR_INSPECTOR_INSECURE",
+            help="Accept events of any caller without a token, although other machines can reach the address.",
+        ),
+    ] = False,
 ) -> None:
     """Receive CloudEvents over HTTP and run the function on each, as the DataEngine runtime does."""
     import os
 
     from ..errors import SettingsError
     from ..function.local.context import context_of
-    from ..function.local.runtime import make_app, run
+    from ..function.local.messages import Start
+    from ..function.local.runtime import run
 
     ctx = context_of(config)
-    _log_to_stderr()
+    level, formatter = _log_to_stderr()
     # read after --config, whose `envs:` may set it
     token = os.environ.get("EXR_INSPECTOR_TOKEN") if token is None else token
     if token == "":
         raise SettingsError(
             "the bearer token is empty, so every caller would be admitted; set one or unset EXR_INSPECTOR_TOKEN"
         )
-    run(make_app(ctx, token=token), host=host, port=port)
+    if token is None and not insecure and not _is_loopback(host):
+        raise SettingsError(
+            f"other machines can reach {host}, so all of them could send events: set EXR_INSPECTOR_TOKEN, or allow it "
+            "with --insecure if the network admits only the sender of events"
+        )
+    start = Start(secrets=ctx.secrets, log_level=level, log_formatter=formatter)
+    run(start, host=host, port=port, token=token)
 
 
-def _log_to_stderr() -> None:
+def _is_loopback(host: str) -> bool:
+    from ipaddress import ip_address
+
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _log_to_stderr() -> tuple[int, logging.Formatter]:
+    """Log to stderr as the settings say; the level and format."""
     import logging
 
     from ..function.local.context import JsonLines
@@ -57,8 +83,10 @@ def _log_to_stderr() -> None:
 
     values = function_settings()
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines() if values.log_format == "json" else CleanFormatter())
+    formatter = JsonLines() if values.log_format == "json" else CleanFormatter()
+    handler.setFormatter(formatter)
     logging.basicConfig(level=values.log_level, handlers=[handler])
+    return logging.getLogger().level, formatter
 
 
 @function.command("invoke")

@@ -36,7 +36,7 @@ class ErrorLog:
         repeated = self._repetitions(error) if is_retryable(error) or is_misconfiguration(error) else 0
         level = logging.DEBUG if repeated is None else logging.ERROR
         line = {**fields, "category": category(error), "error": message(error), "repeated": repeated or ""}
-        log.log(level, "%s", pairs(line), exc_info=None if isinstance(error, ExrInspectorError) else error)
+        log_fields(log, level, line, exc_info=None if isinstance(error, ExrInspectorError) else error)
 
     def reset(self) -> None:
         """Forget the causes that were logged."""
@@ -55,6 +55,15 @@ class ErrorLog:
             return self._repeated.pop(cause, 0)
 
 
+def log_fields(
+    logger: logging.Logger, level: int, line: Mapping[str, Any], exc_info: BaseException | None = None
+) -> None:
+    """Log the values as `key=value`; formatters find them in `fields` of the record."""
+    if logger.isEnabledFor(level):
+        fields = {name: _limited(value) for name, value in line.items() if value not in (None, "")}
+        logger.log(level, "%s", pairs(line), exc_info=exc_info, extra={"fields": fields})
+
+
 def pairs(line: Mapping[str, Any]) -> str:
     """The values as `key=value`; None and empty text are omitted."""
     return " ".join(f"{name}={_quoted(value)}" for name, value in line.items() if value not in (None, ""))
@@ -64,8 +73,13 @@ def _quoted(value: Any) -> str:
     """The value on one line: control characters are escaped, long values cut."""
     if isinstance(value, bool):
         return str(value).lower()
-    text = str(value)
-    if len(text) > _MAX_VALUE_LENGTH:
-        text = f"{text[:_MAX_VALUE_LENGTH]} and {len(text) - _MAX_VALUE_LENGTH} more characters"
+    text = str(_limited(value))
     is_plain = text.isascii() and text.isprintable() and not set(text) & {" ", '"', "="}
     return text if is_plain else json.dumps(text)
+
+
+def _limited(value: Any) -> Any:
+    """The value; text is cut to a maximum length."""
+    if isinstance(value, str) and len(value) > _MAX_VALUE_LENGTH:
+        return f"{value[:_MAX_VALUE_LENGTH]} and {len(value) - _MAX_VALUE_LENGTH} more characters"
+    return value

@@ -13,6 +13,16 @@ def category(error: Exception) -> str:
     return error.category if isinstance(error, ExrInspectorError) else "internal"
 
 
+def categories() -> list[str]:
+    """All categories."""
+    found, classes = set(), [ExrInspectorError]
+    while classes:
+        one = classes.pop()
+        found.add(one.category)
+        classes += one.__subclasses__()
+    return sorted(found)
+
+
 def is_retryable(error: Exception) -> bool:
     """Whether the error is transient: the same operation can succeed later."""
     return isinstance(error, MemoryError) or (isinstance(error, ExrInspectorError) and error.retryable)

@@ -16,7 +16,7 @@ from ..settings import FunctionSettings, S3Access, function_settings, settings
 from . import credentials, results
 from .catalogs import Catalogs
 from .credentials import Target
-from .error_log import ErrorLog, pairs
+from .error_log import ErrorLog, log_fields
 from .errors import category, is_misconfiguration, is_retryable, message
 from .events import database_fields, event_id, file_events, is_batch, is_plain
 from .inspect_files import inspect_all, storage_access
@@ -24,7 +24,7 @@ from .measure_files import Decoder, measure_all
 from .persist_files import persist_all
 from .readiness import Readiness
 from .stages import Persisted, Received
-from .telemetry import get_member, instruments, span
+from .telemetry import Span, get_member, instruments, span
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ readiness = Readiness(_catalogs, _errors)
 def prepare(ctx: Any) -> None:
     """Create instruments and open the catalog before the first event. Raises nothing."""
     _attach_platform_logger(ctx)
-    instruments(ctx)
+    instruments(ctx).zero()
     readiness.open(ctx)
 
 
@@ -64,8 +64,9 @@ def handle(ctx: Any, event: Any, *, accepted_at: float | None = None) -> Any:
         events = list(event) if is_list else [event]
         is_delivered, count = not all(map(is_plain, events)), len(events)
         values = function_settings()
-        with span(ctx, "invocation"):
-            event_results = _handle(ctx, events, values, started_at, is_delivered=is_delivered)
+        with span(ctx, "invocation") as active:
+            active.set("messaging.batch.message_count", count)
+            event_results = _handle(ctx, events, values, started_at, active, is_delivered=is_delivered)
     except RedeliveryError:
         instruments(ctx).redelivery()
         raise
@@ -89,21 +90,23 @@ def close_catalogs() -> None:
 
 
 def _handle(
-    ctx: Any, events: Sequence[Any], values: FunctionSettings, started_at: float, *, is_delivered: bool
+    ctx: Any, events: Sequence[Any], values: FunctionSettings, started_at: float, active: Span, *, is_delivered: bool
 ) -> list[dict[str, Any]]:
-    core = settings()
+    core, record_stage = settings(), instruments(ctx).stage
     with time_limit(values.deadline_s - (time.monotonic() - started_at)):
         received = _receive(ctx, events, values, is_delivered=is_delivered)
         with span(ctx, "inspect", files=len(received)), time_limit(_INSPECTION_SHARE * seconds_left()):
+            began = time.monotonic()
             store = _store(ctx, values)
             access = storage_access(store, values.roots, core.limits, core.chunks, is_delivered=is_delivered)
             inspected = inspect_all(received, access)
+            record_stage("read", time.monotonic() - began)
         if any(file.event.options.wants_pixels for file in received):
             with span(ctx, "stats", files=len(received)), time_limit(_seconds_for_pixels()):
                 limits = PixelLimits(chunk_bytes=values.max_chunk_pixel_bytes, seconds=core.pixel_seconds)
                 inspected = measure_all(inspected, _decoder, access, limits)
         with span(ctx, "persist"):
-            persisted = persist_all(_catalogs, inspected, cell_limit=core.cell_limit)
+            persisted = persist_all(_catalogs, inspected, cell_limit=core.cell_limit, record_stage=record_stage)
     _record_use(persisted)
     for file in persisted:
         _log_file(ctx, file, time.monotonic() - started_at)
@@ -111,6 +114,8 @@ def _handle(
         results.event_result(list(files), is_delivered=is_delivered)
         for _, files in groupby(persisted, key=lambda file: file.inspected.received.event_index)
     ]
+    if first_error := next((file.error for file in persisted if file.error is not None), None):
+        active.fail(category(first_error))
     errors = [file.error_where(lambda error: _is_redelivered(error, values)) for file in persisted]
     if is_delivered and (redelivered := [error for error in errors if error is not None]):
         raise RedeliveryError(_redelivery_message(redelivered, len(persisted)), event_results)
@@ -175,6 +180,7 @@ def _log_file(ctx: Any, file: Persisted, duration_s: float) -> None:
     inspected, persistence, error = file.inspected, file.persistence, file.error
     error_category = "" if error is None else category(error)
     instruments(ctx).file(file.status, error_category)
+    instruments(ctx).persisted(_effect(file))
     inspection = inspected.inspection
     facts = None if inspection is None else inspection.file
     if error is not None:
@@ -182,7 +188,7 @@ def _log_file(ctx: Any, file: Persisted, duration_s: float) -> None:
     elif inspection is not None and not inspection.is_sound:
         codes = sorted({problem.code for problem in inspection.problems if problem.severity == "error"})
         verdict = {"completeness": inspection.completeness, "problems": ",".join(codes)}
-        log.warning("%s", pairs({"file": inspected.path} | verdict))
+        log_fields(log, logging.WARNING, {"file": inspected.path} | verdict)
     line = {
         "file": inspected.path,
         "status": file.status,
@@ -197,7 +203,17 @@ def _log_file(ctx: Any, file: Persisted, duration_s: float) -> None:
         "inspect_ms": round(1000 * inspected.duration_s),
         "duration_ms": round(1000 * duration_s),
     }
-    log.info("%s", pairs(line))
+    log_fields(log, logging.INFO, line)
+
+
+def _effect(file: Persisted) -> str:
+    """The effect of a file on the catalog, one of telemetry.PERSISTED."""
+    persistence = file.persistence
+    if persistence.status != "success":
+        return "failed" if persistence.status == "error" else "skipped"
+    if file.inspected.inspection is not None:
+        return "inserted" if persistence.inserted else "known"
+    return "noted_error" if file.inspected.error is not None else "deleted"
 
 
 def _redelivery_message(errors: Sequence[Exception], count: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -22,7 +23,15 @@ from .stages import Failed, Inspected, Persisted, Persistence
 log = logging.getLogger(__name__)
 
 
-def persist_all(catalogs: Catalogs, files: Sequence[Inspected], *, cell_limit: int) -> list[Persisted]:
+RecordStage = Callable[[str, float], None]  # stage, seconds
+
+
+def _not_recorded(_stage: str, _seconds: float) -> None: ...
+
+
+def persist_all(
+    catalogs: Catalogs, files: Sequence[Inspected], *, cell_limit: int, record_stage: RecordStage = _not_recorded
+) -> list[Persisted]:
     """Persist the files in their catalogs; the results are in the same order. Raises nothing.
 
     In each catalog, all inspections are one transaction, which events that are handled at the same time may share, all
@@ -33,13 +42,17 @@ def persist_all(catalogs: Catalogs, files: Sequence[Inspected], *, cell_limit: i
         indices.setdefault(file.received.catalog, []).append(index)
     persisted: dict[int, Persisted] = {}
     for target, of_target in indices.items():
-        results = _persist(catalogs, target, [files[index] for index in of_target], cell_limit)
+        results = _persist(catalogs, target, [files[index] for index in of_target], cell_limit, record_stage)
         persisted.update(zip(of_target, results, strict=True))
     return [persisted[index] for index in range(len(files))]
 
 
 def _persist(
-    catalogs: Catalogs, target: Target | ExrInspectorError | None, files: Sequence[Inspected], cell_limit: int
+    catalogs: Catalogs,
+    target: Target | ExrInspectorError | None,
+    files: Sequence[Inspected],
+    cell_limit: int,
+    record_stage: RecordStage,
 ) -> list[Persisted]:
     if not any(map(_needs_catalog, files)):
         return [Persisted(inspected=file, persistence=Persistence()) for file in files]
@@ -50,13 +63,18 @@ def _persist(
         return _all_with(files, _failed(target))
     try:
         with catalogs.use(target) as shared:
-            return _persist_in(shared, files, cell_limit)
+            return _persist_in(shared, files, cell_limit, record_stage)
     except Exception as error:
         return _all_with(files, _failed(error))
 
 
-def _persist_in(shared: GroupCommit, files: Sequence[Inspected], cell_limit: int) -> list[Persisted]:
+def _persist_in(
+    shared: GroupCommit, files: Sequence[Inspected], cell_limit: int, record_stage: RecordStage
+) -> list[Persisted]:
+    began = time.monotonic()
     rows, files = _rows(files, cell_limit)
+    embedded = time.monotonic()
+    record_stage("embed", embedded - began)
     results: list[list[Persistence]] = [[] for _ in files]
 
     def run(step: Callable[[list[Inspected]], list[Persistence]], applies: Callable[[Inspected], bool]) -> None:
@@ -73,6 +91,7 @@ def _persist_in(shared: GroupCommit, files: Sequence[Inspected], cell_limit: int
     run(lambda chosen: _insert(shared, rows, chosen), lambda file: file.inspection is not None)
     run(lambda chosen: _record_errors(shared.catalog, chosen), _is_recorded)
     run(lambda chosen: _mark_deleted(shared.catalog, chosen), lambda file: bool(file.removed_paths))
+    record_stage("persist", time.monotonic() - embedded)
     return [
         Persisted(inspected=file, persistence=_first_error_or_first(outcomes))
         for file, outcomes in zip(files, results, strict=True)
@@ -81,6 +100,9 @@ def _persist_in(shared: GroupCommit, files: Sequence[Inspected], cell_limit: int
 
 def _rows(files: Sequence[Inspected], cell_limit: int) -> tuple[RowBatch, list[Inspected]]:
     """The rows of all inspections, and the files; those without vectors have an error in place of the inspection."""
+    for file in files:
+        if file.inspection is not None:
+            log.debug("computing embeddings for %a", file.path)
     by_file_id = {file.inspection.file.file_id: file.inspection for file in files if file.inspection is not None}
     rows, errors = from_embeddable(list(by_file_id.values()), cell_limit=cell_limit)
     for error in errors:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from hashlib import sha256
 from typing import Any
 
 from ..deadline import time_limit
@@ -34,6 +35,7 @@ class Readiness:
         self._lock = threading.Lock()
         self._target: Target | None = None
         self._error: Exception | None = None
+        self._last_error: Exception | None = None  # of the last use, even if it does not affect the readiness
 
     def error(self, ctx: Any) -> Exception | None:
         """The error that keeps the function from being ready; None if it is ready. Sends no request."""
@@ -42,6 +44,19 @@ class Readiness:
         except Exception as error:
             return error
         return None if target is None else self._watched_error(target)
+
+    def last_error(self, ctx: Any) -> Exception | None:
+        """The error of the last use of the catalog, or why it is not ready; None if it was used successfully."""
+        error = self.error(ctx)
+        with self._lock:
+            return error or self._last_error
+
+    def has_catalog(self, ctx: Any) -> bool:
+        """Whether a catalog is configured, or meant to be."""
+        try:
+            return _configured_target(ctx, function_settings()) is not None
+        except Exception:
+            return True
 
     def open(self, ctx: Any) -> None:
         """Open the configured catalog. Raises nothing: `error` returns the result."""
@@ -55,7 +70,7 @@ class Readiness:
             self._watched_error(target)
             with time_limit(values.deadline_s), self._catalogs.use(target):
                 self.record(target, None)
-            log.info("ready: results are persisted in %s", target.uri)
+            log.info("ready: results are persisted in %s", _described(target))
         except Exception as error:
             if target is not None:
                 self.record(target, error)
@@ -66,13 +81,14 @@ class Readiness:
         with self._lock:
             if target != self._target:
                 return
+            self._last_error = error
             if error is None or self._error is not None or category(error) in _BLOCKING:
                 self._error = error
 
     def reset(self) -> None:
         """Return to the state before the catalog was opened."""
         with self._lock:
-            self._target = None
+            self._target = self._last_error = None
 
     def _watched_error(self, target: Target) -> Exception | None:
         """The recorded error of a catalog. A new target replaces the recorded one, and has not been opened yet."""
@@ -80,6 +96,14 @@ class Readiness:
             if target != self._target:
                 self._target, self._error = target, NotOpenedError(f"{target.uri} has not been opened yet")
             return self._error
+
+
+def _described(target: Target) -> str:
+    """The catalog, its endpoint, and a fingerprint of the access key, which shows whether a rotation took effect."""
+    if target.connection is None:
+        return target.uri
+    digest = sha256(target.connection.access_key.get_secret_value().encode()).hexdigest()
+    return f"{target.uri} at {target.connection.endpoint}, access key with SHA-256 …{digest[-4:]}"
 
 
 def _configured_target(ctx: Any, values: FunctionSettings) -> Target | None:

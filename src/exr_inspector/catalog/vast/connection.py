@@ -187,6 +187,7 @@ class Connection:
             transaction = self.session().transaction()
             self._begin(transaction)
             txid = transaction.active_txid
+            log.debug("%s: transaction %x started", self.endpoint, txid)
             try:
                 yield transaction
                 _check(clock)
@@ -197,6 +198,7 @@ class Connection:
             try:
                 with without_sdk_warnings():
                     transaction.__exit__(None, None, None)
+                log.debug("%s: transaction %x ended", self.endpoint, txid)
             except BaseException as error:
                 # It may lock rows that the next attempt needs; if it was committed, the rollback does nothing.
                 self._roll_back(txid)
@@ -223,11 +225,14 @@ class Connection:
         try:
             by() if by else self.session().api.rollback_transaction(txid)
         except sdk.HttpError as error:
-            log.debug("%s: rollback was rejected: %s", self.endpoint, error.code)
+            level = logging.DEBUG if isinstance(error, sdk.NotFound) else logging.WARNING  # it does not exist any more
+            log.log(level, "%s: rollback of transaction %x was rejected: %s", self.endpoint, txid, error.code)
         except Exception as error:
-            log.debug("%s: rollback was not confirmed: %s", self.endpoint, type(error).__name__)
+            log.warning("%s: rollback of transaction %x failed: %s", self.endpoint, txid, type(error).__name__)
             self._left_open.add(txid)
             return
+        else:
+            log.debug("%s: transaction %x rolled back", self.endpoint, txid)
         self._left_open.discard(txid)
 
     def retried(

@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 import logging
 import os
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import SettingsError
+
+if TYPE_CHECKING:
+    from .telemetry import Telemetry
 
 
 class LocalContext:
     """The members of DataEngine's context: logger, secrets by name, tracer, instruments. Accepts other attributes.
 
-    Spans are OpenTelemetry's, which discards them unless it is configured. Instruments are Prometheus', if that is
-    installed; `exposition` returns their values.
+    Spans and instruments are OpenTelemetry's, if the extra `web` is installed; without it, they raise
+    ModuleNotFoundError.
     """
 
     def __init__(self, secrets: Mapping[str, Mapping[str, str]] | None = None, name: str = "exr-inspector") -> None:
@@ -28,49 +31,48 @@ class LocalContext:
         self.function_name = name
         self.pipeline_triggers_map: dict[str, Any] = {}
         self._global: Any = None
-        self._registry = _registry()
+
+    @cached_property
+    def telemetry(self) -> Telemetry:
+        """Metrics and traces of this process."""
+        from .telemetry import Telemetry
+
+        return Telemetry(self.function_name)
 
     @property
     def tracer(self) -> Any:
-        """OpenTelemetry's tracer; None if it is not installed."""
-        try:
-            from opentelemetry import trace
-        except ModuleNotFoundError:
-            return None
-        return trace.get_tracer(self.function_name)
+        """OpenTelemetry's tracer."""
+        return self.telemetry.tracer
+
+    @property
+    def meter(self) -> Any:
+        """OpenTelemetry's meter."""
+        return self.telemetry.meter
 
     def counter(self, name: str, description: str = "", unit: str = "") -> Any:
         """Create a counter."""
-        return _Instrument("Counter", name, description, unit, self._registry)
+        return self.meter.create_counter(name, unit, description)
 
     def updowncounter(self, name: str, description: str = "", unit: str = "") -> Any:
         """Create a counter that can decrease."""
-        return _Instrument("Gauge", name, description, unit, self._registry)
+        return self.meter.create_up_down_counter(name, unit, description)
 
     def gauge(self, name: str, description: str = "", unit: str = "") -> Any:
         """Create a gauge."""
-        return _Instrument("Gauge", name, description, unit, self._registry)
+        return self.meter.create_gauge(name, unit, description)
 
-    def histogram(self, name: str, description: str = "", unit: str = "") -> Any:
-        """Create a histogram."""
-        return _Instrument("Histogram", name, description, unit, self._registry)
+    def histogram(self, name: str, description: str = "", unit: str = "", **options: Any) -> Any:
+        """Create a histogram; the options are those of OpenTelemetry."""
+        return self.meter.create_histogram(name, unit, description, **options)
 
-    def exposition(self) -> tuple[bytes, str]:
-        """The values of all instruments in the text format of Prometheus, and its content type."""
-        if self._registry is None:
-            return b"", "text/plain"
-        from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-
-        return generate_latest(self._registry), CONTENT_TYPE_LATEST
-
-    @contextmanager
-    def start_as_current_span(self, name: str) -> Iterator[Any]:
+    def start_as_current_span(self, name: str) -> AbstractContextManager[Any]:
         """A span around the block."""
-        if self.tracer is None:
-            yield None
-            return
-        with self.tracer.start_as_current_span(name) as span:
-            yield span
+        return self.tracer.start_as_current_span(name)  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """Export what has not been exported."""
+        if "telemetry" in vars(self):
+            self.telemetry.close()
 
     def set_global_ctx(self, value: Any) -> None:
         """Store a value for all events."""
@@ -79,52 +81,6 @@ class LocalContext:
     def get_global_ctx(self) -> Any:
         """The stored value."""
         return self._global
-
-
-def _registry() -> Any:
-    try:
-        from prometheus_client import CollectorRegistry
-    except ModuleNotFoundError:
-        return None
-    return CollectorRegistry()
-
-
-class _Instrument:
-    """A Prometheus instrument with OpenTelemetry's methods; the first value determines the names of the labels."""
-
-    def __init__(self, kind: str, name: str, description: str, unit: str, registry: Any) -> None:
-        base = name.replace(".", "_").replace("-", "_")
-        self._kind, self._name = kind, f"{base}_seconds" if unit == "s" else base
-        self._description, self._registry = description, registry
-        self._metric: Any = None
-        self._lock = threading.Lock()
-
-    def add(self, amount: float, attributes: Mapping[str, str] | None = None) -> None:
-        """Add an amount."""
-        if self._registry is not None:
-            self._labelled(attributes).inc(amount)
-
-    def set(self, amount: float, attributes: Mapping[str, str] | None = None) -> None:
-        """Set the current value."""
-        if self._registry is not None:
-            self._labelled(attributes).set(amount)
-
-    def record(self, amount: float, attributes: Mapping[str, str] | None = None) -> None:
-        """Record one observation."""
-        if self._registry is not None:
-            self._labelled(attributes).observe(amount)
-
-    def _labelled(self, attributes: Mapping[str, str] | None) -> Any:
-        import prometheus_client
-
-        labels = dict(attributes or {})
-        with self._lock:
-            if self._metric is None:
-                create = getattr(prometheus_client, self._kind)
-                self._metric = create(
-                    self._name, self._description or self._name, sorted(labels), registry=self._registry
-                )
-        return self._metric.labels(**labels) if labels else self._metric
 
 
 class JsonLines(logging.Formatter):
@@ -137,10 +93,10 @@ class JsonLines(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
-        }
+        } | getattr(record, "fields", {})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line)
+        return json.dumps(line, default=str)
 
 
 def context_of(config: str | None) -> LocalContext:

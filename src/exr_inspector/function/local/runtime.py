@@ -2,6 +2,9 @@
 
 204 without a body for events that succeeded or failed permanently, 500 for events to deliver again, 400 for requests
 that are not CloudEvents, 503 if too many events are waiting. A caller that accepts JSON gets 200 with the result.
+
+This process only serves HTTP; another one handles the events (`worker`), so that probes, metrics and rejections never
+wait for them.
 """
 
 from __future__ import annotations
@@ -10,122 +13,150 @@ import asyncio
 import hmac
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from ...errors import EventError, MissingExtraError, RedeliveryError, SettingsError
+from ...errors import EventError, ExrInspectorError, MissingExtraError, SettingsError
 from ...settings import function_settings
-from ..envelope import CloudEvent, from_http
-from ..errors import category
-from ..handler import close_catalogs, handle, prepare, readiness
-from ..readiness import NotOpenedError
-from .context import LocalContext
-from .sink import sink_of_environment
+from ..envelope import from_http
+from .messages import THREADS, Answer, Start
+from .worker_client import WorkerClient, start_worker
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from .telemetry import Telemetry
+
 log = logging.getLogger(__name__)
 
-THREADS = 20  # the platform's concurrency of a handler
-WAITING = 100
 MAX_BODY_BYTES = 1 << 20  # the platform's limit for a message
 BODY_TIMEOUT_S = 10.0
-REOPEN_INTERVAL_S = 5.0  # minimum time between attempts to open the catalog while the function is not ready
-_PROBE_WAIT_S = 0.5  # how long a probe waits for such an attempt; the timeout of Kubernetes is one second
-_SHUTDOWN_TIMEOUT_S = 60
+_PROBE_TIMEOUT_S = 0.8  # the timeout of Kubernetes is one second
+_METRICS_TIMEOUT_S = 5.0
+_DRAIN_S = 60  # as many seconds as two rounds of events take with the default deadline
+_CODES = (200, 204, 400, 401, 408, 413, 500, 503)
+_SMOOTHING = 0.1
+
+
+class Load:
+    """The number of accepted events, and whether one more is answered before its deadline. For one thread."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._mean_s = 0.0  # of the time that an event needs in a thread
+        self.accepted = 0
+
+    @property
+    def in_flight(self) -> int:
+        """Events that threads handle."""
+        return min(self.accepted, self._threads)
+
+    @property
+    def waiting(self) -> int:
+        """Events that wait for a thread."""
+        return self.accepted - self.in_flight
+
+    def is_too_high(self, deadline_s: float) -> bool:
+        """Whether another event is to be rejected.
+
+        At most as many events wait as are handled, so that two deadlines are enough to finish all before a shutdown.
+        """
+        if self.accepted < self._threads:
+            return False
+        rounds = (self.waiting + 1) / self._threads + 1
+        return self.accepted >= 2 * self._threads or rounds * self._mean_s > deadline_s
+
+    def record(self, seconds: float) -> None:
+        """Record the time that an event needed."""
+        self._mean_s += _SMOOTHING * (seconds - self._mean_s)
 
 
 def make_app(
-    ctx: LocalContext,
-    *,
-    token: str | None = None,
-    threads: int = THREADS,
-    waiting: int = WAITING,
-    reopen_interval_s: float = REOPEN_INTERVAL_S,
+    worker: WorkerClient, telemetry: Telemetry, *, token: str | None = None, threads: int = THREADS
 ) -> Starlette:
     """The web application. Events must carry the bearer `token`, if there is one.
 
     It serves requests while the catalog is still being opened. While the function is not ready, a probe of /readiness
-    opens the catalog again, at least `reopen_interval_s` after the last attempt.
+    opens the catalog again.
     """
-    try:
-        from starlette.applications import Starlette
-        from starlette.responses import JSONResponse, PlainTextResponse, Response
-        from starlette.routing import Route
-    except ModuleNotFoundError:
-        raise MissingExtraError("web", "serving the function") from None
+    from starlette.applications import Starlette
+    from starlette.requests import ClientDisconnect
+    from starlette.responses import PlainTextResponse, Response
+    from starlette.routing import Route
 
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="handler")
-    accepted = 0
-    opener = _Opener(ctx, reopen_interval_s)
-    sink = sink_of_environment()
+    from .telemetry import CONTENT_TYPE
+
+    load = Load(threads)
+    requests = _instruments(telemetry, load)
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[None]:
-        opener.start(prepare)
+        await worker.open()
         yield
-        opener.close()
-        pool.shutdown(wait=True)
-        close_catalogs()
+        await worker.close()
+        telemetry.close()
 
     async def receive(request: Request) -> Response:
-        nonlocal accepted
+        response = await respond(request)
+        requests.add(1, {"code": str(response.status_code)})
+        return response
+
+    async def respond(request: Request) -> Response:
         if token is not None and not _is_allowed(request, token):
             return PlainTextResponse("missing or wrong bearer token\n", 401, {"WWW-Authenticate": "Bearer"})
-        if accepted >= threads + waiting:
+        if load.is_too_high(function_settings().deadline_s):
             return PlainTextResponse("too many events are waiting; send it again later\n", 503, {"Retry-After": "1"})
-        accepted += 1
-        accepted_at = time.monotonic()
+        load.accepted += 1
         try:
-            body = await _body(request)
-            if body is None:
-                return PlainTextResponse(f"the event is larger than {MAX_BODY_BYTES} bytes\n", 413)
-            event = from_http(request.headers.items(), body)
-            wants_json = _wants_json(request)
-            return await asyncio.get_running_loop().run_in_executor(pool, serve, event, accepted_at, wants_json)
+            return await handle(request, time.monotonic())
         except EventError as error:
             return PlainTextResponse(f"{error}\n", 400)
+        except ClientDisconnect:
+            return PlainTextResponse("the connection was closed before the event was complete\n", 400)
         except asyncio.TimeoutError:
             return PlainTextResponse(f"the event did not arrive within {BODY_TIMEOUT_S:.0f} seconds\n", 408)
         finally:
-            accepted -= 1
+            load.accepted -= 1
 
-    def serve(event: CloudEvent, accepted_at: float, wants_json: bool) -> Response:
-        try:
-            result = handle(ctx, event, accepted_at=accepted_at)
-        except RedeliveryError as error:
-            if wants_json and isinstance(error.result, list):
-                return JSONResponse(error.result[0], 500)
-            return PlainTextResponse(f"{error}\n", 500)
-        if sink is not None:
-            elapsed_s = time.monotonic() - accepted_at
-            sink.post(event, result, timeout_s=function_settings().deadline_s - elapsed_s)
-        return JSONResponse(result) if wants_json else Response(status_code=204)
+    async def handle(request: Request, accepted_at: float) -> Response:
+        body = await _body(request)
+        if body is None:
+            return PlainTextResponse(f"the event is larger than {MAX_BODY_BYTES} bytes\n", 413)
+        event = from_http(request.headers.items(), body)
+        traceparent = request.headers.get("traceparent") or event.attributes.get("traceparent")
+        answer = await worker.call("handle", event, accepted_at, _wants_json(request), traceparent)
+        load.record(answer.seconds)
+        return response_of(answer)
+
+    def response_of(answer: Answer) -> Response:
+        if answer.status == 204:
+            return Response(status_code=204)
+        return Response(answer.content, answer.status, media_type=answer.media_type or "text/plain")
 
     async def options(_request: Request) -> Response:
         return Response(headers={"Allow": "POST, OPTIONS"})
 
     async def ready(_request: Request) -> Response:
-        if readiness.error(ctx) is not None:
-            await opener.retry()
-        error = readiness.error(ctx)
-        if error is None:
-            return PlainTextResponse("Ready")
-        is_opening = isinstance(error, NotOpenedError)
-        reason = "the catalog is being opened" if is_opening else f"{category(error)}; the log has the error"
-        return PlainTextResponse(f"Not ready: {reason}\n", 503)
+        try:
+            return response_of(await asyncio.wait_for(worker.call("readiness"), _PROBE_TIMEOUT_S))
+        except asyncio.TimeoutError:
+            return PlainTextResponse("Not ready: the process that handles events does not answer yet\n", 503)
 
     async def alive(_request: Request) -> Response:
-        return PlainTextResponse("Alive")
+        if worker.is_connected:
+            return PlainTextResponse("Alive")
+        return PlainTextResponse("the process that handles events has ended\n", 503)
 
     async def metrics(_request: Request) -> Response:
-        text, content_type = ctx.exposition()
-        return Response(text, media_type=content_type)
+        try:
+            of_worker = await asyncio.wait_for(worker.call("metrics"), _METRICS_TIMEOUT_S)
+        except asyncio.TimeoutError:
+            of_worker = Answer(503)
+        text = telemetry.exposition() + (of_worker.content if of_worker.status == 200 else "")
+        return Response(text, media_type=CONTENT_TYPE)
 
     return Starlette(
         lifespan=lifespan,
@@ -139,48 +170,58 @@ def make_app(
     )
 
 
-class _Opener:
-    """Opens the catalog in a separate thread, as events may occupy the whole pool. Not thread-safe."""
-
-    def __init__(self, ctx: LocalContext, interval_s: float) -> None:
-        self._ctx, self._interval_s = ctx, interval_s
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="opener")
-        self._attempt: asyncio.Task[None] | None = None
-        self._next_at = 0.0
-
-    def start(self, open_catalog: Callable[[LocalContext], None]) -> asyncio.Task[None]:
-        """Start an attempt."""
-        self._attempt = asyncio.create_task(self._run(open_catalog))
-        return self._attempt
-
-    async def retry(self) -> None:
-        """Start an attempt, unless one is running or the interval has not elapsed; wait briefly for its result."""
-        is_running = self._attempt is not None and not self._attempt.done()
-        if not is_running and asyncio.get_running_loop().time() >= self._next_at:
-            await asyncio.wait({self.start(readiness.open)}, timeout=_PROBE_WAIT_S)
-
-    def close(self) -> None:
-        """Wait until the running attempt ends."""
-        self._pool.shutdown(wait=True)
-
-    async def _run(self, open_catalog: Callable[[LocalContext], None]) -> None:
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._pool, open_catalog, self._ctx)
-        self._next_at = loop.time() + self._interval_s
-
-
-def run(app: Any, *, host: str, port: int) -> None:
+def run(start: Start, *, host: str, port: int, token: str | None) -> None:
     """Serve until SIGTERM or Ctrl-C, then finish accepted events. Raises SettingsError if the port is in use."""
     try:
         import uvicorn
+
+        from .connections import LimitedProtocol
+        from .telemetry import Telemetry
     except ModuleNotFoundError:
         raise MissingExtraError("web", "serving the function") from None
-    try:
-        uvicorn.run(
-            app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_S
+    process, connection = start_worker(start)
+
+    def stop() -> None:
+        server.should_exit = True
+
+    app = make_app(WorkerClient(connection, stop), Telemetry("exr-inspector"), token=token)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            http=LimitedProtocol,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=_DRAIN_S,
         )
+    )
+    try:
+        server.run()
     except SystemExit:
         raise SettingsError(f"cannot listen on {host}:{port}; the log has the reason") from None
+    finally:
+        connection.close()
+        code = process.wait()
+    if code:
+        raise ExrInspectorError(f"the process that handles events ended with exit code {code}; the log has the reason")
+
+
+def _instruments(telemetry: Telemetry, load: Load) -> Any:
+    """The counter of answers; gauges show the load."""
+    from opentelemetry.metrics import Observation
+
+    meter = telemetry.meter
+    meter.create_observable_gauge(
+        "exr_inspector.in_flight", [lambda _: [Observation(load.in_flight)]], description="Events that are handled."
+    )
+    meter.create_observable_gauge(
+        "exr_inspector.waiting", [lambda _: [Observation(load.waiting)]], description="Events that wait for a thread."
+    )
+    answers = meter.create_counter("exr_inspector.events", description="Answered requests with events, by status code.")
+    for code in _CODES:
+        answers.add(0, {"code": str(code)})
+    return answers
 
 
 def _is_allowed(request: Request, token: str) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import queue
+import threading
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +17,8 @@ from ..envelope import CloudEvent
 
 log = logging.getLogger(__name__)
 
-_MIN_TIMEOUT_S = 1.0
+MAX_WAITING = 100  # results
+TIMEOUT_S = 5.0  # of a request, and for those that wait when the function ends
 # Not encoded in headers by the CloudEvents HTTP binding: printable ASCII without space, quote and percent.
 _SAFE = "!#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
@@ -28,13 +31,13 @@ class Sink:
     source: str  # attribute of the events that it receives
     extensions: Mapping[str, str]  # further attributes
 
-    def post(self, event: CloudEvent, result: dict[str, Any], *, timeout_s: float) -> None:
+    def post(self, event: CloudEvent, result: dict[str, Any]) -> None:
         """Send a result as an event with the id of the handled one. Raises nothing: an error is logged."""
         try:
             headers = {f"ce-{name}": quote(value, safe=_SAFE) for name, value in self._attributes(event).items()}
             headers["content-type"] = "application/json"
             request = urllib.request.Request(self.url, json.dumps(result).encode(), headers, method="POST")  # noqa: S310
-            with urllib.request.urlopen(request, timeout=max(timeout_s, _MIN_TIMEOUT_S)):  # noqa: S310 (from K_SINK)
+            with urllib.request.urlopen(request, timeout=TIMEOUT_S):  # noqa: S310 (from K_SINK)
                 pass
         except Exception as error:
             log.warning("the sink did not accept a result: %s", type(error).__name__)
@@ -49,6 +52,37 @@ class Sink:
         }
         attributes |= {name: received[name] for name in ("subject", "partitionkey", "traceparent") if name in received}
         return attributes | dict(self.extensions)
+
+
+class SinkQueue:
+    """Sends results in a thread of its own, so that a slow sink does not delay events; drops results if it is full."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._results: queue.Queue[tuple[CloudEvent, dict[str, Any]] | None] = queue.Queue(MAX_WAITING)
+        self._thread = threading.Thread(target=self._send, name="sink", daemon=True)
+        self._thread.start()
+
+    def put(self, event: CloudEvent, result: dict[str, Any]) -> None:
+        """Send a result later; a warning is logged if too many are waiting."""
+        try:
+            self._results.put_nowait((event, result))
+        except queue.Full:
+            log.warning("the sink is too slow: a result was not sent to it; %d are waiting", MAX_WAITING)
+
+    def close(self) -> None:
+        """Send the results that are waiting, within a time limit."""
+        try:
+            self._results.put(None, timeout=TIMEOUT_S)
+        except queue.Full:
+            pass
+        self._thread.join(TIMEOUT_S)
+        if self._thread.is_alive():
+            log.warning("the sink is too slow: %d results were not sent to it", self._results.qsize())
+
+    def _send(self) -> None:
+        while (item := self._results.get()) is not None:
+            self._sink.post(*item)
 
 
 def sink_of_environment() -> Sink | None:
