@@ -35,11 +35,22 @@ rules:
   fps-allowed: {allowed: [none, "24"]}
   software-allowed: {allowed: ["*"]}
   private-path: {also: ["*@*"]}
+  aov-set: {layers: ["*a*b*", "[!a]*"]}
+  name-template: {template: "{name}.{frame:4}.exr"}
   display-size: {sizes: [[1, 2]]}
 """,
     )
 )
-NAMES = [*TYPES, *POSITIVE, "colorSpace", "software", "cryptomatte/a/name", "cryptomatte/a/manifest"]
+NAMES = [
+    *TYPES,
+    *POSITIVE,
+    "colorSpace",
+    "multiView",
+    "keyCode",
+    "software",
+    "cryptomatte/a/name",
+    "cryptomatte/a/manifest",
+]
 ATTRIBUTE_TYPES = [*w.LAYOUTS, "string", "stringvector", "floatvector", "preview", "timecode", "unknown"]
 VALUES = [b"", bytes(4), bytes(32), bytes(64), b"\xff" * 8, pack("<8f", *[float("nan"), float("inf")] * 4)]
 

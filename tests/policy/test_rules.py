@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from struct import pack
 from typing import Any, NamedTuple
 
 import pytest
 
 from exr_inspector import Inspection, compiled_policy, inspect, validate
+from exr_inspector.errors import PolicyError
 from exr_inspector.policy.compile import compile_policy
 from exr_inspector.policy.evaluate import Verdict, evaluate
 from exr_inspector.policy.load import parse_policy
@@ -89,7 +91,18 @@ class Case(NamedTuple):
     parameters: Mapping[str, Any] = {}
 
 
+def stereo(*names: str, views: Sequence[str] = ("left", "right")) -> Inspection:
+    """A part with several views, the first of which has no prefix."""
+    return flat(w.attribute("multiView", "stringvector", w.stringvector(views)), channels=channels(*names))
+
+
+def key_code(perforations: int) -> bytes:
+    return w.fixed("keyCode", "keycode", 1, 2, 3, 4, 5, perforations, 64)
+
+
 GOOD = flat()
+ARNOLD = w.text("arnold/version", "7.4.0")
+MATRICES = [w.fixed(name, "m44f", *[0.0] * 16) for name in ("worldToCamera", "worldToNDC")]
 LONG = "n" * 40
 FIRST_CHUNK = w.build(w.part()).chunks[0][1]
 TEXTS = [w.text("owner", "someone"), w.text("reelName", "A001")]
@@ -164,6 +177,10 @@ CASES = [
         flat(w.text("cryptomatte/abc/name", "m"), w.text("cryptomatte/abc/manifest", '{"a":"00000001"}')),
     ),
     Case("EXR214", "3", GOOD, of_channels("Y"), {"max": 2}),
+    Case(
+        "EXR215", "spec", of_channels("R", "diffuse.R", "spec.R"), of_channels("R", "diffuse.R"), {"layers": ["dif*"]}
+    ),
+    Case("EXR217", "right without Z", stereo("R", "Z", "right.R"), stereo("R", "a.R", "a.right.R", "right.R")),
     Case("EXR216", "2×2", flat(channels=subsampled()), GOOD),
     Case("EXR301", "DWAA", flat(compression=DWAA), flat(compression=ZIPS)),
     Case("EXR302", "B44", flat(compression=B44), of_channels("Z", kind=FLOAT, compression=B44)),
@@ -182,6 +199,7 @@ CASES = [
         flat(w.fixed("dwaCompressionLevel", "float", 100), compression=DWAA),
         flat(w.fixed("dwaCompressionLevel", "float", 45), compression=DWAA),
     ),
+    Case("EXR309", "768 bytes with ZIPS", flat(compression=ZIPS), GOOD),
     Case("EXR401", "", GOOD, flat(chromaticities(*REC709))),
     Case("EXR402", "Rec.709", flat(chromaticities(*REC709)), flat(chromaticities(*AP0)), {"gamuts": ["AP0", "AP1"]}),
     Case("EXR403", "", GOOD, flat(w.text("colorInteropID", "lin_rec709_scene"))),
@@ -224,13 +242,24 @@ CASES = [
     Case("EXR457", "RANDOM_Y", aces(line_order=2), aces(line_order=1)),
     Case("EXR458", "owner", aces(w.text("owner", "")), aces(*TEXTS)),
     Case("EXR459", "lin_ap1_scene", aces(w.text("colorInteropID", "lin_ap1_scene")), aces()),
+    Case("EXR460", "", flat(chromaticities(*AP0)), aces()),
     Case("EXR461", "1049010", aces(w.text("comments", "x" * (1 << 20))), aces()),
+    Case("EXR462", "left, right", stereo("B", "left.B"), stereo("B", "left.B", views=("right", "left"))),
+    Case("EXR463", "16", flat(key_code(16)), flat(key_code(4))),
     Case("EXR501", ".EXR", named("a.1001.EXR"), named("a.1001.exr")),
     Case("EXR502", "' ', '('", named("a (.1001.exr"), named(NAME)),
+    Case(
+        "EXR503",
+        NAME,
+        named(NAME),
+        named("xyz_sh010_comp_v003.1001.exr"),
+        {"template": "{show}_{shot:sh*}_{task}_v{version:3}.{frame:4}.exr"},
+    ),
     Case("EXR504", "5 in 01001", named("a.01001.exr"), named("a.1001.exr")),
     Case("EXR505", "a_1001.exr", named("a_1001.exr"), named("a.1001.exr")),
     Case("EXR506", "", named("a.1001.exr"), named("a_v2.1001.exr")),
     Case("EXR507", "260", named("a" * 256 + ".exr"), named("a.exr")),
+    Case("EXR508", "v003", named("/xyz/sh010/v002/a_v003.1001.exr"), named("/xyz/sh010/v003/sh0010_v3.1001.exr")),
     Case("EXR509", "A.1001.exr", named("A.1001.exr"), named("a.1001.exr")),
     Case("EXR510", "e\u0301.exr", named("e\u0301.exr"), named("\u00e9.exr")),
     Case(
@@ -260,6 +289,7 @@ CASES = [
     Case("EXR614", "float", flat(w.fixed("framesPerSecond", "float", 24)), flat(rate(24, 1))),
     Case("EXR616", "4096 bytes", flat(w.attribute("preview", "preview", w.preview(32, 32))), GOOD, {"kb": 4}),
     Case("EXR617", "/show/xyz/a.nk", flat(w.text("project", "/show/xyz/a.nk")), flat(w.text("project", "xyz/a.nk"))),
+    Case("EXR618", "", flat(ARNOLD), flat(ARNOLD, *MATRICES)),
     Case("EXR701", "16×8", GOOD, flat(width=32), {"sizes": [[32, 8], [64, 8]]}),
     Case("EXR702", "16", GOOD, flat(width=32), {"width": 32}),
     Case("EXR703", "[1,0,16,7]", flat(window=(1, 0, 16, 7), display=(0, 0, 15, 7)), GOOD),
@@ -368,3 +398,41 @@ def test_findings_of_a_rule_are_bounded():
     found = verdict(of_channels(*(f"c{number:04}" for number in range(250)), kind=FLOAT), "pixel-type").findings
     assert len(found) == 101
     assert "150 more findings of this rule" in {finding.message for finding in found}
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{show}{shot}", "expected text between {show} and {shot}"),
+        ("{show}_{show}", "each once"),
+        ("{show", "unbalanced {"),
+        ("{Show:3}", "unbalanced {"),
+    ],
+)
+def test_templates_of_names_are_checked(template, message):
+    with pytest.raises(PolicyError, match="rules.EXR503.template: .*" + re.escape(message)):
+        verdict(GOOD, "EXR503", {"template": template})
+
+
+@pytest.mark.parametrize(
+    ("template", "name", "fits"),
+    [
+        ("{name}.{frame:4}.exr", "a_b-c.1001.exr", True),
+        ("{name}.{frame:4}.exr", "a.b.1001.exr", False),
+        ("{show:x?z}_{shot:s*h[0-9]*}.exr", "xyz_seqsh1a.exr", True),
+        ("{show}_v{version:3}.exr", "a_v12.exr", False),
+        ("{a}" + "".join(f"a{{{chr(98 + n)}}}" for n in range(19)), "ab" * 120, False),
+    ],
+)
+def test_names_that_fit_a_template(template, name, fits):
+    assert (verdict(named(name), "EXR503", {"template": template}).findings == ()) is fits
+
+
+def test_views_of_parts_and_layers_of_parts():
+    views = [
+        {"extra": [w.text("view", view)], "channels": channels(*names)} for view, names in (("l", "BR"), ("r", "R"))
+    ]
+    (finding,) = verdict(parts(*views), "EXR217").findings
+    assert finding.actual == "r without B"
+    found = verdict(parts({}, {}), "EXR215", {"layers": ["part0"]}).findings
+    assert [(each.expected, each.actual) for each in found] == [("part0", "part1")]

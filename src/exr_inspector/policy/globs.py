@@ -20,7 +20,7 @@ def compiled(glob: str) -> re.Pattern[str]:
 
     The first match of a segment is kept, as all matches of a segment have the same length.
     """
-    first, *others = _segments(glob)
+    first, *others = segments(glob)
     if not others:
         return re.compile(first, re.DOTALL)
     middle = "".join(f"(?=(?P<s{n}>.*?{segment}))(?P=s{n})" for n, segment in enumerate(others[:-1]))
@@ -29,22 +29,22 @@ def compiled(glob: str) -> re.Pattern[str]:
 
 def re2_expression(globs: Iterable[str]) -> str:
     """The expression of RE2 that the texts of some of the patterns match in full."""
-    return "(?s)" + "|".join(f"(?:{'.*'.join(_segments(glob))})" for glob in globs)
+    return "(?s)" + "|".join(f"(?:{'.*'.join(segments(glob))})" for glob in globs)
 
 
-def _segments(glob: str) -> list[str]:
+def segments(glob: str) -> list[str]:
     """The expressions between stars."""
-    segments = [""]
+    found = [""]
     for token in _TOKEN.finditer(glob):
         if token["stars"]:
-            segments.append("")
+            found.append("")
         elif token["one"]:
-            segments[-1] += "."
+            found[-1] += "."
         elif token["set"] is not None:
-            segments[-1] += _one_of(token["set"], is_negated=bool(token["negated"]))
+            found[-1] += _one_of(token["set"], is_negated=bool(token["negated"]))
         else:
-            segments[-1] += re.escape(token["literal"])
-    return segments
+            found[-1] += re.escape(token["literal"])
+    return found
 
 
 def _one_of(characters: str, *, is_negated: bool) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from struct import pack
 
+from ..exr.attributes import KeyCode
 from ..inspection.json_form import shortest_single
 from ..inspection.model import Inspection, PartFacts
 from .gamuts import GAMUTS, chromaticities_of
@@ -24,6 +25,19 @@ _TEXTS = (
     "cameraIdentifier", "cameraLabel", "lensAttributes", "comments", "creator", "owner", "reelName",
     "storageMediaSerialNumber", *(f"{device}{name}" for device in ("camera", "lens", "recorder") for name in _DEVICE),
 )  # fmt: skip
+_REQUIRED = (
+    _FLAG, "channels", "chromaticities", "compression", "dataWindow", "displayWindow", "lineOrder", "pixelAspectRatio",
+    "screenWindowCenter", "screenWindowWidth",
+)  # fmt: skip
+_KEY_CODE = {
+    "filmMfcCode": (0, 99),
+    "filmType": (0, 99),
+    "prefix": (0, 999_999),
+    "count": (0, 9_999),
+    "perfOffset": (0, 119),
+    "perfsPerFrame": (1, 15),
+    "perfsPerCount": (20, 120),
+}
 _MAX_HEADER_BYTES = 1 << 20
 
 
@@ -111,11 +125,40 @@ def aces_interop_id(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
         yield Violation("lin_ap0_scene", str(interop_id), attr_name="colorInteropID")
 
 
+@part_rule(460, "error", _SOURCE)
+def aces_required(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """All required attributes are there."""
+    for name in _REQUIRED:
+        if name not in part:
+            yield Violation(name, None, attr_name=name)
+
+
 @file_rule(461, "error", _SOURCE)
 def aces_header_size(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
     """The header has at most 1 MiB."""
     if inspection.file.header_bytes > _MAX_HEADER_BYTES:
         yield Violation(f"at most {_MAX_HEADER_BYTES} bytes", str(inspection.file.header_bytes))
+
+
+@part_rule(462, "warning", "OpenEXR: Multi-View; ST 2065-4 has the right eye without a prefix")
+def aces_stereo(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """With channels of the left eye, `multiView` is right, left."""
+    if not any(channel[0].startswith("left.") for channel in part.channels):
+        return
+    views = part.get("multiView")
+    names = ", ".join(map(str, views)) if isinstance(views, tuple | list) else None
+    if names != "right, left":
+        yield Violation("right, left", names, attr_name="multiView")
+
+
+@part_rule(463, "warning", "OpenEXR: Standard Attributes; SMPTE 254")
+def aces_keycode(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """The numbers of the key code are in range."""
+    code = part.get("keyCode")
+    if isinstance(code, KeyCode):
+        for name, (least, most) in _KEY_CODE.items():
+            if not least <= (value := getattr(code, name)) <= most:
+                yield Violation(f"{name} from {least} to {most}", str(value), attr_name="keyCode")
 
 
 _OF_PARTS = (

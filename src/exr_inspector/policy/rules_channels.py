@@ -26,6 +26,16 @@ from .rule import (
 _ACCEPTED = re.compile(r"[A-Za-z0-9_.:-]*[A-Za-z0-9_:-]")
 _LOST_LAYERS = frozenset({"RGBA", "RGB", "rgba", "rgb"})
 _LONG_COMPONENTS = {"red": "R", "green": "G", "blue": "B", "alpha": "A"}
+_STEREO = ("left", "right")
+_SEPARATORS = re.compile("[._ -]")  # in the name of a part
+_MAX_NAMES = 10  # of channels that a finding shows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layers(Parameters):
+    """All layers of a file, as shell patterns."""
+
+    layers: Texts = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +192,60 @@ def channel_count(channels: ChannelList, given: MostChannels) -> Iterator[Outcom
     """There are not too many channels."""
     if len(channels) > given.max:
         yield Violation(f"at most {given.max} channels", str(len(channels)))
+
+
+@file_rule(215, "error", "common practice", Layers, needs=("layers",))
+def aov_set(inspection: Inspection, given: Layers) -> Iterator[Outcome]:
+    """Each pattern has a layer, and each layer a pattern.
+
+    Of files with several parts, those whose channels have no layer are a layer with the name of the part.
+    """
+    is_named = len(inspection.parts) > 1
+    layers = {
+        split(channel[0])[0] or (part.part_name if is_named and part.part_name else "")
+        for part in inspection.parts
+        for channel in part.channels
+    } - {""}
+    for pattern in given.layers:
+        if not any(matches_any((pattern,), layer) for layer in layers):
+            yield Violation(f"the layer {pattern}", None)
+    for layer in sorted(layers):
+        if not matches_any(given.layers, layer):
+            yield Violation(one_of(given.layers), layer)
+
+
+@file_rule(217, "error", "OpenEXR: Multi-View")
+def views_equal(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
+    """All views have the same channels."""
+    views = _views(inspection)
+    all_names = frozenset().union(*views.values())
+    for view, names in views.items():
+        if missing := sorted(all_names - names):
+            shown = ", ".join(missing[:_MAX_NAMES]) + (", …" if len(missing) > _MAX_NAMES else "")
+            yield Violation("the same channels in all views", f"{view} without {shown}")
+
+
+def _views(inspection: Inspection) -> dict[str, set[str]]:
+    """The channels of each view, without its name; of a file with views in parts, or of the first part."""
+    views: dict[str, set[str]] = {}
+    if any(part.view_name for part in inspection.parts):
+        for part in inspection.parts:
+            if view := part.view_name:
+                words = _SEPARATORS.split(part.part_name or "")
+                layer = ".".join(word for word in words if word != view) if view in words else ""
+                views.setdefault(view, set()).update(
+                    f"{layer}.{each[0]}" if layer else each[0] for each in part.channels
+                )
+        return views
+    part = inspection.parts[0]
+    listed = part.get("multiView")
+    names = [name for name in listed if isinstance(name, str)] if isinstance(listed, tuple | list) else list(_STEREO)
+    default = names[0] if isinstance(listed, tuple | list) and names else "default"
+    for channel_name, *_ in part.channels:
+        *layers, component = channel_name.split(".")
+        view = layers.pop() if layers and layers[-1] in names else default
+        views.setdefault(view, set()).add(".".join((*layers, component)))
+    return views if len(views.keys() & set(names)) > 0 and len(views) > 1 else {}
 
 
 @channels_rule(216, "error", "common practice")

@@ -15,6 +15,7 @@ _CHANGED_TYPES = {"B44": ("HALF",), "B44A": ("HALF",), "PXR24": ("FLOAT",)}
 _DWA = ("DWAA", "DWAB")
 _CHANGED_BY_DWA = frozenset({"R", "G", "B", "Y", "BY", "RY"})  # internal_dwa_classifier.h, exactly so
 _UNKNOWN_LOSS = frozenset({"LJ2K"})
+_BYTES = {"HALF": 2, "FLOAT": 4, "UINT": 4}
 _NEW = frozenset({"HTJ2K256", "HTJ2K32", "LJ2K", "ZSTD"})
 
 
@@ -118,3 +119,22 @@ def dwa_level(part: PartFacts, given: Level) -> Iterator[Outcome]:
         level = part.get("dwaCompressionLevel")
         if isinstance(level, (int, float)) and not level <= given.max:
             yield Violation(f"at most {given.max:g}", f"{level:g}", attr_name="dwaCompressionLevel")
+
+
+@part_rule(309, "warning", "OpenEXR: a chunk that compression would enlarge is stored as it is")
+def expansion(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """The compressed pixels are smaller than uncompressed ones. Parts that are not compressed need not be."""
+    if part.compression in (None, "NONE") or part.chunks_present != part.chunk_count:
+        return
+    if part.is_deep or part.level_mode not in (None, "ONE_LEVEL"):
+        yield Undecided("the uncompressed size of deep samples and of levels is unknown")
+    elif part.packed_bytes is None or part.width is None or part.height is None:
+        yield Undecided("the compressed size is unknown")
+    else:
+        size = sum(
+            (part.width // channel.x_sampling) * (part.height // channel.y_sampling) * _BYTES[channel.channel_type]
+            for channel in part.channels
+            if channel.channel_type and channel.x_sampling > 0 and channel.y_sampling > 0
+        )
+        if part.packed_bytes >= size > 0:
+            yield Violation(f"less than {size} bytes", f"{part.packed_bytes} bytes with {part.compression}")

@@ -256,5 +256,15 @@ def private_path(part: PartFacts, given: PrivateTexts) -> Iterator[Outcome]:
             yield Violation("no paths of the studio", _short(text), attr_name=attribute.attr_name)
 
 
+@part_rule(618, "info", "OpenEXR: Standard Attributes")
+def camera_data(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+    """Images of renderers have the matrices of their camera."""
+    if part.renderer is None:
+        return
+    for name in ("worldToCamera", "worldToNDC"):
+        if name not in part:
+            yield Violation(name, None, attr_name=name)
+
+
 def _short(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

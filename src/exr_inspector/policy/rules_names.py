@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from ..frames.names import versions_in
 from ..inspection.model import Inspection
 from ..sources.memory import UNNAMED
-from .rule import Outcome, Parameters, Undecided, Violation, file_rule
+from .name_template import NameTemplate, name_expression
+from .rule import Outcome, Parameters, Texts, Undecided, Violation, file_rule
 
 _CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 _MAX_NAME_BYTES = 255
+_DIGITS = re.compile("[0-9]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,20 @@ class PathBytes(Parameters):
     """The largest size of a path in bytes."""
 
     max: int = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template(Parameters):
+    """The form of names: {field}, {field:4} for digits, {field:sh*} for a pattern, and other text."""
+
+    template: NameTemplate = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens(Parameters):
+    """The letters before the numbers of shots and sequences."""
+
+    prefixes: Texts = ("sh", "shot", "sq", "seq")
 
 
 def _name(inspection: Inspection) -> str:
@@ -72,6 +89,16 @@ def name_characters(inspection: Inspection, given: Characters) -> Iterator[Outco
     elif foreign := sorted(set(name) - _allowed(given.allowed)):
         expected = "letters, digits, ., _ and -" if given.allowed == _CHARACTERS else given.allowed
         yield Violation(expected, ", ".join(map(repr, foreign)))
+
+
+@file_rule(503, "error", "Netflix archival", Template, needs=("template",))
+def name_template(inspection: Inspection, given: Template) -> Iterator[Outcome]:
+    """The name has the form of the template."""
+    name = _name(inspection)
+    if not name:
+        yield _NO_NAME
+    elif not name_expression(given.template).fullmatch(name):
+        yield Violation(given.template, name)
 
 
 @file_rule(504, "error", "ARRI DI conventions", Width)
@@ -114,6 +141,38 @@ def path_length(inspection: Inspection, given: PathBytes) -> Iterator[Outcome]:
         yield Violation(f"a name of at most {_MAX_NAME_BYTES} bytes", str(len(name.encode())))
     elif (size := len(inspection.file.file_path.encode())) > given.max:
         yield Violation(f"a path of at most {given.max} bytes", str(size))
+
+
+@file_rule(508, "error", "ARRI DI conventions", Tokens)
+def folder_agrees(inspection: Inspection, given: Tokens) -> Iterator[Outcome]:
+    """The version in the name is that of the nearest folder with one; so are tokens with the same prefix."""
+    name = _name(inspection)
+    if not name:
+        yield _NO_NAME
+        return
+    folders = inspection.file.file_path_normalized.split("/")[-2::-1]
+    tokens_in: list[Callable[[str], dict[str, str]]] = [_versions]
+    tokens_in += [partial(_tokens, prefix) for prefix in given.prefixes]
+    for of_name in tokens_in:
+        own = of_name(name)
+        of_folder = next((found for folder in folders if (found := of_name(folder))), None) if own else None
+        if of_folder and not set(own.values()) & set(of_folder.values()):
+            yield Violation(f"{next(iter(of_folder))}, as in the folder", next(iter(own)))
+
+
+def _versions(text: str) -> dict[str, str]:
+    """The versions in a name, and their numbers without leading zeros."""
+    return {version: _DIGITS.findall(version)[-1].lstrip("0") for version in versions_in(text)}
+
+
+def _tokens(prefix: str, text: str) -> dict[str, str]:
+    """The tokens such as sh0420 in a name, and their numbers without leading zeros."""
+    return {match[0]: match[1].lstrip("0") for match in _token(prefix).finditer(text)}
+
+
+@lru_cache(maxsize=64)
+def _token(prefix: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![A-Za-z0-9]){re.escape(prefix)}[_-]?([0-9]{{1,10}})(?![A-Za-z0-9])", re.IGNORECASE)
 
 
 @file_rule(509, "warning", "ARRI DI conventions", by_name_only=True)
