@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from typing import Any
 
 import jsonschema
@@ -78,34 +79,61 @@ def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [found for key, item in below for found in ((*path, key), *_paths(item, (*path, key)))]
 
 
-@pytest.mark.parametrize("name", builtin_names())
-def test_each_broken_key_and_value_has_a_position(name):
-    """Of the built-in policies: keys with other names, and values of other types, are found where they are."""
-    document = read_document(name, builtin_text(name).encode())
-    paths = _paths(document.value)
-    assert len(paths) > 3
-    for path in paths:
-        for is_key in (False, True):
-            if is_key and isinstance(path[-1], int):
-                continue
-            text = _broken(document.value, path, is_key=is_key)
-            with pytest.raises(PolicyError) as raised:
-                parse_policy("broken.yaml", text.encode())
-            error, broken = raised.value, read_document("broken.yaml", text.encode())
-            marks = (broken.keys, (*path[:-1], f"{path[-1]}-broken")) if is_key else (broken.values, path)
-            assert (error.path, error.line, error.column) == ("broken.yaml", *marks[0][marks[1]]), str(error)
+def _misspelt(name: str) -> str:
+    """A name without one of its characters."""
+    return name[: len(name) // 2] + name[len(name) // 2 + 1 :]
 
 
-def _broken(value: Any, path: tuple[Any, ...], *, is_key: bool) -> str:
+def _changed(value: Any, path: tuple[Any, ...], change: str) -> str:
+    """A policy with one key or value of another name or type, or without it."""
     copy = json.loads(json.dumps(value))
     at = copy
     for step in path[:-1]:
         at = at[step]
-    if is_key:
-        at[f"{path[-1]}-broken"] = at.pop(path[-1])
-    else:
+    if change == "wrong type":
         at[path[-1]] = 7 if isinstance(at[path[-1]], dict) else {"broken": 1}
+    elif change == "misspelt value":
+        at[path[-1]] = _misspelt(at[path[-1]])
+    else:
+        item = at.pop(path[-1])
+        if change == "misspelt key":
+            at[_misspelt(path[-1])] = item
     return json.dumps(copy, indent=1)  # JSON is YAML too
+
+
+def _error(text: str) -> PolicyError:
+    with pytest.raises(PolicyError) as raised:
+        parse_policy("broken.yaml", text.encode())
+    assert str(raised.value).startswith(f"broken.yaml:{raised.value.line}:{raised.value.column}: ")
+    return raised.value
+
+
+@pytest.mark.parametrize("name", builtin_names())
+def test_each_broken_key_and_value_has_a_position(name):
+    """Of the built-in policies, one at a time: misspelt, of another type, or removed. Misspelt names are suggested."""
+    value = read_document(name, builtin_text(name).encode()).value
+    paths = _paths(value)
+    assert len(paths) > 3
+    for path in paths:
+        text = _changed(value, path, "wrong type")
+        error, broken = _error(text), read_document("broken.yaml", text.encode())
+        assert (error.line, error.column) == broken.values[path], str(error)
+        at = path[-1]
+        if isinstance(at, str):
+            text = _changed(value, path, "misspelt key")
+            error, broken = _error(text), read_document("broken.yaml", text.encode())
+            assert (error.line, error.column) == broken.keys[(*path[:-1], _misspelt(at))], str(error)
+            assert re.search(rf"did you mean .*\b{at}\b", str(error)), str(error)
+            removed = _changed(value, path, "removed")
+            if at in ("policy", "version"):
+                assert str(_error(removed)) == f"broken.yaml:1:1: {at}: missing"
+            else:
+                parse_policy("broken.yaml", removed.encode())
+        elif path[0] in ("select", "ignore", "extends") and not value[path[0]][at].startswith("EXR"):
+            text = _changed(value, path, "misspelt value")
+            error, broken = _error(text), read_document("broken.yaml", text.encode())
+            assert (error.line, error.column) == broken.values[path], str(error)
+            assert re.search(rf"did you mean .*\b{value[path[0]][at]}\b", str(error)), str(error)
 
 
 @pytest.mark.parametrize("name", builtin_names())

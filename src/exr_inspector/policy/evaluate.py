@@ -87,6 +87,13 @@ def pattern_of(uri: str) -> str:
     return uri if name is None else display_pattern(name.sequence, [name.frame])
 
 
+def _pattern(file: FileFacts) -> str:
+    """As `pattern_of`, for a file whose name is parsed already."""
+    if file.sequence is None or file.frame is None:
+        return file.file_path_normalized
+    return display_pattern(file.sequence, [file.frame])
+
+
 def file_frame(uri: str) -> FileFrame:
     """A file and the frame in its name."""
     name = parse_name(uri)
@@ -135,7 +142,7 @@ def _add(
     found = finding(
         use.rule.rule,
         use.severity or "error",
-        pattern_of(file.file_path_normalized),
+        _pattern(file),
         f"{', '.join(where)}: {message}" if where else message,
         expected=outcome.expected[:_SHOWN],
         actual=actual or "",
