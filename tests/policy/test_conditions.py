@@ -18,7 +18,7 @@ from exr_inspector.errors import PolicyError
 from exr_inspector.exr import Channel
 from exr_inspector.inspection.model import Inspection
 from exr_inspector.policy.condition_fields import FIELDS
-from exr_inspector.policy.conditions import MAX_DEPTH, MAX_TESTS, OPERATORS, parse_condition, predicate
+from exr_inspector.policy.conditions import MAX_DEPTH, MAX_TESTS, MAX_VALUES, OPERATORS, parse_condition, predicate
 from exr_inspector.policy.conditions_sql import sql_condition
 from exr_inspector.policy.yaml_marks import read_document
 from tests.policy.test_rules import flat
@@ -173,6 +173,7 @@ def test_both_readings_are_equal(catalog, values):
         ("[]", (1, 7), "when: expected keys with values"),
         ("{not: " * MAX_DEPTH + "{}" + "}" * MAX_DEPTH, (1, 7 + 6 * MAX_DEPTH), "nested more than 8 levels deep"),
         ("{any: [" + "{width: 1}," * (MAX_TESTS + 1) + "]}", (1, 7), "when: more than 100 tests"),
+        ("{width: [" + "1," * (MAX_VALUES + 1) + "]}", (1, 7), "when: more than 1000 values"),
         (f"{{part_name: {'a' * 201}}}", (1, 19), "when.part_name: expected at most 200 characters"),
     ],
 )

@@ -10,13 +10,15 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exr_inspector.errors import PolicyError, SettingsError
 from exr_inspector.findings.model import FileFrame, Finding, finding, grouped
 from exr_inspector.findings.rules import GAP, NOT_WHOLE, PADDING
-from exr_inspector.frames.ranges import numbers_of
+from exr_inspector.frames.ranges import frame_range, numbers_of
 from exr_inspector.policy.schema import waivers_schema
-from exr_inspector.policy.waivers import apply_waivers, load_waivers
+from exr_inspector.policy.waivers import Waiver, WaiverEntry, apply_waivers, load_waivers
 
 TODAY = date(2026, 11, 28)
 SEQUENCE = "file:///show/sh010/a.####.exr"
@@ -28,6 +30,17 @@ ENTRY: dict[str, Any] = {
     "by": "Ann",
     "until": "2026-11-28",
 }
+
+
+WAIVER = Waiver(
+    entry=WaiverEntry(
+        id="W1", rule="not-whole", path="sh010/a.####.exr", reason="agreed", by="Ann", until=date(2026, 11, 28)
+    ),
+    rule_id="EXR102",
+    numbers=None,
+    uri="file:///show/waivers.yaml",
+    line=2,
+)
 
 
 def written(path: Path, *entries: dict[str, Any]) -> Path:
@@ -84,6 +97,27 @@ def missing(frames: str) -> list[Finding]:
 def test_a_waiver_covers_what_it_names(tmp_path, findings, entry, expected):
     """Of a sequence some frames, files or all; nothing after its last day."""
     assert sorted(map(str, applied(tmp_path, findings, entry))) == sorted(map(str, expected))
+
+
+FRAMES = st.sets(st.integers(1, 20), min_size=1).map(sorted)
+
+
+@given(frames=FRAMES, waived=st.lists(FRAMES, max_size=3), has_files=st.booleans())
+def test_each_frame_stays_in_one_finding(frames, waived, has_files):
+    """It is waived if a waiver names it, by the first one; also where there are no files, as of missing frames."""
+    (about,) = truncated(*frames) if has_files else missing(frame_range(frames))
+    waivers = [
+        replace(WAIVER, entry=replace(WAIVER.entry, id=f"W{n}"), rule_id=about.rule_id, numbers=frozenset(numbers))
+        for n, numbers in enumerate(waived)
+    ]
+    found = [each for each in apply_waivers([about], waivers, TODAY) if each.rule_id == about.rule_id]
+    by_frame = [
+        (frame, each.waived_by and each.waived_by.waiver_id) for each in found for frame in numbers_of(each.frames)
+    ]
+    first = {frame: f"W{n}" for n, numbers in reversed(list(enumerate(waived))) for frame in numbers}
+    assert sorted(by_frame) == [(frame, first.get(frame)) for frame in frames]
+    assert sum(each.frame_count for each in found) == len(frames)
+    assert sum(len(each.files) for each in found) == (len(frames) if has_files else 0)
 
 
 def test_several_waivers_share_the_frames_of_a_sequence(tmp_path):

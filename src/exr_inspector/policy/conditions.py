@@ -28,6 +28,7 @@ Predicate: TypeAlias = Callable[[Inspection, PartFacts | None], bool]  # without
 
 MAX_DEPTH = 8
 MAX_TESTS = 100  # in a condition
+MAX_VALUES = 1000  # in all tests of a condition
 _MAX_TEXT = {"text": 200, "path": 1000}  # patterns among them have a bounded cost
 _GROUPS = ("all", "any")
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
@@ -89,8 +90,11 @@ Condition: TypeAlias = Test | Group | Not
 def parse_condition(document: Document, path: Path, value: Any) -> Condition:
     """The condition at a path of a document. Raises PolicyError."""
     condition = _parsed(document, path, value, 1)
-    if sum(1 for _ in tests_of(condition)) > MAX_TESTS:
-        raise document.error(path, f"{_name(path)}: more than {MAX_TESTS} tests")
+    tests = list(tests_of(condition))
+    values = sum(len(check.values) for test in tests for check in test.checks)
+    for count, most, noun in ((len(tests), MAX_TESTS, "tests"), (values, MAX_VALUES, "values")):
+        if count > most:
+            raise document.error(path, f"{_name(path)}: more than {most} {noun}")
     return condition
 
 
