@@ -150,6 +150,8 @@ def renderer(attributes: Iterable[Attribute]) -> RendererEvidence | None:
     best: tuple[int, str, str] | None = None
     for attribute in attributes:
         for index in _rules_for(attribute.attr_name):
+            if best is not None and (index, attribute.attr_name) > best[:2]:
+                break  # most attributes of a renderer match one rule, by their names
             text = _text(attribute)
             values = _RULES[index].values
             if values is None or values.search(text):
