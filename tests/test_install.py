@@ -105,6 +105,7 @@ def test_commands_that_need_no_extra_work(bare, renders):
         "function invoke --path show/plate.1001.exr",
         "function invoke --event event.yaml",
         "policy list",
+        "deploy render --target compose --set image=exr-inspector:1.0.0 --set bucket=renders",
         "validate show --policy render",
         "demo",
     )
