@@ -170,9 +170,12 @@ def test_the_commands_of_the_runbook_run(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("EXR_INSPECTOR_CATALOG", f"duckdb:{tmp_path}/catalog.duckdb")
     monkeypatch.setenv("EXR_INSPECTOR_ROOTS", str(tmp_path))
     assert main(["ingest", "renders"]) == 0
-    titles = ("Deploy", "From staging to production", "Upgrade", "Roll back", "Dead letters", "Daily analytics")
+    titles = (
+        "Deploy", "From staging to production", "Upgrade", "Roll back", "Dead letters", "Daily analytics",
+        "Metrics and alerts",
+    )  # fmt: skip
     commands = [line for title in titles for line in _commands_to_run(OPERATIONS, title)]
-    assert len(commands) == 29
+    assert len(commands) == 30
     for command in commands:
         assert main(shlex.split(command)[1:]) == 0, command
     assert len([path for path in Path("manifests").rglob("*") if path.is_file()]) == 11

@@ -13,6 +13,7 @@ import yaml
 from exr_inspector.cli.main import app, main
 from exr_inspector.deployment.keys import KEYS
 from exr_inspector.deployment.render import Target, keys_of, render
+from exr_inspector.function.local.runtime import _DRAIN_S
 from exr_inspector.settings import FunctionSettings, S3Settings, Settings, VastSettings
 from tools.constraints import CONSTRAINTS, needed
 from tools.deploy import DEPLOY, example_values, generated
@@ -139,3 +140,12 @@ def test_the_image_installs_the_constrained_versions_of_all_packages():
     lines = [line for line in CONSTRAINTS.read_text("utf-8").splitlines() if not line.startswith("#")]
     assert {line.partition("==")[0] for line in lines} == needed(), "run `make constraints`"
     assert all(re.fullmatch(r"[a-z0-9-]+==[\w.]+", line) for line in lines)
+
+
+def test_instances_have_the_time_that_they_need_to_end():
+    """Knative gives `timeoutSeconds`; the function finishes the events that it has accepted."""
+    service = DOCUMENTS["knative.yaml"][0]["spec"]["template"]["spec"]
+    assert service["timeoutSeconds"] > _DRAIN_S
+    assert service["timeoutSeconds"] > FunctionSettings().deadline_s
+    grace = DOCUMENTS["compose.yaml"][0]["services"]["function"]["stop_grace_period"]
+    assert int(grace.removesuffix("s")) > _DRAIN_S
