@@ -107,7 +107,9 @@ def test_manifests_set_variables_that_exist():
         str(field.validation_alias or f"{kind.model_config['env_prefix']}{name.upper()}")
         for kind in (Settings, FunctionSettings, VastSettings, S3Settings)
         for name, field in kind.model_fields.items()
-    } | {"EXR_INSPECTOR_TOKEN", "EXR_INSPECTOR_INSECURE"}  # options of `function serve`
+    }
+    serve = typer.main.get_command(app).commands["function"].commands["serve"]
+    known |= {str(option.envvar) for option in serve.params if option.envvar}
     pattern = r"\b(?:EXR_INSPECTOR|VAST_DB|S3)_[A-Z_0-9]+\b"
     named = {name for text in generated().values() for name in re.findall(pattern, text)}
     assert len(named) > 10
