@@ -173,6 +173,7 @@ def make_app(
 def run(start: Start, *, host: str, port: int, token: str | None) -> None:
     """Serve until SIGTERM or Ctrl-C, then finish accepted events. Raises SettingsError if the port is in use."""
     try:
+        import starlette.applications  # noqa: F401 (make_app imports it, after the other process has started)
         import uvicorn
 
         from .connections import LimitedProtocol

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from ... import __version__
@@ -170,10 +170,7 @@ class _Opener:
             if is_running or time.monotonic() < self._next_at:
                 return
             attempt = self.start(readiness.open)
-        try:
-            attempt.result(_PROBE_WAIT_S)
-        except TimeoutError:
-            log.debug("the catalog is still being opened")
+        wait({attempt}, _PROBE_WAIT_S)
 
     def close(self) -> None:
         """Wait until the running attempt ends."""
