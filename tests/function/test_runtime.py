@@ -45,14 +45,15 @@ def free_port():
 
 @contextmanager
 def serving(*arguments, until="readiness", **environment):
-    """A runtime in a separate process, as soon as /readiness or /liveness answers 200; its URL and the process."""
+    """A runtime in separate processes, as soon as it is ready, or only handles events; its URL and the first process."""
     port = free_port()
     command = [sys.executable, "-m", "exr_inspector", "function", "serve", "--port", str(port), *arguments]
     with subprocess.Popen(command, env=os.environ | environment, stderr=subprocess.PIPE, text=True) as process:
         url = f"http://127.0.0.1:{port}"
         for _ in range(300):
             try:
-                if httpx.get(f"{url}/{until}").is_success:
+                answer = httpx.get(f"{url}/readiness")
+                if answer.is_success or (until == "liveness" and "does not answer yet" not in answer.text):
                     break
             except httpx.TransportError:
                 pass
