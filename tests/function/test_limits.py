@@ -17,27 +17,27 @@ from exr_inspector.function.local.runtime import Load
 EVENT = CloudEvent({"specversion": "1.0", "id": "1", "source": "s", "type": "t"}, None)
 
 
-def accepting(load: Load, deadline_s: float) -> int:
+def accepting(load: Load) -> int:
     """The number of events that are accepted until one is rejected."""
-    while not load.is_too_high(deadline_s):
+    while not load.is_too_high():
         load.accepted += 1
     return load.accepted
 
 
 def test_as_many_events_wait_as_are_handled():
     """More could not be finished within two deadlines, the time for a shutdown."""
-    load = Load(threads=20)
-    assert accepting(load, deadline_s=30) == 40
+    load = Load(threads=20, deadline_s=30)
+    assert accepting(load) == 40
     assert (load.in_flight, load.waiting) == (20, 20)
 
 
 @pytest.mark.parametrize(("seconds", "accepted"), [(1, 40), (16, 37), (20, 30), (29, 20), (300, 20)])
 def test_an_event_that_would_outlive_its_deadline_is_rejected(seconds, accepted):
     """By the time that events needed so far; an event for which a thread is free is always accepted."""
-    load = Load(threads=20)
+    load = Load(threads=20, deadline_s=30)
     for _ in range(1000):
         load.record(seconds)
-    assert accepting(load, deadline_s=30) == accepted
+    assert accepting(load) == accepted
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "a-name"])

@@ -45,7 +45,7 @@ def free_port():
 
 @contextmanager
 def serving(*arguments, until="readiness", **environment):
-    """A runtime in separate processes, as soon as it is ready, or only handles events; its URL and the first process."""
+    """A runtime in separate processes, as soon as it is ready or only handles events; its URL and the first process."""
     port = free_port()
     command = [sys.executable, "-m", "exr_inspector", "function", "serve", "--port", str(port), *arguments]
     with subprocess.Popen(command, env=os.environ | environment, stderr=subprocess.PIPE, text=True) as process:
