@@ -187,12 +187,13 @@ COLUMNS: dict[str, dict[str, str]] = {
         "file_id": _FILE_ID,
         "batch_id": _RESULT_BATCH_ID,
         "part_index": _PART_INDEX,
-        "used_window": "The smallest window with all pixels that are not zero, as `[xMin,yMin,xMax,yMax]`; `[]` if all are "
-        "zero, which older programs stored as null; null if only some were decoded, and for deep parts.",
-        "empty_regions": "Windows of at least 8 lines, or tiles, that are zero in all channels between lines or tiles that "
-        "are filled: `[[xMin,yMin,xMax,yMax],…]`, at most 100; null as `used_window`, and in rows of older programs.",
-        "errors": "The chunks that are missing or cannot be decoded, as `stats_errors` in the JSON; null without any, and "
-        "in rows of older programs.",
+        "used_window": "The smallest window with all pixels that are not zero, as `[xMin,yMin,xMax,yMax]`; `[]` if all "
+        "are zero, which older programs stored as null; null if only some were decoded, and for deep parts.",
+        "empty_regions": "Windows of at least 8 lines, or tiles, that are zero in all channels between lines or tiles "
+        "that are filled: `[[xMin,yMin,xMax,yMax],…]`, at most 100; null as `used_window`, and in rows of older "
+        "programs.",
+        "errors": "The chunks that are missing or cannot be decoded, as `stats_errors` in the JSON; null without any, "
+        "and in rows of older programs.",
         "pixel_digest": "Hash of the samples of all channels; null unless all were read.",
         "evaluated_at": "When the pixels were read, in UTC.",
     },

@@ -68,8 +68,7 @@ def test_old_rows_are_equal_in_their_old_columns(old):
         assert only(kept, names) == only(rows, names)
     assert [(row["version"], row["readable_since"]) for row in after["schema_version"]] == [
         (1, None),
-        (2, 1),
-        (3, 1),
+        *((version, 1) for version in range(2, VERSION + 1)),
     ]
 
 
@@ -197,8 +196,8 @@ def test_the_file_before_is_kept_beside_it(old):
     before = contents(old)
     old.chmod(0o640)
     open_catalog(str(old)).close()
-    assert copies(old) == ["shows.duckdb.before-schema-3"]
-    copy = old.with_name("shows.duckdb.before-schema-3")
+    assert copies(old) == [f"shows.duckdb.before-schema-{VERSION}"]
+    copy = old.with_name(f"shows.duckdb.before-schema-{VERSION}")
     assert contents(copy) == before
     assert copy.stat().st_mode & 0o777 == 0o640
 
@@ -212,16 +211,16 @@ def test_changes_that_are_only_in_the_log_are_in_the_copy(old):
     subprocess.run([sys.executable, "-c", killed], check=True)
     assert copies(old) == ["shows.duckdb.wal"]
     open_catalog(str(old)).close()
-    for path in (old, old.with_name("shows.duckdb.before-schema-3")):
+    for path in (old, old.with_name(f"shows.duckdb.before-schema-{VERSION}")):
         assert -1 in {row["version"] for row in contents(path)[1]["schema_version"]}
 
 
 def test_an_earlier_copy_is_not_replaced(old):
-    earlier = old.with_name("shows.duckdb.before-schema-3")
+    earlier = old.with_name(f"shows.duckdb.before-schema-{VERSION}")
     earlier.write_text("important")
     open_catalog(str(old)).close()
     assert earlier.read_text() == "important"
-    assert copies(old) == ["shows.duckdb.before-schema-3", "shows.duckdb.before-schema-3.1"]
+    assert copies(old) == [f"shows.duckdb.before-schema-{VERSION}", f"shows.duckdb.before-schema-{VERSION}.1"]
 
 
 @pytest.mark.parametrize("foreign", ["TABLE Problems (a INTEGER)", "VIEW validations AS SELECT 1 AS a"])
@@ -259,8 +258,8 @@ def test_a_migration_that_fails_leaves_no_copy(old, monkeypatch):
     monkeypatch.setattr(migrations, "MIGRATIONS", (MIGRATIONS[0], failing))
     with pytest.raises(CatalogError, match="missing"):
         migrate(f"duckdb:{old}", to=3)
-    assert copies(old) == ["shows.duckdb.before-schema-3"]
-    assert contents(old.with_name("shows.duckdb.before-schema-3")) == before
+    assert copies(old) == [f"shows.duckdb.before-schema-{VERSION}"]
+    assert contents(old.with_name(f"shows.duckdb.before-schema-{VERSION}")) == before
 
 
 def test_a_migration_waits_within_the_time_limit_of_the_caller(old):
@@ -302,8 +301,8 @@ def test_a_copy_that_fails_leaves_the_catalog_as_it_was(old, monkeypatch):
 def test_commands_that_only_read_need_no_manual_step(old, command, capfd, caplog):
     assert main([*command, "--catalog", f"duckdb:{old}"]) == 0
     assert capfd.readouterr().out
-    assert copies(old) == ["shows.duckdb.before-schema-3"]
-    assert "before-schema-3" in caplog.text
+    assert copies(old) == [f"shows.duckdb.before-schema-{VERSION}"]
+    assert f"before-schema-{VERSION}" in caplog.text
 
 
 def obey_permissions():
@@ -345,9 +344,9 @@ def test_the_command_migrates_once(old, capfd):
     assert main(command) == 0
     printed = capfd.readouterr().out
     assert "migrated from table version 1 to 3" in printed
-    assert "shows.duckdb.before-schema-3" in printed
+    assert f"shows.duckdb.before-schema-{VERSION}" in printed
     assert main(command) == 0
-    assert "nothing to migrate, it had table version 3" in capfd.readouterr().out
+    assert f"nothing to migrate, it had table version {VERSION}" in capfd.readouterr().out
     assert main([*command, "--to", "1"]) == 2
     assert "cannot be migrated to 1" in capfd.readouterr().err
 
@@ -395,7 +394,7 @@ def test_ten_migrators_at_once(old):
     printed = [output for output, _ in results]
     assert sum("migrated from table version 1 to 3" in output for output in printed) == 1
     assert sum("nothing to migrate" in output for output in printed) == 9
-    assert copies(old) == ["shows.duckdb.before-schema-3"]
+    assert copies(old) == [f"shows.duckdb.before-schema-{VERSION}"]
 
 
 @pytest.mark.slow
@@ -415,7 +414,7 @@ sys.stdin.read()
     with pytest.raises(CatalogLockedError):
         open_catalog(str(old))
     running.communicate(timeout=60)
-    assert copies(old) == ["shows.duckdb.before-schema-3"]
+    assert copies(old) == [f"shows.duckdb.before-schema-{VERSION}"]
 
 
 @pytest.mark.slow

@@ -40,13 +40,13 @@ class PixelDigest:
         if box.xMin == self._window.xMin and box.xMax == self._window.xMax:
             one_shot = self._hasher.xxh3_128_digest
             for name, digest in self._digests.items():
-                digest.update(b"".join([one_shot(_little_endian(row)) for row in rows[name]]))
+                digest.update(b"".join([*map(one_shot, _little_endian(rows[name]))]))
             return
         for name, digest in self._digests.items():
             if box.xMin == self._window.xMin:
                 self._open_rows[name] = [self._hasher.xxh3_128() for _ in rows[name]]
-            for hasher, row in zip(self._open_rows[name], rows[name], strict=True):
-                hasher.update(_little_endian(row))
+            for hasher, row in zip(self._open_rows[name], _little_endian(rows[name]), strict=True):
+                hasher.update(row)
             if box.xMax == self._window.xMax:
                 digest.update(b"".join([hasher.digest() for hasher in self._open_rows.pop(name)]))
 
@@ -65,8 +65,8 @@ class PixelDigest:
         return f"{ALGORITHM}:{sha256(''.join(sorted(self.channels().values())).encode()).hexdigest()}"
 
 
-def _little_endian(row: Any) -> Any:
-    return row if sys.byteorder == "little" else row.byteswap()
+def _little_endian(rows: Iterable[Any]) -> Iterable[Any]:
+    return rows if sys.byteorder == "little" else [row.byteswap() for row in rows]
 
 
 def _xxhash() -> Any:

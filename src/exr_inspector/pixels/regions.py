@@ -13,7 +13,12 @@ from ..exr import Channel, split_name
 from ..exr.attributes import Box2i, TileDesc
 from .decode import Band
 
-_WITHOUT_SIGN = {"float16": (np.uint16, 0x7FFF), "float32": (np.uint32, 0x7FFFFFFF), "uint32": (np.uint32, 0xFFFFFFFF)}
+# The type of the bits of samples, and those without the sign, by kind and size of the samples' type.
+_WITHOUT_SIGN = {
+    ("f", 2): (np.uint16, 0x7FFF),
+    ("f", 4): (np.uint32, 0x7FFFFFFF),
+    ("u", 4): (np.uint32, 0xFFFFFFFF),
+}
 
 # Empty lines or tiles are a region of their own if they are at least so high and wide, and so much of the pixels of the
 # lines, or columns, on both sides is not zero. Buckets that were not rendered have such edges; objects, texts, horizons
@@ -108,7 +113,7 @@ def _tiles(
 
 def _mark_used(planes: Sequence[NDArray[Any]], lines: NDArray[np.bool_], columns: NDArray[np.bool_]) -> None:
     """Mark the lines and columns where a sample of one of the planes, which are alike, is not zero."""
-    unsigned, mask = _WITHOUT_SIGN[planes[0].dtype.name]
+    unsigned, mask = _bits_of(planes[0])
     bits = planes[0].view(unsigned)
     for last in (False, True):
         lines |= (np.bitwise_or.reduce(bits, axis=1) & unsigned(mask)) != 0
@@ -139,12 +144,15 @@ def _stretches(flags: NDArray[np.bool_]) -> Iterator[tuple[int, int, bool]]:
         yield start, end - 1, bool(flags[start])
 
 
-def _planes_alike(band: Band, channels: Iterable[Channel]) -> dict[tuple[str, int, int], list[NDArray[Any]]]:
-    """The planes of a band by data type and sampling."""
-    planes: dict[tuple[str, int, int], list[NDArray[Any]]] = {}
-    for name, _, x_sampling, y_sampling, _ in channels:
-        plane = band.channels[name]
-        planes.setdefault((plane.dtype.name, x_sampling, y_sampling), []).append(plane)
+def _bits_of(samples: NDArray[Any]) -> tuple[Any, int]:
+    return _WITHOUT_SIGN[samples.dtype.kind, samples.dtype.itemsize]
+
+
+def _planes_alike(band: Band, channels: Iterable[Channel]) -> dict[tuple[str | None, int, int], list[NDArray[Any]]]:
+    """The planes of a band by pixel type and sampling."""
+    planes: dict[tuple[str | None, int, int], list[NDArray[Any]]] = {}
+    for name, pixel_type, x_sampling, y_sampling, _ in channels:
+        planes.setdefault((pixel_type, x_sampling, y_sampling), []).append(band.channels[name])
     return planes
 
 
@@ -238,5 +246,5 @@ def color_without_alpha(layer: Layer, band: Band) -> int:
 
 
 def _is_zero(samples: NDArray[Any]) -> NDArray[np.bool_]:
-    unsigned, mask = _WITHOUT_SIGN[samples.dtype.name]
+    unsigned, mask = _bits_of(samples)
     return (samples.view(unsigned) & unsigned(mask)) == 0  # type: ignore[no-any-return]
