@@ -209,13 +209,15 @@ def test_the_commands_and_the_example_of_the_page_on_policies_run(tmp_path, monk
     Path("renders").mkdir()
     for frame in (1001, 1002):
         Path(f"renders/beauty.{frame}.exr").write_bytes(small_file(frame, False, 12))
-    policy, proxies, waivers = re.findall(r"^```yaml\n(.*?)^```$", POLICIES, re.MULTILINE | re.DOTALL)
-    Path("show.yaml").write_text(policy, "utf-8")
-    Path("proxies.yaml").write_text(proxies, "utf-8")
-    Path("waivers.yaml").write_text(waivers, "utf-8")
+    names = {"xyz-delivery": "show.yaml", "xyz-proxies": "proxies.yaml"}
+    for text in re.findall(r"^```yaml\n(.*?)^```$", POLICIES, re.MULTILINE | re.DOTALL):
+        name = re.search(r"^policy: (.*)$", text, re.MULTILINE)
+        path = "waivers.yaml" if name is None else names.get(name[1], "other.yaml")
+        Path(path).write_text(text, "utf-8")
+        assert name is None or main(["policy", "check", path]) == 0
     blocks = re.findall(r"^```run\n(.*?)^```$", POLICIES, re.MULTILINE | re.DOTALL)
     commands = [line for block in blocks for line in block.splitlines()]
-    assert len(commands) == 13
+    assert len(commands) == 14
     for command in commands:
         assert main(shlex.split(command)[1:]) == 0, command
     assert Path("report.xml").read_text().startswith("<?xml")

@@ -202,3 +202,19 @@ def test_objects_of_a_store(store, monkeypatch, capfd):
         (f"s3://{BUCKET}/a/c.####.exr", "EXR102", "1002"),
         (f"s3://{BUCKET}/none.exr", "EXR100", None),
     ]
+
+
+def test_sequences_are_judged_when_all_files_are_known(capfd):
+    """--range gives the frames that each must have, also a pattern without any file."""
+    words = ["validate", "show/c.####.exr", "show/none.####.exr", "--policy", "base", "--range", "1001-1004"]
+    assert main([*words, "--format", "json"]) == 1
+    rows = json.loads(capfd.readouterr().out)
+    assert [(row["pattern"].rpartition("/")[2], row["rule_id"], row["frames"]) for row in rows] == [
+        ("c.####.exr", "EXR102", "1003"),
+        ("c.####.exr", "EXR902", "1004"),
+        ("none.####.exr", "EXR902", "1001-1004"),
+    ]
+    assert main(["validate", "show/c.####.exr", "--range", "1001:"]) == 2
+    Path("show/c.1002.exr").unlink()
+    assert main(["validate", "show/c.####.exr", "show/c.1002.exr", "--policy", "render"]) == 3
+    assert "EXR901" not in capfd.readouterr().out  # whether an unreadable file is there is not known

@@ -148,5 +148,14 @@ def test_identifiers_do_not_change():
         "EXR710": "part-windows",
         "EXR711": "tile-size",
         "EXR712": "mip-levels",
+        "EXR903": "bad-frame",
+        "EXR907": "mixed-versions",
+        "EXR908": "aov-missing",
+        "EXR909": "timecode-follows",
+        "EXR910": "size-outlier",
+        "EXR911": "fps-same",
+        "EXR916": "stale-frame",
+        "EXR917": "mixed-software",
+        "EXR921": "stereo-pair",
     }
     assert len(RULES) == len({rule.name for rule in RULES.values()})

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exr_inspector import validate
+from exr_inspector.findings.model import Finding, grouped
+from exr_inspector.policy.compile import CompiledPolicy
 from exr_inspector.policy.evaluate import evaluate
+from exr_inspector.policy.sequence_files import sequence_file
+from exr_inspector.policy.sequences import evaluate_sequences
 from exr_inspector.policy.validate import compiled_policy
 from tests.support.corpus import POLICY_SIDECARS, VALID_FILES, inspected, name_of, need_corpus, sidecar
 
@@ -19,14 +24,23 @@ EXPECTED_ERRORS: dict[str, dict[str, str]] = {}
 def test_sidecars_hold_exactly(path):
     """Under the built-in policies, and under those that the corpus has."""
     expected = sidecar(path)
-    (name,) = expected["files"]
-    folder = path.parents[path.parent.name == "delivery"]
-    for policy in (expected["policy"], folder / f"policies/{expected['policy']}.yaml"):
-        verdict = validate(path.parent / name, policy)
-        found = [(f.rule_id, f.severity, f.part_index, f.channel_name, f.actual) for f in verdict.findings]
+    folder = path.parents[path.parent.name in ("delivery", "sequence")]
+    of_corpus = folder / f"policies/{expected['policy']}.yaml"
+    for policy in (expected["policy"], of_corpus) if of_corpus.exists() else (expected["policy"],):
+        findings = _findings(compiled_policy(policy), [path.parent / name for name in expected["files"]])
+        found = [(f.rule_id, f.severity, f.part_index, f.channel_name, f.actual) for f in findings]
         wanted = [_answer(finding) for finding in expected["expect"]["findings"]]
         assert sorted(map(repr, found)) == sorted(map(repr, wanted)), policy
-        assert (verdict.severity == "error") == (expected["expect"]["verdict"] == "fail")
+        is_failed = any(finding.severity == "error" for finding in findings)
+        assert is_failed == (expected["expect"]["verdict"] == "fail")
+
+
+def _findings(policy: CompiledPolicy, paths: list[Path]) -> list[Finding]:
+    """Those about files, grouped by sequence, and about the sequences."""
+    verdicts = [validate(path, policy) for path in paths]
+    of_files = grouped((found, verdict.file) for verdict in verdicts for found in verdict.findings)
+    projected = [sequence_file(inspected(path)) for path in paths]
+    return [*of_files, *evaluate_sequences(policy, projected).findings]
 
 
 def _answer(finding: dict[str, Any]) -> tuple[Any, ...]:

@@ -13,6 +13,8 @@ from exr_inspector.policy.compile import compile_policy
 from exr_inspector.policy.evaluate import evaluate
 from exr_inspector.policy.load import parse_policy
 from exr_inspector.policy.registry import RULES
+from exr_inspector.policy.sequence_files import sequence_file, unreadable_file
+from exr_inspector.policy.sequences import evaluate_sequences
 from exr_inspector.policy.standard_attributes import POSITIVE, TYPES
 from tests.support import exr_writer as w
 from tests.support.changed_headers import changed_headers
@@ -38,6 +40,7 @@ rules:
   aov-set: {layers: ["*a*b*", "[!a]*"]}
   name-template: {template: "{name}.{frame:4}.exr"}
   display-size: {sizes: [[1, 2]]}
+  range: {expected: 1-9}
 """,
     )
 )
@@ -53,6 +56,8 @@ NAMES = [
 ]
 ATTRIBUTE_TYPES = [*w.LAYOUTS, "string", "stringvector", "floatvector", "preview", "timecode", "unknown"]
 VALUES = [b"", bytes(4), bytes(32), bytes(64), b"\xff" * 8, pack("<8f", *[float("nan"), float("inf")] * 4)]
+GOOD = sequence_file(inspect(w.build(w.part()).data, name="/a.1002.exr"))
+CUT = unreadable_file("file:///a.1003.exr")
 
 
 def test_every_rule_is_evaluated():
@@ -77,8 +82,9 @@ def test_attributes_of_any_type_make_no_rule_raise(seed):
 
 def _evaluate(data: bytes) -> None:
     try:
-        inspection = inspect(data, name="a.1001.exr")
+        inspection = inspect(data, name="/a.1001.exr")
     except ExrInspectorError:
         return
-    found = evaluate(POLICY, inspection).findings
+    of_sequence = evaluate_sequences(POLICY, [sequence_file(inspection), GOOD, CUT]).findings
+    found = (*evaluate(POLICY, inspection).findings, *of_sequence)
     assert all(finding.severity in ("error", "warning", "info") and finding.message for finding in found)

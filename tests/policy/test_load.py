@@ -34,7 +34,7 @@ def rules(text: str, inspection: Any = None) -> dict[str, Any]:
         ("selct: [EXR1]", (3, 1), "selct: unknown; expected policy, version, title, extends, select, ignore, rules"),
         ("selct: [EXR1]", (3, 1), "did you mean select"),
         ("select: [EXR1, compresion]", (3, 16), "no rule is called 'compresion'; did you mean compression"),
-        ("ignore: [EXR9]", (3, 10), "no rule is called 'EXR9'"),
+        ("ignore: [EXR77]", (3, 10), "no rule is called 'EXR77'"),
         (
             "rules:\n  frame-padding: {width: four}",
             (4, 26),

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timezone
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -21,24 +21,30 @@ from .options import (
     Exclude,
     FailOnOption,
     FilesFrom,
+    FrameRange,
     Include,
     NulSeparated,
     Output,
     Paths,
     chunk_option,
+    expected_frames,
     given_paths,
     header_limits,
     path_template,
     selection,
+    stats_options,
     worker_count,
 )
 
 if TYPE_CHECKING:
     from ..findings.model import FileFrame, Finding
+    from ..frames.ranges import Number
     from ..inspection.model import Inspection
     from ..policy.compile import CompiledPolicy
     from ..policy.evaluate import NotEvaluated, Verdict
     from ..policy.waivers import Waiver
+    from ..policy.sequence_files import SequenceFile
+    from ..policy.sequences import SequenceFiles
 
 
 def validate(
@@ -69,13 +75,19 @@ def validate(
             show_default=False,
         ),
     ] = None,
+    frame_range: FrameRange = None,
+    stats: Annotated[
+        bool,
+        typer.Option("--stats", help="Also decode the pixels; otherwise rules about pixels are not evaluated."),
+    ] = False,
 ) -> int:
-    """Report how files violate a policy: rules about structure, channels, compression, color, names and metadata.
+    """Report how files and sequences violate a policy: rules about structure, channels, color, names, metadata, frames.
 
-    Files are read now, in subfolders too; no pixels are decoded. Rules that could not be evaluated are listed on
-    stderr: they have not passed.
+    Files are read now, in subfolders too. Rules that could not be evaluated are listed on stderr: they have not passed.
     """
+    from ..findings.rules import RANGE
     from ..inspection.value_text import plural
+    from ..policy.compile import with_rule
     from ..policy.validate import compiled_policy
     from ..policy.waivers import load_waivers
     from ..sources import store_of
@@ -83,19 +95,27 @@ def validate(
     from .output import discard_stdout, print_message
 
     ready = compiled_policy(policy, path_template=path_template())
+    expected = expected_frames(frame_range, None).of_each
+    if frame_range is not None:
+        ready = with_rule(ready, RANGE.rule_id, expected=frame_range)
     given = given_paths(paths, files_from, nul_separated=nul_separated)
     s3 = store_of(given)
     listing = list_files(given, s3=s3, selection=selection(exclude, include))
     files = [item.path if isinstance(item, ListedFile) else item for item in listing]
     options = InspectOptions(
-        limits=header_limits(), chunks=chunk_option(chunks), s3=s3, printed=partial(_verdict, policy=ready)
+        limits=header_limits(),
+        chunks=chunk_option(chunks),
+        s3=s3,
+        printed=partial(_judge, policy=ready),
+        stats=stats_options(deep=False, stride=1) if stats else None,
     )
     files_of_waivers = ready.policy.waiver_files if waivers is None else (waivers,)
     given_waivers = tuple(waiver for path in files_of_waivers for waiver in load_waivers(path))
-    outcome = _Outcome(ready, given_waivers, datetime.now(timezone.utc).date())
+    outcome = _Outcome(ready, given_waivers, datetime.now(timezone.utc).date(), expected)
     with closing(inspected_files(iter(files), options, 1 if len(files) == 1 else worker_count())) as inspected:
         for file in inspected:
             outcome.add(file)
+    outcome.judge_sequences()
     if not files:
         print_message(NO_FILES)
         outcome.misused = True
@@ -110,10 +130,24 @@ def validate(
     return exit_code(worst_of(counted), fail_on, failed=outcome.failed, misused=outcome.misused)
 
 
-def _verdict(inspection: Inspection, *, policy: CompiledPolicy) -> Verdict:
-    from ..policy.evaluate import evaluate
+class _Judged(NamedTuple):
+    """The verdict on a file, and what the rules about sequences need of it."""
 
-    return evaluate(policy, inspection)
+    verdict: Verdict
+    file: SequenceFile
+
+
+def _judge(inspection: Inspection, *, policy: CompiledPolicy) -> _Judged:
+    from ..policy.evaluate import evaluate
+    from ..policy.sequence_files import sequence_file
+
+    return _Judged(evaluate(policy, inspection), sequence_file(inspection, policy.overrides_of(inspection)))
+
+
+def _sequence_files() -> SequenceFiles:
+    from ..policy.sequences import SequenceFiles
+
+    return SequenceFiles()
 
 
 @dataclass(slots=True)
@@ -123,6 +157,9 @@ class _Outcome:
     policy: CompiledPolicy
     waivers: tuple[Waiver, ...]
     today: date
+    expected: frozenset[Number] | None  # the frames of --range
+    files: SequenceFiles = field(default_factory=_sequence_files)
+    of_sequences: list[Finding] = field(default_factory=list)
     violations: list[tuple[Finding, FileFrame]] = field(default_factory=list)
     not_evaluated: Counter[NotEvaluated] = field(default_factory=Counter)
     frames: dict[str, list[str]] = field(default_factory=dict)  # by sequence, or by URI of a file without a frame
@@ -134,26 +171,53 @@ class _Outcome:
     def add(self, file: InspectedFile) -> None:
         """Count a file; one that could not be read is printed on stderr."""
         from ..policy.evaluate import unreadable
+        from ..policy.sequence_files import unreadable_file
         from ..sources.uris import normalize_path
         from .output import print_message
 
         error = file.error
         if error is None:
-            verdict: Verdict = file.printed
+            judged: _Judged = file.printed
         elif isinstance(error, ExrFormatError):  # it was read, and is not an EXR file
-            verdict = unreadable(self.policy, normalize_path(file.path), str(error))
+            uri = normalize_path(file.path)
+            judged = _Judged(unreadable(self.policy, uri, str(error)), unreadable_file(uri))
         else:
             print_message(str(error) if isinstance(error, SourceError) else f"{file.path}: {error}")
             if isinstance(error, NoMatchError):
-                self.misused = True
+                self._add_unmatched(file.path)
             else:
                 self.failed = True
-                self.unread.append((normalize_path(file.path), str(error)))
-                self._add_frame(self.unread[-1][0])
+                uri = normalize_path(file.path)
+                self.unread.append((uri, str(error)))
+                self.files.add(unreadable_file(uri, "unknown"))
+                self._add_frame(uri)
             return
+        verdict = judged.verdict
+        self.files.add(judged.file)
         self.file_count += 1
         self._add_frame(verdict.file.uri)
         self.violations += [(finding, verdict.file) for finding in verdict.findings]
+        self.not_evaluated.update(verdict.not_evaluated)
+
+    def _add_unmatched(self, pattern: str) -> None:
+        """All frames of a sequence without any file are missing; other patterns without a file are wrong arguments."""
+        from ..frames.patterns import is_one_sequence, sequence_pattern
+        from ..sequence.findings import findings_of
+        from ..sequence.summary import absent
+        from ..sources.uris import normalize_path
+
+        if self.expected is None or not is_one_sequence(pattern):
+            self.misused = True
+        else:
+            name, shown = normalize_path(sequence_pattern(pattern)), normalize_path(pattern)
+            self.of_sequences += findings_of(absent(name, self.expected, shown))
+
+    def judge_sequences(self) -> None:
+        """Evaluate the rules about sequences, when all files are known."""
+        from ..policy.sequences import evaluate_sequences
+
+        verdict = evaluate_sequences(self.policy, self.files.files)
+        self.of_sequences += verdict.findings
         self.not_evaluated.update(verdict.not_evaluated)
 
     def _add_frame(self, uri: str) -> None:
@@ -183,7 +247,7 @@ class _Outcome:
             name = parse_name(file.uri)
             pattern = patterns[file.uri if name is None else name.sequence]
             violations.append((replace(finding, pattern=pattern), file))
-        return apply_waivers(grouped(violations), self.waivers, self.today)
+        return apply_waivers((*grouped(violations), *self.of_sequences), self.waivers, self.today)
 
 
 def _write(outcome: _Outcome, output_format: FindingFormat, output: str | None, policy: str) -> None:

@@ -6,6 +6,7 @@ _RENDER = "render the file again with other settings"
 _ENCODE = "write the file again with other settings; the pixels need not be rendered again"
 _HEADER = "correct the header; the pixels can stay as they are"
 _RENAME = "rename the file"
+_RENDER_FRAMES = "render these frames with the settings of the others"
 
 POLICY_RULES = (
     (122, "part-type", "The type of a part is not allowed.", _ENCODE),
@@ -114,4 +115,43 @@ POLICY_RULES = (
     (710, "part-windows", "Parts of one view have different data windows.", _ENCODE),
     (711, "tile-size", "A tile size is not a power of 2.", _ENCODE),
     (712, "mip-levels", "A texture has no mip levels.", _ENCODE),
+    (
+        903,
+        "bad-frame",
+        "Frames of a sequence are unreadable, incomplete, truncated or corrupt.",
+        "render these frames again, or copy them again",
+    ),
+    (
+        907,
+        "mixed-versions",
+        "A folder has several versions of one name.",
+        "leave the version that is meant, and move the others",
+    ),
+    (908, "aov-missing", "Frames do not have the channels of most frames.", _RENDER_FRAMES),
+    (
+        909,
+        "timecode-follows",
+        "The distance of time code and frame number is not the same in all frames.",
+        "correct the time codes in the headers, or the frame numbers in the names",
+    ),
+    (
+        910,
+        "size-outlier",
+        "A file is much larger or smaller than the others of its sequence.",
+        "see whether the image is meant to be so; if not, render the frame again",
+    ),
+    (911, "fps-same", "The frames of a sequence have different frame rates.", _HEADER),
+    (
+        916,
+        "stale-frame",
+        "A file is much older than the others of its sequence.",
+        "see whether the frame is of an earlier render; if so, render it again",
+    ),
+    (917, "mixed-software", "The frames of a sequence are of different software.", _RENDER_FRAMES),
+    (
+        921,
+        "stereo-pair",
+        "The sequences of a stereo pair have different frames or channels.",
+        "render what one view has and the other has not",
+    ),
 )

@@ -66,7 +66,9 @@ UNRENDERED = Rule(
     "see whether buckets are missing; if so, render the frame again",
 )
 GAP = Rule("EXR901", "gap", "Frames of a sequence are missing, or cannot be judged.", "render the missing frames")
-RANGE = Rule("EXR902", "range", "Frames that a sequence must have are missing.", "render the missing frames")
+RANGE = Rule(
+    "EXR902", "range", "Frames that a sequence must have are missing, or it has others.", "render the missing frames"
+)
 INVALID_HEADER = Rule(
     "EXR130",
     "invalid-header",

@@ -48,7 +48,7 @@ _ATTEMPTS = 3  # to read an object that is replaced while it is read
 _CHUNK_CHECKS: dict[Storage, ChunkCheck] = {"local": "all", "network": "sample", "object": "table"}
 
 # In order of preference.
-_SOFTWARE = (
+SOFTWARE_NAMES = (
     "software",
     "Software",
     "arnold/version",
@@ -293,7 +293,7 @@ def _part_facts(part: Part, chunks: PartChunks) -> PartFacts:
         color_space=_first_text(part, _COLOR_SPACE),
         chromaticities=chromaticities
         and _list_text(shortest_single(v) if math.isfinite(v) else v for pair in chromaticities for v in pair),
-        render_software=_first_text(part, _SOFTWARE),
+        render_software=_first_text(part, SOFTWARE_NAMES),
         renderer=evidence and evidence.renderer,
         frames_per_second=_frames_per_second(part),
         timecode=None if timecode is None else str(timecode),

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ..exr import Channel
@@ -33,6 +33,7 @@ class RuleSet:
     of_files: tuple[Check, ...]
     of_parts: tuple[Check, ...]
     of_channels: tuple[Check, ...]
+    of_sequences: tuple[Check, ...]
     inactive: tuple[tuple[RuleUse, str], ...]  # selected rules without the parameters that they need; and why
     _of_lists: dict[int, tuple[Any, ChannelOutcomes]] = field(default_factory=dict, repr=False, compare=False)
 
@@ -47,9 +48,14 @@ class RuleSet:
         self._of_lists[id(channels)] = channels, outcomes
         return outcomes
 
+    def use_of(self, rule_id: str) -> RuleUse | None:
+        """The rule about sequences with an identifier, if it applies."""
+        return next((check[0] for check in self.of_sequences if check[0].rule.rule_id == rule_id), None)
+
     def uses(self) -> list[RuleUse]:
         """All rules, in the order of their identifiers."""
-        found = [*self.problems.values(), *(check[0] for check in (*self.of_files, *self.of_parts, *self.of_channels))]
+        checks = (*self.of_files, *self.of_parts, *self.of_channels, *self.of_sequences)
+        found = [*self.problems.values(), *(check[0] for check in checks)]
         return sorted((*found, *(use for use, _ in self.inactive)), key=lambda use: use.rule.rule_id)
 
 
@@ -61,15 +67,30 @@ class CompiledPolicy:
     hash: str
     conditions: tuple[Predicate, ...]
     rules: Mapping[str, PolicyRule] = field(repr=False)  # by identifier: the built-in ones and the policy's own
+    path_template: str = field(repr=False, compare=False)
     _rule_sets: dict[tuple[bool, ...], RuleSet] = field(default_factory=dict, repr=False, compare=False)
 
     def rules_for(self, inspection: Inspection | None = None) -> RuleSet:
         """The rules that apply to a file; without one, those of files to which no override applies."""
-        holds = tuple(inspection is not None and applies(inspection, None) for applies in self.conditions)
+        return self.rules_with(() if inspection is None else self.overrides_of(inspection))
+
+    def overrides_of(self, inspection: Inspection) -> tuple[bool, ...]:
+        """Of the overrides, those that apply to a file."""
+        return tuple(applies(inspection, None) for applies in self.conditions)
+
+    def rules_with(self, holds: tuple[bool, ...]) -> RuleSet:
+        """The rules if these overrides apply; none applies without any."""
+        holds = holds or (False,) * len(self.conditions)
         rule_set = self._rule_sets.get(holds)
         if rule_set is None:
             rule_set = self._rule_sets[holds] = _rule_set(self.policy, self.rules, holds)
         return rule_set
+
+
+def with_rule(policy: CompiledPolicy, rule_id: str, **parameters: Any) -> CompiledPolicy:
+    """The policy with a rule that applies to all files, with these parameters, whatever the policy says of it."""
+    layer = Layer(when=None, select=frozenset((rule_id,)), ignore=frozenset(), settings={rule_id: parameters})
+    return compile_policy(replace(policy.policy, layers=(*policy.policy.layers, layer)), policy.path_template)
 
 
 def compile_policy(policy: Policy, path_template: str = PATH_TEMPLATE) -> CompiledPolicy:
@@ -88,6 +109,7 @@ def compile_policy(policy: Policy, path_template: str = PATH_TEMPLATE) -> Compil
     return CompiledPolicy(
         policy=policy,
         hash=digest,
+        path_template=path_template,
         conditions=tuple(predicate(when, path_template) for when in conditions),
         rules=RULES | {rule_id: custom_rule(rule, path_template) for rule_id, rule in policy.custom.items()},
     )
@@ -129,6 +151,7 @@ def _rule_set(policy: Policy, rules: Mapping[str, PolicyRule], holds: tuple[bool
         of_files=_checks(active, "file"),
         of_parts=_checks(active, "part"),
         of_channels=_checks(active, "channels"),
+        of_sequences=_checks(active, "sequence"),
         inactive=tuple((use, f"the policy gives no value for {', '.join(use.missing)}") for use in uses if use.missing),
     )
 

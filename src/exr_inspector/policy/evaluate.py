@@ -76,7 +76,7 @@ def unreadable(policy: CompiledPolicy, uri: str, reason: str) -> Verdict:
     undecided = {
         _not_evaluated(use, reason_for_all): None
         for use in policy.rules_for().uses()
-        if use.rule.rule_id != UNREADABLE.rule_id
+        if use.rule.rule_id != UNREADABLE.rule_id and use.rule.scope != "sequence"
     }
     return _verdict(policy, file_frame(uri), [files.unreadable(pattern_of(uri), reason)], undecided)
 

@@ -22,7 +22,8 @@ from .globs import compiled as compiled_glob
 Severity = Literal["error", "warning", "info"]
 Text = Annotated[str, Field(max_length=200)]  # patterns among them have a bounded cost
 Texts = tuple[Text, ...]
-Scope = Literal["problem", "file", "part", "channels"]  # what a check takes; channels: the list of a part
+# What a check takes; channels: the list of a part; sequence: see rules_sequence.py.
+Scope = Literal["problem", "file", "part", "channels", "sequence"]
 AnyCheck = TypeVar("AnyCheck", bound=Callable[..., Iterator[Any]])
 
 
@@ -75,7 +76,7 @@ class PolicyRule:
 
     rule: Rule
     scope: Scope
-    check: Callable[[Any, Any], Iterator[Outcome]] | None  # None for problems of the reader
+    check: Callable[[Any, Any], Iterator[Any]] | None  # None for problems of the reader
     severity: Severity | None  # None: that of the problem
     source: str
     parameters: type[Parameters] = Parameters
@@ -143,6 +144,7 @@ def _registering(scope: Scope) -> _Register:
 part_rule = _registering("part")
 file_rule = _registering("file")
 channels_rule = _registering("channels")
+sequence_rule = _registering("sequence")
 
 
 @lru_cache(maxsize=256)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import ExrFormatError
@@ -12,7 +13,7 @@ from ..inspection.model import Inspection
 from ..settings import PATH_TEMPLATE
 from ..sources.uris import normalize_path
 from .compile import CompiledPolicy, compile_policy
-from .evaluate import Verdict, evaluate, unreadable
+from .evaluate import NotEvaluated, Verdict, evaluate, unreadable
 from .load import load_policy
 
 if TYPE_CHECKING:
@@ -50,14 +51,18 @@ def validate(
 
     `policy` is the path of a policy, which ends in .yaml, the name of a built-in one, or what `compiled_policy()`
     returns. Rules that could not be decided are in `not_evaluated`; they have not passed. A file whose header cannot be
-    read has a finding of the rule EXR101. Other arguments are those of `inspect`.
+    read has a finding of the rule EXR101. Rules about sequences need all files of one, and are not evaluated. Other
+    arguments are those of `inspect`.
     Raises SourceError if the file cannot be read, SettingsError if the policy cannot, PolicyError if it is invalid.
     """
     ready = policy if isinstance(policy, CompiledPolicy) else compiled_policy(policy)
-    if isinstance(source, Inspection):
-        return evaluate(ready, source)
     try:
-        inspection = inspect(source, limits=limits, chunks=chunks, s3=s3)
+        inspection = source if isinstance(source, Inspection) else inspect(source, limits=limits, chunks=chunks, s3=s3)
     except ExrFormatError as error:
+        assert not isinstance(source, Inspection)
         return unreadable(ready, normalize_path(source), str(error))
-    return evaluate(ready, inspection)
+    verdict = evaluate(ready, inspection)
+    of_sequences = (use for use, _, _ in ready.rules_for(inspection).of_sequences)
+    reason = "one file is not a sequence"
+    left_out = (NotEvaluated(use.rule.rule_id, use.rule.name, reason) for use in of_sequences)
+    return replace(verdict, not_evaluated=(*verdict.not_evaluated, *left_out))

@@ -6,7 +6,7 @@ Frames with the same structure hash have the same constant fields, so one frame 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -118,7 +118,7 @@ def differences_by_sequence(
         if volatility(row["attr_name"], row["attr_type"], value) is Volatility.CONSTANT:
             by_hash = values[row["sequence"]][row["part_index"], row["attr_name"]]
             by_hash.update(dict.fromkeys(row["hashes"], row["value"]))
-    return {name: list(_differences(differing[name], fields)) for name, fields in values.items()}
+    return {name: list(differences_in(differing[name], fields)) for name, fields in values.items()}
 
 
 def _rows(
@@ -144,9 +144,10 @@ def _first_of_each_hash(frames: Frames) -> dict[str, str]:
     return first
 
 
-def _differences(frames: Frames, fields: dict[tuple[int, str], dict[str, str]]) -> Iterator[Difference]:
+def differences_in(frames: Frames, fields: Mapping[tuple[int, str], Mapping[str, str]]) -> Iterator[Difference]:
     """The fields in which some frames differ from the majority, or the groups of frames without a majority.
 
+    `fields` are the values of constant fields, by part and name, then by structure hash.
     Most fields without a majority value change from frame to frame and are left out. Attributes that the format defines
     as constant are not, nor others that have one value up to a frame and another value from there.
     """

@@ -27,11 +27,14 @@ MISSING = """
                                    ORDER BY part_index) AS missing
         FROM parts WHERE missing IS NOT NULL GROUP BY file_id"""  # the missing lines and tiles of each file
 
+MIP_MODES = ("MIPMAP_LEVELS", "RIPMAP_LEVELS")
+TEXTURE_ATTRIBUTES = ("textureformat", "wrapmodes")
+
 _FRAMES = f"""
     WITH missing AS ({MISSING}), textures AS (
-        SELECT file_id FROM parts WHERE level_mode IN ('MIPMAP_LEVELS', 'RIPMAP_LEVELS')
+        SELECT file_id FROM parts WHERE level_mode IN {MIP_MODES}
         UNION ALL
-        SELECT file_id FROM attributes {{of_named}} WHERE attr_name IN ('textureformat', 'wrapmodes')
+        SELECT file_id FROM attributes {{of_named}} WHERE attr_name IN {TEXTURE_ATTRIBUTES}
     ), frames AS (
         SELECT coalesce(sequence, file_path_normalized) AS sequence, frame, frame_number, file_id, structure_hash,
                file_id IN (SELECT file_id FROM textures) AS is_texture,

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 from ..catalog import Catalog
 from .frames import CURRENT
 from .pixel_outliers import NEWEST
 
-# Sequences of which more than a third of the frames repeat are static, held (as animation on twos) or loops. Files
-# whose channels are all constant, such as black frames, are equal without being the same picture.
+# Sequences of which more than a third of the frames repeat are static, held (as animation on twos) or loops.
+_REPEATING_SHARE = 3
+
+# Files whose channels are all constant, such as black frames, are equal without being the same picture.
 # Digests do not tell where the pixels are.
-_REPEATS = f"""
+_COMPARED = f"""
     WITH digests AS (
         SELECT file_id, string_agg(pixel_digest || ' ' || data_window, ' ' ORDER BY part_index) AS pixels
         FROM part_stats {NEWEST.format(table="part_stats")}
@@ -25,20 +28,12 @@ _REPEATS = f"""
         WHERE {CURRENT} AND sequence IS NOT NULL AND {{selected}}
     ), repeating AS (
         SELECT sequence FROM compared GROUP BY sequence HAVING count(DISTINCT pixels) < count(*)
-    ), frames AS (
-        SELECT *,
-               count(*) OVER (PARTITION BY sequence) AS frames,
-               lag(pixels) OVER (PARTITION BY sequence ORDER BY frame_number, frame) AS pixels_before,
-               first(frame) OVER (PARTITION BY sequence, pixels ORDER BY frame_number, frame) AS first_frame,
-               row_number() OVER (PARTITION BY sequence, pixels ORDER BY frame_number, frame) AS occurrence
-        FROM compared SEMI JOIN repeating USING (sequence)
     )
-    SELECT sequence, frame, file_path_normalized, pixels = pixels_before AS is_frozen, first_frame
-    FROM frames
-    WHERE occurrence > 1 AND file_id IN (
-        SELECT file_id FROM channel_stats {NEWEST.format(table="channel_stats")} WHERE min < max
-    )
-    QUALIFY 3 * count(*) OVER (PARTITION BY sequence) <= frames
+    SELECT sequence, frame, file_path_normalized, pixels,
+           file_id IN (
+               SELECT file_id FROM channel_stats {NEWEST.format(table="channel_stats")} WHERE min < max
+           ) AS is_varied
+    FROM compared SEMI JOIN repeating USING (sequence)
     ORDER BY sequence, frame_number, frame, file_path_normalized
 """  # noqa: S608 (constants)
 
@@ -54,7 +49,42 @@ class RepeatedPixels:
     first_frame: str  # with these pixels
 
 
+class Repeat(NamedTuple):
+    """A frame with the content of an earlier frame, by their positions in the sequence."""
+
+    position: int
+    first: int  # with this content
+    is_frozen: bool  # the content is that of the frame before
+
+
+def repeats(contents: Sequence[str | None]) -> list[Repeat]:
+    """The frames that repeat, of the contents of all frames in order; none if more than a third of them do.
+
+    None: the content does not count as that of another frame.
+    """
+    first: dict[str, int] = {}
+    found = []
+    for index, content in enumerate(contents):
+        if content is not None and first.setdefault(content, index) != index:
+            found.append(Repeat(index, first[content], contents[index - 1] == content))
+    return found if _REPEATING_SHARE * len(found) <= len(contents) else []
+
+
 def repeated_pixels(catalog: Catalog, selected: str, parameters: Mapping[str, Any]) -> list[RepeatedPixels]:
     """The frames among the files that a condition selects that repeat, in sequences of which few frames do."""
-    rows = catalog.sql(_REPEATS.format(selected=selected), parameters)
-    return [RepeatedPixels(**row) for row in rows.to_pylist()]
+    rows = catalog.sql(_COMPARED.format(selected=selected), parameters).to_pylist()
+    found = []
+    for sequence, group in groupby(rows, key=lambda row: row["sequence"]):
+        frames = list(group)
+        for repeat in repeats([row["pixels"] if row["is_varied"] else None for row in frames]):
+            frame = frames[repeat.position]
+            found.append(
+                RepeatedPixels(
+                    sequence=sequence,
+                    frame=frame["frame"],
+                    file_path_normalized=frame["file_path_normalized"],
+                    is_frozen=repeat.is_frozen,
+                    first_frame=frames[repeat.first]["frame"],
+                )
+            )
+    return found

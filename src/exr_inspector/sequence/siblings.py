@@ -6,11 +6,12 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
-from ..frames.names import versions_in
+from ..frames.names import versions_in, without_versions
 from ..frames.ranges import Number, missing_numbers
 from .frames import Frames
 
 _VIEW = re.compile(r"(?<![A-Za-z0-9])(?:(?P<left>left|l)|right|r)(?![A-Za-z0-9])", re.IGNORECASE)
+_DIGITS = re.compile(r"[0-9]+")
 
 
 def missing_in(sequences: Sequence[Frames]) -> dict[str, list[Number] | None]:
@@ -41,6 +42,24 @@ def folder_ranges(sequences: Sequence[Frames]) -> dict[str, str]:
     return differing
 
 
+def other_views(sequences: Sequence[Frames]) -> dict[str, list[str]]:
+    """The other views of each sequence that is one view of a stereo pair."""
+    pairs = ([frames.sequence for frames in pair] for pair in _groups(sequences, _view_key))
+    return {name: [other for other in pair if other != name] for pair in pairs if len(pair) > 1 for name in pair}
+
+
+def older_versions(sequences: Sequence[Frames]) -> dict[str, tuple[str, ...]]:
+    """The versions of a name that a folder has, for each sequence that is not of the newest one."""
+    older = {}
+    for group in _groups(sequences, _name_key):
+        versions = {frames.sequence: versions_in(frames.sequence.rpartition("/")[2]) for frames in group}
+        ordered = sorted(set(versions.values()), key=lambda texts: [int(_DIGITS.findall(text)[-1]) for text in texts])
+        for name, version in versions.items():
+            if version != ordered[-1]:
+                older[name] = tuple(" ".join(texts) for texts in ordered)
+    return older
+
+
 def siblings(changed: Iterable[str], sequences: Iterable[str]) -> set[str]:
     """The sequences that were changed, and those of all `sequences` whose summary depends on them."""
     found = set(changed)
@@ -63,6 +82,11 @@ def _view_key(sequence: str) -> str | None:
     if len(views) != 1:
         return None
     return _VIEW.sub(lambda match: "%V" if len(match[0]) > 1 else "%v", sequence)
+
+
+def _name_key(sequence: str) -> tuple[str, str] | None:
+    folder, _, name = sequence.rpartition("/")
+    return (folder, without_versions(name)) if versions_in(name) else None
 
 
 def _folder_key(sequence: str) -> tuple[str, tuple[str, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +104,19 @@ def _summaries(
     named: pa.Table | None = None,
 ) -> list[SequenceSummary]:
     found = list(frames_by_sequence(catalog, pattern, named))
-    udims = {frames.sequence for frames in found if is_udim or _is_texture(frames)}
+    differences = differences_by_sequence(catalog, pattern, found, named)
+    return summarized(found, differences, expected, are_udims=is_udim)
+
+
+def summarized(
+    found: Sequence[Frames],
+    differences: Mapping[str, Sequence[Difference]],
+    expected: Callable[[str], frozenset[Number] | None],
+    *,
+    are_udims: bool = False,
+) -> list[SequenceSummary]:
+    """The summaries of sequences whose frames, and fields that differ, are known; `expected` as in `sequences()`."""
+    udims = {frames.sequence for frames in found if are_udims or _is_texture(frames)}
     judged = [frames for frames in found if frames.sequence not in udims]
     ranges = folder_ranges(judged)
     missing = missing_in(judged)
@@ -116,7 +128,6 @@ def _summaries(
     for frames in judged:
         if frames.sequence in given:
             missing[frames.sequence] = sorted(given[frames.sequence].difference(frames.numbers))
-    differences = differences_by_sequence(catalog, pattern, found, named)
     return [
         _summary(
             frames,

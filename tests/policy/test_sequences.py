@@ -1,0 +1,291 @@
+"""Rules about sequences find their faults, and nothing in good sequences."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from exr_inspector import inspect
+from exr_inspector.catalog import open_catalog
+from exr_inspector.catalog.rows import from_inspections
+from exr_inspector.gate import check
+from exr_inspector.policy.compile import CompiledPolicy, compile_policy
+from exr_inspector.policy.load import parse_policy
+from exr_inspector.policy.sequence_files import sequence_file, unreadable_file
+from exr_inspector.policy.sequences import SequenceFile, SequenceFiles, evaluate_sequences
+from tests.support import exr_writer as w
+
+NAME = "/show/comp_v003/comp_v003.{}.exr"
+RATE = w.fixed("framesPerSecond", "rational", 24, 1)
+NOON = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
+
+
+def policy(*select: str, **rules: Mapping[str, Any]) -> CompiledPolicy:
+    named = {name.replace("_", "-"): dict(parameters) for name, parameters in rules.items()}
+    data = {"policy": "test", "version": "1", "select": select, "rules": named}
+    return compile_policy(parse_policy("test.yaml", json.dumps(data).encode()))
+
+
+def frame(number: int | str, *extra: bytes, name: str = NAME, cut: int = 0, **given: Any) -> SequenceFile:
+    """A file as rules about sequences see it."""
+    data = w.build(w.part(extra=extra, **given)).data
+    return sequence_file(inspect(data[: len(data) - cut], name=name.format(number)))
+
+
+def code(number: int, frames: int = 0) -> bytes:
+    """A time code that follows the frames, and then differs by some."""
+    seconds, rest = divmod(number + frames, 24)
+    return w.attribute("timeCode", "timecode", w.timecode(1, 0, seconds, rest))
+
+
+def channels(*names: str) -> dict[str, Any]:
+    return {"channels": [(name, w.HALF, 1, 1, 0) for name in names]}
+
+
+def found(files: Iterable[SequenceFile], *select: str, **rules: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Rule, severity, frames and actual value of each finding."""
+    verdict = evaluate_sequences(policy(*select, **rules), files)
+    assert not verdict.not_evaluated
+    return [(each.rule_id, each.severity, each.frames, each.actual) for each in verdict.findings]
+
+
+def good() -> list[SequenceFile]:
+    """A sequence without faults, in another order than that of its frames."""
+    extra = (RATE, w.text("software", "Nuke 15"))
+    return [frame(number, code(number), *extra, compression=2) for number in (3, 1, 2, 5, 4)]
+
+
+def test_a_delivery_with_each_fault_once():
+    """No fault is reported by two rules."""
+    nuke, other = w.text("software", "Nuke 15"), w.text("software", "Natron 2")
+
+    def of(number: int, *extra: bytes, fps: bytes = RATE, frames: int = 0, **given: Any) -> SequenceFile:
+        return frame(f"{number:04}", code(number, frames), fps, *(extra or (nuke,)), compression=2, **given)
+
+    def of_old(number: int) -> SequenceFile:
+        return of(number, name="/show/comp_v003/comp_v002.{}.exr")
+
+    files = [
+        of(1001, cut=1),
+        of(1002, other),
+        of(1003, nuke, w.text("owner", "x")),
+        *map(of, (1005, 1006)),
+        of(1007, fps=w.fixed("framesPerSecond", "rational", 25, 1)),
+        of(1008, frames=3),
+        of(1009, **channels("B", "G")),
+        *map(of, (1010, 1011)),
+        replace(of(1012), content=of(1011).content),
+        of(1013, name="/show/comp_v003/comp_v003.0{}.exr"),
+        *map(of_old, (1001, 1002)),
+    ]
+    select = [f"EXR{number}" for number in (901, 903, 904, 905, 906, 907, 908, 909, 911, 917)]
+    verdict = found(files, *select)
+    assert len(files) == 14
+    assert verdict == [
+        ("EXR907", "error", "1001-1002", "v002, v003"),
+        ("EXR901", "error", "1004", ""),
+        ("EXR903", "error", "1001", "truncated"),
+        ("EXR904", "error", "1003", '"x"'),
+        ("EXR905", "warning", "", "4, 5"),
+        ("EXR906", "warning", "1012", ""),
+        ("EXR908", "error", "1009", "R"),
+        ("EXR909", "warning", "1008", "+3 frames"),
+        ("EXR911", "error", "1007", "25/1"),
+        ("EXR917", "warning", "1002", "Natron 2"),
+    ]
+
+
+def test_a_good_sequence_has_no_findings():
+    assert found(good(), "EXR9", range={"expected": "1-5"}) == []
+
+
+def stereo(view: str, numbers: Iterable[int], **given: Any) -> list[SequenceFile]:
+    return [frame(number, name=f"/show/comp_v003_{view}.{{}}.exr", **given) for number in numbers]
+
+
+def sized(number: int, size_bytes: int) -> SequenceFile:
+    return replace(frame(number), size_bytes=size_bytes)
+
+
+def dated(number: int, hours: int) -> SequenceFile:
+    return replace(frame(number), mtime=NOON - timedelta(hours=hours))
+
+
+CUT = unreadable_file("file:///show/comp_v003/comp_v003.2.exr")
+OLD = [frame(number, name="/show/comp_v003/comp_v002.{}.exr") for number in (1, 2)]
+CASES = {
+    "gap": ([frame(1), frame(3)], {}, [("error", "2", "")]),
+    "range": ([frame(2), frame(3)], {"expected": "1-3"}, [("error", "1", "2-3")]),
+    "range, more frames": ([frame(1), frame(2)], {"expected": "2"}, [("error", "1", "1-2")]),
+    "range, handles": ([frame(1), frame(2)], {"expected": "2", "handles": 1}, [("error", "3", "1-2")]),
+    "range, slate": ([frame(1), frame(2)], {"expected": "2", "slate": "allowed"}, []),
+    "bad-frame": ([frame(1), frame(2, cut=1)], {}, [("error", "2", "truncated")]),
+    "bad-frame, unreadable": ([frame(1), CUT], {}, [("error", "2", "unreadable")]),
+    "drift": ([frame(1), frame(2), frame(3, compression=2)], {}, [("error", "3", '"ZIPS"')]),
+    "drift, other fields": ([frame(1), frame(2), frame(3, compression=2)], {"fields": ["owner"]}, []),
+    "padding-changes": ([frame("01"), frame("002")], {}, [("warning", "", "2, 3")]),
+    "frozen-frame": (
+        [frame(n, code(max(n, 3)), compression=2) for n in (2, 3, 4, 5)],
+        {},
+        [("warning", "3", "")],
+    ),
+    "frozen-frame, static": ([frame(number, compression=2) for number in range(9)], {}, []),
+    "mixed-versions": ([frame(1), *OLD], {}, [("error", "1-2", "v002, v003")]),
+    "aov-missing": (
+        [frame(1), frame(2), frame(3, **channels("B", "G"))],
+        {},
+        [("error", "3", "R")],
+    ),
+    "timecode-follows": (
+        [frame(n, code(n, 5 if n == 4 else 0), RATE) for n in range(1, 6)],
+        {},
+        [("warning", "4", "+5 frames")],
+    ),
+    "timecode-follows, constant": (
+        [frame(n, code(1), RATE) for n in (1, 2, 3)],
+        {},
+        [("warning", "1-3", "01:00:00:01 to 01:00:00:01")],
+    ),
+    "size-outlier": ([sized(1, 100), sized(2, 110), sized(3, 500)], {}, [("warning", "3", "500 bytes")]),
+    "size-outlier, factor": ([sized(1, 100), sized(2, 110), sized(3, 500)], {"factor": 5}, []),
+    "fps-same": (
+        [frame(n, w.fixed("framesPerSecond", "rational", 25 if n == 2 else 24, 1)) for n in (1, 2, 3)],
+        {},
+        [("error", "2", "25/1")],
+    ),
+    "layers-same-range": (
+        [frame(n, name=f"/show/{aov}.{{}}.exr") for aov, n in (("a", 1), ("a", 2), ("b", 1), ("b", 2), ("b", 3))],
+        {},
+        [("warning", "", "1-2")],
+    ),
+    "repeated-frame": ([frame("0001"), frame("001")], {}, [("warning", "1", "")]),
+    "stale-frame": ([dated(1, 0), dated(2, 1), dated(3, 40)], {}, [("warning", "3", "")]),
+    "stale-frame, hours": ([dated(1, 0), dated(2, 1), dated(3, 40)], {"hours": 48}, []),
+    "mixed-software": (
+        [frame(n, w.text("software", "b 2" if n == 2 else "a 1")) for n in (1, 2, 3, 4)],
+        {},
+        [("warning", "2", "b 2")],
+    ),
+    "stereo-pair": ([*stereo("left", (1, 2)), *stereo("right", (1,))], {}, [("error", "2", "1")]),
+    "stereo-pair, channels": (
+        [*stereo("left", (1,)), *stereo("right", (1,), **channels("B", "G"))],
+        {},
+        [("error", "", "R")],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_rule_finds_its_fault(name):
+    """The first word of a case is the rule."""
+    files, parameters, expected = CASES[name]
+    rule = name.partition(",")[0]
+    verdict = evaluate_sequences(policy(rule, **{rule: parameters}), files)
+    assert [(each.severity, each.frames, each.actual) for each in verdict.findings] == expected
+    assert {each.rule_name for each in verdict.findings} <= {rule}
+    assert all(each.message and each.remedy for each in verdict.findings)
+
+
+def test_every_rule_about_sequences_has_a_case():
+    rules = {use.rule.name for use in policy("EXR9").rules_for().uses() if use.rule.scope == "sequence"}
+    assert {name.partition(",")[0] for name in CASES} == rules
+
+
+@pytest.mark.parametrize(
+    ("files", "rule", "reason"),
+    [
+        ([frame(1, code(1)), frame(2, code(2))], "timecode-follows", "the frame rate is unknown"),
+        ([frame(1), frame(2)], "frozen-frame", "files without compression have equal sizes"),
+    ],
+)
+def test_what_cannot_be_decided_has_not_passed(files, rule, reason):
+    verdict = evaluate_sequences(policy(rule), files)
+    assert verdict.findings == ()
+    ((each, count),) = verdict.not_evaluated.items()
+    assert (each.rule_name, count) == (rule, 2)
+    assert each.reason.startswith(reason)
+
+
+def test_time_codes_with_dropped_frames_follow():
+    """29.97 frames a second: 00:01:00;02 is the frame after 00:00:59;29."""
+    rate = w.fixed("framesPerSecond", "rational", 30000, 1001)
+    codes = [(0, 59, 28), (0, 59, 29), (1, 0, 2), (1, 0, 3)]
+    files = [
+        frame(n, w.attribute("timeCode", "timecode", w.timecode(0, *each, drop=True)), rate)
+        for n, each in enumerate(codes)
+    ]
+    assert found(files, "timecode-follows") == []
+
+
+def test_a_time_code_over_midnight_follows():
+    codes = [(23, 59, 59, 22), (23, 59, 59, 23), (0, 0, 0, 0)]
+    files = [frame(n, w.attribute("timeCode", "timecode", w.timecode(*c)), RATE) for n, c in enumerate(codes)]
+    assert found(files, "timecode-follows") == []
+
+
+def test_overrides_change_the_rules_of_sequences():
+    """Those of most files of a sequence."""
+    data = {
+        "policy": "test",
+        "version": "1",
+        "select": ["gap"],
+        "overrides": [{"when": {"path": "**/elements/**"}, "ignore": ["gap"]}],
+    }
+    ready = compile_policy(parse_policy("test.yaml", json.dumps(data).encode()))
+    files = []
+    for name in ("/show/elements/a.1.exr", "/show/elements/a.3.exr", "/show/b.1.exr", "/show/b.3.exr"):
+        inspection = inspect(w.build(w.part()).data, name=name)
+        files.append(sequence_file(inspection, ready.overrides_of(inspection)))
+    (gap,) = evaluate_sequences(ready, files).findings
+    assert gap.pattern.endswith("/show/b.#.exr")
+
+
+def test_files_of_the_catalog_have_the_findings_of_check(tmp_path):
+    """The same rules, from the same decisions."""
+    inspections = [
+        inspect(w.build(w.part(compression=2 if n == 4 else 0)).data, name=f"/show/a.{n:04}.exr") for n in (1, 2, 4, 5)
+    ]
+    with open_catalog(f"duckdb:{tmp_path / 'a.duckdb'}") as catalog:
+        catalog.persist_rows(from_inspections(inspections, vectors=False))
+        checked = [each for each in check(catalog).findings if each.rule_id.startswith("EXR9")]
+    ready = policy("EXR901", "EXR904", drift={"severity": "warning"})
+    validated = evaluate_sequences(ready, map(sequence_file, inspections)).findings
+    assert [replace(each, files=()) for each in validated] == checked
+    assert [len(each.files) for each in validated] == [0, 1]
+
+
+def test_equal_structures_are_kept_once():
+    """Files come from other processes, each with its own copies."""
+    files = SequenceFiles()
+    for number in range(3):
+        file = frame(number)
+        files.add(replace(file, structure=replace(file.structure, fields=dict(file.structure.fields))))
+    assert len({id(file.structure) for file in files.files}) == 1
+
+
+@pytest.mark.slow
+def test_many_files_stay_within_memory():
+    """3 KB for each, while the rules are evaluated; also if a tenth of the files have structures of their own."""
+    import tracemalloc
+
+    original = frame(1)
+    tracemalloc.start()
+    try:
+        files = SequenceFiles()
+        for number in range(10_000):
+            uri = f"file:///show/comp_v003/comp_v003.{number:06}.exr"
+            structure = replace(original.structure, structure_hash=f"{number % 1000:064}")
+            files.add(
+                replace(original, uri=uri, frame=f"{number:06}", structure=structure, header_hash=f"{number:064}")
+            )
+        verdict = evaluate_sequences(policy("gap", "drift", "aov-missing", "size-outlier"), files.files)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert verdict.findings == ()
+    assert peak < 30 << 20
