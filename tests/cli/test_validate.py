@@ -204,6 +204,18 @@ def test_objects_of_a_store(store, monkeypatch, capfd):
     ]
 
 
+def test_pixels_are_judged_on_request(capfd):
+    """Without statistics, rules about them are not evaluated."""
+    Path("pixels.yaml").write_text('policy: pixels\nversion: "1"\nselect: [EXR8]\n')
+    words = ["validate", "show/c.1001.exr", "--policy", "pixels.yaml", "--fail-on", "warning"]
+    assert main(words) == 0
+    assert "not evaluated: EXR804 black-frame in 1 file: no statistics of pixels\n" in capfd.readouterr().err
+    assert main([*words, "--stats"]) == 1
+    output = capfd.readouterr()
+    assert "(EXR804)" in output.out
+    assert "no statistics" not in output.err
+
+
 def test_sequences_are_judged_when_all_files_are_known(capfd):
     """--range gives the frames that each must have, also a pattern without any file."""
     words = ["validate", "show/c.####.exr", "show/none.####.exr", "--policy", "base", "--range", "1001-1004"]

@@ -16,6 +16,7 @@ from exr_inspector.catalog.rows import from_inspections
 from exr_inspector.gate import check
 from exr_inspector.policy.compile import CompiledPolicy, compile_policy
 from exr_inspector.policy.load import parse_policy
+from exr_inspector.policy.registry import RULES
 from exr_inspector.policy.sequence_files import sequence_file, unreadable_file
 from exr_inspector.policy.sequences import SequenceFile, SequenceFiles, evaluate_sequences
 from tests.support import exr_writer as w
@@ -171,6 +172,16 @@ CASES = {
         {},
         [("warning", "2", "b 2")],
     ),
+    "duplicate-frame": (
+        [frame(n, code(2 if n == 5 else n), compression=2) for n in range(1, 7)],
+        {},
+        [("warning", "5", "2")],
+    ),
+    "empty-region": (
+        [replace(frame(n), used_areas=(0.1 if n == 4 else 0.9,)) for n in range(1, 9)],
+        {},
+        [("warning", "4", "")],
+    ),
     "stereo-pair": ([*stereo("left", (1, 2)), *stereo("right", (1,))], {}, [("error", "2", "1")]),
     "stereo-pair, channels": (
         [*stereo("left", (1,)), *stereo("right", (1,), **channels("B", "G"))],
@@ -192,7 +203,7 @@ def test_a_rule_finds_its_fault(name):
 
 
 def test_every_rule_about_sequences_has_a_case():
-    rules = {use.rule.name for use in policy("EXR9").rules_for().uses() if use.rule.scope == "sequence"}
+    rules = {rule.name for rule in RULES.values() if rule.scope == "sequence"}
     assert {name.partition(",")[0] for name in CASES} == rules
 
 
@@ -201,6 +212,7 @@ def test_every_rule_about_sequences_has_a_case():
     [
         ([frame(1, code(1)), frame(2, code(2))], "timecode-follows", "the frame rate is unknown"),
         ([frame(1), frame(2)], "frozen-frame", "files without compression have equal sizes"),
+        ([frame(1), frame(2)], "empty-region", "no statistics of pixels"),
     ],
 )
 def test_what_cannot_be_decided_has_not_passed(files, rule, reason):

@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from ..inspection.model import Inspection
     from ..policy.compile import CompiledPolicy
     from ..policy.evaluate import NotEvaluated, Verdict
-    from ..policy.waivers import Waiver
     from ..policy.sequence_files import SequenceFile
     from ..policy.sequences import SequenceFiles
+    from ..policy.waivers import Waiver
 
 
 def validate(

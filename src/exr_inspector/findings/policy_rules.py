@@ -6,6 +6,7 @@ _RENDER = "render the file again with other settings"
 _ENCODE = "write the file again with other settings; the pixels need not be rendered again"
 _HEADER = "correct the header; the pixels can stay as they are"
 _RENAME = "rename the file"
+_RENDER_IF_WRONG = "see whether the image is meant to be so; if not, render the frame again"
 _RENDER_FRAMES = "render these frames with the settings of the others"
 
 POLICY_RULES = (
@@ -115,6 +116,15 @@ POLICY_RULES = (
     (710, "part-windows", "Parts of one view have different data windows.", _ENCODE),
     (711, "tile-size", "A tile size is not a power of 2.", _ENCODE),
     (712, "mip-levels", "A texture has no mip levels.", _ENCODE),
+    (803, "negative-color", "A color channel has negative values.", _RENDER_IF_WRONG),
+    (
+        806,
+        "value-limit",
+        "A channel has values above a limit, or the largest number of its pixel type.",
+        _RENDER_IF_WRONG,
+    ),
+    (807, "alpha-range", "An alpha channel has values below 0 or above 1.", _RENDER_IF_WRONG),
+    (808, "samples-per-pixel", "A pixel of a deep part has more samples than allowed.", _RENDER),
     (
         903,
         "bad-frame",
@@ -138,7 +148,7 @@ POLICY_RULES = (
         910,
         "size-outlier",
         "A file is much larger or smaller than the others of its sequence.",
-        "see whether the image is meant to be so; if not, render the frame again",
+        _RENDER_IF_WRONG,
     ),
     (911, "fps-same", "The frames of a sequence have different frame rates.", _HEADER),
     (

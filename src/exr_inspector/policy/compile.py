@@ -33,6 +33,7 @@ class RuleSet:
     of_files: tuple[Check, ...]
     of_parts: tuple[Check, ...]
     of_channels: tuple[Check, ...]
+    of_pixels: tuple[Check, ...]
     of_sequences: tuple[Check, ...]
     inactive: tuple[tuple[RuleUse, str], ...]  # selected rules without the parameters that they need; and why
     _of_lists: dict[int, tuple[Any, ChannelOutcomes]] = field(default_factory=dict, repr=False, compare=False)
@@ -54,7 +55,7 @@ class RuleSet:
 
     def uses(self) -> list[RuleUse]:
         """All rules, in the order of their identifiers."""
-        checks = (*self.of_files, *self.of_parts, *self.of_channels, *self.of_sequences)
+        checks = (*self.of_files, *self.of_parts, *self.of_channels, *self.of_pixels, *self.of_sequences)
         found = [*self.problems.values(), *(check[0] for check in checks)]
         return sorted((*found, *(use for use, _ in self.inactive)), key=lambda use: use.rule.rule_id)
 
@@ -151,6 +152,7 @@ def _rule_set(policy: Policy, rules: Mapping[str, PolicyRule], holds: tuple[bool
         of_files=_checks(active, "file"),
         of_parts=_checks(active, "part"),
         of_channels=_checks(active, "channels"),
+        of_pixels=_checks(active, "pixels"),
         of_sequences=_checks(active, "sequence"),
         inactive=tuple((use, f"the policy gives no value for {', '.join(use.missing)}") for use in uses if use.missing),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from ..inspection.model import FileFacts, Inspection
 from .compile import Check, CompiledPolicy
 from .model import RuleUse
 from .problems import problem_findings
-from .rule import Undecided, Violation
+from .rule import Outcome, Undecided, Violation
 
 _MAX_OF_RULE = 100  # findings of a rule about one part, or about the file
 _SHOWN = 300  # characters of a value
@@ -62,12 +62,26 @@ def evaluate(policy: CompiledPolicy, inspection: Inspection) -> Verdict:
                 _add(findings, undecided, inspection.file, check, outcome, part.part_index)
         for check, outcome in rules.channel_outcomes(part.channels):
             _add(findings, undecided, inspection.file, check, outcome, part.part_index)
+    for check, outcome in _pixel_outcomes(rules.of_pixels, inspection):
+        _add(findings, undecided, inspection.file, check, outcome, None)
     if inspection.problems or inspection.file.completeness != "complete":
         for found in problem_findings(inspection, pattern_of(inspection.file.file_path_normalized)):
             if selected := rules.problems.get(found.rule_id):
                 findings.append(replace(found, severity=selected.severity or found.severity))
     file = FileFrame(uri=inspection.file.file_path_normalized, frame=inspection.file.frame or "")
     return _verdict(policy, file, _bounded(findings), undecided)
+
+
+def _pixel_outcomes(checks: Sequence[Check], inspection: Inspection) -> Iterator[tuple[Check, Outcome]]:
+    if not checks:
+        return
+    from .rules_pixels import NO_STATISTICS, pixels_of
+
+    report = inspection.pixels
+    pixels = None if report is None else pixels_of(inspection, report)
+    for check in checks:
+        for outcome in (NO_STATISTICS,) if pixels is None else check[1](pixels, check[2]):
+            yield check, outcome
 
 
 def unreadable(policy: CompiledPolicy, uri: str, reason: str) -> Verdict:

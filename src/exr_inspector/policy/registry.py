@@ -14,6 +14,7 @@ from . import (  # noqa: F401 (they fill the registry)
     rules_geometry,
     rules_metadata,
     rules_names,
+    rules_pixels,
     rules_sequence,
     rules_structure,
 )

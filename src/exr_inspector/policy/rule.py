@@ -22,8 +22,8 @@ from .globs import compiled as compiled_glob
 Severity = Literal["error", "warning", "info"]
 Text = Annotated[str, Field(max_length=200)]  # patterns among them have a bounded cost
 Texts = tuple[Text, ...]
-# What a check takes; channels: the list of a part; sequence: see rules_sequence.py.
-Scope = Literal["problem", "file", "part", "channels", "sequence"]
+# What a check takes; channels: the list of a part; pixels, sequence: see rules_pixels.py, rules_sequence.py.
+Scope = Literal["problem", "file", "part", "channels", "pixels", "sequence"]
 AnyCheck = TypeVar("AnyCheck", bound=Callable[..., Iterator[Any]])
 
 
@@ -144,6 +144,7 @@ def _registering(scope: Scope) -> _Register:
 part_rule = _registering("part")
 file_rule = _registering("file")
 channels_rule = _registering("channels")
+pixel_rule = _registering("pixels")
 sequence_rule = _registering("sequence")
 
 

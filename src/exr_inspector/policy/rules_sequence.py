@@ -20,7 +20,7 @@ from ..findings.model import Finding
 from ..frames.ranges import Number, frame_range, frame_value, numbers_of
 from ..inspection.inspector import SOFTWARE_NAMES
 from ..inspection.value_text import plural
-from ..sequence.pixel_repeats import repeats
+from ..sequence.pixel_repeats import Repeat, repeats
 from .rule import Parameters, Texts, Undecided, matches_any, sequence_rule
 from .sequence_files import JudgedSequence, SequenceFile
 
@@ -85,6 +85,24 @@ class Hours(Parameters):
     hours: Annotated[float, Field(gt=0)] = 24.0
 
 
+@sequence_rule(810, "warning", "common practice")
+def empty_region(sequence: JudgedSequence, _: Parameters) -> _Outcomes:
+    """The pixels that are not zero fill as much of the data window as those of the frames around."""
+    import numpy as np  # takes 100 ms, and few policies need it
+
+    from ..sequence.pixel_outliers import smaller_areas
+
+    known_areas = [(file, file.used_areas) for file in sequence.files if file.used_areas is not None]
+    if len(known_areas) < len(sequence.files):
+        yield Undecided("no statistics of pixels")
+    for part in range(0 if sequence.summary.is_udim else max((len(areas) for _, areas in known_areas), default=0)):
+        shares = [(file, areas[part]) for file, areas in known_areas if part < len(areas) and areas[part] is not None]
+        values = np.array([share for _, share in shares], np.float64)
+        for row, text in smaller_areas(values, np.zeros(len(values), np.uint64)):
+            found = sequence.found("EXR810", f"part {part}: {text}" if part else text, [shares[row][0]])
+            yield replace(found, part_index=part)
+
+
 @sequence_rule(901, "error", "AYON: expected frames")
 def gap(sequence: JudgedSequence, _: Parameters) -> _Outcomes:
     """No frame is missing between the first and the last."""
@@ -145,15 +163,22 @@ def padding_changes(sequence: JudgedSequence, _: Parameters) -> _Outcomes:
 @sequence_rule(906, "warning", "common practice")
 def frozen_frame(sequence: JudgedSequence, _: Parameters) -> _Outcomes:
     """No frame has the content of the frame before, unless many frames of the sequence repeat."""
-    if sequence.summary.is_udim:
-        return
-    compared = [file for file in sequence.files if file.status == "complete"]
-    if compared and all(file.content is None for file in compared):
-        yield Undecided("files without compression have equal sizes; their pixels are compared with --stats")
-        return
-    frozen = [compared[each.position] for each in repeats([file.content for file in compared]) if each.is_frozen]
+    outcomes = list(_repeats(sequence))
+    yield from (outcome for outcome in outcomes if isinstance(outcome, Undecided))
+    frozen = [outcome[1] for outcome in outcomes if not isinstance(outcome, Undecided) and outcome[0].is_frozen]
     if frozen:
         yield sequence.found("EXR906", "the content is that of the frame before", frozen)
+
+
+def _repeats(sequence: JudgedSequence) -> Iterator[tuple[Repeat, SequenceFile, str] | Undecided]:
+    """The frames with the content of an earlier one, and that frame."""
+    compared = [file for file in sequence.files if file.status == "complete"]
+    if sequence.summary.is_udim:
+        return
+    if compared and all(file.content is None for file in compared):
+        yield Undecided("files without compression have equal sizes; their pixels are compared with --stats")
+    for each in repeats([file.content for file in compared]):
+        yield each, compared[each.position], compared[each.first].frame
 
 
 @sequence_rule(907, "error", "ARRI DI conventions")
@@ -284,6 +309,17 @@ def mixed_software(sequence: JudgedSequence, _: Parameters) -> _Outcomes:
     usual = max(counts, key=lambda text: (counts[text], text))
     for text, files in _grouped([(file, text) for file, text in software if text != usual]):
         yield sequence.found("EXR917", f"software: {text}, usually {usual}", files, expected=usual, actual=text)
+
+
+@sequence_rule(919, "warning", "common practice")
+def duplicate_frame(sequence: JudgedSequence, _: Parameters) -> _Outcomes:
+    """No frame has the content of another one that is not the frame before; else as `frozen-frame`."""
+    for outcome in _repeats(sequence):
+        if isinstance(outcome, Undecided):
+            yield outcome
+        elif not outcome[0].is_frozen:
+            first = outcome[2]
+            yield sequence.found("EXR919", f"the content is that of frame {first}", [outcome[1]], actual=first)
 
 
 @sequence_rule(921, "error", "OpenEXR: Multi-View")

@@ -60,6 +60,9 @@ class SequenceFile:
     mtime: datetime | None = None
     timecode: str | None = None  # of the first part that has one, as `PartFacts.timecode`
     content: str | None = None  # equal for files with the same content, see `content_of`; None if it is not known
+    used_areas: tuple[float | None, ...] | None = (
+        None  # by part, the share of the data window that is not zero; None: no statistics of pixels
+    )
     overrides: tuple[bool, ...] = ()  # of the policy, those that apply: see `CompiledPolicy.overrides_of`
 
 
@@ -85,6 +88,7 @@ def sequence_file(inspection: Inspection, overrides: tuple[bool, ...] = ()) -> S
             packed_bytes=sum(part.packed_bytes or 0 for part in parts),
             is_compressed=all(part.compression not in (None, "NONE") for part in parts),
         ),
+        used_areas=_used_areas(inspection),
         overrides=overrides,
     )
 
@@ -124,6 +128,19 @@ def _pixels(inspection: Inspection) -> str | None:
         return inspection.file.file_id
     windows = [inspection.parts[part.part_index].data_window for part in report.parts]
     return " ".join(f"{part.pixel_digest} {window}" for part, window in zip(report.parts, windows, strict=True))
+
+
+def _used_areas(inspection: Inspection) -> tuple[float | None, ...] | None:
+    report = inspection.pixels
+    if report is None:
+        return None
+    areas: list[float | None] = [None] * len(inspection.parts)
+    for part in report.parts:
+        facts = inspection.parts[part.part_index]
+        if part.pixel_digest is not None and part.used_window is not None and facts.width and facts.height:
+            x_min, y_min, x_max, y_max = part.used_window
+            areas[part.part_index] = (x_max - x_min + 1) * (y_max - y_min + 1) / facts.width / facts.height
+    return tuple(areas)
 
 
 def _memory_of(_: str, structure: Structure) -> int:

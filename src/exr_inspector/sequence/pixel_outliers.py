@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from ..catalog import Catalog
@@ -141,9 +142,9 @@ class _Found(NamedTuple):
             for key, row, unlike in _unlike(channels, column, "" if column == "stddev" else "stddev"):
                 channel = str(channels["channel_name"][row])
                 self.figures.setdefault(key, {}).setdefault(channel, f"{channel} {name} {unlike}")
-        for key, _, unlike in _unlike(catalog.sql(_USED_AREAS.format(**of_query), parameters), "share"):
-            if unlike.value < unlike.lowest:
-                self.used_areas[key] = f"used area {unlike}"
+        areas = catalog.sql(_USED_AREAS.format(**of_query), parameters)
+        for row, text in smaller_areas(_numbers(areas, "share"), areas["series"].to_numpy()):
+            self.used_areas[_key(areas, row)] = text
 
 
 class _Value(NamedTuple):
@@ -158,6 +159,16 @@ class _Value(NamedTuple):
         return f"{value}, neighbours {lowest}" + (f"–{highest}" if highest != lowest else "")
 
 
+def smaller_areas(shares: Floats, series: npt.NDArray[np.uint64]) -> Iterator[tuple[int, str]]:
+    """The rows whose share of the data window that is not zero is smaller than those of their neighbours, with a text.
+
+    Rows and series are those of `unlike_neighbours()`.
+    """
+    for row, unlike in _unlike_values(shares, series, np.zeros(len(shares))):
+        if unlike.value < unlike.lowest:
+            yield row, f"used area {unlike}"
+
+
 def _unlike(table: pa.Table, column: str, level: str = "") -> Iterator[tuple[tuple[str, int], int, _Value]]:
     """The values of a column that are unlike their neighbours, with file_id and part, and row.
 
@@ -165,10 +176,18 @@ def _unlike(table: pa.Table, column: str, level: str = "") -> Iterator[tuple[tup
     """
     values = _numbers(table, column)
     levels = _numbers(table, level) if level else np.zeros(len(values))
-    unlike = unlike_neighbours(values, table["series"].to_numpy(), levels)
+    for row, unlike in _unlike_values(values, table["series"].to_numpy(), levels):
+        yield _key(table, row), row, unlike
+
+
+def _key(table: pa.Table, row: int) -> tuple[str, int]:
+    return str(table["file_id"][row]), table["part_index"][row].as_py()
+
+
+def _unlike_values(values: Floats, series: npt.NDArray[np.uint64], levels: Floats) -> Iterator[tuple[int, _Value]]:
+    unlike = unlike_neighbours(values, series, levels)
     for row, lowest, highest in zip(*(each.tolist() for each in unlike), strict=True):
-        key = str(table["file_id"][row]), table["part_index"][row].as_py()
-        yield key, row, _Value(values[row], lowest, highest)
+        yield row, _Value(values[row], lowest, highest)
 
 
 def _numbers(table: pa.Table, column: str) -> Floats:

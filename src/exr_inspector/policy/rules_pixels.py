@@ -1,0 +1,161 @@
+"""Rules 8xx: pixels. Their checks take the statistics of a file, and are not evaluated without them.
+
+What `check` reports too is decided by `sequence.pixel_faults`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from ..inspection.model import Inspection, PartFacts
+from ..inspection.pixel_rows import ChannelStatsRow, PartStatsRow, channel_stats_rows, is_evaluated, part_stats_rows
+from ..pixels.model import PixelReport
+from ..sequence.pixel_faults import Fault, Figures, PartFigures, colors_of, faults_of
+from .channel_names import split
+from .rule import Outcome, Parameters, Undecided, Violation, pixel_rule
+
+NO_STATISTICS = Undecided("no statistics of pixels")
+_INCOMPLETE = Undecided("not all pixels were decoded")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit(Parameters):
+    """The largest value that is allowed."""
+
+    limit: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleLimit(Parameters):
+    """The largest number of samples of a pixel."""
+
+    max: Annotated[int, Field(ge=0)] = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilePixels:
+    """The statistics of a file, and the faults that `check` reports.
+
+    Rules do not name numbers of pixels: equal findings of a sequence are one.
+    """
+
+    channels: Sequence[ChannelStatsRow]
+    colors: frozenset[tuple[int, str]]  # part and name of the channels that are seen
+    faults: Sequence[Fault]
+    undecided: tuple[Undecided, ...]  # if not all pixels were decoded
+
+    def of_kind(self, kind: str) -> list[Fault]:
+        """The faults of a kind."""
+        return [fault for fault in self.faults if fault.kind == kind]
+
+
+def pixels_of(inspection: Inspection, report: PixelReport) -> FilePixels:
+    """The statistics of a file that rules need."""
+    rows = list(channel_stats_rows(inspection.parts, report))
+    figures = [Figures(**{name: getattr(row, name) for name in Figures._fields}) for row in rows]
+    parts = {row.part_index: _part_figures(inspection.parts[row.part_index], row) for row in part_stats_rows(report)}
+    is_whole = is_evaluated(report)
+    return FilePixels(
+        channels=rows,
+        colors=frozenset((each.part_index, each.channel_name) for each in colors_of(figures)),
+        faults=list(faults_of(figures, parts, is_evaluated=is_whole)),
+        undecided=() if is_whole else (_INCOMPLETE,),
+    )
+
+
+def _part_figures(part: PartFacts, row: PartStatsRow) -> PartFigures:
+    return PartFigures(part.level_mode, part.chunk_count, part.chunks_present, row.empty_regions, row.errors)
+
+
+@pixel_rule(801, "error", "report on pixels")
+def nan(pixels: FilePixels, _: Parameters) -> Iterator[Outcome]:
+    """No value is NaN."""
+    for fault in pixels.of_kind("nan"):
+        yield Violation("numbers", "NaN", channel_name=fault.channel_name or "", part_index=fault.part_index)
+    yield from pixels.undecided
+
+
+@pixel_rule(802, "error", "report on pixels")
+def infinity(pixels: FilePixels, _: Parameters) -> Iterator[Outcome]:
+    """No value is infinite; those of depth channels may be positive."""
+    for fault in pixels.of_kind("infinity"):
+        yield Violation("finite values", "infinity", channel_name=fault.channel_name or "", part_index=fault.part_index)
+    yield from pixels.undecided
+
+
+@pixel_rule(803, "warning", "common practice")
+def negative_color(pixels: FilePixels, _: Parameters) -> Iterator[Outcome]:
+    """No color is negative."""
+    for row in pixels.channels:
+        if row.negative_count and (row.part_index, row.channel_name) in pixels.colors:
+            yield Violation("0 or more", "negative", channel_name=row.channel_name, part_index=row.part_index)
+    yield from pixels.undecided
+
+
+@pixel_rule(804, "warning", "common practice")
+def black_frame(pixels: FilePixels, _: Parameters) -> Iterator[Outcome]:
+    """The image is not black."""
+    for fault in pixels.of_kind("black"):
+        yield Violation("an image", "black", part_index=fault.part_index)
+    yield from pixels.undecided
+
+
+@pixel_rule(805, "warning", "common practice")
+def constant_frame(pixels: FilePixels, _: Parameters) -> Iterator[Outcome]:
+    """The image has several colors."""
+    for fault in pixels.of_kind("constant"):
+        yield Violation("several colors", "one color", part_index=fault.part_index)
+    yield from pixels.undecided
+
+
+@pixel_rule(806, "warning", "HALF has no numbers above 65504", Limit)
+def value_limit(pixels: FilePixels, given: Limit) -> Iterator[Outcome]:
+    """No value is above the limit, or the largest number of its pixel type without one."""
+    for row in pixels.channels:
+        if given.limit is None:
+            is_above, expected = row.max_finite_count > 0, "less than the largest number of its type"
+        else:
+            is_above, expected = row.max is not None and row.max > given.limit, f"at most {given.limit:g}"
+        if is_above:
+            yield Violation(expected, "larger", channel_name=row.channel_name, part_index=row.part_index)
+    yield from pixels.undecided
+
+
+@pixel_rule(807, "warning", "OpenEXR: Technical Introduction")
+def alpha_range(pixels: FilePixels, _: Parameters) -> Iterator[Outcome]:
+    """Alpha is from 0 to 1."""
+    for row in pixels.channels:
+        if split(row.channel_name)[1] == "A" and (row.negative_count or row.above_one_count):
+            actual = "negative" if row.negative_count else "above 1"
+            yield Violation("0 to 1", actual, channel_name=row.channel_name, part_index=row.part_index)
+    yield from pixels.undecided
+
+
+@pixel_rule(808, "warning", "common practice", SampleLimit)
+def samples_per_pixel(pixels: FilePixels, given: SampleLimit) -> Iterator[Outcome]:
+    """No pixel of a deep part has too many samples."""
+    counts = {row.part_index: row.samples_max for row in pixels.channels if row.samples_max is not None}
+    for part_index, count in counts.items():
+        if count > given.max:
+            yield Violation(f"at most {given.max} samples", "more", part_index=part_index)
+    yield from pixels.undecided
+
+
+@pixel_rule(809, "error", "damaged chunks")
+def undecodable_chunks(pixels: FilePixels, _: Parameters) -> Iterator[Outcome]:
+    """All chunks can be decoded."""
+    for fault in pixels.of_kind("undecodable"):
+        yield Violation("chunks that can be decoded", "damaged", part_index=fault.part_index)
+    yield from pixels.undecided
+
+
+@pixel_rule(811, "warning", "common practice")
+def unrendered_region(pixels: FilePixels, _: Parameters) -> Iterator[Outcome]:
+    """No lines or tiles inside the image are zero between others that are filled."""
+    for fault in pixels.of_kind("empty"):
+        yield Violation("an image without gaps", "empty regions", part_index=fault.part_index)
+    yield from pixels.undecided
