@@ -230,3 +230,17 @@ def test_sequences_are_judged_when_all_files_are_known(capfd):
     Path("show/c.1002.exr").unlink()
     assert main(["validate", "show/c.####.exr", "show/c.1002.exr", "--policy", "render"]) == 3
     assert "EXR901" not in capfd.readouterr().out  # whether an unreadable file is there is not known
+
+
+def test_reports_for_people(capfd):
+    """A page with all files, and Markdown for a comment."""
+    words = ["validate", "show", "--policy", "show.yaml", "--range", "1001-1003", "--format"]
+    assert main([*words, "html", "--output", "report.html"]) == 1
+    page = Path("report.html").read_text("utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    for part in ("show/c.####.exr", "show/c.1003.exr", "validate --policy show.yaml --range 1001-1003", ">FAIL<"):
+        assert part in page
+    assert main([*words, "markdown"]) == 1
+    assert "**FAIL** · policy <code>show</code>" in capfd.readouterr().out
+    assert main(["check", "show", "--format", "html", "--output", "check.html"]) == 1
+    assert "exr-inspector check" in Path("check.html").read_text("utf-8")

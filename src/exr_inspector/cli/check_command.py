@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,6 +55,8 @@ def check(
     fail_on: FailOnOption = FailOn.ERROR,
 ) -> int:
     """Report what is wrong with files and sequences: damage, invalid headers, missing frames, outliers, pixels."""
+    from .. import __version__
+    from ..findings.report import Report
     from ..findings.rules import NOT_READ
     from ..gate import check_sequences, with_unread
     from ..inspection.value_text import plural
@@ -88,8 +91,14 @@ def check(
                 print_to(stream, *finding_lines(result.findings, counts, len(unread), for_programs=for_programs))
         else:
             findings = with_unread(result, unread).findings
-            patterns = [summary.pattern for summary in result.sequences]
-            write_findings(findings, patterns, "exr-inspector check", output_format, output)
+            report = Report(
+                command="exr-inspector check",
+                version=__version__,
+                evaluated_at=datetime.now(timezone.utc),
+                findings=findings,
+                patterns=[summary.pattern for summary in result.sequences],
+            )
+            write_findings(report, output_format, output)
     except BrokenPipeError:  # the verdict counts all the same
         discard_stdout()
     failed = answering.failed or any(finding.rule_id == NOT_READ.rule_id for finding in result.findings)

@@ -1,15 +1,14 @@
-"""Findings in the formats of programs."""
+"""Findings in the formats of programs, and as reports."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from .options import Format
 
 if TYPE_CHECKING:
-    from ..findings.model import Finding
+    from ..findings.report import Report
 
 
 class FindingFormat(str, Enum):
@@ -22,31 +21,45 @@ class FindingFormat(str, Enum):
     JUNIT = "junit"
     SARIF = "sarif"
     GITHUB = "github"
+    MARKDOWN = "markdown"
+    HTML = "html"
 
 
-def write_findings(
-    findings: Sequence[Finding], patterns: Sequence[str], title: str, output_format: FindingFormat, output: str | None
-) -> None:
-    """Write findings in any format but the table. `patterns` are all sequences and files that were checked."""
-    from .. import __version__
+def write_findings(report: Report, output_format: FindingFormat, output: str | None) -> None:
+    """Write findings in any format but the table."""
     from ..findings.model import as_arrow
     from .output import data_stream, write_table
-    from .text import short_path, uri_reference
 
     if output_format in (FindingFormat.JSON, FindingFormat.JSONL, FindingFormat.CSV):
-        write_table(as_arrow(findings), Format(output_format.value), output)
+        write_table(as_arrow(report.findings), Format(output_format.value), output)
         return
+    document = _document(report, output_format)
+    with data_stream(output, escape=True) as stream:
+        stream.write(document)
+
+
+def _document(report: Report, output_format: FindingFormat) -> bytes:
+    from .text import clean, short_path, uri_reference
+
+    def shown(uri: str) -> str:
+        return clean(short_path(uri))
+
     if output_format is FindingFormat.JUNIT:
         from ..findings.junit import junit
 
-        document = junit(title, patterns, findings, short_path)
-    elif output_format is FindingFormat.SARIF:
+        return junit(report.command, report.patterns, report.findings, short_path)
+    if output_format is FindingFormat.SARIF:
         from ..findings.sarif import sarif
 
-        document = sarif(__version__, findings, short_path, uri_reference)
-    else:
-        from ..findings.github import github
+        return sarif(report.version, report.findings, short_path, uri_reference)
+    if output_format is FindingFormat.MARKDOWN:
+        from ..findings.markdown import markdown
 
-        document = github(findings, short_path)
-    with data_stream(output, escape=True) as stream:
-        stream.write(document)
+        return markdown(report, shown, clean)
+    if output_format is FindingFormat.HTML:
+        from ..findings.html import html
+
+        return html(report, shown, clean)
+    from ..findings.github import github
+
+    return github(report.findings, short_path)

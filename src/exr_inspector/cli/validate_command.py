@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timezone
@@ -38,6 +39,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..findings.model import FileFrame, Finding
+    from ..findings.report import Report
     from ..frames.ranges import Number
     from ..inspection.model import Inspection
     from ..policy.compile import CompiledPolicy
@@ -120,7 +122,7 @@ def validate(
         print_message(NO_FILES)
         outcome.misused = True
     try:
-        _write(outcome, output_format, output, policy)
+        _write(outcome, output_format, output, policy if frame_range is None else f"{policy} --range {frame_range}")
     except BrokenPipeError:  # the verdict counts all the same
         discard_stdout()
     for rule, count in outcome.not_evaluated.items():
@@ -162,7 +164,7 @@ class _Outcome:
     of_sequences: list[Finding] = field(default_factory=list)
     violations: list[tuple[Finding, FileFrame]] = field(default_factory=list)
     not_evaluated: Counter[NotEvaluated] = field(default_factory=Counter)
-    frames: dict[str, list[str]] = field(default_factory=dict)  # by sequence, or by URI of a file without a frame
+    patterns_of_sequences: Mapping[str, str] = field(default_factory=dict)
     file_count: int = 0
     unread: list[tuple[str, str]] = field(default_factory=list)  # URI and reason
     failed: bool = False
@@ -190,12 +192,10 @@ class _Outcome:
                 uri = normalize_path(file.path)
                 self.unread.append((uri, str(error)))
                 self.files.add(unreadable_file(uri, "unknown"))
-                self._add_frame(uri)
             return
         verdict = judged.verdict
         self.files.add(judged.file)
         self.file_count += 1
-        self._add_frame(verdict.file.uri)
         self.violations += [(finding, verdict.file) for finding in verdict.findings]
         self.not_evaluated.update(verdict.not_evaluated)
 
@@ -218,20 +218,13 @@ class _Outcome:
 
         verdict = evaluate_sequences(self.policy, self.files.files)
         self.of_sequences += verdict.findings
+        self.patterns_of_sequences = verdict.patterns
         self.not_evaluated.update(verdict.not_evaluated)
 
-    def _add_frame(self, uri: str) -> None:
-        from ..frames.names import parse_name
-
-        name = parse_name(uri)
-        frames = self.frames.setdefault(uri if name is None else name.sequence, [])
-        frames += [] if name is None else [name.frame]
-
     def patterns(self) -> dict[str, str]:
-        """All sequences, with one # for each digit of their frames, and files without a frame."""
-        from ..frames.ranges import display_pattern
-
-        return {name: display_pattern(name, frames) if frames else name for name, frames in self.frames.items()}
+        """What was judged: sequences, with one # for each digit of their frames, and files without a frame."""
+        names = dict.fromkeys(file.sequence or file.uri for file in self.files.files)
+        return {name: self.patterns_of_sequences.get(name, name) for name in names}
 
     def findings(self, *, of_unread: bool = False) -> list[Finding]:
         """The findings, grouped by sequence and frames; `of_unread`: also those about files that could not be read."""
@@ -255,9 +248,31 @@ def _write(outcome: _Outcome, output_format: FindingFormat, output: str | None, 
     from .output import data_stream, is_terminal, print_to
 
     if output_format is not FindingFormat.TABLE:
-        findings, patterns = outcome.findings(of_unread=True), list(outcome.patterns().values())
-        write_findings(findings, patterns, f"exr-inspector validate --policy {policy}", output_format, output)
+        write_findings(_report(outcome, f"exr-inspector validate --policy {policy}"), output_format, output)
         return
     with data_stream(output) as stream:
         checked, unread = {"file": outcome.file_count}, len(outcome.unread)
         print_to(stream, *finding_lines(outcome.findings(), checked, unread, for_programs=not is_terminal(stream)))
+
+
+def _report(outcome: _Outcome, command: str) -> Report:
+    from .. import __version__
+    from ..findings.report import NotEvaluatedRule, Report, ReportedFile
+
+    policy, patterns = outcome.policy.policy, outcome.patterns()
+    return Report(
+        command=command,
+        version=__version__,
+        evaluated_at=datetime.now(timezone.utc),
+        title=policy.title,
+        policy=policy.name,
+        policy_version=policy.version,
+        policy_hash=outcome.policy.hash,
+        findings=outcome.findings(of_unread=True),
+        patterns=list(patterns.values()),
+        not_evaluated=[NotEvaluatedRule(*rule, count) for rule, count in outcome.not_evaluated.items()],
+        files=[
+            ReportedFile(patterns[file.sequence or file.uri], file.uri, file.frame, file.size_bytes, file.header_hash)
+            for file in outcome.files.files
+        ],
+    )

@@ -37,6 +37,7 @@ class SequenceVerdict:
     """What a policy says about sequences."""
 
     findings: tuple[Finding, ...]  # with frames and files; not those about single files
+    patterns: Mapping[str, str]  # of all sequences: with one # for each digit of the frames, or <UDIM>
     not_evaluated: Mapping[NotEvaluated, int]  # with the number of files
 
 
@@ -98,7 +99,8 @@ def evaluate_sequences(
                     severity = use.severity or outcome.severity
                     rule = {"rule_id": use.rule.rule_id, "rule_name": use.rule.name}
                     findings.append(_with_files(replace(outcome, severity=severity, **rule), sequence))
-    return SequenceVerdict(findings=tuple(findings), not_evaluated=undecided)
+    patterns = {name: sequence.summary.pattern for name, sequence in judged.items()}
+    return SequenceVerdict(findings=tuple(findings), patterns=patterns, not_evaluated=undecided)
 
 
 def _usual_overrides(files: Sequence[SequenceFile]) -> tuple[bool, ...]:

@@ -1,0 +1,111 @@
+"""Everything that a report for people says: what was judged by what, the verdicts, and what is not known."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from ..frames.ranges import frame_range, frame_value
+from .model import Finding
+
+# By the severity of the worst finding that no waiver covers.
+VERDICTS = {"error": "FAIL", "warning": "WARN", "info": "PASS", "none": "PASS"}
+
+
+class ReportedFile(NamedTuple):
+    """A file that was judged. None: its header could not be read."""
+
+    pattern: str  # of its sequence, or its URI
+    uri: str
+    frame: str  # as written in the name
+    size_bytes: int | None
+    header_hash: str | None
+
+
+class NotEvaluatedRule(NamedTuple):
+    """A rule that was not evaluated for some files."""
+
+    rule_id: str
+    rule_name: str
+    reason: str
+    file_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Findings, and what they are about. Texts that do not apply are empty."""
+
+    command: str
+    version: str  # of exr-inspector
+    evaluated_at: datetime  # UTC
+    findings: Sequence[Finding]
+    patterns: Sequence[str]  # all sequences and files that were judged
+    title: str = ""  # of the policy
+    policy: str = ""
+    policy_version: str = ""
+    policy_hash: str = ""
+    not_evaluated: Sequence[NotEvaluatedRule] = ()
+    files: Sequence[ReportedFile] = field(default=())  # empty if they are in a catalog
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """The numbers of findings by severity, and of those that a waiver covers as `waived`."""
+        return _counts(self.findings)
+
+    @property
+    def verdict(self) -> str:
+        """FAIL, WARN or PASS."""
+        return _verdict(self.counts)
+
+    @property
+    def files_digest(self) -> str:
+        """The SHA-256 of the list of files: a line with URI, size and header hash for each, sorted."""
+        lines = sorted(f"{file.uri} {file.size_bytes} {file.header_hash}\n" for file in self.files)
+        return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+    def sequences(self) -> list[JudgedPattern]:
+        """What was judged, the worst first."""
+        findings: dict[str, list[Finding]] = {pattern: [] for pattern in self.patterns}
+        for finding in self.findings:
+            findings.setdefault(finding.pattern, []).append(finding)
+        files: dict[str, list[ReportedFile]] = defaultdict(list)
+        for file in self.files:
+            files[file.pattern].append(file)
+        judged = [JudgedPattern(pattern, of_pattern, files[pattern]) for pattern, of_pattern in findings.items()]
+        ranks = list(dict.fromkeys(VERDICTS.values()))
+        return sorted(judged, key=lambda each: (ranks.index(each.verdict), each.pattern))
+
+
+class JudgedPattern(NamedTuple):
+    """A sequence, or a file without a frame number, with its findings and files."""
+
+    pattern: str
+    findings: list[Finding]
+    files: list[ReportedFile]
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """As those of the report."""
+        return _counts(self.findings)
+
+    @property
+    def verdict(self) -> str:
+        """FAIL, WARN or PASS."""
+        return _verdict(self.counts)
+
+    @property
+    def frames(self) -> str:
+        """The frames of the files, in fileseq notation."""
+        return frame_range({frame_value(file.frame) for file in self.files if file.frame})
+
+
+def _counts(findings: Iterable[Finding]) -> Counter[str]:
+    return Counter("waived" if finding.waived_by else finding.severity for finding in findings)
+
+
+def _verdict(counts: Mapping[str, int]) -> str:
+    return next((VERDICTS[severity] for severity in ("error", "warning") if counts[severity]), VERDICTS["none"])
