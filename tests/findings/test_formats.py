@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+import gzip
 import json
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
+import junitparser
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft4Validator
 
+from exr_inspector.cli.text import uri_reference
 from exr_inspector.findings import files
 from exr_inspector.findings.github import github
 from exr_inspector.findings.junit import junit
-from exr_inspector.findings.model import FileFrame, Waived, as_arrow, grouped
+from exr_inspector.findings.model import FileFrame, Finding, Waived, as_arrow, grouped
+from exr_inspector.findings.report import NotEvaluatedRule
 from exr_inspector.findings.sarif import sarif
 from exr_inspector.findings.text import one_line
 
@@ -134,6 +141,81 @@ def test_github_gets_one_command_a_line():
     assert [line.split(" ")[0] for line in lines] == ["::error", "::warning", "::error"]
     assert f"file={SEQUENCE.replace(':', '%3A')},title=EXR102 not-whole::{SEQUENCE}  1-2,5  truncated" in lines[0]
     assert "50%25%2Ca%3Ab%0D%0A%3A%3Aerror%3A%3Ax" in lines[2]
+
+
+@functools.cache
+def sarif_schema() -> Draft4Validator:
+    path = Path(__file__).parent / "data/sarif-2.1.0-rtm.5.json"
+    return Draft4Validator(json.loads(path.read_text("utf-8")))
+
+
+def many(count: int, severity: str = "warning") -> list[Finding]:
+    """Distinct findings, in long paths with characters that formats escape."""
+    folder = f"file:///show/{'a long folder %20 & <b>/' * 4}"
+    about = problem(severity=severity)
+    return [
+        replace(about, pattern=f"{folder}{number}.####.exr", message=f"value {number} " + "x" * 100, frames="1001-1240")
+        for number in range(count)
+    ]
+
+
+def test_sarif_satisfies_the_schema_of_the_standard():
+    """With waivers, hostile names, findings about sequences and paths below the working folder."""
+    waived = replace(FINDINGS[0], waived_by=Waived(waiver_id="W-1", reason="as agreed", owner="Ana"))
+    document = json.loads(sarif("1.2.3", [*FINDINGS, waived, *many(3)], str, uri_reference))
+    sarif_schema().validate(document)
+    (run,) = document["runs"]
+    below = json.loads(sarif("1.2.3", FINDINGS, str, lambda _: "show/a.exr"))["runs"][0]["results"][0]["locations"][0]
+    assert below["physicalLocation"]["artifactLocation"] == {"uri": "show/a.exr", "uriBaseId": "%SRCROOT%"}
+    assert set(run["originalUriBaseIds"]) == {"%SRCROOT%"}
+    assert all(rule["helpUri"].startswith("https://") for rule in run["tool"]["driver"]["rules"])
+    document["runs"][0]["results"][0]["level"] = "fatal"
+    assert not sarif_schema().is_valid(document)
+
+
+def test_ten_thousand_findings_keep_the_limits_of_github():
+    """10 MB when compressed, 25,000 results, 100 locations and 2,000 characters each; distinct fingerprints."""
+    findings = many(10_000)
+    findings[0] = replace(findings[0], message="y" * 9_000, files=tuple(f"file:///{n}.exr" for n in range(5_000)))
+    data = sarif("1", findings, str, str)
+    (run,) = json.loads(data)["runs"]
+    results = run["results"]
+    assert (len(results), len(gzip.compress(data, 6)) < 10_000_000) == (10_000, True)
+    assert max(len(result["locations"]) for result in results) <= 100
+    assert max(len(result["message"]["text"]) for result in results) <= 2_001
+    assert len({result["partialFingerprints"]["primaryLocationLineHash"] for result in results}) == 10_000
+
+
+def test_of_too_many_findings_sarif_has_the_most_severe_ones(monkeypatch):
+    """And says how many it left out."""
+    monkeypatch.setattr("exr_inspector.findings.sarif._MOST_RESULTS", 30)
+    (run,) = json.loads(sarif("1", [*many(40), *many(5, "error")], str, str))["runs"]
+    assert [result["level"] for result in run["results"]].count("error") == 5
+    assert len(run["results"]) == 30
+    (notification,) = run["invocations"][0]["toolExecutionNotifications"]
+    assert notification["message"]["text"].startswith("15 more findings")
+
+
+def test_junit_is_read_back():
+    """By the library of build servers; rules that were not evaluated are skipped."""
+    rules = [NotEvaluatedRule("EXR801", "nan", "no statistics <&>", 4)]
+    document = junit("check", ["file:///show/fine.exr"], [*FINDINGS, *many(10_000, "error")], str, rules)
+    (suite,) = junitparser.JUnitXml.fromstring(document)
+    assert (suite.tests, suite.failures, suite.skipped) == (10_004, 10_002, 1)
+    results = [case.result for case in suite]
+    assert sum(bool(result) and isinstance(result[0], junitparser.Failure) for result in results) == 10_002
+    assert results[-1][0].message == "4 files: no statistics <&>"
+
+
+def test_github_gets_ten_annotations_of_a_severity():
+    """It shows no more; the others are lines of the log, which are not commands."""
+    lines = github([*many(10_000), *many(10, "error")], str).decode().splitlines()
+    commands = [line for line in lines if line.startswith("::")]
+    assert [command.split(" ")[0] for command in commands].count("::warning") == 10
+    assert [command.split(" ")[0] for command in commands].count("::error") == 10
+    assert "::warning title=exr-inspector::9,991 more; the log lists them" in commands
+    assert len(lines) == 10_011
+    assert len({line for line in lines if line.startswith("warning: ")}) == 9_991
 
 
 @given(TEXTS, TEXTS)

@@ -47,7 +47,7 @@ def _document(report: Report, output_format: FindingFormat) -> bytes:
     if output_format is FindingFormat.JUNIT:
         from ..findings.junit import junit
 
-        return junit(report.command, report.patterns, report.findings, short_path)
+        return junit(report.command, report.patterns, report.findings, short_path, report.not_evaluated)
     if output_format is FindingFormat.SARIF:
         from ..findings.sarif import sarif
 

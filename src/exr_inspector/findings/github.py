@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 from .model import Finding
 from .text import one_line
 
+_SHOWN = 10  # annotations of a severity
+_MOST_CHARACTERS = 2_000  # of a message
 _COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 
 
-def github(findings: Iterable[Finding], path_of: Callable[[str], str]) -> bytes:
+def github(findings: Sequence[Finding], path_of: Callable[[str], str]) -> bytes:
     """One command a line. `path_of` gives the path of a pattern or URI as GitHub shows it.
+
+    GitHub shows ten annotations of a severity. Of more findings, the others are plain lines of the log.
 
     https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands
     """
-    lines = []
-    for finding in findings:
-        path = path_of(finding.files[0] if len(finding.files) == 1 else finding.pattern)
-        title = f"{finding.rule_id} {finding.rule_name}"
-        message = f"{path_of(finding.pattern)}  {one_line(finding)}\n{finding.remedy}"
-        command = "notice" if finding.waived_by else _COMMANDS[finding.severity]
-        lines.append(f"::{command} file={_property(path)},title={_property(title)}::{_data(message)}\n")
-    return "".join(lines).encode()
+    kinds = ["notice" if finding.waived_by else _COMMANDS[finding.severity] for finding in findings]
+    counts, shown = Counter(kinds), Counter[str]()
+    commands, lines = [], []
+    for kind, finding in zip(kinds, findings, strict=True):
+        if counts[kind] <= _SHOWN or shown[kind] < _SHOWN - 1:
+            shown[kind] += 1
+            commands.append(_command(kind, finding, path_of))
+        else:
+            lines.append(f"{kind}: {_data(_message(finding, path_of))}\n")
+    for kind in dict.fromkeys(kinds):
+        if more := counts[kind] - shown[kind]:
+            commands.append(f"::{kind} title=exr-inspector::{more:,} more; the log lists them\n")
+    return "".join((*commands, *lines)).encode()
+
+
+def _command(kind: str, finding: Finding, path_of: Callable[[str], str]) -> str:
+    path = path_of(finding.files[0] if len(finding.files) == 1 else finding.pattern)
+    title = f"{finding.rule_id} {finding.rule_name}"
+    message = _data(f"{_message(finding, path_of)}\n{finding.remedy}")
+    return f"::{kind} file={_property(path)},title={_property(title)}::{message}\n"
+
+
+def _message(finding: Finding, path_of: Callable[[str], str]) -> str:
+    text = f"{path_of(finding.pattern)}  {one_line(finding)}"
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
 
 
 def _data(text: str) -> str:

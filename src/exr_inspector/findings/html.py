@@ -206,5 +206,5 @@ def _table(columns: Sequence[_Column], rows: Iterable[Sequence[str]], kind: str 
 
 
 def _more(count: int, most: int, noun: str) -> Iterator[str]:
-    if count > most:
-        yield f'<p class="note">… and {count - most:,} more {noun}; other formats list all.</p>'
+    if (more := count - most) > 0:
+        yield f'<p class="note">… and {more:,} more {noun}; other formats list all.</p>'

@@ -6,22 +6,32 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from xml.etree import ElementTree
 
+from ..inspection.value_text import plural
 from .model import Finding
+from .report import NotEvaluatedRule
 from .text import one_line
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def junit(title: str, patterns: Iterable[str], findings: Iterable[Finding], path_of: Callable[[str], str]) -> bytes:
+def junit(
+    title: str,
+    patterns: Iterable[str],
+    findings: Iterable[Finding],
+    path_of: Callable[[str], str],
+    not_evaluated: Sequence[NotEvaluatedRule] = (),
+) -> bytes:
     """The document, with a test case for each of `patterns`, and for each other file or sequence with findings.
 
     Those without findings pass. Findings of severity `error` are failures; others, and those with a waiver, are the
-    output of their case. Characters that XML does not allow are replaced. `path_of` gives the path of a pattern or URI.
+    output of their case. Rules that were not evaluated are cases that are skipped. Characters that XML does not allow
+    are replaced. `path_of` gives the path of a pattern or URI.
     """
     cases: dict[str, list[Finding]] = {pattern: [] for pattern in patterns}
     for finding in findings:
         cases.setdefault(finding.pattern, []).append(finding)
-    suite = ElementTree.Element("testsuite", name=title, tests=str(len(cases)), errors="0", skipped="0")
+    counts = {"tests": len(cases) + len(not_evaluated), "errors": 0, "skipped": len(not_evaluated)}
+    suite = ElementTree.Element("testsuite", {"name": title, **{name: str(count) for name, count in counts.items()}})
     suite.set("failures", str(sum(bool(_errors(case)) for case in cases.values())))
     for pattern, case in cases.items():
         element = ElementTree.SubElement(suite, "testcase", name=_xml(path_of(pattern)), classname=title)
@@ -31,6 +41,11 @@ def junit(title: str, patterns: Iterable[str], findings: Iterable[Finding], path
             failure.text = _lines(errors)
         if others := [finding for finding in case if not _is_failure(finding)]:
             ElementTree.SubElement(element, "system-out").text = _lines(others)
+    for rule in not_evaluated:
+        name = f"{rule.rule_id} {rule.rule_name}"
+        element = ElementTree.SubElement(suite, "testcase", name=_xml(name), classname=f"{title}: not evaluated")
+        message = f"{rule.file_count:,} {plural(rule.file_count, 'file')}: {rule.reason}"
+        ElementTree.SubElement(element, "skipped", message=_xml(message))
     suites = ElementTree.Element("testsuites")
     suites.append(suite)
     ElementTree.indent(suites)

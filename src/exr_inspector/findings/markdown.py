@@ -86,6 +86,6 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _literal(text: str, *, code: bool = False) -> str:
-    """A text whose characters stand for themselves, in one line; as code, it is no mention and no link either."""
+    """A text whose characters stand for themselves, in one line; as code, never a mention or a link."""
     escaped = _MARKUP.sub(lambda match: f"&#{ord(match[0])};", _SPACES.sub(" ", text))
     return f"<code>{escaped}</code>" if code and escaped else escaped
