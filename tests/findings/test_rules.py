@@ -46,6 +46,7 @@ def test_identifiers_do_not_change():
         "EXR805": "constant-frame",
         "EXR809": "undecodable-chunks",
         "EXR810": "empty-region",
+        "EXR811": "unrendered-region",
         "EXR901": "gap",
         "EXR902": "range",
         "EXR904": "drift",

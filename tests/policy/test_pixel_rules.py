@@ -29,8 +29,14 @@ def decoded(rows: Mapping[str, tuple[float, ...]], **given: Any) -> Inspection:
 
 
 def measured(**given: Any) -> Inspection:
-    data = w.build(w.part(width=WIDTH, height=2, **given)).data
+    data = w.build(w.part(**{"width": WIDTH, "height": 2, **given})).data
     return replace(inspect(data, name="/show/a.1001.exr"), pixels=statistics_of(data))
+
+
+def lines(*samples: bytes) -> Inspection:
+    """A file whose lines have one value each."""
+    values = iter(samples)
+    return measured(width=8, height=len(samples), pixels=lambda size: next(values) * (size // 2))
 
 
 def color(**changed: tuple[float, ...]) -> Inspection:
@@ -53,6 +59,7 @@ CASES = {
     ),
     "alpha-range": (color(A=(1.5, 0, 0, 1)), {}, "A", "above 1"),
     "samples-per-pixel": (measured(deep=True), {"max": 0}, "", "more"),
+    "unrendered-region": (lines(*[b"\x00\x3c"] * 8, *[bytes(2)] * 8, *[b"\x00\x3c"] * 8), {}, "", "empty regions"),
     "undecodable-chunks": (measured(compression=2, pixels=b"\xff" * 10), {}, "", "damaged"),
 }
 
