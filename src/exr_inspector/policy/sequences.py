@@ -1,8 +1,8 @@
 """The rules about sequences: files in, findings out.
 
 `evaluate_sequences` takes a `SequenceFile` of each file, from wherever it comes: `sequence_file()` makes it of an
-inspection, and the tables `files`, `parts`, `channels` and `part_stats` of a catalog have all that it needs, a `Structure`
-for each structure hash. Fields that differ are found by the fields of the structures; or they are given, as
+inspection, and the tables `files`, `parts`, `channels` and `part_stats` of a catalog have all that it needs, with a
+`Structure` for each structure hash. Fields that differ are found by the fields of the structures; or they are given, as
 `sequence.fields.differences_by_sequence()` finds them in a catalog, and structures need no fields.
 """
 
