@@ -14,10 +14,13 @@ from exr_inspector.policy.evaluate import evaluate
 from exr_inspector.policy.sequence_files import sequence_file
 from exr_inspector.policy.sequences import evaluate_sequences
 from exr_inspector.policy.validate import compiled_policy
+from exr_inspector.sources.uris import display_path
 from tests.support.corpus import POLICY_SIDECARS, VALID_FILES, inspected, name_of, need_corpus, sidecar
 
 # By path in the corpus, the rules that find an error under `render` in a file that others read, and why that is right.
-EXPECTED_ERRORS: dict[str, dict[str, str]] = {}
+EXPECTED_ERRORS: dict[str, dict[str, str]] = {
+    "valid/deep/##.deep.exr": {"EXR901": "two unrelated images of a documentation, whose names begin with numbers"},
+}
 
 
 @pytest.mark.parametrize("path", POLICY_SIDECARS)
@@ -56,6 +59,9 @@ def test_render_finds_no_errors_in_valid_files():
         name_of(path): {f.rule_id for f in evaluate(policy, inspected(path)).findings if f.severity == "error"}
         for path in VALID_FILES
     }
+    for found in evaluate_sequences(policy, [sequence_file(inspected(path)) for path in VALID_FILES]).findings:
+        if found.severity == "error":
+            errors.setdefault(name_of(Path(display_path(found.pattern))), set()).add(found.rule_id)
     assert {name: ids for name, ids in errors.items() if ids} == {
         name: set(reasons) for name, reasons in EXPECTED_ERRORS.items()
     }

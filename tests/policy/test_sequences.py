@@ -142,6 +142,7 @@ CASES = {
         {},
         [("error", "3", "R")],
     ),
+    "aov-missing, no majority": ([frame(1), frame(2, **channels("B", "G"))], {}, []),
     "timecode-follows": (
         [frame(n, code(n, 5 if n == 4 else 0), RATE) for n in range(1, 6)],
         {},

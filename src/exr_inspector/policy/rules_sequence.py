@@ -145,7 +145,7 @@ def drift(sequence: JudgedSequence, given: Fields) -> _Outcomes:
     others = {_RATE} if "EXR911" in sequence.rule_ids else set()
     if "EXR917" in sequence.rule_ids:
         others.update(SOFTWARE_NAMES)
-    if "EXR908" in sequence.rule_ids and len({structure.channels for _, structure in sequence.structures}) > 1:
+    if "EXR908" in sequence.rule_ids and _usual_channels(sequence) is not None:
         others.add("channels")
     for found in sequence.as_check(known.DRIFT):
         if found.attr_name not in others and (not given.fields or matches_any(given.fields, found.attr_name)):
@@ -192,19 +192,25 @@ def mixed_versions(sequence: JudgedSequence, _: Parameters) -> _Outcomes:
 
 @sequence_rule(908, "error", "common practice")
 def aov_missing(sequence: JudgedSequence, _: Parameters) -> _Outcomes:
-    """All frames have the channels of most frames."""
-    counts = Counter(structure.channels for _, structure in sequence.structures)
-    if len(counts) < 2:
+    """All frames have the channels of most frames; without a majority, `drift` compares them."""
+    usual = _usual_channels(sequence)
+    if usual is None:
         return
     names = {structure.channels: frozenset(structure.channel_names) for _, structure in sequence.structures}
-    usual = names[max(counts, key=lambda channels: (counts[channels], len(names[channels]), channels))]
     by_channels = [(file, names[structure.channels]) for file, structure in sequence.structures]
     for found, files in _grouped(by_channels):
-        lacking, others = _listed(usual - found), _listed(found - usual)
+        lacking, others = _listed(names[usual] - found), _listed(found - names[usual])
         if lacking:
             yield sequence.found("EXR908", f"channels are missing: {lacking}", files, actual=lacking)
         if others:
             yield sequence.found("EXR908", f"channels that most frames do not have: {others}", files, actual=others)
+
+
+def _usual_channels(sequence: JudgedSequence) -> tuple[tuple[str, ...], ...] | None:
+    """The channels of more than half of the files; None if there are none, or all have the same."""
+    counts = Counter(structure.channels for _, structure in sequence.structures)
+    usual, count = counts.most_common(1)[0] if counts else ((), 0)
+    return usual if len(counts) > 1 and 2 * count > counts.total() else None
 
 
 @sequence_rule(909, "warning", "Netflix: frame numbers follow the time code")
