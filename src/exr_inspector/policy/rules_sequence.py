@@ -207,7 +207,7 @@ def aov_missing(sequence: JudgedSequence, _: Parameters) -> _Outcomes:
 
 
 def _usual_channels(sequence: JudgedSequence) -> tuple[tuple[str, ...], ...] | None:
-    """The channels of more than half of the files; None if there are none, or all have the same."""
+    """The channels of more than half of the files; None without a majority, or if all have the same."""
     counts = Counter(structure.channels for _, structure in sequence.structures)
     usual, count = counts.most_common(1)[0] if counts else ((), 0)
     return usual if len(counts) > 1 and 2 * count > counts.total() else None
