@@ -282,6 +282,32 @@ def test_events_are_rejected_while_too_many_are_waiting(deployed):
     assert {answer.headers["retry-after"] for answer in answers if answer.status_code == 503} == {"1"}
 
 
+def test_a_rejected_event_does_not_end_its_connection(store):
+    """Its body is dropped; probes are answered meanwhile, also on the same connection."""
+    reached, released = threading.Event(), threading.Event()
+
+    def hold(_request, _start_response):
+        reached.set()
+        released.wait(60)
+
+    store.fault = hold
+    message = to_binary_event(element("a.exr"))
+    with in_this_process(threads=1) as url, ThreadPoolExecutor(2) as pool, httpx.Client(timeout=60) as client:
+        accepted = [pool.submit(send, url, message)]
+        assert reached.wait(60)
+        accepted.append(pool.submit(send, url, message))
+        while "exr_inspector_waiting 1.0" not in client.get(f"{url}/metrics").text:
+            time.sleep(0.01)
+        for body in (message.body, b" " * (1 << 20)):
+            assert client.post(url, headers=message.headers, content=body).status_code == 503
+            assert client.get(f"{url}/liveness").status_code == 200
+        closing = client.post(url, headers={**message.headers, "connection": "close"}, content=message.body)
+        assert (closing.status_code, closing.headers["connection"]) == (503, "close")
+        assert 'exr_inspector_events_total{code="503"} 3.0' in client.get(f"{url}/metrics").text
+        released.set()
+        assert {answer.result().status_code for answer in accepted} <= {204, 500}
+
+
 def test_the_deadline_counts_from_acceptance(store, monkeypatch):
     """An event that spent it in the queue is to be delivered again, and sends no request to the store."""
     store.put("first.exr", exr_bytes())

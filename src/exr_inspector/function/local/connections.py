@@ -1,4 +1,8 @@
-"""Limits of connections that uvicorn does not have: time and size of the head of a request, and their number."""
+"""Limits that uvicorn does not have: of the time and size of a request's head, of connections, and of events.
+
+Events are rejected here, in a tenth of the time that the application needs: callers may repeat them at once, hundreds
+at the same time, and probes must be answered nevertheless.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,12 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from .messages import ACCEPT, ACCEPTED, REJECTION
+
+_REJECTION = (
+    "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    f"content-length: {len(REJECTION)}\r\n%b\r\n{REJECTION}"
+).encode()
 HEAD_TIMEOUT_S = 10.0  # until the head of the first or next request is complete
 MAX_HEAD_BYTES = 1 << 16
 MAX_CONNECTIONS = 800  # below the usual limit of 1024 descriptors of a process
@@ -18,7 +28,9 @@ class LimitedProtocol(HttpToolsProtocol):
     """
 
     _timer: asyncio.TimerHandle | None = None  # while the head of a request is awaited
+    _in_head = False
     _head_bytes = 0
+    _is_rejected = False  # the request whose body arrives
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Close the longest waiting connection above the limit, or this one if all have requests."""
@@ -37,20 +49,51 @@ class LimitedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Close the connection if the head of a request is too large."""
         super().data_received(data)
-        self._head_bytes = 0 if self._timer is None else self._head_bytes + len(data)
+        self._head_bytes = self._head_bytes + len(data) if self._in_head else 0
         if self._head_bytes > MAX_HEAD_BYTES:
             self.transport.abort()
 
+    def on_message_begin(self) -> None:
+        """Prepare for another request."""
+        self._in_head, self._is_rejected = True, False
+        super().on_message_begin()
+
     def on_headers_complete(self) -> None:
-        """Stop waiting: the body has a time limit of its own."""
+        """Stop waiting, as the body has a time limit of its own; or reject an event."""
         self._stop_waiting()
+        self._in_head = False
+        is_event = self.url == b"/" and self.parser.get_method() == b"POST"
+        is_next = self.cycle is None or self.cycle.response_complete
+        if is_event and is_next:
+            if not self.app_state[ACCEPT]():
+                self._reject()
+                return
+            self.scope["state"][ACCEPTED] = True
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Drop the body of a rejected event."""
+        if not self._is_rejected:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A rejected event has its response already."""
+        if not self._is_rejected:
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
         super().on_response_complete()
         if self.cycle is None or self.cycle.response_complete:
             self._wait_for_head()
+
+    def _reject(self) -> None:
+        self._is_rejected = True
+        is_last = not self.parser.should_keep_alive()
+        self.transport.write(_REJECTION % (b"connection: close\r\n" if is_last else b""))
+        self._wait_for_head()  # also the body of the rejected event has to arrive in this time
+        if is_last:
+            self.transport.close()
 
     def _wait_for_head(self) -> None:
         self._stop_waiting()

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 if TYPE_CHECKING:
     import asyncio
 
+# Names in the state of the web application: the function that accepts or rejects an event, and of an accepted event.
+ACCEPT, ACCEPTED = "accept", "accepted"
+REJECTION = "too many events are waiting; send it again later\n"
 THREADS = 20  # that handle events: the platform's concurrency of a handler
 _LENGTH = struct.Struct("!I")
 

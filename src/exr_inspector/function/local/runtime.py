@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 from ...errors import EventError, ExrInspectorError, MissingExtraError, SettingsError
 from ...settings import function_settings
 from ..envelope import from_http
-from .messages import THREADS, Answer, Start
+from .messages import ACCEPT, ACCEPTED, REJECTION, THREADS, Answer, Start
 from .worker_client import WorkerClient, start_worker
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from .telemetry import Telemetry
 
@@ -77,7 +77,7 @@ class Load:
 
 def make_app(
     worker: WorkerClient, telemetry: Telemetry, *, token: str | None = None, threads: int = THREADS
-) -> ASGIApp:
+) -> Starlette:
     """The web application. Events must carry the bearer `token`, if there is one.
 
     It serves requests while the catalog is still being opened. While the function is not ready, a probe of /readiness
@@ -94,21 +94,32 @@ def make_app(
     requests = _instruments(telemetry, load)
 
     @asynccontextmanager
-    async def lifespan(_app: Any) -> AsyncIterator[None]:
+    async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
         await worker.open()
-        yield
+        yield {ACCEPT: accept}  # for LimitedProtocol, which rejects events before everything else
         await worker.close()
         telemetry.close()
 
+    def accept() -> bool:
+        if load.is_too_high():
+            requests.add(1, {"code": "503"})
+            return False
+        load.accepted += 1
+        return True
+
     async def receive(request: Request) -> Response:
-        response = await respond(request)
+        if not request.scope["state"].get(ACCEPTED) and not accept():
+            return PlainTextResponse(REJECTION, 503, {"Retry-After": "1"})
+        try:
+            response = await respond(request)
+        finally:
+            load.accepted -= 1
         requests.add(1, {"code": str(response.status_code)})
         return response
 
     async def respond(request: Request) -> Response:
         if token is not None and not _is_allowed(request, token):
             return PlainTextResponse("missing or wrong bearer token\n", 401, {"WWW-Authenticate": "Bearer"})
-        load.accepted += 1
         try:
             return await handle(request, time.monotonic())
         except EventError as error:
@@ -117,8 +128,6 @@ def make_app(
             return PlainTextResponse("the connection was closed before the event was complete\n", 400)
         except asyncio.TimeoutError:
             return PlainTextResponse(f"the event did not arrive within {BODY_TIMEOUT_S:.0f} seconds\n", 408)
-        finally:
-            load.accepted -= 1
 
     async def handle(request: Request, accepted_at: float) -> Response:
         body = await _body(request)
@@ -157,16 +166,7 @@ def make_app(
         text = telemetry.exposition() + (of_worker.content if of_worker.status == 200 else "")
         return Response(text, media_type=CONTENT_TYPE)
 
-    async def rejecting(scope: Scope, receive: Receive, send: Send) -> None:
-        # Before everything else: a rejection takes a tenth of the time, and callers may repeat it at once.
-        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == "/" and load.is_too_high():
-            requests.add(1, {"code": "503"})
-            await too_many(scope, receive, send)
-        else:
-            await app(scope, receive, send)
-
-    too_many = PlainTextResponse("too many events are waiting; send it again later\n", 503, {"Retry-After": "1"})
-    app = Starlette(
+    return Starlette(
         lifespan=lifespan,
         routes=[
             Route("/", receive, methods=["POST"]),
@@ -176,7 +176,6 @@ def make_app(
             Route("/metrics", metrics),
         ],
     )
-    return rejecting
 
 
 def run(start: Start, *, host: str, port: int, token: str | None) -> None:
