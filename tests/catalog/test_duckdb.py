@@ -15,10 +15,11 @@ import pytest
 import exr_inspector.catalog as catalogs
 from exr_inspector import open_catalog
 from exr_inspector.catalog import IngestError
+from exr_inspector.catalog.duckdb import statements
 from exr_inspector.catalog.duckdb.statements import create_table
 from exr_inspector.catalog.schema import TABLES, VERSION
 from exr_inspector.errors import CatalogError, CatalogLockedError, CatalogSchemaError, QueryError, SettingsError
-from tests.support.exr_bytes import inspection
+from tests.support.exr_bytes import inspection, text
 
 REPOSITORY = Path(__file__).parents[2]
 A, B = inspection("s3://renders/a.exr"), inspection("s3://renders/b.exr")
@@ -348,3 +349,21 @@ def test_the_tables_are_created_from_the_arrow_schemas(path):
             assert [column["column_name"] for column in described] == schema.names
             assert [column["null"] == "YES" for column in described] == [column.nullable for column in schema]
     assert '"metadata_embedding" FLOAT[384]' in create_table("files", TABLES["files"])
+
+
+@pytest.mark.parametrize("rows_per_lookup", [0, 100])
+def test_stored_versions_are_looked_up_or_scanned(path, monkeypatch, rows_per_lookup):
+    """In a large catalog, or one that is small for the batch."""
+    monkeypatch.setattr(statements, "ROWS_PER_LOOKUP", rows_per_lookup)
+    monkeypatch.setattr(statements, "LONGEST_LIST", 2)
+    first = [inspection(f"s3://renders/a.{frame}.exr") for frame in range(1001, 1006)]
+    with open_catalog(path) as catalog:
+        catalog.persist(first)
+        others = [inspection(f"s3://renders/a.{frame}.exr", text("owner", "other")) for frame in (1003, 1004, 1006)]
+        again = catalog.persist([*first[:2], *others])
+        assert [outcome.inserted for outcome in again] == [False, False, True, True, True]
+        files = catalog.sql("SELECT frame, is_current, inspection_count AS n FROM files ORDER BY ALL").to_pylist()
+    assert [tuple(row.values()) for row in files] == [
+        ("1001", True, 2), ("1002", True, 2), ("1003", False, 1), ("1003", True, 1),
+        ("1004", False, 1), ("1004", True, 1), ("1005", True, 1), ("1006", True, 1),
+    ]  # fmt: skip

@@ -29,13 +29,14 @@ class StoredVersion(NamedTuple):
 
 
 def stored_versions(connection: duckdb.DuckDBPyConnection, incoming: pa.Table) -> dict[str, StoredVersion]:
-    """All stored versions of the paths in a batch, by file_id."""
-    found = (
-        StoredVersion(*row)
-        for paths in _slices(list(set(incoming["file_path_normalized"].to_pylist())))
-        for row in run(connection, statements.versions(len(paths)), paths)
-    )
-    return {version.file_id: version for version in found}
+    """All stored versions of the paths in a batch, which is registered as `incoming`, by file_id."""
+    paths = list(set(incoming["file_path_normalized"].to_pylist()))
+    ((stored,),) = run(connection, "SELECT count(*) FROM files")
+    if stored <= statements.ROWS_PER_LOOKUP * len(paths):
+        rows = run(connection, statements.VERSIONS_BY_SCAN)
+    else:
+        rows = [row for some in _slices(paths) for row in run(connection, statements.versions(len(some)), some)]
+    return {version.file_id: version for version in map(StoredVersion._make, rows)}
 
 
 def pixel_results(
