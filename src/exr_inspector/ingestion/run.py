@@ -28,7 +28,6 @@ from ..findings.files import chunk_counts
 from ..inspection.inspector import inspect
 from ..inspection.model import Inspection
 from ..inspection.pixel_rows import undecodable_texts
-from ..sequence import derived
 from ..settings import CELL_LIMIT
 from ..sources import store_of
 from ..sources.listing import ListedFile, list_files
@@ -152,6 +151,8 @@ def ingest(
             shown = [files for files in vanished if options.prune_emptied or not files.is_all]
             summary.pruned += catalog.mark_deleted([uri for files in shown for uri in files.uris])
             summary.emptied += (files.folder for files in vanished if files.is_all and not options.prune_emptied)
+    from ..sequence import derived  # imports DuckDB, which workers do not need
+
     try:
         derived.keep_up(catalog)
     except CatalogError as error:  # all files are stored, and the log stays for the next run
