@@ -1,10 +1,11 @@
 """Pixel statistics against `oiiotool --stats`: CPU and memory of five UHD files, and of one picture from 2K to 16K.
 
-    python -m benchmarks.pixels [--folder DIR] [--runs 3] [--sizes]
+    python -m benchmarks.pixels [--folder DIR] [--runs 3] [--only ZIP …] [--sizes] [--object]
 
-Files are made in the folder, with --sizes of several GB, unless they are there. CPU is that of all processes with
-their start, the shortest of the runs; PSS is the largest sum over the processes of the command. `worker` is the decoder
-process alone. Ratios are to oiiotool in the same round.
+Files are made in the folder, with --sizes and --object of several GB, unless they are there; without a folder, in a
+temporary one that is deleted. CPU is that of all processes with their start, the shortest of the runs; PSS is the largest
+sum over the processes of the command. `worker` is the decoder process alone, `decoding` what it needs to decode, without
+its start and the statistics. Ratios are to oiiotool in the same round.
 """
 
 from __future__ import annotations
@@ -16,14 +17,25 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from socket import socket
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import boto3
 import numpy as np
 import OpenEXR
+from botocore.config import Config
 
-from exr_inspector.pixels.model import StatsOptions
+from exr_inspector.exr import Limits
+from exr_inspector.exr.header import fetch_header
+from exr_inspector.exr.locate import locate_chunks
+from exr_inspector.pixels.decode import FlatDecoder
+from exr_inspector.pixels.model import PixelLimits, StatsOptions
 from exr_inspector.pixels.worker import PixelWorker
+from exr_inspector.sources import open_source
+from exr_inspector.sources.reader import Reader
 
 UHD = (3840, 2160)
 TILE = 64
@@ -86,16 +98,17 @@ def pss_of(pid: int) -> float:
         try:
             rollup = Path(f"/proc/{current}/smaps_rollup").read_text()
             total += int(rollup.partition("Pss:")[2].split()[0]) * 1024 / 1e6
-            pids += map(int, Path(f"/proc/{current}/task/{current}/children").read_text().split())
+            for children in Path(f"/proc/{current}/task").glob("*/children"):  # of each thread
+                pids += map(int, children.read_text().split())
         except (FileNotFoundError, ProcessLookupError, IndexError):
             continue
     return total
 
 
-def run(command: list[str]) -> Cost:
+def run(command: list[str], environment: Mapping[str, str] = MappingProxyType({})) -> Cost:
     """The cost of a command with its children."""
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, **environment})
     peak, ended = 0.0, threading.Event()
 
     def watch() -> None:
@@ -130,16 +143,31 @@ def least(costs: list[Cost]) -> Cost:
     return Cost(min(c.cpu for c in costs), min(c.wall for c in costs), max(c.pss for c in costs))
 
 
+def decoding_seconds(path: Path) -> float:
+    """CPU of reading and decoding a file in this process, without statistics."""
+    source = open_source(str(path))
+    header = fetch_header(Reader(source), Limits())
+    located = locate_chunks(header, source.read, source.size_bytes)
+    assert located is not None
+    began = time.process_time()
+    decoder = FlatDecoder(source.read, located[0], PixelLimits())
+    for band_run in decoder.runs():
+        for _ in decoder.decode(band_run):
+            pass
+    return time.process_time() - began
+
+
 def report(name: str, path: Path, runs: int) -> None:
     """Print a line about a file."""
     rounds = [
         (run([str(OIIOTOOL), "--stats", str(path)]), decode(path), run([*COMMAND, str(path)]), decode(path, threads=2))
         for _ in range(runs)
     ]
+    decoding = min(decoding_seconds(path) for _ in range(runs))
     oiio, worker, command, two = (least(list(costs)) for costs in zip(*rounds, strict=True))
     print(
         f"{name:12} oiiotool {oiio.cpu:5.2f} s {oiio.pss:5.0f} MB"
-        f"   worker {worker.cpu:5.2f} s, ×{worker.cpu / oiio.cpu:.2f}"
+        f"   worker {worker.cpu:5.2f} s, ×{worker.cpu / oiio.cpu:.2f}, decoding {decoding:5.2f} s"
         f"   command {command.cpu:5.2f} s, ×{command.cpu / oiio.cpu:.2f}, {command.pss:4.0f} MB"
         f"   two threads ×{worker.wall / two.wall:.2f}",
         flush=True,
@@ -156,20 +184,59 @@ def report_sizes(folder: Path) -> None:
         print(f"{thousands:2}K ZIP      command {cost.cpu:6.2f} s  {cost.pss:4.0f} MB", flush=True)
 
 
+def report_object(folder: Path) -> None:
+    """Print the cost of the command for an object of 2 GB in moto's server, which is a process of its own."""
+    path = folder / "object.exr"
+    if not path.exists():
+        width, height, repeats = 8192, 1024, 16
+        planes = {name: np.tile(picture(width, height, number), (repeats, 1)) for number, name in enumerate("RGBA")}
+        write(path, "NO", planes)
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "moto.server", "-p", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        keys = {"S3_ENDPOINT": f"http://127.0.0.1:{port}", "S3_ACCESS_KEY": "bench", "S3_SECRET_KEY": "bench"}
+        client = boto3.client(
+            "s3",
+            endpoint_url=keys["S3_ENDPOINT"],
+            aws_access_key_id="bench",
+            aws_secret_access_key="bench",
+            region_name="us-east-1",
+            config=Config(retries={"total_max_attempts": 20, "mode": "standard"}),  # until the server has started
+        )
+        client.create_bucket(Bucket="renders")
+        client.upload_file(str(path), "renders", "object.exr")
+        cost = run([*COMMAND, "s3://renders/object.exr"], keys)
+        size = path.stat().st_size / 1e6
+        print(
+            f"object of {size:,.0f} MB   command {cost.cpu:6.2f} s  {cost.wall:6.1f} s  {cost.pss:4.0f} MB", flush=True
+        )
+    finally:
+        server.kill()
+        server.wait()
+
+
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--sizes", action="store_true", help="also one picture from 2K to 16K")
+    parser.add_argument("--object", action="store_true", help="also an object of 2 GB in moto's server")
+    parser.add_argument("--only", nargs="*", help="names of the files to measure; without names, none")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(exist_ok=True)
-        for name, path in make_files(folder).items():
-            report(name, path, options.runs if name != "32 channels" else 1)
+        for name, path in make_files(folder).items() if options.only != [] else ():
+            if options.only is None or name in options.only:
+                report(name, path, options.runs if name != "32 channels" else 1)
         if options.sizes:
             report_sizes(folder)
+        if options.object:
+            report_object(folder)
 
 
 if __name__ == "__main__":

@@ -258,8 +258,8 @@ def test_a_migration_that_fails_leaves_no_copy(old, monkeypatch):
     monkeypatch.setattr(migrations, "MIGRATIONS", (MIGRATIONS[0], failing))
     with pytest.raises(CatalogError, match="missing"):
         migrate(f"duckdb:{old}", to=3)
-    assert copies(old) == [f"shows.duckdb.before-schema-{VERSION}"]
-    assert contents(old.with_name(f"shows.duckdb.before-schema-{VERSION}")) == before
+    assert copies(old) == ["shows.duckdb.before-schema-3"]
+    assert contents(old.with_name("shows.duckdb.before-schema-3")) == before
 
 
 def test_a_migration_waits_within_the_time_limit_of_the_caller(old):
@@ -337,13 +337,13 @@ def test_the_command_migrates_once(old, capfd):
     before = contents(old)
     assert main([*command, "--dry-run"]) == 0
     planned = capfd.readouterr().out
-    assert "would be migrated from table version 1 to 3" in planned
+    assert f"would be migrated from table version 1 to {VERSION}" in planned
     assert "create table problems" in planned
     assert contents(old) == before
     assert copies(old) == []
     assert main(command) == 0
     printed = capfd.readouterr().out
-    assert "migrated from table version 1 to 3" in printed
+    assert f"migrated from table version 1 to {VERSION}" in printed
     assert f"shows.duckdb.before-schema-{VERSION}" in printed
     assert main(command) == 0
     assert f"nothing to migrate, it had table version {VERSION}" in capfd.readouterr().out
@@ -392,7 +392,7 @@ def test_ten_migrators_at_once(old):
     results = [process.communicate(timeout=300) for process in running]
     assert [process.returncode for process in running] == [0] * 10, results
     printed = [output for output, _ in results]
-    assert sum("migrated from table version 1 to 3" in output for output in printed) == 1
+    assert sum(f"migrated from table version 1 to {VERSION}" in output for output in printed) == 1
     assert sum("nothing to migrate" in output for output in printed) == 9
     assert copies(old) == [f"shows.duckdb.before-schema-{VERSION}"]
 
