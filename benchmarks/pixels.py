@@ -3,9 +3,9 @@
     python -m benchmarks.pixels [--folder DIR] [--runs 3] [--only ZIP …] [--sizes] [--object]
 
 Files are made in the folder, with --sizes and --object of several GB, unless they are there; without a folder, in a
-temporary one that is deleted. CPU is that of all processes with their start, the shortest of the runs; PSS is the largest
-sum over the processes of the command. `worker` is the decoder process alone, `decoding` what it needs to decode, without
-its start and the statistics. Ratios are to oiiotool in the same round.
+temporary one that is deleted. CPU is that of all processes with their start, the shortest of the runs; PSS is the
+largest sum over the processes of the command. `worker` is the decoder process alone, `decoding` what it needs to
+decode, without its start and the statistics. Ratios are to oiiotool in the same round.
 """
 
 from __future__ import annotations
