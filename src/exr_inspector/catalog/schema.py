@@ -296,8 +296,7 @@ RESULT_TABLES = ("problems", "channel_stats", "part_stats", "thumbnails", "valid
 CHILD_TABLES = HEADER_TABLES + RESULT_TABLES
 
 # The results of decoding pixels. A file whose pixels are still to be decoded has rows in the first one only, which are
-# not evaluated.
-# Where the samples of deep parts are to be decoded, `samples_total` is 0 then.
+# not evaluated; where the samples of deep parts are to be decoded, their `samples_total` is 0.
 PIXEL_TABLES = ("channel_stats", "part_stats")
 
 # The columns that a backend sets when it persists; `batch_id` in the child tables too.
@@ -339,7 +338,6 @@ PRIMARY_KEYS: dict[str, tuple[str, ...]] = {
     "ingest_errors": ("file_path_normalized",),
     "schema_version": ("version",),
 }
-
 
 # The columns by which VAST sorts a table, where the server offers it: looking up a path reads a part of it, not all.
 SORTED_BY: dict[str, tuple[str, ...]] = {"files": ("file_path_normalized",)}
