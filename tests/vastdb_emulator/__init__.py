@@ -7,8 +7,8 @@ public source tells, is decided in `assumptions`. The SDK's own test suite is ru
 expansion and imports by key; they are refused with status 501.
 """
 
-from .assumptions import Assumptions
+from .assumptions import STRICT, Assumptions
 from .emulator import Emulator
 from .faults import Fault, LoggedRequest
 
-__all__ = ["Assumptions", "Emulator", "Fault", "LoggedRequest"]
+__all__ = ["STRICT", "Assumptions", "Emulator", "Fault", "LoggedRequest"]

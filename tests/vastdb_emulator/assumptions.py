@@ -68,6 +68,38 @@ class Assumptions:
     # Assumption: an external row id that the table has already is refused like one given twice in a request.
     external_row_ids_unique: bool = True
 
+    # Assumption: texts may contain NUL characters; False refuses them with 400.
+    accept_nul: bool = True
+
+    # Assumption: timestamps keep their microseconds; "ms" cuts them to milliseconds when they are stored.
+    timestamp_unit: Literal["us", "ms"] = "us"
+
+    # Assumption: a transaction may change tables and rows; False refuses with 400 what comes second.
+    mixed_transactions: bool = True
+
+    # Assumption: a request whose signature is older or newer than this is refused with 403. None: of any time.
+    max_clock_skew_s: float | None = None
+
+    # Not an assumption: how far the server's clock is ahead of that of this machine.
+    clock_ahead_s: float = 0.0
+
+    # Assumption: the row counts in statistics are those of so many commits ago.
+    statistics_lag_commits: int = 0
+
+    # Assumption: a select costs time for each row of the table beyond the first 10,000.
+    scan_s_per_row: float = 0.0
+
+
+# Limits that a real cluster may have. Catalogs and deliveries are tested under them.
+STRICT = Assumptions(
+    idle_timeout_s=5.0,
+    max_cell_bytes=64 * KIB,
+    accept_nul=False,
+    timestamp_unit="ms",
+    max_clock_skew_s=300.0,
+    statistics_lag_commits=1,
+    scan_s_per_row=2e-6,
+)
 
 # Assumption: the SQL function a vector index names; "l2sq" is known from the SDK's tests, "ip" is not.
 SQL_DISTANCE_FUNCTIONS = {"l2sq": "array_distance", "ip": "array_inner_product"}

@@ -68,7 +68,7 @@ def _unsupported(name: str, type_: pa.DataType) -> ApiError:
 
 
 def fit(values: pa.Array, field: pa.Field, column: Column, assumptions: Assumptions) -> pa.Array:
-    """The values in the column's own type. Refused: another type, nulls in a non-null column, huge cells."""
+    """The values in the column's own type. Refused: another type, nulls in a non-null column, huge cells, NUL."""
     wanted = column.field
     if not same_type(values.type, wanted.type) or (
         (assumptions.strict_nullability or pa.types.is_fixed_size_list(wanted.type))
@@ -82,6 +82,14 @@ def fit(values: pa.Array, field: pa.Field, column: Column, assumptions: Assumpti
         raise bad_request(f"column {wanted.name}: nulls in a column that has none", "TabularNullInColumn")
     if (limit := assumptions.max_cell_bytes) is not None and has_huge_cell(values, limit):
         raise bad_request(f"column {wanted.name}: a cell has more than {limit} bytes", "TabularCellTooLarge")
+    if (
+        not assumptions.accept_nul
+        and pa.types.is_string(values.type)
+        and pc.any(pc.match_substring(values, "\0")).as_py()
+    ):
+        raise bad_request(f"column {wanted.name}: a text has a NUL character", "TabularInvalidText")
+    if assumptions.timestamp_unit == "ms" and pa.types.is_timestamp(values.type):
+        values = pc.floor_temporal(values, unit="millisecond")
     return values if values.type == wanted.type else values.cast(wanted.type)
 
 

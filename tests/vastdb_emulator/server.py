@@ -131,8 +131,9 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             for fault in faults:
                 _strike(fault)
-            verify(request, self.server.keys)
-            limit = self.server.service.assumptions.max_request_bytes
+            assumptions = self.server.service.assumptions
+            verify(request, self.server.keys, assumptions)
+            limit = assumptions.max_request_bytes
             if request.command and len(request.body) > limit:
                 raise bad_request(f"a body of {len(request.body)} bytes, {limit} are allowed", "EntityTooLarge")
             return self.server.service.answer(request, COMMANDS)

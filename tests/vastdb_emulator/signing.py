@@ -9,9 +9,11 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from urllib.parse import quote
 
+from .assumptions import Assumptions
 from .errors import forbidden
 from .messages import Request
 
@@ -22,13 +24,14 @@ _AUTHORIZATION = re.compile(
 )
 
 
-def verify(request: Request, keys: Mapping[str, str]) -> None:
-    """Raise a 403 unless the request is signed with one of the keys (access key to secret key)."""
+def verify(request: Request, keys: Mapping[str, str], assumptions: Assumptions) -> None:
+    """Raise a 403 unless the request was signed, a short time ago, with one of the keys (access key to secret key)."""
     match = _AUTHORIZATION.fullmatch(request.headers.get("Authorization", ""))
     if match is None:
         raise forbidden("AccessDenied", "the request is not signed")
     if (secret := keys.get(match["key"])) is None:
         raise forbidden("InvalidAccessKeyId", "the access key is not known")
+    _check_time(request.headers.get("x-amz-date", ""), assumptions)
     payload_hash = request.headers.get("x-amz-content-sha256", "")
     if re.fullmatch("[0-9a-f]{64}", payload_hash) and payload_hash != hashlib.sha256(request.body).hexdigest():
         raise forbidden("XAmzContentSHA256Mismatch", "the body is not the one that was signed")
@@ -52,6 +55,18 @@ def verify(request: Request, keys: Mapping[str, str]) -> None:
         if hmac.compare_digest(expected, match["signature"]):
             return
     raise forbidden("SignatureDoesNotMatch", "the signature does not match the request")
+
+
+def _check_time(signed_at: str, assumptions: Assumptions) -> None:
+    if (limit := assumptions.max_clock_skew_s) is None:
+        return
+    try:
+        then = datetime.strptime(signed_at, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+    except ValueError:
+        raise forbidden("AccessDenied", "the request has no time") from None
+    now = datetime.now(timezone.utc) + timedelta(seconds=assumptions.clock_ahead_s)
+    if abs(now - then) > timedelta(seconds=limit):
+        raise forbidden("RequestTimeTooSkewed", "the time of the request differs too much from that of the server")
 
 
 @lru_cache(maxsize=64)

@@ -28,7 +28,7 @@ def list_tables(service: Service, request: Request) -> Answer:
     details = []
     for index in shown:
         table_id = catalog.names[paths[names[index]]]
-        state = catalog.tables[table_id] if with_stats else None
+        state = service.database.for_statistics(catalog.tables[table_id]) if with_stats else None
         details.append(answers.Details(name=names[index], handle=table_id, state=state))
     return Answer(body=answers.list_tables(bucket, schema, details), headers=headers)
 
@@ -103,7 +103,7 @@ def drop_table(service: Service, request: Request) -> Answer:
 
 def table_stats(service: Service, request: Request) -> Answer:
     """GET."""
-    return Answer(body=answers.table_stats(service.table(request), service.vip))
+    return Answer(body=answers.table_stats(service.database.for_statistics(service.table(request)), service.vip))
 
 
 def read_schema(body: bytes) -> pa.Schema:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from .assumptions import Assumptions
-from .errors import ApiError, conflict, not_found
+from .errors import ApiError, bad_request, conflict, not_found
 from .storage import RowIds, TableState
 
 
@@ -95,6 +95,7 @@ class Transaction:
     began_at: int  # how many commits there had been
     last_used: float
     writes: list[Write] = field(default_factory=list)
+    changes: set[str] = field(default_factory=set)  # "tables" and "rows", as far as it has changed them
     written: WriteSet = field(default_factory=WriteSet)
 
 
@@ -106,6 +107,8 @@ class Database:
         self._clock = clock
         self._lock = threading.RLock()
         self._committed = Catalog()
+        # The committed state, and those before it that statistics may still be of.
+        self._history: deque[Catalog] = deque([self._committed], maxlen=assumptions.statistics_lag_commits + 1)
         self._commit_count = 0
         self._recent: deque[tuple[int, WriteSet]] = deque()  # commits that some open transaction has not seen
         self._open: dict[int, Transaction] = {}
@@ -157,6 +160,9 @@ class Database:
         with self._lock:
             self.get(transaction.txid)
             new = WriteSet(set(things))
+            changes = transaction.changes | {"tables" if new.things else "rows"}
+            if len(changes) > 1 and not self._assumptions.mixed_transactions:
+                raise bad_request("the transaction changes both tables and rows", "TabularMixedTransaction")
             if rows is not None and self._assumptions.row_conflicts != "none":
                 state, row_ids = rows
                 if others := state.rows_of_others(row_ids, transaction.txid):
@@ -167,6 +173,7 @@ class Database:
             write(draft)
             transaction.draft = draft
             transaction.writes.append(write)
+            transaction.changes = changes
             transaction.written.add(new)
 
     def commit(self, txid: int) -> None:
@@ -183,6 +190,7 @@ class Database:
                         if state is not self._committed.tables.get(table_id):
                             catalog.tables[table_id] = state.compacted()
                     self._committed = catalog
+                    self._history.append(catalog)
                     self._commit_count += 1
                     self._recent.append((self._commit_count, transaction.written))
                     self.after_commit()
@@ -198,6 +206,13 @@ class Database:
     def committed(self) -> Catalog:
         """What a transaction would see that began now. Not to be changed."""
         return self._committed
+
+    def for_statistics(self, state: TableState) -> TableState:
+        """The table with the rows that its statistics count: those of some commits ago."""
+        if self._assumptions.statistics_lag_commits == 0:
+            return state
+        old = self._history[0].tables.get(state.table_id)
+        return state.changed(chunks=old.chunks if old else ())
 
     def open_transactions(self, *, writing: bool = False) -> list[int]:
         """Numbers of the transactions that neither ended nor expired, or of those which have written something."""
