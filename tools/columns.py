@@ -52,7 +52,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "metadata_embedding": "Vector of the whole header, of unit length.",
         "channel_fingerprint": "Vector of the channels, of unit length.",
         "embedding_version": "Version of the two vectors; only vectors of equal versions can be compared.",
-        "validation_status": "Result of the last policy validation; null if the file was not validated.",
+        "validation_status": "`passed`, `warned` or `failed`: the worst of the newest result of each policy in "
+        "`validations`; null if the file was not validated.",
         "schema_version": "Version of the inspection's JSON form.",
         "inspector_version": "Version of exr-inspector that inspected the file.",
         "inspection_timestamp": "When this version was first stored, in UTC.",

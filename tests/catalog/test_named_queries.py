@@ -163,4 +163,4 @@ def test_every_report_has_the_same_result_on_both_backends(tmp_path, vast_settin
             one, other = query.run(first, given), query.run(second, given)
             assert one.schema == other.schema, name
             assert one.to_pylist() == other.to_pylist(), name
-            assert bool(one.num_rows) != name.startswith("validation-"), name
+            assert one.num_rows, name

@@ -11,7 +11,10 @@ from exr_inspector import inspect
 from exr_inspector.catalog.queries.named import named_queries, named_query
 from exr_inspector.catalog.rows import RowBatch, from_inspections
 from exr_inspector.catalog.schema import batch_schema
+from exr_inspector.findings.model import FileFrame, Finding
 from exr_inspector.pixels.model import PartStats, PixelReport
+from exr_inspector.policy.evaluate import Verdict
+from exr_inspector.policy.rows import with_verdicts
 from exr_inspector.sequence.summary import sequences
 from exr_inspector.sources.memory import MemorySource
 from tests.support import exr_writer as w
@@ -206,31 +209,35 @@ def test_deep_inventory(catalog):
 
 @pytest.fixture
 def validated(catalog):
-    """Three frames of a shot and one of another: two break rules, one was not validated; an old version is out."""
+    """Three frames of a shot and one of another: two break rules, one was not validated; an old version is out.
+
+    So is an older result of the policy. Another policy has no findings.
+    """
     shots = [
         f"s3://s/harbor/sq010/sh{n}/fx/fire/a.{f}.exr" for n, f in (("0010", 1), ("0010", 2), ("0010", 3), ("0020", 1))
     ]
     frames = [inspection(path) for path in shots]
     old = inspection(shots[0], text("note", "old"))
 
-    def finding(one, rule, severity="error", policy="delivery"):
-        return {
-            "file_id": one.file.file_id, "policy_id": policy, "policy_version": "2", "rule_id": rule,
-            "severity": severity, "message": f"{rule} is broken", "evaluated_at": datetime(2026, 3, 1),
-        }  # fmt: skip
+    def verdict(*rules, policy="delivery", policy_hash="2"):
+        findings = [
+            Finding(rule_id=rule, rule_name=rule, severity=severity, pattern="", message=f"{rule} is broken", remedy="")
+            for rule, severity in rules
+        ]
+        return Verdict(
+            policy=policy, version="2", policy_hash=policy_hash, file=FileFrame("", ""), findings=tuple(findings),
+            not_evaluated=(),
+        )  # fmt: skip
 
-    catalog.persist_rows(
-        with_rows([old], "validation_results", [finding(old, "compression")], validation_status=["fail"])
-    )
-    found = [
-        finding(frames[0], "compression"),
-        finding(frames[0], "compression"),
-        finding(frames[1], "compression"),
-        finding(frames[1], "channels", "warning"),
-        finding(frames[3], "channels", "info"),
-    ]
-    status = ["fail", "fail", None, "pass"]
-    catalog.persist_rows(with_rows(frames, "validation_results", found, validation_status=status))
+    def persist(inspections, verdicts):
+        of_files = [(one.file.file_id, verdict) for one, verdict in zip(inspections, verdicts, strict=True) if verdict]
+        catalog.persist_rows(with_verdicts(from_inspections(inspections), of_files))
+
+    broken, warned, info = ("compression", "error"), ("channels", "warning"), ("channels", "info")
+    persist([old], [verdict(broken)])
+    persist(frames[:1], [verdict(warned, policy_hash="1")])
+    persist(frames, [verdict(broken, broken), verdict(broken, warned), None, verdict(info)])
+    persist(frames[:1], [verdict(policy="base")])
     return catalog
 
 
@@ -239,9 +246,10 @@ def test_validation_by_policy(validated):
     assert columns(rows, "policy", "version", "rule", "severity", "findings", "renders", "files", "share") == [
         ("delivery", "2", "compression", "error", 3, 1, 2, 0.6667),
         ("delivery", "2", "channels", "warning", 1, 1, 1, 0.3333),
+        ("base", "2", None, None, 0, 0, 0, 0.0),
     ]
     assert rows[0]["example"] == "compression is broken"
-    assert len(ask(validated, "validation-by-policy", severity="info")) == 1
+    assert [row["files"] for row in ask(validated, "validation-by-policy", severity="info")] == [1, 0]
 
 
 def test_validation_by_shot(validated):
@@ -423,7 +431,7 @@ def test_coverage(catalog):
     retire(catalog, at("a.1"))
     catalog.persist([inspection(at("a.1")), inspection(at("a.2")), inspection("s3://s/elsewhere.exr")])
     catalog.persist_rows(
-        with_rows([inspection(at("a.3"))], "channel_stats", [], embedding_version=[0], validation_status=["pass"])
+        with_rows([inspection(at("a.3"))], "channel_stats", [], embedding_version=[0], validation_status=["passed"])
     )
     catalog.record_errors([error_at(at("a.4"))])
     soon = datetime.now(timezone.utc) + timedelta(days=40)

@@ -288,10 +288,10 @@ def test_columns_of_own_reports_have_values_of_any_type(tmp_path, capfd, monkeyp
 
 
 @pytest.mark.parametrize("name", ["validation-by-policy", "validation-by-shot"])
-def test_a_report_that_cannot_have_rows_yet_says_why(capfd, name):
+def test_a_report_without_validated_files_says_so(capfd, name):
     code, out, err = run(capfd, name)
     assert (code, out) == (0, "")
-    assert err.startswith("the catalog has no policy results: this version has no policies")
+    assert err.startswith("no file was validated; validate files with: exr-inspector ingest PATH --policy NAME")
 
 
 def test_the_path_template_is_a_setting(capfd, monkeypatch):

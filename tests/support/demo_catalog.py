@@ -13,10 +13,14 @@ from pathlib import Path
 
 from exr_inspector import Inspection, inspect
 from exr_inspector.catalog import Catalog, IngestError
+from exr_inspector.catalog.rows import from_inspections
 from exr_inspector.demo import make_show
 from exr_inspector.errors import ExrFormatError
 from exr_inspector.exr import read_header
 from exr_inspector.pixels.report import part_statistics
+from exr_inspector.policy.evaluate import evaluate
+from exr_inspector.policy.rows import with_verdicts
+from exr_inspector.policy.validate import compiled_policy
 from exr_inspector.sources.memory import MemorySource
 
 BUCKET = "s3://studio/shows"
@@ -51,9 +55,11 @@ def demo_show() -> tuple[list[Inspection], list[IngestError]]:
 
 
 def fill(catalog: Catalog) -> None:
-    """Put the show into an empty catalog."""
+    """Put the show into an empty catalog, validated by the policy `render`."""
     inspections, errors = demo_show()
-    catalog.persist(inspections)
+    policy = compiled_policy("render")
+    verdicts = [(inspection.file.file_id, evaluate(policy, inspection)) for inspection in inspections]
+    catalog.persist_rows(with_verdicts(from_inspections(inspections), verdicts))
     catalog.record_errors(errors)
 
 

@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING
 
 from ..errors import SettingsError
 from ..settings import CELL_LIMIT, QUERY_MEMORY_MB, VastConnection
-from .protocol import OPEN_ERRORS, Catalog, CatalogStatus, FileStat, IngestError, PersistOutcome, PixelLevel, SeenFile
+from .protocol import (
+    OPEN_ERRORS,
+    Catalog,
+    CatalogStatus,
+    FileStat,
+    IngestError,
+    PersistOutcome,
+    PixelLevel,
+    PolicyRules,
+    SeenFile,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,6 +39,7 @@ __all__ = [
     "IngestError",
     "PersistOutcome",
     "PixelLevel",
+    "PolicyRules",
     "SeenFile",
     "drop",
     "duckdb_path",

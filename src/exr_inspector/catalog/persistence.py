@@ -18,6 +18,7 @@ from .. import __version__
 from ..errors import CatalogError
 from ..frames.names import parse_name
 from .protocol import IngestError, PersistOutcome
+from .results import VALIDATION_TABLES
 from .rows import RowBatch
 from .schema import CHILD_TABLES, PIXEL_TABLES, TABLES, TIME
 
@@ -38,12 +39,16 @@ def unique_time(files: int = 1) -> datetime:
         return began.replace(tzinfo=None)
 
 
+def _first_batch(persisted_at: datetime) -> int:
+    return int(pa.scalar(persisted_at, TIME).value)
+
+
 def _with_batch_ids(files: pa.Table, persisted_at: datetime) -> pa.Table:
     """The rows of `files` with `batch_id`: the time of their transaction in microseconds, one more for each file.
 
     So the rows of a file are found by it alone.
     """
-    first = pa.scalar(persisted_at, TIME).value
+    first = _first_batch(persisted_at)
     return files.append_column("batch_id", pa.array(range(first, first + files.num_rows), pa.int64()))
 
 
@@ -71,13 +76,14 @@ def children_of(
     batch: RowBatch,
     files: pa.Table,
     file_ids: pa.ChunkedArray,
+    persisted_at: datetime,
     judged: Collection[str] = (),
     evaluated: Collection[str] = (),
 ) -> dict[str, pa.Table]:
     """The child rows of the file_ids, by table, with the `batch_id` of `files`; tables without rows are left out.
 
     Of the file_ids in `judged`, whose other rows are stored, only the problems; of those in `evaluated`, only the
-    results of decoded pixels.
+    results of decoded pixels. Results of policies are all to be stored.
     """
     if len(file_ids) == pc.count_distinct(batch.tables["files"]["file_id"]).as_py():
         children = {table: batch.tables[table] for table in CHILD_TABLES}
@@ -86,7 +92,7 @@ def children_of(
         children = {
             table: batch.tables[table].filter(pc.is_in(batch.tables[table]["file_id"], selected))
             for table in CHILD_TABLES
-        }
+        } | {table: batch.tables[table] for table in VALIDATION_TABLES}
     later = {"problems": judged, **dict.fromkeys(PIXEL_TABLES, evaluated)}
     for table, stored in later.items():
         if stored:
@@ -94,8 +100,9 @@ def children_of(
             is_later = pc.is_in(rows["file_id"], pa.array(stored, pa.string()))
             children[table] = pa.concat_tables([children[table], rows.filter(is_later)])
     own, batch_ids = files["file_id"].combine_chunks(), files["batch_id"]
+    first = _first_batch(persisted_at)  # of files that are not in this batch
     return {
-        table: rows.append_column("batch_id", batch_ids.take(pc.index_in(rows["file_id"], own)))
+        table: rows.append_column("batch_id", pc.fill_null(batch_ids.take(pc.index_in(rows["file_id"], own)), first))
         for table, rows in children.items()
         if rows.num_rows
     }

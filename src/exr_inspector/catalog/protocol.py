@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,6 +55,13 @@ class FileStat:
     etag: str | None = None
 
 
+class PolicyRules(NamedTuple):
+    """The name of a policy, and the hash of its rules."""
+
+    policy_id: str
+    policy_hash: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenFile:
     """The last inspection of a file; without a completeness it failed, and `error` and `error_code` say why."""
@@ -68,6 +75,7 @@ class SeenFile:
     has_stats: bool = False  # whether its statistics are stored, if that was asked
     wants_deep: bool = False  # whether samples of deep parts are still to be decoded, if that was asked
     pixel_errors: tuple[str, ...] = ()  # the values of `part_stats.errors`, if that was asked
+    validation_status: str | None = None  # by the rules of a policy, if that was asked; None: not validated by them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +133,12 @@ class Catalog(Protocol):
         """
 
     def persist_rows(self, batch: RowBatch) -> list[PersistOutcome]:
-        """Store inspections given as rows, for example from another process; otherwise like `persist`."""
+        """Store inspections given as rows, for example from another process; otherwise like `persist`.
+
+        The rows may have results of policies, also of stored files that are not in `files`, which do not count as
+        inspected again. Results that are stored already are left out; `validation_status` is the worst of the newest
+        of each policy.
+        """
 
     def record_errors(self, errors: Sequence[IngestError]) -> None:
         """Record files that cannot be inspected, and count repeated errors of a path. One transaction.
@@ -133,11 +146,18 @@ class Catalog(Protocol):
         No version of such a path is current afterwards, as the file has changed since: the error is open.
         """
 
-    def seen(self, file_stats: Sequence[FileStat], *, pixels: PixelLevel | None = None) -> dict[str, SeenFile]:
+    def seen(
+        self,
+        file_stats: Sequence[FileStat],
+        *,
+        pixels: PixelLevel | None = None,
+        policy: PolicyRules | None = None,
+    ) -> dict[str, SeenFile]:
         """The last inspection of each file that has one, by normalized path.
 
         Deleted files are left out, so that they are inspected again when they come back. With `pixels`, also whether
-        the statistics of the file are stored; `deep` also asks for those of the samples of deep parts.
+        the statistics of the file are stored; `deep` also asks for those of the samples of deep parts. With `policy`,
+        also the status of the file, if the newest result of the policy was by the same rules.
         """
 
     def current_paths(self, prefix: str) -> Iterator[list[str]]:

@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 from .rows import RowBatch
 from .schema import PIXEL_TABLES, batch_schema
 
+VALIDATION_TABLES = ("validations", "validation_results")
+
 # The columns whose values have results of their own; other tables have one set of results.
 _KINDS = {
     "thumbnails": ("part_index", "width", "height", "format", "transform"),

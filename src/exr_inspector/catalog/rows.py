@@ -38,7 +38,7 @@ class RowBatch:
     """The rows of inspections, by table. Pickles quickly: 500 files pass between processes in milliseconds.
 
     `files` has one row for each inspection, in order, without the columns that are set at persist. The other tables
-    have the rows of each file_id once.
+    have the rows of each file_id once; results of policies also of files that are stored already, and not in `files`.
     """
 
     tables: dict[str, pa.Table]
@@ -50,6 +50,7 @@ class RowBatch:
         kept: dict[str, list[pa.Table]] = {table: [] for table in BATCH_TABLES}
         for batch in batches:
             file_ids = set(batch.tables["files"]["file_id"].to_pylist())
+            file_ids.update(batch.tables["validations"]["file_id"].to_pylist())  # also of files that are stored
             repeated = pa.array(file_ids & seen, pa.string())
             seen |= file_ids
             kept["files"].append(batch.tables["files"])
@@ -77,6 +78,11 @@ class RowBatch:
     def __reduce__(self) -> tuple[Any, ...]:
         # pyarrow 23 pickles a vector column with nullable floats, which VAST rejects
         return RowBatch.from_ipc, (self.to_ipc(),)
+
+
+def has_rows(batch: RowBatch) -> bool:
+    """Whether there is anything to store."""
+    return bool(batch.tables["files"].num_rows or batch.tables["validations"].num_rows)
 
 
 def from_inspections(

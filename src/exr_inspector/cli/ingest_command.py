@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ..ingestion.summary import IngestSummary
 
 _LISTED_VANISHED = 20
+_BY_STATUS = {"passed": Severity.NONE, "warned": Severity.WARNING, "failed": Severity.ERROR}
 
 
 def ingest(
@@ -72,6 +73,16 @@ def ingest(
         ),
     ] = False,
     deep: Deep = False,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            "--policy",
+            metavar="FILE|NAME",
+            help="Also validate the files, unchanged ones too if the rules of the policy have not judged them: the "
+            "path of a policy, which ends in .yaml, or the name of a built-in one.",
+            show_default=False,
+        ),
+    ] = None,
     exclude: Exclude = None,
     include: Include = None,
     files_from: FilesFrom = None,
@@ -80,16 +91,16 @@ def ingest(
         IngestFailOn,
         typer.Option(
             "--fail-on",
-            help="Exit with 1 on: error (a file is damaged, with --stats also its pixels, is not an EXR file or has an "
-            "invalid header), new (as "
-            "error, but not for files that the catalog has in this version), warning (also other problems of headers), "
-            "or never.",
+            help="Exit with 1 on: error (a file is damaged, with --stats also its pixels, is not an EXR file, has an "
+            "invalid header or an error by --policy), new (as error, but not for files that the catalog has in this "
+            "version), warning (also other problems of headers, and warnings by --policy), or never.",
         ),
     ] = IngestFailOn.ERROR,
 ) -> int:
     """Inspect files and folders and store the results in the catalog; unchanged files are skipped."""
     from ..ingestion.run import IngestOptions
     from ..ingestion.run import ingest as ingest_files
+    from ..policy.validate import compiled_policy
     from ..settings import settings
 
     if max_gone is not None and not prune:
@@ -112,6 +123,7 @@ def ingest(
         limits=values.limits,
         chunks=chunk_option(chunks),
         stats=stats_options(deep=deep, stride=1) if stats else None,
+        policy=None if policy is None else compiled_policy(policy),
         s3=store_of(given),
         selection=selection(exclude, include),
     )
@@ -119,7 +131,7 @@ def ingest(
         summary = ingest_files(
             given, opened, options, lambda now: update(now.done, now.listed if now.is_listed else None)
         )
-    print_summary(summary, opened.uri, given if prune else None)
+    print_summary(summary, opened.uri, given if prune else None, policy)
     failures = [failure for failure in summary.failures if not failure.was_read]
     misused = [failure for failure in failures if failure.is_usage]
     worst, threshold = _worst(summary, fail_on)
@@ -133,21 +145,24 @@ def _worst(summary: IngestSummary, fail_on: IngestFailOn) -> tuple[Severity, Fai
     if fail_on is IngestFailOn.NEW:
         unreadable = any(failure.was_read and not failure.is_known for failure in summary.failures)
         is_bad = unreadable or any(file.is_new for file in summary.damaged)
+        is_bad |= any(one.status == "failed" and one.is_new for one in summary.validations)
         return Severity.ERROR if is_bad else Severity.NONE, FailOn.ERROR
     if any(failure.was_read for failure in summary.failures):
         return Severity.ERROR, FailOn(fail_on.value)
     if any(file.status == "undecodable" for file in summary.damaged):
         return Severity.ERROR, FailOn(fail_on.value)
     verdicts = ((verdict.completeness, verdict.problem_severity) for verdict in summary.verdicts)
-    worst = max((file_severity(*verdict) for verdict in verdicts), default=Severity.NONE)
+    by_policy = (_BY_STATUS[validation.status] for validation in summary.validations)
+    worst = max((*by_policy, *(file_severity(*verdict) for verdict in verdicts)), default=Severity.NONE)
     return worst, FailOn(fail_on.value)
 
 
-def print_summary(summary: IngestSummary, uri: str, pruned: Sequence[str] | None) -> None:
+def print_summary(summary: IngestSummary, uri: str, pruned: Sequence[str] | None, policy: str | None = None) -> None:
     """Print the damaged, failed and vanished files on stderr, and the counts on stdout.
 
     `pruned` are the paths below which vanished files were to be marked as deleted.
     """
+    from ..catalog.validations import STATUSES
     from .output import print_done, print_message, print_note
     from .text import short_path
 
@@ -200,4 +215,11 @@ def print_summary(summary: IngestSummary, uri: str, pruned: Sequence[str] | None
         counts.append(f"{len(summary.vanished):,} vanished")
     if summary.pruned:
         counts.append(f"{summary.pruned:,} marked deleted")
+    if policy is not None:
+        statuses = Counter[str]()
+        for validation, count in summary.validations.items():
+            statuses[validation.status] += count
+        counts += [f"{statuses[status]:,} {status} {policy}" for status in reversed(STATUSES) if statuses[status]]
+        if statuses["failed"] or statuses["warned"]:
+            print_note("the findings: exr-inspector report validation-by-policy")
     print_done(f"{summary.listed:,} files: {', '.join(counts)} → {uri}")

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from itertools import islice
 from typing import NamedTuple
 
-from ..catalog import Catalog, FileStat, IngestError, PixelLevel, SeenFile
+from ..catalog import Catalog, FileStat, IngestError, PixelLevel, PolicyRules, SeenFile
 from ..errors import NoMatchError, SourceError, SourceNameError
 from ..exr.codes import FORMAT_ERRORS
 from ..inspection.pixel_rows import undecodable_texts
@@ -65,6 +65,7 @@ class ListedGroup:
     file_count: int
     young: int  # files that were left alone
     unchanged: dict[str, Verdict]  # complete files that need no inspection, by URI
+    validations: list[str]  # the statuses of unchanged files by the policy
     known: set[str]  # URIs of files to inspect that the catalog has, in this version or another one
     to_inspect: list[ListedFile | Failure]
     known_failures: list[Failure]  # unchanged files with an error in the catalog
@@ -92,14 +93,15 @@ def compare_listing(
     rescan: bool = False,
     min_age_s: float = 0,
     pixels: PixelLevel | None = None,
+    policy: PolicyRules | None = None,
 ) -> Iterator[ListedGroup]:
     """The items of a listing in groups, compared with the catalog; with `rescan` no file counts as unchanged.
 
     Files that changed less than `min_age_s` seconds ago are only counted. With `pixels`, files whose statistics are not
-    stored do not count as unchanged.
+    stored do not count as unchanged. Nor do those that were not validated by the rules of `policy`.
     """
-    for page in listed_pages(listing, catalog, min_age_s=min_age_s, pixels=pixels):
-        yield _compare(page, rescan, pixels)
+    for page in listed_pages(listing, catalog, min_age_s=min_age_s, pixels=pixels, policy=policy):
+        yield _compare(page, rescan, pixels, is_validated=policy is not None)
 
 
 def listed_pages(
@@ -108,6 +110,7 @@ def listed_pages(
     *,
     min_age_s: float = 0,
     pixels: PixelLevel | None = None,
+    policy: PolicyRules | None = None,
 ) -> Iterator[ListedPage]:
     """The items of a listing in pages of bounded size, with the last inspection of each file.
 
@@ -126,7 +129,7 @@ def listed_pages(
             for file in items
             if isinstance(file, ListedFile) and file.mtime is not None
         ]
-        yield ListedPage(items=items, young=young, seen=catalog.seen(stats, pixels=pixels))
+        yield ListedPage(items=items, young=young, seen=catalog.seen(stats, pixels=pixels, policy=policy))
 
 
 def _is_young(file: ListedFile, now: datetime, min_age_s: float) -> bool:
@@ -135,11 +138,12 @@ def _is_young(file: ListedFile, now: datetime, min_age_s: float) -> bool:
     return -_MOST_AHEAD_S <= (now - file.mtime).total_seconds() < min_age_s
 
 
-def _compare(page: ListedPage, rescan: bool, pixels: PixelLevel | None) -> ListedGroup:
+def _compare(page: ListedPage, rescan: bool, pixels: PixelLevel | None, *, is_validated: bool) -> ListedGroup:
     known = page.seen
     unchanged: dict[str, Verdict] = {}
     to_inspect: list[ListedFile | Failure] = []
     known_failures = []
+    validations = []
     for item in page.items:
         if isinstance(item, SourceError):
             to_inspect.append(Failure(item.path, item.reason, is_usage=isinstance(item, NoMatchError)))
@@ -158,8 +162,11 @@ def _compare(page: ListedPage, rescan: bool, pixels: PixelLevel | None) -> Liste
             to_inspect.append(replace(item, wants_deep=seen.wants_deep))
         elif seen.problem_severity is None:  # an older program did not check for problems
             to_inspect.append(replace(item, has_stats=seen.has_stats))
+        elif is_validated and seen.validation_status is None:
+            to_inspect.append(replace(item, is_stored=True))
         else:
             unchanged[item.uri] = Verdict("complete", seen.problem_severity, undecodable_texts(seen.pixel_errors))
+            validations += [seen.validation_status] if seen.validation_status else []
     files = [*page.young, *(item for item in page.items if isinstance(item, ListedFile))]
     objects = [file.uri for file in files if file.is_remote]
     objects += [normalize_path(item.path) for item in page.items if isinstance(item, SourceNameError)]
@@ -167,6 +174,7 @@ def _compare(page: ListedPage, rescan: bool, pixels: PixelLevel | None) -> Liste
         file_count=len(page.young) + sum(not isinstance(item, NoMatchError) for item in page.items),
         young=len(page.young),
         unchanged=unchanged,
+        validations=validations,
         known={item.uri for item in to_inspect if isinstance(item, ListedFile) and item.uri in known},
         to_inspect=to_inspect,
         known_failures=known_failures,

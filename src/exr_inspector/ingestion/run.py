@@ -20,7 +20,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from ..catalog import Catalog, IngestError, PixelLevel, expect_catalog
+from ..catalog import Catalog, IngestError, PixelLevel, PolicyRules, expect_catalog
 from ..catalog.rows import RowBatch, from_embeddable
 from ..errors import CatalogError, ExrFormatError, MissingExtraError, SourceError
 from ..exr import ChunkOption, Limits
@@ -34,12 +34,13 @@ from ..sources.listing import ListedFile, list_files
 from ..sources.selection import Selection
 from .changes import Failure, ListedGroup, VanishedFiles, Verdict, compare_listing, find_vanished
 from .objects import ListedObjects
-from .summary import HeldBack, IngestSummary
+from .summary import HeldBack, IngestSummary, Validation
 from .workers import MIN_ITEMS_FOR_WORKERS, run_in_order
 
 if TYPE_CHECKING:
     from ..pixels.model import StatsOptions
     from ..pixels.worker import PixelWorker
+    from ..policy.compile import CompiledPolicy
     from ..settings import S3Access
 
 log = logging.getLogger(__name__)
@@ -71,16 +72,18 @@ class IngestOptions:
     chunks: ChunkOption = "auto"  # chunk leaders to check
     vectors: bool = True
     stats: StatsOptions | None = None  # statistics of pixels; None: pixels are not decoded
+    policy: CompiledPolicy | None = None  # validates the files
     selection: Selection = field(default_factory=Selection)  # of the files below folders
     s3: S3Access | None = None  # the object store; None: that of the environment
 
 
 @dataclass(frozen=True, slots=True)
 class _TaskResult:
-    """The result of a task: rows to persist, and the files that could not be inspected."""
+    """The result of a task: rows to persist, the files that could not be inspected, and those only validated."""
 
     rows: RowBatch
     failures: list[Failure]
+    unchanged: list[tuple[str, Verdict]] = field(default_factory=list)  # by URI; only validated
 
 
 def ingest(
@@ -106,6 +109,9 @@ def ingest(
     Files whose pixels are damaged have statistics that say so: they are not decoded again either. Those that exceed a
     limit of `stats` are, by the next run.
 
+    With `policy`, files are validated as they are inspected, and unchanged ones that were not validated by its rules.
+    The results are in the tables `validations` and `validation_results`.
+
     Memory use grows with the number of failures, damaged and vanished files, and given paths, not with the number of
     files and objects below them; the URIs of objects are in a temporary file, of about 60 bytes for each. Raises
     CatalogError, and MissingExtraError for `stats` without the extra `pixels`; files that cannot be inspected are
@@ -124,6 +130,7 @@ def ingest(
         rescan=options.rescan,
         min_age_s=options.min_age_s,
         pixels=_pixels(options),
+        policy=_rules(options),
     )
     with closing(ListedObjects()) as objects:
         items = _items_to_inspect(groups, summary, objects, known, progress)
@@ -173,6 +180,10 @@ def _pixels(options: IngestOptions) -> PixelLevel | None:
     return "deep" if options.stats.deep else "flat"
 
 
+def _rules(options: IngestOptions) -> PolicyRules | None:
+    return None if options.policy is None else PolicyRules(options.policy.policy.name, options.policy.hash)
+
+
 _decoders: dict[str, PixelWorker] = {}  # of this process, by run
 
 
@@ -211,6 +222,7 @@ def _items_to_inspect(
         summary.young += group.young
         for uri, verdict in group.unchanged.items():
             summary.add(uri, verdict, is_new=False)
+        summary.validations.update(Validation(status, is_new=False) for status in group.validations)
         summary.failures += group.known_failures
         objects.add(group.objects)
         known |= group.known
@@ -261,19 +273,36 @@ def _combined(results: Sequence[_TaskResult]) -> _TaskResult:
     return _TaskResult(
         rows=RowBatch.concat([result.rows for result in results]),
         failures=[failure for result in results for failure in result.failures],
+        unchanged=[file for result in results for file in result.unchanged],
     )
 
 
 def _result(
     task: Sequence[ListedFile | Failure], outcomes: Sequence[Inspection | Failure], options: IngestOptions
 ) -> _TaskResult:
-    inspections = [outcome for outcome in outcomes if isinstance(outcome, Inspection)]
+    stored = {item.uri for item in task if isinstance(item, ListedFile) and item.is_stored}
+    inspected = [outcome for outcome in outcomes if isinstance(outcome, Inspection)]
+    inspections = [one for one in inspected if one.file.file_path_normalized not in stored]
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     rows, embedding_errors = from_embeddable(inspections, cell_limit=options.cell_limit, vectors=options.vectors)
     for error in embedding_errors:
         files = (item for item in task if isinstance(item, ListedFile) and item.uri == error.path)
         failures += [_recorded_failure(file, error.category, error.reason) for file in files]
-    return _TaskResult(rows=rows, failures=failures)
+    unchanged = [one for one in inspected if one.file.file_path_normalized in stored]
+    if options.policy is not None:
+        from ..policy.evaluate import evaluate  # only with a policy
+        from ..policy.rows import with_verdicts
+
+        rejected = {error.path for error in embedding_errors}
+        validated = [one for one in inspected if one.file.file_path_normalized not in rejected]
+        rows = with_verdicts(rows, [(one.file.file_id, evaluate(options.policy, one)) for one in validated])
+    return _TaskResult(
+        rows=rows,
+        failures=failures,
+        unchanged=[
+            (one.file.file_path_normalized, Verdict(one.completeness, one.problem_severity)) for one in unchanged
+        ],
+    )
 
 
 def _inspect_item(item: ListedFile | Failure, options: IngestOptions, run: str) -> Inspection | Failure:
@@ -321,7 +350,7 @@ def _batches(results: Iterable[_TaskResult], max_files: int) -> Iterator[list[_T
             if not batch:
                 started = time.monotonic()
             batch.append(result)
-            file_count += result.rows.tables["files"].num_rows + len(result.failures)
+            file_count += result.rows.tables["files"].num_rows + len(result.failures) + len(result.unchanged)
             byte_count += sum(rows.nbytes for rows in result.rows.tables.values())
             is_full = file_count >= max_files or byte_count >= _BYTES_PER_BATCH
             if is_full or time.monotonic() - started > _SECONDS_PER_BATCH:
@@ -341,6 +370,8 @@ def _persist(catalog: Catalog, batch: list[_TaskResult], known: set[str], summar
     errors: dict[str, list[str | None]] = defaultdict(list)
     for row in rows.tables["part_stats"].select(("file_id", "errors")).to_pylist():
         errors[row["file_id"]].append(row["errors"])
+    names = ("file_id", "status")
+    statuses = dict(zip(*(rows.tables["validations"][name].to_pylist() for name in names), strict=True))
     columns = ("file_path_normalized", "completeness", "problem_severity", "chunks_present", "chunk_count")
     files = zip(*(rows.tables["files"][name].to_pylist() for name in columns), strict=True)
     for outcome, (uri, completeness, severity, *chunks) in zip(outcomes, files, strict=True):
@@ -350,6 +381,12 @@ def _persist(catalog: Catalog, batch: list[_TaskResult], known: set[str], summar
         summary.inserted += outcome.inserted and uri not in known
         known.discard(uri)
         summary.add(uri, verdict, is_new=outcome.inserted, chunks=chunk_counts(*chunks))
+        if status := statuses.pop(outcome.file_id, None):
+            summary.validations[Validation(status, is_new=outcome.inserted)] += 1
+    for uri, verdict in chain.from_iterable(result.unchanged for result in batch):
+        summary.unchanged += 1
+        summary.add(uri, verdict, is_new=False)
+    summary.validations.update(Validation(status, is_new=True) for status in statuses.values())
     failures = [failure for result in batch for failure in result.failures]
     catalog.record_errors([failure.error for failure in failures if failure.error is not None])
     summary.failures += failures

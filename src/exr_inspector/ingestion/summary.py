@@ -1,13 +1,21 @@
-"""The summary of a run of `ingest`: counts, damaged files, failures and vanished files."""
+"""What an ingest has done: counts, damaged files, failures and results of a policy."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..findings.files import damage
 from ..inspection.model import status_of
 from .changes import Failure, Verdict
+
+
+class Validation(NamedTuple):
+    """The status of a file by a policy, and whether the catalog did not have it."""
+
+    status: str  # passed, warned or failed
+    is_new: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +48,7 @@ class IngestSummary:
     replaced: int = 0  # files of which the catalog had another version
     known: int = 0  # inspected, but the catalog already had this version
     verdicts: Counter[Verdict] = field(default_factory=Counter)  # of all files but those that failed
+    validations: Counter[Validation] = field(default_factory=Counter)  # with a policy: of the same files
     damaged: list[DamagedFile] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     vanished: list[str] = field(default_factory=list)

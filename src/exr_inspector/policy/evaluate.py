@@ -20,6 +20,7 @@ from .rule import Outcome, Undecided, Violation
 
 _MAX_OF_RULE = 100  # findings of a rule about one part, or about the file
 _SHOWN = 300  # characters of a value
+_STATUSES = {"error": "failed", "warning": "warned"}  # by the severity of the worst finding
 
 
 class NotEvaluated(NamedTuple):
@@ -36,6 +37,7 @@ class Verdict:
 
     policy: str
     version: str
+    policy_hash: str
     file: FileFrame  # which the findings do not repeat
     findings: tuple[Finding, ...]  # the worst first
     not_evaluated: tuple[NotEvaluated, ...]
@@ -44,6 +46,11 @@ class Verdict:
     def severity(self) -> str:
         """The severity of the worst finding; `none` without findings."""
         return self.findings[0].severity if self.findings else "none"
+
+    @property
+    def status(self) -> str:
+        """`failed` with an error, `warned` with a warning, else `passed`."""
+        return _STATUSES.get(self.severity, "passed")
 
 
 def evaluate(policy: CompiledPolicy, inspection: Inspection) -> Verdict:
@@ -121,6 +128,7 @@ def _verdict(
     return Verdict(
         policy=policy.policy.name,
         version=policy.policy.version,
+        policy_hash=policy.hash,
         file=file,
         findings=tuple(findings),
         not_evaluated=tuple(undecided),

@@ -38,6 +38,7 @@ class ListedFile:
     has_failed: bool = False  # whether the catalog has an error of this version of the file
     has_stats: bool = False  # whether the catalog has the statistics of this version of the file that are requested
     wants_deep: bool = False  # whether the catalog has a request for the samples of its deep parts
+    is_stored: bool = False  # whether the catalog has this version of the file, which only a policy is to judge
 
 
 def list_files(

@@ -26,17 +26,17 @@ from ..persistence import (
     unique_time,
     with_persist_columns,
 )
-from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, PixelLevel, SeenFile
+from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, PixelLevel, PolicyRules, SeenFile
 from ..query_errors import as_query_error
 from ..results import later_results, with_pixels
-from ..rows import RowBatch, from_inspections
+from ..rows import RowBatch, from_inspections, has_rows
 from ..schema import TABLES, TIME, VERSION, vector_dimensions
 from ..user_sql import checked_condition, checked_query, result_table
 from . import derived, errors, lookup, migrate, statements, whole_tables
 from .derived import Change
 from .locks import lock_of
 from .statements import run as _run
-from .versions import changes, pixel_results, retire_older, stored_versions
+from .versions import changes, pixel_results, retire_older, set_statuses, stored_versions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,7 +113,7 @@ class DuckDBCatalog:
 
     def persist_rows(self, batch: RowBatch) -> list[PersistOutcome]:
         """Store the rows of inspections, and count those with a stored file_id. One transaction."""
-        if not batch.tables["files"].num_rows:
+        if not has_rows(batch):
             return []
         persisted_at = unique_time(batch.tables["files"].num_rows)
         incoming = with_persist_columns(batch.tables["files"], persisted_at)
@@ -141,7 +141,8 @@ class DuckDBCatalog:
             evaluated = with_pixels(batch, stored["file_id"].to_pylist())
             if evaluated:
                 evaluated = later_results(batch, evaluated, pixel_results(connection, evaluated, versions))
-            for table, rows in children_of(batch, incoming, new["file_id"], judged, evaluated).items():
+            batch = set_statuses(connection, batch, set(new["file_id"].to_pylist()))
+            for table, rows in children_of(batch, incoming, new["file_id"], persisted_at, judged, evaluated).items():
                 connection.register("children", rows)
                 _run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM children")  # noqa: S608 (our names)
             derived.log(connection, persisted_at, changes(incoming, versions))
@@ -168,7 +169,13 @@ class DuckDBCatalog:
             failed = (Change(None, None, sequence) for sequence in set(incoming["sequence"].to_pylist()))
             derived.log(connection, recorded_at, chain(removed, failed))
 
-    def seen(self, file_stats: Sequence[FileStat], *, pixels: PixelLevel | None = None) -> dict[str, SeenFile]:
+    def seen(
+        self,
+        file_stats: Sequence[FileStat],
+        *,
+        pixels: PixelLevel | None = None,
+        policy: PolicyRules | None = None,
+    ) -> dict[str, SeenFile]:
         """The last inspection of each file that has one, by normalized path."""
         table = pa.table(
             {
@@ -180,7 +187,7 @@ class DuckDBCatalog:
         )
         with self._cursor() as connection:
             connection.register("file_stats", table)
-            found = _run(connection, statements.seen(pixels))
+            found = _run(connection, statements.seen(pixels, policy is not None), policy and policy._asdict())
         return {
             path: SeenFile(
                 is_unchanged=is_unchanged,
@@ -192,8 +199,11 @@ class DuckDBCatalog:
                 has_stats=has_stats,
                 wants_deep=wants_deep,
                 pixel_errors=tuple(errors or ()),
+                validation_status=status,
             )
-            for path, is_unchanged, completeness, severity, checked, error, code, has_stats, wants_deep, errors in found
+            for (
+                path, is_unchanged, completeness, severity, checked, error, code, has_stats, wants_deep, errors, status,
+            ) in found  # fmt: skip
         }
 
     def current_paths(self, prefix: str) -> Iterator[list[str]]:

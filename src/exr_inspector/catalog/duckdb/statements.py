@@ -1,7 +1,7 @@
 """The SQL of the DuckDB backend: creates tables from the Arrow schemas, and reads and changes their rows.
 
-`incoming`, `new`, `known`, `judged`, `judged_parts`, `evaluated`, `file_stats`, `deleted` and `renewed` are Arrow
-tables that the backend registers.
+`incoming`, `new`, `known`, `judged`, `judged_parts`, `evaluated`, `statuses`, `file_stats`, `deleted` and `renewed` are
+Arrow tables that the backend registers.
 """
 
 from __future__ import annotations
@@ -108,6 +108,10 @@ JUDGE_PARTS_AGAIN = f"""
     FROM judged_parts
     WHERE parts.file_id = judged_parts.file_id AND parts.part_index = judged_parts.part_index"""  # noqa: S608
 
+SET_STATUSES = """
+    UPDATE files SET validation_status = statuses.validation_status
+    FROM statuses WHERE files.file_id = statuses.file_id"""
+
 COUNT_ERRORS_UP = """
     UPDATE ingest_errors
     SET size_bytes = incoming.size_bytes, mtime = incoming.mtime, etag = incoming.etag, code = incoming.code,
@@ -155,8 +159,18 @@ _PIXEL_ERRORS = """(
         )"""
 
 
-def seen(pixels: PixelLevel | None) -> str:
-    """The statement that selects the last inspections of `file_stats`, and what is stored of their pixels."""
+_OF_POLICY = """(
+            SELECT CASE WHEN arg_max(policy_hash, coalesce(batch_id, 0)) = $policy_hash
+                        THEN arg_max(status, coalesce(batch_id, 0)) END
+            FROM validations WHERE validations.file_id = files.file_id AND policy_id = $policy_id
+        )"""
+
+
+def seen(pixels: PixelLevel | None, of_policy: bool) -> str:
+    """The statement that selects the last inspections of `file_stats`, and what is stored of their pixels.
+
+    And the status by $policy_hash, if it is the newest of $policy_id.
+    """
     return f"""
         WITH newest AS (
             SELECT * FROM channel_stats
@@ -164,7 +178,8 @@ def seen(pixels: PixelLevel | None) -> str:
             QUALIFY batch_id = max(batch_id) OVER (PARTITION BY file_id)
         )
         SELECT path, {_is_unchanged("files")}, completeness, problem_severity, coalesce(chunks_checked, 0), NULL, NULL,
-               {_HAS_STATS[pixels]}, {_WANTS_DEEP if pixels else "false"}, {_PIXEL_ERRORS if pixels else "NULL"}
+               {_HAS_STATS[pixels]}, {_WANTS_DEEP if pixels else "false"}, {_PIXEL_ERRORS if pixels else "NULL"},
+               {_OF_POLICY if of_policy else "NULL"}
         FROM file_stats AS f JOIN files ON files.file_path_normalized = f.path
         WHERE files.is_current AND files.deleted_at IS NULL
         UNION ALL

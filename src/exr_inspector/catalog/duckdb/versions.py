@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
+from ..rows import RowBatch
 from ..schema import PIXEL_TABLES
+from ..validations import COLUMNS, new_validations, validated_files
 from . import statements
 from .derived import Change
 from .statements import run
@@ -48,6 +50,21 @@ def pixel_results(
     return {
         table: connection.sql(statements.later_rows(table), params=[since]).to_arrow_table() for table in PIXEL_TABLES
     }
+
+
+def set_statuses(connection: duckdb.DuckDBPyConnection, batch: RowBatch, new: Collection[str]) -> RowBatch:
+    """The rows without results of policies that are stored; sets `validation_status` of stored files with others."""
+    file_ids = validated_files(batch, new)
+    if not file_ids:
+        return batch
+    connection.register("validated", pa.table({"file_id": pa.array(file_ids, pa.string())}))
+    known = {file_id for (file_id,) in run(connection, "SELECT file_id FROM files SEMI JOIN validated USING (file_id)")}
+    query = f"SELECT {', '.join(COLUMNS)} FROM validations SEMI JOIN validated USING (file_id)"  # noqa: S608 (our names)
+    found = new_validations(batch, new, known, connection.sql(query).to_arrow_table())
+    if found.statuses.num_rows:
+        connection.register("statuses", found.statuses)
+        run(connection, statements.SET_STATUSES)
+    return found.batch
 
 
 def _newest(incoming: pa.Table) -> set[str]:

@@ -1,7 +1,7 @@
 -- title: Validation failures by shot
 -- question: Which shots fail policy rules, and which rule most often?
--- empty: the catalog has no policy results: this version has no policies, so only other programs write some
--- note: `share` is the failing part of the shot's validated files.
+-- empty: no file was validated; validate files with: exr-inspector ingest PATH --policy NAME
+-- note: `share` is the failing part of the shot's validated files. Of each file and policy, the newest result counts.
 -- param severity list = error,warning: severities to include
 -- param template template =: positions of show, sequence and shot in a path; empty: the setting path_template
 -- param path path = *: only files that this path, URI or pattern selects
@@ -14,19 +14,28 @@ WITH current AS (
     FROM files
     WHERE is_current AND deleted_at IS NULL
       AND starts_with(file_path_normalized, $path.prefix) AND regexp_matches(file_path_normalized, $path.regex)
-      AND (validation_status IS NOT NULL OR file_id IN (SELECT file_id FROM validation_results))
+),
+verdicts AS (
+    SELECT file_id, policy_id, coalesce(batch_id, 0) AS batch_id
+    FROM validations
+    QUALIFY coalesce(batch_id, 0) = max(coalesce(batch_id, 0)) OVER (PARTITION BY file_id, policy_id)
+),
+validated AS (
+    SELECT * FROM current SEMI JOIN verdicts USING (file_id)
 ),
 findings AS (
-    SELECT file_id, rule_id, count(*) AS times
-    FROM validation_results
-    WHERE list_contains($severity::VARCHAR[], severity)
+    SELECT v.file_id, r.rule_id, count(*) AS times
+    FROM verdicts AS v
+    JOIN validation_results AS r
+      ON r.file_id = v.file_id AND r.policy_id = v.policy_id AND coalesce(r.batch_id, 0) = v.batch_id
+    WHERE list_contains($severity::VARCHAR[], r.severity)
     GROUP BY ALL
 ),
 rules AS (
     SELECT
         c.show, c.sequence, c.shot, f.rule_id,
         row_number() OVER (PARTITION BY c.show, c.sequence, c.shot ORDER BY count(*) DESC, f.rule_id) AS rank
-    FROM current AS c
+    FROM validated AS c
     JOIN findings AS f USING (file_id)
     GROUP BY c.show, c.sequence, c.shot, f.rule_id
 ),
@@ -36,7 +45,7 @@ shots AS (
         count(DISTINCT c.file_id) AS validated,
         count(DISTINCT f.file_id) AS failing,
         coalesce(sum(f.times), 0)::BIGINT AS findings
-    FROM current AS c
+    FROM validated AS c
     LEFT JOIN findings AS f USING (file_id)
     GROUP BY c.show, c.sequence, c.shot
 )

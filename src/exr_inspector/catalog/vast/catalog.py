@@ -19,10 +19,10 @@ from ...vectors import VERSION as EMBEDDING_VERSION
 from .. import similarity
 from ..migrations import needs_migration
 from ..persistence import children_of, outcomes, unique_time, with_persist_columns
-from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, PixelLevel, SeenFile
+from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, PixelLevel, PolicyRules, SeenFile
 from ..results import later_results, with_pixels
-from ..rows import RowBatch, from_inspections
-from ..schema import JUDGED_PARTS, PIXEL_TABLES, TABLES, VERSION, vector_dimensions
+from ..rows import RowBatch, from_inspections, has_rows
+from ..schema import PIXEL_TABLES, TABLES, VERSION, vector_dimensions
 from ..similarity import By
 from . import ingest_errors, lookup, whole_tables
 from .conditions import Condition
@@ -32,6 +32,7 @@ from .duplicates import deduplicate_files
 from .errors import CatalogConflictError
 from .migrate import create
 from .persist_plan import COLUMNS, Plan, changed_rows, plan
+from .stored_files import judge_parts, set_statuses
 from .tables import ROW_ID, Rows, no_tables, tables_at
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class VastCatalog:
         select, one update, and commit; whatever their number, as long as sizes fit into requests.
         """
         self._check_open(to="change")
-        if not batch.tables["files"].num_rows:
+        if not has_rows(batch):
             return []
         persisted_at = unique_time(batch.tables["files"].num_rows)
         incoming = with_persist_columns(batch.tables["files"], persisted_at)
@@ -124,12 +125,18 @@ class VastCatalog:
         if inserted:
             self._queue.add(errors=paths)
 
-    def seen(self, file_stats: Sequence[FileStat], *, pixels: PixelLevel | None = None) -> dict[str, SeenFile]:
+    def seen(
+        self,
+        file_stats: Sequence[FileStat],
+        *,
+        pixels: PixelLevel | None = None,
+        policy: PolicyRules | None = None,
+    ) -> dict[str, SeenFile]:
         """The last inspection of each file that has one, by normalized path."""
         self._check_open()
         if not file_stats:
             return {}
-        return self._connection.retried(lambda clock: lookup.seen(self.tables, clock, file_stats, pixels))
+        return self._connection.retried(lambda clock: lookup.seen(self.tables, clock, file_stats, pixels, policy))
 
     def current_paths(self, prefix: str) -> Iterator[list[str]]:
         """The normalized paths that begin with `prefix` and are current and not deleted, or have an open error."""
@@ -256,7 +263,7 @@ class VastCatalog:
             todo = plan(incoming, stored, persisted_at)
             rows.update("files", todo.changed)
             rows.update("files", todo.judged.drop_columns("file_id"))
-            _judge_parts(rows, batch.tables["parts"], todo.judged["file_id"].to_pylist())
+            judge_parts(rows, batch.tables["parts"], todo.judged["file_id"].to_pylist())
             if todo.new.num_rows:
                 rows.insert("files", todo.new)
             judged = todo.judged["file_id"].to_pylist()
@@ -266,8 +273,11 @@ class VastCatalog:
                     table: rows.select_in(table, TABLES[table].names, "file_id", evaluated) for table in PIXEL_TABLES
                 }
                 evaluated = later_results(batch, evaluated, results)
-            if todo.new.num_rows or judged or evaluated:
-                for table, children in children_of(batch, incoming, todo.new["file_id"], judged, evaluated).items():
+            batch = set_statuses(rows, batch, set(todo.new["file_id"].to_pylist()))
+            if todo.new.num_rows or judged or evaluated or batch.tables["validations"].num_rows:
+                for table, children in children_of(
+                    batch, incoming, todo.new["file_id"], persisted_at, judged, evaluated
+                ).items():
                     rows.insert(table, children)
         self._queue.remove(queued - todo.duplicate_paths)
         return todo
@@ -368,13 +378,3 @@ class VastCatalog:
     def _transaction(self, work: Callable[[Rows, Sequence[str]], None], paths: Sequence[str], clock: Clock) -> None:
         with self.tables.transaction(clock) as rows:
             work(rows, paths)
-
-
-def _judge_parts(rows: Rows, parts: pa.Table, file_ids: Sequence[str]) -> None:
-    """Update the stored parts of these files."""
-    if not file_ids:
-        return
-    stored = rows.select_in("parts", ["file_id", "part_index"], "file_id", file_ids)
-    judged = stored.join(parts.drop_columns("file_path"), ["file_id", "part_index"], join_type="inner")
-    schema = pa.schema([*map(TABLES["parts"].field, JUDGED_PARTS), stored.schema.field(ROW_ID)])
-    rows.update("parts", judged.select(schema.names).cast(schema))

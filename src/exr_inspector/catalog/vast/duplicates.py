@@ -14,10 +14,13 @@ from collections.abc import Iterable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..results import Extent, extents
+from ..results import VALIDATION_TABLES, Extent, extents
 from ..schema import CHILD_TABLES, PIXEL_TABLES, TABLES, child_key
+from ..validations import worst
 from .persist_plan import CHANGING, COLUMNS, Row, changed_rows, duplicate_paths, in_order, most_checked
 from .tables import ROW_ID, Rows
+
+_MERGED = (*CHANGING, "validation_status")
 
 
 def deduplicate_files(rows: Rows, paths: Iterable[str]) -> None:
@@ -36,16 +39,18 @@ def deduplicate_files(rows: Rows, paths: Iterable[str]) -> None:
     merged = {file_id: _merged(same) for file_id, same in copies.items()}
     _keep_one_current(merged.values())
     changed = {
-        row[ROW_ID]: {column: row[column] for column in CHANGING}
+        row[ROW_ID]: {column: row[column] for column in _MERGED}
         for file_id, row in merged.items()
         if row != copies[file_id][0]
     }
-    rows.update("files", changed_rows(changed, row_id_type))
+    rows.update("files", changed_rows(changed, row_id_type, _MERGED))
     duplicates = {file_id: same for file_id, same in copies.items() if len(same) > 1}
     if duplicates:
         first = {file_id: same[0]["batch_id"] or 0 for file_id, same in duplicates.items()}
         richest = _richest(rows, duplicates)
         for table in CHILD_TABLES:
+            if table in VALIDATION_TABLES:  # the newest of each policy counts, whichever copy it belongs to
+                continue
             _delete_copies(rows, table, duplicates, richest if table in PIXEL_TABLES else first)
         row_ids = [row[ROW_ID] for same in copies.values() for row in same[1:]]
         rows.delete("files", pa.chunked_array([pa.array(row_ids, row_id_type)]))
@@ -61,6 +66,7 @@ def _merged(copies: list[Row]) -> Row:
         "inspection_count": sum(row["inspection_count"] for row in copies),
         "inode": last["inode"],
         "chunks_checked": most_checked(*copies),
+        "validation_status": worst(row["validation_status"] for row in copies),
     }
 
 

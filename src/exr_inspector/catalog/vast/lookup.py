@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..protocol import FileStat, PixelLevel, SeenFile
+from ..protocol import FileStat, PixelLevel, PolicyRules, SeenFile
 from ..results import has_results, newest
 from ..schema import HEADER_TABLES, RESULT_TABLES, TABLES
 from .conditions import Condition
@@ -38,19 +38,24 @@ def rows_of(tables: Tables, clock: Clock, path: str) -> dict[str, pa.Table]:
 
 
 def seen(
-    tables: Tables, clock: Clock, file_stats: Sequence[FileStat], pixels: PixelLevel | None
+    tables: Tables,
+    clock: Clock,
+    file_stats: Sequence[FileStat],
+    pixels: PixelLevel | None,
+    policy: PolicyRules | None,
 ) -> dict[str, SeenFile]:
     """The last inspection of each file that has one, by normalized path."""
     paths = {file.file_path_normalized for file in file_stats}
     columns = ["file_path_normalized", "size_bytes", "mtime", "etag"]
     with tables.reading(clock) as rows:
         selected = [*columns, "is_current", "deleted_at", "completeness", "problem_severity", "chunks_checked"]
-        selected += ["file_id", "is_deep"] if pixels else []
+        selected += ["file_id", "is_deep"] if pixels else ["file_id"] if policy else []
         files = rows.select_in("files", selected, "file_path_normalized", paths)
         current = {row["file_path_normalized"]: row for row in files.to_pylist() if row["is_current"]}
         others = paths.difference(current)
         errors = rows.select_in("ingest_errors", [*columns, "code", "message"], "file_path_normalized", others)
         stats = _stats(rows, current.values(), pixels) if pixels else _Stats(set(), set(), {})
+        statuses = _statuses(rows, current.values(), policy) if policy else {}
     failed = {row["file_path_normalized"]: row for row in errors.to_pylist()}
     seen: dict[str, SeenFile] = {}
     for file in file_stats:
@@ -66,6 +71,7 @@ def seen(
                     has_stats=row.get("file_id") in stats.stored,
                     wants_deep=row.get("file_id") in stats.wants_deep,
                     pixel_errors=stats.errors.get(row.get("file_id"), ()),
+                    validation_status=statuses.get(row.get("file_id", "")),
                 )
         elif (error := failed.get(path)) is not None:
             is_same = _is_same(error, file)
@@ -86,6 +92,18 @@ def _is_same(row: dict[str, Any], file: FileStat) -> bool:
     mtime = file.mtime and file.mtime.astimezone(timezone.utc).replace(tzinfo=None)
     is_same = row["mtime"] == mtime if None in (row["etag"], file.etag) else row["etag"] == file.etag
     return bool(row["size_bytes"] == file.size_bytes and is_same)
+
+
+def _statuses(rows: Rows, files: Collection[dict[str, Any]], policy: PolicyRules) -> dict[str, str]:
+    """By file_id, the status of files whose newest result of the policy is by its rules."""
+    columns = ("file_id", "policy_id", "policy_hash", "status", "batch_id")
+    found = rows.select_in("validations", columns, "file_id", {row["file_id"] for row in files}).to_pylist()
+    newest = {
+        row["file_id"]: row
+        for row in sorted(found, key=lambda row: row["batch_id"] or 0)
+        if row["policy_id"] == policy.policy_id
+    }
+    return {file_id: row["status"] for file_id, row in newest.items() if row["policy_hash"] == policy.policy_hash}
 
 
 class _Stats(NamedTuple):

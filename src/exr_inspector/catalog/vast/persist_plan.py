@@ -6,7 +6,7 @@ Pure: rows in, rows out. The DuckDB backend decides the same in SQL.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,6 +31,7 @@ COLUMNS = (
     "inspector_version",
     "inode",
     "chunks_checked",
+    "validation_status",
 )
 # The columns that a persist changes in a stored version.
 CHANGING = ("is_current", "deleted_at", "last_inspected", "inspection_count", "inode", "chunks_checked")
@@ -112,9 +113,9 @@ def _judged_rows(incoming: pa.Table, judged: dict[str, int], row_id_type: pa.Dat
     return rows.append_column(ROW_ID, pa.array(row_ids, row_id_type))
 
 
-def changed_rows(changed: dict[int, Row], row_id_type: pa.DataType) -> pa.Table:
+def changed_rows(changed: dict[int, Row], row_id_type: pa.DataType, columns: Sequence[str] = CHANGING) -> pa.Table:
     """The rows of an update of `files`, from the changing columns by row id."""
-    schema = pa.schema([pa.field(ROW_ID, row_id_type), *map(TABLES["files"].field, CHANGING)])
+    schema = pa.schema([pa.field(ROW_ID, row_id_type), *map(TABLES["files"].field, columns)])
     return pa.Table.from_pylist([{ROW_ID: row_id} | row for row_id, row in changed.items()], schema=schema)
 
 

@@ -1,0 +1,131 @@
+"""Ingest with a policy: which files are validated, what is stored, and the exit code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from exr_inspector import IngestOptions, compiled_policy, ingest, open_catalog
+from exr_inspector.cli.main import main
+from exr_inspector.ingestion.workers import MIN_ITEMS_FOR_WORKERS
+from exr_inspector.inspection.inspector import inspect
+from exr_inspector.policy.evaluate import evaluate
+from tests.support import exr_writer as w
+
+CATALOG = "duckdb:catalog.duckdb"
+POLICY = """
+policy: small
+version: "{version}"
+title: "Small frames"
+select: [frame-padding, EXR102]
+rules:
+  compression: {{allowed: [{allowed}], severity: {severity}}}
+"""
+_VERDICTS = """
+    SELECT parse_filename(file_path) AS name, status, errors, warnings, inspection_count AS counted, validation_status
+    FROM validations JOIN files USING (file_id) ORDER BY name, evaluated_at
+"""
+
+
+@pytest.fixture(autouse=True)
+def show(tmp_path, monkeypatch):
+    """Two good frames, one of four with another compression, and one whose name lacks digits."""
+    monkeypatch.chdir(tmp_path)
+    write_policy("NONE")
+    for name, compression in (("a.1001.exr", 0), ("a.1002.exr", 0), ("b.1001.exr", 3)):
+        path = Path("show") / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(w.build(w.part(compression=compression)).data)
+
+
+def write_policy(allowed: str, severity: str = "error", version: str = "1") -> None:
+    Path("small.yaml").write_text(POLICY.format(allowed=allowed, severity=severity, version=version))
+
+
+def run(**options):
+    with open_catalog(CATALOG) as catalog:
+        return ingest("show", catalog, IngestOptions(workers=1, policy=compiled_policy("small.yaml"), **options))
+
+
+def stored() -> list[tuple]:
+    with open_catalog(CATALOG, read_only=True) as catalog:
+        return [tuple(row.values()) for row in catalog.sql(_VERDICTS).to_pylist()]
+
+
+def content() -> dict[str, list]:
+    with open_catalog(CATALOG, read_only=True) as catalog:
+        tables = ("files", "parts", "validations", "validation_results")
+        return {table: sorted(map(repr, catalog.sql(f"FROM {table}").to_pylist())) for table in tables}
+
+
+def test_files_are_validated_as_they_are_ingested_and_once():
+    summary = run()
+    expected = {("passed", True): 2, ("failed", True): 1}
+    assert (summary.inserted, dict(summary.validations)) == (3, expected)
+    assert stored() == [
+        ("a.1001.exr", "passed", 0, 0, 1, "passed"),
+        ("a.1002.exr", "passed", 0, 0, 1, "passed"),
+        ("b.1001.exr", "failed", 1, 0, 1, "failed"),
+    ]
+    before = content()
+    again = run()
+    assert (again.unchanged, again.known) == (3, 0)
+    assert dict(again.validations) == {("passed", False): 2, ("failed", False): 1}
+    assert content() == before
+
+
+def test_known_files_are_validated_without_being_stored_again():
+    with open_catalog(CATALOG) as catalog:
+        ingest("show", catalog, IngestOptions(workers=1))
+    files = content()
+    summary = run()
+    assert (summary.unchanged, summary.known, summary.inserted, summary.done) == (3, 0, 0, 3)
+    assert content()["parts"] == files["parts"]
+    assert [(status, counted) for _, status, *_, counted, _ in stored()] == [
+        ("passed", 1),
+        ("passed", 1),
+        ("failed", 1),
+    ]
+    write_policy("NONE, ZIP")  # other rules
+    assert dict(run().validations) == {("passed", True): 3}
+    assert [row[-1] for row in stored()] == ["passed"] * 6
+    Path("show/a.1001.exr").write_bytes(w.build(w.part(compression=4)).data)
+    again = run()
+    assert (again.replaced, dict(again.validations)) == (1, {("failed", True): 1, ("passed", False): 2})
+
+
+def test_worker_processes_give_the_same_verdicts():
+    policy = compiled_policy("render")
+    for number in range(MIN_ITEMS_FOR_WORKERS):
+        Path(f"show/c.{number:04}.exr").write_bytes(w.build(w.part(compression=number % 10)).data)
+    with open_catalog(CATALOG) as catalog:
+        ingest("show", catalog, IngestOptions(workers=2, policy=policy))
+        rows = catalog.sql(
+            "SELECT file_path_normalized AS uri, list(rule_id ORDER BY rule_id) AS rules FROM validation_results "
+            "JOIN files USING (file_id) GROUP BY ALL"
+        ).to_pylist()
+    expected = {
+        path.absolute().as_uri(): sorted(finding.rule_id for finding in evaluate(policy, inspect(path)).findings)
+        for path in Path("show").iterdir()
+    }
+    assert {row["uri"]: row["rules"] for row in rows} == {uri: rules for uri, rules in expected.items() if rules}
+
+
+@pytest.mark.parametrize(
+    ("severity", "codes"),
+    [("error", (1, 1, 0, 0)), ("warning", (0, 1, 0, 0)), ("info", (0, 0, 0, 0))],
+)
+def test_findings_decide_the_exit_code(capfd, severity, codes):
+    """By the next run too, apart from `new`, which is about files that were not validated by these rules."""
+    write_policy("NONE", severity)
+    words = ["ingest", "show", "--catalog", CATALOG, "--policy", "small.yaml", "--fail-on"]
+    assert main([*words, "new"]) == (severity == "error")
+    assert tuple(main([*words, fail_on]) for fail_on in ("error", "warning", "new", "never")) == codes
+    status = {"error": "1 failed small.yaml, 2 passed small.yaml", "warning": "1 warned small.yaml"}
+    captured = capfd.readouterr()
+    assert status.get(severity, "3 passed small.yaml") in captured.out
+    assert ("report validation-by-policy" in captured.err) == (severity != "info")
+    Path("small.yaml").write_text("policy: [")
+    assert main([*words, "error"]) == 2
+    assert "small.yaml:" in capfd.readouterr().err
