@@ -107,6 +107,17 @@ class FunctionSettings(BaseSettings):
         description="Database endpoints that delivered events may name, separated by commas; direct calls may name"
         " any.",
     )
+    policies: str = Field(
+        "",
+        description="Folders and s3:// prefixes below which policies may be read, separated by commas; built-in ones"
+        " need none.",
+    )
+    policy: str = Field(
+        "",
+        description="Policy of the files of delivered events, and of events with `validate` but without `policy_path`:"
+        " the name of a built-in one, a path or an s3:// URI. Or several, separated by semicolons, each with a pattern"
+        " of paths, of which the first that matches counts: `**/plates/**=plate;**=render`.",
+    )
     require_catalog: bool = Field(
         False, description="Report an error if no catalog is configured; otherwise nothing is persisted then."
     )

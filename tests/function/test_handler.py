@@ -91,13 +91,6 @@ def test_the_setting_for_chunks_applies(handle, tmp_path, monkeypatch):
     assert handle({"data": {"path": str(large)}})["file"]["chunks_checked"] == 17
 
 
-def test_unavailable_analyses_are_listed(handle, path):
-    """Validation, if it is requested."""
-    result = handle({"data": {"path": path, "validate": True, "policy_path": "x"}})
-    assert result["unavailable"] == [{"code": "not_available", "message": "validate is not available in this version"}]
-    assert result["status"] == "success"
-
-
 def test_without_a_catalog_nothing_is_persisted(handle, path, caplog):
     """The inspection is returned nevertheless; one DEBUG line reports it."""
     caplog.set_level(logging.DEBUG)

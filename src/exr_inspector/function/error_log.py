@@ -19,7 +19,7 @@ _MAX_VALUE_LENGTH = 4096  # characters, the longest path
 
 
 class ErrorLog:
-    """Logs errors. Transient errors and errors of the configuration appear at ERROR once per interval and cause.
+    """Logs errors. Transient errors and those of configuration and policies appear once per interval and cause.
 
     A cause is a category, separate for storage and for everything else. Repetitions are logged at DEBUG; the next
     ERROR line has their number. Errors of one file always appear.
@@ -33,7 +33,7 @@ class ErrorLog:
 
     def log(self, error: Exception, **fields: str) -> None:
         """Log an error after the `fields`; errors of other packages with their traceback."""
-        repeated = self._repetitions(error) if is_retryable(error) or is_misconfiguration(error) else 0
+        repeated = self._repetitions(error) if _concerns_every_event(error) else 0
         level = logging.DEBUG if repeated is None else logging.ERROR
         line = {**fields, "category": category(error), "error": message(error), "repeated": repeated or ""}
         log_fields(log, level, line, exc_info=None if isinstance(error, ExrInspectorError) else error)
@@ -62,6 +62,10 @@ def log_fields(
     if logger.isEnabledFor(level):
         fields = {name: _limited(value) for name, value in line.items() if value not in (None, "")}
         logger.log(level, "%s", pairs(line), exc_info=exc_info, extra={"fields": fields})
+
+
+def _concerns_every_event(error: Exception) -> bool:
+    return is_retryable(error) or is_misconfiguration(error) or category(error) == "policy"
 
 
 def pairs(line: Mapping[str, Any]) -> str:

@@ -22,6 +22,7 @@ from .events import database_fields, event_id, file_events, is_batch, is_plain
 from .inspect_files import inspect_all, storage_access
 from .measure_files import Decoder, measure_all
 from .persist_files import persist_all
+from .policies import Policies, policy_access, validate_all
 from .readiness import Readiness
 from .stages import Persisted, Received
 from .telemetry import Span, get_member, instruments, span
@@ -38,6 +39,7 @@ _PERSIST_SHARE, _PERSIST_SECONDS = 0.5, 10.0
 _catalogs = Catalogs()
 _errors = ErrorLog()
 _decoder = Decoder(_errors)
+_policies = Policies()
 readiness = Readiness(_catalogs, _errors)
 
 
@@ -82,9 +84,10 @@ def handle(ctx: Any, event: Any, *, accepted_at: float | None = None) -> Any:
 
 
 def close_catalogs() -> None:
-    """Close all catalogs, end the process that decodes pixels, and reset the readiness and the log of errors."""
+    """Close all catalogs, end the process that decodes pixels, and forget policies, readiness and logged errors."""
     _decoder.close()
     _catalogs.close()
+    _policies.clear()
     readiness.reset()
     _errors.reset()
 
@@ -102,9 +105,13 @@ def _handle(
             inspected = inspect_all(received, access)
             record_stage("read", time.monotonic() - began)
         if any(file.event.options.wants_pixels for file in received):
-            with span(ctx, "stats", files=len(received)), time_limit(_seconds_for_pixels()):
+            with span(ctx, "stats", files=len(received)), time_limit(_seconds_before_catalog()):
                 limits = PixelLimits(chunk_bytes=values.max_chunk_pixel_bytes, seconds=core.pixel_seconds)
                 inspected = measure_all(inspected, _decoder, access, limits)
+        if any(file.inspection is not None for file in inspected):
+            with time_limit(_seconds_before_catalog()):
+                policies = policy_access(values.policy, values.policies, store, is_delivered=is_delivered)
+                inspected = validate_all(inspected, _policies, policies, _errors)
         with span(ctx, "persist"):
             persisted = persist_all(_catalogs, inspected, cell_limit=core.cell_limit, record_stage=record_stage)
     _record_use(persisted)
@@ -122,7 +129,7 @@ def _handle(
     return event_results
 
 
-def _seconds_for_pixels() -> float:
+def _seconds_before_catalog() -> float:
     left = seconds_left()
     return left - min(_PERSIST_SHARE * left, _PERSIST_SECONDS)
 
@@ -189,6 +196,7 @@ def _log_file(ctx: Any, file: Persisted, duration_s: float) -> None:
         codes = sorted({problem.code for problem in inspection.problems if problem.severity == "error"})
         verdict = {"completeness": inspection.completeness, "problems": ",".join(codes)}
         log_fields(log, logging.WARNING, {"file": inspected.path} | verdict)
+    verdict_status = None if inspected.verdict is None else getattr(inspected.verdict, "status", "error")
     line = {
         "file": inspected.path,
         "status": file.status,
@@ -197,6 +205,7 @@ def _log_file(ctx: Any, file: Persisted, duration_s: float) -> None:
         "persistence": persistence.status,
         "inserted": persistence.inserted,
         "stats": inspection and results.stats_status(inspection),
+        "validation": verdict_status,
         "category": error_category,
         "reason": inspected.skip_reason,
         "event": inspected.received.event_id,

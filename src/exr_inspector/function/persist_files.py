@@ -117,7 +117,17 @@ def _rows(files: Sequence[Inspected], cell_limit: int) -> tuple[RowBatch, list[I
             file, outcome=Failed(by_path[facts.file_path_normalized], facts.size_bytes, facts.mtime, facts.etag)
         )
 
-    return rows, [checked(file) for file in files]
+    files = [checked(file) for file in files]
+    verdicts = [
+        (file.inspection.file.file_id, file.verdict)
+        for file in files
+        if file.inspection is not None and not (file.verdict is None or isinstance(file.verdict, ExrInspectorError))
+    ]
+    if verdicts:
+        from ..policy.rows import with_verdicts  # only with a policy
+
+        rows = with_verdicts(rows, verdicts)
+    return rows, files
 
 
 def _insert(shared: GroupCommit, rows: RowBatch, files: list[Inspected]) -> list[Persistence]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..errors import ExrFormatError
+from ..errors import ExrFormatError, ExrInspectorError
 from ..inspection.model import Inspection, row_of
 from ..inspection.pixel_rows import is_evaluated
 from .errors import category, is_retryable, message
@@ -16,6 +16,18 @@ from .stages import Persisted, Persistence, Status
 
 SUMMARY_BYTES = 64_000  # the platform's message broker rejects larger messages
 _MAX_ENTRIES = 20  # problems and results in a summary; fewer if it is too large
+_MAX_TEXT = 500  # characters of a text of a finding
+_OF_FINDING = (
+    "rule_id",
+    "rule_name",
+    "severity",
+    "part_index",
+    "channel_name",
+    "attr_name",
+    "expected",
+    "actual",
+    "message",
+)
 _RANK = {"error": 0, "skipped": 1, "success": 2}  # which results a summary keeps first
 
 
@@ -88,14 +100,14 @@ def _file_result(file: Persisted, *, is_delivered: bool) -> dict[str, Any]:
         "persistence": persistence_result(file.persistence, file_id),
     }
     if inspection is not None and is_delivered:
-        result["summary"] = _summary(inspection)
+        result["summary"] = _summary(inspection) | {"validation": _validation(file)}
         if file.persistence.has_stats:
             result["summary"]["stats"] = "stored"
     elif inspection is not None:
-        result |= inspection.to_dict()
+        result |= inspection.to_dict() | {"validation": _validation(file)}
         if not inspected.received.event.options.meta:
             del result["attributes"]
-    return result | _unavailable(file)
+    return result
 
 
 def _combined(files: Sequence[Persisted], entries: list[dict[str, Any]]) -> dict[str, Any]:
@@ -188,12 +200,31 @@ def _stats_summary(inspection: Inspection) -> dict[str, Any]:
     }
 
 
-def _unavailable(file: Persisted) -> dict[str, Any]:
-    """Requested analyses that this version does not have."""
-    options = file.inspected.received.event.options
-    if not options.validate:
-        return {}
-    return {"unavailable": [{"code": "not_available", "message": "validate is not available in this version"}]}
+def _validation(file: Persisted) -> dict[str, Any] | None:
+    """The verdict of the policy: status, counts and the worst findings; None if the file was not validated."""
+    verdict = file.inspected.verdict
+    if verdict is None or isinstance(verdict, ExrInspectorError):
+        return None
+    counts = Counter(finding.severity for finding in verdict.findings)
+    shown = [
+        {name: _shown(getattr(finding, name)) for name in _OF_FINDING} for finding in verdict.findings[:_MAX_ENTRIES]
+    ]
+    return {
+        "policy": verdict.policy,
+        "version": verdict.version,
+        "policy_hash": verdict.policy_hash,
+        "status": verdict.status,
+        "errors": counts["error"],
+        "warnings": counts["warning"],
+        "infos": counts["info"],
+        "not_evaluated": len(verdict.not_evaluated),
+        "findings": shown,
+        "finding_count": len(verdict.findings),
+    }
+
+
+def _shown(value: Any) -> Any:
+    return _utf8(value[:_MAX_TEXT]) if isinstance(value, str) else value
 
 
 def _utf8(text: str) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..errors import ExrInspectorError
 from ..inspection.model import Inspection
 from .credentials import Target
 from .events import FileEvent
+
+if TYPE_CHECKING:
+    from ..policy.evaluate import Verdict
 
 Status = Literal["success", "error", "skipped"]
 
@@ -53,6 +56,9 @@ class Inspected:
     path: str  # the candidate path that was inspected, or the last one that was tried
     outcome: Outcome | None  # None if the file was removed
     removed_paths: tuple[str, ...] = ()
+    verdict: Verdict | ExrInspectorError | None = (
+        None  # of a policy, or the reason that it lacks one; None if not requested
+    )
     duration_s: float = 0.0
 
     @property
@@ -90,8 +96,14 @@ class Persisted:
     persistence: Persistence
 
     @property
+    def policy_error(self) -> ExrInspectorError | None:
+        """Why no policy could judge the file."""
+        verdict = self.inspected.verdict
+        return verdict if isinstance(verdict, ExrInspectorError) else None
+
+    @property
     def error(self) -> Exception | None:
-        """The error of the file, else that of the catalog."""
+        """The error of the file, else that of the catalog, else that of the policy."""
         return self.error_where(lambda _: True)
 
     @property
@@ -102,6 +114,6 @@ class Persisted:
         return "skipped" if self.inspected.skip_reason else "success"
 
     def error_where(self, accepts: Callable[[Exception], bool]) -> Exception | None:
-        """The first error, of the file or of the catalog, for which `accepts` returns true."""
-        errors = (self.inspected.error, self.persistence.error)
+        """The first error, of the file, the catalog or the policy, for which `accepts` returns true."""
+        errors = (self.inspected.error, self.persistence.error, self.policy_error)
         return next((error for error in errors if error is not None and accepts(error)), None)

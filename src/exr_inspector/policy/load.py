@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import posixpath
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import resources
 from typing import Any
 
 from ..errors import SettingsError
 from ..findings.rules import Rule
+from ..sources.uris import bucket_and_key, has_scheme, object_uri
 from .conditions import Condition, parse_condition
 from .model import CustomEntry, CustomRule, Layer, Override, Policy, PolicyFile
 from .registry import rule_named, selected_rules, suggestion
@@ -37,22 +39,33 @@ def builtin_text(name: str) -> str:
     return (_FOLDER / f"{name}.yaml").read_text("utf-8")
 
 
-def load_policy(given: str | os.PathLike[str]) -> Policy:
-    """The policy of a file, or a built-in one by its name. Raises SettingsError, and PolicyError for what is in it."""
+ReadFile = Callable[[str], bytes]  # raises SettingsError
+
+
+def load_policy(given: str | os.PathLike[str], read: ReadFile | None = None) -> Policy:
+    """The policy of a file, or a built-in one by its name. Raises SettingsError, and PolicyError for what is in it.
+
+    `read` reads all files that are not built in, this one and those that it extends; by default from disk.
+    """
     text = os.fspath(given)
-    return _policy(text, _data(text), (), [])
+    read = read or _read
+    return _policy(text, _data(text, read), (), [], read)
 
 
 def policy_text(given: str) -> str:
     """The text of a policy file, or of a built-in policy. Raises SettingsError, and PolicyError if it is invalid."""
-    data = _data(given)
-    _policy(given, data, (), [])
+    data = _data(given, _read)
+    _policy(given, data, (), [], _read)
     return data.decode("utf-8-sig")
 
 
-def _data(given: str) -> bytes:
+def _read(path: str) -> bytes:
+    return read_file("policy", path)
+
+
+def _data(given: str, read: ReadFile) -> bytes:
     if _is_path(given):
-        return read_file("policy", given)
+        return read(given)
     if given in builtin_names():
         return builtin_text(given).encode()
     raise SettingsError(_unknown(given))
@@ -60,7 +73,7 @@ def _data(given: str) -> bytes:
 
 def parse_policy(source: str, data: bytes) -> Policy:
     """The policy in the bytes of a file; paths that it extends are relative to `source`. Raises PolicyError."""
-    return _policy(source, data, (), [])
+    return _policy(source, data, (), [], _read)
 
 
 def _is_path(text: str) -> bool:
@@ -75,11 +88,13 @@ def _unknown(name: str) -> str:
     )
 
 
-def _policy(source: str, data: bytes, above: tuple[str, ...], extended: list[str]) -> Policy:
+def _policy(source: str, data: bytes, above: tuple[str, ...], extended: list[str], read: ReadFile) -> Policy:
     """A policy; `above` are those that extend it, `extended` all that have been read because of them."""
     document = read_document(source, data)
     file = validated(document, (), document.value, PolicyFile, _NESTED)
-    bases = [_extended(document, path, name, above, extended) for path, name in _items(("extends",), file.extends)]
+    bases = [
+        _extended(document, path, name, above, extended, read) for path, name in _items(("extends",), file.extends)
+    ]
     own = _custom_rules(document, file)
     custom = {rule_id: rule for base in bases for rule_id, rule in base.custom.items()}
     _check_distinct(document, own, custom)
@@ -105,7 +120,13 @@ def _policy(source: str, data: bytes, above: tuple[str, ...], extended: list[str
 
 
 def _beside(source: str, name: str) -> str:
-    return os.path.normpath(os.path.join(os.path.dirname(source), name))
+    """The path or URI of a file that is given relative to another one."""
+    if has_scheme(name):
+        return name
+    if not has_scheme(source):
+        return os.path.normpath(os.path.join(os.path.dirname(source), name))
+    bucket, key = bucket_and_key(source)
+    return object_uri(bucket, posixpath.normpath(posixpath.join(posixpath.dirname(key), name)))
 
 
 def _items(path: Path, items: Iterable[str]) -> Iterator[tuple[Path, str]]:
@@ -113,7 +134,9 @@ def _items(path: Path, items: Iterable[str]) -> Iterator[tuple[Path, str]]:
         yield (*path, number), item
 
 
-def _extended(document: Document, path: Path, name: str, above: tuple[str, ...], extended: list[str]) -> Policy:
+def _extended(
+    document: Document, path: Path, name: str, above: tuple[str, ...], extended: list[str], read: ReadFile
+) -> Policy:
     """A policy that another one extends."""
     source = document.source
     if not _is_path(name):
@@ -125,16 +148,16 @@ def _extended(document: Document, path: Path, name: str, above: tuple[str, ...],
     else:
         target = _beside(source, name)
         try:
-            data = read_file("policy", target)
+            data = read(target)
         except SettingsError as error:
             raise document.error(path, str(error)) from None
     chain = (*above, source)
-    if target in chain or os.path.normpath(source) == target:
+    if target in chain or _beside(source, os.path.basename(source)) == target:
         raise document.error(path, f"{name} extends itself: {' → '.join((*chain, target))}")
     extended.append(target)
     if len(extended) > _MAX_EXTENDED:
         raise document.error(path, f"more than {_MAX_EXTENDED} policies are extended")
-    return _policy(target, data, chain, extended)
+    return _policy(target, data, chain, extended, read)
 
 
 def _custom_rules(document: Document, file: PolicyFile) -> dict[str, CustomRule]:

@@ -202,7 +202,17 @@ class DuckDBCatalog:
                 validation_status=status,
             )
             for (
-                path, is_unchanged, completeness, severity, checked, error, code, has_stats, wants_deep, errors, status,
+                path,
+                is_unchanged,
+                completeness,
+                severity,
+                checked,
+                error,
+                code,
+                has_stats,
+                wants_deep,
+                errors,
+                status,
             ) in found  # fmt: skip
         }
 

@@ -1,0 +1,199 @@
+"""The policies of events: which one applies to a file, read where that is allowed, and kept while they are the same."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..errors import ExrInspectorError, SettingsError, SourceError, SourceNotAllowedError
+from ..frames.patterns import compiled as path_expression
+from ..sources import open_source
+from ..sources.uris import display_path, is_object, normalize_path, parse
+from .error_log import ErrorLog
+from .stages import Inspected
+
+if TYPE_CHECKING:
+    from ..policy.compile import CompiledPolicy
+    from ..settings import S3Access
+
+_KEPT = 64  # compiled policies
+_TRUSTED_S = 60.0  # after which an object is read again; local files are compared at each use
+_EVERY_PATH = "**"
+
+_Version = tuple[int, datetime | None, str | None]  # size, time and etag
+
+
+class UnusablePolicyError(ExrInspectorError):
+    """No policy can judge a file: it is not configured, may not be read, or is invalid. The file is stored anyway."""
+
+    category = "policy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyAccess:
+    """The policies that one delivery may use."""
+
+    assigned: str  # EXR_INSPECTOR_POLICY
+    folders: tuple[str, ...]  # real paths
+    prefixes: tuple[str, ...]  # URIs of objects
+    store: S3Access | ExrInspectorError
+    is_delivered: bool  # whether files whose event does not request it are validated too
+
+
+def policy_access(
+    assigned: str, allowed: str, store: S3Access | ExrInspectorError, *, is_delivered: bool
+) -> PolicyAccess:
+    """The access of one delivery, from EXR_INSPECTOR_POLICY and EXR_INSPECTOR_POLICIES."""
+    entries = [entry.strip() for entry in allowed.split(",") if entry.strip()]
+    return PolicyAccess(
+        assigned=assigned,
+        folders=tuple(os.path.realpath(entry) for entry in entries if parse(entry)[0] != "s3"),
+        prefixes=tuple(entry.rstrip("/") + "/" for entry in entries if parse(entry)[0] == "s3"),
+        store=store,
+        is_delivered=is_delivered,
+    )
+
+
+def validate_all(
+    files: Sequence[Inspected], policies: Policies, access: PolicyAccess, errors: ErrorLog
+) -> list[Inspected]:
+    """The files, in order, with the verdicts of the policies that apply to them. Raises nothing."""
+    return [_validated(file, policies, access, errors) for file in files]
+
+
+def _validated(file: Inspected, policies: Policies, access: PolicyAccess, errors: ErrorLog) -> Inspected:
+    options = file.received.event.options
+    if file.inspection is None or not (options.validate or (access.is_delivered and access.assigned)):
+        return file
+    try:
+        given = (options.validate and options.policy_path) or assigned_policy(
+            access.assigned, file.inspection.file.file_path_normalized
+        )
+        if given is None and not options.validate:
+            return file
+        if given is None:
+            raise UnusablePolicyError("no policy for this path; set policy_path in the event, or EXR_INSPECTOR_POLICY")
+        from ..policy.evaluate import evaluate
+
+        return replace(file, verdict=evaluate(policies.compiled(given, access), file.inspection))
+    except UnusablePolicyError as error:
+        return replace(file, verdict=error)
+    except Exception as error:  # a fault of a rule: the inspection is persisted all the same
+        errors.log(error, file=file.path)
+        text = f"internal error ({type(error).__name__}); the log has the traceback"
+        return replace(file, verdict=UnusablePolicyError(text))
+
+
+def assigned_policy(assigned: str, uri: str) -> str | None:
+    """The policy that EXR_INSPECTOR_POLICY assigns to a file, by the first pattern that its path matches.
+
+    `render` is for all files, `**/plates/**=plate;**=render` has a pattern for each policy.
+    """
+    for entry in filter(None, map(str.strip, assigned.split(";"))):
+        pattern, _, policy = entry.rpartition("=")
+        if path_expression(pattern.strip() or _EVERY_PATH).fullmatch(display_path(uri)):
+            return policy.strip()
+    return None
+
+
+@dataclass(slots=True)
+class _Kept:
+    """The outcome of compiling a policy, and the files that it was compiled from."""
+
+    outcome: CompiledPolicy | UnusablePolicyError
+    versions: dict[str, _Version]
+    checked_at: float
+
+
+class Policies:
+    """Compiles policies, and keeps them until one of their files changes. Threads share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, PolicyAccess], _Kept] = OrderedDict()
+
+    def compiled(self, given: str, access: PolicyAccess) -> CompiledPolicy:
+        """A policy by its name, path or URI. Raises UnusablePolicyError."""
+        given = display_path(given)
+        key = given, access
+        with self._lock:
+            kept = self._kept.get(key)
+        try:
+            if kept is None or not _is_current(kept, access):
+                kept = _compile(given, access)
+        except (SourceError, SettingsError) as error:  # read again for the next event
+            raise UnusablePolicyError(str(error)) from error
+        with self._lock:
+            self._kept[key] = kept
+            self._kept.move_to_end(key)
+            if len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        if isinstance(kept.outcome, UnusablePolicyError):
+            raise kept.outcome
+        return kept.outcome
+
+    def clear(self) -> None:
+        """Forget all policies."""
+        with self._lock:
+            self._kept.clear()
+
+
+def _compile(given: str, access: PolicyAccess) -> _Kept:
+    from ..errors import PolicyError
+    from ..policy.compile import compile_policy
+    from ..policy.load import load_policy
+
+    versions: dict[str, _Version] = {}
+    checked_at = time.monotonic()
+    try:
+        outcome: CompiledPolicy | UnusablePolicyError = compile_policy(
+            load_policy(given, partial(_read, access=access, versions=versions))
+        )
+    except PolicyError as error:
+        outcome = UnusablePolicyError(str(error))
+    return _Kept(outcome, versions, checked_at)
+
+
+def _is_current(kept: _Kept, access: PolicyAccess) -> bool:
+    """Whether the files of a policy have not changed. Raises SourceError if one cannot be read any more."""
+    has_objects = any(map(is_object, kept.versions))
+    if has_objects and time.monotonic() - kept.checked_at < _TRUSTED_S:
+        return True
+    now: dict[str, _Version] = {}
+    for path in kept.versions:
+        _read(path, access, now)
+    kept.checked_at = time.monotonic()
+    return now == kept.versions
+
+
+def _read(path: str, access: PolicyAccess, versions: dict[str, _Version]) -> bytes:
+    """The bytes of a policy; its version is added to `versions`. Raises SourceError, SettingsError."""
+    from ..policy.yaml_marks import MAX_BYTES
+
+    if is_object(path):
+        is_allowed = normalize_path(path).startswith(access.prefixes)
+        if is_allowed and isinstance(access.store, ExrInspectorError):
+            raise UnusablePolicyError(f"{path}: {access.store}")
+    else:
+        is_allowed = bool(access.folders)
+    try:
+        if not is_allowed:
+            raise SourceNotAllowedError(path, "")
+        store = None if isinstance(access.store, ExrInspectorError) else access.store
+        source = open_source(path, store, roots=access.folders)
+    except SourceNotAllowedError:
+        raise UnusablePolicyError(
+            f"{path}: policies are read below the folders and s3:// prefixes of EXR_INSPECTOR_POLICIES only"
+        ) from None
+    try:
+        versions[path] = source.size_bytes, source.mtime, source.etag
+        return source.read(0, min(source.size_bytes, MAX_BYTES + 1))
+    finally:
+        source.close()

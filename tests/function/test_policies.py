@@ -1,0 +1,197 @@
+"""Policies of events: the verdict in the result and the catalog, which files may be policies, and broken ones."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from cloudevents.core.bindings.http import to_binary_event
+
+from exr_inspector import open_catalog, validate
+from exr_inspector.function import results
+from exr_inspector.function.policies import assigned_policy
+from tests.support import exr_writer as w
+from tests.support.s3_server import BUCKET
+
+from .conftest import GOOD, element
+from .test_runtime import element as cloud_event
+from .test_runtime import send, serving
+
+STRICT = 'policy: strict\nversion: "1"\nrules:\n  compression: {allowed: [ZIP]}\n'
+LOOSE = STRICT.replace("[ZIP]", "[ZIP, NONE]")
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path, monkeypatch):
+    """A folder for policies and one beside it, with a policy in each, and a catalog."""
+    for folder in ("policies", "elsewhere"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "strict.yaml").write_text(STRICT)
+    (tmp_path / "a.1001.exr").write_bytes(GOOD)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EXR_INSPECTOR_CATALOG", f"duckdb:{tmp_path}/catalog.duckdb")
+    monkeypatch.setenv("EXR_INSPECTOR_POLICIES", f"{tmp_path}/policies,s3://{BUCKET}/policies")
+
+
+def request(policy_path=None, path="a.1001.exr"):
+    return {"data": {"path": os.path.abspath(path), "validate": True, "policy_path": policy_path}}
+
+
+def rows(table):
+    with open_catalog("catalog.duckdb", read_only=True) as catalog:
+        return catalog.sql(f"FROM {table}").to_pylist()
+
+
+def test_a_direct_call_has_the_verdict_and_stores_it_once(handle):
+    expected = validate("a.1001.exr", "vfx-delivery")
+    first, again = handle(request("vfx-delivery")), handle(request("vfx-delivery"))
+    verdict = first["validation"]
+    assert again["validation"] == verdict
+    assert (first["status"], verdict["status"], verdict["policy"]) == ("success", "failed", "vfx-delivery")
+    assert verdict["errors"] + verdict["warnings"] + verdict["infos"] == verdict["finding_count"]
+    assert verdict["finding_count"] == len(expected.findings)
+    assert verdict["not_evaluated"] == len(expected.not_evaluated)
+    shown = [(finding.rule_id, finding.message) for finding in expected.findings[:20]]
+    assert [(each["rule_id"], each["message"]) for each in verdict["findings"]] == shown
+    (stored,), (file,) = rows("validations"), rows("files")
+    assert (stored["status"], stored["policy_hash"]) == ("failed", verdict["policy_hash"])
+    assert len(rows("validation_results")) == len(expected.findings)
+    assert (file["validation_status"], file["batch_id"]) == ("failed", stored["batch_id"])
+    assert handle({"data": {"path": os.path.abspath("a.1001.exr")}})["validation"] is None
+
+
+def test_findings_in_results_are_bounded(handle):
+    channels = [(f"layer {number:03}.Ä", w.HALF, 1, 1, 0) for number in range(300)]
+    Path("b.exr").write_bytes(w.build(w.part(channels=channels)).data)
+    Path("policies/names.yaml").write_text('policy: names\nversion: "1"\nselect: [EXR209, EXR208]\n')
+    verdict = handle(request(os.path.abspath("policies/names.yaml"), "b.exr"))["validation"]
+    assert (len(verdict["findings"]), verdict["finding_count"] > 90) == (20, True)
+    assert [each["severity"] for each in verdict["findings"]] == sorted(
+        (each["severity"] for each in verdict["findings"]), key=("error", "warning", "info").index
+    )
+    assert len(json.dumps(verdict)) < results.SUMMARY_BYTES
+
+
+def _link(folder):
+    (folder / "policies/link.yaml").symlink_to(folder / "elsewhere/strict.yaml")
+    return f"{folder}/policies/link.yaml"
+
+
+def _extending(folder, base="../elsewhere/strict.yaml"):
+    (folder / "policies/extending.yaml").write_text(f'policy: e\nversion: "1"\nextends: [{base}]\n')
+    return f"{folder}/policies/extending.yaml"
+
+
+def _invalid(folder):
+    (folder / "policies/invalid.yaml").write_text("policy: a\nversion: 1\n")
+    return f"{folder}/policies/invalid.yaml"
+
+
+def _fifo(folder):
+    os.mkfifo(folder / "policies/fifo.yaml")
+    return f"{folder}/policies/fifo.yaml"
+
+
+ONLY = "EXR_INSPECTOR_POLICIES only"
+
+
+@pytest.mark.parametrize(
+    ("policy", "reason"),
+    [
+        (lambda folder: f"{folder}/elsewhere/strict.yaml", ONLY),
+        (lambda folder: f"{folder}/policies/../elsewhere/strict.yaml", ONLY),
+        (lambda folder: "elsewhere/strict.yaml", ONLY),
+        (lambda folder: f"file://{folder}/elsewhere/strict.yaml", ONLY),
+        (_link, ONLY),
+        (_extending, ONLY),
+        (lambda folder: _extending(folder, f"{folder}/elsewhere/strict.yaml"), ONLY),
+        (lambda folder: f"s3://{BUCKET}/policies2/strict.yaml", ONLY),
+        (lambda folder: f"s3://{BUCKET}/policies/../other.yaml", "other.yaml"),
+        (lambda folder: "http://host/a.yaml", "http://"),
+        (lambda folder: f"{folder}/policies/none.yaml", "no such file"),
+        (_fifo, "FIFO"),
+        (_invalid, "invalid.yaml:2:10: version"),
+        (lambda folder: "rendr", "did you mean render"),
+        (lambda folder: None, "set policy_path"),
+    ],
+)
+def test_a_policy_that_cannot_be_used_is_an_error_and_the_file_is_stored(handle, store, tmp_path, policy, reason):
+    result = handle(request(policy(tmp_path)))
+    assert (result["status"], result["category"], result["retryable"]) == ("error", "policy", False)
+    assert reason in result["error"]
+    assert (result["persistence"]["status"], result["inserted"], result["validation"]) == ("success", True, None)
+    assert rows("validations") == []
+    assert [row["validation_status"] for row in rows("files")] == [None]
+
+
+def test_policies_are_compiled_again_when_a_file_changes(handle, store, monkeypatch):
+    """Also one that another policy extends; objects are compared after a minute."""
+    Path("policies/own.yaml").write_text('policy: own\nversion: "1"\nextends: [strict.yaml]\n')
+    local, remote = os.path.abspath("policies/own.yaml"), f"s3://{BUCKET}/policies/show/own.yaml"
+    store.put("policies/show/own.yaml", Path("policies/own.yaml").read_bytes().replace(b"strict", b"../strict"))
+    store.put("policies/strict.yaml", STRICT.encode())
+    statuses = lambda: [handle(request(policy))["validation"]["status"] for policy in (local, remote)]  # noqa: E731
+    assert statuses() == ["failed", "failed"]
+    Path("policies/strict.yaml").write_text(LOOSE)
+    store.put("policies/strict.yaml", LOOSE.encode())
+    assert statuses() == ["passed", "failed"]
+    monkeypatch.setattr("exr_inspector.function.policies._TRUSTED_S", 0)
+    assert statuses() == ["passed", "passed"]
+    os.remove("policies/strict.yaml")
+    assert handle(request(local))["category"] == "policy"
+
+
+def test_paths_of_delivered_events_select_policies(ctx, handle, store, monkeypatch):
+    """A broken policy is returned, not delivered again, and the files are stored."""
+    assigned = f"**/plates/**={os.path.abspath('policies/strict.yaml')}; **/broken/** = nope; **/final/**=base"
+    monkeypatch.setenv("EXR_INSPECTOR_POLICY", assigned)
+    for name in ("plates/a.exr", "final/a.exr", "broken/a.exr", "other/a.exr"):
+        store.put(name, GOOD)
+    plate, render, broken, other = (handle(element(f"{name}/a.exr")) for name in ("plates", "final", "broken", "other"))
+    assert (plate["summary"]["validation"]["status"], plate["summary"]["validation"]["policy"]) == ("failed", "strict")
+    assert render["summary"]["validation"]["policy"] == "base"
+    assert (broken["category"], broken["persistence"]["status"]) == ("policy", "success")
+    assert (other["status"], other["summary"]["validation"]) == ("success", None)
+    assert len(rows("files")) == 4
+    assert {row["policy_id"] for row in rows("validations")} == {"strict", "base"}
+    assert ("exr_inspector.files", 1, {"status": "error", "category": "policy"}) in ctx.counted
+    assert handle({"data": {"path": f"s3://{BUCKET}/plates/a.exr"}})["validation"] is None
+    asked = handle({"data": {"path": f"s3://{BUCKET}/plates/a.exr", "validate": True}})
+    assert asked["validation"]["policy"] == "strict"
+
+
+def test_one_policy_may_apply_to_all_paths():
+    assert assigned_policy("render", "s3://b/a.exr") == "render"
+    assert assigned_policy("**/a=b/**=plate;**=render", "s3://b/a=b/x.exr") == "plate"
+    assert assigned_policy("", "s3://b/a.exr") is None
+
+
+def test_a_fault_of_a_rule_does_not_stop_the_file_from_being_stored(handle, monkeypatch):
+    def fails(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("exr_inspector.policy.evaluate.evaluate", fails)
+    result = handle(request("base"))
+    assert (result["category"], result["inserted"]) == ("policy", True)
+    assert "ZeroDivisionError" in result["error"]
+
+
+@pytest.mark.slow
+def test_events_over_http_are_validated(deployed):
+    """Through the runtime in a process of its own, with a policy in the store, on a VAST Database."""
+    deployed.store.put("policies/strict.yaml", STRICT.encode())
+    deployed.store.put("plates/a.exr", GOOD)
+    settings = {
+        "EXR_INSPECTOR_CATALOG": "",
+        "EXR_INSPECTOR_POLICIES": f"s3://{BUCKET}/policies/",
+        "EXR_INSPECTOR_POLICY": f"**/plates/**=s3://{BUCKET}/policies/strict.yaml",
+    }
+    with serving(**settings) as (url, _):
+        for _ in range(2):
+            answer = send(url, to_binary_event(cloud_event("plates/a.exr")), accept="application/json")
+            assert answer.json()["summary"]["validation"]["status"] == "failed"
+    query = "SELECT policy_id, files.validation_status FROM validations JOIN files USING (file_id)"
+    with open_catalog(deployed.uri, read_only=True) as catalog:
+        assert catalog.sql(query).to_pylist() == [{"policy_id": "strict", "validation_status": "failed"}]
