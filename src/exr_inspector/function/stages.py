@@ -57,7 +57,7 @@ class Inspected:
     outcome: Outcome | None  # None if the file was removed
     removed_paths: tuple[str, ...] = ()
     verdict: Verdict | ExrInspectorError | None = (
-        None  # of a policy, or the reason that it lacks one; None if not requested
+        None  # of a policy, or why it has none
     )
     duration_s: float = 0.0
 
