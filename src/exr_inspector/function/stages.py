@@ -56,9 +56,7 @@ class Inspected:
     path: str  # the candidate path that was inspected, or the last one that was tried
     outcome: Outcome | None  # None if the file was removed
     removed_paths: tuple[str, ...] = ()
-    verdict: Verdict | ExrInspectorError | None = (
-        None  # of a policy, or why it has none
-    )
+    verdict: Verdict | ExrInspectorError | None = None  # of a policy, or why it has none
     duration_s: float = 0.0
 
     @property

@@ -58,7 +58,7 @@ SOFTWARE_NAMES = (
     "dcc",
     "husk:command",
 )
-_COLOR_SPACE = ("colorInteropID", "oiio:ColorSpace", "colorSpace", "ColorSpace", "color_space", "colorspace")
+COLOR_SPACES = ("colorInteropID", "oiio:ColorSpace", "colorSpace", "ColorSpace", "color_space", "colorspace")
 
 
 def inspect(
@@ -290,7 +290,7 @@ def _part_facts(part: Part, chunks: PartChunks) -> PartFacts:
         rounding_mode=tiles and tiles.roundingMode,
         is_deep=part.is_deep,
         multi_view=bool(part.value("multiView", "stringvector")),
-        color_space=_first_text(part, _COLOR_SPACE),
+        color_space=_first_text(part, COLOR_SPACES),
         chromaticities=chromaticities
         and _list_text(shortest_single(v) if math.isfinite(v) else v for pair in chromaticities for v in pair),
         render_software=_first_text(part, SOFTWARE_NAMES),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from struct import Struct
 from typing import Any
 
 from ..errors import ExrFormatError, ExrInspectorError
-from ..exr.attributes import Box2f, Box2i
+from ..exr.attributes import Box2f, Box2i, Bytes, Chromaticities, KeyCode, Preview, Rational, TileDesc, TimeCode
+from ..exr.channels import Channel, ChannelList
 from ..exr.idmanifest import IdManifest
 from ..sources.uris import path_as_text
 
@@ -34,6 +35,38 @@ def json_value(attr_type: str, value: Any) -> Any:
     if hasattr(value, "_asdict") and not isinstance(value, (Box2i, Box2f)):
         return {key: json_value(attr_type, item) for key, item in value._asdict().items()}
     return [json_value(attr_type, item) for item in value]
+
+
+def value_of_json(attr_type: str, value: Any) -> Any:
+    """The inverse of `json_value` for JSON types that were read again; None and id manifests stay as they are."""
+    if attr_type in _RECORDS:
+        record = _RECORDS[attr_type]
+        fields = value if isinstance(value, list) else [value[name] for name in record._fields]
+        return record(*(_plain(attr_type, field) for field in fields))
+    if attr_type in ("preview", "bytes"):
+        return Preview(**value | {"pixels": b64decode(value["pixels"])}) if attr_type == "preview" else _bytes(value)
+    if attr_type == "chlist":
+        return ChannelList(Channel(**channel) for channel in value or ())
+    return value if attr_type == "idmanifest" else _plain(attr_type, value)
+
+
+_RECORDS: dict[str, Any] = {
+    "box2i": Box2i, "box2f": Box2f, "chromaticities": Chromaticities, "keycode": KeyCode, "rational": Rational,
+    "tiledesc": TileDesc, "timecode": TimeCode,
+}  # fmt: skip
+_FLOAT_TYPES = FLOAT32_TYPES | {"double", "v2d", "v3d", "m33d", "m44d"}
+
+
+def _bytes(value: dict[str, str]) -> Bytes:
+    return Bytes(value["typeHint"], b64decode(value["data"]))
+
+
+def _plain(attr_type: str, value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_plain(attr_type, item) for item in value)
+    if attr_type not in _FLOAT_TYPES or value is None:
+        return value
+    return _F32.unpack(_F32.pack(float(value)))[0] if attr_type in FLOAT32_TYPES else float(value)
 
 
 def _manifest(manifest: IdManifest) -> list[dict[str, Any]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..exr.codes import SEVERITIES
@@ -13,7 +14,7 @@ from ..findings.rules import UNREADABLE
 from ..frames.names import parse_name
 from ..frames.ranges import display_pattern
 from ..inspection.model import FileFacts, Inspection
-from .compile import Check, CompiledPolicy
+from .compile import Check, CompiledPolicy, RuleSet
 from .model import RuleUse
 from .problems import problem_findings
 from .rule import Outcome, Undecided, Violation
@@ -56,21 +57,26 @@ class Verdict:
 def evaluate(policy: CompiledPolicy, inspection: Inspection) -> Verdict:
     """The verdict on an inspected file."""
     rules = policy.rules_for(inspection)
-    findings: list[Finding] = []
-    undecided: dict[NotEvaluated, None] = {}
-    for use, reason in rules.inactive:
-        undecided[_not_evaluated(use, reason)] = None
+    judged = Judged()
     for check in rules.of_files:
         for outcome in check[1](inspection, check[2]):
-            _add(findings, undecided, inspection.file, check, outcome, None)
+            judged.add(inspection.file, check, outcome, None)
     for part in inspection.parts:
         for check in rules.of_parts:
             for outcome in check[1](part, check[2]):
-                _add(findings, undecided, inspection.file, check, outcome, part.part_index)
+                judged.add(inspection.file, check, outcome, part.part_index)
         for check, outcome in rules.channel_outcomes(part.channels):
-            _add(findings, undecided, inspection.file, check, outcome, part.part_index)
+            judged.add(inspection.file, check, outcome, part.part_index)
     for check, outcome in _pixel_outcomes(rules.of_pixels, inspection):
-        _add(findings, undecided, inspection.file, check, outcome, None)
+        judged.add(inspection.file, check, outcome, None)
+    return verdict_of(policy, rules, inspection, judged)
+
+
+def verdict_of(policy: CompiledPolicy, rules: RuleSet, inspection: Inspection, judged: Judged) -> Verdict:
+    """The verdict from the outcomes of rules about the file, its parts and channels; adds those about problems."""
+    findings, undecided = judged.findings, judged.undecided
+    for use, reason in rules.inactive:
+        undecided[_not_evaluated(use, reason)] = None
     if inspection.problems or inspection.file.completeness != "complete":
         for found in problem_findings(inspection, pattern_of(inspection.file.file_path_normalized)):
             if selected := rules.problems.get(found.rule_id):
@@ -102,6 +108,7 @@ def unreadable(policy: CompiledPolicy, uri: str, reason: str) -> Verdict:
     return _verdict(policy, file_frame(uri), [files.unreadable(pattern_of(uri), reason)], undecided)
 
 
+@lru_cache(maxsize=256)
 def pattern_of(uri: str) -> str:
     """The pattern that findings about a file have: its sequence, with one # for each digit, or its URI."""
     name = parse_name(uri)
@@ -139,19 +146,22 @@ def _not_evaluated(use: RuleUse, reason: str) -> NotEvaluated:
     return NotEvaluated(use.rule.rule_id, use.rule.name, reason)
 
 
-def _add(
-    findings: list[Finding],
-    undecided: dict[NotEvaluated, None],
-    file: FileFacts,
-    check: Check,
-    outcome: Any,
-    part_index: int | None,
-) -> None:
-    use = check[0]
-    if isinstance(outcome, Undecided):
-        undecided[_not_evaluated(use, outcome.reason)] = None
-        return
-    assert isinstance(outcome, Violation)
+@dataclass(slots=True)
+class Judged:
+    """The findings of rules, and the rules that could not be decided."""
+
+    findings: list[Finding] = field(default_factory=list)
+    undecided: dict[NotEvaluated, None] = field(default_factory=dict)
+
+    def add(self, file: FileFacts, check: Check, outcome: Any, part_index: int | None) -> None:
+        """Add an outcome of a rule; `part_index` is that of the part that it judged."""
+        if isinstance(outcome, Undecided):
+            self.undecided[_not_evaluated(check[0], outcome.reason)] = None
+        else:
+            self.findings.append(_finding(file, check[0], outcome, part_index))
+
+
+def _finding(file: FileFacts, use: RuleUse, outcome: Violation, part_index: int | None) -> Finding:
     index = outcome.part_index if part_index is None else part_index
     channel, attribute = outcome.channel_name[:_SHOWN], outcome.attr_name[:_SHOWN]
     actual = None if outcome.actual is None else outcome.actual[:_SHOWN]
@@ -169,7 +179,7 @@ def _add(
         expected=outcome.expected[:_SHOWN],
         actual=actual or "",
     )
-    findings.append(replace(found, part_index=index, channel_name=channel, attr_name=attribute))
+    return replace(found, part_index=index, channel_name=channel, attr_name=attribute)
 
 
 def _bounded(findings: list[Finding]) -> list[Finding]:

@@ -19,6 +19,9 @@ from ..frames.patterns import compiled
 from ..sources.uris import has_scheme
 from .globs import compiled as compiled_glob
 
+FILE = "/file"  # not the name of an attribute
+OF_FILE = (FILE,)
+
 Severity = Literal["error", "warning", "info"]
 Text = Annotated[str, Field(max_length=200)]  # patterns among them have a bounded cost
 Texts = tuple[Text, ...]
@@ -82,6 +85,9 @@ class PolicyRule:
     parameters: type[Parameters] = Parameters
     needs: tuple[str, ...] = ()
     by_name_only: bool = False  # not selected by the beginning of its identifier
+    # Shell patterns of the attributes whose values decide it, besides names, types and channels; FILE: also what is in
+    # no attribute, such as the file name. None: any.
+    reads: tuple[str, ...] | None = None
 
     @property
     def rule_id(self) -> str:
@@ -107,6 +113,7 @@ class _Register(Protocol):
         *,
         needs: tuple[str, ...] = (),
         by_name_only: bool = False,
+        reads: tuple[str, ...] | None = None,
     ) -> Callable[[AnyCheck], AnyCheck]: ...
 
 
@@ -121,6 +128,7 @@ def _registering(scope: Scope) -> _Register:
         *,
         needs: tuple[str, ...] = (),
         by_name_only: bool = False,
+        reads: tuple[str, ...] | None = () if scope == "channels" else None,
     ) -> Callable[[AnyCheck], AnyCheck]:
         def register(check: AnyCheck) -> AnyCheck:
             rule = RULES[f"EXR{number}"]
@@ -133,6 +141,7 @@ def _registering(scope: Scope) -> _Register:
                 parameters=parameters,
                 needs=needs,
                 by_name_only=by_name_only,
+                reads=reads,
             )
             return check
 

@@ -12,7 +12,7 @@ from ..exr.attributes import KeyCode
 from ..inspection.json_form import shortest_single
 from ..inspection.model import Inspection, PartFacts
 from .gamuts import GAMUTS, chromaticities_of
-from .rule import Outcome, Parameters, Violation, file_rule, part_rule
+from .rule import FILE, OF_FILE, Outcome, Parameters, Violation, file_rule, part_rule
 
 _SOURCE = "ST 2065-4 as in exr2aces, OpenImageIO and aces_container"
 _FLAG = "acesImageContainerFlag"
@@ -39,9 +39,10 @@ _KEY_CODE = {
     "perfsPerCount": (20, 120),
 }
 _MAX_HEADER_BYTES = 1 << 20
+_ALL = (FILE, _FLAG, "type", "compression", "chromaticities", "lineOrder", "colorInteropID", *_TEXTS)
 
 
-@part_rule(451, "error", _SOURCE)
+@part_rule(451, "error", _SOURCE, reads=(_FLAG,))
 def aces_flag(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """The flag is the integer 1."""
     flag = part.get(_FLAG)
@@ -49,7 +50,15 @@ def aces_flag(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
         yield Violation("1", None if flag is None else str(flag), attr_name=_FLAG)
 
 
-@file_rule(452, "error", _SOURCE)
+@file_rule(
+    452,
+    "error",
+    _SOURCE,
+    reads=(
+        FILE,
+        "type",
+    ),
+)
 def aces_part(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
     """The file has one part of scan lines, and no flags but that of long names."""
     flags, parts = inspection.flags, inspection.parts
@@ -59,7 +68,7 @@ def aces_part(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
         yield Violation("scanlineimage", parts[0].part_type, part_index=0)
 
 
-@part_rule(453, "error", _SOURCE)
+@part_rule(453, "error", _SOURCE, reads=())
 def aces_channels(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """The channels are B, G, R, with A and a left eye where there is one. The right eye has no prefix."""
     names = [channel[0] for channel in part.channels]
@@ -69,7 +78,7 @@ def aces_channels(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
         yield Violation(expected, ", ".join(names), foreign[0] if len(foreign) == 1 else "")
 
 
-@part_rule(454, "error", _SOURCE)
+@part_rule(454, "error", _SOURCE, reads=())
 def aces_pixel_type(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """Channels are HALF, sampled at every pixel, without the flag pLinear."""
     for name, channel_type, x, y, p_linear in part.channels:
@@ -81,14 +90,14 @@ def aces_pixel_type(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
             yield Violation("pLinear 0", str(p_linear), name)
 
 
-@part_rule(455, "error", _SOURCE)
+@part_rule(455, "error", _SOURCE, reads=("compression",))
 def aces_compression(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """There is no compression."""
     if part.compression != "NONE":
         yield Violation("NONE", part.compression)
 
 
-@part_rule(456, "error", _SOURCE)
+@part_rule(456, "error", _SOURCE, reads=("chromaticities",))
 def aces_chromaticities(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """The chromaticities are those of AP0, as 32-bit floats."""
     values = chromaticities_of(part)
@@ -102,14 +111,14 @@ def aces_chromaticities(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
                 return
 
 
-@part_rule(457, "error", _SOURCE)
+@part_rule(457, "error", _SOURCE, reads=("lineOrder",))
 def aces_line_order(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """Lines are in order."""
     if part.line_order not in ("INCREASING_Y", "DECREASING_Y"):
         yield Violation("INCREASING_Y or DECREASING_Y", part.line_order, attr_name="lineOrder")
 
 
-@part_rule(458, "error", _SOURCE)
+@part_rule(458, "error", _SOURCE, reads=_TEXTS)
 def aces_empty_text(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """Standard texts are not empty."""
     for name in _TEXTS:
@@ -117,7 +126,7 @@ def aces_empty_text(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
             yield Violation("a text", name, attr_name=name)
 
 
-@part_rule(459, "error", _SOURCE)
+@part_rule(459, "error", _SOURCE, reads=("colorInteropID",))
 def aces_interop_id(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """The color interop id, if there is one, is that of AP0."""
     interop_id = part.get("colorInteropID")
@@ -133,7 +142,7 @@ def aces_required(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
             yield Violation(name, None, attr_name=name)
 
 
-@file_rule(461, "error", _SOURCE)
+@file_rule(461, "error", _SOURCE, reads=OF_FILE)
 def aces_header_size(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
     """The header has at most 1 MiB."""
     if inspection.file.header_bytes > _MAX_HEADER_BYTES:
@@ -175,7 +184,7 @@ def _outcomes(inspection: Inspection, given: Parameters) -> Iterator[Outcome]:
             yield from check(part, given)
 
 
-@file_rule(450, "error", "AcademySoftwareFoundation/OpenImageIO#4791")
+@file_rule(450, "error", "AcademySoftwareFoundation/OpenImageIO#4791", reads=_ALL)
 def aces_flag_untrue(inspection: Inspection, given: Parameters) -> Iterator[Outcome]:
     """A file whose flag is 1 is a container; the first reason against it is reported."""
     for part in inspection.parts:

@@ -60,7 +60,7 @@ class MostChannels(Parameters):
     max: int = 100
 
 
-@file_rule(201, "error", "common practice", Globs, needs=("channels",))
+@file_rule(201, "error", "common practice", Globs, needs=("channels",), reads=())
 def channels_required(inspection: Inspection, given: Globs) -> Iterator[Outcome]:
     """Some part has each channel."""
     for glob in given.channels:
@@ -101,7 +101,7 @@ def depth_type(channels: ChannelList, _: Parameters) -> Iterator[Outcome]:
             yield Violation("FLOAT", "HALF", name)
 
 
-@part_rule(206, "error", "Cryptomatte specification 1.2")
+@part_rule(206, "error", "Cryptomatte specification 1.2", reads=("cryptomatte/*/name",))
 def id_type(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """Ids and Cryptomattes are FLOAT or UINT."""
     mattes = set(matte_names(part.attributes))
@@ -160,7 +160,7 @@ def case_twins(channels: ChannelList, _: Parameters) -> Iterator[Outcome]:
             yield Violation("names that differ in more than case", f"{first}, {name}", name)
 
 
-@file_rule(212, "warning", "Cryptomatte specification 1.2")
+@file_rule(212, "warning", "Cryptomatte specification 1.2", reads=("cryptomatte/*/name",))
 def cryptomatte_attributes(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
     """Cryptomattes have attributes and channels; these may be in other parts."""
     declared = {name: part.part_index for part in inspection.parts for name in matte_names(part.attributes)}
@@ -177,7 +177,7 @@ def cryptomatte_attributes(inspection: Inspection, _: Parameters) -> Iterator[Ou
             yield Violation("channels NAME00.r, …", name, part_index=part_index)
 
 
-@part_rule(213, "warning", "Cryptomatte specification 1.2")
+@part_rule(213, "warning", "Cryptomatte specification 1.2", reads=("cryptomatte/*",))
 def cryptomatte_manifest(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """Manifests are valid."""
     if any(matte_names(part.attributes)):

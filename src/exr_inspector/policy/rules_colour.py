@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ..inspection.inspector import COLOR_SPACES
 from ..inspection.model import Inspection, PartFacts
 from .channel_names import has_colors
 from .gamuts import INTEROP_ID, chromaticities_of, gamut_of, gamut_of_id, is_degenerate
@@ -24,14 +25,14 @@ class Gamuts(Parameters):
     gamuts: Texts = ()
 
 
-@part_rule(401, "error", "Netflix VFX delivery")
+@part_rule(401, "error", "Netflix VFX delivery", reads=("chromaticities",))
 def chromaticities(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """R, G and B have chromaticities."""
     if chromaticities_of(part) is None and has_colors(part.channels):
         yield Violation("chromaticities", None, attr_name="chromaticities")
 
 
-@part_rule(402, "error", "Netflix VFX delivery", Gamuts, needs=("gamuts",))
+@part_rule(402, "error", "Netflix VFX delivery", Gamuts, needs=("gamuts",), reads=("chromaticities",))
 def gamut(part: PartFacts, given: Gamuts) -> Iterator[Outcome]:
     """The chromaticities are those of an allowed gamut."""
     values = chromaticities_of(part)
@@ -42,14 +43,14 @@ def gamut(part: PartFacts, given: Gamuts) -> Iterator[Outcome]:
         yield Violation(one_of(given.gamuts), name or part.chromaticities, attr_name="chromaticities")
 
 
-@part_rule(403, "error", "OpenEXR: Standard Attributes; Netflix VFX delivery")
+@part_rule(403, "error", "OpenEXR: Standard Attributes; Netflix VFX delivery", reads=COLOR_SPACES)
 def colour_space(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """The color space has a name."""
     if part.color_space is None and has_colors(part.channels):
         yield Violation("the name of the color space", None, attr_name="colorInteropID")
 
 
-@part_rule(404, "error", "Netflix VFX delivery", Allowed, needs=("allowed",))
+@part_rule(404, "error", "Netflix VFX delivery", Allowed, needs=("allowed",), reads=COLOR_SPACES)
 def colour_space_allowed(part: PartFacts, given: Allowed) -> Iterator[Outcome]:
     """The color space is allowed."""
     if part.color_space is None:
@@ -59,7 +60,15 @@ def colour_space_allowed(part: PartFacts, given: Allowed) -> Iterator[Outcome]:
         yield Violation(one_of(given.allowed), part.color_space)
 
 
-@part_rule(405, "error", "OpenEXR: Standard Attributes")
+@part_rule(
+    405,
+    "error",
+    "OpenEXR: Standard Attributes",
+    reads=(
+        *COLOR_SPACES,
+        "chromaticities",
+    ),
+)
 def colour_contradicts(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """The color interop id and the chromaticities name the same gamut."""
     space = part.color_space
@@ -77,7 +86,7 @@ def _is_scene_linear(color_space: str) -> bool:
     return not _NOT_LINEAR.search(color_space)
 
 
-@part_rule(407, "error", "Netflix VFX delivery")
+@part_rule(407, "error", "Netflix VFX delivery", reads=COLOR_SPACES)
 def not_scene_linear(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """The color space is scene-linear."""
     if part.color_space is None:
@@ -87,7 +96,15 @@ def not_scene_linear(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
         yield Violation("a scene-linear color space", part.color_space)
 
 
-@part_rule(408, "warning", "OpenEXR: Standard Attributes")
+@part_rule(
+    408,
+    "warning",
+    "OpenEXR: Standard Attributes",
+    reads=(
+        "adoptedNeutral",
+        "chromaticities",
+    ),
+)
 def adopted_neutral(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """The adopted neutral is the white point."""
     neutral, values = part.get("adoptedNeutral"), chromaticities_of(part)
@@ -96,7 +113,7 @@ def adopted_neutral(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
         yield Violation(f"{values.white[0]:g}, {values.white[1]:g}", f"{x:g}, {y:g}", attr_name="adoptedNeutral")
 
 
-@part_rule(410, "warning", "arithmetic: no matrix to XYZ exists")
+@part_rule(410, "warning", "arithmetic: no matrix to XYZ exists", reads=("chromaticities",))
 def chromaticities_degenerate(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """The chromaticities span a gamut."""
     values = chromaticities_of(part)
@@ -106,7 +123,7 @@ def chromaticities_degenerate(part: PartFacts, _: Parameters) -> Iterator[Outcom
         )
 
 
-@file_rule(411, "warning", "common practice")
+@file_rule(411, "warning", "common practice", reads=COLOR_SPACES)
 def parts_colour(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
     """Parts with colors have one color space."""
     if len(inspection.parts) < 2:

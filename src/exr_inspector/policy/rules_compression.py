@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..exr import Channel
 from ..inspection.model import Inspection, PartFacts
 from .channel_names import is_data, matte_names, matte_of, split
-from .rule import Allowed, Outcome, Parameters, Texts, Undecided, Violation, file_rule, one_of, part_rule
+from .rule import FILE, Allowed, Outcome, Parameters, Texts, Undecided, Violation, file_rule, one_of, part_rule
 
 _LOSSLESS = ("NONE", "RLE", "ZIPS", "ZIP", "PIZ")
 _CHANGED_TYPES = {"B44": ("HALF",), "B44A": ("HALF",), "PXR24": ("FLOAT",)}
@@ -40,7 +40,7 @@ class Level(Parameters):
     max: float = 45
 
 
-@part_rule(301, "error", "Netflix VFX delivery, Fox A11", Compressions)
+@part_rule(301, "error", "Netflix VFX delivery, Fox A11", Compressions, reads=("compression",))
 def compression(part: PartFacts, given: Compressions) -> Iterator[Outcome]:
     """The compression is allowed."""
     if part.compression is None:
@@ -66,7 +66,7 @@ def _undecided(part: PartFacts) -> Iterator[Outcome]:
         yield Undecided(f"whether {part.compression} changes values depends on the writer")
 
 
-@part_rule(302, "error", "Netflix VFX delivery; OpenEXR: internal_dwa_classifier.h")
+@part_rule(302, "error", "Netflix VFX delivery; OpenEXR: internal_dwa_classifier.h", reads=("compression",))
 def lossy(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """No channel is changed."""
     if part.compression in _LOSSLESS:
@@ -75,7 +75,7 @@ def lossy(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     yield from (Violation("a lossless compression", part.compression, channel[0]) for channel in _changed(part))
 
 
-@part_rule(303, "error", "OpenEXR: internal_dwa_classifier.h")
+@part_rule(303, "error", "OpenEXR: internal_dwa_classifier.h", reads=("compression",))
 def lossy_data(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """No channel that is not a color is changed."""
     if part.compression in _LOSSLESS:
@@ -87,7 +87,16 @@ def lossy_data(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
             yield Violation("a lossless compression", part.compression, channel[0])
 
 
-@file_rule(304, "info", "common practice", LargestFile)
+@file_rule(
+    304,
+    "info",
+    "common practice",
+    LargestFile,
+    reads=(
+        FILE,
+        "compression",
+    ),
+)
 def uncompressed_large(inspection: Inspection, given: LargestFile) -> Iterator[Outcome]:
     """A large file is compressed."""
     if inspection.file.size_bytes > given.mb * 1_000_000:
@@ -96,14 +105,14 @@ def uncompressed_large(inspection: Inspection, given: LargestFile) -> Iterator[O
                 yield Violation(f"a compression above {given.mb} MB", "NONE", part_index=part.part_index)
 
 
-@part_rule(305, "warning", "reports about three.js and DJV")
+@part_rule(305, "warning", "reports about three.js and DJV", reads=("compression",))
 def new_compression(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """The compression is known to OpenEXR before 3.4."""
     if part.compression in _NEW:
         yield Violation("a compression of OpenEXR before 3.4", part.compression)
 
 
-@file_rule(306, "info", "common practice")
+@file_rule(306, "info", "common practice", reads=("compression",))
 def parts_compression(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
     """All parts have one compression."""
     first = inspection.parts[0].compression if inspection.parts else None
@@ -112,7 +121,16 @@ def parts_compression(inspection: Inspection, _: Parameters) -> Iterator[Outcome
             yield Violation(first or "unknown", part.compression, part_index=part.part_index)
 
 
-@part_rule(308, "warning", "OpenEXR: Standard Attributes", Level)
+@part_rule(
+    308,
+    "warning",
+    "OpenEXR: Standard Attributes",
+    Level,
+    reads=(
+        "compression",
+        "dwaCompressionLevel",
+    ),
+)
 def dwa_level(part: PartFacts, given: Level) -> Iterator[Outcome]:
     """The level of DWA is not too high."""
     if part.compression in _DWA:

@@ -10,6 +10,7 @@ from ..exr.attributes import Box2i
 from ..inspection.model import Inspection, PartFacts
 from .rule import Outcome, Parameters, Undecided, Violation, file_rule, one_of, part_rule
 
+_WINDOWS = ("dataWindow", "displayWindow")
 _NO_WINDOW = Undecided("a window is missing")
 
 
@@ -66,7 +67,7 @@ def _windows(part: PartFacts) -> tuple[Box2i, Box2i] | None:
     return None if is_empty else (data, display)
 
 
-@part_rule(701, "error", "common practice", Sizes, needs=("sizes",))
+@part_rule(701, "error", "common practice", Sizes, needs=("sizes",), reads=("displayWindow",))
 def display_size(part: PartFacts, given: Sizes) -> Iterator[Outcome]:
     """The display window has an allowed size."""
     if part.display_width is None or part.display_height is None:
@@ -76,7 +77,7 @@ def display_size(part: PartFacts, given: Sizes) -> Iterator[Outcome]:
         yield Violation(expected, f"{part.display_width}×{part.display_height}")
 
 
-@part_rule(702, "error", "Netflix VFX delivery", MinWidth)
+@part_rule(702, "error", "Netflix VFX delivery", MinWidth, reads=("displayWindow",))
 def min_width(part: PartFacts, given: MinWidth) -> Iterator[Outcome]:
     """The display window is wide enough."""
     if part.display_width is None:
@@ -85,7 +86,7 @@ def min_width(part: PartFacts, given: MinWidth) -> Iterator[Outcome]:
         yield Violation(f"at least {given.width}", str(part.display_width))
 
 
-@part_rule(703, "error", "common practice in deliveries", Relation)
+@part_rule(703, "error", "common practice in deliveries", Relation, reads=_WINDOWS)
 def window_relation(part: PartFacts, given: Relation) -> Iterator[Outcome]:
     """The data window is equal to, inside of, or contains the display window."""
     windows = _windows(part)
@@ -103,7 +104,7 @@ def window_relation(part: PartFacts, given: Relation) -> Iterator[Outcome]:
         yield Violation(f"{word} the display window {part.display_window}", part.data_window)
 
 
-@part_rule(704, "warning", "OpenEXR: Technical Introduction", Percent)
+@part_rule(704, "warning", "OpenEXR: Technical Introduction", Percent, reads=_WINDOWS)
 def overscan(part: PartFacts, given: Percent) -> Iterator[Outcome]:
     """The data window extends not too far."""
     windows = _windows(part)
@@ -118,7 +119,7 @@ def overscan(part: PartFacts, given: Percent) -> Iterator[Outcome]:
         yield Violation(f"at most {given.percent:g} %", f"{worst:.0f} %")
 
 
-@part_rule(705, "warning", "OpenEXR: Technical Introduction")
+@part_rule(705, "warning", "OpenEXR: Technical Introduction", reads=_WINDOWS)
 def window_outside(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """The windows have common pixels."""
     windows = _windows(part)
@@ -130,7 +131,7 @@ def window_outside(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
         yield Violation(f"common pixels with {part.display_window}", part.data_window)
 
 
-@part_rule(706, "warning", "common practice")
+@part_rule(706, "warning", "common practice", reads=("displayWindow",))
 def display_origin(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """The display window begins at 0,0."""
     display = part.get("displayWindow")
@@ -140,7 +141,7 @@ def display_origin(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
         yield Violation("0,0", f"{display.xMin},{display.yMin}")
 
 
-@part_rule(707, "error", "Netflix VFX delivery", Ratio)
+@part_rule(707, "error", "Netflix VFX delivery", Ratio, reads=("pixelAspectRatio",))
 def pixel_aspect(part: PartFacts, given: Ratio) -> Iterator[Outcome]:
     """Pixels have the expected shape."""
     if part.pixel_aspect_ratio is None:
@@ -149,7 +150,7 @@ def pixel_aspect(part: PartFacts, given: Ratio) -> Iterator[Outcome]:
         yield Violation(f"{given.ratio:g}", str(part.pixel_aspect_ratio))
 
 
-@part_rule(708, "info", "encoders of video")
+@part_rule(708, "info", "encoders of video", reads=("displayWindow",))
 def even_size(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """Width and height of the display window are even."""
     if part.display_width is None or part.display_height is None:
@@ -158,7 +159,7 @@ def even_size(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
         yield Violation("even numbers", f"{part.display_width}×{part.display_height}")
 
 
-@part_rule(709, "warning", "renderers that crop empty frames", Pixels)
+@part_rule(709, "warning", "renderers that crop empty frames", Pixels, reads=_WINDOWS)
 def tiny_window(part: PartFacts, given: Pixels) -> Iterator[Outcome]:
     """The data window is not that of an empty frame."""
     width, height = part.width, part.height
@@ -168,7 +169,15 @@ def tiny_window(part: PartFacts, given: Pixels) -> Iterator[Outcome]:
         yield Violation(f"more than {given.pixels} pixels", part.data_window)
 
 
-@file_rule(710, "warning", "johannesvollmer/exrs#247, Autodesk/arnold-usd#2448")
+@file_rule(
+    710,
+    "warning",
+    "johannesvollmer/exrs#247, Autodesk/arnold-usd#2448",
+    reads=(
+        "dataWindow",
+        "view",
+    ),
+)
 def part_windows(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
     """Parts of a view have one data window."""
     if len(inspection.parts) < 2:
@@ -180,7 +189,7 @@ def part_windows(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
             yield Violation(expected or "unknown", part.data_window, part_index=part.part_index)
 
 
-@part_rule(711, "info", "texture caches")
+@part_rule(711, "info", "texture caches", reads=("tiles",))
 def tile_size(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """Tiles have sizes that are powers of 2."""
     width, height = part.tile_width, part.tile_height
@@ -188,7 +197,7 @@ def tile_size(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
         yield Violation("powers of 2", f"{width}×{height}")
 
 
-@part_rule(712, "info", "texture caches")
+@part_rule(712, "info", "texture caches", reads=("tiles",))
 def mip_levels(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """A texture has mip levels."""
     if part.level_mode != "MIPMAP_LEVELS":

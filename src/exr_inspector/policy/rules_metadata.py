@@ -12,6 +12,7 @@ from pydantic import ConfigDict
 from ..exr.attributes import Preview, Rational, TimeCode
 from ..inspection.model import PartFacts
 from .rule import (
+    OF_FILE,
     Allowed,
     Outcome,
     Parameters,
@@ -101,7 +102,7 @@ def attribute_required(part: PartFacts, given: Needs) -> Iterator[Outcome]:
                 yield Violation(f"a number from {low:g} to {high:g}", _short(str(value)), attr_name=need.name)
 
 
-@part_rule(602, "warning", "common practice", Names, needs=("attributes",))
+@part_rule(602, "warning", "common practice", Names, needs=("attributes",), reads=())
 def attribute_forbidden(part: PartFacts, given: Names) -> Iterator[Outcome]:
     """No attribute has one of these names."""
     is_forbidden = matcher(given.attributes)
@@ -110,14 +111,22 @@ def attribute_forbidden(part: PartFacts, given: Names) -> Iterator[Outcome]:
             yield Violation("no such attribute", name, attr_name=name)
 
 
-@part_rule(603, "error", "common practice in deliveries")
+@part_rule(603, "error", "common practice in deliveries", reads=("timeCode",))
 def timecode(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """There is a time code."""
     if part.timecode is None:
         yield Violation("a time code", None, attr_name="timeCode")
 
 
-@part_rule(604, "error", "ST 12-1")
+@part_rule(
+    604,
+    "error",
+    "ST 12-1",
+    reads=(
+        "timeCode",
+        "framesPerSecond",
+    ),
+)
 def timecode_range(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """The time code exists at the frame rate."""
     code, rate = part.get("timeCode"), part.frames_per_second
@@ -138,14 +147,14 @@ def timecode_range(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
             yield Violation("a frame number that is not dropped", part.timecode, attr_name="timeCode")
 
 
-@part_rule(605, "error", "OpenEXR: Standard Attributes")
+@part_rule(605, "error", "OpenEXR: Standard Attributes", reads=("framesPerSecond",))
 def fps_missing(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """There is a frame rate."""
     if part.frames_per_second is None:
         yield Violation("a frame rate", None, attr_name="framesPerSecond")
 
 
-@part_rule(606, "error", "common practice", Allowed, needs=("allowed",))
+@part_rule(606, "error", "common practice", Allowed, needs=("allowed",), reads=("framesPerSecond",))
 def fps_allowed(part: PartFacts, given: Allowed) -> Iterator[Outcome]:
     """The frame rate is allowed, as 24 or 24000/1001."""
     rate = part.frames_per_second
@@ -168,7 +177,7 @@ def _rate_text(part: PartFacts) -> str:
     return f"{rate.numerator}/{rate.denominator}" if isinstance(rate, Rational) else str(part.frames_per_second)
 
 
-@part_rule(607, "warning", "OpenEXR: Standard Attributes")
+@part_rule(607, "warning", "OpenEXR: Standard Attributes", reads=("framesPerSecond",))
 def fps_exact(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """The frame rate is not rounded."""
     rate = part.frames_per_second
@@ -182,7 +191,7 @@ def fps_exact(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
         yield Violation(f"{base * 1000}/1001", _rate_text(part), attr_name="framesPerSecond")
 
 
-@part_rule(608, "info", "OpenEXR: Standard Attributes")
+@part_rule(608, "info", "OpenEXR: Standard Attributes", reads=tuple(TEXTS))
 def empty_text(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """Standard texts are not empty."""
     for attribute in part.attributes:
@@ -190,7 +199,7 @@ def empty_text(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
             yield Violation("a text", attribute.attr_name, attr_name=attribute.attr_name)
 
 
-@part_rule(609, "info", "OpenEXR: Standard Attributes")
+@part_rule(609, "info", "OpenEXR: Standard Attributes", reads=("capDate",))
 def capdate(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """The capture date has the standard form."""
     date = part.get("capDate")
@@ -198,7 +207,7 @@ def capdate(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
         yield Violation("YYYY:MM:DD hh:mm:ss", _short(date), attr_name="capDate")
 
 
-@part_rule(610, "info", "OpenEXR: Standard Attributes")
+@part_rule(610, "info", "OpenEXR: Standard Attributes", reads=POSITIVE)
 def positive_number(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """Values of the camera are positive."""
     for name in POSITIVE:
@@ -207,7 +216,7 @@ def positive_number(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
             yield Violation("a positive number", f"{value:g}", attr_name=name)
 
 
-@part_rule(611, "warning", "common practice", Allowed, needs=("allowed",))
+@part_rule(611, "warning", "common practice", Allowed, needs=("allowed",), reads=OF_FILE)
 def software_allowed(part: PartFacts, given: Allowed) -> Iterator[Outcome]:
     """The software is allowed."""
     software = [text for text in (part.render_software, part.renderer) if text]
@@ -217,7 +226,7 @@ def software_allowed(part: PartFacts, given: Allowed) -> Iterator[Outcome]:
         yield Violation(one_of(given.allowed), _short(software[0]))
 
 
-@part_rule(612, "warning", "common practice", Owner)
+@part_rule(612, "warning", "common practice", Owner, reads=("owner",))
 def owner(part: PartFacts, given: Owner) -> Iterator[Outcome]:
     """The owner is the expected one."""
     text = part.get("owner")
@@ -226,7 +235,7 @@ def owner(part: PartFacts, given: Owner) -> Iterator[Outcome]:
         yield Violation("an owner" if given.value == "?*" else given.value, actual, attr_name="owner")
 
 
-@part_rule(614, "warning", "OpenEXR: Standard Attributes")
+@part_rule(614, "warning", "OpenEXR: Standard Attributes", reads=())
 def standard_type(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """Standard attributes have their standard types."""
     for attribute in part.attributes:
@@ -236,7 +245,7 @@ def standard_type(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
             yield Violation(f"{name} of type {expected}", attribute.attr_type, attr_name=name)
 
 
-@part_rule(616, "info", "common practice", PreviewBytes)
+@part_rule(616, "info", "common practice", PreviewBytes, reads=("preview",))
 def preview_size(part: PartFacts, given: PreviewBytes) -> Iterator[Outcome]:
     """The preview is not too large."""
     if "preview" not in part:

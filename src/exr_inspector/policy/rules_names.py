@@ -12,7 +12,7 @@ from ..frames.names import versions_in
 from ..inspection.model import Inspection
 from ..sources.memory import UNNAMED
 from .name_template import NameTemplate, name_expression
-from .rule import Outcome, Parameters, Texts, Undecided, Violation, file_rule
+from .rule import OF_FILE, Outcome, Parameters, Texts, Undecided, Violation, file_rule
 
 _CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 _MAX_NAME_BYTES = 255
@@ -64,7 +64,7 @@ _NO_NAME = Undecided("the bytes have no file name")
 _NO_FRAME = Undecided("the name has no frame number")
 
 
-@file_rule(501, "warning", "common practice")
+@file_rule(501, "warning", "common practice", reads=OF_FILE)
 def extension(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
     """The name ends in .exr."""
     name = _name(inspection)
@@ -80,7 +80,7 @@ def _allowed(characters: str) -> frozenset[str]:
     return frozenset(characters)
 
 
-@file_rule(502, "error", "Netflix archival, ARRI DI conventions", Characters)
+@file_rule(502, "error", "Netflix archival, ARRI DI conventions", Characters, reads=OF_FILE)
 def name_characters(inspection: Inspection, given: Characters) -> Iterator[Outcome]:
     """The name has allowed characters only."""
     name = _name(inspection)
@@ -101,7 +101,7 @@ def name_template(inspection: Inspection, given: Template) -> Iterator[Outcome]:
         yield Violation(given.template, name)
 
 
-@file_rule(504, "error", "ARRI DI conventions", Width)
+@file_rule(504, "error", "ARRI DI conventions", Width, reads=OF_FILE)
 def frame_padding(inspection: Inspection, given: Width) -> Iterator[Outcome]:
     """The frame number has the expected number of digits."""
     frame = inspection.file.frame
@@ -111,7 +111,7 @@ def frame_padding(inspection: Inspection, given: Width) -> Iterator[Outcome]:
         yield Violation(f"{given.width} digits", f"{digits} in {frame}")
 
 
-@file_rule(505, "warning", "ARRI DI conventions")
+@file_rule(505, "warning", "ARRI DI conventions", reads=OF_FILE)
 def frame_separator(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
     """The frame number is between dots."""
     file = inspection.file
@@ -121,7 +121,7 @@ def frame_separator(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
         yield Violation("NAME.FRAME.exr", _name(inspection))
 
 
-@file_rule(506, "error", "ARRI DI conventions")
+@file_rule(506, "error", "ARRI DI conventions", reads=OF_FILE)
 def version_token(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
     """The name has a version, as v003."""
     name = _name(inspection)
@@ -131,7 +131,7 @@ def version_token(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
         yield Violation("a version, such as v003", None)
 
 
-@file_rule(507, "warning", "limits of file systems", PathBytes)
+@file_rule(507, "warning", "limits of file systems", PathBytes, reads=OF_FILE)
 def path_length(inspection: Inspection, given: PathBytes) -> Iterator[Outcome]:
     """Name and path are not too long."""
     name = _name(inspection)
@@ -175,7 +175,7 @@ def _token(prefix: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![A-Za-z0-9]){re.escape(prefix)}[_-]?([0-9]{{1,10}})(?![A-Za-z0-9])", re.IGNORECASE)
 
 
-@file_rule(509, "warning", "ARRI DI conventions", by_name_only=True)
+@file_rule(509, "warning", "ARRI DI conventions", by_name_only=True, reads=OF_FILE)
 def lower_case(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
     """The name has no capitals."""
     name = _name(inspection)
@@ -185,7 +185,7 @@ def lower_case(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
         yield Violation(name.lower(), name)
 
 
-@file_rule(510, "warning", "names that differ between macOS and Linux")
+@file_rule(510, "warning", "names that differ between macOS and Linux", reads=OF_FILE)
 def unicode_form(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
     """The name is in the normalization form C."""
     name = _name(inspection)

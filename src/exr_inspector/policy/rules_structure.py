@@ -8,7 +8,20 @@ from dataclasses import dataclass
 from ..exr.part import PART_TYPES
 from ..findings.rules import NOT_WHOLE, RULE_OF_PROBLEM, RULES, UNREADABLE, WHOLENESS_UNKNOWN
 from ..inspection.model import Inspection, PartFacts
-from .rule import REGISTRY, Outcome, Parameters, PolicyRule, Texts, Undecided, Violation, file_rule, one_of, part_rule
+from .rule import (
+    FILE,
+    OF_FILE,
+    REGISTRY,
+    Outcome,
+    Parameters,
+    PolicyRule,
+    Texts,
+    Undecided,
+    Violation,
+    file_rule,
+    one_of,
+    part_rule,
+)
 
 _DEPRECATED = ("dwaCompressionLevel", "renderingTransform", "lookModTransform", "maxSamplesPerPixel")
 _LIBRARY = "OpenEXR: validation.c, ImfHeader.cpp"
@@ -22,6 +35,7 @@ for _rule in (UNREADABLE, NOT_WHOLE, WHOLENESS_UNKNOWN, *(RULES[f"EXR{number}"] 
         check=None,
         severity="error" if _rule.rule_id == _LONG_NAME else None,
         source=_LIBRARY,
+        reads=(FILE, "dataWindow", "pixelAspectRatio", "screenWindowWidth"),
     )
 
 
@@ -47,7 +61,7 @@ class HeaderSize(Parameters):
     max: int = 1 << 20
 
 
-@part_rule(122, "error", "common practice; publishers convert tiles", Types, by_name_only=True)
+@part_rule(122, "error", "common practice; publishers convert tiles", Types, by_name_only=True, reads=("type",))
 def part_type(part: PartFacts, given: Types) -> Iterator[Outcome]:
     """The part has an allowed type."""
     if part.part_type not in PART_TYPES:
@@ -56,7 +70,7 @@ def part_type(part: PartFacts, given: Types) -> Iterator[Outcome]:
         yield Violation(one_of(given.types), part.part_type)
 
 
-@file_rule(123, "error", "common practice", Counts, by_name_only=True)
+@file_rule(123, "error", "common practice", Counts, by_name_only=True, reads=())
 def part_count(inspection: Inspection, given: Counts) -> Iterator[Outcome]:
     """The file has an allowed number of parts."""
     count = len(inspection.parts)
@@ -65,14 +79,14 @@ def part_count(inspection: Inspection, given: Counts) -> Iterator[Outcome]:
         yield Violation(f"{expected} parts", str(count))
 
 
-@file_rule(124, "warning", "ACES container (maxAcesHeaderSize)", HeaderSize)
+@file_rule(124, "warning", "ACES container (maxAcesHeaderSize)", HeaderSize, reads=OF_FILE)
 def header_size(inspection: Inspection, given: HeaderSize) -> Iterator[Outcome]:
     """The header is not too large."""
     if inspection.file.header_bytes > given.max:
         yield Violation(f"at most {given.max} bytes", str(inspection.file.header_bytes))
 
 
-@part_rule(126, "info", "OpenEXR: Standard Attributes")
+@part_rule(126, "info", "OpenEXR: Standard Attributes", reads=("type",))
 def deprecated_attribute(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """No attribute is deprecated; deep parts need maxSamplesPerPixel."""
     for name in _DEPRECATED:
@@ -80,7 +94,15 @@ def deprecated_attribute(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
             yield Violation("no such attribute", name, attr_name=name)
 
 
-@file_rule(128, "warning", "OpenEXR: Multi-View")
+@file_rule(
+    128,
+    "warning",
+    "OpenEXR: Multi-View",
+    reads=(
+        "multiView",
+        "view",
+    ),
+)
 def multi_part_view(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
     """Several parts name their view in `view`, the first one too."""
     parts = inspection.parts

@@ -1,0 +1,251 @@
+"""Verdicts on the files of a catalog, from their rows: no file is read.
+
+Files are judged in pages of bounded size, in the order of their paths. Of all files with one structure, the attributes
+and channels of one are read, and of the others their parts and those attributes that vary and that some rule reads.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from .. import __version__
+from ..catalog import OPEN_ERRORS, Catalog
+from ..exr import Channel, Problem
+from ..exr.channels import ChannelList
+from ..exr.codes import FORMAT_ERRORS, PROBLEMS
+from ..exr.part import DEEP, LONG_NAMES, MULTIPART, TILED
+from ..findings.rules import NOT_WHOLE, UNREADABLE, WHOLENESS_UNKNOWN
+from ..inspection.model import SCHEMA_VERSION, FileFacts, Flags, Inspection, PartFacts
+from ..inspection.volatility import Volatility, stored_value, volatility
+from ..sequence.frames import CURRENT, MATCHES, sequence_condition
+from .compile import CompiledPolicy
+from .evaluate import NotEvaluated, Verdict, unreadable
+from .shared import Structure, names_read
+from .stored_parts import WINDOW, AttributeRow, StoredPart, attribute_of, stored_part
+
+_FILES_PER_PAGE = 100_000
+_STRUCTURES_AT_ONCE = 2000  # whose attributes are read together
+_STRUCTURES_KEPT = 256
+_PARTS = tuple(column.name for column in fields(PartFacts) if column.metadata.get("row", True))
+_UNREAD: dict[str, Any] = {"etag": None, "chunk_hash": None, "inode": None, "mtime": None}  # no rule reads them
+_FACTS = tuple(column.name for column in fields(FileFacts) if column.name not in _UNREAD)
+_OF_COMPLETENESS = {rule.rule_id for rule in (UNREADABLE, NOT_WHOLE, WHOLENESS_UNKNOWN)}
+_OLDER = "an older version inspected the file; inspect it again: exr-inspector ingest --rescan"
+
+_PAGE = f"""
+    SELECT {", ".join(_FACTS)}, inspector_version FROM files
+    WHERE {CURRENT} AND {MATCHES} AND file_path_normalized > $after
+    ORDER BY file_path_normalized LIMIT {_FILES_PER_PAGE}
+"""  # noqa: S608 (constants)
+_PARTS_OF = f"SELECT file_id, {', '.join(_PARTS)} FROM parts SEMI JOIN wanted USING (file_id)"  # noqa: S608 (constants)
+_CHANNELS_OF = """
+    SELECT file_id, part_index, channel_name, channel_type, x_sampling, y_sampling, p_linear
+    FROM channels SEMI JOIN wanted USING (file_id) ORDER BY file_id, part_index, channel_index
+"""
+_CELLS = "file_id, part_index, attr_name, attr_type, size_bytes, value_json, truncated"
+_ATTRIBUTES_OF = f"""
+    SELECT {_CELLS} FROM attributes SEMI JOIN wanted USING (file_id) ORDER BY file_id, part_index, attr_index
+"""  # noqa: S608 (constants)
+_VARYING_OF = f"""
+    SELECT {_CELLS} FROM attributes SEMI JOIN wanted USING (file_id)
+    WHERE list_contains($names::VARCHAR[], attr_name) ORDER BY file_id, part_index, attr_index DESC
+"""  # noqa: S608 (constants)
+_PROBLEMS_OF = """
+    SELECT file_id, code, message, part_index, attr_name, byte_offset FROM problems SEMI JOIN wanted USING (file_id)
+    QUALIFY coalesce(batch_id, 0) = max(coalesce(batch_id, 0)) OVER (PARTITION BY file_id)
+"""
+_ERRORS = f"""
+    SELECT file_path_normalized AS uri, code, message, byte_offset FROM ingest_errors
+    WHERE {OPEN_ERRORS} AND {MATCHES} ORDER BY uri
+"""  # noqa: S608 (constants)
+
+_Key = tuple[str, int, str]
+_Row = tuple[FileFacts, str]
+
+
+class Judged(NamedTuple):
+    """A file of the catalog and its verdict."""
+
+    file_id: str
+    verdict: Verdict
+
+
+class Unread(NamedTuple):
+    """A file that could not be read when it was to be inspected."""
+
+    uri: str
+    reason: str
+
+
+def validate_catalog(catalog: Catalog, policy: CompiledPolicy, pattern: str | None = None) -> Iterator[Judged | Unread]:
+    """The verdicts on the current files of a catalog that a path, URI or pattern selects; None: on all.
+
+    They are those of `validate` on the files, but for values that the catalog does not have: rules that read the value
+    of an attribute that was cut, or problems that an older version did not look for, are in `not_evaluated`. Unreadable
+    files have a verdict without a `file_id`.
+    """
+    condition = {"pattern": sequence_condition(pattern)}
+    for row in catalog.sql(_ERRORS, condition).to_pylist():
+        reason = f"{row['message']} ({row['code']})"
+        if row["code"] in FORMAT_ERRORS:
+            reason = f"{row['message']} ({row['code']} at byte {row['byte_offset']})"
+            yield Judged("", unreadable(policy, row["uri"], reason))
+        else:
+            yield Unread(row["uri"], reason)
+    structures = _Structures(catalog)
+    after = ""
+    while files := _files(catalog.sql(_PAGE, {**condition, "after": after})):
+        for group in structures.groups(files):
+            yield from _judged(catalog, policy, structures, group)
+        after = files[-1][0].file_path_normalized
+
+
+def _files(page: pa.Table) -> list[_Row]:
+    columns = [page[name].to_pylist() for name in (*_FACTS, "inspector_version")]
+    rows = []
+    for *values, inspector_version in zip(*columns, strict=True):
+        facts = dict(zip(_FACTS, values, strict=True), **_UNREAD)
+        facts["version_flags"], facts["chunks_checked"] = facts["version_flags"] or 0, facts["chunks_checked"] or 0
+        rows.append((FileFacts(**facts), inspector_version))
+    return rows
+
+
+def _key(row: _Row) -> _Key:
+    """What files with one structure have in common. To another version, other attributes may have been constant."""
+    facts, inspector_version = row
+    return facts.structure_hash, facts.version_flags, "" if inspector_version == __version__ else facts.header_hash
+
+
+@dataclass(slots=True)
+class _Structures:
+    """The structures of files, the last used ones."""
+
+    catalog: Catalog
+    known: OrderedDict[_Key, Structure] = field(default_factory=OrderedDict)
+
+    def groups(self, files: Sequence[_Row]) -> Iterator[Sequence[_Row]]:
+        """Consecutive files whose structures are known after each step, so that few are kept at a time."""
+        start = 0
+        new: dict[_Key, FileFacts] = {}
+        for at, row in enumerate(files):
+            key = _key(row)
+            if key not in self.known and key not in new:
+                if len(new) == _STRUCTURES_AT_ONCE:
+                    self._read(new)
+                    yield files[start:at]
+                    start, new = at, {}
+                    self._forget()
+                new[key] = row[0]
+        self._read(new)
+        yield files[start:]
+        self._forget()
+
+    def _forget(self) -> None:
+        while len(self.known) > _STRUCTURES_KEPT:
+            self.known.popitem(last=False)
+
+    def _read(self, new: Mapping[_Key, FileFacts]) -> None:
+        """Read one file of each new structure."""
+        if not new:
+            return
+        wanted = _wanted(facts.file_id for facts in new.values())
+        parts = _by_part(self.catalog.sql(_PARTS_OF, tables=wanted))
+        channels = _by_part(self.catalog.sql(_CHANNELS_OF, tables=wanted))
+        attributes = _by_part(self.catalog.sql(_ATTRIBUTES_OF, tables=wanted))
+        for key, facts in new.items():
+            file_id = facts.file_id
+            found = []
+            for index in range(facts.multipart_count):
+                of_part = file_id, index
+                (columns,) = parts[of_part]
+                listed = ChannelList(_channel(*_values(row)) for row in channels[of_part])
+                rows = [AttributeRow(*_values(row)) for row in attributes[of_part]]
+                found.append((stored_part(columns, listed, rows), rows))
+            varying = frozenset(row.attr_name for _, rows in found for row in rows if _varies(row))
+            self.known[key] = Structure(_inspection(facts, tuple(part for part, _ in found), ()), varying)
+
+
+def _channel(name: str, channel_type: str | None, x_sampling: int, y_sampling: int, p_linear: bool) -> Channel:
+    return Channel(name, channel_type, x_sampling, y_sampling, int(p_linear))
+
+
+def _varies(row: AttributeRow) -> bool:
+    value = stored_value(row.value_json, row.size_bytes)
+    return volatility(row.attr_name, row.attr_type, value) is not Volatility.CONSTANT
+
+
+def _values(row: Mapping[str, Any]) -> list[Any]:
+    return [value for name, value in row.items() if name not in ("file_id", "part_index")]
+
+
+def _wanted(file_ids: Any) -> dict[str, pa.Table]:
+    return {"wanted": pa.table({"file_id": pa.array(list(file_ids), pa.string())})}
+
+
+def _by_part(rows: pa.Table) -> dict[tuple[str, int], list[dict[str, Any]]]:
+    """The rows by file and part, without the file_id."""
+    found: dict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
+    names = [name for name in rows.column_names if name != "file_id"]
+    columns = [rows[name].to_pylist() for name in names]
+    at = names.index("part_index")
+    for file_id, *values in zip(rows["file_id"].to_pylist(), *columns, strict=True):
+        found[file_id, values[at]].append(dict(zip(names, values, strict=True)))
+    return found
+
+
+def _judged(
+    catalog: Catalog, policy: CompiledPolicy, structures: _Structures, files: Sequence[_Row]
+) -> Iterator[Judged]:
+    wanted = _wanted(facts.file_id for facts, _ in files)
+    parts = _by_part(catalog.sql(_PARTS_OF, tables=wanted))
+    varying = frozenset().union(*(structure.varying for structure in structures.known.values()))
+    names = sorted(names_read(policy, varying) - {WINDOW})
+    attributes = _by_part(catalog.sql(_VARYING_OF, {"names": names}, wanted)) if names else {}
+    with_problems = [facts.file_id for facts, _ in files if facts.problem_severity not in ("none", None)]
+    problems: dict[str, list[Problem]] = defaultdict(list)
+    if with_problems:
+        for row in catalog.sql(_PROBLEMS_OF, tables=_wanted(with_problems)).to_pylist():
+            if row["code"] in PROBLEMS:
+                problems[row.pop("file_id")].append(Problem(**row))
+    for facts, inspector_version in files:
+        structure = structures.known[_key((facts, inspector_version))]
+        file_id = facts.file_id
+        rows = []
+        for index, example in enumerate(structure.example.parts):
+            assert isinstance(example, StoredPart)
+            changed = [attribute_of(AttributeRow(*_values(row))) for row in attributes.get((file_id, index), ())]
+            rows.append(example.with_row(parts[file_id, index][0], changed))
+        verdict = structure.verdict(policy, _inspection(facts, tuple(rows), tuple(problems.get(file_id, ()))))
+        yield Judged(file_id, _without_problems(policy, verdict) if facts.problem_severity is None else verdict)
+
+
+def _without_problems(policy: CompiledPolicy, verdict: Verdict) -> Verdict:
+    """The verdict on a file whose problems are not known, but its completeness."""
+    rules = (use.rule for rule_id, use in policy.rules_for().problems.items() if rule_id not in _OF_COMPLETENESS)
+    undecided = (NotEvaluated(rule.rule_id, rule.name, _OLDER) for rule in rules)
+    return replace(verdict, not_evaluated=(*verdict.not_evaluated, *undecided))
+
+
+def _inspection(facts: FileFacts, parts: tuple[PartFacts, ...], problems: tuple[Problem, ...]) -> Inspection:
+    flags = facts.version_flags
+    return Inspection(
+        schema_version=SCHEMA_VERSION,
+        inspector_version=__version__,
+        file=facts,
+        flags=Flags(
+            version=flags & 0xFF,
+            tiled=bool(flags & TILED),
+            long_names=bool(flags & LONG_NAMES),
+            deep=bool(flags & DEEP),
+            multipart=bool(flags & MULTIPART),
+        ),
+        bytes_read=0,
+        reads=0,
+        parts=parts,
+        problems=problems,
+    )

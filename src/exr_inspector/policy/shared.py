@@ -1,0 +1,111 @@
+"""Verdicts on files with one structure: rules that the structure decides are evaluated once for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+from ..findings.model import Finding
+from ..frames.ranges import display_pattern
+from ..inspection.model import FileFacts, Inspection
+from .compile import Check, CompiledPolicy, RuleSet
+from .evaluate import Judged, NotEvaluated, Verdict, verdict_of
+from .registry import RULES
+from .rule import FILE, Outcome, PolicyRule, Undecided, matcher
+from .stored_parts import CutValueError
+
+_PATTERNS_KEPT = 256  # sequences whose findings are kept
+
+
+@dataclass(slots=True)
+class _Plan:
+    """The rules that apply to files of a structure: those that each file decides, and the outcomes of the others."""
+
+    of_files: list[Check]
+    of_parts: list[Check]
+    shared: list[tuple[Check, Outcome, int | None]]
+    by_pattern: dict[str, tuple[list[Finding], dict[NotEvaluated, None]]] = field(default_factory=dict)
+
+    def judged(self, file: FileFacts) -> Judged:
+        """The outcomes that are the same for all files, as findings about this one."""
+        pattern = (
+            file.file_path_normalized if file.sequence is None else display_pattern(file.sequence, [file.frame or ""])
+        )
+        known = self.by_pattern.get(pattern)
+        if known is None:
+            judged = Judged()
+            for check, outcome, part_index in self.shared:
+                judged.add(file, check, outcome, part_index)
+            if len(self.by_pattern) >= _PATTERNS_KEPT:
+                self.by_pattern.clear()
+            known = self.by_pattern[pattern] = judged.findings, judged.undecided
+        return Judged(list(known[0]), dict(known[1]))
+
+
+@dataclass(slots=True)
+class Structure:
+    """Files whose attributes have the same names, types and constant values, with one of them as the example."""
+
+    example: Inspection
+    varying: frozenset[str]  # names of the attributes whose values differ
+    _plans: dict[int, tuple[RuleSet, _Plan]] = field(default_factory=dict)
+
+    def verdict(self, policy: CompiledPolicy, inspection: Inspection) -> Verdict:
+        """The verdict on one of the files."""
+        rules = policy.rules_for(inspection)
+        known = self._plans.get(id(rules))
+        plan = self._plan(rules) if known is None else known[1]
+        judged = plan.judged(inspection.file)
+        for check, outcome, part_index in _outcomes(inspection, plan.of_files, plan.of_parts):
+            judged.add(inspection.file, check, outcome, part_index)
+        return verdict_of(policy, rules, inspection, judged)
+
+    def _plan(self, rules: RuleSet) -> _Plan:
+        def split(checks: Iterable[Check]) -> tuple[list[Check], list[Check]]:
+            own = [check for check in checks if depends_on(check[0].rule, self.varying)]
+            return own, [check for check in checks if check not in own]
+
+        (own_files, files), (own_parts, parts) = split(rules.of_files), split(rules.of_parts)
+        shared = list(_outcomes(self.example, files, parts))
+        for part in self.example.parts:
+            shared += ((check, outcome, part.part_index) for check, outcome in rules.channel_outcomes(part.channels))
+        plan = _Plan(own_files, own_parts, shared)
+        self._plans[id(rules)] = rules, plan
+        return plan
+
+
+def depends_on(rule: PolicyRule, varying: Iterable[str]) -> bool:
+    """Whether a rule decides by the file, or by the values of one of these attributes."""
+    return rule.reads is None or FILE in rule.reads or any(map(matcher(rule.reads), varying))
+
+
+def names_read(policy: CompiledPolicy, varying: Iterable[str]) -> frozenset[str]:
+    """Those of the attributes whose values some rule of the policy may read."""
+    selected = {rule_id for layer in policy.policy.layers for rule_id in layer.select}
+    reads = [RULES[rule_id].reads for rule_id in selected]
+    if None in reads:
+        return frozenset(varying)
+    matches = matcher(tuple(chain.from_iterable(names for names in reads if names)))
+    return frozenset(filter(matches, varying))
+
+
+def _outcomes(
+    inspection: Inspection, of_files: Iterable[Check], of_parts: Iterable[Check]
+) -> Iterator[tuple[Check, Outcome, int | None]]:
+    for check in of_files:
+        for outcome in _known(check, inspection):
+            yield check, outcome, None
+    for part in inspection.parts:
+        for check in of_parts:
+            for outcome in _known(check, part):
+                yield check, outcome, part.part_index
+
+
+def _known(check: Check, judged: Any) -> Iterator[Outcome]:
+    """The outcomes of a rule, which is not decided where it reads a value that the catalog does not have."""
+    try:
+        yield from check[1](judged, check[2])
+    except CutValueError as cut:
+        yield Undecided(f"the catalog has the first part only of the attribute {cut}")

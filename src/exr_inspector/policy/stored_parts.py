@@ -1,0 +1,110 @@
+"""Parts and attributes from the rows of a catalog, as far as rules read them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
+
+from ..exr import Attribute
+from ..exr.attributes import Box2i
+from ..exr.channels import ChannelList
+from ..inspection.json_form import value_of_json
+from ..inspection.model import PartFacts
+
+WINDOW = "dataWindow"  # whose value the column `data_window` of each part has
+
+
+class CutValueError(Exception):
+    """A rule reads the value of an attribute of which the catalog has the first part only."""
+
+
+class AttributeRow(NamedTuple):
+    """The cells of an attribute that are read."""
+
+    attr_name: str
+    attr_type: str
+    size_bytes: int
+    value_json: str | None
+    truncated: bool
+
+
+class CutAttribute(Attribute):
+    """An attribute whose value is not in the catalog."""
+
+    __slots__ = ()
+
+    def __init__(self, attr_name: str, attr_type: str) -> None:
+        for name, field in (("attr_name", attr_name), ("attr_type", attr_type), ("raw", b"\0"), ("note", None)):
+            object.__setattr__(self, name, field)
+
+    @property
+    def value(self) -> Any:
+        """Raises CutValueError."""
+        raise CutValueError(self.attr_name)
+
+
+@lru_cache(maxsize=16_384)
+def attribute_of(row: AttributeRow) -> Attribute:
+    """The attribute of a row; its bytes, which the catalog does not have, are empty if those in the file are."""
+    if row.truncated:
+        return CutAttribute(row.attr_name, row.attr_type)
+    value = None if row.value_json is None else value_of_json(row.attr_type, json.loads(row.value_json))
+    return Attribute(row.attr_name, row.attr_type, b"\0" if row.size_bytes else b"", value)
+
+
+class StoredPart(PartFacts):
+    """A part from rows. Values that the catalog does not have raise CutValueError."""
+
+    @cached_property
+    def _values(self) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for attribute in self.attributes:
+            values.setdefault(attribute.attr_name, _kept(attribute))
+        return values
+
+    def __getitem__(self, attr_name: str) -> Any:
+        return _uncut(super().__getitem__(attr_name))
+
+    def get(self, attr_name: str, default: Any = None) -> Any:
+        """The value of an attribute, or the default if the part does not have it."""
+        return _uncut(self._values.get(attr_name, default))
+
+    def with_row(self, columns: Mapping[str, Any], attributes: Sequence[Attribute]) -> StoredPart:
+        """The part of another file with the same structure: its row, and the attributes that are not the same."""
+        part: StoredPart = object.__new__(StoredPart)
+        facts = part.__dict__
+        facts |= self.__dict__
+        facts |= columns
+        values, replaced = dict(self._values), {}
+        if WINDOW in values:
+            values[WINDOW] = None if part.data_window is None else _window(part.data_window)
+        for attribute in attributes:
+            replaced[attribute.attr_name] = attribute
+            values[attribute.attr_name] = _kept(attribute)
+        if replaced:
+            facts["attributes"] = tuple(replaced.get(each.attr_name, each) for each in self.attributes)
+        facts["_values"] = values
+        return part
+
+
+def _kept(attribute: Attribute) -> Any:
+    """The value; of a cut one the attribute, which raises when a rule reads it."""
+    return attribute if isinstance(attribute, CutAttribute) else attribute.value
+
+
+def _uncut(value: Any) -> Any:
+    return value.value if isinstance(value, CutAttribute) else value
+
+
+@lru_cache(maxsize=4096)
+def _window(text: str) -> Box2i:
+    return Box2i(*json.loads(text))
+
+
+def stored_part(columns: Mapping[str, Any], channels: ChannelList, rows: Iterable[AttributeRow]) -> StoredPart:
+    """The part of a row of `parts`, its channels and attributes."""
+    part: StoredPart = object.__new__(StoredPart)
+    part.__dict__.update(columns, channels=channels, attributes=tuple(map(attribute_of, rows)))
+    return part

@@ -1,0 +1,199 @@
+"""Verdicts from the rows of a catalog, compared with those on the files."""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from exr_inspector import inspect, open_catalog
+from exr_inspector.catalog import IngestError
+from exr_inspector.catalog.rows import from_inspections
+from exr_inspector.inspection.json_form import json_value, value_of_json
+from exr_inspector.policy.compile import compile_policy
+from exr_inspector.policy.evaluate import Verdict, evaluate, unreadable
+from exr_inspector.policy.from_catalog import Judged, Unread, validate_catalog
+from exr_inspector.policy.load import builtin_names, parse_policy
+from exr_inspector.policy.registry import RULES
+from exr_inspector.policy.validate import compiled_policy
+from exr_inspector.sources.memory import MemorySource
+from tests.support import exr_writer as w
+from tests.support.corpus import POLICY_SIDECARS, VALID_FILES, inspected, need_corpus, sidecar
+
+ALL = compile_policy(
+    parse_policy(
+        "all.yaml",
+        b"""
+policy: all
+version: "1"
+select: [EXR1, EXR2, EXR3, EXR4, EXR5, EXR6, EXR7, part-type, part-count, lower-case]
+rules:
+  channels-required: {channels: [R, "*.N?"]}
+  channels-forbidden: {channels: [A]}
+  attribute-required: {attributes: [{name: owner, glob: "?*"}, {name: capDate}, {name: dataWindow, type: box2i},
+                                    {name: framesPerSecond, min: 1, max: 2}]}
+  attribute-forbidden: {attributes: ["*user*"]}
+  software-allowed: {allowed: ["Blender*"]}
+  display-size: {sizes: [[1920, 1080]]}
+  fps-allowed: {allowed: ["24"]}
+  gamut: {gamuts: [AP0]}
+  private-path: {also: ["*2*"]}
+overrides:
+  - when: {path: "**/*odd*"}
+    ignore: [EXR2]
+""",
+    )
+)
+
+
+def comparable(verdict: Verdict, but: frozenset[str] = frozenset()) -> tuple:
+    findings = [finding for finding in verdict.findings if finding.rule_id not in but]
+    undecided = [each for each in verdict.not_evaluated if each.rule_id not in but]
+    return verdict.file, sorted(map(repr, findings)), sorted(undecided)
+
+
+def cut_rules(verdict: Verdict) -> frozenset[str]:
+    return frozenset(each.rule_id for each in verdict.not_evaluated if each.reason.startswith("the catalog has"))
+
+
+def verdicts(catalog, policy, pattern=None) -> dict[str, Verdict]:
+    judged = [each for each in validate_catalog(catalog, policy, pattern) if isinstance(each, Judged)]
+    return {each.verdict.file.uri: each.verdict for each in judged}
+
+
+def filled(inspections, uri="duckdb:catalog.duckdb", **options):
+    with open_catalog(uri) as catalog:
+        catalog.persist_rows(from_inspections(inspections, vectors=False, **options))
+    return open_catalog(uri, read_only=True)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@need_corpus
+@pytest.mark.slow
+def test_verdicts_on_the_corpus_are_those_on_its_files():
+    """All rules of all built-in policies, and each rule with parameters that many files violate."""
+    sidecars = [parameters.values[0] for parameters in POLICY_SIDECARS]
+    cases = [path.parent / sidecar(path)["files"][0] for path in sidecars]
+    inspections = [inspected(path) for path in dict.fromkeys((*VALID_FILES, *cases))]
+    with filled(inspections) as catalog:
+        for policy in (ALL, *map(compiled_policy, builtin_names())):
+            found = verdicts(catalog, policy)
+            assert len(found) == len(inspections) > 50
+            for inspection in inspections:
+                verdict = found[inspection.file.file_path_normalized]
+                cut = cut_rules(verdict)
+                assert comparable(verdict, cut) == comparable(evaluate(policy, inspection), cut), policy.policy.name
+                assert not cut or (policy is ALL and cut == {"EXR616"})  # previews of more than 64 KiB
+
+
+def frame(number: int, *, rate: tuple[int, int] = (24, 1), **options):
+    """A frame whose time code, windows, dates, sizes and texts differ from those of the others."""
+    name = f"show/A v1.{number if number % 3 else f'{number}odd'}.exr"
+    extra = [
+        w.attribute("timeCode", "timecode", w.timecode(number % 30, 0, 0, number % 40, drop=number % 2 == 0)),
+        w.fixed("framesPerSecond", "rational", *rate),
+        w.text("capDate", f"2026:01:0{number % 9} 10:00:00" + "!" * (number % 2)),
+        w.text("note", f"/secret/{number} 2026-01-01" if number % 5 == 0 else f"{number} 2026-01-01"),
+        w.text("owner", "" if number % 7 == 0 else f"x{number} 2026-01-0{number % 9}"),
+        w.fixed("expTime", "float", number * 1.234567 - 20),
+    ]
+    part = w.part(extra=extra, window=(0, 0, 7, number % 4), display=(0, 0, 7, 3), **options)
+    data = w.build(part).data
+    return inspect(MemorySource(data[: len(data) - number % 2], str(Path(name).absolute())))
+
+
+def test_values_that_differ_within_a_structure_are_read():
+    """Frames share one structure; each has its own verdict."""
+    inspections = [frame(number) for number in range(1, 41)] + [frame(n, rate=(25, 1)) for n in range(41, 45)]
+    assert len({inspection.file.structure_hash for inspection in inspections}) == 2
+    with filled(inspections) as catalog:
+        for policy in (ALL, compiled_policy("plate"), compiled_policy("render")):
+            found = verdicts(catalog, policy)
+            expected = {one.file.file_path_normalized: comparable(evaluate(policy, one)) for one in inspections}
+            assert {uri: comparable(verdict) for uri, verdict in found.items()} == expected
+            assert len({tuple(findings) for _, findings, _ in expected.values()}) > 4
+        assert len(verdicts(catalog, ALL, "**/A v1.4?.exr")) == 4
+
+
+def test_every_rule_says_what_it_reads():
+    """Without it, a rule is evaluated for each file, with all attributes that differ."""
+    assert [rule.name for rule in RULES.values() if rule.reads is None] == ["attribute-required", "private-path"]
+
+
+def test_pages_and_many_structures(monkeypatch):
+    """Structures are read in bounded groups, and again after they were forgotten."""
+    for name, value in (("_STRUCTURES_AT_ONCE", 2), ("_STRUCTURES_KEPT", 1)):
+        monkeypatch.setattr(f"exr_inspector.policy.from_catalog.{name}", value)
+    paths = [f"s3://s/{number:02}.exr" for number in range(20)]
+    data = [w.build(w.part(compression=number % 5)).data for number in range(20)]
+    inspections = [inspect(MemorySource(*pair)) for pair in zip(data, paths, strict=True)]
+    with filled(inspections) as catalog:
+        expected = {one.file.file_path_normalized: comparable(evaluate(ALL, one)) for one in inspections}
+        assert {uri: comparable(verdict) for uri, verdict in verdicts(catalog, ALL).items()} == expected
+
+
+def test_what_the_catalog_does_not_have_is_not_evaluated():
+    """A text above the limit of a cell, and problems that the first version did not look for."""
+    long = w.text("capDate", "x" * 5000)
+    one = inspect(MemorySource(w.build(w.part(extra=[long])).data, "s3://s/a.exr"))
+    with filled([one], cell_limit=4096) as catalog:
+        verdict = verdicts(catalog, compiled_policy("render"))["s3://s/a.exr"]
+    assert verdict.findings == ()
+    reasons = {each.rule_name: each.reason for each in verdict.not_evaluated}
+    assert reasons == {"capdate": "the catalog has the first part only of the attribute capDate"}
+    old = replace(one, file=replace(one.file, problem_severity=None, version_flags=None))
+    with filled([old], "duckdb:old.duckdb") as catalog:
+        verdict = verdicts(catalog, compiled_policy("base"))["s3://s/a.exr"]
+    missing = {each.rule_id for each in verdict.not_evaluated if "older version" in each.reason}
+    assert {"EXR104", "EXR113"} <= missing
+    assert "EXR102" not in missing
+
+
+def test_unreadable_files_are_reported():
+    def error(path, code):
+        return IngestError(
+            file_path_normalized=path, size_bytes=1, mtime=None, code=code, message="cut", byte_offset=8
+        )  # fmt: skip
+
+    with open_catalog("duckdb:catalog.duckdb") as catalog:
+        catalog.record_errors([error("s3://s/cut.exr", "truncated"), error("s3://s/b.exr", "denied")])
+        unread, judged = validate_catalog(catalog, compiled_policy("base"))
+    expected = unreadable(compiled_policy("base"), "s3://s/cut.exr", "cut (truncated at byte 8)")
+    assert (unread, judged) == (Unread("s3://s/b.exr", "cut (denied)"), Judged("", expected))
+
+
+@pytest.mark.parametrize(
+    ("attr_type", "value"),
+    [
+        ("float", struct.unpack("<f", struct.pack("<f", 0.1))[0]),
+        ("float", float("-inf")),
+        ("double", 0.1),
+        ("int", -3),
+        ("string", "a"),
+        ("stringvector", ("a", "b")),
+    ],
+)
+def test_values_are_those_before_they_were_json(attr_type, value):
+    assert value_of_json(attr_type, json.loads(json.dumps(json_value(attr_type, value)))) == value
+
+
+@need_corpus
+@pytest.mark.slow
+def test_values_of_all_types_are_those_before_they_were_json():
+    seen = set()
+    for path in VALID_FILES:
+        for part in inspected(path).parts:
+            for attribute in part.attributes:
+                if attribute.value is None or attribute.attr_type == "idmanifest":
+                    continue
+                seen.add(attribute.attr_type)
+                text = json.dumps(json_value(attribute.attr_type, attribute.value))
+                assert repr(value_of_json(attribute.attr_type, json.loads(text))) == repr(attribute.value)
+    assert len(seen) > 12
