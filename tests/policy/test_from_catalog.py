@@ -12,6 +12,7 @@ import pytest
 from exr_inspector import inspect, open_catalog
 from exr_inspector.catalog import IngestError
 from exr_inspector.catalog.rows import from_inspections
+from exr_inspector.cli.main import main
 from exr_inspector.inspection.json_form import json_value, value_of_json
 from exr_inspector.policy.compile import compile_policy
 from exr_inspector.policy.evaluate import Verdict, evaluate, unreadable
@@ -23,6 +24,7 @@ from exr_inspector.sources.memory import MemorySource
 from tests.support import exr_writer as w
 from tests.support.corpus import POLICY_SIDECARS, VALID_FILES, inspected, need_corpus, sidecar
 
+CATALOG = ("--catalog", "duckdb:catalog.duckdb")
 ALL = compile_policy(
     parse_policy(
         "all.yaml",
@@ -59,8 +61,8 @@ def cut_rules(verdict: Verdict) -> frozenset[str]:
     return frozenset(each.rule_id for each in verdict.not_evaluated if each.reason.startswith("the catalog has"))
 
 
-def verdicts(catalog, policy, pattern=None) -> dict[str, Verdict]:
-    judged = [each for each in validate_catalog(catalog, policy, pattern) if isinstance(each, Judged)]
+def verdicts(catalog, policy, *patterns) -> dict[str, Verdict]:
+    judged = [each for each in validate_catalog(catalog, policy, patterns) if isinstance(each, Judged)]
     return {each.verdict.file.uri: each.verdict for each in judged}
 
 
@@ -102,7 +104,7 @@ def frame(number: int, *, rate: tuple[int, int] = (24, 1), **options):
         w.text("capDate", f"2026:01:0{number % 9} 10:00:00" + "!" * (number % 2)),
         w.text("note", f"/secret/{number} 2026-01-01" if number % 5 == 0 else f"{number} 2026-01-01"),
         w.text("owner", "" if number % 7 == 0 else f"x{number} 2026-01-0{number % 9}"),
-        w.fixed("expTime", "float", number * 1.234567 - 20),
+        w.fixed("aperture", "float", number * 1.234567 - 20),
     ]
     part = w.part(extra=extra, window=(0, 0, 7, number % 4), display=(0, 0, 7, 3), **options)
     data = w.build(part).data
@@ -110,7 +112,7 @@ def frame(number: int, *, rate: tuple[int, int] = (24, 1), **options):
 
 
 def test_values_that_differ_within_a_structure_are_read():
-    """Frames share one structure; each has its own verdict."""
+    """Frames share few structures; each has its own verdict."""
     inspections = [frame(number) for number in range(1, 41)] + [frame(n, rate=(25, 1)) for n in range(41, 45)]
     assert len({inspection.file.structure_hash for inspection in inspections}) == 2
     with filled(inspections) as catalog:
@@ -120,6 +122,7 @@ def test_values_that_differ_within_a_structure_are_read():
             assert {uri: comparable(verdict) for uri, verdict in found.items()} == expected
             assert len({tuple(findings) for _, findings, _ in expected.values()}) > 4
         assert len(verdicts(catalog, ALL, "**/A v1.4?.exr")) == 4
+        assert len(verdicts(catalog, ALL, "**/A v1.41.exr", "**/A v1.4?.exr", "**/A v1.1.exr")) == 5
 
 
 def test_every_rule_says_what_it_reads():
@@ -154,6 +157,36 @@ def test_what_the_catalog_does_not_have_is_not_evaluated():
     missing = {each.rule_id for each in verdict.not_evaluated if "older version" in each.reason}
     assert {"EXR104", "EXR113"} <= missing
     assert "EXR102" not in missing
+
+
+def test_the_command_judges_and_stores(capfd):
+    """Its findings are those on the files; stored verdicts are not stored again."""
+    Path("show").mkdir()
+    for number in range(1, 6):
+        Path(f"show/a.{number:04}.exr").write_bytes(w.build(w.part(compression=3 * (number % 2))).data)
+    Path("show/cut.exr").write_bytes(b"v/1\1\2\0\0\0")
+    assert main(["ingest", "show", "--fail-on", "never", *CATALOG]) == 0
+    capfd.readouterr()
+
+    def shown():
+        captured = capfd.readouterr()
+        return captured.out, sorted(captured.err.splitlines())
+
+    command = ["validate", "--policy", "vfx-delivery", "--format", "json"]
+    assert main([*command, "show"]) == 1
+    expected = shown()
+    assert main([*command, "--from-catalog", *CATALOG]) == 1
+    assert shown() == expected
+    Path("show").rename("moved")
+    for _ in range(2):
+        assert main([*command, "--from-catalog", "--persist", *CATALOG]) == 1
+        assert shown() == expected
+    with open_catalog(CATALOG[1], read_only=True) as catalog:
+        rows = catalog.sql("SELECT status, validation_status FROM validations JOIN files USING (file_id)").to_pylist()
+    assert rows == [{"status": "failed", "validation_status": "failed"}] * 5
+    assert main([*command, "--from-catalog", "a.####.exr", *CATALOG]) == 1
+    assert main([*command, "--from-catalog", "nothing", *CATALOG]) == 2
+    assert main([*command, "show", "--persist"]) == 2
 
 
 def test_unreadable_files_are_reported():

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from ..errors import ExrFormatError, NoMatchError, SourceError
+from ..errors import ExrFormatError, NoMatchError, SettingsError, SourceError
+from .catalog_verdicts import catalog_verdicts
 from .exit_codes import FailOn, exit_code, worst_of
 from .finding_formats import FindingFormat, write_findings
 from .inspected_files import InspectedFile, InspectOptions, inspected_files
 from .options import (
     NO_FILES,
+    CatalogUri,
     ChunksOption,
     Exclude,
     FailOnOption,
@@ -27,6 +29,7 @@ from .options import (
     NulSeparated,
     Output,
     Paths,
+    Wait,
     chunk_option,
     expected_frames,
     given_paths,
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from ..policy.evaluate import NotEvaluated, Verdict
     from ..policy.sequence_files import SequenceFile
     from ..policy.sequences import SequenceFiles
+    from ..policy.from_catalog import Unread
     from ..policy.waivers import Waiver
 
 
@@ -82,6 +86,19 @@ def validate(
         bool,
         typer.Option("--stats", help="Also decode the pixels; otherwise rules about pixels are not evaluated."),
     ] = False,
+    from_catalog: Annotated[
+        bool,
+        typer.Option(
+            "--from-catalog",
+            help="Judge files of the catalog from its rows, without reading them: those that paths or patterns select, "
+            "else all.",
+        ),
+    ] = False,
+    catalog: CatalogUri = None,
+    persist: Annotated[
+        bool, typer.Option("--persist", help="With --from-catalog: store the results in the catalog.")
+    ] = False,
+    wait: Wait = 0,
 ) -> int:
     """Report how files and sequences violate a policy: rules about structure, channels, color, names, metadata, frames.
 
@@ -96,30 +113,40 @@ def validate(
     from ..sources.listing import ListedFile, list_files
     from .output import discard_stdout, print_message
 
+    if not from_catalog and (persist or catalog is not None):
+        raise SettingsError("--catalog and --persist are for --from-catalog; add it, or leave them out")
+    if from_catalog and (chunks or exclude or include):
+        raise SettingsError("--chunks, --exclude and --include are for files that are read; leave them out")
     ready = compiled_policy(policy, path_template=path_template())
     expected = expected_frames(frame_range, None).of_each
     if frame_range is not None:
         ready = with_rule(ready, RANGE.rule_id, expected=frame_range)
-    given = given_paths(paths, files_from, nul_separated=nul_separated)
-    s3 = store_of(given)
-    listing = list_files(given, s3=s3, selection=selection(exclude, include))
-    files = [item.path if isinstance(item, ListedFile) else item for item in listing]
-    options = InspectOptions(
-        limits=header_limits(),
-        chunks=chunk_option(chunks),
-        s3=s3,
-        printed=partial(_judge, policy=ready),
-        stats=stats_options(deep=False, stride=1) if stats else None,
-    )
+    has_paths = bool(paths or files_from)
+    given = given_paths(paths, files_from, nul_separated=nul_separated) if has_paths or not from_catalog else []
     files_of_waivers = ready.policy.waiver_files if waivers is None else (waivers,)
     given_waivers = tuple(waiver for path in files_of_waivers for waiver in load_waivers(path))
     outcome = _Outcome(ready, given_waivers, datetime.now(timezone.utc).date(), expected)
-    with closing(inspected_files(iter(files), options, 1 if len(files) == 1 else worker_count())) as inspected:
-        for file in inspected:
-            outcome.add(file)
-    outcome.judge_sequences()
-    if not files:
-        print_message(NO_FILES)
+    if from_catalog:
+        for item in catalog_verdicts(catalog, ready, given, persist=persist, wait_s=wait):
+            outcome.add_stored(item)
+        outcome.name_sequences()
+    else:
+        s3 = store_of(given)
+        listing = list_files(given, s3=s3, selection=selection(exclude, include))
+        files = [item.path if isinstance(item, ListedFile) else item for item in listing]
+        options = InspectOptions(
+            limits=header_limits(),
+            chunks=chunk_option(chunks),
+            s3=s3,
+            printed=partial(_judge, policy=ready),
+            stats=stats_options(deep=False, stride=1) if stats else None,
+        )
+        with closing(inspected_files(iter(files), options, 1 if len(files) == 1 else worker_count())) as inspected:
+            for file in inspected:
+                outcome.add(file)
+        outcome.judge_sequences()
+    if not (outcome.files.files or outcome.of_sequences or outcome.misused):
+        print_message(NO_FILES if given else "the catalog is empty")
         outcome.misused = True
     try:
         _write(outcome, output_format, output, policy if frame_range is None else f"{policy} --range {frame_range}")
@@ -188,13 +215,47 @@ class _Outcome:
             if isinstance(error, NoMatchError):
                 self._add_unmatched(file.path)
             else:
-                self.failed = True
-                uri = normalize_path(file.path)
-                self.unread.append((uri, str(error)))
-                self.files.add(unreadable_file(uri, "unknown"))
+                self._add_unread(normalize_path(file.path), str(error))
             return
-        verdict = judged.verdict
         self.files.add(judged.file)
+        self._add_verdict(judged.verdict)
+
+    def add_stored(self, item: Verdict | Unread) -> None:
+        """Count a file of a catalog."""
+        from ..policy.from_catalog import Unread
+        from ..policy.sequence_files import unreadable_file
+        from .output import print_message
+
+        if isinstance(item, Unread):
+            print_message(f"{item.uri}: {item.reason}")
+            self._add_unread(item.uri, item.reason)
+        else:
+            self.files.add(unreadable_file(item.file.uri))  # for its sequence only
+            self._add_verdict(item)
+
+    def name_sequences(self) -> None:
+        """Name the sequences of files of a catalog, whose rules about sequences are not evaluated."""
+        from ..frames.ranges import display_pattern
+        from ..policy.evaluate import NotEvaluated
+
+        frames: dict[str, list[str]] = {}
+        for file in self.files.files:
+            if file.sequence:
+                frames.setdefault(file.sequence, []).append(file.frame)
+        self.patterns_of_sequences = {name: display_pattern(name, found) for name, found in frames.items()}
+        for use in self.policy.rules_for().uses():
+            if use.rule.scope == "sequence":
+                undecided = NotEvaluated(use.rule.rule_id, use.rule.name, "not evaluated with --from-catalog")
+                self.not_evaluated[undecided] += self.file_count
+
+    def _add_unread(self, uri: str, reason: str) -> None:
+        from ..policy.sequence_files import unreadable_file
+
+        self.failed = True
+        self.unread.append((uri, reason))
+        self.files.add(unreadable_file(uri, "unknown"))
+
+    def _add_verdict(self, verdict: Verdict) -> None:
         self.file_count += 1
         self.violations += [(finding, verdict.file) for finding in verdict.findings]
         self.not_evaluated.update(verdict.not_evaluated)

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from .. import __version__
 from ..catalog import OPEN_ERRORS, Catalog
+from ..catalog.rows import from_inspections
 from ..exr import Channel, Problem
 from ..exr.channels import ChannelList
 from ..exr.codes import FORMAT_ERRORS, PROBLEMS
@@ -22,9 +23,11 @@ from ..exr.part import DEEP, LONG_NAMES, MULTIPART, TILED
 from ..findings.rules import NOT_WHOLE, UNREADABLE, WHOLENESS_UNKNOWN
 from ..inspection.model import SCHEMA_VERSION, FileFacts, Flags, Inspection, PartFacts
 from ..inspection.volatility import Volatility, stored_value, volatility
-from ..sequence.frames import CURRENT, MATCHES, sequence_condition
+from ..sequence.frames import CURRENT, MATCHES
+from ..sources.patterns import uri_condition
 from .compile import CompiledPolicy
 from .evaluate import NotEvaluated, Verdict, unreadable
+from .rows import with_verdicts
 from .shared import Structure, names_read
 from .stored_parts import WINDOW, AttributeRow, StoredPart, attribute_of, stored_part
 
@@ -82,14 +85,16 @@ class Unread(NamedTuple):
     reason: str
 
 
-def validate_catalog(catalog: Catalog, policy: CompiledPolicy, pattern: str | None = None) -> Iterator[Judged | Unread]:
-    """The verdicts on the current files of a catalog that a path, URI or pattern selects; None: on all.
+def validate_catalog(
+    catalog: Catalog, policy: CompiledPolicy, patterns: Sequence[str] = ()
+) -> Iterator[Judged | Unread]:
+    """The verdicts on the current files of a catalog that paths, URIs or patterns select; on all without any.
 
     They are those of `validate` on the files, but for values that the catalog does not have: rules that read the value
     of an attribute that was cut, or problems that an older version did not look for, are in `not_evaluated`. Unreadable
     files have a verdict without a `file_id`.
     """
-    condition = {"pattern": sequence_condition(pattern)}
+    condition = {"pattern": uri_condition(patterns).regex if patterns else None}
     for row in catalog.sql(_ERRORS, condition).to_pylist():
         reason = f"{row['message']} ({row['code']})"
         if row["code"] in FORMAT_ERRORS:
@@ -103,6 +108,12 @@ def validate_catalog(catalog: Catalog, policy: CompiledPolicy, pattern: str | No
         for group in structures.groups(files):
             yield from _judged(catalog, policy, structures, group)
         after = files[-1][0].file_path_normalized
+
+
+def store_verdicts(catalog: Catalog, judged: Sequence[Judged]) -> None:
+    """Store verdicts on files of the catalog, in one transaction; those that are stored already are left out."""
+    verdicts = [(each.file_id, each.verdict) for each in judged if each.file_id]
+    catalog.persist_rows(with_verdicts(from_inspections((), vectors=False), verdicts))
 
 
 def _files(page: pa.Table) -> list[_Row]:
@@ -175,8 +186,9 @@ def _channel(name: str, channel_type: str | None, x_sampling: int, y_sampling: i
 
 
 def _varies(row: AttributeRow) -> bool:
+    """Whether values differ within a structure, for whose hash an empty value is one that is not constant."""
     value = stored_value(row.value_json, row.size_bytes)
-    return volatility(row.attr_name, row.attr_type, value) is not Volatility.CONSTANT
+    return not row.size_bytes or volatility(row.attr_name, row.attr_type, value) is not Volatility.CONSTANT
 
 
 def _values(row: Mapping[str, Any]) -> list[Any]:
