@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..exr.codes import SEVERITIES
@@ -67,25 +66,33 @@ def evaluate(policy: CompiledPolicy, inspection: Inspection) -> Verdict:
                 judged.add(inspection.file, check, outcome, part.part_index)
         for check, outcome in rules.channel_outcomes(part.channels):
             judged.add(inspection.file, check, outcome, part.part_index)
-    for check, outcome in _pixel_outcomes(rules.of_pixels, inspection):
+    for check, outcome in pixel_outcomes(rules.of_pixels, inspection):
         judged.add(inspection.file, check, outcome, None)
-    return verdict_of(policy, rules, inspection, judged)
-
-
-def verdict_of(policy: CompiledPolicy, rules: RuleSet, inspection: Inspection, judged: Judged) -> Verdict:
-    """The verdict from the outcomes of rules about the file, its parts and channels; adds those about problems."""
-    findings, undecided = judged.findings, judged.undecided
-    for use, reason in rules.inactive:
-        undecided[_not_evaluated(use, reason)] = None
     if inspection.problems or inspection.file.completeness != "complete":
-        for found in problem_findings(inspection, pattern_of(inspection.file.file_path_normalized)):
-            if selected := rules.problems.get(found.rule_id):
-                findings.append(replace(found, severity=selected.severity or found.severity))
-    file = FileFrame(uri=inspection.file.file_path_normalized, frame=inspection.file.frame or "")
-    return _verdict(policy, file, _bounded(findings), undecided)
+        pattern = pattern_of(inspection.file.file_path_normalized)
+        judged.findings += findings_of_problems(rules, inspection, pattern)
+    return verdict_of(policy, rules, inspection.file, judged)
 
 
-def _pixel_outcomes(checks: Sequence[Check], inspection: Inspection) -> Iterator[tuple[Check, Outcome]]:
+def findings_of_problems(rules: RuleSet, inspection: Inspection, pattern: str) -> list[Finding]:
+    """The findings about problems of the reader, and about a file that is not whole."""
+    return [
+        replace(found, severity=selected.severity or found.severity)
+        for found in problem_findings(inspection, pattern)
+        if (selected := rules.problems.get(found.rule_id))
+    ]
+
+
+def verdict_of(policy: CompiledPolicy, rules: RuleSet, file: FileFacts, judged: Judged) -> Verdict:
+    """The verdict from the outcomes of all rules; adds those without parameters."""
+    for use, reason in rules.inactive:
+        judged.undecided[_not_evaluated(use, reason)] = None
+    shown = FileFrame(uri=file.file_path_normalized, frame=file.frame or "")
+    return _verdict(policy, shown, _bounded(judged.findings), judged.undecided)
+
+
+def pixel_outcomes(checks: Sequence[Check], inspection: Inspection) -> Iterator[tuple[Check, Outcome]]:
+    """The outcomes of rules about pixels, which are not decided without statistics."""
     if not checks:
         return
     from .rules_pixels import NO_STATISTICS, pixels_of
@@ -108,7 +115,6 @@ def unreadable(policy: CompiledPolicy, uri: str, reason: str) -> Verdict:
     return _verdict(policy, file_frame(uri), [files.unreadable(pattern_of(uri), reason)], undecided)
 
 
-@lru_cache(maxsize=256)
 def pattern_of(uri: str) -> str:
     """The pattern that findings about a file have: its sequence, with one # for each digit, or its URI."""
     name = parse_name(uri)

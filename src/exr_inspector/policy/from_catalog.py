@@ -7,8 +7,9 @@ and channels of one are read, and of the others their parts and those attributes
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from itertools import chain
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -34,7 +35,9 @@ from .stored_parts import WINDOW, AttributeRow, StoredPart, attribute_of, stored
 _FILES_PER_PAGE = 100_000
 _STRUCTURES_AT_ONCE = 2000  # whose attributes are read together
 _STRUCTURES_KEPT = 256
-_PARTS = tuple(column.name for column in fields(PartFacts) if column.metadata.get("row", True))
+_PARTS = tuple(
+    column.name for column in fields(PartFacts) if column.metadata.get("row", True) and column.name != "part_index"
+)
 _UNREAD: dict[str, Any] = {"etag": None, "chunk_hash": None, "inode": None, "mtime": None}  # no rule reads them
 _FACTS = tuple(column.name for column in fields(FileFacts) if column.name not in _UNREAD)
 _OF_COMPLETENESS = {rule.rule_id for rule in (UNREADABLE, NOT_WHOLE, WHOLENESS_UNKNOWN)}
@@ -45,7 +48,7 @@ _PAGE = f"""
     WHERE {CURRENT} AND {MATCHES} AND file_path_normalized > $after
     ORDER BY file_path_normalized LIMIT {_FILES_PER_PAGE}
 """  # noqa: S608 (constants)
-_PARTS_OF = f"SELECT file_id, {', '.join(_PARTS)} FROM parts SEMI JOIN wanted USING (file_id)"  # noqa: S608 (constants)
+_PARTS_OF = f"SELECT file_id, part_index, {', '.join(_PARTS)} FROM parts SEMI JOIN wanted USING (file_id)"  # noqa: S608 (constants)
 _CHANNELS_OF = """
     SELECT file_id, part_index, channel_name, channel_type, x_sampling, y_sampling, p_linear
     FROM channels SEMI JOIN wanted USING (file_id) ORDER BY file_id, part_index, channel_index
@@ -117,7 +120,7 @@ def store_verdicts(catalog: Catalog, judged: Sequence[Judged]) -> None:
 
 
 def _files(page: pa.Table) -> list[_Row]:
-    columns = [page[name].to_pylist() for name in (*_FACTS, "inspector_version")]
+    columns = [_list(page, name) for name in (*_FACTS, "inspector_version")]
     rows = []
     for *values, inspector_version in zip(*columns, strict=True):
         facts = dict(zip(_FACTS, values, strict=True), **_UNREAD)
@@ -173,9 +176,9 @@ class _Structures:
             found = []
             for index in range(facts.multipart_count):
                 of_part = file_id, index
-                (columns,) = parts[of_part]
-                listed = ChannelList(_channel(*_values(row)) for row in channels[of_part])
-                rows = [AttributeRow(*_values(row)) for row in attributes[of_part]]
+                columns = _columns(of_part, parts[of_part][0])
+                listed = ChannelList(_channel(*row) for row in channels[of_part])
+                rows = [AttributeRow(*row) for row in attributes[of_part]]
                 found.append((stored_part(columns, listed, rows), rows))
             varying = frozenset(row.attr_name for _, rows in found for row in rows if _varies(row))
             self.known[key] = Structure(_inspection(facts, tuple(part for part, _ in found), ()), varying)
@@ -191,23 +194,31 @@ def _varies(row: AttributeRow) -> bool:
     return not row.size_bytes or volatility(row.attr_name, row.attr_type, value) is not Volatility.CONSTANT
 
 
-def _values(row: Mapping[str, Any]) -> list[Any]:
-    return [value for name, value in row.items() if name not in ("file_id", "part_index")]
-
-
 def _wanted(file_ids: Any) -> dict[str, pa.Table]:
     return {"wanted": pa.table({"file_id": pa.array(list(file_ids), pa.string())})}
 
 
-def _by_part(rows: pa.Table) -> dict[tuple[str, int], list[dict[str, Any]]]:
-    """The rows by file and part, without the file_id."""
-    found: dict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
-    names = [name for name in rows.column_names if name != "file_id"]
-    columns = [rows[name].to_pylist() for name in names]
-    at = names.index("part_index")
-    for file_id, *values in zip(rows["file_id"].to_pylist(), *columns, strict=True):
-        found[file_id, values[at]].append(dict(zip(names, values, strict=True)))
+def _list(rows: pa.Table, name: str) -> list[Any]:
+    """The values of a column; ten times as fast as `to_pylist` where numpy has the same values."""
+    column = rows[name]
+    if column.null_count and not pa.types.is_string(column.type):
+        return list(column.to_pylist())
+    return list(column.to_numpy().tolist())
+
+
+def _by_part(rows: pa.Table) -> dict[tuple[str, int], list[tuple[Any, ...]]]:
+    """The other columns of the rows, by file and part."""
+    found: dict[tuple[str, int], list[tuple[Any, ...]]] = defaultdict(list)
+    owners = zip(_list(rows, "file_id"), _list(rows, "part_index"), strict=True)
+    names = [name for name in rows.column_names if name not in ("file_id", "part_index")]
+    for owner, row in zip(owners, zip(*(_list(rows, name) for name in names), strict=True), strict=True):
+        found[owner].append(row)
     return found
+
+
+def _columns(of_part: tuple[str, int], row: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    """The columns of a row of `parts` with their names."""
+    return chain((("part_index", of_part[1]),), zip(_PARTS, row, strict=True))
 
 
 def _judged(
@@ -219,21 +230,29 @@ def _judged(
     names = sorted(names_read(policy, varying) - {WINDOW})
     attributes = _by_part(catalog.sql(_VARYING_OF, {"names": names}, wanted)) if names else {}
     with_problems = [facts.file_id for facts, _ in files if facts.problem_severity not in ("none", None)]
-    problems: dict[str, list[Problem]] = defaultdict(list)
-    if with_problems:
-        for row in catalog.sql(_PROBLEMS_OF, tables=_wanted(with_problems)).to_pylist():
-            if row["code"] in PROBLEMS:
-                problems[row.pop("file_id")].append(Problem(**row))
+    problems = _problems(catalog, with_problems) if with_problems else {}
     for facts, inspector_version in files:
         structure = structures.known[_key((facts, inspector_version))]
         file_id = facts.file_id
         rows = []
         for index, example in enumerate(structure.example.parts):
             assert isinstance(example, StoredPart)
-            changed = [attribute_of(AttributeRow(*_values(row))) for row in attributes.get((file_id, index), ())]
-            rows.append(example.with_row(parts[file_id, index][0], changed))
+            of_part = file_id, index
+            changed = [attribute_of(AttributeRow(*row)) for row in attributes.get(of_part, ())]
+            rows.append(example.with_row(_columns(of_part, parts[of_part][0]), changed))
         verdict = structure.verdict(policy, _inspection(facts, tuple(rows), tuple(problems.get(file_id, ()))))
         yield Judged(file_id, _without_problems(policy, verdict) if facts.problem_severity is None else verdict)
+
+
+def _problems(catalog: Catalog, file_ids: Sequence[str]) -> dict[str, list[Problem]]:
+    """The problems of files, by file_id."""
+    rows = catalog.sql(_PROBLEMS_OF, tables=_wanted(file_ids))
+    found: dict[str, list[Problem]] = defaultdict(list)
+    columns = (_list(rows, name) for name in ("file_id", *Problem._fields))
+    for file_id, code, *others in zip(*columns, strict=True):
+        if code in PROBLEMS:  # not one that only a newer version knows
+            found[file_id].append(Problem(code, *others))
+    return found
 
 
 def _without_problems(policy: CompiledPolicy, verdict: Verdict) -> Verdict:

@@ -11,7 +11,7 @@ from ..findings.model import Finding
 from ..frames.ranges import display_pattern
 from ..inspection.model import FileFacts, Inspection
 from .compile import Check, CompiledPolicy, RuleSet
-from .evaluate import Judged, NotEvaluated, Verdict, verdict_of
+from .evaluate import Judged, NotEvaluated, Verdict, findings_of_problems, verdict_of
 from .registry import RULES
 from .rule import FILE, Outcome, PolicyRule, Undecided, matcher
 from .stored_parts import CutValueError
@@ -27,12 +27,23 @@ class _Plan:
     of_parts: list[Check]
     shared: list[tuple[Check, Outcome, int | None]]
     by_pattern: dict[str, tuple[list[Finding], dict[NotEvaluated, None]]] = field(default_factory=dict)
+    of_problems: dict[tuple[Any, ...], list[Finding]] = field(default_factory=dict)
 
-    def judged(self, file: FileFacts) -> Judged:
+    def problems(self, rules: RuleSet, inspection: Inspection, pattern: str) -> list[Finding]:
+        """The findings about problems, which are kept for whole files: those of a sequence often have the same."""
+        if not inspection.problems:
+            return []
+        windows = tuple(part.data_window for part in inspection.parts)
+        key = pattern, windows, tuple(problem[:4] for problem in inspection.problems)
+        known = self.of_problems.get(key)
+        if known is None:
+            if len(self.of_problems) >= _PATTERNS_KEPT:
+                self.of_problems.clear()
+            known = self.of_problems[key] = findings_of_problems(rules, inspection, pattern)
+        return known
+
+    def judged(self, file: FileFacts, pattern: str) -> Judged:
         """The outcomes that are the same for all files, as findings about this one."""
-        pattern = (
-            file.file_path_normalized if file.sequence is None else display_pattern(file.sequence, [file.frame or ""])
-        )
         known = self.by_pattern.get(pattern)
         if known is None:
             judged = Judged()
@@ -57,10 +68,18 @@ class Structure:
         rules = policy.rules_for(inspection)
         known = self._plans.get(id(rules))
         plan = self._plan(rules) if known is None else known[1]
-        judged = plan.judged(inspection.file)
+        file = inspection.file
+        pattern = (
+            file.file_path_normalized if file.sequence is None else display_pattern(file.sequence, [file.frame or ""])
+        )
+        judged = plan.judged(file, pattern)
         for check, outcome, part_index in _outcomes(inspection, plan.of_files, plan.of_parts):
-            judged.add(inspection.file, check, outcome, part_index)
-        return verdict_of(policy, rules, inspection, judged)
+            judged.add(file, check, outcome, part_index)
+        if file.completeness == "complete":
+            judged.findings += plan.problems(rules, inspection, pattern)
+        else:
+            judged.findings += findings_of_problems(rules, inspection, pattern)
+        return verdict_of(policy, rules, file, judged)
 
     def _plan(self, rules: RuleSet) -> _Plan:
         def split(checks: Iterable[Check]) -> tuple[list[Check], list[Check]]:

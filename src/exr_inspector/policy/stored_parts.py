@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
@@ -57,6 +57,9 @@ def attribute_of(row: AttributeRow) -> Attribute:
 class StoredPart(PartFacts):
     """A part from rows. Values that the catalog does not have raise CutValueError."""
 
+    _example: StoredPart
+    _own: Sequence[Attribute]
+
     @cached_property
     def _values(self) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -71,20 +74,25 @@ class StoredPart(PartFacts):
         """The value of an attribute, or the default if the part does not have it."""
         return _uncut(self._values.get(attr_name, default))
 
-    def with_row(self, columns: Mapping[str, Any], attributes: Sequence[Attribute]) -> StoredPart:
+    @cached_property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """Those of the example, with the ones that are not the same."""
+        own = {attribute.attr_name: attribute for attribute in self._own}
+        return tuple(own.get(each.attr_name, each) for each in self._example.attributes)
+
+    def with_row(self, columns: Iterable[tuple[str, Any]], attributes: Sequence[Attribute]) -> StoredPart:
         """The part of another file with the same structure: its row, and the attributes that are not the same."""
         part: StoredPart = object.__new__(StoredPart)
         facts = part.__dict__
-        facts |= self.__dict__
-        facts |= columns
-        values, replaced = dict(self._values), {}
+        facts.update(columns)
+        facts["channels"], facts["_example"], facts["_own"] = self.channels, self, attributes
+        if not attributes:
+            facts["attributes"] = self.attributes
+        values = dict(self._values)
         if WINDOW in values:
             values[WINDOW] = None if part.data_window is None else _window(part.data_window)
         for attribute in attributes:
-            replaced[attribute.attr_name] = attribute
             values[attribute.attr_name] = _kept(attribute)
-        if replaced:
-            facts["attributes"] = tuple(replaced.get(each.attr_name, each) for each in self.attributes)
         facts["_values"] = values
         return part
 
@@ -103,7 +111,7 @@ def _window(text: str) -> Box2i:
     return Box2i(*json.loads(text))
 
 
-def stored_part(columns: Mapping[str, Any], channels: ChannelList, rows: Iterable[AttributeRow]) -> StoredPart:
+def stored_part(columns: Iterable[tuple[str, Any]], channels: ChannelList, rows: Iterable[AttributeRow]) -> StoredPart:
     """The part of a row of `parts`, its channels and attributes."""
     part: StoredPart = object.__new__(StoredPart)
     part.__dict__.update(columns, channels=channels, attributes=tuple(map(attribute_of, rows)))
