@@ -181,7 +181,9 @@ class _Structures:
                 rows = [AttributeRow(*row) for row in attributes[of_part]]
                 found.append((stored_part(columns, listed, rows), rows))
             varying = frozenset(row.attr_name for _, rows in found for row in rows if _varies(row))
-            self.known[key] = Structure(_inspection(facts, tuple(part for part, _ in found), ()), varying)
+            self.known[key] = Structure(
+                _inspection(facts, _flags(facts.version_flags), tuple(part for part, _ in found), ()), varying
+            )
 
 
 def _channel(name: str, channel_type: str | None, x_sampling: int, y_sampling: int, p_linear: bool) -> Channel:
@@ -240,7 +242,8 @@ def _judged(
             of_part = file_id, index
             changed = [attribute_of(AttributeRow(*row)) for row in attributes.get(of_part, ())]
             rows.append(example.with_row(_columns(of_part, parts[of_part][0]), changed))
-        verdict = structure.verdict(policy, _inspection(facts, tuple(rows), tuple(problems.get(file_id, ()))))
+        found = tuple(problems.get(file_id, ()))
+        verdict = structure.verdict(policy, _inspection(facts, structure.example.flags, tuple(rows), found))
         yield Judged(file_id, _without_problems(policy, verdict) if facts.problem_severity is None else verdict)
 
 
@@ -262,19 +265,24 @@ def _without_problems(policy: CompiledPolicy, verdict: Verdict) -> Verdict:
     return replace(verdict, not_evaluated=(*verdict.not_evaluated, *undecided))
 
 
-def _inspection(facts: FileFacts, parts: tuple[PartFacts, ...], problems: tuple[Problem, ...]) -> Inspection:
-    flags = facts.version_flags
+def _flags(version_flags: int) -> Flags:
+    return Flags(
+        version=version_flags & 0xFF,
+        tiled=bool(version_flags & TILED),
+        long_names=bool(version_flags & LONG_NAMES),
+        deep=bool(version_flags & DEEP),
+        multipart=bool(version_flags & MULTIPART),
+    )
+
+
+def _inspection(
+    facts: FileFacts, flags: Flags, parts: tuple[PartFacts, ...], problems: tuple[Problem, ...]
+) -> Inspection:
     return Inspection(
         schema_version=SCHEMA_VERSION,
         inspector_version=__version__,
         file=facts,
-        flags=Flags(
-            version=flags & 0xFF,
-            tiled=bool(flags & TILED),
-            long_names=bool(flags & LONG_NAMES),
-            deep=bool(flags & DEEP),
-            multipart=bool(flags & MULTIPART),
-        ),
+        flags=flags,
         bytes_read=0,
         reads=0,
         parts=parts,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -87,7 +87,7 @@ class Structure:
             return own, [check for check in checks if check not in own]
 
         (own_files, files), (own_parts, parts) = split(rules.of_files), split(rules.of_parts)
-        shared = list(_outcomes(self.example, files, parts))
+        shared = _outcomes(self.example, files, parts)
         for part in self.example.parts:
             shared += ((check, outcome, part.part_index) for check, outcome in rules.channel_outcomes(part.channels))
         plan = _Plan(own_files, own_parts, shared)
@@ -110,20 +110,34 @@ def names_read(policy: CompiledPolicy, varying: Iterable[str]) -> frozenset[str]
     return frozenset(filter(matches, varying))
 
 
-def _outcomes(
-    inspection: Inspection, of_files: Iterable[Check], of_parts: Iterable[Check]
-) -> Iterator[tuple[Check, Outcome, int | None]]:
-    for check in of_files:
-        for outcome in _known(check, inspection):
-            yield check, outcome, None
+_Outcomes = list[tuple[Check, Outcome, int | None]]
+
+
+def _outcomes(inspection: Inspection, of_files: Iterable[Check], of_parts: Iterable[Check]) -> _Outcomes:
+    """The outcomes of rules; one that reads a value that the catalog does not have is not decided."""
+    try:
+        return _judge(inspection, of_files, of_parts, _all)
+    except CutValueError:  # rare, so that each rule is guarded only then
+        return _judge(inspection, of_files, of_parts, _known)
+
+
+def _judge(
+    inspection: Inspection,
+    of_files: Iterable[Check],
+    of_parts: Iterable[Check],
+    judge: Callable[[Check, Any], Iterable[Outcome]],
+) -> _Outcomes:
+    found: _Outcomes = [(check, outcome, None) for check in of_files for outcome in judge(check, inspection)]
     for part in inspection.parts:
-        for check in of_parts:
-            for outcome in _known(check, part):
-                yield check, outcome, part.part_index
+        found += [(check, outcome, part.part_index) for check in of_parts for outcome in judge(check, part)]
+    return found
+
+
+def _all(check: Check, judged: Any) -> Iterable[Outcome]:
+    return check[1](judged, check[2])
 
 
 def _known(check: Check, judged: Any) -> Iterator[Outcome]:
-    """The outcomes of a rule, which is not decided where it reads a value that the catalog does not have."""
     try:
         yield from check[1](judged, check[2])
     except CutValueError as cut:
