@@ -28,6 +28,7 @@ from .options import (
     chunk_option,
     given_paths,
     open_catalog,
+    path_template,
     selection,
     stats_options,
 )
@@ -123,7 +124,7 @@ def ingest(
         limits=values.limits,
         chunks=chunk_option(chunks),
         stats=stats_options(deep=deep, stride=1) if stats else None,
-        policy=None if policy is None else compiled_policy(policy),
+        policy=None if policy is None else compiled_policy(policy, path_template=path_template()),
         s3=store_of(given),
         selection=selection(exclude, include),
     )

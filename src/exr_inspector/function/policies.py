@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ExrInspectorError, SettingsError, SourceError, SourceNotAllowedError
 from ..frames.patterns import compiled as path_expression
+from ..settings import settings
 from ..sources import open_source
 from ..sources.uris import display_path, is_object, normalize_path, parse
 from .error_log import ErrorLog
@@ -154,7 +155,7 @@ def _compile(given: str, access: PolicyAccess) -> _Kept:
     checked_at = time.monotonic()
     try:
         outcome: CompiledPolicy | UnusablePolicyError = compile_policy(
-            load_policy(given, partial(_read, access=access, versions=versions))
+            load_policy(given, partial(_read, access=access, versions=versions)), settings().path_template
         )
     except PolicyError as error:
         outcome = UnusablePolicyError(str(error))

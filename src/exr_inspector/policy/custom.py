@@ -9,7 +9,7 @@ from ..inspection.model import Inspection, PartFacts
 from .condition_fields import FIELDS
 from .conditions import Condition, predicate, reader, tests_of
 from .model import CustomRule
-from .rule import Outcome, Parameters, PolicyRule, Violation
+from .rule import OF_FILE, Outcome, Parameters, PolicyRule, Violation
 
 _MAX_VALUES = 5  # of fields, and of each field, that a finding shows
 
@@ -26,7 +26,9 @@ def custom_rule(custom: CustomRule, path_template: str) -> PolicyRule:
                 part_index = None if part is None else part.part_index
                 yield Violation(custom.rule.meaning, actual, part_index=part_index, is_sentence=True)
 
-    return PolicyRule(rule=custom.rule, scope="file", check=check, severity=custom.severity, source="the policy")
+    return PolicyRule(
+        rule=custom.rule, scope="file", check=check, severity=custom.severity, source="the policy", reads=OF_FILE
+    )
 
 
 def _values(condition: Condition, path_template: str, inspection: Inspection, part: PartFacts | None) -> str:

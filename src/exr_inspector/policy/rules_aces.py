@@ -134,7 +134,7 @@ def aces_interop_id(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
         yield Violation("lin_ap0_scene", str(interop_id), attr_name="colorInteropID")
 
 
-@part_rule(460, "error", _SOURCE)
+@part_rule(460, "error", _SOURCE, reads=())
 def aces_required(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """All required attributes are there."""
     for name in _REQUIRED:
@@ -149,7 +149,7 @@ def aces_header_size(inspection: Inspection, _: Parameters) -> Iterator[Outcome]
         yield Violation(f"at most {_MAX_HEADER_BYTES} bytes", str(inspection.file.header_bytes))
 
 
-@part_rule(462, "warning", "OpenEXR: Multi-View; ST 2065-4 has the right eye without a prefix")
+@part_rule(462, "warning", "OpenEXR: Multi-View; ST 2065-4 has the right eye without a prefix", reads=("multiView",))
 def aces_stereo(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """With channels of the left eye, `multiView` is right, left."""
     if not any(channel[0].startswith("left.") for channel in part.channels):
@@ -160,7 +160,7 @@ def aces_stereo(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
         yield Violation("right, left", names, attr_name="multiView")
 
 
-@part_rule(463, "warning", "OpenEXR: Standard Attributes; SMPTE 254")
+@part_rule(463, "warning", "OpenEXR: Standard Attributes; SMPTE 254", reads=("keyCode",))
 def aces_keycode(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """The numbers of the key code are in range."""
     code = part.get("keyCode")

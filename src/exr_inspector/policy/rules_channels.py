@@ -194,7 +194,7 @@ def channel_count(channels: ChannelList, given: MostChannels) -> Iterator[Outcom
         yield Violation(f"at most {given.max} channels", str(len(channels)))
 
 
-@file_rule(215, "error", "common practice", Layers, needs=("layers",))
+@file_rule(215, "error", "common practice", Layers, needs=("layers",), reads=("name",))
 def aov_set(inspection: Inspection, given: Layers) -> Iterator[Outcome]:
     """Each pattern has a layer, and each layer a pattern.
 
@@ -214,7 +214,7 @@ def aov_set(inspection: Inspection, given: Layers) -> Iterator[Outcome]:
             yield Violation(one_of(given.layers), layer)
 
 
-@file_rule(217, "error", "OpenEXR: Multi-View")
+@file_rule(217, "error", "OpenEXR: Multi-View", reads=("multiView", "view", "name"))
 def views_equal(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
     """All views have the same channels."""
     views = _views(inspection)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..exr import Channel
 from ..inspection.model import Inspection, PartFacts
 from .channel_names import is_data, matte_names, matte_of, split
-from .rule import FILE, Allowed, Outcome, Parameters, Texts, Undecided, Violation, file_rule, one_of, part_rule
+from .rule import FILE, OF_FILE, Allowed, Outcome, Parameters, Texts, Undecided, Violation, file_rule, one_of, part_rule
 
 _LOSSLESS = ("NONE", "RLE", "ZIPS", "ZIP", "PIZ")
 _CHANGED_TYPES = {"B44": ("HALF",), "B44A": ("HALF",), "PXR24": ("FLOAT",)}
@@ -75,7 +75,7 @@ def lossy(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     yield from (Violation("a lossless compression", part.compression, channel[0]) for channel in _changed(part))
 
 
-@part_rule(303, "error", "OpenEXR: internal_dwa_classifier.h", reads=("compression",))
+@part_rule(303, "error", "OpenEXR: internal_dwa_classifier.h", reads=("compression", "cryptomatte/*/name"))
 def lossy_data(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """No channel that is not a color is changed."""
     if part.compression in _LOSSLESS:
@@ -139,7 +139,7 @@ def dwa_level(part: PartFacts, given: Level) -> Iterator[Outcome]:
             yield Violation(f"at most {given.max:g}", f"{level:g}", attr_name="dwaCompressionLevel")
 
 
-@part_rule(309, "warning", "OpenEXR: a chunk that compression would enlarge is stored as it is")
+@part_rule(309, "warning", "OpenEXR: a chunk that compression would enlarge is stored as it is", reads=OF_FILE)
 def expansion(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """The compressed pixels are smaller than uncompressed ones. Parts that are not compressed need not be."""
     if part.compression in (None, "NONE") or part.chunks_present != part.chunk_count:

@@ -265,7 +265,7 @@ def private_path(part: PartFacts, given: PrivateTexts) -> Iterator[Outcome]:
             yield Violation("no paths of the studio", _short(text), attr_name=attribute.attr_name)
 
 
-@part_rule(618, "info", "OpenEXR: Standard Attributes")
+@part_rule(618, "info", "OpenEXR: Standard Attributes", reads=OF_FILE)
 def camera_data(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """Images of renderers have the matrices of their camera."""
     if part.renderer is None:

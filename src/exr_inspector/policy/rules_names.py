@@ -91,7 +91,7 @@ def name_characters(inspection: Inspection, given: Characters) -> Iterator[Outco
         yield Violation(expected, ", ".join(map(repr, foreign)))
 
 
-@file_rule(503, "error", "Netflix archival", Template, needs=("template",))
+@file_rule(503, "error", "Netflix archival", Template, needs=("template",), reads=OF_FILE)
 def name_template(inspection: Inspection, given: Template) -> Iterator[Outcome]:
     """The name has the form of the template."""
     name = _name(inspection)
@@ -143,7 +143,7 @@ def path_length(inspection: Inspection, given: PathBytes) -> Iterator[Outcome]:
         yield Violation(f"a path of at most {given.max} bytes", str(size))
 
 
-@file_rule(508, "error", "ARRI DI conventions", Tokens)
+@file_rule(508, "error", "ARRI DI conventions", Tokens, reads=OF_FILE)
 def folder_agrees(inspection: Inspection, given: Tokens) -> Iterator[Outcome]:
     """The version in the name is that of the nearest folder with one; so are tokens with the same prefix."""
     name = _name(inspection)

@@ -12,7 +12,6 @@ from ..frames.ranges import display_pattern
 from ..inspection.model import FileFacts, Inspection
 from .compile import Check, CompiledPolicy, RuleSet
 from .evaluate import Judged, NotEvaluated, Verdict, findings_of_problems, verdict_of
-from .registry import RULES
 from .rule import FILE, Outcome, PolicyRule, Undecided, matcher
 from .stored_parts import CutValueError
 
@@ -103,7 +102,7 @@ def depends_on(rule: PolicyRule, varying: Iterable[str]) -> bool:
 def names_read(policy: CompiledPolicy, varying: Iterable[str]) -> frozenset[str]:
     """Those of the attributes whose values some rule of the policy may read."""
     selected = {rule_id for layer in policy.policy.layers for rule_id in layer.select}
-    reads = [RULES[rule_id].reads for rule_id in selected]
+    reads = [policy.rules[rule_id].reads for rule_id in selected]
     if None in reads:
         return frozenset(varying)
     matches = matcher(tuple(chain.from_iterable(names for names in reads if names)))

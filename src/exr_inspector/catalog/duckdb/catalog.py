@@ -201,19 +201,8 @@ class DuckDBCatalog:
                 pixel_errors=tuple(errors or ()),
                 validation_status=status,
             )
-            for (
-                path,
-                is_unchanged,
-                completeness,
-                severity,
-                checked,
-                error,
-                code,
-                has_stats,
-                wants_deep,
-                errors,
-                status,
-            ) in found  # fmt: skip
+            for (path, is_unchanged, completeness, severity, checked, error, code, *of_policies) in found
+            for has_stats, wants_deep, errors, status in (of_policies,)
         }
 
     def current_paths(self, prefix: str) -> Iterator[list[str]]:
