@@ -183,7 +183,7 @@ def seen(pixels: PixelLevel | None, of_policy: bool) -> str:
         FROM file_stats AS f JOIN files ON files.file_path_normalized = f.path
         WHERE files.is_current AND files.deleted_at IS NULL
         UNION ALL
-        SELECT path, {_is_unchanged("ingest_errors")}, NULL, NULL, 0, message, code, false, false, NULL
+        SELECT path, {_is_unchanged("ingest_errors")}, NULL, NULL, 0, message, code, false, false, NULL, NULL
         FROM file_stats AS f JOIN ingest_errors ON ingest_errors.file_path_normalized = f.path
         WHERE {OPEN_ERRORS}"""  # noqa: S608 (our names)
 
