@@ -217,7 +217,7 @@ def test_the_commands_and_the_example_of_the_page_on_policies_run(tmp_path, monk
         assert name is None or main(["policy", "check", path]) == 0
     blocks = re.findall(r"^```run\n(.*?)^```$", POLICIES, re.MULTILINE | re.DOTALL)
     commands = [line for block in blocks for line in block.splitlines()]
-    assert len(commands) == 18
+    assert len(commands) == 20
     for command in commands:
         assert main(shlex.split(command)[1:]) == 0, command
     assert Path("report.xml").read_text().startswith("<?xml")

@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from ..inspection.model import Inspection
     from ..policy.compile import CompiledPolicy
     from ..policy.evaluate import NotEvaluated, Verdict
+    from ..policy.from_catalog import Unread
     from ..policy.sequence_files import SequenceFile
     from ..policy.sequences import SequenceFiles
-    from ..policy.from_catalog import Unread
     from ..policy.waivers import Waiver
 
 

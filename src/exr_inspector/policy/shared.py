@@ -11,7 +11,7 @@ from ..findings.model import Finding
 from ..frames.ranges import display_pattern
 from ..inspection.model import FileFacts, Inspection
 from .compile import Check, CompiledPolicy, RuleSet
-from .evaluate import Judged, NotEvaluated, Verdict, findings_of_problems, verdict_of
+from .evaluate import Judged, NotEvaluated, Verdict, findings_of_problems, pixel_outcomes, verdict_of
 from .rule import FILE, Outcome, PolicyRule, Undecided, matcher
 from .stored_parts import CutValueError
 
@@ -74,6 +74,8 @@ class Structure:
         judged = plan.judged(file, pattern)
         for check, outcome, part_index in _outcomes(inspection, plan.of_files, plan.of_parts):
             judged.add(file, check, outcome, part_index)
+        for check, outcome in pixel_outcomes(rules.of_pixels, inspection):
+            judged.add(file, check, outcome, None)
         if file.completeness == "complete":
             judged.findings += plan.problems(rules, inspection, pattern)
         else:
@@ -102,7 +104,8 @@ def depends_on(rule: PolicyRule, varying: Iterable[str]) -> bool:
 def names_read(policy: CompiledPolicy, varying: Iterable[str]) -> frozenset[str]:
     """Those of the attributes whose values some rule of the policy may read."""
     selected = {rule_id for layer in policy.policy.layers for rule_id in layer.select}
-    reads = [policy.rules[rule_id].reads for rule_id in selected]
+    rules = [policy.rules[rule_id] for rule_id in selected]
+    reads = [rule.reads for rule in rules if rule.scope in ("problem", "file", "part")]
     if None in reads:
         return frozenset(varying)
     matches = matcher(tuple(chain.from_iterable(names for names in reads if names)))
