@@ -129,9 +129,6 @@ def test_every_rule_says_what_it_reads():
     """Without it, a rule is evaluated for each file, with all attributes that differ."""
     unsaid = [rule.name for rule in RULES.values() if rule.reads is None and rule.scope in ("file", "part")]
     assert unsaid == ["attribute-required", "private-path"]
-        "attribute-required",
-        "private-path",
-    ]
 
 
 def test_pages_and_many_structures(monkeypatch):
