@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from cloudevents.core.bindings.http import to_binary_event
 
-from exr_inspector import open_catalog, validate
+from exr_inspector import compiled_policy, inspect, open_catalog
 from exr_inspector.function import results
 from exr_inspector.function.policies import assigned_policy
+from exr_inspector.policy.evaluate import evaluate
 from tests.support import exr_writer as w
 from tests.support.s3_server import BUCKET
 
@@ -45,7 +46,7 @@ def rows(table):
 
 
 def test_a_direct_call_has_the_verdict_and_stores_it_once(handle):
-    expected = validate("a.1001.exr", "vfx-delivery")
+    expected = evaluate(compiled_policy("vfx-delivery"), inspect("a.1001.exr"))
     first, again = handle(request("vfx-delivery")), handle(request("vfx-delivery"))
     verdict = first["validation"]
     assert again["validation"] == verdict
