@@ -16,8 +16,8 @@ from tools.troubleshooting import (
     FORMAT_REMEDIES,
     TROUBLESHOOTING,
     all_errors,
-    messages,
     public_errors,
+    texts_by_class,
     troubleshooting,
 )
 
@@ -63,7 +63,7 @@ def test_a_printed_message_is_on_the_page(words, kind, tmp_path, monkeypatch, ca
     monkeypatch.chdir(tmp_path)
     code = main(words)
     printed = capfd.readouterr().err.strip()
-    patterns = [".*".join(map(re.escape, re.sub(r"\\(.)", r"\1", text).split("…"))) for text in messages()[kind]]
+    patterns = [".*".join(map(re.escape, re.sub(r"\\(.)", r"\1", text).split("…"))) for text in texts_by_class()[kind]]
     assert any(re.search(pattern, printed) for pattern in patterns), printed
     section = PAGE.partition(f"### {kind}\n")[2].partition("\n### ")[0]
     assert f"exit code {code}" in section

@@ -220,7 +220,7 @@ SYMPTOMS = (
     ),
     (
         "HTTP 500",
-        "a failure that another delivery can mend",
+        "a transient error",
         "nothing, unless it lasts",
     ),
     (
@@ -286,9 +286,9 @@ def _page() -> Iterator[str]:
     yield ""
     yield "The category is in results, logs and metrics of the function. Events with a transient error are delivered"
     yield "again, and so are those with one of the configuration, unless `EXR_INSPECTOR_ON_MISCONFIGURATION=return`."
-    found = messages()
+    texts = texts_by_class()
     for kind in public_errors():
-        yield from _error(kind, found[kind.__name__])
+        yield from _error(kind, texts[kind.__name__])
     yield ""
     yield "## Files that cannot be read"
     yield ""
@@ -342,29 +342,29 @@ def all_errors() -> set[type[ExrInspectorError]]:
     for module in pkgutil.walk_packages(exr_inspector.__path__, "exr_inspector."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    found, pending = set(), [ExrInspectorError]
+    classes, pending = set(), [ExrInspectorError]
     while pending:
         kind = pending.pop()
-        found.add(kind)
+        classes.add(kind)
         pending += kind.__subclasses__()
-    return found
+    return classes
 
 
 @cache
-def messages() -> dict[str, list[str]]:
+def texts_by_class() -> dict[str, list[str]]:
     """The texts that the code gives to errors, by the name of the class in errors.py; sorted."""
     public = {kind.__name__ for kind in public_errors()}
     heading = {kind.__name__: next(k.__name__ for k in kind.__mro__ if k.__name__ in public) for kind in all_errors()}
-    found: dict[str, set[str]] = defaultdict(set)
+    texts: dict[str, set[str]] = defaultdict(set)
     for path in SOURCE.rglob("*.py"):
         code = path.read_text("utf-8")
         for node in ast.walk(ast.parse(code)) if "Error(" in code else ():
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in heading:
                 if issubclass(getattr(errors, heading[node.func.id]), ExrFormatError):
                     continue  # their codes have a table
-                texts = [text for argument in node.args if (text := _text(argument))]
-                found[heading[node.func.id]] |= {_escaped(text) for text in texts[-1:] if len(text) >= _MIN_LENGTH}
-    return defaultdict(list, {name: sorted(texts) for name, texts in found.items()})
+                own = [text for argument in node.args if (text := _text(argument))]
+                texts[heading[node.func.id]] |= {_escaped(text) for text in own[-1:] if len(text) >= _MIN_LENGTH}
+    return defaultdict(list, {name: sorted(of_class) for name, of_class in texts.items()})
 
 
 def _text(node: ast.expr) -> str:

@@ -148,8 +148,8 @@ def replay_events(
 ) -> int:
     """Handle the events of a file here, as if they were delivered again, for example dead letters.
 
-    Each event whose files have errors is a line on stderr. Exit code 1: events have errors that another attempt does
-    not mend, such as damaged files; 3: events have errors that another attempt can mend, so replay the file again.
+    Each event whose files have errors is a line on stderr. Exit code 1: events have permanent
+    errors, such as damaged files; 3: events have transient errors, so replay the file again.
     """
     from collections import Counter
 

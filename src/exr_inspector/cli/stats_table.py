@@ -117,7 +117,7 @@ def _alpha_text(layer: LayerStats) -> str | None:
 
 
 def stats_for_people(lines: Sequence[StatsLine], *, blocks: bool) -> list[Listing | Text]:
-    """A table with the figures, and a line below it for whatever else there is to say of a part or an alpha channel.
+    """A table with the figures, and a line below it for other figures of a part or an alpha channel.
 
     Where files have several parts, a table for each part below its name, which leaves the figures the width.
     """

@@ -107,12 +107,12 @@ def pixel_outliers(
     A frame is one if the mean, the median or the standard deviation of a channel is far from those of the six nearest
     frames, as `neighbours.py` defines it, or if its window of pixels that are not zero is much smaller than theirs.
     """
-    found = _Found({}, {})
+    outliers = _Outliers({}, {})
     pages = -(-row_count // _ROWS_PER_QUERY)
     for page in range(pages):
-        found.add(catalog, parameters, selected=selected, pages=pages, page=page)
+        outliers.add(catalog, parameters, selected=selected, pages=pages, page=page)
     parts: dict[str, list[int]] = defaultdict(list)
-    for file_id, part_index in sorted({*found.figures, *found.used_areas}):
+    for file_id, part_index in sorted({*outliers.figures, *outliers.used_areas}):
         parts[file_id].append(part_index)
     if not parts:
         return []
@@ -121,22 +121,22 @@ def pixel_outliers(
         PixelOutlier(
             **{name: file[name] for name in ("sequence", "frame", "file_path_normalized")},
             part_index=part_index,
-            figures=tuple(text for _, text in sorted(found.figures.get((file["file_id"], part_index), {}).items())),
-            used_area=found.used_areas.get((file["file_id"], part_index), ""),
+            figures=tuple(text for _, text in sorted(outliers.figures.get((file["file_id"], part_index), {}).items())),
+            used_area=outliers.used_areas.get((file["file_id"], part_index), ""),
         )
         for file in files.to_pylist()
         for part_index in parts[file["file_id"]]
     ]
 
 
-class _Found(NamedTuple):
-    """What is unlike, by file_id and part."""
+class _Outliers(NamedTuple):
+    """The figures that differ from those of the neighbours, by file_id and part."""
 
     figures: dict[tuple[str, int], dict[str, str]]  # by channel
     used_areas: dict[tuple[str, int], str]
 
     def add(self, catalog: Catalog, parameters: Mapping[str, Any], **of_query: Any) -> None:
-        """Add what one page of the sequences has."""
+        """Add the outliers of one page of the sequences."""
         channels = catalog.sql(_CHANNELS.format(**of_query), parameters)
         for name, column in _FIGURES.items():
             for key, row, unlike in _unlike(channels, column, "" if column == "stddev" else "stddev"):
