@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from tools.deploy import DEPLOY
-from tools.vastde_lint import folder_errors
+from tools.vastde_lint import amount, folder_errors
 
 _PROMETHEUS_IN_VENV = Path(sys.prefix) / "prometheus" / "usr" / "bin" / "promtool"
 _RULE_KEYS = {"alert", "record", "expr", "for", "labels", "annotations", "keep_firing_for"}
@@ -36,6 +36,7 @@ def kubernetes_errors(path: Path) -> list[str]:
             kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
         except kubernetes_validate.ValidationError as error:
             errors.append(f"{'.'.join(map(str, error.path))}: {error.message}")
+        errors += _resource_errors(document)
     return errors
 
 
@@ -60,7 +61,22 @@ def knative_errors(path: Path) -> list[str]:
             errors += [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
         else:
             errors += [f"{lost}: unknown field" for lost in _lost(document, kept)]
+            errors += _resource_errors(document)
     return errors
+
+
+def _resource_errors(value: Any) -> list[str]:
+    """Containers that request more than their limit, which Kubernetes rejects."""
+    if isinstance(value, list):
+        return [error for each in value for error in _resource_errors(each)]
+    if not isinstance(value, dict):
+        return []
+    requests, limits = value.get("requests", {}), value.get("limits", {})
+    return [
+        f"requests.{name}: {requests[name]} is above the limit {limits[name]}"
+        for name in requests
+        if name in limits and amount(requests[name]) > amount(limits[name])
+    ] + [error for each in value.values() for error in _resource_errors(each)]
 
 
 def _lost(given: Any, kept: Any, path: str = "") -> Iterator[str]:

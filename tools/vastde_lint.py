@@ -127,6 +127,12 @@ def _form_errors(value: Any, form: Any, path: str) -> Iterator[str]:
         yield f"{path}: {value!r} does not match {form}"
 
 
+def amount(text: str) -> float:
+    """A number of cores or of bytes, such as 500m, 2, 512Mi or 2Gi."""
+    number, unit = re.fullmatch(r"(\d+)(m|[MG]i|)", text).groups()  # type: ignore[union-attr]
+    return int(number) * {"m": 0.001, "": 1, "Mi": 1 << 20, "Gi": 1 << 30}[unit]
+
+
 def _reference_errors(files: Mapping[str, Any]) -> Iterator[str]:
     """Names that are not defined, in files of the right form; and keys that are not empty."""
     pipeline, secret = files["pipeline.yaml"], files["secret.example.yaml"]
@@ -142,6 +148,12 @@ def _reference_errors(files: Mapping[str, Any]) -> Iterator[str]:
             yield f"pipeline.yaml.manifest.links[{index}].topic: the triggers have {', '.join(sorted(topics))}"
     for vrn in {trigger["vrn"] for trigger in manifest["triggers"]} ^ defined:
         yield f"pipeline.yaml.manifest.triggers: {vrn} is not in both the manifest and the files of triggers"
+    for deployment in manifest["function_deployments"]:
+        resources = deployment["resources"]
+        for name in ("cpu", "memory", "concurrency"):
+            low, high = resources[f"min_{name}"], resources[f"max_{name}"]
+            if amount(str(low)) > amount(str(high)):
+                yield f"pipeline.yaml.manifest.function_deployments.resources: min_{name} {low} is above {high}"
     functions = {deployment["function_vrn"] for deployment in manifest["function_deployments"]}
     if functions != {f"vast:dataengine:functions:{files['function.yaml']['name']}"}:
         yield "pipeline.yaml.manifest.function_deployments: not the function of function.yaml"

@@ -59,6 +59,17 @@ def test_a_misspelt_field_is_found(name, folder):
     assert any(word in error for error in errors), errors
 
 
+@pytest.mark.parametrize("name", ["knative.yaml", "kubernetes/backup-cronjob.yaml"])
+@pytest.mark.slow
+@needs_checkers
+def test_a_request_above_the_limit_is_found(name, folder):
+    path = folder / name
+    text = path.read_text("utf-8")
+    path.write_text(re.sub(r'(requests: .* memory: )"[0-9]Gi"', r'\1"5Gi"', text), "utf-8")
+    (error,) = CHECKS[name](path)
+    assert error.startswith("requests.memory: 5Gi is above the limit")
+
+
 @pytest.mark.parametrize("kind", ["serving", "eventing"])
 @pytest.mark.slow
 @needs_checkers
@@ -88,6 +99,7 @@ def test_every_file_of_deploy_is_checked():
         ("trigger-landed-upper.yaml", "ObjectCreated:*", "ObjectCreate:*", ".events[0]"),
         ("secret.example.yaml", 'S3_SECRET_KEY, value: ""', 'S3_SECRET_KEY, value: "x"', "S3_SECRET_KEY has a value"),
         ("pipeline.yaml", "revision: 1", 'revision: "1"', ".revision: expected int"),
+        ("pipeline.yaml", 'min_memory: "1Gi"', 'min_memory: "1025Mi"', "min_memory 1025Mi is above 1Gi"),
         ("pipeline.yaml", "max_concurrency:", "max_concurency:", ".max_concurency: unknown key"),
         ("pipeline.yaml", "destination: [exr-inspector-1]", "destination: [exr-inspektor-1]", "has no exr-inspektor-1"),
         ("pipeline.yaml", "topics:events/renders", "topics:events/render", ".topic: the triggers have"),

@@ -17,6 +17,7 @@ from exr_inspector.function.local.runtime import _DRAIN_S
 from exr_inspector.settings import FunctionSettings, S3Settings, Settings, VastSettings
 from tools.constraints import CONSTRAINTS, needed
 from tools.deploy import DEPLOY, example_values, generated
+from tools.vastde_lint import amount
 
 FILES = {path: text for target in Target for path, text in render(target, example_values(target)).items()}
 DOCUMENTS = {path: list(yaml.safe_load_all(text)) for path, text in FILES.items()}
@@ -51,6 +52,26 @@ def test_the_command_writes_all_files_of_a_target(target, tmp_path, capfd):
     assert main(["deploy", "render", *options(target)]) == 0
     printed = capfd.readouterr().out
     assert list(yaml.safe_load_all(printed)) == [document for name in expected for document in DOCUMENTS[name]]
+
+
+@pytest.mark.parametrize("target", [Target.DATAENGINE, Target.KNATIVE, Target.KUBERNETES])
+@pytest.mark.parametrize(("memory", "cpu"), [("256Mi", "4000m"), ("8Gi", "100m")])
+def test_minimum_resources_are_within_the_maximum(target, memory, cpu):
+    """Kubernetes rejects requests above limits."""
+    values = {"memory": memory, "cpu": cpu, "job_memory": memory}
+    given = example_values(target) | {name: text for name, text in values.items() if name in keys_of(target)}
+    count = 0
+    for text in render(target, given).values():
+        for node in walk(list(yaml.safe_load_all(text))):
+            if isinstance(node, dict) and "limits" in node:
+                low, high = node["requests"], node["limits"]
+            elif isinstance(node, dict) and "min_memory" in node:
+                low, high = ({name: node[f"{end}_{name}"] for name in ("cpu", "memory")} for end in ("min", "max"))
+            else:
+                continue
+            count += 1
+            assert all(amount(low[name]) <= amount(high[name]) for name in high)
+    assert count == (3 if target is Target.KUBERNETES else 1)
 
 
 @pytest.mark.parametrize("target", Target)

@@ -22,7 +22,7 @@ _OBJECTS = r"s3:/(?:/[A-Za-z0-9._=-]+)+/?"
 _CRON = r"[0-9*][0-9*/,-]*(?: [0-9*][0-9*/,-]*){4}"
 _ZONE = r"[A-Za-z]+(?:/[A-Za-z0-9_+-]+)*"
 _MEMORY = r"[1-9][0-9]*[MG]i"
-_CPU = r"[1-9][0-9]*m?"
+_CPU = r"[1-9][0-9]*m"
 _TYPE = r"[A-Za-z0-9][A-Za-z0-9.:_/-]*"
 _LEVEL = r"DEBUG|INFO|WARNING|ERROR"
 _NUMBER = r"[0-9]{1,6}"
@@ -38,7 +38,7 @@ _FORMS = {
     _CRON: "five fields of cron, such as '30 1 * * *'",
     _ZONE: "the name of a time zone, such as Europe/Berlin",
     _MEMORY: "an amount of memory, such as 512Mi or 2Gi",
-    _CPU: "a number of cores, such as 2 or 500m",
+    _CPU: "thousandths of a core, such as 500m or 2000m",
     _TYPE: "letters, digits, '.', ':', '_', '/' and '-'",
     _LEVEL: "DEBUG, INFO, WARNING or ERROR",
 }
@@ -83,8 +83,8 @@ KEYS = {
     "db_bucket": Key(meaning="Database bucket of the catalog.", form=_WORD, example="catalogs"),
     "db_schema": Key(meaning="Schema of the catalog.", form=_WORD, default="exr_metadata"),
     "log_level": Key(meaning="Minimum log level.", form=_LEVEL, default="INFO"),
-    "memory": Key(meaning="Memory limit of the function.", form=_MEMORY, default="1Gi"),
-    "cpu": Key(meaning="Cores that the function asks for.", form=_CPU, default="500m"),
+    "memory": Key(meaning="Memory of the function, requested and limit.", form=_MEMORY, default="1Gi"),
+    "cpu": Key(meaning="Cores of the function; on DataEngine also the limit.", form=_CPU, default="1000m"),
     # containers
     "image": Key(
         meaning="Image made with `deploy/Dockerfile`.",
@@ -130,7 +130,7 @@ KEYS = {
     "backup_schedule": Key(meaning="When to make a backup.", form=_CRON, default="0 4 * * *"),
     "reports_schedule": Key(meaning="When to make the reports.", form=_CRON, default="0 6 * * *"),
     "time_zone": Key(meaning="Time zone of the schedules.", form=_ZONE, default="Etc/UTC"),
-    "job_memory": Key(meaning="Memory limit of a job.", form=_MEMORY, default="4Gi"),
+    "job_memory": Key(meaning="Memory of a job, requested and limit.", form=_MEMORY, default="4Gi"),
     # compose
     "port": _number("Port of the function on this machine.", 1, 65535, "8080"),
     "minio_image": Key(
