@@ -100,9 +100,10 @@ def test_metrics_count_answers_and_effects(deployed):
         assert send(url, to_binary_event(element("a.exr"))).status_code == 500
         down = samples(httpx.get(f"{url}/metrics").text)
         deployed.database.start()
-    results = ("inserted", "known", "noted_error", "deleted", "failed", "skipped")
-    assert [before["persisted_total", result] for result in results] == [0] * 6
-    assert [after["persisted_total", result] for result in results] == [1, 1, 1, 1, 0, 1]
+    results = ("inserted", "known", "noted_error", "deleted", "failed", "redelivered", "skipped")
+    assert [before["persisted_total", result] for result in results] == [0] * 7
+    assert [after["persisted_total", result] for result in results] == [1, 1, 1, 1, 0, 0, 1]
+    assert (down["persisted_total", "failed"], down["persisted_total", "redelivered"]) == (0, 1)
     assert [after["events_total", code] for code in ("204", "400", "500")] == [5, 1, 0]
     assert [before["files_total", category, "error"] for category in ("format", "authentication", "schema")] == [0] * 3
     assert after["files_total", "format", "error"] == 1

@@ -115,16 +115,18 @@ def _handle(
         with span(ctx, "persist"):
             persisted = persist_all(_catalogs, inspected, cell_limit=core.cell_limit, record_stage=record_stage)
     _record_use(persisted)
+    errors = [file.error_where(lambda error: _is_redelivered(error, values)) for file in persisted]
+    redelivered = [error for error in errors if error is not None and is_delivered]
     for file in persisted:
         _log_file(ctx, file, time.monotonic() - started_at)
+        instruments(ctx).persisted(_effect(file, is_redelivered=bool(redelivered)))
     event_results = [
         results.event_result(list(files), is_delivered=is_delivered)
         for _, files in groupby(persisted, key=lambda file: file.inspected.received.event_index)
     ]
     if first_error := next((file.error for file in persisted if file.error is not None), None):
         active.fail(category(first_error))
-    errors = [file.error_where(lambda error: _is_redelivered(error, values)) for file in persisted]
-    if is_delivered and (redelivered := [error for error in errors if error is not None]):
+    if redelivered:
         raise RedeliveryError(_redelivery_message(redelivered, len(persisted)), event_results)
     return event_results
 
@@ -187,7 +189,6 @@ def _log_file(ctx: Any, file: Persisted, duration_s: float) -> None:
     inspected, persistence, error = file.inspected, file.persistence, file.error
     error_category = "" if error is None else category(error)
     instruments(ctx).file(file.status, error_category)
-    instruments(ctx).persisted(_effect(file))
     inspection = inspected.inspection
     facts = None if inspection is None else inspection.file
     if error is not None:
@@ -215,10 +216,12 @@ def _log_file(ctx: Any, file: Persisted, duration_s: float) -> None:
     log_fields(log, logging.INFO, line)
 
 
-def _effect(file: Persisted) -> str:
+def _effect(file: Persisted, *, is_redelivered: bool) -> str:
     """The effect of a file on the catalog, one of telemetry.PERSISTED."""
     persistence = file.persistence
     if persistence.status != "success":
+        if is_redelivered and file.error is not None:
+            return "redelivered"
         return "failed" if persistence.status == "error" else "skipped"
     if file.inspected.inspection is not None:
         return "inserted" if persistence.inserted else "known"

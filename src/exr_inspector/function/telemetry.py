@@ -23,7 +23,7 @@ _CONTEXT_ATTRIBUTE = "exr_inspector_instruments"
 
 # Of a duration in seconds: from a known file on a fast network to the deadline.
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0)
-PERSISTED = ("inserted", "known", "noted_error", "deleted", "failed", "skipped")
+PERSISTED = ("inserted", "known", "noted_error", "deleted", "failed", "redelivered", "skipped")
 STAGES = ("read", "embed", "persist")
 
 
