@@ -60,7 +60,7 @@ ROWS = {
         Panel("Embedding errors", {"errors": _rate("exr_inspector_embedding_errors_total")}, "ops"),
         Panel(
             "Age of the newest file",
-            {"age": "time() - max(exr_inspector_newest_row_timestamp_seconds)"},
+            {"{{catalog}}": "time() - max by (catalog) (exr_inspector_newest_row_timestamp_seconds)"},
             "s",
             "stat",
         ),

@@ -15,9 +15,15 @@ from typing import Any
 import yaml
 
 from tools.deploy import DEPLOY
-from tools.vastde_lint import amount, folder_errors
+from tools.vastde_lint import amount, folder_errors, form_errors
 
 _PROMETHEUS_IN_VENV = Path(sys.prefix) / "prometheus" / "usr" / "bin" / "promtool"
+_POD_MONITOR = {
+    "apiVersion": "monitoring.coreos.com/v1",
+    "kind": "PodMonitor",
+    "metadata": {"name": str, "namespace": str, "labels?": dict},
+    "spec": {"selector": {"matchLabels": dict}, "podMetricsEndpoints": [{"port": str, "path": str}]},
+}
 _RULE_KEYS = {"alert", "record", "expr", "for", "labels", "annotations", "keep_firing_for"}
 
 
@@ -112,6 +118,11 @@ def prometheusrule_errors(path: Path) -> list[str]:
     return errors
 
 
+def podmonitor_errors(path: Path) -> list[str]:
+    """Unknown fields and wrong values."""
+    return list(form_errors(yaml.safe_load(path.read_text("utf-8")), _POD_MONITOR, ""))
+
+
 def compose_errors(path: Path) -> list[str]:
     """Violations of the schema of compose files."""
     return _run("check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(path))
@@ -168,6 +179,7 @@ CHECKS: dict[str, Callable[[Path], list[str]]] = {
     "kubernetes/reconcile-cronjob.yaml": kubernetes_errors,
     "kubernetes/reports-cronjob.yaml": kubernetes_errors,
     "kubernetes/prometheusrule.yaml": prometheusrule_errors,
+    "kubernetes/podmonitor.yaml": podmonitor_errors,
     "prometheus/rules.yml": rules_errors,
     "prometheus/rules_test.yml": rules_test_errors,
     "grafana/dashboard.json": dashboard_errors,

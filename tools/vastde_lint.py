@@ -96,11 +96,12 @@ FORMS: dict[str, Any] = {
 def folder_errors(folder: Path) -> list[str]:
     """What is wrong with the files of a folder; each line begins with the name of its file."""
     files = {name: yaml.safe_load((folder / name).read_text("utf-8")) for name in FORMS}
-    errors = [f"{name}{error}" for name, form in FORMS.items() for error in _form_errors(files[name], form, "")]
+    errors = [f"{name}{error}" for name, form in FORMS.items() for error in form_errors(files[name], form, "")]
     return errors or list(_reference_errors(files))
 
 
-def _form_errors(value: Any, form: Any, path: str) -> Iterator[str]:
+def form_errors(value: Any, form: Any, path: str) -> Iterator[str]:
+    """What of a value does not have a form, such as one of FORMS."""
     if isinstance(form, dict):
         if not isinstance(value, Mapping):
             yield f"{path}: expected a mapping"
@@ -111,7 +112,7 @@ def _form_errors(value: Any, form: Any, path: str) -> Iterator[str]:
                 yield f"{path}.{name}: unknown key; known are {', '.join(known)}"
         for name, key in known.items():
             if name in value:
-                yield from _form_errors(value[name], form[key], f"{path}.{name}")
+                yield from form_errors(value[name], form[key], f"{path}.{name}")
             elif not key.endswith("?"):
                 yield f"{path}.{name}: missing"
     elif isinstance(form, list):
@@ -119,7 +120,7 @@ def _form_errors(value: Any, form: Any, path: str) -> Iterator[str]:
             yield f"{path}: expected a list with entries"
             return
         for index, item in enumerate(value):
-            yield from _form_errors(item, form[0], f"{path}[{index}]")
+            yield from form_errors(item, form[0], f"{path}[{index}]")
     elif isinstance(form, type):
         if type(value) is not form:
             yield f"{path}: expected {form.__name__}, found {value!r}"

@@ -11,7 +11,9 @@ import re
 import shutil
 
 import pytest
+import yaml
 
+from exr_inspector.function.telemetry import BUCKETS_S
 from tools.deploy import DEPLOY
 from tools.deploy_check import _RULE_KEYS, CHECKS, promtool
 from tools.vastde_lint import FORMS, folder_errors
@@ -30,10 +32,13 @@ MISSPELT = {
     "kubernetes/reconcile-cronjob.yaml": ("onExitCodes:", "onExitCode:"),
     "kubernetes/reports-cronjob.yaml": ("persistentVolumeClaim:", "persistentVolumeClaims:"),
     "kubernetes/prometheusrule.yaml": ("annotations:", "anotations:"),
+    "kubernetes/podmonitor.yaml": ("podMetricsEndpoints:", "podMetricEndpoints:"),
     "prometheus/rules.yml": ("for: 10m", "fro: 10m"),
     "prometheus/rules_test.yml": ("exp_alerts:", "exp_alert:"),
     "grafana/dashboard.json": ("histogram_quantile(", "histogram_quartile("),
 }
+
+WITHOUT_PROGRAMS = {"kubernetes/prometheusrule.yaml", "kubernetes/podmonitor.yaml"}
 
 
 @pytest.fixture
@@ -43,7 +48,7 @@ def folder(tmp_path):
 
 def checked(name):
     marks = [needs_promtool if name.startswith(("prometheus/", "grafana/")) else needs_checkers, pytest.mark.slow]
-    return pytest.param(name, marks=[] if name == "kubernetes/prometheusrule.yaml" else marks)
+    return pytest.param(name, marks=[] if name in WITHOUT_PROGRAMS else marks)
 
 
 @pytest.mark.parametrize("name", [checked(name) for name in MISSPELT])
@@ -127,6 +132,7 @@ def test_rules_and_dashboard_use_exported_metrics(name):
     used = {re.sub("_(bucket|count|sum)$", "", metric) for metric in re.findall(r"\bexr_inspector_\w+", text)}
     assert len(used) > 9
     assert used <= exported_metrics()
+    assert set(re.findall(r'le="([^"]+)"', text)) <= {*map(str, BUCKETS_S), "+Inf"}
 
 
 def test_every_exported_metric_is_on_the_dashboard():
@@ -134,6 +140,18 @@ def test_every_exported_metric_is_on_the_dashboard():
     assert {metric for metric in exported_metrics() if metric not in text} <= {"exr_inspector_redeliveries_total"}
     panels = json.loads(text)["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
+
+
+def test_alerts_of_other_metrics_are_groups_of_their_own():
+    """So that a deployment without `function serve`, or without `db metrics`, can leave them out."""
+    groups = yaml.safe_load((DEPLOY / "prometheus" / "rules.yml").read_text("utf-8"))["groups"]
+    of_group = {group["name"]: " ".join(rule["expr"] for rule in group["rules"]) for group in groups}
+    everywhere = {"exr_inspector_files_total", "exr_inspector_persisted_total", "exr_inspector_embedding_errors_total"}
+    assert set(re.findall(r"\bexr_inspector_\w+", of_group["exr-inspector"])) == everywhere
+    page = (DEPLOY.parent / "docs" / "OPERATIONS.md").read_text("utf-8")
+    of_catalog = set(re.findall(r"^\| `(exr_inspector_\w+)` \|.*\| catalog:", page, re.MULTILINE))
+    assert set(re.findall(r"\bexr_inspector_\w+", of_group["exr-inspector-catalog"])) <= of_catalog
+    assert not of_catalog.intersection(re.findall(r"\bexr_inspector_\w+", of_group["exr-inspector-serve"]))
 
 
 def test_prometheusrule_keys_are_those_that_the_rules_use():

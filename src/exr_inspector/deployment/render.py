@@ -31,7 +31,7 @@ _TEMPLATES = {
     Target.KNATIVE: ("knative.yaml",),
     Target.KUBERNETES: tuple(
         f"kubernetes/{name}.yaml"
-        for name in ("reconcile-cronjob", "backup-cronjob", "reports-cronjob", "prometheusrule")
+        for name in ("reconcile-cronjob", "backup-cronjob", "reports-cronjob", "prometheusrule", "podmonitor")
     ),
     Target.COMPOSE: ("compose.yaml",),
 }
