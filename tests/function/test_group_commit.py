@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ import pytest
 
 from exr_inspector import open_catalog
 from exr_inspector.catalog.rows import from_inspections
-from exr_inspector.deadline import time_limit
+from exr_inspector.deadline import seconds_left, time_limit
 from exr_inspector.errors import CatalogConnectionError, CatalogError
 from exr_inspector.function.group_commit import MAX_BATCHES, GroupCommit
 from tests.support.exr_bytes import inspection, text
@@ -144,11 +145,79 @@ def test_a_thread_does_not_wait_longer_than_its_time_limit(pool, group, gated):
     while not group._waiting:
         time.sleep(0.001)
     waiting = pool.submit(group.persist_rows, batch(2))
-    with pytest.raises(CatalogConnectionError, match="no time left while waiting for another transaction"):
+    with pytest.raises(CatalogConnectionError, match="no time left in the queue"):
         late.result(20)
     gated.gate.set()
     assert outcomes([first, waiting]) == [[True], [True]]
     assert [path for paths in gated.transactions for path in paths] == ["s3://b/0.exr", "s3://b/2.exr"]
+
+
+def persist_within(seconds, group, rows):
+    with time_limit(seconds):
+        return group.persist_rows(rows)
+
+
+def test_the_thread_with_the_most_time_leads(pool, group, gated):
+    """Otherwise the oldest batch, which has the least, would make a whole group fail."""
+    gated.failure = lambda _paths: CatalogConnectionError("slow") if seconds_left() < 10 else None
+    first = hold(pool, group, gated, batch(0))
+    waiting = []
+    for number, seconds in enumerate((5, 60, 90, 60), 1):
+        waiting.append(pool.submit(persist_within, seconds, group, batch(number)))
+        while len(group._waiting) < number:
+            time.sleep(0.001)
+    gated.gate.set()
+    assert outcomes([first, *waiting]) == [[True]] * 5
+    assert gated.sizes == [1, 4]
+
+
+def test_a_transient_error_is_not_tried_again_for_each_batch(pool, group, gated):
+    """An overloaded database would get as many transactions as there are threads."""
+    gated.failure = lambda paths: CatalogConnectionError("overloaded") if len(paths) > 1 else None
+    hold(pool, group, gated, batch(0))
+    waiting = submit(pool, group, [batch(number) for number in (1, 2, 3)])
+    gated.gate.set()
+    assert ["overloaded" in str(each.exception(20)) for each in waiting] == [True] * 3
+    assert gated.sizes == [1, 3]
+
+
+def test_a_time_limit_that_ends_during_the_transaction_leaves_the_result_open(pool, group, gated):
+    """The message says so; the batch is persisted nevertheless."""
+    first, ended = hold(pool, group, gated, batch(0)), threading.Event()
+    gated.failure = lambda paths: None if len(paths) == 1 or ended.wait(20) else CatalogError("no")
+    late = pool.submit(persist_within, 1.0, group, batch(1))
+    while not group._waiting:
+        time.sleep(0.001)
+    waiting = pool.submit(group.persist_rows, batch(2))
+    while len(group._waiting) < 2:
+        time.sleep(0.001)
+    gated.gate.set()
+    with pytest.raises(CatalogConnectionError, match="not confirmed in time, the rows may be stored"):
+        late.result(20)
+    ended.set()
+    assert outcomes([first, waiting]) == [[True], [True]]
+    assert gated.catalog.status().row_counts["files"] == 3
+
+
+def test_an_interrupt_does_not_stop_later_persists(pool, group, gated):
+    """Of a thread that waits; it would lead next."""
+
+    def interrupt():
+        while not group._waiting:
+            time.sleep(0.001)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        first = hold(pool, group, gated, batch(0))
+        pool.submit(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            group.persist_rows(batch(1))
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    gated.gate.set()
+    assert outcomes([first, pool.submit(group.persist_rows, batch(2))]) == [[True], [True]]
+    assert gated.sizes == [1, 1]
 
 
 @pytest.mark.slow

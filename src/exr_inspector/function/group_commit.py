@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import islice
@@ -12,6 +13,7 @@ from ..catalog import Catalog, PersistOutcome
 from ..catalog.rows import RowBatch
 from ..deadline import seconds_left
 from ..errors import CatalogConnectionError
+from .errors import is_retryable
 
 log = logging.getLogger(__name__)
 
@@ -20,21 +22,23 @@ MAX_BATCHES = 64  # of one transaction
 
 @dataclass(slots=True, eq=False)
 class _Member:
-    """A batch, and what its thread does once it is woken: return the outcomes, lead, or else persist alone."""
+    """A batch, and what its thread does once it is woken: lead a group, return or raise the result, persist alone."""
 
     batch: RowBatch
     file_ids: set[str]
+    ends_at: float  # of its time limit
     woken: threading.Event = field(default_factory=threading.Event)
-    leads: bool = False
+    group: list[_Member] | None = None  # that it leads
     outcomes: list[PersistOutcome] | None = None
+    error: Exception | None = None
 
 
 class GroupCommit:
     """A catalog that threads share, with one transaction for all batches that wait at the same time.
 
-    A thread that finds no transaction under way leads: it persists its batch at once, together with those that wait,
-    and hands the lead over afterwards. Each thread has its own outcomes, errors and time limit: if a shared
-    transaction fails, each thread persists its batch alone.
+    A batch is persisted at once if no transaction is under way. Otherwise it waits, and those that wait are the next
+    group, led by the thread with the most time left. A transient error of the transaction is that of each batch; after
+    another error each thread persists its batch alone, so that a bad batch does not make others fail.
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -45,16 +49,21 @@ class GroupCommit:
 
     def persist_rows(self, batch: RowBatch) -> list[PersistOutcome]:
         """Like that of the catalog. Raises CatalogConnectionError if the time limit ends before the transaction."""
-        member = _Member(batch, set(batch.tables["files"]["file_id"].to_pylist()))
+        file_ids = set(batch.tables["files"]["file_id"].to_pylist())
+        member = _Member(batch, file_ids, time.monotonic() + seconds_left())
         with self._lock:
-            if self._is_led:
-                self._waiting.append(member)
-            else:
-                self._is_led = member.leads = True
-        if not member.leads:
+            self._waiting.append(member)
+            if not self._is_led:
+                self._start_group()
+        try:
             self._wait(member)
-        if member.leads:
-            self._lead(member)
+        except BaseException:
+            self._leave(member)
+            raise
+        if member.group is not None:
+            self._lead(member.group)
+        if member.error is not None:
+            raise member.error
         return self.catalog.persist_rows(batch) if member.outcomes is None else member.outcomes
 
     def _wait(self, member: _Member) -> None:
@@ -63,45 +72,58 @@ class GroupCommit:
         with self._lock:
             if member.woken.is_set():
                 return
+            has_begun = member not in self._waiting
+        reason = "not confirmed in time, the rows may be stored" if has_begun else "no time left in the queue"
+        raise CatalogConnectionError(f"{self.catalog.uri}: shared transaction: {reason}")
+
+    def _leave(self, member: _Member) -> None:
+        """Remove a member whose thread gives up; the others of a group that it was to lead wait again."""
+        with self._lock:
             if member in self._waiting:
                 self._waiting.remove(member)
-        raise CatalogConnectionError(f"{self.catalog.uri}: no time left while waiting for another transaction")
+            elif member.group is not None:
+                self._waiting.extendleft(other for other in reversed(member.group) if other is not member)
+                self._start_group()
 
-    def _lead(self, leader: _Member) -> None:
-        members = [leader]
-        try:
-            members += self._joining(leader)
-            rows = leader.batch if len(members) == 1 else RowBatch.concat([member.batch for member in members])
-            outcomes = iter(self.catalog.persist_rows(rows))
-            for member in members:
-                member.outcomes = list(islice(outcomes, member.batch.tables["files"].num_rows))
-        except Exception as error:
-            if len(members) == 1:
-                raise
-            log.debug("a transaction of %d batches failed, each is tried alone: %r", len(members), error)
-        finally:
-            with self._lock:
-                for member in members:
-                    member.woken.set()
-                self._is_led = bool(self._waiting)
-                if self._waiting:
-                    successor = self._waiting.popleft()
-                    successor.leads = True
-                    successor.woken.set()
+    def _start_group(self) -> None:
+        """Wake the leader of the next group, if batches wait. The caller holds the lock."""
+        group = self._next_group()
+        self._is_led = bool(group)
+        if group:
+            leader = max(group, key=lambda member: member.ends_at)
+            leader.group = group
+            leader.woken.set()
 
-    def _joining(self, leader: _Member) -> list[_Member]:
+    def _next_group(self) -> list[_Member]:
         """The first waiting batches that fit into one transaction.
 
         Batches with a common file are not joined: each may have other results about it.
         """
-        joining: list[_Member] = []
-        file_ids = set(leader.file_ids)
-        with self._lock:
-            while self._waiting and len(joining) + 1 < MAX_BATCHES:
-                member = self._waiting[0]
-                is_too_large = len(file_ids) + len(member.file_ids) > self.catalog.files_per_transaction
-                if is_too_large or file_ids & member.file_ids:
-                    break
-                file_ids |= member.file_ids
-                joining.append(self._waiting.popleft())
-        return joining
+        group: list[_Member] = []
+        file_ids: set[str] = set()
+        while self._waiting and len(group) < MAX_BATCHES:
+            member = self._waiting[0]
+            is_too_large = len(file_ids) + len(member.file_ids) > self.catalog.files_per_transaction
+            if group and (is_too_large or file_ids & member.file_ids):
+                break
+            file_ids |= member.file_ids
+            group.append(self._waiting.popleft())
+        return group
+
+    def _lead(self, group: list[_Member]) -> None:
+        try:
+            rows = group[0].batch if len(group) == 1 else RowBatch.concat([member.batch for member in group])
+            outcomes = iter(self.catalog.persist_rows(rows))
+            for member in group:
+                member.outcomes = list(islice(outcomes, member.batch.tables["files"].num_rows))
+        except Exception as error:
+            if len(group) == 1 or is_retryable(error):
+                for member in group:
+                    member.error = error
+            else:
+                log.debug("a transaction of %d batches failed, each is tried alone: %r", len(group), error)
+        finally:
+            with self._lock:
+                for member in group:
+                    member.woken.set()
+                self._start_group()
