@@ -69,6 +69,19 @@ URIS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def listed(shared_catalog):
+    """A catalog with a file and an unreadable file in each folder."""
+
+    def fill(catalog):
+        catalog.persist([frame(uri) for uri in URIS])
+        failed = [uri.replace("/c.1", "/cut.1") for uri in URIS]
+        facts = {"size_bytes": 0, "mtime": None, "code": "empty", "message": "empty", "byte_offset": 0}
+        catalog.record_errors([IngestError(file_path_normalized=uri, **facts) for uri in failed])
+
+    return shared_catalog(fill)
+
+
 @pytest.mark.fast_cases(4)
 @pytest.mark.parametrize(
     ("pattern", "selected"),
@@ -89,20 +102,12 @@ URIS = [
         ("\\", []),
     ],
 )
-def test_a_pattern_selects_files_and_unreadable_files(new_catalog, pattern, selected):
+def test_a_pattern_selects_files_and_unreadable_files(listed, pattern, selected):
     """In the URI or the local path, exact in each byte."""
-    catalog = new_catalog()
-    catalog.persist([frame(uri) for uri in URIS])
-    failed = [uri.replace("/c.1", "/cut.1") for uri in URIS]
-    errors = [
-        IngestError(file_path_normalized=uri, size_bytes=0, mtime=None, code="empty", message="empty", byte_offset=0)
-        for uri in failed
-    ]
-    catalog.record_errors(errors)
     expected = {uri.replace(".1.exr", ".#.exr") for uri in selected}
     expected |= {uri.replace("/c.", "/cut.") for uri in expected}
-    assert {found.sequence for found in sequences(catalog, pattern)} == expected
-    assert sorted(sequence_names(catalog, pattern)) == sorted(expected)
+    assert {found.sequence for found in sequences(listed, pattern)} == expected
+    assert sorted(sequence_names(listed, pattern)) == sorted(expected)
 
 
 def test_a_frame_closer_to_the_others_than_the_median_is_not_an_outlier(new_catalog):

@@ -623,7 +623,7 @@ def test_no_file_is_lost_when_a_worker_is_killed_at_any_moment(many, started):
     undisturbed_s = time.monotonic() - began
     longest_wait_s = 0.5 * undisturbed_s
     killed = 0
-    while killed < 10:
+    while killed < 6:
         Path("catalog.duckdb").unlink()
         process = started(many)
         wait_until(lambda process=process: len(workers_of(process)) == 2)

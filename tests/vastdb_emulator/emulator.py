@@ -143,10 +143,14 @@ class Emulator:
         tables = self._service.database.committed().in_schema(bucket, schema)
         return {path.name: state.as_table() for path, state in tables.items() if not path.sub_table}
 
-    def copy_schema(self, bucket: str, schema: str, name: str) -> None:
-        """Make a schema with the committed tables of another one, without requests."""
+    def copy_schema(self, bucket: str, schema: str, name: str, *, source: "Emulator | None" = None) -> None:
+        """Make a schema with the committed tables of another one, without requests; `source` is another emulator."""
         database = self._service.database
-        tables = database.committed().in_schema(bucket, schema)
+        tables = (source or self)._service.database.committed().in_schema(bucket, schema)
+        if source is not None:  # copied columns keep their numbers, which this server must not give to others
+            last = source._service.database.next_column_number()
+            while database.next_column_number() < last:
+                pass
         ids = {path: database.next_table_id() for path in tables}
 
         def write(catalog: Catalog) -> None:

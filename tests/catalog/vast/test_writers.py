@@ -45,7 +45,7 @@ def processes(server, *commands):
 @pytest.mark.parametrize("conflicts", ["request", "commit"])
 def test_writers_of_the_same_files_leave_one_set_of_rows(conflicts):
     """20 files, many times in random order, from 16 threads in 4 processes."""
-    rounds = 4
+    rounds = 2
     with start(row_conflicts=conflicts) as server:
         uri = f"vast://{BUCKET}/shared"
         commands = [("persist", uri, "20", str(rounds), "4", str(seed)) for seed in range(4)]
@@ -64,9 +64,9 @@ def test_writers_of_the_same_files_leave_one_set_of_rows(conflicts):
 
 
 @pytest.mark.slow
-def test_twenty_processes_create_tables_once():
+def test_eight_processes_create_tables_once():
     with start() as server:
-        processes(server, *[("create", f"vast://{BUCKET}/shared")] * 20)
+        processes(server, *[("create", f"vast://{BUCKET}/shared")] * 8)
         session = vastdb.connect("key", SECRET, server.url)
         with session.transaction() as tx:
             assert sorted(tx.bucket(BUCKET).schema("shared").tablenames()) == sorted(TABLES)
