@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ _POD_MONITOR = {
     "spec": {"selector": {"matchLabels": dict}, "podMetricsEndpoints": [{"port": str, "path": str}]},
 }
 _RULE_KEYS = {"alert", "record", "expr", "for", "labels", "annotations", "keep_firing_for"}
+
+
+class MissingProgramError(Exception):
+    """A program that checks files is not installed."""
 
 
 def promtool() -> str | None:
@@ -158,7 +163,7 @@ def dashboard_errors(path: Path) -> list[str]:
 def _promtool(*arguments: str, text: str | None = None) -> list[str]:
     program = promtool()
     if program is None:
-        raise FileNotFoundError("promtool")
+        raise MissingProgramError("promtool")
     return _run(program, *arguments, text=text)
 
 
@@ -166,7 +171,10 @@ def _run(program: str, *arguments: str, text: str | None = None) -> list[str]:
     """The output of a program that fails; empty if it succeeds. Programs of this environment come first."""
     own = Path(sys.executable).parent / program
     words = [str(own) if own.exists() else program, *arguments]
-    done = subprocess.run(words, input=text, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(words, input=text, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise MissingProgramError(program) from None
     return [line for line in (done.stdout + done.stderr).splitlines() if line.strip()] if done.returncode else []
 
 
@@ -186,16 +194,23 @@ CHECKS: dict[str, Callable[[Path], list[str]]] = {
 }
 
 
-def main() -> int:
-    """Check all files; 1 if one has an error."""
+def main(words: Sequence[str] | None = None) -> int:
+    """Check all files; 1 if one has an error, or if a program is missing that --allow-missing does not name."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--allow-missing", action="append", default=[], metavar="PROGRAM")
+    allowed = parser.parse_args(words).allow_missing
     failed = False
     for name, check in CHECKS.items():
         started_at = time.monotonic()
         try:
             errors = check(DEPLOY / name)
-        except FileNotFoundError as error:
-            print(f"skip  deploy/{name}: {error} is not installed")
-            continue
+        except MissingProgramError as error:
+            if str(error) in allowed:
+                print(f"skip  deploy/{name}: {error} is not installed")
+                continue
+            errors = [f"{error} is not installed: `make deploy-check` installs it"]
+        except (OSError, ImportError) as error:
+            errors = [str(error)]
         print(f"{'FAIL' if errors else 'ok':<5} deploy/{name}  ({time.monotonic() - started_at:.1f} s)")
         print("".join(f"      {error}\n" for error in errors), end="")
         failed = failed or bool(errors)

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from exr_inspector.function.telemetry import BUCKETS_S
+from tools import deploy_check
 from tools.deploy import DEPLOY
 from tools.deploy_check import _RULE_KEYS, CHECKS, promtool
 from tools.vastde_lint import FORMS, folder_errors
@@ -140,6 +141,22 @@ def test_every_exported_metric_is_on_the_dashboard():
     assert {metric for metric in exported_metrics() if metric not in text} <= {"exr_inspector_redeliveries_total"}
     panels = json.loads(text)["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
+
+
+@pytest.mark.parametrize(
+    ("check", "words", "code", "line"),
+    [
+        (lambda _: deploy_check._run("no-such-program"), (), 1, "FAIL  deploy/Dockerfile"),
+        (lambda _: deploy_check._run("no-such-program"), ("--allow-missing", "no-such-program"), 0, "skip  deploy/"),
+        (lambda _: deploy_check._run("no-such-program"), ("--allow-missing", "promtool"), 1, "FAIL  deploy/Dockerfile"),
+        (lambda path: folder_errors(path / "missing"), ("--allow-missing", "promtool"), 1, "FAIL  deploy/Dockerfile"),
+        (lambda _: [], (), 0, "ok    deploy/Dockerfile"),
+    ],
+)
+def test_missing_programs_and_files_are_failures(check, words, code, line, monkeypatch, capsys):
+    monkeypatch.setattr(deploy_check, "CHECKS", {"Dockerfile": check})
+    assert deploy_check.main(words) == code
+    assert line in capsys.readouterr().out
 
 
 def test_alerts_of_other_metrics_are_groups_of_their_own():
