@@ -112,9 +112,13 @@ def test_a_verdict_that_says_more_replaces_one_by_the_same_rules(catalog, read_t
     for given in (verdict("error", not_evaluated=1), verdict(not_evaluated=2)):
         catalog.persist_rows(judged(A, given))
     assert (status_of(catalog, A), read_table(catalog, "validations").num_rows) == ("failed", 2)
-    monkeypatch.setattr("exr_inspector.catalog.validations.is_older", lambda _: True)
-    catalog.persist_rows(judged(A, verdict("warning", not_evaluated=2)))
-    assert (status_of(catalog, A), read_table(catalog, "validations").num_rows) == ("warned", 3)
+    with monkeypatch.context() as older:
+        older.setattr("exr_inspector.policy.rows.__version__", "0.0.1")
+        catalog.persist_rows(judged(B, verdict("error"), rows=from_inspections([B])))
+    assert (status_of(catalog, B), seen(catalog, B)) == ("failed", None)
+    catalog.persist_rows(judged(B, verdict("warning", not_evaluated=2)))
+    assert (status_of(catalog, B), seen(catalog, B)) == ("warned", "warned")
+    assert read_table(catalog, "validations").num_rows == 4
 
 
 def test_verdicts_on_files_that_are_not_stored_are_left_out(catalog, read_table):

@@ -95,6 +95,15 @@ def test_known_files_are_validated_without_being_stored_again():
     assert (again.replaced, dict(again.validations)) == (1, {("failed", True): 1, ("passed", False): 2})
 
 
+def test_a_newer_program_validates_unchanged_files_again(monkeypatch):
+    with monkeypatch.context() as older:
+        older.setattr("exr_inspector.policy.rows.__version__", "0.0.1")
+        run()
+    assert dict(run().validations) == {("passed", True): 2, ("failed", True): 1}
+    assert len(stored()) == 6
+    assert dict(run().validations) == {("passed", False): 2, ("failed", False): 1}
+
+
 def test_worker_processes_give_the_same_verdicts():
     policy = compiled_policy("render")
     for number in range(MIN_ITEMS_FOR_WORKERS):

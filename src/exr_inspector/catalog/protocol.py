@@ -157,7 +157,7 @@ class Catalog(Protocol):
 
         Deleted files are left out, so that they are inspected again when they come back. With `pixels`, also whether
         the statistics of the file are stored; `deep` also asks for those of the samples of deep parts. With `policy`,
-        also the status of the file, if the newest result of the policy was by the same rules.
+        also the status of the file, if the newest result of the policy was by the same rules and no older program.
         """
 
     def current_paths(self, prefix: str) -> Iterator[list[str]]:

@@ -33,6 +33,11 @@ def worst(statuses: Iterable[str | None]) -> str | None:
     return max((status for status in statuses if status in STATUSES), key=STATUSES.index, default=None)
 
 
+def status_now(stored: Row) -> str | None:
+    """The status of a stored result; None if an older program judged, which may have had other rules."""
+    return None if is_older(stored["inspector_version"]) else stored["status"]
+
+
 def with_validations(batch: RowBatch, validations: pa.Table, results: pa.Table) -> RowBatch:
     """The rows with results of policies, and in `files` the statuses that follow."""
     statuses: dict[str, list[str]] = defaultdict(list)

@@ -32,6 +32,7 @@ from ..results import later_results, with_pixels
 from ..rows import RowBatch, from_inspections, has_rows
 from ..schema import TABLES, TIME, VERSION, vector_dimensions
 from ..user_sql import checked_condition, checked_query, result_table
+from ..validations import status_now
 from . import derived, errors, lookup, migrate, statements, whole_tables
 from .derived import Change
 from .locks import lock_of
@@ -199,10 +200,10 @@ class DuckDBCatalog:
                 has_stats=has_stats,
                 wants_deep=wants_deep,
                 pixel_errors=tuple(errors or ()),
-                validation_status=status,
+                validation_status=validation and status_now(validation),
             )
             for (path, is_unchanged, completeness, severity, checked, error, code, *of_policies) in found
-            for has_stats, wants_deep, errors, status in (of_policies,)
+            for has_stats, wants_deep, errors, validation in (of_policies,)
         }
 
     def current_paths(self, prefix: str) -> Iterator[list[str]]:

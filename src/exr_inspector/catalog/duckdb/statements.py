@@ -160,8 +160,9 @@ _PIXEL_ERRORS = """(
 
 
 _OF_POLICY = """(
-            SELECT CASE WHEN arg_max(policy_hash, coalesce(batch_id, 0)) = $policy_hash
-                        THEN arg_max(status, coalesce(batch_id, 0)) END
+            SELECT CASE WHEN arg_max(policy_hash, coalesce(batch_id, 0)) = $policy_hash THEN arg_max(
+                {'status': status, 'inspector_version': inspector_version}, coalesce(batch_id, 0)
+            ) END
             FROM validations WHERE validations.file_id = files.file_id AND policy_id = $policy_id
         )"""
 
@@ -169,7 +170,7 @@ _OF_POLICY = """(
 def seen(pixels: PixelLevel | None, of_policy: bool) -> str:
     """The statement that selects the last inspections of `file_stats`, and what is stored of their pixels.
 
-    And the status by $policy_hash, if it is the newest of $policy_id.
+    And the status by $policy_hash with the version of the program, if it is the newest of $policy_id.
     """
     return f"""
         WITH newest AS (

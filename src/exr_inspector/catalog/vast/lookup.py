@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from ..protocol import FileStat, PixelLevel, PolicyRules, SeenFile
 from ..results import has_results, newest
 from ..schema import HEADER_TABLES, RESULT_TABLES, TABLES
+from ..validations import status_now
 from .conditions import Condition
 from .connection import Clock
 from .tables import Rows, Tables
@@ -95,15 +96,16 @@ def _is_same(row: dict[str, Any], file: FileStat) -> bool:
 
 
 def _statuses(rows: Rows, files: Collection[dict[str, Any]], policy: PolicyRules) -> dict[str, str]:
-    """By file_id, the status of files whose newest result of the policy is by its rules."""
-    columns = ("file_id", "policy_id", "policy_hash", "status", "batch_id")
+    """By file_id, the status of files whose newest result of the policy is by its rules, and not of an older program."""
+    columns = ("file_id", "policy_id", "policy_hash", "status", "inspector_version", "batch_id")
     found = rows.select_in("validations", columns, "file_id", {row["file_id"] for row in files}).to_pylist()
     newest = {
         row["file_id"]: row
         for row in sorted(found, key=lambda row: row["batch_id"] or 0)
         if row["policy_id"] == policy.policy_id
     }
-    return {file_id: row["status"] for file_id, row in newest.items() if row["policy_hash"] == policy.policy_hash}
+    of_rules = {file_id: row for file_id, row in newest.items() if row["policy_hash"] == policy.policy_hash}
+    return {file_id: status for file_id, row in of_rules.items() if (status := status_now(row))}
 
 
 class _Stats(NamedTuple):
