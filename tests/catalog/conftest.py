@@ -20,6 +20,7 @@ BACKENDS: dict[str, Callable[[Path, int], str]] = {
 }
 BUCKET = "renders"
 BOTH = ["duckdb", pytest.param("vast", marks=pytest.mark.slow)]
+UNSORTED = pytest.param("vast unsorted", marks=pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +45,15 @@ def vast_settings(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     lead_to(emulator, monkeypatch)
 
 
-@pytest.fixture(params=[*BOTH, pytest.param("vast unsorted", marks=pytest.mark.slow)])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests of catalogs on each backend, and those of modules that change rows on unsorted tables too."""
+    is_chosen = any(mark.args[0] == "new_uri" for mark in metafunc.definition.iter_markers("parametrize"))
+    if "new_uri" in metafunc.fixturenames and not is_chosen:
+        unsorted = [UNSORTED] if getattr(metafunc.module, "CHANGES_ROWS", False) else []
+        metafunc.parametrize("new_uri", [*BOTH, *unsorted], indirect=True)
+
+
+@pytest.fixture
 def new_uri(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
     """URIs of catalogs that do not exist yet. Row ids of unsorted tables have another type."""
     backend, *kind = request.param.split()

@@ -20,6 +20,7 @@ from exr_inspector.errors import CatalogError, QueryError
 from exr_inspector.sources.memory import MemorySource
 from tests.support.exr_bytes import attribute, exr_bytes, inspection, text
 
+CHANGES_ROWS = True  # for `new_uri`
 NOON = datetime(2024, 5, 1, 12, 0, 0, 123456, tzinfo=timezone.utc)
 TIMES = {"inspection_timestamp", "last_inspected", "first_seen", "last_seen", "batch_id"}
 

@@ -14,6 +14,8 @@ from exr_inspector.sources.memory import MemorySource
 from tests.support.exr_bytes import exr_bytes
 from tests.support.pixels import statistics_of, write_deep
 
+CHANGES_ROWS = True  # for `new_uri`
+
 FLAT = exr_bytes()
 URI = "s3://renders/a.1001.exr"
 

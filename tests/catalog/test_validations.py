@@ -15,6 +15,8 @@ from exr_inspector.policy.evaluate import NotEvaluated, Verdict
 from exr_inspector.policy.rows import with_verdicts
 from tests.support.exr_bytes import inspection
 
+CHANGES_ROWS = True  # for `new_uri`
+
 A, B = inspection("s3://s/a.exr"), inspection("s3://s/b.exr")
 NOTHING = from_inspections([], vectors=False)
 
