@@ -46,6 +46,12 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("everyday")
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A process more than processors: slow tests wait for others much of the time."""
+    processors = os.cpu_count() or 1
+    return processors if config.getoption("markexpr") == "not slow" else processors + 1
+
+
 @pytest.hookimpl(tryfirst=True)  # before the selection with -m
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark cases as slow; the longest tests start first, so that no process waits for another's last test."""

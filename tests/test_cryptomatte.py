@@ -119,6 +119,7 @@ def test_any_text_is_a_manifest_or_an_error(text):
     assert (only.manifest is None) != (only.manifest_error is None)
 
 
+@pytest.mark.slow
 @corpus.need_corpus
 def test_public_samples_have_their_manifests():
     """In files written by renderers."""

@@ -40,6 +40,7 @@ def sequence(root: Path, stem: str) -> list[Path]:
     return sorted((root / stem).parent.glob("*.exr"))
 
 
+@pytest.mark.slow
 def test_paths_of_the_show(show):
     """Sorted and complete; the show is small enough to be made on every run."""
     root, paths = show
@@ -57,6 +58,7 @@ def test_openexr_and_openimageio_read_every_good_file_to_the_last_pixel(good, tm
         assert image_levels(data, tmp_path), path.name
 
 
+@pytest.mark.slow
 def test_kinds_of_files(good, tmp_path):
     """Tiled, multi-layer, stereo, multipart, mipmap, deep, overscan and cropped files."""
     parts = {path: opened(path.read_bytes()) for path in good}

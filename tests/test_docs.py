@@ -95,6 +95,7 @@ def test_the_notes_for_trino_are_about_sql_that_is_printed():
     assert {name for name in names if name not in printed} <= {"BIGINT"}
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_on_schema_evolution_run(tmp_path, monkeypatch, capfd):
     """In its order, on a catalog of version 1."""
     page = (REFERENCE.parent / "SCHEMA_EVOLUTION.md").read_text("utf-8")
@@ -114,6 +115,7 @@ def test_the_commands_of_the_page_on_schema_evolution_run(tmp_path, monkeypatch,
 OPERATIONS = (REFERENCE.parent / "OPERATIONS.md").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_the_commands_for_a_deployment_run(tmp_path, monkeypatch, capfd):
     """In the order of a first night: the catalog is made before the checks that need one."""
     monkeypatch.chdir(tmp_path)
@@ -141,6 +143,7 @@ def _commands_to_run(page: str, title: str) -> list[str]:
     return [line for block in blocks for line in block.splitlines()]
 
 
+@pytest.mark.slow
 def test_the_commands_for_backups_run(tmp_path, monkeypatch, capfd):
     """In their order; other sections of the page have tests of their own."""
     titles = ("Backup and restore", "Drop a catalog")
@@ -203,6 +206,7 @@ def test_the_policies_of_keys_are_json():
 POLICIES = (REFERENCE.parent / "POLICIES.md").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_the_commands_and_the_example_of_the_page_on_policies_run(tmp_path, monkeypatch, capfd):
     """In their order; the policy of the page is valid, and the error is what a misspelt key gives."""
     monkeypatch.chdir(tmp_path)

@@ -57,6 +57,7 @@ def test_similar_knows_two_kinds_of_vectors(studio):
         exr_inspector.similar(catalog, "shows/beauty.1001.exr", by="nope")
 
 
+@pytest.mark.slow
 def test_names_are_imported_on_first_use():
     """Importing the package imports nothing else; `dir()` and `help()` know every name."""
     code = (
@@ -150,7 +151,7 @@ EXAMPLES = {
 }
 
 
-@pytest.mark.fast_cases(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_examples_of_docstrings_run(studio, name):
     """Each function has one; they print what they show."""

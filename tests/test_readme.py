@@ -37,6 +37,7 @@ def studio(tmp_path, monkeypatch):
         Path(f"plate.100{frame}.exr").write_bytes(w.build(w.part(extra=[owner])).data)
 
 
+@pytest.mark.slow
 def test_every_command_runs(studio, capfdbinary):
     """With exit code 0; 1 for diff, which finds a difference."""
     assert len(COMMANDS) > 6
@@ -46,6 +47,7 @@ def test_every_command_runs(studio, capfdbinary):
         assert capfdbinary.readouterr().out or words[1] == "outliers", command
 
 
+@pytest.mark.slow
 def test_the_python_example_runs(studio):
     """Unchanged."""
     (example,) = (block for language, block in BLOCKS if language == "python")

@@ -30,6 +30,7 @@ def inspections_of(paths):
     return found
 
 
+@pytest.mark.slow
 @need_corpus
 @pytest.mark.parametrize("number", [12, pytest.param(200, marks=pytest.mark.slow)])
 def test_inspections_give_equal_rows(tmp_path, vast_settings, number):

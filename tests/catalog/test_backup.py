@@ -105,6 +105,7 @@ def restored(folder: Path, uri: str) -> dict[str, list]:
         return content(catalog)
 
 
+@pytest.mark.slow
 def test_every_value_comes_back(new_uri, tmp_path):
     """Null, NaN, negative zero, empty, huge, binary, vectors, and the times that the columns can have."""
     uri = new_uri()
@@ -149,6 +150,7 @@ class Busy:
             yield read_and_store
 
 
+@pytest.mark.slow
 def test_a_backup_is_whole_while_files_are_stored(catalog, new_uri, tmp_path):
     paths = [f"s3://renders/a.{frame}.exr" for frame in range(3)]
     catalog.persist([inspection(path, text("note", path)) for path in paths])
@@ -382,6 +384,7 @@ def test_rows_that_do_not_fit_together_are_found(copied, message):
     assert any(message in line for line in check(str(copied)))
 
 
+@pytest.mark.slow
 def test_a_backup_of_older_tables_gets_the_missing_columns(copied, tmp_path):
     """They are null, and migrations compute what they compute in a catalog."""
     rewrite(copied, "ingest_errors", lambda rows: rows.drop_columns("frame"))
@@ -412,6 +415,7 @@ def raising(*_):
     raise RuntimeError
 
 
+@pytest.mark.slow
 def test_a_backup_is_restored_only_into_a_catalog_without_files(small_backup, catalog):
     catalog.persist([inspection("s3://renders/other.exr")])
     before = content(catalog)
@@ -423,6 +427,7 @@ def test_a_backup_is_restored_only_into_a_catalog_without_files(small_backup, ca
         assert content(opened) == before
 
 
+@pytest.mark.slow
 def test_a_restore_that_fails_leaves_an_empty_catalog(small_backup, tmp_path):
     """The error is that of the pages, not of the database."""
     uri = f"duckdb:{tmp_path}/copy.duckdb"
@@ -450,6 +455,7 @@ def test_a_table_whose_page_is_lost_is_read_again(emulator, vast_uri, tmp_path):
         assert restored(tmp_path / "backup", f"duckdb:{tmp_path}/copy.duckdb")["files"] == content(catalog)["files"]
 
 
+@pytest.mark.slow
 def test_a_backup_without_vectors_says_how_to_compute_them(catalog, new_uri, tmp_path):
     catalog.persist([inspection()])
     folder, uri = tmp_path / "backup", new_uri()
@@ -487,6 +493,7 @@ def test_a_killed_restore_leaves_an_empty_catalog_into_which_it_is_repeated(smal
     assert restored(small_backup, uri)["files"]
 
 
+@pytest.mark.slow
 def test_derived_tables_are_not_those_of_the_rows_before(small_backup, tmp_path):
     """They are in no backup; stored ones are invalid after a restore, and are dropped with the catalog."""
     uri = f"duckdb:{tmp_path}/copy.duckdb"

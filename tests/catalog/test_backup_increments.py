@@ -67,6 +67,7 @@ def judge_again(catalog, monkeypatch, *inspections) -> None:
         catalog.persist_rows(rows)
 
 
+@pytest.mark.slow
 def test_an_increment_has_all_that_changed_since(catalog, new_uri, tmp_path, monkeypatch):
     a, b, c = (version(name, "1") for name in "abc")
     catalog.persist([a, b, c])
@@ -90,6 +91,7 @@ def test_an_increment_has_all_that_changed_since(catalog, new_uri, tmp_path, mon
     assert restored(folders[1], new_uri()) == at_first
 
 
+@pytest.mark.slow
 def test_vectors_of_another_version_and_removed_batches_are_in_an_increment(catalog, new_uri, tmp_path):
     """Deduplication removes batches of a concurrent writer."""
     a, b = version("a", "1"), version("b", "1")
@@ -105,6 +107,7 @@ def test_vectors_of_another_version_and_removed_batches_are_in_an_increment(cata
     assert restored(folder, new_uri()) == content(catalog)
 
 
+@pytest.mark.slow
 def test_vectors_that_were_computed_again_are_in_an_increment(catalog, new_uri, tmp_path):
     """With the same version, as by `db reembed --all` after a fault."""
     a = version("a", "1")
@@ -152,6 +155,7 @@ CHANGED_BASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("message", CHANGED_BASES)
 def test_a_missing_or_changed_base_is_rejected(chain, tmp_path, message):
     folder, uri = str(chain / "increment"), f"duckdb:{tmp_path}/copy.duckdb"
@@ -162,6 +166,7 @@ def test_a_missing_or_changed_base_is_rejected(chain, tmp_path, message):
     assert not (tmp_path / "copy.duckdb").exists()
 
 
+@pytest.mark.slow
 def test_the_base_of_an_increment_is_a_backup_of_the_same_table_version(chain, tmp_path):
     edit_manifest(chain / "base", schema_version=2)
     message = r"has table version 2, .* make a backup without --since"
@@ -169,6 +174,7 @@ def test_the_base_of_an_increment_is_a_backup_of_the_same_table_version(chain, t
         backup(catalog, str(tmp_path / "another"), since=str(chain / "base"))
 
 
+@pytest.mark.slow
 def test_an_increment_of_a_backup_without_vectors_has_them_all(catalog, new_uri, tmp_path):
     catalog.persist([version("a", "1")])
     base, folder, uri = str(tmp_path / "base"), str(tmp_path / "increment"), new_uri()
@@ -179,6 +185,7 @@ def test_an_increment_of_a_backup_without_vectors_has_them_all(catalog, new_uri,
         assert content(copy) == content(catalog)
 
 
+@pytest.mark.slow
 def test_batches_that_were_committed_during_the_base_are_saved_again(tmp_path, monkeypatch):
     """And restored once."""
     monkeypatch.setattr(write, "LATEST_COMMIT_US", 3_600_000_000)

@@ -54,6 +54,7 @@ def parts_uploaded(store) -> int:
     return sum("partNumber" in request.path for request in store.requests)
 
 
+@pytest.mark.slow
 def test_a_backup_and_its_increment_are_restored_from_objects(store, filled, tmp_path):
     backup(filled, PREFIX, s3=store.access)
     assert parts_uploaded(store) >= 3
@@ -70,6 +71,7 @@ def test_a_backup_and_its_increment_are_restored_from_objects(store, filled, tmp
         backup(filled, PREFIX, s3=store.access)
 
 
+@pytest.mark.slow
 def test_parts_of_an_upload_are_repeated(store, filled):
     failed = []
 
@@ -85,6 +87,7 @@ def test_parts_of_an_upload_are_repeated(store, filled):
     assert check(PREFIX, store.access) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("code", "error"), [("403", SourceDeniedError), ("503", SourceConnectionError)])
 def test_an_upload_that_fails_leaves_no_backup(store, filled, code, error):
     def fault(request, start_response):

@@ -89,6 +89,7 @@ def live_paths(catalog, prefix=""):
 # ── persist ────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_rows_are_stored_unchanged(catalog):
     odd = inspection(
         "s3://renders/ö.0001.exr", text("note", 'null \0 and "ü" 🎬'), attribute("x", "ourType", b"\0\xff"),
@@ -153,6 +154,7 @@ def test_times_are_utc(catalog):
     assert before <= written <= datetime.now(timezone.utc)
 
 
+@pytest.mark.slow
 def test_a_known_file_is_only_counted(catalog):
     (first,) = catalog.persist([A])
     before, stored = file_row(catalog, A), all_rows(catalog)
@@ -181,6 +183,7 @@ def test_a_batch_may_hold_a_file_more_than_once(catalog):
     assert catalog.status().row_counts["parts"] == 3
 
 
+@pytest.mark.slow
 def test_a_new_version_of_a_path_becomes_the_current_one_and_history_stays(catalog):
     catalog.persist([A, B])
     catalog.persist([A_AGAIN])
@@ -225,6 +228,7 @@ def test_empty_arguments_do_nothing(catalog):
     assert catalog.seen([]) == {}
 
 
+@pytest.mark.slow
 def test_a_failed_batch_stores_nothing(catalog):
     """The last table is invalid: of a file, all rows are stored or none."""
     catalog.persist([A])
@@ -310,6 +314,7 @@ def test_rows_do_not_depend_on_the_order_of_inspections(new_catalog, read_table,
     assert current(first).keys() == current(second).keys()
 
 
+@pytest.mark.slow
 def test_threads_may_share_a_catalog(catalog):
     """Concurrent persists of a file leave one set of rows, and all are counted."""
     own = [inspection(f"s3://renders/t.{number:04}.exr") for number in range(8)]
@@ -406,6 +411,7 @@ def test_problems_are_stored_with_their_severity(catalog):
     assert worst == {path_of(FAULTY): FAULTY.problem_severity, path_of(B): "none"}
 
 
+@pytest.mark.slow
 def test_a_row_of_an_older_version_is_judged_again(catalog):
     """And its parts; identity, first time, batch and other rows stay."""
     catalog.persist([as_judged_by("0.1.0", FAULTY), as_judged_by("0.1.0", B)])

@@ -87,6 +87,7 @@ def assert_agreement(catalog, inspections):
     assert reported == expected(inspections)
 
 
+@pytest.mark.slow
 def test_valid_and_invalid_manifests(new_catalog):
     mattes = [matte_attributes(name="CryptoObject", manifest=manifest) for manifest in MANIFESTS]
     inspections = [exr_file(f"s3://a/{number}.exr", w.part(extra=matte)) for number, matte in enumerate(mattes)]
@@ -116,6 +117,7 @@ def test_names_types_and_parts(new_catalog):
     assert_agreement(new_catalog(), [exr_file(f"s3://a/{n}.exr", *parts) for n, parts in enumerate(files)])
 
 
+@pytest.mark.slow
 def test_a_manifest_of_many_files_is_fetched_once(new_catalog):
     catalog, query = new_catalog(), named_query("cryptomattes")
     manifests = ['{"a":"00000001"}', "{", '{"a":"00000001"}', "{", '{"a":"00000001"}']

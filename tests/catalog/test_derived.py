@@ -69,6 +69,7 @@ def change(catalog: Catalog, kind: str, name: str, version: int) -> None:
         refresh(catalog, PATH_TEMPLATE)
 
 
+@pytest.mark.slow
 @examples(25)
 @given(changes=st.lists(CHANGES, min_size=2, max_size=12))
 def test_updated_tables_equal_rebuilt_ones(changes: list[tuple[str, str, int]], empty_file: Path) -> None:
@@ -93,6 +94,7 @@ def show(catalog: Catalog) -> Catalog:
     return catalog
 
 
+@pytest.mark.slow
 def test_rows(show: Catalog) -> None:
     tables = missing_tables(show, f"SELECT 1 FROM {ALL}", PATH_TEMPLATE)
     (sequence,) = tables["sequences"].to_pylist()
@@ -124,6 +126,7 @@ def test_rows(show: Catalog) -> None:
     assert sum(row["file_count"] for key, row in totals.items() if key[1] == "hour") == 8
 
 
+@pytest.mark.slow
 def test_queries_read_computed_tables(show: Catalog) -> None:
     query = "WITH totals AS (SELECT 1 AS one) SELECT s.missing_count, one FROM Sequences AS s, totals"
     tables = missing_tables(show, query, PATH_TEMPLATE)
@@ -135,6 +138,7 @@ def test_queries_read_computed_tables(show: Catalog) -> None:
     assert missing_tables(show, "SELECT 1 FROM files", PATH_TEMPLATE) == {}
 
 
+@pytest.mark.slow
 def test_stored_tables_are_used(tmp_path: Path) -> None:
     path = tmp_path / "catalog.duckdb"
     with open_catalog(path) as catalog:
@@ -148,6 +152,7 @@ def test_stored_tables_are_used(tmp_path: Path) -> None:
         assert set(missing_tables(catalog, "FROM sequences", PATH_TEMPLATE)) == {"sequences"}
 
 
+@pytest.mark.slow
 def test_ingest_updates_stored_tables(tmp_path: Path) -> None:
     folder = tmp_path / "show"
     folder.mkdir()
@@ -204,6 +209,7 @@ def another_handle(path: Path) -> None:
         catalog.persist([made("a.1003.exr")])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", [older_program, row_of_version_1, other_vectors, many_changes, another_handle])
 @pytest.mark.parametrize(
     "update", [keep_up, lambda catalog: refresh(catalog, PATH_TEMPLATE)], ids=["ingest", "refresh"]
@@ -227,6 +233,7 @@ def test_right_after_changes_of_every_kind(
         assert updated == stored(catalog)
 
 
+@pytest.mark.slow
 def test_a_failed_update_does_not_fail_ingest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -238,6 +245,7 @@ def test_a_failed_update_does_not_fail_ingest(
     assert "are not up to date" in caplog.text
 
 
+@pytest.mark.slow
 def test_many_values_are_not_listed(tmp_path: Path) -> None:
     def numbered(first: int) -> Inspection:
         extra = [w.text(f"n{number}", str(number)) for number in range(3)]
@@ -253,6 +261,7 @@ def test_many_values_are_not_listed(tmp_path: Path) -> None:
         assert catalog.sql(query).to_pylist() == [{"value": None, "part_count": MAX_VALUES + 1}]
 
 
+@pytest.mark.slow
 def test_counts_of_attributes_whose_values_are_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(derived, "MAX_VALUES", 1)
 
@@ -273,6 +282,7 @@ def test_counts_of_attributes_whose_values_are_not_listed(tmp_path: Path, monkey
         assert updated == stored(catalog)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["totals", "derived_changes"])
 def test_foreign_tables_are_left_alone(table: str, tmp_path: Path) -> None:
     path = tmp_path / "catalog.duckdb"
@@ -299,6 +309,7 @@ def test_vast_stores_none(new_uri: Callable[[], str]) -> None:
         refresh(catalog, PATH_TEMPLATE)
 
 
+@pytest.mark.slow
 def test_rows_of(catalog: Catalog) -> None:
     catalog.persist([made(name) for name in FRAMES])
     catalog.persist([made("b.1001.exr", compression=3)])

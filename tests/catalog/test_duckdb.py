@@ -111,6 +111,7 @@ def test_errors_have_no_password_of_the_uri(uri, use):
     assert "hunter2" not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_a_file_may_have_any_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("md:x", "shots.csv", ":memory:"):
@@ -121,6 +122,7 @@ def test_a_file_may_have_any_name(tmp_path, monkeypatch):
         assert (tmp_path / name).is_file()
 
 
+@pytest.mark.slow
 def test_the_package_imports_no_database():
     """A command that needs no catalog does not pay for one."""
     code = """
@@ -186,6 +188,7 @@ def test_a_missing_folder_and_a_folder_as_path_are_named(tmp_path):
         open_catalog(f"duckdb:{tmp_path}")
 
 
+@pytest.mark.slow
 def test_a_database_without_tables_is_created_for_writing_only(path):
     with duckdb.connect(str(path)) as other:
         other.execute("CREATE TABLE shots (name VARCHAR)").fetchall()
@@ -216,6 +219,7 @@ def test_a_catalog_of_a_newer_version_is_rejected(path, read_only):
         open_catalog(str(path), read_only=read_only)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("read_only", [True, False])
 def test_a_catalog_of_a_newer_version_that_is_still_readable_is_used(path, read_only):
     with open_catalog(str(path)) as catalog:
@@ -245,6 +249,7 @@ def test_a_second_catalog_of_the_process_leaves_the_lock_of_the_first(path):
     assert "CatalogLockedError" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("read_only", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_locked_catalog_names_the_writing_process(path, read_only):
     open_catalog(str(path)).close()
@@ -276,6 +281,7 @@ def test_two_processes_may_read(path):
         assert reader.returncode == 0
 
 
+@pytest.mark.slow
 def test_one_process_may_open_it_twice_for_writing(path):
     """Two catalogs on one file take turns, from any number of threads."""
     with (

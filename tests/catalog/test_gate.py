@@ -51,6 +51,7 @@ def test_sound_files_have_no_findings(catalog):
     assert checked(catalog, {f"a.{number}.exr": GOOD for number in (1, 2, 3)} | {"single.exr": GOOD}) == ([], 4)
 
 
+@pytest.mark.slow
 def test_the_findings_of_the_demo(catalog):
     make_show(Path("show"))
     ingest(["show"], catalog)
@@ -70,6 +71,7 @@ def test_the_findings_of_the_demo(catalog):
     assert result.file_count == 35
 
 
+@pytest.mark.slow
 def test_equal_damage_of_several_frames_is_one_finding(catalog):
     """The parts of a sequence that differ in damage are not."""
     files = {f"a.{number:04}.exr": CUT for number in (1, 2, 4)} | {"a.0003.exr": b"", "a.0005.exr": GOOD}
@@ -82,6 +84,7 @@ def test_equal_damage_of_several_frames_is_one_finding(catalog):
     )
 
 
+@pytest.mark.slow
 def test_problems_of_headers_have_their_severity(catalog):
     """Also of files without a frame number; what the format allows is not wrong."""
     allowed = w.build(w.part(extra=[w.attribute("x", "unheardOf", b"12")])).data
@@ -98,6 +101,7 @@ def test_a_damaged_file_with_header_problems_has_findings_of_both(catalog):
     assert [finding[0] for finding in checked(catalog, files)[0]] == ["EXR102", "EXR107"]
 
 
+@pytest.mark.slow
 def test_the_newest_problems_count(catalog):
     """A row that a newer version of the program judges again has several batches of problems."""
     Path("a.exr").write_bytes(twice("isoSpeed"))
@@ -108,6 +112,7 @@ def test_the_newest_problems_count(catalog):
     assert [finding.rule_id for finding in check(catalog).findings] == ["EXR107"]
 
 
+@pytest.mark.slow
 def test_sequences_are_judged_against_given_frames(catalog):
     files = {f"a.{number}.exr": GOOD for number in (1, 2, 5)}
     assert checked(catalog, files)[0] == [("EXR901", "error", "3-4", "missing")]
@@ -121,6 +126,7 @@ def test_what_was_not_judged_is_a_finding(catalog):
     assert [finding[:3] for finding in findings] == [("EXR901", "warning", "")]
 
 
+@pytest.mark.slow
 def test_the_severity_of_a_sequence_is_that_of_its_findings(catalog):
     """Of each kind of sequence, sound and not."""
     files = {f"sound/a.{number}.exr": GOOD for number in (1, 2)} | {"gap/a.1.exr": GOOD, "gap/a.3.exr": GOOD}
@@ -162,12 +168,14 @@ def test_errors_of_reading_are_no_damage(catalog):
     assert list(frames_to_render(result.findings)) == []
 
 
+@pytest.mark.slow
 def test_a_frame_is_selected_by_its_own_name(catalog):
     files = {"a/x.1.exr": CUT, "a/x.2.exr": CUT}
     assert [finding[:3] for finding in checked(catalog, files, "x.1.exr")[0]] == [("EXR102", "error", "1")]
     assert checked(catalog, {}, f"{Path.cwd()}/a/x.2.exr")[1] == 1
 
 
+@pytest.mark.slow
 def test_repeated_frames_other_paddings_and_other_ranges_are_warnings(catalog):
     files = {f"s/a.{number}.exr": GOOD for number in ("01", "02", "002", "03")}
     files |= {f"s/b.{number}.exr": GOOD for number in ("01", "02", "03", "04")}
@@ -180,6 +188,7 @@ def test_repeated_frames_other_paddings_and_other_ranges_are_warnings(catalog):
     assert "EXR912" not in {finding[0] for finding in checked(catalog, {}, frames="1-3")[0]}
 
 
+@pytest.mark.slow
 def test_a_pattern_selects_files_and_sequences(catalog):
     files = {"a/x.1.exr": CUT, "a/x.2.exr": GOOD, "a/single.exr": CUT, "b/y.1.exr": CUT}
     assert checked(catalog, files)[1] == 4
@@ -193,6 +202,7 @@ def test_a_pattern_selects_files_and_sequences(catalog):
         assert ([finding[0] for finding in findings], file_count) == (rules, count), pattern
 
 
+@pytest.mark.slow
 def test_files_that_are_deleted_or_replaced_do_not_count(catalog):
     checked(catalog, {"a.exr": CUT, "b.exr": b""})
     Path("a.exr").write_bytes(GOOD)

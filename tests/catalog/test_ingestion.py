@@ -105,6 +105,7 @@ def test_an_existing_version_stays_current_if_its_file_is_gone_when_it_is_opened
     assert catalog.status().row_counts["ingest_errors"] == 0
 
 
+@pytest.mark.slow
 def test_an_existing_version_stays_current_if_the_client_rejects_the_settings(catalog, store, monkeypatch):
     """The object is not the cause, and the next run reads it."""
     uri = store.put("show/a.exr", GOOD)

@@ -57,6 +57,7 @@ def copies(path):
     return sorted(each.name for each in path.parent.iterdir() if each.name.startswith(f"{path.name}."))
 
 
+@pytest.mark.slow
 def test_old_rows_are_equal_in_their_old_columns(old):
     columns, before = contents(old)
     open_catalog(str(old)).close()
@@ -97,6 +98,7 @@ def frames_in(rows):
     return {row["file_path_normalized"]: (row["sequence"], row["frame"], row["frame_number"]) for row in rows}
 
 
+@pytest.mark.slow
 def test_old_rows_get_the_frames_of_this_program(old):
     """Files and unreadable files."""
     with Version1(str(old)) as program:
@@ -110,6 +112,7 @@ def test_old_rows_get_the_frames_of_this_program(old):
     assert frames_in(tables["ingest_errors"]).items() >= UNREADABLE.items()
 
 
+@pytest.mark.slow
 def test_old_rows_get_the_batch_of_their_transaction(old):
     """Files of one transaction share it with their other rows."""
     with open_catalog(str(old)) as catalog:
@@ -121,6 +124,7 @@ def test_old_rows_get_the_batch_of_their_transaction(old):
             assert catalog.sql(matching).num_rows == catalog.sql(f"SELECT 1 FROM {table}").num_rows > 0
 
 
+@pytest.mark.slow
 def test_a_migrated_catalog_has_the_tables_of_a_new_one(old, tmp_path):
     open_catalog(str(old)).close()
     open_catalog(str(tmp_path / "new.duckdb")).close()
@@ -138,6 +142,7 @@ ENCODED_NAMES = {  # as given, and with names as they are
 }
 
 
+@pytest.mark.slow
 def test_uris_of_version_1_become_exact(old):
     """Ids stay; the names in NFD and those with a percent sign get the URIs that they have now."""
     with Version1(str(old)) as program:
@@ -180,6 +185,7 @@ def test_the_first_run_after_an_upgrade_needs_no_manual_step(tmp_path, monkeypat
     assert "4 files: 0 new, 4 unchanged" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_migrated_catalog_is_used_like_a_new_one(old):
     known = inspection("s3://renders/b.exr", channels="AZ")
     newer = inspection("s3://renders/a.1001.exr", text("note", "third"))
@@ -192,6 +198,7 @@ def test_a_migrated_catalog_is_used_like_a_new_one(old):
         assert catalog.status().schema_version == VERSION
 
 
+@pytest.mark.slow
 def test_the_file_before_is_kept_beside_it(old):
     before = contents(old)
     old.chmod(0o640)
@@ -202,6 +209,7 @@ def test_the_file_before_is_kept_beside_it(old):
     assert copy.stat().st_mode & 0o777 == 0o640
 
 
+@pytest.mark.slow
 def test_changes_that_are_only_in_the_log_are_in_the_copy(old):
     """A program was killed before it wrote its log into the file."""
     statement = "INSERT INTO schema_version VALUES (-1, now()::TIMESTAMP, 'lost?')"
@@ -215,6 +223,7 @@ def test_changes_that_are_only_in_the_log_are_in_the_copy(old):
         assert -1 in {row["version"] for row in contents(path)[1]["schema_version"]}
 
 
+@pytest.mark.slow
 def test_an_earlier_copy_is_not_replaced(old):
     earlier = old.with_name(f"shows.duckdb.before-schema-{VERSION}")
     earlier.write_text("important")
@@ -223,6 +232,7 @@ def test_an_earlier_copy_is_not_replaced(old):
     assert copies(old) == [f"shows.duckdb.before-schema-{VERSION}", f"shows.duckdb.before-schema-{VERSION}.1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("foreign", ["TABLE Problems (a INTEGER)", "VIEW validations AS SELECT 1 AS a"])
 def test_a_table_of_another_program_is_named_before_anything_is_copied(old, foreign):
     with duckdb.connect(str(old)) as connection:
@@ -243,6 +253,7 @@ def test_a_new_catalog_does_not_use_a_view_of_another_program(tmp_path):
         open_catalog(str(path))
 
 
+@pytest.mark.slow
 def test_a_migration_that_fails_leaves_no_copy(old, monkeypatch):
     """But for the copy of the version before, where an earlier migration was applied."""
     columns = pa.schema([pa.field("later", pa.string())])
@@ -262,6 +273,7 @@ def test_a_migration_that_fails_leaves_no_copy(old, monkeypatch):
     assert contents(old.with_name("shows.duckdb.before-schema-3")) == before
 
 
+@pytest.mark.slow
 def test_a_migration_waits_within_the_time_limit_of_the_caller(old):
     holder = f"import duckdb, sys\nkept = duckdb.connect({str(old)!r})\nprint('open', flush=True)\nsys.stdin.read()"
     running = subprocess.Popen([sys.executable, "-c", holder], stdin=subprocess.PIPE, **PIPES)
@@ -278,6 +290,7 @@ def test_the_command_that_is_named_can_be_pasted():
     assert shlex.split(str(error).partition("run: ")[2])[-1] == "duckdb:/shows/a b's.duckdb"
 
 
+@pytest.mark.slow
 def test_a_copy_that_fails_leaves_the_catalog_as_it_was(old, monkeypatch):
     before = contents(old)
     monkeypatch.setattr(os, "fsync", lambda _: os.write(-1, b""))
@@ -287,7 +300,7 @@ def test_a_copy_that_fails_leaves_the_catalog_as_it_was(old, monkeypatch):
     assert copies(old) == []
 
 
-@pytest.mark.fast_cases(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -332,6 +345,7 @@ def test_without_permission_to_write_the_command_to_migrate_is_named(unwritable,
 # ── db migrate ────────────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_the_command_migrates_once(old, capfd):
     command = ["db", "migrate", "--catalog", f"duckdb:{old}"]
     before = contents(old)
@@ -485,6 +499,7 @@ def moved_path(path):
     return path if path.endswith("b.exr") else path.replace("s3://renders", "s3://moved")
 
 
+@pytest.mark.slow
 def test_columns_are_recomputed_in_pages(old, monkeypatch):
     """In an indexed column too; equal values are not written."""
     from exr_inspector.catalog.duckdb import migrate as backend

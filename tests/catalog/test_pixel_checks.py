@@ -66,6 +66,7 @@ def found(catalog, *inspections):
     return [(f.rule_id, f.severity, f.pattern.removeprefix(ROOT), f.frames, f.message) for f in check(catalog).findings]
 
 
+@pytest.mark.slow
 def test_sound_pixels_have_no_findings(catalog, make):
     """Empty layers, infinite depth, textures of one color, and files without statistics."""
     empty = {f"diffuse.{name}": filled(0) for name in "RGB"}
@@ -82,6 +83,7 @@ def test_sound_pixels_have_no_findings(catalog, make):
     assert found(catalog, *files) == []
 
 
+@pytest.mark.slow
 def test_each_fault_of_a_file(catalog, make):
     files = [
         make("nan.exr", planes(G={(3, 4): np.nan, (5, 6): np.nan})),
@@ -124,6 +126,7 @@ def test_regions_that_were_not_rendered(catalog, make):
     ]
 
 
+@pytest.mark.slow
 def test_the_newest_statistics_count(catalog, make):
     """An earlier program found other figures, and a file is still to be decoded."""
     frames = [make(f"a.{n}.exr", planes(1 + n / 10)) for n in range(1, 8)]
@@ -134,6 +137,7 @@ def test_the_newest_statistics_count(catalog, make):
     assert found(catalog, *frames, replace(later, pixels=pending_report(later.file, later.parts, "no time"))) == []
 
 
+@pytest.mark.slow
 def test_limits_of_decoding_are_no_faults_of_files(catalog, make):
     """Nor do the figures of some parts or lines count as those of the whole."""
     files = []
@@ -145,11 +149,13 @@ def test_limits_of_decoding_are_no_faults_of_files(catalog, make):
     assert found(catalog, *files) == []
 
 
+@pytest.mark.slow
 def test_lost_chunks_are_reported_once(catalog, make):
     """As damage of the file, not as chunks that cannot be decoded; the rest does not count as black."""
     assert [each[0] for each in found(catalog, make("cut.exr", color(0), cut=10))] == ["EXR102"]
 
 
+@pytest.mark.slow
 def test_a_flash_and_a_half_image_are_unlike_their_neighbours(catalog, make, monkeypatch):
     """Whether one query reads all rows or several do."""
     half = planes()
@@ -188,6 +194,7 @@ REPEATS = {
 }
 
 
+@pytest.mark.slow
 def test_frames_that_repeat(catalog, make):
     """Each letter is a picture, a dot a black frame."""
     reports = {
@@ -203,6 +210,7 @@ def test_frames_that_repeat(catalog, make):
     assert sorted(reported) == sorted((f"{name}/a.#.exr", finding) for name, (_, finding) in REPEATS.items() if finding)
 
 
+@pytest.mark.slow
 def test_a_picture_that_moves_does_not_repeat(catalog, make):
     """The same pixels in another data window."""
     moved = {**ZIP, "dataWindow": (np.array([5, 0], "int32"), np.array([28, 19], "int32"))}
@@ -210,6 +218,7 @@ def test_a_picture_that_moves_does_not_repeat(catalog, make):
     assert found(catalog, *files) == []
 
 
+@pytest.mark.slow
 def test_chunks_that_are_missing_do_not_count_as_undecodable(catalog, make):
     """Of a file that has both."""
     cut = make("both.exr", planes(), cut=10)
@@ -220,6 +229,7 @@ def test_chunks_that_are_missing_do_not_count_as_undecodable(catalog, make):
     assert (rule, message) == ("EXR809", "1 chunk cannot be decoded: lines 0-15 (decode_failed)")
 
 
+@pytest.mark.slow
 def test_tiles_of_a_texture_are_not_compared(catalog, make):
     files = [make(f"a.{1001 + n}.exr", planes(1 + (n == 4), R={(0, 0): n % 8})) for n in range(9)]
     catalog.persist(files)

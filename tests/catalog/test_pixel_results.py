@@ -72,6 +72,7 @@ def test_statistics_are_stored_with_the_file(catalog):
         assert rows[table]["evaluated_at"].null_count == 0
 
 
+@pytest.mark.slow
 def test_statistics_of_a_stored_file_are_a_later_result(catalog):
     catalog.persist([plain()])
     assert not has_stats(catalog, plain())
@@ -87,6 +88,7 @@ def test_statistics_of_a_stored_file_are_a_later_result(catalog):
     assert catalog.status().row_counts["parts"] == 1
 
 
+@pytest.mark.slow
 def test_repeated_statistics_are_stored_once(catalog):
     catalog.persist([with_stats()])
     for _ in range(2):
@@ -96,6 +98,7 @@ def test_repeated_statistics_are_stored_once(catalog):
     assert catalog.rows_of(URI)["files"]["inspection_count"].to_pylist() == [7]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [plain, pending])
 def test_pending_statistics_are_recorded_until_they_are_computed(catalog, first):
     catalog.persist([first()])
@@ -120,6 +123,7 @@ def test_failures_to_decode_count_as_statistics(catalog):
     assert {(row["sample_count"], row["decode_errors"]) for row in newest(catalog)} == {(0, 4)}
 
 
+@pytest.mark.slow
 def test_samples_of_deep_parts_are_asked_for_explicitly(catalog, deep_bytes):
     catalog.persist([with_stats(deep_bytes)])  # the numbers of samples
     assert has_stats(catalog, plain(deep_bytes))
@@ -128,6 +132,7 @@ def test_samples_of_deep_parts_are_asked_for_explicitly(catalog, deep_bytes):
     assert has_stats(catalog, plain(deep_bytes), "deep")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("poorer", [with_stats, failed, pending, lambda data: with_stats(data, deep=True, stride=2)])
 def test_results_that_say_less_are_not_stored(catalog, deep_bytes, poorer):
     """Of deep parts without samples, of some lines, or after a failure."""
@@ -138,6 +143,7 @@ def test_results_that_say_less_are_not_stored(catalog, deep_bytes, poorer):
     assert has_stats(catalog, plain(deep_bytes), "deep")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [plain, pending, with_stats])
 def test_a_pending_request_for_deep_samples_is_kept(catalog, deep_bytes, first):
     """Also after numbers of samples, and after a request for them only."""

@@ -85,6 +85,7 @@ def test_an_empty_list_is_a_list(empty_catalog, name):
     assert ask(empty_catalog, name, **given) == []
 
 
+@pytest.mark.slow
 def test_renders_like(catalog):
     arnold = [text("arnold/version", "Arnold 7"), text("arnold/color_space", "ACEScg")]
     same = [exr(f"{SHOT}/a.{n}.exr", w.part(extra=arnold)) for n in (1, 2)]
@@ -116,6 +117,7 @@ def test_vectors_of_another_version_are_not_compared(catalog):
     assert ask(catalog, "renders-like", reference="s3://a/1.exr") == []
 
 
+@pytest.mark.slow
 def test_channel_composition(catalog):
     rgba = exr("s3://a/rgba.exr", w.part(channels=channels(*"RGBA")))
     layers = exr("s3://a/layers.exr", w.part(channels=channels(*"RGBA", "diffuse.R", "N.X")))
@@ -140,6 +142,7 @@ def test_channel_composition(catalog):
     assert (row["parts"], row["channels"], row["half"], row["float"], row["uint"]) == (2, 4, 4, 0, 0)
 
 
+@pytest.mark.slow
 def test_multi_layer(catalog):
     layered = [exr(f"s3://a/l.{n}.exr", w.part(channels=channels(*"RGB", "diffuse.R", "N.X"))) for n in (1, 2)]
     odd = exr("s3://a/l.3.exr", w.part(channels=channels(*"RGB", "diffuse.R")))
@@ -155,6 +158,7 @@ def test_multi_layer(catalog):
     assert len(ask(catalog, "multi-layer", at_least="3")) == 1
 
 
+@pytest.mark.slow
 def test_anomalies(catalog):
     def frame(number, *extra, **facts):
         return exr(f"s3://a/f.{number}.exr", w.part(compression=ZIP, extra=extra), **facts)
@@ -179,6 +183,7 @@ def test_anomalies(catalog):
     ]
 
 
+@pytest.mark.slow
 def test_deep_inventory(catalog):
     karma, arnold = text("husk:command", "husk --renderer karma"), text("arnold/version", "7")
     deep = [exr(f"s3://a/k.{n}.exr", w.part(deep=True, compression=ZIP, extra=[karma])) for n in (1, 2)]
@@ -241,6 +246,7 @@ def validated(catalog):
     return catalog
 
 
+@pytest.mark.slow
 def test_validation_by_policy(validated):
     rows = ask(validated, "validation-by-policy")
     assert columns(rows, "policy", "version", "rule", "severity", "findings", "renders", "files", "share") == [
@@ -252,6 +258,7 @@ def test_validation_by_policy(validated):
     assert [row["files"] for row in ask(validated, "validation-by-policy", severity="info")] == [1, 0]
 
 
+@pytest.mark.slow
 def test_validation_by_shot(validated):
     rows = ask(validated, "validation-by-shot")
     assert [tuple(row.values()) for row in rows] == [
@@ -260,6 +267,7 @@ def test_validation_by_shot(validated):
     ]
 
 
+@pytest.mark.slow
 def test_shots(catalog):
     def at(shot, name, **facts):
         return exr(f"s3://s/harbor/sq010/{shot}/fx/fire/{name}.exr", size_bytes=100, **facts)
@@ -303,6 +311,7 @@ def test_sub_frames_are_frames_of_a_shot(catalog):
     assert columns(ask(catalog, "shots"), "shot", "frames", "first_frame", "last_frame") == [("sh0010", 3, 1001, 1002)]
 
 
+@pytest.mark.slow
 def test_storage(catalog):
     root = "s3://s/harbor/sq010/sh0010/light"
     retire(catalog, f"{root}/beauty/a.1.exr")
@@ -328,6 +337,7 @@ def test_storage_counts_the_bytes_of_links_once(catalog, tmp_path):
     assert (total["files"], total["bytes"]) == (4, 2 * path.stat().st_size)
 
 
+@pytest.mark.slow
 def test_compression(catalog):
     """The writer stores every chunk unpacked, so with the eight bytes before each, the ratio is known."""
     retire(catalog, "s3://a/z.1.exr")
@@ -348,6 +358,7 @@ def test_compression(catalog):
     assert sum(row["share"] for row in rows) == pytest.approx(1, abs=0.001)
 
 
+@pytest.mark.slow
 def test_iterations(catalog):
     def version(number, frame, size, day, *extra):
         path = f"s3://s/fire/v{number:03}/fire_v{number:03}.{frame}.exr"
@@ -378,6 +389,7 @@ def with_pixels(one, *digests):
     return replace(one, pixels=PixelReport(size_bytes=1, mtime=None, etag=None, parts=tuple(figures)))
 
 
+@pytest.mark.slow
 def test_iterations_of_which_only_the_header_changed(catalog):
     """Frame 1 gets another header, frame 2 other pixels too, frame 3 has no statistics of its first version."""
 
@@ -390,6 +402,7 @@ def test_iterations_of_which_only_the_header_changed(catalog):
     assert columns(ask(catalog, "iterations"), "files", "rewritten", "header_only") == [(3, 3, 1)]
 
 
+@pytest.mark.slow
 def test_duplicates(catalog):
     """The smallest of each picture is kept; a hard link saves nothing."""
 
@@ -424,6 +437,7 @@ def test_duplicates(catalog):
     assert columns(ask(catalog, "duplicates", path="*/a.exr"), "files", "saved_bytes") == [(2, 300), (2, None)]
 
 
+@pytest.mark.slow
 def test_coverage(catalog):
     def at(name):
         return f"s3://s/harbor/sq010/sh0010/fx/fire/{name}.exr"
@@ -466,6 +480,7 @@ def test_render_times_are_read_as_renderers_write_them(new_catalog, name, value,
     assert columns(ask(catalog, "render-times"), "seconds") == ([] if seconds is None else [(seconds,)])
 
 
+@pytest.mark.slow
 def test_attributes(catalog):
     def frame(number, camera):
         first = [text("arnold/version", "Arnold 7"), text("Camera", camera)]
@@ -487,6 +502,7 @@ def test_attributes(catalog):
     assert columns(ask(catalog, "attributes", path="s3://b"), "written") == [(noon.replace(tzinfo=None),)]
 
 
+@pytest.mark.slow
 def test_render_times(catalog):
     """Of each frame with host and date, or of each render; a date that cannot be parsed is that of the file."""
 
@@ -519,6 +535,7 @@ def test_the_time_of_day_of_a_date_may_be_another_attribute(new_catalog):
     assert columns(ask(catalog, "render-times"), "rendered") == [(datetime(2026, 3, 2, 11, 29, 56),)]
 
 
+@pytest.mark.slow
 def test_incomplete_frames(catalog):
     """The same frames as `sequences`."""
 
@@ -559,6 +576,7 @@ def test_incomplete_frames(catalog):
     }
 
 
+@pytest.mark.slow
 def test_cryptomattes(catalog):
     def matte(key, name, manifest, field="manifest"):
         return [text(f"cryptomatte/{key}/name", name), text(f"cryptomatte/{key}/{field}", manifest)]

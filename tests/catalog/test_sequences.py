@@ -36,6 +36,7 @@ def queries(catalog, monkeypatch, work):
     return len(asked), results
 
 
+@pytest.mark.slow
 def test_the_number_of_queries_does_not_depend_on_the_number_of_sequences(new_catalog, monkeypatch):
     """Of drifting sequences, each with an outlier."""
     catalog, numbers = new_catalog(), []
@@ -110,6 +111,7 @@ def test_a_pattern_selects_files_and_unreadable_files(listed, pattern, selected)
     assert sorted(sequence_names(listed, pattern)) == sorted(expected)
 
 
+@pytest.mark.slow
 def test_a_frame_closer_to_the_others_than_the_median_is_not_an_outlier(new_catalog):
     """Although a field of its header differs: each other frame has more fields of its own."""
     catalog = new_catalog()

@@ -131,6 +131,7 @@ def test_one_file_of_each_other_sequence(catalog):
     ]
 
 
+@pytest.mark.slow
 def test_only_current_files_are_searched(own_catalog):
     """Older versions and deleted files do not, nor files without vectors of this version."""
     newer = frame(1, w.text("comment", "again"), compression=ZIP)
@@ -186,6 +187,7 @@ def test_a_file_outside_the_catalog_is_inspected(catalog, tmp_path):
     assert names(similar(catalog, reference(catalog, os.fspath(path)), k=2)) == ["b/b.0001.exr", "b/b.0002.exr"]
 
 
+@pytest.mark.slow
 def test_an_unknown_reference_is_rejected(own_catalog):
     own_catalog.persist([inspection(f"s3://renders/many/{n}.exr") for n in range(200)])
     with pytest.raises(QueryError, match="no file_id"):
@@ -204,6 +206,7 @@ def test_an_outlier_is_returned(catalog):
     assert any(words.startswith("structure") for words in outlier.differs[1:])
 
 
+@pytest.mark.slow
 def test_vectors_of_another_version_are_recomputed(own_catalog):
     """To the bit what a new inspection gives; a second run has nothing to do."""
     query = "SELECT file_id, metadata_embedding, channel_fingerprint, embedding_version FROM files ORDER BY file_id"
@@ -265,6 +268,7 @@ def test_real_frames_and_what_differs_among_them(tmp_path):
         assert [words.partition(" ")[0] for words in outlier.differs[1:]] == ["structure"]
 
 
+@pytest.mark.slow
 def test_a_changed_file_is_compared_as_it_is_now(tmp_path, monkeypatch, capfd):
     """The catalog has its older version; the command says so. A file that is gone is compared as it was."""
     monkeypatch.chdir(tmp_path)

@@ -240,6 +240,7 @@ def test_a_text_that_cannot_be_parsed_is_rejected(filled, text):
         catalog.sql(text)
 
 
+@pytest.mark.slow
 def test_queries_do_not_disturb_writers(new_catalog):
     """Every batch is stored while other threads run hostile queries."""
     catalog = new_catalog()
@@ -258,6 +259,7 @@ def test_queries_do_not_disturb_writers(new_catalog):
     assert catalog.sql("SELECT count(*) AS n FROM files").to_pylist() == [{"n": 10}]
 
 
+@pytest.mark.slow
 def test_the_transaction_of_a_query_cannot_write(tmp_path):
     """A function that writes has no form of its own in the syntax: here a sequence that someone added."""
     path = str(tmp_path / "catalog.duckdb")
@@ -276,6 +278,7 @@ WORDS = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @examples(60)
 @given(st.lists(WORDS, max_size=14).map(" ".join))
 def test_no_text_changes_the_tables(text):
@@ -383,6 +386,7 @@ TERMS = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @examples(100)
 @given(st.lists(TERMS, min_size=1, max_size=9).map(" ".join))
 def test_no_condition_leaves_its_parentheses(where):
@@ -432,6 +436,7 @@ def test_threads_may_open_one_file_at_a_time(tmp_path):
             database.close()
 
 
+@pytest.mark.slow
 def test_a_large_query_moves_rows_to_the_temporary_folder_of_the_catalog(tmp_path):
     """DuckDB may write there, and to the catalog, while it may not reach other files."""
     path = str(tmp_path / "x.duckdb")

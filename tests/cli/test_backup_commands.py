@@ -42,6 +42,7 @@ def files_in(uri):
         return catalog.status().row_counts["files"]
 
 
+@pytest.mark.slow
 def test_a_catalog_is_saved_checked_dropped_and_restored(uri, capfd):
     assert main(["db", "backup", "saved", "--catalog", uri]) == 0
     assert re.search(rf"saved: saved 1 file version of {re.escape(uri)}, [\d,]+ bytes", capfd.readouterr().out)
@@ -62,6 +63,7 @@ def test_a_catalog_is_saved_checked_dropped_and_restored(uri, capfd):
     assert files_in(uri) == 1
 
 
+@pytest.mark.slow
 def test_a_damaged_backup_is_a_finding(uri, capfd):
     assert main(["db", "backup", "saved", "--catalog", uri]) == 0
     Path("saved/parts.parquet").unlink()
@@ -72,6 +74,7 @@ def test_a_damaged_backup_is_a_finding(uri, capfd):
     assert "saved: incomplete: manifest.json is missing" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_catalog_is_saved_before_it_is_dropped(uri, capfd):
     assert main(["db", "drop", "--yes", name_of(uri), "--catalog", uri]) == 0
     (folder,) = Path("." if uri.startswith("vast:") else "shows").glob("*.backup-*")
@@ -84,6 +87,7 @@ def test_a_catalog_is_saved_before_it_is_dropped(uri, capfd):
     assert Path("saved/manifest.json").is_file()
 
 
+@pytest.mark.slow
 def test_nothing_is_dropped_that_was_stored_after_the_backup(uri, capfd, monkeypatch):
     check = catalog_backup.check
 
@@ -115,6 +119,7 @@ def duckdb_uri(tmp_path, monkeypatch):
     return "duckdb:shows.duckdb"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "code", "message"),
     [
@@ -146,6 +151,7 @@ def test_names_that_do_not_exist(duckdb_uri, capfd):
         )
 
 
+@pytest.mark.slow
 def test_a_file_of_a_backup_with_other_content(duckdb_uri, capfd):
     assert main(["db", "backup", "saved", "--catalog", duckdb_uri]) == 0
     path = Path("saved/parts.parquet")
@@ -154,6 +160,7 @@ def test_a_file_of_a_backup_with_other_content(duckdb_uri, capfd):
     assert "parts.parquet: changed, same size, other content (SHA-256)" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_quiet_commands_print_no_summary(duckdb_uri, capfd):
     catalog = ["--catalog", duckdb_uri, "-q"]
     for command in (
@@ -183,6 +190,7 @@ def interrupt(monkeypatch, module, statement, *, before):
     monkeypatch.setattr(module, "run", run_and_interrupt)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [True, False])
 def test_an_interrupted_restore_says_what_is_stored(duckdb_uri, monkeypatch, capfd, before):
     """After the transaction nothing is lost any more."""
@@ -212,6 +220,7 @@ def test_an_interrupted_restore_says_what_is_stored(duckdb_uri, monkeypatch, cap
     assert files_in("duckdb:copy.duckdb") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("before", "code"), [(True, 130), (False, 0)])
 def test_an_interrupted_drop_says_whether_tables_were_dropped(duckdb_uri, monkeypatch, capfd, before, code):
     interrupt(monkeypatch, whole_tables, "COMMIT", before=before)
@@ -220,6 +229,7 @@ def test_an_interrupted_drop_says_whether_tables_were_dropped(duckdb_uri, monkey
     assert f"{duckdb_uri}: {'not dropped; repeat the command' if before else 'dropped'}\n" in (err if before else out)
 
 
+@pytest.mark.slow
 def test_an_interrupted_backup_says_that_it_is_incomplete(duckdb_uri, monkeypatch, capfd):
     def interrupted(*_):
         raise KeyboardInterrupt
@@ -229,6 +239,7 @@ def test_an_interrupted_backup_says_that_it_is_incomplete(duckdb_uri, monkeypatc
     assert "saved: what it has of this backup is incomplete; delete it\n" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
@@ -264,6 +275,7 @@ def test_a_person_is_asked_for_the_name(tmp_path):
     assert (code, "duckdb:shows.duckdb: dropped" in shown) == (0, True)
 
 
+@pytest.mark.slow
 def test_other_tables_are_not_dropped(uri):
     columns = pa.schema([pa.field("a", pa.int64())])
     if uri.startswith("vast:"):

@@ -75,6 +75,7 @@ def filled(prepared, monkeypatch):
         written.unlink()
 
 
+@pytest.mark.slow
 def test_ingest_prints_a_summary(show, capfd):
     """One line on stdout, one on stderr for each damaged file; what is not complete is inspected again."""
     assert main(["ingest", "show", "--catalog", CATALOG]) == 1
@@ -89,6 +90,7 @@ def test_ingest_prints_a_summary(show, capfd):
     assert shown.err == f"{damaged}, unchanged\n{unreadable}\n"
 
 
+@pytest.mark.slow
 def test_every_run_judges_unchanged_files_unless_only_new_ones_count(tmp_path, monkeypatch, capfd):
     """A truncated, an unreadable and an invalid file; `--fail-on new` is for a job that reports each of them once."""
     monkeypatch.chdir(tmp_path)
@@ -104,6 +106,7 @@ def test_every_run_judges_unchanged_files_unless_only_new_ones_count(tmp_path, m
     assert main(["ingest", "missing.exr", "--catalog", CATALOG, "--fail-on", "new"]) == 3
 
 
+@pytest.mark.slow
 def test_a_file_that_was_rendered_again_is_not_counted_as_new(tmp_path, monkeypatch, capfd):
     """Nor is one that was unreadable until now, nor with --rescan."""
     monkeypatch.chdir(tmp_path)
@@ -141,6 +144,7 @@ def test_the_exit_code_of_ingest(show, paths, options, code):
     assert main(["ingest", *paths, "--catalog", CATALOG, *options]) == code
 
 
+@pytest.mark.slow
 def test_unknown_completeness_is_an_error(show):
     """A file with an unknown compression."""
     replace = {"compression": w.fixed("compression", "compression", 77)}
@@ -161,6 +165,7 @@ def complete_but_invalid(tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_every_command_uses_one_definition_of_a_sound_file(complete_but_invalid, capfd):
     """Complete, and without a problem of severity error."""
     assert main(["inspect", "c.1002.exr", "--json"]) == 1
@@ -177,6 +182,7 @@ def test_every_command_uses_one_definition_of_a_sound_file(complete_but_invalid,
     assert (row["problem"], row["frames"]) == ("invalid", "1002")
 
 
+@pytest.mark.slow
 def test_a_warning_is_a_finding_on_request(tmp_path, monkeypatch):
     """A stale chunkCount: the libraries tolerate it."""
     monkeypatch.chdir(tmp_path)
@@ -186,6 +192,7 @@ def test_a_warning_is_a_finding_on_request(tmp_path, monkeypatch):
         assert main([*command, "c.exr", "--fail-on", "warning"]) == 1
 
 
+@pytest.mark.slow
 def test_vanished_files_are_reported_and_pruned_on_request(show, capfd):
     """Nothing is marked below a folder that is empty."""
     assert main(["ingest", "show", "--catalog", CATALOG]) == 1
@@ -204,6 +211,7 @@ def test_vanished_files_are_reported_and_pruned_on_request(show, capfd):
     assert "marked deleted" not in shown.out
 
 
+@pytest.mark.slow
 def test_the_catalog_comes_from_the_environment_without_the_option(show, monkeypatch, capfd):
     """EXR_INSPECTOR_CATALOG."""
     monkeypatch.setenv("EXR_INSPECTOR_CATALOG", "duckdb:from-environment.duckdb")
@@ -280,6 +288,7 @@ def as_json(value):
     return value
 
 
+@pytest.mark.slow
 def test_json_read_back_is_the_table(answer, capfdbinary):
     """Strict JSON: NaN and infinities as strings, bytes as base64, times in ISO 8601."""
     assert main(["query", VALUES, "--format", "json", "--catalog", CATALOG]) == 0
@@ -349,6 +358,7 @@ def test_an_empty_result_is_valid_in_every_format(filled, how):
         assert read_by_duckdb("SELECT * FROM read_parquet('out')").column_names == ["file_path", "size_bytes"]
 
 
+@pytest.mark.slow
 def test_sequences_read_back_are_the_summaries(filled, capfdbinary):
     """In all formats, by other readers."""
     with open_catalog(CATALOG, read_only=True) as catalog:
@@ -386,6 +396,7 @@ def test_frames_of_a_range_are_missing_or_there(filled, capfd):
     assert "\nmissing" not in shown
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("given", ["", "abc", "1-999999999", "1-2000000", "1001#1005"])
 def test_a_range_that_cannot_be_is_rejected(filled, capfd, given):
     """Before the catalog is read."""
@@ -393,6 +404,7 @@ def test_a_range_that_cannot_be_is_rejected(filled, capfd, given):
     assert "--range: " in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_frames_in_the_same_state_are_one_line(tmp_path, monkeypatch, capfd):
     """40 empty frames; --problems-only leaves out sound sequences."""
     monkeypatch.chdir(tmp_path)
@@ -422,6 +434,7 @@ def test_the_exit_code_of_sequences(filled, options, code):
     assert main(["sequences", *options, "--catalog", CATALOG]) == code
 
 
+@pytest.mark.slow
 def test_an_outlier_is_a_warning(tmp_path, monkeypatch):
     """It fails with --fail-on warning only."""
     monkeypatch.chdir(tmp_path)
@@ -513,6 +526,7 @@ def test_ingest_into_something_else_creates_nothing(show, capfd, uri, code, mess
     assert sorted(Path().rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_a_locked_catalog_names_the_process(filled, capfd):
     """Exit code 3."""
     hold = "import sys, duckdb; c = duckdb.connect('catalog.duckdb'); print(flush=True); sys.stdin.read()"
@@ -522,6 +536,7 @@ def test_a_locked_catalog_names_the_process(filled, capfd):
         assert f"PID {holder.pid}" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_db_creates_a_catalog_and_shows_its_status(tmp_path, monkeypatch, capfd):
     """Creating twice changes nothing."""
     monkeypatch.chdir(tmp_path)

@@ -42,6 +42,7 @@ def show(tmp_path, monkeypatch):
     Path("show/png.exr").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(60))
 
 
+@pytest.mark.slow
 def test_findings_of_files_and_of_a_catalog_are_the_same(capfd):
     """In blocks whose rows begin with the severity; then what was checked."""
     assert main(["check", "show"]) == 1
@@ -60,6 +61,7 @@ def test_findings_of_files_and_of_a_catalog_are_the_same(capfd):
     assert capfd.readouterr() == (text, "")
 
 
+@pytest.mark.slow
 def test_frames_to_render_again(capfd):
     """One line per sequence: its pattern, a tab, the frames; what a farm's command line takes."""
     assert main(["check", "show", "--frames"]) == 1
@@ -72,6 +74,7 @@ def test_frames_to_render_again(capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_sound_sequence_has_no_findings(capfd):
     Path("show/c.1002.exr").unlink()
     Path("show/c.1001.exr").unlink()
@@ -104,6 +107,7 @@ def test_exit_codes(arguments, code):
     assert main(["check", *arguments]) == code
 
 
+@pytest.mark.slow
 def test_a_catalog_without_such_files_is_not_sound(capfd):
     """A misspelt path must not look like a sound one."""
     main(["ingest", "show", "--catalog", CATALOG])
@@ -117,6 +121,7 @@ def test_a_catalog_without_such_files_is_not_sound(capfd):
     assert capfd.readouterr().err == "nothing was checked: the catalog is empty\n"
 
 
+@pytest.mark.slow
 def test_all_frames_of_a_sequence_without_files_are_missing(capfd):
     """A job that wrote nothing."""
     main(["ingest", "show", "--catalog", CATALOG])
@@ -138,6 +143,7 @@ def test_files_that_could_not_be_read_are_counted(capfd):
     assert errors == "show/fifo.exr: is a FIFO, expected a file\n"
 
 
+@pytest.mark.slow
 def test_a_frame_that_could_not_be_read_is_not_missing(capfd):
     """It may be whole: nothing says that it is to be rendered again."""
     os.mkfifo("show/c.1003.exr")
@@ -150,6 +156,7 @@ def test_a_frame_that_could_not_be_read_is_not_missing(capfd):
     assert found["EXR100"]["pattern"] == found["EXR102"]["pattern"]
 
 
+@pytest.mark.slow
 def test_tiles_beside_other_paths(capfd):
     """A path with <UDIM> changes nothing for the others."""
     Path("show/t.1001.exr").write_bytes(GOOD)
@@ -158,6 +165,7 @@ def test_tiles_beside_other_paths(capfd):
     assert ("truncated" in text, errors) == (True, "")
 
 
+@pytest.mark.slow
 def test_nothing_is_printed_if_nothing_was_checked(capfd):
     """An empty JUnit document would pass."""
     Path("empty").mkdir()
@@ -167,6 +175,7 @@ def test_nothing_is_printed_if_nothing_was_checked(capfd):
         assert (shown.out, shown.err.startswith("nothing was checked")) == ("", True)
 
 
+@pytest.mark.slow
 def test_files_that_only_version_1_judged_are_counted(capfd):
     main(["ingest", "show", "--catalog", CATALOG])
     with duckdb.connect("catalog.duckdb") as connection:
@@ -195,6 +204,7 @@ def test_a_closed_or_full_stdout():
         assert (done.returncode, done.stderr) == (code, message)
 
 
+@pytest.mark.slow
 def test_uris_in_sarif_are_encoded_once(capfd):
     for name in (b"show/n\xff.exr", b"show/50% #1.exr"):
         Path(os.fsdecode(name)).write_bytes(b"")
@@ -210,6 +220,7 @@ def test_uris_in_sarif_are_encoded_once(capfd):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_formats_for_programs(capfd):
     """A file whose bytes could not be read is in all of them."""
     given = ["check", "show", "missing.exr", "--format"]
@@ -235,6 +246,7 @@ def test_formats_for_programs(capfd):
     assert printed("github").count("::error file=") == 4
 
 
+@pytest.mark.slow
 def test_pixels_are_checked_on_request(capfd):
     """Of files that are read now; those of a catalog if their statistics were stored."""
     Path("black.exr").write_bytes(w.build(w.part()).data)
@@ -251,6 +263,7 @@ def test_pixels_are_checked_on_request(capfd):
     assert capfd.readouterr().out == text
 
 
+@pytest.mark.slow
 def test_output_is_written_to_a_file(capfd):
     assert main(["check", "show", "--format", "junit", "--output", "out.xml"]) == 1
     assert len(list(ElementTree.parse("out.xml").iter("testcase"))) == 2

@@ -60,6 +60,7 @@ def test_quiet_leaves_errors(show, words, capfd):
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_quiet_leaves_data_and_drops_hints(show, capfd):
     """For this run only."""
     for _ in range(2):
@@ -71,6 +72,7 @@ def test_quiet_leaves_data_and_drops_hints(show, capfd):
     assert capfd.readouterr() == ("one\n1\n", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["query", "-v"], ["-v", "query"], ["query", "--verbose"], ["query", "-vv"]])
 def test_verbose_prints_the_log(show, words, capfd):
     """On stderr, for this run only."""
@@ -110,6 +112,7 @@ def completion(instruction: str, **request: str) -> str:
     return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "completed"),
     [("exr-inspector seq", ["sequences"]), ("exr-inspector sequences --format j", ["json", "jsonl"])],
@@ -119,6 +122,7 @@ def test_bash_completes_commands_and_values(typed, completed):
     assert completion("complete_bash", COMP_WORDS=typed, COMP_CWORD=str(typed.count(" "))).split() == completed
 
 
+@pytest.mark.slow
 def test_the_completion_script_is_for_the_program():
     """However it was started."""
     assert "complete -o default -F _exr_inspector_completion exr-inspector\n" in completion("source_bash")

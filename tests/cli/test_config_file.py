@@ -38,6 +38,7 @@ def catalog_used(capfd):
     return run
 
 
+@pytest.mark.slow
 def test_options_precede_the_environment_the_file_and_the_default(show, monkeypatch, catalog_used):
     """A relative path begins at the folder of the file."""
     assert catalog_used() == ("duckdb:exr-inspector.duckdb", 3)
@@ -48,6 +49,7 @@ def test_options_precede_the_environment_the_file_and_the_default(show, monkeypa
     assert catalog_used("--catalog", "duckdb:of_option.duckdb") == ("duckdb:of_option.duckdb", 3)
 
 
+@pytest.mark.slow
 def test_the_nearest_file_counts_alone(show, catalog_used):
     """The own file before the shared one; a shared one without the table is passed over."""
     (show / "pyproject.toml").write_text('[tool.exr-inspector]\ncatalog = "shared.duckdb"\nexclude = ["*_proxy*"]\n')
@@ -60,6 +62,7 @@ def test_the_nearest_file_counts_alone(show, catalog_used):
     assert catalog_used() == ("duckdb:exr-inspector.duckdb", 3)
 
 
+@pytest.mark.slow
 def test_excludes_add_to_those_of_the_command(show, capfd):
     """For every command that reads folders; --include undoes both."""
     (show / "exr-inspector.toml").write_text('exclude = ["*_proxy*"]\n')
@@ -76,6 +79,7 @@ def test_excludes_add_to_those_of_the_command(show, capfd):
     assert "proxy" not in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_reports_use_the_path_template(show, monkeypatch, capfd):
     """Unless the environment has one."""
     assert main(["ingest", "."]) == 0
@@ -148,6 +152,7 @@ def test_a_file_of_another_user_is_ignored(show, capfd, monkeypatch):
     assert not (show / "of_other.duckdb").exists()
 
 
+@pytest.mark.slow
 def test_a_note_names_the_file_that_chooses_what_is_written(show, capfd, monkeypatch):
     """Not if the catalog is only read, or an option or the environment chooses it."""
     (show / "exr-inspector.toml").write_text('catalog = "of_file.duckdb"\n')
@@ -165,6 +170,7 @@ def test_a_note_names_the_file_that_chooses_what_is_written(show, capfd, monkeyp
     assert note not in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_empty_variable_is_not_set(show, monkeypatch, catalog_used):
     """The configuration file counts, or the default."""
     monkeypatch.setenv("EXR_INSPECTOR_CATALOG", "")

@@ -177,6 +177,7 @@ def test_two_versions_of_a_sequence(folder, capfd, a, b):
     ]
 
 
+@pytest.mark.slow
 def test_a_terminal_has_short_lines(folder, capfd):
     """Many values of an attribute are counted, values that do not fit have lines of their own, long ones are cut."""
     for number in range(1, 9):
@@ -246,6 +247,7 @@ def test_an_unreadable_frame_does_not_stop_the_others(folder, capfd):
     assert "  compression  ZIP → ZIPS  1003\n" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], pytest.param(["--json"], marks=pytest.mark.slow)])
 def test_hostile_differences_do_not_control_a_terminal(folder, options):
     """Names of files, channels and attributes, and values."""

@@ -31,6 +31,7 @@ def settings(show, monkeypatch):
 UNREACHABLE = {"S3_ENDPOINT": "http://127.0.0.1:1", "S3_ACCESS_KEY": ACCESS_KEY, "S3_SECRET_KEY": SECRET_KEY}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "environment", "code", "last"),
     [
@@ -54,6 +55,7 @@ def test_exit_codes(monkeypatch, capfd, words, environment, code, last):
     assert not Path("none.duckdb").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output_format", ["table", "json", "jsonl", "csv", "parquet"])
 def test_no_format_shows_a_key(monkeypatch, capfdbinary, output_format):
     for name, value in (UNREACHABLE | {"VAST_DB_ACCESS_KEY": ACCESS_KEY}).items():

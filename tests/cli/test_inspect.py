@@ -68,6 +68,7 @@ def test_several_files_are_one_line_each(folder, capfd):
     assert len(capfd.readouterr().out.splitlines()) == 2
 
 
+@pytest.mark.slow
 def test_a_terminal_of_80_columns_is_enough(folder):
     """Even for a long name."""
     name = f"{'harbor_' * 8}beauty.1001.exr"
@@ -124,6 +125,7 @@ def test_the_exit_code_distinguishes_findings_and_failures(folder, file, options
     assert main(["inspect", file, *options]) == code
 
 
+@pytest.mark.slow
 def test_json_follows_the_schema(folder, capfd):
     """An object for one file, an array for several; --raw adds bytes; messages are on stderr."""
     assert main(["schema"]) == 0
@@ -283,6 +285,7 @@ def test_a_traceback_only_with_debug(folder, capfd, monkeypatch):
         main(["inspect", "good.exr", "--debug"])
 
 
+@pytest.mark.slow
 def test_an_error_has_a_traceback_with_debug(folder):
     """In a real process."""
     done = subprocess.run([*COMMAND, "--debug", "diff", "good.exr", "missing.exr"], capture_output=True, text=True)

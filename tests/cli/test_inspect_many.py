@@ -35,6 +35,7 @@ def many(made_once) -> Path:
     return made_once(write)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

@@ -74,6 +74,7 @@ def test_text_in_csv_is_not_a_formula(tmp_path, monkeypatch, raw):
     assert rows[0][1:] == ["-1", f"{mark}+A=="]
 
 
+@pytest.mark.slow
 def test_the_reader_of_a_query_does_not_keep_the_catalog_open(folder):
     """As `| less`, which reads only the first page."""
     words = ["query", MORE_THAN_A_PIPE_HOLDS, "--format", "csv", "--catalog", CATALOG]
@@ -85,6 +86,7 @@ def test_the_reader_of_a_query_does_not_keep_the_catalog_open(folder):
         process.stdout.read()
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_long_query(folder):
     """At once, with the exit code of an interruption."""
     words = ["query", "SELECT sum(range % 7) FROM range(20000000000)", "--catalog", CATALOG, "-v"]
@@ -173,6 +175,7 @@ def test_output_to_a_link_writes_the_file_that_it_names(folder):
     assert Path("data/real.csv").read_text() == "one\n1\n"
 
 
+@pytest.mark.slow
 def test_a_failure_leaves_the_file_as_it_was(folder, monkeypatch):
     """A disk that is full is not an error of usage; a folder that does not exist is."""
     Path("out.csv").write_text("before")
@@ -189,7 +192,7 @@ def test_a_failure_leaves_the_file_as_it_was(folder, monkeypatch):
     assert query("SELECT 1", "--output", "none/out.csv") == 2
 
 
-@pytest.mark.fast_cases(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code", "message"),
     [(signal.SIGINT, 130, "exr-inspector: interrupted\n"), (signal.SIGTERM, 143, "")],
@@ -234,7 +237,7 @@ def test_output_to_a_fifo_is_written_to_it(folder):
     assert stat.S_ISFIFO(os.stat("fifo").st_mode)
 
 
-@pytest.mark.fast_cases(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("output", ["/dev/stdout", "/dev/fd/{}"])
 def test_output_to_a_pipe_of_the_shell_is_written_to_it(folder, output):
     """As in `--output /dev/stdout | cat` and `--output >(gzip > out.gz)`."""

@@ -39,6 +39,7 @@ def test_inspect_takes_patterns(inspected):
     assert inspected("show/**/b.%04d.exr", "show/a.1001.exr") == ["show/sub/b.1001.exr", "show/a.1001.exr"]
 
 
+@pytest.mark.slow
 def test_a_pattern_without_files_is_a_usage_error(capfd):
     """Unless other inputs cannot be read."""
     for command in (["inspect"], ["ingest", *CATALOG]):
@@ -83,6 +84,7 @@ def test_without_any_path_the_command_says_what_it_needs(capfd):
     assert "--files-from missing.txt: No such file or directory" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_files_that_are_excluded_later_do_not_vanish(capfd):
     assert main(["ingest", "show", *CATALOG]) == 0
     assert "3 files: 3 new" in capfd.readouterr().out
@@ -100,6 +102,7 @@ def sequences_of(capfd, *words, code=0):
     return {Path(row["pattern"]).name: row["frames"] for row in json.loads(capfd.readouterr().out)}
 
 
+@pytest.mark.slow
 def test_sequences_of_given_paths_are_those_of_the_files_now(capfd, monkeypatch):
     """A catalog of the settings is not asked, and none is written."""
     monkeypatch.setenv("EXR_INSPECTOR_CATALOG", "duckdb:missing.duckdb")
@@ -114,6 +117,7 @@ def test_sequences_of_given_paths_are_those_of_the_files_now(capfd, monkeypatch)
     assert sorted(path.name for path in Path().iterdir()) == ["show"]
 
 
+@pytest.mark.slow
 def test_with_a_catalog_the_paths_select_its_sequences(capfd):
     assert main(["ingest", "show", *CATALOG]) == 0
     capfd.readouterr()
@@ -125,6 +129,7 @@ def test_with_a_catalog_the_paths_select_its_sequences(capfd):
         assert capfd.readouterr().err.startswith("nothing: no file of the catalog matches\n")
 
 
+@pytest.mark.slow
 def test_a_question_about_paths_that_cannot_be_read_fails(capfd):
     assert sequences_of(capfd, "show/x.####.exr", code=2) == {}
     assert main(["sequences", "missing.exr"]) == 3

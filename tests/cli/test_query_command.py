@@ -42,7 +42,7 @@ def query(capfd, *words):
     return code, shown.out, shown.err
 
 
-@pytest.mark.fast_cases(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [query.name for query in named_queries().values() if not query.completed])
 def test_the_printed_sql_of_a_report_gives_its_rows(folder, tmp_path, capfd, name):
     """With the same parameters, and the defaults that the SQL declares."""
@@ -63,6 +63,7 @@ def test_sql_that_begins_with_a_comment_follows_two_hyphens(folder, capfd):
     assert capfd.readouterr().out == "n\n1\n"
 
 
+@pytest.mark.slow
 def test_parameters_are_bound(folder, capfd, monkeypatch):
     """As text, or as a comment at the head declares; a quote in a value is a character."""
     count = "SELECT count(*) AS n FROM files WHERE frame_number = $frame AND $name = 'it''s; --'"
@@ -118,6 +119,7 @@ def joined(request, tmp_path, monkeypatch):
     return report["expect"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("joined", CASE, indirect=True)
 def test_columns_of_one_name_keep_their_values(joined, capfd):
     """In every format, the second one with a number."""
@@ -144,7 +146,7 @@ def test_columns_of_one_name_keep_their_values(joined, capfd):
         assert [len(row) for row in rows] == [len(head)]
 
 
-@pytest.mark.fast_cases(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
@@ -173,6 +175,7 @@ def test_values_that_only_duckdb_has_are_text(folder, tmp_path, capfd, value, sh
     assert pq.read_table(path).to_pylist() == [row] * 2
 
 
+@pytest.mark.slow
 def test_decimals_are_numbers(folder, capfd):
     """In JSON; sums of integers are integers, and text has all digits."""
     sql = "SELECT sum(size_bytes * 0 + 7) // count(*) AS whole, 0.1::DECIMAL(38,20) AS part, [2.50] AS list FROM files"

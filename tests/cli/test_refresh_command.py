@@ -22,6 +22,7 @@ def catalog(tmp_path, monkeypatch):
 QUERY = ["query", "SELECT missing FROM sequences", "--format", "csv"]
 
 
+@pytest.mark.slow
 def test_stored_tables_are_kept_up_by_ingest(catalog, capfd):
     assert main(QUERY) == 0
     shown = capfd.readouterr()
@@ -36,6 +37,7 @@ def test_stored_tables_are_kept_up_by_ingest(catalog, capfd):
     assert (shown.out.split("\n")[1], shown.err) == ('""', "")
 
 
+@pytest.mark.slow
 def test_status_says_whether_they_are_right(catalog, capfd):
     main(["db", "status"])
     assert "derived tables       not stored as of now" in capfd.readouterr().out

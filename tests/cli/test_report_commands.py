@@ -54,6 +54,7 @@ def run(capfd, *words):
     return code, shown.out, shown.err
 
 
+@pytest.mark.slow
 def test_the_list_has_every_report_with_question_and_parameters(capfd):
     code, out, err = run(capfd)
     assert (code, err) == (0, "")
@@ -83,6 +84,7 @@ def test_the_sql_is_the_file(capfd):
     assert run(capfd, "storage", "--sql") == (0, named_queries()["storage"].sql, "")
 
 
+@pytest.mark.slow
 def test_a_report_that_python_completes(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     texts = {"name": "CryptoObject", "manifest": '{"a":"00000001","b":"00000002"}'}
@@ -136,6 +138,7 @@ def test_the_common_folder_is_printed_once_on_a_terminal(shots, capfd):
     ]
 
 
+@pytest.mark.slow
 def test_columns_are_chosen(capfd):
     """In any format; an unknown name is an error of usage."""
     _, out, _ = run(capfd, "storage", "--columns", "files,layer")
@@ -155,6 +158,7 @@ def test_a_terminal_shows_what_fits_or_all(shots):
         assert ("--wide" in shown) != names
 
 
+@pytest.mark.slow
 def test_other_formats_have_plain_values(capfd):
     _, out, _ = run(capfd, "storage", "--format", "json")
     rows = json.loads(out)
@@ -322,6 +326,7 @@ def test_invalid_parameters_are_usage_errors(capfd, words, message):
     assert err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_an_empty_result_is_explained(capfd):
     assert run(capfd, "incomplete-frames") == (0, "", "no missing, damaged, invalid or unreadable frames\n")
     assert run(capfd, "incomplete-frames", "--format", "csv") == (0, "problem,render,frames,frame_count,detail\n", "")

@@ -26,12 +26,14 @@ def imported(*words: str, cwd, **variables: str) -> set[str]:
     return set(done.stderr.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("--help",), ("--version",)])
 def test_help_imports_no_heavy_modules(words, tmp_path):
     """Neither database nor formatting libraries."""
     assert not imported(*words, cwd=tmp_path) & (HEAVY | {"rich", "pydantic", "concurrent.futures"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [(), pytest.param(("--json",), marks=pytest.mark.slow), pytest.param(("--table",), marks=pytest.mark.slow)],
@@ -44,6 +46,7 @@ def test_inspect_imports_no_database_and_no_decoder(options, tmp_path):
     assert ("rich" in modules) == (options != ("--json",))
 
 
+@pytest.mark.slow
 def test_pixels_are_decoded_in_another_process(tmp_path):
     """The command itself imports neither the decoder nor numpy."""
     (tmp_path / "a.exr").write_bytes(w.build(w.part()).data)

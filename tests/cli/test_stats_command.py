@@ -47,6 +47,7 @@ def make_show() -> None:
     write_deep(Path("deep.exr"))
 
 
+@pytest.mark.slow
 def test_a_line_for_each_channel(show, capfd):
     assert main(["stats", "small.exr", "--columns", "channel,min,max,mean,stddev,nan,inf,negative,histogram"]) == 0
     alpha, red, depth = capfd.readouterr().out.splitlines()[1:]
@@ -55,6 +56,7 @@ def test_a_line_for_each_channel(show, capfd):
     assert depth.split() == ["Z", "0.25", "20000", "5000.8", "8659.8", "1", "3", "1", "..", ".......+", "@......+"]
 
 
+@pytest.mark.slow
 def test_the_table_of_a_pipe_has_every_column(show, capfd):
     assert main(["stats", "small.exr"]) == 0
     heading, alpha, *_ = capfd.readouterr().out.splitlines()
@@ -62,6 +64,7 @@ def test_the_table_of_a_pipe_has_every_column(show, capfd):
     assert " ".join(alpha.split()).endswith(" [0,0,3,1] 1 below 0, 1 above 1, 1 at 0 with color")
 
 
+@pytest.mark.slow
 def test_a_damaged_file_does_not_stop_the_others(show, capfd):
     """Each is one line on stderr, or has its lines in the table; those that cannot be read decide the exit code."""
     assert main(["stats", "shots", "--columns", "file,part,channel,undecoded"]) == 1
@@ -74,6 +77,7 @@ def test_a_damaged_file_does_not_stop_the_others(show, capfd):
     assert capfd.readouterr().out.count("small.exr") == 3
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(show, monkeypatch, capfd):
     printed = []
     for workers in ("1", "3"):
@@ -84,6 +88,7 @@ def test_workers_change_nothing(show, monkeypatch, capfd):
     assert len(printed[0].out.splitlines()) == 5
 
 
+@pytest.mark.slow
 def test_the_json_has_the_rows_of_channel_stats(show, capfd):
     assert main(["stats", "shots/a.1001.exr", "--json"]) == 0
     data = json.loads(capfd.readouterr().out)
@@ -98,6 +103,7 @@ def test_the_json_has_the_rows_of_channel_stats(show, capfd):
     assert {key: inspection[key] for key in data} == data
 
 
+@pytest.mark.slow
 def test_csv_has_a_row_for_each_channel(show, capfd):
     assert main(["stats", "small.exr", "shots/a.1003.exr", "--format", "csv"]) == 1
     table = list(csv.DictReader(io.StringIO(capfd.readouterr().out)))
@@ -106,6 +112,7 @@ def test_csv_has_a_row_for_each_channel(show, capfd):
     assert (table[2]["neg_inf_count"], table[2]["pos_inf_count"], table[2]["first_nonfinite_y"]) == ("1", "2", "1")
 
 
+@pytest.mark.slow
 def test_deep_parts(show, capfd):
     """Their samples are counted; --deep decodes them."""
     totals, maxima = [], []
@@ -121,6 +128,7 @@ def test_deep_parts(show, capfd):
     assert (maxima[0], maxima[1] > 100) == (None, True)
 
 
+@pytest.mark.slow
 def test_the_limit_of_a_chunk_is_a_setting(show, monkeypatch, tmp_path, capfd):
     defaults = Settings()
     assert (defaults.max_chunk_pixel_bytes, defaults.pixel_seconds) == (
@@ -137,6 +145,7 @@ def test_the_limit_of_a_chunk_is_a_setting(show, monkeypatch, tmp_path, capfd):
     assert "EXR_INSPECTOR_PIXEL_SECONDS" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_without_the_extra(show, monkeypatch, tmp_path, capfd):
     """One line that names it, whatever the number of files."""
     (tmp_path / "OpenEXR.py").write_text("raise ModuleNotFoundError\n")
@@ -148,6 +157,7 @@ def test_without_the_extra(show, monkeypatch, tmp_path, capfd):
         ]
 
 
+@pytest.mark.slow
 def test_inspect_shows_statistics_on_the_page_and_in_the_table(show, capfd):
     assert main(["inspect", "small.exr", "--stats"]) == 0
     page = capfd.readouterr().out
@@ -168,6 +178,7 @@ def test_combinations_of_inspect_that_make_no_sense(show, capfd, options):
     assert "leave them out" in (error := capfd.readouterr().err) or "excludes" in error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("encoding", "histogram"),
     [("utf-8", "▂▂ ········ █·······"), pytest.param("ascii", "-- ........ @.......", marks=pytest.mark.slow)],
@@ -181,6 +192,7 @@ def test_the_terminal_has_block_characters(show, monkeypatch, encoding, histogra
     assert "small.exr: used window [0,0,3,1]" in shown
 
 
+@pytest.mark.slow
 def test_objects(show, store, monkeypatch, capfd):
     """The process that decodes reads the version that was inspected; an object that is missing exits with 3."""
     for name, value in {"ENDPOINT": store.url, "ACCESS_KEY": ACCESS_KEY, "SECRET_KEY": SECRET_KEY}.items():

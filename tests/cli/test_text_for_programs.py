@@ -52,6 +52,7 @@ def blocks(text: str) -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.slow
 def test_each_sequence_and_view_is_a_block(show, capfd):
     """The pattern in full, then rows that begin with their word, which is only there where it applies."""
     assert main(["sequences", "show"]) == 0
@@ -68,6 +69,7 @@ def test_each_sequence_and_view_is_a_block(show, capfd):
     assert found["show/c/stereo_R.####.exr"] == ["missing     1002 (1)"]
 
 
+@pytest.mark.slow
 def test_nothing_is_cut(show, capfd):
     """Neither long values nor the list of groups."""
     main(["sequences", "show/d/split.####.exr"])

@@ -118,6 +118,7 @@ def test_verify_is_for_vast(capsys, vast_settings):  # noqa: F811
     assert "vast://BUCKET/SCHEMA" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_catalog_opened_in_python_takes_the_same_settings(uri):
     with open_catalog(uri) as catalog:
         assert catalog.status().backend == "vast"

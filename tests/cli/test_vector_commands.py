@@ -38,6 +38,7 @@ def run(*words):
     return main([*words, "--catalog", CATALOG])
 
 
+@pytest.mark.slow
 def test_similar_as_text(show, capfd):
     """The nearest first, with the groups that differ; the search method last."""
     assert run("similar", "show/c.1001.exr", "-k", "5", "--explain") == 0
@@ -51,6 +52,7 @@ def test_similar_as_text(show, capfd):
     assert lines[-1] == "5 files; array_cosine_distance in DuckDB"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["json", "csv", "parquet"])
 def test_similar_in_other_formats(show, how, capfdbinary):
     assert run("similar", "show/c.1001.exr", "--per-sequence", "--where", "channel_count > 3", "--format", how) == 0
@@ -68,6 +70,7 @@ def test_similar_in_other_formats(show, how, capfdbinary):
     assert 0 < float(row["similarity"]) < 1
 
 
+@pytest.mark.slow
 def test_the_reference_may_be_a_file_id_or_a_file_outside_the_catalog(show, tmp_path, capfd):
     with open_catalog(CATALOG, read_only=True) as catalog:
         (row,) = catalog.sql("SELECT file_id FROM files WHERE ends_with(file_path, 'd.1001.exr')").to_pylist()
@@ -103,6 +106,7 @@ def test_errors_are_one_line(show, words, code, message, capfd):
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["outliers", "odd"])
 def test_outliers_as_text_and_json(show, capfd, command):
     """The field that differs, then the vector groups; `odd` is the former name."""
@@ -118,6 +122,7 @@ def test_outliers_as_text_and_json(show, capfd, command):
     assert capfd.readouterr().out == ""
 
 
+@pytest.mark.slow
 def test_reembed_prints_a_summary(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     make_show()

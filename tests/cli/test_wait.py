@@ -47,6 +47,7 @@ def folder(tmp_path, monkeypatch) -> None:
     assert main(["ingest", "."]) == 0
 
 
+@pytest.mark.slow
 def test_without_waiting_the_message_says_what_to_do(capfd):
     """The file, the process, the option."""
     with held() as holder:
@@ -57,7 +58,7 @@ def test_without_waiting_the_message_says_what_to_do(capfd):
     assert len(err.splitlines()) == 1
 
 
-@pytest.mark.fast_cases(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -87,6 +88,7 @@ def test_commands_wait_for_the_other_process(capfd, command):
     assert "; waiting up to 60 s\n" in err
 
 
+@pytest.mark.slow
 def test_the_time_is_limited():
     """Then it is the same error; the Python API waits as well."""
     with held():

@@ -71,6 +71,7 @@ def test_an_invalid_setting_is_a_result(tmp_path, monkeypatch, capfd, environmen
     assert "bearer-hidden" not in out + err
 
 
+@pytest.mark.slow
 def test_the_catalog_is_checked_whatever_the_other_settings_are(tmp_path, monkeypatch, capfd):
     """The value is shown, and one check fails."""
     monkeypatch.chdir(tmp_path)

@@ -112,6 +112,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_of_the_connection_is_found(uri, database, monkeypatch, fault):
     variables, name, what, is_conclusive = FAULTS[fault]

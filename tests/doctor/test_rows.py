@@ -26,6 +26,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", Stage)
 @pytest.mark.parametrize("deep", [False, True])
 def test_a_sound_catalog_has_no_faults(sound, stage, deep):
@@ -142,6 +143,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_found(sound, tmp_path, fault):
     """By its check; others go on, and fail only where they read the same column."""
@@ -169,6 +171,7 @@ def test_without_a_catalog_no_command_for_it_is_given():
     assert not [check for check in diagnose(target) if "--catalog" in check.remedy]
 
 
+@pytest.mark.slow
 def test_rows_of_attributes_are_only_checked_deeply(sound, tmp_path):
     path = tmp_path / "faulty.duckdb"
     shutil.copy(sound, path)
@@ -181,6 +184,7 @@ def test_rows_of_attributes_are_only_checked_deeply(sound, tmp_path):
     assert "attributes: x" in found["orphans"].what
 
 
+@pytest.mark.slow
 def test_parts_without_attributes(sound, tmp_path):
     path = tmp_path / "faulty.duckdb"
     shutil.copy(sound, path)
@@ -191,6 +195,7 @@ def test_parts_without_attributes(sound, tmp_path):
     assert found["attributes"].what == "parts without attributes: 1, such as s3://renders/a.1001.exr"
 
 
+@pytest.mark.slow
 def test_without_a_table_the_checks_of_others_are_made(sound, tmp_path, capfd):
     path = tmp_path / "faulty.duckdb"
     shutil.copy(sound, path)
@@ -216,6 +221,7 @@ def test_where_no_catalog_can_be_created(tmp_path):
     assert foreign.remedy == "give another path"
 
 
+@pytest.mark.slow
 def test_old_files_are_only_checked_deeply(tmp_path, monkeypatch, sound):
     monkeypatch.setattr("exr_inspector.doctor.rows._SINCE", "SELECT max(last_inspected) AS since FROM files")
     path = tmp_path / "faulty.duckdb"
@@ -250,6 +256,7 @@ def test_a_missing_catalog_is_fine_before_a_deployment_only(tmp_path, make):
     assert path.exists() == exists
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "conclusive", "what"),
     [(b"not a database", True, "is not a DuckDB database"), (None, False, "is in use")],

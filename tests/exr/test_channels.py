@@ -76,6 +76,7 @@ def test_an_empty_window_has_no_samples_and_a_bad_sampling_counts_as_one(samplin
     assert samples_along(5, 9, sampling) == 5
 
 
+@pytest.mark.slow
 def test_the_number_of_channels_is_limited():
     """The limit is far above the thousands of light groups that renderers write."""
     few = w.chlist([("R", w.HALF, 1, 1, 0)])[:-1]

@@ -150,6 +150,7 @@ def written(tmp_path: Path, files: list[bytes]) -> list[Path]:
     return paths
 
 
+@pytest.mark.slow
 def test_severities_are_what_the_libraries_do(tmp_path):
     """They open files with warnings, and read their pixels; one of them rejects files with errors, or misreads them."""
     cases = [built(case) for case in CASES]

@@ -152,7 +152,7 @@ def assert_cut(base: Base, position: int) -> None:
     assert any(part.missing for part in inspection.parts), position
 
 
-@pytest.mark.fast_cases(5)
+@pytest.mark.slow
 def test_a_cut_at_any_byte_is_detected(base):
     """In the header, in the table, between and inside chunks; whole chunks are counted."""
     end = len(base.data)

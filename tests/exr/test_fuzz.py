@@ -122,7 +122,7 @@ def peak_of(data: bytes) -> int:
         tracemalloc.stop()
 
 
-@pytest.mark.fast_cases(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("share", range(4))
 def test_mutated_files_are_read_or_rejected(share):
     """No other exception, and no case takes a tenth of a second."""
@@ -148,7 +148,7 @@ def many(count: int, piece: bytes, flags: int = 0) -> bytes:
     return pack("<II", w.MAGIC, 2 | flags) + piece * count + b"\0\0"
 
 
-@pytest.mark.fast_cases(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [
@@ -166,6 +166,7 @@ def test_repeated_pieces_cost_little(data):
     assert peak_of(data) < MOST_BYTES
 
 
+@pytest.mark.slow
 @given(files(), st.data())
 def test_one_changed_byte_is_read_or_rejected(written, data):
     """In any header."""
@@ -174,6 +175,7 @@ def test_one_changed_byte_is_read_or_rejected(written, data):
     inspect_bytes(written.data[:position] + bytes([byte]) + written.data[position + 1 :])
 
 
+@pytest.mark.slow
 @given(files(), st.data())
 def test_a_cut_header_has_the_number_of_needed_bytes(written, data):
     """For any header and any cut."""
@@ -183,6 +185,7 @@ def test_a_cut_header_has_the_number_of_needed_bytes(written, data):
     assert length < cut.value.needed <= written.header_bytes + 1
 
 
+@pytest.mark.slow
 @given(files())
 def test_any_header_is_kept(written):
     """Every attribute keeps its name, type, bytes and position."""
@@ -194,6 +197,7 @@ def test_any_header_is_kept(written):
     assert written.data[8 : written.header_bytes] == again + b"\0" * header.is_multipart
 
 
+@pytest.mark.slow
 @given(files())
 def test_any_written_file_is_complete(written):
     """All chunks are present; the table and the leaders agree."""

@@ -124,6 +124,7 @@ CASES = {
 }
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("groups", CASES.values(), ids=CASES.keys())
 def test_reads_what_the_library_writes(tmp_path: Path, groups: list[ChannelGroup]) -> None:
     """Every field equals the one given to the library and the one that it reads."""
@@ -156,6 +157,7 @@ def groups_of_one_file(draw: st.DrawFn) -> list[ChannelGroup]:
     return groups
 
 
+@pytest.mark.slow
 @examples(150)
 @given(groups=groups_of_one_file())
 def test_agrees_with_the_library(tmp_path_factory: pytest.TempPathFactory, groups: list[ChannelGroup]) -> None:
@@ -338,7 +340,7 @@ def error_message(raw: bytes, objects: int) -> str | None:
     return None
 
 
-@pytest.mark.fast_cases(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONGEST else []) for name in HARM]
 )

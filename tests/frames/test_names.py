@@ -278,6 +278,7 @@ def test_missing_frames(numbers, missing):
     assert found == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("numbers", [[1, 20_240_132], [1, 999_999_999], ["1", "1.001", "1.002", "2001"]])
 def test_a_span_of_more_than_a_million_frames_is_not_judged(numbers):
     """Numbers of jobs, seeds, or days."""

@@ -116,6 +116,7 @@ def test_create_schema_keeps_the_deadline_of_the_function(unconfigured, monkeypa
     assert [left <= 120 for left in limits] == [True]
 
 
+@pytest.mark.slow
 def test_an_inspection_is_persisted_once(module, tmp_path):
     first = module.persist_to_vast_database({}, A)
     again = module.persist_to_vast_database({}, A)
@@ -140,6 +141,7 @@ def test_without_a_catalog_persistence_is_skipped(unconfigured, monkeypatch):
     assert (result["status"], result["category"]) == ("error", "settings")
 
 
+@pytest.mark.slow
 def test_a_file_without_vectors_is_an_error_that_the_catalog_records(module, tmp_path, monkeypatch):
     """As the handler does."""
 
@@ -166,6 +168,7 @@ def test_an_event_names_its_whole_database_or_nothing(module, emulator, monkeypa
     assert module.persist_to_vast_database(database(emulator.url), B)["status"] == "success"
 
 
+@pytest.mark.slow
 def test_an_event_names_bucket_and_schema(unconfigured, emulator, tmp_path, monkeypatch):  # noqa: F811
     """At the top level or in its data, as for the handler."""
     monkeypatch.setenv("VAST_DB_BUCKET", "missing")

@@ -89,6 +89,7 @@ def in_another_process(paths: list[Path], seed: str) -> str:
     return subprocess.run(command, env=environment, capture_output=True, check=True, encoding="utf-8").stdout
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_text(tmp_path):
     """With another seed of string hashes."""
     path = tmp_path / "plate.1001.exr"
@@ -125,6 +126,7 @@ def test_inspections_of_the_corpus_are_strict_json_of_the_schema(path):
         assert data == inspection.to_dict(raw=raw)
 
 
+@pytest.mark.slow
 @given(files())
 def test_inspections_of_any_file_are_strict_json_of_the_schema(written):
     """Attributes of any type with any bytes."""

@@ -64,7 +64,7 @@ def sparse(path: Path, attr_type: str) -> Path:
     return path
 
 
-@pytest.mark.fast_cases(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("attr_type", "code"),
     [
@@ -198,6 +198,7 @@ def test_a_value_beyond_the_budget_is_null_with_a_note_and_its_bytes() -> None:
     assert (inspection.parts[0].part_name, row_of(inspection, "x")["value"]) == ("beauty", 0.5)
 
 
+@pytest.mark.slow
 def test_ids_that_share_a_long_text_do_not_make_endless_json() -> None:
     """40,000 ids of one text of 60,000 bytes would be 2.4 GB."""
     payload = one_group(b"x" * 60_000, count=40_000, table=b"\1\0" * 40_000)
@@ -218,6 +219,7 @@ def test_all_values_of_a_file_share_a_budget_and_its_structure_has_its_own() -> 
     assert second.value is None
 
 
+@pytest.mark.slow
 def test_reading_again_gives_the_same_whatever_is_remembered() -> None:
     """Short values count as much when they come from the cache."""
     vectors = [w.attribute(f"v{index:02}", "floatvector", bytes(12_000)) for index in range(40)]

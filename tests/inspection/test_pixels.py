@@ -45,6 +45,7 @@ def stats_of(inspection, key="stats"):
     return data[key]
 
 
+@pytest.mark.slow
 def test_statistics_are_rows_of_the_json_form(worker, path):
     plain, inspection = inspect(path), inspect(path, stats=STATS, decoder=worker)
     assert [stats_of(plain, key) for key in ("stats", "part_stats", "stats_errors")] == [None] * 3
@@ -97,6 +98,7 @@ def test_the_json_form_has_every_figure(worker, tmp_path):
     assert windows == ["[]", None]
 
 
+@pytest.mark.slow
 def test_statistics_of_bytes_and_binary_files(worker, path):
     expected = stats_of(inspect(path, stats=STATS, decoder=worker))
     data = path.read_bytes()
@@ -123,6 +125,7 @@ def test_the_stride_is_in_rows_without_samples(worker, tmp_path):
     assert {row["stride"] for row in stats_of(inspect(deep, stats=StatsOptions(stride=3), decoder=worker))} == {3}
 
 
+@pytest.mark.slow
 def test_damaged_chunks_are_errors_of_the_statistics(worker, tmp_path):
     data = bytearray(write(tmp_path / "x.exr").read_bytes())
     (chunks,) = located(bytes(data))
@@ -134,6 +137,7 @@ def test_damaged_chunks_are_errors_of_the_statistics(worker, tmp_path):
     assert inspection.is_sound  # the header and the chunks' leaders are
 
 
+@pytest.mark.slow
 def test_a_failing_decoder_does_not_lose_the_header(worker, path):
     inspection = inspect(path, stats=StatsOptions(limits=PixelLimits(seconds=0)), decoder=worker)
     assert inspection.completeness == "complete"
@@ -182,6 +186,7 @@ def test_attempts_to_read_a_replaced_file_share_one_time_limit(path):
     assert STATS.limits.seconds - 0.01 >= left[1] >= left[2] + 0.01
 
 
+@pytest.mark.slow
 def test_rows_of_the_catalog(worker, path, tmp_path):
     with_stats = inspect(path, stats=STATS, decoder=worker)
     plain = inspect(write(tmp_path / "plain.exr", size=(20, 20)))

@@ -94,6 +94,7 @@ def test_mutations(examine, count):
     assert damaged > count / 10
 
 
+@pytest.mark.slow
 def test_a_small_file_that_declares_a_huge_line(examine):
     """A table of 7 KB for 8 million pixels: more than deflate can reach."""
     values = required_values([Channel("Z", "FLOAT", 1, 1, 0)], Box2i(0, 0, 7_999_999, 0), compression="ZIPS")

@@ -35,6 +35,7 @@ def test_bands_of_every_compression_and_storage_equal_the_whole_file(tmp_path, c
             assert_same(path.read_bytes(), oracle(path), PixelLimits(band_bytes=band_bytes))
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("path", [p for p in corpus.VALID if "MultiResolution" in str(p.id) or p.id == "no corpus"])
 def test_levels_equal_those_of_openimageio(path):
     image = OpenImageIO.ImageInput.open(str(path))

@@ -89,6 +89,7 @@ def test_uncompressed_tiles_at_the_edges_are_complete(tmp_path):
     assert (inspection.completeness, inspection.problems) == ("complete", ())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", DEEP)
 def test_samples_equal_those_of_openimageio(path):
     """Also those of files with `deepImageState`, which OpenEXR.File rejects."""

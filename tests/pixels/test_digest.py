@@ -41,6 +41,7 @@ def expected(tmp_path, planes):
     return digests(written(tmp_path / "expected.exr", planes))
 
 
+@pytest.mark.slow
 def test_layouts_of_the_same_pixels(tmp_path, planes, expected):
     path = tmp_path / "x.exr"
     layouts = [written(path, planes, compression) for compression in LOSSLESS]

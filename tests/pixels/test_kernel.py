@@ -40,6 +40,7 @@ def test_every_half(blocks):
     assert figures.mean == 0
 
 
+@pytest.mark.slow
 @given(st.sampled_from(sorted(TYPES)), st.data())
 @settings(max_examples=80, deadline=None)
 def test_any_samples_in_any_blocks_and_order(pixel_type, data):

@@ -65,6 +65,7 @@ def test_reports_of_many_files_come_from_one_process(worker, path, tmp_path):
     assert worker.pid == pid
 
 
+@pytest.mark.slow
 def test_errors_of_sources_and_headers_are_raised_here(worker, path, tmp_path):
     with pytest.raises(SourceNotFoundError, match=r"none\.exr: no such file"):
         worker.statistics(str(tmp_path / "none.exr"), DEFAULT)
@@ -92,6 +93,7 @@ def while_stopped(worker, action) -> threading.Thread:
     return thread
 
 
+@pytest.mark.slow
 def test_a_crash_is_the_error_of_one_file(worker, path):
     worker.statistics(path, DEFAULT)
 
@@ -132,6 +134,7 @@ def test_a_decoder_that_cannot_start(path, monkeypatch):
     assert (caught.value.code, caught.value.permanent) == ("decoder_unusable", False)
 
 
+@pytest.mark.slow
 def test_libraries_that_cannot_be_loaded(path, tmp_path, monkeypatch):
     """Their message has pages, of which one line is kept."""
     (tmp_path / "OpenEXR.py").write_text("raise ImportError('\\n\\nlibImath.so is missing\\nsee the manual')")
@@ -141,6 +144,7 @@ def test_libraries_that_cannot_be_loaded(path, tmp_path, monkeypatch):
     assert (caught.value.code, caught.value.reason) == ("decoder_unusable", "ImportError: libImath.so is missing")
 
 
+@pytest.mark.slow
 def test_the_time_limit_includes_sending(worker, path):
     """A stopped process does not receive more than a pipe holds."""
     worker.statistics(path, DEFAULT)
@@ -174,6 +178,7 @@ def test_nothing_is_decoded_after_the_end(path, end):
         assert worker.pid is None
 
 
+@pytest.mark.slow
 def test_ending_the_process_is_not_a_crash(path):
     with PixelWorker() as worker:
         worker.statistics(path, DEFAULT)
@@ -189,6 +194,7 @@ def test_relative_paths_are_those_of_the_caller(worker, path, monkeypatch):
     assert worker.statistics("x.exr", DEFAULT).parts
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS does not limit the address space")
 def test_bytes_do_not_count_against_the_memory_for_decoding(path):
     data = Path(path).read_bytes() + bytes(160 << 20)
@@ -198,6 +204,7 @@ def test_bytes_do_not_count_against_the_memory_for_decoding(path):
             assert worker.statistics(data, StatsOptions(limits=limits)).parts
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc")
 def test_limits_of_the_system_are_kept_and_no_cores_are_written(path):
     code = (
@@ -213,6 +220,7 @@ def test_limits_of_the_system_are_kept_and_no_cores_are_written(path):
     assert subprocess.check_output([sys.executable, "-c", code, path], text=True).split() == [str(2 << 30), "0"]
 
 
+@pytest.mark.slow
 def test_a_process_that_ended_between_files_is_replaced(worker, path):
     worker.statistics(path, DEFAULT)
     pid = worker.pid
@@ -223,6 +231,7 @@ def test_a_process_that_ended_between_files_is_replaced(worker, path):
     assert worker.pid != pid
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", ["option", "caller"])
 def test_a_file_that_takes_too_long(worker, path, limit):
     worker.statistics(path, DEFAULT)
@@ -238,6 +247,7 @@ def test_a_file_that_takes_too_long(worker, path, limit):
     assert worker.statistics(path, DEFAULT).parts
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS does not limit the address space")
 def test_too_little_memory(large_chunk, path):
     """OpenEXR does not tell a lack of memory from damage."""
@@ -249,6 +259,7 @@ def test_too_little_memory(large_chunk, path):
         assert worker.statistics(path, DEFAULT).parts
 
 
+@pytest.mark.slow
 def test_the_process_ends_with_its_parent(tmp_path, path):
     """Also if the parent is killed; a script needs no guard of its main module."""
     script = tmp_path / "script.py"
@@ -271,6 +282,7 @@ def test_the_process_ends_with_its_parent(tmp_path, path):
     assert not Path(f"/proc/{pid}").exists()
 
 
+@pytest.mark.slow
 def test_objects_are_read_by_the_process_and_keys_stay_secret(store, path, monkeypatch):
     """Neither the command line nor the environment of the process has the keys, not even those of its parent."""
     monkeypatch.setenv("S3_SECRET_KEY", SECRET_KEY)

@@ -47,6 +47,7 @@ def field_outliers(found) -> list[tuple]:
     return [(o.frames, o.field, o.value, o.usual) for o in found.outliers]
 
 
+@pytest.mark.slow
 def test_a_sequence_without_findings_is_a_range():
     """In fileseq notation, with one # for each digit."""
     for number in range(1001, 1011):
@@ -85,6 +86,7 @@ def test_changing_padding_is_reported():
     assert (found.frames, found.padding_changes) == ("1-3", True)
 
 
+@pytest.mark.slow
 def test_damaged_frames_have_a_status_and_a_reason():
     """Truncated, incomplete, empty and zero-filled frames; none of them counts as missing."""
     part = w.part(height=8)
@@ -105,6 +107,7 @@ def test_damaged_frames_have_a_status_and_a_reason():
     ]
 
 
+@pytest.mark.slow
 def test_a_repaired_frame_is_not_damaged():
     """And a frame that was damaged later is."""
     for number in (1, 2):
@@ -118,6 +121,7 @@ def test_a_repaired_frame_is_not_damaged():
     assert found.frame_count == 3
 
 
+@pytest.mark.slow
 def test_a_deleted_frame_is_missing():
     """After --prune has marked it."""
     for number in range(1, 5):
@@ -132,7 +136,7 @@ def test_a_deleted_frame_is_missing():
     assert (found.frames, found.missing) == ("1-2,4", "3")
 
 
-@pytest.mark.fast_cases(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("part", "field", "value", "usual"),
     [
@@ -150,6 +154,7 @@ def test_an_outlier_is_reported_with_its_field(part, field, value, usual):
     assert field_outliers(summary()) == [("4", field, value, usual)]
 
 
+@pytest.mark.slow
 def test_different_channels_and_parts_are_outliers():
     """Another channel list, an additional part."""
     beauty = w.part(name="beauty")
@@ -164,6 +169,7 @@ def test_different_channels_and_parts_are_outliers():
     assert {frames for frames, _, _ in by_frame} == {"8", "9"}
 
 
+@pytest.mark.slow
 def test_frames_with_the_same_value_are_one_outlier():
     """A frame range for each value of a field."""
     for number in range(1, 21):
@@ -178,6 +184,7 @@ def field_splits(found) -> list[tuple]:
     return [(split.field, [(group.frames, group.value) for group in split.groups]) for split in found.splits]
 
 
+@pytest.mark.slow
 def test_a_change_halfway_is_reported_in_groups():
     """A setting changed in the middle of a render leaves no majority: neither half is usual."""
     for number in range(1, 11):
@@ -188,6 +195,7 @@ def test_a_change_halfway_is_reported_in_groups():
     assert found.severity == "warning"
 
 
+@pytest.mark.slow
 def test_an_attribute_of_half_the_frames_is_reported_in_groups():
     """If it ends at a frame; not if it comes and goes."""
     for number in range(1, 7):
@@ -196,6 +204,7 @@ def test_an_attribute_of_half_the_frames_is_reported_in_groups():
     assert [field_splits(found) for found in summaries()] == [[("owner", [("1-3", '"x"'), ("4-6", None)])], []]
 
 
+@pytest.mark.slow
 def test_frames_with_other_channels_are_never_sound():
     """Two of two, or all of three."""
     for number in range(1, 4):
@@ -208,7 +217,7 @@ def test_frames_with_other_channels_are_never_sound():
     assert (field, [frames for frames, _ in groups]) == ("channels", ["1", "2"])
 
 
-@pytest.mark.fast_cases(4)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changing",
     [
@@ -231,6 +240,7 @@ def test_values_that_change_per_frame_are_not_outliers(changing):
     assert field_outliers(summary()) == []
 
 
+@pytest.mark.slow
 def test_a_data_window_may_change_per_frame():
     """Renderers crop it to the image."""
     for number in range(1, 8):
@@ -257,6 +267,7 @@ def test_values_that_depend_on_machine_or_task_are_not_outliers(name, usual, oth
     assert summary().severity == "none"
 
 
+@pytest.mark.slow
 def test_a_pattern_selects_sequences():
     """A part of the path, or a shell pattern for the whole path."""
     for shot in ("sh01", "sh02"):
@@ -282,6 +293,7 @@ def test_numbers_that_are_far_apart_take_no_memory():
     assert (found.frames, found.gaps_judged) == ("1-2,4294967295", False)
 
 
+@pytest.mark.slow
 def test_frames_whose_headers_have_warnings():
     """The files are sound; those that are not are damaged."""
     twice = w.part(extra=[w.fixed("x", "float", 1), w.fixed("x", "float", 1)])
@@ -293,6 +305,7 @@ def test_frames_whose_headers_have_warnings():
     assert summary().severity == "warning"
 
 
+@pytest.mark.slow
 def test_one_frame_is_a_sequence():
     """A still, sound or damaged."""
     frame(1, name="show/still_{}.exr")
@@ -303,6 +316,7 @@ def test_one_frame_is_a_sequence():
     ]
 
 
+@pytest.mark.slow
 def test_damaged_files_without_a_frame_number_are_listed():
     """Unreadable and truncated ones; they have a status, but no frames."""
     for name, damage in {"a": lambda data: b"", "b_v002": lambda data: data[:-1], "sound": lambda data: data}.items():
@@ -336,6 +350,7 @@ def test_a_frame_that_one_view_lacks_is_missing(left, right):
     ]
 
 
+@pytest.mark.slow
 def test_names_that_are_not_views_are_not_compared():
     """Letters in words, two views in one path, or no other view."""
     for name in ("clear.{}.exr", "crear.{}.exr", "l_r.{}.exr", "r_l.{}.exr", "x_left.{}.exr"):
@@ -344,6 +359,7 @@ def test_names_that_are_not_views_are_not_compared():
     assert {found.missing for found in summaries()} == {""}
 
 
+@pytest.mark.slow
 def test_ranges_that_differ_in_a_folder_are_pointed_out():
     """Among sequences of the same version, as a warning."""
     for name, last in {"beauty_v001": 5, "depth_v001": 4, "normal_v001": 5, "beauty_v002": 3, "still_v001": 1}.items():
@@ -354,6 +370,7 @@ def test_ranges_that_differ_in_a_folder_are_pointed_out():
     assert [name for name, each in found.items() if each.severity != "none"] == ["depth_v001.#.exr"]
 
 
+@pytest.mark.slow
 def test_the_same_frame_twice_is_reported():
     """With other padding, or as a sub-frame that is whole."""
     for number in ("1", "001", "2", "3"):
@@ -373,6 +390,7 @@ def test_missing_sub_frames():
     assert (found.missing, found.missing_count, found.frame_count) == ("1001.5", 1, 4)
 
 
+@pytest.mark.slow
 def test_a_field_of_a_sub_frame_differs():
     for number in ("1001.0", "1001.25", "1001.5", "1001.75"):
         frame(number, w.part(compression=3) if number == "1001.25" else None)
@@ -404,6 +422,7 @@ def test_tiles_of_a_texture_have_no_missing_frames(part):
     assert found.pattern.endswith("/show/c.<UDIM>.exr")
 
 
+@pytest.mark.slow
 def test_a_pattern_with_udim_says_that_numbers_are_tiles():
     """Of files whose headers do not say so."""
     for number in (1001, 1002, 1011):
@@ -478,6 +497,7 @@ def test_reported_sequences(case):
             assert facts["missing"].partition(" (")[0] in bad.reason
 
 
+@pytest.mark.slow
 def test_summaries_as_an_arrow_table():
     """Damaged frames and outliers as lists of structs; the same schema without rows."""
     for number in range(1, 6):

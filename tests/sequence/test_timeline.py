@@ -108,6 +108,7 @@ def test_a_clip_without_usable_frames_is_refused(reference, used, message):
         needed((reference, used))
 
 
+@pytest.mark.slow
 def test_the_frames_of_all_clips_are_bounded():
     clips = [(images("/a", f"c{n}.", 1, span(0, 1_000_000)), None) for n in range(5)]
     with pytest.raises(SettingsError, match="more than 4,000,000 frames"):
@@ -167,6 +168,7 @@ def test_a_sequence_of_a_closer_clip_is_not_that_of_another():
     assert (list(found.found), list(found.absent)) == (["/farm/sh020/c.#.exr"], ["/e/sh010/c.#.exr"])
 
 
+@pytest.mark.slow
 def test_many_clips_and_sequences_of_one_file_name():
     """In a time that grows with their number, not with its square."""
     names = [f"/farm/sh{n}/c.#.exr" for n in range(10_000)]
@@ -182,6 +184,7 @@ def test_equal_ends_are_ambiguous(clips, names):
     assert (found.found, found.absent, {name for name, _ in found.ambiguous}) == ({}, {}, set(clips))
 
 
+@pytest.mark.slow
 def test_sequences_are_judged_by_a_timeline(capfd):
     """One has its frames, one lacks some, one has no clip, and of one no file is there."""
     for name in ("a.1001", "a.1002", "a.1003", "b.1001", "b.1003", "free.1001", "free.1003", "free.1004"):
@@ -212,6 +215,7 @@ def test_sequences_are_judged_by_a_timeline(capfd):
     ]
 
 
+@pytest.mark.slow
 def test_an_ambiguous_clip_is_a_usage_error(capfd):
     frame("x/a.1001.exr")
     frame("y/a.1001.exr")

@@ -48,6 +48,7 @@ def test_a_link_that_changes_between_check_and_open_is_rejected(folders, linked)
         read(path, root)
 
 
+@pytest.mark.slow
 def test_a_link_that_keeps_changing_never_leads_outside(folders):
     root, beside = folders
     link = root / "link"

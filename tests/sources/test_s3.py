@@ -125,6 +125,7 @@ def test_one_more_request_for_the_last_chunk_of_a_larger_file(store, kind):
         assert len(store.requests) <= 2
 
 
+@pytest.mark.slow
 def test_more_leaders_of_an_object_on_request(store):
     """A request for each, unless chunks are small enough to be read together."""
     uri = store.put("a.exr", w.build(w.part(width=3000, height=40)).data)
@@ -178,6 +179,7 @@ def test_a_long_manifest_costs_three_requests_at_most(store):
     assert inspection.file.chunk_count == 2160
 
 
+@pytest.mark.slow
 @corpus.need_corpus
 def test_real_files_cost_two_requests_and_give_what_local_files_give(store):
     """For every tenth file of the corpus."""
@@ -405,6 +407,7 @@ def test_certificates_are_verified_by_default(tmp_path):
         server.shutdown()
 
 
+@pytest.mark.slow
 def test_objects_are_selected_by_patterns_and_names(store):
     keys = ["show/a.1001.exr", "show/a.1002.exr", "show/.snapshot/a.1001.exr", "show/x/a.1001.exr", "show/x/._a.exr"]
     for key in keys:
@@ -497,7 +500,7 @@ def test_an_object_whose_uri_is_encoded_is_listed_once(store):
         assert [item.uri for item in list_files(paths, s3=store.access)] == [uri]
 
 
-@pytest.mark.fast_cases(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", ["a%41*", "sub%2f", "sub%2f/*"])
 def test_an_excluded_object_whose_uri_is_encoded_does_not_vanish(store, tmp_path, pattern):
     """Patterns are compared with names, as in the listing."""
@@ -510,6 +513,7 @@ def test_an_excluded_object_whose_uri_is_encoded_does_not_vanish(store, tmp_path
             assert (summary.listed, summary.vanished) == (3 - len(exclude), [])
 
 
+@pytest.mark.slow
 def test_excluded_objects_do_not_vanish(store, tmp_path):
     for key in ("show/a.exr", "show/sub/b.exr"):
         store.put(key, PICTURE)
@@ -541,6 +545,7 @@ def test_a_listing_continues_after_the_last_page_it_received(store, monkeypatch)
     assert len(failed) >= 3
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("environment")
 def test_objects_are_inspected_like_files(store, capfdbinary, tmp_path, monkeypatch):
     """One by its URI, several by a prefix that is treated as a folder; no temporary file is written."""
@@ -585,6 +590,7 @@ def test_objects_are_ingested_like_files(store, tmp_path):
         assert (summary.replaced, summary.vanished, summary.pruned) == (1, [f"{uri}/a.1007.exr"], 1)
 
 
+@pytest.mark.slow
 def test_an_object_that_is_replaced_within_a_second_is_inspected_again(store, tmp_path):
     """Size and time of the listing are the same."""
     other = PICTURE[:-1] + bytes([PICTURE[-1] ^ 1])
@@ -596,6 +602,7 @@ def test_an_object_that_is_replaced_within_a_second_is_inspected_again(store, tm
         assert ingest([uri], catalog, IngestOptions(s3=store.access)).unchanged == 1
 
 
+@pytest.mark.slow
 def test_ingest_passes_the_given_store_to_listing_and_inspection(store, tmp_path):
     """No setting of the environment is needed."""
     for number in range(1001, 1006):
@@ -607,6 +614,7 @@ def test_ingest_passes_the_given_store_to_listing_and_inspection(store, tmp_path
     assert [file.uri for file in listed] == [f"s3://{BUCKET}/show/a.{number}.exr" for number in range(1001, 1006)]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("environment")
 def test_ingest_reads_the_settings_of_the_store_once(store, tmp_path, monkeypatch):
     for number in range(1001, 1006):
@@ -668,7 +676,7 @@ UNREADABLE_KEYS = [
 GOOD_KEYS = ["show/a b+c%2F.exr", "show/a.exr", "show/below/z.exr", "show/z<&>ä.exr"]
 
 
-@pytest.mark.fast_cases(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("unreadable", [[key] for key in UNREADABLE_KEYS] + [UNREADABLE_KEYS], ids=ascii)
 def test_an_unreadable_key_does_not_hide_others(store, unreadable):
     """It is listed unchanged with the others, in one folder and recursively."""
@@ -760,6 +768,7 @@ def test_a_listing_with_unreadable_keys_and_credentials_of_the_platform_is_an_er
         list(list_objects(f"s3://{BUCKET}/show", access=S3Access(endpoint=store.url, ambient=True)))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("environment")
 def test_an_unreadable_key_is_a_failure_of_inspect_and_ingest(store, capfdbinary, tmp_path):
     """Control characters are escaped, its object does not count as vanished, and the others are inspected."""
@@ -784,6 +793,7 @@ def test_an_unreadable_key_is_a_failure_of_inspect_and_ingest(store, capfdbinary
         assert (summary.vanished, summary.pruned) == ([f"{uri}/gone.exr"], 1)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize(
     "fault", [status(403), pytest.param(status(503), marks=pytest.mark.slow)], ids=["denied", "down"]

@@ -84,6 +84,7 @@ def test_several_patterns_select_what_one_of_them_does(database):
     assert uri_condition([*patterns, "*"]) == ("", "")
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from([*"ab/.[]!-^*?#@%\\(){}|+$<>", "%04d", "$F4", "<UDIM>", "**/", "s3://"]), max_size=12))
 def test_every_text_is_a_valid_condition(tokens):
     """DuckDB accepts the expression."""

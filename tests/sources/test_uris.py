@@ -222,6 +222,7 @@ def test_the_check_finds_a_parser_written_by_hand(line):
     assert parses_by_hand(line)
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: path.relative_to(SOURCE).as_posix())
 def test_no_other_module_parses_uris(path):
     """Use sources.uris: parse, local_path, is_object or bucket_and_key."""

@@ -95,6 +95,7 @@ def test_sixteen_threads_share_a_session(emulator, session):
     assert len(row_ids) == 64
 
 
+@pytest.mark.slow
 def test_pages_and_splits_are_exact(start, connect):
     """However a table is cut up, each row that matches comes once. A select asks for what is left only."""
     emulator = start(assumptions=Assumptions(page_bytes=200_000))

@@ -147,6 +147,7 @@ def test_latency_is_added_to_each_request(emulator, session):
     assert time.monotonic() - started >= 0.2
 
 
+@pytest.mark.slow
 def test_another_process_can_order_faults_and_read_the_log(emulator, session):
     """Through the control URL, which is neither signed nor logged."""
     order = {"action": "drop", "operation": "commit", "after_effect": True}

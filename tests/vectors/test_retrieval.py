@@ -51,6 +51,7 @@ def test_related_files_are_found(held_out):
     assert found["nDCG@10"] > held_out.measure(retrieval.tf_idf)["nDCG@10"]
 
 
+@pytest.mark.slow
 def test_files_with_similar_layers_are_found(held_out):
     assert held_out.channel_spearman() >= 0.55
 

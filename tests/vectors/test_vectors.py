@@ -54,6 +54,7 @@ def rows_of(inspection):
 # ── every header ─────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @examples(60)
 @given(files())
 def test_both_vectors_have_unit_length_and_no_nan(written):
@@ -72,6 +73,7 @@ def test_a_header_without_channels_has_vectors_too(extra):
         assert abs(np.linalg.norm(vector.astype(float)) - 1) < 1e-6
 
 
+@pytest.mark.slow
 @examples(60)
 @given(files(), st.randoms(use_true_random=False))
 def test_the_order_of_attributes_channels_and_parts_does_not_matter(written, rng):
@@ -88,6 +90,7 @@ def test_the_order_of_attributes_channels_and_parts_does_not_matter(written, rng
         assert one.tobytes() == other.tobytes()
 
 
+@pytest.mark.slow
 @examples(60)
 @given(files(), st.randoms(use_true_random=False))
 def test_the_rows_of_a_catalog_give_the_same_vectors(written, rng):
@@ -205,6 +208,7 @@ def chain(renderer, seed):
     yield studio.header(other, shot, 1002, "chain")
 
 
+@pytest.mark.slow
 @examples(40)
 @given(st.sampled_from((*TUNING, *HELD_OUT)), st.integers(0, 10_000))
 def test_similarity_falls_as_a_render_changes_more_and_more(renderer, seed):
@@ -218,6 +222,7 @@ def test_similarity_falls_as_a_render_changes_more_and_more(renderer, seed):
 SYLLABLES = "ba ce di fo gu ha je ki lo mu na pe".split()
 
 
+@pytest.mark.slow
 @examples(60)
 @given(st.permutations(LAYERS), st.permutations(["".join(pair) for pair in itertools.permutations(SYLLABLES, 2)]))
 def test_similarity_falls_as_more_layers_are_replaced(known, strange):

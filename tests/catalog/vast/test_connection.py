@@ -117,6 +117,7 @@ def test_failures_are_counted_by_kind():
         assert (conflicts.hits, outage.hits) == (6, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [500, pytest.param(501, marks=pytest.mark.slow)])
 def test_another_failure_is_retried_once(status):
     with start() as server:
@@ -164,6 +165,7 @@ def test_a_read_only_catalog_creates_no_schema():
             reading.persist([A])
 
 
+@pytest.mark.slow
 def test_tables_of_another_program_are_rejected():
     with start() as server:
         mine = VastCatalog(f"vast://{BUCKET}/mine", connection=connection_to(server))
@@ -357,6 +359,7 @@ def test_warnings_about_other_uses_of_the_sdk_are_kept(caplog):
     assert [record.name for record in caplog.records if record.name.startswith("vastdb")] == ["vastdb.errors"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_timer")
 def test_warnings_of_the_program_are_kept_during_catalog_operations(caplog, monkeypatch):
     """In threads of any name, and in the thread that iterates over the paths of the catalog."""

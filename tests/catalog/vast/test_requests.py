@@ -32,12 +32,14 @@ def asked(emulator):
     return run
 
 
+@pytest.mark.slow
 def test_a_new_file_costs_seven_requests(open_vast, asked):
     catalog = open_vast()
     assert asked(catalog.persist, [A]) == NEW
     assert asked(catalog.persist, [B]) == NEW  # looks in passing whether somebody else stored the first
 
 
+@pytest.mark.slow
 def test_a_known_file_costs_four(open_vast, asked):
     catalog = open_vast()
     catalog.persist([A])

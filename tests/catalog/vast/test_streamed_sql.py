@@ -289,6 +289,7 @@ def test_floats_come_back_bit_by_bit():
 # ── what is fetched ────────────────────────────────
 
 
+@pytest.mark.slow
 def test_only_the_columns_of_the_query_are_fetched():
     assert asked("SELECT file_path FROM files") == [Scan(table="files", columns=("file_path",))]
     assert asked("SELECT count(*) FROM files") == [Scan(table="files", columns=("is_current",))]
@@ -327,6 +328,7 @@ def test_an_error_of_the_query_is_raised_after_its_rows_are_loaded():
         asked("SELECT error('files: ' || count(*)) FROM files")
 
 
+@pytest.mark.slow
 def test_conditions_that_all_scans_of_a_table_share_are_pushed_down():
     one = Condition(column="file_id", operator="=", value="a")
     (scan,) = asked("SELECT file_path FROM files WHERE file_id = ? AND is_current", ["a"])

@@ -137,6 +137,7 @@ def test_the_next_persist_finds_duplicates_of_queued_paths(emulator, meet):
     assert [row["inspection_count"] for row in stored(emulator, a, "files") if row["file_id"] == A.file.file_id] == [2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [1, -1])
 @pytest.mark.parametrize("other", [A, PENDING], ids=["plain", "pending"])
 def test_of_two_copies_the_richest_results_of_pixels_stay(emulator, meet, other, order):
@@ -149,6 +150,7 @@ def test_of_two_copies_the_richest_results_of_pixels_stay(emulator, meet, other,
     assert [row["sample_count"] for row in a.rows_of(path_of(A))["channel_stats"].to_pylist()] == [16] * 3
 
 
+@pytest.mark.slow
 def test_the_copy_that_was_written_last_decides_whether_a_file_is_deleted(emulator, meet):
     a, b = meet([A], [A])
     a.mark_deleted([path_of(A)])
@@ -194,6 +196,7 @@ def test_a_version_without_copies_keeps_its_rows(emulator, meet):
         assert len({tuple(row[key] for key in PRIMARY_KEYS[table]) for row in rows}) == len(rows), table
 
 
+@pytest.mark.slow
 def test_of_two_concurrent_versions_one_is_current(emulator, meet):
     a, b = meet([A], [A_AGAIN])
     b.deduplicate()
@@ -214,6 +217,7 @@ def test_duplicates_of_killed_writers_are_removed_with_the_next_persist(emulator
     assert len(stored(emulator, a, "parts")) == 1
 
 
+@pytest.mark.slow
 def test_deduplication_runs_by_itself_after_a_moment(emulator, open_vast, monkeypatch):
     monkeypatch.setattr(coordination, "DELAY_S", 0.01)
     catalog = open_vast()
@@ -223,6 +227,7 @@ def test_deduplication_runs_by_itself_after_a_moment(emulator, open_vast, monkey
     assert [request.operation for request in emulator.requests][7:10] == ["begin", "select", "commit"]
 
 
+@pytest.mark.slow
 def test_duplicate_errors_are_merged(emulator, open_vast, monkeypatch):
     monkeypatch.setattr(coordination, "DELAY_S", 3600)
     a = open_vast()
