@@ -227,17 +227,18 @@ def _compare(scratch: _Scratch, rows: list[dict[str, Any]], where: str, params: 
 
 
 def _rollback(scratch: _Scratch) -> None:
-    before = scratch.first.status().row_counts
+    count = "SELECT count(*) AS n FROM parts"
+    before = _rows(scratch, count)[0]["n"]
     try:
         with scratch.first.tables.transaction() as rows:
             rows.insert("parts", from_inspections([_file("never")]).tables["parts"])
-            seen = scratch.second.sql("SELECT count(*) AS n FROM parts").to_pylist()[0]["n"]
-            _expect(seen == before["parts"], "another transaction sees uncommitted rows")
+            seen = scratch.second.sql(count).to_pylist()[0]["n"]
+            _expect(seen == before, "another transaction sees uncommitted rows")
             raise _RolledBackError
     except CatalogError as error:
         _expect(isinstance(error.__cause__, _RolledBackError), str(error))
-    count = scratch.second.sql("SELECT count(*) AS n FROM parts").to_pylist()[0]["n"]
-    _expect(count == before["parts"], "a rolled back row is stored")
+    after = scratch.second.sql(count).to_pylist()[0]["n"]
+    _expect(after == before, "a rolled back row is stored")
 
 
 def _concurrent(scratch: _Scratch) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from exr_inspector import open_catalog
 from exr_inspector.catalog import Catalog
-from tests.vastdb_emulator import Emulator
+from tests.vastdb_emulator import STRICT, Emulator
 
 # Makes the URI of a catalog that does not exist yet, from an empty folder and a number.
 BACKENDS: dict[str, Callable[[Path, int], str]] = {
@@ -26,7 +26,7 @@ UNSORTED = pytest.param("vast unsorted", marks=pytest.mark.slow)
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[Emulator]:
     """A VAST Database, shared by the tests of this process."""
-    with Emulator(access_key="key", secret_key="not-a-real-secret", buckets=[BUCKET]) as running:
+    with Emulator(access_key="key", secret_key="not-a-real-secret", buckets=[BUCKET], assumptions=STRICT) as running:
         yield running
 
 

@@ -57,7 +57,6 @@ def test_inspections_give_equal_rows(tmp_path, vast_settings, number):
             one, other = first.sql(query), second.sql(query)
             assert one.schema == other.schema
             assert one.to_pylist() == other.to_pylist()
-        assert first.status().row_counts == second.status().row_counts
         assert sequences(first) == sequences(second)
 
 

@@ -21,7 +21,8 @@ from exr_inspector.sources.memory import MemorySource
 from tests.support.exr_bytes import attribute, exr_bytes, inspection, text
 
 CHANGES_ROWS = True  # for `new_uri`
-NOON = datetime(2024, 5, 1, 12, 0, 0, 123456, tzinfo=timezone.utc)
+NOON = datetime(2024, 5, 1, 12, 0, 0, 123000, tzinfo=timezone.utc)
+PRECISE = NOON + timedelta(microseconds=456)  # which a server may cut to NOON
 TIMES = {"inspection_timestamp", "last_inspected", "first_seen", "last_seen", "batch_id"}
 
 A = inspection("s3://renders/a.1001.exr")
@@ -59,6 +60,10 @@ def current(catalog):
     found = rows(catalog, "SELECT file_path_normalized AS path, file_id FROM files WHERE is_current")
     assert len({row["path"] for row in found}) == len(found), "a path has two current versions"
     return {row["path"]: row["file_id"] for row in found}
+
+
+def row_count(catalog, table):
+    return rows(catalog, f"SELECT count(*) AS n FROM {table}")[0]["n"]
 
 
 def queried(catalog, table):
@@ -124,7 +129,7 @@ def test_each_file_has_a_batch_of_its_own(catalog):
     assert max(batch_ids) == min(batch_ids) + 1
     assert before <= written <= datetime.now(timezone.utc)
     (stored,) = rows(catalog, "SELECT DISTINCT inspection_timestamp AS at FROM files")
-    assert stored["at"] == written.replace(tzinfo=None)
+    assert timedelta(0) <= written.replace(tzinfo=None) - stored["at"] < timedelta(milliseconds=1)
     catalog.persist([A, A_AGAIN])
     for table, found in batches(catalog).items():
         assert len(found) == 3, table
@@ -180,7 +185,7 @@ def test_a_batch_may_hold_a_file_more_than_once(catalog):
     outcomes = catalog.persist([A, C, A])
     assert [outcome.inserted for outcome in outcomes] == [False, True, False]
     assert file_row(catalog, A)["inspection_count"] == 5
-    assert catalog.status().row_counts["parts"] == 3
+    assert row_count(catalog, "parts") == 3
 
 
 @pytest.mark.slow
@@ -189,7 +194,7 @@ def test_a_new_version_of_a_path_becomes_the_current_one_and_history_stays(catal
     catalog.persist([A_AGAIN])
     assert current(catalog) == {path_of(A): A_AGAIN.file.file_id, path_of(B): B.file.file_id}
     assert file_row(catalog, A)["is_current"] is False
-    assert catalog.status().row_counts["files"] == 3
+    assert row_count(catalog, "files") == 3
 
 
 def test_an_old_version_that_comes_back_is_current_again(catalog):
@@ -328,7 +333,7 @@ def test_threads_may_share_a_catalog(catalog):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, own))
     assert file_row(catalog, A)["inspection_count"] == 24
-    assert catalog.status().row_counts["parts"] == 9
+    assert row_count(catalog, "parts") == 9
     assert len(current(catalog)) == 9
 
 
@@ -356,7 +361,7 @@ def test_a_path_with_an_error_has_no_current_version(catalog):
     catalog.persist([A, B])
     catalog.record_errors([error_at(path_of(A))])
     assert current(catalog) == {path_of(B): B.file.file_id}
-    assert catalog.status().row_counts["files"] == 2
+    assert row_count(catalog, "files") == 2
 
 
 @pytest.mark.parametrize("one", [A, A_AGAIN], ids=["same version", "new version"])
@@ -368,7 +373,7 @@ def test_persisting_a_path_closes_its_error(catalog, one):
     catalog.persist([one])
     assert current(catalog) == {path_of(A): one.file.file_id}
     assert open_errors(catalog) == {"s3://renders/x.exr"}
-    assert catalog.status().row_counts["ingest_errors"] == 2
+    assert row_count(catalog, "ingest_errors") == 2
     assert catalog.seen([stat_of(one)])[path_of(one)].error is None
 
 
@@ -504,12 +509,12 @@ def seen_as(stored, *, is_unchanged: bool = True) -> SeenFile:
 
 def test_a_file_is_seen_while_size_and_time_are_the_same(catalog):
     old, new = (
-        inspection("s3://a.exr", mtime=NOON),
-        inspection("s3://a.exr", mtime=NOON + timedelta(seconds=1)),
+        inspection("s3://a.exr", mtime=PRECISE),
+        inspection("s3://a.exr", mtime=PRECISE + timedelta(seconds=1)),
     )
     catalog.persist([old, B])
     unknown = FileStat(file_path_normalized="s3://other.exr", size_bytes=1, mtime=None)
-    larger = FileStat(file_path_normalized=path_of(old), size_bytes=old.file.size_bytes + 1, mtime=NOON)
+    larger = FileStat(file_path_normalized=path_of(old), size_bytes=old.file.size_bytes + 1, mtime=PRECISE)
     assert catalog.seen([stat_of(old), stat_of(B), unknown]) == {
         path_of(old): seen_as(old),
         path_of(B): seen_as(B),  # has no time, as the file of the listing
@@ -594,7 +599,7 @@ def test_a_deleted_file_keeps_its_rows(catalog):
     assert catalog.mark_deleted([path_of(A), path_of(A), "s3://never/seen.exr"]) == 1
     assert live_paths(catalog) == [path_of(B)]
     assert catalog.seen([stat_of(A_AGAIN)]) == {}
-    assert catalog.status().row_counts["files"] == 3
+    assert row_count(catalog, "files") == 3
     assert file_row(catalog, A_AGAIN)["deleted_at"] is not None
     assert catalog.mark_deleted([path_of(A)]) == 0
 
@@ -612,7 +617,7 @@ def test_a_deleted_path_has_no_error_any_more(catalog):
     catalog.record_errors([error_at(path_of(A)), error_at("s3://renders/x.exr")])
     assert catalog.mark_deleted([path_of(A), "s3://renders/x.exr"]) == 2
     assert live_paths(catalog) == []
-    assert catalog.status().row_counts["ingest_errors"] == 0
+    assert row_count(catalog, "ingest_errors") == 0
 
 
 # ── sql, status, schema ────────────────────────────────────────────────
@@ -659,8 +664,10 @@ def test_the_schema_can_be_ensured_again(catalog):
 
 
 def test_status_counts(catalog):
+    """The counts of a server are those of an earlier commit."""
     catalog.persist([A, A_AGAIN, B])
     catalog.record_errors([error_at("s3://x.exr")])
+    catalog.persist([A])
     status = catalog.status()
     assert status.uri == catalog.uri
     assert status.schema_version == VERSION

@@ -17,7 +17,7 @@ from tests.support import exr_writer as w
 from tests.support.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY, S3Server
 from tests.support.secrets import Watch
 from tests.support.vast_event import VastEvent
-from tests.vastdb_emulator import Emulator
+from tests.vastdb_emulator import STRICT, Emulator
 
 GOOD = w.build(w.part(extra=[w.text("owner", "someone")])).data
 OTHER = w.build(w.part(extra=[w.text("owner", "another")])).data
@@ -30,7 +30,7 @@ PREFIXES = ("EXR_INSPECTOR_", "VAST_DB_", "S3_", "AWS_")
 
 @pytest.fixture(scope="session")
 def vast_server() -> Iterator[Emulator]:
-    with Emulator(**DATABASE, buckets=["catalogs"]) as running:
+    with Emulator(**DATABASE, buckets=["catalogs"], assumptions=STRICT) as running:
         yield running
 
 

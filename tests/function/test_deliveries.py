@@ -1,12 +1,17 @@
-"""Repeated and concurrent deliveries, with faults and killed processes: each file has one complete set of rows."""
+"""Repeated and concurrent deliveries, with faults and killed processes: each file has one complete set of rows.
+
+The database has the limits of `STRICT`, and a runtime in a process of its own is stopped while it handles no event.
+"""
 
 import itertools
+import os
 import random
+import signal
 import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from types import SimpleNamespace
 
 import httpx
@@ -21,9 +26,7 @@ from exr_inspector.function import close_catalogs, handle
 from tests.support import corpus
 from tests.support.exr_bytes import exr_bytes, text
 from tests.support.s3_server import blackhole, stall_in_body, status
-from tests.vastdb_emulator import Assumptions, Emulator
 
-from .conftest import DATABASE
 from .conftest import element as delivered
 from .test_runtime import element, serving
 
@@ -110,22 +113,71 @@ def test_a_fault_of_the_store_at_each_request(deployed, monkeypatch, fault):
     assert_complete(deployed, needed + 1)
 
 
+class Container:
+    """A runtime whose processes are stopped while it handles no event, as serverless platforms freeze containers."""
+
+    def __init__(self, url, process):
+        self._url = url
+        self._process = process
+        self._lock = threading.Lock()
+        self._events = 0
+        self.signal(signal.SIGSTOP)
+
+    def signal(self, number):
+        """Send a signal to all its processes, if it has any left."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+    def stop(self):
+        """Stop it as a platform does."""
+        self.signal(signal.SIGCONT)
+        self._process.terminate()
+        self._process.wait(60)
+
+    def post(self, key):
+        with self._awake():
+            message = to_binary_event(element(key))
+            return httpx.post(self._url, headers=dict(message.headers), content=message.body, timeout=60)
+
+    @contextmanager
+    def _awake(self):
+        with self._lock:
+            self._events += 1
+            self.signal(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._events -= 1
+                if not self._events:
+                    self.signal(signal.SIGSTOP)
+
+
+@contextmanager
+def container():
+    with serving() as (url, process):
+        running = Container(url, process)
+        try:
+            yield running
+        finally:
+            running.signal(signal.SIGCONT)  # or its processes would not end
+
+
 class EventSource:
     """Delivers as the platform does: again after 2, 4 and 8 seconds (here a tenth of that), then as a dead letter."""
 
-    def __init__(self, url):
-        self._url = url
+    def __init__(self, runtime):
+        self._runtime = runtime
         self.before_last = lambda: None
         self.attempts = Counter()
         self.dead_letters = []
 
     def deliver(self, key):
-        message = to_binary_event(element(key))
         for pause in (0.2, 0.4, 0.8, None):
             self.attempts[key] += 1
             if pause is None:
                 self.before_last()
-            answer = httpx.post(self._url, headers=dict(message.headers), content=message.body, timeout=60)
+            answer = self._runtime.post(key)
             if answer.status_code < 500:
                 return
             if pause is not None:
@@ -139,8 +191,8 @@ def test_every_file_arrives_when_the_database_comes_back_in_time(deployed):
     for key in keys:
         deployed.store.put(key, exr_bytes(text("note", key)))
     deployed.store.put("bad.exr", exr_bytes()[:100])
-    with serving() as (url, _), ThreadPoolExecutor(8) as pool:
-        source = EventSource(url)
+    with container() as runtime, ThreadPoolExecutor(8) as pool:
+        source = EventSource(runtime)
         source.before_last = threading.Barrier(len(keys), action=deployed.database.start, timeout=60).wait
         deployed.database.stop()
         for delivery in [pool.submit(source.deliver, key) for key in keys]:
@@ -157,9 +209,8 @@ def test_fifty_real_files_become_rows(deployed):
     """Uploaded, announced and read back by independent clients: equal to the inspections."""
     files = corpus.VALID_FILES[:: max(1, len(corpus.VALID_FILES) // 50)][:50]
     uris = [deployed.store.put(corpus.name_of(path), path.read_bytes()) for path in files]
-    with serving() as (url, _), ThreadPoolExecutor(8) as pool:
-        messages = [to_binary_event(element(corpus.name_of(path))) for path in files]
-        posts = pool.map(lambda m: httpx.post(url, headers=dict(m.headers), content=m.body, timeout=60), messages)
+    with container() as runtime, ThreadPoolExecutor(8) as pool:
+        posts = pool.map(runtime.post, map(corpus.name_of, files))
         assert {answer.status_code for answer in posts} == {204}
     expected = from_inspections([inspect(uri) for uri in uris]).tables
     session = vastdb.connect(access="key", secret="not-a-real-secret", endpoint=deployed.database.url)
@@ -183,37 +234,26 @@ def test_an_event_is_delivered_again_after_an_outage_of_the_store(deployed, monk
     assert_complete(deployed, 1)
 
 
-@pytest.fixture
-def locks_expire(deployed, monkeypatch):
-    """The rows that a killed process was writing are locked until its transaction expires: here after five seconds."""
-    expiring = Assumptions(idle_timeout_s=5)
-    with Emulator(**DATABASE, buckets=["catalogs"], assumptions=expiring) as database:
-        monkeypatch.setenv("VAST_DB_ENDPOINT", database.url)
-        deployed.database = database
-        yield
-        close_catalogs()
-
-
 @pytest.mark.first
-@pytest.mark.usefixtures("locks_expire")
 def test_deliveries_while_processes_are_killed(deployed):
-    """72 deliveries of 12 files, 16 at a time, to three processes, of which two are killed and replaced."""
+    """72 deliveries of 12 files, 16 at a time, to three processes, of which two are killed and replaced.
+
+    The rows that a killed process was writing are locked until its transaction expires, after five seconds.
+    """
     keys = [f"shared.{n:04}.exr" for n in range(12)]
     for key in keys:
         deployed.store.put(key, exr_bytes(text("note", key)))
     deliveries = keys * 6
     random.Random(7).shuffle(deliveries)
     with ExitStack() as stack, ThreadPoolExecutor(16) as pool:
-        hosts = list(pool.map(lambda _: stack.enter_context(serving()), range(3)))
+        hosts = list(pool.map(lambda _: stack.enter_context(container()), range(3)))
         turns = itertools.count()
 
         def deliver(key):
             """Deliver as the platform does: to any process that answers, until it succeeds."""
             for _ in range(40):
-                url, _process = hosts[next(turns) % len(hosts)]
                 try:
-                    message = to_binary_event(element(key))
-                    answer = httpx.post(url, headers=dict(message.headers), content=message.body, timeout=60)
+                    answer = hosts[next(turns) % len(hosts)].post(key)
                 except httpx.TransportError:
                     continue
                 if answer.status_code == 204:
@@ -224,14 +264,12 @@ def test_deliveries_while_processes_are_killed(deployed):
         for number in (0, 1):
             while sum(delivery.done() for delivery in running) < 24 * (number + 1):
                 time.sleep(0.01)
-            hosts[number][1].kill()
-            hosts[number] = stack.enter_context(serving())
+            hosts[number].signal(signal.SIGKILL)
+            hosts[number] = stack.enter_context(container())
         for delivery in running:
             delivery.result()
-        for _, process in hosts:
-            process.terminate()
-        for _, process in hosts:
-            process.wait(60)
+        for host in hosts:
+            host.stop()
     # The next delivery removes duplicates that a killed process left.
     for key in keys:
         handle(SimpleNamespace(), delivered(key))

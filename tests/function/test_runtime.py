@@ -48,7 +48,9 @@ def serving(*arguments, until="readiness", **environment):
     """A runtime in separate processes, as soon as it is ready or only handles events; its URL and the first process."""
     port = free_port()
     command = [sys.executable, "-m", "exr_inspector", "function", "serve", "--port", str(port), *arguments]
-    with subprocess.Popen(command, env=os.environ | environment, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=os.environ | environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         url = f"http://127.0.0.1:{port}"
         for _ in range(300):
             try:

@@ -75,6 +75,7 @@ class Assumptions:
     timestamp_unit: Literal["us", "ms"] = "us"
 
     # Assumption: a transaction may change tables and rows; False refuses with 400 what comes second.
+    # Not in STRICT: catalogs are created and migrated in transactions that also insert the row of `schema_version`.
     mixed_transactions: bool = True
 
     # Assumption: a request whose signature is older or newer than this is refused with 403. None: of any time.

@@ -23,20 +23,30 @@ from .rows import RowBatch
 from .schema import CHILD_TABLES, PIXEL_TABLES, TABLES, TIME
 
 _lock = threading.Lock()
+_MILLISECOND = timedelta(milliseconds=1)
 _last = datetime.min.replace(tzinfo=timezone.utc)
 
 
 def unique_time(files: int = 1) -> datetime:
-    """The time in UTC without a zone, as in the tables, at least a microsecond after that of the previous call.
+    """The time in UTC without a zone, as in the tables, in a later millisecond than that of the previous call.
 
-    So a row with such a time was written by one operation of this process. For `files` that are persisted together,
-    their batches have unique times, too.
+    So a row with such a time was written by one operation of this process, also where a database cuts it. For `files`
+    that are persisted together, their batches have unique times, too.
     """
     global _last
     with _lock:
-        began = max(datetime.now(timezone.utc), _last + timedelta(microseconds=1))
+        began = max(datetime.now(timezone.utc), _in_milliseconds(_last) + _MILLISECOND)
         _last = began + timedelta(microseconds=files - 1)
         return began.replace(tzinfo=None)
+
+
+def is_time(stored: datetime | None, time: datetime | None) -> bool:
+    """Whether a stored time is this one, which the database may have cut to milliseconds."""
+    return stored == time or (stored is not None and time is not None and stored == _in_milliseconds(time))
+
+
+def _in_milliseconds(time: datetime) -> datetime:
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
 def _first_batch(persisted_at: datetime) -> int:

@@ -273,4 +273,9 @@ def _table(table: str, columns: dict[str, Sequence[Any]], rows: int) -> pa.Table
 
 
 def _array(values: Any, type_: pa.DataType) -> pa.Array:
-    return values if isinstance(values, pa.Array) else pa.array(values, type_)
+    """The values; in texts "\u2400" stands for NUL, which a database may reject. `value_json` has it escaped."""
+    if isinstance(values, pa.Array):
+        return values
+    if pa.types.is_string(type_) and "\0" in "".join(filter(None, values)):
+        values = [value and value.replace("\0", "\u2400") for value in values]
+    return pa.array(values, type_)

@@ -115,8 +115,8 @@ def _has_rows(uri: str) -> bool:
     """Whether no backup can be restored into the catalog."""
     try:
         with open_catalog(uri, read_only=True) as opened:
-            rows = opened.status().row_counts
-            return bool(rows["files"] or rows["ingest_errors"])
+            query = "SELECT EXISTS (FROM files) OR EXISTS (FROM ingest_errors) AS has_rows"
+            return bool(opened.sql(query)["has_rows"][0].as_py())
     except ExrInspectorError:
         return False
 

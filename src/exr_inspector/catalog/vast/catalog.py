@@ -18,7 +18,7 @@ from ...settings import CELL_LIMIT, QUERY_MEMORY_MB, VastConnection
 from ...vectors import VERSION as EMBEDDING_VERSION
 from .. import similarity
 from ..migrations import needs_migration
-from ..persistence import children_of, outcomes, unique_time, with_persist_columns
+from ..persistence import children_of, is_time, outcomes, unique_time, with_persist_columns
 from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, PixelLevel, PolicyRules, SeenFile
 from ..results import later_results, with_pixels
 from ..rows import RowBatch, from_inspections, has_rows
@@ -205,7 +205,7 @@ class VastCatalog:
         yield partial(whole_tables.read, self.tables)
 
     def status(self) -> CatalogStatus:
-        """Versions and row counts of the catalog; the counts come from the server's statistics."""
+        """Versions and row counts of the catalog; the counts come from the server's statistics, which may lag."""
         self._check_open()
         row_counts = self._connection.retried(self.tables.row_counts)
         return CatalogStatus(
@@ -305,7 +305,7 @@ class VastCatalog:
     def _mark_deleted(self, paths: set[str], deleted_at: datetime, clock: Clock) -> set[str]:
         with self.tables.transaction(clock) as rows:
             stored = rows.select_in("files", COLUMNS, "file_path_normalized", paths)
-            done = {row["file_path_normalized"] for row in stored.to_pylist() if row["deleted_at"] == deleted_at}
+            done = {row["file_path_normalized"] for row in stored.to_pylist() if is_time(row["deleted_at"], deleted_at)}
             current = [row for row in stored.to_pylist() if row["is_current"] and row["deleted_at"] is None]
             changed = {row[ROW_ID]: row | {"deleted_at": deleted_at} for row in current}
             rows.update("files", changed_rows(changed, stored.schema.field(ROW_ID).type))

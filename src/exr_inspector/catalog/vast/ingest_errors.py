@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from ..persistence import error_rows
+from ..persistence import error_rows, is_time
 from ..protocol import IngestError
 from ..schema import TABLES
 from .persist_plan import Row
@@ -29,7 +29,7 @@ def record_errors(rows: Rows, errors: Sequence[IngestError], recorded_at: dateti
         known = merged.get(error["file_path_normalized"])
         if known is None:
             new.append(error)
-        elif known["last_seen"] != recorded_at:
+        elif not is_time(known["last_seen"], recorded_at):
             count = known["count"] + error["count"]
             changed[known[ROW_ID]] = error | {"first_seen": known["first_seen"], "count": count}
     _write(rows, stored, merged, changed)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..persistence import is_time
 from ..protocol import FileStat, PixelLevel, PolicyRules, SeenFile
 from ..results import has_results, newest
 from ..schema import HEADER_TABLES, RESULT_TABLES, TABLES
@@ -91,7 +92,7 @@ def _equal(rows: Rows, table: str, **values: str) -> pa.Table:
 
 def _is_same(row: dict[str, Any], file: FileStat) -> bool:
     mtime = file.mtime and file.mtime.astimezone(timezone.utc).replace(tzinfo=None)
-    is_same = row["mtime"] == mtime if None in (row["etag"], file.etag) else row["etag"] == file.etag
+    is_same = is_time(row["mtime"], mtime) if None in (row["etag"], file.etag) else row["etag"] == file.etag
     return bool(row["size_bytes"] == file.size_bytes and is_same)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..persistence import is_older, program_order
+from ..persistence import is_older, is_time, program_order
 from ..schema import JUDGED, TABLES
 from .tables import ROW_ID
 
@@ -62,8 +62,8 @@ def plan(incoming: pa.Table, stored: pa.Table, persisted_at: datetime) -> Plan:
     for row in rows:
         by_path[row["file_path_normalized"]].append(row)
         known.setdefault(row["file_id"], row)
-    counted = {row["file_id"] for row in rows if row["last_inspected"] == persisted_at}
-    inserted = {row["file_id"] for row in rows if row["inspection_timestamp"] == persisted_at}
+    counted = {row["file_id"] for row in rows if is_time(row["last_inspected"], persisted_at)}
+    inserted = {row["file_id"] for row in rows if is_time(row["inspection_timestamp"], persisted_at)}
     changed: dict[int, Row] = {}
     judged: dict[str, int] = {}
     files = incoming.select(["file_id", "is_current", "inspection_count", "inode", "chunks_checked"]).to_pylist()
