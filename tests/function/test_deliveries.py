@@ -18,6 +18,7 @@ import httpx
 import pytest
 import vastdb
 from cloudevents.core.bindings.http import to_binary_event
+from vastdb.config import SessionConfig
 
 from exr_inspector import inspect
 from exr_inspector.catalog.rows import from_inspections
@@ -213,7 +214,9 @@ def test_fifty_real_files_become_rows(deployed):
         posts = pool.map(runtime.post, map(corpus.name_of, files))
         assert {answer.status_code for answer in posts} == {204}
     expected = from_inspections([inspect(uri) for uri in uris]).tables
-    session = vastdb.connect(access="key", secret="not-a-real-secret", endpoint=deployed.database.url)
+    endpoint = deployed.database.url
+    config = SessionConfig(data_endpoints=[endpoint])  # selects through the announced address lag
+    session = vastdb.connect(access="key", secret="not-a-real-secret", endpoint=endpoint, config=config)
     with session.transaction() as transaction:
         schema = transaction.bucket("catalogs").schema(deployed.schema)
         for table in ("files", "parts", "channels", "attributes"):

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 import vastdb
 from cloudevents.core.bindings.http import to_binary_event
+from vastdb.config import SessionConfig
 
 from exr_inspector import open_catalog
 from exr_inspector.catalog.schema import VERSION
@@ -352,7 +353,9 @@ def test_nothing_is_lost_while_the_tables_have_another_version(deployed, caplog,
 
 def set_version(deployed, version):
     """Replace the version of the tables."""
-    session = vastdb.connect(endpoint=deployed.database.url, access="key", secret=DATABASE["secret_key"])
+    endpoint = deployed.database.url
+    config = SessionConfig(data_endpoints=[endpoint])  # selects through the announced address lag
+    session = vastdb.connect(endpoint=endpoint, access="key", secret=DATABASE["secret_key"], config=config)
     with session.transaction() as transaction:
         table = transaction.bucket("catalogs").schema(deployed.schema).table("schema_version")
         rows = table.select(internal_row_id=True).read_all()

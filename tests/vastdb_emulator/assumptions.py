@@ -87,6 +87,10 @@ class Assumptions:
     # Assumption: the row counts in statistics are those of so many commits ago.
     statistics_lag_commits: int = 0
 
+    # Assumption: the server announces another address for selects, and a select through it sees the state of so many
+    # commits ago, without the changes of its own transaction; each one there brings it a commit forward.
+    announced_lag_commits: int = 0
+
     # Assumption: a select costs time for each row of the table beyond the first 10,000.
     scan_s_per_row: float = 0.0
 
@@ -99,6 +103,7 @@ STRICT = Assumptions(
     timestamp_unit="ms",
     max_clock_skew_s=300.0,
     statistics_lag_commits=1,
+    announced_lag_commits=1,
     scan_s_per_row=2e-6,
 )
 

@@ -15,6 +15,8 @@ from .service import Service
 from .system_tables import create_system_tables
 from .transactions import Catalog, TablePath
 
+OTHER_ADDRESS = "127.0.0.2"  # of this machine as well
+
 
 class Emulator:
     """A stand-in for a VAST cluster that speaks the wire protocol of the `vastdb` SDK.
@@ -37,15 +39,17 @@ class Emulator:
         log_limit: int | None = None,
     ) -> None:
         """Port 0 takes a free one. `log_limit` is how many requests to remember: 0 for a long ingest, None for all."""
+        assumptions = assumptions or Assumptions()
         # The SDK sends data requests to the address in a table's statistics, which must be IPv4.
         vip = host if host.replace(".", "").isdecimal() and host != "0.0.0.0" else None
-        self._service = Service(version=version, buckets=buckets, assumptions=assumptions or Assumptions(), vip=vip)
+        if assumptions.announced_lag_commits:
+            vip = OTHER_ADDRESS
+        self._service = Service(version=version, buckets=buckets, assumptions=assumptions, vip=vip)
         create_system_tables(self._service)
         self._recorder = Recorder(log_limit=log_limit, latency_s=latency_s)
         self._keys = {access_key: secret_key}
         self._host, self._port = host, port
-        self._server: HttpServer | None = None
-        self._thread: threading.Thread | None = None
+        self._servers: list[tuple[HttpServer, threading.Thread]] = []
 
     def __enter__(self) -> "Emulator":
         self.start()
@@ -58,23 +62,28 @@ class Emulator:
 
     def start(self) -> None:
         """Listen."""
-        if self._server is not None:
+        if self._servers:
             raise RuntimeError("the emulator is running already")
-        self._server = HttpServer((self._host, self._port), self._service, self._recorder, self._keys)
-        self._port = self._server.server_port
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="vastdb-emulator", daemon=True
-        )
-        self._thread.start()
+        self._listen(self._host)
+        if self._service.assumptions.announced_lag_commits:
+            self._listen(OTHER_ADDRESS, is_lagging=True)
+
+    def _listen(self, host: str, *, is_lagging: bool = False) -> None:
+        address = (host, self._port)
+        server = HttpServer(address, self._service, self._recorder, self._keys, is_lagging=is_lagging)
+        self._port = server.server_port
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="vastdb-emulator", daemon=True)
+        self._servers.append((server, thread))
+        thread.start()
 
     def stop(self) -> None:
         """Hang up on everybody and stop listening."""
-        if self._server is not None and self._thread is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server.close_connections()
-            self._thread.join()
-            self._server = self._thread = None
+        while self._servers:
+            server, thread = self._servers.pop()
+            server.shutdown()
+            server.server_close()
+            server.close_connections()
+            thread.join()
 
     @property
     def url(self) -> str:

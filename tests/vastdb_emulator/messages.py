@@ -31,6 +31,7 @@ class Request:
     target: str  # path and query as they came over the wire
     headers: Mapping[str, str]  # case-insensitive
     body: bytes
+    is_lagging: bool = False  # it came through an address where selects see an earlier state
 
     @cached_property
     def raw_path(self) -> str:

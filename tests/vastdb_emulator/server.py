@@ -51,8 +51,16 @@ class HttpServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], service: Service, recorder: Recorder, keys: Mapping[str, str]) -> None:
-        self.service, self.recorder, self.keys = service, recorder, keys
+    def __init__(
+        self,
+        address: tuple[str, int],
+        service: Service,
+        recorder: Recorder,
+        keys: Mapping[str, str],
+        *,
+        is_lagging: bool = False,
+    ) -> None:
+        self.service, self.recorder, self.keys, self.is_lagging = service, recorder, keys, is_lagging
         self._connections: set[socket.socket] = set()
         self._connections_lock = threading.Lock()
         super().__init__(address, _Handler)
@@ -104,7 +112,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         request = Request(
-            method=self.command, target=self.path, headers=cast("Mapping[str, str]", self.headers), body=body
+            method=self.command,
+            target=self.path,
+            headers=cast("Mapping[str, str]", self.headers),
+            body=body,
+            is_lagging=self.server.is_lagging,
         )
         try:
             if request.raw_path.startswith(control.PREFIX):

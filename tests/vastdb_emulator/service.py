@@ -56,7 +56,10 @@ class Service:
     def table(self, request: Request) -> TableState:
         """The table that a request names, as its transaction sees it."""
         self.check_bucket(request.bucket)
-        return self.transaction(request).draft.table(request.table)
+        transaction = self.transaction(request)
+        if request.is_lagging and request.operation == "select":
+            return self.database.lagging().table(request.table)
+        return transaction.draft.table(request.table)
 
     def take_snapshot(self, bucket: str, name: str) -> None:
         """Keep the committed tables of a bucket as those of its snapshot, which is a bucket of its own."""

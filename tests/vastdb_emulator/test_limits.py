@@ -5,10 +5,11 @@ from datetime import datetime
 import pyarrow as pa
 import pytest
 from vastdb import errors
+from vastdb.config import QueryConfig
 
 from . import STRICT
 from .assumptions import Assumptions
-from .client import SCHEMA, create_table, insert, select, table
+from .client import SCHEMA, create_table, ids, insert, select, table
 
 
 @pytest.fixture
@@ -81,3 +82,13 @@ def test_scans_of_long_tables_take_time(start, connect, monkeypatch):
         insert(tx, *range(11_000))
         assert len(select(tx)) == 11_000
     assert sum(waited) == pytest.approx(1_000 * STRICT.scan_s_per_row)
+
+
+def test_selects_through_the_announced_address_lag(strict):
+    with strict.transaction() as tx:
+        insert(tx, 1)
+    with strict.transaction() as tx:
+        lagging = QueryConfig(num_splits=1, num_sub_splits=1)
+        opened = tx.bucket("b").schema("s").table("t")
+        assert [opened.select(config=lagging).read_all()["id"].to_pylist() for _ in range(2)] == [[], [1]]
+        assert ids(tx) == [1]

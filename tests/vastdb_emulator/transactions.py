@@ -107,8 +107,10 @@ class Database:
         self._clock = clock
         self._lock = threading.RLock()
         self._committed = Catalog()
-        # The committed state, and those before it that statistics may still be of.
-        self._history: deque[Catalog] = deque([self._committed], maxlen=assumptions.statistics_lag_commits + 1)
+        # The committed states, the last one first, as far back as statistics and other addresses lag.
+        lag = max(assumptions.statistics_lag_commits, assumptions.announced_lag_commits)
+        self._history = deque([self._committed] * (lag + 1), maxlen=lag + 1)
+        self._lag = 0  # of selects through the announced address
         self._commit_count = 0
         self._recent: deque[tuple[int, WriteSet]] = deque()  # commits that some open transaction has not seen
         self._open: dict[int, Transaction] = {}
@@ -190,7 +192,8 @@ class Database:
                         if state is not self._committed.tables.get(table_id):
                             catalog.tables[table_id] = state.compacted()
                     self._committed = catalog
-                    self._history.append(catalog)
+                    self._history.appendleft(catalog)
+                    self._lag = self._assumptions.announced_lag_commits
                     self._commit_count += 1
                     self._recent.append((self._commit_count, transaction.written))
                     self.after_commit()
@@ -211,8 +214,15 @@ class Database:
         """The table with the rows that its statistics count: those of some commits ago."""
         if self._assumptions.statistics_lag_commits == 0:
             return state
-        old = self._history[0].tables.get(state.table_id)
+        old = self._history[self._assumptions.statistics_lag_commits].tables.get(state.table_id)
         return state.changed(chunks=old.chunks if old else ())
+
+    def lagging(self) -> Catalog:
+        """What a select through the announced address sees. Not to be changed."""
+        with self._lock:
+            catalog = self._history[self._lag]
+            self._lag = max(0, self._lag - 1)
+            return catalog
 
     def open_transactions(self, *, writing: bool = False) -> list[int]:
         """Numbers of the transactions that neither ended nor expired, or of those which have written something."""

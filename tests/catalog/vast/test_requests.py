@@ -9,11 +9,14 @@ import pytest
 
 from exr_inspector.catalog import FileStat
 from exr_inspector.catalog.schema import TABLES
+from exr_inspector.catalog.vast import VastCatalog
 from exr_inspector.catalog.vast.conditions import Condition
 from tests.support.exr_bytes import inspection, text
 
+from ..conftest import BUCKET
 from ..test_contract import A_AGAIN, A, B, error_at, path_of, stat_of
 from ..test_pixel_results import URI, batches, plain, with_stats
+from .conftest import connection_to, start
 
 pytestmark = pytest.mark.usefixtures("no_timer")
 
@@ -135,10 +138,14 @@ def test_the_server_evaluates_null_tests(open_vast, column):
 
 
 @pytest.mark.slow
-def test_selects_go_to_the_endpoint_by_default(open_vast, asked):
-    catalog = open_vast(use_announced_endpoints=True)
-    catalog.persist([A])
-    operations = asked(catalog.persist, [A])
+def test_selects_go_to_the_endpoint_by_default():
+    with start() as server:
+        connection = connection_to(server, use_announced_endpoints=True)
+        with VastCatalog(f"vast://{BUCKET}/announced", connection=connection) as catalog:
+            catalog.persist([A])
+            server.reset_requests()
+            catalog.persist([A])
+            operations = [request.operation for request in server.requests]
     assert "stats" in operations, "the addresses that the server announces are in the statistics"
 
 
