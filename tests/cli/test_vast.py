@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from exr_inspector import open_catalog
-from exr_inspector.catalog.schema import TABLES
+from exr_inspector.catalog.schema import TABLES, VERSION
 from exr_inspector.cli.main import main
 from tests.catalog.conftest import BUCKET, emulator, vast_settings  # noqa: F401 (fixtures)
 from tests.cli.test_inspect import CUT
@@ -56,13 +56,13 @@ def test_create_schema_and_status(uri, emulator, capsys):  # noqa: F811
     assert main(["db", "status", "--catalog", uri]) == 3
     assert "create them with: exr-inspector db create-schema" in capsys.readouterr().err
     assert main(["db", "create-schema", "--catalog", uri]) == 0
-    assert capsys.readouterr().out == f"{uri}: schema version 3\n"
+    assert capsys.readouterr().out == f"{uri}: schema version {VERSION}\n"
     assert main(["db", "status", "--catalog", uri]) == 0
     output = capsys.readouterr().out
     assert f"backend              VAST 5.4.0.0 at {emulator.url}\n" in output
     assert "metadata_embedding   384 dimensions" in output
-    for table in TABLES:
-        assert re.search(rf"^{table} +{int(table == 'schema_version')} rows$", output, re.MULTILINE)
+    for table in TABLES:  # the counts are those of an earlier commit
+        assert re.search(rf"^{table} +0 rows$", output, re.MULTILINE)
 
 
 @pytest.mark.slow
