@@ -238,4 +238,4 @@ def test_the_function_joins_events_of_its_threads(store, deployed, pool):
     commits = [request for request in deployed.database.requests if request.operation == "commit"]
     assert len(commits) <= 6
     with open_catalog(deployed.uri, read_only=True) as catalog:
-        assert catalog.status().row_counts["files"] == 13
+        assert catalog.sql("FROM files").num_rows == 13

@@ -96,7 +96,7 @@ def test_fifty_uploads_become_rows(deployed, runtime):
     assert {(answer.status_code, answer.content) for answer in answers} == {(204, b"")}
     expected = from_inspections([inspect(f"s3://{BUCKET}/{key}") for key in keys]).tables
     with open_catalog(deployed.uri, read_only=True) as catalog:
-        assert catalog.status().row_counts["files"] == 50
+        assert catalog.sql("FROM files").num_rows == 50
         for table in ("parts", "channels", "attributes"):
             columns = ", ".join(expected[table].column_names)
             stored_rows = catalog.sql(f"SELECT {columns} FROM {table}").to_pylist()
@@ -148,8 +148,7 @@ def test_events_are_delivered_until_the_database_is_up(deployed):
             statuses.append(send(url, to_binary_event(element(key))).status_code)
     assert answers == {"good.exr": [500, 500, 500, 204], "bad.exr": [204]}
     with open_catalog(deployed.uri, read_only=True) as catalog:
-        counts = catalog.status().row_counts
-    assert (counts["files"], counts["ingest_errors"]) == (1, 1)
+        assert [catalog.sql(f"FROM {table}").num_rows for table in ("files", "ingest_errors")] == [1, 1]
 
 
 def test_a_token_is_required(deployed):
@@ -173,7 +172,7 @@ def test_accepted_events_are_finished_before_shutdown(deployed):
         assert {answer.result().status_code for answer in answers} == {204}
         assert process.wait(60) in (0, -signal.SIGTERM)
     with open_catalog(deployed.uri, read_only=True) as catalog:
-        assert catalog.status().row_counts["files"] == 25
+        assert catalog.sql("FROM files").num_rows == 25
 
 
 def test_the_summary_is_sent_to_the_sink(deployed):
