@@ -364,9 +364,10 @@ def vector_dimensions() -> dict[str, int]:
 
 def version_row(version: int = VERSION, readable_since: int = READABLE_SINCE) -> pa.Table:
     """The row of `schema_version` for tables that get a version now."""
+    now = datetime.now(timezone.utc)
     row = {
         "version": version,
-        "applied_at": datetime.now(timezone.utc),
+        "applied_at": now.replace(microsecond=now.microsecond // 1000 * 1000),  # all that some databases store
         "inspector_version": __version__,
         "readable_since": readable_since,
     }
