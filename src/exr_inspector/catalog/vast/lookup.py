@@ -97,7 +97,7 @@ def _is_same(row: dict[str, Any], file: FileStat) -> bool:
 
 
 def _statuses(rows: Rows, files: Collection[dict[str, Any]], policy: PolicyRules) -> dict[str, str]:
-    """By file_id, the status of files whose newest result of the policy is by its rules, and not of an older program."""
+    """By file_id, the status of files whose newest result is by the rules of the policy and by no older program."""
     columns = ("file_id", "policy_id", "policy_hash", "status", "inspector_version", "batch_id")
     found = rows.select_in("validations", columns, "file_id", {row["file_id"] for row in files}).to_pylist()
     newest = {
