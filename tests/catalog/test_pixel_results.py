@@ -9,7 +9,9 @@ from exr_inspector import inspect
 from exr_inspector.catalog import FileStat
 from exr_inspector.catalog.schema import PIXEL_TABLES
 from exr_inspector.errors import PixelError
+from exr_inspector.inspection import pixel_rows
 from exr_inspector.inspection.pixel_rows import pending_report, undecoded_report
+from exr_inspector.sequence.pixel_outliers import statistics_extent
 from exr_inspector.sources.memory import MemorySource
 from tests.support.exr_bytes import exr_bytes
 from tests.support.pixels import statistics_of, write_deep
@@ -115,6 +117,23 @@ def test_pending_statistics_are_recorded_until_they_are_computed(catalog, first)
     assert has_stats(catalog, plain())
     assert {row["sample_count"] for row in newest(catalog)} == {16}
     assert None not in {row["evaluated_at"] for row in newest(catalog)}
+
+
+@pytest.mark.parametrize("kind", [with_stats, failed])
+def test_statistics_of_an_earlier_version_are_completed(catalog, monkeypatch, kind):
+    """Table version 3 had no empty regions and no errors."""
+    result = kind()
+    with monkeypatch.context() as patch:
+        rows = pixel_rows.part_stats_rows
+        earlier = lambda report: [row._replace(empty_regions=None, errors=None) for row in rows(report)]  # noqa: E731
+        patch.setattr(pixel_rows, "part_stats_rows", earlier)
+        catalog.persist([result])
+    assert not has_stats(catalog, plain())
+    assert statistics_extent(catalog, "true", {}).unmeasured == 1
+    catalog.persist([result])
+    assert has_stats(catalog, plain())
+    assert [len(of_table) for of_table in batches(catalog)] == [2, 2]
+    assert statistics_extent(catalog, "true", {}).unmeasured == 0
 
 
 def test_failures_to_decode_count_as_statistics(catalog):

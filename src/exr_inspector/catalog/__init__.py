@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ..errors import SettingsError
 from ..settings import CELL_LIMIT, QUERY_MEMORY_MB, VastConnection
 from .protocol import (
+    MEASURED,
     OPEN_ERRORS,
     Catalog,
     CatalogStatus,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .migrations import Migrated
 
 __all__ = [
+    "MEASURED",
     "OPEN_ERRORS",
     "Catalog",
     "CatalogStatus",

@@ -91,6 +91,14 @@ class CatalogStatus:
     file_size_bytes: int | None  # None if the catalog is not a file
 
 
+# The file_ids whose pixels were measured by table version 4 or later. Version 3 had neither empty regions nor errors;
+# parts with samples of which only the number is known have none in any version.
+MEASURED = """
+    SELECT file_id FROM part_stats WHERE empty_regions IS NOT NULL OR errors IS NOT NULL
+    UNION ALL
+    SELECT file_id FROM part_stats JOIN (SELECT file_id FROM files WHERE is_deep) USING (file_id)
+    GROUP BY file_id HAVING count(used_window) = 0"""
+
 # The SQL condition for rows of ingest_errors whose path has no current version in files: open errors.
 OPEN_ERRORS = """NOT EXISTS (
         SELECT 1 FROM files WHERE files.file_path_normalized = ingest_errors.file_path_normalized AND files.is_current

@@ -73,7 +73,7 @@ def check(
     if result.unmeasured:
         print_message(
             f"not checked are the pixels of {result.unmeasured:,} {plural(result.unmeasured, 'file')}, which are not "
-            "decoded, or only in part; `exr-inspector ingest --stats` decodes those of a catalog"
+            "decoded, only in part, or by an earlier version; `exr-inspector ingest --stats` decodes those of a catalog"
         )
     if not (result.file_count or result.findings or answering.unread):
         if not answering.misused:

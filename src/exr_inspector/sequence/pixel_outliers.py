@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ..catalog import Catalog
+from ..catalog import MEASURED, Catalog
 from .frames import CURRENT
 from .neighbours import Floats, unlike_neighbours
 
@@ -31,7 +31,7 @@ _FRAMES = f"""
 _EXTENT = f"""
     WITH selected AS (SELECT file_id FROM files WHERE {CURRENT} AND {{selected}})
     SELECT (SELECT count(*) FROM channel_stats SEMI JOIN selected USING (file_id)) AS row_count,
-           (SELECT count(*) FROM selected ANTI JOIN part_stats USING (file_id)) AS unmeasured
+           (SELECT count(*) FROM selected ANTI JOIN ({MEASURED}) USING (file_id)) AS unmeasured
 """  # noqa: S608 (constants)
 
 # The values of Cryptomattes are numbers of objects.
@@ -88,7 +88,7 @@ class Extent(NamedTuple):
     """How many statistics a catalog has of some files."""
 
     row_count: int  # of channels, those of all batches
-    unmeasured: int  # files without statistics of all pixels that can be decoded
+    unmeasured: int  # files without statistics, or with those of table version 3
 
 
 def statistics_extent(catalog: Catalog, selected: str, parameters: Mapping[str, Any]) -> Extent:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from ..protocol import OPEN_ERRORS, PixelLevel
+from ..protocol import MEASURED, OPEN_ERRORS, PixelLevel
 from ..schema import JUDGED, JUDGED_PARTS, PRIMARY_KEYS, TABLES
 
 if TYPE_CHECKING:
@@ -138,10 +138,10 @@ def _is_unchanged(table: str) -> str:
 # Whether the statistics of a row of `files` are stored; `deep`: also those of the samples of deep parts.
 _HAS_STATS: dict[PixelLevel | None, str] = {
     None: "false",
-    "flat": """files.file_id IN (SELECT file_id FROM part_stats) AND files.file_id NOT IN (
+    "flat": """files.file_id IN (SELECT file_id FROM measured) AND files.file_id NOT IN (
             SELECT file_id FROM newest WHERE evaluated_at IS NULL
         )""",
-    "deep": """files.file_id IN (SELECT file_id FROM part_stats) AND files.file_id NOT IN (
+    "deep": """files.file_id IN (SELECT file_id FROM measured) AND files.file_id NOT IN (
             SELECT file_id FROM newest WHERE evaluated_at IS NULL OR (samples_total > 0 AND sample_count = 0)
         )""",
 }
@@ -177,7 +177,7 @@ def seen(pixels: PixelLevel | None, of_policy: bool) -> str:
             SELECT * FROM channel_stats
             WHERE file_id IN (SELECT file_id FROM files JOIN file_stats ON file_path_normalized = path WHERE is_deep)
             QUALIFY batch_id = max(batch_id) OVER (PARTITION BY file_id)
-        )
+        ), measured AS ({MEASURED})
         SELECT path, {_is_unchanged("files")}, completeness, problem_severity, coalesce(chunks_checked, 0), NULL, NULL,
                {_HAS_STATS[pixels]}, {_WANTS_DEEP if pixels else "false"}, {_PIXEL_ERRORS if pixels else "NULL"},
                {_OF_POLICY if of_policy else "NULL"}

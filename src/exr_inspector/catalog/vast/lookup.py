@@ -119,14 +119,16 @@ class _Stats(NamedTuple):
 
 def _stats(rows: Rows, files: Collection[dict[str, Any]], pixels: PixelLevel) -> _Stats:
     """In DuckDB a part of `statements.seen`. One request, two with deep files."""
-    part_columns = ("file_id", "batch_id", "part_index", "errors")
+    part_columns = ("file_id", "batch_id", "part_index", "used_window", "empty_regions", "errors")
     parts = _newest(rows.select_in("part_stats", part_columns, "file_id", {row["file_id"] for row in files}))
-    stored = {row["file_id"] for row in parts}
     errors: dict[str, tuple[str, ...]] = {}
     for row in sorted(parts, key=itemgetter("part_index")):
         if row["errors"] is not None:
             errors[row["file_id"]] = (*errors.get(row["file_id"], ()), row["errors"])
     deep = {row["file_id"] for row in files if row["is_deep"]}
+    stored = {row["file_id"] for row in parts if row["empty_regions"] is not None or row["errors"] is not None}
+    with_window = {row["file_id"] for row in parts if row["used_window"] is not None}
+    stored |= {row["file_id"] for row in parts if row["file_id"] in deep} - with_window  # as MEASURED
     if not deep:
         return _Stats(stored, set(), errors)
     columns = ("file_id", "batch_id", "samples_total", "sample_count", "evaluated_at")
