@@ -51,7 +51,7 @@ def test_every_event_of_a_file_is_handled(replayed, catalog):
     """Empty lines and events without files are not errors; a notification may lack the envelope."""
     lines = [event("good.exr"), event("other.exr", 2)["data"], event("notes.txt", 3)]
     code, out, err = replayed("\n\n".join(map(json.dumps, lines)) + "\n")
-    assert (code, out, err) == (0, "3 events: 2 success, 1 skipped, 0 error, 0 pending\n", "")
+    assert (code, out, err) == (0, "3 events: 2 success, 1 skipped, 0 gone, 0 error, 0 pending\n", "")
     assert stored(catalog) == ["good.exr", "other.exr"]
 
 
@@ -66,11 +66,20 @@ def test_permanent_errors_are_findings(replayed):
     """Each is a line with its number: a damaged file, text that is not an event, an event that is too large."""
     large = json.dumps(event("good.exr", padding="x" * MAX_EVENT_BYTES))
     code, out, err = replayed("\n".join([json.dumps(event("good.exr")), json.dumps(event("broken.exr")), "{", large]))
-    assert (code, out) == (1, "4 events: 1 success, 0 skipped, 3 error, 0 pending\n")
+    assert (code, out) == (1, "4 events: 1 success, 0 skipped, 0 gone, 3 error, 0 pending\n")
     messages = err.splitlines()
     assert [message.partition(": ")[0] for message in messages] == ["FILE:2", "FILE:3", "FILE:4"]
     assert messages[0].endswith("(format)")
     assert "larger than" in messages[2]
+
+
+def test_files_that_no_longer_exist_are_not_findings(replayed):
+    """After a long outage, they are told from damaged ones; several files of one event are an error if one is damaged."""
+    code, out, err = replayed("\n".join([json.dumps(event("good.exr")), json.dumps(event("gone.exr", 2))]))
+    assert (code, out) == (0, "2 events: 1 success, 0 skipped, 1 gone, 0 error, 0 pending\n")
+    assert err.startswith("FILE:2: gone: ")
+    both = {"Records": event("gone.exr")["data"]["Records"] + event("broken.exr")["data"]["Records"]}
+    assert replayed(json.dumps(both))[:2] == (1, "1 events: 0 success, 0 skipped, 0 gone, 1 error, 0 pending\n")
 
 
 def test_transient_errors_are_pending(replayed, monkeypatch):
@@ -80,7 +89,7 @@ def test_transient_errors_are_pending(replayed, monkeypatch):
     monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "1")
     monkeypatch.setenv("S3_ENDPOINT", "http://127.0.0.1:9")
     code, out, err = replayed(text)
-    assert (code, out) == (3, "1 events: 0 success, 0 skipped, 0 error, 1 pending\n")
+    assert (code, out) == (3, "1 events: 0 success, 0 skipped, 0 gone, 0 error, 1 pending\n")
     assert err.startswith("FILE:1: pending: ")
     monkeypatch.setenv("S3_ENDPOINT", address)
     monkeypatch.delenv("EXR_INSPECTOR_DEADLINE_S")

@@ -148,8 +148,8 @@ def replay_events(
 ) -> int:
     """Handle the events of a file here, as if they were delivered again, for example dead letters.
 
-    Each event whose files have errors is a line on stderr. Exit code 1: events have permanent
-    errors, such as damaged files; 3: events have transient errors, so replay the file again.
+    Each event whose files have errors is a line on stderr. Exit code 1: events have permanent errors, such as damaged
+    files; 3: events have transient errors, so replay the file again. Files that no longer exist are counted as gone.
     """
     from collections import Counter
 
@@ -162,14 +162,14 @@ def replay_events(
     try:
         for event in replay(file, context_of(config)):
             result = event.result
-            status = "pending" if event.is_pending else result["status"]
+            status = event.status
             counts[status] += 1
-            if status in ("pending", "error"):
+            if status in ("pending", "error", "gone"):
                 reason = f"{result['error'] or result['message']} ({result.get('category', 'error')})"
                 print_message(f"{file}:{event.number}: {status}: {reason}")
     finally:
         close_catalogs()
-    statuses = ", ".join(f"{counts[name]} {name}" for name in ("success", "skipped", "error", "pending"))
+    statuses = ", ".join(f"{counts[name]} {name}" for name in ("success", "skipped", "gone", "error", "pending"))
     print_done(f"{counts.total()} events: {statuses}")
     if counts["pending"]:
         return ExitCode.FAILED

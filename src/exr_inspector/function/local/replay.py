@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from ...errors import EventError, RedeliveryError, SettingsError
+from ...errors import EventError, RedeliveryError, SettingsError, SourceNotFoundError
 from .. import results
 from ..envelope import CloudEvent, from_http
 from ..events import event_id
@@ -25,6 +25,16 @@ class Replayed:
     event_id: str
     result: dict[str, Any]
     is_pending: bool = False
+
+    @property
+    def status(self) -> str:
+        """The status of the result, or `pending`, or `gone` if its only errors are files that no longer exist."""
+        if self.is_pending:
+            return "pending"
+        files = self.result.get("results", [self.result])  # not all of them in a result that was cut
+        categories = {file.get("category") for file in files if file["status"] == "error"}
+        is_gone = categories == {SourceNotFoundError.category} and "results_left_out" not in self.result
+        return "gone" if is_gone else str(self.result["status"])
 
 
 def replay(path: str, ctx: Any) -> Iterator[Replayed]:
