@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exr_inspector import inspect, open_catalog
-from exr_inspector.doctor.metrics import catalog_metrics
+from exr_inspector.doctor.metrics import catalog_metrics, fault_metrics
 from tests.function.test_runtime import serving
 from tests.support.exr_bytes import exr_bytes
 from tools.deploy import DEPLOY
@@ -41,7 +41,7 @@ def test_the_metrics_of_a_catalog_are_documented(tmp_path):
     (tmp_path / "a.exr").write_bytes(exr_bytes())
     with open_catalog(f"{tmp_path}/catalog.duckdb") as catalog:
         catalog.persist([inspect(tmp_path / "a.exr")])
-        found = exported(catalog_metrics(catalog))
+        found = exported(catalog_metrics(catalog)) | exported(fault_metrics(catalog))
     assert {name: labels - {"catalog"} for name, labels in found.items()} == documented(of_catalog=True)
 
 

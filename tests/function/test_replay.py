@@ -74,7 +74,7 @@ def test_permanent_errors_are_findings(replayed):
 
 
 def test_files_that_no_longer_exist_are_not_findings(replayed):
-    """After a long outage, they are told from damaged ones; several files of one event are an error if one is damaged."""
+    """After a long outage, they are told from damaged ones; an event with both is an error."""
     code, out, err = replayed("\n".join([json.dumps(event("good.exr")), json.dumps(event("gone.exr", 2))]))
     assert (code, out) == (0, "2 events: 1 success, 0 skipped, 1 gone, 0 error, 0 pending\n")
     assert err.startswith("FILE:2: gone: ")

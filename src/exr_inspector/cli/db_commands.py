@@ -162,12 +162,18 @@ def metrics(
         str | None,
         typer.Option(help="File of node_exporter's textfile collector, replaced as a whole.", show_default=False),
     ] = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Other gauges, duplicates and orphans, which read nearly all rows.")
+    ] = False,
 ) -> None:
-    """Print gauges of the catalog in the text format of Prometheus: age, files, errors, duplicates, orphans."""
-    from ..doctor.metrics import catalog_metrics
+    """Print gauges of the catalog in the text format of Prometheus: age, files, errors; with --deep, inconsistent rows.
+
+    The files of both are beside each other in the folder of node_exporter: they have no gauge in common.
+    """
+    from ..doctor.metrics import catalog_metrics, fault_metrics
 
     with open_catalog(catalog, read_only=True, wait_s=wait) as opened:
-        text = catalog_metrics(opened)
+        text = fault_metrics(opened) if deep else catalog_metrics(opened)
     with data_stream(textfile) as stream:
         stream.write(text.encode())
 

@@ -29,27 +29,35 @@ class Gauge:
 
 
 def catalog_metrics(catalog: Catalog) -> str:
-    """The gauges of a catalog; the age of its newest row is `time()` minus its timestamp."""
+    """The gauges of a catalog that read few columns; the age of its newest row is `time()` minus its timestamp."""
     return "".join(map(_exposed, _gauges(catalog)))
 
 
+def fault_metrics(catalog: Catalog) -> str:
+    """The gauges of a catalog that read the rows of nearly all tables, which a VAST Database sends."""
+    return "".join(map(_exposed, _fault_gauges(catalog)))
+
+
+def _fault_gauges(catalog: Catalog) -> Iterable[Gauge]:
+    faults = fault_counts(catalog)
+    yield _gauge(catalog, "duplicates", "Keys with several rows, attributes not checked.", faults["duplicates"])
+    yield _gauge(catalog, "orphans", "Rows that belong to no file, attributes not checked.", faults["orphans"])
+
+
+def _gauge(catalog: Catalog, name: str, description: str, value: float) -> Gauge:
+    return Gauge(f"{_PREFIX}_{name}", description, [({"catalog": catalog.uri}, value)])
+
+
 def _gauges(catalog: Catalog) -> Iterable[Gauge]:
-    labels = {"catalog": catalog.uri}
-
-    def gauge(name: str, description: str, value: float) -> Gauge:
-        return Gauge(f"{_PREFIX}_{name}", description, [(labels, value)])
-
     (files,) = catalog.sql(_FILES).to_pylist()
     (errors,) = catalog.sql(_ERRORS).to_pylist()
-    faults = fault_counts(catalog)
     if files["newest"] is not None:
-        yield gauge("newest_row_timestamp_seconds", "Time of the last inspection that is stored.", files["newest"])
-    yield gauge("files", "Current files.", files["files"])
-    yield gauge("open_errors", "Files that cannot be inspected.", errors["errors"])
-    yield gauge("duplicates", "Keys with several rows, attributes not checked.", faults["duplicates"])
-    yield gauge("orphans", "Rows that belong to no file, attributes not checked.", faults["orphans"])
+        description = "Time of the last inspection that is stored."
+        yield _gauge(catalog, "newest_row_timestamp_seconds", description, files["newest"])
+    yield _gauge(catalog, "files", "Current files.", files["files"])
+    yield _gauge(catalog, "open_errors", "Files that cannot be inspected.", errors["errors"])
     versions = [
-        (labels | {"embedding_version": str(row["version"])}, row["files"])
+        ({"catalog": catalog.uri, "embedding_version": str(row["version"])}, row["files"])
         for row in catalog.sql(_VERSIONS).to_pylist()
     ]
     yield Gauge(f"{_PREFIX}_embedding_version_files", "Current files, by the version of their vectors.", versions)
