@@ -13,7 +13,8 @@ import yaml
 from exr_inspector.cli.main import app, main
 from exr_inspector.deployment.keys import KEYS
 from exr_inspector.deployment.render import Target, keys_of, render
-from exr_inspector.function.local.runtime import _DRAIN_S
+from exr_inspector.function.local import sink, telemetry
+from exr_inspector.function.local.runtime import EXIT_S
 from exr_inspector.settings import FunctionSettings, S3Settings, Settings, VastSettings
 from tools.constraints import CONSTRAINTS, needed
 from tools.deploy import DEPLOY, example_values, generated
@@ -166,9 +167,10 @@ def test_the_image_installs_the_constrained_versions_of_all_packages():
 
 
 def test_instances_have_the_time_that_they_need_to_end():
-    """Knative gives `timeoutSeconds`; the function finishes the events that it has accepted."""
+    """Knative gives `timeoutSeconds`; the function finishes accepted events, and then sends what it has to send."""
+    assert sink.CLOSE_S + telemetry.CLOSE_S < EXIT_S
+    needed_s = 2 * FunctionSettings().deadline_s + EXIT_S
     service = DOCUMENTS["knative.yaml"][0]["spec"]["template"]["spec"]
-    assert service["timeoutSeconds"] > _DRAIN_S
-    assert service["timeoutSeconds"] > FunctionSettings().deadline_s
+    assert service["timeoutSeconds"] > needed_s
     grace = DOCUMENTS["compose.yaml"][0]["services"]["function"]["stop_grace_period"]
-    assert int(grace.removesuffix("s")) > _DRAIN_S
+    assert int(grace.removesuffix("s")) > needed_s

@@ -247,28 +247,36 @@ def test_invoke_sends_events_of_every_format(deployed, runtime, capsys, tmp_path
 
 
 @contextmanager
-def in_this_process(threads=20, **options):
-    """The URL of an application; one thread serves HTTP, another one is the process that handles events."""
-    ours, theirs = socket.socketpair()
-    app = make_app(WorkerClient(ours), Telemetry("test"), threads=threads)
-    config = uvicorn.Config(app, port=free_port(), log_level="error", http=connections.LimitedProtocol)
+def serving_http(connection, threads=20, token=None):
+    """The URL of an application in a thread; the connection is that to the process that handles events."""
+    app = make_app(WorkerClient(connection), Telemetry("test"), threads=threads, token=token)
+    config = uvicorn.Config(app, port=free_port(), log_level="error", http=connections.LimitedProtocol, ws="none")
     server = uvicorn.Server(config)
-
-    def work():
-        with theirs:
-            worker.serve(theirs, LocalContext(), threads=threads, **options)
-
-    running = [threading.Thread(target=target) for target in (work, server.run)]
-    for thread in running:
-        thread.start()
+    thread = threading.Thread(target=server.run)
+    thread.start()
     while not server.started:
         time.sleep(0.01)
     try:
         yield f"http://127.0.0.1:{server.config.port}"
     finally:
         server.should_exit = True
-        for thread in running:
-            thread.join()
+        thread.join()
+
+
+@contextmanager
+def in_this_process(threads=20, token=None, **options):
+    """The URL of an application; one thread serves HTTP, another one is the process that handles events."""
+    ours, theirs = socket.socketpair()
+
+    def work():
+        with theirs:
+            worker.serve(theirs, LocalContext(), threads=threads, **options)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    with serving_http(ours, threads, token) as url:
+        yield url
+    thread.join()
 
 
 def test_events_are_rejected_while_too_many_are_waiting(deployed):

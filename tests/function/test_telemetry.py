@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import queue
 import subprocess
 import threading
 import time
@@ -73,6 +74,34 @@ def test_spans_and_metrics_are_exported(collector, tmp_path):
     assert {"exr_inspector.files", "exr_inspector.persisted", "exr_inspector.duration"} <= names
 
 
+@pytest.mark.parametrize("is_exported", [True, False])
+def test_results_are_sent_in_the_trace(monkeypatch, is_exported):
+    """Their parent is the span of the event; that of the sender if spans are not exported."""
+    posted = queue.Queue()
+
+    class Sink(BaseHTTPRequestHandler):
+        def do_POST(self):
+            posted.put(self.headers["ce-traceparent"])
+            self.send_response(202)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    if is_exported:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Sink) as sink:
+        threading.Thread(target=sink.serve_forever, args=(0.01,), daemon=True).start()
+        monkeypatch.setenv("K_SINK", f"http://127.0.0.1:{sink.server_port}")
+        with in_this_process() as url:
+            headers = {"ce-id": "1", "ce-source": "s", "ce-type": "t", "ce-specversion": "1.0"}
+            assert httpx.post(url, headers=headers | {"traceparent": f"00-{TRACE}-{PARENT}-01"}).status_code == 204
+            _, trace, parent, _ = posted.get(timeout=20).split("-")
+        sink.shutdown()
+    assert trace == TRACE
+    assert (parent != PARENT) == is_exported
+
+
 def samples(text):
     """The values of an exposition by name and labels."""
     return {
@@ -87,7 +116,7 @@ def test_metrics_count_answers_and_effects(deployed):
     """Counters exist from the start; each file has one effect; the catalog is down after an outage."""
     deployed.store.put("a.exr", exr_bytes())
     deployed.store.put("bad.exr", b"nothing")
-    with in_this_process() as url:
+    with in_this_process(reopen_interval_s=0.1) as url:
         while httpx.get(f"{url}/readiness").status_code != 200:
             time.sleep(0.02)
         before = samples(httpx.get(f"{url}/metrics").text)
@@ -99,7 +128,11 @@ def test_metrics_count_answers_and_effects(deployed):
         deployed.database.stop()
         assert send(url, to_binary_event(element("a.exr"))).status_code == 500
         down = samples(httpx.get(f"{url}/metrics").text)
+        assert httpx.get(f"{url}/readiness").status_code == 200
+        assert samples(httpx.get(f"{url}/metrics").text)["catalog_up", "connection"] == 0
         deployed.database.start()
+        while ("catalog_up", "") not in samples(httpx.get(f"{url}/metrics").text):
+            assert httpx.get(f"{url}/readiness").status_code == 200
     results = ("inserted", "known", "noted_error", "deleted", "failed", "redelivered", "skipped")
     assert [before["persisted_total", result] for result in results] == [0] * 7
     assert [after["persisted_total", result] for result in results] == [1, 1, 1, 1, 0, 0, 1]

@@ -12,12 +12,28 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Mapping
 
+    from ..function.local.context import LocalContext
+
 function = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Run the serverless function on this machine.")
 
 
+def _context(path: str) -> LocalContext:
+    from ..function.local.context import context_of
+
+    return context_of(path)
+
+
+# A context, or None. Read before other options, whose environment variables may be in `envs:` of the file.
 Config = Annotated[
-    str | None,
-    typer.Option("--config", help="YAML file with `envs:` and `secrets:`, as for VAST DataEngine.", show_default=False),
+    Any,
+    typer.Option(
+        "--config",
+        help="YAML file with `envs:` and `secrets:`, as for VAST DataEngine.",
+        parser=_context,
+        is_eager=True,
+        metavar="TEXT",
+        show_default=False,
+    ),
 ]
 
 
@@ -40,17 +56,11 @@ def serve(
     ] = False,
 ) -> None:
     """Receive CloudEvents over HTTP and run the function on each, as the DataEngine runtime does."""
-    import os
-
     from ..errors import SettingsError
-    from ..function.local.context import context_of
     from ..function.local.messages import Start
     from ..function.local.runtime import run
 
-    ctx = context_of(config)
     level, formatter = _log_to_stderr()
-    # read after --config, whose `envs:` may set it
-    token = os.environ.get("EXR_INSPECTOR_TOKEN") if token is None else token
     if token == "":
         raise SettingsError(
             "the bearer token is empty, so every caller would be admitted; set one or unset EXR_INSPECTOR_TOKEN"
@@ -60,7 +70,7 @@ def serve(
             f"other machines can reach {host}, so all of them could send events: set EXR_INSPECTOR_TOKEN, or allow it "
             "with --insecure if the network admits only the sender of events"
         )
-    start = Start(secrets=ctx.secrets, log_level=level, log_formatter=formatter)
+    start = Start(secrets=config.secrets if config else {}, log_level=level, log_formatter=formatter)
     run(start, host=host, port=port, token=token)
 
 
@@ -127,9 +137,9 @@ def invoke(
         )
     if url is None:
         from ..function import handle
-        from ..function.local.context import context_of
+        from ..function.local.context import LocalContext
 
-        result: Any = handle(context_of(config), payload)
+        result: Any = handle(config or LocalContext(), payload)
     else:
         result = _post(url, payload, token)
     with data_stream(None, escape=True) as stream:
@@ -154,13 +164,13 @@ def replay_events(
     from collections import Counter
 
     from ..function import close_catalogs
-    from ..function.local.context import context_of
+    from ..function.local.context import LocalContext
     from ..function.local.replay import replay
     from .output import print_done, print_message
 
     counts: Counter[str] = Counter()
     try:
-        for event in replay(file, context_of(config)):
+        for event in replay(file, config or LocalContext()):
             result = event.result
             status = event.status
             counts[status] += 1

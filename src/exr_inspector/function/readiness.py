@@ -7,6 +7,8 @@ import threading
 from hashlib import sha256
 from typing import Any
 
+from pydantic import SecretStr
+
 from ..deadline import time_limit
 from ..errors import CatalogError
 from ..settings import FunctionSettings, function_settings, settings
@@ -67,10 +69,11 @@ class Readiness:
             if target is None:
                 log.info("ready: no catalog is configured, nothing is persisted")
                 return
-            self._watched_error(target)
+            if self.last_error(ctx) is not None:
+                self._catalogs.forget(target)  # an open one would not show whether the database is back
             with time_limit(values.deadline_s), self._catalogs.use(target):
                 self.record(target, None)
-            log.info("ready: results are persisted in %s", _described(target))
+            log.info("ready: results are persisted in %s%s", _described(target), _store_key(ctx, values))
         except Exception as error:
             if target is not None:
                 self.record(target, error)
@@ -102,8 +105,18 @@ def _described(target: Target) -> str:
     """The catalog, its endpoint, and a fingerprint of the access key, which shows whether a rotation took effect."""
     if target.connection is None:
         return target.uri
-    digest = sha256(target.connection.access_key.get_secret_value().encode()).hexdigest()
-    return f"{target.uri} at {target.connection.endpoint}, access key with SHA-256 …{digest[-4:]}"
+    digits = _digits(target.connection.access_key)
+    return f"{target.uri} at {target.connection.endpoint}, access key with SHA-256 …{digits}"
+
+
+def _store_key(ctx: Any, values: FunctionSettings) -> str:
+    """The fingerprint of the access key of the object store, if there is one."""
+    access = credentials.store(ctx, values)
+    return f"; access key of the object store with SHA-256 …{_digits(access.access_key)}" if access.access_key else ""
+
+
+def _digits(key: SecretStr) -> str:
+    return sha256(key.get_secret_value().encode()).hexdigest()[-4:]
 
 
 def _configured_target(ctx: Any, values: FunctionSettings) -> Target | None:

@@ -1,7 +1,8 @@
 """Limits that uvicorn does not have: of the time and size of a request's head, of connections, and of events.
 
-Events are rejected here, in a tenth of the time that the application needs: callers may repeat them at once, hundreds
-at the same time, and probes must be answered nevertheless.
+While too many events wait, further ones are rejected here, in a tenth of the time that the application needs: callers
+may repeat them at once, hundreds at the same time, and probes must be answered nevertheless. The application accepts an
+event when its body is complete.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from .messages import ACCEPT, ACCEPTED, REJECTION
+from .messages import IS_REJECTING, REJECTION
 
 _REJECTION = (
     "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-type: text/plain; charset=utf-8\r\n"
@@ -64,12 +65,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self._in_head = False
         is_event = self.url == b"/" and self.parser.get_method() == b"POST"
         is_next = self.cycle is None or self.cycle.response_complete
-        if is_event and is_next:
-            if not self.app_state[ACCEPT]():
-                self._reject()
-                return
-            self.scope["state"][ACCEPTED] = True
-        super().on_headers_complete()
+        if is_event and is_next and self.app_state[IS_REJECTING]():
+            self._reject()
+        else:
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Drop the body of a rejected event."""

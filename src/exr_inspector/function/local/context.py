@@ -99,13 +99,11 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def context_of(config: str | None) -> LocalContext:
+def context_of(config: str) -> LocalContext:
     """The context that a config file describes; its `envs:` are set in the environment of the process.
 
     The format is that of `vastde functions localrun`. Raises SettingsError, without the content of the file.
     """
-    if config is None:
-        return LocalContext()
     values = read_yaml(config) or {}
     is_mapping = isinstance(values, dict)
     envs, secrets = (values.get(name) or {} for name in ("envs", "secrets")) if is_mapping else (None, None)

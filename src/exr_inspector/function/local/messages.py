@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 if TYPE_CHECKING:
     import asyncio
 
-# Names in the state of the web application: the function that accepts or rejects an event, and of an accepted event.
-ACCEPT, ACCEPTED = "accept", "accepted"
+IS_REJECTING = "is_rejecting"  # in the state of the web application: whether an event would be rejected now
 REJECTION = "too many events are waiting; send it again later\n"
 THREADS = 20  # that handle events: the platform's concurrency of a handler
 _LENGTH = struct.Struct("!I")
@@ -26,6 +25,16 @@ class Start:
     secrets: Mapping[str, Mapping[str, str]]
     log_level: int
     log_formatter: logging.Formatter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request with an event, as it arrived: data nested too deeply for Python must fail where events are handled."""
+
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    accepted_at: float
+    wants_json: bool
 
 
 @dataclass(frozen=True, slots=True)

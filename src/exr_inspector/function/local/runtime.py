@@ -13,20 +13,21 @@ import asyncio
 import hmac
 import logging
 import math
+import socket
+import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from ...errors import EventError, ExrInspectorError, MissingExtraError, SettingsError
+from ...errors import ExrInspectorError, MissingExtraError, SettingsError
 from ...settings import function_settings
-from ..envelope import from_http
-from .messages import ACCEPT, ACCEPTED, REJECTION, THREADS, Answer, Start
+from .messages import IS_REJECTING, REJECTION, THREADS, Answer, Request, Start
 from .worker_client import WorkerClient, start_worker
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
-    from starlette.requests import Request
+    from starlette.requests import Request as HttpRequest
     from starlette.responses import Response
 
     from .telemetry import Telemetry
@@ -34,10 +35,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1 << 20  # the platform's limit for a message
+MAX_ARRIVING_BYTES = 32 << 20  # of all incomplete bodies
 BODY_TIMEOUT_S = 10.0
 _PROBE_TIMEOUT_S = 0.8  # the timeout of Kubernetes is one second
 _METRICS_TIMEOUT_S = 5.0
-_DRAIN_S = 60  # as many seconds as two rounds of events take with the default deadline
+ANSWER_MARGIN_S = 5.0  # after its deadline, an event is answered for the process that handles it
+MAX_SILENCE_S = 60.0  # of the process that handles events
+EXIT_S = 4.0  # after the last event, for results, metrics and spans that have not been sent
+_KILL_S = 1.0  # the last of them, in which the process that handles events ends
 _CODES = (200, 204, 400, 401, 408, 413, 500, 503)
 _SMOOTHING = 0.1
 
@@ -46,9 +51,11 @@ class Load:
     """The number of accepted events, and whether one more is answered before its deadline. For one thread."""
 
     def __init__(self, threads: int, deadline_s: float) -> None:
-        self._threads, self._deadline_s = threads, deadline_s
+        self._threads, self.deadline_s = threads, deadline_s
         self._mean_s = 0.0  # of the time that an event needs in a thread
         self.accepted = 0
+        self.unanswered = 0  # events, since the last one that was answered in time
+        self.arriving_bytes = 0  # of the bodies of events that have not been accepted yet
 
     @property
     def in_flight(self) -> int:
@@ -68,7 +75,7 @@ class Load:
         if self.accepted < self._threads:
             return False
         rounds = (self.waiting + 1) / self._threads + 1
-        return self.accepted >= 2 * self._threads or rounds * self._mean_s > self._deadline_s
+        return self.accepted >= 2 * self._threads or rounds * self._mean_s > self.deadline_s
 
     def record(self, seconds: float) -> None:
         """Record the time that an event needed."""
@@ -96,46 +103,57 @@ def make_app(
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
         await worker.open()
-        yield {ACCEPT: accept}  # for LimitedProtocol, which rejects events before everything else
-        await worker.close()
-        telemetry.close()
+        yield {IS_REJECTING: is_rejecting}  # for LimitedProtocol, which rejects events before everything else
+        await asyncio.gather(worker.close(EXIT_S - _KILL_S), asyncio.to_thread(telemetry.close))
 
-    def accept() -> bool:
+    def is_rejecting() -> bool:
         if load.is_too_high():
             requests.add(1, {"code": "503"})
-            return False
-        load.accepted += 1
-        return True
+            return True
+        return False
 
-    async def receive(request: Request) -> Response:
-        if not request.scope["state"].get(ACCEPTED) and not accept():
-            return PlainTextResponse(REJECTION, 503, {"Retry-After": "1"})
+    async def receive(request: HttpRequest) -> Response:
+        code = 500
         try:
             response = await respond(request)
+            code = response.status_code
         finally:
-            load.accepted -= 1
-        requests.add(1, {"code": str(response.status_code)})
+            requests.add(1, {"code": str(code)})
         return response
 
-    async def respond(request: Request) -> Response:
+    async def respond(request: HttpRequest) -> Response:
         if token is not None and not _is_allowed(request, token):
             return PlainTextResponse("missing or wrong bearer token\n", 401, {"WWW-Authenticate": "Bearer"})
         try:
-            return await handle(request, time.monotonic())
-        except EventError as error:
-            return PlainTextResponse(f"{error}\n", 400)
+            body, is_complete = await asyncio.wait_for(_body(request, load), BODY_TIMEOUT_S)
         except ClientDisconnect:
             return PlainTextResponse("the connection was closed before the event was complete\n", 400)
         except asyncio.TimeoutError:
             return PlainTextResponse(f"the event did not arrive within {BODY_TIMEOUT_S:.0f} seconds\n", 408)
-
-    async def handle(request: Request, accepted_at: float) -> Response:
-        body = await _body(request)
-        if body is None:
+        if len(body) > MAX_BODY_BYTES:
             return PlainTextResponse(f"the event is larger than {MAX_BODY_BYTES} bytes\n", 413)
-        event = from_http(request.headers.items(), body)
-        traceparent = request.headers.get("traceparent") or event.attributes.get("traceparent")
-        answer = await worker.call("handle", event, accepted_at, _wants_json(request), traceparent)
+        if not is_complete or load.is_too_high():
+            return PlainTextResponse(REJECTION, 503, {"Retry-After": "1"})
+        load.accepted += 1
+        try:
+            return await handle(request, body)
+        finally:
+            load.accepted -= 1
+
+    async def handle(request: HttpRequest, body: bytes) -> Response:
+        event = Request(
+            headers=tuple(request.headers.items()),
+            body=body,
+            accepted_at=time.monotonic(),
+            wants_json=_wants_json(request),
+        )
+        try:
+            answer = await asyncio.wait_for(worker.call("handle", event), load.deadline_s + ANSWER_MARGIN_S)
+        except asyncio.TimeoutError:
+            answer = Answer(500, "the event was not handled before its deadline\n", seconds=load.deadline_s)
+            load.unanswered += 1
+        else:
+            load.unanswered = 0
         load.record(answer.seconds)
         return response_of(answer)
 
@@ -144,21 +162,23 @@ def make_app(
             return Response(status_code=204)
         return Response(answer.content, answer.status, media_type=answer.media_type or "text/plain")
 
-    async def options(_request: Request) -> Response:
+    async def options(_request: HttpRequest) -> Response:
         return Response(headers={"Allow": "POST, OPTIONS"})
 
-    async def ready(_request: Request) -> Response:
+    async def ready(_request: HttpRequest) -> Response:
         try:
             return response_of(await asyncio.wait_for(worker.call("readiness"), _PROBE_TIMEOUT_S))
         except asyncio.TimeoutError:
             return PlainTextResponse("Not ready: the process that handles events does not answer yet\n", 503)
 
-    async def alive(_request: Request) -> Response:
-        if worker.is_connected:
-            return PlainTextResponse("Alive")
-        return PlainTextResponse("the process that handles events has ended\n", 503)
+    async def alive(_request: HttpRequest) -> Response:
+        if not worker.is_connected:
+            return PlainTextResponse("the process that handles events has ended\n", 503)
+        if worker.silence_s() > MAX_SILENCE_S or load.unanswered >= threads:
+            return PlainTextResponse("the process that handles events does not answer\n", 503)
+        return PlainTextResponse("Alive")
 
-    async def metrics(_request: Request) -> Response:
+    async def metrics(_request: HttpRequest) -> Response:
         try:
             of_worker = await asyncio.wait_for(worker.call("metrics"), _METRICS_TIMEOUT_S)
         except asyncio.TimeoutError:
@@ -179,7 +199,10 @@ def make_app(
 
 
 def run(start: Start, *, host: str, port: int, token: str | None) -> None:
-    """Serve until SIGTERM or Ctrl-C, then finish accepted events. Raises SettingsError if the port is in use."""
+    """Serve until SIGTERM or Ctrl-C, then finish accepted events. Raises SettingsError if the port is in use.
+
+    After the signal, it ends within twice the deadline of an event and EXIT_S.
+    """
     try:
         import starlette.applications  # noqa: F401 (make_app imports it, after the other process has started)
         import uvicorn
@@ -188,32 +211,50 @@ def run(start: Start, *, host: str, port: int, token: str | None) -> None:
         from .telemetry import Telemetry
     except ModuleNotFoundError:
         raise MissingExtraError("web", "serving the function") from None
-    process, connection = start_worker(start)
 
     def stop() -> None:
         server.should_exit = True
 
-    app = make_app(WorkerClient(connection, stop), Telemetry("exr-inspector"), token=token)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host=host,
-            port=port,
-            http=LimitedProtocol,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=_DRAIN_S,
-        )
-    )
-    try:
-        server.run()
-    except SystemExit:
-        raise SettingsError(f"cannot listen on {host}:{port}; the log has the reason") from None
-    finally:
-        connection.close()
-        code = process.wait()
+    with _listening(host, port) as listener:
+        process, connection = start_worker(start)
+        try:
+            app = make_app(WorkerClient(connection, stop), Telemetry("exr-inspector"), token=token)
+            server = uvicorn.Server(
+                uvicorn.Config(
+                    app,
+                    http=LimitedProtocol,
+                    ws="none",
+                    log_config=None,
+                    access_log=False,
+                    timeout_graceful_shutdown=math.ceil(2 * function_settings().deadline_s),
+                )
+            )
+            server.run([listener])
+        finally:
+            connection.close()
+            code = _ended(process)
     if code:
         raise ExrInspectorError(f"the process that handles events ended with exit code {code}; the log has the reason")
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises SettingsError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int:
+    """The exit code of a process whose connection was closed; it is killed if it does not end."""
+    try:
+        return process.wait(_KILL_S)
+    except subprocess.TimeoutExpired:
+        log.error("the process that handles events did not end in time and was killed")
+        process.kill()
+        process.wait()
+        return 0
 
 
 def _deadline_s() -> float:
@@ -241,24 +282,24 @@ def _instruments(telemetry: Telemetry, load: Load) -> Any:
     return answers
 
 
-def _is_allowed(request: Request, token: str) -> bool:
+def _is_allowed(request: HttpRequest, token: str) -> bool:
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     return scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), token.encode())
 
 
-def _wants_json(request: Request) -> bool:
+def _wants_json(request: HttpRequest) -> bool:
     return "application/json" in request.headers.get("accept", "").lower()
 
 
-async def _body(request: Request) -> bytes | None:
-    """The body; None if it is larger than MAX_BODY_BYTES. Raises TimeoutError."""
-
-    async def read() -> bytes | None:
-        body = bytearray()
+async def _body(request: HttpRequest, load: Load) -> tuple[bytes, bool]:
+    """The body, and whether it is complete: the rest is not read if a limit is exceeded."""
+    body = bytearray()
+    try:
         async for chunk in request.stream():
             body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                return None
-        return bytes(body)
-
-    return await asyncio.wait_for(read(), BODY_TIMEOUT_S)
+            load.arriving_bytes += len(chunk)
+            if len(body) > MAX_BODY_BYTES or load.arriving_bytes > MAX_ARRIVING_BYTES:
+                return bytes(body), False
+        return bytes(body), True
+    finally:
+        load.arriving_bytes -= len(body)

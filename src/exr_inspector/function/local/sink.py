@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import logging
 import os
 import queue
+import socket
 import threading
+import time
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +21,8 @@ from ..envelope import CloudEvent
 log = logging.getLogger(__name__)
 
 MAX_WAITING = 100  # results
-TIMEOUT_S = 5.0  # of a request, and for those that wait when the function ends
+TIMEOUT_S = 5.0  # to connect, and for a request with its answer
+CLOSE_S = 1.5  # for results that wait when the function ends
 # Not encoded in headers by the CloudEvents HTTP binding: printable ASCII without space, quote and percent.
 _SAFE = "!#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
@@ -36,9 +40,7 @@ class Sink:
         try:
             headers = {f"ce-{name}": quote(value, safe=_SAFE) for name, value in self._attributes(event).items()}
             headers["content-type"] = "application/json"
-            request = urllib.request.Request(self.url, json.dumps(result).encode(), headers, method="POST")  # noqa: S310
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S):  # noqa: S310 (from K_SINK)
-                pass
+            _post(urllib.request.Request(self.url, json.dumps(result).encode(), headers))  # noqa: S310 (from K_SINK)
         except Exception as error:
             log.warning("the sink did not accept a result: %s", type(error).__name__)
 
@@ -72,17 +74,35 @@ class SinkQueue:
 
     def close(self) -> None:
         """Send the results that are waiting, within a time limit."""
+        ends_at = time.monotonic() + CLOSE_S
         try:
-            self._results.put(None, timeout=TIMEOUT_S)
+            self._results.put(None, timeout=CLOSE_S)
         except queue.Full:
             pass
-        self._thread.join(TIMEOUT_S)
+        self._thread.join(max(ends_at - time.monotonic(), 0))
         if self._thread.is_alive():
             log.warning("the sink is too slow: %d results were not sent to it", self._results.qsize())
 
     def _send(self) -> None:
         while (item := self._results.get()) is not None:
             self._sink.post(*item)
+
+
+def _post(request: urllib.request.Request) -> None:
+    """Send a request within TIMEOUT_S. Raises OSError or HTTPException, also for a status that is not 2xx."""
+    connect = http.client.HTTPSConnection if request.type == "https" else http.client.HTTPConnection
+    connection = connect(request.host, timeout=TIMEOUT_S)
+    connection.connect()
+    limit = threading.Timer(TIMEOUT_S, connection.sock.shutdown, [socket.SHUT_RDWR])  # of each receive, otherwise
+    limit.start()
+    try:
+        connection.request("POST", request.selector, request.data, request.headers)
+        status = connection.getresponse().status
+    finally:
+        limit.cancel()
+        connection.close()
+    if not 200 <= status < 300:
+        raise OSError(f"HTTP status {status}")
 
 
 def sink_of_environment() -> Sink | None:

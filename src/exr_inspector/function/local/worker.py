@@ -15,23 +15,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from typing import Any
 
 from ... import __version__
 from ...catalog.schema import VERSION
-from ...errors import RedeliveryError
+from ...errors import EventError, RedeliveryError
 from ...vectors import VERSION as EMBEDDING_VERSION
-from ..envelope import CloudEvent
+from ..envelope import from_http
 from ..errors import category
 from ..handler import close_catalogs, handle, prepare, readiness
 from ..readiness import NotOpenedError
 from .context import LocalContext
-from .messages import THREADS, Answer, Start, encoded, read
+from .messages import THREADS, Answer, Request, Start, encoded, read
 from .sink import SinkQueue, sink_of_environment
 
 log = logging.getLogger(__name__)
 
-REOPEN_INTERVAL_S = 5.0  # minimum time between attempts to open the catalog while the function is not ready
+REOPEN_INTERVAL_S = 5.0  # minimum time between attempts to open the catalog after an error
 _PROBE_WAIT_S = 0.5  # how long a probe waits for such an attempt; the timeout of Kubernetes is one second
 _JSON = "application/json"
 
@@ -62,7 +63,7 @@ def serve(
     events = ThreadPoolExecutor(threads, thread_name_prefix="handler")
     control = ThreadPoolExecutor(4, thread_name_prefix="control")
     operations: dict[str, tuple[Executor, Callable[..., Answer]]] = {
-        "handle": (events, lambda *arguments: _handle(ctx, sink, *arguments)),
+        "handle": (events, lambda request: _handle(ctx, sink, request)),
         "readiness": (control, lambda: _readiness(ctx, opener)),
         "metrics": (control, lambda: Answer(200, ctx.telemetry.exposition())),
     }
@@ -73,6 +74,9 @@ def serve(
         except Exception as error:
             log.error("internal error", exc_info=error)
             result = Answer(500, f"internal error ({type(error).__name__}); the log has the traceback\n")
+        send(number, result)
+
+    def send(number: int, result: Answer) -> None:
         try:
             with lock:
                 connection.sendall(encoded((number, result)))
@@ -85,6 +89,9 @@ def serve(
         try:
             while True:
                 number, name, *arguments = read(stream)
+                if name == "heartbeat":
+                    send(number, Answer(204))
+                    continue
                 executor, operation = operations[name]
                 executor.submit(answer, number, operation, tuple(arguments))
         except (EOFError, OSError):
@@ -114,31 +121,29 @@ def _observe(ctx: LocalContext) -> None:
     ctx.gauge("exr_inspector.build_info", "Versions of the program, its vectors and its tables.").set(1, versions)
 
 
-def _handle(
-    ctx: LocalContext,
-    sink: SinkQueue | None,
-    event: CloudEvent,
-    accepted_at: float,
-    wants_json: bool,
-    traceparent: str | None,
-) -> Answer:
+def _handle(ctx: LocalContext, sink: SinkQueue | None, request: Request) -> Answer:
     began = time.monotonic()
     try:
-        with ctx.telemetry.joined(traceparent):
-            result = handle(ctx, event, accepted_at=accepted_at)
+        event = from_http(request.headers, request.body)
+    except EventError as error:
+        return Answer(400, f"{error}\n", seconds=time.monotonic() - began)
+    traceparent = dict(request.headers).get("traceparent") or event.attributes.get("traceparent")
+    try:
+        with ctx.telemetry.joined(traceparent), ctx.start_as_current_span("exr_inspector.event"):
+            result = handle(ctx, event, accepted_at=request.accepted_at)
+            if sink is not None:
+                sink.put(replace(event, attributes=event.attributes | ctx.telemetry.carrier()), result)
     except RedeliveryError as error:
         seconds = time.monotonic() - began
-        if wants_json and isinstance(error.result, list):
+        if request.wants_json and isinstance(error.result, list):
             return Answer(500, json.dumps(error.result[0]), _JSON, seconds)
         return Answer(500, f"{error}\n", seconds=seconds)
-    if sink is not None:
-        sink.put(event, result)
     seconds = time.monotonic() - began
-    return Answer(200, json.dumps(result), _JSON, seconds) if wants_json else Answer(204, seconds=seconds)
+    return Answer(200, json.dumps(result), _JSON, seconds) if request.wants_json else Answer(204, seconds=seconds)
 
 
 def _readiness(ctx: LocalContext, opener: _Opener) -> Answer:
-    if readiness.error(ctx) is not None:
+    if readiness.last_error(ctx) is not None:  # also of an outage, which does not affect the readiness
         opener.retry()
     error = readiness.error(ctx)
     if error is None:

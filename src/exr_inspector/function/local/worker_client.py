@@ -8,6 +8,7 @@ import logging
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,7 @@ class WorkerClient:
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
         self._writer: asyncio.StreamWriter | None = None
         self._receiving: asyncio.Task[None] | None = None
+        self._heartbeat_at: float | None = None  # of the one that is unanswered
         self.is_connected = False
 
     async def open(self) -> None:
@@ -62,12 +64,21 @@ class WorkerClient:
         finally:
             self._waiting.pop(number, None)
 
-    async def close(self) -> None:
-        """End the connection; the process ends when it has handled what it received."""
+    def silence_s(self) -> float:
+        """The seconds for which the process has not answered a heartbeat; sends one unless one is unanswered."""
+        now = time.monotonic()
+        if self._heartbeat_at is None and self.is_connected and self._writer is not None:
+            self._heartbeat_at = now
+            self._writer.write(encoded((next(self._numbers), "heartbeat")))
+        return 0.0 if self._heartbeat_at is None else now - self._heartbeat_at
+
+    async def close(self, timeout_s: float) -> None:
+        """End the connection; the process ends when it has handled what it received, if it does so in time."""
         if self._writer is not None and self.is_connected:
             self._writer.write_eof()
         if self._receiving is not None:
-            await self._receiving
+            await asyncio.wait({self._receiving}, timeout=timeout_s)
+            self._receiving.cancel()
         if self._writer is not None:
             self._writer.close()
 
@@ -75,11 +86,16 @@ class WorkerClient:
         try:
             while True:
                 number, answer = await receive(reader)
+                self._heartbeat_at = None  # any answer shows that the process is alive
                 if (future := self._waiting.get(number)) is not None and not future.done():
                     future.set_result(answer)
         except (EOFError, OSError, asyncio.IncompleteReadError):
+            log.debug("the process that handles events has ended")
+        except Exception as error:
+            log.error("the process that handles events sent an invalid answer", exc_info=error)
+        finally:
             self.is_connected = False
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_result(_ENDED)
-        self._on_end()
+            for future in self._waiting.values():
+                if not future.done():
+                    future.set_result(_ENDED)
+            self._on_end()
