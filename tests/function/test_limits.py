@@ -193,6 +193,7 @@ def silent(monkeypatch):
     monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "0.05")
     monkeypatch.setattr(runtime, "ANSWER_MARGIN_S", 0.05)
     monkeypatch.setattr(runtime, "EXIT_S", 1.1)
+    monkeypatch.setattr(runtime, "_METRICS_TIMEOUT_S", 0.1)
     ours, theirs = socket.socketpair()
     with theirs, serving_http(ours, threads=1) as url, httpx.Client(base_url=url) as client:
         yield client, theirs

@@ -56,11 +56,15 @@ def serve(
     ] = False,
 ) -> None:
     """Receive CloudEvents over HTTP and run the function on each, as the DataEngine runtime does."""
+    import os
+
     from ..errors import SettingsError
     from ..function.local.messages import Start
     from ..function.local.runtime import run
 
     level, formatter = _log_to_stderr()
+    # an empty variable is the same as none for the option
+    token = os.environ.get("EXR_INSPECTOR_TOKEN") if token is None else token
     if token == "":
         raise SettingsError(
             "the bearer token is empty, so every caller would be admitted; set one or unset EXR_INSPECTOR_TOKEN"
