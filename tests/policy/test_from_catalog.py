@@ -19,6 +19,7 @@ from exr_inspector.policy.evaluate import Verdict, evaluate, unreadable
 from exr_inspector.policy.from_catalog import Judged, Unread, validate_catalog
 from exr_inspector.policy.load import builtin_names, parse_policy
 from exr_inspector.policy.registry import RULES
+from exr_inspector.policy.sequence_files import unreadable_file
 from exr_inspector.policy.validate import compiled_policy
 from exr_inspector.sources.memory import MemorySource
 from tests.support import exr_writer as w
@@ -201,7 +202,8 @@ def test_unreadable_files_are_reported():
         catalog.record_errors([error("s3://s/cut.exr", "truncated"), error("s3://s/b.exr", "denied")])
         unread, judged = validate_catalog(catalog, compiled_policy("base"))
     expected = unreadable(compiled_policy("base"), "s3://s/cut.exr", "cut (truncated at byte 8)")
-    assert (unread, judged) == (Unread("s3://s/b.exr", "cut (denied)"), Judged("", expected))
+    file = unreadable_file("s3://s/cut.exr")
+    assert (unread, judged) == (Unread("s3://s/b.exr", "cut (denied)"), Judged("", expected, file))
 
 
 @pytest.mark.parametrize(

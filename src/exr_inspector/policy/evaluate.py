@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..exr.codes import SEVERITIES
 from ..findings import files
 from ..findings.model import FileFrame, Finding, finding
 from ..findings.rules import UNREADABLE
 from ..frames.names import parse_name
-from ..frames.ranges import display_pattern
+from ..frames.ranges import display_pattern, padding
 from ..inspection.model import FileFacts, Inspection
 from .compile import Check, CompiledPolicy, RuleSet
 from .model import RuleUse
 from .problems import problem_findings
 from .rule import Outcome, Undecided, Violation
+
+if TYPE_CHECKING:
+    from .rules_pixels import FilePixels
 
 _MAX_OF_RULE = 100  # findings of a rule about one part, or about the file
 _SHOWN = 300  # characters of a value
@@ -66,7 +70,7 @@ def evaluate(policy: CompiledPolicy, inspection: Inspection) -> Verdict:
                 judged.add(inspection.file, check, outcome, part.part_index)
         for check, outcome in rules.channel_outcomes(part.channels):
             judged.add(inspection.file, check, outcome, part.part_index)
-    for check, outcome in pixel_outcomes(rules.of_pixels, inspection):
+    for check, outcome in pixel_outcomes(rules.of_pixels, _pixels_of(inspection) if rules.of_pixels else None):
         judged.add(inspection.file, check, outcome, None)
     if inspection.problems or inspection.file.completeness != "complete":
         pattern = pattern_of(inspection.file.file_path_normalized)
@@ -91,14 +95,18 @@ def verdict_of(policy: CompiledPolicy, rules: RuleSet, file: FileFacts, judged: 
     return _verdict(policy, shown, _bounded(judged.findings), judged.undecided)
 
 
-def pixel_outcomes(checks: Sequence[Check], inspection: Inspection) -> Iterator[tuple[Check, Outcome]]:
+def _pixels_of(inspection: Inspection) -> FilePixels | None:
+    from .rules_pixels import pixels_of
+
+    return None if inspection.pixels is None else pixels_of(inspection.parts, inspection.pixels)
+
+
+def pixel_outcomes(checks: Sequence[Check], pixels: FilePixels | None) -> Iterator[tuple[Check, Outcome]]:
     """The outcomes of rules about pixels, which are not decided without statistics."""
     if not checks:
         return
-    from .rules_pixels import NO_STATISTICS, pixels_of
+    from .rules_pixels import NO_STATISTICS
 
-    report = inspection.pixels
-    pixels = None if report is None else pixels_of(inspection, report)
     for check in checks:
         for outcome in (NO_STATISTICS,) if pixels is None else check[1](pixels, check[2]):
             yield check, outcome
@@ -121,11 +129,16 @@ def pattern_of(uri: str) -> str:
     return uri if name is None else display_pattern(name.sequence, [name.frame])
 
 
-def _pattern(file: FileFacts) -> str:
+def pattern_of_file(file: FileFacts) -> str:
     """As `pattern_of`, for a file whose name is parsed already."""
     if file.sequence is None or file.frame is None:
         return file.file_path_normalized
-    return display_pattern(file.sequence, [file.frame])
+    return _shown_pattern(file.sequence, padding((file.frame,)))
+
+
+@lru_cache(maxsize=1024)
+def _shown_pattern(sequence: str, digits: int) -> str:
+    return display_pattern(sequence, ["0" * digits])
 
 
 def file_frame(uri: str) -> FileFrame:
@@ -180,7 +193,7 @@ def _finding(file: FileFacts, use: RuleUse, outcome: Violation, part_index: int 
     found = finding(
         use.rule.rule,
         use.severity or "error",
-        _pattern(file),
+        pattern_of_file(file),
         f"{', '.join(where)}: {message}" if where else message,
         expected=outcome.expected[:_SHOWN],
         actual=actual or "",

@@ -7,9 +7,8 @@ and channels of one are read, and of the others their parts and those attributes
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from itertools import chain
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -29,16 +28,32 @@ from ..sources.patterns import uri_condition
 from .compile import CompiledPolicy
 from .evaluate import NotEvaluated, Verdict, unreadable
 from .rows import with_verdicts
+from .sequence_files import (
+    Field,
+    SequenceFile,
+    pixel_content,
+    projection,
+    structure_of,
+    unreadable_file,
+    used_areas,
+)
 from .shared import Structure, names_read
-from .stored_parts import WINDOW, AttributeRow, StoredPart, attribute_of, stored_part
+from .stored_parts import (
+    PART_COLUMNS,
+    WINDOW,
+    AttributeRow,
+    StoredInspection,
+    part_columns,
+    stored_inspection,
+    stored_part,
+)
+from .stored_pixels import StoredPixels, stored_pixels
 
 _FILES_PER_PAGE = 100_000
 _STRUCTURES_AT_ONCE = 2000  # whose attributes are read together
 _STRUCTURES_KEPT = 256
-_PARTS = tuple(
-    column.name for column in fields(PartFacts) if column.metadata.get("row", True) and column.name != "part_index"
-)
-_UNREAD: dict[str, Any] = {"etag": None, "chunk_hash": None, "inode": None, "mtime": None}  # no rule reads them
+_TIMECODE, _PACKED_BYTES = map(PART_COLUMNS.index, ("timecode", "packed_bytes"))
+_UNREAD: dict[str, Any] = {"inode": None}  # no rule reads it
 _FACTS = tuple(column.name for column in fields(FileFacts) if column.name not in _UNREAD)
 _OF_COMPLETENESS = {rule.rule_id for rule in (UNREADABLE, NOT_WHOLE, WHOLENESS_UNKNOWN)}
 _OLDER = "an older version inspected the file; inspect it again: exr-inspector ingest --rescan"
@@ -48,14 +63,15 @@ _PAGE = f"""
     WHERE {CURRENT} AND {MATCHES} AND file_path_normalized > $after
     ORDER BY file_path_normalized LIMIT {_FILES_PER_PAGE}
 """  # noqa: S608 (constants)
-_PARTS_OF = f"SELECT file_id, part_index, {', '.join(_PARTS)} FROM parts SEMI JOIN wanted USING (file_id)"  # noqa: S608 (constants)
+_PARTS_OF = f"SELECT file_id, part_index, {', '.join(PART_COLUMNS)} FROM parts SEMI JOIN wanted USING (file_id)"  # noqa: S608 (constants)
 _CHANNELS_OF = """
     SELECT file_id, part_index, channel_name, channel_type, x_sampling, y_sampling, p_linear
     FROM channels SEMI JOIN wanted USING (file_id) ORDER BY file_id, part_index, channel_index
 """
 _CELLS = "file_id, part_index, attr_name, attr_type, size_bytes, value_json, truncated"
 _ATTRIBUTES_OF = f"""
-    SELECT {_CELLS} FROM attributes SEMI JOIN wanted USING (file_id) ORDER BY file_id, part_index, attr_index
+    SELECT {_CELLS}, value_text FROM attributes SEMI JOIN wanted USING (file_id)
+    ORDER BY file_id, part_index, attr_index
 """  # noqa: S608 (constants)
 _VARYING_OF = f"""
     SELECT {_CELLS} FROM attributes SEMI JOIN wanted USING (file_id)
@@ -79,6 +95,7 @@ class Judged(NamedTuple):
 
     file_id: str
     verdict: Verdict
+    file: SequenceFile  # as rules about sequences see it
 
 
 class Unread(NamedTuple):
@@ -102,7 +119,7 @@ def validate_catalog(
         reason = f"{row['message']} ({row['code']})"
         if row["code"] in FORMAT_ERRORS:
             reason = f"{row['message']} ({row['code']} at byte {row['byte_offset']})"
-            yield Judged("", unreadable(policy, row["uri"], reason))
+            yield Judged("", unreadable(policy, row["uri"], reason), unreadable_file(row["uri"]))
         else:
             yield Unread(row["uri"], reason)
     structures = _Structures(catalog)
@@ -115,11 +132,13 @@ def validate_catalog(
 
 def store_verdicts(catalog: Catalog, judged: Sequence[Judged]) -> None:
     """Store verdicts on files of the catalog, in one transaction; those that are stored already are left out."""
-    verdicts = [(each.file_id, each.verdict) for each in judged if each.file_id]
+    verdicts = [(file_id, verdict) for file_id, verdict, _ in judged if file_id]
     catalog.persist_rows(with_verdicts(from_inspections((), vectors=False), verdicts))
 
 
 def _files(page: pa.Table) -> list[_Row]:
+    mtime = page.column_names.index("mtime")
+    page = page.set_column(mtime, "mtime", page["mtime"].cast(pa.timestamp("us", "UTC")))
     columns = [_list(page, name) for name in (*_FACTS, "inspector_version")]
     rows = []
     for *values, inspector_version in zip(*columns, strict=True):
@@ -176,13 +195,17 @@ class _Structures:
             found = []
             for index in range(facts.multipart_count):
                 of_part = file_id, index
-                columns = _columns(of_part, parts[of_part][0])
+                columns = part_columns(index, parts[of_part][0])
                 listed = ChannelList(_channel(*row) for row in channels[of_part])
                 rows = [AttributeRow(*row) for row in attributes[of_part]]
                 found.append((stored_part(columns, listed, rows), rows))
             varying = frozenset(row.attr_name for _, rows in found for row in rows if _varies(row))
+            of_parts = tuple(part for part, _ in found)
+            fields = _fields([rows for _, rows in found])
             self.known[key] = Structure(
-                _inspection(facts, _flags(facts.version_flags), tuple(part for part, _ in found), ()), varying
+                example=_inspection(facts, of_parts),
+                varying=varying,
+                of_sequences=structure_of(facts.structure_hash, of_parts, fields),
             )
 
 
@@ -192,8 +215,19 @@ def _channel(name: str, channel_type: str | None, x_sampling: int, y_sampling: i
 
 def _varies(row: AttributeRow) -> bool:
     """Whether values differ within a structure, for whose hash an empty value is one that is not constant."""
+    return not row.size_bytes or not _is_constant(row)
+
+
+def _is_constant(row: AttributeRow) -> bool:
     value = stored_value(row.value_json, row.size_bytes)
-    return not row.size_bytes or volatility(row.attr_name, row.attr_type, value) is not Volatility.CONSTANT
+    return volatility(row.attr_name, row.attr_type, value) is Volatility.CONSTANT
+
+
+def _fields(parts: Sequence[Sequence[AttributeRow]]) -> Iterator[Field]:
+    """The attributes that should be the same in all frames of a sequence."""
+    for index, rows in enumerate(parts):
+        for row in filter(_is_constant, rows):
+            yield index, row.attr_name, row.value_json or row.value_text or f"{row.size_bytes} bytes"
 
 
 def _wanted(file_ids: Any) -> dict[str, pa.Table]:
@@ -218,11 +252,6 @@ def _by_part(rows: pa.Table) -> dict[tuple[str, int], list[tuple[Any, ...]]]:
     return found
 
 
-def _columns(of_part: tuple[str, int], row: Iterable[Any]) -> Iterator[tuple[str, Any]]:
-    """The columns of a row of `parts` with their names."""
-    return chain((("part_index", of_part[1]),), zip(_PARTS, row, strict=True))
-
-
 def _judged(
     catalog: Catalog, policy: CompiledPolicy, structures: _Structures, files: Sequence[_Row]
 ) -> Iterator[Judged]:
@@ -233,18 +262,42 @@ def _judged(
     attributes = _by_part(catalog.sql(_VARYING_OF, {"names": names}, wanted)) if names else {}
     with_problems = [facts.file_id for facts, _ in files if facts.problem_severity not in ("none", None)]
     problems = _problems(catalog, with_problems) if with_problems else {}
+    pixels = stored_pixels(catalog, wanted["wanted"])
+    unchanging = None if policy.conditions else policy.rules_for()
     for facts, inspector_version in files:
         structure = structures.known[_key((facts, inspector_version))]
-        file_id = facts.file_id
-        rows = []
-        for index, example in enumerate(structure.example.parts):
-            assert isinstance(example, StoredPart)
-            of_part = file_id, index
-            changed = [attribute_of(AttributeRow(*row)) for row in attributes.get(of_part, ())]
-            rows.append(example.with_row(_columns(of_part, parts[of_part][0]), changed))
-        found = tuple(problems.get(file_id, ()))
-        verdict = structure.verdict(policy, _inspection(facts, structure.example.flags, tuple(rows), found))
-        yield Judged(file_id, _without_problems(policy, verdict) if facts.problem_severity is None else verdict)
+        file_id, example = facts.file_id, structure.example
+        found, of_pixels = tuple(problems.get(file_id, ())), pixels.get(file_id)
+        indices = range(len(example.parts))
+        rows = [parts[file_id, index][0] for index in indices]
+        own = [{cells[0]: cells for cells in attributes.get((file_id, index), ())} for index in indices]
+        inspection = stored_inspection(facts, example, rows, own, found)
+        figures = None if of_pixels is None else of_pixels.figures(inspection.parts)
+        overrides = () if unchanging else policy.overrides_of(inspection)
+        verdict = structure.verdict(policy, inspection, unchanging or policy.rules_with(overrides), figures)
+        if facts.problem_severity is None:
+            verdict = _without_problems(policy, verdict)
+        yield Judged(file_id, verdict, _sequence_file(inspection, structure, of_pixels, overrides))
+
+
+def _sequence_file(
+    inspection: StoredInspection, structure: Structure, pixels: StoredPixels | None, overrides: tuple[bool, ...]
+) -> SequenceFile:
+    file, rows = inspection.file, inspection.rows
+    content = areas = None
+    if pixels is not None:
+        windows = inspection.windows
+        content = pixel_content(file, windows, pixels.channels, pixels.parts)
+        areas = used_areas(windows, pixels.parts)
+    return projection(
+        file,
+        structure.of_sequences,
+        timecode=next((row[_TIMECODE] for row in rows if row[_TIMECODE]), None),
+        packed_bytes=sum([row[_PACKED_BYTES] or 0 for row in rows]),
+        pixels=content,
+        used_areas=areas,
+        overrides=overrides,
+    )
 
 
 def _problems(catalog: Catalog, file_ids: Sequence[str]) -> dict[str, list[Problem]]:
@@ -275,16 +328,14 @@ def _flags(version_flags: int) -> Flags:
     )
 
 
-def _inspection(
-    facts: FileFacts, flags: Flags, parts: tuple[PartFacts, ...], problems: tuple[Problem, ...]
-) -> Inspection:
+def _inspection(facts: FileFacts, parts: tuple[PartFacts, ...]) -> Inspection:
     return Inspection(
         schema_version=SCHEMA_VERSION,
         inspector_version=__version__,
         file=facts,
-        flags=flags,
+        flags=_flags(facts.version_flags),
         bytes_read=0,
         reads=0,
         parts=parts,
-        problems=problems,
+        problems=(),
     )

@@ -5,13 +5,13 @@ What `check` reports too is decided by `sequence.pixel_faults`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
 
-from ..inspection.model import Inspection, PartFacts
+from ..inspection.model import PartFacts
 from ..inspection.pixel_rows import ChannelStatsRow, PartStatsRow, channel_stats_rows, is_evaluated, part_stats_rows
 from ..pixels.model import PixelReport
 from ..sequence.pixel_faults import Fault, Figures, PartFigures, colors_of, faults_of
@@ -53,14 +53,17 @@ class FilePixels:
         return [fault for fault in self.faults if fault.kind == kind]
 
 
-def pixels_of(inspection: Inspection, report: PixelReport) -> FilePixels:
+def pixels_of(parts: Sequence[PartFacts], report: PixelReport) -> FilePixels:
     """The statistics of a file that rules need."""
-    rows = list(channel_stats_rows(inspection.parts, report))
-    figures = [Figures(**{name: getattr(row, name) for name in Figures._fields}) for row in rows]
-    parts = {row.part_index: _part_figures(inspection.parts[row.part_index], row) for row in part_stats_rows(report)}
-    is_whole = is_evaluated(report)
+    figures = {row.part_index: _part_figures(parts[row.part_index], row) for row in part_stats_rows(report)}
+    return file_pixels(list(channel_stats_rows(parts, report)), figures, is_whole=is_evaluated(report))
+
+
+def file_pixels(channels: Sequence[ChannelStatsRow], parts: Mapping[int, PartFigures], *, is_whole: bool) -> FilePixels:
+    """As `pixels_of`, from rows; `is_whole`: all pixels were decoded that can be."""
+    figures = [Figures(**{name: getattr(row, name) for name in Figures._fields}) for row in channels]
     return FilePixels(
-        channels=rows,
+        channels=channels,
         colors=frozenset((each.part_index, each.channel_name) for each in colors_of(figures)),
         faults=list(faults_of(figures, parts, is_evaluated=is_whole)),
         undecided=() if is_whole else (_INCOMPLETE,),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
+from itertools import islice
 
 from ..catalog.cells import cells_of
 from ..exr.cache import Cache
@@ -14,7 +16,8 @@ from ..findings.rules import RULES, Rule
 from ..frames.names import parse_name
 from ..frames.ranges import Number, frame_range, frame_value
 from ..inspection.json_form import json_value
-from ..inspection.model import Inspection, PartFacts
+from ..inspection.model import FileFacts, Inspection, PartFacts
+from ..inspection.pixel_rows import ChannelStatsRow, PartStatsRow, channel_stats_rows, part_stats_rows
 from ..inspection.volatility import LONGEST_VALUE, Volatility, volatility
 from ..sequence.findings import findings_of
 from ..sequence.frames import MIP_MODES, TEXTURE_ATTRIBUTES, DamagedFrame, Frames
@@ -23,6 +26,8 @@ from ..sequence.summary import SequenceSummary
 _MAX_FIELDS = 1000  # of a file that are compared
 _MAX_TEXT = 2000  # characters of a field
 _LOCAL_ETAG = "mtime:"
+
+Field = tuple[int, str, str]  # part, name and text of an attribute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +39,7 @@ class Structure:
     frames_per_second: float | None  # of the first part that has a rate
     render_software: str | None  # of the first part that has one
     is_texture: bool  # as `Frames.are_textures` means it
+    is_compressed: bool  # all parts
     fields: Mapping[tuple[int, str], str]  # by part and attribute, the values that should be the same in all frames
 
     @property
@@ -68,27 +74,51 @@ class SequenceFile:
 
 def sequence_file(inspection: Inspection, overrides: tuple[bool, ...] = ()) -> SequenceFile:
     """The projection of an inspected file."""
-    file, parts = inspection.file, inspection.parts
+    file, parts, report = inspection.file, inspection.parts, inspection.pixels
+    windows = [part.data_window for part in parts]
+    part_rows = [] if report is None else list(part_stats_rows(report))
+    return projection(
+        file,
+        _structure(inspection),
+        timecode=next((part.timecode for part in parts if part.timecode), None),
+        packed_bytes=sum(part.packed_bytes or 0 for part in parts),
+        pixels=None if report is None else pixel_content(file, windows, channel_stats_rows(parts, report), part_rows),
+        used_areas=None if report is None else used_areas(windows, part_rows),
+        overrides=overrides,
+    )
+
+
+def projection(
+    file: FileFacts,
+    structure: Structure,
+    *,
+    timecode: str | None,
+    packed_bytes: int,
+    pixels: str | None,
+    used_areas: tuple[float | None, ...] | None,
+    overrides: tuple[bool, ...],
+) -> SequenceFile:
+    """The projection of a file; `pixels` is its `pixel_content`, if it is known."""
     return SequenceFile(
         uri=file.file_path_normalized,
         sequence=file.sequence or "",
         frame=file.frame or "",
         status=file.status,
-        structure=_structure(inspection),
+        structure=structure,
         header_hash=file.header_hash,
         size_bytes=file.size_bytes,
         mtime=file.mtime,
-        timecode=next((part.timecode for part in parts if part.timecode), None),
-        content=_pixels(inspection)
+        timecode=timecode,
+        content=pixels
         or content_of(
             etag=file.etag,
             header_hash=file.header_hash,
             chunk_hash=file.chunk_hash,
             size_bytes=file.size_bytes,
-            packed_bytes=sum(part.packed_bytes or 0 for part in parts),
-            is_compressed=all(part.compression not in (None, "NONE") for part in parts),
+            packed_bytes=packed_bytes,
+            is_compressed=structure.is_compressed,
         ),
-        used_areas=_used_areas(inspection),
+        used_areas=used_areas,
         overrides=overrides,
     )
 
@@ -119,28 +149,36 @@ def content_of(
     return f"{size_bytes} {packed_bytes} {header_hash} {chunk_hash}" if is_compressed else None
 
 
-def _pixels(inspection: Inspection) -> str | None:
-    """The digests of all pixels; None if they are not known. Of single-colored images, a text that is like no other."""
-    report = inspection.pixels
-    if report is None or any(part.pixel_digest is None for part in report.parts):
+def pixel_content(
+    file: FileFacts,
+    windows: Sequence[str | None],
+    channels: Iterable[ChannelStatsRow],
+    parts: Sequence[PartStatsRow],
+) -> str | None:
+    """The digests of all pixels; None if they are not known. Of single-colored images, a text that is like no other.
+
+    `windows` are the data windows of the parts of the file.
+    """
+    if not parts or any(part.pixel_digest is None for part in parts):
         return None
-    if all(channel.is_constant for part in report.parts for channel in part.channels):
-        return inspection.file.file_id
-    windows = [inspection.parts[part.part_index].data_window for part in report.parts]
-    return " ".join(f"{part.pixel_digest} {window}" for part, window in zip(report.parts, windows, strict=True))
+    if all(row.min is not None and row.min == row.max and row.finite_count == row.sample_count for row in channels):
+        return file.file_id
+    return " ".join(f"{part.pixel_digest} {windows[part.part_index]}" for part in parts)
 
 
-def _used_areas(inspection: Inspection) -> tuple[float | None, ...] | None:
-    report = inspection.pixels
-    if report is None:
-        return None
-    areas: list[float | None] = [None] * len(inspection.parts)
-    for part in report.parts:
-        facts = inspection.parts[part.part_index]
-        if part.pixel_digest is not None and part.used_window is not None and facts.width and facts.height:
-            x_min, y_min, x_max, y_max = part.used_window
-            areas[part.part_index] = (x_max - x_min + 1) * (y_max - y_min + 1) / facts.width / facts.height
+def used_areas(windows: Sequence[str | None], parts: Iterable[PartStatsRow]) -> tuple[float | None, ...]:
+    """By part, the share of the data window that is not zero; None where it is not known, or all is zero."""
+    areas: list[float | None] = [None] * len(windows)
+    for part in parts:
+        window, used = windows[part.part_index], json.loads(part.used_window or "[]")
+        if window and used and part.pixel_digest is not None and (area := _area(json.loads(window))) > 0:
+            areas[part.part_index] = _area(used) / area
     return tuple(areas)
+
+
+def _area(window: Sequence[int]) -> int:
+    x_min, y_min, x_max, y_max = window
+    return (x_max - x_min + 1) * (y_max - y_min + 1)
 
 
 def _memory_of(_: str, structure: Structure) -> int:
@@ -154,30 +192,34 @@ def _structure(inspection: Inspection) -> Structure:
     structure_hash, parts = inspection.file.structure_hash, inspection.parts
     known = _STRUCTURES.get(structure_hash)
     if known is None:
-        known = Structure(
-            structure_hash=structure_hash,
-            channels=tuple(tuple(sorted(channel.channel_name for channel in part.channels)) for part in parts),
-            frames_per_second=next((part.frames_per_second for part in parts if part.frames_per_second), None),
-            render_software=next((part.render_software for part in parts if part.render_software), None),
-            is_texture=any(
-                part.level_mode in MIP_MODES or any(name in part for name in TEXTURE_ATTRIBUTES) for part in parts
-            ),
-            fields=_fields(parts),
-        )
+        known = structure_of(structure_hash, parts, _fields(parts))
         _STRUCTURES.put(structure_hash, known)
     return known
 
 
-def _fields(parts: Sequence[PartFacts]) -> dict[tuple[int, str], str]:
-    fields: dict[tuple[int, str], str] = {}
+def structure_of(structure_hash: str, parts: Sequence[PartFacts], fields: Iterable[Field]) -> Structure:
+    """What files with the structure of these parts have in common; `fields` are those that should be the same."""
+    return Structure(
+        structure_hash=structure_hash,
+        channels=tuple(tuple(sorted(channel.channel_name for channel in part.channels)) for part in parts),
+        frames_per_second=next((part.frames_per_second for part in parts if part.frames_per_second), None),
+        render_software=next((part.render_software for part in parts if part.render_software), None),
+        is_texture=any(
+            part.level_mode in MIP_MODES or any(name in part for name in TEXTURE_ATTRIBUTES) for part in parts
+        ),
+        is_compressed=all(part.compression not in (None, "NONE") for part in parts),
+        fields={(part_index, name): _short(text) for part_index, name, text in islice(fields, _MAX_FIELDS)},
+    )
+
+
+def _fields(parts: Sequence[PartFacts]) -> Iterator[Field]:
     for part in parts:
         for attribute in part.attributes:
             name, attr_type, size = attribute.attr_name, attribute.attr_type, attribute.size_bytes
             value = json_value(attr_type, attribute.value) if size <= LONGEST_VALUE else None
-            if volatility(name, attr_type, value) is Volatility.CONSTANT and len(fields) < _MAX_FIELDS:
+            if volatility(name, attr_type, value) is Volatility.CONSTANT:
                 cells = cells_of(attribute)
-                fields[part.part_index, name] = _short(cells.value_json or cells.value_text or f"{size} bytes")
-    return fields
+                yield part.part_index, name, cells.value_json or cells.value_text or f"{size} bytes"
 
 
 def _short(text: str) -> str:

@@ -1,4 +1,8 @@
-"""Verdicts on files with one structure: rules that the structure decides are evaluated once for all of them."""
+"""Verdicts on files with one structure: what the structure decides is evaluated once for all of them.
+
+Rules that read attributes which differ are evaluated once for each combination of their values, and findings are made
+once for each combination of outcomes: files with equal findings share one tuple of them.
+"""
 
 from __future__ import annotations
 
@@ -7,39 +11,49 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from ..findings.model import Finding
-from ..frames.ranges import display_pattern
+from ..findings.model import FileFrame, Finding
 from ..inspection.model import FileFacts, Inspection
 from .compile import Check, CompiledPolicy, RuleSet
-from .evaluate import Judged, NotEvaluated, Verdict, findings_of_problems, pixel_outcomes, verdict_of
+from .evaluate import Judged, NotEvaluated, Verdict, findings_of_problems, pattern_of_file, pixel_outcomes, verdict_of
 from .rule import FILE, Outcome, PolicyRule, Undecided, matcher
-from .stored_parts import CutValueError
+from .rules_pixels import FilePixels
+from .sequence_files import Structure as OfSequences
+from .stored_parts import CutValueError, StoredInspection
 
+_KEPT = 4096  # combinations of values, and of outcomes
 _PATTERNS_KEPT = 256  # sequences whose findings are kept
+
+_Outcomes = list[tuple[Check, Outcome, int | None]]
+
+
+@dataclass(slots=True)
+class _Group:
+    """The rules that read the same of the attributes that differ, and their outcomes by values."""
+
+    names: tuple[str, ...]
+    checks: list[Check]
+    known: dict[Any, _Outcomes] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class _Plan:
     """The rules that apply to files of a structure: those that each file decides, and the outcomes of the others."""
 
-    of_files: list[Check]
-    of_parts: list[Check]
-    shared: list[tuple[Check, Outcome, int | None]]
+    of_each: tuple[list[Check], list[Check]]  # about files, and about parts
+    of_files: list[_Group]
+    of_parts: list[_Group]
+    shared: _Outcomes
     by_pattern: dict[str, tuple[list[Finding], dict[NotEvaluated, None]]] = field(default_factory=dict)
-    of_problems: dict[tuple[Any, ...], list[Finding]] = field(default_factory=dict)
+    verdicts: dict[Any, Verdict] = field(default_factory=dict)
 
-    def problems(self, rules: RuleSet, inspection: Inspection, pattern: str) -> list[Finding]:
-        """The findings about problems, which are kept for whole files: those of a sequence often have the same."""
-        if not inspection.problems:
-            return []
-        windows = tuple(part.data_window for part in inspection.parts)
-        key = pattern, windows, tuple(problem[:4] for problem in inspection.problems)
-        known = self.of_problems.get(key)
-        if known is None:
-            if len(self.of_problems) >= _PATTERNS_KEPT:
-                self.of_problems.clear()
-            known = self.of_problems[key] = findings_of_problems(rules, inspection, pattern)
-        return known
+    def outcomes(self, inspection: StoredInspection) -> _Outcomes:
+        """The outcomes of all rules that do not have the same for all files."""
+        found = _outcomes(inspection, *self.of_each)
+        for group in self.of_files:
+            found += _known(group, inspection.values(group.names), inspection)
+        for group in self.of_parts:
+            found += _known_of_parts(group, inspection)
+        return found
 
     def judged(self, file: FileFacts, pattern: str) -> Judged:
         """The outcomes that are the same for all files, as findings about this one."""
@@ -48,10 +62,34 @@ class _Plan:
             judged = Judged()
             for check, outcome, part_index in self.shared:
                 judged.add(file, check, outcome, part_index)
-            if len(self.by_pattern) >= _PATTERNS_KEPT:
-                self.by_pattern.clear()
-            known = self.by_pattern[pattern] = judged.findings, judged.undecided
+            known = judged.findings, judged.undecided
+            _keep(self.by_pattern, pattern, known, _PATTERNS_KEPT)
         return Judged(list(known[0]), dict(known[1]))
+
+
+def _known(group: _Group, values: Any, inspection: StoredInspection) -> _Outcomes:
+    known = group.known.get(values)
+    if known is None:
+        known = _outcomes(inspection, group.checks, ())
+        _keep(group.known, values, known, _KEPT)
+    return known
+
+
+def _known_of_parts(group: _Group, inspection: StoredInspection) -> _Outcomes:
+    found: _Outcomes = []
+    for values in enumerate(inspection.values(group.names)):
+        known = group.known.get(values)
+        if known is None:
+            known = _of_part(inspection, values[0], group.checks)
+            _keep(group.known, values, known, _KEPT)
+        found += known
+    return found
+
+
+def _keep(known: dict[Any, Any], key: Any, value: Any, most: int) -> None:
+    if len(known) >= most:
+        known.clear()
+    known[key] = value
 
 
 @dataclass(slots=True)
@@ -60,45 +98,86 @@ class Structure:
 
     example: Inspection
     varying: frozenset[str]  # names of the attributes whose values differ
+    of_sequences: OfSequences
     _plans: dict[int, tuple[RuleSet, _Plan]] = field(default_factory=dict)
 
-    def verdict(self, policy: CompiledPolicy, inspection: Inspection) -> Verdict:
-        """The verdict on one of the files."""
-        rules = policy.rules_for(inspection)
+    def verdict(
+        self, policy: CompiledPolicy, inspection: StoredInspection, rules: RuleSet, figures: FilePixels | None
+    ) -> Verdict:
+        """The verdict on one of the files, by the rules that apply to it; `figures` are those of its pixels."""
         known = self._plans.get(id(rules))
         plan = self._plan(rules) if known is None else known[1]
-        file = inspection.file
-        pattern = (
-            file.file_path_normalized if file.sequence is None else display_pattern(file.sequence, [file.frame or ""])
+        file, problems = inspection.file, inspection.problems
+        pattern = pattern_of_file(file)
+        outcomes = plan.outcomes(inspection)
+        outcomes += ((check, outcome, None) for check, outcome in pixel_outcomes(rules.of_pixels, figures))
+        if file.completeness != "complete":  # each may lack other chunks
+            return _made(policy, rules, plan, inspection, pattern, outcomes)
+        key = (
+            pattern,
+            file.sequence,
+            tuple((id(check), outcome, part) for check, outcome, part in outcomes) if outcomes else (),
+            (tuple(problem[:4] for problem in problems), inspection.windows) if problems else (),
         )
-        judged = plan.judged(file, pattern)
-        for check, outcome, part_index in _outcomes(inspection, plan.of_files, plan.of_parts):
-            judged.add(file, check, outcome, part_index)
-        for check, outcome in pixel_outcomes(rules.of_pixels, inspection):
-            judged.add(file, check, outcome, None)
-        if file.completeness == "complete":
-            judged.findings += plan.problems(rules, inspection, pattern)
-        else:
-            judged.findings += findings_of_problems(rules, inspection, pattern)
-        return verdict_of(policy, rules, file, judged)
+        like = plan.verdicts.get(key)
+        if like is None:
+            like = _made(policy, rules, plan, inspection, pattern, outcomes)
+            _keep(plan.verdicts, key, like, _KEPT)
+        return Verdict(
+            policy=like.policy,
+            version=like.version,
+            policy_hash=like.policy_hash,
+            file=FileFrame(file.file_path_normalized, file.frame or ""),
+            findings=like.findings,
+            not_evaluated=like.not_evaluated,
+        )
 
     def _plan(self, rules: RuleSet) -> _Plan:
-        def split(checks: Iterable[Check]) -> tuple[list[Check], list[Check]]:
-            own = [check for check in checks if depends_on(check[0].rule, self.varying)]
-            return own, [check for check in checks if check not in own]
-
-        (own_files, files), (own_parts, parts) = split(rules.of_files), split(rules.of_parts)
+        of_files, own_files, files = self._split(rules.of_files)
+        of_parts, own_parts, parts = self._split(rules.of_parts)
         shared = _outcomes(self.example, files, parts)
         for part in self.example.parts:
             shared += ((check, outcome, part.part_index) for check, outcome in rules.channel_outcomes(part.channels))
-        plan = _Plan(own_files, own_parts, shared)
+        plan = _Plan((own_files, own_parts), of_files, of_parts, shared)
         self._plans[id(rules)] = rules, plan
         return plan
 
+    def _split(self, checks: Iterable[Check]) -> tuple[list[_Group], list[Check], list[Check]]:
+        """The rules that some attributes decide, those that each file decides, and those that the structure decides."""
+        groups: dict[tuple[str, ...], _Group] = {}
+        of_each, of_structure = [], []
+        for check in checks:
+            names = attributes_read(check[0].rule, self.varying)
+            if names is None:
+                of_each.append(check)
+            elif names:
+                groups.setdefault(names, _Group(names, [])).checks.append(check)
+            else:
+                of_structure.append(check)
+        return list(groups.values()), of_each, of_structure
 
-def depends_on(rule: PolicyRule, varying: Iterable[str]) -> bool:
-    """Whether a rule decides by the file, or by the values of one of these attributes."""
-    return rule.reads is None or FILE in rule.reads or any(map(matcher(rule.reads), varying))
+
+def _made(
+    policy: CompiledPolicy,
+    rules: RuleSet,
+    plan: _Plan,
+    inspection: StoredInspection,
+    pattern: str,
+    outcomes: _Outcomes,
+) -> Verdict:
+    judged = plan.judged(inspection.file, pattern)
+    for check, outcome, part_index in outcomes:
+        judged.add(inspection.file, check, outcome, part_index)
+    if inspection.problems or inspection.file.completeness != "complete":
+        judged.findings += findings_of_problems(rules, inspection, pattern)
+    return verdict_of(policy, rules, inspection.file, judged)
+
+
+def attributes_read(rule: PolicyRule, varying: Iterable[str]) -> tuple[str, ...] | None:
+    """Those of the attributes whose values decide a rule, sorted; None if more than attributes decides it."""
+    if rule.reads is None or FILE in rule.reads:
+        return None
+    return tuple(sorted(filter(matcher(rule.reads), varying)))
 
 
 def names_read(policy: CompiledPolicy, varying: Iterable[str]) -> frozenset[str]:
@@ -112,35 +191,28 @@ def names_read(policy: CompiledPolicy, varying: Iterable[str]) -> frozenset[str]
     return frozenset(filter(matches, varying))
 
 
-_Outcomes = list[tuple[Check, Outcome, int | None]]
-
-
 def _outcomes(inspection: Inspection, of_files: Iterable[Check], of_parts: Iterable[Check]) -> _Outcomes:
     """The outcomes of rules; one that reads a value that the catalog does not have is not decided."""
-    try:
-        return _judge(inspection, of_files, of_parts, _all)
-    except CutValueError:  # rare, so that each rule is guarded only then
-        return _judge(inspection, of_files, of_parts, _known)
-
-
-def _judge(
-    inspection: Inspection,
-    of_files: Iterable[Check],
-    of_parts: Iterable[Check],
-    judge: Callable[[Check, Any], Iterable[Outcome]],
-) -> _Outcomes:
-    found: _Outcomes = [(check, outcome, None) for check in of_files for outcome in judge(check, inspection)]
-    for part in inspection.parts:
-        found += [(check, outcome, part.part_index) for check in of_parts for outcome in judge(check, part)]
+    found: _Outcomes = [(check, outcome, None) for check, outcome in _judge(of_files, inspection)]
+    if of_parts:
+        for index in range(len(inspection.parts)):
+            found += _of_part(inspection, index, of_parts)
     return found
 
 
-def _all(check: Check, judged: Any) -> Iterable[Outcome]:
-    return check[1](judged, check[2])
+def _of_part(inspection: Inspection, index: int, checks: Iterable[Check]) -> _Outcomes:
+    return [(check, outcome, index) for check, outcome in _judge(checks, inspection.parts[index])]
 
 
-def _known(check: Check, judged: Any) -> Iterator[Outcome]:
+def _judge(checks: Iterable[Check], judged: Any) -> list[tuple[Check, Outcome]]:
     try:
-        yield from check[1](judged, check[2])
+        return [(check, outcome) for check in checks for outcome in check[1](judged, check[2])]
+    except CutValueError:  # rare, so that each rule is guarded only then
+        return [(check, outcome) for check in checks for outcome in _guarded(check[1], judged, check[2])]
+
+
+def _guarded(check: Callable[[Any, Any], Iterator[Outcome]], judged: Any, parameters: Any) -> Iterator[Outcome]:
+    try:
+        yield from check(judged, parameters)
     except CutValueError as cut:
         yield Undecided(f"the catalog has the first part only of the attribute {cut}")

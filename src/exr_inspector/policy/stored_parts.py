@@ -1,17 +1,28 @@
-"""Parts and attributes from the rows of a catalog, as far as rules read them."""
+"""Files, parts and attributes from the rows of a catalog, as far as rules read them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .. import __version__
 from ..exr import Attribute
 from ..exr.attributes import Box2i
 from ..exr.channels import ChannelList
 from ..inspection.json_form import value_of_json
-from ..inspection.model import PartFacts
+from ..inspection.model import SCHEMA_VERSION, FileFacts, Inspection, PartFacts
+
+if TYPE_CHECKING:
+    from ..exr import Problem
+
+PART_COLUMNS = tuple(
+    column.name for column in fields(PartFacts) if column.metadata.get("row", True) and column.name != "part_index"
+)
+_DATA_WINDOW = PART_COLUMNS.index("data_window")
 
 WINDOW = "dataWindow"  # whose value the column `data_window` of each part has
 
@@ -28,6 +39,7 @@ class AttributeRow(NamedTuple):
     size_bytes: int
     value_json: str | None
     truncated: bool
+    value_text: str | None = None  # of examples
 
 
 class CutAttribute(Attribute):
@@ -66,6 +78,9 @@ class StoredPart(PartFacts):
         for attribute in self.attributes:
             values.setdefault(attribute.attr_name, _kept(attribute))
         return values
+
+    def __contains__(self, attr_name: object) -> bool:
+        return attr_name in self._values  # also one that is cut
 
     def __getitem__(self, attr_name: str) -> Any:
         return _uncut(super().__getitem__(attr_name))
@@ -116,3 +131,62 @@ def stored_part(columns: Iterable[tuple[str, Any]], channels: ChannelList, rows:
     part: StoredPart = object.__new__(StoredPart)
     part.__dict__.update(columns, channels=channels, attributes=tuple(map(attribute_of, rows)))
     return part
+
+
+PartRow = tuple[Any, ...]  # the values of PART_COLUMNS
+OwnRows = Mapping[str, tuple[Any, ...]]  # of the attributes of a part whose values differ, by name
+
+
+class StoredInspection(Inspection):
+    """A file from rows. Its parts are those of an example with the same structure, made only if a rule needs them."""
+
+    schema_version = SCHEMA_VERSION
+    inspector_version = __version__
+    bytes_read = reads = 0
+    pixels = None
+
+    _example: Inspection
+    _own: Sequence[OwnRows]
+    rows: Sequence[PartRow]
+
+    @cached_property
+    def parts(self) -> tuple[PartFacts, ...]:
+        """The parts, each with the attributes that are not those of the example."""
+        found = []
+        for index, (example, row, own) in enumerate(zip(self._example.parts, self.rows, self._own, strict=True)):
+            assert isinstance(example, StoredPart)
+            columns = part_columns(index, row)
+            found.append(example.with_row(columns, [attribute_of(AttributeRow(*cells)) for cells in own.values()]))
+        return tuple(found)
+
+    @property
+    def windows(self) -> tuple[str | None, ...]:
+        """The data window of each part."""
+        return tuple(row[_DATA_WINDOW] for row in self.rows)
+
+    def values(self, names: Sequence[str]) -> tuple[tuple[Any, ...], ...]:
+        """What is stored of the attributes with these names, by part."""
+        return tuple(
+            tuple(row[_DATA_WINDOW] if name == WINDOW else own.get(name) for name in names)
+            for row, own in zip(self.rows, self._own, strict=True)
+        )
+
+
+def part_columns(part_index: int, row: PartRow) -> Iterable[tuple[str, Any]]:
+    """The columns of a row of `parts` with their names."""
+    return chain((("part_index", part_index),), zip(PART_COLUMNS, row, strict=True))
+
+
+def stored_inspection(
+    file: FileFacts,
+    example: Inspection,
+    rows: Sequence[PartRow],
+    own: Sequence[OwnRows],
+    problems: tuple[Problem, ...],
+) -> StoredInspection:
+    """A file with the structure of an example: its row, those of its parts, attributes and problems."""
+    made: StoredInspection = object.__new__(StoredInspection)
+    for name, value in (("file", file), ("flags", example.flags), ("problems", problems)):
+        object.__setattr__(made, name, value)
+    made.__dict__.update(_example=example, _own=own, rows=rows)
+    return made
