@@ -234,3 +234,61 @@ def test_values_of_all_types_are_those_before_they_were_json():
                 text = json.dumps(json_value(attribute.attr_type, attribute.value))
                 assert repr(value_of_json(attribute.attr_type, json.loads(text))) == repr(attribute.value)
     assert len(seen) > 12
+
+
+def delivery() -> list[tuple[str, bytes]]:
+    """Two versions of a sequence and a stereo pair, with a fault for most rules about sequences."""
+
+    def of(number: int, *extra: bytes, rate: int = 24, frames: int = 0, cut: int = 0, **given) -> bytes:
+        seconds, rest = divmod(number + frames, 24)
+        code = w.attribute("timeCode", "timecode", w.timecode(1, 0, seconds % 60, rest))
+        rates = w.fixed("framesPerSecond", "rational", rate, 1)
+        window = w.part(extra=(code, rates, *(extra or (w.text("software", "Nuke 15"),))), compression=2, **given)
+        data = w.build(window).data
+        return data[: len(data) - cut]
+
+    names = {
+        "comp_v003.01001": of(1001, cut=1),
+        "comp_v003.1002": of(1002, w.text("software", "Natron 2")),
+        "comp_v003.1003": of(1003, w.text("software", "Nuke 15"), w.text("owner", "x")),
+        "comp_v003.1005": of(1005),
+        "comp_v003.1006": of(1005),  # the bytes of the one before
+        "comp_v003.1007": of(1007, rate=25),
+        "comp_v003.1008": of(1008, frames=3),
+        "comp_v003.1009": of(1009, channels=[(name, w.HALF, 1, 1, 0) for name in "BG"]),
+        "comp_v003.1010": b"v/1\1\2\0\0\0",
+        "comp_v002.1001": of(1001),
+        "comp_v002.1002": of(1002),
+        "comp_left.1001": of(1001),
+        "comp_left.1002": of(1002),
+        "comp_right.1001": of(1001, w.text("note", "y")),
+    }
+    return [(f"show/{name}.exr", data) for name, data in names.items()]
+
+
+@pytest.mark.parametrize("decoded", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_the_command_judges_sequences_and_pixels(decoded, capfd):
+    """A delivery with faults: the findings about sequences and pixels are those on the files."""
+    Path("show").mkdir()
+    for name, data in delivery():
+        Path(name).write_bytes(data)
+    stats = ["--stats"] if decoded else []
+    assert main(["ingest", "show", *stats, "--fail-on", "never", *CATALOG]) == 0
+    capfd.readouterr()
+    Path("own.yaml").write_text('policy: own\nversion: "1"\nselect: [EXR1, EXR5, EXR8, EXR9]\n')
+    for selected in (["show"], ["show/comp_v003.#.exr", "show/other.#.exr"]):
+        command = ["validate", *selected, "--policy", "own.yaml", "--range", "1000-1009", "--format", "json"]
+        assert main([*command, *stats]) == 1
+        expected = capfd.readouterr()
+        assert main([*command, "--from-catalog", *CATALOG]) == 1
+        found = capfd.readouterr()
+        assert json.loads(found.out) == json.loads(expected.out)
+        unmatched, *_ = [*(line for line in expected.err.splitlines() if "other" in line), None]
+        lines = [line for line in expected.err.splitlines() if line != unmatched]
+        lines += ["show/other.#.exr: no file of the catalog matches"] if unmatched else []
+        assert sorted(found.err.splitlines()) == sorted(lines)
+        rules = {finding["rule_id"] for finding in json.loads(found.out)}
+        assert {"EXR902", "EXR903", "EXR904", "EXR905", "EXR908", "EXR909", "EXR911", "EXR917"} <= rules
+        assert ("EXR804" in rules) == decoded
+        assert ("EXR801 nan in 13 files: no statistics" in found.err) == (not decoded and selected == ["show"])
+    assert "show/other.#.exr" in found.out

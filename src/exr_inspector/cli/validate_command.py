@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from ..errors import ExrFormatError, NoMatchError, SettingsError, SourceError
-from .catalog_verdicts import catalog_verdicts
+from .catalog_verdicts import absent_sequences, catalog_verdicts
 from .exit_codes import FailOn, exit_code, worst_of
 from .finding_formats import FindingFormat, write_findings
 from .inspected_files import InspectedFile, InspectOptions, inspected_files
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from ..inspection.model import Inspection
     from ..policy.compile import CompiledPolicy
     from ..policy.evaluate import NotEvaluated, Verdict
-    from ..policy.from_catalog import Unread
+    from ..policy.from_catalog import Judged, Unread
     from ..policy.sequence_files import SequenceFile
     from ..policy.sequences import SequenceFiles
     from ..policy.waivers import Waiver
@@ -129,7 +129,10 @@ def validate(
     if from_catalog:
         for item in catalog_verdicts(catalog, ready, given, persist=persist, wait_s=wait):
             outcome.add_stored(item)
-        outcome.name_sequences()
+        for pattern in absent_sequences(catalog, given) if frame_range is not None else ():
+            print_message(f"{pattern}: no file of the catalog matches")
+            outcome.add_unmatched(pattern)
+        outcome.judge_sequences()
     else:
         s3 = store_of(given)
         listing = list_files(given, s3=s3, selection=selection(exclude, include))
@@ -189,7 +192,7 @@ class _Outcome:
     expected: frozenset[Number] | None  # the frames of --range
     files: SequenceFiles = field(default_factory=_sequence_files)
     of_sequences: list[Finding] = field(default_factory=list)
-    violations: list[tuple[Finding, FileFrame]] = field(default_factory=list)
+    verdicts: dict[tuple[int, int], tuple[Verdict, list[FileFrame]]] = field(default_factory=dict)  # with their files
     not_evaluated: Counter[NotEvaluated] = field(default_factory=Counter)
     patterns_of_sequences: Mapping[str, str] = field(default_factory=dict)
     file_count: int = 0
@@ -213,40 +216,24 @@ class _Outcome:
         else:
             print_message(str(error) if isinstance(error, SourceError) else f"{file.path}: {error}")
             if isinstance(error, NoMatchError):
-                self._add_unmatched(file.path)
+                self.add_unmatched(file.path)
             else:
                 self._add_unread(normalize_path(file.path), str(error))
             return
         self.files.add(judged.file)
         self._add_verdict(judged.verdict)
 
-    def add_stored(self, item: Verdict | Unread) -> None:
+    def add_stored(self, item: Judged | Unread) -> None:
         """Count a file of a catalog."""
         from ..policy.from_catalog import Unread
-        from ..policy.sequence_files import unreadable_file
         from .output import print_message
 
         if isinstance(item, Unread):
             print_message(f"{item.uri}: {item.reason}")
             self._add_unread(item.uri, item.reason)
         else:
-            self.files.add(unreadable_file(item.file.uri))  # for its sequence only
-            self._add_verdict(item)
-
-    def name_sequences(self) -> None:
-        """Name the sequences of files of a catalog, whose rules about sequences are not evaluated."""
-        from ..frames.ranges import display_pattern
-        from ..policy.evaluate import NotEvaluated
-
-        frames: dict[str, list[str]] = {}
-        for file in self.files.files:
-            if file.sequence:
-                frames.setdefault(file.sequence, []).append(file.frame)
-        self.patterns_of_sequences = {name: display_pattern(name, found) for name, found in frames.items()}
-        for use in self.policy.rules_for().uses():
-            if use.rule.scope == "sequence":
-                undecided = NotEvaluated(use.rule.rule_id, use.rule.name, "not evaluated with --from-catalog")
-                self.not_evaluated[undecided] += self.file_count
+            self.files.add(item.file)
+            self._add_verdict(item.verdict)
 
     def _add_unread(self, uri: str, reason: str) -> None:
         from ..policy.sequence_files import unreadable_file
@@ -257,10 +244,14 @@ class _Outcome:
 
     def _add_verdict(self, verdict: Verdict) -> None:
         self.file_count += 1
-        self.violations += [(finding, verdict.file) for finding in verdict.findings]
-        self.not_evaluated.update(verdict.not_evaluated)
+        # Files of a sequence in a catalog share the tuples of findings.
+        key = id(verdict.findings), id(verdict.not_evaluated)
+        known = self.verdicts.get(key)
+        if known is None:
+            known = self.verdicts[key] = verdict, []
+        known[1].append(verdict.file)
 
-    def _add_unmatched(self, pattern: str) -> None:
+    def add_unmatched(self, pattern: str) -> None:
         """All frames of a sequence without any file are missing; other patterns without a file are wrong arguments."""
         from ..frames.patterns import is_one_sequence, sequence_pattern
         from ..sequence.findings import findings_of
@@ -281,6 +272,9 @@ class _Outcome:
         self.of_sequences += verdict.findings
         self.patterns_of_sequences = verdict.patterns
         self.not_evaluated.update(verdict.not_evaluated)
+        for of_file, files in self.verdicts.values():
+            for undecided in of_file.not_evaluated:
+                self.not_evaluated[undecided] += len(files)
 
     def patterns(self) -> dict[str, str]:
         """What was judged: sequences, with one # for each digit of their frames, and files without a frame."""
@@ -290,18 +284,19 @@ class _Outcome:
     def findings(self, *, of_unread: bool = False) -> list[Finding]:
         """The findings, grouped by sequence and frames; `of_unread`: also those about files that could not be read."""
         from ..findings.files import not_read
-        from ..findings.model import grouped
+        from ..findings.model import grouped_files
         from ..frames.names import parse_name
         from ..policy.evaluate import file_frame
         from ..policy.waivers import apply_waivers
 
-        unread = ((not_read(uri, reason), file_frame(uri)) for uri, reason in self.unread)
+        unread = [((not_read(uri, reason),), [file_frame(uri)]) for uri, reason in self.unread] if of_unread else []
+        judged = [(verdict.findings, files) for verdict, files in self.verdicts.values()]
         patterns, violations = self.patterns(), []
-        for finding, file in (*self.violations, *(unread if of_unread else ())):
-            name = parse_name(file.uri)
-            pattern = patterns[file.uri if name is None else name.sequence]
-            violations.append((replace(finding, pattern=pattern), file))
-        return apply_waivers((*grouped(violations), *self.of_sequences), self.waivers, self.today)
+        for found, files in (*judged, *unread):
+            name = parse_name(files[0].uri)
+            pattern = patterns[files[0].uri if name is None else name.sequence]
+            violations += [(replace(finding, pattern=pattern), files) for finding in found]
+        return apply_waivers((*grouped_files(violations), *self.of_sequences), self.waivers, self.today)
 
 
 def _write(outcome: _Outcome, output_format: FindingFormat, output: str | None, policy: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..exr.codes import SEVERITIES
@@ -68,14 +69,27 @@ def finding(rule: Rule, severity: str, pattern: str, message: str, *, expected: 
 
 def grouped(violations: Iterable[tuple[Finding, FileFrame]]) -> list[Finding]:
     """Equal findings of several files of a sequence as one, with the range of their frames, in order of appearance."""
-    files: dict[Finding, list[FileFrame]] = defaultdict(list)
-    for violation, file in violations:
-        files[violation].append(file)
+    return grouped_files((violation, [file]) for violation, file in violations)
+
+
+def grouped_files(violations: Iterable[tuple[Finding, list[FileFrame]]]) -> list[Finding]:
+    """As `grouped`, with the files of each violation; findings often have the same list."""
+    lists: dict[Finding, list[list[FileFrame]]] = defaultdict(list)
+    for violation, files in violations:
+        lists[violation].append(files)
+    known: dict[tuple[int, ...], tuple[tuple[str, ...], str, int]] = {}
     findings = []
-    for violation, group in files.items():
-        numbers = {frame_value(file.frame) for file in group if file.frame}
-        uris = tuple(dict.fromkeys(file.uri for file in group))
-        findings.append(replace(violation, files=uris, frames=frame_range(numbers), frame_count=len(numbers)))
+    for violation, of_violation in lists.items():
+        key = tuple(map(id, of_violation))
+        if key not in known:
+            group = list(chain.from_iterable(of_violation))
+            if len(of_violation) < len(group):
+                group.sort(key=lambda file: file.uri)  # the lists of a catalog, whose files are in this order
+            numbers = {frame_value(file.frame) for file in group if file.frame}
+            uris = tuple(dict.fromkeys(file.uri for file in group))
+            known[key] = uris, frame_range(numbers), len(numbers)
+        uris, frames, count = known[key]
+        findings.append(replace(violation, files=uris, frames=frames, frame_count=count))
     return findings
 
 

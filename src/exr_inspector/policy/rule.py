@@ -88,6 +88,7 @@ class PolicyRule:
     # Shell patterns of the attributes whose values decide it, besides names, types and channels; FILE: also what is in
     # no attribute, such as the file name. None: any.
     reads: tuple[str, ...] | None = None
+    if_attribute: str = ""  # no file without this attribute violates it; empty: any may
 
     @property
     def rule_id(self) -> str:
@@ -114,6 +115,7 @@ class _Register(Protocol):
         needs: tuple[str, ...] = (),
         by_name_only: bool = False,
         reads: tuple[str, ...] | None = None,
+        if_attribute: str = "",
     ) -> Callable[[AnyCheck], AnyCheck]: ...
 
 
@@ -129,6 +131,7 @@ def _registering(scope: Scope) -> _Register:
         needs: tuple[str, ...] = (),
         by_name_only: bool = False,
         reads: tuple[str, ...] | None = () if scope == "channels" else None,
+        if_attribute: str = "",
     ) -> Callable[[AnyCheck], AnyCheck]:
         def register(check: AnyCheck) -> AnyCheck:
             rule = RULES[f"EXR{number}"]
@@ -142,6 +145,7 @@ def _registering(scope: Scope) -> _Register:
                 needs=needs,
                 by_name_only=by_name_only,
                 reads=reads,
+                if_attribute=if_attribute,
             )
             return check
 

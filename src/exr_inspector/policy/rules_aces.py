@@ -184,7 +184,7 @@ def _outcomes(inspection: Inspection, given: Parameters) -> Iterator[Outcome]:
             yield from check(part, given)
 
 
-@file_rule(450, "error", "AcademySoftwareFoundation/OpenImageIO#4791", reads=_ALL)
+@file_rule(450, "error", "AcademySoftwareFoundation/OpenImageIO#4791", reads=_ALL, if_attribute=_FLAG)
 def aces_flag_untrue(inspection: Inspection, given: Parameters) -> Iterator[Outcome]:
     """A file whose flag is 1 is a container; the first reason against it is reported."""
     for part in inspection.parts:

@@ -117,7 +117,7 @@ class Structure:
             pattern,
             file.sequence,
             tuple((id(check), outcome, part) for check, outcome, part in outcomes) if outcomes else (),
-            (tuple(problem[:4] for problem in problems), inspection.windows) if problems else (),
+            problems and (tuple([problem[:4] for problem in problems]), inspection.windows),
         )
         like = plan.verdicts.get(key)
         if like is None:
@@ -147,6 +147,9 @@ class Structure:
         groups: dict[tuple[str, ...], _Group] = {}
         of_each, of_structure = [], []
         for check in checks:
+            needed = check[0].rule.if_attribute
+            if needed and not any(needed in part for part in self.example.parts):
+                continue
             names = attributes_read(check[0].rule, self.varying)
             if names is None:
                 of_each.append(check)
