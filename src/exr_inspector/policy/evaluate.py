@@ -133,7 +133,7 @@ def pattern_of_file(file: FileFacts) -> str:
     """As `pattern_of`, for a file whose name is parsed already."""
     if file.sequence is None or file.frame is None:
         return file.file_path_normalized
-    return _shown_pattern(file.sequence, padding((file.frame,)))
+    return _shown_pattern(file.sequence, len(file.frame) if file.frame.isdigit() else padding((file.frame,)))
 
 
 @lru_cache(maxsize=1024)

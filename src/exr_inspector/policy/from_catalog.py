@@ -139,13 +139,11 @@ def store_verdicts(catalog: Catalog, judged: Sequence[Judged]) -> None:
 def _files(page: pa.Table) -> list[_Row]:
     mtime = page.column_names.index("mtime")
     page = page.set_column(mtime, "mtime", page["mtime"].cast(pa.timestamp("us", "UTC")))
-    columns = [_list(page, name) for name in (*_FACTS, "inspector_version")]
-    rows = []
-    for *values, inspector_version in zip(*columns, strict=True):
-        facts = dict(zip(_FACTS, values, strict=True), **_UNREAD)
-        facts["version_flags"], facts["chunks_checked"] = facts["version_flags"] or 0, facts["chunks_checked"] or 0
-        rows.append((FileFacts(**facts), inspector_version))
-    return rows
+    for name in ("version_flags", "chunks_checked"):
+        page = page.set_column(page.column_names.index(name), name, page[name].fill_null(0))
+    columns = [_list(page, name) for name in _FACTS]
+    facts = (FileFacts(**dict(zip(_FACTS, values, strict=True)), **_UNREAD) for values in zip(*columns, strict=True))
+    return list(zip(facts, _list(page, "inspector_version"), strict=True))
 
 
 def _key(row: _Row) -> _Key:
@@ -242,12 +240,21 @@ def _list(rows: pa.Table, name: str) -> list[Any]:
     return list(column.to_numpy().tolist())
 
 
+def _shared(rows: pa.Table, name: str) -> list[Any]:
+    """As `_list`; equal texts are one object, whose hash is computed once."""
+    if not pa.types.is_string(rows[name].type):
+        return _list(rows, name)
+    encoded = rows[name].combine_chunks().dictionary_encode(null_encoding="encode")
+    texts = encoded.dictionary.to_pylist()
+    return [texts[index] for index in encoded.indices.to_numpy(zero_copy_only=False).tolist()]
+
+
 def _by_part(rows: pa.Table) -> dict[tuple[str, int], list[tuple[Any, ...]]]:
     """The other columns of the rows, by file and part."""
     found: dict[tuple[str, int], list[tuple[Any, ...]]] = defaultdict(list)
     owners = zip(_list(rows, "file_id"), _list(rows, "part_index"), strict=True)
     names = [name for name in rows.column_names if name not in ("file_id", "part_index")]
-    for owner, row in zip(owners, zip(*(_list(rows, name) for name in names), strict=True), strict=True):
+    for owner, row in zip(owners, zip(*(_shared(rows, name) for name in names), strict=True), strict=True):
         found[owner].append(row)
     return found
 
@@ -304,10 +311,10 @@ def _problems(catalog: Catalog, file_ids: Sequence[str]) -> dict[str, list[Probl
     """The problems of files, by file_id."""
     rows = catalog.sql(_PROBLEMS_OF, tables=_wanted(file_ids))
     found: dict[str, list[Problem]] = defaultdict(list)
-    columns = (_list(rows, name) for name in ("file_id", *Problem._fields))
-    for file_id, code, *others in zip(*columns, strict=True):
-        if code in PROBLEMS:  # not one that only a newer version knows
-            found[file_id].append(Problem(code, *others))
+    columns = (_shared(rows, name) for name in Problem._fields)
+    for file_id, *problem in zip(_list(rows, "file_id"), *columns, strict=True):
+        if problem[0] in PROBLEMS:  # not one that only a newer version knows
+            found[file_id].append(Problem(*problem))
     return found
 
 

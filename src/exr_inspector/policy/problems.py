@@ -83,6 +83,7 @@ def _value(text: Callable[[PartFacts], str]) -> Callable[[PartFacts, list[Findin
     return describe
 
 
+OF_WINDOWS = frozenset({"bad_sampling"})  # problems whose findings depend on the data window
 _DESCRIBED: dict[str, Callable[[PartFacts, list[Finding]], Iterator[Finding]]] = {
     "bad_sampling": _samplings,
     "long_name": _long_names,

@@ -15,6 +15,7 @@ from ..findings.model import FileFrame, Finding
 from ..inspection.model import FileFacts, Inspection
 from .compile import Check, CompiledPolicy, RuleSet
 from .evaluate import Judged, NotEvaluated, Verdict, findings_of_problems, pattern_of_file, pixel_outcomes, verdict_of
+from .problems import OF_WINDOWS
 from .rule import FILE, Outcome, PolicyRule, Undecided, matcher
 from .rules_pixels import FilePixels
 from .sequence_files import Structure as OfSequences
@@ -117,7 +118,8 @@ class Structure:
             pattern,
             file.sequence,
             tuple((id(check), outcome, part) for check, outcome, part in outcomes) if outcomes else (),
-            problems and (tuple([problem[:4] for problem in problems]), inspection.windows),
+            tuple([problem[:4] for problem in problems]),
+            inspection.windows if any(problem.code in OF_WINDOWS for problem in problems) else (),
         )
         like = plan.verdicts.get(key)
         if like is None:

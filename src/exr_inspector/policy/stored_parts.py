@@ -167,8 +167,10 @@ class StoredInspection(Inspection):
     def values(self, names: Sequence[str]) -> tuple[tuple[Any, ...], ...]:
         """What is stored of the attributes with these names, by part."""
         return tuple(
-            tuple(row[_DATA_WINDOW] if name == WINDOW else own.get(name) for name in names)
-            for row, own in zip(self.rows, self._own, strict=True)
+            [
+                tuple([row[_DATA_WINDOW] if name == WINDOW else own.get(name) for name in names])
+                for row, own in zip(self.rows, self._own, strict=True)
+            ]
         )
 
 
