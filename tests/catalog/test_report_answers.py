@@ -231,7 +231,7 @@ def validated(catalog):
         ]
         return Verdict(
             policy=policy, version="2", policy_hash=policy_hash, file=FileFrame("", ""), findings=tuple(findings),
-            not_evaluated=(),
+            counts=Counter(each.severity for each in findings), not_evaluated=(),
         )  # fmt: skip
 
     def persist(inspections, verdicts):

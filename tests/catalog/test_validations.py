@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pyarrow as pa
@@ -34,7 +35,7 @@ def verdict(*severities: str, policy: str = "p", rules: str = "1", not_evaluated
     undecided = tuple(NotEvaluated(f"EXR{number}", "", "unknown") for number in range(not_evaluated))
     return Verdict(
         policy=policy, version="1", policy_hash=rules, file=FileFrame("", ""), findings=tuple(findings),
-        not_evaluated=undecided,
+        counts=Counter(severities), not_evaluated=undecided,
     )  # fmt: skip
 
 

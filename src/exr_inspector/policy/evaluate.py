@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -44,6 +45,7 @@ class Verdict:
     policy_hash: str
     file: FileFrame  # which the findings do not repeat
     findings: tuple[Finding, ...]  # the worst first
+    counts: Mapping[str, int]  # of all findings by severity, also of those that only a number stands for
     not_evaluated: tuple[NotEvaluated, ...]
 
     @property
@@ -92,7 +94,7 @@ def verdict_of(policy: CompiledPolicy, rules: RuleSet, file: FileFacts, judged: 
     for use, reason in rules.inactive:
         judged.undecided[_not_evaluated(use, reason)] = None
     shown = FileFrame(uri=file.file_path_normalized, frame=file.frame or "")
-    return _verdict(policy, shown, _bounded(judged.findings), judged.undecided)
+    return _verdict(policy, shown, judged.findings, judged.undecided)
 
 
 def _pixels_of(inspection: Inspection) -> FilePixels | None:
@@ -150,13 +152,15 @@ def file_frame(uri: str) -> FileFrame:
 def _verdict(
     policy: CompiledPolicy, file: FileFrame, findings: list[Finding], undecided: dict[NotEvaluated, None]
 ) -> Verdict:
-    findings.sort(key=lambda found: (-SEVERITIES.index(found.severity), found.rule_id, found.part_index or 0))
+    counts = Counter(found.severity for found in findings)
+    findings = sorted(_bounded(sorted(findings, key=_order)), key=_order)
     return Verdict(
         policy=policy.policy.name,
         version=policy.policy.version,
         policy_hash=policy.hash,
         file=file,
         findings=tuple(findings),
+        counts=counts,
         not_evaluated=tuple(undecided),
     )
 
@@ -201,8 +205,12 @@ def _finding(file: FileFacts, use: RuleUse, outcome: Violation, part_index: int 
     return replace(found, part_index=index, channel_name=channel, attr_name=attribute)
 
 
+def _order(found: Finding) -> tuple[int, str, int]:
+    return -SEVERITIES.index(found.severity), found.rule_id, found.part_index or 0
+
+
 def _bounded(findings: list[Finding]) -> list[Finding]:
-    """The findings without the excess of a rule about one part, which is counted in a last one."""
+    """The worst findings of each rule about one part; the number of the others is the message of a last one."""
     if len(findings) <= _MAX_OF_RULE:
         return findings
     groups: dict[tuple[str, int | None], list[Finding]] = {}
@@ -215,4 +223,4 @@ def _first(group: list[Finding]) -> Iterator[Finding]:
     yield from group[:_MAX_OF_RULE]
     if (excess := len(group) - _MAX_OF_RULE) > 0:
         message = f"{excess} more findings of this rule"
-        yield replace(group[0], message=message, channel_name="", attr_name="", expected="", actual="")
+        yield replace(group[_MAX_OF_RULE], message=message, channel_name="", attr_name="", expected="", actual="")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timezone
 
@@ -30,14 +29,14 @@ def with_verdicts(batch: RowBatch, verdicts: Iterable[tuple[str, Verdict]]) -> R
             "policy_hash": verdict.policy_hash,
             "evaluated_at": evaluated_at,
         }
-        counts = Counter(finding.severity for finding in verdict.findings)
+        counts = verdict.counts
         validations.append(
             owner
             | {
                 "status": verdict.status,
-                "errors": counts["error"],
-                "warnings": counts["warning"],
-                "infos": counts["info"],
+                "errors": counts.get("error", 0),
+                "warnings": counts.get("warning", 0),
+                "infos": counts.get("info", 0),
                 "not_evaluated": len(verdict.not_evaluated),
                 "inspector_version": __version__,
             }
