@@ -1,6 +1,7 @@
 """The results of every report on a known catalog, on both backends."""
 
 import shutil
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 

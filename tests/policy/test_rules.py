@@ -345,6 +345,30 @@ def test_what_cannot_be_decided_has_not_passed(rule, inspection, reason):
 
 
 @pytest.mark.parametrize(
+    ("is_linear", "names"),
+    [
+        (
+            True,
+            "Linear Rec.709 (sRGB)|Utility - Linear - sRGB|lin_srgb|lin_rec709_srgb|scene-linear Rec.709-sRGB"
+            "|Linear Display P3|analog linear|ACEScg|ACES2065-1|ACES - ACEScg|LinearSRGB|compositing_linear"
+            "|lin_ap1_scene|linear",
+        ),
+        (
+            False,
+            "Output - Rec.709|Cineon|ADX10|Camera Rec.709|sRGB - Texture|LogC3|S-Log3|BMDFilmLog|ACEScct|ACEScc"
+            "|Rec.2100-PQ|Linear PQ|non-linear|Gamma 2.2 Rec.709|g24_rec709|lin_p3d65_display"
+            "|Rec.1886 Rec.709 - Display",
+        ),
+        (None, "Rec.709|raw|analog|studio space"),
+    ],
+)
+def test_scene_linear_color_spaces_are_known_by_their_names(is_linear, names):
+    for name in names.split("|"):
+        decided = verdict(flat(w.text("colorSpace", name)), "EXR407")
+        assert (len(decided.findings), len(decided.not_evaluated)) == (is_linear is False, is_linear is None), name
+
+
+@pytest.mark.parametrize(
     ("compression", "kind", "names", "changed"),
     [
         (DWAA, HALF, ["N.X", "N.Y", "P.R", "Z", "x.r"], ["N.Y", "P.R"]),

@@ -13,9 +13,15 @@ from .channel_names import has_colors
 from .gamuts import INTEROP_ID, chromaticities_of, gamut_of, gamut_of_id, is_degenerate
 from .rule import Allowed, Outcome, Parameters, Texts, Undecided, Violation, file_rule, matches_any, one_of, part_rule
 
-_NOT_LINEAR = re.compile(
-    r"log|acescct?(?![a-z])|(?<![a-z])(?:pq|hlg|st ?2084|gamma|g[12][0-9])(?![a-z])|srgb|display|bt1886", re.IGNORECASE
+# Names of color spaces: those with a word for linear are linear, unless a transfer function is a word of its own.
+_LINEAR = re.compile(r"(?<![a-z])(?:scene)?lin(?:ear|(?![a-z]))|(?<![a-z])aces(?:cg|2065)", re.IGNORECASE)
+_ENCODED = re.compile(r"(?<![a-z])(?:log|pq|hlg|st[ -]?2084)(?![a-z])|non[-_ ]?linear", re.IGNORECASE)
+_ENCODED_WITHOUT_LINEAR = re.compile(
+    r"(?<!ana)log|acescct?(?![a-z])|(?<![a-z])(?:gamma|g[12][0-9]|output|camera[-_ ]?rec)(?![a-z])"
+    r"|srgb|display|(?:bt|rec)[. ]?1886|cineon|adx",
+    re.IGNORECASE,
 )
+_SHOWN = 100  # characters of a name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +85,16 @@ def colour_contradicts(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
 
 
 @lru_cache(maxsize=256)
-def _is_scene_linear(color_space: str) -> bool:
+def _is_scene_linear(color_space: str) -> bool | None:
+    """Whether the name of a color space is that of a scene-linear one; None if it does not tell."""
     match = INTEROP_ID.fullmatch(color_space)
     if match:
         return match["encoding"] == "lin" and match["state"] == "scene"
-    return not _NOT_LINEAR.search(color_space)
+    if _ENCODED.search(color_space):
+        return False
+    if _LINEAR.search(color_space):
+        return True
+    return False if _ENCODED_WITHOUT_LINEAR.search(color_space) else None
 
 
 @part_rule(407, "error", "Netflix VFX delivery", reads=COLOR_SPACES)
@@ -92,7 +103,11 @@ def not_scene_linear(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     if part.color_space is None:
         if has_colors(part.channels):
             yield Undecided("the color space is unknown")
-    elif not _is_scene_linear(part.color_space):
+        return
+    is_linear = _is_scene_linear(part.color_space)
+    if is_linear is None:
+        yield Undecided(f"whether the color space {part.color_space[:_SHOWN]} is scene-linear is unknown")
+    elif not is_linear:
         yield Violation("a scene-linear color space", part.color_space)
 
 
