@@ -425,6 +425,18 @@ def test_findings_of_a_rule_are_bounded():
     assert "150 more findings of this rule" in {finding.message for finding in found}
 
 
+@pytest.mark.parametrize(
+    "rule", ["EXR401", "EXR402", "EXR403", "EXR404", "EXR407", "EXR411", "EXR603", "EXR605", "EXR606"]
+)
+def test_values_of_the_first_part_are_those_of_later_ones(rule):
+    parameters = {"EXR402": {"gamuts": ["Rec.709"]}, "EXR404": {"allowed": ["lin_*"]}, "EXR606": {"allowed": ["24"]}}
+    values = [chromaticities(*REC709), w.text("colorInteropID", "lin_rec709_scene"), code(1, 2, 3, 4), rate(24, 1)]
+    decided = verdict(parts({"extra": values}, {}), rule, parameters.get(rule))
+    assert (decided.findings, decided.not_evaluated) == ((), ())
+    without = verdict(parts({}, {"extra": values}), rule, parameters.get(rule))
+    assert without.findings or without.not_evaluated
+
+
 def test_the_worst_findings_of_a_rule_are_listed():
     """An error after a hundred warnings of the same rule fails the file; all are counted."""
     values = [w.attribute(f"a{number:03}", "envmap", b"\7") for number in range(120)]

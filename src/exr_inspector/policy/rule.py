@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field
 
 from ..findings.rules import RULES, Rule
 from ..frames.patterns import compiled
+from ..inspection.model import Inspection, PartFacts
 from ..sources.uris import has_scheme
 from .globs import compiled as compiled_glob
 
@@ -185,6 +186,12 @@ def path_expression(pattern: str) -> re.Pattern[str]:
     if pattern.startswith("/") or has_scheme(pattern):
         return expression
     return re.compile(f"(?:.*/)?(?:{expression.pattern})", re.DOTALL)
+
+
+def parts_without(inspection: Inspection, value: Callable[[PartFacts], Any]) -> Iterator[PartFacts]:
+    """The parts that have no value, unless the first part has one, which then is that of the whole file."""
+    if inspection.parts and value(inspection.parts[0]) is None:
+        yield from (part for part in inspection.parts if value(part) is None)
 
 
 def one_of(values: Iterable[object]) -> str:

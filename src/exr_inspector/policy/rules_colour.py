@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from ..inspection.inspector import COLOR_SPACES
 from ..inspection.model import Inspection, PartFacts
 from .channel_names import has_colors
 from .gamuts import INTEROP_ID, chromaticities_of, gamut_of, gamut_of_id, is_degenerate
-from .rule import Allowed, Outcome, Parameters, Texts, Undecided, Violation, file_rule, matches_any, one_of, part_rule
+from .rule import (
+    Allowed,
+    Outcome,
+    Parameters,
+    Texts,
+    Undecided,
+    Violation,
+    file_rule,
+    matches_any,
+    one_of,
+    part_rule,
+    parts_without,
+)
 
 # Names of color spaces: those with a word for linear are linear, unless a transfer function is a word of its own.
 _LINEAR = re.compile(r"(?<![a-z])(?:scene)?lin(?:ear|(?![a-z]))|(?<![a-z])aces(?:cg|2065)", re.IGNORECASE)
@@ -31,39 +44,55 @@ class Gamuts(Parameters):
     gamuts: Texts = ()
 
 
-@part_rule(401, "error", "Netflix VFX delivery", reads=("chromaticities",))
-def chromaticities(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
-    """R, G and B have chromaticities."""
-    if chromaticities_of(part) is None and has_colors(part.channels):
-        yield Violation("chromaticities", None, attr_name="chromaticities")
+def _colored_without(inspection: Inspection, value: Callable[[PartFacts], Any]) -> Iterator[int]:
+    """The parts with colors that have no value, neither their own nor that of the first part."""
+    for part in parts_without(inspection, value):
+        if has_colors(part.channels):
+            yield part.part_index
 
 
-@part_rule(402, "error", "Netflix VFX delivery", Gamuts, needs=("gamuts",), reads=("chromaticities",))
-def gamut(part: PartFacts, given: Gamuts) -> Iterator[Outcome]:
+@file_rule(401, "error", "Netflix VFX delivery", reads=("chromaticities",))
+def chromaticities(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
+    """R, G and B have chromaticities, those of the first part if a later one has none."""
+    for index in _colored_without(inspection, chromaticities_of):
+        yield Violation("chromaticities", None, attr_name="chromaticities", part_index=index)
+
+
+@file_rule(402, "error", "Netflix VFX delivery", Gamuts, needs=("gamuts",), reads=("chromaticities",))
+def gamut(inspection: Inspection, given: Gamuts) -> Iterator[Outcome]:
     """The chromaticities are those of an allowed gamut."""
-    values = chromaticities_of(part)
-    if values is None:
-        if has_colors(part.channels):
-            yield Undecided("there are no chromaticities")
-    elif (name := gamut_of(values)) not in given.gamuts:
-        yield Violation(one_of(given.gamuts), name or part.chromaticities, attr_name="chromaticities")
+    if next(_colored_without(inspection, chromaticities_of), None) is not None:
+        yield Undecided("there are no chromaticities")
+    for part in inspection.parts:
+        values = chromaticities_of(part)
+        if values is not None and (name := gamut_of(values)) not in given.gamuts:
+            actual = name or part.chromaticities
+            yield Violation(one_of(given.gamuts), actual, attr_name="chromaticities", part_index=part.part_index)
 
 
-@part_rule(403, "error", "OpenEXR: Standard Attributes; Netflix VFX delivery", reads=COLOR_SPACES)
-def colour_space(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
-    """The color space has a name."""
-    if part.color_space is None and has_colors(part.channels):
-        yield Violation("the name of the color space", None, attr_name="colorInteropID")
+@file_rule(403, "error", "OpenEXR: Standard Attributes; Netflix VFX delivery", reads=COLOR_SPACES)
+def colour_space(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
+    """The color space has a name, that of the first part if a later one has none."""
+    for index in _colored_without(inspection, _color_space):
+        yield Violation("the name of the color space", None, attr_name="colorInteropID", part_index=index)
 
 
-@part_rule(404, "error", "Netflix VFX delivery", Allowed, needs=("allowed",), reads=COLOR_SPACES)
-def colour_space_allowed(part: PartFacts, given: Allowed) -> Iterator[Outcome]:
+def _color_space(part: PartFacts) -> str | None:
+    return part.color_space
+
+
+@file_rule(404, "error", "Netflix VFX delivery", Allowed, needs=("allowed",), reads=COLOR_SPACES)
+def colour_space_allowed(inspection: Inspection, given: Allowed) -> Iterator[Outcome]:
     """The color space is allowed."""
-    if part.color_space is None:
-        if has_colors(part.channels):
-            yield Undecided("the color space is unknown")
-    elif not matches_any(given.allowed, part.color_space):
-        yield Violation(one_of(given.allowed), part.color_space)
+    yield from _unknown_color_space(inspection)
+    for part in inspection.parts:
+        if part.color_space is not None and not matches_any(given.allowed, part.color_space):
+            yield Violation(one_of(given.allowed), part.color_space, part_index=part.part_index)
+
+
+def _unknown_color_space(inspection: Inspection) -> Iterator[Undecided]:
+    if next(_colored_without(inspection, _color_space), None) is not None:
+        yield Undecided("the color space is unknown")
 
 
 @part_rule(
@@ -97,18 +126,18 @@ def _is_scene_linear(color_space: str) -> bool | None:
     return False if _ENCODED_WITHOUT_LINEAR.search(color_space) else None
 
 
-@part_rule(407, "error", "Netflix VFX delivery", reads=COLOR_SPACES)
-def not_scene_linear(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
+@file_rule(407, "error", "Netflix VFX delivery", reads=COLOR_SPACES)
+def not_scene_linear(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
     """The color space is scene-linear."""
-    if part.color_space is None:
-        if has_colors(part.channels):
-            yield Undecided("the color space is unknown")
-        return
-    is_linear = _is_scene_linear(part.color_space)
-    if is_linear is None:
-        yield Undecided(f"whether the color space {part.color_space[:_SHOWN]} is scene-linear is unknown")
-    elif not is_linear:
-        yield Violation("a scene-linear color space", part.color_space)
+    yield from _unknown_color_space(inspection)
+    for part in inspection.parts:
+        if part.color_space is None:
+            continue
+        is_linear = _is_scene_linear(part.color_space)
+        if is_linear is None:
+            yield Undecided(f"whether the color space {part.color_space[:_SHOWN]} is scene-linear is unknown")
+        elif not is_linear:
+            yield Violation("a scene-linear color space", part.color_space, part_index=part.part_index)
 
 
 @part_rule(
@@ -140,11 +169,11 @@ def chromaticities_degenerate(part: PartFacts, _: Parameters) -> Iterator[Outcom
 
 @file_rule(411, "warning", "common practice", reads=COLOR_SPACES)
 def parts_colour(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
-    """Parts with colors have one color space."""
+    """Parts with colors have one color space, that of the first part if a later one has none."""
     if len(inspection.parts) < 2:
         return
-    colored = [part for part in inspection.parts if has_colors(part.channels)]
-    for part in colored[1:]:
-        if part.color_space != colored[0].color_space:
-            expected = colored[0].color_space or "no color space"
-            yield Violation(expected, part.color_space, part_index=part.part_index)
+    shared = inspection.parts[0].color_space
+    spaces = [(part, part.color_space or shared) for part in inspection.parts if has_colors(part.channels)]
+    for part, color_space in spaces[1:]:
+        if color_space != spaces[0][1]:
+            yield Violation(spaces[0][1] or "no color space", color_space, part_index=part.part_index)

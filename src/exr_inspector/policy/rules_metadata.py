@@ -10,7 +10,7 @@ from math import ceil, isfinite
 from pydantic import ConfigDict
 
 from ..exr.attributes import Preview, Rational, TimeCode
-from ..inspection.model import PartFacts
+from ..inspection.model import Inspection, PartFacts
 from .rule import (
     OF_FILE,
     Allowed,
@@ -20,10 +20,12 @@ from .rule import (
     Texts,
     Undecided,
     Violation,
+    file_rule,
     matcher,
     matches_any,
     one_of,
     part_rule,
+    parts_without,
 )
 from .standard_attributes import POSITIVE, TEXTS, TYPES
 
@@ -111,11 +113,11 @@ def attribute_forbidden(part: PartFacts, given: Names) -> Iterator[Outcome]:
             yield Violation("no such attribute", name, attr_name=name)
 
 
-@part_rule(603, "error", "common practice in deliveries", reads=("timeCode",))
-def timecode(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
-    """There is a time code."""
-    if part.timecode is None:
-        yield Violation("a time code", None, attr_name="timeCode")
+@file_rule(603, "error", "common practice in deliveries", reads=("timeCode",))
+def timecode(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
+    """There is a time code, that of the first part if a later one has none."""
+    for part in parts_without(inspection, lambda each: each.timecode):
+        yield Violation("a time code", None, attr_name="timeCode", part_index=part.part_index)
 
 
 @part_rule(
@@ -147,21 +149,28 @@ def timecode_range(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
             yield Violation("a frame number that is not dropped", part.timecode, attr_name="timeCode")
 
 
-@part_rule(605, "error", "OpenEXR: Standard Attributes", reads=("framesPerSecond",))
-def fps_missing(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
-    """There is a frame rate."""
-    if part.frames_per_second is None:
-        yield Violation("a frame rate", None, attr_name="framesPerSecond")
+def _rate(part: PartFacts) -> float | None:
+    return part.frames_per_second
 
 
-@part_rule(606, "error", "common practice", Allowed, needs=("allowed",), reads=("framesPerSecond",))
-def fps_allowed(part: PartFacts, given: Allowed) -> Iterator[Outcome]:
+@file_rule(605, "error", "OpenEXR: Standard Attributes", reads=("framesPerSecond",))
+def fps_missing(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
+    """There is a frame rate, that of the first part if a later one has none."""
+    for part in parts_without(inspection, _rate):
+        yield Violation("a frame rate", None, attr_name="framesPerSecond", part_index=part.part_index)
+
+
+@file_rule(606, "error", "common practice", Allowed, needs=("allowed",), reads=("framesPerSecond",))
+def fps_allowed(inspection: Inspection, given: Allowed) -> Iterator[Outcome]:
     """The frame rate is allowed, as 24 or 24000/1001."""
-    rate = part.frames_per_second
-    if rate is None:
+    if next(parts_without(inspection, _rate), None) is not None:
         yield Undecided("the frame rate is unknown")
-    elif not any(abs(rate - allowed) < 1e-6 for allowed in map(_number, given.allowed)):
-        yield Violation(one_of(given.allowed), _rate_text(part), attr_name="framesPerSecond")
+    allowed = list(map(_number, given.allowed))
+    for part in inspection.parts:
+        rate = part.frames_per_second
+        if rate is not None and not any(abs(rate - each) < 1e-6 for each in allowed):
+            expected, actual = one_of(given.allowed), _rate_text(part)
+            yield Violation(expected, actual, attr_name="framesPerSecond", part_index=part.part_index)
 
 
 def _number(text: str) -> float:
