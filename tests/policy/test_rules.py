@@ -369,6 +369,34 @@ def test_scene_linear_color_spaces_are_known_by_their_names(is_linear, names):
 
 
 @pytest.mark.parametrize(
+    ("rule", "given", "good", "bad"),
+    [
+        ("EXR205", {}, "depth_of_field.R DepthOfField.R N.X N.Y N.Z", "depth.Z ViewLayer.Depth.Z mist_depth"),
+        ("EXR206", {}, "Vector.X idle.R", "ViewLayer.IndexOB.X IndexMA.X object_id"),
+        (
+            "EXR303",
+            {"kind": FLOAT, "compression": PXR24},
+            "beauty_motion_blur.R MotionBlur.R light_p.R diffuse_st.R n_light.R normal_light.R id_light.R R",
+            "Vector.X ViewLayer.Vector.W ViewLayer.IndexOB.X speed.X N.R P.X world_P.X normal.R object_id.R UV.U",
+        ),
+    ],
+)
+def test_channels_that_are_not_colors_are_known_by_their_names(rule, given, good, bad):
+    names = sorted(f"{good} {bad}".split())
+    found = verdict(of_channels(*names, **given), rule).findings
+    assert {finding.channel_name for finding in found} == {name for name in names if name in bad.split()}
+
+
+@pytest.mark.parametrize("rule", ["EXR401", "EXR402", "EXR403", "EXR404", "EXR407"])
+def test_colors_may_be_in_a_layer(rule):
+    parameters = {"EXR402": {"gamuts": ["Rec.709"]}, "EXR404": {"allowed": ["lin_*"]}}.get(rule)
+    layer = verdict(of_channels(*(f"ViewLayer.Combined.{name}" for name in "ABGR")), rule, parameters)
+    assert layer.findings or layer.not_evaluated
+    data = verdict(of_channels(*(f"N.{name}" for name in "BGR")), rule, parameters)
+    assert (data.findings, data.not_evaluated) == ((), ())
+
+
+@pytest.mark.parametrize(
     ("compression", "kind", "names", "changed"),
     [
         (DWAA, HALF, ["N.X", "N.Y", "P.R", "Z", "x.r"], ["N.Y", "P.R"]),
