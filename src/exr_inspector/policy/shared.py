@@ -131,6 +131,7 @@ class Structure:
             policy_hash=like.policy_hash,
             file=FileFrame(file.file_path_normalized, file.frame or ""),
             findings=like.findings,
+            counts=like.counts,
             not_evaluated=like.not_evaluated,
         )
 
