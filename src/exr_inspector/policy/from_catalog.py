@@ -80,6 +80,7 @@ _VARYING_OF = f"""
 _PROBLEMS_OF = """
     SELECT file_id, code, message, part_index, attr_name, byte_offset FROM problems SEMI JOIN wanted USING (file_id)
     QUALIFY coalesce(batch_id, 0) = max(coalesce(batch_id, 0)) OVER (PARTITION BY file_id)
+    ORDER BY part_index, byte_offset, code, attr_name, message
 """
 _ERRORS = f"""
     SELECT file_path_normalized AS uri, code, message, byte_offset FROM ingest_errors
