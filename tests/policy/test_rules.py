@@ -453,6 +453,16 @@ def test_findings_of_a_rule_are_bounded():
     assert "150 more findings of this rule" in {finding.message for finding in found}
 
 
+def test_the_worst_findings_of_a_rule_are_listed():
+    """An error after a hundred warnings of the same rule fails the file; all are counted."""
+    values = [w.attribute(f"a{number:03}", "envmap", b"\7") for number in range(120)]
+    decided = verdict(flat(*values, w.attribute("short", "float", b"\0")), "EXR105")
+    assert (decided.severity, decided.status) == ("error", "failed")
+    assert decided.findings[0].attr_name == "short"
+    assert (decided.findings[-1].message, decided.findings[-1].severity) == ("21 more findings of this rule", "warning")
+    assert decided.counts == {"error": 1, "warning": 120}
+
+
 @pytest.mark.parametrize(
     "rule", ["EXR401", "EXR402", "EXR403", "EXR404", "EXR407", "EXR411", "EXR603", "EXR605", "EXR606"]
 )
