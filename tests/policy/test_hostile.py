@@ -34,7 +34,7 @@ rules:
   colour-space-allowed: {allowed: ["a*b*c*"]}
   attribute-required: {attributes: [{name: owner, type: string, glob: "*", min: 1}]}
   attribute-forbidden: {attributes: ["*x*y*"]}
-  fps-allowed: {allowed: [none, "24"]}
+  fps-allowed: {allowed: ["24"]}
   software-allowed: {allowed: ["*"]}
   private-path: {also: ["*@*"]}
   aov-set: {layers: ["*a*b*", "[!a]*"]}

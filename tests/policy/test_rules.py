@@ -12,8 +12,11 @@ import pytest
 
 from exr_inspector import Inspection, compiled_policy, inspect, validate
 from exr_inspector.errors import PolicyError
+from exr_inspector.exr.attributes import COMPRESSIONS
+from exr_inspector.exr.part import PART_TYPES
 from exr_inspector.policy.compile import compile_policy
 from exr_inspector.policy.evaluate import Verdict, evaluate
+from exr_inspector.policy.gamuts import GAMUTS
 from exr_inspector.policy.load import parse_policy
 from exr_inspector.policy.registry import RULES
 from tests.support import exr_writer as w
@@ -483,6 +486,40 @@ def test_the_worst_findings_of_a_rule_are_listed():
     assert decided.findings[0].attr_name == "short"
     assert (decided.findings[-1].message, decided.findings[-1].severity) == ("21 more findings of this rule", "warning")
     assert decided.counts == {"error": 1, "warning": 120}
+
+
+@pytest.mark.parametrize(
+    ("rule", "parameters", "message"),
+    [
+        ("pixel-type", {"types": ["half"]}, "did you mean HALF?"),
+        ("part-type", {"types": ["scanline"]}, "or scanlineimage?"),
+        ("compression", {"allowed": ["ZIP*"]}, "did you mean ZIP"),
+        ("gamut", {"gamuts": ["AP2"]}, "did you mean AP1 or AP0?"),
+        ("fps-allowed", {"allowed": ["24fps"]}, "24fps: expected a frame rate as 24 or 24000/1001"),
+        ("fps-allowed", {"allowed": ["24/0"]}, "24/0: expected a frame rate"),
+        ("fps-allowed", {"allowed": ["23.976"]}, "23.976: rounded; expected 24000/1001"),
+        ("part-count", {"min": 5, "max": 1}, "rules.part-count: min 5 is more than max 1"),
+        ("attribute-required", {"attributes": [{"name": "a", "min": 2, "max": 1}]}, "min 2 is more than max 1"),
+        ("min-width", {"width": -1}, "greater than or equal to 1"),
+        ("overscan", {"percent": -1}, "greater than or equal to 0"),
+        ("channels-forbidden", {"channels": ["A"] * 1001}, "at most 1000 items"),
+    ],
+)
+def test_parameters_are_checked(rule, parameters, message):
+    with pytest.raises(PolicyError, match=re.escape(message)):
+        verdict(GOOD, rule, parameters)
+
+
+def test_infinite_numbers_are_no_parameters():
+    text = b"{policy: test, version: '1', rules: {overscan: {percent: 1.0e999}}}"
+    with pytest.raises(PolicyError, match="rules.overscan.percent: Input should be a finite number"):
+        parse_policy("test.yaml", text)
+
+
+def test_all_compressions_and_types_of_parts_may_be_allowed():
+    allowed = {"allowed": list(COMPRESSIONS)}, {"types": list(PART_TYPES)}, {"gamuts": list(GAMUTS)}
+    for rule, parameters in zip(("compression", "part-type", "gamut"), allowed, strict=True):
+        assert verdict(GOOD, rule, parameters).findings == ()
 
 
 @pytest.mark.parametrize(

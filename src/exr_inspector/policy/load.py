@@ -210,6 +210,10 @@ def _layer(
         if rule_id in settings:
             raise document.error(at, f"the rule is given by its name and by {rule_id}", at_key=True)
         values = validated(document, at, parameters or {}, rule.parameters if rule else Parameters, _NESTED)
+        both = parameters or {}  # of one limit alone, a policy that this one extends may have the other
+        if "min" in both and "max" in both and both["min"] > both["max"]:
+            message = f"min {both['min']} is more than max {both['max']}"
+            raise document.error((*at, "min"), f"{'.'.join(map(str, at))}: {message}")
         settings[rule_id] = {key: getattr(values, key) for key in parameters or {}}
     selected = _rule_ids(document, (*path, "select"), given.select, custom)
     ignored = _rule_ids(document, (*path, "ignore"), given.ignore, custom)

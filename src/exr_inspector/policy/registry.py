@@ -45,5 +45,6 @@ def selected_rules(selector: str) -> frozenset[str]:
 def suggestion(text: str, known: Iterable[str] | None = None, *, also: Iterable[str] = ()) -> str:
     """The end of a message: the known names, by default those of rules, that are most like an unknown one."""
     names = [*((*_BY_NAME, *RULES) if known is None else known), *also]
-    closest = get_close_matches(text[:100], names, cutoff=0.5)
+    by_text = {name.casefold(): name for name in names}
+    closest = [by_text[match] for match in get_close_matches(text[:100].casefold(), by_text, cutoff=0.5)]
     return f"; did you mean {' or '.join(closest)}?" if closest else ""

@@ -25,7 +25,10 @@ OF_FILE = (FILE,)
 
 Severity = Literal["error", "warning", "info"]
 Text = Annotated[str, Field(max_length=200)]  # patterns among them have a bounded cost
-Texts = tuple[Text, ...]
+Texts = Annotated[tuple[Text, ...], Field(max_length=1000)]
+Natural = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 # What a check takes; channels: the list of a part; pixels, sequence: see rules_pixels.py, rules_sequence.py.
 Scope = Literal["problem", "file", "part", "channels", "pixels", "sequence"]
 AnyCheck = TypeVar("AnyCheck", bound=Callable[..., Iterator[Any]])

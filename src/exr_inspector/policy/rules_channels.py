@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from ..cryptomatte import cryptomattes, file_channels
 from ..exr.channels import ChannelList
@@ -12,6 +13,7 @@ from ..inspection.model import Inspection, PartFacts
 from .channel_names import COLORS, is_depth, is_id, layers_of, matte_names, matte_of, split
 from .rule import (
     Globs,
+    Natural,
     Outcome,
     Parameters,
     Texts,
@@ -42,7 +44,7 @@ class Layers(Parameters):
 class PixelTypes(Parameters):
     """Pixel types that are allowed, and the channels that must have one."""
 
-    types: Texts = ("HALF",)
+    types: tuple[Literal["HALF", "FLOAT", "UINT"], ...] = ("HALF",)
     channels: Texts = ("*",)
 
 
@@ -57,7 +59,7 @@ class Sets(Parameters):
 class MostChannels(Parameters):
     """The largest number of channels."""
 
-    max: int = 100
+    max: Natural = 100
 
 
 @file_rule(201, "error", "common practice", Globs, needs=("channels",), reads=())

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from ..inspection.inspector import COLOR_SPACES
 from ..inspection.model import Inspection, PartFacts
@@ -16,7 +16,6 @@ from .rule import (
     Allowed,
     Outcome,
     Parameters,
-    Texts,
     Undecided,
     Violation,
     file_rule,
@@ -41,7 +40,7 @@ _SHOWN = 100  # characters of a name
 class Gamuts(Parameters):
     """Gamuts that are allowed: AP0, AP1, Rec.709, P3-D65, Rec.2020."""
 
-    gamuts: Texts = ()
+    gamuts: tuple[Literal["AP0", "AP1", "Rec.709", "P3-D65", "Rec.2020"], ...] = ()
 
 
 def _colored_without(inspection: Inspection, value: Callable[[PartFacts], Any]) -> Iterator[int]:

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from ..exr import Channel
 from ..inspection.model import Inspection, PartFacts
 from .channel_names import is_data, matte_names, matte_of, split
-from .rule import FILE, OF_FILE, Allowed, Outcome, Parameters, Texts, Undecided, Violation, file_rule, one_of, part_rule
+from .rule import (
+    FILE,
+    OF_FILE,
+    Finite,
+    Natural,
+    Outcome,
+    Parameters,
+    Undecided,
+    Violation,
+    file_rule,
+    one_of,
+    part_rule,
+)
 
-_LOSSLESS = ("NONE", "RLE", "ZIPS", "ZIP", "PIZ")
+_Compression = Literal[
+    "NONE", "RLE", "ZIPS", "ZIP", "PIZ", "PXR24", "B44", "B44A", "DWAA", "DWAB", "HTJ2K256", "HTJ2K32", "LJ2K", "ZSTD"
+]
+_LOSSLESS: tuple[_Compression, ...] = ("NONE", "RLE", "ZIPS", "ZIP", "PIZ")
 _CHANGED_TYPES = {"B44": ("HALF",), "B44A": ("HALF",), "PXR24": ("FLOAT",)}
 _DWA = ("DWAA", "DWAB")
 _CHANGED_BY_DWA = frozenset({"R", "G", "B", "Y", "BY", "RY"})  # internal_dwa_classifier.h, exactly so
@@ -20,24 +36,24 @@ _NEW = frozenset({"HTJ2K256", "HTJ2K32", "LJ2K", "ZSTD"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compressions(Allowed):
+class Compressions(Parameters):
     """Compressions that are allowed."""
 
-    allowed: Texts = _LOSSLESS
+    allowed: tuple[_Compression, ...] = _LOSSLESS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LargestFile(Parameters):
     """The size of files, in MB, above which they must be compressed."""
 
-    mb: int = 100
+    mb: Natural = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level(Parameters):
     """The highest level of DWA."""
 
-    max: float = 45
+    max: Finite = 45
 
 
 @part_rule(301, "error", "Netflix VFX delivery, Fox A11", Compressions, reads=("compression",))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from ..exr.attributes import Box2i
 from ..inspection.model import Inspection, PartFacts
-from .rule import Outcome, Parameters, Undecided, Violation, file_rule, one_of, part_rule
+from .rule import Finite, Natural, Outcome, Parameters, Positive, Undecided, Violation, file_rule, one_of, part_rule
 
 _WINDOWS = ("dataWindow", "displayWindow")
 _NO_WINDOW = Undecided("a window is missing")
@@ -18,14 +20,14 @@ _NO_WINDOW = Undecided("a window is missing")
 class Sizes(Parameters):
     """Width and height of the display windows that are allowed."""
 
-    sizes: tuple[tuple[int, int], ...] = ()
+    sizes: tuple[tuple[Positive, Positive], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MinWidth(Parameters):
     """The least width in pixels."""
 
-    width: int = 3840
+    width: Positive = 3840
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,21 +41,21 @@ class Relation(Parameters):
 class Percent(Parameters):
     """The largest overscan of a side, in percent of the display window."""
 
-    percent: float = 25
+    percent: Annotated[Finite, Field(ge=0)] = 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratio(Parameters):
     """The pixel aspect ratio."""
 
-    ratio: float = 1.0
+    ratio: Annotated[Finite, Field(gt=0)] = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pixels(Parameters):
     """The number of pixels up to which a data window is tiny."""
 
-    pixels: int = 4
+    pixels: Natural = 4
 
 
 def _windows(part: PartFacts) -> tuple[Box2i, Box2i] | None:

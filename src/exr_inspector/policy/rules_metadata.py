@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import ceil, isfinite
+from math import ceil, inf, isfinite
+from typing import Annotated
 
-from pydantic import ConfigDict
+from pydantic import AfterValidator, ConfigDict
 
 from ..exr.attributes import Preview, Rational, TimeCode
 from ..inspection.model import Inspection, PartFacts
 from .rule import (
     OF_FILE,
     Allowed,
+    Finite,
+    Natural,
     Outcome,
     Parameters,
     Text,
@@ -34,6 +37,7 @@ _PRIVATE_PATH = re.compile(r"/[^/\s]+/|[A-Za-z]:[\\/]|\\\\[^\\\s]+\\|file:", re.
 _NTSC_BASES = (24, 30, 48, 60, 120)
 _DROP_FRAME_BASES = (30, 60)
 _SHOWN = 100  # characters of a text
+_RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?(/[0-9]{1,9}(\.[0-9]{1,9})?)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +49,12 @@ class AttributeNeed:
     name: Text
     type: Text | None = None
     glob: Text | None = None
-    min: float | None = None
-    max: float | None = None
+    min: Finite | None = None
+    max: Finite | None = None
+
+    def __post_init__(self) -> None:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min:g} is more than max {self.max:g}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +62,23 @@ class Needs(Parameters):
     """The attributes that each part must have."""
 
     attributes: tuple[AttributeNeed, ...] = ()
+
+
+def _is_rate(text: str) -> str:
+    """The text, if it is a frame rate. Raises ValueError."""
+    if not _RATE.fullmatch(text) or not 0 < (rate := _number(text)) < inf:
+        raise ValueError(f"{text[:20]}: expected a frame rate as 24 or 24000/1001")
+    base = next((base for base in _NTSC_BASES if abs(rate - base * 1000 / 1001) < 1e-2), None)
+    if base is not None and "/" not in text:
+        raise ValueError(f"{text[:20]}: rounded; expected {base * 1000}/1001")
+    return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates(Parameters):
+    """Frame rates that are allowed, as 24 or 24000/1001."""
+
+    allowed: tuple[Annotated[Text, AfterValidator(_is_rate)], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +99,7 @@ class Owner(Parameters):
 class PreviewBytes(Parameters):
     """The largest size of a preview in KB."""
 
-    kb: int = 256
+    kb: Natural = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +185,7 @@ def fps_missing(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
         yield Violation("a frame rate", None, attr_name="framesPerSecond", part_index=part.part_index)
 
 
-@file_rule(606, "error", "common practice", Allowed, needs=("allowed",), reads=("framesPerSecond",))
+@file_rule(606, "error", "common practice", Rates, needs=("allowed",), reads=("framesPerSecond",))
 def fps_allowed(inspection: Inspection, given: Allowed) -> Iterator[Outcome]:
     """The frame rate is allowed, as 24 or 24000/1001."""
     if next(parts_without(inspection, _rate), None) is not None:
@@ -174,11 +199,9 @@ def fps_allowed(inspection: Inspection, given: Allowed) -> Iterator[Outcome]:
 
 
 def _number(text: str) -> float:
+    """The number of a frame rate; 0 if its denominator is."""
     numerator, _, denominator = text.partition("/")
-    try:
-        return float(numerator) / float(denominator or 1)
-    except (ValueError, ZeroDivisionError):
-        return -1.0  # no frame rate
+    return float(numerator) / (float(denominator or 1) or inf)
 
 
 def _rate_text(part: PartFacts) -> str:

@@ -12,7 +12,7 @@ from ..frames.names import versions_in
 from ..inspection.model import Inspection
 from ..sources.memory import UNNAMED
 from .name_template import NameTemplate, name_expression
-from .rule import OF_FILE, Outcome, Parameters, Texts, Undecided, Violation, file_rule
+from .rule import OF_FILE, Outcome, Parameters, Positive, Texts, Undecided, Violation, file_rule
 
 _CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 _MAX_NAME_BYTES = 255
@@ -30,14 +30,14 @@ class Characters(Parameters):
 class Width(Parameters):
     """The number of digits."""
 
-    width: int = 4
+    width: Positive = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathBytes(Parameters):
     """The largest size of a path in bytes."""
 
-    max: int = 1024
+    max: Positive = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

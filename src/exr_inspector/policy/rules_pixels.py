@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
-
-from pydantic import Field
 
 from ..inspection.model import PartFacts
 from ..inspection.pixel_rows import ChannelStatsRow, PartStatsRow, channel_stats_rows, is_evaluated, part_stats_rows
 from ..pixels.model import PixelReport
 from ..sequence.pixel_faults import Fault, Figures, PartFigures, colors_of, faults_of
 from .channel_names import split
-from .rule import Outcome, Parameters, Undecided, Violation, pixel_rule
+from .rule import Finite, Natural, Outcome, Parameters, Undecided, Violation, pixel_rule
 
 NO_STATISTICS = Undecided("no statistics of pixels")
 _INCOMPLETE = Undecided("not all pixels were decoded")
@@ -26,14 +23,14 @@ _INCOMPLETE = Undecided("not all pixels were decoded")
 class Limit(Parameters):
     """The largest value that is allowed."""
 
-    limit: float | None = None
+    limit: Finite | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleLimit(Parameters):
     """The largest number of samples of a pixel."""
 
-    max: Annotated[int, Field(ge=0)] = 1000
+    max: Natural = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from ..frames.ranges import Number, frame_range, frame_value, numbers_of
 from ..inspection.inspector import SOFTWARE_NAMES
 from ..inspection.value_text import plural
 from ..sequence.pixel_repeats import Repeat, repeats
-from .rule import Parameters, Texts, Undecided, matches_any, sequence_rule
+from .rule import Finite, Parameters, Texts, Undecided, matches_any, sequence_rule
 from .sequence_files import JudgedSequence, SequenceFile
 
 _Outcomes = Iterator[Finding | Undecided]
@@ -75,14 +75,14 @@ class Fields(Parameters):
 class Factor(Parameters):
     """How many times larger or smaller than the median a file may be."""
 
-    factor: Annotated[float, Field(gt=1)] = 4.0
+    factor: Annotated[Finite, Field(gt=1)] = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hours(Parameters):
     """How much older than the median a file may be."""
 
-    hours: Annotated[float, Field(gt=0)] = 24.0
+    hours: Annotated[Finite, Field(gt=0)] = 24.0
 
 
 @sequence_rule(810, "warning", "common practice")

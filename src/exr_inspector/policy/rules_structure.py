@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from ..exr.part import PART_TYPES
 from ..findings.rules import NOT_WHOLE, RULE_OF_PROBLEM, RULES, UNREADABLE, WHOLENESS_UNKNOWN
@@ -12,10 +13,10 @@ from .rule import (
     FILE,
     OF_FILE,
     REGISTRY,
+    Natural,
     Outcome,
     Parameters,
     PolicyRule,
-    Texts,
     Undecided,
     Violation,
     file_rule,
@@ -43,22 +44,22 @@ for _rule in (UNREADABLE, NOT_WHOLE, WHOLENESS_UNKNOWN, *(RULES[f"EXR{number}"] 
 class Types(Parameters):
     """Types of parts that are allowed."""
 
-    types: Texts = ("scanlineimage",)
+    types: tuple[Literal["scanlineimage", "tiledimage", "deepscanline", "deeptile"], ...] = ("scanlineimage",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts(Parameters):
     """A number that is allowed, with both ends."""
 
-    min: int = 1
-    max: int = 1
+    min: Natural = 1
+    max: Natural = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderSize(Parameters):
     """The largest size in bytes."""
 
-    max: int = 1 << 20
+    max: Natural = 1 << 20
 
 
 @part_rule(122, "error", "common practice; publishers convert tiles", Types, by_name_only=True, reads=("type",))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from collections.abc import Hashable, Mapping
 from dataclasses import fields
@@ -16,6 +17,7 @@ from ..errors import PolicyError, SettingsError
 from .registry import suggestion
 from .yaml_marks import MAX_BYTES, Document, Path
 
+_QUOTED = re.compile("'([^']*)'")
 _UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden")
 Model = TypeVar("Model")
 
@@ -48,7 +50,7 @@ def validated(document: Document, path: Path, value: Any, model: type[Model], ne
         # JSON in between: there a list is a tuple, but a text is not a number.
         return adapter.validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
-        errors = error.errors(include_url=False, include_input=False)
+        errors = error.errors(include_url=False)
     unknown = (each for each in errors if each["type"] in _UNKNOWN_KEY)  # which is also why another one is missing
     raise _error(document, path, next(unknown, errors[0]), model, nested)
 
@@ -70,7 +72,10 @@ def _error(
         return document.error(at, f"{prefix}missing")
     if first["type"] in ("dataclass_type", "dict_type"):
         return document.error(at, f"{prefix}expected keys with values")
-    return document.error(at, f"{prefix}{first['msg']}")
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "literal_error":
+        message += suggestion(str(first["input"])[:100], _QUOTED.findall(first["ctx"]["expected"]))
+    return document.error(at, f"{prefix}{message}")
 
 
 def _existing(document: Document, path: Path) -> Path:
