@@ -31,7 +31,6 @@ Config = Annotated[
         help="YAML file with `envs:` and `secrets:`, as for VAST DataEngine.",
         parser=_context,
         is_eager=True,
-        metavar="TEXT",
         show_default=False,
     ),
 ]
