@@ -95,6 +95,15 @@ def test_known_files_are_validated_without_being_stored_again():
     assert (again.replaced, dict(again.validations)) == (1, {("failed", True): 1, ("passed", False): 2})
 
 
+def test_stored_results_count_rules_about_sequences_as_not_evaluated():
+    write_policy("NONE")
+    Path("small.yaml").write_text(Path("small.yaml").read_text().replace("frame-padding", "gap, drift"))
+    run()
+    with open_catalog(CATALOG, read_only=True) as catalog:
+        rows = catalog.sql("SELECT DISTINCT not_evaluated FROM validations").to_pylist()
+    assert [row["not_evaluated"] for row in rows] == [2]
+
+
 def test_a_newer_program_validates_unchanged_files_again(monkeypatch):
     with monkeypatch.context() as older:
         older.setattr("exr_inspector.policy.rows.__version__", "0.0.1")

@@ -266,6 +266,7 @@ class _Outcome:
 
     def judge_sequences(self) -> None:
         """Evaluate the rules about sequences, when all files are known."""
+        from ..policy.evaluate import OF_SEQUENCES
         from ..policy.sequences import evaluate_sequences
 
         verdict = evaluate_sequences(self.policy, self.files.files)
@@ -274,7 +275,8 @@ class _Outcome:
         self.not_evaluated.update(verdict.not_evaluated)
         for of_file, files in self.verdicts.values():
             for undecided in of_file.not_evaluated:
-                self.not_evaluated[undecided] += len(files)
+                if undecided.reason != OF_SEQUENCES:  # they were evaluated here
+                    self.not_evaluated[undecided] += len(files)
 
     def patterns(self) -> dict[str, str]:
         """What was judged: sequences, with one # for each digit of their frames, and files without a frame."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _MAX_OF_RULE = 100  # findings of a rule about one part, or about the file
 _SHOWN = 300  # characters of a value
+OF_SEQUENCES = "one file is not a sequence"  # the reason for rules about sequences
 _STATUSES = {"error": "failed", "warning": "warned"}  # by the severity of the worst finding
 
 
@@ -90,9 +91,11 @@ def findings_of_problems(rules: RuleSet, inspection: Inspection, pattern: str) -
 
 
 def verdict_of(policy: CompiledPolicy, rules: RuleSet, file: FileFacts, judged: Judged) -> Verdict:
-    """The verdict from the outcomes of all rules; adds those without parameters."""
+    """The verdict from the outcomes of all rules; adds those without parameters, and those about sequences."""
     for use, reason in rules.inactive:
         judged.undecided[_not_evaluated(use, reason)] = None
+    for use, _, _ in rules.of_sequences:
+        judged.undecided[_not_evaluated(use, OF_SEQUENCES)] = None
     shown = FileFrame(uri=file.file_path_normalized, frame=file.frame or "")
     return _verdict(policy, shown, judged.findings, judged.undecided)
 
@@ -118,9 +121,9 @@ def unreadable(policy: CompiledPolicy, uri: str, reason: str) -> Verdict:
     """The verdict on a file whose header cannot be read: an error, and no other rule is evaluated."""
     reason_for_all = "the header cannot be read"
     undecided = {
-        _not_evaluated(use, reason_for_all): None
+        _not_evaluated(use, OF_SEQUENCES if use.rule.scope == "sequence" else reason_for_all): None
         for use in policy.rules_for().uses()
-        if use.rule.rule_id != UNREADABLE.rule_id and use.rule.scope != "sequence"
+        if use.rule.rule_id != UNREADABLE.rule_id
     }
     return _verdict(policy, file_frame(uri), [files.unreadable(pattern_of(uri), reason)], undecided)
 

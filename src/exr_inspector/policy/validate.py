@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import ExrFormatError
@@ -13,7 +12,7 @@ from ..inspection.model import Inspection
 from ..settings import PATH_TEMPLATE
 from ..sources.uris import normalize_path
 from .compile import CompiledPolicy, compile_policy
-from .evaluate import NotEvaluated, Verdict, evaluate, unreadable
+from .evaluate import Verdict, evaluate, unreadable
 from .load import load_policy
 
 if TYPE_CHECKING:
@@ -61,8 +60,4 @@ def validate(
     except ExrFormatError as error:
         assert not isinstance(source, Inspection)
         return unreadable(ready, normalize_path(source), str(error))
-    verdict = evaluate(ready, inspection)
-    of_sequences = (use for use, _, _ in ready.rules_for(inspection).of_sequences)
-    reason = "one file is not a sequence"
-    left_out = (NotEvaluated(use.rule.rule_id, use.rule.name, reason) for use in of_sequences)
-    return replace(verdict, not_evaluated=(*verdict.not_evaluated, *left_out))
+    return evaluate(ready, inspection)
