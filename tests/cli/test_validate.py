@@ -131,7 +131,12 @@ def test_formats_of_programs(capfd):
         assert main(["validate", "show", "--policy", "show.yaml", "--format", name]) == 1
         return capfd.readouterr().out
 
-    rows = json.loads(printed("json"))
+    validation = json.loads(printed("json"))["validation"]
+    assert list(validation) == ["policy", "version", "hash", "verdict", "files", "findings", "not_evaluated"]
+    assert (validation["policy"], validation["verdict"], validation["files"]) == ("show", "FAIL", 4)
+    undecided = {(each["rule_id"], each["reason"]): each["file_count"] for each in validation["not_evaluated"]}
+    assert undecided["EXR404", "the policy gives no value for allowed"] == 3
+    rows = validation["findings"]
     assert [(row["rule_id"], row["frames"]) for row in rows] == [
         ("EXR102", "1003"),
         ("EXR301", "1001-1002"),
@@ -139,6 +144,8 @@ def test_formats_of_programs(capfd):
     ]
     (run,) = json.loads(printed("sarif"))["runs"]
     assert {result["ruleId"] for result in run["results"]} == {"EXR101", "EXR102", "EXR301"}
+    notes = run["invocations"][0]["toolExecutionNotifications"]
+    assert {each["associatedRule"]["id"] for each in notes} == {rule_id for rule_id, _ in undecided}
     assert {rule["name"] for rule in run["tool"]["driver"]["rules"]} == {"Unreadable", "NotWhole", "Compression"}
     (suite,) = ElementTree.fromstring(printed("junit"))
     judged = [case for case in suite if case.find("skipped") is None]
@@ -147,20 +154,23 @@ def test_formats_of_programs(capfd):
         ("show/png.exr", True),
     ]
     assert "EXR404 colour-space-allowed" in [case.get("name") for case in suite]
-    assert printed("github").count("\n") == printed("jsonl").count("\n") == 3
+    *commands, notice = printed("github").splitlines()
+    assert len(commands) == printed("jsonl").count("\n") == 3
+    assert notice.startswith("::notice title=exr-inspector::not evaluated: ")
+    assert "EXR404 colour-space-allowed in 3 files: the policy gives no value for allowed" in notice
 
 
 def test_paddings_of_one_sequence_are_one_pattern(capfd):
     for frame in ("9", "10"):
         Path(f"show/short.{frame}.exr").write_bytes(CUT)
     assert main(["validate", "show/short.#.exr", "--format", "json"]) == 1
-    (row,) = json.loads(capfd.readouterr().out)
+    (row,) = json.loads(capfd.readouterr().out)["validation"]["findings"]
     assert (row["pattern"].rpartition("/")[2], row["frames"]) == ("short.#.exr", "9-10")
 
 
 def test_files_that_cannot_be_read_are_findings_for_programs(capfd):
     assert main(["validate", "show/none.1001.exr", "show/c.1001.exr", "--format", "json"]) == 3
-    (row,) = json.loads(capfd.readouterr().out)
+    (row,) = json.loads(capfd.readouterr().out)["validation"]["findings"]
     assert (row["rule_id"], row["frames"]) == ("EXR100", "1001")
 
 
@@ -199,7 +209,7 @@ def test_objects_of_a_store(store, monkeypatch, capfd):
     for key, data in (("a/c.1001.exr", ZIP), ("a/c.1002.exr", CUT)):
         store.client.put_object(Bucket=BUCKET, Key=key, Body=data)
     assert main(["validate", f"s3://{BUCKET}/a/", f"s3://{BUCKET}/none.exr", "--format", "json"]) == 3
-    rows = json.loads(capfd.readouterr().out)
+    rows = json.loads(capfd.readouterr().out)["validation"]["findings"]
     assert [(row["pattern"], row["rule_id"], row["frames"]) for row in rows] == [
         (f"s3://{BUCKET}/a/c.####.exr", "EXR102", "1002"),
         (f"s3://{BUCKET}/none.exr", "EXR100", None),
@@ -222,7 +232,7 @@ def test_sequences_are_judged_when_all_files_are_known(capfd):
     """--range gives the frames that each must have, also a pattern without any file."""
     words = ["validate", "show/c.####.exr", "show/none.####.exr", "--policy", "base", "--range", "1001-1004"]
     assert main([*words, "--format", "json"]) == 1
-    rows = json.loads(capfd.readouterr().out)
+    rows = json.loads(capfd.readouterr().out)["validation"]["findings"]
     assert [(row["pattern"].rpartition("/")[2], row["rule_id"], row["frames"]) for row in rows] == [
         ("c.####.exr", "EXR102", "1003"),
         ("c.####.exr", "EXR902", "1004"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -30,12 +31,35 @@ def write_findings(report: Report, output_format: FindingFormat, output: str | N
     from ..findings.model import as_arrow
     from .output import data_stream, write_table
 
+    if output_format is FindingFormat.JSON and report.policy:
+        _write_validation(report, output)
+        return
     if output_format in (FindingFormat.JSON, FindingFormat.JSONL, FindingFormat.CSV):
         write_table(as_arrow(report.findings), Format(output_format.value), output)
         return
     document = _document(report, output_format)
     with data_stream(output, escape=True) as stream:
         stream.write(document)
+
+
+def _write_validation(report: Report, output: str | None) -> None:
+    """One JSON object: what a policy says about files. Each finding is a line."""
+    from ..findings.model import as_arrow
+    from .output import data_stream, write_json
+    from .text import json_cell
+
+    facts = {
+        "policy": report.policy,
+        "version": report.policy_version,
+        "hash": report.policy_hash,
+        "verdict": report.verdict,
+        "files": len(report.files),
+    }
+    not_evaluated = [rule._asdict() for rule in report.not_evaluated]
+    with data_stream(output, escape=True) as stream:
+        stream.write(f'{{"validation": {json.dumps(json_cell(facts), ensure_ascii=False)[:-1]}, "findings": '.encode())
+        write_json(as_arrow(report.findings), stream)
+        stream.write(f', "not_evaluated": {json.dumps(json_cell(not_evaluated), ensure_ascii=False)}}}}}\n'.encode())
 
 
 def _document(report: Report, output_format: FindingFormat) -> bytes:
@@ -51,7 +75,7 @@ def _document(report: Report, output_format: FindingFormat) -> bytes:
     if output_format is FindingFormat.SARIF:
         from ..findings.sarif import sarif
 
-        return sarif(report.version, report.findings, short_path, uri_reference)
+        return sarif(report.version, report.findings, short_path, uri_reference, report.not_evaluated)
     if output_format is FindingFormat.MARKDOWN:
         from ..findings.markdown import markdown
 
@@ -62,4 +86,4 @@ def _document(report: Report, output_format: FindingFormat) -> bytes:
         return html(report, shown, clean)
     from ..findings.github import github
 
-    return github(report.findings, short_path)
+    return github(report.findings, short_path, report.not_evaluated)

@@ -250,7 +250,8 @@ def write_table(
         elif output_format is Format.CSV:
             write_csv(table.column_names, (row.values() for row in _rows(table)), stream, raw=raw_csv)
         elif output_format is Format.JSON:
-            _write_json(table, stream)
+            write_json(table, stream)
+            stream.write(b"\n")
         elif output_format is Format.JSONL:
             for line in _json_rows(table):
                 stream.write(line + b"\n")
@@ -267,12 +268,12 @@ def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
         yield from batch.to_pylist()
 
 
-def _write_json(table: pa.Table, stream: BinaryIO) -> None:
-    """A JSON array, one row per line."""
+def write_json(table: pa.Table, stream: BinaryIO) -> None:
+    """Write a JSON array, one row per line, without a line feed at its end."""
     stream.write(b"[")
     for number, line in enumerate(_json_rows(table)):
         stream.write((b",\n" if number else b"\n") + line)
-    stream.write(b"\n]\n")
+    stream.write(b"\n]")
 
 
 def _json_rows(table: pa.Table) -> Iterator[bytes]:

@@ -42,7 +42,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..findings.model import FileFrame, Finding
-    from ..findings.report import Report
+    from ..findings.report import NotEvaluatedRule, Report
     from ..frames.ranges import Number
     from ..inspection.model import Inspection
     from ..policy.compile import CompiledPolicy
@@ -105,7 +105,6 @@ def validate(
     Files are read now, in subfolders too. Rules that could not be evaluated are listed on stderr: they have not passed.
     """
     from ..findings.rules import RANGE
-    from ..inspection.value_text import plural
     from ..policy.compile import with_rule
     from ..policy.validate import compiled_policy
     from ..policy.waivers import load_waivers
@@ -155,9 +154,8 @@ def validate(
         _write(outcome, output_format, output, policy if frame_range is None else f"{policy} --range {frame_range}")
     except BrokenPipeError:  # the verdict counts all the same
         discard_stdout()
-    for rule, count in outcome.not_evaluated.items():
-        of_files = f"{count:,} {plural(count, 'file')}"
-        print_message(f"not evaluated: {rule.rule_id} {rule.rule_name} in {of_files}: {rule.reason}")
+    for rule in outcome.rules_not_evaluated():
+        print_message(rule.text)
     counted = [finding for finding in outcome.findings() if finding.waived_by is None]
     return exit_code(worst_of(counted), fail_on, failed=outcome.failed, misused=outcome.misused)
 
@@ -278,6 +276,12 @@ class _Outcome:
                 if undecided.reason != OF_SEQUENCES:  # they were evaluated here
                     self.not_evaluated[undecided] += len(files)
 
+    def rules_not_evaluated(self) -> list[NotEvaluatedRule]:
+        """The rules that could not be decided, with the reason and the number of files."""
+        from ..findings.report import NotEvaluatedRule
+
+        return [NotEvaluatedRule(*rule, count) for rule, count in self.not_evaluated.items()]
+
     def patterns(self) -> dict[str, str]:
         """What was judged: sequences, with one # for each digit of their frames, and files without a frame."""
         names = dict.fromkeys(file.sequence or file.uri for file in self.files.files)
@@ -315,7 +319,7 @@ def _write(outcome: _Outcome, output_format: FindingFormat, output: str | None, 
 
 def _report(outcome: _Outcome, command: str) -> Report:
     from .. import __version__
-    from ..findings.report import NotEvaluatedRule, Report, ReportedFile
+    from ..findings.report import Report, ReportedFile
 
     policy, patterns = outcome.policy.policy, outcome.patterns()
     return Report(
@@ -328,7 +332,7 @@ def _report(outcome: _Outcome, command: str) -> Report:
         policy_hash=outcome.policy.hash,
         findings=outcome.findings(of_unread=True),
         patterns=list(patterns.values()),
-        not_evaluated=[NotEvaluatedRule(*rule, count) for rule, count in outcome.not_evaluated.items()],
+        not_evaluated=outcome.rules_not_evaluated(),
         files=[
             ReportedFile(patterns[file.sequence or file.uri], file.uri, file.frame, file.size_bytes, file.header_hash)
             for file in outcome.files.files

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from .model import Finding
+from .report import NotEvaluatedRule
 from .text import one_line
 
 _SHOWN = 10  # annotations of a severity
@@ -13,8 +14,12 @@ _MOST_CHARACTERS = 2_000  # of a message
 _COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 
 
-def github(findings: Sequence[Finding], path_of: Callable[[str], str]) -> bytes:
+def github(
+    findings: Sequence[Finding], path_of: Callable[[str], str], not_evaluated: Sequence[NotEvaluatedRule] = ()
+) -> bytes:
     """One command a line. `path_of` gives the path of a pattern or URI as GitHub shows it.
+
+    Rules that were not evaluated are one notice.
 
     GitHub shows ten annotations of a severity. Of more findings, the others are plain lines of the log.
 
@@ -23,8 +28,9 @@ def github(findings: Sequence[Finding], path_of: Callable[[str], str]) -> bytes:
     kinds = ["notice" if finding.waived_by else _COMMANDS[finding.severity] for finding in findings]
     counts, shown = Counter(kinds), Counter[str]()
     commands, lines = [], []
+    most = {"notice": _SHOWN - 1} if not_evaluated else {}
     for kind, finding in zip(kinds, findings, strict=True):
-        if counts[kind] <= _SHOWN or shown[kind] < _SHOWN - 1:
+        if counts[kind] <= (limit := most.get(kind, _SHOWN)) or shown[kind] < limit - 1:
             shown[kind] += 1
             commands.append(_command(kind, finding, path_of))
         else:
@@ -32,6 +38,9 @@ def github(findings: Sequence[Finding], path_of: Callable[[str], str]) -> bytes:
     for kind in dict.fromkeys(kinds):
         if more := counts[kind] - shown[kind]:
             commands.append(f"::{kind} title=exr-inspector::{more:,} more; the log lists them\n")
+    if not_evaluated:
+        text = _shortened("\n".join(rule.text for rule in not_evaluated))
+        commands.append(f"::notice title=exr-inspector::{_data(text)}\n")
     return "".join((*commands, *lines)).encode()
 
 
@@ -43,7 +52,10 @@ def _command(kind: str, finding: Finding, path_of: Callable[[str], str]) -> str:
 
 
 def _message(finding: Finding, path_of: Callable[[str], str]) -> str:
-    text = f"{path_of(finding.pattern)}  {one_line(finding)}"
+    return _shortened(f"{path_of(finding.pattern)}  {one_line(finding)}")
+
+
+def _shortened(text: str) -> str:
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ..frames.ranges import frame_range, frame_value
+from ..inspection.value_text import plural
 from .model import Finding
 
 # By the severity of the worst finding that no waiver covers.
@@ -33,6 +34,12 @@ class NotEvaluatedRule(NamedTuple):
     rule_name: str
     reason: str
     file_count: int
+
+    @property
+    def text(self) -> str:
+        """The rule, the number of files and the reason in one line."""
+        of_files = f"{self.file_count:,} {plural(self.file_count, 'file')}"
+        return f"not evaluated: {self.rule_id} {self.rule_name} in {of_files}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..exr.codes import SEVERITIES
 from .model import Finding
+from .report import NotEvaluatedRule
 from .rules import CHECKED, RULES, Rule
 from .text import one_line
 
@@ -28,9 +29,13 @@ _HELP = "https://github.com/exr-inspector/exr-inspector/blob/main/docs/REFERENCE
 
 
 def sarif(
-    version: str, findings: Sequence[Finding], path_of: Callable[[str], str], uri_of: Callable[[str], str]
+    version: str,
+    findings: Sequence[Finding],
+    path_of: Callable[[str], str],
+    uri_of: Callable[[str], str],
+    not_evaluated: Sequence[NotEvaluatedRule] = (),
 ) -> bytes:
-    """The document, with one run of this version.
+    """The document, with one run of this version. Rules that were not evaluated are notifications of the run.
 
     `path_of` gives the path of a pattern or URI as it is printed, `uri_of` its URI reference, encoded after RFC 3986.
     """
@@ -48,11 +53,12 @@ def sarif(
     if any(finding.waived_by for finding in kept):  # then the standard asks for suppressions of all results
         for result, finding in zip(results, kept, strict=True):
             result["suppressions"] = list(_suppressions(finding))
+    notifications = [*_left_out(findings, kept), *map(_not_evaluated, not_evaluated)]
     run = {
         "tool": {"driver": driver},
         "originalUriBaseIds": {_BASE: {"description": {"text": "The folder in which exr-inspector ran."}}},
         "columnKind": "unicodeCodePoints",
-        "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": list(_left_out(findings, kept))}],
+        "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": notifications}],
         "results": results,
     }
     document = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
@@ -70,6 +76,10 @@ def _most_severe(findings: Sequence[Finding]) -> list[Finding]:
 def _left_out(findings: Sequence[Finding], kept: Sequence[Finding]) -> Iterator[dict[str, Any]]:
     if more := len(findings) - len(kept):
         yield {"level": "warning", "message": {"text": f"{more:,} more findings are left out; other formats list all"}}
+
+
+def _not_evaluated(rule: NotEvaluatedRule) -> dict[str, Any]:
+    return {"level": "note", "message": {"text": rule.text}, "associatedRule": {"id": rule.rule_id}}
 
 
 def _rule(finding: Finding) -> dict[str, Any]:
