@@ -238,6 +238,11 @@ def test_sequences_are_judged_when_all_files_are_known(capfd):
         ("c.####.exr", "EXR902", "1004"),
         ("none.####.exr", "EXR902", "1001-1004"),
     ]
+    Path("range.yaml").write_text(
+        'policy: range\nversion: "1"\nrules: {range: {expected: 1001-1004, severity: warning}}\n'
+    )
+    assert main(["validate", "show/none.####.exr", "--policy", "range.yaml", "--fail-on", "warning"]) == 1
+    assert "warning  1001-1004  missing" in capfd.readouterr().out
     assert main(["validate", "show/c.####.exr", "--range", "1001:"]) == 2
     Path("show/c.1002.exr").unlink()
     assert main(["validate", "show/c.####.exr", "show/c.1002.exr", "--policy", "render"]) == 3

@@ -43,7 +43,6 @@ from .options import (
 if TYPE_CHECKING:
     from ..findings.model import FileFrame, Finding
     from ..findings.report import NotEvaluatedRule, Report
-    from ..frames.ranges import Number
     from ..inspection.model import Inspection
     from ..policy.compile import CompiledPolicy
     from ..policy.evaluate import NotEvaluated, Verdict
@@ -117,14 +116,14 @@ def validate(
     if from_catalog and (chunks or exclude or include):
         raise SettingsError("--chunks, --exclude and --include are for files that are read; leave them out")
     ready = compiled_policy(policy, path_template=path_template())
-    expected = expected_frames(frame_range, None).of_each
     if frame_range is not None:
+        expected_frames(frame_range, None)  # an error names the option
         ready = with_rule(ready, RANGE.rule_id, expected=frame_range)
     has_paths = bool(paths or files_from)
     given = given_paths(paths, files_from, nul_separated=nul_separated) if has_paths or not from_catalog else []
     files_of_waivers = ready.policy.waiver_files if waivers is None else (waivers,)
     given_waivers = tuple(waiver for path in files_of_waivers for waiver in load_waivers(path))
-    outcome = _Outcome(ready, given_waivers, datetime.now(timezone.utc).date(), expected)
+    outcome = _Outcome(ready, given_waivers, datetime.now(timezone.utc).date())
     if from_catalog:
         for item in catalog_verdicts(catalog, ready, given, persist=persist, wait_s=wait):
             outcome.add_stored(item)
@@ -187,7 +186,6 @@ class _Outcome:
     policy: CompiledPolicy
     waivers: tuple[Waiver, ...]
     today: date
-    expected: frozenset[Number] | None  # the frames of --range
     files: SequenceFiles = field(default_factory=_sequence_files)
     of_sequences: list[Finding] = field(default_factory=list)
     verdicts: dict[tuple[int, int], tuple[Verdict, list[FileFrame]]] = field(default_factory=dict)  # with their files
@@ -251,16 +249,13 @@ class _Outcome:
 
     def add_unmatched(self, pattern: str) -> None:
         """All frames of a sequence without any file are missing; other patterns without a file are wrong arguments."""
-        from ..frames.patterns import is_one_sequence, sequence_pattern
-        from ..sequence.findings import findings_of
-        from ..sequence.summary import absent
-        from ..sources.uris import normalize_path
+        from ..policy.sequences import missing_sequence
 
-        if self.expected is None or not is_one_sequence(pattern):
+        missing = missing_sequence(self.policy, pattern)
+        if missing is None:
             self.misused = True
         else:
-            name, shown = normalize_path(sequence_pattern(pattern)), normalize_path(pattern)
-            self.of_sequences += findings_of(absent(name, self.expected, shown))
+            self.of_sequences += missing
 
     def judge_sequences(self) -> None:
         """Evaluate the rules about sequences, when all files are known."""

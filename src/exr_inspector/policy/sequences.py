@@ -14,11 +14,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..findings.model import Finding
+from ..frames.patterns import is_one_sequence, sequence_pattern
 from ..frames.ranges import Number, frame_value, numbers_of
 from ..sequence.fields import Difference, differences_in
+from ..sequence.findings import findings_of
 from ..sequence.frames import Frames
 from ..sequence.siblings import older_versions, other_views
-from ..sequence.summary import summarized
+from ..sequence.summary import absent, summarized
+from ..sources.uris import normalize_path
 from .evaluate import NotEvaluated
 from .rule import Undecided
 from .rules_sequence import Range
@@ -27,7 +30,7 @@ from .sequence_files import JudgedSequence, SequenceFile, Structure, frames_of
 if TYPE_CHECKING:
     from .compile import CompiledPolicy, RuleSet
 
-__all__ = ["SequenceFile", "SequenceFiles", "SequenceVerdict", "evaluate_sequences"]
+__all__ = ["SequenceFile", "SequenceFiles", "SequenceVerdict", "evaluate_sequences", "missing_sequence"]
 
 _RANGE = "EXR902"
 _Value = TypeVar("_Value")
@@ -126,11 +129,6 @@ def _judged(
     rule_sets: Mapping[str, RuleSet],
     differences: Mapping[str, Sequence[Difference]],
 ) -> dict[str, JudgedSequence]:
-    def expected(name: str) -> frozenset[Number] | None:
-        use = rule_sets[name].use_of(_RANGE)
-        given = None if use is None else use.parameters
-        return given.numbers if isinstance(given, Range) and given.expected else None
-
     versions = older_versions(frames)
     judged = {
         summary.sequence: JudgedSequence(
@@ -139,11 +137,32 @@ def _judged(
             rule_ids=frozenset(use.rule.rule_id for use, _, _ in rule_sets[summary.sequence].of_sequences),
             versions=versions.get(summary.sequence, ()),
         )
-        for summary in summarized(frames, differences, expected)
+        for summary in summarized(frames, differences, lambda name: _expected(rule_sets[name]))
     }
     for name, others in other_views(frames).items():
         judged[name].views.extend(judged[other] for other in others)
     return judged
+
+
+def _expected(rules: RuleSet) -> frozenset[Number] | None:
+    use = rules.use_of(_RANGE)
+    given = None if use is None else use.parameters
+    return given.numbers if isinstance(given, Range) and given.expected else None
+
+
+def missing_sequence(policy: CompiledPolicy, pattern: str) -> list[Finding] | None:
+    """The findings about the pattern of a sequence that matches no file; None if the policy expects no frames.
+
+    No override applies to it.
+    """
+    rules = policy.rules_for()
+    use, expected = rules.use_of(_RANGE), _expected(rules)
+    if use is None or expected is None or not is_one_sequence(pattern):
+        return None
+    name, shown = normalize_path(sequence_pattern(pattern)), normalize_path(pattern)
+    return [
+        replace(each, severity=use.severity or each.severity) for each in findings_of(absent(name, expected, shown))
+    ]
 
 
 def _with_files(found: Finding, sequence: JudgedSequence) -> Finding:
