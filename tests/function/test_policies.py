@@ -10,8 +10,9 @@ import pytest
 from cloudevents.core.bindings.http import to_binary_event
 
 from exr_inspector import compiled_policy, inspect, open_catalog
+from exr_inspector.errors import SettingsError, SourceConnectionError
 from exr_inspector.function import results
-from exr_inspector.function.policies import assigned_policy
+from exr_inspector.function.policies import Policies, assigned_policy, policy_access
 from exr_inspector.policy.evaluate import evaluate
 from tests.support import exr_writer as w
 from tests.support.s3_server import BUCKET
@@ -142,6 +143,35 @@ def test_policies_are_compiled_again_when_a_file_changes(handle, store, monkeypa
     assert statuses() == ["passed", "passed"]
     os.remove("policies/strict.yaml")
     assert handle(request(local))["category"] == "policy"
+
+
+def _refuse(*_, **__):
+    raise SourceConnectionError("s3://b/policies/strict.yaml", "the object store does not respond")
+
+
+def test_a_policy_is_used_as_it_was_while_the_store_does_not_respond(handle, store, monkeypatch):
+    """Without one that was read before, the event is to be delivered again; the file is stored already."""
+    remote = f"s3://{BUCKET}/policies/strict.yaml"
+    store.put("policies/strict.yaml", STRICT.encode())
+    with monkeypatch.context() as outage:
+        outage.setattr("exr_inspector.function.policies.open_source", _refuse)
+        result = handle(request(remote))
+    assert (result["status"], result["category"], result["retryable"]) == ("error", "connection", True)
+    assert (result["inserted"], result["validation"]) == (True, None)
+    assert handle(request(remote))["validation"]["status"] == "failed"
+    monkeypatch.setattr("exr_inspector.function.policies._TRUSTED_S", 0)
+    monkeypatch.setattr("exr_inspector.function.policies.open_source", _refuse)
+    assert handle(request(remote))["validation"]["status"] == "failed"
+
+
+def test_local_policies_are_kept_while_the_store_is_misconfigured(folders):
+    policies = Policies()
+
+    def compiled():
+        access = policy_access("", os.path.abspath("policies"), SettingsError("no keys"), is_delivered=False)
+        return policies.compiled(os.path.abspath("policies/strict.yaml"), access)
+
+    assert compiled() is compiled()
 
 
 def test_paths_of_delivered_events_select_policies(ctx, handle, store, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
     from ..policy.compile import CompiledPolicy
     from ..settings import S3Access
 
+log = logging.getLogger(__name__)
+
 _KEPT = 64  # compiled policies
 _TRUSTED_S = 60.0  # after which an object is read again; local files are compared at each use
 _EVERY_PATH = "**"
 
+_Key = tuple[str, tuple[str, ...], tuple[str, ...], "S3Access | None"]  # policy, folders, prefixes and store
 _Version = tuple[int, datetime | None, str | None]  # size, time and etag
 
 
@@ -84,7 +88,7 @@ def _validated(file: Inspected, policies: Policies, access: PolicyAccess, errors
         from ..policy.evaluate import evaluate
 
         return replace(file, verdict=evaluate(policies.compiled(given, access), file.inspection))
-    except UnusablePolicyError as error:
+    except (UnusablePolicyError, SourceError) as error:
         return replace(file, verdict=error)
     except Exception as error:  # a fault of a rule: the inspection is persisted all the same
         errors.log(error, file=file.path)
@@ -118,19 +122,28 @@ class Policies:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, PolicyAccess], _Kept] = OrderedDict()
+        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
 
     def compiled(self, given: str, access: PolicyAccess) -> CompiledPolicy:
-        """A policy by its name, path or URI. Raises UnusablePolicyError."""
+        """A policy by its name, path or URI; while it cannot be read again for a transient reason, as it was.
+
+        Raises UnusablePolicyError, and SourceError for a transient reason.
+        """
         given = display_path(given)
-        key = given, access
+        store = None if isinstance(access.store, ExrInspectorError) else access.store
+        key = given, access.folders, access.prefixes, store
         with self._lock:
             kept = self._kept.get(key)
         try:
             if kept is None or not _is_current(kept, access):
                 kept = _compile(given, access)
         except (SourceError, SettingsError) as error:  # read again for the next event
-            raise UnusablePolicyError(str(error)) from error
+            if not error.retryable:
+                raise UnusablePolicyError(str(error)) from error
+            if kept is None:
+                raise
+            log.warning("policy %s is used as it was read before: %s", given, error)
+            kept.checked_at = time.monotonic()
         with self._lock:
             self._kept[key] = kept
             self._kept.move_to_end(key)
