@@ -12,6 +12,7 @@ from cloudevents.core.bindings.http import to_binary_event
 from exr_inspector import compiled_policy, inspect, open_catalog
 from exr_inspector.errors import SettingsError, SourceConnectionError
 from exr_inspector.function import results
+from exr_inspector.function.handler import readiness
 from exr_inspector.function.policies import Policies, assigned_policy, policy_access
 from exr_inspector.policy.evaluate import evaluate
 from tests.support import exr_writer as w
@@ -176,7 +177,7 @@ def test_local_policies_are_kept_while_the_store_is_misconfigured(folders):
 
 def test_paths_of_delivered_events_select_policies(ctx, handle, store, monkeypatch):
     """A broken policy is returned, not delivered again, and the files are stored."""
-    assigned = f"**/plates/**={os.path.abspath('policies/strict.yaml')}; **/broken/** = nope; **/final/**=base"
+    assigned = f"**/plates/**={os.path.abspath('policies/strict.yaml')}; **/broken/** = nope.yaml; **/final/**=base"
     monkeypatch.setenv("EXR_INSPECTOR_POLICY", assigned)
     for name in ("plates/a.exr", "final/a.exr", "broken/a.exr", "other/a.exr"):
         store.put(name, GOOD)
@@ -197,6 +198,23 @@ def test_one_policy_may_apply_to_all_paths():
     assert assigned_policy("render", "s3://b/a.exr") == "render"
     assert assigned_policy("**/a=b/**=plate;**=render", "s3://b/a=b/x.exr") == "plate"
     assert assigned_policy("", "s3://b/a.exr") is None
+    assert assigned_policy("s3://pol/a=b.yaml", "s3://b/a.exr") == "s3://pol/a=b.yaml"
+    assert assigned_policy("**=s3://pol/a=b.yaml", "s3://b/a.exr") == "s3://pol/a=b.yaml"
+
+
+def test_relative_patterns_match_the_ends_of_paths_as_in_policies():
+    assigned = "plates/**=plate;*.####.exr=render"
+    uris = ("s3://b/show/plates/x/a.exr", "file:///show/a.1001.exr", "s3://b/show/a.exr")
+    assert [assigned_policy(assigned, uri) for uri in uris] == ["plate", "render", None]
+
+
+@pytest.mark.parametrize("assigned", ["**/p/**=", "rendr", "render;**/p/**=nope", "=render"])
+def test_an_invalid_setting_is_reported_before_events(handle, ctx, monkeypatch, assigned):
+    monkeypatch.setenv("EXR_INSPECTOR_POLICY", assigned)
+    error = readiness.error(ctx)
+    assert isinstance(error, SettingsError)
+    assert "EXR_INSPECTOR_POLICY" in str(error)
+    assert handle(request("base"))["category"] == "settings"
 
 
 def test_a_fault_of_a_rule_does_not_stop_the_file_from_being_stored(handle, monkeypatch):

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from ..errors import ExrInspectorError, SettingsError, SourceError, SourceNotAllowedError
-from ..frames.patterns import compiled as path_expression
+from ..frames.patterns import is_pattern
 from ..settings import settings
 from ..sources import open_source
 from ..sources.uris import display_path, is_object, normalize_path, parse
@@ -55,7 +56,8 @@ class PolicyAccess:
 def policy_access(
     assigned: str, allowed: str, store: S3Access | ExrInspectorError, *, is_delivered: bool
 ) -> PolicyAccess:
-    """The access of one delivery, from EXR_INSPECTOR_POLICY and EXR_INSPECTOR_POLICIES."""
+    """The access of one delivery, from EXR_INSPECTOR_POLICY and EXR_INSPECTOR_POLICIES. Raises SettingsError."""
+    assignments(assigned)
     entries = [entry.strip() for entry in allowed.split(",") if entry.strip()]
     return PolicyAccess(
         assigned=assigned,
@@ -101,11 +103,41 @@ def assigned_policy(assigned: str, uri: str) -> str | None:
 
     `render` is for all files, `**/plates/**=plate;**=render` has a pattern for each policy.
     """
-    for entry in filter(None, map(str.strip, assigned.split(";"))):
-        pattern, _, policy = entry.rpartition("=")
-        if path_expression(pattern.strip() or _EVERY_PATH).fullmatch(display_path(uri)):
-            return policy.strip()
-    return None
+    path = display_path(uri)
+    return next((policy for pattern, policy in assignments(assigned) if pattern.fullmatch(path)), None)
+
+
+@lru_cache(maxsize=16)
+def assignments(assigned: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+    """What the paths of files match, and their policies, of EXR_INSPECTOR_POLICY. Raises SettingsError.
+
+    Patterns are those of `path` in policies.
+    """
+    if not assigned:
+        return ()
+    from ..policy.rule import path_expression
+
+    entries = (_pattern_and_policy(entry) for entry in filter(None, map(str.strip, assigned.split(";"))))
+    return tuple((path_expression(pattern), policy) for pattern, policy in entries)
+
+
+def _pattern_and_policy(entry: str) -> tuple[str, str]:
+    """The parts of an entry at the first `=` after a pattern and before a policy, as both may contain others."""
+    from ..policy.load import builtin_names
+
+    def is_policy(text: str) -> bool:
+        return text.endswith((".yaml", ".yml")) or text in builtin_names()
+
+    for match in re.finditer("=", entry):
+        pattern, policy = entry[: match.start()].strip(), entry[match.end() :].strip()
+        if is_pattern(pattern) and is_policy(policy) and not is_pattern(policy):
+            return pattern, policy
+    if not is_policy(entry) or is_pattern(entry):
+        raise SettingsError(
+            f"EXR_INSPECTOR_POLICY: {entry}: expected a policy, or PATTERN=POLICY; policies are paths that end in "
+            f".yaml, or {', '.join(builtin_names())}"
+        )
+    return _EVERY_PATH, entry
 
 
 @dataclass(slots=True)

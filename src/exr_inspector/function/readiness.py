@@ -17,6 +17,7 @@ from .catalogs import Catalogs
 from .credentials import Target
 from .error_log import ErrorLog
 from .errors import category
+from .policies import assignments
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,9 @@ class Readiness:
     def error(self, ctx: Any) -> Exception | None:
         """The error that keeps the function from being ready; None if it is ready. Sends no request."""
         try:
-            target = _configured_target(ctx, function_settings())
+            values = function_settings()
+            assignments(values.policy)
+            target = _configured_target(ctx, values)
         except Exception as error:
             return error
         return None if target is None else self._watched_error(target)
@@ -65,6 +68,7 @@ class Readiness:
         target = None
         try:
             values = function_settings()
+            assignments(values.policy)
             target = _configured_target(ctx, values)
             if target is None:
                 log.info("ready: no catalog is configured, nothing is persisted")
