@@ -193,6 +193,10 @@ def test_policies_are_listed_shown_and_checked(capfd):
         "show.yaml: policy show version 1, 29 rules, 0 overrides\n",
         "not evaluated: EXR404 colour-space-allowed: the policy gives no value for allowed\n",
     )
+    override = 'overrides: [{when: {path: "**/a/**"}, select: [fps-allowed]}]'
+    Path("over.yaml").write_text(f'policy: over\nversion: "1"\n{override}\n')
+    assert main(["policy", "check", "over.yaml"]) == 0
+    assert "not evaluated: EXR606 fps-allowed" in capfd.readouterr().err
     assert main(["policy", "schema"]) == 0
     assert "frame-padding" in json.loads(capfd.readouterr().out)["properties"]["rules"]["properties"]
     assert main(["policy", "rules", "show.yaml", "--format", "json"]) == 0

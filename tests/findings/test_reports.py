@@ -132,6 +132,17 @@ def test_the_digest_of_the_files_depends_on_every_header():
     assert replace(REPORT, files=REPORT.files[::-1]).files_digest == REPORT.files_digest
 
 
+def test_names_of_sites_are_no_links_in_markdown():
+    report = Report(
+        command="WWW.Evil.com",
+        version="1",
+        evaluated_at=datetime.now(timezone.utc),
+        findings=[],
+        patterns=["www.a.com"],
+    )
+    assert "www." not in markdown(report, str, str).decode().lower()
+
+
 def test_markdown_has_verdicts_findings_waivers_and_what_was_not_evaluated():
     text = markdown(REPORT, clean, clean).decode()
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Findings", "Waived", "Not evaluated"]

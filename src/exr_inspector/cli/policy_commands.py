@@ -113,7 +113,7 @@ def schema(
 def check(given: GivenPolicy) -> None:
     """Check a policy and the waivers that it names: errors have file, line and column.
 
-    Rules that decide nothing, as the policy does not give a parameter that they need, are listed on stderr.
+    Rules that decide nothing, as policy or override gives no parameter that they need, are listed on stderr.
     """
     from ..inspection.value_text import plural
     from ..policy.validate import compiled_policy
@@ -123,7 +123,9 @@ def check(given: GivenPolicy) -> None:
     ready = compiled_policy(given)
     waivers = [waiver for path in ready.policy.waiver_files for waiver in load_waivers(path)]
     rule_set = ready.rules_for()
-    for use, reason in rule_set.inactive:
+    overrides = range(len(ready.conditions))
+    rule_sets = [rule_set, *(ready.rules_with(tuple(index == one for index in overrides)) for one in overrides)]
+    for use, reason in dict.fromkeys(inactive for rules in rule_sets for inactive in rules.inactive):
         print_message(f"not evaluated: {use.rule.rule_id} {use.rule.name}: {reason}")
     counts = [(len(rule_set.uses()), "rule"), (len(ready.conditions), "override")]
     counts += [(len(waivers), "waiver")] if ready.policy.waiver_files else []

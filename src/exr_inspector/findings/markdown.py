@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from .report import JudgedPattern, Report
 
 _MOST_ROWS = 500  # of a table; GitHub takes 1 MB of a summary and 64 KB of a comment
-_MARKUP = re.compile(r"[\\`*_{}\[\]<>()#+!|&@~:$\"]")  # also what begins links and mentions
+_MARKUP = re.compile(r"[\\`*_{}\[\]<>()#+!|&@~:$\"]|(?i:(?<=www)\.)")  # also what begins links and mentions
 _SPACES = re.compile(r"\s+")
 
 

@@ -1,7 +1,8 @@
 """YAML as plain values, with line and column of every key and value.
 
-Scalars are those of the core schema of YAML 1.2, apart from numbers with leading zeros, which are text, as in
-`10:00:00:00` and `0010`. Repeated keys, aliases, tags and several documents are errors.
+Scalars are null, true, false, decimal integers and numbers with a decimal point, as in the core schema of YAML 1.2. All
+others are text, such as `10:00:00:00`, `0010`, `1e2` and `0x10`. Repeated keys, aliases, tags and several documents
+are errors.
 """
 
 from __future__ import annotations
