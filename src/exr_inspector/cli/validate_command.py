@@ -127,7 +127,7 @@ def validate(
     if from_catalog:
         for item in catalog_verdicts(catalog, ready, given, persist=persist, wait_s=wait):
             outcome.add_stored(item)
-        for pattern in absent_sequences(catalog, given) if frame_range is not None else ():
+        for pattern in absent_sequences(catalog, given) if ready.rules_for().use_of(RANGE.rule_id) else ():
             print_message(f"{pattern}: no file of the catalog matches")
             outcome.add_unmatched(pattern)
         outcome.judge_sequences()

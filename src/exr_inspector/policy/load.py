@@ -43,7 +43,8 @@ ReadFile = Callable[[str], bytes]  # raises SettingsError
 
 
 def load_policy(given: str | os.PathLike[str], read: ReadFile | None = None) -> Policy:
-    """The policy of a file, or a built-in one by its name. Raises SettingsError, and PolicyError for what is in it.
+    """The policy of a file, or a built-in one by its name. Raises SettingsError if it cannot be
+    read, PolicyError if it is invalid.
 
     `read` reads all files that are not built in, this one and those that it extends; by default from disk.
     """

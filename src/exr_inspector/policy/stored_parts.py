@@ -91,7 +91,7 @@ class StoredPart(PartFacts):
 
     @cached_property
     def attributes(self) -> tuple[Attribute, ...]:
-        """Those of the example, with the ones that are not the same."""
+        """The values of the example, except those that differ in this file."""
         own = {attribute.attr_name: attribute for attribute in self._own}
         return tuple(own.get(each.attr_name, each) for each in self._example.attributes)
 

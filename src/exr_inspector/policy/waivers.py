@@ -41,7 +41,7 @@ class WaiverEntry:
     rule: Text  # identifier or name; of custom rules, the identifier
     path: Annotated[str, Field(max_length=1000, pattern=r"\S")]  # a pattern of files or a sequence
     reason: Sentence
-    by: Sentence  # who answers for it
+    by: Sentence  # who is responsible for it
     until: date  # the last day, in UTC
     frames: Annotated[str | int, AfterValidator(_is_range)] | None = None  # as 1001-1010 or 1-9x2; default: all
     part: Annotated[int, Field(ge=0)] | None = None
@@ -70,7 +70,7 @@ class Waiver:
 
 
 def load_waivers(path: str | os.PathLike[str]) -> tuple[Waiver, ...]:
-    """The waivers of a file. Raises SettingsError, and PolicyError for what is in it."""
+    """The waivers of a file. Raises SettingsError if it cannot be read, PolicyError if it is invalid."""
     source = os.fspath(path)
     document = read_document(source, read_file("waivers", source))
     entries = validated(document, (), document.value, WaiversFile, {"waivers": WaiverEntry}).waivers
