@@ -275,7 +275,7 @@ class _Outcome:
         """The rules that could not be decided, with the reason and the number of files."""
         from ..findings.report import NotEvaluatedRule
 
-        return [NotEvaluatedRule(*rule, count) for rule, count in self.not_evaluated.items()]
+        return sorted(NotEvaluatedRule(*rule, count) for rule, count in self.not_evaluated.items())
 
     def patterns(self) -> dict[str, str]:
         """What was judged: sequences, with one # for each digit of their frames, and files without a frame."""

@@ -91,7 +91,7 @@ class StoredPart(PartFacts):
 
     @cached_property
     def attributes(self) -> tuple[Attribute, ...]:
-        """The values of the example, except those that differ in this file."""
+        """The attributes of the example, with the values of this file where they differ."""
         own = {attribute.attr_name: attribute for attribute in self._own}
         return tuple(own.get(each.attr_name, each) for each in self._example.attributes)
 
