@@ -211,7 +211,7 @@ def tables_of(one, batch: int) -> dict[str, pa.Table]:
     rows = from_inspections([one])
     stored_at = EPOCH + timedelta(microseconds=batch)
     tables = {"files": with_persist_columns(rows.tables["files"], stored_at)}
-    tables |= children_of(rows, tables["files"], tables["files"]["file_id"])
+    tables |= children_of(rows, tables["files"], tables["files"]["file_id"], stored_at)
     tables = {table: typed(page, TABLES[table]) for table, page in tables.items()}
     return {table: tables.get(table, schema.empty_table()) for table, schema in TABLES.items()}
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from exr_inspector.catalog.schema import VERSION
 from exr_inspector.cli.main import main
 from exr_inspector.doctor import Stage, Status, Target, diagnose
 from tests.catalog.version_1 import CATALOG as VERSION_1
@@ -138,7 +139,7 @@ FAULTS = {
     ),
     "a newer version": (
         "INSERT INTO schema_version VALUES (99, now() AT TIME ZONE 'UTC', '9.0', 99)",
-        ("catalog", "FAIL", "newer exr-inspector (table version 99; this release supports 3)"),
+        ("catalog", "FAIL", f"newer exr-inspector (table version 99; this release supports {VERSION})"),
     ),
 }
 

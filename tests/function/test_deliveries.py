@@ -114,6 +114,12 @@ def test_a_fault_of_the_store_at_each_request(deployed, monkeypatch, fault):
     assert_complete(deployed, needed + 1)
 
 
+def post(url, key):
+    """Deliver the event of an object; the answer."""
+    message = to_binary_event(element(key))
+    return httpx.post(url, headers=dict(message.headers), content=message.body, timeout=60)
+
+
 class Container:
     """A runtime whose processes are stopped while it handles no event, as serverless platforms freeze containers."""
 
@@ -137,8 +143,7 @@ class Container:
 
     def post(self, key):
         with self._awake():
-            message = to_binary_event(element(key))
-            return httpx.post(self._url, headers=dict(message.headers), content=message.body, timeout=60)
+            return post(self._url, key)
 
     @contextmanager
     def _awake(self):
@@ -167,8 +172,8 @@ def container():
 class EventSource:
     """Delivers as the platform does: again after 2, 4 and 8 seconds (here a tenth of that), then as a dead letter."""
 
-    def __init__(self, runtime):
-        self._runtime = runtime
+    def __init__(self, post):
+        self._post = post
         self.before_last = lambda: None
         self.attempts = Counter()
         self.dead_letters = []
@@ -178,7 +183,7 @@ class EventSource:
             self.attempts[key] += 1
             if pause is None:
                 self.before_last()
-            answer = self._runtime.post(key)
+            answer = self._post(key)
             if answer.status_code < 500:
                 return
             if pause is not None:
@@ -193,7 +198,7 @@ def test_every_file_arrives_when_the_database_comes_back_in_time(deployed):
         deployed.store.put(key, exr_bytes(text("note", key)))
     deployed.store.put("bad.exr", exr_bytes()[:100])
     with container() as runtime, ThreadPoolExecutor(8) as pool:
-        source = EventSource(runtime)
+        source = EventSource(runtime.post)
         source.before_last = threading.Barrier(len(keys), action=deployed.database.start, timeout=60).wait
         deployed.database.stop()
         for delivery in [pool.submit(source.deliver, key) for key in keys]:

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 
 import httpx
 import pyarrow as pa
@@ -33,7 +34,7 @@ from tests.support.exr_bytes import exr_bytes, text
 from tests.support.s3_server import BUCKET, status
 
 from .conftest import BROKEN, DATABASE, GOOD, element
-from .test_deliveries import EventSource, assert_complete
+from .test_deliveries import EventSource, assert_complete, post
 from .test_runtime import element as cloud_event
 from .test_runtime import in_this_process, serving
 
@@ -263,7 +264,7 @@ def put(deployed, count):
 
 def deliver_all(url, keys, repair):
     """Deliver each event until it succeeds; `repair` is called when all have one attempt left."""
-    source = EventSource(url)
+    source = EventSource(partial(post, url))
     source.before_last = threading.Barrier(len(keys), action=repair, timeout=120).wait
     with ThreadPoolExecutor(len(keys)) as pool:
         list(pool.map(source.deliver, keys))
