@@ -32,7 +32,7 @@ warning  1001-1002  compression: expected NONE, is ZIP (EXR301)
 show/png.exr
 error    unreadable: not an EXR file: PNG signature (not_exr at byte 0) (EXR101)
            replace it with a whole EXR file
-4 files: 2 errors, 1 warning
+4 files: 2 errors, 1 warning, 2 rules not evaluated
 """
 
 
@@ -53,8 +53,11 @@ def test_findings_are_grouped_and_rules_without_a_verdict_are_listed(capfd):
     assert main(["validate", "show", "--policy", "show.yaml"]) == 1
     text, errors = capfd.readouterr()
     assert text == FINDINGS
-    assert "not evaluated: EXR404 colour-space-allowed in 3 files: the policy gives no value for allowed\n" in errors
-    assert "not evaluated: EXR504 frame-padding in 1 file: the header cannot be read\n" in errors
+    assert errors.splitlines() == [
+        "1 rule about pixels was not evaluated in 3 files: use --stats",
+        "not evaluated: EXR404 colour-space-allowed in 3 files: the policy gives no value for allowed",
+        "not evaluated: all other rules in 1 file: the header cannot be read",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +119,7 @@ error    unreadable: not an EXR file: PNG signature (not_exr at byte 0) (EXR101)
 waivers/show.yaml
 warning  line 4: the waiver W3 of EXR101 expired on 2020-12-31; it is by Bob (EXR991)
            correct what it waived and remove it, or have it approved again with another date
-4 files: 1 error, 2 warnings, 2 waived
+4 files: 1 error, 2 warnings, 2 waived, 2 rules not evaluated
 """
     )
     assert main(["validate", "show/c.1003.exr", "--policy", "show.yaml", *options]) == 0
@@ -190,7 +193,7 @@ def test_policies_are_listed_shown_and_checked(capfd):
     assert capfd.readouterr().out.count("policy: ") == len(builtin_names())
     assert main(["policy", "check", "show.yaml"]) == 0
     assert capfd.readouterr() == (
-        "show.yaml: policy show version 1, 29 rules, 0 overrides\n",
+        "show.yaml: policy show version 1, 30 rules, 0 overrides\n",
         "not evaluated: EXR404 colour-space-allowed: the policy gives no value for allowed\n",
     )
     override = 'overrides: [{when: {path: "**/a/**"}, select: [fps-allowed]}]'
@@ -225,11 +228,35 @@ def test_pixels_are_judged_on_request(capfd):
     Path("pixels.yaml").write_text('policy: pixels\nversion: "1"\nselect: [EXR8]\n')
     words = ["validate", "show/c.1001.exr", "--policy", "pixels.yaml", "--fail-on", "warning"]
     assert main(words) == 0
-    assert "not evaluated: EXR804 black-frame in 1 file: no statistics of pixels\n" in capfd.readouterr().err
+    assert capfd.readouterr() == (
+        "1 file: no findings, 11 rules not evaluated\n",
+        "11 rules about pixels were not evaluated in 1 file: use --stats\n",
+    )
     assert main([*words, "--stats"]) == 1
     output = capfd.readouterr()
     assert "(EXR804)" in output.out
-    assert "no statistics" not in output.err
+    assert not output.err
+    for name in ("render", "plate", "vfx-delivery"):
+        main(["validate", "show/c.1001.exr", "--policy", name, "--stats"])
+        assert "(EXR804)" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "verdict"),
+    [
+        (["empty"], 2, "NOTHING JUDGED"),
+        (["show/none.####.exr", "--range", "1001-1004"], 1, "FAIL"),
+    ],
+)
+def test_reports_of_no_file_do_not_pass(capfd, words, code, verdict):
+    Path("empty").mkdir()
+    for name in ("html", "markdown"):
+        assert main(["validate", *words, "--format", name]) == code
+        output = capfd.readouterr().out
+        assert f">{verdict}<" in output or f"**{verdict}**" in output
+        assert ">PASS<" not in output
+    assert main(["validate", *words]) == code
+    assert "no findings" not in capfd.readouterr().out
 
 
 def test_sequences_are_judged_when_all_files_are_known(capfd):

@@ -23,12 +23,18 @@ _STYLES = {"error": "red", "warning": "yellow", "info": "", "waived": "dim"}
 
 
 def finding_lines(
-    findings: Sequence[Finding], checked: Mapping[str, int], unread: int, *, for_programs: bool
+    findings: Sequence[Finding],
+    checked: Mapping[str, int],
+    unread: int,
+    *,
+    not_evaluated: int = 0,
+    for_programs: bool,
 ) -> Iterator[Text]:
     """A block for each sequence or file with findings, with the remedy once for several of a rule; then the counts.
 
-    `checked` are the numbers of files and sequences, by noun. `unread` files could not be checked. `for_programs`:
-    findings begin with their severity, or `waived`, and are not cut.
+    `checked` are the numbers of files and sequences, by noun. `unread` files could not be checked, and
+    `not_evaluated` rules could not be decided for some files. Nothing is counted if nothing was checked.
+    `for_programs`: findings begin with their severity, or `waived`, and are not cut.
     """
     indent, longest = ("", 0) if for_programs else ("  ", _LONGEST)
     for pattern, of_pattern in groupby(findings, key=lambda finding: finding.pattern):
@@ -40,17 +46,19 @@ def finding_lines(
                 yield Text(f"{indent}{status:<8} {text}", _STYLES[status])
             if remedy:
                 yield Text(f"           {remedy}", style="dim")
-    if not is_quiet():
-        yield Text(_counts(findings, checked, unread))
+    if not is_quiet() and (findings or unread or any(checked.values())):
+        yield Text(_counts(findings, checked, unread, not_evaluated))
 
 
-def _counts(findings: Sequence[Finding], checked: Mapping[str, int], unread: int) -> str:
+def _counts(findings: Sequence[Finding], checked: Mapping[str, int], unread: int, not_evaluated: int) -> str:
     severities = Counter(finding.severity for finding in findings if finding.waived_by is None)
     counts = [_counted(severities[severity], noun) for severity, noun in _NOUNS.items() if severities[severity]]
     if waived := sum(finding.waived_by is not None for finding in findings):
         counts.append(f"{waived:,} waived")
     if unread:
         counts.append(f"{unread:,} not read")
+    if not_evaluated:
+        counts = [*(counts or ["no findings"]), f"{_counted(not_evaluated, 'rule')} not evaluated"]
     texts = ", ".join(_counted(count, noun) for noun, count in checked.items())
     return f"{texts}: {', '.join(counts) or 'nothing wrong'}"
 

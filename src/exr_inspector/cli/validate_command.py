@@ -17,6 +17,7 @@ from .catalog_verdicts import absent_sequences, catalog_verdicts
 from .exit_codes import FailOn, exit_code, worst_of
 from .finding_formats import FindingFormat, write_findings
 from .inspected_files import InspectedFile, InspectOptions, inspected_files
+from .not_evaluated import not_evaluated_lines, not_evaluated_rules
 from .options import (
     NO_FILES,
     CatalogUri,
@@ -123,7 +124,7 @@ def validate(
     given = given_paths(paths, files_from, nul_separated=nul_separated) if has_paths or not from_catalog else []
     files_of_waivers = ready.policy.waiver_files if waivers is None else (waivers,)
     given_waivers = tuple(waiver for path in files_of_waivers for waiver in load_waivers(path))
-    outcome = _Outcome(ready, given_waivers, datetime.now(timezone.utc).date())
+    outcome = _Outcome(ready, given_waivers, datetime.now(timezone.utc).date(), from_catalog)
     if from_catalog:
         for item in catalog_verdicts(catalog, ready, given, persist=persist, wait_s=wait):
             outcome.add_stored(item)
@@ -153,8 +154,8 @@ def validate(
         _write(outcome, output_format, output, policy if frame_range is None else f"{policy} --range {frame_range}")
     except BrokenPipeError:  # the verdict counts all the same
         discard_stdout()
-    for rule in outcome.rules_not_evaluated():
-        print_message(rule.text)
+    for line in not_evaluated_lines(outcome.not_evaluated_rules()):
+        print_message(line)
     counted = [finding for finding in outcome.findings() if finding.waived_by is None]
     return exit_code(worst_of(counted), fail_on, failed=outcome.failed, misused=outcome.misused)
 
@@ -186,6 +187,7 @@ class _Outcome:
     policy: CompiledPolicy
     waivers: tuple[Waiver, ...]
     today: date
+    from_catalog: bool
     files: SequenceFiles = field(default_factory=_sequence_files)
     of_sequences: list[Finding] = field(default_factory=list)
     verdicts: dict[tuple[int, int], tuple[Verdict, list[FileFrame]]] = field(default_factory=dict)  # with their files
@@ -271,11 +273,9 @@ class _Outcome:
                 if undecided.reason != OF_SEQUENCES:  # they were evaluated here
                     self.not_evaluated[undecided] += len(files)
 
-    def rules_not_evaluated(self) -> list[NotEvaluatedRule]:
-        """The rules that could not be decided, with the reason and the number of files."""
-        from ..findings.report import NotEvaluatedRule
-
-        return sorted(NotEvaluatedRule(*rule, count) for rule, count in self.not_evaluated.items())
+    def not_evaluated_rules(self) -> list[NotEvaluatedRule]:
+        """The rules that were not evaluated, when all rules are."""
+        return not_evaluated_rules(self.not_evaluated, from_catalog=self.from_catalog)
 
     def patterns(self) -> dict[str, str]:
         """What was judged: sequences, with one # for each digit of their frames, and files without a frame."""
@@ -309,7 +309,11 @@ def _write(outcome: _Outcome, output_format: FindingFormat, output: str | None, 
         return
     with data_stream(output) as stream:
         checked, unread = {"file": outcome.file_count}, len(outcome.unread)
-        print_to(stream, *finding_lines(outcome.findings(), checked, unread, for_programs=not is_terminal(stream)))
+        undecided = len({rule.rule_id for rule in outcome.not_evaluated_rules()} - {""})
+        lines = finding_lines(
+            outcome.findings(), checked, unread, not_evaluated=undecided, for_programs=not is_terminal(stream)
+        )
+        print_to(stream, *lines)
 
 
 def _report(outcome: _Outcome, command: str) -> Report:
@@ -327,7 +331,7 @@ def _report(outcome: _Outcome, command: str) -> Report:
         policy_hash=outcome.policy.hash,
         findings=outcome.findings(of_unread=True),
         patterns=list(patterns.values()),
-        not_evaluated=outcome.rules_not_evaluated(),
+        not_evaluated=outcome.not_evaluated_rules(),
         files=[
             ReportedFile(patterns[file.sequence or file.uri], file.uri, file.frame, file.size_bytes, file.header_hash)
             for file in outcome.files.files

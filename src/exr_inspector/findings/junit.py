@@ -42,7 +42,7 @@ def junit(
         if others := [finding for finding in case if not _is_failure(finding)]:
             ElementTree.SubElement(element, "system-out").text = _lines(others)
     for rule in not_evaluated:
-        name = f"{rule.rule_id} {rule.rule_name}"
+        name = f"{rule.rule_id} {rule.rule_name}".strip()
         element = ElementTree.SubElement(suite, "testcase", name=_xml(name), classname=f"{title}: not evaluated")
         message = f"{rule.file_count:,} {plural(rule.file_count, 'file')}: {rule.reason}"
         ElementTree.SubElement(element, "skipped", message=_xml(message))

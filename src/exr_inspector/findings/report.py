@@ -16,6 +16,8 @@ from .model import Finding
 # By the severity of the worst finding that no waiver covers.
 VERDICTS = {"error": "FAIL", "warning": "WARN", "info": "PASS", "none": "PASS"}
 
+NOTHING_JUDGED = "NOTHING JUDGED"
+
 
 class ReportedFile(NamedTuple):
     """A file that was judged. None: its header could not be read."""
@@ -30,7 +32,7 @@ class ReportedFile(NamedTuple):
 class NotEvaluatedRule(NamedTuple):
     """A rule that was not evaluated for some files."""
 
-    rule_id: str
+    rule_id: str  # empty for all other rules
     rule_name: str
     reason: str
     file_count: int
@@ -65,8 +67,8 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """FAIL, WARN or PASS."""
-        return _verdict(self.counts)
+        """FAIL, WARN or PASS; NOTHING JUDGED without any file or finding."""
+        return _verdict(self.counts) if self.patterns or self.findings else NOTHING_JUDGED
 
     @property
     def files_digest(self) -> str:

@@ -18,7 +18,7 @@ from ..inspection.model import FileFacts, Inspection
 from .compile import Check, CompiledPolicy, RuleSet
 from .model import RuleUse
 from .problems import problem_findings
-from .rule import Outcome, Undecided, Violation
+from .rule import NO_STATISTICS, Outcome, Undecided, Violation
 
 if TYPE_CHECKING:
     from .rules_pixels import FilePixels
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _MAX_OF_RULE = 100  # findings of a rule about one part, or about the file
 _SHOWN = 300  # characters of a value
 OF_SEQUENCES = "one file is not a sequence"  # the reason for rules about sequences
+NO_HEADER = "the header cannot be read"  # why no other rule is evaluated
 _STATUSES = {"error": "failed", "warning": "warned"}  # by the severity of the worst finding
 
 
@@ -110,8 +111,6 @@ def pixel_outcomes(checks: Sequence[Check], pixels: FilePixels | None) -> Iterat
     """The outcomes of rules about pixels, which are not decided without statistics."""
     if not checks:
         return
-    from .rules_pixels import NO_STATISTICS
-
     for check in checks:
         for outcome in (NO_STATISTICS,) if pixels is None else check[1](pixels, check[2]):
             yield check, outcome
@@ -119,9 +118,8 @@ def pixel_outcomes(checks: Sequence[Check], pixels: FilePixels | None) -> Iterat
 
 def unreadable(policy: CompiledPolicy, uri: str, reason: str) -> Verdict:
     """The verdict on a file whose header cannot be read: an error, and no other rule is evaluated."""
-    reason_for_all = "the header cannot be read"
     undecided = {
-        _not_evaluated(use, OF_SEQUENCES if use.rule.scope == "sequence" else reason_for_all): None
+        _not_evaluated(use, OF_SEQUENCES if use.rule.scope == "sequence" else NO_HEADER): None
         for use in policy.rules_for().uses()
         if use.rule.rule_id != UNREADABLE.rule_id
     }

@@ -52,6 +52,7 @@ class Undecided(NamedTuple):
 
 
 Outcome = Violation | Undecided
+NO_STATISTICS = Undecided("no statistics of pixels")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,6 @@ from ..sequence.pixel_faults import Fault, Figures, PartFigures, colors_of, faul
 from .channel_names import split
 from .rule import Finite, Natural, Outcome, Parameters, Undecided, Violation, pixel_rule
 
-NO_STATISTICS = Undecided("no statistics of pixels")
 _INCOMPLETE = Undecided("not all pixels were decoded")
 
 

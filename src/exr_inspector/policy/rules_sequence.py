@@ -21,7 +21,7 @@ from ..frames.ranges import Number, frame_range, frame_value, numbers_of
 from ..inspection.inspector import SOFTWARE_NAMES
 from ..inspection.value_text import plural
 from ..sequence.pixel_repeats import Repeat, repeats
-from .rule import Finite, Parameters, Texts, Undecided, matches_any, sequence_rule
+from .rule import NO_STATISTICS, Finite, Parameters, Texts, Undecided, matches_any, sequence_rule
 from .sequence_files import JudgedSequence, SequenceFile
 
 _Outcomes = Iterator[Finding | Undecided]
@@ -94,7 +94,7 @@ def empty_region(sequence: JudgedSequence, _: Parameters) -> _Outcomes:
 
     known_areas = [(file, file.used_areas) for file in sequence.files if file.used_areas is not None]
     if len(known_areas) < len(sequence.files):
-        yield Undecided("no statistics of pixels")
+        yield NO_STATISTICS
     for part in range(0 if sequence.summary.is_udim else max((len(areas) for _, areas in known_areas), default=0)):
         shares = [(file, areas[part]) for file, areas in known_areas if part < len(areas) and areas[part] is not None]
         values = np.array([share for _, share in shares], np.float64)

@@ -1,0 +1,56 @@
+"""Rules of a policy that were not evaluated, as reports and stderr list them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from ..inspection.value_text import plural
+
+if TYPE_CHECKING:
+    from ..findings.report import NotEvaluatedRule
+    from ..policy.evaluate import NotEvaluated
+
+
+def not_evaluated_rules(counts: Mapping[NotEvaluated, int], *, from_catalog: bool) -> list[NotEvaluatedRule]:
+    """The rules with the numbers of their files; one entry for all rules in files whose header cannot be read."""
+    from ..findings.report import NotEvaluatedRule
+    from ..policy.evaluate import NO_HEADER
+    from ..policy.rule import NO_STATISTICS
+
+    remedy = "`ingest --stats` stores them" if from_catalog else "use --stats"
+    reasons = {NO_STATISTICS.reason: f"{NO_STATISTICS.reason}; {remedy}"}
+    rules = [
+        NotEvaluatedRule(rule.rule_id, rule.rule_name, reasons.get(rule.reason, rule.reason), count)
+        for rule, count in sorted(counts.items())
+        if rule.reason != NO_HEADER
+    ]
+    if unreadable := max((count for rule, count in counts.items() if rule.reason == NO_HEADER), default=0):
+        rules.append(NotEvaluatedRule("", "all other rules", NO_HEADER, unreadable))
+    return rules
+
+
+def files_without_pixels(counts: Mapping[NotEvaluated, int]) -> int:
+    """The number of files whose pixels were not judged for lack of statistics."""
+    from ..policy.rule import NO_STATISTICS
+
+    return max((count for rule, count in counts.items() if rule.reason == NO_STATISTICS.reason), default=0)
+
+
+def not_evaluated_lines(rules: list[NotEvaluatedRule]) -> Iterator[str]:
+    """Lines for stderr; one for all rules that need statistics of pixels."""
+    from ..policy.rule import NO_STATISTICS
+
+    about_pixels = [rule for rule in rules if rule.reason.startswith(f"{NO_STATISTICS.reason}; ")]
+    if about_pixels:
+        count, remedy = len({rule.rule_id for rule in about_pixels}), about_pixels[0].reason.partition("; ")[2]
+        subject = f"{count} {plural(count, 'rule')} about pixels {'was' if count == 1 else 'were'} not evaluated"
+        yield f"{subject}{_in_files(max(rule.file_count for rule in about_pixels))}: {remedy}"
+    for rule in rules:
+        if rule not in about_pixels:
+            name = f"{rule.rule_id} {rule.rule_name}".strip()
+            yield f"not evaluated: {name}{_in_files(rule.file_count)}: {rule.reason}"
+
+
+def _in_files(count: int) -> str:
+    return f" in {count:,} {plural(count, 'file')}"
