@@ -73,6 +73,7 @@ def test_findings_are_grouped_and_rules_without_a_verdict_are_listed(capfd):
         (["show/c.1001.exr", "--policy", "none.yaml"], 2),
         (["show/c.1001.exr", "--policy", "rendr"], 2),
         ([], 2),
+        (["show/c.1001.exr", "--policy", "base", "--policy", "render"], 2),
     ],
 )
 def test_exit_codes(words, code):
@@ -151,12 +152,13 @@ def test_formats_of_programs(capfd):
     assert {each["associatedRule"]["id"] for each in notes} == {rule_id for rule_id, _ in undecided}
     assert {rule["name"] for rule in run["tool"]["driver"]["rules"]} == {"Unreadable", "NotWhole", "Compression"}
     (suite,) = ElementTree.fromstring(printed("junit"))
-    judged = [case for case in suite if case.find("skipped") is None]
+    assert "validate --policy show.yaml" in suite.find("properties/property").get("value")
+    judged = [case for case in suite.findall("testcase") if case.find("skipped") is None]
     assert [(case.get("name"), case.find("failure") is not None) for case in judged] == [
         ("show/c.####.exr", True),
         ("show/png.exr", True),
     ]
-    assert "EXR404 colour-space-allowed" in [case.get("name") for case in suite]
+    assert "EXR404 colour-space-allowed" in [case.get("name") for case in suite.findall("testcase")]
     *commands, notice = printed("github").splitlines()
     assert len(commands) == printed("jsonl").count("\n") == 3
     assert notice.startswith("::notice title=exr-inspector::not evaluated: ")
@@ -286,8 +288,15 @@ def test_reports_for_people(capfd):
     assert main([*words, "html", "--output", "report.html"]) == 1
     page = Path("report.html").read_text("utf-8")
     assert page.startswith("<!DOCTYPE html>")
-    for part in ("show/c.####.exr", "show/c.1003.exr", "validate --policy show.yaml --range 1001-1003", ">FAIL<"):
+    for part in ("show/c.####.exr", "show/c.1003.exr", "--policy show.yaml", "--range 1001-1003", " show<", ">FAIL<"):
         assert part in page
+    Path("w.yaml").write_text(WAIVERS)
+    assert main(["validate", "show", "--waivers", "w.yaml", "--stats", "--format", "html"]) == 1
+    page = capfd.readouterr().out
+    assert "4 files, 2 sequences and files" in page
+    assert "validate --waivers w.yaml --stats --format html show<" in page
+    assert "<dt>Pixels</dt><dd>judged</dd>" in page
+    assert page.index("w.yaml</code></h3>") > page.index("<h2>Findings")
     assert main([*words, "markdown"]) == 1
     assert "**FAIL** · policy <code>show</code>" in capfd.readouterr().out
     assert main(["check", "show", "--format", "html", "--output", "check.html"]) == 1

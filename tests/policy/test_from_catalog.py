@@ -152,7 +152,8 @@ def test_what_the_catalog_does_not_have_is_not_evaluated():
         verdict = verdicts(catalog, compiled_policy("render"))["s3://s/a.exr"]
     assert verdict.findings == ()
     reasons = {each.rule_name: each.reason for each in verdict.not_evaluated if each.reason != OF_SEQUENCES}
-    assert reasons == {"capdate": "the catalog has the first part only of the attribute capDate"}
+    assert reasons.pop("capdate") == "the catalog has the first part only of the attribute capDate"
+    assert set(reasons.values()) == {"no statistics of pixels"}
     old = replace(one, file=replace(one.file, problem_severity=None, version_flags=None))
     with filled([old], "duckdb:old.duckdb") as catalog:
         verdict = verdicts(catalog, compiled_policy("base"))["s3://s/a.exr"]

@@ -44,13 +44,9 @@ def not_evaluated_lines(rules: list[NotEvaluatedRule]) -> Iterator[str]:
     about_pixels = [rule for rule in rules if rule.reason.startswith(f"{NO_STATISTICS.reason}; ")]
     if about_pixels:
         count, remedy = len({rule.rule_id for rule in about_pixels}), about_pixels[0].reason.partition("; ")[2]
+        files = max(rule.file_count for rule in about_pixels)
         subject = f"{count} {plural(count, 'rule')} about pixels {'was' if count == 1 else 'were'} not evaluated"
-        yield f"{subject}{_in_files(max(rule.file_count for rule in about_pixels))}: {remedy}"
+        yield f"{subject} in {files:,} {plural(files, 'file')}: {remedy}"
     for rule in rules:
         if rule not in about_pixels:
-            name = f"{rule.rule_id} {rule.rule_name}".strip()
-            yield f"not evaluated: {name}{_in_files(rule.file_count)}: {rule.reason}"
-
-
-def _in_files(count: int) -> str:
-    return f" in {count:,} {plural(count, 'file')}"
+            yield rule.text

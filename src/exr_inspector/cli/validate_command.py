@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from ..errors import ExrFormatError, NoMatchError, SettingsError, SourceError
+from ..inspection.value_text import plural
 from .catalog_verdicts import absent_sequences, catalog_verdicts
+from .command_line import command_line
 from .exit_codes import FailOn, exit_code, worst_of
 from .finding_formats import FindingFormat, write_findings
 from .inspected_files import InspectedFile, InspectOptions, inspected_files
-from .not_evaluated import not_evaluated_lines, not_evaluated_rules
+from .not_evaluated import files_without_pixels, not_evaluated_lines, not_evaluated_rules
 from .options import (
     NO_FILES,
     CatalogUri,
@@ -54,15 +56,18 @@ if TYPE_CHECKING:
 
 
 def validate(
+    context: typer.Context,
     paths: Paths = None,
-    policy: Annotated[
-        str,
+    policies: Annotated[
+        list[str] | None,
         typer.Option(
             "--policy",
             metavar="FILE|NAME",
-            help="The path of a policy, which ends in .yaml, or the name of a built-in one: see `policy list`.",
+            help="The path of a policy, which ends in .yaml, or the name of a built-in one: see `policy list`. "
+            "Default: base.",
+            show_default=False,
         ),
-    ] = "base",
+    ] = None,
     chunks: ChunksOption = None,
     exclude: Exclude = None,
     include: Include = None,
@@ -114,9 +119,11 @@ def validate(
 
     if not from_catalog and (persist or catalog is not None):
         raise SettingsError("--catalog and --persist are for --from-catalog; add it, or leave them out")
+    if policies and len(policies) > 1:
+        raise SettingsError("--policy is given several times; give one, which can extend others")
     if from_catalog and (chunks or exclude or include):
         raise SettingsError("--chunks, --exclude and --include are for files that are read; leave them out")
-    ready = compiled_policy(policy, path_template=path_template())
+    ready = compiled_policy(policies[0] if policies else "base", path_template=path_template())
     if frame_range is not None:
         expected_frames(frame_range, None)  # an error names the option
         ready = with_rule(ready, RANGE.rule_id, expected=frame_range)
@@ -151,7 +158,7 @@ def validate(
         print_message(NO_FILES if given else "the catalog is empty")
         outcome.misused = True
     try:
-        _write(outcome, output_format, output, policy if frame_range is None else f"{policy} --range {frame_range}")
+        _write(outcome, output_format, output, command_line(context))
     except BrokenPipeError:  # the verdict counts all the same
         discard_stdout()
     for line in not_evaluated_lines(outcome.not_evaluated_rules()):
@@ -300,12 +307,12 @@ class _Outcome:
         return apply_waivers((*grouped_files(violations), *self.of_sequences), self.waivers, self.today)
 
 
-def _write(outcome: _Outcome, output_format: FindingFormat, output: str | None, policy: str) -> None:
+def _write(outcome: _Outcome, output_format: FindingFormat, output: str | None, command: str) -> None:
     from .finding_lines import finding_lines
     from .output import data_stream, is_terminal, print_to
 
     if output_format is not FindingFormat.TABLE:
-        write_findings(_report(outcome, f"exr-inspector validate --policy {policy}"), output_format, output)
+        write_findings(_report(outcome, command), output_format, output)
         return
     with data_stream(output) as stream:
         checked, unread = {"file": outcome.file_count}, len(outcome.unread)
@@ -314,6 +321,14 @@ def _write(outcome: _Outcome, output_format: FindingFormat, output: str | None, 
             outcome.findings(), checked, unread, not_evaluated=undecided, for_programs=not is_terminal(stream)
         )
         print_to(stream, *lines)
+
+
+def _pixels(outcome: _Outcome) -> str:
+    """Whether the pixels were judged."""
+    left_out = files_without_pixels(outcome.not_evaluated)
+    if left_out >= len(outcome.files.files) or not outcome.policy.rules_for().of_pixels:
+        return "not judged"
+    return f"judged, but not in {left_out:,} {plural(left_out, 'file')}" if left_out else "judged"
 
 
 def _report(outcome: _Outcome, command: str) -> Report:
@@ -332,6 +347,7 @@ def _report(outcome: _Outcome, command: str) -> Report:
         findings=outcome.findings(of_unread=True),
         patterns=list(patterns.values()),
         not_evaluated=outcome.not_evaluated_rules(),
+        pixels=_pixels(outcome),
         files=[
             ReportedFile(patterns[file.sequence or file.uri], file.uri, file.frame, file.size_bytes, file.header_hash)
             for file in outcome.files.files

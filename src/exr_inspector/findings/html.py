@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..inspection.value_text import plural
 from .model import Finding
-from .report import JudgedPattern, NotEvaluatedRule, Report, ReportedFile
+from .report import JudgedPattern, NotEvaluatedRule, Report, ReportedFile, is_about_waiver
 
 _MOST_SEQUENCES, _MOST_FINDINGS, _MOST_FILES = 5_000, 10_000, 50_000
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -53,7 +53,7 @@ def html(report: Report, path_of: Callable[[str], str], text_of: Callable[[str],
         *_facts(report, len(judged), texts),
         "<h2>Verdicts</h2>",
         *_verdicts(judged, texts),
-        *_findings(report, judged, texts),
+        *_findings(report, [*judged, *_of_waivers(report)], texts),
         *_waivers(report.findings, texts),
         *_not_evaluated(report.not_evaluated, texts),
         *_files(report, texts),
@@ -75,8 +75,12 @@ def _facts(report: Report, judged: int, texts: _Texts) -> Iterator[str]:
         yield f"<dt>Policy hash</dt><dd>{texts.code(report.policy_hash)}</dd>"
     yield f"<dt>Judged</dt><dd>{report.evaluated_at:%Y-%m-%d %H:%M:%S} UTC by exr-inspector {report.version}</dd>"
     yield f"<dt>Command</dt><dd>{texts.code(report.command)}</dd>"
-    files = f"{len(report.files):,} files, " if report.files else ""
-    yield f"<dt>Scope</dt><dd>{files}{judged:,} sequences and files without a frame number</dd>"
+    count = len(report.files)
+    files = f"{count:,} {plural(count, 'file')}, " if count else ""
+    of_patterns = "sequence or file" if judged == 1 else "sequences and files"
+    yield f"<dt>Scope</dt><dd>{files}{judged:,} {of_patterns} without a frame number</dd>"
+    if report.pixels:
+        yield f"<dt>Pixels</dt><dd>{texts.words(report.pixels)}</dd>"
     counts = (f"{count:,} {_counted(count, kind)}" for kind in _COUNTS if (count := report.counts[kind]))
     yield f"<dt>Findings</dt><dd>{', '.join(counts) or 'none'}</dd>"
     yield "</dl>"
@@ -96,6 +100,12 @@ def _verdicts(judged: Sequence[JudgedPattern], texts: _Texts) -> Iterator[str]:
     )  # fmt: skip
     yield from _table(columns, rows, "verdicts")
     yield from _more(len(judged), _MOST_SEQUENCES, "sequences and files")
+
+
+def _of_waivers(report: Report) -> list[JudgedPattern]:
+    found = [finding for finding in report.findings if is_about_waiver(finding)]
+    patterns = dict.fromkeys(finding.pattern for finding in found)
+    return [JudgedPattern(name, [each for each in found if each.pattern == name], []) for name in patterns]
 
 
 def _findings(report: Report, judged: Iterable[JudgedPattern], texts: _Texts) -> Iterator[str]:

@@ -20,12 +20,13 @@ def junit(
     findings: Iterable[Finding],
     path_of: Callable[[str], str],
     not_evaluated: Sequence[NotEvaluatedRule] = (),
+    command: str = "",
 ) -> bytes:
     """The document, with a test case for each of `patterns`, and for each other file or sequence with findings.
 
     Those without findings pass. Findings of severity `error` are failures; others, and those with a waiver, are the
     output of their case. Rules that were not evaluated are cases that are skipped. Characters that XML does not allow
-    are replaced. `path_of` gives the path of a pattern or URI.
+    are replaced. `path_of` gives the path of a pattern or URI; `command`, the command line, is a property.
     """
     cases: dict[str, list[Finding]] = {pattern: [] for pattern in patterns}
     for finding in findings:
@@ -33,6 +34,9 @@ def junit(
     counts = {"tests": len(cases) + len(not_evaluated), "errors": 0, "skipped": len(not_evaluated)}
     suite = ElementTree.Element("testsuite", {"name": title, **{name: str(count) for name, count in counts.items()}})
     suite.set("failures", str(sum(bool(_errors(case)) for case in cases.values())))
+    if command:
+        properties = ElementTree.SubElement(suite, "properties")
+        ElementTree.SubElement(properties, "property", name="command", value=_xml(command))
     for pattern, case in cases.items():
         element = ElementTree.SubElement(suite, "testcase", name=_xml(path_of(pattern)), classname=title)
         if errors := _errors(case):

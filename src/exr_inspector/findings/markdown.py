@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from ..inspection.value_text import plural
 from .report import JudgedPattern, Report
 
 _MOST_ROWS = 500  # of a table; GitHub takes 1 MB of a summary and 64 KB of a comment
@@ -28,7 +29,14 @@ def markdown(report: Report, path_of: Callable[[str], str], text_of: Callable[[s
         return _literal(path_of(uri), code=True)
 
     judged = report.sequences()
-    lines = [f"# {words(report.title or report.command)}", "", _summary(report, len(judged)), ""]
+    lines = [
+        f"# {words(report.title or report.command)}",
+        "",
+        _summary(report, len(judged)),
+        "",
+        code(report.command),
+        "",
+    ]
     lines += _table(("verdict", "sequence or file", "errors", "warnings", "waived"), _verdict_rows(judged, path))
     rows = (
         (each.severity, path(each.pattern), code(each.frames), code(each.rule_id), words(each.message),
@@ -59,8 +67,14 @@ def _summary(report: Report, judged: int) -> str:
     if report.policy:
         names = (report.policy, report.policy_version, report.policy_hash[:12])
         parts.append("policy {} version {}, hash {}".format(*(_literal(name, code=True) for name in names)))
-    of_findings = (f"{counts[kind]:,} {kind}" for kind in ("error", "warning", "info", "waived") if counts[kind])
-    parts.append(f"{len(report.files) or judged:,} {'files' if report.files else 'sequences and files'}")
+    of_findings = (
+        f"{counts[kind]:,} {noun if noun == 'waived' else plural(counts[kind], noun)}"
+        for kind, noun in (("error", "error"), ("warning", "warning"), ("info", "note"), ("waived", "waived"))
+        if counts[kind]
+    )
+    count = len(report.files)
+    parts.append(f"{count:,} {plural(count, 'file')}" if count else f"{judged:,} sequences and files")
+    parts += [f"pixels {report.pixels}"] if report.pixels else []
     parts.append(", ".join(of_findings) or "no findings")
     return " · ".join((*parts, f"{report.evaluated_at:%Y-%m-%d %H:%M} UTC", f"exr-inspector {report.version}"))
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ..frames.ranges import frame_range, frame_value
 from ..inspection.value_text import plural
 from .model import Finding
+from .rules import OF_WAIVERS
 
 # By the severity of the worst finding that no waiver covers.
 VERDICTS = {"error": "FAIL", "warning": "WARN", "info": "PASS", "none": "PASS"}
@@ -41,7 +42,8 @@ class NotEvaluatedRule(NamedTuple):
     def text(self) -> str:
         """The rule, the number of files and the reason in one line."""
         of_files = f"{self.file_count:,} {plural(self.file_count, 'file')}"
-        return f"not evaluated: {self.rule_id} {self.rule_name} in {of_files}: {self.reason}"
+        name = f"{self.rule_id} {self.rule_name}".strip()
+        return f"not evaluated: {name} in {of_files}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,7 @@ class Report:
     policy: str = ""
     policy_version: str = ""
     policy_hash: str = ""
+    pixels: str = ""  # whether they were judged
     not_evaluated: Sequence[NotEvaluatedRule] = ()
     files: Sequence[ReportedFile] = field(default=())  # empty if they are in a catalog
 
@@ -77,16 +80,22 @@ class Report:
         return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
     def sequences(self) -> list[JudgedPattern]:
-        """What was judged, the worst first."""
+        """What was judged, the worst first; a file of waivers was not."""
         findings: dict[str, list[Finding]] = {pattern: [] for pattern in self.patterns}
         for finding in self.findings:
-            findings.setdefault(finding.pattern, []).append(finding)
+            if not is_about_waiver(finding):
+                findings.setdefault(finding.pattern, []).append(finding)
         files: dict[str, list[ReportedFile]] = defaultdict(list)
         for file in self.files:
             files[file.pattern].append(file)
         judged = [JudgedPattern(pattern, of_pattern, files[pattern]) for pattern, of_pattern in findings.items()]
         ranks = list(dict.fromkeys(VERDICTS.values()))
         return sorted(judged, key=lambda each: (ranks.index(each.verdict), each.pattern))
+
+
+def is_about_waiver(finding: Finding) -> bool:
+    """Whether a finding is about a waiver, and not about files."""
+    return finding.rule_id in {rule.rule_id for rule in OF_WAIVERS}
 
 
 class JudgedPattern(NamedTuple):
