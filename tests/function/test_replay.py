@@ -51,8 +51,31 @@ def test_every_event_of_a_file_is_handled(replayed, catalog):
     """Empty lines and events without files are not errors; a notification may lack the envelope."""
     lines = [event("good.exr"), event("other.exr", 2)["data"], event("notes.txt", 3)]
     code, out, err = replayed("\n\n".join(map(json.dumps, lines)) + "\n")
-    assert (code, out, err) == (0, "3 events: 2 success, 1 skipped, 0 gone, 0 error, 0 pending\n", "")
+    assert (code, out) == (0, "3 events: 2 success, 1 skipped, 0 gone, 0 error, 0 pending\n")
+    assert err.startswith("FILE:5: skipped: not an EXR file")
+    assert len(err.splitlines()) == 1
     assert stored(catalog) == ["good.exr", "other.exr"]
+
+
+def test_messages_of_kafka(replayed, catalog):
+    """As `kcat -J` prints them: the payload is an event, or its data, with attributes in the headers."""
+    structured = {"topic": "dl", "offset": 1, "payload": json.dumps(event("good.exr"))}
+    attributes = event("other.exr")
+    headers = [text for name in ("specversion", "id", "source", "type", "elementpath") for text in
+               (f"ce_{name}", attributes[name])]  # fmt: skip
+    binary = {"topic": "dl", "headers": headers, "payload": json.dumps(attributes["data"])}
+    assert replayed("\n".join(map(json.dumps, [structured, binary])))[0] == 0
+    assert stored(catalog) == ["good.exr", "other.exr"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"data": {"pth": "a.exr"}}', "a: 1", '{"topic": "dl", "payload": "{}"}', '{"topic": "dl", "payload": "x"}'],
+)
+def test_json_that_is_no_event_is_an_error(replayed, text):
+    code, out, err = replayed(text)
+    assert (code, out) == (1, "1 event: 0 success, 0 skipped, 0 gone, 1 error, 0 pending\n")
+    assert err.startswith("FILE:1: error: ")
 
 
 @pytest.mark.parametrize("events", [event("good.exr"), [event("good.exr"), event("other.exr")]])
@@ -79,7 +102,7 @@ def test_files_that_no_longer_exist_are_not_findings(replayed):
     assert (code, out) == (0, "2 events: 1 success, 0 skipped, 1 gone, 0 error, 0 pending\n")
     assert err.startswith("FILE:2: gone: ")
     both = {"Records": event("gone.exr")["data"]["Records"] + event("broken.exr")["data"]["Records"]}
-    assert replayed(json.dumps(both))[:2] == (1, "1 events: 0 success, 0 skipped, 0 gone, 1 error, 0 pending\n")
+    assert replayed(json.dumps(both))[:2] == (1, "1 event: 0 success, 0 skipped, 0 gone, 1 error, 0 pending\n")
 
 
 def test_transient_errors_are_pending(replayed, monkeypatch):
@@ -89,7 +112,7 @@ def test_transient_errors_are_pending(replayed, monkeypatch):
     monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "1")
     monkeypatch.setenv("S3_ENDPOINT", "http://127.0.0.1:9")
     code, out, err = replayed(text)
-    assert (code, out) == (3, "1 events: 0 success, 0 skipped, 0 gone, 0 error, 1 pending\n")
+    assert (code, out) == (3, "1 event: 0 success, 0 skipped, 0 gone, 0 error, 1 pending\n")
     assert err.startswith("FILE:1: pending: ")
     monkeypatch.setenv("S3_ENDPOINT", address)
     monkeypatch.delenv("EXR_INSPECTOR_DEADLINE_S")

@@ -161,14 +161,16 @@ def replay_events(
 ) -> int:
     """Handle the events of a file here, as if they were delivered again, for example dead letters.
 
-    Each event whose files have errors is a line on stderr. Exit code 1: events have permanent errors, such as damaged
-    files; 3: events have transient errors, so replay the file again. Files that no longer exist are counted as gone.
+    Each event that is skipped, or whose files have errors, is a line on stderr. Exit code 1: events have permanent
+    errors: text that is no event, or files whose headers cannot be read; 3: events have transient errors, so replay the
+    file again. Files that no longer exist are counted as gone. Incomplete files are stored, which is a success.
     """
     from collections import Counter
 
     from ..function import close_catalogs
     from ..function.local.context import LocalContext
     from ..function.local.replay import replay
+    from ..inspection.value_text import plural
     from .output import print_done, print_message
 
     counts: Counter[str] = Counter()
@@ -177,13 +179,13 @@ def replay_events(
             result = event.result
             status = event.status
             counts[status] += 1
-            if status in ("pending", "error", "gone"):
-                reason = f"{result['error'] or result['message']} ({result.get('category', 'error')})"
-                print_message(f"{file}:{event.number}: {status}: {reason}")
+            if status != "success":
+                kind = "" if status == "skipped" else f" ({result.get('category', 'error')})"
+                print_message(f"{file}:{event.number}: {status}: {result['error'] or result['message']}{kind}")
     finally:
         close_catalogs()
     statuses = ", ".join(f"{counts[name]} {name}" for name in ("success", "skipped", "gone", "error", "pending"))
-    print_done(f"{counts.total()} events: {statuses}")
+    print_done(f"{counts.total()} {plural(counts.total(), 'event')}: {statuses}")
     if counts["pending"]:
         return ExitCode.FAILED
     return ExitCode.FINDINGS if counts["error"] else ExitCode.OK

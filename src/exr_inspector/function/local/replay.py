@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from ...errors import EventError, RedeliveryError, SettingsError, SourceNotFoundError
 from .. import results
 from ..envelope import CloudEvent, from_http
-from ..events import event_id
+from ..events import Kind, event_id, from_direct_call
 from ..handler import handle
 from .context import read_yaml
 
@@ -101,7 +101,7 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 def _event(text: bytes) -> CloudEvent:
-    """The event of a JSON object: a CloudEvent, or the data of one. Raises EventError."""
+    """The event of a JSON object: a CloudEvent, the data of one, or a Kafka message with either. Raises EventError."""
     if len(text) > MAX_EVENT_BYTES:
         raise EventError(f"the event is larger than {MAX_EVENT_BYTES} bytes")
     try:
@@ -110,4 +110,21 @@ def _event(text: bytes) -> CloudEvent:
         raise EventError("the line is not JSON") from None
     if not isinstance(event, dict):
         raise EventError("the event is not a JSON object")
-    return from_http((), text) if "specversion" in event else CloudEvent({}, event)
+    if "specversion" in event:
+        return from_http((), text)
+    if isinstance(payload := event.get("payload"), str) and "topic" in event:
+        return _from_kafka(event, payload)
+    files = from_direct_call(event)
+    if all(file.kind is Kind.INVALID for file in files):
+        raise EventError(files[0].reason)
+    return CloudEvent({}, event)
+
+
+def _from_kafka(message: Mapping[str, Any], payload: str) -> CloudEvent:
+    """The event of a message as `kcat -J` prints it: a binary CloudEvent has its attributes in a flat list."""
+    headers = message.get("headers")
+    values = iter(map(str, headers if isinstance(headers, list) else ()))
+    attributes = {name.removeprefix("ce_"): value for name, value in zip(values, values) if name.startswith("ce_")}
+    if attributes:
+        return from_http(((f"ce-{name}", value) for name, value in attributes.items()), payload.encode())
+    return _event(payload.encode())
