@@ -51,9 +51,9 @@ def make_show() -> None:
 def test_a_line_for_each_channel(show, capfd):
     assert main(["stats", "small.exr", "--columns", "channel,min,max,mean,stddev,nan,inf,negative,histogram"]) == 0
     alpha, red, depth = capfd.readouterr().out.splitlines()[1:]
-    assert alpha.split() == ["A", "-1", "1.5", "0.6875", "0.74739", "0", "0", "1", "--", "........", "@......."]
+    assert alpha.split() == ["A", "-1", "1.5", "0.6875", "0.74739", "0", "0", "1", "--|........|@......."]
     assert red.split()[:5] == ["R", *alpha.split()[1:5]]
-    assert depth.split() == ["Z", "0.25", "20000", "5000.8", "8659.8", "1", "3", "1", "..", ".......+", "@......+"]
+    assert depth.split() == ["Z", "0.25", "20000", "5000.8", "8659.8", "1", "3", "1", "..|.......+|@......+"]
 
 
 @pytest.mark.slow
@@ -126,6 +126,9 @@ def test_deep_parts(show, capfd):
     assert decoded == (all_samples, all_samples, 1)
     assert some[2] == 2
     assert (maxima[0], maxima[1] > 100) == (None, True)
+    assert main(["stats", "deep.exr", "--columns", "channel,samples_per_pixel"]) == 0
+    (line,) = capfd.readouterr().out.splitlines()[1:]
+    assert line.endswith("; --deep decodes their values")
 
 
 @pytest.mark.slow
@@ -163,7 +166,7 @@ def test_inspect_shows_statistics_on_the_page_and_in_the_table(show, capfd):
     page = capfd.readouterr().out
     assert page.startswith("small.exr  complete\n")
     statistics = page.partition("\nstatistics\n")[2].splitlines()
-    assert statistics[0].split() == ["channel", "min", "max", "mean", "stddev", "nan", "inf", "negative", "histogram"]
+    assert statistics[0].split() == ["channel", "min", "max", "mean", "histogram", "nan", "inf", "negative", "stddev"]
     assert statistics[4:] == ["used window [0,0,3,1]", "A: 1 below 0, 1 above 1, 1 at 0 with color"]
     assert main(["inspect", "small.exr", "shots/a.1002.exr", "--stats", "--columns", "file,nan,inf,undecoded"]) == 1
     assert [line.split() for line in capfd.readouterr().out.splitlines()[1:]] == [
@@ -181,7 +184,7 @@ def test_combinations_of_inspect_that_make_no_sense(show, capfd, options):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("encoding", "histogram"),
-    [("utf-8", "▂▂ ········ █·······"), pytest.param("ascii", "-- ........ @.......", marks=pytest.mark.slow)],
+    [("utf-8", "▂▂ ········ █·······"), pytest.param("ascii", "--|........|@.......", marks=pytest.mark.slow)],
 )
 def test_the_terminal_has_block_characters(show, monkeypatch, encoding, histogram):
     """If its encoding has them; errors and used windows are below the table."""
@@ -189,7 +192,7 @@ def test_the_terminal_has_block_characters(show, monkeypatch, encoding, histogra
     code, shown = on_terminal("stats", "small.exr", "-q", cwd=show, columns=120)
     assert code == 0
     assert histogram in shown
-    assert "small.exr: used window [0,0,3,1]" in shown
+    assert "used window [0,0,3,1]" in shown
 
 
 @pytest.mark.slow
@@ -215,6 +218,23 @@ def test_csv_has_what_is_known_of_layers_and_parts(show, capfd):
     (counts,) = {row["samples_histogram"] for row in table if row["file_path"] == "deep.exr"}
     assert sum(json.loads(counts)) == 37 * 21
     assert table[-1]["undecoded"] == "lines 80-95 (decode_failed)"
+
+
+def test_80_columns_have_the_histogram(show):
+    """And the numbers of NaN, whatever the width; the others are left out."""
+    _, shown = on_terminal("stats", "small.exr", "shots/a.1002.exr", "-q", cwd=show, columns=80)
+    assert "row 1" not in shown
+    assert shown.count("histogram") == 2
+    first = next(line for line in shown.splitlines() if "histogram" in line)
+    assert [word for word in ("min", "max", "mean", "nan", "stddev") if word not in first] == ["stddev"]
+
+
+@pytest.mark.parametrize("output_format", ["table", "csv"])
+def test_the_names_of_the_columns_of_both_formats(show, capfd, output_format):
+    assert main(["stats", "small.exr", "--columns", "none", "--format", output_format]) == 2
+    message = capfd.readouterr().err
+    assert "nan_count" in message
+    assert "samples_per_pixel" in message
 
 
 def test_parts_have_tables_of_their_own_in_80_columns(show):

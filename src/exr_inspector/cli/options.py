@@ -210,14 +210,14 @@ def one_format(kind: type[AnyFormat], given: AnyFormat | None, **aliases: bool) 
     return kind(names[0]) if names else given
 
 
-def column_names(given: str | None, known: Sequence[str]) -> list[str] | None:
-    """The names of --columns. Raises SettingsError for one that is unknown or repeated."""
+def column_names(given: str | None, known: Sequence[str], *, hint: str = "") -> list[str] | None:
+    """The names of --columns. Raises SettingsError for one that is unknown, with a hint, or repeated."""
     if given is None:
         return None
     names = [name.strip() for name in given.split(",")]
     for name in names:
         if name not in known:
-            raise SettingsError(f"--columns: no column {name!r}; the columns are {', '.join(known)}")
+            raise SettingsError(f"--columns: no column {name!r}; the columns are {', '.join(known)}{hint}")
         if names.count(name) > 1:
             raise SettingsError(f"--columns: {name!r} is given {names.count(name)} times; give each column once")
     return names

@@ -132,7 +132,7 @@ def _naming_output(path: str) -> Iterator[None]:
 
 def _output_error(path: str, error: OSError) -> ExrInspectorError:
     kind = SettingsError if isinstance(error, _UNUSABLE_PATH) else ExrInspectorError
-    return kind(f"--output {path}: {error.strerror or error}")
+    return kind(f"{path}: cannot be written: {error.strerror or error}")
 
 
 @contextmanager

@@ -124,11 +124,11 @@ def _json_text(inspection: Inspection, *, indent: int | None = None) -> bytes:
 
 
 def _csv_printing(columns: str | None, *, raw: bool) -> Printing:
-    from ..inspection.pixel_rows import ChannelStatsRow
     from .output import write_csv
+    from .stats_table import COLUMNS
 
-    known = ("file_path", *ChannelStatsRow._fields, *_MORE_COLUMNS)
-    names = column_names(columns, known) or known
+    known = _csv_columns()
+    names = column_names(columns, known, hint=f"; those of --format table are {', '.join(COLUMNS)}") or known
 
     def rows(inspection: Inspection) -> list[list[Any]]:
         return [[row[name] for name in names] for row in _csv_rows(inspection)]
@@ -137,6 +137,12 @@ def _csv_printing(columns: str | None, *, raw: bool) -> Printing:
         write_csv(names, (row for file in files for row in file.printed or ()), stream, raw=raw)
 
     return Printing(rows, write)
+
+
+def _csv_columns() -> tuple[str, ...]:
+    from ..inspection.pixel_rows import ChannelStatsRow
+
+    return ("file_path", *ChannelStatsRow._fields, *_MORE_COLUMNS)
 
 
 # The columns of CSV that the table `channel_stats` does not have; those of a part are in the row of each channel.
@@ -175,7 +181,7 @@ def _table_printing(columns: str | None, *, wide: bool) -> Printing:
     from .output import has_blocks, is_terminal, print_to
     from .stats_table import COLUMNS, stats_for_people, stats_lines, stats_table
 
-    names = column_names(columns, COLUMNS)
+    names = column_names(columns, COLUMNS, hint=f"; those of --format csv are {', '.join(_csv_columns())}")
 
     def write(stream: BinaryIO, files: Iterable[InspectedFile]) -> None:
         lines = [line for file in files for line in file.printed or ()]

@@ -20,7 +20,8 @@ from .text import clean
 FILE_COLUMNS = ("nan", "inf", "negative", "undecoded")
 
 _NUMBERS = frozenset({"min", "max", "mean", "stddev", "nan", "inf", "negative", "histogram"})
-_OPTIONAL = frozenset({"stddev", "histogram"})
+# On a terminal, in this order below the names; those from the end are left out first if it is narrow.
+_OPTIONAL = ("histogram", "nan", "inf", "negative", "stddev")
 _BLOCKS, _ASCII = "·▁▂▃▄▅▆▇█", ".:-=+*#%@"  # no value; shares of the largest bin
 
 
@@ -53,7 +54,10 @@ _NOTES = {"used_window": "used window ", "empty_regions": "zero between filled p
 
 
 def stats_lines(inspection: Inspection) -> list[StatsLine]:
-    """A line for each channel, and for a part without channels whose pixels cannot be decoded."""
+    """A line for each channel; one for a part without channels whose pixels cannot be decoded, or a deep part.
+
+    Deep parts have a line for each channel, too, if they are decoded.
+    """
     report = inspection.pixels
     assert report is not None
     rows: dict[int, list[ChannelStatsRow]] = {}
@@ -77,6 +81,9 @@ def _part_lines(inspection: Inspection, part: PartStats, rows: Sequence[ChannelS
     )
     if not rows and part.errors:
         yield line
+    if part.deep is not None and part.deep.total and not part.errors and not any(row.sample_count for row in rows):
+        yield line._replace(samples_per_pixel=f"{line.samples_per_pixel}; --deep decodes their values")
+        return
     histograms = {channel.channel_name: channel.histogram for channel in part.channels}
     layers = {layer.layer: layer for layer in part.layers}
     for row in rows:
@@ -117,31 +124,26 @@ def _alpha_text(layer: LayerStats) -> str | None:
 
 
 def stats_for_people(lines: Sequence[StatsLine], *, blocks: bool) -> list[Listing | Text]:
-    """A table with the figures, and a line below it for other figures of a part or an alpha channel.
-
-    Where files have several parts, a table for each part below its name, which leaves the figures the width.
-    """
-    if not any(line.part for line in lines):
-        return _section(lines, blocks=blocks)
+    """A table for each part below its name, which leaves the width to the figures; below it, its other figures."""
     shown: list[Listing | Text] = []
     for (file, part), group in groupby(lines, lambda line: (line.file, line.part)):
-        shown.append(Text(", ".join(filter(None, (file, part))), style="bold", overflow="fold"))
+        if heading := ", ".join(filter(None, (file, part))):
+            shown.append(Text(heading, style="bold", overflow="fold"))
         shown += _section([line._replace(file=None, part=None) for line in group], blocks=blocks)
     return shown
 
 
 def _section(lines: Sequence[StatsLine], *, blocks: bool) -> list[Listing | Text]:
-    columns = [name for name in COLUMNS if name not in _NOTES and any(getattr(line, name) for line in lines)]
+    filled = [name for name in COLUMNS if name not in _NOTES and any(getattr(line, name) for line in lines)]
+    columns = [*(name for name in filled if name not in _OPTIONAL), *(name for name in _OPTIONAL if name in filled)]
     notes: dict[tuple[str, ...], None] = {}  # that of a part is in the line of each channel
     for line in lines:
         for name, words in _NOTES.items():
             if value := getattr(line, name):
-                of_channel = line.channel if name == "alpha" else None
-                owner = ", ".join(filter(None, (line.file, line.part, of_channel)))
-                notes[name, f"{owner}: {words}{value}" if owner else f"{words}{value}"] = None
+                notes[name, f"{line.channel}: {value}" if name == "alpha" else f"{words}{value}"] = None
     styles = {"undecoded": "bold red", "alpha": "yellow", "empty_regions": "yellow"}
     return [
-        _table(lines, columns, blocks=blocks, are_chosen=False),
+        *([_table(lines, columns, blocks=blocks, are_chosen=False)] if columns else []),
         *(Text(note, style=styles.get(name, "")) for name, note in notes),
     ]
 
@@ -156,6 +158,7 @@ def _table(lines: Sequence[StatsLine], columns: Sequence[str], *, blocks: bool, 
     for name in columns:
         values = [getattr(line, name) for line in lines]
         cells = [_bars(value, blocks=blocks) for value in values] if name == "histogram" else values
+        is_alarming = name in ("nan", "inf") and any(cell and cell != "0" for cell in cells)
         shown.append(
             Column(
                 name=name,
@@ -165,7 +168,7 @@ def _table(lines: Sequence[StatsLine], columns: Sequence[str], *, blocks: bool, 
                 else (),
                 is_path=name == "file",
                 is_number=name in _NUMBERS,
-                is_optional=not are_chosen and name in _OPTIONAL,
+                is_optional=not are_chosen and name in _OPTIONAL and not is_alarming,
             )
         )
     return Listing(columns=shown)
@@ -174,7 +177,8 @@ def _table(lines: Sequence[StatsLine], columns: Sequence[str], *, blocks: bool, 
 def _bars(histogram: Sequence[int], *, blocks: bool) -> str | None:
     """A histogram in 20 characters: negative values and zeros; values below 1; values from 1, two stops each.
 
-    The first and the last of the positive values stand for all smaller and all larger ones.
+    The first and the last of the positive values stand for all smaller and all larger ones. Programs that split lines
+    at blanks get it as one word.
     """
     if not any(histogram):
         return None
@@ -187,8 +191,8 @@ def _bars(histogram: Sequence[int], *, blocks: bool) -> str | None:
         [*map(sum, zip(above[:-1:2], above[1:-1:2], strict=True)), above[-1]],
     )
     most = max(map(max, groups))
-    levels = _BLOCKS if blocks else _ASCII
-    return " ".join("".join(levels[-(-count * (len(levels) - 1) // most)] for count in group) for group in groups)
+    levels, gap = (_BLOCKS, " ") if blocks else (_ASCII, "|")
+    return gap.join("".join(levels[-(-count * (len(levels) - 1) // most)] for count in group) for group in groups)
 
 
 def file_cells(inspection: Inspection) -> tuple[str, ...]:

@@ -67,7 +67,8 @@ def _unknown_variables() -> Iterator[Check]:
     known.add(f"{prefix}TOKEN")  # of `function serve`
     for variable in sorted(os.environ):
         if variable.upper().startswith(prefix) and variable.upper() not in known:
-            close = get_close_matches(variable.upper(), known, n=1)
+            names = {name.removeprefix(prefix): name for name in known}  # the prefix is alike in all of them
+            close = [names[name] for name in get_close_matches(variable.upper().removeprefix(prefix), names, n=1)]
             yield warning(
                 variable, "is not a setting and has no effect", f"set {close[0]} instead" if close else "unset it"
             )

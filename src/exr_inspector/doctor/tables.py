@@ -10,7 +10,7 @@ from shlex import quote
 
 import pyarrow as pa
 
-from ..catalog import Catalog, is_vast, open_catalog, stored_version
+from ..catalog import Catalog, open_catalog, stored_version
 from ..catalog.migrations import needs_migration
 from ..catalog.schema import TABLES, VECTOR_COLUMNS, VERSION, vector_dimensions
 from ..settings import VastConnection
@@ -46,8 +46,10 @@ def _tables(catalog: Catalog, uri: str, version: int, columns: dict[str, pa.Sche
 
 
 def _no_catalog(target: Target) -> Check:
-    command = "ingest FOLDER" if not is_vast(target.uri) else "db create-schema"
-    what, remedy = "there is no catalog", f"create it with: exr-inspector {command} --catalog {quote(target.uri)}"
+    what, remedy = (
+        "there is no catalog",
+        f"create it with: exr-inspector db create-schema --catalog {quote(target.uri)}",
+    )
     return ok("schema", what, remedy) if target.stage is Stage.BEFORE else failure("schema", what, remedy)
 
 

@@ -123,8 +123,9 @@ def _event(text: bytes) -> CloudEvent:
 def _from_kafka(message: Mapping[str, Any], payload: str) -> CloudEvent:
     """The event of a message as `kcat -J` prints it: a binary CloudEvent has its attributes in a flat list."""
     headers = message.get("headers")
-    values = iter(map(str, headers if isinstance(headers, list) else ()))
-    attributes = {name.removeprefix("ce_"): value for name, value in zip(values, values) if name.startswith("ce_")}
+    texts = [str(header) for header in headers] if isinstance(headers, list) else []
+    pairs = zip(texts[::2], texts[1::2], strict=False)
+    attributes = {name.removeprefix("ce_"): value for name, value in pairs if name.startswith("ce_")}
     if attributes:
         return from_http(((f"ce-{name}", value) for name, value in attributes.items()), payload.encode())
     return _event(payload.encode())
