@@ -456,14 +456,16 @@ def test_findings_of_a_rule_are_bounded():
     assert "150 more findings of this rule" in {finding.message for finding in found}
 
 
-def test_the_worst_findings_of_a_rule_are_listed():
-    """An error after a hundred warnings of the same rule fails the file; all are counted."""
-    values = [w.attribute(f"a{number:03}", "envmap", b"\7") for number in range(120)]
-    decided = verdict(flat(*values, w.attribute("short", "float", b"\0")), "EXR105")
-    assert (decided.severity, decided.status) == ("error", "failed")
-    assert decided.findings[0].attr_name == "short"
-    assert (decided.findings[-1].message, decided.findings[-1].severity) == ("21 more findings of this rule", "warning")
-    assert decided.counts == {"error": 1, "warning": 120}
+def test_many_channels_are_judged_in_bounded_memory():
+    names = (f"c{number:05}" for number in range(3000))
+    inspection = of_channels(*names, kind=FLOAT, compression=PXR24)
+    text = b"{policy: p, version: '1', select: [EXR2, EXR3], rules: {channels-forbidden: {channels: ['*']}}}"
+    policy = compile_policy(parse_policy("p.yaml", text))
+    decided = evaluate(policy, inspection)
+    kept = policy.rules_for(inspection).channel_outcomes(inspection.parts[0].channels)
+    assert len(kept) < 110 * len(policy.rules_for(inspection).of_channels)
+    assert decided.counts["error"] >= 3 * 3000
+    assert len(decided.findings) < 1000
 
 
 @pytest.mark.parametrize(
@@ -476,6 +478,16 @@ def test_values_of_the_first_part_are_those_of_later_ones(rule):
     assert (decided.findings, decided.not_evaluated) == ((), ())
     without = verdict(parts({}, {"extra": values}), rule, parameters.get(rule))
     assert without.findings or without.not_evaluated
+
+
+def test_the_worst_findings_of_a_rule_are_listed():
+    """An error after a hundred warnings of the same rule fails the file; all are counted."""
+    values = [w.attribute(f"a{number:03}", "envmap", b"\7") for number in range(120)]
+    decided = verdict(flat(*values, w.attribute("short", "float", b"\0")), "EXR105")
+    assert (decided.severity, decided.status) == ("error", "failed")
+    assert decided.findings[0].attr_name == "short"
+    assert (decided.findings[-1].message, decided.findings[-1].severity) == ("21 more findings of this rule", "warning")
+    assert decided.counts == {"error": 1, "warning": 120}
 
 
 @pytest.mark.parametrize(
@@ -500,9 +512,30 @@ def test_parameters_are_checked(rule, parameters, message):
         verdict(GOOD, rule, parameters)
 
 
+@pytest.mark.parametrize(
+    ("extra", "actual"),
+    [
+        (w.fixed("captureRate", "rational", -24, 1), ["-24/1"]),
+        (w.fixed("captureRate", "rational", 24, 1), []),
+        (w.attribute("focus", "float", INFINITE), []),
+        (w.attribute("aperture", "float", INFINITE), ["inf"]),
+    ],
+)
+def test_values_of_the_camera_are_positive(extra, actual):
+    assert [finding.actual for finding in verdict(flat(extra), "EXR610").findings] == actual
+    assert verdict(flat(extra), "EXR614").findings == ()
+
+
+def test_the_severity_of_unreadable_files_is_that_of_the_policy(tmp_path):
+    path = tmp_path / "policy.yaml"
+    path.write_text("{policy: p, version: '1', rules: {unreadable: {severity: info}}}")
+    (tmp_path / "a.exr").write_bytes(b"GIF89a")
+    assert validate(tmp_path / "a.exr", path).status == "passed"
+
+
 def test_infinite_numbers_are_no_parameters():
     text = b"{policy: test, version: '1', rules: {overscan: {percent: 1.0e999}}}"
-    with pytest.raises(PolicyError, match=r"rules\.overscan\.percent: Input should be a finite number"):
+    with pytest.raises(PolicyError, match=r"rules\.overscan.percent: Input should be a finite number"):
         parse_policy("test.yaml", text)
 
 

@@ -235,6 +235,18 @@ def test_time_codes_with_dropped_frames_follow():
     assert found(files, "timecode-follows") == []
 
 
+def test_time_codes_above_30_frames_per_second_may_count_pairs():
+    rate = w.fixed("framesPerSecond", "rational", 50, 1)
+    files = [
+        frame(n, w.attribute("timeCode", "timecode", w.timecode(1, 0, n // 50, n % 50 // 2)), rate) for n in range(60)
+    ]
+    verdict = evaluate_sequences(policy("timecode-follows"), files)
+    assert verdict.findings == ()
+    assert [each.reason for each in verdict.not_evaluated] == [
+        "time codes at 50 frames per second may count pairs of frames"
+    ]
+
+
 def test_a_time_code_over_midnight_follows():
     codes = [(23, 59, 59, 22), (23, 59, 59, 23), (0, 0, 0, 0)]
     files = [frame(n, w.attribute("timeCode", "timecode", w.timecode(*c)), RATE) for n, c in enumerate(codes)]

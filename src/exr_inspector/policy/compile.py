@@ -17,7 +17,7 @@ from .conditions import Condition, Predicate, predicate, tests_of
 from .custom import custom_rule
 from .model import Layer, Policy, RuleUse
 from .registry import RULES
-from .rule import Outcome, Parameters, PolicyRule
+from .rule import Outcome, Parameters, PolicyRule, bounded
 
 Check = tuple[RuleUse, Callable[[Any, Any], Iterator[Outcome]], Any]
 ChannelOutcomes = tuple[tuple[Check, Outcome], ...]
@@ -163,6 +163,9 @@ def _use(rule: PolicyRule, settings: dict[str, Any]) -> RuleUse:
 
 
 def _checks(uses: list[RuleUse], scope: str) -> tuple[Check, ...]:
+    bound = bounded if scope != "sequence" else lambda check: check
     return tuple(
-        (use, use.rule.check, use.parameters) for use in uses if use.rule.scope == scope and use.rule.check is not None
+        (use, bound(use.rule.check), use.parameters)
+        for use in uses
+        if use.rule.scope == scope and use.rule.check is not None
     )

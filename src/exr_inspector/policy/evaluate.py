@@ -18,12 +18,15 @@ from ..inspection.model import FileFacts, Inspection
 from .compile import Check, CompiledPolicy, RuleSet
 from .model import RuleUse
 from .problems import problem_findings
+<<<<<<< HEAD
 from .rule import NO_STATISTICS, Outcome, Undecided, Violation
+=======
+from .rule import MAX_VIOLATIONS, Excess, Outcome, Undecided, Violation
+>>>>>>> 437475b (policy: bound the outcomes of rules and the caches of matches, check captureRate, time codes above 30 fps and the severity of unreadable files)
 
 if TYPE_CHECKING:
     from .rules_pixels import FilePixels
 
-_MAX_OF_RULE = 100  # findings of a rule about one part, or about the file
 _SHOWN = 300  # characters of a value
 OF_SEQUENCES = "one file is not a sequence"  # the reason for rules about sequences
 NO_HEADER = "the header cannot be read"  # why no other rule is evaluated
@@ -98,7 +101,7 @@ def verdict_of(policy: CompiledPolicy, rules: RuleSet, file: FileFacts, judged: 
     for use, _, _ in rules.of_sequences:
         judged.undecided[_not_evaluated(use, OF_SEQUENCES)] = None
     shown = FileFrame(uri=file.file_path_normalized, frame=file.frame or "")
-    return _verdict(policy, shown, judged.findings, judged.undecided)
+    return _verdict(policy, shown, judged)
 
 
 def _pixels_of(inspection: Inspection) -> FilePixels | None:
@@ -118,12 +121,22 @@ def pixel_outcomes(checks: Sequence[Check], pixels: FilePixels | None) -> Iterat
 
 def unreadable(policy: CompiledPolicy, uri: str, reason: str) -> Verdict:
     """The verdict on a file whose header cannot be read: an error, and no other rule is evaluated."""
+<<<<<<< HEAD
     undecided = {
         _not_evaluated(use, OF_SEQUENCES if use.rule.scope == "sequence" else NO_HEADER): None
         for use in policy.rules_for().uses()
+=======
+    reason_for_all = "the header cannot be read"
+    rules = policy.rules_for()
+    undecided = {
+        _not_evaluated(use, OF_SEQUENCES if use.rule.scope == "sequence" else reason_for_all): None
+        for use in rules.uses()
+>>>>>>> 437475b (policy: bound the outcomes of rules and the caches of matches, check captureRate, time codes above 30 fps and the severity of unreadable files)
         if use.rule.rule_id != UNREADABLE.rule_id
     }
-    return _verdict(policy, file_frame(uri), [files.unreadable(pattern_of(uri), reason)], undecided)
+    found, use = files.unreadable(pattern_of(uri), reason), rules.problems.get(UNREADABLE.rule_id)
+    found = replace(found, severity=(use and use.severity) or found.severity)
+    return _verdict(policy, file_frame(uri), Judged([found], undecided))
 
 
 def pattern_of(uri: str) -> str:
@@ -150,11 +163,9 @@ def file_frame(uri: str) -> FileFrame:
     return FileFrame(uri=uri, frame="" if name is None else name.frame)
 
 
-def _verdict(
-    policy: CompiledPolicy, file: FileFrame, findings: list[Finding], undecided: dict[NotEvaluated, None]
-) -> Verdict:
-    counts = Counter(found.severity for found in findings)
-    findings = sorted(_bounded(sorted(findings, key=_order)), key=_order)
+def _verdict(policy: CompiledPolicy, file: FileFrame, judged: Judged) -> Verdict:
+    counts = judged.unlisted + Counter(found.severity for found in judged.findings)
+    findings = sorted(_bounded(sorted(judged.findings, key=_order)), key=_order)
     return Verdict(
         policy=policy.policy.name,
         version=policy.policy.version,
@@ -162,7 +173,7 @@ def _verdict(
         file=file,
         findings=tuple(findings),
         counts=counts,
-        not_evaluated=tuple(undecided),
+        not_evaluated=tuple(judged.undecided),
     )
 
 
@@ -176,11 +187,16 @@ class Judged:
 
     findings: list[Finding] = field(default_factory=list)
     undecided: dict[NotEvaluated, None] = field(default_factory=dict)
+    unlisted: Counter[str] = field(default_factory=Counter)  # by severity, findings that the last one of a rule counts
 
     def add(self, file: FileFacts, check: Check, outcome: Any, part_index: int | None) -> None:
         """Add an outcome of a rule; `part_index` is that of the part that it judged."""
         if isinstance(outcome, Undecided):
             self.undecided[_not_evaluated(check[0], outcome.reason)] = None
+        elif isinstance(outcome, Excess):
+            last = _finding(file, check[0], Violation("", None), part_index)
+            self.findings.append(_more(last, outcome.violations))
+            self.unlisted[last.severity] += outcome.violations - 1
         else:
             self.findings.append(_finding(file, check[0], outcome, part_index))
 
@@ -212,7 +228,7 @@ def _order(found: Finding) -> tuple[int, str, int]:
 
 def _bounded(findings: list[Finding]) -> list[Finding]:
     """The worst findings of each rule about one part; the number of the others is the message of a last one."""
-    if len(findings) <= _MAX_OF_RULE:
+    if len(findings) <= MAX_VIOLATIONS:
         return findings
     groups: dict[tuple[str, int | None], list[Finding]] = {}
     for found in findings:
@@ -221,7 +237,14 @@ def _bounded(findings: list[Finding]) -> list[Finding]:
 
 
 def _first(group: list[Finding]) -> Iterator[Finding]:
-    yield from group[:_MAX_OF_RULE]
-    if (excess := len(group) - _MAX_OF_RULE) > 0:
-        message = f"{excess} more findings of this rule"
-        yield replace(group[_MAX_OF_RULE], message=message, channel_name="", attr_name="", expected="", actual="")
+    if len(group) <= MAX_VIOLATIONS + 1:  # the last one may be a number already
+        yield from group
+    else:
+        yield from group[:MAX_VIOLATIONS]
+        yield _more(group[MAX_VIOLATIONS], len(group) - MAX_VIOLATIONS)
+
+
+def _more(found: Finding, count: int) -> Finding:
+    """The finding that stands for others of its rule."""
+    message = f"{count} more findings of this rule"
+    return replace(found, message=message, channel_name="", attr_name="", expected="", actual="")

@@ -31,6 +31,7 @@ Positive = Annotated[int, Field(ge=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 # What a check takes; channels: the list of a part; pixels, sequence: see rules_pixels.py, rules_sequence.py.
 Scope = Literal["problem", "file", "part", "channels", "pixels", "sequence"]
+_MAX_KEPT = 256  # characters of texts whose matches are kept: at most 64 MB in all
 AnyCheck = TypeVar("AnyCheck", bound=Callable[..., Iterator[Any]])
 
 
@@ -51,8 +52,38 @@ class Undecided(NamedTuple):
     reason: str
 
 
+<<<<<<< HEAD
 Outcome = Violation | Undecided
 NO_STATISTICS = Undecided("no statistics of pixels")
+=======
+class Excess(NamedTuple):
+    """The number of violations of a rule beyond those that are listed."""
+
+    violations: int
+
+
+Outcome = Violation | Undecided | Excess
+MAX_VIOLATIONS = 100  # of a rule about one part, or about the file, that are listed
+
+
+def bounded(check: Callable[[Any, Any], Iterator[Any]]) -> Callable[[Any, Any], Iterator[Any]]:
+    """The check with at most `MAX_VIOLATIONS` violations, and the number of the others."""
+
+    def of_bounded(judged: Any, parameters: Any) -> Iterator[Any]:
+        listed = excess = 0
+        for outcome in check(judged, parameters):
+            if isinstance(outcome, Undecided):
+                yield outcome
+            elif listed < MAX_VIOLATIONS:
+                listed += 1
+                yield outcome
+            else:
+                excess += 1
+        if excess:
+            yield Excess(excess)
+
+    return of_bounded
+>>>>>>> 437475b (policy: bound the outcomes of rules and the caches of matches, check captureRate, time codes above 30 fps and the severity of unreadable files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,16 +197,16 @@ pixel_rule = _registering("pixels")
 sequence_rule = _registering("sequence")
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 def matcher(globs: tuple[str, ...]) -> Callable[[str], bool]:
-    """Whether a text matches one of the shell patterns, as a function for many texts."""
+    """Whether a text matches one of the shell patterns, as a function for many texts; short ones are kept."""
     expressions = [compiled_glob(glob) for glob in globs]
 
-    @lru_cache(maxsize=4096)
     def matches(text: str) -> bool:
         return any(expression.fullmatch(text) for expression in expressions)
 
-    return matches
+    of_short = lru_cache(maxsize=1024)(matches)
+    return lambda text: of_short(text) if len(text) <= _MAX_KEPT else matches(text)
 
 
 def matches_any(globs: tuple[str, ...], text: str) -> bool:

@@ -244,7 +244,10 @@ def positive_number(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """Values of the camera are positive."""
     for name in POSITIVE:
         value = part.get(name)
-        if isinstance(value, float) and not (isfinite(value) and value > 0):
+        if isinstance(value, Rational):
+            if value.numerator <= 0 or value.denominator <= 0:
+                yield Violation("a positive number", f"{value.numerator}/{value.denominator}", attr_name=name)
+        elif isinstance(value, float) and not (value > 0 and (isfinite(value) or name == "focus")):
             yield Violation("a positive number", f"{value:g}", attr_name=name)
 
 

@@ -33,6 +33,7 @@ _MIN_FILES = 3  # that have a usual size or time
 _MAX_HANDLES = 10_000
 _NAMES_SHOWN = 20
 _NUMBER = re.compile(r"[0-9.]+")
+_PAIRS_ABOVE = 30  # frames per second: time codes of SMPTE count pairs then
 _TIME_CODE = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})([:;])([0-9]{2})")
 
 
@@ -223,6 +224,9 @@ def timecode_follows(sequence: JudgedSequence, _: Parameters) -> _Outcomes:
     rate = rates.most_common(1)[0][0] if rates else 0.0
     if not 1 <= rate <= 1000:
         yield Undecided("the frame rate is unknown")
+        return
+    if rate > _PAIRS_ABOVE and all(int((file.timecode or "0")[-2:]) < _PAIRS_ABOVE for file in coded):
+        yield Undecided(f"time codes at {rate:g} frames per second may count pairs of frames")
         return
     day = _position("24:00:00;00" if ";" in (coded[0].timecode or "") else "24:00:00:00", rate)
     offsets = [(file, (_position(file.timecode or "", rate) - int(frame_value(file.frame))) % day) for file in coded]

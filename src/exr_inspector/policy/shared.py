@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from ..findings.model import FileFrame, Finding
+from ..findings.model import FileFrame
 from ..inspection.model import FileFacts, Inspection
 from .compile import Check, CompiledPolicy, RuleSet
-from .evaluate import Judged, NotEvaluated, Verdict, findings_of_problems, pattern_of_file, pixel_outcomes, verdict_of
+from .evaluate import Judged, Verdict, findings_of_problems, pattern_of_file, pixel_outcomes, verdict_of
 from .problems import OF_WINDOWS
 from .rule import FILE, Outcome, PolicyRule, Undecided, matcher
 from .rules_pixels import FilePixels
@@ -44,7 +44,7 @@ class _Plan:
     of_files: list[_Group]
     of_parts: list[_Group]
     shared: _Outcomes
-    by_pattern: dict[str, tuple[list[Finding], dict[NotEvaluated, None]]] = field(default_factory=dict)
+    by_pattern: dict[str, Judged] = field(default_factory=dict)
     verdicts: dict[Any, Verdict] = field(default_factory=dict)
 
     def outcomes(self, inspection: StoredInspection) -> _Outcomes:
@@ -63,9 +63,9 @@ class _Plan:
             judged = Judged()
             for check, outcome, part_index in self.shared:
                 judged.add(file, check, outcome, part_index)
-            known = judged.findings, judged.undecided
+            known = judged
             _keep(self.by_pattern, pattern, known, _PATTERNS_KEPT)
-        return Judged(list(known[0]), dict(known[1]))
+        return Judged(list(known.findings), dict(known.undecided), known.unlisted.copy())
 
 
 def _known(group: _Group, values: Any, inspection: StoredInspection) -> _Outcomes:

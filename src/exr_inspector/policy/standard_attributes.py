@@ -23,7 +23,7 @@ TYPES = {
         ),
         "float",
     ),
-    **dict.fromkeys(("framesPerSecond",), "rational"),
+    **dict.fromkeys(("framesPerSecond", "captureRate"), "rational"),
     **dict.fromkeys(("acesImageContainerFlag", "maxSamplesPerPixel", "chunkCount", "version"), "int"),
     **dict.fromkeys(("adoptedNeutral", "screenWindowCenter", "sensorCenterOffset", "sensorOverallDimensions"), "v2f"),
     **dict.fromkeys(("originalDataWindow", "dataWindow", "displayWindow"), "box2i"),
