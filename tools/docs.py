@@ -350,6 +350,8 @@ def _parameters(command: Callable[..., object]) -> Iterator[_Parameter]:
     hints = get_type_hints(command, include_extras=True)
     for name, parameter in inspect.signature(command).parameters.items():
         hint = hints[name]  # Python 3.10 makes it optional where the default is None
+        if hint is typer.Context:
+            continue
         annotation, info = get_args(hint if get_origin(hint) is Annotated else get_args(hint)[0])
         if info.hidden:
             continue

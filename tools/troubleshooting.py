@@ -149,6 +149,11 @@ ADVICE = {
         "A policy file is not valid; the message begins with file, line and column.",
         "Correct the line; `exr-inspector policy check FILE`, [Policies](POLICIES.md).",
     ),
+    "UnusablePolicyError": Advice(
+        "The function cannot use the policy of an event; the file is stored without a verdict.",
+        "Correct `policy_path`, `EXR_INSPECTOR_POLICY` or `EXR_INSPECTOR_POLICIES`; see "
+        "[the integration](SERVERLESS_INTEGRATION.md).",
+    ),
     "MissingExtraError": Advice(
         "An optional package is not installed.",
         "Install the extra that the message names, such as `pip install 'exr-inspector[s3]'`.",

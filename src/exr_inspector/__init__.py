@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         SourceNotFoundError,
         SourceStoreError,
         SourceSystemError,
+        UnusablePolicyError,
     )
     from .exr import Attribute, Channel, Limits, Problem
     from .findings.model import Finding
@@ -159,6 +160,7 @@ __all__ = [
     "SourceStoreError",
     "SourceSystemError",
     "StatsOptions",
+    "UnusablePolicyError",
     "Verdict",
     "__version__",
     "check",

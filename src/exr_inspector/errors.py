@@ -291,6 +291,12 @@ class PolicyError(SettingsError):
         return f"{self.path}:{self.line}:{self.column}: {self.message}"
 
 
+class UnusablePolicyError(ExrInspectorError):
+    """No policy can judge a file: it is not configured, may not be read, or is invalid. The file is stored anyway."""
+
+    category = "policy"
+
+
 class MissingExtraError(ExrInspectorError):
     """An optional dependency is not installed."""
 

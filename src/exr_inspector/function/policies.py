@@ -14,7 +14,13 @@ from datetime import datetime
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from ..errors import ExrInspectorError, SettingsError, SourceError, SourceNotAllowedError
+from ..errors import (
+    ExrInspectorError,
+    SettingsError,
+    SourceError,
+    SourceNotAllowedError,
+    UnusablePolicyError,
+)
 from ..frames.patterns import is_pattern
 from ..settings import settings
 from ..sources import open_source
@@ -34,12 +40,6 @@ _EVERY_PATH = "**"
 
 _Key = tuple[str, tuple[str, ...], tuple[str, ...], "S3Access | None"]  # policy, folders, prefixes and store
 _Version = tuple[int, datetime | None, str | None]  # size, time and etag
-
-
-class UnusablePolicyError(ExrInspectorError):
-    """No policy can judge a file: it is not configured, may not be read, or is invalid. The file is stored anyway."""
-
-    category = "policy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

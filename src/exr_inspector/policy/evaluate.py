@@ -18,11 +18,7 @@ from ..inspection.model import FileFacts, Inspection
 from .compile import Check, CompiledPolicy, RuleSet
 from .model import RuleUse
 from .problems import problem_findings
-<<<<<<< HEAD
-from .rule import NO_STATISTICS, Outcome, Undecided, Violation
-=======
-from .rule import MAX_VIOLATIONS, Excess, Outcome, Undecided, Violation
->>>>>>> 437475b (policy: bound the outcomes of rules and the caches of matches, check captureRate, time codes above 30 fps and the severity of unreadable files)
+from .rule import MAX_VIOLATIONS, NO_STATISTICS, Excess, Outcome, Undecided, Violation
 
 if TYPE_CHECKING:
     from .rules_pixels import FilePixels
@@ -121,17 +117,10 @@ def pixel_outcomes(checks: Sequence[Check], pixels: FilePixels | None) -> Iterat
 
 def unreadable(policy: CompiledPolicy, uri: str, reason: str) -> Verdict:
     """The verdict on a file whose header cannot be read: an error, and no other rule is evaluated."""
-<<<<<<< HEAD
-    undecided = {
-        _not_evaluated(use, OF_SEQUENCES if use.rule.scope == "sequence" else NO_HEADER): None
-        for use in policy.rules_for().uses()
-=======
-    reason_for_all = "the header cannot be read"
     rules = policy.rules_for()
     undecided = {
-        _not_evaluated(use, OF_SEQUENCES if use.rule.scope == "sequence" else reason_for_all): None
+        _not_evaluated(use, OF_SEQUENCES if use.rule.scope == "sequence" else NO_HEADER): None
         for use in rules.uses()
->>>>>>> 437475b (policy: bound the outcomes of rules and the caches of matches, check captureRate, time codes above 30 fps and the severity of unreadable files)
         if use.rule.rule_id != UNREADABLE.rule_id
     }
     found, use = files.unreadable(pattern_of(uri), reason), rules.problems.get(UNREADABLE.rule_id)

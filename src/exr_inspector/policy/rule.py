@@ -52,10 +52,6 @@ class Undecided(NamedTuple):
     reason: str
 
 
-<<<<<<< HEAD
-Outcome = Violation | Undecided
-NO_STATISTICS = Undecided("no statistics of pixels")
-=======
 class Excess(NamedTuple):
     """The number of violations of a rule beyond those that are listed."""
 
@@ -63,6 +59,7 @@ class Excess(NamedTuple):
 
 
 Outcome = Violation | Undecided | Excess
+NO_STATISTICS = Undecided("no statistics of pixels")
 MAX_VIOLATIONS = 100  # of a rule about one part, or about the file, that are listed
 
 
@@ -83,7 +80,6 @@ def bounded(check: Callable[[Any, Any], Iterator[Any]]) -> Callable[[Any, Any], 
             yield Excess(excess)
 
     return of_bounded
->>>>>>> 437475b (policy: bound the outcomes of rules and the caches of matches, check captureRate, time codes above 30 fps and the severity of unreadable files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
