@@ -178,7 +178,7 @@ def test_the_commands_of_the_runbook_run(tmp_path, monkeypatch, capfd):
         "Metrics and alerts",
     )  # fmt: skip
     commands = [line for title in titles for line in _commands_to_run(OPERATIONS, title)]
-    assert len(commands) == 30
+    assert len(commands) == 31
     for command in commands:
         assert main(shlex.split(command)[1:]) == 0, command
     assert len([path for path in Path("manifests").rglob("*") if path.is_file()]) == 11

@@ -86,7 +86,7 @@ def test_a_slow_sink_does_not_delay_events(receiver, caplog):
     assert 9 <= len(dropped) <= 10  # one may have left the queue already
     receiver.gate.set()
     queue.close()
-    assert receiver.results == list(range(len(receiver.results)))
+    assert receiver.results == sorted(set(receiver.results))
     assert len(receiver.results) + len(dropped) == sink.MAX_WAITING + 10
 
 

@@ -162,8 +162,9 @@ def replay_events(
     """Handle the events of a file here, as if they were delivered again, for example dead letters.
 
     Each event that is skipped, or whose files have errors, is a line on stderr. Exit code 1: events have permanent
-    errors: text that is not an event, or files whose headers cannot be read; 3: events have transient errors, so replay the
-    file again. Files that no longer exist are counted as gone. Incomplete files are stored, which is a success.
+    errors: text that is not an event, or files whose headers cannot be read; 3: events have transient errors, so
+    replay the file again. Files that no longer exist are counted as gone. Incomplete files are stored, which is a
+    success.
     """
     from collections import Counter
 
