@@ -46,6 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("everyday")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """A process more than processors: slow tests wait for others much of the time."""
     processors = os.cpu_count() or 1
