@@ -15,7 +15,7 @@ from typing import NamedTuple
 import exr_inspector
 from exr_inspector import errors
 from exr_inspector.cli.exit_codes import ExitCode
-from exr_inspector.cli.main import _USAGE_ERRORS
+from exr_inspector.cli.main import _FINDINGS, _USAGE_ERRORS
 from exr_inspector.errors import ExrFormatError, ExrInspectorError
 from exr_inspector.exr.codes import FORMAT_ERRORS, PROBLEMS
 from exr_inspector.findings.rules import rule_of_problem
@@ -316,7 +316,7 @@ def _page() -> Iterator[str]:
 
 
 def _error(kind: type[ExrInspectorError], texts: list[str]) -> Iterator[str]:
-    if issubclass(kind, ExrFormatError):
+    if issubclass(kind, _FINDINGS):
         code = ExitCode.FINDINGS
     else:
         code = ExitCode.USAGE if issubclass(kind, _USAGE_ERRORS) else ExitCode.FAILED

@@ -421,7 +421,7 @@ def test_a_backup_is_restored_only_into_a_catalog_without_files(small_backup, ca
     before = content(catalog)
     uri = catalog.uri
     catalog.close()
-    with pytest.raises(CatalogError, match="has files, or errors of files; a backup is restored only into"):
+    with pytest.raises(SettingsError, match="has files, or errors of files; a backup is restored only into"):
         restore(str(small_backup), uri, connection=connection_of(uri))
     with open_catalog(uri) as opened:
         assert content(opened) == before

@@ -74,7 +74,7 @@ def test_rows(capfd):
         "name": "schema",
         "status": "FAIL",
         "what": "there is no catalog",
-        "remedy": "create it with: exr-inspector ingest FOLDER --catalog none.duckdb",
+        "remedy": "create it with: exr-inspector db create-schema --catalog none.duckdb",
         "is_conclusive": True,
     }
     assert coverage["remedy"] == "exr-inspector db coverage PREFIX --catalog none.duckdb"

@@ -79,6 +79,7 @@ def test_the_catalog_is_checked_whatever_the_other_settings_are(tmp_path, monkey
     monkeypatch.setenv("EXR_INSPECTOR_CATALOG", "a.duckdb")
     monkeypatch.setenv("EXR_INSPECTOR_WORKERS", "abc")
     monkeypatch.setenv("EXR_INSPECTOR_WORKER", "3")
+    monkeypatch.setenv("EXR_INSPECTOR_FOO", "1")
     assert main(["doctor"]) == 1
     lines = capfd.readouterr().out.splitlines()
     (failed,) = (line for line in lines if line.startswith("FAIL"))
@@ -86,6 +87,7 @@ def test_the_catalog_is_checked_whatever_the_other_settings_are(tmp_path, monkey
     assert "given 'abc'" in failed
     assert any(line.startswith("ok   part counts") for line in lines)
     assert "warn EXR_INSPECTOR_WORKER is not a setting and has no effect → set EXR_INSPECTOR_WORKERS instead" in lines
+    assert "warn EXR_INSPECTOR_FOO is not a setting and has no effect → unset it" in lines
 
 
 @pytest.fixture

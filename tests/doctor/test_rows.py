@@ -251,7 +251,7 @@ def test_a_missing_catalog_is_fine_before_a_deployment_only(tmp_path, make):
     make(path)
     uri, exists = f"duckdb:{path}", path.exists()
     assert wrong(uri, Stage.BEFORE) == {}
-    assert checks(uri, Stage.BEFORE)["schema"].remedy.startswith("create it with: exr-inspector ingest FOLDER")
+    assert checks(uri, Stage.BEFORE)["schema"].remedy.startswith("create it with: exr-inspector db create-schema")
     for stage in (Stage.ANY, Stage.AFTER):
         assert wrong(uri, stage)["schema"].what == "there is no catalog"
     assert path.exists() == exists

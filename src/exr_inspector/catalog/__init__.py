@@ -146,7 +146,7 @@ def load(
 
     A missing catalog is created. Until all rows are stored, no program opens the catalog. `name` is
     that of the pages and their order: a load into a VAST Database that was interrupted continues if it is repeated
-    with the same name. Raises CatalogError if the catalog has files, and the errors of `open_catalog`.
+    with the same name. Raises SettingsError if the catalog has files, and the errors of `open_catalog`.
     """
     if is_vast(uri):
         from .vast.whole_tables import load as load_tables

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .. import __version__
-from ..errors import CatalogError
+from ..errors import SettingsError
 from ..frames.names import parse_name
 from .protocol import IngestError, PersistOutcome
 from .results import VALIDATION_TABLES
@@ -133,9 +133,9 @@ def program_order(inspector_version: str) -> tuple[list[int], bool]:
     return numbers, re.search("a|b|rc|dev", inspector_version[release.end() :]) is None
 
 
-def not_empty(uri: str) -> CatalogError:
+def not_empty(uri: str) -> SettingsError:
     """The error for a catalog into which no backup can be restored."""
-    return CatalogError(
+    return SettingsError(
         f"{uri} has files, or errors of files; a backup is restored only into an empty catalog: give another one, or "
         f"drop this one: exr-inspector db drop --catalog {shlex.quote(uri)}"
     )

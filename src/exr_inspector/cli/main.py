@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import ExrFormatError, ExrInspectorError, MissingExtraError, QueryError, SettingsError
+from ..errors import BackupError, ExrFormatError, ExrInspectorError, MissingExtraError, QueryError, SettingsError
 from . import (
     backup_commands,
     catalog_commands,
@@ -35,6 +35,7 @@ from .output import discard_stdout, print_message
 from .verbosity import add_options, verbosity
 
 _USAGE_ERRORS = (SettingsError, QueryError, MissingExtraError)
+_FINDINGS = (ExrFormatError, BackupError)  # the bytes were read, and are not whole: not a failure
 
 app = typer.Typer(
     name="exr-inspector",
@@ -122,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ExrInspectorError as error:
         if debug:
             raise
-        if isinstance(error, ExrFormatError):  # the bytes were read: a finding, not a failure
+        if isinstance(error, _FINDINGS):
             return _fail(str(error), ExitCode.FINDINGS)
         return _fail(str(error), ExitCode.USAGE if isinstance(error, _USAGE_ERRORS) else ExitCode.FAILED)
     except OSError as error:

@@ -10,6 +10,7 @@ from ..errors import SettingsError
 
 # Text of these forms needs no quoting in YAML, in a shell or in JSON.
 _NAME = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"  # of S3
 _WORD = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 _REPOSITORY = r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"
 _TAG = r"(?!latest$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
@@ -29,6 +30,7 @@ _NUMBER = r"[0-9]{1,6}"
 
 _FORMS = {
     _NAME: "lower-case letters, digits and hyphens",
+    _BUCKET: "a bucket name, 3 to 63 characters: a-z, 0-9, '.' and '-', no '.' or '-' at an end",
     _WORD: "letters, digits, '.', '_' and '-'",
     _REPOSITORY: "the path of a repository, such as studio/exr-inspector",
     _TAG: "a tag that is not latest, as nodes do not pull a tag again",
@@ -105,7 +107,7 @@ KEYS = {
     "kubernetes_cluster": Key(meaning="Kubernetes cluster of DataEngine.", form=_NAME, example="compute"),
     "broker": Key(meaning="Event broker.", form=_WORD, example="events"),
     "topic": Key(meaning="Topic of the events.", form=_WORD, example="renders"),
-    "bucket": Key(meaning="Bucket whose objects are inspected.", form=_WORD, example="renders"),
+    "bucket": Key(meaning="Bucket whose objects are inspected.", form=_BUCKET, example="renders"),
     # Knative
     "knative_broker": Key(meaning="Broker of the events.", form=_NAME, default="default"),
     "event_type": Key(

@@ -68,7 +68,10 @@ def _unknown_variables() -> Iterator[Check]:
     for variable in sorted(os.environ):
         if variable.upper().startswith(prefix) and variable.upper() not in known:
             names = {name.removeprefix(prefix): name for name in known}  # the prefix is alike in all of them
-            close = [names[name] for name in get_close_matches(variable.upper().removeprefix(prefix), names, n=1)]
+            close = [
+                names[name]
+                for name in get_close_matches(variable.upper().removeprefix(prefix), names, n=1, cutoff=0.75)
+            ]
             yield warning(
                 variable, "is not a setting and has no effect", f"set {close[0]} instead" if close else "unset it"
             )

@@ -16,7 +16,7 @@ _DISTRIBUTION = "exr-inspector"
 _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(?:\[[^]]*\])?\s*(?P<limits>[^;]*)(?:;(?P<marker>.*))?")
 _LIMIT = re.compile(r"(>=|<)\s*([\d.]+)")
 _EXTRA = re.compile(r"""extra == ['"]([\w-]+)['"]""")
-_COLLECTIONS = frozenset({"all", "dev"})  # extras that only name others, or serve development
+_COLLECTIONS = frozenset({"all", "deploy-check", "dev"})  # extras that only name others, or serve development
 _ENGINE_DRIVER = "adbc-driver-vastdb"
 
 

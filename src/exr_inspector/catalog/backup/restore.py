@@ -39,7 +39,7 @@ def restore(
     """Restore the backup in a folder into a catalog without files, which is created if it is missing.
 
     Every value is that of the backup. Files of the backup and of its bases are verified before. Raises BackupError for
-    a damaged backup, CatalogError for a catalog with rows, and SettingsError.
+    a damaged backup, and SettingsError for a catalog with rows.
     """
     chain = Chain(folder, s3)
     if damage := next(chain.damage(), None):

@@ -313,7 +313,7 @@ class DuckDBCatalog:
     def load(self, pages: Iterable[tuple[str, pa.Table]]) -> None:
         """Insert the rows of all tables, also of `schema_version`, in one transaction.
 
-        Raises CatalogError if the catalog has files.
+        Raises SettingsError if the catalog has files.
         """
         with self._transaction() as connection:
             whole_tables.load(connection, self.uri, pages)

@@ -50,7 +50,7 @@ def read(tables: Tables, table: str, columns: Sequence[str], consume: Callable[[
 def load(uri: str, pages: Iterable[tuple[str, pa.Table]], name: str, connection: VastConnection | None) -> None:
     """Insert the pages of all tables, those of `schema_version` last. `name` is that of the pages, in their order.
 
-    Raises CatalogError if the catalog has files, or an incomplete load of another name.
+    Raises SettingsError if the catalog has files, CatalogError for an incomplete load of another name.
     """
     tables = tables_at(uri, connection)
     loading = _Loading(tables, name)
