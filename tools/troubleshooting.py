@@ -25,6 +25,14 @@ from exr_inspector.pixels.model import DECODE_ERRORS
 SOURCE = Path(exr_inspector.__file__).parent
 TROUBLESHOOTING = Path(__file__).parent.parent / "docs" / "TROUBLESHOOTING.md"
 _MIN_LENGTH = 8  # of a message; shorter ones are values
+# Functions that compose the text of an error, and the class that it gets.
+_COMPOSED = {
+    ("frames/ranges.py", "numbers_in"): "SettingsError",
+    ("policy/load.py", "_no_rule"): "PolicyError",
+    ("policy/load.py", "_unknown"): "PolicyError",
+    ("policy/yaml_models.py", "_error"): "PolicyError",
+    ("sources/local.py", "not_a_file_reason"): "NotAFileError",
+}
 
 
 class Advice(NamedTuple):
@@ -195,8 +203,10 @@ SYMPTOMS = (
     ),
     (
         "lines in the log, but no rows",
-        "`persistence=skipped`: no catalog is configured",
-        "set `VAST_DB_BUCKET` and the secret; `EXR_INSPECTOR_REQUIRE_CATALOG=true` makes it an error",
+        "`persistence=skipped`: no catalog is configured, or the file could not be read: the category of its result is "
+        "`not_allowed`, `file_not_found`, …",
+        "the message of the result says which. Set `VAST_DB_BUCKET` and the secret; with "
+        "`EXR_INSPECTOR_REQUIRE_CATALOG=true`, a missing catalog is an error. Otherwise see [errors](#errors) of the category",
     ),
     (
         "instances do not become ready",
@@ -242,6 +252,11 @@ SYMPTOMS = (
         "`ingest` ends with 3 every night",
         "the storage shows only some files, or a path cannot be listed",
         "[nightly reconcile](OPERATIONS.md#nightly-reconcile)",
+    ),
+    (
+        "`no file ends in .exr, …`, `nothing was checked`, `nothing was compared`",
+        "folders without EXR files, or only files that changed less than `--min-age` ago; an empty catalog",
+        "check the path, `--recursive`, `--exclude`, `.exrignore`, and that the disk is mounted",
     ),
     (
         "no traceback",
@@ -369,7 +384,37 @@ def texts_by_class() -> dict[str, list[str]]:
                     continue  # their codes have a table
                 own = [text for argument in node.args if (text := _text(argument))]
                 texts[heading[node.func.id]] |= {_escaped(text) for text in own[-1:] if len(text) >= _MIN_LENGTH}
+    for (name, function), kind in _COMPOSED.items():
+        texts[kind] |= {_escaped(text) for text in _composed(SOURCE / name, function)}
+    for path in (SOURCE / "policy").rglob("*.py"):
+        texts["PolicyError"] |= {_escaped(text) for text in _of_positions(path)}
     return defaultdict(list, {name: sorted(of_class) for name, of_class in texts.items()})
+
+
+def _composed(path: Path, function: str) -> Iterator[str]:
+    """The texts that a function returns, or assigns to `message`; at least one."""
+    (found,) = (
+        node
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.name == function
+    )
+    values = [node.value for node in ast.walk(found) if isinstance(node, (ast.Assign, ast.Return)) and node.value]
+    texts = [text for value in values if len(text := _text(value)) >= _MIN_LENGTH]
+    if not texts:
+        raise ValueError(f"{path}: {function} composes no text; correct _COMPOSED")
+    yield from texts
+
+
+def _of_positions(path: Path) -> Iterator[str]:
+    """The last arguments of calls such as `document.error(path, text)`, which add the position in the file."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in ("error", "_error")
+        ):
+            own = [text for argument in node.args if len(text := _text(argument)) >= _MIN_LENGTH]
+            yield from own[-1:]
 
 
 def _text(node: ast.expr) -> str:

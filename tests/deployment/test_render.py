@@ -88,6 +88,7 @@ def test_every_value_appears_in_the_manifests(target):
 
 def test_every_key_belongs_to_a_target_and_has_an_example_of_its_form():
     assert frozenset().union(*map(keys_of, Target)) == set(KEYS)
+    assert not any(map(KEYS["bucket"].accepts, ("UPPER_case", "ab", "a" * 64, "-renders", "renders.")))
     for name, key in KEYS.items():
         assert key.accepts(key.example if key.default is None else key.default), name
 
