@@ -206,7 +206,8 @@ SYMPTOMS = (
         "`persistence=skipped`: no catalog is configured, or the file could not be read: the category of its result is "
         "`not_allowed`, `file_not_found`, …",
         "the message of the result says which. Set `VAST_DB_BUCKET` and the secret; with "
-        "`EXR_INSPECTOR_REQUIRE_CATALOG=true`, a missing catalog is an error. Otherwise see [errors](#errors) of the category",
+        "`EXR_INSPECTOR_REQUIRE_CATALOG=true`, a missing catalog is an error. Otherwise see [errors](#errors) of "
+        "the category",
     ),
     (
         "instances do not become ready",

@@ -347,3 +347,9 @@ def test_hostile_text_does_not_control_a_terminal(tmp_path, monkeypatch):
         code, shown = on_terminal("report", "attributes", "--format", how, "--catalog", CATALOG, cwd=tmp_path)
         assert code == 0, shown
         assert not UNWANTED.search(COLOURS.sub("", shown).replace("\r\n", "\n"))  # the terminal ends lines so
+
+
+def test_duplicates_say_how_many_files_have_no_statistics(capfd):
+    code, _, err = run(capfd, "duplicates")
+    assert code == 0
+    assert "no files with the same pixels; 3 files without statistics, which `exr-inspector ingest --stats`" in err

@@ -85,6 +85,7 @@ def report(
         if paths:
             parameters["path"] = _path_value(opened, paths)
         rows = query.run_bound(opened, parameters)
+        empty = query.empty if rows.num_rows else f"{query.empty}{_unmeasured(opened, query)}"
     write_table(
         rows,
         output_format,
@@ -93,8 +94,23 @@ def report(
         wide=wide,
         raw_csv=raw_csv,
         listing=report_table,
-        empty=query.empty,
+        empty=empty,
     )
+
+
+def _unmeasured(catalog: Catalog, query: NamedQuery) -> str:
+    """For a report about equal pixels: of how many files the catalog has no digest."""
+    from ..inspection.value_text import plural
+
+    if "pixel_digest" not in query.sql:
+        return ""
+    (count,) = catalog.sql(
+        "SELECT count(*) AS n FROM files WHERE is_current AND deleted_at IS NULL "
+        "AND file_id NOT IN (SELECT file_id FROM part_stats)"
+    )["n"].to_pylist()
+    if not count:
+        return ""
+    return f"; {count:,} {plural(count, 'file')} without statistics, which `exr-inspector ingest --stats` computes"
 
 
 def _reject(what: str, **options: object) -> None:

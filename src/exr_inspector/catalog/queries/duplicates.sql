@@ -1,6 +1,6 @@
 -- title: Files with the same pixels
 -- question: Which files have the same pixels as others, and how many bytes could be saved?
--- empty: no files with the same pixels, or without statistics: `exr-inspector ingest --stats` computes them
+-- empty: no files with the same pixels
 -- note: Files with the same number in `picture` have the same channels, data windows and pixels, whatever their compression,
 -- note: tiles and attributes.
 -- note: `saved_bytes`, in the first row of each picture, is what its larger files take: the smallest one is kept.
