@@ -186,7 +186,7 @@ def test_a_failure_leaves_the_file_as_it_was(folder, monkeypatch):
     )
     words = ["query", "SELECT range FROM range(1000)", "--format", "csv", "--output", "out.csv", "--catalog", CATALOG]
     done = subprocess.run([COMMAND[0], "-c", code, *words], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (3, "exr-inspector: --output out.csv: File too large\n")
+    assert (done.returncode, done.stderr) == (3, "exr-inspector: out.csv: cannot be written: File too large\n")
     assert Path("out.csv").read_text() == "before"
     assert names(folder) == ["catalog.duckdb", "out.csv"]
     assert query("SELECT 1", "--output", "none/out.csv") == 2

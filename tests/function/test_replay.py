@@ -126,6 +126,11 @@ def test_events_are_not_lost_without_a_catalog(replayed, monkeypatch):
     assert "pending: inspected; " in err
 
 
+def test_a_missing_configuration_is_named(catalog, capfd):
+    assert main(["function", "replay", "none.jsonl", "--config", "none.yaml"]) == 2
+    assert "none.yaml: No such file or directory" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("text", ["", "text", "[]", "[1]"])
 def test_a_file_without_events_is_a_usage_error(replayed, text):
     code, out, err = replayed(text)
