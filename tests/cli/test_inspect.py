@@ -201,7 +201,8 @@ def test_a_special_file_is_written_to_and_not_replaced(folder):
 def test_an_invalid_output_is_a_usage_error(folder, capfd):
     """One line with its path."""
     assert main(["inspect", "good.exr", "--output", "no/such/folder.json"]) == 2
-    assert capfd.readouterr().err == "exr-inspector: no/such/folder.json: cannot be written: No such file or directory\n"
+    err = capfd.readouterr().err
+    assert err == "exr-inspector: no/such/folder.json: cannot be written: No such file or directory\n"
 
 
 @pytest.mark.parametrize("options", [[], ["--table"], ["--json"], ["--jsonl"]])
