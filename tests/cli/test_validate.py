@@ -149,7 +149,7 @@ def test_formats_of_programs(capfd):
     (run,) = json.loads(printed("sarif"))["runs"]
     assert {result["ruleId"] for result in run["results"]} == {"EXR101", "EXR102", "EXR301"}
     notes = run["invocations"][0]["toolExecutionNotifications"]
-    assert {each["associatedRule"]["id"] for each in notes} == {rule_id for rule_id, _ in undecided}
+    assert {each.get("associatedRule", {"id": ""})["id"] for each in notes} == {rule_id for rule_id, _ in undecided}
     assert {rule["name"] for rule in run["tool"]["driver"]["rules"]} == {"Unreadable", "NotWhole", "Compression"}
     (suite,) = ElementTree.fromstring(printed("junit"))
     assert "validate --policy show.yaml" in suite.find("properties/property").get("value")
@@ -294,7 +294,7 @@ def test_reports_for_people(capfd):
     assert main(["validate", "show", "--waivers", "w.yaml", "--stats", "--format", "html"]) == 1
     page = capfd.readouterr().out
     assert "4 files, 2 sequences and files" in page
-    assert "validate --waivers w.yaml --stats --format html show<" in page
+    assert "validate --format html --waivers w.yaml --stats show<" in page
     assert "<dt>Pixels</dt><dd>judged</dd>" in page
     assert page.index("w.yaml</code></h3>") > page.index("<h2>Findings")
     assert main([*words, "markdown"]) == 1

@@ -79,7 +79,8 @@ def _left_out(findings: Sequence[Finding], kept: Sequence[Finding]) -> Iterator[
 
 
 def _not_evaluated(rule: NotEvaluatedRule) -> dict[str, Any]:
-    return {"level": "note", "message": {"text": rule.text}, "associatedRule": {"id": rule.rule_id}}
+    of_rule = {"associatedRule": {"id": rule.rule_id}} if rule.rule_id else {}
+    return {"level": "note", "message": {"text": rule.text}, **of_rule}
 
 
 def _rule(finding: Finding) -> dict[str, Any]:
