@@ -283,9 +283,9 @@ def test_the_command_judges_sequences_and_pixels(decoded, capfd):
         expected = capfd.readouterr()
         assert main([*command, "--from-catalog", *CATALOG]) == 1
         found = capfd.readouterr()
-        assert json.loads(found.out) == json.loads(expected.out)
-        unmatched, *_ = [*(line for line in expected.err.splitlines() if "other.#" in line), None]
         remedies = "use --stats", "`ingest --stats` stores them"
+        assert json.loads(found.out) == json.loads(expected.out.replace(*remedies))
+        unmatched, *_ = [*(line for line in expected.err.splitlines() if "other.#" in line), None]
         lines = [line.replace(*remedies) for line in expected.err.splitlines() if line != unmatched]
         lines += ["show/other.#.exr: no file of the catalog matches"] if unmatched else []
         assert sorted(found.err.splitlines()) == sorted(lines)
