@@ -55,6 +55,22 @@ def found(files: Iterable[SequenceFile], *select: str, **rules: Mapping[str, Any
     return [(each.rule_id, each.severity, each.frames, each.actual) for each in verdict.findings]
 
 
+def test_drift_of_channels_is_readable_and_left_to_the_rule_about_pixel_types():
+    kept = {"channels": [(name, w.HALF, 1, 1, 0) for name in "AB"]}
+    other = {"channels": [(name, w.FLOAT, 1, 1, 0) for name in "BZ"]}
+    only_types = {"channels": [(name, w.FLOAT, 1, 1, 0) for name in "AB"]}
+    files = [frame(1, **kept), frame(2, **kept), frame(3, **kept), frame(4, **other), frame(5, **only_types)]
+    messages = [each.message for each in evaluate_sequences(policy("EXR904"), files).findings]
+    assert messages == [
+        "channels: B FLOAT, usually HALF; A missing; Z usually not there",
+        "channels: A, B FLOAT, usually HALF",
+    ]
+    both = evaluate_sequences(policy("EXR904", "pixel-type", pixel_type={"types": ["HALF"]}), files).findings
+    assert [each.frames for each in both] == ["4"]
+    other_types = evaluate_sequences(policy("EXR904", "pixel-type", pixel_type={"types": ["FLOAT"]}), files).findings
+    assert [each.frames for each in other_types] == ["4", "5"]
+
+
 def good() -> list[SequenceFile]:
     """A sequence without faults, in another order than that of its frames."""
     extra = (RATE, w.text("software", "Nuke 15"))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from ..findings.model import Finding
 from ..frames.patterns import is_one_sequence, sequence_pattern
 from ..frames.ranges import Number, frame_value, numbers_of
+from ..sequence.channel_lists import changed_types
 from ..sequence.fields import Difference, differences_in
 from ..sequence.findings import findings_of
 from ..sequence.frames import Frames
@@ -99,12 +100,24 @@ def evaluate_sequences(
             for outcome in outcomes:
                 if isinstance(outcome, Undecided):
                     undecided[NotEvaluated(use.rule.rule_id, use.rule.name, outcome.reason)] += len(sequence.files)
-                else:
+                elif not _is_of_pixel_type(outcome, rule_sets[name]):
                     severity = use.severity or outcome.severity
                     rule = {"rule_id": use.rule.rule_id, "rule_name": use.rule.name}
                     findings.append(_with_files(replace(outcome, severity=severity, **rule), sequence))
     patterns = {name: sequence.summary.pattern for name, sequence in judged.items()}
     return SequenceVerdict(findings=tuple(findings), patterns=patterns, not_evaluated=undecided)
+
+
+def _is_of_pixel_type(found: Finding, rules: RuleSet) -> bool:
+    """Whether channel lists differ in pixel types only that the rule about them reports for the same frames."""
+    if (found.rule_id, found.attr_name) != ("EXR904", "channels") or not (found.actual and found.expected):
+        return False
+    changed = changed_types(found.actual, found.expected)
+    return bool(changed) and any(
+        use.rule.rule_id == "EXR204"
+        and {violation.channel_name for violation in check(changed, parameters)} == {name for name, _ in changed}
+        for use, check, parameters in rules.of_channels
+    )
 
 
 def _usual_overrides(files: Sequence[SequenceFile]) -> tuple[bool, ...]:

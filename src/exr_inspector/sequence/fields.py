@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ..catalog import Catalog
 from ..frames.ranges import Number, frame_range
 from ..inspection.volatility import STABLE_NAMES, Volatility, stored_value, volatility
+from .channel_lists import differing_channels
 from .frames import CURRENT, IS_NAMED, MATCHES, Frames, sequence_condition
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class FieldOutlier:
     usual: str | None
 
     def __str__(self) -> str:
+        if self.field == "channels" and (differing := differing_channels(self.value, self.usual)):
+            return f"{_named(self.field, self.part_index)}: {differing}"
         value, usual = map(_shown, (self.value, self.usual))
         return f"{_named(self.field, self.part_index)}: {value}, usually {usual}"
 
