@@ -212,6 +212,20 @@ def test_policies_are_listed_shown_and_checked(capfd):
     )
 
 
+def test_policies_that_do_nothing_are_reported(capfd):
+    Path("none.yaml").write_text('policy: none\nversion: "1"\n')
+    assert main(["policy", "check", "none.yaml"]) == 0
+    assert "warning: the policy selects no rule; add select, or extends: [base]\n" in capfd.readouterr().err
+    assert main(["validate", "show", "--policy", "none.yaml"]) == 2
+    assert "none.yaml: the policy selects no rule" in capfd.readouterr().err
+    Path("ignore.yaml").write_text(f"{POLICY}ignore: [EXR301, EXR8, drift]\n")
+    assert main(["policy", "check", "ignore.yaml"]) == 0
+    assert "no rule that is selected matches drift\n" in (text := capfd.readouterr().err)
+    assert text.count("no rule that is selected") == 1
+    assert main(["validate", "show", "--range", "1001-990"]) == 2
+    assert "the smaller frame comes first: 990-1001" in capfd.readouterr().err
+
+
 def test_objects_of_a_store(store, monkeypatch, capfd):
     for name, value in (("ENDPOINT", store.url), ("ACCESS_KEY", ACCESS_KEY), ("SECRET_KEY", SECRET_KEY)):
         monkeypatch.setenv(f"S3_{name}", value)

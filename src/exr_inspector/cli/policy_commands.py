@@ -116,6 +116,7 @@ def check(given: GivenPolicy) -> None:
     Rules that decide nothing, as policy or override gives no parameter that they need, are listed on stderr.
     """
     from ..inspection.value_text import plural
+    from ..policy.compile import NO_RULE, selects_nothing
     from ..policy.validate import compiled_policy
     from ..policy.waivers import load_waivers
     from .output import print_message, print_result
@@ -125,6 +126,10 @@ def check(given: GivenPolicy) -> None:
     rule_set = ready.rules_for()
     overrides = range(len(ready.conditions))
     rule_sets = [rule_set, *(ready.rules_with(tuple(index == one for index in overrides)) for one in overrides)]
+    if selects_nothing(ready):
+        print_message(f"{given}: warning: {NO_RULE}")
+    for selector in ready.policy.unused_ignores:
+        print_message(f"{given}: warning: ignore: no rule that is selected matches {selector}")
     for use, reason in dict.fromkeys(inactive for rules in rule_sets for inactive in rules.inactive):
         print_message(f"not evaluated: {use.rule.rule_id} {use.rule.name}: {reason}")
     counts = [(len(rule_set.uses()), "rule"), (len(ready.conditions), "override")]

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from .names import name_of
 
 _RANGE = re.compile(r"[-0-9.,xy:]+")
+_BOUNDS = re.compile(r"(?:^|,)(-?[0-9]+(?:\.[0-9]+)?)-(-?[0-9]+(?:\.[0-9]+)?)")  # first and last of each part
 MAX_SPAN = 1_000_000  # steps
 
 Number: TypeAlias = int | Decimal  # of a frame or a sub-frame
@@ -82,6 +83,9 @@ def numbers_in(text: str) -> frozenset[Number]:
     message = f"{text!r} is not a frame range such as 1001-1100, 1-9x2 or 1-3,7"
     if not _RANGE.fullmatch(text):
         raise ValueError(message)
+    for first, last in _BOUNDS.findall(text):
+        if float(last) < float(first):
+            raise ValueError(f"{text!r} is reversed; the smaller frame comes first: {last}-{first}")
     try:
         return frozenset(_simplest(number) for number in fileseq.FrameSet(text))
     except fileseq.ParseException:

@@ -22,6 +22,7 @@ from .rule import Outcome, Parameters, PolicyRule, bounded
 Check = tuple[RuleUse, Callable[[Any, Any], Iterator[Outcome]], Any]
 ChannelOutcomes = tuple[tuple[Check, Outcome], ...]
 
+NO_RULE = "the policy selects no rule; add select, or extends: [base]"
 _LISTS_KEPT = 64  # channel lists whose results are kept
 
 
@@ -86,6 +87,12 @@ class CompiledPolicy:
         if rule_set is None:
             rule_set = self._rule_sets[holds] = _rule_set(self.policy, self.rules, holds)
         return rule_set
+
+
+def selects_nothing(policy: CompiledPolicy) -> bool:
+    """Whether no rule applies to any file: such a policy says nothing."""
+    of_some = any(layer.select - layer.ignore for layer in policy.policy.layers if layer.when is not None)
+    return not (of_some or policy.rules_for().uses())
 
 
 def with_rule(policy: CompiledPolicy, rule_id: str, **parameters: Any) -> CompiledPolicy:

@@ -117,6 +117,7 @@ def _policy(source: str, data: bytes, above: tuple[str, ...], extended: list[str
         layers=tuple(layers),
         custom=custom,
         waiver_files=tuple(dict.fromkeys(waiver_files)),
+        unused_ignores=tuple(_unused_ignores(file, layers, custom)),
     )
 
 
@@ -231,6 +232,14 @@ def _rule_ids(
             raise document.error(at, _no_rule(selector, custom))
         found |= rules
     return frozenset(found)
+
+
+def _unused_ignores(file: PolicyFile, layers: Iterable[Layer], custom: Mapping[str, CustomRule]) -> Iterator[str]:
+    selected = frozenset().union(*(layer.select for layer in layers))
+    for selector in (*file.ignore, *(item for override in file.overrides for item in override.ignore)):
+        own = {rule_id for rule_id, each in custom.items() if selector in each.rule[:2]}
+        if not (selected_rules(selector) | own) & selected:
+            yield selector
 
 
 def _no_rule(name: str, custom: Mapping[str, CustomRule]) -> str:

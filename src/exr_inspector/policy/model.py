@@ -95,6 +95,7 @@ class Policy:
     layers: tuple[Layer, ...]
     custom: Mapping[str, CustomRule] = field(default_factory=dict)  # by identifier
     waiver_files: tuple[str, ...] = ()
+    unused_ignores: tuple[str, ...] = ()  # items of `ignore` that no selected rule matches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
