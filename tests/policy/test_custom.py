@@ -80,9 +80,9 @@ def test_other_policies_select_and_change_them(tmp_path):
     ("change", "message"),
     [
         ({"id": "EXR001"}, "identifiers that begin with EXR are those of built-in rules"),
-        ({"id": "xyz"}, r"custom\.0\.id: String should match pattern"),
+        ({"id": "xyz"}, r"custom\.0\.id: expected a text like"),
         ({"name": "lossy"}, "a built-in rule is called lossy"),
-        ({"scope": "channel"}, r"custom\.0\.scope: Input should be 'part' or 'file'"),
+        ({"scope": "channel"}, r"custom\.0\.scope: expected 'part' or 'file'"),
         ({"require": {"widht": 1}}, r"custom\.0\.require\.widht: unknown; did you mean width"),
         ({"when": {"width": "a"}}, r"custom\.0\.when\.width: expected an integer"),
         ({"remdy": "a"}, r"custom\.0\.remdy: unknown; expected id, name, .* did you mean remedy"),

@@ -38,7 +38,7 @@ def rules(text: str, inspection: Any = None) -> dict[str, Any]:
         (
             "rules:\n  frame-padding: {width: four}",
             (4, 26),
-            "rules.frame-padding.width: Input should be a valid integer",
+            "rules.frame-padding.width: expected an integer",
         ),
         ("rules:\n  frame-pading: {width: 4}", (4, 3), "no rule is called 'frame-pading'; did you mean frame-padding"),
         (
@@ -46,8 +46,8 @@ def rules(text: str, inspection: Any = None) -> dict[str, Any]:
             (4, 19),
             "widht: unknown; expected severity, width; did you mean width",
         ),
-        ("rules:\n  gamut: {severity: fatal}", (4, 21), "Input should be 'error', 'warning' or 'info'"),
-        ("rules:\n  gamut: {gamuts: AP0}", (4, 19), "rules.gamut.gamuts: Input should be a valid array"),
+        ("rules:\n  gamut: {severity: fatal}", (4, 21), "expected 'error', 'warning' or 'info'"),
+        ("rules:\n  gamut: {gamuts: AP0}", (4, 19), "rules.gamut.gamuts: expected a list, such as [a, b]"),
         ("rules:\n  gamut: 3", (4, 10), "rules.gamut: expected keys with values"),
         ("rules:\n  gamut: {gamuts: [AP0]}\n  EXR402: {gamuts: [AP1]}", (5, 3), "given by its name and by EXR402"),
         ("rules:\n  attribute-required: {attributes: [{nam: a}]}", (4, 38), "unknown; expected name, type"),
@@ -56,7 +56,7 @@ def rules(text: str, inspection: Any = None) -> dict[str, Any]:
         ("overrides:\n  - when: {pth: a}", (4, 12), "overrides.0.when.pth: unknown; did you mean path"),
         ("overrides:\n  - select: [EXR1]", (4, 5), "overrides.0.when: missing"),
         ("overrides:\n  - when: {path: a}\n    ignore: [x]", (5, 14), "no rule is called 'x'"),
-        ("title: 3", (3, 8), "title: Input should be a valid string"),
+        ("title: 3", (3, 8), 'title: expected a text: write "3"'),
     ],
 )
 def test_errors_have_file_line_and_column(tmp_path, text, position, message):

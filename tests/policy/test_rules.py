@@ -502,8 +502,8 @@ def test_the_worst_findings_of_a_rule_are_listed():
         ("fps-allowed", {"allowed": ["23.976"]}, "23.976: rounded; expected 24000/1001"),
         ("part-count", {"min": 5, "max": 1}, "rules.part-count: min 5 is more than max 1"),
         ("attribute-required", {"attributes": [{"name": "a", "min": 2, "max": 1}]}, "min 2 is more than max 1"),
-        ("min-width", {"width": -1}, "greater than or equal to 1"),
-        ("overscan", {"percent": -1}, "greater than or equal to 0"),
+        ("min-width", {"width": -1}, "expected 1 or more"),
+        ("overscan", {"percent": -1}, "expected 0 or more"),
         ("channels-forbidden", {"channels": ["A"] * 1001}, "at most 1000 items"),
     ],
 )
@@ -535,7 +535,7 @@ def test_the_severity_of_unreadable_files_is_that_of_the_policy(tmp_path):
 
 def test_infinite_numbers_are_no_parameters():
     text = b"{policy: test, version: '1', rules: {overscan: {percent: 1.0e999}}}"
-    with pytest.raises(PolicyError, match=r"rules\.overscan.percent: Input should be a finite number"):
+    with pytest.raises(PolicyError, match=r"rules\.overscan\.percent: expected a finite number"):
         parse_policy("test.yaml", text)
 
 

@@ -140,10 +140,10 @@ def test_counts_and_files_are_those_of_the_frames(tmp_path):
         ({"rule": "EXR007"}, 3, 9, "no rule is called 'EXR007'"),
         ({"frames": "1001-"}, 8, 11, "is not a frame range"),
         ({"frames": "1-2000000"}, 8, 11, "more than a million frames"),
-        ({"until": "2026-13-01"}, 7, 10, "waivers.0.until: Input should be a valid date"),
+        ({"until": "2026-13-01"}, 7, 10, "waivers.0.until: expected a date, such as 2026-12-31"),
         ({"reason": " "}, 5, 11, "waivers.0.reason: "),
         ({"until": None}, 7, 10, "waivers.0.until: "),
-        ({"part": -1}, 8, 9, "greater than or equal to 0"),
+        ({"part": -1}, 8, 9, "expected 0 or more"),
         ({"ownr": "Ann"}, 8, 3, "unknown; expected id, rule, path, reason, by, until, frames, part, channel, ticket"),
     ],
 )

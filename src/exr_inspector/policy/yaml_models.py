@@ -19,6 +19,19 @@ from .yaml_marks import MAX_BYTES, Document, Path
 
 _QUOTED = re.compile("'([^']*)'")
 _UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden")
+_EXPECTED = {
+    "string_type": "expected a text",
+    "int_type": "expected an integer",
+    "int_from_float": "expected an integer",
+    "float_type": "expected a number",
+    "finite_number": "expected a finite number",
+    "bool_type": "expected true or false",
+    "tuple_type": "expected a list, such as [a, b]",
+    "list_type": "expected a list, such as [a, b]",
+    "date_type": "expected a date, such as 2026-12-31",
+    "date_parsing": "expected a date, such as 2026-12-31",
+    "date_from_datetime_parsing": "expected a date, such as 2026-12-31",
+}  # by type of pydantic's error
 Model = TypeVar("Model")
 
 
@@ -72,10 +85,29 @@ def _error(
         return document.error(at, f"{prefix}missing")
     if first["type"] in ("dataclass_type", "dict_type"):
         return document.error(at, f"{prefix}expected keys with values")
-    message = first["msg"].removeprefix("Value error, ")
+    message = _message(first)
     if first["type"] == "literal_error":
         message += suggestion(str(first["input"])[:100], _QUOTED.findall(first["ctx"]["expected"]))
     return document.error(at, f"{prefix}{message}")
+
+
+def _message(error: Any) -> str:
+    """What was expected, in plain words."""
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "string_type" and isinstance(error["input"], int | float):
+        return f'expected a text: write "{error["input"]}"'
+    if kind == "literal_error":
+        return f"expected {context['expected']}"
+    if kind == "greater_than_equal":
+        return f"expected {context['ge']:g} or more"
+    if kind == "greater_than":
+        return f"expected more than {context['gt']:g}"
+    if kind == "string_too_long":
+        return f"expected at most {context['max_length']} characters"
+    if kind == "string_pattern_mismatch":
+        pattern = context["pattern"]
+        return "expected a text that is not empty" if pattern == r"\S" else f"expected a text like {pattern}"
+    return _EXPECTED.get(kind) or str(error["msg"]).removeprefix("Value error, ")
 
 
 def _existing(document: Document, path: Path) -> Path:
