@@ -151,6 +151,13 @@ def test_markdown_has_verdicts_findings_waivers_and_what_was_not_evaluated():
     assert "| <code>EXR801</code> | nan | 4 | no statistics of pixels |" in text
 
 
+def test_markdown_escapes_only_what_can_be_markup():
+    shown = [found("EXR502", "error", "file:///show/my_plate.####.exr", "a_b: (1) + {2} _c_ www.evil.com :tada: #12")]
+    text = markdown(replace(REPORT, findings=shown), str, clean).decode()
+    assert "<code>file&#58;///show/my_plate.####.exr</code>" in text
+    assert "a_b: (1) + {2} &#95;c&#95; www&#46;evil.com &#58;tada: &#35;12" in text
+
+
 def test_long_tables_are_bounded(monkeypatch):
     """Markdown for a comment, and a page that a browser still opens."""
     monkeypatch.setattr("exr_inspector.findings.markdown._MOST_ROWS", 500)

@@ -56,7 +56,7 @@ def rules(
     wide: Wide = False,
     raw_csv: RawCsv = False,
 ) -> None:
-    """List rules: identifier, name, severity, parameters, and what a finding means.
+    """List rules: identifier, name, severity and meaning; with --wide or other formats, also parameters and more.
 
     Rules without a severity are about problems of the header or the chunks, and have that of the problem.
     """
@@ -69,6 +69,8 @@ def rules(
         uses = [RuleUse(rule=rule, parameters=rule.parameters()) for rule in RULES.values()]
     else:
         uses = compiled_policy(given).rules_for().uses()
+    if output_format is Format.TABLE and columns is None and not wide:
+        columns = "rule_id,name,severity,meaning"
     write_table(_table(uses), output_format, output, columns=columns, wide=wide, raw_csv=raw_csv)
 
 

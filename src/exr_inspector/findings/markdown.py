@@ -9,7 +9,10 @@ from ..inspection.value_text import plural
 from .report import JudgedPattern, Report
 
 _MOST_ROWS = 500  # of a table; GitHub takes 1 MB of a summary and 64 KB of a comment
-_MARKUP = re.compile(r"[\\`*_{}\[\]<>()#+!|&@~:$\"]|(?i:(?<=www)\.)")  # also what begins links and mentions
+# What can be markup, also links, mentions, numbers of issues and emoji. An underscore within a word is none.
+_MARKUP = re.compile(
+    r"[\\`*\[\]<>|&@~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|#(?=[0-9])|:(?=\S)|(?<=www)\.", re.IGNORECASE
+)
 _SPACES = re.compile(r"\s+")
 
 
