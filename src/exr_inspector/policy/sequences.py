@@ -24,7 +24,7 @@ from ..sequence.siblings import older_versions, other_views
 from ..sequence.summary import absent, summarized
 from ..sources.uris import normalize_path
 from .evaluate import NotEvaluated
-from .rule import Undecided
+from .rule import Excess, Undecided
 from .rules_sequence import Range
 from .sequence_files import JudgedSequence, SequenceFile, Structure, frames_of
 
@@ -113,11 +113,16 @@ def _is_of_pixel_type(found: Finding, rules: RuleSet) -> bool:
     if (found.rule_id, found.attr_name) != ("EXR904", "channels") or not (found.actual and found.expected):
         return False
     changed = changed_types(found.actual, found.expected)
-    return bool(changed) and any(
-        use.rule.rule_id == "EXR204"
-        and {violation.channel_name for violation in check(changed, parameters)} == {name for name, _ in changed}
+    if not changed:
+        return False
+    outcomes = [
+        outcome
         for use, check, parameters in rules.of_channels
-    )
+        if use.rule.rule_id == "EXR204"
+        for outcome in check(changed, parameters)
+    ]
+    reported = sum(outcome.violations if isinstance(outcome, Excess) else 1 for outcome in outcomes)
+    return reported == len(changed)
 
 
 def _usual_overrides(files: Sequence[SequenceFile]) -> tuple[bool, ...]:
