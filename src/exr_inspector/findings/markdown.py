@@ -9,7 +9,7 @@ from ..inspection.value_text import plural
 from .report import JudgedPattern, Report
 
 _MOST_ROWS = 500  # of a table; GitHub takes 1 MB of a summary and 64 KB of a comment
-# What can be markup, also links, mentions, numbers of issues and emoji. An underscore within a word is none.
+# What can be markup, also links, mentions, numbers of issues and emoji. An underscore within a word never is.
 _MARKUP = re.compile(
     r"[\\`*\[\]<>|&@~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|#(?=[0-9])|:(?=\S)|(?<=www)\.", re.IGNORECASE
 )
