@@ -31,10 +31,14 @@ def not_evaluated_rules(counts: Mapping[NotEvaluated, int], *, from_catalog: boo
 
 
 def files_without_pixels(counts: Mapping[NotEvaluated, int]) -> int:
-    """The number of files whose pixels were not judged for lack of statistics."""
+    """The number of files whose pixels were not judged, without statistics or a header."""
+    from ..policy.evaluate import NO_HEADER
     from ..policy.rule import NO_STATISTICS
 
-    return max((count for rule, count in counts.items() if rule.reason == NO_STATISTICS.reason), default=0)
+    return sum(
+        max((count for rule, count in counts.items() if rule.reason == reason), default=0)
+        for reason in (NO_STATISTICS.reason, NO_HEADER)
+    )
 
 
 def not_evaluated_lines(rules: list[NotEvaluatedRule]) -> Iterator[str]:

@@ -327,7 +327,7 @@ def _write(outcome: _Outcome, output_format: FindingFormat, output: str | None, 
 
 def _pixels(outcome: _Outcome) -> str:
     """Whether the pixels were judged."""
-    left_out = files_without_pixels(outcome.not_evaluated)
+    left_out = files_without_pixels(outcome.not_evaluated) + len(outcome.unread)
     if left_out >= len(outcome.files.files) or not outcome.policy.rules_for().of_pixels:
         return "not judged"
     return f"judged, but not in {left_out:,} {plural(left_out, 'file')}" if left_out else "judged"
