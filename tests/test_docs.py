@@ -181,7 +181,7 @@ def test_the_commands_of_the_runbook_run(tmp_path, monkeypatch, capfd):
     assert len(commands) == 31
     for command in commands:
         assert main(shlex.split(command)[1:]) == 0, command
-    assert len([path for path in Path("manifests").rglob("*") if path.is_file()]) == 11
+    assert len([path for path in Path("manifests").rglob("*") if path.is_file()]) == 12
 
 
 def test_every_block_of_commands_is_run_or_says_why_not():
