@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 
 from exr_inspector import open_catalog
-from exr_inspector.catalog.schema import TABLES
+from exr_inspector.catalog.schema import TABLES, VERSION
 from exr_inspector.cli.main import main
 from exr_inspector.ingestion.run import ingest
 from exr_inspector.sequence.summary import as_arrow, sequences
@@ -542,7 +542,7 @@ def test_db_creates_a_catalog_and_shows_its_status(tmp_path, monkeypatch, capfd)
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
         assert main(["db", "create-schema", "--catalog", CATALOG]) == 0
-        assert capfd.readouterr().out == f"{CATALOG}: schema version 3\n"
+        assert capfd.readouterr().out == f"{CATALOG}: schema version {VERSION}\n"
     assert main(["db", "status", "--catalog", CATALOG]) == 0
     shown = capfd.readouterr().out
     assert re.search(r"^catalog +duckdb:catalog\.duckdb$", shown, re.MULTILINE)
