@@ -105,6 +105,7 @@ def test_a_manifest_of_another_type_is_reported():
     )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(), st.integers(0, 2**32 - 1).map("{:08x}".format)))
 def test_any_names_are_read_back(ids):
     """From JSON with escapes and without."""

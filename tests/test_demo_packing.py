@@ -19,6 +19,7 @@ WINDOW, DISPLAY = Box2i(-3, 5, 36, 51), Box2i(0, 0, 63, 63)  # more than one chu
 SHAPE = (WINDOW.yMax - WINDOW.yMin + 1, WINDOW.xMax - WINDOW.xMin + 1)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 255), st.integers(1, 600)), max_size=40))
 @example([(200, length) for length in (1, 2, 3, 4, 257, 258, 259, 260, 261, 262, 263, 516, 517, 518, 519, 520)])
 @example([(value, 1) for value in range(256)])

@@ -162,6 +162,7 @@ def test_the_commands_for_backups_run(tmp_path, monkeypatch, capfd):
     assert set(json.loads((saved / "manifest.json").read_text())) <= set(re.findall(r"`(\w+)`", section)) | {"tables"}
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_runbook_run(tmp_path, monkeypatch, capfd):
     """In the order of the page; the first release, an upgrade, and a restored catalog."""
     monkeypatch.chdir(tmp_path)

@@ -18,6 +18,7 @@ from exr_inspector import errors, open_catalog
 from tests.support import exr_writer as w
 
 
+@pytest.mark.slow
 def test_a_path_is_a_duckdb_file(tmp_path):
     """Whatever its name; text needs a form that is unmistakable."""
     with open_catalog(tmp_path / "shows.db") as catalog:
@@ -51,6 +52,7 @@ def test_a_uri_is_not_an_open_catalog(call):
         call()
 
 
+@pytest.mark.slow
 def test_similar_knows_two_kinds_of_vectors(studio):
     raises = pytest.raises(ValueError, match="by='nope' is not a kind of vector; expected 'metadata' or 'channels'")
     with open_catalog("shows.duckdb", read_only=True) as catalog, raises:

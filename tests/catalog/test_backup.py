@@ -399,6 +399,7 @@ def test_a_backup_of_older_tables_gets_the_missing_columns(copied, tmp_path):
         assert catalog.sql("SELECT version FROM schema_version ORDER BY 1")["version"].to_pylist() == [2, VERSION]
 
 
+@pytest.mark.slow
 def test_an_interrupted_backup_is_not_a_backup(tmp_path, catalog, monkeypatch):
     catalog.persist([inspection()])
     folder = tmp_path / "backup"
@@ -466,6 +467,7 @@ def test_a_backup_without_vectors_says_how_to_compute_them(catalog, new_uri, tmp
         assert content(copy) == content(catalog)
 
 
+@pytest.mark.slow
 def test_a_newer_catalog_is_not_backed_up_in_part(tmp_path):
     uri = f"duckdb:{tmp_path}/newer.duckdb"
     newer = pa.concat_tables([version_row(), version_row(VERSION + 1)])

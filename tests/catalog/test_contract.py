@@ -113,6 +113,7 @@ def test_rows_are_stored_unchanged(catalog):
         assert (row["is_current"], row["deleted_at"], row["inspection_count"]) == (True, None, 1)
 
 
+@pytest.mark.slow
 def test_each_file_has_a_batch_of_its_own(catalog):
     """Microseconds since the epoch, from the time of the transaction on, in `files` and in every child table."""
     before = datetime.now(timezone.utc)
@@ -204,7 +205,7 @@ def test_an_old_version_that_comes_back_is_current_again(catalog):
     assert current(catalog) == {path_of(A): A.file.file_id}
 
 
-@pytest.mark.fast_cases(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("known", [(), (A,), (A_AGAIN,), (A, A_AGAIN)], ids=["none", "one", "other", "both"])
 def test_of_two_versions_in_one_batch_the_last_is_current(catalog, known):
     catalog.persist(known)
@@ -364,6 +365,7 @@ def test_a_path_with_an_error_has_no_current_version(catalog):
     assert row_count(catalog, "files") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("one", [A, A_AGAIN], ids=["same version", "new version"])
 def test_persisting_a_path_closes_its_error(catalog, one):
     """The error stays as history, and is not open."""
@@ -377,6 +379,7 @@ def test_persisting_a_path_closes_its_error(catalog, one):
     assert catalog.seen([stat_of(one)])[path_of(one)].error is None
 
 
+@pytest.mark.slow
 def test_an_error_that_comes_back_is_open_again(catalog):
     catalog.record_errors([error_at(path_of(A))])
     catalog.persist([A])
@@ -449,12 +452,14 @@ def test_a_row_of_an_older_version_is_judged_again(catalog):
     ]
 
 
+@pytest.mark.slow
 def test_the_most_thorough_check_of_a_version_is_recorded(catalog):
     for checked, recorded in ((1, 1), (17, 17), (1, 17)):
         catalog.persist([replace(B, file=replace(B.file, chunks_checked=checked))])
         assert file_row(catalog, B)["chunks_checked"] == recorded
 
 
+@pytest.mark.slow
 def test_a_file_without_problems_any_more_has_none(catalog):
     """Rows of problems are never deleted; those of a file count whose severity is not `none`."""
     older = replace(FAULTY, inspector_version="0.1.5")
@@ -466,7 +471,7 @@ def test_a_file_without_problems_any_more_has_none(catalog):
     assert catalog.rows_of(FAULTY.file.file_path_normalized)["problems"].num_rows == 0
 
 
-@pytest.mark.fast_cases(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("version", "is_judged"),
     [("0.1.0", True), ("0.1.9.dev3+g12ab", True), (f"{__version__}rc1", True), (f"{__version__}.dev3+g9", True),
@@ -485,6 +490,7 @@ def test_the_inode_is_that_of_the_last_inspection(catalog):
     assert file_row(catalog, B)["inode"] == 8
 
 
+@pytest.mark.slow
 def test_a_row_of_a_newer_version_is_not_judged_by_this_one(catalog):
     catalog.persist([as_judged_by("9.10.0", FAULTY)])
     before = file_row(catalog, FAULTY)
@@ -507,6 +513,7 @@ def seen_as(stored, *, is_unchanged: bool = True) -> SeenFile:
     )
 
 
+@pytest.mark.slow
 def test_a_file_is_seen_while_size_and_time_are_the_same(catalog):
     old, new = (
         inspection("s3://a.exr", mtime=PRECISE),
@@ -526,6 +533,7 @@ def test_a_file_is_seen_while_size_and_time_are_the_same(catalog):
     assert catalog.seen([stat_of(new)]) == {path_of(new): seen_as(new)}
 
 
+@pytest.mark.slow
 def test_a_file_with_another_etag_has_changed_although_size_and_time_are_the_same(catalog):
     """Two writes within a second, the precision of listings; an etag that one side does not know says nothing."""
     source = MemorySource(exr_bytes(), "s3://renders/a.exr")
@@ -612,6 +620,7 @@ def test_a_deleted_file_may_come_back(catalog):
     assert live_paths(catalog) == [path_of(A)]
 
 
+@pytest.mark.slow
 def test_a_deleted_path_has_no_error_any_more(catalog):
     catalog.persist([A])
     catalog.record_errors([error_at(path_of(A)), error_at("s3://renders/x.exr")])
@@ -655,6 +664,7 @@ def test_a_query_does_not_see_python_variables(catalog):
         catalog.sql("SELECT * FROM secret")
 
 
+@pytest.mark.slow
 def test_the_schema_can_be_ensured_again(catalog):
     catalog.persist([A])
     before = all_rows(catalog, ())
@@ -663,6 +673,7 @@ def test_the_schema_can_be_ensured_again(catalog):
     assert [row["version"] for row in rows(catalog, "SELECT * FROM schema_version")] == [VERSION]
 
 
+@pytest.mark.slow
 def test_status_counts(catalog):
     """The counts of a server are those of an earlier commit."""
     catalog.persist([A, A_AGAIN, B])

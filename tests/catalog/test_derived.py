@@ -325,6 +325,7 @@ def test_rows_of(catalog: Catalog) -> None:
     assert catalog.rows_of(FOLDER + "absent.exr") == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("read_only", [False, True])
 @pytest.mark.parametrize("batch", ["NULL", "1", "batch_id - batch_id % 1000", "batch_id"])
 def test_rows_of_files_in_batches_of_older_programs(batch: str, read_only: bool, tmp_path: Path) -> None:
@@ -352,6 +353,7 @@ def test_rows_of_files_in_batches_of_older_programs(batch: str, read_only: bool,
                 assert sorted(rows[table].to_pylist(), key=str) == sorted(stored, key=str)
 
 
+@pytest.mark.slow
 def test_rows_of_has_later_results(catalog: Catalog) -> None:
     first, second = made("a.1001.exr"), made("a.1002.exr")
     catalog.persist([first])

@@ -63,6 +63,7 @@ with open_catalog(sys.argv[1]) as catalog:
 # ── names ────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_a_catalog_is_named_by_uri_or_path(path):
     with open_catalog(f"duckdb:{path}") as catalog:
         catalog.persist([A])
@@ -208,6 +209,7 @@ def test_tables_of_another_program_are_rejected(path):
         assert other.execute("SHOW TABLES").fetchall() == [("files",)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("read_only", [True, False])
 def test_a_catalog_of_a_newer_version_is_rejected(path, read_only):
     open_catalog(str(path)).close()
@@ -293,6 +295,7 @@ def test_one_process_may_open_it_twice_for_writing(path):
         assert one.sql("SELECT inspection_count AS n FROM files").to_pylist() == [{"n": 40}, {"n": 40}]
 
 
+@pytest.mark.slow
 def test_a_process_cannot_open_it_for_reading_and_writing(path):
     with open_catalog(str(path)), pytest.raises(CatalogLockedError, match="this process"):
         open_catalog(str(path), read_only=True)
@@ -300,6 +303,7 @@ def test_a_process_cannot_open_it_for_reading_and_writing(path):
         open_catalog(str(path))
 
 
+@pytest.mark.slow
 def test_a_read_only_catalog_rejects_changes(path):
     with open_catalog(str(path)) as catalog:
         catalog.persist([A])

@@ -120,6 +120,7 @@ def test_sequences_are_judged_against_given_frames(catalog):
     assert checked(catalog, {}, frames="1-2")[0] == []
 
 
+@pytest.mark.slow
 def test_what_was_not_judged_is_a_finding(catalog):
     """Numbers that span more than a million frames are seeds, or a mistake."""
     findings, _ = checked(catalog, {f"a.{number}.exr": GOOD for number in (1, 2, 9000001)})

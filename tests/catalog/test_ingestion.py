@@ -44,6 +44,7 @@ def with_a_hole() -> bytes:
     return written.data[: offset - 8] + bytes(size + 8) + written.data[offset + size :]
 
 
+@pytest.mark.slow
 def test_rows_that_were_never_judged_are_inspected_by_the_next_run(catalog, show):
     """Once: the row then has its severity."""
     path = show / "a.exr"
@@ -55,6 +56,7 @@ def test_rows_that_were_never_judged_are_inspected_by_the_next_run(catalog, show
     assert (again.known, again.unchanged, [file.status for file in again.damaged]) == (0, 1, ["invalid"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rescan", [False, True])
 def test_a_weaker_check_does_not_take_back_damage(catalog, show, rescan):
     (show / "a.exr").write_bytes(with_a_hole())
@@ -75,6 +77,7 @@ def test_a_file_with_other_content_and_equal_size_and_time_is_no_new_one(catalog
     assert (summary.inserted, summary.replaced, summary.known) == (0, 1, 0)
 
 
+@pytest.mark.slow
 def test_a_rescan_knows_the_files_that_failed_before(catalog, show):
     """Unless they have changed since."""
     path = show / "a.exr"

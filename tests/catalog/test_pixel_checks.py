@@ -115,6 +115,7 @@ def test_each_fault_of_a_file(catalog, make):
     assert (of_channel.channel_name, of_channel.part_index) == ("G", 0)
 
 
+@pytest.mark.slow
 def test_regions_that_were_not_rendered(catalog, make):
     """Between filled ones; frames with the same ones are one finding."""
     killed = planes()

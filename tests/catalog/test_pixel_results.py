@@ -119,6 +119,7 @@ def test_pending_statistics_are_recorded_until_they_are_computed(catalog, first)
     assert None not in {row["evaluated_at"] for row in newest(catalog)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [with_stats, failed])
 def test_statistics_of_an_earlier_version_are_completed(catalog, monkeypatch, kind):
     """Table version 3 had no empty regions and no errors."""
@@ -136,6 +137,7 @@ def test_statistics_of_an_earlier_version_are_completed(catalog, monkeypatch, ki
     assert statistics_extent(catalog, "true", {}).unmeasured == 0
 
 
+@pytest.mark.slow
 def test_failures_to_decode_count_as_statistics(catalog):
     catalog.persist([pending()])
     catalog.persist([failed()])

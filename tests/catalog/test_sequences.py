@@ -50,6 +50,7 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_sequences(new_ca
     assert numbers == [2, 4] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most_ids", [0, 1000])
 def test_fields_of_many_and_of_few_files(new_catalog, monkeypatch, most_ids):
     """A long list of file_ids is not part of the query; the answer is the same."""

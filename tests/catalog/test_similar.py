@@ -222,6 +222,7 @@ def test_vectors_of_another_version_are_recomputed(own_catalog):
     assert own_catalog.sql(query) == fresh
 
 
+@pytest.mark.slow
 def test_a_cut_attribute_changes_no_vector(new_catalog):
     """Attributes above the cell limit are too long for vectors."""
     catalog = new_catalog()

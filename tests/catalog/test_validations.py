@@ -56,6 +56,7 @@ def seen(catalog, one, policy="p", rules="1") -> str | None:
     return catalog.seen([stat], policy=PolicyRules(policy, rules))[file.file_path_normalized].validation_status
 
 
+@pytest.mark.slow
 def test_verdicts_are_stored_with_their_file_and_once(catalog, read_table):
     """A file without findings has a row that says so; one that was not validated has none."""
     rows = with_verdicts(
@@ -82,6 +83,7 @@ def test_verdicts_are_stored_with_their_file_and_once(catalog, read_table):
     assert [status_of(catalog, one) for one in (A, B)] == ["failed", "passed"]
 
 
+@pytest.mark.slow
 def test_the_newest_verdict_of_each_policy_counts(catalog, read_table):
     """Also of rules that had judged the file before; the status of the file is that of the worst policy."""
     catalog.persist([A])
@@ -109,6 +111,7 @@ def test_the_newest_verdict_of_each_policy_counts(catalog, read_table):
     assert (file["inspection_count"], file["last_inspected"]) == (1, file["inspection_timestamp"])
 
 
+@pytest.mark.slow
 def test_a_verdict_that_says_more_replaces_one_by_the_same_rules(catalog, read_table, monkeypatch):
     """As after pixels were decoded, or by a newer program."""
     catalog.persist_rows(judged(A, verdict(not_evaluated=2), rows=from_inspections([A])))

@@ -296,6 +296,7 @@ def test_json_read_back_is_the_table(answer, capfdbinary):
     assert read == [{key: as_json(value) for key, value in row.items()} for row in answer().to_pylist()]
 
 
+@pytest.mark.slow
 def test_json_lines_read_back_are_the_table(answer, capfdbinary):
     """One object per line, also for values with line breaks."""
     assert main(["query", VALUES, "--format", "jsonl", "--catalog", CATALOG]) == 0
@@ -319,6 +320,7 @@ def test_csv_read_back_is_the_table(answer, capfdbinary):
     assert str(again.to_pylist()) == str(expected.select(["int", "float", "bool", "time"]).to_pylist())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["stdout", "file"])
 def test_parquet_read_back_is_the_table(answer, capfdbinary, where):
     """By DuckDB, with the same types."""

@@ -82,7 +82,7 @@ def test_a_sound_sequence_has_no_findings(capfd):
     assert capfd.readouterr() == ("1 file, 1 sequence: nothing wrong\n", "")
 
 
-@pytest.mark.fast_cases(5)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -135,6 +135,7 @@ def test_all_frames_of_a_sequence_without_files_are_missing(capfd):
         assert main(["check", "show/d.*.exr", *catalog, "--range", "1001-1003"]) == 2
 
 
+@pytest.mark.slow
 def test_files_that_could_not_be_read_are_counted(capfd):
     os.mkfifo("show/fifo.exr")
     assert main(["check", "show/c.1001.exr", "show/fifo.exr"]) == 3

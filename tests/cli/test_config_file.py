@@ -129,6 +129,7 @@ def test_a_table_of_another_type_is_an_error(show, capfd):
     assert "pyproject.toml: exr-inspector: expected a table" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["tool = ", "x" * 2_000_000, "a = " + "[" * 100_000])
 def test_an_invalid_file_of_other_programs_is_passed_over(show, catalog_used, text):
     """As one without the table of this program."""

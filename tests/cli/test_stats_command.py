@@ -207,6 +207,7 @@ def test_objects(show, store, monkeypatch, capfd):
     assert shown.err.startswith(f"s3://{BUCKET}/none.exr: ")
 
 
+@pytest.mark.slow
 def test_csv_has_what_is_known_of_layers_and_parts(show, capfd):
     assert main(["stats", "small.exr", "deep.exr", "shots/a.1002.exr", "--format", "csv"]) == 1
     table = list(csv.DictReader(io.StringIO(capfd.readouterr().out)))
@@ -220,6 +221,7 @@ def test_csv_has_what_is_known_of_layers_and_parts(show, capfd):
     assert table[-1]["undecoded"] == "lines 80-95 (decode_failed)"
 
 
+@pytest.mark.slow
 def test_80_columns_have_the_histogram(show):
     """And the numbers of NaN, whatever the width; the others are left out."""
     _, shown = on_terminal("stats", "small.exr", "shots/a.1002.exr", "-q", cwd=show, columns=80)
@@ -237,6 +239,7 @@ def test_the_names_of_the_columns_of_both_formats(show, capfd, output_format):
     assert "samples_per_pixel" in message
 
 
+@pytest.mark.slow
 def test_parts_have_tables_of_their_own_in_80_columns(show):
     """With the figures in lines; what else there is to say of the part is below each."""
     _, shown = on_terminal("stats", "shots/a.1001.exr", "--stride", "2", "-q", cwd=show, columns=80)
@@ -244,6 +247,7 @@ def test_parts_have_tables_of_their_own_in_80_columns(show):
     assert "shots/a.1001.exr, beauty" in shown
 
 
+@pytest.mark.slow
 def test_the_table_has_regions_that_were_not_rendered(show, tmp_path, capfd):
     plane = np.ones((40, 60), "float16")
     plane[12:24] = 0

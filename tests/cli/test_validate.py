@@ -187,6 +187,7 @@ def test_worker_processes_return_the_same(capfd, monkeypatch):
     assert capfd.readouterr() == expected
 
 
+@pytest.mark.slow
 def test_policies_are_listed_shown_and_checked(capfd):
     assert main(["policy", "list"]) == 0
     assert [line.split()[0] for line in capfd.readouterr().out.splitlines()] == builtin_names()
@@ -239,6 +240,7 @@ def test_objects_of_a_store(store, monkeypatch, capfd):
     ]
 
 
+@pytest.mark.slow
 def test_pixels_are_judged_on_request(capfd):
     """Without statistics, rules about them are not evaluated."""
     Path("pixels.yaml").write_text('policy: pixels\nversion: "1"\nselect: [EXR8]\n')
@@ -296,6 +298,7 @@ def test_sequences_are_judged_when_all_files_are_known(capfd):
     assert "EXR901" not in capfd.readouterr().out  # whether an unreadable file is there is not known
 
 
+@pytest.mark.slow
 def test_reports_for_people(capfd):
     """A page with all files, and Markdown for a comment."""
     words = ["validate", "show", "--policy", "show.yaml", "--range", "1001-1003", "--format"]

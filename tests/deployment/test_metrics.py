@@ -36,6 +36,7 @@ def documented(*, of_catalog):
     return {name: labels for name, (labels, is_of_catalog) in DOCUMENTED.items() if is_of_catalog == of_catalog}
 
 
+@pytest.mark.slow
 def test_the_metrics_of_a_catalog_are_documented(tmp_path):
     """All have a label with the catalog."""
     (tmp_path / "a.exr").write_bytes(exr_bytes())

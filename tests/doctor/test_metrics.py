@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import duckdb
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exr_inspector.cli.main import main
@@ -21,6 +22,7 @@ def gauges(text: str, uri: str) -> dict[str, float]:
     return {sample.name.removeprefix("exr_inspector_"): sample.value for sample in samples}
 
 
+@pytest.mark.slow
 def test_gauges_of_a_catalog(tmp_path, capsys):
     """To stdout, and to a file that replaces the one before."""
     uri, textfile = f"duckdb:{tmp_path}/c.duckdb", tmp_path / "exr.prom"
@@ -50,6 +52,7 @@ def test_gauges_of_a_catalog(tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ".duckdb"] == ["exr.prom"]
 
 
+@pytest.mark.slow
 def test_an_empty_catalog_has_no_newest_row(tmp_path, capsys):
     uri = f"duckdb:{tmp_path}/c.duckdb"
     assert main(["--quiet", "db", "create-schema", "--catalog", uri]) == 0

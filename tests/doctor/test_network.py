@@ -145,6 +145,7 @@ def test_a_missing_bucket(uri):
     assert "no bucket nothing" in found["catalog"].what
 
 
+@pytest.mark.slow
 def test_a_store_is_no_vast_database(uri, store, monkeypatch):
     monkeypatch.setenv("VAST_DB_ENDPOINT", store.url)
     found = wrong(uri)
@@ -167,6 +168,7 @@ def test_another_time_of_the_server(uri, monkeypatch, date, status, what):
     assert by_name["schema"].status is Status.OK  # the checks after it go on
 
 
+@pytest.mark.slow
 def test_a_store_with_keys(uri, store, monkeypatch):
     monkeypatch.setenv("S3_ENDPOINT", store.url)
     monkeypatch.setenv("S3_ACCESS_KEY", ACCESS_KEY)

@@ -272,6 +272,7 @@ def test_attributes_are_equal_if_their_bytes_are():
     assert one.size_bytes == 4
 
 
+@pytest.mark.slow
 @given(attr_type=st.sampled_from(sorted(DECODERS)), raw=st.binary(max_size=64))
 def test_any_bytes_give_a_value_or_a_note(attr_type, raw):
     """Decoding never raises, and values convert to strict JSON."""

@@ -32,6 +32,7 @@ def test_a_layer_is_the_text_before_the_last_dot(name, layer, component):
     assert split_name(name) == (layer, component)
 
 
+@pytest.mark.slow
 @given(st.text(alphabet="ab.", max_size=12))
 def test_no_character_of_a_name_is_lost(name):
     """Layer and component, joined with a dot, are the name."""
@@ -62,6 +63,7 @@ def test_a_part_without_views():
     assert view_of("R", []) == view_of("right.R", []) == ""
 
 
+@pytest.mark.slow
 @given(st.integers(-50, 50), st.integers(0, 60), st.integers(1, 9))
 def test_samples_are_the_multiples_of_the_sampling_inside_the_window(first, length, sampling):
     """Also below zero and in windows that begin between two samples."""

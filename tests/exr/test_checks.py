@@ -183,6 +183,7 @@ def test_sound_files_with_one_changed_value_are_opened_by_a_library(tmp_path, st
     assert neither <= len(sound) / 100
 
 
+@pytest.mark.slow
 @corpus.need_corpus
 def test_valid_files_are_sound_unless_a_library_rejects_them():
     """None is rejected."""

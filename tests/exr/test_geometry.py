@@ -42,6 +42,7 @@ sizes = st.integers(1, 70)
 tile_sizes = st.integers(8, 40)
 
 
+@pytest.mark.slow
 @given(sizes, sizes, tile_sizes, st.sampled_from(ROUNDINGS))
 def test_mipmap_levels_follow_the_formula(width, height, tile, rounding):
     """Both axes shrink together until the longer one is a single pixel."""
@@ -54,6 +55,7 @@ def test_mipmap_levels_follow_the_formula(width, height, tile, rounding):
         assert (level.tiles_x, level.tiles_y) == (math.ceil(size[0] / tile), math.ceil(size[1] / (tile + 1)))
 
 
+@pytest.mark.slow
 @given(sizes, sizes, st.sampled_from(ROUNDINGS))
 def test_ripmap_levels_follow_the_formula(width, height, rounding):
     """Every pair of levels, x levels first."""

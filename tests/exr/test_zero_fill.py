@@ -37,7 +37,7 @@ def pixels(height: int, width: int, dtype: str = "float16"):
     return numpy.where(noise > 0.2, numpy.round(smooth * 99) / 99 + numpy.round(noise * 99) / 99, smooth).astype(dtype)
 
 
-@pytest.mark.fast_cases(5)
+@pytest.mark.slow
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 @given(data=st.data())
 @examples(25)

@@ -10,6 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import junitparser
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
@@ -173,6 +174,7 @@ def test_sarif_satisfies_the_schema_of_the_standard():
     assert not sarif_schema().is_valid(document)
 
 
+@pytest.mark.slow
 def test_ten_thousand_findings_keep_the_limits_of_github():
     """10 MB when compressed, 25,000 results, 100 locations and 2,000 characters each; distinct fingerprints."""
     findings = many(10_000)
@@ -196,6 +198,7 @@ def test_of_too_many_findings_sarif_has_the_most_severe_ones(monkeypatch):
     assert notification["message"]["text"].startswith("15 more findings")
 
 
+@pytest.mark.slow
 def test_junit_is_read_back():
     """By the library of build servers; rules that were not evaluated are skipped."""
     rules = [NotEvaluatedRule("EXR801", "nan", "no statistics <&>", 4)]
@@ -218,6 +221,7 @@ def test_github_gets_ten_annotations_of_a_severity():
     assert len({line for line in lines if line.startswith("warning: ")}) == 9_991
 
 
+@pytest.mark.slow
 @given(TEXTS, TEXTS)
 def test_any_text_gives_well_formed_documents(pattern, message):
     """Names and messages come from files."""

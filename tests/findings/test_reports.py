@@ -113,6 +113,7 @@ def test_verdicts_are_those_of_findings_without_a_waiver():
     assert (passed.verdict, {each.verdict for each in passed.sequences()}) == ("PASS", {"PASS"})
 
 
+@pytest.mark.slow
 @given(TEXTS)
 def test_no_text_becomes_markup(text):
     """Nor a link to anything outside the page."""
@@ -158,6 +159,7 @@ def test_markdown_escapes_only_what_can_be_markup():
     assert "a_b: (1) + {2} &#95;c&#95; www&#46;evil.com &#58;tada: &#35;12" in text
 
 
+@pytest.mark.slow
 def test_long_tables_are_bounded(monkeypatch):
     """Markdown for a comment, and a page that a browser still opens."""
     monkeypatch.setattr("exr_inspector.findings.markdown._MOST_ROWS", 500)

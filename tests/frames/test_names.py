@@ -176,6 +176,7 @@ words = [
 names = st.text(alphabet="ab_.-v0 19", max_size=30) | st.lists(st.sampled_from(words), max_size=10).map("".join)
 
 
+@pytest.mark.slow
 @given(names)
 def test_sequence_and_frame_make_up_the_name(name):
     """The # of the sequence stands for the frame."""
@@ -185,6 +186,7 @@ def test_sequence_and_frame_make_up_the_name(name):
         assert int(found.frame.split(".")[0]) == found.frame_number
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 999_999),
     st.integers(1, 10),
@@ -237,6 +239,7 @@ def test_the_pattern_has_one_sign_per_padded_digit():
     assert display_pattern("a#b/plate.#.exr", ["1", "20"]) == "a#b/plate.#.exr"
 
 
+@pytest.mark.slow
 @given(st.sets(st.integers(-10_000, 1_000_000), max_size=30), st.integers(1, 6))
 def test_padded_frames_have_their_padding(numbers, width):
     """Even if the largest has more digits."""
@@ -286,6 +289,7 @@ def test_a_span_of_more_than_a_million_frames_is_not_judged(numbers):
     assert missing_numbers([1, 2, 1_000_001]) is not None
 
 
+@pytest.mark.slow
 @given(st.sets(st.integers(-500, 500), min_size=2))
 def test_missing_and_present_frames_fill_a_range(numbers):
     """They are disjoint, and together have a constant step from the first to the last."""
@@ -296,6 +300,7 @@ def test_missing_and_present_frames_fill_a_range(numbers):
     assert len({b - a for a, b in itertools.pairwise(together)}) == 1
 
 
+@pytest.mark.slow
 @given(st.sets(st.integers(-2000, 2000)))
 def test_a_frame_range_reads_back(numbers):
     """With fileseq."""

@@ -269,6 +269,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(JSON)
 @example({"specversion": "1.0", "data": {"specversion": "1.0", "data_base64": "%"}})
 @example({"specversion": "1.0", "elementpath": "/", "data": "[" * 100_000})
@@ -301,6 +302,7 @@ class VastLike:
         return self._data
 
 
+@pytest.mark.slow
 @given(
     st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()), st.dictionaries(st.text(), st.text())
 )

@@ -83,6 +83,7 @@ def outcomes(futures):
     return [[outcome.inserted for outcome in future.result(20)] for future in futures]
 
 
+@pytest.mark.slow
 def test_waiting_batches_share_a_transaction(pool, group, gated):
     """Each thread has its own outcomes, in its order; a thread that finds no transaction does not wait."""
     gated.catalog.persist_rows(batch(2))
@@ -96,6 +97,7 @@ def test_waiting_batches_share_a_transaction(pool, group, gated):
     assert gated.catalog.status().row_counts["files"] == 6
 
 
+@pytest.mark.slow
 def test_a_transaction_has_a_limited_size(pool, group, gated):
     """Of batches, and of the files that suit the database; the lead passes to a thread that waits."""
     hold(pool, group, gated, batch(0))
@@ -112,6 +114,7 @@ def test_a_transaction_has_a_limited_size(pool, group, gated):
     assert gated.sizes[3:] == [1, 2, 1]
 
 
+@pytest.mark.slow
 def test_batches_of_the_same_file_are_not_joined(pool, group, gated):
     """Each may have other results about it; their order is that of the threads."""
     hold(pool, group, gated, batch(0))
@@ -121,6 +124,7 @@ def test_batches_of_the_same_file_are_not_joined(pool, group, gated):
     assert gated.sizes == [1, 1, 2]
 
 
+@pytest.mark.slow
 def test_a_bad_batch_does_not_make_others_fail(pool, group, gated):
     gated.failure = lambda paths: CatalogError("bad row") if "s3://b/2.exr" in paths else None
     hold(pool, group, gated, batch(0))
@@ -133,6 +137,7 @@ def test_a_bad_batch_does_not_make_others_fail(pool, group, gated):
     assert outcomes([pool.submit(group.persist_rows, batch(4))]) == [[True]]
 
 
+@pytest.mark.slow
 def test_a_thread_does_not_wait_longer_than_its_time_limit(pool, group, gated):
     """Its batch is not persisted, and others are."""
 
@@ -157,6 +162,7 @@ def persist_within(seconds, group, rows):
         return group.persist_rows(rows)
 
 
+@pytest.mark.slow
 def test_the_thread_with_the_most_time_leads(pool, group, gated):
     """Otherwise the oldest batch, which has the least, would make a whole group fail."""
     gated.failure = lambda _paths: CatalogConnectionError("slow") if seconds_left() < 10 else None
@@ -171,6 +177,7 @@ def test_the_thread_with_the_most_time_leads(pool, group, gated):
     assert gated.sizes == [1, 4]
 
 
+@pytest.mark.slow
 def test_a_transient_error_is_not_tried_again_for_each_batch(pool, group, gated):
     """An overloaded database would get as many transactions as there are threads."""
     gated.failure = lambda paths: CatalogConnectionError("overloaded") if len(paths) > 1 else None
@@ -181,6 +188,7 @@ def test_a_transient_error_is_not_tried_again_for_each_batch(pool, group, gated)
     assert gated.sizes == [1, 3]
 
 
+@pytest.mark.slow
 def test_a_time_limit_that_ends_during_the_transaction_leaves_the_result_open(pool, group, gated):
     """The message says so; the batch is persisted nevertheless."""
     first, ended = hold(pool, group, gated, batch(0)), threading.Event()

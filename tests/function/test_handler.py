@@ -59,6 +59,7 @@ print(result["status"], result["file"]["completeness"], result["persistence"]["s
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("installed", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_the_snippet_of_the_guide_runs_from_the_root(path, installed):
     """With the package installed, and in a checkout with its dependencies only."""
@@ -103,6 +104,7 @@ def test_without_a_catalog_nothing_is_persisted(handle, path, caplog):
     assert [record.levelno for record in records] == [logging.DEBUG]
 
 
+@pytest.mark.slow
 def test_repeated_deliveries_insert_a_file_once(handle, path, catalog):
     """A new version becomes the current one; the old one stays as history."""
     first, again = handle({"data": {"path": path}}), handle({"data": {"path": path}})
@@ -115,7 +117,7 @@ def test_repeated_deliveries_insert_a_file_once(handle, path, catalog):
     assert rows(catalog, "SELECT inspection_count FROM files ORDER BY 1") == [(1,), (2,)]
 
 
-@pytest.mark.fast_cases(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["a b+c%20.exr", "ä.exr", "a\u0308.exr", "x" * 1020 + ".exr"], ids=ascii)
 def test_a_created_object_is_in_the_catalog(handle, store, catalog, key):
     """One request to the store; the result is small and has no attributes."""
@@ -163,6 +165,7 @@ def test_the_number_of_requests_per_file(handle, store, database):
     assert database.request_count == 4
 
 
+@pytest.mark.slow
 def test_each_record_of_an_event_has_a_result(handle, store, catalog):
     """And the event has an overall one."""
     store.put("a.exr", GOOD)
@@ -180,6 +183,7 @@ def test_each_record_of_an_event_has_a_result(handle, store, catalog):
     ]
 
 
+@pytest.mark.slow
 def test_a_batch_is_one_transaction(handle, store, database):
     """One result for each event, in order; one commit of the database."""
     for number in range(10):
@@ -236,6 +240,7 @@ def test_a_batch_with_a_transient_error_is_delivered_again(handle, store, catalo
     assert rows(catalog, "SELECT count(*) FROM files") == [(2,)]
 
 
+@pytest.mark.slow
 def test_removed_objects_are_marked_deleted(handle, store, catalog):
     """The current state of the store counts, not the order of events: an object that exists again is inspected."""
     store.put("a.exr", GOOD)
@@ -253,6 +258,7 @@ def test_removed_objects_are_marked_deleted(handle, store, catalog):
     assert handle(element("a.exr", "ObjectRemoved:Delete"))["message"] == "removed; marked deleted"
 
 
+@pytest.mark.slow
 def test_another_object_does_not_hide_a_removed_one(handle, store, catalog):
     """Not even an object whose key is the decoded key of the removed one."""
     for key in ("a b.exr", "a+b.exr"):
@@ -263,7 +269,7 @@ def test_another_object_does_not_hide_a_removed_one(handle, store, catalog):
     assert [path for path, _ in rows(catalog, CURRENT)] == [f"s3://{BUCKET}/a b.exr"]
 
 
-@pytest.mark.fast_cases(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed"])
 def test_wrong_keys_remove_nothing(handle, store, catalog, code):
     store.put("a.exr", GOOD)
@@ -274,6 +280,7 @@ def test_wrong_keys_remove_nothing(handle, store, catalog, code):
     assert len(rows(catalog, CURRENT)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [RuntimeError("internal"), MemoryError()])
 def test_an_internal_error_does_not_change_the_file(handle, store, catalog, monkeypatch, error):
     """Its rows stay as they are; an event that ran out of memory is delivered again."""
@@ -302,6 +309,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.slow
 def test_a_catalog_that_another_process_has_open_is_opened_again(handle, path, tmp_path, monkeypatch):
     """The other process closes it after the first attempt."""
     catalog = str(tmp_path / "c.duckdb")
@@ -339,6 +347,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(handle, path, monkey
     assert (result["status"], result.get("retryable", False)) == (("success", False), ("error", True))[changes - 2]
 
 
+@pytest.mark.slow
 def test_an_exceeded_deadline_is_not_an_internal_error(handle, store, tmp_path, monkeypatch):
     monkeypatch.setenv("EXR_INSPECTOR_CATALOG", f"duckdb:{tmp_path}/c.duckdb")
     monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "1")
@@ -353,6 +362,7 @@ def test_an_exceeded_deadline_is_not_an_internal_error(handle, store, tmp_path, 
     assert result["persistence"].get("category") != "internal"
 
 
+@pytest.mark.slow
 def test_a_failing_span_does_not_change_the_result(store, catalog):
     """Neither a span that cannot end, nor one that suppresses exceptions."""
 
@@ -396,6 +406,7 @@ def test_an_invalid_endpoint_is_an_error_of_the_settings(handle, monkeypatch, en
     assert handle({"data": {"path": f"s3://{BUCKET}/a.exr"}})["category"] == "settings"
 
 
+@pytest.mark.slow
 def test_encoded_keys_name_the_existing_object(handle, store, catalog):
     """The candidate that exists is persisted, whether or not events encode keys."""
     store.put("a b+c.exr", GOOD)
@@ -434,6 +445,7 @@ def test_files_that_are_not_exr_are_skipped(handle, store, tmp_path):
     assert store.requests == []
 
 
+@pytest.mark.slow
 def test_a_malformed_file_is_an_error_with_code_and_offset(handle, store, catalog):
     """It is recorded and returned, and not delivered again."""
     store.put("a.exr", BROKEN)
@@ -446,6 +458,7 @@ def test_a_malformed_file_is_an_error_with_code_and_offset(handle, store, catalo
     assert errors == [("truncated", 2, len(BROKEN), True)]
 
 
+@pytest.mark.slow
 def test_vectors_that_cannot_be_computed(handle, store, catalog, monkeypatch, caplog):
     """An error of that file with a traceback in the log; the other files of the batch are persisted."""
     embed = vectors.embed
@@ -629,6 +642,7 @@ def test_a_context_may_be_anything(path, ctx):
     assert function.handle(ctx, {"data": {"path": path}})["status"] == "success"
 
 
+@pytest.mark.slow
 def test_init_never_fails(ctx, monkeypatch, caplog, database):
     """A catalog that cannot be opened is opened again for each event."""
     caplog.set_level(logging.INFO)
@@ -668,6 +682,7 @@ def test_a_summary_fits_into_a_message(handle, store, many):
     assert len(result["results"]) + result.get("results_left_out", 0) == many
 
 
+@pytest.mark.slow
 @settings(examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(event=JSON)
 def test_any_json_gives_a_result(handle, event, tmp_path, monkeypatch):

@@ -150,6 +150,7 @@ def answers(url, code):
     return float(metrics.partition(f'exr_inspector_events_total{{code="{code}"}} ')[2].partition("\n")[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [100, 400, 700, 900, 100_000])
 def test_nested_data_is_not_an_error_of_the_server(served, depth):
     """It would be delivered again; each answer is counted."""
@@ -161,6 +162,7 @@ def test_nested_data_is_not_an_error_of_the_server(served, depth):
     assert [new - old for new, old in zip(after, before, strict=True)] == [status == 204, status == 400, 0]
 
 
+@pytest.mark.slow
 def test_events_that_have_not_arrived_take_no_place(served):
     """Connections that send only the head of a request."""
     pending = [connect(served) for _ in range(10)]

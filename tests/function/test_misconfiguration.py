@@ -190,6 +190,7 @@ def test_without_a_catalog_it_is_ready_unless_one_is_required(monkeypatch):
         assert probe(url) == (503, "settings")
 
 
+@pytest.mark.slow
 def test_it_is_not_ready_before_the_catalog_was_opened_once(monkeypatch, tmp_path):
     """A probe opens it again, without an event."""
     monkeypatch.setenv("EXR_INSPECTOR_CATALOG", f"duckdb:{tmp_path}/later/c.duckdb")
@@ -200,6 +201,7 @@ def test_it_is_not_ready_before_the_catalog_was_opened_once(monkeypatch, tmp_pat
         wait_until(url, READY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["EXR_INSPECTOR_DEADLINE_S", "EXR_INSPECTOR_CELL_LIMIT"])
 def test_a_setting_that_becomes_invalid_takes_effect_at_once(monkeypatch, tmp_path, name):
     monkeypatch.setenv("EXR_INSPECTOR_CATALOG", f"duckdb:{tmp_path}/c.duckdb")
@@ -209,6 +211,7 @@ def test_a_setting_that_becomes_invalid_takes_effect_at_once(monkeypatch, tmp_pa
         assert probe(url) == (503, "settings")
 
 
+@pytest.mark.slow
 def test_the_catalog_of_an_event_does_not_affect_readiness(handle, path, database, monkeypatch):
     """Only the configured catalog does."""
     named = {f"vastdb_{name}": value for name, value in DATABASE.items()}
@@ -237,6 +240,7 @@ def test_the_catalog_is_opened_at_most_once_per_interval(database, monkeypatch):
             assert time.monotonic() < ends
 
 
+@pytest.mark.slow
 def test_the_port_is_open_while_the_catalog_is_being_opened(database, monkeypatch):
     """The database accepts connections but does not respond yet."""
     with socket.create_server(("127.0.0.1", 0)) as silent, ExitStack() as stack:

@@ -47,6 +47,7 @@ def rows(table):
         return catalog.sql(f"FROM {table}").to_pylist()
 
 
+@pytest.mark.slow
 def test_a_direct_call_has_the_verdict_and_stores_it_once(handle):
     expected = evaluate(compiled_policy("vfx-delivery"), inspect("a.1001.exr"))
     first, again = handle(request("vfx-delivery")), handle(request("vfx-delivery"))
@@ -65,6 +66,7 @@ def test_a_direct_call_has_the_verdict_and_stores_it_once(handle):
     assert handle({"data": {"path": os.path.abspath("a.1001.exr")}})["validation"] is None
 
 
+@pytest.mark.slow
 def test_findings_in_results_are_bounded(handle):
     channels = [(f"layer {number:03}.Ä", w.HALF, 1, 1, 0) for number in range(300)]
     Path("b.exr").write_bytes(w.build(w.part(channels=channels)).data)
@@ -100,6 +102,7 @@ def _fifo(folder):
 ONLY = "EXR_INSPECTOR_POLICIES only"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("policy", "reason"),
     [
@@ -129,6 +132,7 @@ def test_a_policy_that_cannot_be_used_is_an_error_and_the_file_is_stored(handle,
     assert [row["validation_status"] for row in rows("files")] == [None]
 
 
+@pytest.mark.slow
 def test_policies_are_compiled_again_when_a_file_changes(handle, store, monkeypatch):
     """Also one that another policy extends; objects are compared after a minute."""
     Path("policies/own.yaml").write_text('policy: own\nversion: "1"\nextends: [strict.yaml]\n')
@@ -150,6 +154,7 @@ def _refuse(*_, **__):
     raise SourceConnectionError("s3://b/policies/strict.yaml", "the object store does not respond")
 
 
+@pytest.mark.slow
 def test_a_policy_is_used_as_it_was_while_the_store_does_not_respond(handle, store, monkeypatch):
     """Without one that was read before, the event is to be delivered again; the file is stored already."""
     remote = f"s3://{BUCKET}/policies/strict.yaml"
@@ -175,6 +180,7 @@ def test_local_policies_are_kept_while_the_store_is_misconfigured(folders):
     assert compiled() is compiled()
 
 
+@pytest.mark.slow
 def test_paths_of_delivered_events_select_policies(ctx, handle, store, monkeypatch):
     """A broken policy is returned, not delivered again, and the files are stored."""
     assigned = f"**/plates/**={os.path.abspath('policies/strict.yaml')}; **/broken/** = nope.yaml; **/final/**=base"

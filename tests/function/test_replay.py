@@ -47,6 +47,7 @@ def stored(catalog):
         return opened.sql("SELECT parse_filename(file_path) AS name FROM files ORDER BY 1")["name"].to_pylist()
 
 
+@pytest.mark.slow
 def test_every_event_of_a_file_is_handled(replayed, catalog):
     """Empty lines and events without files are not errors; a notification may lack the envelope."""
     lines = [event("good.exr"), event("other.exr", 2)["data"], event("notes.txt", 3)]
@@ -57,6 +58,7 @@ def test_every_event_of_a_file_is_handled(replayed, catalog):
     assert stored(catalog) == ["good.exr", "other.exr"]
 
 
+@pytest.mark.slow
 def test_messages_of_kafka(replayed, catalog):
     """As `kcat -J` prints them: the payload is an event, or its data, with attributes in the headers."""
     structured = {"topic": "dl", "offset": 1, "payload": json.dumps(event("good.exr"))}
@@ -78,6 +80,7 @@ def test_json_that_is_no_event_is_an_error(replayed, text):
     assert err.startswith("FILE:1: error: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("events", [event("good.exr"), [event("good.exr"), event("other.exr")]])
 def test_a_document_has_one_event_or_a_list(replayed, catalog, events):
     for text in (json.dumps(events, indent=1), yaml.safe_dump(events)):
@@ -85,6 +88,7 @@ def test_a_document_has_one_event_or_a_list(replayed, catalog, events):
     assert len(stored(catalog)) == (1 if isinstance(events, dict) else 2)
 
 
+@pytest.mark.slow
 def test_permanent_errors_are_findings(replayed):
     """Each is a line with its number: a damaged file, text that is not an event, an event that is too large."""
     large = json.dumps(event("good.exr", padding="x" * MAX_EVENT_BYTES))
@@ -96,6 +100,7 @@ def test_permanent_errors_are_findings(replayed):
     assert "larger than" in messages[2]
 
 
+@pytest.mark.slow
 def test_files_that_no_longer_exist_are_not_findings(replayed):
     """After a long outage, they are told from damaged ones; an event with both is an error."""
     code, out, err = replayed("\n".join([json.dumps(event("good.exr")), json.dumps(event("gone.exr", 2))]))
@@ -105,6 +110,7 @@ def test_files_that_no_longer_exist_are_not_findings(replayed):
     assert replayed(json.dumps(both))[:2] == (1, "1 event: 0 success, 0 skipped, 0 gone, 1 error, 0 pending\n")
 
 
+@pytest.mark.slow
 def test_transient_errors_are_pending(replayed, monkeypatch):
     """Nothing listens at the address of the store; afterwards, the file is replayed again."""
     text = json.dumps(event("good.exr"))

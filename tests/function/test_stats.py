@@ -51,6 +51,7 @@ def codes(result):
     return {error["code"] for error in result["stats_errors"]}
 
 
+@pytest.mark.slow
 def test_one_process_decodes_for_all_events(handle, path, catalog, tmp_path):
     """The rows are in the result, and in the catalog in the transaction of the file."""
     deep = str(write_deep(tmp_path / "deep.1001.exr"))
@@ -77,6 +78,7 @@ def test_one_process_decodes_for_all_events(handle, path, catalog, tmp_path):
     assert decoders() == []
 
 
+@pytest.mark.slow
 def test_results_have_the_statistics_that_their_event_requests(handle, path, monkeypatch):
     """Of several events about one file in a batch."""
     monkeypatch.setenv("EXR_INSPECTOR_ROOTS", str(Path(path).parent))
@@ -85,6 +87,7 @@ def test_results_have_the_statistics_that_their_event_requests(handle, path, mon
     assert ["stats" in each.get("summary", each) for each in handle(events)] == [False, True]
 
 
+@pytest.mark.slow
 def test_statistics_without_time_are_pending(handle, path, catalog, monkeypatch):
     """The header is stored, the event is acknowledged, and an ingest computes them."""
     monkeypatch.setenv("EXR_INSPECTOR_DEADLINE_S", "0.9")  # less than half of it is too little to decode
@@ -113,6 +116,7 @@ def test_statistics_without_time_are_pending(handle, path, catalog, monkeypatch)
     assert handle({"data": {"path": path}})["stats"] is None
 
 
+@pytest.mark.slow
 def test_statistics_that_another_run_can_compute_are_pending(handle, path, catalog, tmp_path, monkeypatch):
     """Chunks above the limit of the function, and files that change before they are decoded."""
     monkeypatch.setenv("EXR_INSPECTOR_MAX_CHUNK_PIXEL_BYTES", str(1 << 20))
@@ -140,6 +144,7 @@ def test_statistics_that_another_run_can_compute_are_pending(handle, path, catal
     assert complete(catalog, path).replaced == 1
 
 
+@pytest.mark.slow
 def test_files_that_crash_the_decoder_are_not_decoded_again(handle, path, catalog, monkeypatch):
     monkeypatch.setattr(worker, "_PROGRAM", "import os; os.abort()")
     result = handle({"data": {"path": path, "stats": True}})
@@ -148,6 +153,7 @@ def test_files_that_crash_the_decoder_are_not_decoded_again(handle, path, catalo
     assert complete(catalog, path).unchanged == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["decoder_ended", "decoder_unusable"])
 def test_files_whose_decoder_the_system_ends_are_decoded_again(handle, path, catalog, monkeypatch, code):
     """By the function as by ingest: the file may be sound."""
@@ -165,6 +171,7 @@ def test_files_whose_decoder_the_system_ends_are_decoded_again(handle, path, cat
     assert {row["sample_count"] for row in catalog(path)["channel_stats"]} == {800}
 
 
+@pytest.mark.slow
 def test_a_request_for_deep_samples_is_completed(handle, catalog, tmp_path, monkeypatch):
     """By an ingest that does not ask for them, also if their numbers are stored."""
     path = str(write_deep(tmp_path / "deep.exr"))

@@ -67,6 +67,7 @@ def replace_unseen(path: str, data: bytes) -> None:
     os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
 
 
+@pytest.mark.slow
 def test_an_unchanged_file_is_not_read():
     """New content with the same path, size and time is not noticed without `rescan`."""
     make("show/a.exr")
@@ -80,6 +81,7 @@ def test_an_unchanged_file_is_not_read():
     assert rows(current) == [("another",)]
 
 
+@pytest.mark.slow
 def test_the_number_of_checked_chunks_is_in_the_catalog(monkeypatch):
     """The option and the setting reach the worker."""
     make("show/a.exr", data=w.build(w.part(width=400, height=400)).data)
@@ -94,7 +96,7 @@ def test_the_number_of_checked_chunks_is_in_the_catalog(monkeypatch):
             assert catalog.sql(query).to_pylist() == [{"chunk_count": 400, "chunks_checked": checked}]
 
 
-@pytest.mark.fast_cases(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["size", "mtime", "back in time"])
 def test_a_changed_file_is_inspected(change):
     """With another size or time, also an older time."""
@@ -113,6 +115,7 @@ def test_a_changed_file_is_inspected(change):
     assert rows("SELECT is_current, count(*) FROM files GROUP BY 1 ORDER BY 1") == [(False, 1), (True, 2)]
 
 
+@pytest.mark.slow
 def test_a_file_with_its_former_time_is_known():
     """The version is counted again, and is current again."""
     make("show/a.exr")
@@ -150,6 +153,7 @@ def test_an_invalid_file_affects_no_other_and_is_not_read_again():
     assert run().failures == []
 
 
+@pytest.mark.slow
 def test_a_file_without_vectors_affects_no_other(monkeypatch):
     """It is a failure with the category embedding."""
     embedding = vectors.Encoder.embedding
@@ -216,7 +220,7 @@ def test_vanished_files_are_reported_and_marked_only_with_prune():
     assert rows("SELECT count(*) FROM files WHERE is_current") == [(3,)]
 
 
-@pytest.mark.fast_cases(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["empty", "not there", "a file named on its own"])
 def test_a_disk_that_is_not_mounted_deletes_nothing(missing):
     """A folder that is missing or empty, although another folder of the same run exists."""
@@ -233,6 +237,7 @@ def test_a_disk_that_is_not_mounted_deletes_nothing(missing):
     assert summary.pruned == 1
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_entered_deletes_nothing(monkeypatch):
     """Neither does a disk that does not respond."""
     make("show/a.exr", "show/b.exr", "show/c.exr")
@@ -251,6 +256,7 @@ def test_a_folder_that_cannot_be_entered_deletes_nothing(monkeypatch):
     assert (summary.vanished, deleted()) == ([], set())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(5, "Input/output error")])
 def test_a_file_that_cannot_be_opened_is_inspected_by_the_next_run(monkeypatch, error):
     """Neither its size nor its time changes when the permission or the disk is repaired."""
@@ -270,6 +276,7 @@ def test_a_file_that_cannot_be_opened_is_inspected_by_the_next_run(monkeypatch, 
     assert (summary.failures, summary.inserted, summary.unchanged) == ([], 1, 1)
 
 
+@pytest.mark.slow
 def test_a_task_holds_few_large_headers(monkeypatch):
     """Their rows keep less of each attribute than the header does."""
     large = w.build(w.part(extra=[w.attribute("blob", "ourType", bytes(4 << 20))])).data
@@ -283,6 +290,7 @@ def test_a_task_holds_few_large_headers(monkeypatch):
     assert peak < 30 << 20
 
 
+@pytest.mark.slow
 def test_a_folder_with_a_longer_name_is_another_folder():
     """show2 is not below show."""
     make("show/a.exr", "show2/b.exr")
@@ -291,7 +299,7 @@ def test_a_folder_with_a_longer_name_is_another_folder():
     assert run("show", prune=True).vanished == []
 
 
-@pytest.mark.fast_cases(5)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -313,6 +321,7 @@ def test_a_file_of_any_name_is_unchanged_until_it_vanishes(name, folder):
     assert run(folder, prune=True).pruned == 1
 
 
+@pytest.mark.slow
 def test_two_unicode_forms_of_a_name_are_two_files():
     for form in ("NFC", "NFD"):
         make(f"show/{unicodedata.normalize(form, 'é')}.exr")
@@ -321,6 +330,7 @@ def test_two_unicode_forms_of_a_name_are_two_files():
     assert rows("SELECT count(*) FROM files WHERE is_current") == [(2,)]
 
 
+@pytest.mark.slow
 def test_a_path_that_is_not_a_file_is_a_failure_in_each_run_and_has_no_row():
     """FIFOs, broken links, links to folders, missing files."""
     make("show/a.exr", "show/folder.exr/b.exr")
@@ -360,6 +370,7 @@ def test_a_file_that_vanishes_during_the_run_is_a_failure(monkeypatch):
     assert [f.message for f in summary.failures] == ["no such file"]
 
 
+@pytest.mark.slow
 def test_an_internal_error_for_one_file_affects_no_other(monkeypatch):
     """It is reported in each run, and not recorded."""
     make("show/a.exr", "show/b.exr", "show/c.exr")
@@ -389,6 +400,7 @@ def test_two_unicode_forms_of_a_name_that_have_no_vectors_are_two_failures(monke
     assert [failure.message for failure in run().failures] == ["ArithmeticError: out of numbers (embedding)"] * 2
 
 
+@pytest.mark.slow
 def test_a_time_outside_the_calendar_is_not_an_error():
     """The file has no mtime in the catalog, is inspected in each run, and its versions are distinguished."""
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as show:
@@ -414,6 +426,7 @@ def test_a_time_outside_the_calendar_is_not_an_error():
         assert run(show).inserted == 1
 
 
+@pytest.mark.slow
 def test_a_folder_deeper_than_the_recursion_limit_is_ingested(working_folder):
     """Its path is within the limit of the system."""
     make("show/z.exr")
@@ -425,6 +438,7 @@ def test_a_folder_deeper_than_the_recursion_limit_is_ingested(working_folder):
         subprocess.run(["rm", "-rf", "show"], check=True)  # shutil.rmtree is recursive
 
 
+@pytest.mark.slow
 def test_a_folder_whose_path_is_too_long_is_one_failure(working_folder):
     """Its message has the path, and other files are ingested."""
     make("show/z.exr")
@@ -453,6 +467,7 @@ def make_nested(root: str, name: str, levels: int) -> None:
     os.close(folder)
 
 
+@pytest.mark.slow
 def test_progress_counts_every_file_including_unchanged_ones():
     """The callback is called after each batch; at the end all files are done."""
     make(*(f"show/{number}.exr" for number in range(300)))

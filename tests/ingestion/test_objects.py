@@ -47,6 +47,7 @@ def run(store: S3Server, uri: str, *paths: str, prune: bool = True):
         return ingest(paths, catalog, IngestOptions(workers=1, s3=store.access, prune=prune))
 
 
+@pytest.mark.slow
 def test_objects_that_are_named_need_no_lookup_of_vanished_ones(store, uri, lookups):
     """One request for each, and one more for each that is new."""
     objects = [store.put(f"show/a.{number}.exr", PICTURE) for number in range(10)]
@@ -76,6 +77,7 @@ def test_any_number_of_prefixes_takes_few_lookups(store, uri, lookups):
     assert 1 < len(lookups) <= 16
 
 
+@pytest.mark.slow
 def test_below_an_object_that_is_named_nothing_vanishes(store, uri):
     """What is below its name is not listed."""
     for key in ("show/a.exr/b.exr", "show/a.exr/c.exr"):
@@ -85,6 +87,7 @@ def test_below_an_object_that_is_named_nothing_vanishes(store, uri):
     assert (summary.inserted, summary.vanished) == (1, [])
 
 
+@pytest.mark.slow
 def test_a_prefix_that_is_named_twice_is_not_listed_completely_either(store, uri):
     """With and without a slash at the end."""
     prefix = f"s3://{BUCKET}/show"

@@ -59,6 +59,7 @@ def content() -> dict[str, list]:
         return {table: sorted(map(repr, catalog.sql(f"FROM {table}").to_pylist())) for table in tables}
 
 
+@pytest.mark.slow
 def test_files_are_validated_as_they_are_ingested_and_once():
     summary = run()
     expected = {("passed", True): 2, ("failed", True): 1}
@@ -75,6 +76,7 @@ def test_files_are_validated_as_they_are_ingested_and_once():
     assert content() == before
 
 
+@pytest.mark.slow
 def test_known_files_are_validated_without_being_stored_again():
     with open_catalog(CATALOG) as catalog:
         ingest("show", catalog, IngestOptions(workers=1))
@@ -95,6 +97,7 @@ def test_known_files_are_validated_without_being_stored_again():
     assert (again.replaced, dict(again.validations)) == (1, {("failed", True): 1, ("passed", False): 2})
 
 
+@pytest.mark.slow
 def test_stored_results_count_rules_about_sequences_as_not_evaluated():
     write_policy("NONE")
     Path("small.yaml").write_text(Path("small.yaml").read_text().replace("frame-padding", "gap, drift"))
@@ -104,6 +107,7 @@ def test_stored_results_count_rules_about_sequences_as_not_evaluated():
     assert [row["not_evaluated"] for row in rows] == [2]
 
 
+@pytest.mark.slow
 def test_a_newer_program_validates_unchanged_files_again(monkeypatch):
     with monkeypatch.context() as older:
         older.setattr("exr_inspector.policy.rows.__version__", "0.0.1")
@@ -113,6 +117,7 @@ def test_a_newer_program_validates_unchanged_files_again(monkeypatch):
     assert dict(run().validations) == {("passed", False): 2, ("failed", False): 1}
 
 
+@pytest.mark.slow
 def test_worker_processes_give_the_same_verdicts():
     policy = compiled_policy("render")
     for number in range(MIN_ITEMS_FOR_WORKERS):
@@ -130,6 +135,7 @@ def test_worker_processes_give_the_same_verdicts():
     assert {row["uri"]: row["rules"] for row in rows} == {uri: rules for uri, rules in expected.items() if rules}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("severity", "codes"),
     [("error", (1, 1, 0, 0)), ("warning", (0, 1, 0, 0)), ("info", (0, 0, 0, 0))],

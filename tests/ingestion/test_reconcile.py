@@ -47,6 +47,7 @@ def deleted() -> int:
         return catalog.sql("SELECT count(deleted_at) AS n FROM files")["n"][0].as_py()
 
 
+@pytest.mark.slow
 def test_young_files_are_left_alone():
     """The catalog keeps the version before, and they have not vanished.
 
@@ -65,6 +66,7 @@ def test_young_files_are_left_alone():
     assert (summary.young, summary.inserted, summary.replaced) == (0, 2, 1)
 
 
+@pytest.mark.slow
 def test_young_objects_have_not_vanished(store):
     uris = [store.put(f"show/{name}.exr", small_file(1, False, 12)) for name in "ab"]
     assert run(f"s3://{BUCKET}/show", s3=store.access).inserted == 2
@@ -74,6 +76,7 @@ def test_young_objects_have_not_vanished(store):
     assert run(f"s3://{BUCKET}/show", s3=store.access, min_age_s=600, prune=True).vanished == uris[:1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limit", "pruned"),
     [
@@ -107,6 +110,7 @@ def test_a_share_of_all_files_is_exact(gone, percent, held_back):
     assert bool(_held_back(vanished, IngestOptions(max_gone_percent=percent))) == held_back
 
 
+@pytest.mark.slow
 def test_the_command_says_how_many_are_gone_and_how_to_go_on(capfd):
     make("a.exr", "b.exr", "c.exr")
     nightly = ["ingest", "show", "--prune", "--min-age", "60s", "--max-gone", "10%", "--fail-on", "new"]
@@ -125,6 +129,7 @@ def test_the_command_says_how_many_are_gone_and_how_to_go_on(capfd):
     assert "1 marked deleted" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", [[], ["other"]])
 def test_files_below_an_empty_folder_are_only_marked_with_consent(capfd, other):
     """Exit code 3, whatever --fail-on: the disk may not be mounted. Files below another path are marked."""
@@ -143,6 +148,7 @@ def test_files_below_an_empty_folder_are_only_marked_with_consent(capfd, other):
     assert deleted() == 2 + len(other)
 
 
+@pytest.mark.slow
 def test_files_below_a_removed_folder_are_marked_by_the_folder_above(capfd):
     make("a.exr", "shot/b.exr")
     main(["ingest", "show"])
@@ -186,6 +192,7 @@ def test_amounts():
 # ── coverage ────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_coverage_counts_what_the_catalog_has(capfd):
     make(*(f"{number}.exr" for number in range(6)), "bad.exr", "hidden/x.exr")
     Path("show/bad.exr").write_bytes(b"no picture")
@@ -231,6 +238,7 @@ def test_coverage_counts_what_the_catalog_has(capfd):
     ]
 
 
+@pytest.mark.slow
 def test_a_complete_catalog(capfd):
     make("a.exr")
     main(["ingest", "show"])
@@ -238,6 +246,7 @@ def test_a_complete_catalog(capfd):
     assert "100.000%" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "code", "message"),
     [("empty", 2, "empty: no file ends in .exr"), ("none/*.exr", 2, "no file matches"), ("none", 3, "no such file")],
@@ -253,6 +262,7 @@ def test_coverage_of_nothing(capfd, path, code, message):
     assert "%" not in shown.out
 
 
+@pytest.mark.slow
 def test_coverage_of_young_files_has_no_rate(capfd):
     make("a.exr")
     main(["ingest", "show"])
@@ -272,6 +282,7 @@ def test_coverage_creates_no_catalog(capfd):
     assert not Path(CATALOG).exists()
 
 
+@pytest.mark.slow
 def test_coverage_of_a_store(store):
     for number in range(3):
         store.put(f"show/{number}.exr", small_file(number, False, 12))

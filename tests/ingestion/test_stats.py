@@ -55,6 +55,7 @@ def crashing(monkeypatch):
         yield patched
 
 
+@pytest.mark.slow
 def test_files_without_statistics_are_completed(plate):
     """By the next run that asks for them; unchanged files with statistics are not read again."""
     Path("show/a.exr").write_bytes(plate)
@@ -67,6 +68,7 @@ def test_files_without_statistics_are_completed(plate):
     assert [run(stats=stats).unchanged for stats in (STATS, None)] == [2, 2]
 
 
+@pytest.mark.slow
 def test_deep_samples_are_decoded_on_request(capfd):
     assert main(["ingest", "show", "--catalog", CATALOG, "--deep"]) == 2
     write_deep(Path("show/deep.exr"))
@@ -80,6 +82,7 @@ def test_deep_samples_are_decoded_on_request(capfd):
     assert "1 unchanged" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_file_that_crashes_the_decoder_is_decoded_once(plate, crashing):
     """Its header is stored, and the chunks that are not decoded; --rescan decodes it again."""
     Path("show/a.exr").write_bytes(plate)
@@ -92,6 +95,7 @@ def test_a_file_that_crashes_the_decoder_is_decoded_once(plate, crashing):
     assert digests("show/a.exr") != [None]
 
 
+@pytest.mark.slow
 def test_damaged_files_keep_their_verdict_and_are_decoded_once(plate, monkeypatch):
     Path("show/a.exr").write_bytes(plate[:-100])
     damaged = run()
@@ -103,6 +107,7 @@ def test_damaged_files_keep_their_verdict_and_are_decoded_once(plate, monkeypatc
     assert rows_of("show/a.exr")["channel_stats"] == rows["channel_stats"]
 
 
+@pytest.mark.slow
 def test_a_run_leaves_the_decoder_of_another_run(plate, tmp_path):
     """Two runs of one process, of which one ends while the other decodes."""
     Path("other").mkdir()
@@ -150,6 +155,7 @@ def test_each_worker_process_has_a_decoder(plate, tmp_path):
     assert {digests(f"show/{number}.exr")[0] for number in range(24)} == {statistics_of(plate).parts[0].pixel_digest}
 
 
+@pytest.mark.slow
 def test_pixels_that_cannot_be_decoded_count_as_damage(plate, capfd):
     """By their lines; also of unchanged files, which are not decoded again."""
     data = bytearray(plate)
@@ -171,6 +177,7 @@ def test_pixels_that_cannot_be_decoded_count_as_damage(plate, capfd):
     assert "1 chunk cannot be decoded: lines 16-31 (decode_failed)" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_check_counts_files_whose_pixels_are_not_measured(plate, capfd):
     """Where the catalog has statistics of others."""
     message = "not checked are the pixels of 2 files, "
@@ -181,6 +188,7 @@ def test_check_counts_files_whose_pixels_are_not_measured(plate, capfd):
         assert (message in capfd.readouterr().err) == (name == "c.exr")
 
 
+@pytest.mark.slow
 def test_files_that_are_decoded_are_stored_when_a_run_is_interrupted(plate):
     for name in "abc":
         Path(f"show/{name}.exr").write_bytes(plate)

@@ -42,6 +42,7 @@ class EndsTheProcessThatReceivesIt:
         return squares(batch)
 
 
+@pytest.mark.slow
 def test_results_are_in_the_order_of_the_batches():
     assert list(run_batches(iter(BATCHES), squares, report_death, 2)) == [squares(batch) for batch in BATCHES]
 
@@ -55,6 +56,7 @@ def test_only_the_item_that_kills_its_worker_has_no_result():
     assert [number for result in results for number in result] == expected
 
 
+@pytest.mark.slow
 def test_an_exception_is_raised_and_no_worker_is_left():
     results = run_batches(iter(BATCHES), raise_at_thirteen, report_death, 2)
     assert next(results) == squares(BATCHES[0])
@@ -63,6 +65,7 @@ def test_an_exception_is_raised_and_no_worker_is_left():
     assert active_children() == []
 
 
+@pytest.mark.slow
 def test_workers_that_cannot_start_are_an_error():
     """As in a script without `if __name__ == '__main__':`."""
     results = run_batches(iter(BATCHES), EndsTheProcessThatReceivesIt(), report_death, 2)

@@ -58,6 +58,7 @@ def test_a_link_is_not_followed(tmp_path):
     assert normalize_path(tmp_path / "link" / "a.exr") == f"file://{tmp_path}/link/a.exr"
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30))
 def test_normalizing_a_uri_does_not_change_it(name):
     uri = normalize_path(f"/show/{name}")

@@ -116,6 +116,7 @@ def test_the_schema_is_valid():
     assert json.loads(json.dumps(SCHEMA)) == SCHEMA
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("path", corpus.VALID + corpus.REPORTED)
 def test_inspections_of_the_corpus_are_strict_json_of_the_schema(path):
     """No NaN, and no key that is not in the schema."""

@@ -72,6 +72,7 @@ def test_statistics_are_rows_of_the_json_form(worker, path):
     assert inspection.to_json() == inspect(path, stats=STATS, decoder=worker).to_json()
 
 
+@pytest.mark.slow
 def test_the_json_form_has_every_figure(worker, tmp_path):
     """Of layers with alpha, of sample counts, and whether the used window is empty or unknown."""
     planes = {name: np.zeros((20, 20), "float16") for name in ("R", "A", "Z")}

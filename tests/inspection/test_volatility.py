@@ -207,6 +207,7 @@ def test_frames_of_real_sequences_have_one_structure_hash():
         assert len(hashes) == 1
 
 
+@pytest.mark.slow
 @given(
     st.text(min_size=1).filter(lambda name: "\0" not in name),
     st.sampled_from(["string", "int", "float", "rational", "stringvector"]),

@@ -82,6 +82,7 @@ def test_other_pixels(tmp_path, planes, expected, change):
     assert different == (set(planes) if change == "cropped" else {"S"} if change == "name" else {"R"})
 
 
+@pytest.mark.slow
 def test_deep_layouts_and_counts(tmp_path):
     path = tmp_path / "x.exr"
     expected = digests(write_deep(path).read_bytes(), deep=True)

@@ -149,6 +149,7 @@ def test_infinite_depth_is_not_the_first_nonfinite_sample(tmp_path, dtype):
     assert found == {"Z": (2, 30), "beauty.depth": (4, 3), "R": (0, 0)}
 
 
+@pytest.mark.slow
 def test_threads_do_not_change_the_report(tmp_path):
     for kind in ("lines", "tiles", "subsampled"):
         data = write(tmp_path / "x.exr", kind).read_bytes()

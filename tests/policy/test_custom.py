@@ -111,6 +111,7 @@ def test_the_hash_changes_with_the_rule_and_with_the_template_that_it_needs():
     assert digest({**RULE, "when": {"show": "a"}}) != digest({**RULE, "when": {"show": "a"}}, "{show}/{shot}/**")
 
 
+@pytest.mark.slow
 def test_the_schema_knows_conditions():
     schema = policy_schema()
     jsonschema.Draft202012Validator(schema).validate(json.loads(policy(RULE, rules={"XYZ001": {"severity": "info"}})))

@@ -112,6 +112,7 @@ def frame(number: int, *, rate: tuple[int, int] = (24, 1), **options):
     return inspect(MemorySource(data[: len(data) - number % 2], str(Path(name).absolute())))
 
 
+@pytest.mark.slow
 def test_values_that_differ_within_a_structure_are_read():
     """Frames share few structures; each has its own verdict."""
     inspections = [frame(number) for number in range(1, 41)] + [frame(n, rate=(25, 1)) for n in range(41, 45)]
@@ -132,6 +133,7 @@ def test_every_rule_says_what_it_reads():
     assert unsaid == ["attribute-required", "private-path"]
 
 
+@pytest.mark.slow
 def test_pages_and_many_structures(monkeypatch):
     """Structures are read in bounded groups, and again after they were forgotten."""
     for name, value in (("_STRUCTURES_AT_ONCE", 2), ("_STRUCTURES_KEPT", 1)):
@@ -144,6 +146,7 @@ def test_pages_and_many_structures(monkeypatch):
         assert {uri: comparable(verdict) for uri, verdict in verdicts(catalog, ALL).items()} == expected
 
 
+@pytest.mark.slow
 def test_what_the_catalog_does_not_have_is_not_evaluated():
     """A text above the limit of a cell, and problems that the first version did not look for."""
     long = w.text("capDate", "x" * 5000)
@@ -162,6 +165,7 @@ def test_what_the_catalog_does_not_have_is_not_evaluated():
     assert "EXR102" not in missing
 
 
+@pytest.mark.slow
 def test_the_command_judges_and_stores(capfd):
     """Its findings are those on the files; stored verdicts are not stored again."""
     Path("show").mkdir()
@@ -267,6 +271,7 @@ def delivery() -> list[tuple[str, bytes]]:
     return [(f"show/{name}.exr", data) for name, data in names.items()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decoded", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_command_judges_sequences_and_pixels(decoded, capfd):
     """A delivery with faults: the findings about sequences and pixels are those on the files."""

@@ -65,12 +65,14 @@ def test_every_rule_is_evaluated():
     assert (len(rules.uses()), rules.inactive) == (len(RULES), ())
 
 
+@pytest.mark.slow
 def test_one_changed_value_makes_no_rule_raise():
     """Of thousands of headers with one invalid or unusual value, a sample."""
     for _, data in islice(changed_headers(), 0, None, 17):
         _evaluate(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_attributes_of_any_type_make_no_rule_raise(seed):
     """Standard attributes with the types and the bytes of others."""

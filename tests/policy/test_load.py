@@ -250,6 +250,7 @@ def test_unknown_names_have_a_suggestion():
         load_policy("./none.yaml")
 
 
+@pytest.mark.slow
 def test_the_schema_accepts_every_built_in_policy_and_no_unknown_key():
     schema = policy_schema()
     validator = jsonschema.Draft202012Validator(schema)

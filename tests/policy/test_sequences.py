@@ -286,6 +286,7 @@ def test_overrides_change_the_rules_of_sequences():
     assert gap.pattern.endswith("/show/b.#.exr")
 
 
+@pytest.mark.slow
 def test_files_of_the_catalog_have_the_findings_of_check(tmp_path):
     """The same rules, from the same decisions."""
     inspections = [

@@ -102,6 +102,7 @@ def test_a_waiver_covers_what_it_names(tmp_path, findings, entry, expected):
 FRAMES = st.sets(st.integers(1, 20), min_size=1).map(sorted)
 
 
+@pytest.mark.slow
 @given(frames=FRAMES, waived=st.lists(FRAMES, max_size=3), has_files=st.booleans())
 def test_each_frame_stays_in_one_finding(frames, waived, has_files):
     """It is waived if a waiver names it, by the first one; also where there are no files, as of missing frames."""
@@ -133,6 +134,7 @@ def test_counts_and_files_are_those_of_the_frames(tmp_path):
     assert (covered.waived_by.reason, covered.waived_by.owner) == ("replaced on Monday", "Ann")
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize(
     ("entry", "line", "column", "message"),
     [

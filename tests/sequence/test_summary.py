@@ -59,7 +59,7 @@ def test_a_sequence_without_findings_is_a_range():
     assert found.severity == "none"
 
 
-@pytest.mark.fast_cases(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("numbers", "frames", "missing", "count"),
     [
@@ -78,6 +78,7 @@ def test_frames_and_gaps(numbers, frames, missing, count):
     assert (found.frames, found.missing, found.missing_count) == (frames, missing, count)
 
 
+@pytest.mark.slow
 def test_changing_padding_is_reported():
     """c.1.exr and c.02.exr are frames of one sequence."""
     for number in ("1", "02", "3"):
@@ -285,6 +286,7 @@ def test_a_pattern_selects_sequences():
     assert summaries(pattern="*sh01") == []
 
 
+@pytest.mark.slow
 def test_numbers_that_are_far_apart_take_no_memory():
     """Seeds and job numbers of up to ten digits."""
     for number in (1, 2, 4_294_967_295):
@@ -332,7 +334,7 @@ def test_damaged_files_without_a_frame_number_are_listed():
     ]
 
 
-@pytest.mark.fast_cases(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("left", "right"),
     [("c_left.{}.exr", "c_right.{}.exr"), ("c.{}_L.exr", "c.{}_R.exr"), ("Left/c.{}.exr", "Right/c.{}.exr")],
@@ -397,6 +399,7 @@ def test_a_field_of_a_sub_frame_differs():
     assert field_outliers(summary()) == [("1001.25", "compression", '"ZIP"', '"NONE"')]
 
 
+@pytest.mark.slow
 def test_gaps_in_a_span_of_more_than_a_million_frames_are_not_judged():
     for number in (1, 2, 9_000_000):
         frame(number)
@@ -432,6 +435,7 @@ def test_a_pattern_with_udim_says_that_numbers_are_tiles():
     assert (found.is_udim, found.missing) == (True, "")
 
 
+@pytest.mark.slow
 def test_textures_are_frames_if_not_all_files_are_textures():
     """Or if their numbers are too small for tiles."""
     for number in (1001, 1002, 1011):
@@ -441,6 +445,7 @@ def test_textures_are_frames_if_not_all_files_are_textures():
     assert [(found.is_udim, found.missing) for found in summaries()] == [(False, "1003-1010"), (False, "2")]
 
 
+@pytest.mark.slow
 def test_versions_are_different_sequences():
     """v001 and v002."""
     for version in ("v001", "v002"):
@@ -472,6 +477,7 @@ def test_the_defects_of_the_demo_show():
     assert found[ARNOLD].frames == "1001-1003,1005-1010"
 
 
+@pytest.mark.slow
 @need_corpus
 @pytest.mark.parametrize("case", ["12-padding-kept", "14-bad-frames-in-sequence"])
 def test_reported_sequences(case):

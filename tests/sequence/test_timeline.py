@@ -141,6 +141,7 @@ def test_hostile_files_are_refused(text, message):
         frames_in_timeline("cut.otio")
 
 
+@pytest.mark.slow
 def test_a_large_or_absent_file_is_refused():
     with open("cut.otio", "wb") as stream:
         stream.truncate((64 << 20) + 1)

@@ -103,7 +103,7 @@ def test_one_request_for_a_small_file(store, tmp_path):
     assert inspect(local).parts == inspection.parts
 
 
-@pytest.mark.fast_cases(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LARGE_KINDS)
 def test_one_more_request_for_the_last_chunk_of_a_larger_file(store, kind):
     """For its leader, with the etag; so that even a single missing byte is detected, as in a local file."""
@@ -246,6 +246,7 @@ def test_an_object_that_is_replaced_while_it_is_read_is_read_again(store):
     assert inspection.file.size_bytes == len(newer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("becomes", [LONG[:-1], LONG[:100_000], PICTURE, None], ids=["shorter", "cut", "small", "gone"])
 def test_an_object_that_keeps_changing_is_an_error(store, becomes):
     """After three attempts; a later retry can succeed."""
@@ -429,6 +430,7 @@ def test_objects_are_selected_by_patterns_and_names(store):
     assert isinstance(error, NoMatchError)
 
 
+@pytest.mark.slow
 def test_prefixes_whose_names_look_like_patterns_are_those_prefixes(store):
     for folder in ("renders@2x", "shot#1", "cam%d", "v[1]"):
         store.put(f"{folder}/a.1.exr", TINY)
@@ -626,6 +628,7 @@ def test_ingest_reads_the_settings_of_the_store_once(store, tmp_path, monkeypatc
     assert len(calls) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("command", ["inspect -r {0} --jsonl", "inspect {0}/1.exr {0}/2.exr", "ingest {0}"])
 def test_a_command_reads_the_settings_of_the_store_once(store, monkeypatch, tmp_path, command):
@@ -640,6 +643,7 @@ def test_a_command_reads_the_settings_of_the_store_once(store, monkeypatch, tmp_
     assert len(reads) == 1
 
 
+@pytest.mark.slow
 def test_the_bucket_may_be_in_the_host_name(store, monkeypatch):
     """As BUCKET.ENDPOINT, for reads and both kinds of listing. The store is used as a proxy, so it gets every host."""
     uri = store.put("show/a.exr", PICTURE)
@@ -833,6 +837,7 @@ def test_many_threads_share_one_client(store):
     assert widths == {uri: number for number, uri in enumerate(uris, 1)}
 
 
+@pytest.mark.slow
 def test_the_client_is_imported_when_an_object_is_read(tmp_path):
     """Not for local files."""
     path = tmp_path / "a.exr"

@@ -41,6 +41,7 @@ def spellings(scheme: str) -> st.SearchStrategy[str]:
     return st.tuples(*(st.sampled_from((letter, letter.upper())) for letter in scheme)).map("".join)
 
 
+@pytest.mark.slow
 @given(spelling=spellings("file"), path=PATHS)
 @examples(200)
 def test_a_file_uri_is_its_path_in_any_spelling_of_the_scheme(spelling, path):
@@ -55,6 +56,7 @@ def test_a_file_uri_is_its_path_in_any_spelling_of_the_scheme(spelling, path):
             bucket_and_key(uri)
 
 
+@pytest.mark.slow
 @given(spelling=spellings("s3"), key=PATHS)
 @examples(200)
 def test_an_object_has_its_bucket_and_key_in_any_spelling_of_the_scheme(spelling, key):
@@ -71,6 +73,7 @@ FILE_NAMES = st.binary(min_size=1, max_size=8).filter(
 )
 
 
+@pytest.mark.slow
 @given(
     one=FILE_NAMES
     | st.sampled_from([b"%FF", b"\xff", b"%25FF", b"%", b"%2", b"%41", "é".encode(), "e\u0301".encode()]),
@@ -139,6 +142,7 @@ def test_a_path_through_a_link_and_its_parent_is_that_of_the_opened_file(tmp_pat
     assert normalize_path(base / "alias" / "inner" / ".." / "x.exr") == f"file://{base}/alias/x.exr"
 
 
+@pytest.mark.slow
 def test_files_whose_names_look_alike_are_different_files(tmp_path):
     """Composed and decomposed, a byte and its escaped form: all are stored, and none vanishes."""
     names = [b"\xff.exr", b"%FF.exr", b"%25FF.exr", "é.exr".encode(), "e\u0301.exr".encode()]

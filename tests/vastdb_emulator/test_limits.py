@@ -42,6 +42,7 @@ def test_times_are_cut_to_milliseconds(start, connect):
     assert stored == [datetime(2026, 1, 2, 3, 4, 5, 6000)]
 
 
+@pytest.mark.slow
 def test_statistics_are_those_of_an_earlier_commit(strict):
     counts = []
     for number in range(3):

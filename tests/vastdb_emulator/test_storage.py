@@ -79,6 +79,7 @@ OPERATIONS = st.lists(
 )
 
 
+@pytest.mark.slow
 @examples(60)
 @given(OPERATIONS)
 def test_a_table_holds_what_a_dict_would(operations):
