@@ -26,9 +26,10 @@ from exr_inspector.catalog.rows import from_inspections
 from exr_inspector.cli.main import main
 from exr_inspector.function.local import connections, worker
 from exr_inspector.function.local.context import LocalContext, context_of
+from exr_inspector.function.local.messages import Start, encoded, read
 from exr_inspector.function.local.runtime import make_app
 from exr_inspector.function.local.telemetry import Telemetry
-from exr_inspector.function.local.worker_client import WorkerClient
+from exr_inspector.function.local.worker_client import WorkerClient, start_worker
 from exr_inspector.inspection.inspector import inspect
 from tests.support.exr_bytes import exr_bytes, text
 from tests.support.secrets import secrets_in
@@ -269,14 +270,25 @@ def in_this_process(threads=20, token=None, **options):
     ours, theirs = socket.socketpair()
 
     def work():
-        with theirs:
-            worker.serve(theirs, LocalContext(), threads=threads, **options)
+        with theirs, theirs.makefile("rb") as stream:
+            worker.serve(theirs, stream, LocalContext(), threads=threads, **options)
 
     thread = threading.Thread(target=work)
     thread.start()
     with serving_http(ours, threads, token) as url:
         yield url
     thread.join()
+
+
+@pytest.mark.slow
+def test_requests_are_answered_that_arrive_before_the_other_process_reads():
+    process, connection = start_worker(Start(secrets={}, log_level=logging.INFO, log_formatter=logging.Formatter()))
+    with connection:
+        connection.sendall(encoded((0, "heartbeat")) + encoded((1, "readiness")))
+        connection.settimeout(60)
+        with connection.makefile("rb") as stream:
+            assert {read(stream)[0], read(stream)[0]} == {0, 1}
+    assert process.wait(60) == 0
 
 
 def test_events_are_rejected_while_too_many_are_waiting(deployed):

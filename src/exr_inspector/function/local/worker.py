@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from typing import Any
+from typing import Any, BinaryIO
 
 from ... import __version__
 from ...catalog.schema import VERSION
@@ -46,17 +46,18 @@ def main(descriptor: int) -> None:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(start.log_formatter)
         logging.basicConfig(level=start.log_level, handlers=[handler])
-        serve(connection, LocalContext(start.secrets))
+        serve(connection, stream, LocalContext(start.secrets))
 
 
 def serve(
     connection: socket.socket,
+    stream: BinaryIO,
     ctx: LocalContext,
     *,
     threads: int = THREADS,
     reopen_interval_s: float = REOPEN_INTERVAL_S,
 ) -> None:
-    """Answer the requests of a connection until its end."""
+    """Answer the requests of a connection until its end. `stream` reads it, and may have buffered some of them."""
     lock = threading.Lock()
     sink = SinkQueue(described) if (described := sink_of_environment()) else None
     opener = _Opener(ctx, reopen_interval_s)
@@ -85,17 +86,16 @@ def serve(
 
     _observe(ctx)
     opener.start(prepare)
-    with connection.makefile("rb") as stream:
-        try:
-            while True:
-                number, name, *arguments = read(stream)
-                if name == "heartbeat":
-                    send(number, Answer(204))
-                    continue
-                executor, operation = operations[name]
-                executor.submit(answer, number, operation, tuple(arguments))
-        except (EOFError, OSError):
-            pass
+    try:
+        while True:
+            number, name, *arguments = read(stream)
+            if name == "heartbeat":
+                send(number, Answer(204))
+                continue
+            executor, operation = operations[name]
+            executor.submit(answer, number, operation, tuple(arguments))
+    except (EOFError, OSError):
+        pass
     events.shutdown(wait=True)
     control.shutdown(wait=True)
     opener.close()
