@@ -107,11 +107,11 @@ def _pixels_of(inspection: Inspection) -> FilePixels | None:
 
 
 def pixel_outcomes(checks: Sequence[Check], pixels: FilePixels | None) -> Iterator[tuple[Check, Outcome]]:
-    """The outcomes of rules about pixels, which are not decided without statistics."""
+    """The outcomes of rules about pixels, which are not decided without statistics, nor wholly by a part of them."""
     if not checks:
         return
     for check in checks:
-        for outcome in (NO_STATISTICS,) if pixels is None else check[1](pixels, check[2]):
+        for outcome in (NO_STATISTICS,) if pixels is None else (*check[1](pixels, check[2]), *pixels.undecided):
             yield check, outcome
 
 

@@ -44,9 +44,12 @@ class FilePixels:
     faults: Sequence[Fault]
     undecided: tuple[Undecided, ...]  # if not all pixels were decoded
 
-    def of_kind(self, kind: str) -> list[Fault]:
-        """The faults of a kind."""
-        return [fault for fault in self.faults if fault.kind == kind]
+    def violations(self, kind: str, expected: str, actual: str) -> Iterator[Outcome]:
+        """The faults of a kind as violations."""
+        for fault in self.faults:
+            if fault.kind == kind:
+                channel_name = fault.channel_name or ""
+                yield Violation(expected, actual, channel_name=channel_name, part_index=fault.part_index)
 
 
 def pixels_of(parts: Sequence[PartFacts], report: PixelReport) -> FilePixels:
@@ -73,17 +76,13 @@ def _part_figures(part: PartFacts, row: PartStatsRow) -> PartFigures:
 @pixel_rule(801, "error", "report on pixels")
 def nan(pixels: FilePixels, _: Parameters) -> Iterator[Outcome]:
     """No value is NaN."""
-    for fault in pixels.of_kind("nan"):
-        yield Violation("numbers", "NaN", channel_name=fault.channel_name or "", part_index=fault.part_index)
-    yield from pixels.undecided
+    return pixels.violations("nan", "numbers", "NaN")
 
 
 @pixel_rule(802, "error", "report on pixels")
 def infinity(pixels: FilePixels, _: Parameters) -> Iterator[Outcome]:
     """No value is infinite; those of depth channels may be positive."""
-    for fault in pixels.of_kind("infinity"):
-        yield Violation("finite values", "infinity", channel_name=fault.channel_name or "", part_index=fault.part_index)
-    yield from pixels.undecided
+    return pixels.violations("infinity", "finite values", "infinity")
 
 
 @pixel_rule(803, "warning", "common practice")
@@ -92,23 +91,18 @@ def negative_color(pixels: FilePixels, _: Parameters) -> Iterator[Outcome]:
     for row in pixels.channels:
         if row.negative_count and (row.part_index, row.channel_name) in pixels.colors:
             yield Violation("0 or more", "negative", channel_name=row.channel_name, part_index=row.part_index)
-    yield from pixels.undecided
 
 
 @pixel_rule(804, "warning", "common practice")
 def black_frame(pixels: FilePixels, _: Parameters) -> Iterator[Outcome]:
     """The image is not black."""
-    for fault in pixels.of_kind("black"):
-        yield Violation("an image", "black", part_index=fault.part_index)
-    yield from pixels.undecided
+    return pixels.violations("black", "an image", "black")
 
 
 @pixel_rule(805, "warning", "common practice")
 def constant_frame(pixels: FilePixels, _: Parameters) -> Iterator[Outcome]:
     """The image has several colors."""
-    for fault in pixels.of_kind("constant"):
-        yield Violation("several colors", "one color", part_index=fault.part_index)
-    yield from pixels.undecided
+    return pixels.violations("constant", "several colors", "one color")
 
 
 @pixel_rule(806, "warning", "HALF has no numbers above 65504", Limit)
@@ -121,7 +115,6 @@ def value_limit(pixels: FilePixels, given: Limit) -> Iterator[Outcome]:
             is_above, expected = row.max is not None and row.max > given.limit, f"at most {given.limit:g}"
         if is_above:
             yield Violation(expected, "larger", channel_name=row.channel_name, part_index=row.part_index)
-    yield from pixels.undecided
 
 
 @pixel_rule(807, "warning", "OpenEXR: Technical Introduction")
@@ -131,7 +124,6 @@ def alpha_range(pixels: FilePixels, _: Parameters) -> Iterator[Outcome]:
         if split(row.channel_name)[1] == "A" and (row.negative_count or row.above_one_count):
             actual = "negative" if row.negative_count else "above 1"
             yield Violation("0 to 1", actual, channel_name=row.channel_name, part_index=row.part_index)
-    yield from pixels.undecided
 
 
 @pixel_rule(808, "warning", "common practice", SampleLimit)
@@ -141,20 +133,15 @@ def samples_per_pixel(pixels: FilePixels, given: SampleLimit) -> Iterator[Outcom
     for part_index, count in counts.items():
         if count > given.max:
             yield Violation(f"at most {given.max} samples", "more", part_index=part_index)
-    yield from pixels.undecided
 
 
 @pixel_rule(809, "error", "damaged chunks")
 def undecodable_chunks(pixels: FilePixels, _: Parameters) -> Iterator[Outcome]:
     """All chunks can be decoded."""
-    for fault in pixels.of_kind("undecodable"):
-        yield Violation("chunks that can be decoded", "damaged", part_index=fault.part_index)
-    yield from pixels.undecided
+    return pixels.violations("undecodable", "chunks that can be decoded", "damaged")
 
 
 @pixel_rule(811, "warning", "common practice")
 def unrendered_region(pixels: FilePixels, _: Parameters) -> Iterator[Outcome]:
     """No lines or tiles inside the image are zero between others that are filled."""
-    for fault in pixels.of_kind("empty"):
-        yield Violation("an image without gaps", "empty regions", part_index=fault.part_index)
-    yield from pixels.undecided
+    return pixels.violations("empty", "an image without gaps", "empty regions")
