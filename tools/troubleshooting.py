@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 import exr_inspector
 from exr_inspector import errors
-from exr_inspector.cli.exit_codes import ExitCode
-from exr_inspector.cli.main import _FINDINGS, _USAGE_ERRORS
+from exr_inspector.cli.exit_codes import code_of
 from exr_inspector.errors import ExrFormatError, ExrInspectorError
 from exr_inspector.exr.codes import FORMAT_ERRORS, PROBLEMS
 from exr_inspector.findings.rules import rule_of_problem
@@ -332,12 +331,8 @@ def _page() -> Iterator[str]:
 
 
 def _error(kind: type[ExrInspectorError], texts: list[str]) -> Iterator[str]:
-    if issubclass(kind, _FINDINGS):
-        code = ExitCode.FINDINGS
-    else:
-        code = ExitCode.USAGE if issubclass(kind, _USAGE_ERRORS) else ExitCode.FAILED
     nature = "transient" if kind.retryable else "of the configuration" if kind.category in _MISCONFIGURATION else ""
-    facts = [f"category `{kind.category}`", *([nature] if nature else []), f"exit code {int(code)}"]
+    facts = [f"category `{kind.category}`", *([nature] if nature else []), f"exit code {int(code_of(kind))}"]
     stored = getattr(kind, "code", None)
     if isinstance(stored, str):
         facts.insert(1, f"code `{stored}`")
@@ -363,12 +358,7 @@ def all_errors() -> set[type[ExrInspectorError]]:
     for module in pkgutil.walk_packages(exr_inspector.__path__, "exr_inspector."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    classes, pending = set(), [ExrInspectorError]
-    while pending:
-        kind = pending.pop()
-        classes.add(kind)
-        pending += kind.__subclasses__()
-    return classes
+    return errors.error_classes()
 
 
 @cache

@@ -28,6 +28,7 @@
       EmbeddingError                 the vectors of a file cannot be computed
       SettingsError                  a setting, URI or option is invalid
         PolicyError                    a policy is invalid
+      UnusablePolicyError            no policy can judge a file, which is stored anyway
       MissingExtraError              an optional dependency is not installed
 
 Callers check the class, `category` (a word for reports) and `retryable` (whether a retry can succeed), not the message.
@@ -308,3 +309,13 @@ class MissingExtraError(ExrInspectorError):
 
     def __str__(self) -> str:
         return f"{self.needed_for} needs an optional package: pip install 'exr-inspector[{self.extra}]'"
+
+
+def error_classes() -> set[type[ExrInspectorError]]:
+    """ExrInspectorError and all classes that derive from it, in the modules that are imported."""
+    classes, pending = set(), [ExrInspectorError]
+    while pending:
+        kind = pending.pop()
+        classes.add(kind)
+        pending += kind.__subclasses__()
+    return classes

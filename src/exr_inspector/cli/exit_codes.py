@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
 
+from ..errors import BackupError, ExrFormatError, ExrInspectorError, MissingExtraError, QueryError, SettingsError
 from ..inspection.model import status_of
 
 if TYPE_CHECKING:
@@ -73,6 +74,13 @@ def file_severity(completeness: str, problem_severity: str) -> Severity:
     """The severity of a file's verdict: an error unless the file is sound, else that of its worst problem."""
     is_sound = status_of(completeness, problem_severity) == "complete"
     return Severity[problem_severity.upper()] if is_sound else Severity.ERROR
+
+
+def code_of(kind: type[ExrInspectorError]) -> ExitCode:
+    """The exit code of a command that ends with an error."""
+    if issubclass(kind, (ExrFormatError, BackupError)):  # the bytes were read, and are not whole: not a failure
+        return ExitCode.FINDINGS
+    return ExitCode.USAGE if issubclass(kind, (SettingsError, QueryError, MissingExtraError)) else ExitCode.FAILED
 
 
 def exit_code(worst: Severity, fail_on: FailOn, *, failed: bool = False, misused: bool = False) -> ExitCode:

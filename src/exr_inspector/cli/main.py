@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import BackupError, ExrFormatError, ExrInspectorError, MissingExtraError, QueryError, SettingsError
+from ..errors import ExrInspectorError
 from . import (
     backup_commands,
     catalog_commands,
@@ -30,12 +30,9 @@ from . import (
     stats_command,
     validate_command,
 )
-from .exit_codes import ExitCode
+from .exit_codes import ExitCode, code_of
 from .output import discard_stdout, print_message
 from .verbosity import add_options, verbosity
-
-_USAGE_ERRORS = (SettingsError, QueryError, MissingExtraError)
-_FINDINGS = (ExrFormatError, BackupError)  # the bytes were read, and are not whole: not a failure
 
 app = typer.Typer(
     name="exr-inspector",
@@ -123,9 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ExrInspectorError as error:
         if debug:
             raise
-        if isinstance(error, _FINDINGS):
-            return _fail(str(error), ExitCode.FINDINGS)
-        return _fail(str(error), ExitCode.USAGE if isinstance(error, _USAGE_ERRORS) else ExitCode.FAILED)
+        return _fail(str(error), code_of(type(error)))
     except OSError as error:
         if debug:
             raise

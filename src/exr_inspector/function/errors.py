@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import ExrInspectorError, SourceStoreError
+from ..errors import ExrInspectorError, SourceStoreError, error_classes
 
 # Categories of errors that concern the configuration of the function or its environment, not a file.
 _MISCONFIGURATION = frozenset({"authentication", "settings", "schema", "catalog", "missing_extra"})
@@ -15,12 +15,7 @@ def category(error: Exception) -> str:
 
 def categories() -> list[str]:
     """All categories."""
-    found, classes = set(), [ExrInspectorError]
-    while classes:
-        one = classes.pop()
-        found.add(one.category)
-        classes += one.__subclasses__()
-    return sorted(found)
+    return sorted({kind.category for kind in error_classes()})
 
 
 def is_retryable(error: Exception) -> bool:
