@@ -151,21 +151,24 @@ def sort(uri: str, connection: VastConnection | None, *, dry_run: bool = False) 
 def _applied(tables: Tables, migration: Migration) -> bool:
     """Apply a migration; False if another process has applied it."""
     row = version_row(migration.version, migration.readable_since)
+    is_sent = False  # whether an attempt came to its commit, whose response can be lost
 
     @without_sdk_warnings()
     def attempt(clock: Clock) -> bool:
+        nonlocal is_sent
         with _changing(tables, clock) as transaction:
             schema = transaction.bucket(tables.bucket).schema(tables.schema)
             present = set(schema.tablenames())  # before the versions, which another process may be committing
             rows = tables.rows(transaction, clock)
             stored = rows.select_present("schema_version", ["version", "applied_at"]).to_pylist()
             if any(stored_row["version"] >= migration.version for stored_row in stored):
-                # by an earlier attempt whose response was lost, or by another process
-                return {"version": migration.version, "applied_at": row["applied_at"][0].as_py()} in stored
+                # Other processes may have applied it in the same millisecond.
+                return is_sent and {"version": migration.version, "applied_at": row["applied_at"][0].as_py()} in stored
             reject_foreign_tables(tables.uri, migration, present)
             for step in migration.steps:
                 _apply(step, schema, tables, transaction, clock)
             rows.insert("schema_version", row)
+            is_sent = True
         return True
 
     return tables.connection.retried(attempt, seconds=_SECONDS)
