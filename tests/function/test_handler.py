@@ -6,12 +6,14 @@ import gc
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -28,7 +30,7 @@ from exr_inspector.sources.uris import object_uri
 from tests.support import corpus
 from tests.support import exr_writer as w
 from tests.support.opening import before_open, point_link
-from tests.support.s3_server import BUCKET, status
+from tests.support.s3_server import ACCESS_KEY, BUCKET, status
 from tests.support.strategies import examples
 from tests.support.vast_event import VastEventList
 
@@ -569,6 +571,24 @@ def test_the_log_has_one_line_per_file(handle, store, tmp_path, caplog):
     assert info[0].startswith(f'file="{tmp_path}/a\\" status=success\\n\\u001b[31m.exr" status=success file_id=')
     assert "event=1004356627333135" in info[1]
     assert [line.levelname for line in lines if line.levelno != logging.INFO] == ["WARNING", "ERROR", "ERROR"]
+
+
+def test_the_log_names_keys_by_their_hashes_and_transactions_by_their_numbers(handle, ctx, store, database, caplog):
+    caplog.set_level(logging.DEBUG, "exr_inspector")
+    function.prepare(ctx)
+    store.put("a.exr", GOOD)
+    refused = database.fail(503, operation="commit", after_effect=False)
+    handle(element("a.exr"))
+    lines = [(record.levelname, record.getMessage()) for record in caplog.records]
+    (ready,) = [line for level, line in lines if level == "INFO" and line.startswith("ready: ")]
+    hashes = [sha256(key.encode()).hexdigest()[-4:] for key in (DATABASE["access_key"], ACCESS_KEY)]
+    assert re.findall("SHA-256 …([0-9a-f]{4})", ready) == hashes
+    assert database.url in ready
+    assert refused.hits
+    debug = "\n".join(line for level, line in lines if level == "DEBUG")
+    assert "computing embeddings for 's3://renders/a.exr'" in debug
+    for end in ("started", "ended", "rolled back"):
+        assert re.search(f"transaction [0-9a-f]+ {end}$", debug, re.MULTILINE), end
 
 
 def test_spans_and_instruments_of_the_platform(store, handle, ctx):
