@@ -112,10 +112,10 @@ def runtime(checkout: Path, schema: str) -> Iterator[subprocess.Popen[bytes]]:
         process.send_signal(signal.SIGTERM)
 
 
-def get(path: str) -> tuple[int, float]:
+def get(path: str, port: int = PORT) -> tuple[int, float]:
     """Status and seconds of a GET over a new connection, as a kubelet sends it."""
     began = time.monotonic()
-    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     connection.request("GET", path)
     response = connection.getresponse()
     response.read()

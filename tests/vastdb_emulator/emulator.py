@@ -85,6 +85,14 @@ class Emulator:
             server.close_connections()
             thread.join()
 
+    def add_key(self, access_key: str, secret_key: str) -> None:
+        """Let in one key more."""
+        self._keys[access_key] = secret_key
+
+    def remove_key(self, access_key: str) -> None:
+        """Refuse a key from now on."""
+        del self._keys[access_key]
+
     @property
     def url(self) -> str:
         """The endpoint to connect to."""
