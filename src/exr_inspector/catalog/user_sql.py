@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import date
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -98,7 +99,7 @@ def tables_in(query: str) -> set[str]:
 
     A table is named as well if a WITH clause of that name reads it.
     """
-    with sandbox.connect() as connection:
+    with parser().cursor() as connection:
         tree = _tree(connection, query)
     clauses = [clause for node in _nodes(tree) for clause in (node.get("cte_map") or {}).get("map", ())]
     hidden = {clause["key"].lower() for clause in clauses if clause["key"].lower() not in _named(clause["value"])}
@@ -191,7 +192,7 @@ def checked_condition(where: str) -> str:
     if not where.strip():
         raise QueryError(f"{where!r} is not a condition: it is empty; {_ALLOWED_IN_CONDITION}")
     condition = f"(\n{where}\n)"
-    with sandbox.connect() as connection:
+    with parser().cursor() as connection:
         tree = _condition_tree(connection, where, where)
         _condition_tree(connection, condition, where)  # fails for an open comment, and a semicolon at the end
     for node in _nodes(tree):
@@ -240,6 +241,12 @@ def _reject_invalid_text(text: str) -> None:
     """Raise QueryError for characters that DuckDB takes for the end of the text, or cannot take."""
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise QueryError(f"{text!r} has a NUL character or a surrogate; give text without")
+
+
+@cache
+def parser() -> duckdb.DuckDBPyConnection:
+    """An empty database that only parses, without threads of its own."""
+    return sandbox.connect(settings={"threads": 1})
 
 
 def _tree(connection: duckdb.DuckDBPyConnection, text: str) -> Any:

@@ -7,7 +7,10 @@ and the query runs again, until all scans had their rows. Usually that is one fe
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +27,7 @@ from ...errors import QueryError
 from .. import sandbox
 from ..query_errors import as_query_error
 from ..schema import TABLES, TIME
-from ..user_sql import checked_query, result_table
+from ..user_sql import checked_query, parser, result_table
 from .conditions import NO_FILTER, Condition, read_filter
 
 _THREADS = 2  # each needs some of the memory; fetching takes most of the time
@@ -78,13 +81,12 @@ def run(
     Memory is bounded by `memory_mb` but for the result. Raises QueryError, and the errors of `fetch`.
     """
     values: Any = dict(params) if isinstance(params, Mapping) else None if params is None else list(params)
-    with tempfile.TemporaryDirectory(prefix="exr-inspector-") as folder, _database(folder, memory_mb) as connection:
+    with parser().cursor() as connection:
         statement = checked_query(connection, query)
+    with _database(memory_mb) as database, database.connection.cursor() as connection:
         for name, rows in given.items():
             connection.register(name, rows)
-        tables = [_Table(name, folder) for name in TABLES]
-        for table in tables:
-            connection.from_arrow(table).project(", ".join(map(_column, TABLES[table.name]))).create_view(table.name)
+        tables = database.tables
         while True:
             try:
                 result = result_table(connection, statement, values)
@@ -108,7 +110,7 @@ class _Table(ds.InMemoryDataset):  # type: ignore[misc]
         self.name = name
         self.missing: list[Scan] = []
         self._loaded: Scan | None = None
-        self._path = str(Path(folder) / f"{name}.arrows")
+        self._path = Path(folder, f"{name}.arrows")
 
     def scanner(
         self,
@@ -121,7 +123,7 @@ class _Table(ds.InMemoryDataset):  # type: ignore[misc]
         reads = NO_FILTER if filter is None else read_filter(filter, self._schema)
         scan = Scan(table=self.name, columns=self._in_order({*names, *reads.columns}), conditions=reads.conditions)
         if self._loaded is not None and self._loaded.covers(scan):
-            rows = pa.ipc.open_stream(pa.OSFile(self._path))
+            rows = pa.ipc.open_stream(pa.OSFile(str(self._path)))
         else:
             self.missing.append(scan)
             rows = self._schema.empty_table().to_reader()
@@ -135,10 +137,16 @@ class _Table(ds.InMemoryDataset):  # type: ignore[misc]
         self._loaded = Scan(table=self.name, columns=columns, conditions=tuple(common))
         self.missing = []
         schema = pa.schema([self._schema.field(name) for name in columns])
-        with pa.ipc.new_stream(self._path, schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as file:
+        with pa.ipc.new_stream(str(self._path), schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as file:
             for batch in fetch(self._loaded):
                 rows = pa.table(batch).select(columns).cast(schema)
                 file.write_table(rows, max_chunksize=_ROWS_PER_BATCH)
+
+    def clear(self) -> None:
+        """Forget the rows, for the next query."""
+        if self._loaded is not None:
+            self._loaded = None
+            self._path.unlink()
 
     def _in_order(self, columns: set[str]) -> tuple[str, ...]:
         return tuple(name for name in TABLES[self.name].names if name in columns)
@@ -154,18 +162,44 @@ def _width(column: pa.Field) -> tuple[bool, int]:
     return column.nullable, {pa.bool_(): 0, pa.int64(): 1, TIME: 1}.get(column.type, 2)
 
 
-@contextmanager
-def _database(folder: str, memory_mb: int) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An empty database whose SQL reaches no file, network or Python variable."""
-    settings: dict[str, str | bool | int] = {
-        "memory_limit": f"{memory_mb}MB",
-        "threads": _THREADS,
-        "temp_directory": folder,
-    }
-    with sandbox.connect(settings=settings) as connection:
+class _Database:
+    """A DuckDB with a view of each table of the catalog, whose SQL reaches no file, network or Python variable."""
+
+    def __init__(self, memory_mb: int) -> None:
+        folder = tempfile.mkdtemp(prefix="exr-inspector-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.tables = [_Table(name, folder) for name in TABLES]
+        settings: dict[str, str | bool | int] = {
+            "memory_limit": f"{memory_mb}MB",
+            "threads": _THREADS,
+            "temp_directory": folder,
+        }
+        self.connection = sandbox.connect(settings=settings)
         for macro in _MACROS:
-            connection.execute(f"CREATE MACRO {macro}").fetchall()
-        yield connection
+            self.connection.execute(f"CREATE MACRO {macro}").fetchall()
+        for table in self.tables:
+            columns = ", ".join(map(_column, TABLES[table.name]))
+            self.connection.from_arrow(table).project(columns).create_view(table.name)
+
+
+_idle: defaultdict[int, list[_Database]] = defaultdict(list)  # by memory limit
+
+
+@contextmanager
+def _database(memory_mb: int) -> Iterator[_Database]:
+    """A database for one query. It is kept for the next one unless the query fails: opening it takes longer than most."""
+    try:
+        database = _idle[memory_mb].pop()
+    except IndexError:
+        database = _Database(memory_mb)
+    try:
+        yield database
+    except BaseException:
+        database.connection.close()
+        raise
+    for table in database.tables:
+        table.clear()
+    _idle[memory_mb].append(database)
 
 
 def _query_error(error: duckdb.Error, memory_mb: int) -> QueryError:
