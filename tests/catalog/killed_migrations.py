@@ -6,10 +6,12 @@ FILE FOLDER: process n is killed before its statement n; process 0 before its co
 import os
 import shutil
 import sys
+from functools import cache
 from itertools import count
 from pathlib import Path
 
 from exr_inspector.catalog.duckdb import errors, migrate
+from exr_inspector.catalog.migrations import MIGRATIONS
 from tests.catalog.killing import die, until_one_ends
 
 
@@ -32,6 +34,10 @@ class Dying:
 def main() -> None:
     source, folder = map(Path, sys.argv[1:])
     connect = errors.connect
+    # The same times in all processes: files are equal up to the statement that changes them.
+    migrate.version_row = cache(migrate.version_row)
+    for each in MIGRATIONS:
+        migrate.version_row(each.version, each.readable_since)
 
     def killed(number):
         path = folder / f"{number}.duckdb"

@@ -2,6 +2,7 @@
 
 import ctypes
 import dataclasses
+import hashlib
 import os
 import shlex
 import subprocess
@@ -444,9 +445,14 @@ def test_a_kill_at_any_statement_leaves_one_version(old, tmp_path):
     for version in range(2, VERSION + 1):
         migrate(f"duckdb:{old}", to=version)
         columns_of[version], new_rows = contents(old)
-    versions = []
+    versions, checked = [], set()
     for number in range(statements):
         path = folder / f"{number}.duckdb"
+        files = hash_of_files(path)
+        if files in checked:  # the statement has written nothing yet: what the next program finds is the same
+            versions.append(versions[-1])
+            continue
+        checked.add(files)
         state = contents(path)
         versions.append(max(row["version"] for row in state[1]["schema_version"]))
         assert state == old_state if versions[-1] == 1 else state[0] == columns_of[versions[-1]]
@@ -460,6 +466,15 @@ def test_a_kill_at_any_statement_leaves_one_version(old, tmp_path):
         assert all(contents(path.with_name(name)) == old_state for name in found if name.endswith(f"-{VERSION}"))
     assert versions == sorted(versions)
     assert versions[0] == 1
+
+
+def hash_of_files(path):
+    """A hash of a DuckDB file, its log and its copies, with their names."""
+    found = hashlib.sha256()
+    for name in ("", *copies(path)):
+        suffix = name.removeprefix(path.name)
+        found.update(suffix.encode() + path.with_name(path.name + suffix).read_bytes())
+    return found.hexdigest()
 
 
 # ── steps ────────────────────────────────────────────────
