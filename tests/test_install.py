@@ -6,14 +6,14 @@ import json
 import os
 import shlex
 import subprocess
-import sys
-import venv
 from pathlib import Path
 
 import pytest
 import typer
+from packaging.requirements import Requirement
 
 from exr_inspector.cli.main import app
+from tests.support.environments import PIP, install
 from tests.support.exr_bytes import exr_bytes
 
 ROOT = Path(__file__).parent.parent
@@ -31,13 +31,9 @@ def commands(group, *path):
 def bare(tmp_path_factory):
     """The `bin` folder of an environment in which only the wheel and its required dependencies are installed."""
     folder = tmp_path_factory.mktemp("bare")
-    pip = [sys.executable, "-m", "pip", "-q"]
-    subprocess.run([*pip, "wheel", "--no-deps", "-w", folder, ROOT], check=True)
+    subprocess.run([*PIP, "wheel", "--no-deps", "-w", folder, ROOT], check=True)
     (wheel,) = folder.glob("*.whl")
-    venv.create(folder / "env")
-    programs = folder / "env" / "bin"
-    subprocess.run([*pip, "--python", programs / "python", "install", "--no-compile", wheel], check=True)
-    return programs
+    return install(folder / "env", Requirement("exr-inspector"), wheel)
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
+from tests.support.environments import install
 from tests.support.exr_bytes import exr_bytes
 
 ROOT = Path(__file__).parents[2]
@@ -42,10 +43,10 @@ def test_the_package_runs_in_an_empty_environment(tmp_path):
     (clone / ".venv" / ".installed").touch()
     subprocess.run(["make", "-s", "function-package"], cwd=clone, check=True)
     package = clone / "dist" / "function"
-    venv.create(tmp_path / "env")
-    python = tmp_path / "env" / "bin" / "python"
-    install = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-compile"]
-    subprocess.run([*install, "-r", "requirements.txt"], cwd=package, check=True)
+    text = (package / "requirements.txt").read_text("utf-8")
+    wheel, extras = re.search(r"^\./(\S+\.whl)\[(.*)\]$", text, re.MULTILINE).groups()
+    requirement = Requirement(f"exr-inspector[{extras}]")
+    python = install(tmp_path / "env", requirement, package / wheel) / "python"
     (tmp_path / "a.exr").write_bytes(exr_bytes())
     program = f"""
 import json, main
