@@ -86,7 +86,7 @@ def test_the_time_limit_of_the_caller_holds():
     with start() as server:
         catalog = VastCatalog(f"vast://{BUCKET}/x", connection=connection_to(server, request_timeout_s=0.2))
         server.fail(409, operation="commit", times=0)
-        with takes(at_most=20, at_least=0.5), time_limit(1.0), pytest.raises(CatalogTransactionError):
+        with takes(at_most=20, at_least=0.5), time_limit(3.0), pytest.raises(CatalogTransactionError):
             catalog.persist([A])
         server.clear_faults()
         assert catalog.persist([A])[0].inserted
