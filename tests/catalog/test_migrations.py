@@ -25,6 +25,7 @@ from exr_inspector.deadline import time_limit
 from exr_inspector.errors import CatalogError, CatalogLockedError, CatalogSchemaError, SettingsError
 from tests.support.exr_bytes import exr_bytes, inspection, text
 
+from .at_once import at_once
 from .version_1 import Version1, copy_catalog
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -402,11 +403,10 @@ def test_a_program_of_version_1_is_rejected_afterwards(old):
 @pytest.mark.slow
 def test_ten_migrators_at_once(old):
     """One migrates the file, nine find nothing to do."""
-    command = [sys.executable, "-m", "exr_inspector", "db", "migrate", "--catalog", f"duckdb:{old}"]
-    running = [subprocess.Popen(command, env=ENVIRONMENT, **PIPES) for _ in range(10)]
-    results = [process.communicate(timeout=300) for process in running]
-    assert [process.returncode for process in running] == [0] * 10, results
-    printed = [output for output, _ in results]
+    modules = "exr_inspector.cli.main,exr_inspector.catalog.duckdb.catalog"
+    results = at_once(10, modules, "db", "migrate", "--catalog", f"duckdb:{old}")
+    assert [code for code, _ in results] == [0] * 10, results
+    printed = [output for _, output in results]
     assert sum(f"migrated from table version 1 to {VERSION}" in output for output in printed) == 1
     assert sum("nothing to migrate" in output for output in printed) == 9
     assert copies(old) == [f"shows.duckdb.before-schema-{VERSION}"]

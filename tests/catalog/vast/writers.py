@@ -14,9 +14,9 @@ def files(count: int) -> list:
     return [inspection(f"s3://renders/shared.{number:04}.exr", text("note", "x" * number)) for number in range(count)]
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     """`create URI`, or `persist URI FILES TIMES THREADS SEED`."""
-    command, uri, *numbers = sys.argv[1:]
+    command, uri, *numbers = arguments
     with open_catalog(uri) as catalog:
         if command == "persist":
             count, times, threads, seed = map(int, numbers)
@@ -30,4 +30,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
