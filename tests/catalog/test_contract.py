@@ -218,9 +218,9 @@ def test_of_two_versions_in_one_batch_the_last_is_current(catalog, known):
 @pytest.mark.slow
 def test_a_batch_may_be_large(catalog):
     """More files than a backend can name in one statement."""
-    many = [inspection(f"s3://renders/{number:05}.exr") for number in range(4_100)]
+    many = [inspection(f"s3://renders/{number:05}.exr") for number in range(2_100)]
     assert all(outcome.inserted for outcome in catalog.persist(many))
-    again = [inspection(f"s3://renders/{number:05}.exr", text("note", "again")) for number in range(4_100)]
+    again = [inspection(f"s3://renders/{number:05}.exr", text("note", "again")) for number in range(2_100)]
     assert all(outcome.inserted for outcome in catalog.persist(again))
     assert not any(outcome.inserted for outcome in catalog.persist(again))
     assert current(catalog) == {path_of(one): one.file.file_id for one in again}

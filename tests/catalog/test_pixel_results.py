@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -29,10 +30,12 @@ def deep_bytes(tmp_path_factory):
     return write_deep(tmp_path_factory.mktemp("deep") / "deep.exr").read_bytes()
 
 
+@cache
 def plain(data=FLAT):
     return inspect(MemorySource(data, URI))
 
 
+@cache
 def with_stats(data=FLAT, **options):
     return replace(plain(data), pixels=statistics_of(data, **options))
 
