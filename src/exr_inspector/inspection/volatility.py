@@ -195,8 +195,11 @@ def structure_of(attributes: Iterable[Attribute]) -> list[tuple[bytes, bytes]]:
 
 def _item(attr_name: str, attr_type: str, raw: bytes) -> tuple[bytes, bytes]:
     name = f"{attr_name}\0{attr_type}\0".encode()
-    value = json_value(attr_type, decode(attr_type, raw)[0]) if len(raw) <= LONGEST_VALUE else None
-    kept = raw if volatility(attr_name, attr_type, value) is Volatility.CONSTANT else b""
+    found = name_volatility(attr_name, attr_type)
+    if found is None:  # no other value is decoded: a short manifest can take as much memory as the budget of a file
+        value = json_value(attr_type, decode(attr_type, raw)[0]) if len(raw) <= LONGEST_VALUE else None
+        found = value_volatility(attr_type, value)
+    kept = raw if found is Volatility.CONSTANT else b""
     return b"%d:%b" % (len(name) + len(kept), name), kept  # the length, so that no value looks like two attributes
 
 
