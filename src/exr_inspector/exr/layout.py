@@ -68,6 +68,13 @@ class ChunkLayout:
 
     def size_range(self, slot: int) -> tuple[int, int]:
         """The fewest and the most bytes of a chunk after its leader; of a deep chunk, of its sample table."""
+        return self._equal_range if self._has_equal_chunks and slot < self.count - 1 else self._range_of(slot)
+
+    @cached_property
+    def _equal_range(self) -> tuple[int, int]:
+        return self._range_of(0)
+
+    def _range_of(self, slot: int) -> tuple[int, int]:
         if self._size_of is None:
             return 1, _MAX_SIZE
         unpacked = min(self._size_of(slot), _MAX_SIZE)  # hostile windows exceed 64 bits
