@@ -3,27 +3,30 @@
 It is loaded in an environment of its own and imports nothing of the project. It gives every worker a
 bucket, since the suite empties its bucket before each test; skips what `sdk_exclusions.txt` lists;
 cuts short the sleeps in which a real server would work in the background (up to five minutes in
-one test), as the emulator has no background; and makes four inputs smaller that take the client minutes.
+one test), as the emulator has no background; and makes inputs smaller that take the client minutes.
 """
 
 import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import pytest
 
 EXCLUSIONS = Path(__file__).with_name("sdk_exclusions.txt")
 LONGEST_SLEEP_S = 0.05
-# Numbers in the code of a test, and smaller ones with which it sends the same kinds of requests.
-SMALLER = {
-    "test_tables::test_filters": {100_000: 5_000, 10_000: 4_000},  # values: 112 bytes each, see LARGEST_REQUEST
+# Constants in the code of a test, and others with which it sends the same kinds of requests.
+SMALLER: dict[str, dict[Any, Any]] = {
+    "test_tables::test_filters": {100_000: 600, 10_000: 400, 1000: 300},  # values: 112 bytes each, see LARGEST_REQUEST
     "test_fixed_list::test_fixed_list_type_values": {100: 20},  # rows of 250 values
-    "test_tables::test_list_columns_with_pagination": {64_000: 20_000},  # columns: two pages, too many for one answer
+    # columns: two pages, see COLUMNS_OF_A_PAGE; their names are long, so all of them are too many for one answer
+    "test_tables::test_list_columns_with_pagination": {64_000: 7000, "long_f_name": "long_f_name" + 230 * "_"},
+    "test_tables::test_select_splits_sanity": {1_000_000: 300_000},  # rows: some in each of four splits
 }
-LARGEST_REQUEST = {"test_tables::test_filters": 500_000}  # bytes that the SDK agrees to send; else 4.7 million
+LARGEST_REQUEST = {"test_tables::test_filters": 60_000}  # bytes that the SDK agrees to send; else 4.7 million
+COLUMNS_OF_A_PAGE = 4000  # for which the SDK asks; else 10,000
 EVERY_SEVENTH_ORDER = "test_nested::test_nested_select"  # of its 326 orders of columns
 
 
@@ -56,15 +59,27 @@ def read_exclusions() -> dict[str, str]:
     return {name: reason for name, _, reason in entries}
 
 
-def _replace_numbers(function: FunctionType, ours: dict[int, int]) -> None:
-    """Change numbers in the code of a test."""
-    constants = function.__code__.co_consts
-    for theirs in ours:
-        if theirs not in constants:
-            message = f"{function.__name__} has no number {theirs}; correct SMALLER in {Path(__file__).name}"
-            raise pytest.UsageError(message)
-    changed = tuple(ours.get(c, c) if type(c) is int else c for c in constants)
-    function.__code__ = function.__code__.replace(co_consts=changed)
+def _replaced(code: CodeType, ours: dict[Any, Any], found: set[Any]) -> CodeType:
+    """The code, also that of comprehensions in it, with other constants; adds those that it had to `found`."""
+    constants: list[Any] = []
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            constants.append(_replaced(constant, ours, found))
+        elif type(constant) in (int, str) and constant in ours:
+            found.add(constant)
+            constants.append(ours[constant])
+        else:
+            constants.append(constant)
+    return code.replace(co_consts=tuple(constants))
+
+
+def _replace_constants(function: FunctionType, ours: dict[Any, Any]) -> None:
+    """Change constants in the code of a test."""
+    found: set[Any] = set()
+    function.__code__ = _replaced(function.__code__, ours, found)
+    if missing := ours.keys() - found:
+        message = f"{function.__name__} has no constant {missing.pop()!r}; correct SMALLER in {Path(__file__).name}"
+        raise pytest.UsageError(message)
 
 
 def _name(item: pytest.Function) -> str:
@@ -75,6 +90,11 @@ def _name(item: pytest.Function) -> str:
 def _largest_request(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if (size := LARGEST_REQUEST.get(_name(request.node))) is not None:
         monkeypatch.setattr("vastdb.util.MAX_QUERY_DATA_REQUEST_SIZE", size)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _columns_of_a_page(session: Any) -> None:
+    session.api._max_entities_per_page = COLUMNS_OF_A_PAGE
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -102,7 +122,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             unused.discard(name)
             item.add_marker(pytest.mark.skip(reason=f"excluded: {exclusions[name]}"))
         if name in SMALLER and item.function not in changed:
-            _replace_numbers(item.function, SMALLER[name])
+            _replace_constants(item.function, SMALLER[name])
             changed.add(item.function)
         if name == EVERY_SEVENTH_ORDER:
             item.module.itertools = _FewOrders("itertools")

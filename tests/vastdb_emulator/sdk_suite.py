@@ -2,9 +2,9 @@
 
     python -m tests.vastdb_emulator.sdk_suite [--workers 2] [--version 5.5.0.0] [pytest arguments …]
 
-The suite needs packages in versions that the project's environment cannot have, so it gets one of
-its own in `.venv-sdk-tests`, made when it is missing or out of date (about a minute). The SDK in it
-has the version of the SDK here. With --version, everything is run against a server of that version;
+The suite needs packages that the project does not, one in a version that it cannot have, so these are in a folder of
+their own, `.venv-sdk-tests`, made when it is missing or out of date; it precedes the packages here, among which is
+the SDK. With --version, everything is run against a server of that version;
 without it, everything against the newest and then, against the older ones, what depends on the version.
 What is left out in any case is in `sdk_exclusions.txt`, with reasons.
 """
@@ -12,15 +12,16 @@ What is left out in any case is in `sdk_exclusions.txt`, with reasons.
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-import venv
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import version as installed_version
+from importlib.util import find_spec
 from pathlib import Path
 
 from .assumptions import Assumptions
@@ -28,39 +29,39 @@ from .emulator import Emulator
 from .service import VERSIONS
 
 ROOT = Path(__file__).parents[2]
-ENVIRONMENT = ROOT / ".venv-sdk-tests"
+PACKAGES = ROOT / ".venv-sdk-tests"
 PLUGIN = Path(__file__).with_name("sdk_plugin.py")
 BUCKET = "vastdb"
 
+# What these packages need is among the project's packages.
 REQUIREMENTS = (
-    f"vastdb=={installed_version('vastdb')}",
-    "boto3",
     "duckdb==1.3.2",  # the suite calls .arrow() of a result and wants a table; later versions give a reader
     "pandas",
-    "pytest",
     "pytest-check",
     "pytest-retry",
-    "pytest-xdist",
+    "pytz",  # of pandas 2
 )
+PLUGINS = ("check", "pytest-retry", "xdist")  # no others of this environment
 # Where the SDK asks for the server's version, or reads what only a newer server sends.
 VERSION_DEPENDENT = ("test_projections.py", "test_sanity.py", "test_table_in_tx.py", "test_tables.py")
-# These two take half of the time of their module, in the client, and are the same for every version.
-VERSION_INDEPENDENT = ("test_tables.py::test_filters", "test_tables.py::test_list_columns_with_pagination")
+# These take half of the time of their module, in the client, and are the same for every version.
+VERSION_INDEPENDENT = tuple(
+    f"test_tables.py::{name}"
+    for name in ("test_filters", "test_list_columns_with_pagination", "test_select_splits_sanity", "test_types")
+)
 
 
-def prepare_environment() -> Path:
-    """The Python of the suite's environment, which is created or renewed when its recipe has changed."""
-    python = ENVIRONMENT / "bin" / "python"
-    stamp = ENVIRONMENT / "requirements.txt"
+def prepare_packages() -> None:
+    """Install the suite's packages if they are missing or the recipe has changed."""
+    stamp = PACKAGES / "requirements.txt"
     recipe = "\n".join((f"# Python {sys.version}", *REQUIREMENTS))
-    if python.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == recipe:
-        return python
-    print(f"Creating {ENVIRONMENT.relative_to(ROOT)}", flush=True)
-    venv.create(ENVIRONMENT, clear=True)
-    pip = [sys.executable, "-m", "pip", "--python", str(python), "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "install", *REQUIREMENTS], check=True)
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == recipe:
+        return
+    print(f"Creating {PACKAGES.relative_to(ROOT)}", flush=True)
+    shutil.rmtree(PACKAGES, ignore_errors=True)
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+    subprocess.run([*pip, "--no-deps", "--no-compile", "--target", str(PACKAGES), *REQUIREMENTS], check=True)
     stamp.write_text(recipe, encoding="utf-8")
-    return python
 
 
 def run_all_versions(*, workers: int, arguments: Sequence[str] = ()) -> bool:
@@ -83,10 +84,11 @@ def run_suite(
     without: Sequence[str] = (),
 ) -> bool:
     """Run modules of the suite (all) against one server version; prints pytest's output and a line of counts."""
-    python = prepare_environment()
-    find = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    packages = subprocess.run([str(python), "-c", find], check=True, capture_output=True, text=True).stdout
-    suite = Path(packages.strip()) / "vastdb" / "tests"
+    prepare_packages()
+    sdk = find_spec("vastdb")
+    assert sdk is not None
+    assert sdk.origin is not None
+    suite = Path(sdk.origin).parent / "tests"
     buckets = [BUCKET, *(f"{BUCKET}-gw{number}" for number in range(workers))]
     started = time.monotonic()
     with (
@@ -103,11 +105,13 @@ def run_suite(
     ):
         report = Path(folder) / "report.xml"
         command = [
-            *(str(python), "-m", "pytest", "-q", "-W", "ignore", "--show-capture=no"),
+            *(sys.executable, "-m", "pytest", "-q", "-W", "ignore", "--show-capture=no"),
             *(str(suite / module) for module in modules),
             *(f"--deselect=tests/{test}" for test in without),
             *("-c", os.devnull, "--rootdir", str(suite.parent), "-p", "no:cacheprovider"),
-            *("-p", PLUGIN.stem, "--junit-xml", str(report)),
+            "--import-mode=append",  # or the packages here, with the suite among them, would precede the suite's own
+            *(f"-p{plugin}" for plugin in (*PLUGINS, PLUGIN.stem)),
+            *("--junit-xml", str(report)),
             *("--tabular-endpoint-url", emulator.url, "--tabular-bucket-name", BUCKET),
             *("--tabular-access-key", "suite", "--tabular-secret-key", "suite-secret"),
             *(("-n", str(workers)) if workers > 1 else ()),
@@ -117,7 +121,7 @@ def run_suite(
         counts = _counts(report)
     seconds = time.monotonic() - started
     summary = ", ".join(f"{counts[word]} {word}" for word in ("passed", "failed", "skipped"))
-    print(f"SDK suite, {REQUIREMENTS[0]}, server {version}: {summary} in {seconds:.0f} s", flush=True)
+    print(f"SDK suite, vastdb {installed_version('vastdb')}, server {version}: {summary} in {seconds:.0f} s", flush=True)
     return status == 0 and counts["passed"] > 0
 
 
@@ -125,7 +129,8 @@ def _environment() -> dict[str, str]:
     """Nothing of the caller's that would reach the suite: keys, proxies, options of pytest."""
     foreign = re.compile(r"AWS_|PYTEST_|PYTHON|VIRTUAL_ENV|COV_|.*_PROXY$", re.IGNORECASE)
     kept = {name: value for name, value in os.environ.items() if not foreign.match(name)}
-    return kept | {"PYTHONPATH": str(PLUGIN.parent), "NO_PROXY": "*"}
+    paths = os.pathsep.join((str(PACKAGES), str(PLUGIN.parent)))
+    return kept | {"PYTHONPATH": paths, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "NO_PROXY": "*"}
 
 
 def _counts(report: Path) -> Counter[str]:
