@@ -30,17 +30,25 @@ from .part import DEEP, LONG_NAMES, MULTIPART, TILED
 _VERSION = 2
 
 Values = Mapping[str, Any]  # by attribute name
+Pieces = Sequence[bytes | memoryview]  # bytes that follow one another
 
 
 class NewPart(NamedTuple):
     """A part to write: its attributes, and its chunks in the order of the offset table."""
 
     values: Values
-    chunks: Sequence[bytes]  # from flat_chunk() or deep_chunk(); part numbers are added by file_bytes()
+    chunks: Sequence[Pieces]  # from flat_chunk() or deep_chunk(); part numbers are added by file_pieces()
 
 
 def file_bytes(parts: Sequence[NewPart]) -> bytes:
-    """The bytes of a file; several parts make a multipart file, whose parts need a `name` and a `type`.
+    """The bytes of a file, see `file_pieces`."""
+    return b"".join(file_pieces(parts))
+
+
+def file_pieces(parts: Sequence[NewPart]) -> Pieces:
+    """A file, without copies of the chunks' data.
+
+    Several parts make a multipart file, whose parts need a `name` and a `type`.
 
     The version flags follow from the parts. `chunkCount` is added where the format requires it. Attributes are sorted
     by name.
@@ -53,12 +61,12 @@ def file_bytes(parts: Sequence[NewPart]) -> bytes:
     head = MAGIC + pack("<I", _VERSION | _flags(headers)) + b"".join(map(_header_bytes, headers))
     if multipart:
         head += b"\0"  # an empty header ends the list of headers
-    bodies = [pack("<i", number) * multipart + chunk for number, part in enumerate(parts) for chunk in part.chunks]
+    bodies = [(pack("<i", number) * multipart, *chunk) for number, part in enumerate(parts) for chunk in part.chunks]
     position, offsets = len(head) + 8 * len(bodies), []
     for body in bodies:
         offsets.append(position)
-        position += len(body)
-    return b"".join([head, pack(f"<{len(offsets)}Q", *offsets), *bodies])
+        position += sum(map(len, body))
+    return [head + pack(f"<{len(offsets)}Q", *offsets), *chain.from_iterable(bodies)]
 
 
 def required_values(
@@ -82,18 +90,17 @@ def required_values(
     }
 
 
-def flat_chunk(coordinates: Iterable[int], packed: bytes | memoryview) -> bytes:
+def flat_chunk(coordinates: Iterable[int], packed: bytes | memoryview) -> Pieces:
     """A chunk of a flat part with its leader.
 
     `coordinates` are (y,) of the first scan line, or (tile x, tile y, level x, level y).
     """
-    return b"".join([*(pack("<i", number) for number in (*coordinates, len(packed))), packed])
+    return b"".join(pack("<i", number) for number in (*coordinates, len(packed))), packed
 
 
-def deep_chunk(y: int, packed_counts: bytes, packed_samples: bytes, sample_bytes: int) -> bytes:
+def deep_chunk(y: int, packed_counts: bytes, packed_samples: bytes, sample_bytes: int) -> Pieces:
     """A chunk of a deep scan line part with its leader; `sample_bytes` is the size of the unpacked samples."""
-    leader = pack("<i3Q", y, len(packed_counts), len(packed_samples), sample_bytes)
-    return leader + packed_counts + packed_samples
+    return pack("<i3Q", y, len(packed_counts), len(packed_samples), sample_bytes), packed_counts, packed_samples
 
 
 def _attribute_bytes(name: str, value: Any) -> bytes:

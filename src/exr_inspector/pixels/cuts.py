@@ -5,7 +5,7 @@ Pure bytes and numbers: nothing is read or decoded here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import lcm
 from typing import Any
@@ -16,7 +16,7 @@ from ..exr.channels import decode_channels
 from ..exr.geometry import chunk_sizes
 from ..exr.layout import ChunkLayout
 from ..exr.part import FLAT_TYPES
-from ..exr.writer import NewPart, file_bytes, flat_chunk, required_values
+from ..exr.writer import NewPart, Pieces, file_pieces, flat_chunk, required_values
 from .model import PixelLimits
 
 MAX_RUN_CHUNKS = 4096  # bounds the memory for chunks of a few bytes
@@ -118,7 +118,7 @@ class Cutter:
             slots = range(slot, min(slot + self._step, run.slots.stop))
             yield self._line_run(slots) if self._level is None else self._tile_run(self._level, slots, 1)
 
-    def small_exr(self, run: Run, packed: Sequence[bytes | memoryview]) -> bytes:
+    def small_exr(self, run: Run, packed: Pieces) -> Pieces:
         """The EXR file of a run; `packed` is the data of its chunks without their leaders."""
         box = run.box
         values = self._values | {"dataWindow": box, "displayWindow": box}
@@ -130,7 +130,7 @@ class Cutter:
             values["tiles"] = tiles._replace(xSize=min(tiles.xSize, width), ySize=min(tiles.ySize, height))
             coordinates = ((n % run.columns, n // run.columns, 0, 0) for n in range(len(run.slots)))  # type: ignore[misc]
         chunks = [flat_chunk(at, data) for at, data in zip(coordinates, packed, strict=True)]
-        return file_bytes([NewPart(values, chunks)])
+        return file_pieces([NewPart(values, chunks)])
 
     def _header_values(self) -> dict[str, Any]:
         values = required_values((), self._window, compression=str(self.layout.compression))

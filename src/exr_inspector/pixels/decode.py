@@ -6,8 +6,9 @@ The only module that uses OpenEXR. It prints warnings on stdout and stderr: run 
 
 from __future__ import annotations
 
-import io
+from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import MissingExtraError
@@ -15,6 +16,7 @@ from ..exr.attributes import Box2i
 from ..exr.channels import samples_along
 from ..exr.leaders import Read
 from ..exr.locate import LocatedPart
+from ..exr.writer import Pieces
 from .cuts import Cutter, Run, exceeds_ratio
 from .fetch import MISSING, Chunk, Fault, fetch_chunks
 from .model import PixelLimits
@@ -104,14 +106,38 @@ class FlatDecoder:
         return Band(box, channels)
 
 
-def decode_flat(small_exr: bytes) -> dict[str, Any] | None:
+class _Stream:
+    """A file in pieces, as the library reads it; a piece is copied when it is read, whole as a rule."""
+
+    def __init__(self, pieces: Pieces) -> None:
+        self._pieces, self._ends, self._at = pieces, list(accumulate(map(len, pieces))), 0
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._at = offset + (self._ends[-1] if whence == 2 else 0)
+        return self._at
+
+    def read(self, size: int) -> bytes:
+        found, number, end = [], bisect_right(self._ends, self._at), min(self._at + size, self._ends[-1])
+        while self._at < end:
+            piece = self._pieces[number]
+            first = self._at - self._ends[number] + len(piece)
+            found.append(piece[first : first + end - self._at])
+            self._at += len(found[-1])
+            number += 1
+        return b"".join(found)
+
+
+def decode_flat(small_exr: Pieces) -> dict[str, Any] | None:
     """The samples of a flat EXR file with one part, by channel; None if the library cannot decode all of it.
 
     The library does not raise for damaged chunks: it leaves out the part, with a warning on stdout.
     """
     openexr = _openexr()
     try:
-        with openexr.File(io.BytesIO(small_exr), separate_channels=True, num_threads=0) as file:
+        with openexr.File(_Stream(small_exr), separate_channels=True, num_threads=0) as file:
             if len(file.parts) != 1:
                 return None
             return {name: channel.pixels for name, channel in file.parts[0].channels.items()}

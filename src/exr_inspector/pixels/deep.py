@@ -18,7 +18,7 @@ from ..exr.channels import SAMPLE_BYTES
 from ..exr.geometry import chunk_sizes
 from ..exr.leaders import Read
 from ..exr.locate import LocatedPart
-from ..exr.writer import NewPart, file_bytes, flat_chunk, required_values
+from ..exr.writer import NewPart, file_pieces, flat_chunk, required_values
 from .cuts import MAX_RUN_CHUNKS, RAISE_LIMIT, NotDecodableError, check_channels, chunk_too_large, exceeds_ratio
 from .decode import RATIO, UNDECODABLE, BandError, decode_flat, require_memory
 from .fetch import MISSING, Chunk, Fault, fetch_chunks
@@ -165,7 +165,7 @@ class DeepDecoder:
     def _line(self, channels: tuple[Channel, ...], width: int, packed: memoryview) -> dict[str, NDArray[Any]] | None:
         """Packed data decoded as a flat line of some channels; None if it cannot be decoded."""
         values = required_values(channels, Box2i(0, 0, width - 1, 0), compression=self._compression)
-        decoded = decode_flat(file_bytes([NewPart(values, [flat_chunk((0,), packed)])]))
+        decoded = decode_flat(file_pieces([NewPart(values, [flat_chunk((0,), packed)])]))
         if decoded is None:
             require_memory(width * sum(SAMPLE_BYTES[channel.channel_type or ""] for channel in channels))
         if decoded is None or {name: samples.shape for name, samples in decoded.items()} != {

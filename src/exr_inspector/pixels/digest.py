@@ -35,20 +35,31 @@ class PixelDigest:
             self._digests[name] = sha256(f"{name}\0{pixel_type}\0{width}\0{height}\n".encode())
         self._open_rows: dict[str, list[Any]] = {}  # hashers of rows that continue in the next band
 
-    def add(self, box: Box2i, rows: Mapping[str, Any]) -> None:
-        """Add a band: by channel, the rows of samples as arrays."""
-        if box.xMin == self._window.xMin and box.xMax == self._window.xMax:
-            one_shot = self._hasher.xxh3_128_digest
-            for name, digest in self._digests.items():
-                digest.update(b"".join([*map(one_shot, _little_endian(rows[name]))]))
-            return
+    def hashed(self, box: Box2i, rows: Iterable[Any]) -> Iterable[Any]:
+        """The rows of a channel in a band, as arrays, as `add` takes them: by their hashes, if they are whole.
+
+        Other than `add`, it may be called in any order and thread.
+        """
+        if not self._is_whole(box):
+            return rows
+        return [*map(self._hasher.xxh3_128_digest, _little_endian(rows))]
+
+    def add(self, box: Box2i, rows: Mapping[str, Iterable[Any]]) -> None:
+        """Add a band: by channel, the rows from `hashed`."""
         for name, digest in self._digests.items():
+            if self._is_whole(box):
+                digest.update(b"".join(rows[name]))
+                continue
             if box.xMin == self._window.xMin:
                 self._open_rows[name] = [self._hasher.xxh3_128() for _ in rows[name]]
             for hasher, row in zip(self._open_rows[name], _little_endian(rows[name]), strict=True):
                 hasher.update(row)
             if box.xMax == self._window.xMax:
                 digest.update(b"".join([hasher.digest() for hasher in self._open_rows.pop(name)]))
+
+    def _is_whole(self, box: Box2i) -> bool:
+        """Whether rows of this band are those of the image."""
+        return box.xMin == self._window.xMin and box.xMax == self._window.xMax
 
     def channels(self) -> dict[str, str]:
         """The digest of each channel, with the name of the algorithm."""

@@ -5,8 +5,9 @@ In: arrays of samples. Out: `Figures`. Knows nothing of files. The result does n
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from math import sqrt
 from typing import Any, NamedTuple
@@ -21,8 +22,12 @@ _ONE_RUN = (0,)
 
 _CODES = 1 << 16
 _HALF_EXPONENT, _HALF_SIGN, _HALF_MAX = 0x7C00, 0x8000, 0x7BFF
+_SINGLE_EXPONENT, _SINGLE_SIGN, _SINGLE_ONE = 0x7F80, 0x8000, 0x3F80  # in the upper half of a float
+# The floats between which counts begin and end: zeros, one, the largest finite values, infinities; by their bits.
+_SINGLE_LIMITS = (0, 0x80000000, 0x3F800000, 0x7F7FFFFF, 0xFF7FFFFF, 0x7F800000, 0xFF800000)
 _SINGLE_BITS = 24  # of the integers that a float holds exactly
-_SINGLE_MAX = float(np.finfo(np.float32).max)
+_UPPER_HALF = int(sys.byteorder == "little")
+_BLOCK_SAMPLES = 1 << 16  # of which 64 bits each fit in the cache of a core
 _UINT_MAX = (1 << 32) - 1
 _UNIT = 2**24  # halfs are multiples of 1 / _UNIT
 
@@ -207,86 +212,81 @@ class _Moments(NamedTuple):
 
 
 class FloatAccumulator(Accumulator):
-    """FLOAT samples: moments in 64 bits, counts, and a histogram of the upper 16 bits for percentiles."""
+    """FLOAT samples: moments in 64 bits, and a histogram of the upper 16 bits for counts and percentiles."""
 
     def __init__(self, *, is_endless: bool = False) -> None:
         super().__init__(is_endless=is_endless)
-        self._counts = dict.fromkeys(("sample", "nan", "pos_inf", "neg_inf", "negative", "zero", "max", "above_one"), 0)
+        self._limits = dict.fromkeys(_SINGLE_LIMITS, 0)  # samples with exactly these bits
         self._blocks: list[tuple[tuple[int, int], _Moments]] = []  # with their position, the order of merging
         self._min, self._max = np.inf, -np.inf
 
     def add(self, samples: NDArray[Any], locate: Locate, starts: Sequence[int] = _ONE_RUN) -> None:
         """Add a block of samples."""
         values = samples.ravel()
-        if not len(values):
-            return
-        counts = self._counts
-        counts["sample"] += len(values)
-        self._count_codes(values.view(np.uint32) >> 16)
-        with np.errstate(invalid="ignore"):
-            low, high = values.min(), values.max()  # NaN if one is
-        if not (np.isfinite(low) and np.isfinite(high)):
-            block = values
-            self._find_first(lambda: ~np.isfinite(block) & ~((block == np.inf) & self._is_endless), locate, starts)
-            for name, is_counted in (
-                ("nan", np.isnan(values)),
-                ("pos_inf", values == np.inf),
-                ("neg_inf", values == -np.inf),
-            ):
-                counts[name] += int(np.count_nonzero(is_counted))
-            counts["negative"] += int(np.count_nonzero(values == -np.inf))
+        blocks = [self._add_block(values[at : at + _BLOCK_SAMPLES]) for at in range(0, len(values), _BLOCK_SAMPLES)]
+        if any(block.samples for block in blocks):
+            self._blocks.append((locate(0), _merged(blocks)))
+        if sum(block.samples for block in blocks) < len(values):
+            self._find_first(lambda: ~np.isfinite(values) & ~((values == np.inf) & self._is_endless), locate, starts)
+
+    def _add_block(self, values: NDArray[np.float32]) -> _Moments:
+        """Add samples that fit in the cache of a processor; return the moments of the finite ones."""
+        bits = values.view(np.uint32)
+        bins = self._count_codes(values.view(np.uint16)[_UPPER_HALF::2])
+        for limit in _SINGLE_LIMITS:
+            if limit >> 16 < len(bins) and bins[limit >> 16]:
+                self._limits[limit] += int(np.count_nonzero(bits == limit))
+        if bins[_SINGLE_EXPONENT:_SINGLE_SIGN].any() or bins[_SINGLE_EXPONENT | _SINGLE_SIGN :].any():
             values = values[np.isfinite(values)]
-            if not len(values):
-                return
-            low, high = values.min(), values.max()
-        self._min, self._max = min(self._min, float(low)), max(self._max, float(high))
-        if low < 0:
-            counts["negative"] += int(np.count_nonzero(values < 0))
-        if low <= 0 <= high:
-            counts["zero"] += int(np.count_nonzero(values == 0))
-        if high > 1:
-            counts["above_one"] += int(np.count_nonzero(values > 1))
-        if max(-low, high) >= _SINGLE_MAX:
-            counts["max"] += int(np.count_nonzero(np.abs(values) >= _SINGLE_MAX))
+        if not len(values):
+            return _Moments(0, 0.0, 0.0)
+        self._min = min(self._min, float(np.minimum.reduce(values)))
+        self._max = max(self._max, float(np.maximum.reduce(values)))
         exact = values.astype(np.float64)
         mean = float(np.add.reduce(exact)) / len(exact)  # the method `mean` takes longer
         exact -= mean
-        # Not `dot`, whose rounding depends on the processor.
-        moments = _Moments(len(exact), mean, float(np.einsum("i,i->", exact, exact)))
-        self._blocks.append((locate(0), moments))
+        exact *= exact
+        # Not `dot` or `einsum`, whose rounding depends on the processor.
+        return _Moments(len(exact), mean, float(np.add.reduce(exact)))
 
     def merge(self, other: FloatAccumulator) -> None:
         """Add the samples of another accumulator."""
         super().merge(other)
-        for name, count in other._counts.items():
-            self._counts[name] += count
+        for limit, count in other._limits.items():
+            self._limits[limit] += count
         self._blocks += other._blocks
         self._min, self._max = min(self._min, other._min), max(self._max, other._max)
 
     def result(self) -> Figures:
         """The figures of all samples."""
-        counts = self._counts
-        finite = counts["sample"] - counts["nan"] - counts["pos_inf"] - counts["neg_inf"]
+        bins = self._all_bins()
+        zero, negative_zero, one, largest, negative_largest, infinity, negative_infinity = self._limits.values()
+
+        def count(first: int, end: int) -> int:
+            return int(bins[first:end].sum())
+
+        negative = count(_SINGLE_SIGN, _SINGLE_SIGN | _SINGLE_EXPONENT) - negative_zero
+        finite = negative + negative_zero + count(0, _SINGLE_EXPONENT)
         percentiles, (_, _, _, *larger) = self._distribution(_single_codes())
-        negative = counts["negative"] - counts["neg_inf"]
-        small = finite - negative - counts["zero"] - sum(larger)  # their code may be that of zero
+        small = finite - negative - zero - negative_zero - sum(larger)  # their code may be that of zero
         total = _merged([moments for _, moments in sorted(self._blocks)])
+        samples = int(bins.sum())
         return Figures(
-            sample_count=counts["sample"],
+            sample_count=samples,
             finite_count=finite,
-            nan_count=counts["nan"],
-            pos_inf_count=counts["pos_inf"],
-            neg_inf_count=counts["neg_inf"],
-            negative_count=counts["negative"],
-            zero_count=counts["zero"],
-            max_finite_count=counts["max"],
-            above_one_count=counts["above_one"],
+            nan_count=samples - finite - infinity - negative_infinity,
+            pos_inf_count=infinity,
+            neg_inf_count=negative_infinity,
+            negative_count=negative + negative_infinity,
+            zero_count=zero + negative_zero,
+            max_finite_count=largest + negative_largest,
+            above_one_count=count(_SINGLE_ONE, _SINGLE_EXPONENT) - one,
             min=self._min + 0.0 if finite else None,
             max=self._max + 0.0 if finite else None,
             mean=total.mean if finite else None,
             stddev=sqrt(total.squares / finite) if finite else None,
             **_percentiles(percentiles, self._min, self._max),
-            histogram=(negative, counts["zero"], small, *larger),
+            histogram=(negative, zero + negative_zero, small, *larger),
             **_position(self._first),
         )
 
@@ -362,10 +362,12 @@ ACCUMULATORS: dict[str, type[Accumulator]] = {
 }
 
 
-def _merged(blocks: list[_Moments]) -> _Moments:
+def _merged(blocks: Iterable[_Moments]) -> _Moments:
     """The moments of all blocks, by Chan, Golub and LeVeque."""
     total = _Moments(0, 0.0, 0.0)
     for block in blocks:
+        if not block.samples:
+            continue
         samples = total.samples + block.samples
         difference = block.mean - total.mean
         total = _Moments(

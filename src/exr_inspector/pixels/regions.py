@@ -85,7 +85,7 @@ def _use(band: Band, channels: Iterable[Channel], tile_width: int) -> BandUse:
     whole = [planes for (_, *sampling), planes in groups.items() if sampling == [1, 1]]
     for planes in whole:
         at = _beside_empty(lines)
-        filled[at] = np.maximum(filled[at], _count_used([plane[at] for plane in planes]))
+        filled[at] = np.maximum(filled[at], _count_used(plane[at] for plane in planes))
     used = np.flatnonzero(columns)
     return BandUse(
         box,
@@ -106,7 +106,7 @@ def _tiles(
     at = _beside_empty(tiles[:, 1] != 0)
     edges = np.concatenate((first[at], np.minimum(first[at] + width, len(columns)) - 1))
     for planes in groups:
-        counts = _count_used([plane[:, edges].T for plane in planes]).reshape(2, -1).T
+        counts = _count_used(plane[:, edges].T for plane in planes).reshape(2, -1).T
         tiles[at, 2:] = np.maximum(tiles[at, 2:], counts)
     return tiles
 
@@ -131,9 +131,14 @@ def _beside_empty(used: NDArray[np.bool_]) -> NDArray[np.intp]:
     return np.flatnonzero(used & ~(padded[:-2] & padded[2:]))
 
 
-def _count_used(planes: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
+def _count_used(planes: Iterable[NDArray[Any]]) -> NDArray[np.int64]:
     """The number of pixels that are not zero in one of the planes, for each line."""
-    counts: NDArray[np.int64] = np.count_nonzero(np.logical_or.reduce([plane != 0 for plane in planes]), axis=1)
+    used: Any = False
+    for plane in planes:
+        used = used | (plane != 0)
+        if used.all():  # mostly after the first plane
+            break
+    counts: NDArray[np.int64] = np.count_nonzero(used, axis=1)
     return counts
 
 

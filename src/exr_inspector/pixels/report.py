@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from queue import SimpleQueue
+from typing import Any, NamedTuple
 
 from ..exr import Channel, Header, Limits, Part
+from ..exr.attributes import Box2i
 from ..exr.leaders import NEVER_WRITTEN, PRESENT
 from ..exr.locate import LocatedPart, locate_chunks
 from ..exr.missing import describe_missing
@@ -65,31 +67,33 @@ def part_statistics(
     )
 
 
-_Result = BandError | tuple[Band | None, list[BandUse]]
+class _Ordered(NamedTuple):
+    """What is left of a band, to be processed from top to bottom."""
+
+    box: Box2i
+    rows: dict[str, Iterable[Any]]  # by channel, for `PixelDigest.add`
+    uses: list[BandUse]
 
 
 class _Measured:
     """The figures of some bands of a flat part, in any order."""
 
-    def __init__(self, part: Part, channels: Sequence[Channel]) -> None:
-        self._part, self.channels = part, channels
+    def __init__(self, part: Part, channels: Sequence[Channel], digest: PixelDigest | None) -> None:
+        self._part, self.channels, self._digest = part, channels, digest
         self.accumulators = new_accumulators(channels)
         self.transparent = dict.fromkeys(layers_with_alpha(channels), 0)
 
-    def add(self, band: Band) -> None:
-        """Add the pixels of a band."""
+    def add(self, band: Band) -> _Ordered:
+        """Add the pixels of a band; return the rest."""
+        rows = {}
         for channel in self.channels:
-            samples = band.channels[channel.channel_name]
-            self.accumulators[channel.channel_name].add(samples, _locate(band, channel))
+            name = channel.channel_name
+            self.accumulators[name].add(band.channels[name], _locate(band, channel))
+            if self._digest:
+                rows[name] = self._digest.hashed(band.box, band.channels[name])
         for layer in self.transparent:
             self.transparent[layer] += color_without_alpha(layer, band)
-
-    def result(self, band: Band | BandError, *, keep: bool) -> _Result:
-        """Add a band; return what must be processed from top to bottom: errors, and the band itself if `keep`."""
-        if isinstance(band, BandError):
-            return band
-        self.add(band)
-        return (band if keep else None), band_uses(band, self._part.channels, self._part.tiles)
+        return _Ordered(band.box, rows, band_uses(band, self._part.channels, self._part.tiles))
 
     def merge(self, other: _Measured) -> None:
         """Add the figures of other bands."""
@@ -120,17 +124,16 @@ def _flat_stats(source: ByteSource, located: LocatedPart, options: StatsOptions)
     assert window is not None  # or it is not decodable
     digest = PixelDigest(channels, window) if options.digest and options.stride == 1 else None
     used, errors = UsedWindow(window), ErrorList(located)
-    sets = [_Measured(part, channels) for _ in range(options.threads)]
-    for result in _measure(decoder, sets, options, keep=digest is not None):
+    sets = [_Measured(part, channels, digest) for _ in range(options.threads)]
+    for result in _measure(decoder, sets, options):
         if isinstance(result, BandError):
             errors.add(result)
             digest = None
             continue
-        band, uses = result
-        for use in uses:
+        for use in result.uses:
             used.add(use)
-        if digest and band:
-            digest.add(band.box, band.channels)
+        if digest:
+            digest.add(result.box, result.rows)
     total = sets[0]
     for measured in sets[1:]:
         total.merge(measured)
@@ -169,7 +172,8 @@ def _deep_stats(source: ByteSource, located: LocatedPart, options: StatsOptions)
             counter.add(band)
             blocks.add(band)
             if digest:
-                digest.add(band.box, digest_rows(band, channels))
+                rows = digest_rows(band, channels)
+                digest.add(band.box, {name: digest.hashed(band.box, rows[name]) for name in rows})
     blocks.flush()
     return PartStats(
         part_index=part.part_index,
@@ -228,19 +232,19 @@ def _layer_stats(layer: Layer, stats: Sequence[ChannelStats], count: int) -> Lay
     )
 
 
-def _measure(decoder: FlatDecoder, sets: list[_Measured], options: StatsOptions, *, keep: bool) -> Iterator[_Result]:
+def _measure(decoder: FlatDecoder, sets: list[_Measured], options: StatsOptions) -> Iterator[_Ordered | BandError]:
     """Decode every run and add its bands to one of the sets; one thread for each set.
 
-    Returns the results of `_Measured.result` from top to bottom.
+    Returns what is left of the bands, and errors, from top to bottom.
     """
     idle: SimpleQueue[_Measured] = SimpleQueue()
     for measured in sets:
         idle.put(measured)
 
-    def measure(run: Run) -> list[_Result]:
+    def measure(run: Run) -> list[_Ordered | BandError]:
         measured = idle.get()
         try:
-            return [measured.result(band, keep=keep) for band in decoder.decode(run)]
+            return [band if isinstance(band, BandError) else measured.add(band) for band in decoder.decode(run)]
         finally:
             idle.put(measured)
 
@@ -250,7 +254,7 @@ def _measure(decoder: FlatDecoder, sets: list[_Measured], options: StatsOptions,
             yield from measure(run)
         return
     with ThreadPoolExecutor(len(sets)) as pool:
-        waiting: deque[Future[list[_Result]]] = deque()
+        waiting: deque[Future[list[_Ordered | BandError]]] = deque()
         try:
             for run in runs:
                 waiting.append(pool.submit(copy_context().run, measure, run))
