@@ -6,6 +6,9 @@ Only entry points read settings (commands, the function, `open_source` without a
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, TypeVar, cast
@@ -360,11 +363,22 @@ def settings() -> Settings:
 
 
 _AnySettings = TypeVar("_AnySettings", bound=BaseSettings)
+_environment: ContextVar[frozenset[tuple[str, str]] | None] = ContextVar("environment", default=None)
 
 
 def resolved(kind: type[_AnySettings]) -> _AnySettings:
     """The settings of a class, as the environment is now. Raises SettingsError, naming an invalid variable."""
-    return cast("_AnySettings", _resolved(kind, frozenset(os.environ.items())))
+    return cast("_AnySettings", _resolved(kind, _environment.get() or frozenset(os.environ.items())))
+
+
+@contextmanager
+def one_environment() -> Iterator[None]:
+    """Read the environment once for all settings in this block; decoding it takes longer than looking settings up."""
+    token = _environment.set(frozenset(os.environ.items()))
+    try:
+        yield
+    finally:
+        _environment.reset(token)
 
 
 @lru_cache(maxsize=16)  # validation takes milliseconds, and the function reads eight for each event

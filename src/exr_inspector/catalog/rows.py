@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timezone
 from functools import cache, lru_cache
 from itertools import chain, repeat
 from operator import attrgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -86,9 +87,13 @@ def has_rows(batch: RowBatch) -> bool:
 
 
 def from_inspections(
-    inspections: Iterable[Inspection], *, cell_limit: int = CELL_LIMIT, vectors: bool = True
+    inspections: Iterable[Inspection],
+    *,
+    cell_limit: int = CELL_LIMIT,
+    vectors: bool = True,
+    embeddings: Mapping[str, Embedding] = MappingProxyType({}),
 ) -> RowBatch:
-    """The rows of inspections, with their vectors.
+    """The rows of inspections, with their vectors, which are computed unless `embeddings` has those of the file_id.
 
     Attributes above `cell_limit` bytes are cut, and marked as `truncated`. Raises EmbeddingError, naming the file,
     and ValueError for an inspection of bytes without a name: all such files would be versions of one path.
@@ -104,7 +109,7 @@ def from_inspections(
     unique = list(first.values())
     tables = {
         **_empty_tables(),
-        "files": _files(inspections, vectors),
+        "files": _files(inspections, vectors, embeddings),
         "parts": _parts(unique),
         "channels": _channels(unique),
         "attributes": _attributes(unique, cell_limit),
@@ -141,14 +146,14 @@ def from_embeddable(
             inspections = [i for i in inspections if i.file.file_path_normalized != error.path]
 
 
-def _files(inspections: list[Inspection], vectors: bool) -> pa.Table:
+def _files(inspections: list[Inspection], vectors: bool, embeddings: Mapping[str, Embedding]) -> pa.Table:
     columns = _columns(_FILE_COLUMNS, (_file_values(inspection.file) for inspection in inspections))
     columns["schema_version"] = [inspection.schema_version for inspection in inspections]
     columns["inspector_version"] = [inspection.inspector_version for inspection in inspections]
     if vectors:
         from ..vectors import embed
 
-        columns |= vector_columns([embed(inspection) for inspection in inspections])
+        columns |= vector_columns([embeddings.get(each.file.file_id) or embed(each) for each in inspections])
     return _table("files", columns, len(inspections))
 
 

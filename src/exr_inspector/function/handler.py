@@ -12,7 +12,7 @@ from typing import Any
 from ..deadline import seconds_left, time_limit
 from ..errors import ExrInspectorError, RedeliveryError
 from ..pixels.model import PixelLimits
-from ..settings import FunctionSettings, S3Access, function_settings, settings
+from ..settings import FunctionSettings, S3Access, function_settings, one_environment, settings
 from . import credentials, results
 from .catalogs import Catalogs
 from .credentials import Target
@@ -65,8 +65,8 @@ def handle(ctx: Any, event: Any, *, accepted_at: float | None = None) -> Any:
     try:
         events = list(event) if is_list else [event]
         is_delivered, count = not all(map(is_plain, events)), len(events)
-        values = function_settings()
-        with span(ctx, "invocation") as active:
+        with one_environment(), span(ctx, "invocation") as active:
+            values = function_settings()
             active.set("messaging.batch.message_count", count)
             event_results = _handle(ctx, events, values, started_at, active, is_delivered=is_delivered)
     except RedeliveryError:

@@ -6,9 +6,9 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..catalog import Catalog, FileStat, IngestError, PixelLevel
-from ..catalog.rows import RowBatch, from_embeddable
 from ..errors import EmbeddingError, ExrFormatError, ExrInspectorError, SourceError
 from ..inspection.model import FileFacts, Inspection
 from ..inspection.pixel_rows import is_evaluated
@@ -17,8 +17,11 @@ from ..sources.uris import normalize_path
 from .catalogs import Catalogs
 from .credentials import Target
 from .errors import category, message
-from .group_commit import GroupCommit
+from .group_commit import GroupCommit, Submission
 from .stages import Failed, Inspected, Persisted, Persistence
+
+if TYPE_CHECKING:
+    from ..vectors import Embedding
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +75,7 @@ def _persist_in(
     shared: GroupCommit, files: Sequence[Inspected], cell_limit: int, record_stage: RecordStage
 ) -> list[Persisted]:
     began = time.monotonic()
-    rows, files = _rows(files, cell_limit)
+    embeddings, files = _embed(files)
     embedded = time.monotonic()
     record_stage("embed", embedded - began)
     results: list[list[Persistence]] = [[] for _ in files]
@@ -88,7 +91,7 @@ def _persist_in(
         for index, outcome in zip(chosen, outcomes, strict=True):
             results[index].append(outcome)
 
-    run(lambda chosen: _insert(shared, rows, chosen), lambda file: file.inspection is not None)
+    run(lambda chosen: _insert(shared, embeddings, cell_limit, chosen), lambda file: file.inspection is not None)
     run(lambda chosen: _record_errors(shared.catalog, chosen), _is_recorded)
     run(lambda chosen: _mark_deleted(shared.catalog, chosen), lambda file: bool(file.removed_paths))
     record_stage("persist", time.monotonic() - embedded)
@@ -98,42 +101,46 @@ def _persist_in(
     ]
 
 
-def _rows(files: Sequence[Inspected], cell_limit: int) -> tuple[RowBatch, list[Inspected]]:
-    """The rows of all inspections, and the files; those without vectors have an error in place of the inspection."""
+def _embed(files: Sequence[Inspected]) -> tuple[dict[str, Embedding], list[Inspected]]:
+    """The vectors by file_id, and the files; those without vectors have an error in place of the inspection."""
+    from .. import vectors  # imports NumPy, which a function without a catalog does not need
+
+    embeddings: dict[str, Embedding] = {}
+    errors: dict[str, EmbeddingError] = {}
     for file in files:
-        if file.inspection is not None:
-            log.debug("computing embeddings for %a", file.path)
-    by_file_id = {file.inspection.file.file_id: file.inspection for file in files if file.inspection is not None}
-    rows, errors = from_embeddable(list(by_file_id.values()), cell_limit=cell_limit)
-    for error in errors:
-        log.error("the vectors of a file cannot be computed", exc_info=error)
-    by_path = {error.path: error for error in errors}
+        if file.inspection is None or file.inspection.file.file_id in embeddings.keys() | errors.keys():
+            continue
+        log.debug("computing embeddings for %a", file.path)
+        try:
+            embeddings[file.inspection.file.file_id] = vectors.embed(file.inspection)
+        except EmbeddingError as error:
+            log.error("the vectors of a file cannot be computed", exc_info=error)
+            errors[file.inspection.file.file_id] = error
 
     def checked(file: Inspected) -> Inspected:
-        if file.inspection is None or file.inspection.file.file_path_normalized not in by_path:
+        if file.inspection is None or file.inspection.file.file_id not in errors:
             return file
         facts = file.inspection.file
-        return replace(
-            file, outcome=Failed(by_path[facts.file_path_normalized], facts.size_bytes, facts.mtime, facts.etag)
-        )
+        return replace(file, outcome=Failed(errors[facts.file_id], facts.size_bytes, facts.mtime, facts.etag))
 
-    files = [checked(file) for file in files]
-    verdicts = [
-        (file.inspection.file.file_id, file.verdict)
-        for file in files
-        if file.inspection is not None and not (file.verdict is None or isinstance(file.verdict, ExrInspectorError))
-    ]
-    if verdicts:
-        from ..policy.rows import with_verdicts  # only with a policy
-
-        rows = with_verdicts(rows, verdicts)
-    return rows, files
+    return embeddings, [checked(file) for file in files]
 
 
-def _insert(shared: GroupCommit, rows: RowBatch, files: list[Inspected]) -> list[Persistence]:
+def _insert(
+    shared: GroupCommit, embeddings: dict[str, Embedding], cell_limit: int, files: list[Inspected]
+) -> list[Persistence]:
     inspections = [file.inspection for file in files if file.inspection is not None]
     with_stats = _with_stored_stats(shared.catalog, inspections)
-    inserted = {outcome.file_id for outcome in shared.persist_rows(rows) if outcome.inserted}
+    submission = Submission(
+        inspections=list({inspection.file.file_id: inspection for inspection in inspections}.values()),
+        embeddings=embeddings,
+        verdicts=[
+            (file.inspection.file.file_id, file.verdict)
+            for file in files
+            if file.inspection is not None and not (file.verdict is None or isinstance(file.verdict, ExrInspectorError))
+        ],
+    )
+    inserted = {outcome.file_id for outcome in shared.persist(submission, cell_limit=cell_limit) if outcome.inserted}
     results = []
     for file_id in [inspection.file.file_id for inspection in inspections]:
         is_new = file_id in inserted
