@@ -121,7 +121,8 @@ def run_suite(
         counts = _counts(report)
     seconds = time.monotonic() - started
     summary = ", ".join(f"{counts[word]} {word}" for word in ("passed", "failed", "skipped"))
-    print(f"SDK suite, vastdb {installed_version('vastdb')}, server {version}: {summary} in {seconds:.0f} s", flush=True)
+    sdk = installed_version("vastdb")
+    print(f"SDK suite, vastdb {sdk}, server {version}: {summary} in {seconds:.0f} s", flush=True)
     return status == 0 and counts["passed"] > 0
 
 

@@ -187,7 +187,7 @@ _idle: defaultdict[int, list[_Database]] = defaultdict(list)  # by memory limit
 
 @contextmanager
 def _database(memory_mb: int) -> Iterator[_Database]:
-    """A database for one query. It is kept for the next one unless the query fails: opening it takes longer than most."""
+    """A database for one query. It is kept for the next one, unless the query fails, as opening it takes long."""
     try:
         database = _idle[memory_mb].pop()
     except IndexError:
