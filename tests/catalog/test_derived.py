@@ -71,7 +71,7 @@ def change(catalog: Catalog, kind: str, name: str, version: int) -> None:
 
 @pytest.mark.slow
 @examples(25)
-@given(changes=st.lists(CHANGES, min_size=2, max_size=12))
+@given(changes=st.lists(CHANGES, min_size=2, max_size=8))
 def test_updated_tables_equal_rebuilt_ones(changes: list[tuple[str, str, int]], empty_file: Path) -> None:
     with TemporaryDirectory() as folder:
         path = shutil.copy(empty_file, Path(folder, "catalog.duckdb"))
