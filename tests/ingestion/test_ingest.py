@@ -672,9 +672,7 @@ if "--multiprocessing-fork" in sys.orig_argv:
 
 
 @pytest.mark.slow
-def test_a_file_that_kills_its_worker_is_a_failure_and_all_others_are_stored(
-    started, working_folder, monkeypatch
-):
+def test_a_file_that_kills_its_worker_is_a_failure_and_all_others_are_stored(started, working_folder, monkeypatch):
     """It is not recorded: the next run inspects it again, as the system may have been out of memory."""
     Path("show").mkdir()
     make_many(Path("show"), 200)
