@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -26,7 +27,8 @@ UNSORTED = pytest.param("vast unsorted", marks=pytest.mark.slow)
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[Emulator]:
     """A VAST Database, shared by the tests of this process."""
-    with Emulator(access_key="key", secret_key="not-a-real-secret", buckets=[BUCKET], assumptions=STRICT) as running:
+    limits = replace(STRICT, idle_timeout_s=60.0)  # a busy machine takes long from one request to the next
+    with Emulator(access_key="key", secret_key="not-a-real-secret", buckets=[BUCKET], assumptions=limits) as running:
         yield running
 
 

@@ -4,16 +4,19 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import vastdb
 
 from exr_inspector.catalog.schema import CHILD_TABLES, PRIMARY_KEYS, TABLES
 from exr_inspector.catalog.vast import VastCatalog, coordination
+from exr_inspector.catalog.vast.tables import Rows
 from exr_inspector.inspection.pixel_rows import pending_report
 from tests.support.exr_bytes import exr_bytes, inspection, text
 from tests.support.pixels import statistics_of
@@ -21,7 +24,7 @@ from tests.support.pixels import statistics_of
 from ..at_once import at_once
 from ..conftest import BUCKET
 from ..test_contract import A_AGAIN, FAULTY, A, all_rows, as_judged_by, error_at, path_of
-from .conftest import SECRET, connection_to, schema_of, start, stored
+from .conftest import SECRET, connection_to, start, stored
 from .writers import files
 
 
@@ -94,7 +97,7 @@ EVALUATED = replace(A, pixels=statistics_of(exr_bytes()))
 PENDING = replace(A, pixels=pending_report(A.file, A.parts, "no time is left"))
 
 
-def wait_until(holds, seconds=20.0):
+def wait_until(holds, seconds=60.0):
     ends = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < ends
@@ -102,20 +105,41 @@ def wait_until(holds, seconds=20.0):
 
 
 @pytest.fixture
-def meet(monkeypatch, emulator, open_vast):
+def during(monkeypatch, no_timer):
+    """Runs one write of a table completely while another one is inside its transaction, about to insert."""
+
+    def run(table, slow, fast):
+        waits, may_insert = threading.Event(), threading.Event()
+        insert = Rows.insert
+
+        def insert_later(rows, name, values):
+            if name == table and not waits.is_set():
+                waits.set()
+                assert may_insert.wait(120)
+            insert(rows, name, values)
+
+        with monkeypatch.context() as patch, ThreadPoolExecutor(1) as pool:
+            patch.setattr(Rows, "insert", insert_later)
+            result = pool.submit(slow)
+            try:
+                assert waits.wait(120)
+                first = fast()
+            finally:
+                may_insert.set()
+            return first, result.result()
+
+    return run
+
+
+@pytest.fixture
+def meet(during, open_vast):
     """Two catalogs that persist at the same time: neither sees what the other is about to commit."""
-    monkeypatch.setattr(coordination, "DELAY_S", 3600)
 
     def persist(first, second):
         """Inspections that one process persists while the other one is inside its transaction."""
         a = open_vast()
         b = open_vast(a.uri)
-        fault = emulator.fail("delay", seconds=0.3, operation="insert", path=f"/{BUCKET}/{schema_of(a)}/files*")
-        with ThreadPoolExecutor(2) as pool:
-            slow = pool.submit(a.persist, first)
-            wait_until(lambda: fault.hits)
-            fast = pool.submit(b.persist, second)
-            outcomes = fast.result(), slow.result()
+        outcomes = during("files", partial(a.persist, first), partial(b.persist, second))
         assert all(outcome.inserted for found in outcomes for outcome in found)
         return a, b
 
@@ -168,18 +192,10 @@ def test_the_copy_that_was_written_last_decides_whether_a_file_is_deleted(emulat
 
 
 @pytest.mark.slow
-def test_of_two_copies_the_one_of_the_newer_program_stays(emulator, open_vast, monkeypatch):
+def test_of_two_copies_the_one_of_the_newer_program_stays(emulator, meet):
     """In either order; with its problems, and with the counts of both."""
-    monkeypatch.setattr(coordination, "DELAY_S", 3600)
     for first, second in ((OLDER, FAULTY), (FAULTY, OLDER)):
-        a, b = open_vast(), None
-        b = open_vast(a.uri)
-        fault = emulator.fail("delay", seconds=0.3, operation="insert", path=f"/{BUCKET}/{schema_of(a)}/files*")
-        with ThreadPoolExecutor(2) as pool:
-            slow = pool.submit(a.persist, [first])
-            wait_until(lambda fault=fault: fault.hits)
-            pool.submit(b.persist, [second]).result()
-            slow.result()
+        a, b = meet([first], [second])
         b.deduplicate()
         (row,) = stored(emulator, a, "files")
         assert (row["inspector_version"], row["inspection_count"]) == (FAULTY.inspector_version, 2)
@@ -233,16 +249,11 @@ def test_deduplication_runs_by_itself_after_a_moment(emulator, open_vast, monkey
 
 
 @pytest.mark.slow
-def test_duplicate_errors_are_merged(emulator, open_vast, monkeypatch):
-    monkeypatch.setattr(coordination, "DELAY_S", 3600)
+def test_duplicate_errors_are_merged(emulator, open_vast, during):
     a = open_vast()
     b = open_vast(a.uri)
-    fault = emulator.fail("delay", seconds=0.3, operation="insert", path=f"/{BUCKET}/{schema_of(a)}/ingest_errors*")
-    with ThreadPoolExecutor(2) as pool:
-        slow = pool.submit(a.record_errors, [error_at(path_of(A), "slow")])
-        wait_until(lambda: fault.hits)
-        b.record_errors([error_at(path_of(A), "fast")])
-        slow.result()
+    slow, fast = ([error_at(path_of(A), message)] for message in ("slow", "fast"))
+    during("ingest_errors", partial(a.record_errors, slow), partial(b.record_errors, fast))
     assert len(stored(emulator, a, "ingest_errors")) == 2
     a.deduplicate()
     (row,) = stored(emulator, a, "ingest_errors")
