@@ -75,7 +75,7 @@ print([name for name in ("OpenEXR", "obstore", "vastdb", "starlette", "uvicorn")
 
 
 def test_every_command_has_help(bare, renders):
-    lines = [" ".join((*path, "--help")) for path in commands(typer.main.get_command(app))]
+    lines = [" ".join((*path, "--help")) for path in commands(typer.main.get_command(app()))]
     assert len(lines) > 15
     codes, stderr = exit_codes(bare, lines, renders)
     assert codes == dict.fromkeys(lines, 0), stderr

@@ -42,7 +42,7 @@ def test_a_test_shows_what_is_done(status, shown):
 
 @pytest.mark.parametrize("text", sorted(set(re.findall(r"`(?:exr-inspector )([a-z][^`]*)`", PAGE))))
 def test_commands_exist(text):
-    command, words = typer.main.get_command(app), text.split()
+    command, words = typer.main.get_command(app()), text.split()
     while words and hasattr(command, "commands"):
         assert words[0] in command.commands
         command = command.commands[words.pop(0)]

@@ -106,7 +106,7 @@ def _reference_lines() -> Iterator[str]:
     yield "### Exit codes"
     yield ""
     yield from _table("exit code", {str(code.value): meaning for code, meaning in EXIT_CODE_MEANINGS.items()})
-    yield from _commands(app, "exr-inspector")
+    yield from _commands(app(), "exr-inspector")
     yield ""
     yield from OUTPUT.splitlines()
     yield ""

@@ -26,7 +26,7 @@ def commands(command, path=()):
         yield from commands(each, (*path, name))
 
 
-COMMANDS = list(commands(typer.main.get_command(app)))
+COMMANDS = list(commands(typer.main.get_command(app())))
 
 
 def make_show() -> None:

@@ -131,7 +131,7 @@ def test_manifests_set_variables_that_exist():
         for kind in (Settings, FunctionSettings, VastSettings, S3Settings)
         for name, field in kind.model_fields.items()
     }
-    serve = typer.main.get_command(app).commands["function"].commands["serve"]
+    serve = typer.main.get_command(app()).commands["function"].commands["serve"]
     known |= {str(option.envvar) for option in serve.params if option.envvar}
     pattern = r"\b(?:EXR_INSPECTOR|VAST_DB|S3)_[A-Z_0-9]+\b"
     named = {name for text in generated().values() for name in re.findall(pattern, text)}
@@ -155,7 +155,7 @@ def command_lines():
 
 @pytest.mark.parametrize("words", list(command_lines()))
 def test_manifests_call_commands_and_options_that_exist(words):
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(app())
     while hasattr(command, "commands"):
         command, words = command.commands[words[0]], words[1:]
     command.make_context("exr-inspector", list(words))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import SettingsError
+from .backup_commands import backup, drop, restore
+from .coverage_command import coverage
 from .exit_codes import ExitCode
 from .options import CatalogUri, Wait, catalog_uri, open_catalog, path_template
 from .output import data_stream, print_done, print_result
@@ -227,3 +229,7 @@ def reembed(
     if progress.failed:
         print_result(f"{progress.failed:,} files keep their vectors: new ones cannot be computed from their rows")
     return ExitCode.FAILED if progress.failed else ExitCode.OK
+
+
+for _command in (coverage, backup, restore, drop):
+    db.command()(_command)

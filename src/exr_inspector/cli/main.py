@@ -7,67 +7,61 @@ import re
 import sys
 from collections.abc import Sequence
 from functools import cache
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 
 from ..errors import ExrInspectorError
-from . import (
-    backup_commands,
-    catalog_commands,
-    check_command,
-    coverage_command,
-    db_commands,
-    demo_command,
-    deploy_command,
-    diff_command,
-    doctor_command,
-    function_commands,
-    ingest_command,
-    inspect_command,
-    policy_commands,
-    report_commands,
-    stats_command,
-    validate_command,
-)
 from .exit_codes import ExitCode, code_of
 from .output import discard_stdout, print_message
+from .quick_arguments import convert_quickly
 from .verbosity import add_options, verbosity
 
-app = typer.Typer(
-    name="exr-inspector",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},  # of all commands
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain text: rich would triple the time to print the help
-    help="Inspect OpenEXR files: headers, completeness, sequences, and a catalog to query with SQL.",
-)
-for _command in (
-    inspect_command.inspect,
-    stats_command.stats,
-    diff_command.diff,
-    inspect_command.schema,
-    ingest_command.ingest,
-    check_command.check,
-    validate_command.validate,
-    catalog_commands.sequences,
-    catalog_commands.outliers,
-    catalog_commands.similar,
-    report_commands.report,
-    report_commands.query,
-    doctor_command.doctor,
-):
-    app.command()(_command)
-app.command("odd", hidden=True)(catalog_commands.outliers)  # the former name of `outliers`
-db_commands.db.command("coverage")(coverage_command.coverage)
-db_commands.db.command()(backup_commands.backup)
-db_commands.db.command()(backup_commands.restore)
-db_commands.db.command()(backup_commands.drop)
-app.add_typer(db_commands.db, name="db")
-app.add_typer(policy_commands.policy, name="policy")
-app.add_typer(function_commands.function, name="function")
-app.add_typer(deploy_command.deploy, name="deploy")
-app.command()(demo_command.demo)
+# Where the commands are, in the order of the help. Only the module of the given one is imported.
+_COMMANDS = {
+    "inspect": "inspect_command.inspect",
+    "stats": "stats_command.stats",
+    "diff": "diff_command.diff",
+    "schema": "inspect_command.schema",
+    "ingest": "ingest_command.ingest",
+    "check": "check_command.check",
+    "validate": "validate_command.validate",
+    "sequences": "catalog_commands.sequences",
+    "outliers": "catalog_commands.outliers",
+    "similar": "catalog_commands.similar",
+    "report": "report_commands.report",
+    "query": "report_commands.query",
+    "doctor": "doctor_command.doctor",
+    "demo": "demo_command.demo",
+    "db": "db_commands.db",
+    "policy": "policy_commands.policy",
+    "function": "function_commands.function",
+    "deploy": "deploy_command.deploy",
+    "odd": "catalog_commands.outliers",
+}
+_FORMER = ("odd",)  # names that are not in the help
+
+
+def app(command: str | None = None) -> typer.Typer:
+    """The program with one of its commands, or with all."""
+    program = typer.Typer(
+        name="exr-inspector",
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},  # of all commands
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # plain text: rich would triple the time to print the help
+        help="Inspect OpenEXR files: headers, completeness, sequences, and a catalog to query with SQL.",
+    )
+    program.callback()(_global_options)
+    for name in _COMMANDS if command is None else (command,):
+        module, _, attribute = _COMMANDS[name].partition(".")
+        added = getattr(import_module(f".{module}", __package__), attribute)
+        if isinstance(added, typer.Typer):
+            program.add_typer(added, name=name)
+        else:
+            program.command(name, hidden=name in _FORMER)(added)
+    return program
 
 
 def _print_version(requested: bool) -> None:
@@ -78,7 +72,6 @@ def _print_version(requested: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _global_options(
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
@@ -97,7 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with verbosity():
             words = [arg for arg in args if arg != "--debug"]
-            result = _program().main(words, prog_name="exr-inspector", standalone_mode=False)
+            program = _program(words[0] if words and words[0] in _COMMANDS else None)
+            result = program.main(words, prog_name="exr-inspector", standalone_mode=False)
     except typer.Exit as stop:
         return stop.exit_code
     except (typer.Abort, KeyboardInterrupt):
@@ -134,10 +128,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return result if isinstance(result, int) else ExitCode.OK
 
 
-@cache  # reading the signatures of all commands takes 25 ms
-def _program() -> Any:
-    program = typer.main.get_command(app)
+@cache
+def _program(command: str | None) -> Any:
+    program = typer.main.get_command(app(command))
     add_options(program)
+    convert_quickly(program)
     return program
 
 
