@@ -19,7 +19,7 @@ from exr_inspector.exr import Channel
 from exr_inspector.inspection.model import Inspection
 from exr_inspector.policy.condition_fields import FIELDS
 from exr_inspector.policy.conditions import MAX_DEPTH, MAX_TESTS, MAX_VALUES, OPERATORS, parse_condition, predicate
-from exr_inspector.policy.conditions_sql import sql_condition
+from exr_inspector.policy.conditions_sql import SqlConditions
 from exr_inspector.policy.yaml_marks import read_document
 from tests.policy.test_rules import flat
 
@@ -142,9 +142,9 @@ def test_both_readings_are_equal(catalog, values):
         tables, order = ("files JOIN parts USING (file_id)", ", part_index") if of_part else ("files", "")
         found = []
         for condition in conditions:
-            sql, parameters = sql_condition(condition, TEMPLATE, of_part=of_part)
-            query = f"SELECT {sql} FROM {tables} ORDER BY file_id::INT{order}"
-            found.append([row[0] for row in database.execute(query, parameters).fetchall()])
+            sql = SqlConditions(TEMPLATE)
+            query = f"SELECT {sql.holds(condition, of_part=of_part)} FROM {tables} ORDER BY file_id::INT{order}"
+            found.append([row[0] for row in database.execute(query, sql.parameters).fetchall()])
         subjects = [(each, part) for each in inspections for part in (each.parts if of_part else (None,))]
         for value, answers, applies in zip(values, found, holds, strict=True):
             wrong = [

@@ -19,7 +19,7 @@ from exr_inspector.policy.evaluate import OF_SEQUENCES, Verdict, evaluate, unrea
 from exr_inspector.policy.from_catalog import Judged, Unread, validate_catalog
 from exr_inspector.policy.load import builtin_names, parse_policy
 from exr_inspector.policy.registry import RULES
-from exr_inspector.policy.sequence_files import unreadable_file
+from exr_inspector.policy.sequence_files import sequence_file, unreadable_file
 from exr_inspector.policy.validate import compiled_policy
 from exr_inspector.sources.memory import MemorySource
 from tests.support import exr_writer as w
@@ -47,6 +47,29 @@ rules:
 overrides:
   - when: {path: "**/*odd*"}
     ignore: [EXR2]
+""",
+    )
+)
+
+CONDITIONS = compile_policy(
+    parse_policy(
+        "conditions.yaml",
+        b"""
+policy: conditions
+version: "1"
+select: [EXR5, EXR608, EXR609, EXR617, EXR124, EXR705, OWN001, OWN002]
+overrides:
+  - when: {frame_number: {ge: 30}}
+    ignore: [name-characters]
+    select: [EXR601, EXR3]
+    rules: {attribute-required: {attributes: [{name: owner, glob: "x*"}]}}
+  - when: {any: [{renderer: null, height: 2}, {path: "**/*odd*"}]}
+    ignore: [EXR309]
+    rules: {header-size: {max: 10}, name-characters: {allowed: "A v1.exr"}}
+custom:
+  - {id: OWN001, name: not-four, scope: part, when: {height: {ne: 1}}, require: {not: {data_y_offset: 0, height: 4}},
+     message: not four lines, remedy: crop}
+  - {id: OWN002, name: even, scope: file, require: {size_bytes: {le: 900}}, message: small, remedy: crop}
 """,
     )
 )
@@ -86,7 +109,7 @@ def test_verdicts_on_the_corpus_are_those_on_its_files():
     cases = [path.parent / sidecar(path)["files"][0] for path in sidecars]
     inspections = [inspected(path) for path in dict.fromkeys((*VALID_FILES, *cases))]
     with filled(inspections) as catalog:
-        for policy in (ALL, *map(compiled_policy, builtin_names())):
+        for policy in (ALL, CONDITIONS, *map(compiled_policy, builtin_names())):
             found = verdicts(catalog, policy)
             assert len(found) == len(inspections) > 50
             for inspection in inspections:
@@ -116,10 +139,18 @@ def frame(number: int, *, rate: tuple[int, int] = (24, 1), **options):
 def test_values_that_differ_within_a_structure_are_read():
     """Frames share few structures; each has its own verdict."""
     inspections = [frame(number) for number in range(1, 41)] + [frame(n, rate=(25, 1)) for n in range(41, 45)]
-    assert len({inspection.file.structure_hash for inspection in inspections}) == 2
+    inspections += [
+        inspect(MemorySource(w.build(w.part(extra=[w.text("capDate", date)])).data, f"/show/{name}.{number}.exr"))
+        for number, date in enumerate(("2026:01:01 10:00:00", "2026:01:02 10:00:00", "x", "y", "y"))
+        for name in ("a", "b c", "c")
+    ]
+    assert len({inspection.file.structure_hash for inspection in inspections}) == 3
     with filled(inspections) as catalog:
-        for policy in (ALL, compiled_policy("plate"), compiled_policy("render")):
-            found = verdicts(catalog, policy)
+        for policy in (ALL, CONDITIONS, *map(compiled_policy, ("plate", "render", "vfx-delivery"))):
+            judged = list(validate_catalog(catalog, policy))
+            found = {each.verdict.file.uri: each.verdict for each in judged}
+            files = {one.file.file_path_normalized: sequence_file(one, policy.overrides_of(one)) for one in inspections}
+            assert {each.file.uri: each.file for each in judged} == files
             expected = {one.file.file_path_normalized: comparable(evaluate(policy, one)) for one in inspections}
             assert {uri: comparable(verdict) for uri, verdict in found.items()} == expected
             assert len({tuple(findings) for _, findings, _ in expected.values()}) > 4
@@ -130,14 +161,14 @@ def test_values_that_differ_within_a_structure_are_read():
 def test_every_rule_says_what_it_reads():
     """Without it, a rule is evaluated for each file, with all attributes that differ."""
     unsaid = [rule.name for rule in RULES.values() if rule.reads is None and rule.scope in ("file", "part")]
-    assert unsaid == ["attribute-required", "private-path"]
+    assert unsaid == ["attribute-required"]
 
 
 @pytest.mark.slow
 def test_pages_and_many_structures(monkeypatch):
     """Structures are read in bounded groups, and again after they were forgotten."""
     for name, value in (("_STRUCTURES_AT_ONCE", 2), ("_STRUCTURES_KEPT", 1)):
-        monkeypatch.setattr(f"exr_inspector.policy.from_catalog.{name}", value)
+        monkeypatch.setattr(f"exr_inspector.policy.stored_structures.{name}", value)
     paths = [f"s3://s/{number:02}.exr" for number in range(20)]
     data = [w.build(w.part(compression=number % 5)).data for number in range(20)]
     inspections = [inspect(MemorySource(*pair)) for pair in zip(data, paths, strict=True)]

@@ -31,6 +31,7 @@ class RuleSet:
     """The rules that apply to some files, by what they are about."""
 
     problems: Mapping[str, RuleUse]  # by identifier
+    of_names: tuple[Check, ...]
     of_files: tuple[Check, ...]
     of_parts: tuple[Check, ...]
     of_channels: tuple[Check, ...]
@@ -56,7 +57,8 @@ class RuleSet:
 
     def uses(self) -> list[RuleUse]:
         """All rules, in the order of their identifiers."""
-        checks = (*self.of_files, *self.of_parts, *self.of_channels, *self.of_pixels, *self.of_sequences)
+        of_headers = (*self.of_names, *self.of_files, *self.of_parts, *self.of_channels)
+        checks = (*of_headers, *self.of_pixels, *self.of_sequences)
         found = [*self.problems.values(), *(check[0] for check in checks)]
         return sorted((*found, *(use for use, _ in self.inactive)), key=lambda use: use.rule.rule_id)
 
@@ -156,6 +158,7 @@ def _rule_set(policy: Policy, rules: Mapping[str, PolicyRule], holds: tuple[bool
     active = [use for use in uses if not use.missing]
     return RuleSet(
         problems={use.rule.rule_id: use for use in active if use.rule.scope == "problem"},
+        of_names=_checks(active, "name"),
         of_files=_checks(active, "file"),
         of_parts=_checks(active, "part"),
         of_channels=_checks(active, "channels"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..catalog.queries.path_template import field_patterns
@@ -12,6 +12,7 @@ from ..sources.uris import has_scheme, normalize_path
 from .condition_fields import FIELDS, TEMPLATE_FIELDS, Field
 from .conditions import Check, Condition, Not, Test, Value
 from .globs import re2_expression as of_texts
+from .model import CustomRule
 
 _LOCAL = normalize_path("/").removesuffix("/")
 # As display_path() does: a local path without its scheme, unless it has bytes that are not UTF-8.
@@ -32,25 +33,36 @@ _OF_PART = {
 Bind = Callable[[Any], str]
 
 
-def sql_condition(condition: Condition, path_template: str, *, of_part: bool) -> tuple[str, Mapping[str, Any]]:
-    """The condition in SQL on a row of `files`, with one of `parts` if it is `of_part`; and its parameters."""
-    parameters: dict[str, Any] = {}
-    numbers = itertools.count(1)
+@dataclass(slots=True)
+class SqlConditions:
+    """Conditions in SQL, and their parameters."""
 
-    def bind(value: Any) -> str:
-        name = f"condition_{next(numbers)}"
-        parameters[name] = value
+    path_template: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def holds(self, condition: Condition, *, of_part: bool = False) -> str:
+        """Whether a condition holds for a row of `files`, with one of `parts` if it is `of_part`."""
+        return _sql(condition, self.path_template, _OF_PART if of_part else _OF_FILE, self._bind)
+
+    def is_violated(self, rule: CustomRule) -> str:
+        """Whether a row of `files` violates a rule of a policy."""
+        of_part = rule.scope == "part"
+        applies = "true" if rule.when is None else self.holds(rule.when, of_part=of_part)
+        violated = f"{applies} AND NOT {self.holds(rule.require, of_part=of_part)}"
+        return _OF_FILE["parts"].format(test=violated) if of_part else f"({violated})"
+
+    def _bind(self, value: Any) -> str:
+        name = f"condition_{len(self.parameters) + 1}"
+        self.parameters[name] = value
         return f"${name}"
-
-    return _sql(condition, path_template, _OF_PART if of_part else _OF_FILE, bind), parameters
 
 
 def _sql(condition: Condition, path_template: str, quantifiers: Mapping[str, str], bind: Bind) -> str:
     if isinstance(condition, Test):
-        field = FIELDS[condition.field]
-        column = _column(field, path_template, bind)
-        checks = " AND ".join(_check(field, column, check, bind) for check in condition.checks)
-        return f"({quantifiers.get(field.table, '{test}').format(test=checks)})"
+        tested = FIELDS[condition.field]
+        column = _column(tested, path_template, bind)
+        checks = " AND ".join(_check(tested, column, check, bind) for check in condition.checks)
+        return f"({quantifiers.get(tested.table, '{test}').format(test=checks)})"
     if isinstance(condition, Not):
         return f"(NOT {_sql(condition.condition, path_template, quantifiers, bind)})"
     members = [_sql(each, path_template, quantifiers, bind) for each in condition.conditions]

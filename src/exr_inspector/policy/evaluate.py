@@ -14,11 +14,11 @@ from ..findings.model import FileFrame, Finding, finding
 from ..findings.rules import UNREADABLE
 from ..frames.names import parse_name
 from ..frames.ranges import display_pattern, padding
-from ..inspection.model import FileFacts, Inspection
+from ..inspection.model import Inspection
 from .compile import Check, CompiledPolicy, RuleSet
 from .model import RuleUse
 from .problems import problem_findings
-from .rule import MAX_VIOLATIONS, NO_STATISTICS, Excess, Outcome, Undecided, Violation
+from .rule import MAX_VIOLATIONS, NO_STATISTICS, Excess, FileName, Outcome, Undecided, Violation
 
 if TYPE_CHECKING:
     from .rules_pixels import FilePixels
@@ -64,6 +64,8 @@ def evaluate(policy: CompiledPolicy, inspection: Inspection) -> Verdict:
     """The verdict on an inspected file."""
     rules = policy.rules_for(inspection)
     judged = Judged()
+    for check, outcome in name_outcomes(rules, inspection.file):
+        judged.add(inspection.file, check, outcome, None)
     for check in rules.of_files:
         for outcome in check[1](inspection, check[2]):
             judged.add(inspection.file, check, outcome, None)
@@ -81,6 +83,11 @@ def evaluate(policy: CompiledPolicy, inspection: Inspection) -> Verdict:
     return verdict_of(policy, rules, inspection.file, judged)
 
 
+def name_outcomes(rules: RuleSet, file: FileName) -> list[tuple[Check, Outcome]]:
+    """The outcomes of rules about names."""
+    return [(check, outcome) for check in rules.of_names for outcome in check[1](file, check[2])]
+
+
 def findings_of_problems(rules: RuleSet, inspection: Inspection, pattern: str) -> list[Finding]:
     """The findings about problems of the reader, and about a file that is not whole."""
     return [
@@ -90,7 +97,7 @@ def findings_of_problems(rules: RuleSet, inspection: Inspection, pattern: str) -
     ]
 
 
-def verdict_of(policy: CompiledPolicy, rules: RuleSet, file: FileFacts, judged: Judged) -> Verdict:
+def verdict_of(policy: CompiledPolicy, rules: RuleSet, file: FileName, judged: Judged) -> Verdict:
     """The verdict from the outcomes of all rules; adds those without parameters, and those about sequences."""
     for use, reason in rules.inactive:
         judged.undecided[_not_evaluated(use, reason)] = None
@@ -134,7 +141,7 @@ def pattern_of(uri: str) -> str:
     return uri if name is None else display_pattern(name.sequence, [name.frame])
 
 
-def pattern_of_file(file: FileFacts) -> str:
+def pattern_of_file(file: FileName) -> str:
     """As `pattern_of`, for a file whose name is parsed already."""
     if file.sequence is None or file.frame is None:
         return file.file_path_normalized
@@ -178,7 +185,7 @@ class Judged:
     undecided: dict[NotEvaluated, None] = field(default_factory=dict)
     unlisted: Counter[str] = field(default_factory=Counter)  # by severity, findings that the last one of a rule counts
 
-    def add(self, file: FileFacts, check: Check, outcome: Any, part_index: int | None) -> None:
+    def add(self, file: FileName, check: Check, outcome: Any, part_index: int | None) -> None:
         """Add an outcome of a rule; `part_index` is that of the part that it judged."""
         if isinstance(outcome, Undecided):
             self.undecided[_not_evaluated(check[0], outcome.reason)] = None
@@ -190,7 +197,7 @@ class Judged:
             self.findings.append(_finding(file, check[0], outcome, part_index))
 
 
-def _finding(file: FileFacts, use: RuleUse, outcome: Violation, part_index: int | None) -> Finding:
+def _finding(file: FileName, use: RuleUse, outcome: Violation, part_index: int | None) -> Finding:
     index = outcome.part_index if part_index is None else part_index
     channel, attribute = outcome.channel_name[:_SHOWN], outcome.attr_name[:_SHOWN]
     actual = None if outcome.actual is None else outcome.actual[:_SHOWN]

@@ -1,80 +1,51 @@
 """Verdicts on the files of a catalog, from their rows: no file is read.
 
 Files are judged in pages of bounded size, in the order of their paths. Of all files with one structure, the attributes
-and channels of one are read, and of the others their parts and those attributes that vary and that some rule reads.
+and channels of one are read. Of the others, parts, problems and those attributes are read that vary and that some rule
+reads; where all of that is equal too, one file is judged, and of the others only their names. Conditions are evaluated
+by the catalog.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from .. import __version__
 from ..catalog import OPEN_ERRORS, Catalog
 from ..catalog.rows import from_inspections
-from ..exr import Channel, Problem
-from ..exr.channels import ChannelList
+from ..exr import Problem
 from ..exr.codes import FORMAT_ERRORS, PROBLEMS
-from ..exr.part import DEEP, LONG_NAMES, MULTIPART, TILED
 from ..findings.rules import NOT_WHOLE, UNREADABLE, WHOLENESS_UNKNOWN
-from ..inspection.model import SCHEMA_VERSION, FileFacts, Flags, Inspection, PartFacts
-from ..inspection.volatility import Volatility, stored_value, volatility
+from ..inspection.model import status_of
 from ..sequence.frames import CURRENT, MATCHES
 from ..sources.patterns import uri_condition
-from .compile import CompiledPolicy
+from .compile import CompiledPolicy, RuleSet
+from .conditions_sql import SqlConditions
 from .evaluate import NotEvaluated, Verdict, unreadable
+from .row_numbers import Numbers, file_numbers, first_rows, joined, owners, row_numbers
 from .rows import with_verdicts
-from .sequence_files import (
-    Field,
-    SequenceFile,
-    pixel_content,
-    projection,
-    structure_of,
-    unreadable_file,
-    used_areas,
-)
-from .shared import Structure, names_read
-from .stored_parts import (
-    PART_COLUMNS,
-    WINDOW,
-    AttributeRow,
-    StoredInspection,
-    part_columns,
-    stored_inspection,
-    stored_part,
-)
+from .sequence_files import FileRow, SequenceFile, pixel_content, projection, unreadable_file, used_areas
+from .shared import Alike, Structure, names_read
+from .stored_columns import FACTS, by_part, file_facts, shared_values, table_of, times, values
+from .stored_parts import PART_COLUMNS, WINDOW, AttributeRow, StoredInspection, stored_inspection
 from .stored_pixels import StoredPixels, stored_pixels
+from .stored_structures import CELLS, PARTS_OF, Structures
 
 _FILES_PER_PAGE = 100_000
-_STRUCTURES_AT_ONCE = 2000  # whose attributes are read together
-_STRUCTURES_KEPT = 256
-_TIMECODE, _PACKED_BYTES = map(PART_COLUMNS.index, ("timecode", "packed_bytes"))
-_UNREAD: dict[str, Any] = {"inode": None}  # no rule reads it
-_FACTS = tuple(column.name for column in fields(FileFacts) if column.name not in _UNREAD)
+# Columns of parts that each file has its own values of, and that rules with FILE in `reads` only may read.
+_OF_EACH = frozenset({"timecode", "packed_bytes", "chunk_count", "chunks_present", "missing"})
 _OF_COMPLETENESS = {rule.rule_id for rule in (UNREADABLE, NOT_WHOLE, WHOLENESS_UNKNOWN)}
 _OLDER = "an older version inspected the file; inspect it again: exr-inspector ingest --rescan"
 
-_PAGE = f"""
-    SELECT {", ".join(_FACTS)}, inspector_version FROM files
-    WHERE {CURRENT} AND {MATCHES} AND file_path_normalized > $after
-    ORDER BY file_path_normalized LIMIT {_FILES_PER_PAGE}
-"""  # noqa: S608 (constants)
-_PARTS_OF = f"SELECT file_id, part_index, {', '.join(PART_COLUMNS)} FROM parts SEMI JOIN wanted USING (file_id)"  # noqa: S608 (constants)
-_CHANNELS_OF = """
-    SELECT file_id, part_index, channel_name, channel_type, x_sampling, y_sampling, p_linear
-    FROM channels SEMI JOIN wanted USING (file_id) ORDER BY file_id, part_index, channel_index
-"""
-_CELLS = "file_id, part_index, attr_name, attr_type, size_bytes, value_json, truncated"
-_ATTRIBUTES_OF = f"""
-    SELECT {_CELLS}, value_text FROM attributes SEMI JOIN wanted USING (file_id)
-    ORDER BY file_id, part_index, attr_index
-"""  # noqa: S608 (constants)
 _VARYING_OF = f"""
-    SELECT {_CELLS} FROM attributes SEMI JOIN wanted USING (file_id)
+    SELECT {CELLS} FROM attributes SEMI JOIN wanted USING (file_id)
     WHERE list_contains($names::VARCHAR[], attr_name) ORDER BY file_id, part_index, attr_index DESC
 """  # noqa: S608 (constants)
 _PROBLEMS_OF = """
@@ -86,9 +57,6 @@ _ERRORS = f"""
     SELECT file_path_normalized AS uri, code, message, byte_offset FROM ingest_errors
     WHERE {OPEN_ERRORS} AND {MATCHES} ORDER BY uri
 """  # noqa: S608 (constants)
-
-_Key = tuple[str, int, str]
-_Row = tuple[FileFacts, str]
 
 
 class Judged(NamedTuple):
@@ -111,9 +79,12 @@ def validate_catalog(
 ) -> Iterator[Judged | Unread]:
     """The verdicts on the current files of a catalog that paths, URIs or patterns select; on all without any.
 
-    They are those of `validate` on the files, but for values that the catalog does not have: rules that read the value
-    of an attribute that was cut, or problems that an older version did not look for, are in `not_evaluated`. Unreadable
-    files have a verdict without a `file_id`.
+    First come the files that could not be inspected: a verdict without a `file_id` where the file is not a readable
+    EXR file, `Unread` where its bytes could not be read.
+
+    Verdicts are equal to those of `validate` on the files, unless the catalog does not have what a rule reads: the
+    value of an attribute that was cut, problems that an older version did not look for, or statistics of pixels. The
+    rule is in `not_evaluated` then.
     """
     condition = {"pattern": uri_condition(patterns).regex if patterns else None}
     for row in catalog.sql(_ERRORS, condition).to_pylist():
@@ -123,12 +94,15 @@ def validate_catalog(
             yield Judged("", unreadable(policy, row["uri"], reason), unreadable_file(row["uri"]))
         else:
             yield Unread(row["uri"], reason)
-    structures = _Structures(catalog)
+    page, parameters = _page(policy)
+    structures = Structures(catalog)
     after = ""
-    while files := _files(catalog.sql(_PAGE, {**condition, "after": after})):
+    while (files := catalog.sql(page, {**parameters, **condition, "after": after})).num_rows:
+        for name in ("version_flags", "chunks_checked"):
+            files = files.set_column(files.column_names.index(name), name, files[name].fill_null(0))
         for group in structures.groups(files):
-            yield from _judged(catalog, policy, structures, group)
-        after = files[-1][0].file_path_normalized
+            yield from _judged(catalog, policy, *group)
+        after = files["file_path_normalized"][-1].as_py()
 
 
 def store_verdicts(catalog: Catalog, judged: Sequence[Judged]) -> None:
@@ -137,185 +111,201 @@ def store_verdicts(catalog: Catalog, judged: Sequence[Judged]) -> None:
     catalog.persist_rows(with_verdicts(from_inspections((), vectors=False), verdicts))
 
 
-def _files(page: pa.Table) -> list[_Row]:
-    mtime = page.column_names.index("mtime")
-    page = page.set_column(mtime, "mtime", page["mtime"].cast(pa.timestamp("us", "UTC")))
-    for name in ("version_flags", "chunks_checked"):
-        page = page.set_column(page.column_names.index(name), name, page[name].fill_null(0))
-    columns = [_list(page, name) for name in _FACTS]
-    facts = (FileFacts(**dict(zip(_FACTS, values, strict=True)), **_UNREAD) for values in zip(*columns, strict=True))
-    return list(zip(facts, _list(page, "inspector_version"), strict=True))
+def _page(policy: CompiledPolicy) -> tuple[str, Mapping[str, Any]]:
+    """The query of the next files, with the overrides that apply and violations of custom rules; its parameters."""
+    sql = SqlConditions(policy.path_template)
+    conditions = [layer.when for layer in policy.policy.layers if layer.when is not None]
+    overrides = [f"{sql.holds(when)} AS {name}" for when, name in zip(conditions, _overrides(policy), strict=True)]
+    violations = " OR ".join(map(sql.is_violated, policy.policy.custom.values())) or "false"
+    query = f"""
+        SELECT {", ".join((*FACTS, "inspector_version", *overrides))}, {violations} AS violates_custom FROM files
+        WHERE {CURRENT} AND {MATCHES} AND file_path_normalized > $after
+        ORDER BY file_path_normalized LIMIT {_FILES_PER_PAGE}
+    """  # noqa: S608 (constants; values are parameters)
+    return query, sql.parameters
 
 
-def _key(row: _Row) -> _Key:
-    """What files with one structure have in common. To another version, other attributes may have been constant."""
-    facts, inspector_version = row
-    return facts.structure_hash, facts.version_flags, "" if inspector_version == __version__ else facts.header_hash
+def _overrides(policy: CompiledPolicy) -> list[str]:
+    """The names of columns."""
+    return [f"override_{number}" for number in range(len(policy.conditions))]
 
 
-@dataclass(slots=True)
-class _Structures:
-    """The structures of files, the last used ones."""
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows that belong to some files, and the files by numbers: equal ones for equal rows, as far as rules read."""
 
-    catalog: Catalog
-    known: OrderedDict[_Key, Structure] = field(default_factory=OrderedDict)
+    files: pa.Table
+    parts: pa.Table
+    attributes: pa.Table | None
+    problems: pa.Table
+    pixels: Mapping[str, StoredPixels]
 
-    def groups(self, files: Sequence[_Row]) -> Iterator[Sequence[_Row]]:
-        """Consecutive files whose structures are known after each step, so that few are kept at a time."""
-        start = 0
-        new: dict[_Key, FileFacts] = {}
-        for at, row in enumerate(files):
-            key = _key(row)
-            if key not in self.known and key not in new:
-                if len(new) == _STRUCTURES_AT_ONCE:
-                    self._read(new)
-                    yield files[start:at]
-                    start, new = at, {}
-                    self._forget()
-                new[key] = row[0]
-        self._read(new)
-        yield files[start:]
-        self._forget()
+    def numbers(self, of_rules: Numbers, rules: Sequence[tuple[Structure, RuleSet]]) -> Numbers:
+        """A number for each file; `of_rules` are the positions of its structure and rules in `rules`."""
+        found = row_numbers([self.files["header_bytes"], self.files["problem_severity"]])
+        columns = ["part_index", *(name for name in PART_COLUMNS if name not in _OF_EACH)]
+        for table, names in ((self.parts, columns), (self.problems, ["part_index", "code", "message", "attr_name"])):
+            of_rows = row_numbers([table[name] for name in names])
+            found = joined(found, file_numbers(of_rows, owners(table, self.files["file_id"]), self.files.num_rows))
+        if self.attributes is not None:
+            owner = owners(self.attributes, self.files["file_id"])
+            of_rows = _numbers_of_values(self.attributes, of_rules[owner], rules)
+            found = joined(found, file_numbers(of_rows, owner, self.files.num_rows))
+        return joined(found, of_rules)
 
-    def _forget(self) -> None:
-        while len(self.known) > _STRUCTURES_KEPT:
-            self.known.popitem(last=False)
+    def of_sequences(self) -> Iterator[tuple[FileRow, str | None, int]]:
+        """Each file as the rules about sequences see it, its time code, and the size of its chunks."""
+        files, parts = self.files, self.parts
+        names = ("file_path", "file_path_normalized", "sequence", "frame")
+        statuses = map(status_of, shared_values(files, "completeness"), shared_values(files, "problem_severity"))
+        others = (values(files, name) for name in ("header_hash", "chunk_hash", "size_bytes"))
+        of_names = (shared_values(files, name) for name in names)
+        columns = (*of_names, statuses, *others, times(files), values(files, "etag"))
+        owner = owners(parts, files["file_id"])
+        packed = np.zeros(files.num_rows, np.int64)
+        np.add.at(packed, owner, pc.fill_null(parts["packed_bytes"], 0).to_numpy())
+        codes: list[str | None] = [None] * files.num_rows
+        if parts["timecode"].null_count < parts.num_rows:
+            last_first = np.argsort(-parts["part_index"].to_numpy(), kind="stable")
+            of_parts = parts["timecode"].take(last_first).to_pylist()
+            for at, code in zip(owner[last_first].tolist(), of_parts, strict=True):
+                codes[at] = code or codes[at]
+        return zip(map(FileRow._make, zip(*columns, strict=True)), codes, packed.tolist(), strict=True)
 
-    def _read(self, new: Mapping[_Key, FileFacts]) -> None:
-        """Read one file of each new structure."""
-        if not new:
-            return
-        wanted = _wanted(facts.file_id for facts in new.values())
-        parts = _by_part(self.catalog.sql(_PARTS_OF, tables=wanted))
-        channels = _by_part(self.catalog.sql(_CHANNELS_OF, tables=wanted))
-        attributes = _by_part(self.catalog.sql(_ATTRIBUTES_OF, tables=wanted))
-        for key, facts in new.items():
-            file_id = facts.file_id
-            found = []
-            for index in range(facts.multipart_count):
-                of_part = file_id, index
-                columns = part_columns(index, parts[of_part][0])
-                listed = ChannelList(_channel(*row) for row in channels[of_part])
-                rows = [AttributeRow(*row) for row in attributes[of_part]]
-                found.append((stored_part(columns, listed, rows), rows))
-            varying = frozenset(row.attr_name for _, rows in found for row in rows if _varies(row))
-            of_parts = tuple(part for part, _ in found)
-            fields = _fields([rows for _, rows in found])
-            self.known[key] = Structure(
-                example=_inspection(facts, of_parts),
-                varying=varying,
-                of_sequences=structure_of(facts.structure_hash, of_parts, fields),
-            )
-
-
-def _channel(name: str, channel_type: str | None, x_sampling: int, y_sampling: int, p_linear: bool) -> Channel:
-    return Channel(name, channel_type, x_sampling, y_sampling, int(p_linear))
+    def inspections(self, chosen: npt.NDArray[np.bool_], structures: Iterable[Structure]) -> Iterator[StoredInspection]:
+        """The chosen files; `structures` are theirs."""
+        files = self.files.filter(pa.array(chosen))
+        of_chosen = [table and table.filter(_is_of(table, files)) for table in (self.parts, self.attributes)]
+        parts, attributes = (by_part(table) if table else {} for table in of_chosen)
+        problems = _problems(self.problems.filter(_is_of(self.problems, files)))
+        for facts, structure in zip(file_facts(files), structures, strict=True):
+            example = structure.example
+            indices = range(len(example.parts))
+            rows = [parts[facts.file_id, index][0] for index in indices]
+            own = [{cells[0]: cells for cells in attributes.get((facts.file_id, index), ())} for index in indices]
+            yield stored_inspection(facts, example, rows, own, tuple(problems.get(facts.file_id, ())))
 
 
-def _varies(row: AttributeRow) -> bool:
-    """Whether values differ within a structure, for whose hash an empty value is one that is not constant."""
-    return not row.size_bytes or not _is_constant(row)
+def _numbers_of_values(rows: pa.Table, of_rules: Numbers, rules: Sequence[tuple[Structure, RuleSet]]) -> Numbers:
+    """A number for each row of `attributes`: equal ones for values of which the rules make the same."""
+    numbers = joined(row_numbers([rows[name] for name in rows.column_names if name != "file_id"]), of_rules)
+    first = first_rows(numbers)
+    different = rows.take(first)
+    columns = [shared_values(different, name) for name in different.column_names if name != "file_id"]
+    found: dict[Hashable, int] = {}
+    numbers_of = []
+    for position, (number, (part_index, *cells)) in enumerate(
+        zip(of_rules[first].tolist(), zip(*columns, strict=True), strict=True)
+    ):
+        structure, of_files = rules[number]
+        row = AttributeRow(*cells)
+        outcomes = structure.decided_by(of_files, part_index, row)
+        key = position if outcomes is None else (number, part_index, row.attr_name, outcomes)
+        numbers_of.append(found.setdefault(key, len(found)))
+    return np.array(numbers_of, np.int64)[numbers]
 
 
-def _is_constant(row: AttributeRow) -> bool:
-    value = stored_value(row.value_json, row.size_bytes)
-    return volatility(row.attr_name, row.attr_type, value) is Volatility.CONSTANT
+def _is_of(rows: pa.Table, files: pa.Table) -> pa.ChunkedArray:
+    return pc.is_in(rows["file_id"], value_set=files["file_id"].combine_chunks())
 
 
-def _fields(parts: Sequence[Sequence[AttributeRow]]) -> Iterator[Field]:
-    """The attributes that should be the same in all frames of a sequence."""
-    for index, rows in enumerate(parts):
-        for row in filter(_is_constant, rows):
-            yield index, row.attr_name, row.value_json or row.value_text or f"{row.size_bytes} bytes"
-
-
-def _wanted(file_ids: Any) -> dict[str, pa.Table]:
-    return {"wanted": pa.table({"file_id": pa.array(list(file_ids), pa.string())})}
-
-
-def _list(rows: pa.Table, name: str) -> list[Any]:
-    """The values of a column; ten times as fast as `to_pylist` where numpy has the same values."""
-    column = rows[name]
-    if column.null_count and not pa.types.is_string(column.type):
-        return list(column.to_pylist())
-    return list(column.to_numpy().tolist())
-
-
-def _shared(rows: pa.Table, name: str) -> list[Any]:
-    """As `_list`; equal texts are one object, whose hash is computed once."""
-    if not pa.types.is_string(rows[name].type):
-        return _list(rows, name)
-    encoded = rows[name].combine_chunks().dictionary_encode(null_encoding="encode")
-    texts = encoded.dictionary.to_pylist()
-    return [texts[index] for index in encoded.indices.to_numpy(zero_copy_only=False).tolist()]
-
-
-def _by_part(rows: pa.Table) -> dict[tuple[str, int], list[tuple[Any, ...]]]:
-    """The other columns of the rows, by file and part."""
-    found: dict[tuple[str, int], list[tuple[Any, ...]]] = defaultdict(list)
-    owners = zip(_list(rows, "file_id"), _list(rows, "part_index"), strict=True)
-    names = [name for name in rows.column_names if name not in ("file_id", "part_index")]
-    for owner, row in zip(owners, zip(*(_shared(rows, name) for name in names), strict=True), strict=True):
-        found[owner].append(row)
-    return found
-
-
-def _judged(
-    catalog: Catalog, policy: CompiledPolicy, structures: _Structures, files: Sequence[_Row]
-) -> Iterator[Judged]:
-    wanted = _wanted(facts.file_id for facts, _ in files)
-    parts = _by_part(catalog.sql(_PARTS_OF, tables=wanted))
-    varying = frozenset().union(*(structure.varying for structure in structures.known.values()))
+def _read(catalog: Catalog, policy: CompiledPolicy, files: pa.Table, structures: Sequence[Structure]) -> _Rows:
+    wanted = table_of(files["file_id"])
+    varying = frozenset().union(*(structure.varying for structure in structures))
     names = sorted(names_read(policy, varying) - {WINDOW})
-    attributes = _by_part(catalog.sql(_VARYING_OF, {"names": names}, wanted)) if names else {}
-    with_problems = [facts.file_id for facts, _ in files if facts.problem_severity not in ("none", None)]
-    problems = _problems(catalog, with_problems) if with_problems else {}
-    pixels = stored_pixels(catalog, wanted["wanted"])
-    unchanging = None if policy.conditions else policy.rules_for()
-    for facts, inspector_version in files:
-        structure = structures.known[_key((facts, inspector_version))]
-        file_id, example = facts.file_id, structure.example
-        found, of_pixels = tuple(problems.get(file_id, ())), pixels.get(file_id)
-        indices = range(len(example.parts))
-        rows = [parts[file_id, index][0] for index in indices]
-        own = [{cells[0]: cells for cells in attributes.get((file_id, index), ())} for index in indices]
-        inspection = stored_inspection(facts, example, rows, own, found)
-        figures = None if of_pixels is None else of_pixels.figures(inspection.parts)
-        overrides = () if unchanging else policy.overrides_of(inspection)
-        verdict = structure.verdict(policy, inspection, unchanging or policy.rules_with(overrides), figures)
-        if facts.problem_severity is None:
-            verdict = _without_problems(policy, verdict)
-        yield Judged(file_id, verdict, _sequence_file(inspection, structure, of_pixels, overrides))
-
-
-def _sequence_file(
-    inspection: StoredInspection, structure: Structure, pixels: StoredPixels | None, overrides: tuple[bool, ...]
-) -> SequenceFile:
-    file, rows = inspection.file, inspection.rows
-    content = areas = None
-    if pixels is not None:
-        windows = inspection.windows
-        content = pixel_content(file, windows, pixels.channels, pixels.parts)
-        areas = used_areas(windows, pixels.parts)
-    return projection(
-        file,
-        structure.of_sequences,
-        timecode=next((row[_TIMECODE] for row in rows if row[_TIMECODE]), None),
-        packed_bytes=sum([row[_PACKED_BYTES] or 0 for row in rows]),
-        pixels=content,
-        used_areas=areas,
-        overrides=overrides,
+    with_problems = files["file_id"].filter(pc.fill_null(pc.not_equal(files["problem_severity"], "none"), False))
+    problems = catalog.sql(_PROBLEMS_OF, tables=table_of(with_problems))
+    return _Rows(
+        files=files,
+        parts=catalog.sql(PARTS_OF, tables=wanted).sort_by([("part_index", "ascending")]),
+        attributes=catalog.sql(_VARYING_OF, {"names": names}, wanted) if names else None,
+        problems=problems.filter(pc.is_in(problems["code"], value_set=_KNOWN_PROBLEMS)),
+        pixels=stored_pixels(catalog, wanted["wanted"]),
     )
 
 
-def _problems(catalog: Catalog, file_ids: Sequence[str]) -> dict[str, list[Problem]]:
+_KNOWN_PROBLEMS = pa.array(sorted(PROBLEMS))  # a newer version may have stored others
+
+
+def _judged(
+    catalog: Catalog, policy: CompiledPolicy, files: pa.Table, of_structures: Numbers, structures: Sequence[Structure]
+) -> Iterator[Judged]:
+    rows = _read(catalog, policy, files, structures)
+    columns = [files[name] for name in _overrides(policy)]
+    of_overrides = row_numbers(columns) if columns else np.zeros(files.num_rows, np.int64)
+    held = [tuple(column[at].as_py() for column in columns) for at in first_rows(of_overrides).tolist()]
+    of_rules = joined(of_structures, of_overrides)
+    rules = [
+        (structures[of_structures[at]], policy.rules_with(held[of_overrides[at]]))
+        for at in first_rows(of_rules).tolist()
+    ]
+    differ = [structure.differ(of_files, policy.policy.custom) for structure, of_files in rules]
+    is_single = np.array(differ)[of_rules] | _is_single(rows)
+    numbers = joined(rows.numbers(of_rules, rules), is_single.astype(np.int64))
+    has_others = np.bincount(numbers)[numbers] > 1
+    chosen = is_single.copy()
+    others = np.flatnonzero(~is_single)
+    chosen[others[first_rows(numbers[others])]] = True
+    of_chosen = [structures[number] for number in of_structures[chosen].tolist()]
+    inspections = zip(rows.inspections(chosen, of_chosen), of_chosen, strict=True)
+    judged: dict[int, tuple[Alike, Structure]] = {}
+    each = zip(
+        values(files, "file_id"),
+        rows.of_sequences(),
+        chosen.tolist(),
+        (~is_single & has_others).tolist(),
+        numbers.tolist(),
+        [held[number] for number in of_overrides.tolist()],
+        strict=True,
+    )
+    for file_id, (file, timecode, packed_bytes), is_chosen, is_shared, number, overrides in each:
+        content = areas = None
+        if is_chosen:
+            inspection, structure = next(inspections)
+            pixels = rows.pixels.get(file_id)
+            figures = None
+            if pixels is not None:
+                windows = inspection.windows
+                figures = pixels.figures(inspection.parts)
+                content = pixel_content(inspection.file, windows, pixels.channels, pixels.parts)
+                areas = used_areas(windows, pixels.parts)
+            alike = structure.judged(policy, inspection, policy.rules_with(overrides), figures)
+            if is_shared:
+                judged[number] = alike, structure
+        else:
+            alike, structure = judged[number]
+        verdict = alike.verdict(file)
+        if alike.example.file.problem_severity is None:
+            verdict = _without_problems(policy, verdict)
+        of_sequences = projection(
+            file,
+            structure.of_sequences,
+            timecode=timecode,
+            packed_bytes=packed_bytes,
+            pixels=content,
+            used_areas=areas,
+            overrides=overrides,
+        )
+        yield Judged(file_id, verdict, of_sequences)
+
+
+def _is_single(rows: _Rows) -> npt.NDArray[np.bool_]:
+    """The files of which each is judged: those that violate a custom rule, are not whole, or have statistics."""
+    files = rows.files
+    found: npt.NDArray[np.bool_] = pc.or_(
+        files["violates_custom"], pc.not_equal(files["completeness"], "complete")
+    ).to_numpy()
+    if rows.pixels:
+        found |= np.fromiter((file_id in rows.pixels for file_id in values(files, "file_id")), bool, len(found))
+    return found
+
+
+def _problems(rows: pa.Table) -> dict[str, list[Problem]]:
     """The problems of files, by file_id."""
-    rows = catalog.sql(_PROBLEMS_OF, tables=_wanted(file_ids))
     found: dict[str, list[Problem]] = defaultdict(list)
-    columns = (_shared(rows, name) for name in Problem._fields)
-    for file_id, *problem in zip(_list(rows, "file_id"), *columns, strict=True):
-        if problem[0] in PROBLEMS:  # not one that only a newer version knows
-            found[file_id].append(Problem(*problem))
+    columns = (shared_values(rows, name) for name in Problem._fields)
+    for file_id, *problem in zip(values(rows, "file_id"), *columns, strict=True):
+        found[file_id].append(Problem(*problem))
     return found
 
 
@@ -324,26 +314,3 @@ def _without_problems(policy: CompiledPolicy, verdict: Verdict) -> Verdict:
     rules = (use.rule for rule_id, use in policy.rules_for().problems.items() if rule_id not in _OF_COMPLETENESS)
     undecided = (NotEvaluated(rule.rule_id, rule.name, _OLDER) for rule in rules)
     return replace(verdict, not_evaluated=(*verdict.not_evaluated, *undecided))
-
-
-def _flags(version_flags: int) -> Flags:
-    return Flags(
-        version=version_flags & 0xFF,
-        tiled=bool(version_flags & TILED),
-        long_names=bool(version_flags & LONG_NAMES),
-        deep=bool(version_flags & DEEP),
-        multipart=bool(version_flags & MULTIPART),
-    )
-
-
-def _inspection(facts: FileFacts, parts: tuple[PartFacts, ...]) -> Inspection:
-    return Inspection(
-        schema_version=SCHEMA_VERSION,
-        inspector_version=__version__,
-        file=facts,
-        flags=_flags(facts.version_flags),
-        bytes_read=0,
-        reads=0,
-        parts=parts,
-        problems=(),
-    )

@@ -20,8 +20,10 @@ from ..inspection.model import Inspection, PartFacts
 from ..sources.uris import has_scheme
 from .globs import compiled as compiled_glob
 
-FILE = "/file"  # not the name of an attribute
-OF_FILE = (FILE,)
+# Not names of attributes: what each file decides, such as its size; what the header decides besides attributes; all
+# attributes of type string.
+FILE, HEADER, STRINGS = "/file", "/header", "/strings"
+OF_FILE, OF_HEADER = (FILE,), (HEADER,)
 
 Severity = Literal["error", "warning", "info"]
 Text = Annotated[str, Field(max_length=200)]  # patterns among them have a bounded cost
@@ -29,8 +31,9 @@ Texts = Annotated[tuple[Text, ...], Field(max_length=1000)]
 Natural = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-# What a check takes; channels: the list of a part; pixels, sequence: see rules_pixels.py, rules_sequence.py.
-Scope = Literal["problem", "file", "part", "channels", "pixels", "sequence"]
+# What a check takes; name: a FileName; channels: the list of a part; pixels, sequence: see rules_pixels.py,
+# rules_sequence.py.
+Scope = Literal["problem", "name", "file", "part", "channels", "pixels", "sequence"]
 _MAX_KEPT = 256  # characters of texts whose matches are kept: at most 64 MB in all
 AnyCheck = TypeVar("AnyCheck", bound=Callable[..., Iterator[Any]])
 
@@ -44,6 +47,26 @@ class Violation(NamedTuple):
     attr_name: str = ""
     part_index: int | None = None  # set for rules about files; for those about parts, the part is known
     is_sentence: bool = False  # what is expected is a message of its own
+
+
+class FileName(Protocol):
+    """What rules about names read of a file."""
+
+    @property
+    def file_path(self) -> str:
+        """As given."""
+
+    @property
+    def file_path_normalized(self) -> str:
+        """As a URI."""
+
+    @property
+    def sequence(self) -> str | None:
+        """The name with # for the frame."""
+
+    @property
+    def frame(self) -> str | None:
+        """As written in the name."""
 
 
 class Undecided(NamedTuple):
@@ -117,10 +140,11 @@ class PolicyRule:
     parameters: type[Parameters] = Parameters
     needs: tuple[str, ...] = ()
     by_name_only: bool = False  # not selected by the beginning of its identifier
-    # Shell patterns of the attributes whose values decide it, besides names, types and channels; FILE: also what is in
-    # no attribute, such as the file name. None: any.
+    # Shell patterns of the attributes whose values decide it, besides names, types and channels; STRINGS: those of
+    # type string; HEADER: also the size of the header and columns of its parts; FILE: also anything else. None: any.
     reads: tuple[str, ...] | None = None
     if_attribute: str = ""  # no file without this attribute violates it; empty: any may
+    by_attribute: bool = False  # each attribute of a part violates it or not, whatever the others are
 
     @property
     def rule_id(self) -> str:
@@ -148,6 +172,7 @@ class _Register(Protocol):
         by_name_only: bool = False,
         reads: tuple[str, ...] | None = None,
         if_attribute: str = "",
+        by_attribute: bool = False,
     ) -> Callable[[AnyCheck], AnyCheck]: ...
 
 
@@ -162,8 +187,9 @@ def _registering(scope: Scope) -> _Register:
         *,
         needs: tuple[str, ...] = (),
         by_name_only: bool = False,
-        reads: tuple[str, ...] | None = () if scope == "channels" else None,
+        reads: tuple[str, ...] | None = () if scope in ("name", "channels") else None,
         if_attribute: str = "",
+        by_attribute: bool = False,
     ) -> Callable[[AnyCheck], AnyCheck]:
         def register(check: AnyCheck) -> AnyCheck:
             rule = RULES[f"EXR{number}"]
@@ -178,6 +204,7 @@ def _registering(scope: Scope) -> _Register:
                 by_name_only=by_name_only,
                 reads=reads,
                 if_attribute=if_attribute,
+                by_attribute=by_attribute,
             )
             return check
 
@@ -188,6 +215,7 @@ def _registering(scope: Scope) -> _Register:
 
 part_rule = _registering("part")
 file_rule = _registering("file")
+name_rule = _registering("name")
 channels_rule = _registering("channels")
 pixel_rule = _registering("pixels")
 sequence_rule = _registering("sequence")

@@ -12,7 +12,7 @@ from ..exr.attributes import KeyCode
 from ..inspection.json_form import shortest_single
 from ..inspection.model import Inspection, PartFacts
 from .gamuts import GAMUTS, chromaticities_of
-from .rule import FILE, OF_FILE, Outcome, Parameters, Violation, file_rule, part_rule
+from .rule import HEADER, OF_HEADER, Outcome, Parameters, Violation, file_rule, part_rule
 
 _SOURCE = "ST 2065-4 as in exr2aces, OpenImageIO and aces_container"
 _FLAG = "acesImageContainerFlag"
@@ -39,7 +39,7 @@ _KEY_CODE = {
     "perfsPerCount": (20, 120),
 }
 _MAX_HEADER_BYTES = 1 << 20
-_ALL = (FILE, _FLAG, "type", "compression", "chromaticities", "lineOrder", "colorInteropID", *_TEXTS)
+_ALL = (HEADER, _FLAG, "type", "compression", "chromaticities", "lineOrder", "colorInteropID", *_TEXTS)
 
 
 @part_rule(451, "error", _SOURCE, reads=(_FLAG,))
@@ -55,7 +55,7 @@ def aces_flag(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     "error",
     _SOURCE,
     reads=(
-        FILE,
+        HEADER,
         "type",
     ),
 )
@@ -142,7 +142,7 @@ def aces_required(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
             yield Violation(name, None, attr_name=name)
 
 
-@file_rule(461, "error", _SOURCE, reads=OF_FILE)
+@file_rule(461, "error", _SOURCE, reads=OF_HEADER)
 def aces_header_size(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
     """The header has at most 1 MiB."""
     if inspection.file.header_bytes > _MAX_HEADER_BYTES:

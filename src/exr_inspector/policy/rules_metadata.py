@@ -13,7 +13,8 @@ from pydantic import AfterValidator, ConfigDict
 from ..exr.attributes import Preview, Rational, TimeCode
 from ..inspection.model import Inspection, PartFacts
 from .rule import (
-    OF_FILE,
+    OF_HEADER,
+    STRINGS,
     Allowed,
     Finite,
     Natural,
@@ -223,7 +224,7 @@ def fps_exact(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
         yield Violation(f"{base * 1000}/1001", _rate_text(part), attr_name="framesPerSecond")
 
 
-@part_rule(608, "info", "OpenEXR: Standard Attributes", reads=tuple(TEXTS))
+@part_rule(608, "info", "OpenEXR: Standard Attributes", reads=tuple(TEXTS), by_attribute=True)
 def empty_text(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """Standard texts are not empty."""
     for attribute in part.attributes:
@@ -239,7 +240,7 @@ def capdate(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
         yield Violation("YYYY:MM:DD hh:mm:ss", _short(date), attr_name="capDate")
 
 
-@part_rule(610, "info", "OpenEXR: Standard Attributes", reads=POSITIVE)
+@part_rule(610, "info", "OpenEXR: Standard Attributes", reads=POSITIVE, by_attribute=True)
 def positive_number(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """Values of the camera are positive."""
     for name in POSITIVE:
@@ -251,7 +252,7 @@ def positive_number(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
             yield Violation("a positive number", f"{value:g}", attr_name=name)
 
 
-@part_rule(611, "warning", "common practice", Allowed, needs=("allowed",), reads=OF_FILE)
+@part_rule(611, "warning", "common practice", Allowed, needs=("allowed",), reads=OF_HEADER)
 def software_allowed(part: PartFacts, given: Allowed) -> Iterator[Outcome]:
     """The software is allowed."""
     software = [text for text in (part.render_software, part.renderer) if text]
@@ -290,7 +291,7 @@ def preview_size(part: PartFacts, given: PreviewBytes) -> Iterator[Outcome]:
         yield Violation(f"at most {given.kb} KB", f"{size} bytes", attr_name="preview")
 
 
-@part_rule(617, "warning", "common practice", PrivateTexts)
+@part_rule(617, "warning", "common practice", PrivateTexts, reads=(STRINGS,), by_attribute=True)
 def private_path(part: PartFacts, given: PrivateTexts) -> Iterator[Outcome]:
     """No text is an absolute path."""
     for attribute in part.attributes:
@@ -300,7 +301,7 @@ def private_path(part: PartFacts, given: PrivateTexts) -> Iterator[Outcome]:
             yield Violation("no paths of the studio", _short(text), attr_name=attribute.attr_name)
 
 
-@part_rule(618, "info", "OpenEXR: Standard Attributes", reads=OF_FILE)
+@part_rule(618, "info", "OpenEXR: Standard Attributes", reads=OF_HEADER)
 def camera_data(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """Images of renderers have the matrices of their camera."""
     if part.renderer is None:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 
 from ..frames.names import versions_in
-from ..inspection.model import Inspection
 from ..sources.memory import UNNAMED
 from .name_template import NameTemplate, name_expression
-from .rule import OF_FILE, Outcome, Parameters, Positive, Texts, Undecided, Violation, file_rule
+from .rule import FileName, Outcome, Parameters, Positive, Texts, Undecided, Violation, name_rule
 
 _CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 _MAX_NAME_BYTES = 255
@@ -54,9 +53,9 @@ class Tokens(Parameters):
     prefixes: Texts = ("sh", "shot", "sq", "seq")
 
 
-def _name(inspection: Inspection) -> str:
+def _name(file: FileName) -> str:
     """The file name; empty for bytes without one."""
-    path = inspection.file.file_path
+    path = file.file_path
     return "" if path == UNNAMED else path[path.rfind("/") + 1 :]
 
 
@@ -64,10 +63,10 @@ _NO_NAME = Undecided("the bytes have no file name")
 _NO_FRAME = Undecided("the name has no frame number")
 
 
-@file_rule(501, "warning", "common practice", reads=OF_FILE)
-def extension(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
+@name_rule(501, "warning", "common practice")
+def extension(file: FileName, _: Parameters) -> Iterator[Outcome]:
     """The name ends in .exr."""
-    name = _name(inspection)
+    name = _name(file)
     if not name:
         yield _NO_NAME
     elif not name.endswith(".exr"):
@@ -80,10 +79,10 @@ def _allowed(characters: str) -> frozenset[str]:
     return frozenset(characters)
 
 
-@file_rule(502, "error", "Netflix archival, ARRI DI conventions", Characters, reads=OF_FILE)
-def name_characters(inspection: Inspection, given: Characters) -> Iterator[Outcome]:
+@name_rule(502, "error", "Netflix archival, ARRI DI conventions", Characters)
+def name_characters(file: FileName, given: Characters) -> Iterator[Outcome]:
     """The name has allowed characters only."""
-    name = _name(inspection)
+    name = _name(file)
     if not name:
         yield _NO_NAME
     elif foreign := sorted(set(name) - _allowed(given.allowed)):
@@ -91,66 +90,65 @@ def name_characters(inspection: Inspection, given: Characters) -> Iterator[Outco
         yield Violation(expected, ", ".join(map(repr, foreign)))
 
 
-@file_rule(503, "error", "Netflix archival", Template, needs=("template",), reads=OF_FILE)
-def name_template(inspection: Inspection, given: Template) -> Iterator[Outcome]:
+@name_rule(503, "error", "Netflix archival", Template, needs=("template",))
+def name_template(file: FileName, given: Template) -> Iterator[Outcome]:
     """The name has the form of the template."""
-    name = _name(inspection)
+    name = _name(file)
     if not name:
         yield _NO_NAME
     elif not name_expression(given.template).fullmatch(name):
         yield Violation(given.template, name)
 
 
-@file_rule(504, "error", "ARRI DI conventions", Width, reads=OF_FILE)
-def frame_padding(inspection: Inspection, given: Width) -> Iterator[Outcome]:
+@name_rule(504, "error", "ARRI DI conventions", Width)
+def frame_padding(file: FileName, given: Width) -> Iterator[Outcome]:
     """The frame number has the expected number of digits."""
-    frame = inspection.file.frame
+    frame = file.frame
     if frame is None:
         yield _NO_FRAME
     elif (digits := len(frame.lstrip("-").partition(".")[0])) != given.width:
         yield Violation(f"{given.width} digits", f"{digits} in {frame}")
 
 
-@file_rule(505, "warning", "ARRI DI conventions", reads=OF_FILE)
-def frame_separator(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
+@name_rule(505, "warning", "ARRI DI conventions")
+def frame_separator(file: FileName, _: Parameters) -> Iterator[Outcome]:
     """The frame number is between dots."""
-    file = inspection.file
     if file.sequence is None or file.frame is None:
         yield _NO_FRAME
     elif ".#." not in file.sequence[file.sequence.rfind("/") :]:
-        yield Violation("NAME.FRAME.exr", _name(inspection))
+        yield Violation("NAME.FRAME.exr", _name(file))
 
 
-@file_rule(506, "error", "ARRI DI conventions", reads=OF_FILE)
-def version_token(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
+@name_rule(506, "error", "ARRI DI conventions")
+def version_token(file: FileName, _: Parameters) -> Iterator[Outcome]:
     """The name has a version, as v003."""
-    name = _name(inspection)
+    name = _name(file)
     if not name:
         yield _NO_NAME
     elif not versions_in(name):
         yield Violation("a version, such as v003", None)
 
 
-@file_rule(507, "warning", "limits of file systems", PathBytes, reads=OF_FILE)
-def path_length(inspection: Inspection, given: PathBytes) -> Iterator[Outcome]:
+@name_rule(507, "warning", "limits of file systems", PathBytes)
+def path_length(file: FileName, given: PathBytes) -> Iterator[Outcome]:
     """Name and path are not too long."""
-    name = _name(inspection)
+    name = _name(file)
     if not name:
         yield _NO_NAME
     elif len(name.encode()) > _MAX_NAME_BYTES:
         yield Violation(f"a name of at most {_MAX_NAME_BYTES} bytes", str(len(name.encode())))
-    elif (size := len(inspection.file.file_path.encode())) > given.max:
+    elif (size := len(file.file_path.encode())) > given.max:
         yield Violation(f"a path of at most {given.max} bytes", str(size))
 
 
-@file_rule(508, "error", "ARRI DI conventions", Tokens, reads=OF_FILE)
-def folder_agrees(inspection: Inspection, given: Tokens) -> Iterator[Outcome]:
+@name_rule(508, "error", "ARRI DI conventions", Tokens)
+def folder_agrees(file: FileName, given: Tokens) -> Iterator[Outcome]:
     """The version in the name is that of the nearest folder with one; so are tokens with the same prefix."""
-    name = _name(inspection)
+    name = _name(file)
     if not name:
         yield _NO_NAME
         return
-    folders = inspection.file.file_path_normalized.split("/")[-2::-1]
+    folders = file.file_path_normalized.split("/")[-2::-1]
     tokens_in: list[Callable[[str], dict[str, str]]] = [_versions]
     tokens_in += [partial(_tokens, prefix) for prefix in given.prefixes]
     for of_name in tokens_in:
@@ -175,20 +173,20 @@ def _token(prefix: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![A-Za-z0-9]){re.escape(prefix)}[_-]?([0-9]{{1,10}})(?![A-Za-z0-9])", re.IGNORECASE)
 
 
-@file_rule(509, "warning", "ARRI DI conventions", by_name_only=True, reads=OF_FILE)
-def lower_case(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
+@name_rule(509, "warning", "ARRI DI conventions", by_name_only=True)
+def lower_case(file: FileName, _: Parameters) -> Iterator[Outcome]:
     """The name has no capitals."""
-    name = _name(inspection)
+    name = _name(file)
     if not name:
         yield _NO_NAME
     elif name != name.lower():
         yield Violation(name.lower(), name)
 
 
-@file_rule(510, "warning", "names that differ between macOS and Linux", reads=OF_FILE)
-def unicode_form(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
+@name_rule(510, "warning", "names that differ between macOS and Linux")
+def unicode_form(file: FileName, _: Parameters) -> Iterator[Outcome]:
     """The name is in the normalization form C."""
-    name = _name(inspection)
+    name = _name(file)
     if not name:
         yield _NO_NAME
     elif not unicodedata.is_normalized("NFC", name):

@@ -11,7 +11,7 @@ from ..findings.rules import NOT_WHOLE, RULE_OF_PROBLEM, RULES, UNREADABLE, WHOL
 from ..inspection.model import Inspection, PartFacts
 from .rule import (
     FILE,
-    OF_FILE,
+    OF_HEADER,
     REGISTRY,
     Natural,
     Outcome,
@@ -80,7 +80,7 @@ def part_count(inspection: Inspection, given: Counts) -> Iterator[Outcome]:
         yield Violation(f"{expected} parts", str(count))
 
 
-@file_rule(124, "warning", "ACES container (maxAcesHeaderSize)", HeaderSize, reads=OF_FILE)
+@file_rule(124, "warning", "ACES container (maxAcesHeaderSize)", HeaderSize, reads=OF_HEADER)
 def header_size(inspection: Inspection, given: HeaderSize) -> Iterator[Outcome]:
     """The header is not too large."""
     if inspection.file.header_bytes > given.max:

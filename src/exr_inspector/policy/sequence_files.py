@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from itertools import islice
+from typing import NamedTuple
 
 from ..catalog.cells import cells_of
 from ..exr.cache import Cache
@@ -52,6 +53,21 @@ class Structure:
         }
 
 
+class FileRow(NamedTuple):
+    """The columns of a file of a catalog that its name decides, or that the rules about sequences read."""
+
+    file_path: str
+    file_path_normalized: str
+    sequence: str | None
+    frame: str | None
+    status: str
+    header_hash: str
+    chunk_hash: str | None
+    size_bytes: int
+    mtime: datetime | None
+    etag: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequenceFile:
     """A file as the rules about sequences see it, about 600 bytes: from an inspection or from rows of a catalog."""
@@ -89,7 +105,7 @@ def sequence_file(inspection: Inspection, overrides: tuple[bool, ...] = ()) -> S
 
 
 def projection(
-    file: FileFacts,
+    file: FileFacts | FileRow,
     structure: Structure,
     *,
     timecode: str | None,

@@ -1,29 +1,32 @@
 """Verdicts on files with one structure: what the structure decides is evaluated once for all of them.
 
 Rules that read attributes which differ are evaluated once for each combination of their values, and findings are made
-once for each combination of outcomes: files with equal findings share one tuple of them.
+once for each combination of outcomes: files with equal findings share one tuple of them. Rules about names are
+evaluated for each file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, count
 from typing import Any
 
 from ..findings.model import FileFrame
-from ..inspection.model import FileFacts, Inspection
+from ..inspection.model import Inspection
 from .compile import Check, CompiledPolicy, RuleSet
-from .evaluate import Judged, Verdict, findings_of_problems, pattern_of_file, pixel_outcomes, verdict_of
+from .evaluate import Judged, Verdict, findings_of_problems, name_outcomes, pattern_of_file, pixel_outcomes, verdict_of
+from .model import RuleUse
 from .problems import OF_WINDOWS
-from .rule import FILE, Outcome, PolicyRule, Undecided, matcher
+from .rule import FILE, HEADER, STRINGS, FileName, Outcome, PolicyRule, Undecided, matcher
 from .rules_pixels import FilePixels
 from .sequence_files import Structure as OfSequences
-from .stored_parts import CutValueError, StoredInspection
+from .stored_parts import AttributeRow, CutValueError, StoredInspection, StoredPart, attribute_of
 
 _KEPT = 4096  # combinations of values, and of outcomes
 _PATTERNS_KEPT = 256  # sequences whose findings are kept
 
+Varying = tuple[str, str]  # name and type of an attribute
 _Outcomes = list[tuple[Check, Outcome, int | None]]
 
 
@@ -40,11 +43,14 @@ class _Group:
 class _Plan:
     """The rules that apply to files of a structure: those that each file decides, and the outcomes of the others."""
 
-    of_each: tuple[list[Check], list[Check]]  # about files, and about parts
+    of_each: tuple[list[Check], list[Check]]  # about files, and about parts; with all that the header decides
     of_files: list[_Group]
     of_parts: list[_Group]
     shared: _Outcomes
+    alone: Mapping[str, list[Check]]  # by attribute, the rules that read it, where no other attribute matters to them
     by_pattern: dict[str, Judged] = field(default_factory=dict)
+    numbers: dict[Any, int] = field(default_factory=dict)  # of outcomes
+    next_number: Iterator[int] = field(default_factory=count)
     verdicts: dict[Any, Verdict] = field(default_factory=dict)
 
     def outcomes(self, inspection: StoredInspection) -> _Outcomes:
@@ -56,7 +62,7 @@ class _Plan:
             found += _known_of_parts(group, inspection)
         return found
 
-    def judged(self, file: FileFacts, pattern: str) -> Judged:
+    def judged(self, file: FileName, pattern: str) -> Judged:
         """The outcomes that are the same for all files, as findings about this one."""
         known = self.by_pattern.get(pattern)
         if known is None:
@@ -98,52 +104,75 @@ class Structure:
     """Files whose attributes have the same names, types and constant values, with one of them as the example."""
 
     example: Inspection
-    varying: frozenset[str]  # names of the attributes whose values differ
+    varying: frozenset[Varying]  # the attributes whose values differ
     of_sequences: OfSequences
     _plans: dict[int, tuple[RuleSet, _Plan]] = field(default_factory=dict)
 
-    def verdict(
+    def judged(
         self, policy: CompiledPolicy, inspection: StoredInspection, rules: RuleSet, figures: FilePixels | None
-    ) -> Verdict:
-        """The verdict on one of the files, by the rules that apply to it; `figures` are those of its pixels."""
-        known = self._plans.get(id(rules))
-        plan = self._plan(rules) if known is None else known[1]
-        file, problems = inspection.file, inspection.problems
-        pattern = pattern_of_file(file)
+    ) -> Alike:
+        """The outcomes of the rules that apply to a file, but for its name; `figures` are those of its pixels."""
+        plan = self._plan(rules)
         outcomes = plan.outcomes(inspection)
         outcomes += ((check, outcome, None) for check, outcome in pixel_outcomes(rules.of_pixels, figures))
-        if file.completeness != "complete":  # each may lack other chunks
-            return _made(policy, rules, plan, inspection, pattern, outcomes)
+        problems = inspection.problems
         key = (
-            pattern,
-            file.sequence,
-            tuple((id(check), outcome, part) for check, outcome, part in outcomes) if outcomes else (),
+            tuple((id(check), outcome, part) for check, outcome, part in outcomes),
             tuple([problem[:4] for problem in problems]),
             inspection.windows if any(problem.code in OF_WINDOWS for problem in problems) else (),
         )
-        like = plan.verdicts.get(key)
-        if like is None:
-            like = _made(policy, rules, plan, inspection, pattern, outcomes)
-            _keep(plan.verdicts, key, like, _KEPT)
-        return Verdict(
-            policy=like.policy,
-            version=like.version,
-            policy_hash=like.policy_hash,
-            file=FileFrame(file.file_path_normalized, file.frame or ""),
-            findings=like.findings,
-            counts=like.counts,
-            not_evaluated=like.not_evaluated,
-        )
+        if len(plan.numbers) >= _KEPT:
+            plan.numbers.clear()
+            plan.verdicts.clear()
+        number = plan.numbers.get(key)
+        if number is None:
+            number = plan.numbers[key] = next(plan.next_number)
+        return Alike(policy, rules, plan, inspection, outcomes, number)
+
+    def decided_by(self, rules: RuleSet, part_index: int, row: AttributeRow) -> Hashable | None:
+        """What rules make of the value of an attribute, if no other attribute matters to those that read it."""
+        checks = self._plan(rules).alone.get(row.attr_name)
+        if checks is None:
+            return None
+        example = self.example.parts[part_index]
+        assert isinstance(example, StoredPart)
+        part = example.with_value(attribute_of(row))
+        checks = [(use, use.rule.check, given) for use, _, given in checks if use.rule.check]  # all violations
+        return tuple([(use.rule.rule_id, outcome) for (use, *_), outcome in _judge(checks, part)])
+
+    def differ(self, rules: RuleSet, custom: Collection[str]) -> bool:
+        """Whether more than header and name decides some rule, so that each file is judged, but for `custom` rules."""
+        checks = chain.from_iterable(self._plan(rules).of_each)
+        return any(FILE in (check[0].rule.reads or ()) and check[0].rule.rule_id not in custom for check in checks)
 
     def _plan(self, rules: RuleSet) -> _Plan:
+        known = self._plans.get(id(rules))
+        if known is not None:
+            return known[1]
         of_files, own_files, files = self._split(rules.of_files)
         of_parts, own_parts, parts = self._split(rules.of_parts)
         shared = _outcomes(self.example, files, parts)
         for part in self.example.parts:
             shared += ((check, outcome, part.part_index) for check, outcome in rules.channel_outcomes(part.channels))
-        plan = _Plan((own_files, own_parts), of_files, of_parts, shared)
+        alone = self._alone((*rules.of_files, *rules.of_parts), rules.problems.values())
+        plan = _Plan((own_files, own_parts), of_files, of_parts, shared, alone)
         self._plans[id(rules)] = rules, plan
         return plan
+
+    def _alone(self, checks: Iterable[Check], of_problems: Iterable[RuleUse]) -> Mapping[str, list[Check]]:
+        found: dict[str, list[Check]] = {name: [] for name, _ in self.varying}
+        for use in of_problems:
+            for name in names_of(use.rule, self.varying):
+                found.pop(name, None)
+        for check in checks:
+            rule = check[0].rule
+            names = names_of(rule, self.varying)
+            for name in names:
+                if rule.scope != "part" or (len(names) > 1 and not rule.by_attribute):
+                    found.pop(name, None)
+                elif name in found:
+                    found[name].append(check)
+        return found
 
     def _split(self, checks: Iterable[Check]) -> tuple[list[_Group], list[Check], list[Check]]:
         """The rules that some attributes decide, those that each file decides, and those that the structure decides."""
@@ -163,38 +192,74 @@ class Structure:
         return list(groups.values()), of_each, of_structure
 
 
-def _made(
-    policy: CompiledPolicy,
-    rules: RuleSet,
-    plan: _Plan,
-    inspection: StoredInspection,
-    pattern: str,
-    outcomes: _Outcomes,
-) -> Verdict:
-    judged = plan.judged(inspection.file, pattern)
-    for check, outcome, part_index in outcomes:
-        judged.add(inspection.file, check, outcome, part_index)
-    if inspection.problems or inspection.file.completeness != "complete":
-        judged.findings += findings_of_problems(rules, inspection, pattern)
-    return verdict_of(policy, rules, inspection.file, judged)
+@dataclass(slots=True)
+class Alike:
+    """The outcomes for files that differ in their names only, as far as rules read them, with one as the example."""
+
+    policy: CompiledPolicy
+    rules: RuleSet
+    plan: _Plan
+    example: StoredInspection
+    outcomes: _Outcomes
+    number: int  # of the outcomes, in the plan
+
+    def verdict(self, file: FileName) -> Verdict:
+        """The verdict on the file with a name."""
+        pattern, of_name = pattern_of_file(file), name_outcomes(self.rules, file)
+        if self.example.file.completeness != "complete":  # each may lack other chunks
+            return self._made(file, pattern, of_name)
+        outcomes = tuple([(id(check), outcome) for check, outcome in of_name]) if of_name else ()
+        key = self.number, pattern, file.sequence, outcomes
+        like = self.plan.verdicts.get(key)
+        if like is None:
+            like = self._made(file, pattern, of_name)
+            _keep(self.plan.verdicts, key, like, _KEPT)
+        return Verdict(
+            policy=like.policy,
+            version=like.version,
+            policy_hash=like.policy_hash,
+            file=FileFrame(file.file_path_normalized, file.frame or ""),
+            findings=like.findings,
+            counts=like.counts,
+            not_evaluated=like.not_evaluated,
+        )
+
+    def _made(self, file: FileName, pattern: str, of_name: list[tuple[Check, Outcome]]) -> Verdict:
+        judged = self.plan.judged(file, pattern)
+        for check, outcome, part_index in (*((*named, None) for named in of_name), *self.outcomes):
+            judged.add(file, check, outcome, part_index)
+        if self.example.problems or self.example.file.completeness != "complete":
+            judged.findings += findings_of_problems(self.rules, self.example, pattern)
+        return verdict_of(self.policy, self.rules, file, judged)
 
 
-def attributes_read(rule: PolicyRule, varying: Iterable[str]) -> tuple[str, ...] | None:
+def attributes_read(rule: PolicyRule, varying: Iterable[Varying]) -> tuple[str, ...] | None:
     """Those of the attributes whose values decide a rule, sorted; None if more than attributes decides it."""
-    if rule.reads is None or FILE in rule.reads:
+    if rule.reads is None or FILE in rule.reads or HEADER in rule.reads:
         return None
-    return tuple(sorted(filter(matcher(rule.reads), varying)))
+    return names_of(rule, varying)
 
 
-def names_read(policy: CompiledPolicy, varying: Iterable[str]) -> frozenset[str]:
+def names_of(rule: PolicyRule, varying: Iterable[Varying]) -> tuple[str, ...]:
+    """Those of the attributes whose values a rule reads, sorted."""
+    if rule.reads is None:
+        return tuple(sorted(name for name, _ in varying))
+    return tuple(sorted(_matching(rule.reads, varying)))
+
+
+def _matching(reads: tuple[str, ...], varying: Iterable[Varying]) -> Iterator[str]:
+    matches, texts = matcher(reads), STRINGS in reads
+    return (name for name, attr_type in varying if matches(name) or (texts and attr_type == "string"))
+
+
+def names_read(policy: CompiledPolicy, varying: Iterable[Varying]) -> frozenset[str]:
     """Those of the attributes whose values some rule of the policy may read."""
     selected = {rule_id for layer in policy.policy.layers for rule_id in layer.select}
     rules = [policy.rules[rule_id] for rule_id in selected]
     reads = [rule.reads for rule in rules if rule.scope in ("problem", "file", "part")]
     if None in reads:
-        return frozenset(varying)
-    matches = matcher(tuple(chain.from_iterable(names for names in reads if names)))
-    return frozenset(filter(matches, varying))
+        return frozenset(name for name, _ in varying)
+    return frozenset(_matching(tuple(chain.from_iterable(names for names in reads if names)), varying))
 
 
 def _outcomes(inspection: Inspection, of_files: Iterable[Check], of_parts: Iterable[Check]) -> _Outcomes:

@@ -95,6 +95,14 @@ class StoredPart(PartFacts):
         own = {attribute.attr_name: attribute for attribute in self._own}
         return tuple(own.get(each.attr_name, each) for each in self._example.attributes)
 
+    def with_value(self, attribute: Attribute) -> StoredPart:
+        """The part with another value of one of its attributes."""
+        part: StoredPart = object.__new__(StoredPart)
+        part.__dict__.update(self.__dict__, _example=self, _own=(attribute,))
+        part.__dict__.pop("attributes", None)
+        part.__dict__["_values"] = {**self._values, attribute.attr_name: _kept(attribute)}
+        return part
+
     def with_row(self, columns: Iterable[tuple[str, Any]], attributes: Sequence[Attribute]) -> StoredPart:
         """The part of another file with the same structure: its row, and the attributes that are not the same."""
         part: StoredPart = object.__new__(StoredPart)
