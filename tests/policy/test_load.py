@@ -195,6 +195,20 @@ def test_policies_do_not_extend_themselves(tmp_path):
         load_policy(tmp_path / "a.yaml")
 
 
+@pytest.mark.parametrize("other", ["id: ST1, name: other", "id: ST2, name: small"])
+def test_policies_with_different_rules_of_one_identifier_or_name_do_not_go_together(tmp_path, other):
+    """The same rule by two ways is one."""
+    rule = "custom:\n  - {{{}, require: {{width: {}}}, message: small, remedy: crop}}\n"
+    (tmp_path / "a.yaml").write_text(HEAD + rule.format("id: ST1, name: small", 1))
+    (tmp_path / "same.yaml").write_text(HEAD + "extends: [./a.yaml]\n")
+    (tmp_path / "b.yaml").write_text(HEAD + rule.format(other, 2))
+    (tmp_path / "both.yaml").write_text(HEAD + "extends: [./a.yaml, ./same.yaml]\n")
+    assert set(load_policy(tmp_path / "both.yaml").custom) == {"ST1"}
+    (tmp_path / "both.yaml").write_text(HEAD + "extends: [./same.yaml, ./b.yaml]\n")
+    with pytest.raises(PolicyError, match=r"both\.yaml:3:\d+: a policy that this one extends has a rule"):
+        load_policy(tmp_path / "both.yaml")
+
+
 def test_the_number_of_extended_policies_is_bounded(tmp_path):
     """Also of small files that extend each other several times."""
     for number in range(20):

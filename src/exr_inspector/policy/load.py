@@ -6,7 +6,7 @@ import os
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import resources
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import SettingsError
 from ..findings.rules import Rule
@@ -40,6 +40,7 @@ def builtin_text(name: str) -> str:
 
 
 ReadFile = Callable[[str], bytes]  # raises SettingsError
+_Item = TypeVar("_Item")
 
 
 def load_policy(given: str | os.PathLike[str], read: ReadFile | None = None) -> Policy:
@@ -93,12 +94,17 @@ def _policy(source: str, data: bytes, above: tuple[str, ...], extended: list[str
     """A policy; `above` are those that extend it, `extended` all that have been read because of them."""
     document = read_document(source, data)
     file = validated(document, (), document.value, PolicyFile, _NESTED)
-    bases = [
-        _extended(document, path, name, above, extended, read) for path, name in _items(("extends",), file.extends)
-    ]
+    bases: list[Policy] = []
+    custom: dict[str, CustomRule] = {}
+    for path, name in _items(("extends",), file.extends):
+        base = _extended(document, path, name, above, extended, read)
+        for rule in base.custom.values():
+            _check_distinct(document, path, rule, [other for other in custom.values() if other != rule])
+        custom |= base.custom
+        bases.append(base)
     own = _custom_rules(document, file)
-    custom = {rule_id: rule for base in bases for rule_id, rule in base.custom.items()}
-    _check_distinct(document, own, custom)
+    for path, rule in _items(("custom",), own.values()):
+        _check_distinct(document, path, rule, custom.values())
     custom |= own
     layers = [layer for base in bases for layer in base.layers]
     layers.append(_layer(document, (), None, file, custom, own.keys()))
@@ -131,7 +137,7 @@ def _beside(source: str, name: str) -> str:
     return object_uri(bucket, posixpath.normpath(posixpath.join(posixpath.dirname(key), name)))
 
 
-def _items(path: Path, items: Iterable[str]) -> Iterator[tuple[Path, str]]:
+def _items(path: Path, items: Iterable[_Item]) -> Iterator[tuple[Path, _Item]]:
     for number, item in enumerate(items):
         yield (*path, number), item
 
@@ -183,13 +189,11 @@ def _custom_rules(document: Document, file: PolicyFile) -> dict[str, CustomRule]
     return rules
 
 
-def _check_distinct(document: Document, own: Mapping[str, CustomRule], others: Mapping[str, CustomRule]) -> None:
-    """Raise PolicyError for a rule with the identifier or the name of one of the policies that are extended."""
-    names = {rule.rule.name for rule in others.values()}
-    for number, (rule_id, rule) in enumerate(own.items()):
-        if rule_id in others or rule.rule.name in names:
-            message = f"a policy that this one extends has a rule {rule_id} or {rule.rule.name}"
-            raise document.error(("custom", number), message)
+def _check_distinct(document: Document, path: Path, rule: CustomRule, others: Iterable[CustomRule]) -> None:
+    """Raise PolicyError if one of the other rules has the identifier or the name of a rule."""
+    rule_id, name = rule.rule[:2]
+    if any(other.rule.rule_id == rule_id or other.rule.name == name for other in others):
+        raise document.error(path, f"a policy that this one extends has a rule {rule_id} or {name}; rename one")
 
 
 def _layer(
