@@ -217,8 +217,10 @@ def test_policies_that_do_nothing_are_reported(capfd):
     Path("none.yaml").write_text('policy: none\nversion: "1"\n')
     assert main(["policy", "check", "none.yaml"]) == 0
     assert "warning: the policy selects no rule; add select, or extends: [base]\n" in capfd.readouterr().err
-    assert main(["validate", "show", "--policy", "none.yaml"]) == 2
-    assert "none.yaml: the policy selects no rule" in capfd.readouterr().err
+    assert main(["policy", "rules", "none.yaml"]) == 0
+    for words in (["validate", "show"], ["ingest", "show", "--catalog", "duckdb:c.duckdb"]):
+        assert main([*words, "--policy", "none.yaml"]) == 2
+        assert "none.yaml:1:1: the policy selects no rule" in capfd.readouterr().err
     Path("ignore.yaml").write_text(f"{POLICY}ignore: [EXR301, EXR8, drift]\n")
     assert main(["policy", "check", "ignore.yaml"]) == 0
     assert "no rule that is selected matches drift\n" in (text := capfd.readouterr().err)

@@ -94,6 +94,11 @@ def _invalid(folder):
     return f"{folder}/policies/invalid.yaml"
 
 
+def _empty(folder):
+    (folder / "policies/empty.yaml").write_text('policy: a\nversion: "1"\n')
+    return f"{folder}/policies/empty.yaml"
+
+
 def _fifo(folder):
     os.mkfifo(folder / "policies/fifo.yaml")
     return f"{folder}/policies/fifo.yaml"
@@ -118,6 +123,7 @@ ONLY = "EXR_INSPECTOR_POLICIES only"
         (lambda folder: "http://host/a.yaml", "http://"),
         (lambda folder: f"{folder}/policies/none.yaml", "no such file"),
         (_fifo, "FIFO"),
+        (_empty, "empty.yaml:1:1: the policy selects no rule"),
         (_invalid, "invalid.yaml:2:10: version"),
         (lambda folder: "rendr", "did you mean render"),
         (lambda folder: None, "set policy_path"),

@@ -60,15 +60,16 @@ def rules(
 
     Rules without a severity are about problems of the header or the chunks, and have that of the problem.
     """
+    from ..policy.compile import compile_policy
+    from ..policy.load import load_policy
     from ..policy.model import RuleUse
     from ..policy.registry import RULES
-    from ..policy.validate import compiled_policy
     from .output import write_table
 
     if given is None:
         uses = [RuleUse(rule=rule, parameters=rule.parameters()) for rule in RULES.values()]
     else:
-        uses = compiled_policy(given).rules_for().uses()
+        uses = compile_policy(load_policy(given)).rules_for().uses()
     if output_format is Format.TABLE and columns is None and not wide:
         columns = "rule_id,name,severity,meaning"
     write_table(_table(uses), output_format, output, columns=columns, wide=wide, raw_csv=raw_csv)
@@ -118,12 +119,12 @@ def check(given: GivenPolicy) -> None:
     Rules that decide nothing, as policy or override gives no parameter that they need, are listed on stderr.
     """
     from ..inspection.value_text import plural
-    from ..policy.compile import NO_RULE, selects_nothing
-    from ..policy.validate import compiled_policy
+    from ..policy.compile import NO_RULE, compile_policy, selects_nothing
+    from ..policy.load import load_policy
     from ..policy.waivers import load_waivers
     from .output import print_message, print_result
 
-    ready = compiled_policy(given)
+    ready = compile_policy(load_policy(given))
     waivers = [waiver for path in ready.policy.waiver_files for waiver in load_waivers(path)]
     rule_set = ready.rules_for()
     overrides = range(len(ready.conditions))

@@ -110,7 +110,7 @@ def validate(
     Files are read now, in subfolders too. Rules that could not be evaluated are listed on stderr: they have not passed.
     """
     from ..findings.rules import RANGE
-    from ..policy.compile import NO_RULE, selects_nothing, with_rule
+    from ..policy.compile import with_rule
     from ..policy.validate import compiled_policy
     from ..policy.waivers import load_waivers
     from ..sources import store_of
@@ -127,8 +127,6 @@ def validate(
     if frame_range is not None:
         expected_frames(frame_range, None)  # an error names the option
         ready = with_rule(ready, RANGE.rule_id, expected=frame_range)
-    if selects_nothing(ready):
-        raise SettingsError(f"{policies[0] if policies else 'base'}: {NO_RULE}")
     has_paths = bool(paths or files_from)
     given = given_paths(paths, files_from, nul_separated=nul_separated) if has_paths or not from_catalog else []
     files_of_waivers = ready.policy.waiver_files if waivers is None else (waivers,)

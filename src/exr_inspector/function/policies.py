@@ -193,15 +193,15 @@ class Policies:
 
 def _compile(given: str, access: PolicyAccess) -> _Kept:
     from ..errors import PolicyError
-    from ..policy.compile import compile_policy
+    from ..policy.compile import compile_policy, expect_rules
     from ..policy.load import load_policy
 
     versions: dict[str, _Version] = {}
     checked_at = time.monotonic()
     try:
-        outcome: CompiledPolicy | UnusablePolicyError = compile_policy(
-            load_policy(given, partial(_read, access=access, versions=versions)), settings().path_template
-        )
+        policy = load_policy(given, partial(_read, access=access, versions=versions))
+        compiled = compile_policy(policy, settings().path_template)
+        outcome: CompiledPolicy | UnusablePolicyError = expect_rules(given, compiled)
     except PolicyError as error:
         outcome = UnusablePolicyError(str(error))
     return _Kept(outcome, versions, checked_at)

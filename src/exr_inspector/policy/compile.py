@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from ..errors import PolicyError
 from ..exr import Channel
 from ..inspection.model import Inspection
 from ..settings import PATH_TEMPLATE
@@ -95,6 +96,13 @@ def selects_nothing(policy: CompiledPolicy) -> bool:
     """Whether no rule applies to any file: such a policy says nothing."""
     of_some = any(layer.select - layer.ignore for layer in policy.policy.layers if layer.when is not None)
     return not (of_some or policy.rules_for().uses())
+
+
+def expect_rules(given: str, policy: CompiledPolicy) -> CompiledPolicy:
+    """The policy. Raises PolicyError if it selects nothing: all files would pass; `given` is its path or name."""
+    if selects_nothing(policy):
+        raise PolicyError(given, 1, 1, NO_RULE)
+    return policy
 
 
 def with_rule(policy: CompiledPolicy, rule_id: str, **parameters: Any) -> CompiledPolicy:

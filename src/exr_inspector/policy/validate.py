@@ -11,7 +11,7 @@ from ..inspection.inspector import inspect
 from ..inspection.model import Inspection
 from ..settings import PATH_TEMPLATE
 from ..sources.uris import normalize_path
-from .compile import CompiledPolicy, compile_policy
+from .compile import CompiledPolicy, compile_policy, expect_rules
 from .evaluate import Verdict, evaluate, unreadable
 from .load import load_policy
 
@@ -28,9 +28,9 @@ def compiled_policy(policy: str | os.PathLike[str], *, path_template: str = PATH
     'none'
 
     `path_template` finds the show, shot and task that conditions test. Raises SettingsError if it is invalid or the
-    policy cannot be read, PolicyError if the policy is invalid.
+    policy cannot be read, PolicyError if the policy is invalid or selects no rule.
     """
-    return compile_policy(load_policy(policy), path_template)
+    return expect_rules(os.fspath(policy), compile_policy(load_policy(policy), path_template))
 
 
 def validate(
