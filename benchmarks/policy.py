@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.catalog import fill
-from exr_inspector import compiled_policy, inspect
+from exr_inspector import compiled_policy, inspect, open_catalog
 from exr_inspector.cli.catalog_verdicts import catalog_verdicts
 from exr_inspector.policy.evaluate import evaluate
 from exr_inspector.policy.from_catalog import Judged
@@ -49,8 +49,9 @@ def of_catalog(path: Path, name: str) -> None:
     policy = compiled_policy(name)
     statuses: Counter[str] = Counter()
     began, used = time.perf_counter(), time.process_time()
-    for item in catalog_verdicts(f"duckdb:{path}", policy, (), persist=False, wait_s=0):
-        statuses[item.verdict.status if isinstance(item, Judged) else "unread"] += 1
+    with open_catalog(f"duckdb:{path}", read_only=True) as catalog:
+        for item in catalog_verdicts(catalog, policy, (), persist=False):
+            statuses[item.verdict.status if isinstance(item, Judged) else "unread"] += 1
     seconds, cpu = time.perf_counter() - began, time.process_time() - used
     files = statuses.total()
     each = f"{1e6 * seconds / files:.1f} µs each, {1e6 * cpu / files:.1f} of the processor"

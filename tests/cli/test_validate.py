@@ -301,6 +301,38 @@ def test_sequences_are_judged_when_all_files_are_known(capfd):
 
 
 @pytest.mark.slow
+def test_paths_that_no_file_of_the_catalog_matches_are_usage_errors(capfd):
+    """As in `check`; but of a sequence that must have frames, all are missing."""
+    catalog = ["--from-catalog", "--catalog", "duckdb:c.duckdb"]
+    main(["ingest", "show", *catalog[1:]])
+    capfd.readouterr()
+    assert main(["validate", "c.1001.exr", "shwo", *catalog]) == 2
+    output = capfd.readouterr()
+    assert "1 file: no findings" in output.out
+    assert output.err.startswith("shwo: no file of the catalog matches\n")
+    assert main(["validate", "shwo", *catalog]) == 2
+    assert capfd.readouterr().err == "shwo: no file of the catalog matches\n"
+    assert main(["validate", "show/d.####.exr", "--range", "1001-1002", *catalog]) == 1
+    assert "missing of 1001-1002; no file of this sequence exists (EXR902)" in capfd.readouterr().out
+    assert main(["validate", "--stats", *catalog]) == 2
+    assert "store those of a catalog with ingest --stats" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("notation", ["<UDIM>", "%(UDIM)d"])
+@pytest.mark.parametrize("folder", ["show/", "./show/"])
+def test_tiles_have_no_gaps_and_no_expected_range(capfd, notation, folder):
+    for number in (1001, 1003, 1011):
+        Path(f"show/t.{number}.exr").write_bytes(ZIP)
+    pattern = f"{folder}t.{notation}.exr"
+    assert main(["validate", pattern, "--policy", "render", "--format", "json"]) == 0
+    assert "EXR901" not in capfd.readouterr().out
+    assert main(["validate", pattern, "--range", "1001-1002"]) == 0
+    assert main(["check", pattern, "--range", "1001-1002"]) == 0
+    assert main(["validate", "show/t.####.exr", "--policy", "render"]) == 1
+    assert "EXR901" in capfd.readouterr().out
+
+
+@pytest.mark.slow
 def test_reports_for_people(capfd):
     """A page with all files, and Markdown for a comment."""
     words = ["validate", "show", "--policy", "show.yaml", "--range", "1001-1003", "--format"]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..errors import SettingsError
 from ..frames.names import parse_name
-from ..frames.patterns import UDIM, is_one_sequence, sequence_pattern
+from ..frames.patterns import names_tiles
 from ..frames.ranges import frame_value
 from ..sources.uris import normalize_path
 from .options import chunk_option, open_catalog, selection, stats_options
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ..sequence.counterparts import Matches
     from ..sequence.summary import SequenceSummary
     from .options import ExpectedFrames
+
+
+STATS_OF_CATALOG = "--stats is for files that are read now; store those of a catalog with ingest --stats"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,10 +60,10 @@ class Answering:
         if matched:
             found |= {name: summary.absent(name, frames) for name, frames in matched.absent.items()}
         if expected.of_each is not None:  # all frames of a sequence without any file are missing
-            self.absent |= {pattern for pattern in self.unmatched if is_one_sequence(pattern)}
-            for pattern in self.absent:
-                name, shown = normalize_path(sequence_pattern(pattern)), normalize_path(pattern)
-                found.setdefault(name, summary.absent(name, expected.of_each, shown))
+            for pattern in self.unmatched:
+                if missing := summary.absent_pattern(pattern, expected.of_each):
+                    self.absent.add(pattern)
+                    found.setdefault(missing.sequence, missing)
         for sequence, unread in self._unread_frames().items():
             if sequence in found:
                 found[sequence] = summary.without_missing(found[sequence], unread)
@@ -90,6 +93,17 @@ class Answering:
         return matched
 
 
+def unmatched_paths(catalog: Catalog, paths: Sequence[str]) -> list[str]:
+    """The paths and patterns that no file of a catalog matches, which are printed on stderr."""
+    from ..sequence.frames import has_files
+    from .output import print_message
+
+    unmatched = [path for path in paths if not has_files(catalog, path)]
+    for path in unmatched:
+        print_message(f"{path}: no file of the catalog matches")
+    return unmatched
+
+
 @contextmanager
 def answering_catalog(
     paths: list[str] | None, uri: str | None, *, wait_s: float, vectors: bool, stats: bool = False
@@ -103,13 +117,9 @@ def answering_catalog(
 
     if uri is not None or not paths:
         if stats:
-            raise SettingsError("--stats is for files that are read now; store those of a catalog with ingest --stats")
+            raise SettingsError(STATS_OF_CATALOG)
         with open_catalog(uri, read_only=True, wait_s=wait_s) as opened:
-            from ..sequence.frames import has_files
-
-            unmatched = [path for path in paths or () if not has_files(opened, path.replace(UDIM, "#"))]
-            for path in unmatched:
-                print_message(f"{path}: no file of the catalog matches")
+            unmatched = unmatched_paths(opened, paths or ())
             yield Answering(catalog=opened, patterns=[*paths] if paths else [None], unmatched=unmatched)
         return
     from ..ingestion.run import IngestOptions
@@ -133,7 +143,7 @@ def answering_catalog(
                 print_message(f"{failure.path}: {failure.message}")
         yield Answering(
             catalog=opened,
-            patterns=[None, *(path for path in paths if UDIM in path)],
+            patterns=[None, *(path for path in paths if names_tiles(path))],
             unread=[failure for failure in summary.failures if not (failure.is_usage or failure.was_read)],
             unmatched=[failure.path for failure in summary.failures if failure.is_usage],
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timezone
@@ -14,7 +14,8 @@ import typer
 
 from ..errors import ExrFormatError, NoMatchError, SettingsError, SourceError
 from ..inspection.value_text import plural
-from .catalog_verdicts import absent_sequences, catalog_verdicts
+from .answering import STATS_OF_CATALOG, unmatched_paths
+from .catalog_verdicts import catalog_verdicts
 from .command_line import command_line
 from .exit_codes import FailOn, exit_code, worst_of
 from .finding_formats import FindingFormat, write_findings
@@ -37,6 +38,7 @@ from .options import (
     expected_frames,
     given_paths,
     header_limits,
+    open_catalog,
     path_template,
     selection,
     stats_options,
@@ -123,6 +125,8 @@ def validate(
         raise SettingsError("--policy is given several times; give one, which can extend others")
     if from_catalog and (chunks or exclude or include):
         raise SettingsError("--chunks, --exclude and --include are for files that are read; leave them out")
+    if from_catalog and stats:
+        raise SettingsError(STATS_OF_CATALOG)
     ready = compiled_policy(policies[0] if policies else "base", path_template=path_template())
     if frame_range is not None:
         expected_frames(frame_range, None)  # an error names the option
@@ -133,12 +137,11 @@ def validate(
     given_waivers = tuple(waiver for path in files_of_waivers for waiver in load_waivers(path))
     outcome = _Outcome(ready, given_waivers, datetime.now(timezone.utc).date(), from_catalog)
     if from_catalog:
-        for item in catalog_verdicts(catalog, ready, given, persist=persist, wait_s=wait):
-            outcome.add_stored(item)
-        for pattern in absent_sequences(catalog, given) if ready.rules_for().use_of(RANGE.rule_id) else ():
-            print_message(f"{pattern}: no file of the catalog matches")
-            outcome.add_unmatched(pattern)
-        outcome.judge_sequences()
+        with open_catalog(catalog, read_only=not persist, wait_s=wait) as opened:
+            for path in unmatched_paths(opened, given):
+                outcome.add_unmatched(path)
+            for item in catalog_verdicts(opened, ready, given, persist=persist):
+                outcome.add_stored(item)
     else:
         s3 = store_of(given)
         listing = list_files(given, s3=s3, selection=selection(exclude, include))
@@ -153,7 +156,7 @@ def validate(
         with closing(inspected_files(iter(files), options, 1 if len(files) == 1 else worker_count())) as inspected:
             for file in inspected:
                 outcome.add(file)
-        outcome.judge_sequences()
+    outcome.judge_sequences(given)
     if not (outcome.files.files or outcome.of_sequences or outcome.misused):
         print_message(NO_FILES if given else "the catalog is empty")
         outcome.misused = True
@@ -266,12 +269,12 @@ class _Outcome:
         else:
             self.of_sequences += missing
 
-    def judge_sequences(self) -> None:
-        """Evaluate the rules about sequences, when all files are known."""
+    def judge_sequences(self, patterns: Sequence[str]) -> None:
+        """Evaluate the rules about sequences, when all files that the patterns select are known."""
         from ..policy.evaluate import OF_SEQUENCES
         from ..policy.sequences import evaluate_sequences
 
-        verdict = evaluate_sequences(self.policy, self.files.files)
+        verdict = evaluate_sequences(self.policy, self.files.files, patterns)
         self.of_sequences += verdict.findings
         self.patterns_of_sequences = verdict.patterns
         self.not_evaluated.update(verdict.not_evaluated)

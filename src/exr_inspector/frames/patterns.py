@@ -34,9 +34,20 @@ def is_one_sequence(pattern: str) -> bool:
     return tokens == [True]
 
 
-def without_percent(pattern: str) -> str:
-    """A pattern with `####` for `%04d`: any other % is a character of a name."""
-    return _TOKEN.sub(lambda match: "#" * _digits(match) if match[0].endswith("d") else match[0], pattern)
+def names_tiles(pattern: str) -> bool:
+    """Whether the numbers of a pattern are tiles of a texture."""
+    return any(match["udim"] for match in _TOKEN.finditer(pattern))
+
+
+def with_hashes(pattern: str) -> str:
+    """A pattern with `####` for `%04d` and `<UDIM>`, whose characters are encoded in URIs otherwise."""
+
+    def hashes(match: re.Match[str]) -> str:
+        if match["udim"]:
+            return "####"
+        return "#" * _digits(match) if match[0].startswith("%") else match[0]
+
+    return _TOKEN.sub(hashes, pattern)
 
 
 def sequence_pattern(pattern: str) -> str:

@@ -2,27 +2,27 @@
 
 `evaluate_sequences` takes a `SequenceFile` of each file, from wherever it comes: `sequence_file()` makes it of an
 inspection, and the tables `files`, `parts`, `channels` and `part_stats` of a catalog have all that it needs, with a
-`Structure` for each structure hash. Fields that differ are found by the fields of the structures; or they are given, as
-`sequence.fields.differences_by_sequence()` finds them in a catalog, and structures need no fields.
+`Structure` for each structure hash.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..findings.model import Finding
-from ..frames.patterns import is_one_sequence, sequence_pattern
+from ..frames.patterns import names_tiles
 from ..frames.ranges import Number, frame_value, numbers_of
 from ..sequence.channel_lists import changed_types
-from ..sequence.fields import Difference, differences_in
+from ..sequence.fields import differences_in
 from ..sequence.findings import findings_of
 from ..sequence.frames import Frames
 from ..sequence.siblings import older_versions, other_views
-from ..sequence.summary import absent, summarized
-from ..sources.uris import normalize_path
+from ..sequence.summary import absent_pattern, summarized
+from ..sources.patterns import uri_condition
 from .evaluate import NotEvaluated
 from .rule import Excess, Undecided
 from .rules_sequence import Range
@@ -75,11 +75,12 @@ class SequenceFiles:
 def evaluate_sequences(
     policy: CompiledPolicy,
     files: Iterable[SequenceFile],
-    differences: Mapping[str, Sequence[Difference]] | None = None,
+    patterns: Iterable[str] = (),
 ) -> SequenceVerdict:
     """The verdict on the sequences of all files, in any order; files without a frame number are left out.
 
-    The rules of a sequence are those of most of its files. `differences` are the fields that differ, by sequence.
+    The rules of a sequence are those of most of its files. The numbers of sequences that a pattern with `<UDIM>`
+    selects, of those given, are tiles.
     """
     groups: dict[str, list[SequenceFile]] = defaultdict(list)
     for file in files:
@@ -89,9 +90,7 @@ def evaluate_sequences(
         group.sort(key=lambda file: (frame_value(file.frame), file.frame, file.uri))
     frames = [frames_of(name, groups[name]) for name in sorted(groups)]
     rule_sets = {name: policy.rules_with(_usual_overrides(group)) for name, group in groups.items()}
-    if differences is None:
-        differences = {each.sequence: list(differences_in(each, _fields(groups[each.sequence]))) for each in frames}
-    judged = _judged(groups, frames, rule_sets, differences)
+    judged = _judged(groups, frames, rule_sets, _selects_tiles(patterns))
     findings: list[Finding] = []
     undecided: Counter[NotEvaluated] = Counter()
     for name, sequence in judged.items():
@@ -145,9 +144,11 @@ def _judged(
     groups: Mapping[str, Sequence[SequenceFile]],
     frames: Sequence[Frames],
     rule_sets: Mapping[str, RuleSet],
-    differences: Mapping[str, Sequence[Difference]],
+    are_tiles: Callable[[str], bool],
 ) -> dict[str, JudgedSequence]:
     versions = older_versions(frames)
+    differences = {each.sequence: list(differences_in(each, _fields(groups[each.sequence]))) for each in frames}
+    expected = {name: _expected(rules) for name, rules in rule_sets.items()}
     judged = {
         summary.sequence: JudgedSequence(
             summary=summary,
@@ -155,11 +156,17 @@ def _judged(
             rule_ids=frozenset(use.rule.rule_id for use, _, _ in rule_sets[summary.sequence].of_sequences),
             versions=versions.get(summary.sequence, ()),
         )
-        for summary in summarized(frames, differences, lambda name: _expected(rule_sets[name]))
+        for summary in summarized(frames, differences, expected.get, are_tiles=are_tiles)
     }
     for name, others in other_views(frames).items():
         judged[name].views.extend(judged[other] for other in others)
     return judged
+
+
+def _selects_tiles(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """Whether one of the patterns selects a sequence and says that its numbers are tiles."""
+    of_tiles = [re.compile(uri_condition([pattern]).regex) for pattern in patterns if names_tiles(pattern)]
+    return lambda sequence: any(expression.search(sequence) for expression in of_tiles)
 
 
 def _expected(rules: RuleSet) -> frozenset[Number] | None:
@@ -175,12 +182,10 @@ def missing_sequence(policy: CompiledPolicy, pattern: str) -> list[Finding] | No
     """
     rules = policy.rules_for()
     use, expected = rules.use_of(_RANGE), _expected(rules)
-    if use is None or expected is None or not is_one_sequence(pattern):
+    summary = None if expected is None else absent_pattern(pattern, expected)
+    if use is None or summary is None:
         return None
-    name, shown = normalize_path(sequence_pattern(pattern)), normalize_path(pattern)
-    return [
-        replace(each, severity=use.severity or each.severity) for each in findings_of(absent(name, expected, shown))
-    ]
+    return [replace(each, severity=use.severity or each.severity) for each in findings_of(summary)]
 
 
 def _with_files(found: Finding, sequence: JudgedSequence) -> Finding:

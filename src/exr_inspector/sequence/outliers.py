@@ -14,7 +14,6 @@ import fileseq
 import numpy as np
 
 from ..catalog import Catalog, expect_catalog
-from ..frames.patterns import UDIM
 from ..frames.ranges import Number, frame_value
 from ..search.similar import differing_groups
 from ..vectors import VERSION
@@ -62,7 +61,7 @@ def outliers(catalog: Catalog, pattern: str | os.PathLike[str] | None = None) ->
     """
     expect_catalog(catalog)
     summaries = sequences(catalog, pattern)
-    condition = sequence_condition(None if pattern is None else os.fspath(pattern).replace(UDIM, "#"))
+    condition = sequence_condition(None if pattern is None else os.fspath(pattern))
     pixels: dict[str, list[str]] = defaultdict(list)
     selected = MATCHES, {"pattern": condition}
     row_count = statistics_extent(catalog, *selected).row_count

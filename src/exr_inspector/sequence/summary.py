@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..catalog import Catalog, expect_catalog
 from ..frames.names import name_of
-from ..frames.patterns import UDIM
+from ..frames.patterns import UDIM, is_one_sequence, names_tiles, sequence_pattern
 from ..frames.ranges import Number, display_pattern, frame_range, numbers_of, padding, padding_changes
+from ..sources.uris import normalize_path
 from .fields import Difference, FieldGroup, FieldOutlier, FieldSplit, differences_by_sequence
 from .frames import DamagedFrame, Frames, alone, frames_by_sequence
 from .siblings import folder_ranges, missing_in
@@ -84,28 +85,24 @@ def sequences(
         required = numbers_of(expected)
         return sequences(catalog, pattern, lambda _: required)
     pattern = None if pattern is None else os.fspath(pattern)
-    is_udim = pattern is not None and UDIM in pattern
-    if pattern is not None:
-        pattern = pattern.replace(UDIM, "#")
-    return _summaries(catalog, pattern, expected, is_udim=is_udim)
+    return _summaries(catalog, pattern, expected)
 
 
 def summaries_of(catalog: Catalog, named: pa.Table | None) -> list[SequenceSummary]:
     """The sequences that a table of the column `sequence` names, or all, as `sequences()` gives them."""
-    return _summaries(catalog, None, lambda _: None, named=named)
+    return _summaries(catalog, None, lambda _: None, named)
 
 
 def _summaries(
     catalog: Catalog,
     pattern: str | None,
     expected: Callable[[str], frozenset[Number] | None],
-    *,
-    is_udim: bool = False,
     named: pa.Table | None = None,
 ) -> list[SequenceSummary]:
     found = list(frames_by_sequence(catalog, pattern, named))
     differences = differences_by_sequence(catalog, pattern, found, named)
-    return summarized(found, differences, expected, are_udims=is_udim)
+    are_tiles = pattern is not None and names_tiles(pattern)
+    return summarized(found, differences, expected, are_tiles=lambda _: are_tiles)
 
 
 def summarized(
@@ -113,10 +110,13 @@ def summarized(
     differences: Mapping[str, Sequence[Difference]],
     expected: Callable[[str], frozenset[Number] | None],
     *,
-    are_udims: bool = False,
+    are_tiles: Callable[[str], bool],
 ) -> list[SequenceSummary]:
-    """The summaries of sequences whose frames, and fields that differ, are known; `expected` as in `sequences()`."""
-    udims = {frames.sequence for frames in found if are_udims or _is_texture(frames)}
+    """The summaries of sequences whose frames, and fields that differ, are known; `expected` as in `sequences()`.
+
+    `are_tiles` returns whether the numbers of a sequence are tiles of a texture, although its headers do not say so.
+    """
+    udims = {frames.sequence for frames in found if _is_texture(frames) or are_tiles(frames.sequence)}
     judged = [frames for frames in found if frames.sequence not in udims]
     ranges = folder_ranges(judged)
     missing = missing_in(judged)
@@ -147,10 +147,17 @@ def without_missing(summary: SequenceSummary, present: Iterable[Number]) -> Sequ
     return replace(summary, missing=frame_range(missing), missing_count=len(missing))
 
 
-def absent(sequence: str, expected: frozenset[Number], pattern: str = "") -> SequenceSummary:
-    """The summary of a sequence of which no file exists, shown as `pattern` if one is given."""
-    summary = _summary(alone(sequence), is_udim=False, expected=expected, missing=sorted(expected))
-    return replace(summary, pattern=pattern or sequence)
+def absent(sequence: str, expected: frozenset[Number]) -> SequenceSummary:
+    """The summary of a sequence of which no file exists."""
+    return _summary(alone(sequence), is_udim=False, expected=expected, missing=sorted(expected))
+
+
+def absent_pattern(pattern: str, expected: frozenset[Number]) -> SequenceSummary | None:
+    """The summary of a pattern that no file matches; None unless it names one sequence of frames."""
+    if not is_one_sequence(pattern) or names_tiles(pattern):
+        return None
+    summary = absent(normalize_path(sequence_pattern(pattern)), expected)
+    return replace(summary, pattern=normalize_path(pattern))
 
 
 def _is_texture(frames: Frames) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from ..frames.patterns import compiled, is_pattern, literal_start, uri_expression, without_percent
+from ..frames.patterns import compiled, is_pattern, literal_start, uri_expression, with_hashes
 from .uris import encode, has_scheme, normalize_path
 
 _ANY_FOLDERS = "**"
@@ -84,7 +84,7 @@ def uri_condition(patterns: Iterable[str]) -> UriCondition:
 def _condition(pattern: str) -> UriCondition:
     if pattern in ("", "*", "**"):
         return UriCondition("", "")
-    pattern = without_percent(pattern)  # %04 looks like an encoded byte
+    pattern = with_hashes(pattern)
     if pattern.startswith(("/", "./", "../")) or pattern in (".", ".."):
         pattern = normalize_path(pattern)
     has_wildcards = not _WILDCARDS.isdisjoint(pattern)
