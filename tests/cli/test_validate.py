@@ -294,7 +294,15 @@ def test_sequences_are_judged_when_all_files_are_known(capfd):
     )
     assert main(["validate", "show/none.####.exr", "--policy", "range.yaml", "--fail-on", "warning"]) == 1
     assert "warning  1001-1004  missing" in capfd.readouterr().out
-    assert main(["validate", "show/c.####.exr", "--range", "1001:"]) == 2
+    Path("range.yaml").write_text(
+        'policy: range\nversion: "1"\nrules: {range: {expected: 1-9, handles: 8, severity: info, slate: allowed}}\n'
+    )
+    capfd.readouterr()
+    assert main(["validate", "show/c.####.exr", "--policy", "range.yaml", "--range", "1002-1003"]) == 1
+    assert "error    1001  not of 1002-1003 (EXR902)" in capfd.readouterr().out
+    for frames in ("1001:", "1-5y1"):
+        assert main(["validate", "show/c.####.exr", "--range", frames]) == 2
+        assert main(["check", "show/c.####.exr", "--range", frames]) == 2
     Path("show/c.1002.exr").unlink()
     assert main(["validate", "show/c.####.exr", "show/c.1002.exr", "--policy", "render"]) == 3
     assert "EXR901" not in capfd.readouterr().out  # whether an unreadable file is there is not known

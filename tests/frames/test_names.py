@@ -16,6 +16,7 @@ from exr_inspector.frames.ranges import (
     frame_range,
     frame_value,
     missing_numbers,
+    numbers_of,
     padding,
     padding_changes,
 )
@@ -312,6 +313,19 @@ def test_frame_ranges_are_short():
     assert frame_range([1003, 1001, 1002, 1002]) == "1001-1003"
     assert frame_range([1, 3, 5, 7, 9]) == "1-9x2"
     assert frame_range([1, 2, 3, 7]) == "1-3,7"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1-5y1", "'1-5y1' has no frames"),
+        ("1-2000000", "'1-2000000' has more than a million frames"),
+        ("1-20000000", "'1-20000000' has more than a million frames"),
+    ],
+)
+def test_ranges_without_frames_and_with_too_many(text, message):
+    with pytest.raises(ValueError, match=message):
+        numbers_of(text)
 
 
 def test_a_frame_range_has_sub_frames():

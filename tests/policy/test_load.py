@@ -57,6 +57,13 @@ def rules(text: str, inspection: Any = None) -> dict[str, Any]:
         ("overrides:\n  - select: [EXR1]", (4, 5), "overrides.0.when: missing"),
         ("overrides:\n  - when: {path: a}\n    ignore: [x]", (5, 14), "no rule is called 'x'"),
         ("title: 3", (3, 8), 'title: expected a text: write "3"'),
+        ("rules:\n  part-count: {min: 2}", (4, 15), "rules.part-count: min 2 is more than max 1; give both"),
+        (
+            "rules: {part-count: {max: 4}}\noverrides:\n  - when: {path: a}\n    rules: {part-count: {min: 5}}",
+            (6, 25),
+            "overrides.0.rules.part-count: min 5 is more than max 4",
+        ),
+        ("rules: {range: {expected: 1-5y1}}", (3, 27), "'1-5y1' has no frames"),
     ],
 )
 def test_errors_have_file_line_and_column(tmp_path, text, position, message):

@@ -72,8 +72,12 @@ def numbers_of(text: str) -> frozenset[Number]:
     """The numbers of a frame range in fileseq notation: the inverse of `frame_range`. Raises ValueError."""
     numbers = numbers_in(text)
     if len(numbers) > MAX_SPAN:
-        raise ValueError(f"{text!r} has more than a million frames")
+        raise ValueError(_too_many(text))
     return numbers
+
+
+def _too_many(text: str) -> str:
+    return f"{text!r} has more than a million frames"
 
 
 def numbers_in(text: str) -> frozenset[Number]:
@@ -87,9 +91,14 @@ def numbers_in(text: str) -> frozenset[Number]:
         if float(last) < float(first):
             raise ValueError(f"{text!r} is reversed; the smaller frame comes first: {last}-{first}")
     try:
-        return frozenset(_simplest(number) for number in fileseq.FrameSet(text))
+        numbers = frozenset(_simplest(number) for number in fileseq.FrameSet(text))
     except fileseq.ParseException:
         raise ValueError(message) from None
+    except fileseq.exceptions.MaxSizeException:
+        raise ValueError(_too_many(text)) from None
+    if not numbers:
+        raise ValueError(f"{text!r} has no frames; give some, such as 1001-1100 or 1-9x2")
+    return numbers
 
 
 def missing_numbers(numbers: Iterable[Number]) -> list[Number] | None:

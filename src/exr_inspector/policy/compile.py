@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from ..errors import PolicyError
@@ -16,7 +16,7 @@ from ..settings import PATH_TEMPLATE
 from .condition_fields import TEMPLATE_FIELDS
 from .conditions import Condition, Predicate, predicate, tests_of
 from .custom import custom_rule
-from .model import Layer, Policy, RuleUse
+from .model import Layer, Policy, RuleUse, merged_settings
 from .registry import RULES
 from .rule import Outcome, Parameters, PolicyRule, bounded
 
@@ -106,8 +106,13 @@ def expect_rules(given: str, policy: CompiledPolicy) -> CompiledPolicy:
 
 
 def with_rule(policy: CompiledPolicy, rule_id: str, **parameters: Any) -> CompiledPolicy:
-    """The policy with a rule that applies to all files, with these parameters, whatever the policy says of it."""
-    layer = Layer(when=None, select=frozenset((rule_id,)), ignore=frozenset(), settings={rule_id: parameters})
+    """The policy with a rule that applies to all files, with these parameters, whatever the policy says of it.
+
+    Others have their defaults.
+    """
+    values = policy.rules[rule_id].parameters(**parameters)
+    settings = {rule_id: {each.name: getattr(values, each.name) for each in fields(values)}}
+    layer = Layer(when=None, select=frozenset((rule_id,)), ignore=frozenset(), settings=settings)
     return compile_policy(replace(policy.policy, layers=(*policy.policy.layers, layer)), policy.path_template)
 
 
@@ -155,13 +160,10 @@ def _plain(layer: Layer) -> dict[str, Any]:
 def _rule_set(policy: Policy, rules: Mapping[str, PolicyRule], holds: tuple[bool, ...]) -> RuleSet:
     applies = iter(holds)
     selected: set[str] = set()
-    settings: dict[str, dict[str, Any]] = {}
-    for layer in policy.layers:
-        if layer.when is not None and not next(applies):
-            continue
+    layers = [layer for layer in policy.layers if layer.when is None or next(applies)]
+    for layer in layers:
         selected = (selected | layer.select) - layer.ignore
-        for rule_id, values in layer.settings.items():
-            settings[rule_id] = {**settings.get(rule_id, {}), **values}
+    settings = merged_settings(layers)
     uses = [_use(rules[rule_id], settings.get(rule_id, {})) for rule_id in sorted(selected)]
     active = [use for use in uses if not use.missing]
     return RuleSet(
@@ -176,7 +178,7 @@ def _rule_set(policy: Policy, rules: Mapping[str, PolicyRule], holds: tuple[bool
     )
 
 
-def _use(rule: PolicyRule, settings: dict[str, Any]) -> RuleUse:
+def _use(rule: PolicyRule, settings: Mapping[str, Any]) -> RuleUse:
     return RuleUse(rule=rule, parameters=rule.parameters(**settings))
 
 

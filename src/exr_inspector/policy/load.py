@@ -12,9 +12,9 @@ from ..errors import SettingsError
 from ..findings.rules import Rule
 from ..sources.uris import bucket_and_key, has_scheme, object_uri
 from .conditions import Condition, parse_condition
-from .model import CustomEntry, CustomRule, Layer, Override, Policy, PolicyFile
+from .model import CustomEntry, CustomRule, Layer, Override, Policy, PolicyFile, merged_settings
 from .registry import rule_named, selected_rules, suggestion
-from .rule import Parameters
+from .rule import Parameters, PolicyRule
 from .rules_metadata import AttributeNeed
 from .yaml_marks import Document, Path, read_document
 from .yaml_models import read_file, validated
@@ -107,11 +107,12 @@ def _policy(source: str, data: bytes, above: tuple[str, ...], extended: list[str
         _check_distinct(document, path, rule, custom.values())
     custom |= own
     layers = [layer for base in bases for layer in base.layers]
-    layers.append(_layer(document, (), None, file, custom, own.keys()))
+    layers.append(_layer(document, (), None, file, custom, _settings_of_all(layers), own.keys()))
+    for_all = _settings_of_all(layers)
     for number, override in enumerate(file.overrides):
         path = ("overrides", number)
         when = parse_condition(document, (*path, "when"), override.when)
-        layers.append(_layer(document, path, when, override, custom))
+        layers.append(_layer(document, path, when, override, custom, for_all))
     layers.sort(key=lambda layer: layer.when is not None)
     waiver_files = [path for base in bases for path in base.waiver_files]
     if file.waivers is not None:
@@ -125,6 +126,11 @@ def _policy(source: str, data: bytes, above: tuple[str, ...], extended: list[str
         waiver_files=tuple(dict.fromkeys(waiver_files)),
         unused_ignores=tuple(_unused_ignores(file, layers, custom)),
     )
+
+
+def _settings_of_all(layers: Iterable[Layer]) -> dict[str, Mapping[str, Any]]:
+    """The parameters for files to which no override applies."""
+    return merged_settings(layer for layer in layers if layer.when is None)
 
 
 def _beside(source: str, name: str) -> str:
@@ -202,9 +208,10 @@ def _layer(
     when: Condition | None,
     given: PolicyFile | Override,
     custom: Mapping[str, CustomRule],
+    inherited: Mapping[str, Mapping[str, Any]],
     own: Iterable[str] = (),
 ) -> Layer:
-    """A step of a policy, which selects its `own` rules too."""
+    """A step of a policy, which selects its `own` rules too; `inherited` are the parameters before it."""
     settings: dict[str, Mapping[str, Any]] = {}
     names = {each.rule.name: rule_id for rule_id, each in custom.items()}
     for name, parameters in given.rules.items():
@@ -216,14 +223,20 @@ def _layer(
         if rule_id in settings:
             raise document.error(at, f"the rule is given by its name and by {rule_id}", at_key=True)
         values = validated(document, at, parameters or {}, rule.parameters if rule else Parameters, _NESTED)
-        both = parameters or {}  # of one limit alone, a policy that this one extends may have the other
-        if "min" in both and "max" in both and both["min"] > both["max"]:
-            message = f"min {both['min']} is more than max {both['max']}"
-            raise document.error((*at, "min"), f"{'.'.join(map(str, at))}: {message}")
         settings[rule_id] = {key: getattr(values, key) for key in parameters or {}}
+        if rule:
+            _check_limits(document, at, rule, {**inherited.get(rule_id, {}), **settings[rule_id]})
     selected = _rule_ids(document, (*path, "select"), given.select, custom)
     ignored = _rule_ids(document, (*path, "ignore"), given.ignore, custom)
     return Layer(when=when, select=selected.union(settings, own), ignore=ignored, settings=settings)
+
+
+def _check_limits(document: Document, at: Path, rule: PolicyRule, settings: Mapping[str, Any]) -> None:
+    """Raise PolicyError if the least value that a rule allows is more than the greatest."""
+    values = rule.parameters(**settings)
+    least, most = getattr(values, "min", None), getattr(values, "max", None)
+    if least is not None and most is not None and least > most:
+        raise document.error(at, f"{'.'.join(map(str, at))}: min {least} is more than max {most}; give both")
 
 
 def _rule_ids(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -72,6 +72,15 @@ class Layer:
     select: frozenset[str]
     ignore: frozenset[str]
     settings: Mapping[str, Mapping[str, Any]]
+
+
+def merged_settings(layers: Iterable[Layer]) -> dict[str, Mapping[str, Any]]:
+    """The parameters that the layers give, by identifier of the rule."""
+    settings: dict[str, Mapping[str, Any]] = {}
+    for layer in layers:
+        for rule_id, values in layer.settings.items():
+            settings[rule_id] = {**settings.get(rule_id, {}), **values}
+    return settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
