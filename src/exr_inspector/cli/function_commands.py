@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from ..function.local.context import LocalContext
 
+_ERRORS = 400  # the first status of HTTP that is an error
+_MOST_BYTES = 1 << 20  # of the body of an error
+_SHOWN = 1000  # characters of a text that is not a result
+
 function = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Run the serverless function on this machine.")
 
 
@@ -138,16 +142,17 @@ def invoke(
             if path is not None
             else _object_created(s3 or "")
         )
+    is_rejected = False
     if url is None:
         from ..function import handle
         from ..function.local.context import LocalContext
 
         result: Any = handle(config or LocalContext(), payload)
     else:
-        result = _post(url, payload, token)
+        result, is_rejected = _post(url, payload, token)
     with data_stream(None, escape=True) as stream:
         stream.write(json.dumps(result, indent=2, ensure_ascii=False).encode() + b"\n")
-    failed = isinstance(result, dict) and result.get("status") == "error"
+    failed = is_rejected or (isinstance(result, dict) and result.get("status") == "error")
     return ExitCode.FAILED if failed else ExitCode.OK
 
 
@@ -211,11 +216,15 @@ def _read_event(path: str) -> dict[str, Any]:
     return event
 
 
-def _post(url: str, event: Mapping[str, Any], token: str | None) -> Any:
-    """Send a structured CloudEvent and return the result. Raises SourceConnectionError if the URL is unreachable."""
+def _post(url: str, event: Mapping[str, Any], token: str | None) -> tuple[Any, bool]:
+    """Send a structured CloudEvent; the result, and whether the status of the response is an error.
+
+    Raises SourceConnectionError if the URL is unreachable, and SettingsError if it is invalid.
+    """
     import json
     import urllib.error
     import urllib.request
+    from http.client import HTTPException, InvalidURL
     from uuid import uuid4
 
     from ..errors import SettingsError, SourceConnectionError
@@ -231,17 +240,28 @@ def _post(url: str, event: Mapping[str, Any], token: str | None) -> Any:
     if token:
         headers["authorization"] = f"Bearer {token}"
     body = json.dumps(event, default=str).encode()
-    request = urllib.request.Request(url, body, headers)  # noqa: S310 (checked above)
     try:
+        request = urllib.request.Request(url, body, headers)  # noqa: S310 (checked above)
         with urllib.request.urlopen(request, timeout=300) as response:  # noqa: S310
-            text = response.read()
-            accepted = {"status": "accepted", "message": f"HTTP {response.status} without a result"}
-            return json.loads(text) if text.strip() else accepted
+            return _result(response.status, response.read()), False
     except urllib.error.HTTPError as error:
-        text = error.read(1 << 20).decode("utf-8", "replace")
-        try:
-            return json.loads(text)
-        except ValueError:
-            return {"status": "error", "message": f"HTTP {error.code}: {text.strip()}"}
-    except OSError as error:
+        return _result(error.code, error.read(_MOST_BYTES)), True
+    except (ValueError, InvalidURL):  # whose text may contain the token
+        raise SettingsError(
+            f"--url {url}: invalid, or the token has characters that no header may have; expected http://HOST:PORT/"
+        ) from None
+    except (OSError, HTTPException) as error:
         raise SourceConnectionError(url, f"unreachable ({getattr(error, 'reason', error)})") from None
+
+
+def _result(status: int, body: bytes) -> Any:
+    """The JSON of a response, or a result with its status and text."""
+    import json
+
+    text = body.decode("utf-8", "replace").strip()
+    if not text and status < _ERRORS:
+        return {"status": "accepted", "message": f"HTTP {status} without a result"}
+    try:
+        return json.loads(text)
+    except ValueError:
+        return {"status": "error", "message": f"HTTP {status}, not JSON: {text[:_SHOWN]}"}
