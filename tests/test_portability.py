@@ -8,7 +8,6 @@ import platform
 import subprocess
 import sys
 import tempfile
-from functools import lru_cache
 from itertools import zip_longest
 from pathlib import Path
 
@@ -36,11 +35,13 @@ def show_digest() -> str:
     return found.hexdigest()
 
 
-@lru_cache(maxsize=1)
 def results() -> str:
     """What must not depend on the machine."""
-    pages = hashlib.sha256("".join(page() for page in PAGES.values()).encode()).hexdigest()
-    return f"show {show_digest()} vectors {digest()} pages {pages}"
+    return _results(show_digest(), "".join(page() for page in PAGES.values()))
+
+
+def _results(show: str, pages: str) -> str:
+    return f"show {show[:16]} vectors {digest()} pages {hashlib.sha256(pages.encode()).hexdigest()}"
 
 
 @pytest.mark.slow
@@ -82,4 +83,5 @@ def test_another_environment_gives_the_same_results(environment):
         encoding="utf-8",
         check=True,
     )
-    assert done.stdout.strip() == results(), platform.machine()
+    stored = "".join(path.read_text("utf-8") for path in PAGES)  # other tests find pages that are not up to date
+    assert done.stdout.strip() == _results(SHOW, stored), platform.machine()

@@ -107,13 +107,29 @@ def test_a_share_is_a_bar_and_bytes_have_commas(capfd):
     assert re.fullmatch(r"harbor  fog +1 +1 +.*  ███▍ +33\.\d%", fog)
 
 
+# Reports on a terminal that changes its width.
+RESIZED = """
+import fcntl, itertools, struct, sys, termios
+from exr_inspector.cli.main import main
+
+for columns, name in itertools.product((20, 60, 90, 100, 120, 140), sys.argv[1:]):
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
+    print(f"=== {columns} {name}", flush=True)
+    main(["report", name, "--catalog", "duckdb:catalog.duckdb"])
+"""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("columns", [20, 60, 90, 100, 120, 140])
-def test_no_number_is_cut_on_a_narrow_terminal(shots, columns):
+def test_no_number_is_cut_on_a_narrow_terminal(shots, tmp_path):
     """Paths are cut; if that is not enough, each row is a block."""
-    for report, numbers in (("storage", 2), ("compression", 1), ("render-times", 3)):
-        _, shown = on_terminal("report", report, "--catalog", CATALOG, cwd=shots, columns=columns)
-        assert len(re.findall(r" [\d.]+%", COLOURS.sub("", shown))) == numbers
+    numbers = {"storage": 2, "compression": 1, "render-times": 3}
+    (tmp_path / "resized.py").write_text(RESIZED)
+    _, shown = on_terminal(*numbers, cwd=shots, program=str(tmp_path / "resized.py"))
+    sections = re.findall(r"^=== (\d+) (\S+)\r\n(.*?)(?=^===|\Z)", COLOURS.sub("", shown), re.MULTILINE | re.DOTALL)
+    assert len(sections) == 18
+    for columns, name, text in sections:
+        assert len(re.findall(r" [\d.]+%", text)) == numbers[name], (columns, name)
+        assert int(columns) < 60 or max(map(len, text.split("\r\n"))) <= int(columns)
 
 
 @pytest.mark.parametrize(

@@ -243,14 +243,14 @@ def test_an_event_is_delivered_again_after_an_outage_of_the_store(deployed, monk
 
 
 @pytest.mark.first
-def test_deliveries_while_processes_are_killed(deployed):
+def test_deliveries_while_processes_are_killed(just_deployed):
     """72 deliveries of 12 files, 16 at a time, to three processes, of which two are killed and replaced.
 
     The rows that a killed process was writing are locked until its transaction expires, after five seconds.
     """
     keys = [f"shared.{n:04}.exr" for n in range(12)]
     for key in keys:
-        deployed.store.put(key, exr_bytes(text("note", key)))
+        just_deployed.store.put(key, exr_bytes(text("note", key)))
     deliveries = keys * 6
     random.Random(7).shuffle(deliveries)
     with ExitStack() as stack, ThreadPoolExecutor(16) as pool:
@@ -282,4 +282,4 @@ def test_deliveries_while_processes_are_killed(deployed):
     for key in keys:
         handle(SimpleNamespace(), delivered(key))
     close_catalogs()
-    assert_complete(deployed, len(keys))
+    assert_complete(just_deployed, len(keys))

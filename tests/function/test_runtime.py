@@ -68,7 +68,7 @@ def serving(*arguments, until="readiness", **environment):
 
 
 @pytest.fixture
-def runtime(deployed):
+def runtime(just_deployed):
     with serving() as (url, _):
         yield url
 
@@ -87,16 +87,16 @@ def send(url, message, **headers):
 JSON = {"accept": "application/json"}
 
 
-def test_fifty_uploads_become_rows(deployed, runtime):
+def test_fifty_uploads_become_rows(just_deployed, runtime):
     """Object, event, handler, byte range, inspection, transaction, rows: equal to the inspections."""
     keys = [f"shows/ab/beauty {n:04}+é.exr" for n in range(50)]
     for n, key in enumerate(keys):
-        deployed.store.put(key, exr_bytes(text("note", f"frame {n}")))
+        just_deployed.store.put(key, exr_bytes(text("note", f"frame {n}")))
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda key: send(runtime, to_binary_event(element(key))), keys))
     assert {(answer.status_code, answer.content) for answer in answers} == {(204, b"")}
     expected = from_inspections([inspect(f"s3://{BUCKET}/{key}") for key in keys]).tables
-    with open_catalog(deployed.uri, read_only=True) as catalog:
+    with open_catalog(just_deployed.uri, read_only=True) as catalog:
         assert catalog.sql("FROM files").num_rows == 50
         for table in ("parts", "channels", "attributes"):
             columns = ", ".join(expected[table].column_names)
