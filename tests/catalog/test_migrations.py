@@ -326,21 +326,34 @@ def obey_permissions():
         ctypes.CDLL(None).prctl(24, 1)
 
 
+# Runs commands after another in one process, and prints their exit codes to stderr.
+PROGRAM = """
+import sys
+from exr_inspector.cli.main import main
+for command in (["query", "SELECT 1"], ["ingest", "."], ["db", "create-schema"]):
+    print(main([*command, "--catalog", sys.argv[1]]), file=sys.stderr)
+"""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("command", [["query", "SELECT 1"], ["ingest", "."], ["db", "create-schema"]])
 @pytest.mark.parametrize("unwritable", ["file", "folder"])
-def test_without_permission_to_write_the_command_to_migrate_is_named(unwritable, command):
+def test_without_permission_to_write_the_command_to_migrate_is_named(unwritable):
+    """By commands that read, that write, and that create tables."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "shows.duckdb")
         copy_catalog(path)
         path.chmod(0o444 if unwritable == "file" else 0o666)
         path.parent.chmod(0o777 if unwritable == "file" else 0o555)
-        words = [sys.executable, "-m", "exr_inspector", *command, "--catalog", f"duckdb:{path}"]
+        words = [sys.executable, "-c", PROGRAM, f"duckdb:{path}"]
         done = subprocess.run(words, env=ENVIRONMENT, preexec_fn=obey_permissions, **PIPES)
         path.parent.chmod(0o755)
-        assert (done.returncode, done.stdout) == (3, "")
-        assert f"exr-inspector db migrate --catalog duckdb:{path}" in done.stderr
-        assert f"{path if unwritable == 'file' else path.parent} is not writable" in done.stderr
+        assert (done.returncode, done.stdout) == (0, "")
+        errors = done.stderr.split("\n3\n")
+        assert errors.pop() == ""
+        assert len(errors) == 3, done.stderr
+        for error in errors:
+            assert f"exr-inspector db migrate --catalog duckdb:{path}" in error
+            assert f"{path if unwritable == 'file' else path.parent} is not writable" in error
         assert copies(path) == []
 
 
