@@ -112,3 +112,19 @@ def test_the_first_of_samples_in_several_tiles(pixel_type, blocks):
 def test_no_samples(pixel_type):
     figures = accumulated(pixel_type, np.zeros(0, TYPES[pixel_type][1]))
     assert_figures(figures, np.zeros(0, TYPES[pixel_type][1]))
+
+
+def test_floats_next_to_the_limits_of_counts():
+    """Around zeros, one, the largest values and infinities, of both signs; denormals are no zeros."""
+    limits = [0, 0x80000000, 0x3F800000, 0xBF800000, 0x7F7FFFFF, 0xFF7FFFFF, 0x7F800000, 0xFF800000]
+    samples = np.array([(limit + step) % (1 << 32) for limit in limits for step in (-1, 0, 1, 2)], "uint32").view("f4")
+    assert_figures(accumulated("FLOAT", samples), samples)
+
+
+def test_one_block_of_many_floats():
+    """It is added in smaller ones; the first NaN is in the second."""
+    samples = np.random.default_rng(7).normal(3, 2, 200_000).astype("float32")
+    samples[[90_001, 199_999]] = np.nan
+    figures = accumulated("FLOAT", samples)
+    assert_figures(figures, samples)
+    assert figures.first_nonfinite_y == 90_001

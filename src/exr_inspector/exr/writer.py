@@ -95,7 +95,8 @@ def flat_chunk(coordinates: Iterable[int], packed: bytes | memoryview) -> Pieces
 
     `coordinates` are (y,) of the first scan line, or (tile x, tile y, level x, level y).
     """
-    return b"".join(pack("<i", number) for number in (*coordinates, len(packed))), packed
+    leader = (*coordinates, len(packed))
+    return pack(f"<{len(leader)}i", *leader), packed
 
 
 def deep_chunk(y: int, packed_counts: bytes, packed_samples: bytes, sample_bytes: int) -> Pieces:
