@@ -1,5 +1,6 @@
 """Connections: deadlines, retries, translated errors, and no secrets in logs."""
 
+import gc
 import logging
 import socket
 import subprocess
@@ -7,11 +8,14 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 import vastdb
+from urllib3.connection import HTTPConnection
 
 from exr_inspector import open_catalog
+from exr_inspector.catalog import FileStat
 from exr_inspector.catalog.schema import VERSION
 from exr_inspector.catalog.vast import VastCatalog, migrate
 from exr_inspector.catalog.vast import catalog as catalog_module
@@ -31,6 +35,9 @@ from tests.vastdb_emulator import Emulator
 from ..conftest import BUCKET
 from ..test_contract import A, B
 from .conftest import SECRET, connection_to, start
+
+
+FILE_STAT = FileStat(file_path_normalized="s3://b/a.exr", size_bytes=1, mtime=None, etag="a")
 
 
 @contextmanager
@@ -404,3 +411,27 @@ def test_no_filter_of_the_program_is_skipped_at_the_end_of_a_call():
     finally:
         for each in added:
             logger.removeFilter(each)
+
+
+@pytest.mark.slow
+def test_a_select_leaves_no_objects_and_opens_no_connection(open_vast, monkeypatch):
+    """The SDK alone would keep two handlers of each select for good, and connect for it."""
+    catalog = open_vast()
+    catalog.seen([FILE_STAT])
+    connect, connects = HTTPConnection.connect, []
+
+    def counted(connection):
+        connects.append(connection)
+        connect(connection)
+
+    monkeypatch.setattr(HTTPConnection, "connect", counted)
+    before = number_of_partials()
+    for _ in range(20):
+        catalog.seen([FILE_STAT])
+    assert number_of_partials() <= before
+    assert len(connects) < 5
+
+
+def number_of_partials() -> int:
+    gc.collect()
+    return sum(type(each) is partial for each in gc.get_objects())

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -166,7 +166,7 @@ class Connection:
     @without_sdk_warnings()
     def _connect(self) -> vastdb.session.Session:
         settings = self._settings
-        return vastdb.connect(
+        session = vastdb.connect(
             settings.access_key.get_secret_value(),
             settings.secret_key.get_secret_value(),
             self.endpoint,
@@ -175,6 +175,12 @@ class Connection:
             backoff_config=vastdb.BackoffConfig(max_tries=1),
             config=SessionConfig(data_endpoints=self.data_endpoints),
         )
+        # Each select applies this decorator, which keeps two more handlers for good and copies all; one try needs none.
+        session.api._backoff_decorator = lambda request: request
+        if self.data_endpoints:
+            # Each select would read the SDK's version from disk and open a connection of its own.
+            session.api.with_endpoint = lambda _endpoint: nullcontext(session.api)
+        return session
 
     @contextmanager
     def transaction(self, clock: Clock | None = None, *, read_only: bool = False) -> Iterator[Transaction]:
