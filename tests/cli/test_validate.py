@@ -256,6 +256,11 @@ def test_pixels_are_judged_on_request(capfd):
     output = capfd.readouterr()
     assert "(EXR804)" in output.out
     assert not output.err
+    Path("show/c.1003.exr").write_bytes(b"")
+    assert main(["validate", "show/c.####.exr", *words[2:-1], "error", "--stats", "--format", "markdown"]) == 1
+    output = capfd.readouterr()
+    assert "pixels judged, but not in 1 file" in output.out
+    assert "--stats" not in output.err
     for name in ("render", "plate", "vfx-delivery"):
         main(["validate", "show/c.1001.exr", "--policy", name, "--stats"])
         assert "(EXR804)" in capfd.readouterr().out

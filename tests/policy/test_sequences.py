@@ -23,6 +23,7 @@ from tests.support import exr_writer as w
 
 NAME = "/show/comp_v003/comp_v003.{}.exr"
 RATE = w.fixed("framesPerSecond", "rational", 24, 1)
+DAMAGED = unreadable_file("file://" + NAME.format(9))
 NOON = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
 
 
@@ -230,6 +231,8 @@ def test_every_rule_about_sequences_has_a_case():
         ([frame(1, code(1)), frame(2, code(2))], "timecode-follows", "the frame rate is unknown"),
         ([frame(1), frame(2)], "frozen-frame", "files without compression have equal sizes"),
         ([frame(1), frame(2)], "empty-region", "no statistics of pixels"),
+        ([frame(1), frame(2), DAMAGED], "empty-region", "no statistics of pixels"),
+        ([frame(1), frame(2), DAMAGED], "frozen-frame", "files without compression have equal sizes"),
     ],
 )
 def test_what_cannot_be_decided_has_not_passed(files, rule, reason):
@@ -238,6 +241,15 @@ def test_what_cannot_be_decided_has_not_passed(files, rule, reason):
     ((each, count),) = verdict.not_evaluated.items()
     assert (each.rule_name, count) == (rule, 2)
     assert each.reason.startswith(reason)
+
+
+def test_a_damaged_frame_is_not_compared():
+    first, second = (replace(frame(number), content="same") for number in (1, 3))
+    verdict = evaluate_sequences(policy("frozen-frame", "duplicate-frame", "empty-region"), [DAMAGED])
+    assert not (verdict.findings or verdict.not_evaluated)
+    damaged = unreadable_file("file://" + NAME.format(2))
+    assert found([first, damaged, second], "frozen-frame") == []
+    assert found([first, damaged, second], "duplicate-frame") == [("EXR919", "warning", "3", "1")]
 
 
 def test_time_codes_with_dropped_frames_follow():

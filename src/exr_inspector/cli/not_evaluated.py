@@ -18,10 +18,9 @@ def not_evaluated_rules(counts: Mapping[NotEvaluated, int], *, from_catalog: boo
     from ..policy.evaluate import NO_HEADER
     from ..policy.rule import NO_STATISTICS
 
-    remedy = "`ingest --stats` stores them" if from_catalog else "use --stats"
-    reasons = {NO_STATISTICS.reason: f"{NO_STATISTICS.reason}; {remedy}"}
+    remedies = {NO_STATISTICS.reason: "`ingest --stats` stores them" if from_catalog else "use --stats"}
     rules = [
-        NotEvaluatedRule(rule.rule_id, rule.rule_name, reasons.get(rule.reason, rule.reason), count)
+        NotEvaluatedRule(*rule, count, remedies.get(rule.reason, ""))
         for rule, count in sorted(counts.items())
         if rule.reason != NO_HEADER
     ]
@@ -45,9 +44,9 @@ def not_evaluated_lines(rules: list[NotEvaluatedRule]) -> Iterator[str]:
     """Lines for stderr; one for all rules that need statistics of pixels."""
     from ..policy.rule import NO_STATISTICS
 
-    about_pixels = [rule for rule in rules if rule.reason.startswith(f"{NO_STATISTICS.reason}; ")]
+    about_pixels = [rule for rule in rules if rule.reason == NO_STATISTICS.reason]
     if about_pixels:
-        count, remedy = len({rule.rule_id for rule in about_pixels}), about_pixels[0].reason.partition("; ")[2]
+        count, remedy = len({rule.rule_id for rule in about_pixels}), about_pixels[0].remedy
         files = max(rule.file_count for rule in about_pixels)
         subject = f"{count} {plural(count, 'rule')} about pixels {'was' if count == 1 else 'were'} not evaluated"
         yield f"{subject} in {files:,} {plural(files, 'file')}: {remedy}"

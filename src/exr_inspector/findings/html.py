@@ -166,7 +166,7 @@ def _not_evaluated(rules: Sequence[NotEvaluatedRule], texts: _Texts) -> Iterator
             (
                 f"<span>{texts.code(each.rule_id)} {texts.words(each.rule_name)}</span>",
                 _number(each.file_count),
-                texts.words(each.reason),
+                texts.words(each.why),
             )
             for each in rules
         ),

@@ -48,7 +48,7 @@ def junit(
     for rule in not_evaluated:
         name = f"{rule.rule_id} {rule.rule_name}".strip()
         element = ElementTree.SubElement(suite, "testcase", name=_xml(name), classname=f"{title}: not evaluated")
-        message = f"{rule.file_count:,} {plural(rule.file_count, 'file')}: {rule.reason}"
+        message = f"{rule.file_count:,} {plural(rule.file_count, 'file')}: {rule.why}"
         ElementTree.SubElement(element, "skipped", message=_xml(message))
     suites = ElementTree.Element("testsuites")
     suites.append(suite)

@@ -57,7 +57,7 @@ def markdown(report: Report, path_of: Callable[[str], str], text_of: Callable[[s
     titles = ("waiver", "sequence or file", "frames", "rule", "finding", "reason", "owner")
     lines += _section("Waived", titles, waived)
     not_evaluated = (
-        (code(each.rule_id), words(each.rule_name), f"{each.file_count:,}", words(each.reason))
+        (code(each.rule_id), words(each.rule_name), f"{each.file_count:,}", words(each.why))
         for each in report.not_evaluated
     )
     lines += _section("Not evaluated", ("rule", "name", "files", "reason"), not_evaluated)

@@ -37,13 +37,19 @@ class NotEvaluatedRule(NamedTuple):
     rule_name: str
     reason: str
     file_count: int
+    remedy: str = ""
+
+    @property
+    def why(self) -> str:
+        """The reason, and what to do if that is known."""
+        return "; ".join(filter(None, (self.reason, self.remedy)))
 
     @property
     def text(self) -> str:
         """The rule, the number of files and the reason in one line."""
         of_files = f"{self.file_count:,} {plural(self.file_count, 'file')}"
         name = f"{self.rule_id} {self.rule_name}".strip()
-        return f"not evaluated: {name} in {of_files}: {self.reason}"
+        return f"not evaluated: {name} in {of_files}: {self.why}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,6 +73,7 @@ class Undecided(NamedTuple):
     """Why a rule cannot be decided for a file or a part."""
 
     reason: str
+    file_count: int = 0  # of a sequence, the files for which it cannot be decided; 0: all
 
 
 class Excess(NamedTuple):

@@ -94,8 +94,8 @@ def empty_region(sequence: JudgedSequence, _: Parameters) -> _Outcomes:
     from ..sequence.pixel_outliers import smaller_areas
 
     known_areas = [(file, file.used_areas) for file in sequence.files if file.used_areas is not None]
-    if len(known_areas) < len(sequence.files):
-        yield NO_STATISTICS
+    if lacking := len(sequence.structures) - len(known_areas):
+        yield NO_STATISTICS._replace(file_count=lacking)
     for part in range(0 if sequence.summary.is_udim else max((len(areas) for _, areas in known_areas), default=0)):
         shares = [(file, areas[part]) for file, areas in known_areas if part < len(areas) and areas[part] is not None]
         values = np.array([share for _, share in shares], np.float64)
@@ -177,9 +177,11 @@ def _repeats(sequence: JudgedSequence) -> Iterator[tuple[Repeat, SequenceFile, s
     if sequence.summary.is_udim:
         return
     if compared and all(file.content is None for file in compared):
-        yield Undecided("files without compression have equal sizes; their pixels are compared with --stats")
-    for each in repeats([file.content for file in compared]):
-        yield each, compared[each.position], compared[each.first].frame
+        reason = "files without compression have equal sizes; their pixels are compared with --stats"
+        yield Undecided(reason, len(compared))
+    contents = [file.content if file.status == "complete" else None for file in sequence.files]
+    for each in repeats(contents):
+        yield each, sequence.files[each.position], sequence.files[each.first].frame
 
 
 @sequence_rule(907, "error", "ARRI DI conventions")

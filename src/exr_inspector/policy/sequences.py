@@ -98,7 +98,8 @@ def evaluate_sequences(
             outcomes: Iterator[Any] = check(sequence, parameters)
             for outcome in outcomes:
                 if isinstance(outcome, Undecided):
-                    undecided[NotEvaluated(use.rule.rule_id, use.rule.name, outcome.reason)] += len(sequence.files)
+                    count = outcome.file_count or len(sequence.files)
+                    undecided[NotEvaluated(use.rule.rule_id, use.rule.name, outcome.reason)] += count
                 elif not _is_of_pixel_type(outcome, rule_sets[name]):
                     severity = use.severity or outcome.severity
                     rule = {"rule_id": use.rule.rule_id, "rule_name": use.rule.name}
