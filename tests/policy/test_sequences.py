@@ -72,6 +72,24 @@ def test_drift_of_channels_is_readable_and_left_to_the_rule_about_pixel_types():
     assert [each.frames for each in other_types] == ["4", "5"]
 
 
+def test_channels_without_a_majority_are_compared_with_the_first():
+    """The change of pixel types in the middle is left to the rule about them, whichever it forbids."""
+    half, single = ({"channels": [(name, kind, 1, 1, 0) for name in "AB"]} for kind in (w.HALF, w.FLOAT))
+    for before, after in ((half, single), (single, half)):
+        files = [frame(1, **before), frame(2, **before), frame(3, **after), frame(4, **after)]
+        types = policy("EXR904", "pixel-type", pixel_type={"types": ["HALF"]})
+        assert evaluate_sequences(types, files).findings == ()
+    ((message, expected, actual),) = [
+        (each.message, each.expected, each.actual) for each in evaluate_sequences(policy("EXR904"), files).findings
+    ]
+    assert message == "channels: 3-4: A, B HALF, in 1-2 FLOAT"
+    assert ("FLOAT" in expected, "HALF" in actual) == (True, True)
+    files += [frame(number, **channels("A")) for number in (5, 6)]
+    ((message, expected),) = [(each.message, each.expected) for each in evaluate_sequences(policy("EXR904"), files).findings]
+    assert message == "channels: 3-4: A, B HALF, in 1-2 FLOAT; 5-6: A HALF, in 1-2 FLOAT; B missing"
+    assert expected == ""
+
+
 def good() -> list[SequenceFile]:
     """A sequence without faults, in another order than that of its frames."""
     extra = (RATE, w.text("software", "Nuke 15"))

@@ -109,10 +109,19 @@ def evaluate_sequences(
 
 
 def _is_of_pixel_type(found: Finding, rules: RuleSet) -> bool:
-    """Whether channel lists differ in pixel types only that the rule about them reports for the same frames."""
+    """Whether channel lists differ in pixel types only that the rule about them reports for the same frames.
+
+    Without a majority, those of either half.
+    """
     if (found.rule_id, found.attr_name) != ("EXR904", "channels") or not (found.actual and found.expected):
         return False
-    changed = changed_types(found.actual, found.expected)
+    reported = _reports_types(found.actual, found.expected, rules)
+    return reported or (not found.frames and _reports_types(found.expected, found.actual, rules))
+
+
+def _reports_types(value: str, other: str, rules: RuleSet) -> bool:
+    """Whether the rule about pixel types reports all channels in which a list differs from another one."""
+    changed = changed_types(value, other)
     if not changed:
         return False
     outcomes = [

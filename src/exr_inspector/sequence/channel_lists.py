@@ -10,8 +10,11 @@ from typing import Any
 _MOST_NAMES = 20
 
 
-def differing_channels(value: str | None, usual: str | None) -> str:
-    """As `B, G, R FLOAT, usually HALF; Z missing`, from the JSON of two lists; empty if their names and types agree."""
+def differing_channels(value: str | None, usual: str | None, where: str = "usually") -> str:
+    """As `B, G, R FLOAT, usually HALF; Z missing`, from the JSON of two lists; empty if their names and types agree.
+
+    `where` are the words for the other list.
+    """
     if not (value and usual and _parsed(value) and _parsed(usual)):
         return ""
     types, usual_types = _types(value), _types(usual)
@@ -21,9 +24,9 @@ def differing_channels(value: str | None, usual: str | None) -> str:
             changed[types[name], usual_types[name]].append(name)
     return "; ".join(
         (
-            *(f"{_names(names)} {now}, usually {before}" for (now, before), names in changed.items()),
+            *(f"{_names(names)} {now}, {where} {before}" for (now, before), names in changed.items()),
             *_listed(usual_types.keys() - types.keys(), "missing"),
-            *_listed(types.keys() - usual_types.keys(), "usually not there"),
+            *_listed(types.keys() - usual_types.keys(), f"{where} not there"),
         )
     )
 

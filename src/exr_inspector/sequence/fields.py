@@ -91,6 +91,12 @@ class FieldSplit:
     groups: tuple[FieldGroup, ...]
 
     def __str__(self) -> str:
+        if self.field == "channels":
+            first, *others = self.groups
+            where = f"in {first.frames}"
+            differing = [(group.frames, differing_channels(group.value, first.value, where)) for group in others]
+            if all(text for _, text in differing):
+                return f"{_named(self.field, self.part_index)}: {'; '.join(map(': '.join, differing))}"
         return f"{_named(self.field, self.part_index)}: {', '.join(map(str, self.groups))}"
 
 

@@ -11,6 +11,9 @@ from ..frames.ranges import numbers_of
 from .summary import SequenceSummary
 
 
+_BEFORE_AND_AFTER = 2  # groups of frames
+
+
 def findings_of(summary: SequenceSummary) -> Iterator[Finding]:
     """The findings about a sequence as a whole; its damaged files have their own."""
     pattern = summary.pattern
@@ -35,7 +38,9 @@ def findings_of(summary: SequenceSummary) -> Iterator[Finding]:
         drift = finding(DRIFT, "warning", pattern, str(outlier), expected=usual, actual=value)
         yield _of_frames(replace(drift, part_index=outlier.part_index, attr_name=outlier.field), outlier.frames)
     for split in summary.splits:
-        drift = finding(DRIFT, "warning", pattern, str(split))
+        values = [group.value or "" for group in split.groups]
+        before, after = values if len(values) == _BEFORE_AND_AFTER else ("", "")
+        drift = finding(DRIFT, "warning", pattern, str(split), expected=before, actual=after)
         remedy = "no value has a majority: render the frames with one of the settings, unless the change is intended"
         yield replace(drift, part_index=split.part_index, attr_name=split.field, remedy=remedy)
 
