@@ -365,5 +365,8 @@ def test_reports_for_people(capfd):
     assert page.index("w.yaml</code></h3>") > page.index("<h2>Findings")
     assert main([*words, "markdown"]) == 1
     assert "**FAIL** · policy <code>show</code>" in capfd.readouterr().out
-    assert main(["check", "show", "--format", "html", "--output", "check.html"]) == 1
-    assert "exr-inspector check" in Path("check.html").read_text("utf-8")
+    assert main(["check", "show", "--range", "1001-1003", "--format", "html", "--output", "check.html"]) == 1
+    page = Path("check.html").read_text("utf-8")
+    assert "<h1>exr-inspector check</h1>" in page
+    assert "check --range 1001-1003 --format html --output check.html show<" in page
+    assert "rules" not in page.lower()

@@ -10,6 +10,7 @@ import typer
 from ..errors import SettingsError
 from ..sources.uris import normalize_path
 from .answering import answering_catalog
+from .command_line import command_line
 from .exit_codes import ExitCode, FailOn, exit_code, worst_of
 from .finding_formats import FindingFormat, write_findings
 from .options import (
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 
 def check(
+    context: typer.Context,
     paths: SequencePaths = None,
     frame_range: FrameRange = None,
     range_from: RangeFrom = None,
@@ -92,7 +94,8 @@ def check(
         else:
             findings = with_unread(result, unread).findings
             report = Report(
-                command="exr-inspector check",
+                command=command_line(context),
+                title="exr-inspector check",
                 version=__version__,
                 evaluated_at=datetime.now(timezone.utc),
                 findings=findings,

@@ -71,7 +71,7 @@ def _document(report: Report, output_format: FindingFormat) -> bytes:
     if output_format is FindingFormat.JUNIT:
         from ..findings.junit import junit
 
-        title = f"exr-inspector validate --policy {report.policy}" if report.policy else report.command
+        title = f"exr-inspector validate --policy {report.policy}" if report.policy else report.title
         return junit(title, report.patterns, report.findings, short_path, report.not_evaluated, report.command)
     if output_format is FindingFormat.SARIF:
         from ..findings.sarif import sarif
