@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +15,8 @@ from exr_inspector.catalog.schema import TABLES
 from exr_inspector.findings.model import FileFrame, Finding
 from exr_inspector.policy.evaluate import NotEvaluated, Verdict
 from exr_inspector.policy.rows import with_verdicts
-from tests.support.exr_bytes import inspection
+from tests.support.exr_bytes import exr_bytes, inspection
+from tests.support.pixels import statistics_of
 
 CHANGES_ROWS = True  # for `new_uri`
 
@@ -125,6 +127,39 @@ def test_a_verdict_that_says_more_replaces_one_by_the_same_rules(catalog, read_t
     catalog.persist_rows(judged(B, verdict("warning", not_evaluated=2)))
     assert (status_of(catalog, B), seen(catalog, B)) == ("warned", "warned")
     assert read_table(catalog, "validations").num_rows == 4
+
+
+@pytest.mark.slow
+def test_persisting_returns_the_statuses_that_stay(catalog):
+    first = verdict("error", not_evaluated=1)
+    given = (first, first, verdict(not_evaluated=2), verdict(), verdict("warning"), verdict(rules="2"))
+    outcomes = [catalog.persist_rows(judged(A, each, rows=from_inspections([A]))) for each in given]
+    assert [one.kept_statuses for (one,) in outcomes] == [{}, {"p": "failed"}, {"p": "failed"}, {}, {}, {}]
+
+
+@pytest.mark.slow
+def test_results_without_the_newest_statistics_are_in_doubt(catalog):
+    """Unless all rules were evaluated; and only of policies with rules about pixels, if pixels are asked."""
+    plain = inspection("s3://s/a.exr")
+    with_pixels = replace(plain, pixels=statistics_of(exr_bytes()))
+    stat = FileStat(
+        file_path_normalized="s3://s/a.exr", size_bytes=plain.file.size_bytes, mtime=plain.file.mtime,
+        etag=plain.file.etag,
+    )  # fmt: skip
+
+    def undecided(rules: PolicyRules, pixels="flat") -> int | None:
+        return catalog.seen([stat], pixels=pixels, policy=rules)["s3://s/a.exr"].undecided
+
+    rules = PolicyRules("p", "1", reads_pixels=True)
+    catalog.persist_rows(judged(plain, verdict(not_evaluated=3), rows=from_inspections([plain])))
+    assert undecided(rules) is None  # without statistics the file is decoded anyway
+    catalog.persist([with_pixels])
+    assert [undecided(rules), undecided(PolicyRules("p", "1")), undecided(rules, None)] == [3, None, None]
+    catalog.persist_rows(judged(plain, verdict(not_evaluated=2)))
+    assert undecided(rules) == 2
+    other = replace(with_pixels, file=replace(plain.file, file_id="f" * 64))
+    catalog.persist_rows(judged(other, verdict(not_evaluated=2), rows=from_inspections([other])))
+    assert undecided(rules) is None
 
 
 def test_verdicts_on_files_that_are_not_stored_are_left_out(catalog, read_table):

@@ -67,6 +67,19 @@ def test_a_direct_call_has_the_verdict_and_stores_it_once(handle):
 
 
 @pytest.mark.slow
+def test_a_result_has_the_status_that_the_catalog_keeps(handle):
+    """That of an event with statistics, as they decide a rule."""
+    Path("policies/black.yaml").write_text('policy: black\nversion: "1"\nselect: [black-frame]\n')
+    event = request(os.path.abspath("policies/black.yaml"))
+    event["data"]["stats"] = True
+    first = handle(event)["validation"]
+    del event["data"]["stats"]
+    again = handle(event)["validation"]
+    assert [(each["status"], each["not_evaluated"]) for each in (first, again)] == [("warned", 0), ("warned", 1)]
+    assert [row["status"] for row in rows("validations")] == ["warned"]
+
+
+@pytest.mark.slow
 def test_findings_in_results_are_bounded(handle):
     channels = [(f"layer {number:03}.Ä", w.HALF, 1, 1, 0) for number in range(300)]
     Path("b.exr").write_bytes(w.build(w.part(channels=channels)).data)

@@ -10,8 +10,11 @@ from exr_inspector import IngestOptions, compiled_policy, ingest, open_catalog
 from exr_inspector.cli.main import main
 from exr_inspector.ingestion.workers import MIN_ITEMS_FOR_WORKERS
 from exr_inspector.inspection.inspector import inspect
+from exr_inspector.pixels.model import StatsOptions
+from exr_inspector.pixels.worker import PixelWorker
 from exr_inspector.policy.evaluate import evaluate
 from tests.support import exr_writer as w
+from tests.support.pixels import located, write
 
 CATALOG = "duckdb:catalog.duckdb"
 POLICY = """
@@ -45,7 +48,8 @@ def write_policy(allowed: str, severity: str = "error", version: str = "1") -> N
 
 def run(**options):
     with open_catalog(CATALOG) as catalog:
-        return ingest("show", catalog, IngestOptions(workers=1, policy=compiled_policy("small.yaml"), **options))
+        given = {"policy": compiled_policy("small.yaml")} | options
+        return ingest("show", catalog, IngestOptions(workers=1, **given))
 
 
 def stored() -> list[tuple]:
@@ -153,3 +157,60 @@ def test_findings_decide_the_exit_code(capfd, severity, codes):
     Path("small.yaml").write_text("policy: [")
     assert main([*words, "error"]) == 2
     assert "small.yaml:" in capfd.readouterr().err
+
+
+@pytest.fixture
+def decoded(monkeypatch) -> list[str]:
+    """The names of the files that are decoded."""
+    names, statistics = [], PixelWorker.statistics
+
+    def recorded(worker, source, options):
+        names.append(Path(source).name)
+        return statistics(worker, source, options)
+
+    monkeypatch.setattr(PixelWorker, "statistics", recorded)
+    return names
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", [{"stats": StatsOptions()}, {"policy": None, "stats": StatsOptions()}, {}])
+def test_rules_about_pixels_are_judged_with_statistics(first, decoded):
+    """A result without them does not count; one with them does, also for runs that do not decode."""
+    Path("small.yaml").write_text('policy: small\nversion: "1"\ntitle: "Not black"\nselect: [black-frame, gap]\n')
+    run(**first)
+    if first:
+        assert sorted(decoded) == ["a.1001.exr", "a.1002.exr", "b.1001.exr"]
+        run()
+    assert {status for status, _ in run(stats=StatsOptions()).validations} == {"warned"}
+    decoded.clear()
+    for options in ({"stats": StatsOptions()}, {}, {"rescan": True}, {"stats": StatsOptions()}):
+        assert dict(run(**options).validations) == {("warned", False): 3}
+    assert decoded == []
+    assert {row[1] for row in stored()} <= {"passed", "warned"}
+    assert {row[-1] for row in stored()} == {"warned"}
+
+
+@pytest.mark.slow
+def test_unchanged_files_are_not_decoded_for_rules_about_headers(decoded):
+    run(policy=None, stats=StatsOptions())
+    decoded.clear()
+    assert dict(run(stats=StatsOptions()).validations) == {("passed", True): 2, ("failed", True): 1}
+    assert decoded == []
+
+
+@pytest.mark.slow
+def test_damaged_pixels_are_reported_with_the_result_of_a_policy(capfd):
+    path = write(Path("show/bad.1001.exr"), size=(20, 40))
+    data = bytearray(path.read_bytes())
+    (chunks,) = located(bytes(data))
+    begin = chunks.leaders.offsets[1] + chunks.leaders.leader.size
+    data[begin : begin + 60] = b"\xff" * 60
+    path.write_bytes(data)
+    words = ["ingest", str(path), "--catalog", CATALOG, "--stats"]
+    write_policy("ZIP")
+    assert [main(words), main([*words, "--policy", "small.yaml"]), main([*words, "--policy", "small.yaml"])] == [
+        1,
+        1,
+        1,
+    ]
+    assert capfd.readouterr().out.count("1 undecodable") == 3

@@ -6,7 +6,7 @@ import re
 import shlex
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import Any
@@ -141,12 +141,15 @@ def not_empty(uri: str) -> SettingsError:
     )
 
 
-def outcomes(batch: RowBatch, new: Iterable[str]) -> list[PersistOutcome]:
+def outcomes(
+    batch: RowBatch, new: Iterable[str], kept_statuses: Mapping[str, Mapping[str, str]]
+) -> list[PersistOutcome]:
     """One outcome for each inspection of the batch, in order; `new` are the file_ids that were inserted."""
     inserted = set(new)
     results = []
     for file_id in batch.tables["files"]["file_id"].to_pylist():
-        results.append(PersistOutcome(file_id=file_id, inserted=file_id in inserted))
+        kept = kept_statuses.get(file_id, {})
+        results.append(PersistOutcome(file_id=file_id, inserted=file_id in inserted, kept_statuses=kept))
         inserted.discard(file_id)  # the first of several occurrences was inserted
     return results
 

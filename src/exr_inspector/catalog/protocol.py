@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
@@ -30,6 +30,7 @@ class PersistOutcome:
 
     file_id: str
     inserted: bool
+    kept_statuses: Mapping[str, str] = field(default_factory=dict)  # by policy: of stored results that stay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +57,11 @@ class FileStat:
 
 
 class PolicyRules(NamedTuple):
-    """The name of a policy, and the hash of its rules."""
+    """The name of a policy, the hash of its rules, and whether some of them are about pixels."""
 
     policy_id: str
     policy_hash: str
+    reads_pixels: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,9 @@ class SeenFile:
     wants_deep: bool = False  # whether samples of deep parts are still to be decoded, if that was asked
     pixel_errors: tuple[str, ...] = ()  # the values of `part_stats.errors`, if that was asked
     validation_status: str | None = None  # by the rules of a policy, if that was asked; None: not validated by them
+    # With pixels and rules about them: the number of rules that were not evaluated, unless the result was stored with
+    # the newest statistics.
+    undecided: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

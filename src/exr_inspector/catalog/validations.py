@@ -6,14 +6,15 @@ They are append-only: of each policy and file, the rows of the newest batch coun
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from .persistence import is_older
+from .protocol import PolicyRules
 from .results import VALIDATION_TABLES
 from .rows import RowBatch
 from .schema import TABLES
@@ -25,6 +26,9 @@ COLUMNS = ("file_id", "policy_id", "policy_hash", "status", "not_evaluated", "in
 
 _KEY = ("file_id", "policy_id")
 
+# The statuses of stored files.
+_STATUSES = pa.schema([TABLES["files"].field(name) for name in ("file_id", "validation_status")])
+
 Row = dict[str, Any]
 
 
@@ -33,9 +37,17 @@ def worst(statuses: Iterable[str | None]) -> str | None:
     return max((status for status in statuses if status in STATUSES), key=STATUSES.index, default=None)
 
 
-def status_now(stored: Row) -> str | None:
-    """The status of a stored result; None if an older program judged, which may have had other rules."""
-    return None if is_older(stored["inspector_version"]) else stored["status"]
+def status_now(stored: Row | None, policy: PolicyRules | None, statistics: int | None) -> dict[str, Any]:
+    """The fields of SeenFile from the newest stored result of a policy; `statistics` is the batch of the newest ones.
+
+    Without a status if other rules judged, also those of an older program.
+    """
+    if stored is None or policy is None or stored["policy_hash"] != policy.policy_hash:
+        return {}
+    if is_older(stored["inspector_version"]):
+        return {}
+    is_complete = not policy.reads_pixels or statistics is None or stored["batch_id"] == statistics
+    return {"validation_status": stored["status"], "undecided": None if is_complete else stored["not_evaluated"]}
 
 
 def with_validations(batch: RowBatch, validations: pa.Table, results: pa.Table) -> RowBatch:
@@ -55,7 +67,8 @@ class NewValidations:
     """The rows of a batch with those results of policies that are to be stored, and the statuses of stored files."""
 
     batch: RowBatch
-    statuses: pa.Table  # file_id and validation_status
+    statuses: pa.Table = field(default_factory=_STATUSES.empty_table)
+    kept_statuses: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # that stay, by file_id and policy
 
 
 def validated_files(batch: RowBatch, new: Collection[str]) -> list[str]:
@@ -67,13 +80,14 @@ def new_validations(batch: RowBatch, new: Collection[str], known: Collection[str
     """The results that are to be stored of files that are `new` or `known`; `stored` has earlier ones of known files.
 
     The same rules give the same result again, which is not stored, unless an older program stored the other one, or
-    with less that was evaluated, such as before pixels were decoded.
+    with less that was evaluated, such as before pixels were decoded: fewer rules, or fewer of the pixels.
     """
     newest: dict[str, dict[str, Row]] = defaultdict(dict)
     for row in sorted(stored.to_pylist(), key=lambda row: row["batch_id"] or 0):
         newest[row["file_id"]][row["policy_id"]] = row
     validations = batch.tables["validations"]
     kept, changed = [], set()
+    kept_statuses: dict[str, dict[str, str]] = defaultdict(dict)
     for row in validations.select([name for name in COLUMNS if name != "batch_id"]).to_pylist():
         file_id, policy_id = row["file_id"], row["policy_id"]
         is_kept = (file_id in new or file_id in known) and _is_new(row, newest[file_id].get(policy_id))
@@ -82,17 +96,25 @@ def new_validations(batch: RowBatch, new: Collection[str], known: Collection[str
             newest[file_id][policy_id] = row
             if file_id in known:
                 changed.add(file_id)
+        elif policy_id in newest[file_id]:
+            kept_statuses[file_id][policy_id] = newest[file_id][policy_id]["status"]
     statuses = {file_id: worst(row["status"] for row in newest[file_id].values()) for file_id in sorted(changed)}
     if not all(kept):
         validations = validations.filter(pa.array(kept, pa.bool_()))
         results = batch.tables["validation_results"].join(validations.select(_KEY), _KEY, join_type="left semi")
         batch = RowBatch(batch.tables | dict(zip(VALIDATION_TABLES, (validations, results), strict=True)))
-    schema = pa.schema([TABLES["files"].field(name) for name in ("file_id", "validation_status")])
-    columns = [list(statuses), list(statuses.values())]
-    return NewValidations(batch, pa.table(dict(zip(schema.names, columns, strict=True)), schema=schema))
+    return NewValidations(batch, pa.table([[*statuses], [*statuses.values()]], schema=_STATUSES), kept_statuses)
 
 
 def _is_new(row: Row, stored: Row | None) -> bool:
     if stored is None or stored["policy_hash"] != row["policy_hash"]:
         return True
-    return is_older(stored["inspector_version"]) or bool(row["not_evaluated"] < stored["not_evaluated"])
+    if is_older(stored["inspector_version"]):
+        return True
+    return says_more(row["status"], row["not_evaluated"], stored["status"], stored["not_evaluated"])
+
+
+def says_more(status: str, undecided: int, stored_status: str, stored_undecided: int) -> bool:
+    """Whether a result by the same rules leaves fewer of them undecided, or as many but had more pixels to judge."""
+    is_worse = STATUSES.index(status) > STATUSES.index(stored_status)
+    return undecided < stored_undecided or (undecided == stored_undecided and is_worse)

@@ -197,7 +197,6 @@ def _log_file(ctx: Any, file: Persisted, duration_s: float) -> None:
         codes = sorted({problem.code for problem in inspection.problems if problem.severity == "error"})
         verdict = {"completeness": inspection.completeness, "problems": ",".join(codes)}
         log_fields(log, logging.WARNING, {"file": inspected.path} | verdict)
-    verdict_status = None if inspected.verdict is None else getattr(inspected.verdict, "status", "error")
     line = {
         "file": inspected.path,
         "status": file.status,
@@ -206,7 +205,7 @@ def _log_file(ctx: Any, file: Persisted, duration_s: float) -> None:
         "persistence": persistence.status,
         "inserted": persistence.inserted,
         "stats": inspection and results.stats_status(inspection),
-        "validation": verdict_status,
+        "validation": file.validation_status if file.policy_error is None else "error",
         "category": error_category,
         "reason": inspected.skip_reason,
         "event": inspected.received.event_id,

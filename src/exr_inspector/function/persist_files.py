@@ -140,14 +140,20 @@ def _insert(
             if file.inspection is not None and not (file.verdict is None or isinstance(file.verdict, ExrInspectorError))
         ],
     )
-    inserted = {outcome.file_id for outcome in shared.persist(submission, cell_limit=cell_limit) if outcome.inserted}
+    outcomes = shared.persist(submission, cell_limit=cell_limit)
+    inserted = {outcome.file_id for outcome in outcomes if outcome.inserted}
+    kept = {outcome.file_id: outcome.kept_statuses for outcome in outcomes}
     results = []
     for file_id in [inspection.file.file_id for inspection in inspections]:
         is_new = file_id in inserted
         inserted.discard(file_id)  # of several events of one file, the first inserts it
         text = "inserted" if is_new else "already known, counted again"
         has_stats = file_id in with_stats
-        results.append(Persistence(status="success", message=text, inserted=is_new, has_stats=has_stats))
+        results.append(
+            Persistence(
+                status="success", message=text, inserted=is_new, has_stats=has_stats, kept_statuses=kept[file_id]
+            )
+        )
     return results
 
 

@@ -213,7 +213,7 @@ def _validation(file: Persisted) -> dict[str, Any] | None:
         "policy": verdict.policy,
         "version": verdict.version,
         "policy_hash": verdict.policy_hash,
-        "status": verdict.status,
+        "status": file.validation_status,
         "errors": counts["error"],
         "warnings": counts["warning"],
         "infos": counts["info"],

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -83,6 +83,7 @@ class Persistence:
     message: str = "nothing to persist"
     inserted: bool = False
     has_stats: bool = False  # whether requested statistics, which are pending here, are in the catalog
+    kept_statuses: Mapping[str, str] = field(default_factory=dict)  # by policy: of stored results that stay
     error: Exception | None = None
 
 
@@ -98,6 +99,14 @@ class Persisted:
         """Why no policy could judge the file."""
         verdict = self.inspected.verdict
         return verdict if isinstance(verdict, ExrInspectorError) else None
+
+    @property
+    def validation_status(self) -> str | None:
+        """The status of the file by the policy: that of a stored result which evaluated more rules, if there is one."""
+        verdict = self.inspected.verdict
+        if verdict is None or isinstance(verdict, ExrInspectorError):
+            return None
+        return self.persistence.kept_statuses.get(verdict.policy, verdict.status)
 
     @property
     def error(self) -> Exception | None:

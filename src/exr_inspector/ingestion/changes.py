@@ -98,7 +98,8 @@ def compare_listing(
     """The items of a listing in groups, compared with the catalog; with `rescan` no file counts as unchanged.
 
     Files that changed less than `min_age_s` seconds ago are only counted. With `pixels`, files whose statistics are not
-    stored do not count as unchanged. Nor do those that were not validated by the rules of `policy`.
+    stored do not count as unchanged. Nor do those that were not validated by the rules of `policy`, or maybe without
+    the statistics that they are about.
     """
     for page in listed_pages(listing, catalog, min_age_s=min_age_s, pixels=pixels, policy=policy):
         yield _compare(page, rescan, pixels, is_validated=policy is not None)
@@ -162,8 +163,16 @@ def _compare(page: ListedPage, rescan: bool, pixels: PixelLevel | None, *, is_va
             to_inspect.append(replace(item, wants_deep=seen.wants_deep))
         elif seen.problem_severity is None:  # an older program did not check for problems
             to_inspect.append(replace(item, has_stats=seen.has_stats))
-        elif is_validated and seen.validation_status is None:
-            to_inspect.append(replace(item, is_stored=True))
+        elif is_validated and (seen.validation_status is None or seen.undecided):
+            to_inspect.append(
+                replace(
+                    item,
+                    is_stored=True,
+                    status=seen.validation_status or "",
+                    undecided=seen.undecided or 0,
+                    undecodable=undecodable_texts(seen.pixel_errors),
+                )
+            )
         else:
             unchanged[item.uri] = Verdict("complete", seen.problem_severity, undecodable_texts(seen.pixel_errors))
             validations += [seen.validation_status] if seen.validation_status else []

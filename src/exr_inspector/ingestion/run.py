@@ -22,6 +22,7 @@ from uuid import uuid4
 
 from ..catalog import Catalog, IngestError, PixelLevel, PolicyRules, expect_catalog
 from ..catalog.rows import RowBatch, from_embeddable
+from ..catalog.validations import says_more
 from ..errors import CatalogError, ExrFormatError, MissingExtraError, SourceError
 from ..exr import ChunkOption, Limits
 from ..findings.files import chunk_counts
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from ..pixels.model import StatsOptions
     from ..pixels.worker import PixelWorker
     from ..policy.compile import CompiledPolicy
+    from ..policy.evaluate import Verdict as PolicyVerdict
     from ..settings import S3Access
 
 log = logging.getLogger(__name__)
@@ -83,7 +85,7 @@ class _TaskResult:
 
     rows: RowBatch
     failures: list[Failure]
-    unchanged: list[tuple[str, Verdict]] = field(default_factory=list)  # by URI; only validated
+    unchanged: list[tuple[str, Verdict, Validation]] = field(default_factory=list)  # with URIs; only validated
 
 
 def ingest(
@@ -181,7 +183,8 @@ def _pixels(options: IngestOptions) -> PixelLevel | None:
 
 
 def _rules(options: IngestOptions) -> PolicyRules | None:
-    return None if options.policy is None else PolicyRules(options.policy.policy.name, options.policy.hash)
+    policy = options.policy
+    return None if policy is None else PolicyRules(policy.policy.name, policy.hash, policy.reads_pixels)
 
 
 _decoders: dict[str, PixelWorker] = {}  # of this process, by run
@@ -280,7 +283,7 @@ def _combined(results: Sequence[_TaskResult]) -> _TaskResult:
 def _result(
     task: Sequence[ListedFile | Failure], outcomes: Sequence[Inspection | Failure], options: IngestOptions
 ) -> _TaskResult:
-    stored = {item.uri for item in task if isinstance(item, ListedFile) and item.is_stored}
+    stored = {item.uri: item for item in task if isinstance(item, ListedFile) and item.is_stored}
     inspected = [outcome for outcome in outcomes if isinstance(outcome, Inspection)]
     inspections = [one for one in inspected if one.file.file_path_normalized not in stored]
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
@@ -288,21 +291,31 @@ def _result(
     for error in embedding_errors:
         files = (item for item in task if isinstance(item, ListedFile) and item.uri == error.path)
         failures += [_recorded_failure(file, error.category, error.reason) for file in files]
-    unchanged = [one for one in inspected if one.file.file_path_normalized in stored]
+    unchanged = []
     if options.policy is not None:
         from ..policy.evaluate import evaluate  # only with a policy
         from ..policy.rows import with_verdicts
 
         rejected = {error.path for error in embedding_errors}
-        validated = [one for one in inspected if one.file.file_path_normalized not in rejected]
-        rows = with_verdicts(rows, [(one.file.file_id, evaluate(options.policy, one)) for one in validated])
-    return _TaskResult(
-        rows=rows,
-        failures=failures,
-        unchanged=[
-            (one.file.file_path_normalized, Verdict(one.completeness, one.problem_severity)) for one in unchanged
-        ],
-    )
+        new = []
+        for one in inspected:
+            uri = one.file.file_path_normalized
+            if uri in rejected:
+                continue
+            judged, item = evaluate(options.policy, one), stored.get(uri)
+            is_new = item is None or _says_more(judged, item)
+            if is_new:
+                new.append((one.file.file_id, judged))
+            if item is not None:
+                verdict = Verdict(one.completeness, one.problem_severity, item.undecodable)
+                unchanged.append((uri, verdict, Validation(judged.status if is_new else item.status, is_new)))
+        rows = with_verdicts(rows, new)
+    return _TaskResult(rows=rows, failures=failures, unchanged=unchanged)
+
+
+def _says_more(judged: PolicyVerdict, item: ListedFile) -> bool:
+    """Whether the result of a policy replaces the stored one."""
+    return not item.status or says_more(judged.status, len(judged.not_evaluated), item.status, item.undecided)
 
 
 def _inspect_item(item: ListedFile | Failure, options: IngestOptions, run: str) -> Inspection | Failure:
@@ -313,8 +326,12 @@ def _inspect_item(item: ListedFile | Failure, options: IngestOptions, run: str) 
         stats = None if item.has_stats else options.stats
         if stats is not None and item.wants_deep:
             stats = replace(stats, deep=True)
-        decoder = None if stats is None else _decoder(run, options)
-        return inspect(item.path, limits=options.limits, chunks=chunks, s3=options.s3, stats=stats, decoder=decoder)
+        inspect_with = partial(inspect, item.path, limits=options.limits, chunks=chunks, s3=options.s3)
+        if item.is_stored and stats is not None:
+            inspection = inspect_with()
+            if not _needs_pixels(options, inspection, item):
+                return inspection
+        return inspect_with(stats=stats, decoder=None if stats is None else _decoder(run, options))
     except MissingExtraError:  # without it, no file can be decoded
         raise
     except ExrFormatError as error:
@@ -325,6 +342,18 @@ def _inspect_item(item: ListedFile | Failure, options: IngestOptions, run: str) 
         )
     except Exception as error:  # a bug of this package: not recorded, so that the next run inspects the file again
         return Failure(item.path, f"internal error: {type(error).__name__}: {error}")
+
+
+def _needs_pixels(options: IngestOptions, inspection: Inspection, item: ListedFile) -> bool:
+    """Whether the policy is to judge the pixels of a stored file: it has rules about them, and has not done so.
+
+    More rules are undecided without pixels than in a result that judged them.
+    """
+    from ..policy.evaluate import evaluate
+
+    if options.policy is None or not options.policy.rules_for(inspection).of_pixels:
+        return False
+    return not item.status or len(evaluate(options.policy, inspection).not_evaluated) <= item.undecided
 
 
 def _recorded_failure(file: ListedFile, code: str, message: str, offset: int | None = None) -> Failure:
@@ -370,8 +399,9 @@ def _persist(catalog: Catalog, batch: list[_TaskResult], known: set[str], summar
     errors: dict[str, list[str | None]] = defaultdict(list)
     for row in rows.tables["part_stats"].select(("file_id", "errors")).to_pylist():
         errors[row["file_id"]].append(row["errors"])
-    names = ("file_id", "status")
-    statuses = dict(zip(*(rows.tables["validations"][name].to_pylist() for name in names), strict=True))
+    names = ("file_id", "policy_id", "status")
+    validations = zip(*(rows.tables["validations"][name].to_pylist() for name in names), strict=True)
+    statuses = {file_id: (policy_id, status) for file_id, policy_id, status in validations}
     columns = ("file_path_normalized", "completeness", "problem_severity", "chunks_present", "chunk_count")
     files = zip(*(rows.tables["files"][name].to_pylist() for name in columns), strict=True)
     for outcome, (uri, completeness, severity, *chunks) in zip(outcomes, files, strict=True):
@@ -381,12 +411,14 @@ def _persist(catalog: Catalog, batch: list[_TaskResult], known: set[str], summar
         summary.inserted += outcome.inserted and uri not in known
         known.discard(uri)
         summary.add(uri, verdict, is_new=outcome.inserted, chunks=chunk_counts(*chunks))
-        if status := statuses.pop(outcome.file_id, None):
+        if outcome.file_id in statuses:
+            policy_id, status = statuses[outcome.file_id]
+            status = outcome.kept_statuses.get(policy_id, status)
             summary.validations[Validation(status, is_new=outcome.inserted)] += 1
-    for uri, verdict in chain.from_iterable(result.unchanged for result in batch):
+    for uri, verdict, validation in chain.from_iterable(result.unchanged for result in batch):
         summary.unchanged += 1
         summary.add(uri, verdict, is_new=False)
-    summary.validations.update(Validation(status, is_new=True) for status in statuses.values())
+        summary.validations[validation] += 1
     failures = [failure for result in batch for failure in result.failures]
     catalog.record_errors([failure.error for failure in failures if failure.error is not None])
     summary.failures += failures

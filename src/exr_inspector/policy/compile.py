@@ -75,6 +75,12 @@ class CompiledPolicy:
     path_template: str = field(repr=False, compare=False)
     _rule_sets: dict[tuple[bool, ...], RuleSet] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def reads_pixels(self) -> bool:
+        """Whether rules about pixels apply to some files."""
+        selected = itertools.chain.from_iterable(layer.select for layer in self.policy.layers)
+        return any(self.rules[rule_id].scope == "pixels" for rule_id in selected)
+
     def rules_for(self, inspection: Inspection | None = None) -> RuleSet:
         """The rules that apply to a file; without one, those of files to which no override applies."""
         return self.rules_with(() if inspection is None else self.overrides_of(inspection))

@@ -39,6 +39,9 @@ class ListedFile:
     has_stats: bool = False  # whether the catalog has the statistics of this version of the file that are requested
     wants_deep: bool = False  # whether the catalog has a request for the samples of its deep parts
     is_stored: bool = False  # whether the catalog has this version of the file, which only a policy is to judge
+    status: str = ""  # by the policy, in the catalog, perhaps without statistics of pixels
+    undecided: int = 0  # the number of rules that this status leaves out
+    undecodable: str = ""  # what the catalog says cannot be decoded
 
 
 def list_files(

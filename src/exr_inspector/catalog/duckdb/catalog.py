@@ -142,14 +142,15 @@ class DuckDBCatalog:
             evaluated = with_pixels(batch, stored["file_id"].to_pylist())
             if evaluated:
                 evaluated = later_results(batch, evaluated, pixel_results(connection, evaluated, versions))
-            batch = set_statuses(connection, batch, set(new["file_id"].to_pylist()))
+            validations = set_statuses(connection, batch, set(new["file_id"].to_pylist()))
+            batch = validations.batch
             for table, rows in children_of(batch, incoming, new["file_id"], persisted_at, judged, evaluated).items():
                 connection.register("children", rows)
                 _run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM children")  # noqa: S608 (our names)
             derived.log(connection, persisted_at, changes(incoming, versions))
             if judged:
                 derived.invalidate(connection)
-        return outcomes(batch, new["file_id"].to_pylist())
+        return outcomes(batch, new["file_id"].to_pylist(), validations.kept_statuses)
 
     def record_errors(self, errors: Sequence[IngestError]) -> None:
         """Record files that cannot be inspected, and count repeated errors of a path. One transaction."""
@@ -188,7 +189,11 @@ class DuckDBCatalog:
         )
         with self._cursor() as connection:
             connection.register("file_stats", table)
-            found = _run(connection, statements.seen(pixels, policy is not None), policy and policy._asdict())
+            found = _run(
+                connection,
+                statements.seen(pixels, of_policy=policy is not None),
+                policy and {"policy_id": policy.policy_id},
+            )
         return {
             path: SeenFile(
                 is_unchanged=is_unchanged,
@@ -200,10 +205,10 @@ class DuckDBCatalog:
                 has_stats=has_stats,
                 wants_deep=wants_deep,
                 pixel_errors=tuple(errors or ()),
-                validation_status=validation and status_now(validation),
+                **status_now(validation, policy, statistics),
             )
-            for (path, is_unchanged, completeness, severity, checked, error, code, *of_policies) in found
-            for has_stats, wants_deep, errors, validation in (of_policies,)
+            for (path, is_unchanged, completeness, severity, checked, error, code, *results) in found
+            for has_stats, wants_deep, errors, statistics, validation in (results,)
         }
 
     def current_paths(self, prefix: str) -> Iterator[list[str]]:

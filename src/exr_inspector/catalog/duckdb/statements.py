@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from ..protocol import MEASURED, OPEN_ERRORS, PixelLevel
 from ..schema import JUDGED, JUDGED_PARTS, PRIMARY_KEYS, TABLES
+from ..validations import COLUMNS
 
 if TYPE_CHECKING:
     import duckdb
@@ -159,18 +160,18 @@ _PIXEL_ERRORS = """(
         )"""
 
 
-_OF_POLICY = """(
-            SELECT CASE WHEN arg_max(policy_hash, coalesce(batch_id, 0)) = $policy_hash THEN arg_max(
-                {'status': status, 'inspector_version': inspector_version}, coalesce(batch_id, 0)
-            ) END
+_OF_POLICY = f"""(
+            SELECT arg_max({{{", ".join(f"'{column}': {column}" for column in COLUMNS)}}}, coalesce(batch_id, 0))
             FROM validations WHERE validations.file_id = files.file_id AND policy_id = $policy_id
-        )"""
+        )"""  # noqa: S608 (our names)
+
+_STATS_BATCH = "(SELECT max(batch_id) FROM part_stats WHERE part_stats.file_id = files.file_id)"
 
 
-def seen(pixels: PixelLevel | None, of_policy: bool) -> str:
+def seen(pixels: PixelLevel | None, *, of_policy: bool) -> str:
     """The statement that selects the last inspections of `file_stats`, and what is stored of their pixels.
 
-    And the status by $policy_hash with the version of the program, if it is the newest of $policy_id.
+    And the newest result of $policy_id.
     """
     return f"""
         WITH newest AS (
@@ -180,11 +181,11 @@ def seen(pixels: PixelLevel | None, of_policy: bool) -> str:
         ), measured AS ({MEASURED})
         SELECT path, {_is_unchanged("files")}, completeness, problem_severity, coalesce(chunks_checked, 0), NULL, NULL,
                {_HAS_STATS[pixels]}, {_WANTS_DEEP if pixels else "false"}, {_PIXEL_ERRORS if pixels else "NULL"},
-               {_OF_POLICY if of_policy else "NULL"}
+               {_STATS_BATCH if pixels else "NULL"}, {_OF_POLICY if of_policy else "NULL"}
         FROM file_stats AS f JOIN files ON files.file_path_normalized = f.path
         WHERE files.is_current AND files.deleted_at IS NULL
         UNION ALL
-        SELECT path, {_is_unchanged("ingest_errors")}, NULL, NULL, 0, message, code, false, false, NULL, NULL
+        SELECT path, {_is_unchanged("ingest_errors")}, NULL, NULL, 0, message, code, false, false, NULL, NULL, NULL
         FROM file_stats AS f JOIN ingest_errors ON ingest_errors.file_path_normalized = f.path
         WHERE {OPEN_ERRORS}"""  # noqa: S608 (our names)
 

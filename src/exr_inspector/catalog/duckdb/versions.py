@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from ..rows import RowBatch
 from ..schema import PIXEL_TABLES
-from ..validations import COLUMNS, new_validations, validated_files
+from ..validations import COLUMNS, NewValidations, new_validations, validated_files
 from . import statements
 from .derived import Change
 from .statements import run
@@ -52,11 +52,11 @@ def pixel_results(
     }
 
 
-def set_statuses(connection: duckdb.DuckDBPyConnection, batch: RowBatch, new: Collection[str]) -> RowBatch:
+def set_statuses(connection: duckdb.DuckDBPyConnection, batch: RowBatch, new: Collection[str]) -> NewValidations:
     """The rows without results of policies that are stored; sets `validation_status` of stored files with others."""
     file_ids = validated_files(batch, new)
     if not file_ids:
-        return batch
+        return NewValidations(batch)
     connection.register("validated", pa.table({"file_id": pa.array(file_ids, pa.string())}))
     known = {file_id for (file_id,) in run(connection, "SELECT file_id FROM files SEMI JOIN validated USING (file_id)")}
     query = f"SELECT {', '.join(COLUMNS)} FROM validations SEMI JOIN validated USING (file_id)"  # noqa: S608 (our names)
@@ -64,7 +64,7 @@ def set_statuses(connection: duckdb.DuckDBPyConnection, batch: RowBatch, new: Co
     if found.statuses.num_rows:
         connection.register("statuses", found.statuses)
         run(connection, statements.SET_STATUSES)
-    return found.batch
+    return found
 
 
 def _newest(incoming: pa.Table) -> set[str]:

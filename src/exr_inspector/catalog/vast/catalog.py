@@ -105,11 +105,11 @@ class VastCatalog:
         incoming = with_persist_columns(batch.tables["files"], persisted_at)
         paths = set(incoming["file_path_normalized"].to_pylist())
         with self._locks.hold(paths, self._connection.clock().left):
-            done = self._connection.retried(
+            done, kept_statuses = self._connection.retried(
                 lambda clock: self._persist(batch, incoming, paths, persisted_at, clock), self._ensure
             )
         self._queue.add(files=set(done.new["file_path_normalized"].to_pylist()) | done.duplicate_paths)
-        return outcomes(batch, done.inserted)
+        return outcomes(batch, done.inserted, kept_statuses)
 
     def record_errors(self, errors: Sequence[IngestError]) -> None:
         """Record files that cannot be inspected, and count repeated errors of a path. One transaction."""
@@ -256,7 +256,8 @@ class VastCatalog:
 
     def _persist(
         self, batch: RowBatch, incoming: pa.Table, paths: set[str], persisted_at: datetime, clock: Clock
-    ) -> Plan:
+    ) -> tuple[Plan, Mapping[str, Mapping[str, str]]]:
+        """What was done, and the statuses of stored results that stay."""
         queued = self._queue.some_files()
         with self.tables.transaction(clock) as rows:
             stored = rows.select_in("files", COLUMNS, "file_path_normalized", paths | queued)
@@ -273,14 +274,15 @@ class VastCatalog:
                     table: rows.select_in(table, TABLES[table].names, "file_id", evaluated) for table in PIXEL_TABLES
                 }
                 evaluated = later_results(batch, evaluated, results)
-            batch = set_statuses(rows, batch, set(todo.new["file_id"].to_pylist()))
+            validations = set_statuses(rows, batch, set(todo.new["file_id"].to_pylist()))
+            batch = validations.batch
             if todo.new.num_rows or judged or evaluated or batch.tables["validations"].num_rows:
                 for table, children in children_of(
                     batch, incoming, todo.new["file_id"], persisted_at, judged, evaluated
                 ).items():
                     rows.insert(table, children)
         self._queue.remove(queued - todo.duplicate_paths)
-        return todo
+        return todo, validations.kept_statuses
 
     def _record_errors(
         self, errors: Sequence[IngestError], paths: set[str], recorded_at: datetime, clock: Clock

@@ -14,7 +14,7 @@ from ..persistence import is_time
 from ..protocol import FileStat, PixelLevel, PolicyRules, SeenFile
 from ..results import has_results, newest
 from ..schema import HEADER_TABLES, RESULT_TABLES, TABLES
-from ..validations import status_now
+from ..validations import COLUMNS, status_now
 from .conditions import Condition
 from .connection import Clock
 from .tables import Rows, Tables
@@ -56,8 +56,8 @@ def seen(
         current = {row["file_path_normalized"]: row for row in files.to_pylist() if row["is_current"]}
         others = paths.difference(current)
         errors = rows.select_in("ingest_errors", [*columns, "code", "message"], "file_path_normalized", others)
-        stats = _stats(rows, current.values(), pixels) if pixels else _Stats(set(), set(), {})
-        statuses = _statuses(rows, current.values(), policy) if policy else {}
+        stats = _stats(rows, current.values(), pixels) if pixels else _Stats(set(), set(), {}, {})
+        validations = _validations(rows, current.values(), policy) if policy else {}
     failed = {row["file_path_normalized"]: row for row in errors.to_pylist()}
     seen: dict[str, SeenFile] = {}
     for file in file_stats:
@@ -73,7 +73,7 @@ def seen(
                     has_stats=row.get("file_id") in stats.stored,
                     wants_deep=row.get("file_id") in stats.wants_deep,
                     pixel_errors=stats.errors.get(row.get("file_id"), ()),
-                    validation_status=statuses.get(row.get("file_id", "")),
+                    **status_now(validations.get(row.get("file_id")), policy, stats.batches.get(row.get("file_id"))),
                 )
         elif (error := failed.get(path)) is not None:
             is_same = _is_same(error, file)
@@ -96,32 +96,33 @@ def _is_same(row: dict[str, Any], file: FileStat) -> bool:
     return bool(row["size_bytes"] == file.size_bytes and is_same)
 
 
-def _statuses(rows: Rows, files: Collection[dict[str, Any]], policy: PolicyRules) -> dict[str, str]:
-    """By file_id, the status of files whose newest result is by the rules of the policy and by no older program."""
-    columns = ("file_id", "policy_id", "policy_hash", "status", "inspector_version", "batch_id")
-    found = rows.select_in("validations", columns, "file_id", {row["file_id"] for row in files}).to_pylist()
-    newest = {
+def _validations(
+    rows: Rows, files: Collection[dict[str, Any]], policy: PolicyRules
+) -> dict[str | None, dict[str, Any]]:
+    """The newest result of the policy by file_id."""
+    found = rows.select_in("validations", COLUMNS, "file_id", {row["file_id"] for row in files}).to_pylist()
+    return {
         row["file_id"]: row
         for row in sorted(found, key=lambda row: row["batch_id"] or 0)
         if row["policy_id"] == policy.policy_id
     }
-    of_rules = {file_id: row for file_id, row in newest.items() if row["policy_hash"] == policy.policy_hash}
-    return {file_id: status for file_id, row in of_rules.items() if (status := status_now(row))}
 
 
 class _Stats(NamedTuple):
-    """The file_ids whose statistics are stored, those with samples of deep parts to be decoded, and the errors."""
+    """The file_ids whose statistics are stored, those with samples of deep parts to be decoded, and more of them."""
 
     stored: set[str]
     wants_deep: set[str]
-    errors: Mapping[str, tuple[str, ...]]  # the values of `part_stats.errors` by file_id
+    errors: Mapping[str | None, tuple[str, ...]]  # the values of `part_stats.errors` by file_id
+    batches: Mapping[str | None, int]  # the batch of the newest statistics by file_id
 
 
 def _stats(rows: Rows, files: Collection[dict[str, Any]], pixels: PixelLevel) -> _Stats:
     """In DuckDB a part of `statements.seen`. One request, two with deep files."""
     part_columns = ("file_id", "batch_id", "part_index", "used_window", "empty_regions", "errors")
     parts = _newest(rows.select_in("part_stats", part_columns, "file_id", {row["file_id"] for row in files}))
-    errors: dict[str, tuple[str, ...]] = {}
+    errors: dict[str | None, tuple[str, ...]] = {}
+    batches: dict[str | None, int] = {row["file_id"]: row["batch_id"] for row in parts}
     for row in sorted(parts, key=itemgetter("part_index")):
         if row["errors"] is not None:
             errors[row["file_id"]] = (*errors.get(row["file_id"], ()), row["errors"])
@@ -130,13 +131,13 @@ def _stats(rows: Rows, files: Collection[dict[str, Any]], pixels: PixelLevel) ->
     with_window = {row["file_id"] for row in parts if row["used_window"] is not None}
     stored |= {row["file_id"] for row in parts if row["file_id"] in deep} - with_window  # as MEASURED
     if not deep:
-        return _Stats(stored, set(), errors)
+        return _Stats(stored, set(), errors, batches)
     columns = ("file_id", "batch_id", "samples_total", "sample_count", "evaluated_at")
     newest_rows = _newest(rows.select_in("channel_stats", columns, "file_id", deep))
     pending = {row["file_id"] for row in newest_rows if row["evaluated_at"] is None}
     counted = {row["file_id"] for row in newest_rows if row["samples_total"] and not row["sample_count"]}
     wants_deep = {row["file_id"] for row in newest_rows if row["evaluated_at"] is None and row["samples_total"] == 0}
-    return _Stats(stored - pending - (counted if pixels == "deep" else set()), wants_deep, errors)
+    return _Stats(stored - pending - (counted if pixels == "deep" else set()), wants_deep, errors, batches)
 
 
 def _newest(rows: pa.Table) -> list[dict[str, Any]]:
