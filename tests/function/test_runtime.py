@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from exr_inspector.function.local.runtime import make_app
 from exr_inspector.function.local.telemetry import Telemetry
 from exr_inspector.function.local.worker_client import WorkerClient, start_worker
 from exr_inspector.inspection.inspector import inspect
+from exr_inspector.settings import function_settings
 from tests.support.exr_bytes import exr_bytes, text
 from tests.support.secrets import secrets_in
 
@@ -160,6 +161,38 @@ def test_a_token_is_required(deployed):
         assert send(url, message, authorization="Bearer open-sesame").status_code == 204
 
 
+def children(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the process that handles events in /proc")
+def test_a_process_that_handles_events_and_does_not_respond_is_killed_at_shutdown():
+    with serving() as (_, process):
+        (handling,) = children(process.pid)
+        os.kill(handling, signal.SIGSTOP)
+        try:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == -signal.SIGTERM
+            assert not Path(f"/proc/{handling}").exists()
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(handling, signal.SIGKILL)
+        assert "was killed" in process.stderr.read()
+
+
+def test_metrics_are_exported_at_shutdown_before_the_catalog_responds(monkeypatch):
+    closed, context = threading.Event(), LocalContext()
+    monkeypatch.setattr(context, "close", closed.set, raising=False)
+    monkeypatch.setattr(worker, "prepare", lambda _: closed.wait(30))  # the catalog is being opened
+    ours, theirs = socket.socketpair()
+    with theirs, theirs.makefile("rb") as stream:
+        ours.close()
+        began = time.monotonic()
+        worker.serve(theirs, stream, context)
+    assert closed.is_set()
+    assert time.monotonic() - began < 25
+
+
 def test_accepted_events_are_finished_before_shutdown(deployed):
     """Also those that wait for a thread."""
     for number in range(25):
@@ -250,7 +283,8 @@ def test_invoke_sends_events_of_every_format(deployed, runtime, capsys, tmp_path
 @contextmanager
 def serving_http(connection, threads=20, token=None):
     """The URL of an application in a thread; the connection is that to the process that handles events."""
-    app = make_app(WorkerClient(connection), Telemetry("test"), threads=threads, token=token)
+    deadline_s = function_settings().deadline_s
+    app = make_app(WorkerClient(connection), Telemetry("test"), deadline_s=deadline_s, threads=threads, token=token)
     config = uvicorn.Config(app, port=free_port(), log_level="error", http=connections.LimitedProtocol, ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

@@ -355,7 +355,7 @@ def test_a_path_that_is_not_a_file_is_a_failure_in_each_run_and_has_no_row():
 def test_a_file_that_vanishes_during_the_run_is_a_failure(monkeypatch):
     """It was listed, but does not exist when it is opened."""
     make("show/a.exr", "show/b.exr")
-    from exr_inspector.ingestion import run as module
+    from exr_inspector.ingestion import inspect_file as module
 
     real = module.inspect
 
@@ -373,7 +373,7 @@ def test_a_file_that_vanishes_during_the_run_is_a_failure(monkeypatch):
 def test_an_internal_error_for_one_file_affects_no_other(monkeypatch):
     """It is reported in each run, and not recorded."""
     make("show/a.exr", "show/b.exr", "show/c.exr")
-    from exr_inspector.ingestion import run as module
+    from exr_inspector.ingestion import inspect_file as module
 
     real = module.inspect
 

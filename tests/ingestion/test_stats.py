@@ -198,10 +198,10 @@ def test_files_that_are_decoded_are_stored_when_a_run_is_interrupted(plate):
             raise KeyboardInterrupt
         return inspect_item(path, options, run)
 
-    inspect_item = ingestion_run._inspect_item
+    inspect_item = ingestion_run.inspect_item
     with pytest.MonkeyPatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(ingestion_run, "_FILES_PER_TASK_WITH_STATS", 1)
-        patched.setattr(ingestion_run, "_inspect_item", interrupt)
+        patched.setattr(ingestion_run, "inspect_item", interrupt)
         run()
     assert decoders() == []
     assert digests("show/a.exr") == digests("show/b.exr") == [statistics_of(plate).parts[0].pixel_digest]

@@ -12,7 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache, partial
@@ -20,13 +20,12 @@ from itertools import chain
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from ..catalog import Catalog, IngestError, PixelLevel, PolicyRules, expect_catalog
+from ..catalog import Catalog, PixelLevel, PolicyRules, expect_catalog
 from ..catalog.rows import RowBatch, from_embeddable
 from ..catalog.validations import says_more
-from ..errors import CatalogError, ExrFormatError, MissingExtraError, SourceError
+from ..errors import CatalogError
 from ..exr import ChunkOption, Limits
 from ..findings.files import chunk_counts
-from ..inspection.inspector import inspect
 from ..inspection.model import Inspection
 from ..inspection.pixel_rows import undecodable_texts
 from ..settings import CELL_LIMIT
@@ -34,13 +33,13 @@ from ..sources import store_of
 from ..sources.listing import ListedFile, list_files
 from ..sources.selection import Selection
 from .changes import Failure, ListedGroup, VanishedFiles, Verdict, compare_listing, find_vanished
+from .inspect_file import closing_decoder, inspect_item, recorded_failure
 from .objects import ListedObjects
 from .summary import HeldBack, IngestSummary, Validation
 from .workers import MIN_ITEMS_FOR_WORKERS, run_in_order
 
 if TYPE_CHECKING:
     from ..pixels.model import StatsOptions
-    from ..pixels.worker import PixelWorker
     from ..policy.compile import CompiledPolicy
     from ..policy.evaluate import Verdict as PolicyVerdict
     from ..settings import S3Access
@@ -147,7 +146,7 @@ def ingest(
             batch_size=_FILES_PER_TASK_WITH_STATS if options.stats else _FILES_PER_TASK,
             min_items=_MIN_FILES_WITH_STATS if options.stats else MIN_ITEMS_FOR_WORKERS,
         )
-        with _closing_decoder(run), closing(tasks) as results:  # stops the workers before an error is raised
+        with closing_decoder(run), closing(tasks) as results:  # stops the workers before an error is raised
             for batch in _batches(results, options.batch_files or catalog.files_per_transaction):
                 _persist(catalog, batch, known, summary)
                 progress(summary)
@@ -187,30 +186,6 @@ def _rules(options: IngestOptions) -> PolicyRules | None:
     return None if policy is None else PolicyRules(policy.policy.name, policy.hash, policy.reads_pixels)
 
 
-_decoders: dict[str, PixelWorker] = {}  # of this process, by run
-
-
-def _decoder(run: str, options: IngestOptions) -> PixelWorker | None:
-    """The process that decodes pixels for all tasks of a run in this process; None if pixels are not decoded."""
-    if options.stats is None:
-        return None
-    from ..pixels.worker import PixelWorker  # only if pixels are decoded
-
-    return _decoders.setdefault(run, PixelWorker(s3=options.s3, header_limits=options.limits))
-
-
-@contextmanager
-def _closing_decoder(run: str) -> Iterator[None]:
-    """End the process that decodes for tasks of the run in this process after the block."""
-    try:
-        yield
-    finally:
-        decoder = _decoders.pop(run, None)
-        if decoder is not None:
-            decoder.kill()  # after Ctrl-C, a thread may be waiting for it
-            decoder.close()
-
-
 def _items_to_inspect(
     groups: Iterable[ListedGroup],
     summary: IngestSummary,
@@ -243,11 +218,11 @@ def _result_of_dead_worker(item: ListedFile | Failure, cause: str, options: Inge
 
 
 def _run_task(task: Sequence[ListedFile | Failure], options: IngestOptions, run: str) -> _TaskResult:
-    inspect_item = partial(_inspect_item, options=options, run=run)
+    inspected = partial(inspect_item, options=options, run=run)
     if any(isinstance(item, ListedFile) and item.is_remote for item in task):
-        outcomes: Iterable[Inspection | Failure] = _request_threads().map(inspect_item, task)
+        outcomes: Iterable[Inspection | Failure] = _request_threads().map(inspected, task)
     else:
-        outcomes = map(inspect_item, task)
+        outcomes = map(inspected, task)
     return _combined([_result(task, group, options) for group in _by_size(outcomes)])
 
 
@@ -290,7 +265,7 @@ def _result(
     rows, embedding_errors = from_embeddable(inspections, cell_limit=options.cell_limit, vectors=options.vectors)
     for error in embedding_errors:
         files = (item for item in task if isinstance(item, ListedFile) and item.uri == error.path)
-        failures += [_recorded_failure(file, error.category, error.reason) for file in files]
+        failures += [recorded_failure(file, error.category, error.reason) for file in files]
     unchanged = []
     if options.policy is not None:
         from ..policy.evaluate import evaluate  # only with a policy
@@ -316,58 +291,6 @@ def _result(
 def _says_more(judged: PolicyVerdict, item: ListedFile) -> bool:
     """Whether the result of a policy replaces the stored one."""
     return not item.status or says_more(judged.status, len(judged.not_evaluated), item.status, item.undecided)
-
-
-def _inspect_item(item: ListedFile | Failure, options: IngestOptions, run: str) -> Inspection | Failure:
-    if isinstance(item, Failure):
-        return item
-    try:
-        chunks = "all" if item.check_all else options.chunks  # a weaker check would miss the damage
-        stats = None if item.has_stats else options.stats
-        if stats is not None and item.wants_deep:
-            stats = replace(stats, deep=True)
-        inspect_with = partial(inspect, item.path, limits=options.limits, chunks=chunks, s3=options.s3)
-        if item.is_stored and stats is not None:
-            inspection = inspect_with()
-            if not _needs_pixels(options, inspection, item):
-                return inspection
-        return inspect_with(stats=stats, decoder=None if stats is None else _decoder(run, options))
-    except MissingExtraError:  # without it, no file can be decoded
-        raise
-    except ExrFormatError as error:
-        return _recorded_failure(item, error.code, error.message, error.offset)
-    except SourceError as error:
-        return (
-            _recorded_failure(item, error.code, error.reason) if error.permanent else Failure(item.path, error.reason)
-        )
-    except Exception as error:  # a bug of this package: not recorded, so that the next run inspects the file again
-        return Failure(item.path, f"internal error: {type(error).__name__}: {error}")
-
-
-def _needs_pixels(options: IngestOptions, inspection: Inspection, item: ListedFile) -> bool:
-    """Whether the policy is to judge the pixels of a stored file: it has rules about them, and has not done so.
-
-    More rules are undecided without pixels than in a result that judged them.
-    """
-    from ..policy.evaluate import evaluate
-
-    if options.policy is None or not options.policy.rules_for(inspection).of_pixels:
-        return False
-    return not item.status or len(evaluate(options.policy, inspection).not_evaluated) <= item.undecided
-
-
-def _recorded_failure(file: ListedFile, code: str, message: str, offset: int | None = None) -> Failure:
-    """A failure that the catalog records until the file changes."""
-    error = IngestError(
-        file_path_normalized=file.uri,
-        size_bytes=file.size_bytes,
-        mtime=file.mtime,
-        code=code,
-        message=message,
-        byte_offset=offset,
-        etag=file.etag,
-    )
-    return Failure(file.path, f"{message} ({code})", code=code, error=error, is_known=file.has_failed)
 
 
 def _batches(results: Iterable[_TaskResult], max_files: int) -> Iterator[list[_TaskResult]]:

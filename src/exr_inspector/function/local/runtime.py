@@ -13,11 +13,13 @@ import asyncio
 import hmac
 import logging
 import math
+import signal
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ExrInspectorError, MissingExtraError, SettingsError
@@ -83,7 +85,7 @@ class Load:
 
 
 def make_app(
-    worker: WorkerClient, telemetry: Telemetry, *, token: str | None = None, threads: int = THREADS
+    worker: WorkerClient, telemetry: Telemetry, *, deadline_s: float, token: str | None = None, threads: int = THREADS
 ) -> Starlette:
     """The web application. Events must carry the bearer `token`, if there is one.
 
@@ -97,7 +99,7 @@ def make_app(
 
     from .telemetry import CONTENT_TYPE
 
-    load = Load(threads, _deadline_s())
+    load = Load(threads, deadline_s)
     requests = _instruments(telemetry, load)
 
     @asynccontextmanager
@@ -199,10 +201,11 @@ def make_app(
 
 
 def run(start: Start, *, host: str, port: int, token: str | None) -> None:
-    """Serve until SIGTERM or Ctrl-C, then finish accepted events. Raises SettingsError if the port is in use.
+    """Serve until SIGTERM or Ctrl-C, then finish accepted events. Raises SettingsError, also if the port is in use.
 
-    After the signal, it ends within twice the deadline of an event and EXIT_S.
+    After the signal, it ends by it within twice the deadline of an event and EXIT_S.
     """
+    deadline_s = function_settings().deadline_s
     try:
         import starlette.applications  # noqa: F401 (make_app imports it, after the other process has started)
         import uvicorn
@@ -212,13 +215,20 @@ def run(start: Start, *, host: str, port: int, token: str | None) -> None:
     except ModuleNotFoundError:
         raise MissingExtraError("web", "serving the function") from None
 
-    def stop() -> None:
-        server.should_exit = True
+    server: uvicorn.Server | None = None
+    is_stopped = False
 
-    with _listening(host, port) as listener:
+    def stop() -> None:
+        nonlocal is_stopped
+        is_stopped = True
+        if server is not None:
+            server.should_exit = True
+
+    with _delayed_sigterm(stop), _listening(host, port) as listener:
         process, connection = start_worker(start)
         try:
-            app = make_app(WorkerClient(connection, stop), Telemetry("exr-inspector"), token=token)
+            client = WorkerClient(connection, stop)
+            app = make_app(client, Telemetry("exr-inspector"), deadline_s=deadline_s, token=token)
             server = uvicorn.Server(
                 uvicorn.Config(
                     app,
@@ -226,15 +236,37 @@ def run(start: Start, *, host: str, port: int, token: str | None) -> None:
                     ws="none",
                     log_config=None,
                     access_log=False,
-                    timeout_graceful_shutdown=math.ceil(2 * function_settings().deadline_s),
+                    timeout_graceful_shutdown=math.ceil(2 * deadline_s),
                 )
             )
-            server.run([listener])
+            if not is_stopped:
+                server.run([listener])
         finally:
             connection.close()
             code = _ended(process)
     if code:
         raise ExrInspectorError(f"the process that handles events ended with exit code {code}; the log has the reason")
+
+
+@contextmanager
+def _delayed_sigterm(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` at SIGTERM, which ends the process after the block.
+
+    Uvicorn handles the signal while it serves, and raises it again before it returns.
+    """
+    received: list[int] = []
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        stop()
+
+    previous = signal.signal(signal.SIGTERM, on_signal)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    for number in received[:1]:
+        signal.raise_signal(number)
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -253,16 +285,7 @@ def _ended(process: subprocess.Popen[bytes]) -> int:
     except subprocess.TimeoutExpired:
         log.error("the process that handles events did not end in time and was killed")
         process.kill()
-        process.wait()
-        return 0
-
-
-def _deadline_s() -> float:
-    """The time limit for an event; infinity if the settings are invalid, which the result of each event says."""
-    try:
-        return function_settings().deadline_s
-    except SettingsError:
-        return math.inf
+        return process.wait()
 
 
 def _instruments(telemetry: Telemetry, load: Load) -> Any:

@@ -98,11 +98,11 @@ def serve(
         pass
     events.shutdown(wait=True)
     control.shutdown(wait=True)
-    opener.close()
     if sink is not None:
         sink.close()
-    close_catalogs()
     ctx.close()
+    opener.close()  # last, as the catalog may not respond
+    close_catalogs()
 
 
 def _observe(ctx: LocalContext) -> None:

@@ -1,0 +1,94 @@
+"""Inspects one listed file for an ingest; the pixels of all files of a run are decoded by one process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..catalog import IngestError
+from ..errors import ExrFormatError, MissingExtraError, SourceError
+from ..inspection.inspector import inspect
+from ..inspection.model import Inspection
+from ..sources.listing import ListedFile
+from .changes import Failure
+
+if TYPE_CHECKING:
+    from ..pixels.worker import PixelWorker
+    from .run import IngestOptions
+
+_decoders: dict[str, PixelWorker] = {}  # of this process, by run
+
+
+def _decoder(run: str, options: IngestOptions) -> PixelWorker | None:
+    """The process that decodes pixels for all tasks of a run in this process; None if pixels are not decoded."""
+    if options.stats is None:
+        return None
+    from ..pixels.worker import PixelWorker  # only if pixels are decoded
+
+    return _decoders.setdefault(run, PixelWorker(s3=options.s3, header_limits=options.limits))
+
+
+@contextmanager
+def closing_decoder(run: str) -> Iterator[None]:
+    """End the process that decodes for tasks of the run in this process after the block."""
+    try:
+        yield
+    finally:
+        decoder = _decoders.pop(run, None)
+        if decoder is not None:
+            decoder.kill()  # after Ctrl-C, a thread may be waiting for it
+            decoder.close()
+
+
+def inspect_item(item: ListedFile | Failure, options: IngestOptions, run: str) -> Inspection | Failure:
+    """The inspection of a file, or why it could not be inspected; a failure of the listing stays one."""
+    if isinstance(item, Failure):
+        return item
+    try:
+        chunks = "all" if item.check_all else options.chunks  # a weaker check would miss the damage
+        stats = None if item.has_stats else options.stats
+        if stats is not None and item.wants_deep:
+            stats = replace(stats, deep=True)
+        inspect_with = partial(inspect, item.path, limits=options.limits, chunks=chunks, s3=options.s3)
+        if item.is_stored and stats is not None:
+            inspection = inspect_with()
+            if not _needs_pixels(options, inspection, item):
+                return inspection
+        return inspect_with(stats=stats, decoder=None if stats is None else _decoder(run, options))
+    except MissingExtraError:  # without it, no file can be decoded
+        raise
+    except ExrFormatError as error:
+        return recorded_failure(item, error.code, error.message, error.offset)
+    except SourceError as error:
+        return recorded_failure(item, error.code, error.reason) if error.permanent else Failure(item.path, error.reason)
+    except Exception as error:  # a bug of this package: not recorded, so that the next run inspects the file again
+        return Failure(item.path, f"internal error: {type(error).__name__}: {error}")
+
+
+def _needs_pixels(options: IngestOptions, inspection: Inspection, item: ListedFile) -> bool:
+    """Whether the policy is to judge the pixels of a stored file: it has rules about them, and has not done so.
+
+    More rules are undecided without pixels than in a result that judged them.
+    """
+    from ..policy.evaluate import evaluate
+
+    if options.policy is None or not options.policy.rules_for(inspection).of_pixels:
+        return False
+    return not item.status or len(evaluate(options.policy, inspection).not_evaluated) <= item.undecided
+
+
+def recorded_failure(file: ListedFile, code: str, message: str, offset: int | None = None) -> Failure:
+    """A failure that the catalog records until the file changes."""
+    error = IngestError(
+        file_path_normalized=file.uri,
+        size_bytes=file.size_bytes,
+        mtime=file.mtime,
+        code=code,
+        message=message,
+        byte_offset=offset,
+        etag=file.etag,
+    )
+    return Failure(file.path, f"{message} ({code})", code=code, error=error, is_known=file.has_failed)
