@@ -27,6 +27,7 @@ from moto.server import ThreadedMotoServer
 from exr_inspector import open_catalog
 from exr_inspector.catalog import Catalog
 from exr_inspector.demo import make_show
+from tests.support.http import HTTP
 from tests.vastdb_emulator import Emulator
 
 BUCKET = "renders"
@@ -82,7 +83,7 @@ def runtime() -> Iterator[str]:
 def is_ready(url: str) -> bool:
     """Whether the runtime is ready."""
     try:
-        return httpx.get(f"{url}/readiness").is_success
+        return HTTP.get(f"{url}/readiness").is_success
     except httpx.TransportError:
         return False
 
@@ -97,7 +98,7 @@ def deliver(url: str, key: str) -> dict[str, object]:
     record = {"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": BUCKET}, "object": {"key": key}}}
     message = to_binary_event(CloudEvent(attributes=attributes, data={"Records": [record]}))
     headers = dict(message.headers) | {"accept": "application/json"}
-    result: dict[str, object] = httpx.post(url, headers=headers, content=message.body, timeout=60).json()
+    result: dict[str, object] = HTTP.post(url, headers=headers, content=message.body).json()
     return result
 
 

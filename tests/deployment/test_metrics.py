@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -12,6 +11,7 @@ from exr_inspector import inspect, open_catalog
 from exr_inspector.doctor.metrics import catalog_metrics, fault_metrics
 from tests.function.test_runtime import serving
 from tests.support.exr_bytes import exr_bytes
+from tests.support.http import HTTP
 from tools.deploy import DEPLOY
 
 PAGE = (DEPLOY.parent / "docs" / "OPERATIONS.md").read_text("utf-8")
@@ -54,6 +54,6 @@ def test_the_metrics_of_the_function_are_documented(tmp_path):
         event = {
             "specversion": "1.0", "id": "1", "source": "test", "type": "test", "data": {"path": f"{tmp_path}/a.exr"}
         }  # fmt: skip
-        httpx.post(url, json=event, timeout=60).raise_for_status()
-        found = exported(httpx.get(f"{url}/metrics", timeout=60).text)
+        HTTP.post(url, json=event).raise_for_status()
+        found = exported(HTTP.get(f"{url}/metrics").text)
     assert found == documented(of_catalog=False)

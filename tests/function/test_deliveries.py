@@ -26,6 +26,7 @@ from exr_inspector.errors import RedeliveryError
 from exr_inspector.function import close_catalogs, handle
 from tests.support import corpus
 from tests.support.exr_bytes import exr_bytes, text
+from tests.support.http import HTTP
 from tests.support.s3_server import blackhole, stall_in_body, status
 
 from .conftest import element as delivered
@@ -117,7 +118,7 @@ def test_a_fault_of_the_store_at_each_request(deployed, monkeypatch, fault):
 def post(url, key):
     """Deliver the event of an object; the answer."""
     message = to_binary_event(element(key))
-    return httpx.post(url, headers=dict(message.headers), content=message.body, timeout=60)
+    return HTTP.post(url, headers=dict(message.headers), content=message.body)
 
 
 class Container:

@@ -17,6 +17,7 @@ from exr_inspector.cli.main import main
 from exr_inspector.function.envelope import CloudEvent
 from exr_inspector.function.local import runtime, sink
 from exr_inspector.function.local.runtime import Load
+from tests.support.http import HTTP
 
 from .test_runtime import connect, in_this_process, serving_http
 
@@ -146,7 +147,7 @@ def served():
 
 
 def answers(url, code):
-    metrics = httpx.get(f"{url}/metrics").text
+    metrics = HTTP.get(f"{url}/metrics").text
     return float(metrics.partition(f'exr_inspector_events_total{{code="{code}"}} ')[2].partition("\n")[0])
 
 
@@ -156,7 +157,7 @@ def test_nested_data_is_not_an_error_of_the_server(served, depth):
     """It would be delivered again; each answer is counted."""
     before = [answers(served, code) for code in (204, 400, 500)]
     body = b'{"data": ' + b"[" * depth + b"]" * depth + b"}"
-    status = httpx.post(served, headers=EVENT_HEADERS | {"content-type": "application/json"}, content=body).status_code
+    status = HTTP.post(served, headers=EVENT_HEADERS | {"content-type": "application/json"}, content=body).status_code
     assert status in (204, 400)
     after = [answers(served, code) for code in (204, 400, 500)]
     assert [new - old for new, old in zip(after, before, strict=True)] == [status == 204, status == 400, 0]
@@ -170,7 +171,7 @@ def test_events_that_have_not_arrived_take_no_place(served):
         connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
     try:
         for _ in range(3):
-            assert httpx.post(served, headers=EVENT_HEADERS).status_code == 204
+            assert HTTP.post(served, headers=EVENT_HEADERS).status_code == 204
     finally:
         for connection in pending:
             connection.close()
@@ -182,10 +183,10 @@ def test_incomplete_bodies_have_a_limit_together(served, monkeypatch):
         pending.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n" + bytes(100_000))
         statuses = set()
         while 503 not in statuses:  # as soon as those bytes have arrived
-            statuses.add(httpx.post(served, headers=EVENT_HEADERS, content=b" " * 100_000).status_code)
+            statuses.add(HTTP.post(served, headers=EVENT_HEADERS, content=b" " * 100_000).status_code)
         assert statuses <= {204, 503}
-        assert httpx.post(served, headers=EVENT_HEADERS).status_code == 204
-    while httpx.post(served, headers=EVENT_HEADERS, content=b" " * 100_000).status_code == 503:
+        assert HTTP.post(served, headers=EVENT_HEADERS).status_code == 204
+    while HTTP.post(served, headers=EVENT_HEADERS, content=b" " * 100_000).status_code == 503:
         time.sleep(0.01)
 
 

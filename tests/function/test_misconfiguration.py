@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 
-import httpx
 import pyarrow as pa
 import pytest
 import vastdb
@@ -31,6 +30,7 @@ from exr_inspector.errors import (
 )
 from exr_inspector.function.error_log import ErrorLog
 from tests.support.exr_bytes import exr_bytes, text
+from tests.support.http import HTTP
 from tests.support.s3_server import BUCKET, status
 
 from .conftest import BROKEN, DATABASE, GOOD, element
@@ -168,7 +168,7 @@ def error_lines(caplog):
 
 def probe(url):
     """The status and category of /readiness."""
-    answer = httpx.get(f"{url}/readiness", timeout=30)
+    answer = HTTP.get(f"{url}/readiness", timeout=30)
     return answer.status_code, answer.text.removeprefix("Not ready: ").partition(";")[0]
 
 
@@ -196,7 +196,7 @@ def test_it_is_not_ready_before_the_catalog_was_opened_once(monkeypatch, tmp_pat
     monkeypatch.setenv("EXR_INSPECTOR_CATALOG", f"duckdb:{tmp_path}/later/c.duckdb")
     with in_this_process(reopen_interval_s=0) as url:
         wait_until(url, (503, "catalog"))
-        assert httpx.get(f"{url}/liveness").status_code == 200
+        assert HTTP.get(f"{url}/liveness").status_code == 200
         (tmp_path / "later").mkdir()
         wait_until(url, READY)
 
@@ -250,7 +250,7 @@ def test_the_port_is_open_while_the_catalog_is_being_opened(database, monkeypatc
         url = stack.enter_context(in_this_process())
         silent.settimeout(120)
         connection, _ = silent.accept()
-        assert httpx.get(f"{url}/liveness").status_code == 200
+        assert HTTP.get(f"{url}/liveness").status_code == 200
         assert probe(url) == (503, "the catalog is being opened\n")
         connection.close()
         silent.close()
@@ -378,8 +378,8 @@ def test_a_misconfigured_start_is_alive_and_recovers(deployed):
     with serving(until="liveness") as (url, _):
         wait_until(url, (503, "authentication"))
         message = to_binary_event(cloud_event("0.exr"))
-        assert httpx.post(url, headers=dict(message.headers), content=message.body, timeout=60).status_code == 500
+        assert HTTP.post(url, headers=dict(message.headers), content=message.body).status_code == 500
         deployed.database.clear_faults()
         wait_until(url, READY)
-        assert httpx.post(url, headers=dict(message.headers), content=message.body, timeout=60).status_code == 204
+        assert HTTP.post(url, headers=dict(message.headers), content=message.body).status_code == 204
     assert_complete(deployed, 1)

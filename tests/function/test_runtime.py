@@ -33,6 +33,7 @@ from exr_inspector.function.local.worker_client import WorkerClient, start_worke
 from exr_inspector.inspection.inspector import inspect
 from exr_inspector.settings import function_settings
 from tests.support.exr_bytes import exr_bytes, text
+from tests.support.http import HTTP
 from tests.support.secrets import secrets_in
 
 from .conftest import BUCKET, DATABASE, element_request
@@ -56,7 +57,7 @@ def serving(*arguments, until="readiness", **environment):
         url = f"http://127.0.0.1:{port}"
         for _ in range(300):
             try:
-                answer = httpx.get(f"{url}/readiness")
+                answer = HTTP.get(f"{url}/readiness")
                 if answer.is_success or (until == "liveness" and "does not answer yet" not in answer.text):
                     break
             except httpx.TransportError:
@@ -82,7 +83,7 @@ def element(key, name="ObjectCreated:Put"):
 
 
 def send(url, message, **headers):
-    return httpx.post(url, headers=dict(message.headers) | headers, content=message.body, timeout=60)
+    return HTTP.post(url, headers=dict(message.headers) | headers, content=message.body)
 
 
 JSON = {"accept": "application/json"}
@@ -111,17 +112,17 @@ def test_every_mode_is_accepted(deployed, runtime, mode):
     event = element("a.exr")
     message = to_structured_event(event) if mode == "structured" else to_binary_event(event)
     content = to_structured_event(event).body if mode == "envelope in binary" else message.body
-    answer = httpx.post(runtime, headers=dict(message.headers) | JSON, content=content, timeout=60)
+    answer = HTTP.post(runtime, headers=dict(message.headers) | JSON, content=content)
     assert answer.status_code == 200
     assert (answer.json()["status"], answer.json()["inserted"]) == ("success", True)
 
 
 def test_invalid_requests_are_rejected(runtime):
-    assert httpx.post(runtime, content=b"hello").status_code == 400
-    assert httpx.post(runtime, content=b"{}", headers={"content-type": "application/json"}).status_code == 400
-    assert httpx.post(runtime, content=b"x" * (1 << 21)).status_code == 413
-    assert httpx.options(runtime).headers["allow"] == "POST, OPTIONS"
-    assert httpx.get(f"{runtime}/liveness").status_code == 200
+    assert HTTP.post(runtime, content=b"hello").status_code == 400
+    assert HTTP.post(runtime, content=b"{}", headers={"content-type": "application/json"}).status_code == 400
+    assert HTTP.post(runtime, content=b"x" * (1 << 21)).status_code == 413
+    assert HTTP.options(runtime).headers["allow"] == "POST, OPTIONS"
+    assert HTTP.get(f"{runtime}/liveness").status_code == 200
 
 
 def test_a_malformed_file_is_acknowledged_and_an_outage_is_not(deployed):
@@ -200,7 +201,7 @@ def test_accepted_events_are_finished_before_shutdown(deployed):
     with serving() as (url, process), ThreadPoolExecutor(25) as pool:
         fault = deployed.database.fail("delay", seconds=1.0, operation="insert")
         answers = [pool.submit(send, url, to_binary_event(element(f"{number}.exr"))) for number in range(25)]
-        while not fault.hits or "exr_inspector_waiting 5.0" not in httpx.get(f"{url}/metrics").text:
+        while not fault.hits or "exr_inspector_waiting 5.0" not in HTTP.get(f"{url}/metrics").text:
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
         assert {answer.result().status_code for answer in answers} == {204}
@@ -431,7 +432,7 @@ def test_idle_connections_do_not_keep_probes_out(monkeypatch):
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
     with in_this_process() as url:
         idle = [connect(url) for _ in range(3)]
-        assert httpx.get(f"{url}/liveness").status_code == 200
+        assert HTTP.get(f"{url}/liveness").status_code == 200
         assert receive(idle[0]) == b""
         for connection in idle:
             connection.close()
@@ -442,7 +443,7 @@ def test_a_caller_that_gives_up_leaves_no_traceback(caplog):
     with in_this_process() as url:
         with connect(url) as connection:
             connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
-        while 'events_total{code="400"} 1.0' not in httpx.get(f"{url}/metrics").text:
+        while 'events_total{code="400"} 1.0' not in HTTP.get(f"{url}/metrics").text:
             time.sleep(0.02)
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
@@ -470,7 +471,7 @@ def test_metrics_are_served(deployed):
     with in_this_process() as url:
         for key in ("a.exr", "a.exr", "bad.exr", "x.png"):
             send(url, to_binary_event(element(key)))
-        metrics = httpx.get(f"{url}/metrics").text
+        metrics = HTTP.get(f"{url}/metrics").text
     assert 'exr_inspector_events_total{code="204"} 4.0' in metrics
     assert 'exr_inspector_files_total{category="",status="success"} 2.0' in metrics
     assert 'exr_inspector_files_total{category="format",status="error"} 1.0' in metrics
@@ -525,5 +526,5 @@ def test_the_example_config_is_read(monkeypatch):
 def test_a_body_that_is_not_json_as_declared_is_rejected(runtime):
     """Otherwise it would be acknowledged and lost."""
     headers = {"ce-id": "1", "ce-source": "s", "ce-type": "t", "ce-specversion": "1.0"}
-    answer = httpx.post(runtime, content=b"{nope", headers=headers | {"content-type": "application/json"})
+    answer = HTTP.post(runtime, content=b"{nope", headers=headers | {"content-type": "application/json"})
     assert (answer.status_code, "JSON" in answer.text) == (400, True)

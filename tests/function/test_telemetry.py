@@ -23,6 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from exr_inspector import function
 from exr_inspector.function.local.context import JsonLines, LocalContext
 from tests.support.exr_bytes import exr_bytes
+from tests.support.http import HTTP
 
 from .test_runtime import element, free_port, in_this_process, send, serving
 
@@ -95,7 +96,7 @@ def test_results_are_sent_in_the_trace(monkeypatch, is_exported):
         monkeypatch.setenv("K_SINK", f"http://127.0.0.1:{sink.server_port}")
         with in_this_process() as url:
             headers = {"ce-id": "1", "ce-source": "s", "ce-type": "t", "ce-specversion": "1.0"}
-            assert httpx.post(url, headers=headers | {"traceparent": f"00-{TRACE}-{PARENT}-01"}).status_code == 204
+            assert HTTP.post(url, headers=headers | {"traceparent": f"00-{TRACE}-{PARENT}-01"}).status_code == 204
             _, trace, parent, _ = posted.get(timeout=20).split("-")
         sink.shutdown()
     assert trace == TRACE
@@ -117,22 +118,22 @@ def test_metrics_count_answers_and_effects(deployed):
     deployed.store.put("a.exr", exr_bytes())
     deployed.store.put("bad.exr", b"nothing")
     with in_this_process(reopen_interval_s=0.1) as url:
-        while httpx.get(f"{url}/readiness").status_code != 200:
+        while HTTP.get(f"{url}/readiness").status_code != 200:
             time.sleep(0.02)
-        before = samples(httpx.get(f"{url}/metrics").text)
+        before = samples(HTTP.get(f"{url}/metrics").text)
         for key in ("a.exr", "a.exr", "bad.exr", "x.png"):
             send(url, to_binary_event(element(key)))
         send(url, to_binary_event(element("gone.exr", "ObjectRemoved:Delete")))
-        httpx.post(url, content=b"hello")
-        after = samples(httpx.get(f"{url}/metrics").text)
+        HTTP.post(url, content=b"hello")
+        after = samples(HTTP.get(f"{url}/metrics").text)
         deployed.database.stop()
         assert send(url, to_binary_event(element("a.exr"))).status_code == 500
-        down = samples(httpx.get(f"{url}/metrics").text)
-        assert httpx.get(f"{url}/readiness").status_code == 200
-        assert samples(httpx.get(f"{url}/metrics").text)["catalog_up", "connection"] == 0
+        down = samples(HTTP.get(f"{url}/metrics").text)
+        assert HTTP.get(f"{url}/readiness").status_code == 200
+        assert samples(HTTP.get(f"{url}/metrics").text)["catalog_up", "connection"] == 0
         deployed.database.start()
-        while ("catalog_up", "") not in samples(httpx.get(f"{url}/metrics").text):
-            assert httpx.get(f"{url}/readiness").status_code == 200
+        while ("catalog_up", "") not in samples(HTTP.get(f"{url}/metrics").text):
+            assert HTTP.get(f"{url}/readiness").status_code == 200
     results = ("inserted", "known", "noted_error", "deleted", "failed", "redelivered", "skipped")
     assert [before["persisted_total", result] for result in results] == [0] * 7
     assert [after["persisted_total", result] for result in results] == [1, 1, 1, 1, 0, 0, 1]
@@ -198,7 +199,7 @@ def test_prometheus_scrapes_the_runtime(deployed, prometheus, tmp_path):
                 wait_for(port, "up", "1")
             finally:
                 process.terminate()
-        metrics = httpx.get(f"{url}/metrics").text
+        metrics = HTTP.get(f"{url}/metrics").text
     checked = subprocess.run(
         [prometheus / "promtool", "check", "metrics"], input=metrics, capture_output=True, text=True, check=False
     )
@@ -209,7 +210,7 @@ def wait_for(port: int, query: str, value: str) -> None:
     """Wait until Prometheus has a series with this value."""
     for _ in range(300):
         try:
-            answer = httpx.get(f"http://127.0.0.1:{port}/api/v1/query", params={"query": query}).json()
+            answer = HTTP.get(f"http://127.0.0.1:{port}/api/v1/query", params={"query": query}).json()
             if [series["value"][1] for series in answer["data"]["result"]] == [value]:
                 return
         except httpx.TransportError:
