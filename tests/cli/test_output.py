@@ -21,7 +21,7 @@ from exr_inspector.cli.options import Format
 from exr_inspector.cli.output import data_stream, write_table
 from exr_inspector.cli.text import clean, clean_lines
 from exr_inspector.errors import SettingsError
-from tests.support.terminal import COMMAND, on_terminal
+from tests.support.terminal import COMMAND, on_terminal_in_turn
 
 CATALOG = "duckdb:catalog.duckdb"
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1"]
@@ -126,17 +126,14 @@ def test_unsafe_characters_are_escaped_and_not_lost():
 def test_unsafe_characters_reach_no_terminal(folder):
     """Also not by a file of --output that is the terminal, and in messages."""
     row = "SELECT 'a' || chr(27) || chr(8232) || chr(13) || 'b' AS x"
-    for how, shown_as in (
-        ("table", r"a\x1b\u2028\x0db"),
-        ("jsonl", r"a\u001b\u2028\rb"),
-        ("csv", r"a\u001b\u2028\u000db"),
-    ):
-        _, shown = on_terminal(
-            "query", row, "--format", how, "--output", "/dev/stdout", "--catalog", CATALOG, cwd=folder
-        )
-        assert shown_as in shown
-        assert "\r" not in shown.replace("\r\n", "\n")
-    _, shown = on_terminal("query", "SELECT \x1b\u202eb", "--catalog", CATALOG, cwd=folder)
+    forms = {"table": r"a\x1b\u2028\x0db", "jsonl": r"a\u001b\u2028\rb", "csv": r"a\u001b\u2028\u000db"}
+    options = ("--output", "/dev/stdout", "--catalog", CATALOG)
+    commands = [("query", row, "--format", how, *options) for how in forms]
+    wrong = ("query", "SELECT \x1b\u202eb", "--catalog", CATALOG)
+    *outputs, (_, shown) = on_terminal_in_turn(*commands, wrong, cwd=folder)
+    for shown_as, (_, output) in zip(forms.values(), outputs, strict=True):
+        assert shown_as in output
+        assert "\r" not in output.replace("\r\n", "\n")
     assert r"\x1b\u202eb" in shown
     assert "\x1b" not in shown
 

@@ -19,7 +19,7 @@ from tests.cli.test_inspect import COLOURS, HOSTILE, UNWANTED
 from tests.cli.test_listing import lines as listed
 from tests.support import exr_writer as w
 from tests.support.small_exr import small_file
-from tests.support.terminal import on_terminal
+from tests.support.terminal import on_terminal, on_terminal_in_turn
 
 CATALOG = "duckdb:catalog.duckdb"
 SHOT = "harbor/sq010/sh0020/light"
@@ -168,8 +168,9 @@ def test_columns_are_chosen(capfd):
 def test_a_terminal_shows_what_fits_or_all(shots):
     """The columns that are left out are named."""
     words = ("report", "shots", "--catalog", CATALOG)
-    for options, names in (((), False), (("--wide",), True), (("--columns", "shot,unreadable"), True)):
-        _, shown = on_terminal(*words, *options, cwd=shots)
+    cases = {(): False, ("--wide",): True, ("--columns", "shot,unreadable"): True}
+    shown_for = on_terminal_in_turn(*((*words, *options) for options in cases), cwd=shots)
+    for names, (_, shown) in zip(cases.values(), shown_for, strict=True):
         assert ("unreadable" in COLOURS.sub("", shown).splitlines()[0]) == names
         assert ("--wide" in shown) != names
 
@@ -359,8 +360,8 @@ def test_hostile_text_does_not_control_a_terminal(tmp_path, monkeypatch):
     Path("h.exr").write_bytes(w.build(w.part(extra=[w.text("owner", HOSTILE)])).data)
     with open_catalog(CATALOG) as catalog:
         catalog.persist([inspect("h.exr")])
-    for how in ("table", "csv", "json"):
-        code, shown = on_terminal("report", "attributes", "--format", how, "--catalog", CATALOG, cwd=tmp_path)
+    words = ("report", "attributes", "--catalog", CATALOG, "--format")
+    for code, shown in on_terminal_in_turn(*((*words, how) for how in ("table", "csv", "json")), cwd=tmp_path):
         assert code == 0, shown
         assert not UNWANTED.search(COLOURS.sub("", shown).replace("\r\n", "\n"))  # the terminal ends lines so
 
