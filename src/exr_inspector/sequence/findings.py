@@ -10,7 +10,6 @@ from ..findings.rules import DRIFT, GAP, LAYERS_RANGE, PADDING, RANGE, REPEATED
 from ..frames.ranges import numbers_of
 from .summary import SequenceSummary
 
-
 _BEFORE_AND_AFTER = 2  # groups of frames
 
 

@@ -36,7 +36,6 @@ from ..conftest import BUCKET
 from ..test_contract import A, B
 from .conftest import SECRET, connection_to, start
 
-
 FILE_STAT = FileStat(file_path_normalized="s3://b/a.exr", size_bytes=1, mtime=None, etag="a")
 
 
