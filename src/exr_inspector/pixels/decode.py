@@ -6,6 +6,7 @@ The only module that uses OpenEXR. It prints warnings on stdout and stderr: run 
 
 from __future__ import annotations
 
+import io
 from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import accumulate
@@ -106,20 +107,17 @@ class FlatDecoder:
         return Band(box, channels)
 
 
-class _Stream:
+class _Stream(io.RawIOBase):
     """A file in pieces, as the library reads it; a piece is copied when it is read, whole as a rule."""
 
     def __init__(self, pieces: Pieces) -> None:
         self._pieces, self._ends, self._at = pieces, list(accumulate(map(len, pieces))), 0
 
-    def tell(self) -> int:
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + (0, self._at, self._ends[-1])[whence]
         return self._at
 
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self._at = offset + (self._ends[-1] if whence == 2 else 0)
-        return self._at
-
-    def read(self, size: int) -> bytes:
+    def read(self, size: int = -1) -> bytes:
         found, number, end = [], bisect_right(self._ends, self._at), min(self._at + size, self._ends[-1])
         while self._at < end:
             piece = self._pieces[number]
