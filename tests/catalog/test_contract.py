@@ -221,9 +221,11 @@ def test_a_batch_may_be_large(catalog):
     many = [inspection(f"s3://renders/{number:05}.exr") for number in range(2_100)]
     assert all(outcome.inserted for outcome in catalog.persist(many))
     again = [inspection(f"s3://renders/{number:05}.exr", text("note", "again")) for number in range(2_100)]
+    newest = {path_of(one): one.file.file_id for one in again}
     assert all(outcome.inserted for outcome in catalog.persist(again))
+    assert current(catalog) == newest
     assert not any(outcome.inserted for outcome in catalog.persist(again))
-    assert current(catalog) == {path_of(one): one.file.file_id for one in again}
+    assert current(catalog) == newest
 
 
 def test_empty_arguments_do_nothing(catalog):

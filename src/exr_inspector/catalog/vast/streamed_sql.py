@@ -7,9 +7,9 @@ and the query runs again, until all scans had their rows. Usually that is one fe
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import tempfile
-import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -103,14 +103,14 @@ def run(
 class _Table(ds.InMemoryDataset):  # type: ignore[misc]
     """A table of the catalog that DuckDB scans: the rows fetched so far, in a file, and the scans they do not cover."""
 
-    def __init__(self, name: str, folder: str) -> None:
+    def __init__(self, name: str, folder: Path) -> None:
         # DuckDB reads the first column if only the number of rows matters.
         self._schema = pa.schema([column.with_nullable(True) for column in sorted(TABLES[name], key=_width)])
         super().__init__(self._schema.empty_table())
         self.name = name
         self.missing: list[Scan] = []
-        self._loaded: Scan | None = None
-        self._path = Path(folder, f"{name}.arrows")
+        self.loaded: Scan | None = None  # rows of these columns and conditions are in the file
+        self._path = folder / f"{name}.arrows"
 
     def scanner(
         self,
@@ -122,7 +122,7 @@ class _Table(ds.InMemoryDataset):  # type: ignore[misc]
         names = self._schema.names if columns is None else list(columns)
         reads = NO_FILTER if filter is None else read_filter(filter, self._schema)
         scan = Scan(table=self.name, columns=self._in_order({*names, *reads.columns}), conditions=reads.conditions)
-        if self._loaded is not None and self._loaded.covers(scan):
+        if self.loaded is not None and self.loaded.covers(scan):
             rows = pa.ipc.open_stream(pa.OSFile(str(self._path)))
         else:
             self.missing.append(scan)
@@ -131,22 +131,16 @@ class _Table(ds.InMemoryDataset):  # type: ignore[misc]
 
     def load(self, fetch: Fetch) -> None:
         """Fetch what the missing scans need, together with what is loaded already."""
-        scans = [*self.missing, self._loaded] if self._loaded else self.missing
+        scans = [*self.missing, self.loaded] if self.loaded else self.missing
         common = [c for c in scans[0].conditions if all(c in scan.conditions for scan in scans)]
         columns = self._in_order({column for scan in scans for column in scan.columns})
-        self._loaded = Scan(table=self.name, columns=columns, conditions=tuple(common))
+        self.loaded = Scan(table=self.name, columns=columns, conditions=tuple(common))
         self.missing = []
         schema = pa.schema([self._schema.field(name) for name in columns])
         with pa.ipc.new_stream(str(self._path), schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as file:
-            for batch in fetch(self._loaded):
+            for batch in fetch(self.loaded):
                 rows = pa.table(batch).select(columns).cast(schema)
                 file.write_table(rows, max_chunksize=_ROWS_PER_BATCH)
-
-    def clear(self) -> None:
-        """Forget the rows, for the next query."""
-        if self._loaded is not None:
-            self._loaded = None
-            self._path.unlink()
 
     def _in_order(self, columns: set[str]) -> tuple[str, ...]:
         return tuple(name for name in TABLES[self.name].names if name in columns)
@@ -166,13 +160,12 @@ class _Database:
     """A DuckDB with a view of each table of the catalog, whose SQL reaches no file, network or Python variable."""
 
     def __init__(self, memory_mb: int) -> None:
-        folder = tempfile.mkdtemp(prefix="exr-inspector-")
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self.tables = [_Table(name, folder) for name in TABLES]
+        self.folder = Path(tempfile.gettempdir(), f"exr-inspector-{secrets.token_hex(8)}")  # exists during a query
+        self.tables = [_Table(name, self.folder) for name in TABLES]
         settings: dict[str, str | bool | int] = {
             "memory_limit": f"{memory_mb}MB",
             "threads": _THREADS,
-            "temp_directory": folder,
+            "temp_directory": str(self.folder),
         }
         self.connection = sandbox.connect(settings=settings)
         for macro in _MACROS:
@@ -192,13 +185,16 @@ def _database(memory_mb: int) -> Iterator[_Database]:
         database = _idle[memory_mb].pop()
     except IndexError:
         database = _Database(memory_mb)
+    database.folder.mkdir(mode=0o700)
     try:
         yield database
     except BaseException:
         database.connection.close()
         raise
+    finally:
+        shutil.rmtree(database.folder, ignore_errors=True)
     for table in database.tables:
-        table.clear()
+        table.loaded = None
     _idle[memory_mb].append(database)
 
 
