@@ -188,6 +188,15 @@ def test_a_cut_at_every_byte_of_a_small_valid_file_is_detected(path):
         assert_cut(base, position)
 
 
+@pytest.mark.parametrize(("size", "is_valid"), [(80, True), (81, False)])
+def test_the_last_chunk_has_fewer_lines_and_a_smaller_limit(size, is_valid):
+    """Four lines of ten pixels; the first chunk has sixteen."""
+    data = written(w.part(width=10, height=20, channels=[("Y", w.HALF, 1, 1, 0)], compression=3, pixels=filled))
+    begin = base_of(data).spans[-1][0]
+    inspection = inspect(data[: begin + 4] + pack("<i", size) + filled(size))
+    assert (inspection.completeness == "complete") == is_valid
+
+
 def test_a_header_without_a_table_is_truncated(base):
     """Everything is missing."""
     inspection = inspect(base.data[: base.header_bytes])
