@@ -282,14 +282,19 @@ class SettingsError(ExrInspectorError):
 
 
 class PolicyError(SettingsError):
-    """A policy is invalid. `line` and `column` begin with 1."""
+    """A policy is invalid. `line` and `column` begin with 1; `others` are its further errors, in their order."""
 
-    def __init__(self, path: str, line: int, column: int, message: str) -> None:
-        super().__init__(path, line, column, message)
-        self.path, self.line, self.column, self.message = path, line, column, message
+    def __init__(self, path: str, line: int, column: int, message: str, others: tuple[PolicyError, ...] = ()) -> None:
+        super().__init__(path, line, column, message, others)
+        self.path, self.line, self.column, self.message, self.others = path, line, column, message, others
+
+    @property
+    def lines(self) -> list[str]:
+        """This error and the others, each with its position."""
+        return [f"{each.path}:{each.line}:{each.column}: {each.message}" for each in (self, *self.others)]
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}:{self.column}: {self.message}"
+        return "\n".join(self.lines)
 
 
 class UnusablePolicyError(ExrInspectorError):

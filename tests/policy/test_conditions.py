@@ -17,9 +17,12 @@ from exr_inspector.catalog.schema import TABLES
 from exr_inspector.errors import PolicyError
 from exr_inspector.exr import Channel
 from exr_inspector.inspection.model import Inspection
+from exr_inspector.policy.compile import compile_policy
 from exr_inspector.policy.condition_fields import FIELDS
 from exr_inspector.policy.conditions import MAX_DEPTH, MAX_TESTS, MAX_VALUES, OPERATORS, parse_condition, predicate
 from exr_inspector.policy.conditions_sql import SqlConditions
+from exr_inspector.policy.evaluate import unreadable
+from exr_inspector.policy.load import parse_policy
 from exr_inspector.policy.yaml_marks import read_document
 from tests.policy.test_rules import flat
 
@@ -208,3 +211,24 @@ def test_what_holds_for_a_file(when, expected):
     """A part of 16×8 pixels without frame rate, renderer and color space."""
     inspection = replace(flat(), file=replace(flat().file, file_path_normalized=PATHS[0], sequence=PATHS[0]))
     assert predicate(parsed(when), TEMPLATE)(inspection, None) is expected
+
+
+def test_overrides_by_path_apply_to_unreadable_files():
+    policy = compile_policy(
+        parse_policy(
+            "show.yaml",
+            b"""
+policy: show
+version: "1"
+select: [EXR101, frame-padding, compression]
+overrides:
+  - when: {path: "**/wip/**", frame_number: {ge: 1001}}
+    rules: {unreadable: {severity: info}}
+    ignore: [compression]
+""",
+        )
+    )
+    for uri, expected in (("s3://b/wip/a.1001.exr", "info"), ("s3://b/wip/a.1000.exr", "error")):
+        verdict = unreadable(policy, uri, "cut")
+        assert verdict.severity == expected
+        assert any(each.rule_name == "compression" for each in verdict.not_evaluated) == (expected == "error")

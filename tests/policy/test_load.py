@@ -298,3 +298,35 @@ def test_a_folder_is_not_a_policy(tmp_path):
     (tmp_path / "a.yaml").mkdir()
     with pytest.raises(SettingsError, match=r"a\.yaml: (?:not a file|Is a directory)"):
         load_policy(tmp_path / "a.yaml")
+
+
+SEVERAL = """\
+policy: 7
+titel: show
+select: [no-rule, EXR1]
+rules:
+  part-count: {min: x, most: 3}
+  frame-padding: {width: 0}
+overrides:
+  - when: {compresion: ZIP}
+  - when: {width: 1}
+    ignore: [EXR777]
+"""
+
+
+def test_all_errors_of_a_file_come_together():
+    """Sorted by position; a missing key is none beside a key that is unknown and may be the misspelt one."""
+    error = _error(SEVERAL)
+    positions = [(each.line, each.column) for each in (error, *error.others)]
+    assert positions == [(1, 9), (2, 1), (3, 10), (5, 21), (5, 24), (6, 26), (8, 12), (10, 14)], str(error)
+    assert len(str(error).splitlines()) == len(positions)
+    many = _error(f"policy: a\nversion: b\nselect: [{', '.join(f'no-{n}' for n in range(100))}]\n")
+    assert len(many.others) == 50
+    assert many.others[-1].message == "50 more errors from here"
+
+
+def test_an_error_of_a_custom_rule_hides_those_of_its_name():
+    """Where the rules of a policy could not be read, no unknown name is an error."""
+    text = "policy: a\nversion: b\nselect: [OWN1]\ncustom: [{id: OWN1, name: x}]\n"
+    error = _error(text)
+    assert {each.line for each in (error, *error.others)} == {4}

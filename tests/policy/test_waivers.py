@@ -17,11 +17,13 @@ from exr_inspector.errors import PolicyError, SettingsError
 from exr_inspector.findings.model import FileFrame, Finding, finding, grouped
 from exr_inspector.findings.rules import GAP, NOT_WHOLE, PADDING
 from exr_inspector.frames.ranges import frame_range, numbers_of
+from exr_inspector.policy.load import load_policy
 from exr_inspector.policy.schema import waivers_schema
-from exr_inspector.policy.waivers import Waiver, WaiverEntry, apply_waivers, load_waivers
+from exr_inspector.policy.waivers import Waiver, WaiverEntry, apply_waivers, load_waivers, waivers_of
 
 TODAY = date(2026, 11, 28)
 SEQUENCE = "file:///show/sh010/a.####.exr"
+JUDGED = [f"file:///show/sh010/a.{number:04}.exr" for number in range(1, 10)]
 ENTRY: dict[str, Any] = {
     "id": "W1",
     "rule": "not-whole",
@@ -53,7 +55,7 @@ def applied(tmp_path: Path, findings: list[Finding], *entries: dict[str, Any], t
     waivers = load_waivers(written(tmp_path / "waivers.yaml", *entries))
     return [
         (each.rule_id, each.frames, each.waived_by and each.waived_by.waiver_id)
-        for each in apply_waivers(findings, waivers, today)
+        for each in apply_waivers(findings, waivers, today, JUDGED)
     ]
 
 
@@ -78,7 +80,9 @@ def missing(frames: str) -> list[Finding]:
         (truncated(1, 2), {"path": "/show/sh010/a.0002.exr"}, [("EXR102", "1", None), ("EXR102", "2", "W1")]),
         (truncated(1, 2), {"path": "**/sh010/**"}, [("EXR102", "1-2", "W1")]),
         (truncated(1), {"rule": "EXR102"}, [("EXR102", "1", "W1")]),
-        (truncated(1), {"path": "h010/a.####.exr"}, [("EXR102", "1", None), ("EXR990", "", None)]),
+        (truncated(1), {"path": "h010/a.####.exr"}, [("EXR102", "1", None)]),  # about no file that was judged
+        (truncated(1), {"frames": "30-40"}, [("EXR102", "1", None)]),
+        (truncated(1), {"frames": "2-40"}, [("EXR102", "1", None), ("EXR990", "", None)]),
         (truncated(1), {"rule": "gap"}, [("EXR102", "1", None), ("EXR990", "", None)]),
         (truncated(1), {"part": 0}, [("EXR102", "1", None), ("EXR990", "", None)]),
         (truncated(1, part_index=0), {"part": 0}, [("EXR102", "1", "W1")]),
@@ -111,7 +115,7 @@ def test_each_frame_stays_in_one_finding(frames, waived, has_files):
         replace(WAIVER, entry=replace(WAIVER.entry, id=f"W{n}"), rule_id=about.rule_id, numbers=frozenset(numbers))
         for n, numbers in enumerate(waived)
     ]
-    found = [each for each in apply_waivers([about], waivers, TODAY) if each.rule_id == about.rule_id]
+    found = [each for each in apply_waivers([about], waivers, TODAY, about.files) if each.rule_id == about.rule_id]
     by_frame = [
         (frame, each.waived_by and each.waived_by.waiver_id) for each in found for frame in numbers_of(each.frames)
     ]
@@ -128,7 +132,7 @@ def test_several_waivers_share_the_frames_of_a_sequence(tmp_path):
 
 def test_counts_and_files_are_those_of_the_frames(tmp_path):
     waivers = load_waivers(written(tmp_path / "w.yaml", {"frames": "2-9"}))
-    rest, covered = apply_waivers(truncated(1, 2, 3), waivers, TODAY)
+    rest, covered = apply_waivers(truncated(1, 2, 3), waivers, TODAY, ())
     assert (rest.frame_count, covered.frame_count) == (1, 2)
     assert [Path(uri).name for uri in covered.files] == ["a.0002.exr", "a.0003.exr"]
     assert (covered.waived_by.reason, covered.waived_by.owner) == ("replaced on Monday", "Ann")
@@ -181,3 +185,10 @@ def test_the_schema_accepts_what_is_valid():
     validator.validate({"waivers": [{**ENTRY, "frames": 1001, "part": 0, "ticket": "T-1"}]})
     assert not validator.is_valid({"waivers": [{**ENTRY, "frame": 1001}]})
     assert not validator.is_valid({"waivers": [{key: ENTRY[key] for key in ENTRY if key != "reason"}]})
+
+
+def test_a_file_that_a_policy_names_and_that_is_missing_has_a_position(tmp_path):
+    policy = tmp_path / "show.yaml"
+    policy.write_text('policy: show\nversion: "1"\nwaivers: none.yaml\n')
+    with pytest.raises(PolicyError, match=r"show\.yaml:3:1: waivers .*none\.yaml: No such file"):
+        waivers_of(load_policy(policy))

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import ExrInspectorError
+from ..errors import ExrInspectorError, PolicyError
 from .exit_codes import ExitCode, code_of
 from .output import discard_stdout, print_message
 from .quick_arguments import convert_quickly
@@ -114,7 +114,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ExrInspectorError as error:
         if debug:
             raise
-        return _fail(str(error), code_of(type(error)))
+        messages = error.lines if isinstance(error, PolicyError) else [str(error)]
+        for message in messages:
+            _fail(message, code_of(type(error)))
+        return code_of(type(error))
     except OSError as error:
         if debug:
             raise

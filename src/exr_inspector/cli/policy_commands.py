@@ -121,11 +121,11 @@ def check(given: GivenPolicy) -> None:
     from ..inspection.value_text import plural
     from ..policy.compile import NO_RULE, compile_policy, selects_nothing
     from ..policy.load import load_policy
-    from ..policy.waivers import load_waivers
+    from ..policy.waivers import waivers_of
     from .output import print_message, print_result
 
     ready = compile_policy(load_policy(given))
-    waivers = [waiver for path in ready.policy.waiver_files for waiver in load_waivers(path)]
+    waivers = waivers_of(ready.policy)
     rule_set = ready.rules_for()
     overrides = range(len(ready.conditions))
     rule_sets = [rule_set, *(ready.rules_with(tuple(index == one for index in overrides)) for one in overrides)]

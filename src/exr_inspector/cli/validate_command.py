@@ -114,7 +114,7 @@ def validate(
     from ..findings.rules import RANGE
     from ..policy.compile import with_rule
     from ..policy.validate import compiled_policy
-    from ..policy.waivers import load_waivers
+    from ..policy.waivers import load_waivers, waivers_of
     from ..sources import store_of
     from ..sources.listing import ListedFile, list_files
     from .output import discard_stdout, print_message
@@ -133,8 +133,7 @@ def validate(
         ready = with_rule(ready, RANGE.rule_id, expected=frame_range)
     has_paths = bool(paths or files_from)
     given = given_paths(paths, files_from, nul_separated=nul_separated) if has_paths or not from_catalog else []
-    files_of_waivers = ready.policy.waiver_files if waivers is None else (waivers,)
-    given_waivers = tuple(waiver for path in files_of_waivers for waiver in load_waivers(path))
+    given_waivers = waivers_of(ready.policy) if waivers is None else load_waivers(waivers)
     outcome = _Outcome(ready, given_waivers, datetime.now(timezone.utc).date(), from_catalog)
     if from_catalog:
         with open_catalog(catalog, read_only=not persist, wait_s=wait) as opened:
@@ -307,7 +306,8 @@ class _Outcome:
             name = parse_name(files[0].uri)
             pattern = patterns[files[0].uri if name is None else name.sequence]
             violations += [(replace(finding, pattern=pattern), files) for finding in found]
-        return apply_waivers((*grouped_files(violations), *self.of_sequences), self.waivers, self.today)
+        found = (*grouped_files(violations), *self.of_sequences)
+        return apply_waivers(found, self.waivers, self.today, (file.uri for file in self.files.files))
 
 
 def _write(outcome: _Outcome, output_format: FindingFormat, output: str | None, command: str) -> None:

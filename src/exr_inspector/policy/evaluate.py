@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .. import __version__
 from ..exr.codes import SEVERITIES
 from ..findings import files
 from ..findings.model import FileFrame, Finding, finding
 from ..findings.rules import UNREADABLE
 from ..frames.names import parse_name
 from ..frames.ranges import display_pattern, padding
-from ..inspection.model import Inspection
+from ..inspection.model import SCHEMA_VERSION, FileFacts, Flags, Inspection
 from .compile import Check, CompiledPolicy, RuleSet
 from .model import RuleUse
 from .problems import problem_findings
@@ -124,7 +125,7 @@ def pixel_outcomes(checks: Sequence[Check], pixels: FilePixels | None) -> Iterat
 
 def unreadable(policy: CompiledPolicy, uri: str, reason: str) -> Verdict:
     """The verdict on a file whose header cannot be read: an error, and no other rule is evaluated."""
-    rules = policy.rules_for()
+    rules = policy.rules_for(_without_header(uri))
     undecided = {
         _not_evaluated(use, OF_SEQUENCES if use.rule.scope == "sequence" else NO_HEADER): None
         for use in rules.uses()
@@ -133,6 +134,22 @@ def unreadable(policy: CompiledPolicy, uri: str, reason: str) -> Verdict:
     found, use = files.unreadable(pattern_of(uri), reason), rules.problems.get(UNREADABLE.rule_id)
     found = replace(found, severity=(use and use.severity) or found.severity)
     return _verdict(policy, file_frame(uri), Judged([found], undecided))
+
+
+def _without_header(uri: str) -> Inspection:
+    """What is known of a file whose header cannot be read: what its URI says."""
+    name, unknown = parse_name(uri), dict.fromkeys(column.name for column in fields(FileFacts))
+    named = {} if name is None else {"sequence": name.sequence, "frame": name.frame, "frame_number": name.frame_number}
+    return Inspection(
+        schema_version=SCHEMA_VERSION,
+        inspector_version=__version__,
+        file=FileFacts(**{**unknown, "file_path": uri, "file_path_normalized": uri, **named}),  # type: ignore[arg-type]
+        flags=Flags(version=0, tiled=False, long_names=False, deep=False, multipart=False),
+        bytes_read=0,
+        reads=0,
+        parts=(),
+        problems=(),
+    )
 
 
 def pattern_of(uri: str) -> str:

@@ -1,22 +1,23 @@
-"""Policies from files: YAML in, `Policy` out. Every error has file, line and column."""
+"""Policies from files: YAML in, `Policy` out. Every error has file, line and column; those of a file come together."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from importlib import resources
 from typing import Any, TypeVar
 
-from ..errors import SettingsError
+from ..errors import PolicyError, SettingsError
 from ..findings.rules import Rule
 from ..sources.uris import bucket_and_key, has_scheme, object_uri
 from .conditions import Condition, parse_condition
-from .model import CustomEntry, CustomRule, Layer, Override, Policy, PolicyFile, merged_settings
+from .model import CustomEntry, CustomRule, Layer, NamedWaivers, Override, Policy, PolicyFile, merged_settings
 from .registry import rule_named, selected_rules, suggestion
 from .rule import Parameters, PolicyRule
 from .rules_metadata import AttributeNeed
-from .yaml_marks import Document, Path, read_document
+from .yaml_marks import Document, Errors, Path, read_document
 from .yaml_models import read_file, validated
 
 _ENDINGS = (".yaml", ".yml")
@@ -93,37 +94,45 @@ def _unknown(name: str) -> str:
 def _policy(source: str, data: bytes, above: tuple[str, ...], extended: list[str], read: ReadFile) -> Policy:
     """A policy; `above` are those that extend it, `extended` all that have been read because of them."""
     document = read_document(source, data)
-    file = validated(document, (), document.value, PolicyFile, _NESTED)
+    errors = Errors()
+    file = _valid_file(document, errors)
     bases: list[Policy] = []
     custom: dict[str, CustomRule] = {}
     for path, name in _items(("extends",), file.extends):
-        base = _extended(document, path, name, above, extended, read)
-        for rule in base.custom.values():
-            _check_distinct(document, path, rule, [other for other in custom.values() if other != rule])
-        custom |= base.custom
-        bases.append(base)
-    own = _custom_rules(document, file)
-    for path, rule in _items(("custom",), own.values()):
-        _check_distinct(document, path, rule, custom.values())
-    custom |= own
+        with errors.caught():
+            base = _extended(document, path, name, above, extended, read)
+            for rule in base.custom.values():
+                _check_distinct(document, path, rule, [other for other in custom.values() if other != rule])
+            custom |= base.custom
+            bases.append(base)
+    own = _custom_rules(document, file, errors)
+    for path, rule in own.values():
+        with errors.caught():
+            _check_distinct(document, path, rule, custom.values())
+    if not _names_are_known(document, bases, own):
+        errors.check()  # rules that are missing because of them would be errors too
+    custom |= {rule_id: rule for rule_id, (_, rule) in own.items()}
     layers = [layer for base in bases for layer in base.layers]
-    layers.append(_layer(document, (), None, file, custom, _settings_of_all(layers), own.keys()))
+    layers.append(_layer(document, (), None, file, custom, _settings_of_all(layers), errors, own.keys()))
     for_all = _settings_of_all(layers)
     for number, override in enumerate(file.overrides):
         path = ("overrides", number)
-        when = parse_condition(document, (*path, "when"), override.when)
-        layers.append(_layer(document, path, when, override, custom, for_all))
+        with errors.caught():
+            when = parse_condition(document, (*path, "when"), override.when)
+            layers.append(_layer(document, path, when, override, custom, for_all, errors))
+    errors.check()
     layers.sort(key=lambda layer: layer.when is not None)
-    waiver_files = [path for base in bases for path in base.waiver_files]
+    waiver_files = {each.path: each for base in bases for each in base.waiver_files}
     if file.waivers is not None:
-        waiver_files.append(_beside(source, file.waivers))
+        given = NamedWaivers(_beside(source, file.waivers), source, *document.keys["waivers",])
+        waiver_files.setdefault(given.path, given)
     return Policy(
         name=file.policy,
         version=file.version,
         title=file.title,
         layers=tuple(layers),
         custom=custom,
-        waiver_files=tuple(dict.fromkeys(waiver_files)),
+        waiver_files=tuple(waiver_files.values()),
         unused_ignores=tuple(_unused_ignores(file, layers, custom)),
     )
 
@@ -131,6 +140,30 @@ def _policy(source: str, data: bytes, above: tuple[str, ...], extended: list[str
 def _settings_of_all(layers: Iterable[Layer]) -> dict[str, Mapping[str, Any]]:
     """The parameters for files to which no override applies."""
     return merged_settings(layer for layer in layers if layer.when is None)
+
+
+def _valid_file(document: Document, errors: Errors) -> PolicyFile:
+    """The file; without the keys at its top whose values are invalid, if there are errors."""
+    value = document.value
+    with errors.caught():
+        return validated(document, (), value, PolicyFile, _NESTED)
+    at_top = {path[0] for path, mark in document.keys.items() if len(path) == 1}
+    if not isinstance(value, dict) or not at_top:
+        errors.check()
+    valid: dict[str, Any] = {"policy": "x", "version": "x"}
+    for key, given in value.items():
+        with contextlib.suppress(PolicyError):
+            validated(document, (), {"policy": "x", "version": "x", key: given}, PolicyFile, _NESTED)
+            valid[key] = given
+    return validated(document, (), valid, PolicyFile, _NESTED)
+
+
+def _names_are_known(document: Document, bases: Collection[Policy], own: Collection[Any]) -> bool:
+    """Whether all policies that are extended, and all custom rules, could be read."""
+    given = [document.value.get(key) or [] for key in ("extends", "custom")]
+    return all(
+        isinstance(each, list) and len(each) == len(known) for each, known in zip(given, (bases, own), strict=True)
+    )
 
 
 def _beside(source: str, name: str) -> str:
@@ -174,25 +207,29 @@ def _extended(
     return _policy(target, data, chain, extended, read)
 
 
-def _custom_rules(document: Document, file: PolicyFile) -> dict[str, CustomRule]:
-    """The rules of a policy's own, by identifier."""
-    rules: dict[str, CustomRule] = {}
-    for number, entry in enumerate(file.custom):
-        path = ("custom", number)
-        if entry.id.startswith("EXR"):
-            raise document.error((*path, "id"), "identifiers that begin with EXR are those of built-in rules")
-        if rule_named(entry.name) is not None:
-            raise document.error((*path, "name"), f"a built-in rule is called {entry.name}")
-        if entry.id in rules or any(rule.rule.name == entry.name for rule in rules.values()):
-            raise document.error(path, f"the identifier {entry.id} or the name {entry.name} is repeated")
-        rules[entry.id] = CustomRule(
-            rule=Rule(entry.id, entry.name, entry.message, entry.remedy),
-            scope=entry.scope,
-            when=None if entry.when is None else parse_condition(document, (*path, "when"), entry.when),
-            require=parse_condition(document, (*path, "require"), entry.require),
-            severity=entry.severity,
-        )
+def _custom_rules(document: Document, file: PolicyFile, errors: Errors) -> dict[str, tuple[Path, CustomRule]]:
+    """The valid ones of a policy's own rules with their paths, by identifier."""
+    rules: dict[str, tuple[Path, CustomRule]] = {}
+    for path, entry in _items(("custom",), file.custom):
+        with errors.caught():
+            rules[entry.id] = path, _custom_rule(document, path, entry, [rule for _, rule in rules.values()])
     return rules
+
+
+def _custom_rule(document: Document, path: Path, entry: CustomEntry, before: Collection[CustomRule]) -> CustomRule:
+    if entry.id.startswith("EXR"):
+        raise document.error((*path, "id"), "identifiers that begin with EXR are those of built-in rules")
+    if rule_named(entry.name) is not None:
+        raise document.error((*path, "name"), f"a built-in rule is called {entry.name}")
+    if any(entry.id == rule.rule.rule_id or entry.name == rule.rule.name for rule in before):
+        raise document.error(path, f"the identifier {entry.id} or the name {entry.name} is repeated")
+    return CustomRule(
+        rule=Rule(entry.id, entry.name, entry.message, entry.remedy),
+        scope=entry.scope,
+        when=None if entry.when is None else parse_condition(document, (*path, "when"), entry.when),
+        require=parse_condition(document, (*path, "require"), entry.require),
+        severity=entry.severity,
+    )
 
 
 def _check_distinct(document: Document, path: Path, rule: CustomRule, others: Iterable[CustomRule]) -> None:
@@ -209,6 +246,7 @@ def _layer(
     given: PolicyFile | Override,
     custom: Mapping[str, CustomRule],
     inherited: Mapping[str, Mapping[str, Any]],
+    errors: Errors,
     own: Iterable[str] = (),
 ) -> Layer:
     """A step of a policy, which selects its `own` rules too; `inherited` are the parameters before it."""
@@ -218,16 +256,17 @@ def _layer(
         at = (*path, "rules", name)
         rule = rule_named(name)
         rule_id = rule.rule_id if rule else names.get(name, name)
-        if rule is None and rule_id not in custom:
-            raise document.error(at, _no_rule(name, custom), at_key=True)
-        if rule_id in settings:
-            raise document.error(at, f"the rule is given by its name and by {rule_id}", at_key=True)
-        values = validated(document, at, parameters or {}, rule.parameters if rule else Parameters, _NESTED)
-        settings[rule_id] = {key: getattr(values, key) for key in parameters or {}}
-        if rule:
-            _check_limits(document, at, rule, {**inherited.get(rule_id, {}), **settings[rule_id]})
-    selected = _rule_ids(document, (*path, "select"), given.select, custom)
-    ignored = _rule_ids(document, (*path, "ignore"), given.ignore, custom)
+        with errors.caught():
+            if rule is None and rule_id not in custom:
+                raise document.error(at, _no_rule(name, custom), at_key=True)
+            if rule_id in settings:
+                raise document.error(at, f"the rule is given by its name and by {rule_id}", at_key=True)
+            values = validated(document, at, parameters or {}, rule.parameters if rule else Parameters, _NESTED)
+            settings[rule_id] = {key: getattr(values, key) for key in parameters or {}}
+            if rule:
+                _check_limits(document, at, rule, {**inherited.get(rule_id, {}), **settings[rule_id]})
+    selected = _rule_ids(document, (*path, "select"), given.select, custom, errors)
+    ignored = _rule_ids(document, (*path, "ignore"), given.ignore, custom, errors)
     return Layer(when=when, select=selected.union(settings, own), ignore=ignored, settings=settings)
 
 
@@ -240,13 +279,13 @@ def _check_limits(document: Document, at: Path, rule: PolicyRule, settings: Mapp
 
 
 def _rule_ids(
-    document: Document, path: Path, selectors: Iterable[str], custom: Mapping[str, CustomRule]
+    document: Document, path: Path, selectors: Iterable[str], custom: Mapping[str, CustomRule], errors: Errors
 ) -> frozenset[str]:
     found: set[str] = set()
     for at, selector in _items(path, selectors):
         own = {rule_id for rule_id, each in custom.items() if selector in each.rule[:2]}
         if not (rules := selected_rules(selector) | own):
-            raise document.error(at, _no_rule(selector, custom))
+            errors.found.append(document.error(at, _no_rule(selector, custom)))
         found |= rules
     return frozenset(found)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field
 
@@ -94,6 +94,15 @@ class CustomRule:
     severity: Severity
 
 
+class NamedWaivers(NamedTuple):
+    """The path of a file of waivers, and where a policy names it."""
+
+    path: str
+    policy: str  # the path of the policy
+    line: int
+    column: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """A policy after names are resolved. Later layers have precedence; those with a condition come last."""
@@ -103,7 +112,7 @@ class Policy:
     title: str
     layers: tuple[Layer, ...]
     custom: Mapping[str, CustomRule] = field(default_factory=dict)  # by identifier
-    waiver_files: tuple[str, ...] = ()
+    waiver_files: tuple[NamedWaivers, ...] = ()
     unused_ignores: tuple[str, ...] = ()  # items of `ignore` that no selected rule matches
 
 

@@ -11,12 +11,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
 
+from ..errors import PolicyError, SettingsError
 from ..findings.model import Finding, Waived, finding, in_order
 from ..findings.rules import RULES, WAIVER_EXPIRED, WAIVER_UNUSED, Rule
 from ..frames.names import parse_name
 from ..frames.ranges import Number, frame_range, frame_value, numbers_in, numbers_of
 from ..sources.uris import display_path, normalize_path
-from .model import CUSTOM_ID, Name, Sentence
+from .model import CUSTOM_ID, Name, Policy, Sentence
 from .registry import suggestion
 from .rule import Text, matches_any, path_expression
 from .yaml_marks import Document, read_document
@@ -82,6 +83,19 @@ def load_waivers(path: str | os.PathLike[str]) -> tuple[Waiver, ...]:
     return tuple(_resolved(document, number, entry) for number, entry in enumerate(entries))
 
 
+def waivers_of(policy: Policy) -> tuple[Waiver, ...]:
+    """The waivers that a policy names. Raises PolicyError, also at their name if they cannot be read."""
+    found: list[Waiver] = []
+    for named in policy.waiver_files:
+        try:
+            found += load_waivers(named.path)
+        except PolicyError:
+            raise
+        except SettingsError as error:
+            raise PolicyError(named.policy, named.line, named.column, str(error)) from error
+    return tuple(found)
+
+
 def _resolved(document: Document, number: int, entry: WaiverEntry) -> Waiver:
     rule = entry.rule
     rule_id = _NAMES.get(rule, rule)
@@ -97,11 +111,15 @@ def _resolved(document: Document, number: int, entry: WaiverEntry) -> Waiver:
     )
 
 
-def apply_waivers(findings: Iterable[Finding], waivers: Sequence[Waiver], today: date) -> list[Finding]:
+def apply_waivers(
+    findings: Iterable[Finding], waivers: Sequence[Waiver], today: date, judged: Iterable[str]
+) -> list[Finding]:
     """The findings, with `waived_by` in those that a waiver covers; of a sequence also in some frames only.
 
-    A waiver whose last day is before `today` (in UTC) covers nothing. Expired and unused waivers are findings too.
+    A waiver whose last day is before `today` (in UTC) covers nothing. Expired waivers are findings too; so are unused
+    ones that are about files among those that were `judged`, as URIs.
     """
+    judged = list(judged)
     by_rule: dict[str, list[Finding]] = {}
     for each in findings:
         by_rule.setdefault(each.rule_id, []).append(each)
@@ -115,10 +133,16 @@ def apply_waivers(findings: Iterable[Finding], waivers: Sequence[Waiver], today:
         splits = [_split(each, waiver) for each in by_rule.get(waiver.rule_id, ())]
         by_rule[waiver.rule_id] = [rest for _, rest in splits if rest is not None]
         parts = [part for part, _ in splits if part is not None]
-        if not parts:
+        if not parts and _is_about(waiver, judged):
             of_waivers.append(_about(waiver, WAIVER_UNUSED, "covers no finding"))
         covered += parts
     return in_order([*(each for rest in by_rule.values() for each in rest), *covered, *of_waivers])
+
+
+def _is_about(waiver: Waiver, uris: Iterable[str]) -> bool:
+    """Whether a waiver could cover findings about some of the files."""
+    matches, numbers = path_expression(waiver.entry.path).fullmatch, waiver.numbers
+    return any(matches(display_path(uri)) and (numbers is None or _number(uri) in numbers) for uri in uris)
 
 
 def _about(waiver: Waiver, rule: Rule, what: str) -> Finding:

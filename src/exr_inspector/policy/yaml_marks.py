@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ Scalar = str | int | float | bool | None
 
 MAX_BYTES = 1 << 20
 _MAX_DEPTH = 64
+_MAX_OTHERS = 49  # errors after the first that are reported
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _WORDS: dict[str, Scalar] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -53,6 +55,32 @@ class Document:
             if path in marks:
                 return PolicyError(self.source, *marks[path], message)
         return self.error(path[:-1], message) if path else PolicyError(self.source, 1, 1, message)
+
+
+@dataclass(slots=True)
+class Errors:
+    """The errors of a policy, to be raised together."""
+
+    found: list[PolicyError] = field(default_factory=list)
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        """Keeps an error that is raised within, so that what follows is checked too."""
+        try:
+            yield
+        except PolicyError as error:
+            self.found += (PolicyError(error.path, error.line, error.column, error.message), *error.others)
+
+    def check(self) -> None:
+        """Raise the errors as one, sorted by their positions, if there are any."""
+        by_position = {(each.path, each.line, each.column): each for each in reversed(self.found)}
+        if by_position:
+            first, *others = (by_position[position] for position in sorted(by_position))
+            more = len(others) - _MAX_OTHERS
+            if more > 0:
+                last = others[_MAX_OTHERS]
+                others[_MAX_OTHERS:] = [PolicyError(last.path, last.line, last.column, f"{more} more errors from here")]
+            raise PolicyError(first.path, first.line, first.column, first.message, tuple(others))
 
 
 def read_document(source: str, data: bytes) -> Document:

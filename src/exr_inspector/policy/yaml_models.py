@@ -15,9 +15,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..errors import PolicyError, SettingsError
 from .registry import suggestion
-from .yaml_marks import MAX_BYTES, Document, Path
+from .yaml_marks import MAX_BYTES, Document, Errors, Path
 
 _QUOTED = re.compile("'([^']*)'")
+_MISSING = ("missing", "missing_argument", "missing_keyword_only_argument")
 _UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden")
 _EXPECTED = {
     "string_type": "expected a text",
@@ -56,7 +57,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 def validated(document: Document, path: Path, value: Any, model: type[Model], nested: Mapping[str, type[Any]]) -> Model:
     """A value of a document as a dataclass; `nested` are the dataclasses in it, by the name of their field.
 
-    Raises PolicyError.
+    Raises PolicyError with all errors.
     """
     adapter: TypeAdapter[Model] = _adapter(cast("Hashable", model))
     try:
@@ -64,8 +65,13 @@ def validated(document: Document, path: Path, value: Any, model: type[Model], ne
         return adapter.validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
         errors = error.errors(include_url=False)
-    unknown = (each for each in errors if each["type"] in _UNKNOWN_KEY)  # which is also why another one is missing
-    raise _error(document, path, next(unknown, errors[0]), model, nested)
+    unknown = {tuple(each["loc"][:-1]) for each in errors if each["type"] in _UNKNOWN_KEY}
+    found = Errors()
+    for each in errors:
+        if each["type"] not in _MISSING or tuple(each["loc"][:-1]) not in unknown:  # it may be the one that is missing
+            found.found.append(_error(document, path, each, model, nested))
+    found.check()
+    raise AssertionError("no error of pydantic is left")
 
 
 def _error(
@@ -81,7 +87,7 @@ def _error(
         unknown = str(loc[-1])
         message = f"{prefix}unknown; expected {', '.join(known)}{suggestion(unknown, known)}"
         return document.error(at, message, at_key=True)
-    if first["type"] in ("missing", "missing_argument"):
+    if first["type"] in _MISSING:
         return document.error(at, f"{prefix}missing")
     if first["type"] in ("dataclass_type", "dict_type"):
         return document.error(at, f"{prefix}expected keys with values")
