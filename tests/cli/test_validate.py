@@ -372,3 +372,19 @@ def test_reports_for_people(capfd):
     assert "<h1>exr-inspector check</h1>" in page
     assert "check --range 1001-1003 --format html --output check.html show<" in page
     assert "rules" not in page.lower()
+
+
+def test_a_fault_of_some_frames_is_one_finding(tmp_path, monkeypatch, capfd):
+    """Their compression is not allowed, and differs from that of the others; what no rule about files reports, does."""
+    monkeypatch.chdir(tmp_path)
+    Path("drift").mkdir()
+    for number in range(1, 6):
+        name = w.text("owner", "x" if number == 5 else "y")
+        data = w.build(w.part(compression=3 if number < 4 else 1, extra=[name])).data
+        Path(f"drift/a.{number:04}.exr").write_bytes(data)
+    text = 'policy: a\nversion: "1"\nselect: [drift]\nrules: {compression: {allowed: [ZIP], severity: SEVERITY}}\n'
+    for severity, expected in (("error", ["EXR301", "EXR904"]), ("info", ["EXR301", "EXR904", "EXR904"])):
+        Path("a.yaml").write_text(text.replace("SEVERITY", severity))
+        assert main(["validate", "drift", "--policy", "a.yaml", "--format", "jsonl"]) == 1
+        found = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+        assert sorted(each["rule_id"] for each in found if "rule_id" in each and each.get("frames")) == expected

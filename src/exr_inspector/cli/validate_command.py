@@ -297,6 +297,7 @@ class _Outcome:
         from ..findings.model import grouped_files
         from ..frames.names import parse_name
         from ..policy.evaluate import file_frame
+        from ..policy.sequences import without_repeated
         from ..policy.waivers import apply_waivers
 
         unread = [((not_read(uri, reason),), [file_frame(uri)]) for uri, reason in self.unread] if of_unread else []
@@ -306,7 +307,8 @@ class _Outcome:
             name = parse_name(files[0].uri)
             pattern = patterns[files[0].uri if name is None else name.sequence]
             violations += [(replace(finding, pattern=pattern), files) for finding in found]
-        found = (*grouped_files(violations), *self.of_sequences)
+        of_files = list(grouped_files(violations))
+        found = (*of_files, *without_repeated(self.of_sequences, of_files, self.policy.rules))
         return apply_waivers(found, self.waivers, self.today, (file.uri for file in self.files.files))
 
 

@@ -179,9 +179,22 @@ def _repeats(sequence: JudgedSequence) -> Iterator[tuple[Repeat, SequenceFile, s
     if compared and all(file.content is None for file in compared):
         reason = "files without compression have equal sizes; their pixels are compared with --stats"
         yield Undecided(reason, len(compared))
+    elif _headers_vary(file for file in compared if not file.has_pixels):
+        reason = "headers differ in each frame, as by a time code; the pixels are compared with --stats"
+        yield Undecided(reason, len(compared))
     contents = [file.content if file.status == "complete" else None for file in sequence.files]
     for each in repeats(contents):
         yield each, sequence.files[each.position], sequence.files[each.first].frame
+
+
+def _headers_vary(files: Iterable[SequenceFile]) -> bool:
+    """Whether files with one structure have different headers: their bytes differ, and their pixels may be equal."""
+    headers: dict[str, str | None] = {}
+    return any(
+        headers.setdefault(file.structure.structure_hash, file.header_hash) != file.header_hash
+        for file in files
+        if file.structure is not None
+    )
 
 
 @sequence_rule(907, "error", "ARRI DI conventions")

@@ -82,6 +82,7 @@ class SequenceFile:
     mtime: datetime | None = None
     timecode: str | None = None  # of the first part that has one, as `PartFacts.timecode`
     content: str | None = None  # equal for files with the same content, see `content_of`; None if it is not known
+    has_pixels: bool = False  # the content is that of the pixels, not also of the header
     used_areas: tuple[float | None, ...] | None = (
         None  # by part, the share of the data window that is not zero; None: no statistics of pixels
     )
@@ -134,6 +135,7 @@ def projection(
             packed_bytes=packed_bytes,
             is_compressed=structure.is_compressed,
         ),
+        has_pixels=pixels is not None,
         used_areas=used_areas,
         overrides=overrides,
     )

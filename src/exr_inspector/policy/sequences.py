@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from ..exr.codes import SEVERITIES
 from ..findings.model import Finding
 from ..frames.patterns import names_tiles
 from ..frames.ranges import Number, frame_value, numbers_of
@@ -24,7 +25,7 @@ from ..sequence.siblings import older_versions, other_views
 from ..sequence.summary import absent_pattern, summarized
 from ..sources.patterns import uri_condition
 from .evaluate import NotEvaluated
-from .rule import Excess, Undecided
+from .rule import Excess, PolicyRule, Undecided, matches_any
 from .rules_sequence import Range
 from .sequence_files import JudgedSequence, SequenceFile, Structure, frames_of
 
@@ -196,6 +197,29 @@ def missing_sequence(policy: CompiledPolicy, pattern: str) -> list[Finding] | No
     if use is None or summary is None:
         return None
     return [replace(each, severity=use.severity or each.severity) for each in findings_of(summary)]
+
+
+def without_repeated(
+    of_sequences: Iterable[Finding], of_files: Sequence[Finding], rules: Mapping[str, PolicyRule]
+) -> list[Finding]:
+    """The findings about sequences, but those with the cause of findings about files: one is enough.
+
+    The cause is the same if the attribute that differs is one that the rule about files reads, in exactly these files.
+    """
+    by_files: dict[frozenset[str], list[Finding]] = defaultdict(list)
+    for each in of_files:
+        by_files[frozenset(each.files)].append(each)
+
+    def is_repeated(found: Finding) -> bool:
+        return any(
+            each.part_index in (None, found.part_index)
+            and SEVERITIES.index(each.severity) >= SEVERITIES.index(found.severity)
+            and (rule := rules.get(each.rule_id)) is not None
+            and matches_any(rule.reads or (), found.attr_name)
+            for each in by_files.get(frozenset(found.files), ())
+        )
+
+    return [found for found in of_sequences if not (found.attr_name and found.files and is_repeated(found))]
 
 
 def _with_files(found: Finding, sequence: JudgedSequence) -> Finding:
