@@ -162,7 +162,7 @@ def case_twins(channels: ChannelList, _: Parameters) -> Iterator[Outcome]:
             yield Violation("names that differ in more than case", f"{first}, {name}", name)
 
 
-@file_rule(212, "warning", "Cryptomatte specification 1.2", reads=("cryptomatte/*/name",))
+@file_rule(212, "warning", "Cryptomatte specification 1.2", reads=("name", "cryptomatte/*/name"))
 def cryptomatte_attributes(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
     """Cryptomattes have attributes and channels; these may be in other parts."""
     declared = {name: part.part_index for part in inspection.parts for name in matte_names(part.attributes)}

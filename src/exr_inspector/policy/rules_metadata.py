@@ -228,7 +228,7 @@ def fps_exact(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
 def empty_text(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """Standard texts are not empty."""
     for attribute in part.attributes:
-        if not attribute.raw and attribute.attr_type == "string" and attribute.attr_name in TEXTS:
+        if attribute.attr_name in TEXTS and attribute.attr_type == "string" and not attribute.raw:
             yield Violation("a text", attribute.attr_name, attr_name=attribute.attr_name)
 
 
