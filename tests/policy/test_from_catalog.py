@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from exr_inspector.policy.from_catalog import Judged, Unread, validate_catalog
 from exr_inspector.policy.load import builtin_names, parse_policy
 from exr_inspector.policy.registry import RULES
 from exr_inspector.policy.sequence_files import sequence_file, unreadable_file
+from exr_inspector.policy.stored_parts import AttributeRow, attribute_of
 from exr_inspector.policy.validate import compiled_policy
 from exr_inspector.sources.memory import MemorySource
 from tests.support import exr_writer as w
@@ -331,3 +333,13 @@ def test_the_command_judges_sequences_and_pixels(decoded, capfd):
         if selected == ["show"]:
             assert ("rules about pixels were not evaluated in 13 files: `ingest" in found.err) != decoded
     assert "show/other.#.exr" in found.out
+
+
+def test_the_memory_of_values_that_are_kept_is_bounded():
+    """Of 2,000 values of 64 KiB as JSON, some MB are kept."""
+    tracemalloc.start()
+    for number in range(2000):
+        attribute_of(AttributeRow("a", "string", 65536, json.dumps(f"{number}" + "x" * 65536), truncated=False))
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 40 << 20

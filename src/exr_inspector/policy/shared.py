@@ -1,8 +1,7 @@
-"""Verdicts on files with one structure: what the structure decides is evaluated once for all of them.
+"""Verdicts on files with one structure, which share outcomes of rules.
 
-Rules that read attributes which differ are evaluated once for each combination of their values, and findings are made
-once for each combination of outcomes: files with equal findings share one tuple of them. Rules about names are
-evaluated for each file.
+Rules that read constant attributes are evaluated for one file of a structure. Others are evaluated for each combination
+of the values that they read, and rules about names for each file. Files with equal outcomes share a tuple of findings.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from .sequence_files import Structure as OfSequences
 from .stored_parts import AttributeRow, CutValueError, StoredInspection, StoredPart, attribute_of
 
 _KEPT = 4096  # combinations of values, and of outcomes
+_MAX_TEXT = 4000  # characters of values whose outcomes are kept
 _PATTERNS_KEPT = 256  # sequences whose findings are kept
 
 Varying = tuple[str, str]  # name and type of an attribute
@@ -32,7 +32,7 @@ _Outcomes = list[tuple[Check, Outcome, int | None]]
 
 @dataclass(slots=True)
 class _Group:
-    """The rules that read the same of the attributes that differ, and their outcomes by values."""
+    """Rules that read the same varying attributes, and their outcomes by the values of these."""
 
     names: tuple[str, ...]
     checks: list[Check]
@@ -41,7 +41,7 @@ class _Group:
 
 @dataclass(slots=True)
 class _Plan:
-    """The rules that apply to files of a structure: those that each file decides, and the outcomes of the others."""
+    """The rules that apply to files of a structure, by what decides them, and outcomes that are known."""
 
     of_each: tuple[list[Check], list[Check]]  # about files, and about parts; with all that the header decides
     of_files: list[_Group]
@@ -54,7 +54,7 @@ class _Plan:
     verdicts: dict[Any, Verdict] = field(default_factory=dict)
 
     def outcomes(self, inspection: StoredInspection) -> _Outcomes:
-        """The outcomes of all rules that do not have the same for all files."""
+        """The outcomes of the rules that are not in `shared`."""
         found = _outcomes(inspection, *self.of_each)
         for group in self.of_files:
             found += _known(group, inspection.values(group.names), inspection)
@@ -63,7 +63,7 @@ class _Plan:
         return found
 
     def judged(self, file: FileName, pattern: str) -> Judged:
-        """The outcomes that are the same for all files, as findings about this one."""
+        """The outcomes in `shared`, as findings about a file."""
         known = self.by_pattern.get(pattern)
         if known is None:
             judged = Judged()
@@ -78,7 +78,8 @@ def _known(group: _Group, values: Any, inspection: StoredInspection) -> _Outcome
     known = group.known.get(values)
     if known is None:
         known = _outcomes(inspection, group.checks, ())
-        _keep(group.known, values, known, _KEPT)
+        if len(str(values)) < _MAX_TEXT:
+            _keep(group.known, values, known, _KEPT)
     return known
 
 
@@ -88,7 +89,8 @@ def _known_of_parts(group: _Group, inspection: StoredInspection) -> _Outcomes:
         known = group.known.get(values)
         if known is None:
             known = _of_part(inspection, values[0], group.checks)
-            _keep(group.known, values, known, _KEPT)
+            if len(str(values)) < _MAX_TEXT:
+                _keep(group.known, values, known, _KEPT)
         found += known
     return found
 

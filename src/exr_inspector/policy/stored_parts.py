@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .. import __version__
 from ..exr import Attribute
 from ..exr.attributes import Box2i
+from ..exr.cache import Cache
 from ..exr.channels import ChannelList
 from ..inspection.json_form import value_of_json
 from ..inspection.model import SCHEMA_VERSION, FileFacts, Inspection, PartFacts
@@ -57,9 +58,24 @@ class CutAttribute(Attribute):
         raise CutValueError(self.attr_name)
 
 
-@lru_cache(maxsize=16_384)
+def _memory_of(row: AttributeRow, _: Attribute) -> int:
+    """Of its value, several times the size as JSON."""
+    return 1000 + 8 * (len(row.value_json or "") + len(row.value_text or ""))
+
+
+_ATTRIBUTES: Cache[AttributeRow, Attribute] = Cache(32 << 20, _memory_of)
+
+
 def attribute_of(row: AttributeRow) -> Attribute:
     """The attribute of a row; its bytes, which the catalog does not have, are empty if those in the file are."""
+    known = _ATTRIBUTES.get(row)
+    if known is None:
+        known = _attribute(row)
+        _ATTRIBUTES.put(row, known)
+    return known
+
+
+def _attribute(row: AttributeRow) -> Attribute:
     if row.truncated:
         return CutAttribute(row.attr_name, row.attr_type)
     value = None if row.value_json is None else value_of_json(row.attr_type, json.loads(row.value_json))
