@@ -274,6 +274,19 @@ def test_values_of_all_types_are_those_before_they_were_json():
     assert len(seen) > 12
 
 
+@pytest.mark.slow
+def test_the_pixels_of_a_file_without_channels_are_judged(capfd):
+    Path("a.exr").write_bytes(w.build(w.part(channels=[])).data)
+    Path("own.yaml").write_text('policy: own\nversion: "1"\nselect: [EXR801, EXR804]\n')
+    assert main(["validate", "a.exr", "--stats", "--policy", "own.yaml"]) == 0
+    expected = capfd.readouterr()
+    assert not expected.err
+    main(["ingest", "a.exr", "--stats", *CATALOG])
+    capfd.readouterr()
+    assert main(["validate", "--from-catalog", "--policy", "own.yaml", *CATALOG]) == 0
+    assert capfd.readouterr() == expected
+
+
 def delivery() -> list[tuple[str, bytes]]:
     """Two versions of a sequence and a stereo pair, with a fault for most rules about sequences."""
 

@@ -17,8 +17,9 @@ from .rules_pixels import FilePixels, file_pixels
 _NEWEST = "QUALIFY coalesce(batch_id, 0) = max(coalesce(batch_id, 0)) OVER (PARTITION BY file_id)"
 # Rows of versions that did not count errors do not tell whether all pixels were decoded.
 _CHANNELS = f"""
-    SELECT file_id, evaluated_at IS NOT NULL AS is_whole, {", ".join(ChannelStatsRow._fields)}
-    FROM channel_stats SEMI JOIN wanted USING (file_id) WHERE decode_errors IS NOT NULL {_NEWEST}
+    SELECT file_id, evaluated_at IS NOT NULL AS is_whole, decode_errors IS NOT NULL AS is_counted,
+           {", ".join(ChannelStatsRow._fields)}
+    FROM channel_stats SEMI JOIN wanted USING (file_id) {_NEWEST}
     ORDER BY file_id, part_index, channel_name
 """  # noqa: S608 (constants)
 _PARTS = f"""
@@ -51,11 +52,15 @@ def stored_pixels(catalog: Catalog, wanted: pa.Table) -> dict[str, StoredPixels]
     for file_id, *figures in _rows(catalog.sql(_PARTS, tables={"wanted": wanted})):
         parts[file_id].append(PartStatsRow(*figures))
     found: dict[str, StoredPixels] = {}
-    for file_id, is_whole, *figures in _rows(catalog.sql(_CHANNELS, tables={"wanted": wanted})):
+    for file_id, is_whole, is_counted, *figures in _rows(catalog.sql(_CHANNELS, tables={"wanted": wanted})):
+        if not is_counted:
+            parts.pop(file_id, None)
+            continue
         if file_id not in found:
-            found[file_id] = StoredPixels([], parts[file_id] if is_whole else [], is_whole)
+            found[file_id] = StoredPixels([], parts.pop(file_id, []) if is_whole else [], is_whole)
         found[file_id].channels.append(ChannelStatsRow(*figures))
-    return found
+    # What is left are files without channels: parts have rows if all pixels were decoded that can be.
+    return {file_id: StoredPixels([], of_file, True) for file_id, of_file in parts.items()} | found
 
 
 def _rows(table: pa.Table) -> list[tuple]:  # type: ignore[type-arg]
