@@ -8,7 +8,7 @@ import pytest
 
 from exr_inspector.cli.main import main
 from exr_inspector.exr.codes import FORMAT_ERRORS, PROBLEMS
-from exr_inspector.function.errors import category
+from exr_inspector.function.errors import category, concerns_configuration
 from exr_inspector.pixels.model import DECODE_ERRORS
 from tools.troubleshooting import (
     ADVICE,
@@ -33,6 +33,13 @@ def test_every_error_has_a_cause_and_a_remedy():
     assert {kind.__name__ for kind in public_errors()} == set(ADVICE), "edit tools/troubleshooting.py"
     assert re.findall(r"^### (\w+)$", PAGE, re.MULTILINE) == list(ADVICE)
     assert all(advice.cause and advice.remedy for advice in ADVICE.values())
+
+
+def test_every_error_of_the_configuration_is_marked():
+    sections = dict(re.findall(r"^### (\w+)\n\n(.+?) \*\*Cause", PAGE, re.MULTILINE))
+    marked = {name for name, facts in sections.items() if ", of the configuration," in facts}
+    assert marked == {kind.__name__ for kind in public_errors() if concerns_configuration(kind) and not kind.retryable}
+    assert "SourceStoreError" in marked
 
 
 def test_every_code_has_a_remedy():

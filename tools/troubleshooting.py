@@ -18,7 +18,7 @@ from exr_inspector.cli.exit_codes import code_of
 from exr_inspector.errors import ExrFormatError, ExrInspectorError
 from exr_inspector.exr.codes import FORMAT_ERRORS, PROBLEMS
 from exr_inspector.findings.rules import rule_of_problem
-from exr_inspector.function.errors import _MISCONFIGURATION
+from exr_inspector.function.errors import concerns_configuration
 from exr_inspector.pixels.model import DECODE_ERRORS
 
 SOURCE = Path(exr_inspector.__file__).parent
@@ -331,7 +331,7 @@ def _page() -> Iterator[str]:
 
 
 def _error(kind: type[ExrInspectorError], texts: list[str]) -> Iterator[str]:
-    nature = "transient" if kind.retryable else "of the configuration" if kind.category in _MISCONFIGURATION else ""
+    nature = "transient" if kind.retryable else "of the configuration" if concerns_configuration(kind) else ""
     facts = [f"category `{kind.category}`", *([nature] if nature else []), f"exit code {int(code_of(kind))}"]
     stored = getattr(kind, "code", None)
     if isinstance(stored, str):

@@ -13,6 +13,9 @@ import yaml
 from exr_inspector.cli.main import app, main
 from exr_inspector.deployment.keys import KEYS
 from exr_inspector.deployment.render import Target, keys_of, render
+from exr_inspector.doctor.configuration import configuration
+from exr_inspector.doctor.model import Stage
+from exr_inspector.doctor.model import Target as DoctorTarget
 from exr_inspector.function.local import sink, telemetry
 from exr_inspector.function.local.runtime import EXIT_S
 from exr_inspector.settings import FunctionSettings, S3Settings, Settings, VastSettings
@@ -137,6 +140,15 @@ def test_manifests_set_variables_that_exist():
     named = {name for text in generated().values() for name in re.findall(pattern, text)}
     assert len(named) > 10
     assert named <= known
+
+
+def test_doctor_knows_the_variables_of_manifests(monkeypatch):
+    named = {name for text in generated().values() for name in re.findall(r"\bEXR_INSPECTOR_[A-Z_0-9]+\b", text)}
+    assert len(named) > 5
+    for name in named:
+        monkeypatch.setenv(name, "1")
+    target = DoctorTarget(uri="duckdb:none.duckdb", uri_source="", stage=Stage.BEFORE, deep=False)
+    assert named.isdisjoint(check.name for check in configuration(target))
 
 
 def command_lines():

@@ -261,6 +261,16 @@ def test_removed_objects_are_marked_deleted(handle, store, catalog):
 
 
 @pytest.mark.slow
+def test_removed_objects_that_the_catalog_does_not_have_are_not_said_to_be_deleted(handle, store, catalog):
+    """Together with one that it has, as a transaction counts all of them."""
+    store.put("a.exr", GOOD)
+    handle(element("a.exr"))
+    store.delete("a.exr")
+    removed = [element(name, "ObjectRemoved:Delete") for name in ("a.exr", "b.exr")]
+    assert {result["message"] for result in handle(removed)} == {"removed; marked deleted, if it was in the catalog"}
+
+
+@pytest.mark.slow
 def test_another_object_does_not_hide_a_removed_one(handle, store, catalog):
     """Not even an object whose key is the decoded key of the removed one."""
     for key in ("a b.exr", "a+b.exr"):

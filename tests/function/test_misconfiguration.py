@@ -27,6 +27,7 @@ from exr_inspector.errors import (
     RedeliveryError,
     SourceConnectionError,
     SourceNotFoundError,
+    UnusablePolicyError,
 )
 from exr_inspector.function.error_log import ErrorLog
 from tests.support.exr_bytes import exr_bytes, text
@@ -144,6 +145,20 @@ def test_errors_of_every_event_are_logged_once_per_interval_and_cause(caplog):
         'category=connection error="s3://b/a.exr: away, too"',
         'category=authentication error="wrong keys" repeated=49',
     ]
+
+
+def test_each_error_of_a_policy_is_logged(caplog):
+    """Once per interval; a limited number of them is remembered."""
+    errors = ErrorLog(clock=lambda: 0.0)
+    for reason in ("a.yaml:1: no rule", "b.yaml: no such file", "a.yaml:1: no rule"):
+        errors.log(UnusablePolicyError(reason))
+    lines = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert [line.partition("error=")[2][:7] for line in lines] == ['"a.yaml', '"b.yaml']
+    for number in range(1000):
+        errors.log(UnusablePolicyError(f"{number}.yaml: no such file"))
+    caplog.clear()
+    errors.log(UnusablePolicyError("a.yaml:1: no rule"))  # forgotten
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
 def test_errors_of_files_are_all_logged(caplog):
@@ -330,7 +345,7 @@ def test_nothing_is_lost_while_the_database_is_down(deployed):
         assert (source.dead_letters, source.attempts) == ([], Counter(dict.fromkeys(keys, 4)))
         assert probe(url) == READY
         process.terminate()
-        lines = [line for line in process.stderr.read().splitlines() if " ERROR " in line]
+        lines = [line for line in process.stderr.read().splitlines() if " ERROR " in line and "error_log" in line]
     assert_one_line_a_minute(lines, "connection", began)
     assert_complete(deployed, 8)
 

@@ -10,7 +10,7 @@ import pytest
 from cloudevents.core.bindings.http import to_binary_event
 
 from exr_inspector import compiled_policy, inspect, open_catalog
-from exr_inspector.errors import SettingsError, SourceConnectionError
+from exr_inspector.errors import MissingExtraError, SettingsError, SourceConnectionError
 from exr_inspector.function import results
 from exr_inspector.function.handler import readiness
 from exr_inspector.function.policies import Policies, assigned_policy, policy_access
@@ -240,6 +240,41 @@ def test_an_invalid_setting_is_reported_before_events(handle, ctx, monkeypatch, 
     assert isinstance(error, SettingsError)
     assert "EXR_INSPECTOR_POLICY" in str(error)
     assert handle(request("base"))["category"] == "settings"
+
+
+@pytest.mark.slow
+def test_an_invalid_setting_is_the_verdict_of_files_that_need_a_policy(handle, store, monkeypatch):
+    """They are stored; files that need none are not affected."""
+    monkeypatch.setenv("EXR_INSPECTOR_POLICY", "rendr")
+    monkeypatch.setenv("EXR_INSPECTOR_ON_MISCONFIGURATION", "return")
+    store.put("a.exr", GOOD)
+    for result in (handle(request("base")), handle(element("a.exr"))):
+        assert (result["status"], result["category"], result["persistence"]["status"]) == (
+            "error",
+            "settings",
+            "success",
+        )
+        assert "EXR_INSPECTOR_POLICY" in result["error"]
+    assert handle({"data": {"path": os.path.abspath("a.1001.exr")}})["status"] == "success"
+    assert len(rows("files")) == 2
+
+
+def test_a_policy_of_the_same_size_and_time_is_compiled_again(folders):
+    path, policies = Path("policies/strict.yaml").absolute(), Policies()
+    access = policy_access("", str(path.parent), SettingsError("no keys"), is_delivered=False)
+    before = policies.compiled(str(path), access)
+    times = path.stat()
+    path.write_text(STRICT.replace("ZIP", "RLE"))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert policies.compiled(str(path), access).hash != before.hash
+
+
+def test_an_extra_that_a_policy_needs_is_named(handle, monkeypatch):
+    def fails(*_):
+        raise MissingExtraError("policy", "judging files")
+
+    monkeypatch.setattr("exr_inspector.policy.evaluate.evaluate", fails)
+    assert str(MissingExtraError("policy", "judging files")) in handle(request("base"))["error"]
 
 
 def test_a_fault_of_a_rule_does_not_stop_the_file_from_being_stored(handle, monkeypatch):

@@ -132,6 +132,24 @@ def test_events_are_not_lost_without_a_catalog(replayed, monkeypatch):
     assert "pending: inspected; " in err
 
 
+def test_a_damaged_first_line_is_one_error(replayed, catalog):
+    text = json.dumps(event("good.exr"))
+    code, out, err = replayed(f"{text[:40]}\n{text}\n")
+    assert (code, out) == (1, "2 events: 1 success, 0 skipped, 0 gone, 1 error, 0 pending\n")
+    assert err == "FILE:1: error: the line is not JSON (event)\n"
+    assert stored(catalog) == ["good.exr"]
+
+
+def test_an_event_is_pending_if_some_of_its_files_are_only_not_stored(replayed, monkeypatch):
+    """Another one is damaged. A line without an error has no category."""
+    monkeypatch.delenv("EXR_INSPECTOR_CATALOG")
+    both = {"Records": event("good.exr")["data"]["Records"] + event("broken.exr")["data"]["Records"]}
+    code, out, err = replayed("\n".join([json.dumps(both), json.dumps(event("good.exr"))]))
+    assert (code, out) == (3, "2 events: 0 success, 0 skipped, 0 gone, 0 error, 2 pending\n")
+    assert [line.partition(": ")[2][:7] for line in err.splitlines()] == ["pending", "pending"]
+    assert "(error)" not in err
+
+
 def test_a_missing_configuration_is_named(catalog, capfd):
     assert main(["function", "replay", "none.jsonl", "--config", "none.yaml"]) == 2
     assert "none.yaml: No such file or directory" in capfd.readouterr().err

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..function.local import INSECURE, TOKEN
 from .exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -47,13 +48,13 @@ def serve(
     config: Config = None,
     token: Annotated[
         str | None,
-        typer.Option(envvar="EXR_INSPECTOR_TOKEN", help="Bearer token required from callers.", show_default=False),
+        typer.Option(envvar=TOKEN, help="Bearer token required from callers.", show_default=False),
     ] = None,
     insecure: Annotated[
         bool,
         typer.Option(
             "--insecure",
-            envvar="EXR_INSPECTOR_INSECURE",
+            envvar=INSECURE,
             help="Accept events of any caller without a token, although other machines can reach the address.",
         ),
     ] = False,
@@ -67,7 +68,7 @@ def serve(
 
     level, formatter = _log_to_stderr()
     # an empty variable is the same as none for the option
-    token = os.environ.get("EXR_INSPECTOR_TOKEN") if token is None else token
+    token = os.environ.get(TOKEN) if token is None else token
     if token == "":
         raise SettingsError(
             "the bearer token is empty, so every caller would be admitted; set one or unset EXR_INSPECTOR_TOKEN"
@@ -120,9 +121,7 @@ def invoke(
         ),
     ] = None,
     config: Config = None,
-    token: Annotated[
-        str | None, typer.Option(envvar="EXR_INSPECTOR_TOKEN", help="Bearer token for --url.", show_default=False)
-    ] = None,
+    token: Annotated[str | None, typer.Option(envvar=TOKEN, help="Bearer token for --url.", show_default=False)] = None,
 ) -> int:
     """Send one event to the function, here or at a URL, and print the result; exit with 3 if it failed."""
     import json
@@ -186,7 +185,7 @@ def replay_events(
             status = event.status
             counts[status] += 1
             if status != "success":
-                kind = "" if status == "skipped" else f" ({result.get('category', 'error')})"
+                kind = f" ({result['category']})" if "category" in result else ""
                 print_message(f"{file}:{event.number}: {status}: {result['error'] or result['message']}{kind}")
     finally:
         close_catalogs()

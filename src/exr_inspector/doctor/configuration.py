@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings
 
 from ..catalog import duckdb_path, is_vast
 from ..errors import SettingsError
+from ..function.local import INSECURE, TOKEN
 from ..settings import FunctionSettings, S3Settings, Settings, VastSettings, resolved, s3_access
 from .model import Check, Target, failed_by, failure, ok, warning
 
@@ -64,7 +65,7 @@ def _unknown_variables() -> Iterator[Check]:
     """Variables with the prefix of the settings that are not settings: they may be mistyped."""
     prefix = "EXR_INSPECTOR_"
     known = {f"{prefix}{name}".upper() for kind in (Settings, FunctionSettings) for name in kind.model_fields}
-    known.add(f"{prefix}TOKEN")  # of `function serve`
+    known |= {TOKEN, INSECURE}
     for variable in sorted(os.environ):
         if variable.upper().startswith(prefix) and variable.upper() not in known:
             names = {name.removeprefix(prefix): name for name in known}  # the prefix is alike in all of them

@@ -53,7 +53,7 @@ def row_checks(catalog: Catalog, target: Target, *, missing: Collection[str]) ->
         yield from _with_tables("freshness", {"files"}, missing, lambda: [_freshness(catalog, now, option)])
     checks = [_norms(target.deep)]
     if target.stage is not Stage.AFTER:
-        tables = [table for table in CHILD_TABLES if target.deep or table != "attributes"]
+        tables = _child_tables(target.deep)
         checks += [_missing_vectors(target.deep), _outdated_vectors(), _duplicates(tables), _orphans(tables)]
         checks += [_several_current(), _none_current(), _counts("parts"), _counts("channels")]
         checks.append(_part_indexes(tables))
@@ -66,9 +66,13 @@ def row_checks(catalog: Catalog, target: Target, *, missing: Collection[str]) ->
     yield from _with_tables("open errors", {"ingest_errors"}, missing, lambda: [errors()])
 
 
+def _child_tables(deep: bool) -> list[str]:
+    return [table for table in CHILD_TABLES if deep or table != "attributes"]
+
+
 def fault_counts(catalog: Catalog) -> dict[str, int]:
     """The number of faults of some of these checks, by name."""
-    tables = [table for table in CHILD_TABLES if table != "attributes"]
+    tables = _child_tables(deep=False)
     checks = (_duplicates(tables), _orphans(tables))
     return {check.name: catalog.sql(check.query)["faults"][0].as_py() for check in checks}
 

@@ -6,30 +6,35 @@ import json
 import logging
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import ExrInspectorError, SourceError
+from ..errors import ExrInspectorError, SourceError, UnusablePolicyError
 from .errors import category, is_misconfiguration, is_retryable, message
 
 log = logging.getLogger(__name__)
 
 INTERVAL_S = 60.0
 _MAX_VALUE_LENGTH = 4096  # characters, the longest path
+_MAX_CAUSES, _MAX_CAUSE_LENGTH = 256, 500  # that are remembered, and characters of one
+
+_Cause = tuple[str, bool, str]
 
 
 class ErrorLog:
     """Logs errors. Transient errors and those of configuration and policies appear once per interval and cause.
 
-    A cause is a category, separate for storage and for everything else. Repetitions are logged at DEBUG; the next
-    ERROR line has their number. Errors of one file always appear.
+    A cause is a category, separate for storage and for everything else; of policies also the message, as each event may
+    have its own. Repetitions are logged at DEBUG; the next ERROR line has their number. Errors of one file always
+    appear.
     """
 
     def __init__(self, *, interval_s: float = INTERVAL_S, clock: Callable[[], float] = time.monotonic) -> None:
         self._interval_s, self._clock = interval_s, clock
         self._lock = threading.Lock()
-        self._logged_at: dict[tuple[str, bool], float] = {}
-        self._repeated: dict[tuple[str, bool], int] = {}
+        self._logged_at: OrderedDict[_Cause, float] = OrderedDict()
+        self._repeated: dict[_Cause, int] = {}
 
     def log(self, error: Exception, **fields: str) -> None:
         """Log an error after the `fields`; errors of other packages with their traceback."""
@@ -46,38 +51,43 @@ class ErrorLog:
 
     def _repetitions(self, error: Exception) -> int | None:
         """The number of repetitions since the last ERROR line of this cause; None for another repetition."""
-        cause, now = (category(error), isinstance(error, SourceError)), self._clock()
+        cause, now = _cause(error), self._clock()
         with self._lock:
             if cause in self._logged_at and now - self._logged_at[cause] < self._interval_s:
                 self._repeated[cause] = self._repeated.get(cause, 0) + 1
                 return None
             self._logged_at[cause] = now
+            self._logged_at.move_to_end(cause)
+            if len(self._logged_at) > _MAX_CAUSES:
+                oldest, _ = self._logged_at.popitem(last=False)
+                self._repeated.pop(oldest, None)
             return self._repeated.pop(cause, 0)
 
 
 def log_fields(
     logger: logging.Logger, level: int, line: Mapping[str, Any], exc_info: BaseException | None = None
 ) -> None:
-    """Log the values as `key=value`; formatters find them in `fields` of the record."""
+    """Log the values as `key=value`, but for None and empty text; formatters find them in `fields` of the record."""
     if logger.isEnabledFor(level):
         fields = {name: _limited(value) for name, value in line.items() if value not in (None, "")}
-        logger.log(level, "%s", pairs(line), exc_info=exc_info, extra={"fields": fields})
+        text = " ".join(f"{name}={_quoted(value)}" for name, value in fields.items())
+        logger.log(level, "%s", text, exc_info=exc_info, extra={"fields": fields})
 
 
 def _concerns_every_event(error: Exception) -> bool:
-    return is_retryable(error) or is_misconfiguration(error) or category(error) == "policy"
+    return is_retryable(error) or is_misconfiguration(error) or category(error) == UnusablePolicyError.category
 
 
-def pairs(line: Mapping[str, Any]) -> str:
-    """The values as `key=value`; None and empty text are omitted."""
-    return " ".join(f"{name}={_quoted(value)}" for name, value in line.items() if value not in (None, ""))
+def _cause(error: Exception) -> _Cause:
+    text = message(error)[:_MAX_CAUSE_LENGTH] if category(error) == UnusablePolicyError.category else ""
+    return category(error), isinstance(error, SourceError), text
 
 
 def _quoted(value: Any) -> str:
-    """The value on one line: control characters are escaped, long values cut."""
+    """The value on one line: control characters are escaped."""
     if isinstance(value, bool):
         return str(value).lower()
-    text = str(_limited(value))
+    text = str(value)
     is_plain = text.isascii() and text.isprintable() and not set(text) & {" ", '"', "="}
     return text if is_plain else json.dumps(text)
 

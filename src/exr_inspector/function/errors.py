@@ -25,7 +25,13 @@ def is_retryable(error: Exception) -> bool:
 
 def is_misconfiguration(error: Exception) -> bool:
     """Whether every event fails with this error until the configuration is corrected."""
-    return category(error) in _MISCONFIGURATION or isinstance(error, SourceStoreError)
+    return concerns_configuration(type(error))
+
+
+def concerns_configuration(kind: type[Exception]) -> bool:
+    """Whether errors of a class concern the configuration, not a file or an event."""
+    is_misconfigured = issubclass(kind, ExrInspectorError) and kind.category in _MISCONFIGURATION
+    return is_misconfigured or issubclass(kind, SourceStoreError)
 
 
 def message(error: Exception) -> str:

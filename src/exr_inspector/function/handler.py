@@ -102,6 +102,7 @@ def _handle(
             began = time.monotonic()
             store = _store(ctx, values)
             access = storage_access(store, values.roots, core.limits, core.chunks, is_delivered=is_delivered)
+            policies = policy_access(values.policy, values.policies, store, is_delivered=is_delivered)
             inspected = inspect_all(received, access)
             record_stage("read", time.monotonic() - began)
         if any(file.event.options.wants_pixels for file in received):
@@ -110,7 +111,6 @@ def _handle(
                 inspected = measure_all(inspected, _decoder, access, limits)
         if any(file.inspection is not None for file in inspected):
             with time_limit(_seconds_before_catalog()):
-                policies = policy_access(values.policy, values.policies, store, is_delivered=is_delivered)
                 inspected = validate_all(inspected, _policies, policies, _errors)
         with span(ctx, "persist"):
             persisted = persist_all(_catalogs, inspected, cell_limit=core.cell_limit, record_stage=record_stage)

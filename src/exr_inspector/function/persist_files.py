@@ -29,11 +29,8 @@ log = logging.getLogger(__name__)
 RecordStage = Callable[[str, float], None]  # stage, seconds
 
 
-def _not_recorded(_stage: str, _seconds: float) -> None: ...
-
-
 def persist_all(
-    catalogs: Catalogs, files: Sequence[Inspected], *, cell_limit: int, record_stage: RecordStage = _not_recorded
+    catalogs: Catalogs, files: Sequence[Inspected], *, cell_limit: int, record_stage: RecordStage
 ) -> list[Persisted]:
     """Persist the files in their catalogs; the results are in the same order. Raises nothing.
 
@@ -187,8 +184,12 @@ def _record_errors(catalog: Catalog, files: list[Inspected]) -> list[Persistence
 
 
 def _mark_deleted(catalog: Catalog, files: list[Inspected]) -> list[Persistence]:
-    count = catalog.mark_deleted(sorted({normalize_path(path) for file in files for path in file.removed_paths}))
-    return [Persistence(status="success", message="marked deleted" if count else "not in the catalog")] * len(files)
+    paths = sorted({normalize_path(path) for file in files for path in file.removed_paths})
+    count = catalog.mark_deleted(paths)
+    text = "marked deleted" if count else "not in the catalog"
+    if len(files) > 1 and 0 < count < len(paths):  # of which files is unknown
+        text = "marked deleted, if it was in the catalog"
+    return [Persistence(status="success", message=text)] * len(files)
 
 
 def _first_error_or_first(results: Sequence[Persistence]) -> Persistence:

@@ -10,8 +10,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import lru_cache, partial
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from ..errors import (
@@ -26,6 +26,7 @@ from ..settings import settings
 from ..sources import open_source
 from ..sources.uris import display_path, is_object, normalize_path, parse
 from .error_log import ErrorLog
+from .errors import message
 from .stages import Inspected
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ _TRUSTED_S = 60.0  # after which an object is read again; local files are compar
 _EVERY_PATH = "**"
 
 _Key = tuple[str, tuple[str, ...], tuple[str, ...], "S3Access | None"]  # policy, folders, prefixes and store
-_Version = tuple[int, datetime | None, str | None]  # size, time and etag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +51,18 @@ class PolicyAccess:
     prefixes: tuple[str, ...]  # URIs of objects
     store: S3Access | ExrInspectorError
     is_delivered: bool  # whether files whose event does not request it are validated too
+    error: SettingsError | None = None  # why no policy can be used
 
 
 def policy_access(
     assigned: str, allowed: str, store: S3Access | ExrInspectorError, *, is_delivered: bool
 ) -> PolicyAccess:
-    """The access of one delivery, from EXR_INSPECTOR_POLICY and EXR_INSPECTOR_POLICIES. Raises SettingsError."""
-    assignments(assigned)
+    """The access of one delivery, from EXR_INSPECTOR_POLICY and EXR_INSPECTOR_POLICIES."""
+    error = None
+    try:
+        assignments(assigned)
+    except SettingsError as invalid:
+        error = invalid
     entries = [entry.strip() for entry in allowed.split(",") if entry.strip()]
     return PolicyAccess(
         assigned=assigned,
@@ -65,6 +70,7 @@ def policy_access(
         prefixes=tuple(entry.rstrip("/") + "/" for entry in entries if parse(entry)[0] == "s3"),
         store=store,
         is_delivered=is_delivered,
+        error=error,
     )
 
 
@@ -79,6 +85,8 @@ def _validated(file: Inspected, policies: Policies, access: PolicyAccess, errors
     options = file.received.event.options
     if file.inspection is None or not (options.validate or (access.is_delivered and access.assigned)):
         return file
+    if access.error is not None:
+        return replace(file, verdict=access.error)
     try:
         given = (options.validate and options.policy_path) or assigned_policy(
             access.assigned, file.inspection.file.file_path_normalized
@@ -94,8 +102,7 @@ def _validated(file: Inspected, policies: Policies, access: PolicyAccess, errors
         return replace(file, verdict=error)
     except Exception as error:  # a fault of a rule: the inspection is persisted all the same
         errors.log(error, file=file.path)
-        text = f"internal error ({type(error).__name__}); the log has the traceback"
-        return replace(file, verdict=UnusablePolicyError(text))
+        return replace(file, verdict=UnusablePolicyError(message(error)))
 
 
 def assigned_policy(assigned: str, uri: str) -> str | None:
@@ -145,7 +152,7 @@ class _Kept:
     """The outcome of compiling a policy, and the files that it was compiled from."""
 
     outcome: CompiledPolicy | UnusablePolicyError
-    versions: dict[str, _Version]
+    digests: dict[str, bytes]  # of the files, by path
     checked_at: float
 
 
@@ -196,31 +203,31 @@ def _compile(given: str, access: PolicyAccess) -> _Kept:
     from ..policy.compile import compile_policy, expect_rules
     from ..policy.load import load_policy
 
-    versions: dict[str, _Version] = {}
+    digests: dict[str, bytes] = {}
     checked_at = time.monotonic()
     try:
-        policy = load_policy(given, partial(_read, access=access, versions=versions))
+        policy = load_policy(given, partial(_read, access=access, digests=digests))
         compiled = compile_policy(policy, settings().path_template)
         outcome: CompiledPolicy | UnusablePolicyError = expect_rules(given, compiled)
     except PolicyError as error:
         outcome = UnusablePolicyError(str(error))
-    return _Kept(outcome, versions, checked_at)
+    return _Kept(outcome, digests, checked_at)
 
 
 def _is_current(kept: _Kept, access: PolicyAccess) -> bool:
     """Whether the files of a policy have not changed. Raises SourceError if one cannot be read any more."""
-    has_objects = any(map(is_object, kept.versions))
+    has_objects = any(map(is_object, kept.digests))
     if has_objects and time.monotonic() - kept.checked_at < _TRUSTED_S:
         return True
-    now: dict[str, _Version] = {}
-    for path in kept.versions:
+    now: dict[str, bytes] = {}
+    for path in kept.digests:
         _read(path, access, now)
     kept.checked_at = time.monotonic()
-    return now == kept.versions
+    return now == kept.digests
 
 
-def _read(path: str, access: PolicyAccess, versions: dict[str, _Version]) -> bytes:
-    """The bytes of a policy; its version is added to `versions`. Raises SourceError, SettingsError."""
+def _read(path: str, access: PolicyAccess, digests: dict[str, bytes]) -> bytes:
+    """The bytes of a policy; their digest is added to `digests`. Raises SourceError, SettingsError."""
     from ..policy.yaml_marks import MAX_BYTES
 
     if is_object(path):
@@ -239,7 +246,8 @@ def _read(path: str, access: PolicyAccess, versions: dict[str, _Version]) -> byt
             f"{path}: policies are read below the folders and s3:// prefixes of EXR_INSPECTOR_POLICIES only"
         ) from None
     try:
-        versions[path] = source.size_bytes, source.mtime, source.etag
-        return source.read(0, min(source.size_bytes, MAX_BYTES + 1))
+        data = source.read(0, min(source.size_bytes, MAX_BYTES + 1))
     finally:
         source.close()
+    digests[path] = sha256(data).digest()
+    return data

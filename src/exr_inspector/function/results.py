@@ -39,16 +39,16 @@ def event_result(files: Sequence[Persisted], *, is_delivered: bool) -> dict[str,
 
 
 def failed(error: Exception) -> dict[str, Any]:
-    """The result of an event that failed before its files were known."""
+    """The result of an event that failed as a whole."""
     return {
         "status": "error",
-        "message": "nothing was inspected",
+        "message": "nothing was persisted",
         "error": _utf8(message(error)),
         "category": category(error),
         "retryable": is_retryable(error),
         "file_id": None,
         "inserted": False,
-        "persistence": persistence_result(Persistence(message="nothing was inspected")),
+        "persistence": persistence_result(Persistence(message="nothing was persisted")),
     }
 
 

@@ -102,16 +102,6 @@ class ChannelStats:
     histogram: tuple[int, ...]  # see HISTOGRAM_EDGES
     pixel_digest: str | None = None  # None unless all samples were decoded
 
-    @property
-    def is_constant(self) -> bool:
-        """Whether all samples have the same finite value."""
-        return self.min is not None and self.min == self.max and self.finite_count == self.sample_count
-
-    @property
-    def is_black(self) -> bool:
-        """Whether all samples are zero."""
-        return 0 < self.sample_count == self.zero_count
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerStats:

@@ -58,32 +58,42 @@ def replay(path: str, ctx: Any) -> Iterator[Replayed]:
 
 def _is_not_stored(result: Mapping[str, Any]) -> bool:
     """Whether files were inspected without a catalog to store them in."""
-    return bool(result["status"] == "success" and result["persistence"]["status"] == "skipped")
+    files = result.get("results", [result])
+    return any(file["status"] == "success" and file["persistence"]["status"] == "skipped" for file in files)
 
 
 def _texts(path: str) -> Iterator[tuple[int, bytes]]:
     """The JSON text of each event, with its number."""
     try:
         with open(path, "rb") as file:
-            if _has_json_lines(file):
+            lines = _lines(file)
+            is_first_event = _is_object(next(lines, (0, b""))[1])
+            documents = [] if is_first_event else _documents(path)
+            if is_first_event or (not documents and any(_is_object(line) for _, line in lines)):
                 file.seek(0)
                 yield from _lines(file)
                 return
     except OSError as error:
         raise SettingsError(f"{path}: not a readable file ({error.strerror})") from None
-    document = read_yaml(path)
-    events = document if isinstance(document, list) else [document]
-    if not events or not all(isinstance(event, dict) for event in events):
+    if not documents:
         raise SettingsError(f"{path}: expected events, as JSON lines, or as a JSON or YAML document")
-    for number, event in enumerate(events, 1):
+    for number, event in enumerate(documents, 1):
         yield number, json.dumps(event, default=str).encode()
 
 
-def _has_json_lines(file: BinaryIO) -> bool:
-    """Whether the first line that is not empty is a JSON object."""
-    first = next((line for _, line in _lines(file)), b"")
+def _documents(path: str) -> list[dict[str, Any]]:
+    """The events of a JSON or YAML document; none if it is another one, or JSON lines of which the first is damaged."""
     try:
-        return isinstance(json.loads(first), dict)
+        document = read_yaml(path)
+    except (SettingsError, RecursionError):
+        return []
+    events = document if isinstance(document, list) else [document]
+    return events if all(isinstance(event, dict) for event in events) else []
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
         return False
 

@@ -23,7 +23,7 @@ from ...catalog.schema import VERSION
 from ...errors import EventError, RedeliveryError
 from ...vectors import VERSION as EMBEDDING_VERSION
 from ..envelope import from_http
-from ..errors import category
+from ..errors import category, message
 from ..handler import close_catalogs, handle, prepare, readiness
 from ..readiness import NotOpenedError
 from .context import LocalContext
@@ -74,7 +74,7 @@ def serve(
             result = operation(*arguments)
         except Exception as error:
             log.error("internal error", exc_info=error)
-            result = Answer(500, f"internal error ({type(error).__name__}); the log has the traceback\n")
+            result = Answer(500, f"{message(error)}\n")
         send(number, result)
 
     def send(number: int, result: Answer) -> None:
