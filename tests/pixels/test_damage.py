@@ -65,7 +65,7 @@ def mutations(count: int):
         yield path, bytes(data)
 
 
-@pytest.mark.parametrize("count", [40, pytest.param(480, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [40, pytest.param(1000, marks=pytest.mark.slow)])
 @corpus.need_corpus
 def test_mutations(examine, count):
     """The samples that are lost are those of the chunks in the errors."""

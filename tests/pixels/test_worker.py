@@ -303,12 +303,12 @@ def test_objects_are_read_by_the_process_and_keys_stay_secret(store, path, monke
 
 @pytest.mark.slow
 def test_a_large_object_takes_little_memory_and_no_disk(store, tmp_path):
-    """100 MB in requests of a few MB."""
-    noise = np.random.default_rng(1).integers(0, 0x7C00, (1250, 10_000), "uint16").view("float16")
+    """200 MB in requests of a few MB."""
+    noise = np.random.default_rng(1).integers(0, 0x7C00, (2500, 10_000), "uint16").view("float16")
     header = {"compression": OpenEXR.NO_COMPRESSION, "type": OpenEXR.scanlineimage}
     write_file(tmp_path / "x.exr", header, dict.fromkeys("ABGR", noise))
     data = (tmp_path / "x.exr").read_bytes()
-    assert len(data) > 100_000_000
+    assert len(data) > 200_000_000
     store.client.put_object(Bucket=BUCKET, Key="x.exr", Body=data)
     with PixelWorker(s3=store.access) as worker:
         (part,) = worker.statistics(f"s3://{BUCKET}/x.exr", DEFAULT).parts
