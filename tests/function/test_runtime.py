@@ -206,6 +206,7 @@ def test_accepted_events_are_finished_before_shutdown(deployed):
         process.send_signal(signal.SIGTERM)
         assert {answer.result().status_code for answer in answers} == {204}
         assert process.wait(60) in (0, -signal.SIGTERM)
+        assert "was killed" not in process.stderr.read()
     with open_catalog(deployed.uri, read_only=True) as catalog:
         assert catalog.sql("FROM files").num_rows == 25
 
