@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree
 
+import duckdb
 import pytest
 
 from exr_inspector.cli.main import main
@@ -311,8 +312,13 @@ def test_sequences_are_judged_when_all_files_are_known(capfd):
         assert main(["validate", "show/c.####.exr", "--range", frames]) == 2
         assert main(["check", "show/c.####.exr", "--range", frames]) == 2
     Path("show/c.1002.exr").unlink()
-    assert main(["validate", "show/c.####.exr", "show/c.1002.exr", "--policy", "render"]) == 3
-    assert "EXR901" not in capfd.readouterr().out  # whether an unreadable file is there is not known
+    words = ["validate", "show/c.####.exr", "show/c.1002.exr", "--policy", "render"]
+    assert main(words) == 3
+    output = capfd.readouterr().out
+    assert "EXR901" not in output  # whether an unreadable file is there is not known
+    assert "2 files: 1 error, " in output
+    assert main([*words, "--format", "json"]) == 3
+    assert json.loads(capfd.readouterr().out)["validation"]["files"] == 2
 
 
 @pytest.mark.slow
@@ -331,6 +337,17 @@ def test_paths_that_no_file_of_the_catalog_matches_are_usage_errors(capfd):
     assert "missing of 1001-1002; no file of this sequence exists (EXR902)" in capfd.readouterr().out
     assert main(["validate", "--stats", *catalog]) == 2
     assert "store those of a catalog with ingest --stats" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_names_that_another_version_split_otherwise_are_judged(capfd):
+    catalog = ["--catalog", "duckdb:c.duckdb"]
+    main(["ingest", "show", *catalog])
+    with duckdb.connect("c.duckdb") as connection:
+        connection.execute("UPDATE files SET sequence = NULL, frame = NULL WHERE file_path LIKE '%1003%'")
+    capfd.readouterr()
+    assert main(["validate", "--from-catalog", *catalog]) == 1
+    assert "show/c.1003.exr\nerror    truncated" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize("notation", ["<UDIM>", "%(UDIM)d"])

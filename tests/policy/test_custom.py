@@ -48,6 +48,14 @@ def test_a_finding_says_what_is_expected_and_the_values():
     assert severity == "info"
 
 
+def test_messages_are_not_cut_and_long_values_have_a_sign():
+    message = "long " * 199
+    rule = {**RULE, "message": message, "require": {"sequence": "x"}}
+    (finding,) = found(policy(rule), named("/proxy/" + "a" * 400 + "/b.1001.exr"))
+    assert f"proxy-codec: {message}; sequence " in finding[3]
+    assert finding[3].endswith("a…")
+
+
 def test_rules_are_about_each_part_or_about_the_file():
     parts = file(w.part(name="a", channels=channels("R")), w.part(name="b", channels=channels("Z")))
     rule = {**RULE, "when": {}, "require": {"channel": "Z"}}

@@ -26,7 +26,6 @@ from .options import (
     CatalogUri,
     ChunksOption,
     Exclude,
-    FailOnOption,
     FilesFrom,
     FrameRange,
     Include,
@@ -50,7 +49,7 @@ if TYPE_CHECKING:
     from ..findings.report import NotEvaluatedRule, Report
     from ..inspection.model import Inspection
     from ..policy.compile import CompiledPolicy
-    from ..policy.evaluate import NotEvaluated, Verdict
+    from ..policy.evaluate import Verdict
     from ..policy.from_catalog import Judged, Unread
     from ..policy.sequence_files import SequenceFile
     from ..policy.sequences import SequenceFiles
@@ -77,7 +76,14 @@ def validate(
     nul_separated: NulSeparated = False,
     output_format: Annotated[FindingFormat, typer.Option("--format", help="Output format.")] = FindingFormat.TABLE,
     output: Output = None,
-    fail_on: FailOnOption = FailOn.ERROR,
+    fail_on: Annotated[
+        FailOn,
+        typer.Option(
+            "--fail-on",
+            help="Exit with 1 if a finding that no waiver covers has at least this severity: error or warning; or "
+            "never.",
+        ),
+    ] = FailOn.ERROR,
     waivers: Annotated[
         str | None,
         typer.Option(
@@ -155,17 +161,17 @@ def validate(
         with closing(inspected_files(iter(files), options, 1 if len(files) == 1 else worker_count())) as inspected:
             for file in inspected:
                 outcome.add(file)
-    outcome.judge_sequences(given)
+    result = outcome.result(given)
     if not (outcome.files.files or outcome.of_sequences or outcome.misused):
         print_message(NO_FILES if given else "the catalog is empty")
         outcome.misused = True
     try:
-        _write(outcome, output_format, output, command_line(context))
+        _write(outcome, result, output_format, output, command_line(context))
     except BrokenPipeError:  # the verdict counts all the same
         discard_stdout()
-    for line in not_evaluated_lines(outcome.not_evaluated_rules()):
+    for line in not_evaluated_lines(result.not_evaluated):
         print_message(line)
-    counted = [finding for finding in outcome.findings() if finding.waived_by is None]
+    counted = [finding for finding in result.findings if finding.waived_by is None]
     return exit_code(worst_of(counted), fail_on, failed=outcome.failed, misused=outcome.misused)
 
 
@@ -181,6 +187,23 @@ def _judge(inspection: Inspection, *, policy: CompiledPolicy) -> _Judged:
     from ..policy.sequence_files import sequence_file
 
     return _Judged(evaluate(policy, inspection), sequence_file(inspection, policy.overrides_of(inspection)))
+
+
+class _Result(NamedTuple):
+    """What is reported, when all files are known."""
+
+    findings: list[Finding]  # grouped by sequence and frames, also those about files that could not be read
+    not_evaluated: list[NotEvaluatedRule]
+    files_without_pixels: int
+    patterns: dict[str, str]  # of what was judged, sequences and files without a frame: with # for digits, or <UDIM>
+
+
+class _VerdictOfFiles(NamedTuple):
+    """A verdict on files of one sequence, or on one without a frame."""
+
+    verdict: Verdict
+    name: str  # of the sequence, or the URI
+    files: list[FileFrame]
 
 
 def _sequence_files() -> SequenceFiles:
@@ -199,11 +222,9 @@ class _Outcome:
     from_catalog: bool
     files: SequenceFiles = field(default_factory=_sequence_files)
     of_sequences: list[Finding] = field(default_factory=list)
-    verdicts: dict[tuple[int, int], tuple[Verdict, list[FileFrame]]] = field(default_factory=dict)  # with their files
-    not_evaluated: Counter[NotEvaluated] = field(default_factory=Counter)
-    patterns_of_sequences: Mapping[str, str] = field(default_factory=dict)
+    verdicts: dict[tuple[int, int], _VerdictOfFiles] = field(default_factory=dict)
     file_count: int = 0
-    unread: list[tuple[str, str]] = field(default_factory=list)  # URI and reason
+    unread: list[tuple[SequenceFile, str]] = field(default_factory=list)  # with the reason
     failed: bool = False
     misused: bool = False
 
@@ -227,8 +248,7 @@ class _Outcome:
             else:
                 self._add_unread(normalize_path(file.path), str(error))
             return
-        self.files.add(judged.file)
-        self._add_verdict(judged.verdict)
+        self._add_verdict(judged.verdict, judged.file)
 
     def add_stored(self, item: Judged | Unread) -> None:
         """Count a file of a catalog."""
@@ -239,24 +259,25 @@ class _Outcome:
             print_message(f"{item.uri}: {item.reason}")
             self._add_unread(item.uri, item.reason)
         else:
-            self.files.add(item.file)
-            self._add_verdict(item.verdict)
+            self._add_verdict(item.verdict, item.file)
 
     def _add_unread(self, uri: str, reason: str) -> None:
         from ..policy.sequence_files import unreadable_file
 
         self.failed = True
-        self.unread.append((uri, reason))
-        self.files.add(unreadable_file(uri, "unknown"))
+        file = unreadable_file(uri, "unknown")
+        self.unread.append((file, reason))
+        self.files.add(file)
 
-    def _add_verdict(self, verdict: Verdict) -> None:
+    def _add_verdict(self, verdict: Verdict, file: SequenceFile) -> None:
+        self.files.add(file)
         self.file_count += 1
         # Files of a sequence in a catalog share the tuples of findings.
         key = id(verdict.findings), id(verdict.not_evaluated)
         known = self.verdicts.get(key)
         if known is None:
-            known = self.verdicts[key] = verdict, []
-        known[1].append(verdict.file)
+            known = self.verdicts[key] = _VerdictOfFiles(verdict, file.sequence or file.uri, [])
+        known.files.append(verdict.file)
 
     def add_unmatched(self, pattern: str) -> None:
         """All frames of a sequence without any file are missing; other patterns without a file are wrong arguments."""
@@ -268,79 +289,73 @@ class _Outcome:
         else:
             self.of_sequences += missing
 
-    def judge_sequences(self, patterns: Sequence[str]) -> None:
-        """Evaluate the rules about sequences, when all files that the patterns select are known."""
+    def result(self, patterns: Sequence[str]) -> _Result:
+        """The result, when all files that the patterns select are known; evaluates the rules about sequences."""
         from ..policy.evaluate import OF_SEQUENCES
         from ..policy.sequences import evaluate_sequences
 
-        verdict = evaluate_sequences(self.policy, self.files.files, patterns)
-        self.of_sequences += verdict.findings
-        self.patterns_of_sequences = verdict.patterns
-        self.not_evaluated.update(verdict.not_evaluated)
-        for of_file, files in self.verdicts.values():
-            for undecided in of_file.not_evaluated:
+        of_sequences = evaluate_sequences(self.policy, self.files.files, patterns)
+        self.of_sequences += of_sequences.findings
+        not_evaluated = Counter(of_sequences.not_evaluated)
+        for verdict, _, files in self.verdicts.values():
+            for undecided in verdict.not_evaluated:
                 if undecided.reason != OF_SEQUENCES:  # they were evaluated here
-                    self.not_evaluated[undecided] += len(files)
-
-    def not_evaluated_rules(self) -> list[NotEvaluatedRule]:
-        """The rules that were not evaluated, when all rules are."""
-        return not_evaluated_rules(self.not_evaluated, from_catalog=self.from_catalog)
-
-    def patterns(self) -> dict[str, str]:
-        """What was judged: sequences, with one # for each digit of their frames, and files without a frame."""
+                    not_evaluated[undecided] += len(files)
         names = dict.fromkeys(file.sequence or file.uri for file in self.files.files)
-        return {name: self.patterns_of_sequences.get(name, name) for name in names}
+        shown = {name: of_sequences.patterns.get(name, name) for name in names}
+        return _Result(
+            findings=self._findings(shown),
+            not_evaluated=not_evaluated_rules(not_evaluated, from_catalog=self.from_catalog),
+            files_without_pixels=files_without_pixels(not_evaluated) + len(self.unread),
+            patterns=shown,
+        )
 
-    def findings(self, *, of_unread: bool = False) -> list[Finding]:
-        """The findings, grouped by sequence and frames; `of_unread`: also those about files that could not be read."""
+    def _findings(self, patterns: Mapping[str, str]) -> list[Finding]:
         from ..findings.files import not_read
-        from ..findings.model import grouped_files
-        from ..frames.names import parse_name
-        from ..policy.evaluate import file_frame
+        from ..findings.model import FileFrame, grouped_files
         from ..policy.sequences import without_repeated
         from ..policy.waivers import apply_waivers
 
-        unread = [((not_read(uri, reason),), [file_frame(uri)]) for uri, reason in self.unread] if of_unread else []
-        judged = [(verdict.findings, files) for verdict, files in self.verdicts.values()]
-        patterns, violations = self.patterns(), []
-        for found, files in (*judged, *unread):
-            name = parse_name(files[0].uri)
-            pattern = patterns[files[0].uri if name is None else name.sequence]
-            violations += [(replace(finding, pattern=pattern), files) for finding in found]
-        of_files = list(grouped_files(violations))
+        judged = [(verdict.findings, name, files) for verdict, name, files in self.verdicts.values()]
+        for file, reason in self.unread:
+            frames = [FileFrame(file.uri, file.frame)]
+            judged.append(((not_read(file.uri, reason),), file.sequence or file.uri, frames))
+        of_files = grouped_files(
+            (replace(finding, pattern=patterns[name]), files) for found, name, files in judged for finding in found
+        )
         found = (*of_files, *without_repeated(self.of_sequences, of_files, self.policy.rules))
         return apply_waivers(found, self.waivers, self.today, (file.uri for file in self.files.files))
 
 
-def _write(outcome: _Outcome, output_format: FindingFormat, output: str | None, command: str) -> None:
+def _write(outcome: _Outcome, result: _Result, output_format: FindingFormat, output: str | None, command: str) -> None:
+    from ..findings.rules import NOT_READ
     from .finding_lines import finding_lines
     from .output import data_stream, is_terminal, print_to
 
     if output_format is not FindingFormat.TABLE:
-        write_findings(_report(outcome, command), output_format, output)
+        write_findings(_report(outcome, result, command), output_format, output)
         return
+    findings = [finding for finding in result.findings if finding.rule_id != NOT_READ.rule_id]  # they are on stderr
     with data_stream(output) as stream:
         checked, unread = {"file": outcome.file_count}, len(outcome.unread)
-        undecided = len({rule.rule_id for rule in outcome.not_evaluated_rules()} - {""})
-        lines = finding_lines(
-            outcome.findings(), checked, unread, not_evaluated=undecided, for_programs=not is_terminal(stream)
-        )
+        undecided = len({rule.rule_id for rule in result.not_evaluated} - {""})
+        lines = finding_lines(findings, checked, unread, not_evaluated=undecided, for_programs=not is_terminal(stream))
         print_to(stream, *lines)
 
 
-def _pixels(outcome: _Outcome) -> str:
-    """Whether the pixels were judged."""
-    left_out = files_without_pixels(outcome.not_evaluated) + len(outcome.unread)
+def _pixels(outcome: _Outcome, left_out: int) -> str:
+    """Whether the pixels were judged; `left_out` is the number of files of which they were not."""
     if left_out >= len(outcome.files.files) or not outcome.policy.rules_for().of_pixels:
         return "not judged"
     return f"judged, but not in {left_out:,} {plural(left_out, 'file')}" if left_out else "judged"
 
 
-def _report(outcome: _Outcome, command: str) -> Report:
+def _report(outcome: _Outcome, result: _Result, command: str) -> Report:
     from .. import __version__
     from ..findings.report import Report, ReportedFile
 
-    policy, patterns = outcome.policy.policy, outcome.patterns()
+    policy, patterns = outcome.policy.policy, result.patterns
+    unread = {file.uri for file, _ in outcome.unread}
     return Report(
         command=command,
         version=__version__,
@@ -349,12 +364,13 @@ def _report(outcome: _Outcome, command: str) -> Report:
         policy=policy.name,
         policy_version=policy.version,
         policy_hash=outcome.policy.hash,
-        findings=outcome.findings(of_unread=True),
+        findings=result.findings,
         patterns=list(patterns.values()),
-        not_evaluated=outcome.not_evaluated_rules(),
-        pixels=_pixels(outcome),
+        not_evaluated=result.not_evaluated,
+        pixels=_pixels(outcome, result.files_without_pixels),
         files=[
             ReportedFile(patterns[file.sequence or file.uri], file.uri, file.frame, file.size_bytes, file.header_hash)
             for file in outcome.files.files
+            if file.uri not in unread
         ],
     )

@@ -216,23 +216,28 @@ class Judged:
 
 def _finding(file: FileName, use: RuleUse, outcome: Violation, part_index: int | None) -> Finding:
     index = outcome.part_index if part_index is None else part_index
-    channel, attribute = outcome.channel_name[:_SHOWN], outcome.attr_name[:_SHOWN]
-    actual = None if outcome.actual is None else outcome.actual[:_SHOWN]
+    channel, attribute = _cut(outcome.channel_name), _cut(outcome.attr_name)
+    actual = None if outcome.actual is None else _cut(outcome.actual)
+    expected = outcome.expected if outcome.is_sentence else _cut(outcome.expected)
     where = [f"part {index}"] if index else []
     where += [f"channel {channel}"] if channel and channel not in (actual, outcome.expected) else []
     is_text = "is missing" if actual is None else f"is {actual}"
-    message = f"{use.rule.name}: expected {outcome.expected[:_SHOWN]}, {is_text}"
+    message = f"{use.rule.name}: expected {expected}, {is_text}"
     if outcome.is_sentence:
-        message = f"{use.rule.name}: {outcome.expected[:_SHOWN]}; {actual}"
+        message = f"{use.rule.name}: {expected}; {actual}"
     found = finding(
         use.rule.rule,
         use.severity or "error",
         pattern_of_file(file),
         f"{', '.join(where)}: {message}" if where else message,
-        expected=outcome.expected[:_SHOWN],
+        expected=expected,
         actual=actual or "",
     )
     return replace(found, part_index=index, channel_name=channel, attr_name=attribute)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
 def _order(found: Finding) -> tuple[int, str, int]:
