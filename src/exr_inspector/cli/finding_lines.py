@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from ..findings.text import one_line
+from ..findings.report import counts_of
+from ..findings.text import counts_text, one_line
 from ..inspection.value_text import plural
 from .text import clean, short_path
 from .verbosity import is_quiet
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ..findings.model import Finding
 
 _LONGEST = 300  # characters of a finding on a terminal; lists of channels and windows can have thousands
-_NOUNS = {"error": "error", "warning": "warning", "info": "note"}  # by severity
 _STYLES = {"error": "red", "warning": "yellow", "info": "", "waived": "dim"}
 
 
@@ -51,10 +50,7 @@ def finding_lines(
 
 
 def _counts(findings: Sequence[Finding], checked: Mapping[str, int], unread: int, not_evaluated: int) -> str:
-    severities = Counter(finding.severity for finding in findings if finding.waived_by is None)
-    counts = [_counted(severities[severity], noun) for severity, noun in _NOUNS.items() if severities[severity]]
-    if waived := sum(finding.waived_by is not None for finding in findings):
-        counts.append(f"{waived:,} waived")
+    counts = [text] if (text := counts_text(counts_of(findings))) else []
     if unread:
         counts.append(f"{unread:,} not read")
     if not_evaluated:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ..inspection.value_text import plural
 from .model import Finding
 from .report import JudgedPattern, NotEvaluatedRule, Report, ReportedFile, is_about_waiver
+from .text import counts_text
 
 _MOST_SEQUENCES, _MOST_FINDINGS, _MOST_FILES = 5_000, 10_000, 50_000
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -81,13 +82,8 @@ def _facts(report: Report, judged: int, texts: _Texts) -> Iterator[str]:
     yield f"<dt>Scope</dt><dd>{files}{judged:,} {of_patterns} without a frame number</dd>"
     if report.pixels:
         yield f"<dt>Pixels</dt><dd>{texts.words(report.pixels)}</dd>"
-    counts = (f"{count:,} {_counted(count, kind)}" for kind in _COUNTS if (count := report.counts[kind]))
-    yield f"<dt>Findings</dt><dd>{', '.join(counts) or 'none'}</dd>"
+    yield f"<dt>Findings</dt><dd>{counts_text(report.counts) or 'none'}</dd>"
     yield "</dl>"
-
-
-def _counted(count: int, kind: str) -> str:
-    return "waived" if kind == "waived" else plural(count, "note" if kind == "info" else kind)
 
 
 def _verdicts(judged: Sequence[JudgedPattern], texts: _Texts) -> Iterator[str]:

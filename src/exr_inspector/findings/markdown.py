@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ..inspection.value_text import plural
 from .report import JudgedPattern, Report
+from .text import counts_text
 
 _MOST_ROWS = 500  # of a table; GitHub takes 1 MB of a summary and 64 KB of a comment
 # What can be markup, also links, mentions, numbers of issues and emoji. An underscore within a word never is.
@@ -65,20 +66,14 @@ def markdown(report: Report, path_of: Callable[[str], str], text_of: Callable[[s
 
 
 def _summary(report: Report, judged: int) -> str:
-    counts = report.counts
     parts = [f"**{report.verdict}**"]
     if report.policy:
         names = (report.policy, report.policy_version, report.policy_hash[:12])
         parts.append("policy {} version {}, hash {}".format(*(_literal(name, code=True) for name in names)))
-    of_findings = (
-        f"{counts[kind]:,} {noun if noun == 'waived' else plural(counts[kind], noun)}"
-        for kind, noun in (("error", "error"), ("warning", "warning"), ("info", "note"), ("waived", "waived"))
-        if counts[kind]
-    )
     count = len(report.files)
     parts.append(f"{count:,} {plural(count, 'file')}" if count else f"{judged:,} sequences and files")
     parts += [f"pixels {report.pixels}"] if report.pixels else []
-    parts.append(", ".join(of_findings) or "no findings")
+    parts.append(counts_text(report.counts) or "no findings")
     return " · ".join((*parts, f"{report.evaluated_at:%Y-%m-%d %H:%M} UTC", f"exr-inspector {report.version}"))
 
 

@@ -72,7 +72,7 @@ class Report:
     @property
     def counts(self) -> Mapping[str, int]:
         """The numbers of findings by severity, and of those that a waiver covers as `waived`."""
-        return _counts(self.findings)
+        return counts_of(self.findings)
 
     @property
     def verdict(self) -> str:
@@ -114,7 +114,7 @@ class JudgedPattern(NamedTuple):
     @property
     def counts(self) -> Mapping[str, int]:
         """As those of the report."""
-        return _counts(self.findings)
+        return counts_of(self.findings)
 
     @property
     def verdict(self) -> str:
@@ -127,7 +127,8 @@ class JudgedPattern(NamedTuple):
         return frame_range({frame_value(file.frame) for file in self.files if file.frame})
 
 
-def _counts(findings: Iterable[Finding]) -> Counter[str]:
+def counts_of(findings: Iterable[Finding]) -> Counter[str]:
+    """The numbers of findings by severity, and of those that a waiver covers as `waived`."""
     return Counter("waived" if finding.waived_by else finding.severity for finding in findings)
 
 

@@ -108,6 +108,11 @@ def _uri_regex(pattern: str, *, wildcards: bool) -> str:
     return "".join([*pieces, re.escape(pattern[end:])])
 
 
+def escaped_set(characters: str) -> str:
+    """The characters of a set in brackets of a regular expression, with ranges such as `a-z`."""
+    return _SPECIAL.sub(r"\\\g<0>", characters)
+
+
 def literal_start(pattern: str) -> str:
     """The text before the first frame notation or wildcard."""
     match = _TOKEN.search(pattern)
@@ -166,7 +171,7 @@ def _token_regex(match: re.Match[str]) -> str:
             return "(?:.*?/)??" if glob.endswith("/") else ".*?"
         if glob.startswith("["):
             negated = glob.startswith("[!")
-            characters = _SPECIAL.sub(r"\\\g<0>", glob[1 + negated : -1])
+            characters = escaped_set(glob[1 + negated : -1])
             return f"[{'^/' if negated else ''}{characters}]"
         return "[^/]"
     if match["udim"]:

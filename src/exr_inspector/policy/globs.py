@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from ..frames.patterns import escaped_set
+
 _TOKEN = re.compile(
     r"(?P<stars>\*+)|(?P<one>\?)|\[(?P<negated>!|(?!!))(?P<set>\][^\]]*|[^\]]+)\]|(?P<literal>.)", re.DOTALL
 )
-_SPECIAL = re.compile(r"[\\\[\]^&~|]|-(?=-)")  # in a set
 _NOTHING, _ANYTHING = r"[^\s\S]", r"[\s\S]"
 
 
@@ -48,7 +49,7 @@ def segments(glob: str) -> list[str]:
 
 
 def _one_of(characters: str, *, is_negated: bool) -> str:
-    escaped = _SPECIAL.sub(r"\\\g<0>", characters)
+    escaped = escaped_set(characters)
     text = f"[^{escaped}]" if is_negated else f"[{escaped}]"
     try:
         re.compile(text)

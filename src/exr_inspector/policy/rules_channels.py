@@ -10,6 +10,7 @@ from typing import Literal
 from ..cryptomatte import cryptomattes, file_channels
 from ..exr.channels import ChannelList
 from ..inspection.model import Inspection, PartFacts
+from ..sequence.channel_lists import listed_names
 from .channel_names import COLORS, is_depth, is_id, layers_of, matte_names, matte_of, split
 from .rule import (
     Globs,
@@ -30,7 +31,6 @@ _LOST_LAYERS = frozenset({"RGBA", "RGB", "rgba", "rgb"})
 _LONG_COMPONENTS = {"red": "R", "green": "G", "blue": "B", "alpha": "A"}
 _STEREO = ("left", "right")
 _SEPARATORS = re.compile("[._ -]")  # in the name of a part
-_MAX_NAMES = 10  # of channels that a finding shows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,9 +222,8 @@ def views_equal(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
     views = _views(inspection)
     all_names = frozenset().union(*views.values())
     for view, names in views.items():
-        if missing := sorted(all_names - names):
-            shown = ", ".join(missing[:_MAX_NAMES]) + (", …" if len(missing) > _MAX_NAMES else "")
-            yield Violation("the same channels in all views", f"{view} without {shown}")
+        if missing := all_names - names:
+            yield Violation("the same channels in all views", f"{view} without {listed_names(missing)}")
 
 
 def _views(inspection: Inspection) -> dict[str, set[str]]:

@@ -20,6 +20,7 @@ from ..findings.model import Finding
 from ..frames.ranges import Number, frame_range, frame_value, numbers_of
 from ..inspection.inspector import SOFTWARE_NAMES
 from ..inspection.value_text import plural
+from ..sequence.channel_lists import listed_names
 from ..sequence.pixel_repeats import Repeat, repeats
 from .rule import NO_STATISTICS, Finite, Parameters, Texts, Undecided, matches_any, sequence_rule
 from .sequence_files import JudgedSequence, SequenceFile
@@ -31,7 +32,6 @@ _RATE = "framesPerSecond"
 _NOT_OF_WHOLENESS = ("complete", "invalid", "unknown")  # statuses of files that are not damaged
 _MIN_FILES = 3  # that have a usual size or time
 _MAX_HANDLES = 10_000
-_NAMES_SHOWN = 20
 _NUMBER = re.compile(r"[0-9.]+")
 _PAIRS_ABOVE = 30  # frames per second: time codes of SMPTE count pairs then
 _TIME_CODE = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})([:;])([0-9]{2})")
@@ -215,7 +215,7 @@ def aov_missing(sequence: JudgedSequence, _: Parameters) -> _Outcomes:
     names = {structure.channels: frozenset(structure.channel_names) for _, structure in sequence.structures}
     by_channels = [(file, names[structure.channels]) for file, structure in sequence.structures]
     for found, files in _grouped(by_channels):
-        lacking, others = _listed(names[usual] - found), _listed(found - names[usual])
+        lacking, others = listed_names(names[usual] - found), listed_names(found - names[usual])
         if lacking:
             yield sequence.found("EXR908", f"channels are missing: {lacking}", files, actual=lacking)
         if others:
@@ -352,7 +352,7 @@ def stereo_pair(sequence: JudgedSequence, _: Parameters) -> _Outcomes:
     """The views of a stereo pair have the same frames and channels."""
     names = _all_channels(sequence)
     for view in sequence.views:
-        if lacking := _listed(_all_channels(view) - names):
+        if lacking := listed_names(_all_channels(view) - names):
             message = f"channels that only the other view has: {lacking}"
             yield sequence.found("EXR921", message, expected=view.summary.pattern, actual=lacking)
         frames = set(view.numbers).difference(sequence.numbers)
@@ -364,13 +364,6 @@ def stereo_pair(sequence: JudgedSequence, _: Parameters) -> _Outcomes:
 def _all_channels(sequence: JudgedSequence) -> frozenset[str]:
     lists = {structure.channels for _, structure in sequence.structures}
     return frozenset(name for channels in lists for part in channels for name in part)
-
-
-def _listed(names: Iterable[str]) -> str:
-    """Names in one line; of many, the first ones."""
-    ordered = sorted(names)
-    more = len(ordered) - _NAMES_SHOWN
-    return ", ".join([*ordered[:_NAMES_SHOWN], *([f"{more} more"] if more > 0 else [])])
 
 
 def _grouped(files: Iterable[tuple[SequenceFile, _Value]]) -> Iterable[tuple[_Value, list[SequenceFile]]]:

@@ -21,7 +21,7 @@ from ..inspection.model import FileFacts, Inspection, PartFacts
 from ..inspection.pixel_rows import ChannelStatsRow, PartStatsRow, channel_stats_rows, part_stats_rows
 from ..inspection.volatility import LONGEST_VALUE, Volatility, volatility
 from ..sequence.findings import findings_of
-from ..sequence.frames import MIP_MODES, TEXTURE_ATTRIBUTES, DamagedFrame, Frames
+from ..sequence.frames import MIP_MODES, TEXTURE_ATTRIBUTES, Frames
 from ..sequence.summary import SequenceSummary
 
 _MAX_FIELDS = 1000  # of a file that are compared
@@ -258,11 +258,7 @@ def frames_of(sequence: str, files: Sequence[SequenceFile]) -> Frames:
         file_ids=[None] * len(files),
         hashes=[None if file.structure is None else file.structure.structure_hash for file in files],
         are_textures=bool(readable) and all(structure.is_texture for structure in readable),
-        damaged=tuple(
-            DamagedFrame(frame=file.frame, file_path_normalized=file.uri, status=file.status, reason="")
-            for file in files
-            if file.status != "complete"
-        ),
+        damaged=(),  # files have their own findings
         warned=[],
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 _MOST_NAMES = 20
@@ -24,7 +24,7 @@ def differing_channels(value: str | None, usual: str | None, where: str = "usual
             changed[types[name], usual_types[name]].append(name)
     return "; ".join(
         (
-            *(f"{_names(names)} {now}, {where} {before}" for (now, before), names in changed.items()),
+            *(f"{listed_names(names)} {now}, {where} {before}" for (now, before), names in changed.items()),
             *_listed(usual_types.keys() - types.keys(), "missing"),
             *_listed(types.keys() - usual_types.keys(), f"{where} not there"),
         )
@@ -60,9 +60,11 @@ def _types(text: str) -> dict[str, str]:
 
 def _listed(names: set[str], status: str) -> Iterator[str]:
     if names:
-        yield f"{_names(sorted(names))} {status}"
+        yield f"{listed_names(names)} {status}"
 
 
-def _names(names: list[str]) -> str:
-    more = len(names) - _MOST_NAMES
-    return ", ".join([*names[:_MOST_NAMES], *([f"{more} more"] if more > 0 else [])])
+def listed_names(names: Iterable[str]) -> str:
+    """Names in one line, sorted; of many, the first ones."""
+    ordered = sorted(names)
+    more = len(ordered) - _MOST_NAMES
+    return ", ".join([*ordered[:_MOST_NAMES], *([f"{more} more"] if more > 0 else [])])
