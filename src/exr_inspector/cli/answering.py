@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from .options import ExpectedFrames
 
 
-STATS_OF_CATALOG = "--stats is for files that are read now; store those of a catalog with ingest --stats"
-
-
 @dataclass(slots=True, kw_only=True)
 class Answering:
     """A catalog, the patterns of the sequences that are asked for, and the paths that could not be read."""
@@ -93,6 +90,12 @@ class Answering:
         return matched
 
 
+def reject_stats(stats: bool) -> None:
+    """Raise SettingsError for --stats of a catalog."""
+    if stats:
+        raise SettingsError("--stats is for files that are read now; store those of a catalog with ingest --stats")
+
+
 def unmatched_paths(catalog: Catalog, paths: Sequence[str]) -> list[str]:
     """The paths and patterns that no file of a catalog matches, which are printed on stderr."""
     from ..sequence.frames import has_files
@@ -116,8 +119,7 @@ def answering_catalog(
     from .output import print_message
 
     if uri is not None or not paths:
-        if stats:
-            raise SettingsError(STATS_OF_CATALOG)
+        reject_stats(stats)
         with open_catalog(uri, read_only=True, wait_s=wait_s) as opened:
             unmatched = unmatched_paths(opened, paths or ())
             yield Answering(catalog=opened, patterns=[*paths] if paths else [None], unmatched=unmatched)

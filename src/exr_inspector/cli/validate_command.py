@@ -14,7 +14,7 @@ import typer
 
 from ..errors import ExrFormatError, NoMatchError, SettingsError, SourceError
 from ..inspection.value_text import plural
-from .answering import STATS_OF_CATALOG, unmatched_paths
+from .answering import reject_stats, unmatched_paths
 from .catalog_verdicts import catalog_verdicts
 from .command_line import command_line
 from .exit_codes import FailOn, exit_code, worst_of
@@ -131,8 +131,7 @@ def validate(
         raise SettingsError("--policy is given several times; give one, which can extend others")
     if from_catalog and (chunks or exclude or include):
         raise SettingsError("--chunks, --exclude and --include are for files that are read; leave them out")
-    if from_catalog and stats:
-        raise SettingsError(STATS_OF_CATALOG)
+    reject_stats(stats and from_catalog)
     ready = compiled_policy(policies[0] if policies else "base", path_template=path_template())
     if frame_range is not None:
         expected_frames(frame_range, None)  # an error names the option
