@@ -165,6 +165,12 @@ _OF_POLICY = f"""(
             FROM validations WHERE validations.file_id = files.file_id AND policy_id = $policy_id
         )"""  # noqa: S608 (our names)
 
+# Of `files`, that `seen` reads.
+_SEEN_COLUMNS = (
+    "file_id", "file_path_normalized", "size_bytes", "mtime", "etag", "completeness", "problem_severity",
+    "chunks_checked", "is_deep", "is_current", "deleted_at",
+)  # fmt: skip
+
 _STATS_BATCH = "(SELECT max(batch_id) FROM part_stats WHERE part_stats.file_id = files.file_id)"
 
 
@@ -174,9 +180,13 @@ def seen(pixels: PixelLevel | None, *, of_policy: bool) -> str:
     And the newest result of $policy_id.
     """
     return f"""
-        WITH newest AS (
-            SELECT * FROM channel_stats
-            WHERE file_id IN (SELECT file_id FROM files JOIN file_stats ON file_path_normalized = path WHERE is_deep)
+        WITH files AS MATERIALIZED (
+            SELECT {", ".join(_SEEN_COLUMNS)} FROM main.files SEMI JOIN file_stats ON file_path_normalized = path
+            WHERE is_current
+        ), part_stats AS MATERIALIZED (
+            FROM main.part_stats WHERE file_id IN (SELECT file_id FROM files)
+        ), newest AS (
+            SELECT * FROM channel_stats WHERE file_id IN (SELECT file_id FROM files WHERE is_deep)
             QUALIFY batch_id = max(batch_id) OVER (PARTITION BY file_id)
         ), measured AS ({MEASURED})
         SELECT path, {_is_unchanged("files")}, completeness, problem_severity, coalesce(chunks_checked, 0), NULL, NULL,
