@@ -193,6 +193,9 @@ def test_what_the_catalog_does_not_have_is_not_evaluated():
     old = replace(one, file=replace(one.file, problem_severity=None, version_flags=None))
     with filled([old], "duckdb:old.duckdb") as catalog:
         verdict = verdicts(catalog, compiled_policy("base"))["s3://s/a.exr"]
+        override = b'policy: a\nversion: "1"\noverrides: [{when: {path: "**/a.exr"}, select: [EXR104]}]'
+        of_override = verdicts(catalog, compile_policy(parse_policy("a.yaml", override)))["s3://s/a.exr"]
+    assert [each.rule_id for each in of_override.not_evaluated] == ["EXR104"]
     missing = {each.rule_id for each in verdict.not_evaluated if "older version" in each.reason}
     assert {"EXR104", "EXR113"} <= missing
     assert "EXR102" not in missing

@@ -276,7 +276,7 @@ def _judged(
             alike, structure = judged[number]
         verdict = alike.verdict(file)
         if alike.example.file.problem_severity is None:
-            verdict = _without_problems(policy, verdict)
+            verdict = _without_problems(alike.rules, verdict)
         of_sequences = projection(
             file,
             structure.of_sequences,
@@ -309,8 +309,8 @@ def _problems(rows: pa.Table) -> dict[str, list[Problem]]:
     return found
 
 
-def _without_problems(policy: CompiledPolicy, verdict: Verdict) -> Verdict:
-    """The verdict on a file whose problems are not known, but its completeness."""
-    rules = (use.rule for rule_id, use in policy.rules_for().problems.items() if rule_id not in _OF_COMPLETENESS)
-    undecided = (NotEvaluated(rule.rule_id, rule.name, _OLDER) for rule in rules)
+def _without_problems(rules: RuleSet, verdict: Verdict) -> Verdict:
+    """The verdict on a file whose problems are not known, but its completeness; `rules` are those that apply to it."""
+    of_problems = (use.rule for rule_id, use in rules.problems.items() if rule_id not in _OF_COMPLETENESS)
+    undecided = (NotEvaluated(rule.rule_id, rule.name, _OLDER) for rule in of_problems)
     return replace(verdict, not_evaluated=(*verdict.not_evaluated, *undecided))
