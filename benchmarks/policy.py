@@ -18,7 +18,7 @@ from benchmarks.catalog import fill
 from exr_inspector import compiled_policy, inspect, open_catalog
 from exr_inspector.cli.catalog_verdicts import catalog_verdicts
 from exr_inspector.policy.evaluate import evaluate
-from exr_inspector.policy.from_catalog import Judged
+from exr_inspector.policy.from_catalog import StoredVerdict
 from exr_inspector.policy.load import builtin_names
 from exr_inspector.sources.memory import MemorySource
 from tests.support.small_exr import small_file
@@ -51,7 +51,7 @@ def of_catalog(path: Path, name: str) -> None:
     began, used = time.perf_counter(), time.process_time()
     with open_catalog(f"duckdb:{path}", read_only=True) as catalog:
         for item in catalog_verdicts(catalog, policy, (), persist=False):
-            statuses[item.verdict.status if isinstance(item, Judged) else "unread"] += 1
+            statuses[item.verdict.status if isinstance(item, StoredVerdict) else "unread"] += 1
     seconds, cpu = time.perf_counter() - began, time.process_time() - used
     files = statuses.total()
     each = f"{1e6 * seconds / files:.1f} µs each, {1e6 * cpu / files:.1f} of the processor"

@@ -17,7 +17,7 @@ from exr_inspector.cli.main import main
 from exr_inspector.inspection.json_form import json_value, value_of_json
 from exr_inspector.policy.compile import compile_policy
 from exr_inspector.policy.evaluate import OF_SEQUENCES, Verdict, evaluate, unreadable
-from exr_inspector.policy.from_catalog import Judged, Unread, validate_catalog
+from exr_inspector.policy.from_catalog import StoredVerdict, Unread, validate_catalog
 from exr_inspector.policy.load import builtin_names, parse_policy
 from exr_inspector.policy.registry import RULES
 from exr_inspector.policy.sequence_files import sequence_file, unreadable_file
@@ -88,7 +88,7 @@ def cut_rules(verdict: Verdict) -> frozenset[str]:
 
 
 def verdicts(catalog, policy, *patterns) -> dict[str, Verdict]:
-    judged = [each for each in validate_catalog(catalog, policy, patterns) if isinstance(each, Judged)]
+    judged = [each for each in validate_catalog(catalog, policy, patterns) if isinstance(each, StoredVerdict)]
     return {each.verdict.file.uri: each.verdict for each in judged}
 
 
@@ -244,7 +244,7 @@ def test_unreadable_files_are_reported():
         unread, judged = validate_catalog(catalog, compiled_policy("base"))
     expected = unreadable(compiled_policy("base"), "s3://s/cut.exr", "cut (truncated at byte 8)")
     file = unreadable_file("s3://s/cut.exr")
-    assert (unread, judged) == (Unread("s3://s/b.exr", "cut (denied)"), Judged("", expected, file))
+    assert (unread, judged) == (Unread("s3://s/b.exr", "cut (denied)"), StoredVerdict("", expected, file))
 
 
 @pytest.mark.parametrize(

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..catalog import Catalog
     from ..policy.compile import CompiledPolicy
-    from ..policy.from_catalog import Judged, Unread
+    from ..policy.from_catalog import StoredVerdict, Unread
 
 
 def catalog_verdicts(
     catalog: Catalog, policy: CompiledPolicy, patterns: Sequence[str], *, persist: bool
-) -> Iterator[Judged | Unread]:
+) -> Iterator[StoredVerdict | Unread]:
     """The verdicts on the files that the patterns select; stored in transactions of many files with `persist`."""
-    from ..policy.from_catalog import Judged, store_verdicts, validate_catalog
+    from ..policy.from_catalog import StoredVerdict, store_verdicts, validate_catalog
     from ..sequence.derived import keep_up
 
     with _without_collections():
-        pending: list[Judged] = []
+        pending: list[StoredVerdict] = []
         for item in validate_catalog(catalog, policy, patterns):
-            if isinstance(item, Judged):
+            if isinstance(item, StoredVerdict):
                 pending += [item] if persist else []
             yield item
             if len(pending) >= catalog.files_per_transaction:

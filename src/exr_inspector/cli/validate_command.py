@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from ..inspection.model import Inspection
     from ..policy.compile import CompiledPolicy
     from ..policy.evaluate import Verdict
-    from ..policy.from_catalog import Judged, Unread
+    from ..policy.from_catalog import StoredVerdict, Unread
     from ..policy.sequence_files import SequenceFile
     from ..policy.sequences import SequenceFiles
     from ..policy.waivers import Waiver
@@ -249,7 +249,7 @@ class _Outcome:
             return
         self._add_verdict(judged.verdict, judged.file)
 
-    def add_stored(self, item: Judged | Unread) -> None:
+    def add_stored(self, item: StoredVerdict | Unread) -> None:
         """Count a file of a catalog."""
         from ..policy.from_catalog import Unread
         from .output import print_message

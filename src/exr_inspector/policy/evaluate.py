@@ -64,7 +64,7 @@ class Verdict:
 def evaluate(policy: CompiledPolicy, inspection: Inspection) -> Verdict:
     """The verdict on an inspected file."""
     rules = policy.rules_for(inspection)
-    judged = Judged()
+    judged = VerdictBuilder()
     for check, outcome in name_outcomes(rules, inspection.file):
         judged.add(inspection.file, check, outcome, None)
     for check in rules.of_files:
@@ -98,7 +98,7 @@ def findings_of_problems(rules: RuleSet, inspection: Inspection, pattern: str) -
     ]
 
 
-def verdict_of(policy: CompiledPolicy, rules: RuleSet, file: FileName, judged: Judged) -> Verdict:
+def verdict_of(policy: CompiledPolicy, rules: RuleSet, file: FileName, judged: VerdictBuilder) -> Verdict:
     """The verdict from the outcomes of all rules; adds those without parameters, and those about sequences."""
     for use, reason in rules.inactive:
         judged.undecided[_not_evaluated(use, reason)] = None
@@ -133,7 +133,7 @@ def unreadable(policy: CompiledPolicy, uri: str, reason: str) -> Verdict:
     }
     found, use = files.unreadable(pattern_of(uri), reason), rules.problems.get(UNREADABLE.rule_id)
     found = replace(found, severity=(use and use.severity) or found.severity)
-    return _verdict(policy, file_frame(uri), Judged([found], undecided))
+    return _verdict(policy, file_frame(uri), VerdictBuilder([found], undecided))
 
 
 def _without_header(uri: str) -> Inspection:
@@ -176,7 +176,7 @@ def file_frame(uri: str) -> FileFrame:
     return FileFrame(uri=uri, frame="" if name is None else name.frame)
 
 
-def _verdict(policy: CompiledPolicy, file: FileFrame, judged: Judged) -> Verdict:
+def _verdict(policy: CompiledPolicy, file: FileFrame, judged: VerdictBuilder) -> Verdict:
     counts = judged.unlisted + Counter(found.severity for found in judged.findings)
     findings = sorted(_bounded(sorted(judged.findings, key=_order)), key=_order)
     return Verdict(
@@ -195,7 +195,7 @@ def _not_evaluated(use: RuleUse, reason: str) -> NotEvaluated:
 
 
 @dataclass(slots=True)
-class Judged:
+class VerdictBuilder:
     """The findings of rules, and the rules that could not be decided."""
 
     findings: list[Finding] = field(default_factory=list)

@@ -32,7 +32,7 @@ from .evaluate import NotEvaluated, Verdict, unreadable
 from .row_numbers import Numbers, file_numbers, first_rows, joined, owners, row_numbers
 from .rows import with_verdicts
 from .sequence_files import FileRow, SequenceFile, pixel_content, projection, unreadable_file, used_areas
-from .shared import Alike, Structure, names_read
+from .shared import Alike, StoredStructure, names_read
 from .stored_columns import FACTS, by_part, file_facts, shared_values, table_of, times, values
 from .stored_parts import PART_COLUMNS, WINDOW, AttributeRow, StoredInspection, stored_inspection
 from .stored_pixels import StoredPixels, stored_pixels
@@ -59,7 +59,7 @@ _ERRORS = f"""
 """  # noqa: S608 (constants)
 
 
-class Judged(NamedTuple):
+class StoredVerdict(NamedTuple):
     """A file of the catalog and its verdict."""
 
     file_id: str
@@ -76,7 +76,7 @@ class Unread(NamedTuple):
 
 def validate_catalog(
     catalog: Catalog, policy: CompiledPolicy, patterns: Sequence[str] = ()
-) -> Iterator[Judged | Unread]:
+) -> Iterator[StoredVerdict | Unread]:
     """The verdicts on the current files of a catalog that paths, URIs or patterns select; on all without any.
 
     First come the files that could not be inspected: a verdict without a `file_id` where the file is not a readable
@@ -91,7 +91,7 @@ def validate_catalog(
         reason = f"{row['message']} ({row['code']})"
         if row["code"] in FORMAT_ERRORS:
             reason = f"{row['message']} ({row['code']} at byte {row['byte_offset']})"
-            yield Judged("", unreadable(policy, row["uri"], reason), unreadable_file(row["uri"]))
+            yield StoredVerdict("", unreadable(policy, row["uri"], reason), unreadable_file(row["uri"]))
         else:
             yield Unread(row["uri"], reason)
     page, parameters = _page(policy)
@@ -105,7 +105,7 @@ def validate_catalog(
         after = files["file_path_normalized"][-1].as_py()
 
 
-def store_verdicts(catalog: Catalog, judged: Sequence[Judged]) -> None:
+def store_verdicts(catalog: Catalog, judged: Sequence[StoredVerdict]) -> None:
     """Store verdicts on files of the catalog, in one transaction; those that are stored already are left out."""
     verdicts = [(file_id, verdict) for file_id, verdict, _ in judged if file_id]
     catalog.persist_rows(with_verdicts(from_inspections((), vectors=False), verdicts))
@@ -140,7 +140,7 @@ class _Rows:
     problems: pa.Table
     pixels: Mapping[str, StoredPixels]
 
-    def numbers(self, of_rules: Numbers, rules: Sequence[tuple[Structure, RuleSet]]) -> Numbers:
+    def numbers(self, of_rules: Numbers, rules: Sequence[tuple[StoredStructure, RuleSet]]) -> Numbers:
         """A number for each file; `of_rules` are the positions of its structure and rules in `rules`."""
         found = row_numbers([self.files["header_bytes"], self.files["problem_severity"]])
         columns = ["part_index", *(name for name in PART_COLUMNS if name not in _OF_EACH)]
@@ -172,7 +172,9 @@ class _Rows:
                 codes[at] = code or codes[at]
         return zip(map(FileRow._make, zip(*columns, strict=True)), codes, packed.tolist(), strict=True)
 
-    def inspections(self, chosen: npt.NDArray[np.bool_], structures: Iterable[Structure]) -> Iterator[StoredInspection]:
+    def inspections(
+        self, chosen: npt.NDArray[np.bool_], structures: Iterable[StoredStructure]
+    ) -> Iterator[StoredInspection]:
         """The chosen files; `structures` are theirs."""
         files = self.files.filter(pa.array(chosen))
         of_chosen = [table and table.filter(_is_of(table, files)) for table in (self.parts, self.attributes)]
@@ -186,7 +188,7 @@ class _Rows:
             yield stored_inspection(facts, example, rows, own, tuple(problems.get(facts.file_id, ())))
 
 
-def _numbers_of_values(rows: pa.Table, of_rules: Numbers, rules: Sequence[tuple[Structure, RuleSet]]) -> Numbers:
+def _numbers_of_values(rows: pa.Table, of_rules: Numbers, rules: Sequence[tuple[StoredStructure, RuleSet]]) -> Numbers:
     """A number for each row of `attributes`: equal ones for values of which the rules make the same."""
     numbers = joined(row_numbers([rows[name] for name in rows.column_names if name != "file_id"]), of_rules)
     first = first_rows(numbers)
@@ -209,7 +211,7 @@ def _is_of(rows: pa.Table, files: pa.Table) -> pa.ChunkedArray:
     return pc.is_in(rows["file_id"], value_set=files["file_id"].combine_chunks())
 
 
-def _read(catalog: Catalog, policy: CompiledPolicy, files: pa.Table, structures: Sequence[Structure]) -> _Rows:
+def _read(catalog: Catalog, policy: CompiledPolicy, files: pa.Table, structures: Sequence[StoredStructure]) -> _Rows:
     wanted = table_of(files["file_id"])
     varying = frozenset().union(*(structure.varying for structure in structures))
     names = sorted(names_read(policy, varying) - {WINDOW})
@@ -228,8 +230,12 @@ _KNOWN_PROBLEMS = pa.array(sorted(PROBLEMS))  # a newer version may have stored 
 
 
 def _judged(
-    catalog: Catalog, policy: CompiledPolicy, files: pa.Table, of_structures: Numbers, structures: Sequence[Structure]
-) -> Iterator[Judged]:
+    catalog: Catalog,
+    policy: CompiledPolicy,
+    files: pa.Table,
+    of_structures: Numbers,
+    structures: Sequence[StoredStructure],
+) -> Iterator[StoredVerdict]:
     rows = _read(catalog, policy, files, structures)
     columns = [files[name] for name in _overrides(policy)]
     of_overrides = row_numbers(columns) if columns else np.zeros(files.num_rows, np.int64)
@@ -248,7 +254,7 @@ def _judged(
     chosen[others[first_rows(numbers[others])]] = True
     of_chosen = [structures[number] for number in of_structures[chosen].tolist()]
     inspections = zip(rows.inspections(chosen, of_chosen), of_chosen, strict=True)
-    judged: dict[int, tuple[Alike, Structure]] = {}
+    judged: dict[int, tuple[Alike, StoredStructure]] = {}
     each = zip(
         values(files, "file_id"),
         rows.of_sequences(),
@@ -286,7 +292,7 @@ def _judged(
             used_areas=areas,
             overrides=overrides,
         )
-        yield Judged(file_id, verdict, of_sequences)
+        yield StoredVerdict(file_id, verdict, of_sequences)
 
 
 def _is_single(rows: _Rows) -> npt.NDArray[np.bool_]:

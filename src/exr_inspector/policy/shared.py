@@ -14,12 +14,20 @@ from typing import Any
 from ..findings.model import FileFrame
 from ..inspection.model import Inspection
 from .compile import Check, CompiledPolicy, RuleSet
-from .evaluate import Judged, Verdict, findings_of_problems, name_outcomes, pattern_of_file, pixel_outcomes, verdict_of
+from .evaluate import (
+    Verdict,
+    VerdictBuilder,
+    findings_of_problems,
+    name_outcomes,
+    pattern_of_file,
+    pixel_outcomes,
+    verdict_of,
+)
 from .model import RuleUse
 from .problems import OF_WINDOWS
 from .rule import FILE, HEADER, STRINGS, FileName, Outcome, PolicyRule, Undecided, matcher
 from .rules_pixels import FilePixels
-from .sequence_files import Structure as OfSequences
+from .sequence_files import Structure
 from .stored_parts import AttributeRow, CutValueError, StoredInspection, StoredPart, attribute_of
 
 _KEPT = 4096  # combinations of values, and of outcomes
@@ -48,7 +56,7 @@ class _Plan:
     of_parts: list[_Group]
     shared: _Outcomes
     alone: Mapping[str, list[Check]]  # by attribute, the rules that read it, where no other attribute matters to them
-    by_pattern: dict[str, Judged] = field(default_factory=dict)
+    by_pattern: dict[str, VerdictBuilder] = field(default_factory=dict)
     numbers: dict[Any, int] = field(default_factory=dict)  # of outcomes
     next_number: Iterator[int] = field(default_factory=count)
     verdicts: dict[Any, Verdict] = field(default_factory=dict)
@@ -62,16 +70,16 @@ class _Plan:
             found += _known_of_parts(group, inspection)
         return found
 
-    def judged(self, file: FileName, pattern: str) -> Judged:
+    def judged(self, file: FileName, pattern: str) -> VerdictBuilder:
         """The outcomes in `shared`, as findings about a file."""
         known = self.by_pattern.get(pattern)
         if known is None:
-            judged = Judged()
+            judged = VerdictBuilder()
             for check, outcome, part_index in self.shared:
                 judged.add(file, check, outcome, part_index)
             known = judged
             _keep(self.by_pattern, pattern, known, _PATTERNS_KEPT)
-        return Judged(list(known.findings), dict(known.undecided), known.unlisted.copy())
+        return VerdictBuilder(list(known.findings), dict(known.undecided), known.unlisted.copy())
 
 
 def _known(group: _Group, values: Any, inspection: StoredInspection) -> _Outcomes:
@@ -102,12 +110,12 @@ def _keep(known: dict[Any, Any], key: Any, value: Any, most: int) -> None:
 
 
 @dataclass(slots=True)
-class Structure:
+class StoredStructure:
     """Files whose attributes have the same names, types and constant values, with one of them as the example."""
 
     example: Inspection
     varying: frozenset[Varying]  # the attributes whose values differ
-    of_sequences: OfSequences
+    of_sequences: Structure
     _plans: dict[int, tuple[RuleSet, _Plan]] = field(default_factory=dict)
 
     def judged(

@@ -18,7 +18,7 @@ from ..inspection.model import SCHEMA_VERSION, FileFacts, Flags, Inspection, Par
 from ..inspection.volatility import Volatility, stored_value, volatility
 from .row_numbers import Numbers, first_rows, row_numbers
 from .sequence_files import Field, structure_of
-from .shared import Structure
+from .shared import StoredStructure
 from .stored_columns import by_part, file_facts, table_of
 from .stored_parts import PART_COLUMNS, AttributeRow, part_columns, stored_part
 
@@ -44,9 +44,9 @@ class Structures:
     """The structures of files, the last used ones."""
 
     catalog: Catalog
-    known: OrderedDict[_Key, Structure] = field(default_factory=OrderedDict)
+    known: OrderedDict[_Key, StoredStructure] = field(default_factory=OrderedDict)
 
-    def groups(self, files: pa.Table) -> Iterator[tuple[pa.Table, Numbers, list[Structure]]]:
+    def groups(self, files: pa.Table) -> Iterator[tuple[pa.Table, Numbers, list[StoredStructure]]]:
         """Consecutive files, the number of the structure of each, and the structures; a bounded number at a time."""
         while files.num_rows:
             columns = _key_columns(files)
@@ -82,7 +82,7 @@ class Structures:
             varying = frozenset((row.attr_name, row.attr_type) for _, rows in found for row in rows if _varies(row))
             of_parts = tuple(part for part, _ in found)
             constants = _fields([rows for _, rows in found])
-            self.known[key] = Structure(
+            self.known[key] = StoredStructure(
                 example=_inspection(facts, of_parts),
                 varying=varying,
                 of_sequences=structure_of(facts.structure_hash, of_parts, constants),
