@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import random
 import re
 from typing import Any
@@ -20,6 +21,14 @@ from tests.policy.test_rules import flat, named
 from tests.support import exr_writer as w
 
 HEAD = 'policy: test\nversion: "1"\n'
+
+
+def test_a_policy_that_was_used_can_be_sent_to_worker_processes():
+    compiled = compile_policy(parse_policy("test.yaml", (HEAD + "select: [EXR102, black-frame]\n").encode()))
+    names = [use.rule.name for use in compiled.rules_for().uses()]
+    copy = pickle.loads(pickle.dumps(compiled))
+    assert copy == compiled
+    assert [use.rule.name for use in copy.rules_for().uses()] == names
 
 
 def rules(text: str, inspection: Any = None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import partial
 from typing import Any
 
 from ..errors import PolicyError
@@ -74,6 +75,11 @@ class CompiledPolicy:
     rules: Mapping[str, PolicyRule] = field(repr=False)  # by identifier: the built-in ones and the policy's own
     path_template: str = field(repr=False, compare=False)
     _rule_sets: dict[tuple[bool, ...], RuleSet] = field(default_factory=dict, repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Worker processes get the policy without the rule sets that are kept, whose checks cannot be pickled."""
+        names = ("policy", "hash", "conditions", "rules", "path_template")
+        return partial(CompiledPolicy, **{name: getattr(self, name) for name in names}), ()
 
     @property
     def reads_pixels(self) -> bool:
