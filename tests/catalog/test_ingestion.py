@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exr_inspector import inspect
-from exr_inspector.ingestion import run as module
+from exr_inspector.ingestion import inspect_file
 from exr_inspector.ingestion.run import IngestOptions, ingest
 from tests.support import exr_writer as w
 from tests.support.s3_server import BUCKET
@@ -100,7 +100,7 @@ def test_an_existing_version_stays_current_if_its_file_is_gone_when_it_is_opened
         Path(path).unlink()
         return inspect(path, **options)
 
-    monkeypatch.setattr(module, "inspect", inspect_when_gone)
+    monkeypatch.setattr(inspect_file, "inspect", inspect_when_gone)
     summary = run(catalog, show)
     assert [failure.message for failure in summary.failures] == ["no such file"]
     assert [uri.rpartition("/")[2] for uri in summary.vanished] == ["b.exr"]
@@ -116,7 +116,7 @@ def test_an_existing_version_stays_current_if_the_client_rejects_the_settings(ca
     store.put("show/a.exr", OTHER)
     with monkeypatch.context() as patched:
         invalid = replace(store.access, region="\n")
-        patched.setattr(module, "inspect", lambda path, **options: inspect(path, **options | {"s3": invalid}))
+        patched.setattr(inspect_file, "inspect", lambda path, **options: inspect(path, **options | {"s3": invalid}))
         (failure,) = run(catalog, f"s3://{BUCKET}/show", s3=store.access).failures
     assert "cannot be accessed with these settings" in failure.message
     assert current(catalog) == ["a.exr"]

@@ -228,10 +228,10 @@ def test_progress_is_shown_on_terminals(tmp_path, monkeypatch):
         (folder / f"c.{index}.exr").write_bytes(small_file(index, False, 10))
     slow = """if True:
         import sys, time
-        from exr_inspector.ingestion import run
+        from exr_inspector.ingestion import inspect_file
         from exr_inspector.cli.main import main
-        real = run.inspect
-        run.inspect = lambda *a, **k: (time.sleep(0.005), real(*a, **k))[1]
+        real = inspect_file.inspect
+        inspect_file.inspect = lambda *a, **k: (time.sleep(0.005), real(*a, **k))[1]
         sys.exit(main(["ingest", "show", "--catalog", "duckdb:c.duckdb", "--workers", "1", *sys.argv[1:]]))
     """
     monkeypatch.setenv("EXR_INSPECTOR_BATCH_FILES", "50")

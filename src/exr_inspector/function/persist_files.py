@@ -29,8 +29,12 @@ log = logging.getLogger(__name__)
 RecordStage = Callable[[str, float], None]  # stage, seconds
 
 
+def _not_recorded(_stage: str, _seconds: float) -> None:
+    """Without instruments, as where the function's module is called from another program."""
+
+
 def persist_all(
-    catalogs: Catalogs, files: Sequence[Inspected], *, cell_limit: int, record_stage: RecordStage
+    catalogs: Catalogs, files: Sequence[Inspected], *, cell_limit: int, record_stage: RecordStage = _not_recorded
 ) -> list[Persisted]:
     """Persist the files in their catalogs; the results are in the same order. Raises nothing.
 
