@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml
 demo: $(STAMP)  ## create a small show with damaged files, ingest it and report its problems
 	$(VENV)/bin/exr-inspector demo
 
-pipeline: $(STAMP)  ## run upload, event, function and database on this machine
+pipeline: $(STAMP)  ## run upload, event, function, database, metrics and an outage on this machine
 	$(VENV)/bin/python -m tools.pipeline
 
 function-package: $(STAMP)  ## build dist/function, the input of `vastde functions build`

@@ -22,6 +22,7 @@ from exr_inspector.doctor.configuration import masked
 from exr_inspector.doctor.network import Endpoint, reachability, s3_endpoint, vast_endpoint
 from exr_inspector.settings import S3Access, vast_connection
 from tests.catalog.conftest import BUCKET
+from tests.support.programs import free_port
 from tests.support.s3_server import ACCESS_KEY, SECRET_KEY
 from tests.vastdb_emulator import Emulator
 from tests.vastdb_emulator.server import _Handler
@@ -47,12 +48,6 @@ def uri(database, monkeypatch):
     monkeypatch.setenv("VAST_DB_REQUEST_TIMEOUT_S", "2")
     yield f"vast://{BUCKET}/doctor"
     database.clear_faults()
-
-
-def free_port() -> int:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return unused.getsockname()[1]
 
 
 def test_a_new_database_is_ready_for_a_deployment(uri):

@@ -34,16 +34,12 @@ from exr_inspector.inspection.inspector import inspect
 from exr_inspector.settings import function_settings
 from tests.support.exr_bytes import exr_bytes, text
 from tests.support.http import HTTP
+from tests.support.programs import free_port
 from tests.support.secrets import secrets_in
 
 from .conftest import BUCKET, DATABASE, element_request
 
 pytestmark = pytest.mark.slow
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 @contextmanager

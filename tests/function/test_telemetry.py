@@ -8,15 +8,11 @@ import queue
 import subprocess
 import threading
 import time
-from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
-import httpx
 import pytest
 from cloudevents.core.bindings.http import to_binary_event
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -24,32 +20,21 @@ from exr_inspector import function
 from exr_inspector.function.local.context import JsonLines, LocalContext
 from tests.support.exr_bytes import exr_bytes
 from tests.support.http import HTTP
+from tests.support.otlp import otlp_receiver
+from tests.support.prometheus import prometheus, prometheus_folder, values
 
-from .test_runtime import element, free_port, in_this_process, send, serving
+from .test_runtime import element, in_this_process, send, serving
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
 @pytest.fixture
 def collector(monkeypatch):
-    """The bodies that an OTLP collector receives, by path."""
-    received = defaultdict(list)
-
-    class Collector(BaseHTTPRequestHandler):
-        def do_POST(self):
-            received[self.path].append(self.rfile.read(int(self.headers["content-length"])))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "none")
-        yield received
-        server.shutdown()
+    """A receiver to which telemetry is exported."""
+    with otlp_receiver() as receiver:
+        for name, value in receiver.environment.items():
+            monkeypatch.setenv(name, value)
+        yield receiver
 
 
 def test_spans_and_metrics_are_exported(collector, tmp_path):
@@ -60,8 +45,7 @@ def test_spans_and_metrics_are_exported(collector, tmp_path):
         with ctx.telemetry.joined(f"00-{TRACE}-{PARENT}-01"):
             function.handle(ctx, {"data": {"path": str(tmp_path / name)}})
     ctx.close()
-    requests = [ExportTraceServiceRequest.FromString(body) for body in collector["/v1/traces"]]
-    spans = [span for one in requests for each in one.resource_spans[0].scope_spans for span in each.spans]
+    spans = collector.spans()
     assert {span.trace_id.hex() for span in spans} == {TRACE}
     invocations = [span for span in spans if span.name == "exr_inspector.invocation"]
     assert {span.parent_span_id.hex() for span in invocations} == {PARENT}
@@ -70,7 +54,7 @@ def test_spans_and_metrics_are_exported(collector, tmp_path):
     assert attributes["error.type"] == "file_not_found"
     others = {span.parent_span_id for span in spans if span not in invocations}
     assert others == {span.span_id for span in invocations}
-    metrics = ExportMetricsServiceRequest.FromString(collector["/v1/metrics"][-1])
+    metrics = ExportMetricsServiceRequest.FromString(collector.bodies["/v1/metrics"][-1])
     names = {metric.name for each in metrics.resource_metrics[0].scope_metrics for metric in each.metrics}
     assert {"exr_inspector.files", "exr_inspector.persisted", "exr_inspector.duration"} <= names
 
@@ -163,57 +147,29 @@ def test_json_lines_have_the_fields_of_a_file(tmp_path, caplog):
     assert file["message"].startswith("file=")
 
 
-@pytest.fixture
-def prometheus():
-    """The binaries of Prometheus: those on the PATH, or those that `make deploy-check` stores."""
-    from tools.deploy_check import promtool
-
-    found = promtool()
-    if found is None or not Path(found).with_name("prometheus").exists():
-        pytest.skip("prometheus is not installed; `make deploy-check` stores it where apt-get is available")
-    return Path(found).parent
-
-
 @pytest.mark.slow
-def test_prometheus_scrapes_the_runtime(deployed, prometheus, tmp_path):
+def test_prometheus_scrapes_the_runtime(deployed):
     """The real server, and its check of the metrics."""
+    programs = prometheus_folder()
+    if programs is None:
+        pytest.skip("prometheus is not installed; `make deploy-check` stores it where apt-get is available")
     deployed.store.put("a.exr", exr_bytes())
-    port = free_port()
-    with serving() as (url, _):
-        config = {
-            "global": {"scrape_interval": "200ms", "scrape_timeout": "200ms"},
-            "scrape_configs": [{"job_name": "exr", "static_configs": [{"targets": [url.removeprefix("http://")]}]}],
-        }
-        (tmp_path / "prometheus.yml").write_text(json.dumps(config))
-        command = [
-            prometheus / "prometheus",
-            f"--config.file={tmp_path}/prometheus.yml",
-            f"--storage.tsdb.path={tmp_path}/data",
-            f"--web.listen-address=127.0.0.1:{port}", "--log.level=error",
-        ]  # fmt: skip
-        with subprocess.Popen(command) as process:
-            try:
-                assert send(url, to_binary_event(element("a.exr"))).status_code == 204
-                wait_for(port, 'exr_inspector_persisted_total{result="inserted"}', "1")
-                wait_for(port, 'exr_inspector_events_total{code="204"}', "1")
-                wait_for(port, "up", "1")
-            finally:
-                process.terminate()
+    with serving() as (url, _), prometheus(programs / "prometheus", url) as server:
+        assert send(url, to_binary_event(element("a.exr"))).status_code == 204
+        wait_for(server, 'exr_inspector_persisted_total{result="inserted"}', "1")
+        wait_for(server, 'exr_inspector_events_total{code="204"}', "1")
+        wait_for(server, "up", "1")
         metrics = HTTP.get(f"{url}/metrics").text
     checked = subprocess.run(
-        [prometheus / "promtool", "check", "metrics"], input=metrics, capture_output=True, text=True, check=False
+        [programs / "promtool", "check", "metrics"], input=metrics, capture_output=True, text=True, check=False
     )
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 
 
-def wait_for(port: int, query: str, value: str) -> None:
+def wait_for(server: str, query: str, value: str) -> None:
     """Wait until Prometheus has a series with this value."""
     for _ in range(300):
-        try:
-            answer = HTTP.get(f"http://127.0.0.1:{port}/api/v1/query", params={"query": query}).json()
-            if [series["value"][1] for series in answer["data"]["result"]] == [value]:
-                return
-        except httpx.TransportError:
-            pass
+        if (found := values(server, query)) == [value]:
+            return
         time.sleep(0.1)
-    raise AssertionError(f"{query} is not {value}: {answer}")
+    raise AssertionError(f"{query} is {found}, not {value}")
