@@ -8,7 +8,6 @@ scrapes the runtime.
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 import tempfile
@@ -29,7 +28,7 @@ from exr_inspector.demo import make_show
 from tests.support.http import HTTP
 from tests.support.otlp import OtlpReceiver, otlp_receiver
 from tests.support.programs import free_port, running
-from tests.support.prometheus import firing, prometheus, prometheus_folder, values
+from tests.support.prometheus import firing, prometheus, prometheus_folder, shortened, values
 from tests.support.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY, S3Server
 from tests.vastdb_emulator import Emulator
 from tools.deploy import DEPLOY
@@ -94,7 +93,8 @@ def servers() -> Iterator[tuple[S3Server, Emulator, OtlpReceiver, str]]:
             os.environ |= {
                 "S3_ENDPOINT": store.url, "S3_ACCESS_KEY": ACCESS_KEY, "S3_SECRET_KEY": SECRET_KEY,
                 "VAST_DB_ENDPOINT": database.url, "VAST_DB_ACCESS_KEY": KEYS["access_key"],
-                "VAST_DB_SECRET_KEY": KEYS["secret_key"], "VAST_DB_BUCKET": "catalogs", "OTEL_BSP_SCHEDULE_DELAY": "200",
+                "VAST_DB_SECRET_KEY": KEYS["secret_key"], "VAST_DB_BUCKET": "catalogs",
+                "OTEL_BSP_SCHEDULE_DELAY": "200",
             } | spans.environment  # fmt: skip
             print(f"object store  {store.url}\ndatabase      {database.url}")
             port = str(free_port())
@@ -119,12 +119,6 @@ def alerts(url: str) -> Iterator[str | None]:
     with prometheus(folder / "prometheus", url, shortened(rules)) as server:
         print(f"prometheus    {server}; in its copy of deploy/prometheus/rules.yml, minutes are seconds")
         yield server
-
-
-def shortened(rules: str) -> str:
-    """Rules whose windows and waiting times are a sixtieth: seconds for minutes, minutes for hours."""
-    units = {"m": "s", "h": "m"}
-    return re.sub(r"(for: |\[)(\d+)([mh])\b", lambda found: f"{found[1]}{found[2]}{units[found[3]]}", rules)
 
 
 def send(url: str, key: str) -> httpx.Response:

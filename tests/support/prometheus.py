@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,12 @@ def prometheus_folder() -> Path | None:
     found = promtool()
     folder = Path(found).parent if found else None
     return folder if folder and (folder / "prometheus").exists() else None
+
+
+def shortened(rules: str) -> str:
+    """Rules whose windows and waiting times are a sixtieth: seconds for minutes, minutes for hours."""
+    units = {"m": "s", "h": "m"}
+    return re.sub(r"(for: |\[)(\d+)([mh])\b", lambda found: f"{found[1]}{found[2]}{units[found[3]]}", rules)
 
 
 @contextmanager
