@@ -391,6 +391,27 @@ def test_reports_for_people(capfd):
     assert "rules" not in page.lower()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("until", ["2000-01-01", "9999-12-31"])
+def test_a_finding_about_one_attribute_hides_no_other(until, capfd):
+    """Nor does a waived finding hide one that is not."""
+    Path("times").mkdir()
+    for number in range(1, 5):
+        time, rate = (-1, 25) if number == 4 else (1, 24)
+        extra = [w.fixed("expTime", "float", time), w.fixed("captureRate", "rational", rate, 1)]
+        Path(f"times/a.{number:04}.exr").write_bytes(w.build(w.part(extra=extra)).data)
+    entry = f"{{id: W1, rule: positive-number, path: '*.exr', reason: r, by: Ann, until: {until}}}"
+    Path("waivers.yaml").write_text(f"waivers: [{entry}]")
+    severities = "positive-number: {severity: error}, drift: {severity: warning}"
+    Path("a.yaml").write_text(f'policy: a\nversion: "1"\nrules: {{{severities}}}\nwaivers: waivers.yaml\n')
+    assert main(["validate", "times", "--policy", "a.yaml", "--format", "jsonl", "--fail-on", "warning"]) == 1
+    rows = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    found = {(row["rule_name"], row["attr_name"], bool(row.get("waived_by"))) for row in rows if row.get("attr_name")}
+    is_waived = until > "2026"
+    expected = {("positive-number", "expTime", is_waived), ("drift", "captureRate", False)}
+    assert found == expected | ({("drift", "expTime", False)} if is_waived else set())
+
+
 def test_a_fault_of_some_frames_is_one_finding(tmp_path, monkeypatch, capfd):
     """Their compression is not allowed, and differs from that of the others; what no rule about files reports, does."""
     monkeypatch.chdir(tmp_path)

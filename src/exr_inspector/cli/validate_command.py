@@ -322,8 +322,9 @@ class _Outcome:
         of_files = grouped_files(
             (replace(finding, pattern=patterns[name]), files) for found, name, files in judged for finding in found
         )
-        found = (*of_files, *without_repeated(self.of_sequences, of_files, self.policy.rules))
-        return apply_waivers(found, self.waivers, self.today, (file.uri for file in self.files.files))
+        found = (*of_files, *self.of_sequences)
+        waived = apply_waivers(found, self.waivers, self.today, (file.uri for file in self.files.files))
+        return without_repeated(waived, self.policy.rules)
 
 
 def _write(outcome: _Outcome, result: _Result, output_format: FindingFormat, output: str | None, command: str) -> None:

@@ -25,7 +25,7 @@ from ..sequence.siblings import older_versions, other_views
 from ..sequence.summary import absent_pattern, summarized
 from ..sources.patterns import uri_condition
 from .evaluate import NotEvaluated
-from .rule import Excess, PolicyRule, Undecided, matches_any
+from .rule import Excess, PolicyRule, Undecided
 from .rules_sequence import Range
 from .sequence_files import JudgedSequence, SequenceFile, Structure, frames_of
 
@@ -199,27 +199,34 @@ def missing_sequence(policy: CompiledPolicy, pattern: str) -> list[Finding] | No
     return [replace(each, severity=use.severity or each.severity) for each in findings_of(summary)]
 
 
-def without_repeated(
-    of_sequences: Iterable[Finding], of_files: Sequence[Finding], rules: Mapping[str, PolicyRule]
-) -> list[Finding]:
-    """The findings about sequences, but those with the cause of findings about files: one is enough.
+def without_repeated(findings: Sequence[Finding], rules: Mapping[str, PolicyRule]) -> list[Finding]:
+    """The findings, but those about sequences with the cause of an open finding about files: one is enough.
 
-    The cause is the same if the attribute that differs is one that the rule about files reads, in exactly these files.
+    The cause is the same if both are about one attribute, in exactly the same files.
     """
-    by_files: dict[frozenset[str], list[Finding]] = defaultdict(list)
-    for each in of_files:
-        by_files[frozenset(each.files)].append(each)
+    open_ones: dict[tuple[frozenset[str], str], list[Finding]] = defaultdict(list)
+    for each in findings:
+        rule = rules.get(each.rule_id)
+        if each.waived_by is None and rule is not None and rule.scope != "sequence":
+            open_ones[frozenset(each.files), _attribute_of(each, rule)].append(each)
 
     def is_repeated(found: Finding) -> bool:
+        rule = rules.get(found.rule_id)
+        if rule is None or rule.scope != "sequence" or found.waived_by or not (found.attr_name and found.files):
+            return False
         return any(
             each.part_index in (None, found.part_index)
             and SEVERITIES.index(each.severity) >= SEVERITIES.index(found.severity)
-            and (rule := rules.get(each.rule_id)) is not None
-            and matches_any(rule.reads or (), found.attr_name)
-            for each in by_files.get(frozenset(found.files), ())
+            for each in open_ones.get((frozenset(found.files), found.attr_name), ())
         )
 
-    return [found for found in of_sequences if not (found.attr_name and found.files and is_repeated(found))]
+    return [found for found in findings if not is_repeated(found)]
+
+
+def _attribute_of(found: Finding, rule: PolicyRule) -> str:
+    """The attribute that a finding about files is about, if it is one: it names it, or its rule reads no other."""
+    reads = rule.reads or ()
+    return found.attr_name or (reads[0] if len(reads) == 1 else "")
 
 
 def _with_files(found: Finding, sequence: JudgedSequence) -> Finding:
