@@ -266,6 +266,27 @@ def test_what_cannot_be_decided_has_not_passed(files, rule, reason):
     assert each.reason.startswith(reason)
 
 
+@pytest.mark.parametrize("rule", ["frozen-frame", "duplicate-frame"])
+def test_each_file_that_is_not_compared_is_counted(rule):
+    """Also beside files with statistics of pixels, or whose bytes are known."""
+    packed = [frame(n, code(n), compression=2) for n in range(1, 7)]
+    raw = [frame(n) for n in range(1, 7)]
+
+    def counts(files: list[SequenceFile]) -> list[tuple[str, int]]:
+        undecided = evaluate_sequences(policy(rule), files).not_evaluated
+        return [(each.reason.partition(";")[0].partition(",")[0], count) for each, count in undecided.items()]
+
+    def with_pixels(file: SequenceFile) -> SequenceFile:
+        return replace(file, content=file.frame, has_pixels=True)
+
+    some, equal = "some files have no statistics of pixels", "files without compression have equal sizes"
+    assert counts([*map(with_pixels, packed[:5]), packed[5]]) == [(some, 1)]
+    assert counts([*map(with_pixels, packed[:4]), *packed[4:]]) == [(some, 2)]
+    assert counts([*map(with_pixels, raw[:4]), *raw[4:]]) == [(equal, 2)]
+    assert counts([*packed[:4], *raw[4:]]) == [(equal, 2), (HEADERS_VARY, 4)]
+    assert counts(list(map(with_pixels, packed))) == []
+
+
 def test_a_damaged_frame_is_not_compared():
     first, second = (replace(frame(number), content="same") for number in (1, 3))
     verdict = evaluate_sequences(policy("frozen-frame", "duplicate-frame", "empty-region"), [DAMAGED])

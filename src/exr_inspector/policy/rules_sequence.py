@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from statistics import median
@@ -173,18 +173,27 @@ def frozen_frame(sequence: JudgedSequence, _: Parameters) -> _Outcomes:
 
 def _repeats(sequence: JudgedSequence) -> Iterator[tuple[Repeat, SequenceFile, str] | Undecided]:
     """The frames with the content of an earlier one, and that frame."""
-    compared = [file for file in sequence.files if file.status == "complete"]
     if sequence.summary.is_udim:
         return
-    if compared and all(file.content is None for file in compared):
-        reason = "files without compression have equal sizes; their pixels are compared with --stats"
-        yield Undecided(reason, len(compared))
-    elif _headers_vary(file for file in compared if not file.has_pixels):
-        reason = "headers differ in each frame, as by a time code; the pixels are compared with --stats"
-        yield Undecided(reason, len(compared))
+    compared = [file for file in sequence.files if file.status == "complete"]
+    yield from _not_compared(compared)
     contents = [file.content if file.status == "complete" else None for file in sequence.files]
     for each in repeats(contents):
         yield each, sequence.files[each.position], sequence.files[each.first].frame
+
+
+def _not_compared(files: Sequence[SequenceFile]) -> Iterator[Undecided]:
+    """Why the content of some files is compared with that of no other file, and how many these are."""
+    unknown = [file for file in files if file.content is None]
+    if unknown:
+        reason = "files without compression have equal sizes; their pixels are compared with --stats"
+        yield Undecided(reason, len(unknown))
+    by_bytes = [file for file in files if file.content is not None and not file.has_pixels]
+    if by_bytes and any(file.has_pixels for file in files):
+        yield Undecided("some files have no statistics of pixels; the pixels are compared with --stats", len(by_bytes))
+    elif _headers_vary(by_bytes):
+        reason = "headers differ in each frame, as by a time code; the pixels are compared with --stats"
+        yield Undecided(reason, len(by_bytes))
 
 
 def _headers_vary(files: Iterable[SequenceFile]) -> bool:
