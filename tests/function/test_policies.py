@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import traceback
 from pathlib import Path
 
 import pytest
 from cloudevents.core.bindings.http import to_binary_event
 
 from exr_inspector import compiled_policy, inspect, open_catalog
-from exr_inspector.errors import MissingExtraError, SettingsError, SourceConnectionError
+from exr_inspector.errors import MissingExtraError, SettingsError, SourceConnectionError, UnusablePolicyError
 from exr_inspector.function import results
 from exr_inspector.function.handler import readiness
 from exr_inspector.function.policies import Policies, assigned_policy, policy_access
@@ -197,6 +198,21 @@ def test_local_policies_are_kept_while_the_store_is_misconfigured(folders):
         return policies.compiled(os.path.abspath("policies/strict.yaml"), access)
 
     assert compiled() is compiled()
+
+
+def test_an_invalid_policy_takes_no_memory_for_each_event(folders):
+    """Each event has an error of its own, with the traceback of that event alone."""
+    Path("policies/strict.yaml").write_text("policy: [")
+    policies, path = Policies(), os.path.abspath("policies/strict.yaml")
+    access = policy_access("", os.path.abspath("policies"), SettingsError("no keys"), is_delivered=False)
+    errors = []
+    for _ in range(3):
+        with pytest.raises(UnusablePolicyError, match=r"strict\.yaml:") as raised:
+            policies.compiled(path, access)
+        errors.append(raised.value)
+    assert len({len(traceback.extract_tb(error.__traceback__)) for error in errors}) == 1
+    assert len(set(map(id, errors))) == 3
+    assert len(set(map(str, errors))) == 1
 
 
 @pytest.mark.slow

@@ -151,7 +151,7 @@ def _pattern_and_policy(entry: str) -> tuple[str, str]:
 class _Kept:
     """The outcome of compiling a policy, and the files that it was compiled from."""
 
-    outcome: CompiledPolicy | UnusablePolicyError
+    outcome: CompiledPolicy | str  # why it is invalid; an exception that is raised again would keep every traceback
     digests: dict[str, bytes]  # of the files, by path
     checked_at: float
 
@@ -188,8 +188,8 @@ class Policies:
             self._kept.move_to_end(key)
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-        if isinstance(kept.outcome, UnusablePolicyError):
-            raise kept.outcome
+        if isinstance(kept.outcome, str):
+            raise UnusablePolicyError(kept.outcome)
         return kept.outcome
 
     def clear(self) -> None:
@@ -208,9 +208,9 @@ def _compile(given: str, access: PolicyAccess) -> _Kept:
     try:
         policy = load_policy(given, partial(_read, access=access, digests=digests))
         compiled = compile_policy(policy, settings().path_template)
-        outcome: CompiledPolicy | UnusablePolicyError = expect_rules(given, compiled)
+        outcome: CompiledPolicy | str = expect_rules(given, compiled)
     except PolicyError as error:
-        outcome = UnusablePolicyError(str(error))
+        outcome = str(error)
     return _Kept(outcome, digests, checked_at)
 
 
