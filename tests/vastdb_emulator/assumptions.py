@@ -75,7 +75,6 @@ class Assumptions:
     timestamp_unit: Literal["us", "ms"] = "us"
 
     # Assumption: a transaction may change tables and rows; False refuses with 400 what comes second.
-    # Not in STRICT: catalogs are created and migrated in transactions that also insert the row of `schema_version`.
     mixed_transactions: bool = True
 
     # Assumption: a request whose signature is older or newer than this is refused with 403. None: of any time.
@@ -105,6 +104,7 @@ STRICT = Assumptions(
     statistics_lag_commits=1,
     announced_lag_commits=1,
     scan_s_per_row=2e-6,
+    mixed_transactions=False,
 )
 
 # Assumption: the SQL function a vector index names; "l2sq" is known from the SDK's tests, "ip" is not.

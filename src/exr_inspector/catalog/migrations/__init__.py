@@ -35,7 +35,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
-    """The steps from the previous version to this one; applied in one transaction with its row of `schema_version`.
+    """The steps from the previous version to this one. Its row of `schema_version` makes it valid.
 
     Steps that only add leave `readable_since`, so that older programs can still read and write the tables.
     """

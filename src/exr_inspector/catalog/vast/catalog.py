@@ -22,7 +22,7 @@ from ..persistence import children_of, is_time, outcomes, unique_time, with_pers
 from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, PixelLevel, PolicyRules, SeenFile
 from ..results import later_results, with_pixels
 from ..rows import RowBatch, from_inspections, has_rows
-from ..schema import PIXEL_TABLES, TABLES, VERSION, vector_dimensions
+from ..schema import PIXEL_TABLES, TABLES, VERSION, current_version, vector_dimensions
 from ..similarity import By
 from . import ingest_errors, lookup, whole_tables
 from .conditions import Condition
@@ -243,7 +243,11 @@ class VastCatalog:
             raise CatalogError(f"{self.uri} was opened read-only; open it for writing to {to} it")
 
     def _check_version(self, clock: Clock) -> int | None:
-        version = self.tables.version(clock)
+        return self._checked(self.tables.versions(clock))
+
+    def _checked(self, versions: list[dict[str, Any]]) -> int | None:
+        """The version in the rows of `schema_version`, None without rows."""
+        version = current_version(self.uri, versions)
         if version is None and self._read_only:
             raise no_tables(self.uri)
         if version is not None and version < VERSION:
@@ -251,7 +255,9 @@ class VastCatalog:
         return version
 
     def _ensure(self, clock: Clock) -> None:
-        if self._check_version(clock) is None:
+        versions = self.tables.versions(clock)
+        self._checked(versions)
+        if not versions or len({row["version"] for row in versions}) < len(versions):  # a creation is not complete
             create(self.tables, clock)
 
     def _persist(

@@ -1,15 +1,22 @@
-"""Creates the tables of a VAST catalog, and migrates them; only the command migrates, as others may be writing."""
+"""Creates the tables of a VAST catalog, and migrates them; only the command migrates, as others may be writing.
+
+A cluster may reject a transaction that changes both tables and rows. So tables are changed in a first transaction, and
+rows in a second one, with the row of `schema_version` that makes the version valid. What ends between the two is
+completed by the next program that creates or migrates: it skips changes of tables that were made.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from vastdb import errors as sdk
 
-from ...errors import CatalogError
+from ...errors import CatalogError, CatalogSchemaError
 from ..migrations import (
     CREATION,
     MIGRATIONS,
@@ -23,13 +30,12 @@ from ..migrations import (
     pending,
     reject_foreign_tables,
 )
-from ..schema import SORTED_BY, VERSION, version_row
+from ..schema import SORTED_BY, TABLES, VERSION, version_row
 from .connection import without_sdk_warnings
 from .errors import CatalogConflictError, CatalogRejectedError
-from .tables import ROW_ID, Tables, no_tables, tables_at
+from .tables import ROW_ID, Rows, Tables, has_columns, has_types, no_tables, tables_at
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from vastdb.schema import Schema
     from vastdb.transaction import Transaction
 
@@ -44,8 +50,7 @@ _SECONDS = 3600  # for one version; each request has a limit of its own
 def migrate(uri: str, connection: VastConnection | None, *, to: int | None = None, dry_run: bool = False) -> Migrated:
     """Migrate the tables to version `to`, or else to that of this program. A dry run only returns what would be done.
 
-    Each version is one transaction. Any number of processes may do so at once: one applies a version, and the others
-    find it applied.
+    Any number of processes may do so at once: one applies a version, and the others find it applied.
     """
     tables = tables_at(uri, connection)
     version = _stored_version(tables)
@@ -70,8 +75,8 @@ def repeat(uri: str, connection: VastConnection | None, *, dry_run: bool = False
 
     def recomputed(step: Recompute) -> int:
         def attempt(clock: Clock) -> int:
-            with tables.connection.transaction(clock) as transaction:
-                return _recompute(step, tables, transaction, clock, dry_run=dry_run)
+            with tables.transaction(clock) as rows:
+                return _recompute(step, tables, rows, clock, dry_run=dry_run)
 
         return tables.connection.retried(attempt, seconds=_SECONDS)
 
@@ -92,31 +97,52 @@ def _stored_version(tables: Tables) -> int:
     return version
 
 
-def create(tables: Tables, clock: Clock, version: pa.Table | None = None) -> None:
-    """Create all tables in one transaction, sorted where the server offers it. `version` is the row of their version.
+def create(tables: Tables, clock: Clock) -> None:
+    """Create all tables, sorted where the server offers it, or complete a creation that was interrupted.
 
     Raises CatalogConflictError if another process is creating them.
     """
     if tables.connection.can_sort:
         try:
-            return _create(tables, clock, version, sort=True)
+            _create(tables, clock, sort=True)
         except CatalogRejectedError as error:
             log.info("%s: tables are created without a sorting key: %s", tables.uri, error)
-    return _create(tables, clock, version, sort=False)
+            _create(tables, clock, sort=False)
+    else:
+        _create(tables, clock, sort=False)
+    while _is_version_inserted(tables, clock):
+        pass  # others may have inserted it at the same time
 
 
 @without_sdk_warnings()
-def _create(tables: Tables, clock: Clock, version: pa.Table | None, *, sort: bool) -> None:
+def _create(tables: Tables, clock: Clock, *, sort: bool) -> None:
+    """Create the tables in one transaction, unless they are there."""
     with _changing(tables, clock) as transaction:
         schema = transaction.bucket(tables.bucket).create_schema(tables.schema, fail_if_exists=False)
+        if not TABLES.keys().isdisjoint(schema.tablenames()):
+            return
         for step in CREATION:
             if isinstance(step, AddTable) and sort and step.table in SORTED_BY:
                 clock.check()
                 schema.create_table(step.table, step.columns, sorting_key=list(SORTED_BY[step.table]))
             else:
-                _apply(step, schema, tables, transaction, clock)
-        tables.are_sorted = sort
-        tables.rows(transaction, clock).insert("schema_version", version_row() if version is None else version)
+                _apply(step, schema, clock)
+    tables.are_sorted = sort
+
+
+def _is_version_inserted(tables: Tables, clock: Clock) -> bool:
+    """Insert the row of the version if there is none, else leave one row for each version.
+
+    Two processes may insert it, as neither sees the other's row. The last one to commit sees all of them afterwards.
+    """
+    with tables.transaction(clock) as rows:
+        stored = rows.select("schema_version", ["version"], row_ids=True)
+        if not stored.num_rows:
+            rows.insert("schema_version", version_row())
+            return True
+        first = stored.group_by("version").aggregate([(ROW_ID, "min")])[f"{ROW_ID}_min"].combine_chunks()
+        rows.delete("schema_version", stored.filter(pc.invert(pc.is_in(stored[ROW_ID], first)))[ROW_ID])
+    return False
 
 
 def sort(uri: str, connection: VastConnection | None, *, dry_run: bool = False) -> bool:
@@ -151,27 +177,75 @@ def sort(uri: str, connection: VastConnection | None, *, dry_run: bool = False) 
 def _applied(tables: Tables, migration: Migration) -> bool:
     """Apply a migration; False if another process has applied it."""
     row = version_row(migration.version, migration.readable_since)
-    is_sent = False  # whether an attempt came to its commit, whose response can be lost
+    sent: list[dict[str, Any]] = []  # its rows in attempts that came to their commit, whose response can be lost
 
-    @without_sdk_warnings()
     def attempt(clock: Clock) -> bool:
-        nonlocal is_sent
-        with _changing(tables, clock) as transaction:
-            schema = transaction.bucket(tables.bucket).schema(tables.schema)
-            present = set(schema.tablenames())  # before the versions, which another process may be committing
-            rows = tables.rows(transaction, clock)
-            stored = rows.select_present("schema_version", ["version", "applied_at"]).to_pylist()
-            if any(stored_row["version"] >= migration.version for stored_row in stored):
-                # Other processes may have applied it in the same millisecond.
-                return is_sent and {"version": migration.version, "applied_at": row["applied_at"][0].as_py()} in stored
-            reject_foreign_tables(tables.uri, migration, present)
+        _change_tables(tables, migration, clock)
+        with tables.transaction(clock) as rows:
+            stored = _stored_rows(rows)
+            if not _has_version(stored, migration.version):
+                # Conflicts with any other process that is doing the same.
+                rows.update("schema_version", stored.select([ROW_ID, "version"]))
+                stored = _stored_rows(rows)  # on a server that shows later commits, one may have done it meanwhile
+            if _has_version(stored, migration.version):
+                return any(each in sent for each in stored.to_pylist())
             for step in migration.steps:
-                _apply(step, schema, tables, transaction, clock)
+                if isinstance(step, Recompute):
+                    _recompute(step, tables, rows, clock)
             rows.insert("schema_version", row)
-            is_sent = True
+            sent.extend(each for each in _stored_rows(rows).to_pylist() if each["version"] == migration.version)
         return True
 
     return tables.connection.retried(attempt, seconds=_SECONDS)
+
+
+def _stored_rows(rows: Rows) -> pa.Table:
+    return rows.select("schema_version", ["version", "applied_at"], row_ids=True)
+
+
+def _has_version(stored: pa.Table, version: int) -> bool:
+    return any(each >= version for each in stored["version"].to_pylist())
+
+
+@without_sdk_warnings()
+def _change_tables(tables: Tables, migration: Migration, clock: Clock) -> None:
+    """Create the tables and add the columns of a migration, but for those of an attempt that ended later.
+
+    Raises CatalogSchemaError if another program created them.
+    """
+    with _changing(tables, clock) as transaction:
+        present = tables.columns_in(transaction)  # before the versions, which another process may be committing
+        if _has_version(_stored_rows(tables.rows(transaction, clock)), migration.version):
+            return
+        todo = _steps_to_apply(tables.uri, migration, present)
+        schema = transaction.bucket(tables.bucket).schema(tables.schema)
+        for step in todo:
+            _apply(step, schema, clock)
+
+
+def _steps_to_apply(uri: str, migration: Migration, present: Mapping[str, pa.Schema]) -> list[AddTable | AddColumns]:
+    """The steps that change tables and are not applied. Raises CatalogSchemaError for those of another program."""
+    todo: list[AddTable | AddColumns] = []
+    foreign_tables, foreign_columns = [], []
+    for step in migration.steps:
+        if isinstance(step, AddTable):
+            if step.table not in present:
+                todo.append(step)
+            elif not has_columns(present[step.table], step.columns):
+                foreign_tables.append(step.table)
+        elif isinstance(step, AddColumns):
+            stored = present.get(step.table, pa.schema([]))
+            if set(step.columns.names).isdisjoint(stored.names):
+                todo.append(step)
+            elif not has_types(stored, step.columns):
+                foreign_columns += [f"{step.table}.{name}" for name in step.columns.names if name in stored.names]
+    reject_foreign_tables(uri, migration, foreign_tables)
+    if foreign_columns:
+        raise CatalogSchemaError(
+            f"{uri} has columns that exr-inspector did not create, with names of table version {migration.version}: "
+            f"{', '.join(foreign_columns)}; rename them, and migrate again"
+        )
+    return todo
 
 
 @contextmanager
@@ -184,22 +258,18 @@ def _changing(tables: Tables, clock: Clock) -> Iterator[Transaction]:
             raise CatalogConflictError(f"{tables.uri}: another process is changing the tables") from error
 
 
-def _apply(step: Step, schema: Schema, tables: Tables, transaction: Transaction, clock: Clock) -> None:
+def _apply(step: Step, schema: Schema, clock: Clock) -> None:
+    """Apply a step that changes tables."""
     clock.check()
     match step:
         case AddTable(table, columns):
             schema.create_table(table, columns)
         case AddColumns(table, columns):
             schema.table(table).add_column(columns)
-        case Recompute():
-            _recompute(step, tables, transaction, clock)
 
 
-def _recompute(
-    step: Recompute, tables: Tables, transaction: Transaction, clock: Clock, *, dry_run: bool = False
-) -> int:
+def _recompute(step: Recompute, tables: Tables, changing: Rows, clock: Clock, *, dry_run: bool = False) -> int:
     """Recompute columns; the number of changed rows."""
-    changing = tables.rows(transaction, clock)
     fixed = SORTED_BY.get(step.table, ()) if tables.are_sorted else ()
     changed = 0
     with tables.reading(clock) as before:  # a transaction of its own, which does not see rows that change meanwhile

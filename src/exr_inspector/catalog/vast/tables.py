@@ -111,30 +111,37 @@ class Tables:
         known = _known_tables(self.bucket, self.schema, are_sorted)
         return Rows(transaction, clock, known, self.connection.data_endpoints)
 
-    @without_sdk_warnings()
     def version(self, clock: Clock) -> int | None:
         """The version of the tables, None without tables. Raises CatalogSchemaError for tables of another program."""
+        return current_version(self.uri, self.versions(clock))
+
+    @without_sdk_warnings()
+    def versions(self, clock: Clock) -> list[dict[str, Any]]:
+        """The rows of `schema_version`; none without tables, and before their creation is complete.
+
+        Raises CatalogSchemaError for tables of another program.
+        """
+        stored: list[dict[str, Any]]
         try:
             with self.reading(clock) as rows:
                 stored = rows.select("schema_version", VERSION_COLUMNS).to_pylist()
         except (CatalogSchemaError, CatalogRejectedError):
             stored = []
         if stored:
-            return current_version(self.uri, stored)
+            return stored
         # Something is missing; one transaction, as another process may be creating the tables.
         with self.connection.transaction(clock, read_only=True) as transaction:
-            schema = transaction.bucket(self.bucket).schema(self.schema, fail_if_missing=False)
-            present = set(schema.tablenames()) & set(TABLES) if schema else set()
+            present = self.columns_in(transaction)
             if "schema_version" in present:
                 rows = self.rows(transaction, clock)
                 stored = rows.select_present("schema_version", VERSION_COLUMNS).to_pylist()
-        version = current_version(self.uri, stored)
-        if present and version is None:
+        is_created = all(table in present and has_columns(present[table], TABLES[table]) for table in TABLES)
+        if present and not stored and not is_created:
             raise CatalogSchemaError(
                 f"{self.bucket}/{self.schema} has tables with names of the catalog that exr-inspector did not create: "
                 f"{', '.join(sorted(present))}; give another schema"
             )
-        return version
+        return stored
 
     def row_counts(self, clock: Clock) -> dict[str, int]:
         """The number of rows of each table, from the server's statistics."""
@@ -145,8 +152,12 @@ class Tables:
     def columns(self, clock: Clock) -> dict[str, pa.Schema]:
         """The columns of each table as the server has them."""
         with self.connection.transaction(clock, read_only=True) as transaction:
-            schema = transaction.bucket(self.bucket).schema(self.schema)
-            return {table.name: table.columns() for table in schema.tables() if table.name in TABLES}
+            return self.columns_in(transaction)
+
+    def columns_in(self, transaction: Transaction) -> dict[str, pa.Schema]:
+        """The columns of each table as a transaction sees them; without the schema, of none."""
+        schema = transaction.bucket(self.bucket).schema(self.schema, fail_if_missing=False)
+        return {table.name: table.columns() for table in (schema.tables() if schema else ()) if table.name in TABLES}
 
     @without_sdk_warnings()
     def drop(self) -> None:
@@ -158,6 +169,24 @@ class Tables:
                 clock.check()
                 table.drop()
             schema.drop()
+
+
+def has_columns(stored: pa.Schema, expected: pa.Schema) -> bool:
+    """Whether the columns are those expected, in any order."""
+    return sorted(stored.names) == sorted(expected.names) and has_types(stored, expected)
+
+
+def has_types(stored: pa.Schema, expected: pa.Schema) -> bool:
+    """Whether the expected columns are among those stored, with their types."""
+    return all(
+        column.name in stored.names and _comparable(stored.field(column.name).type) == _comparable(column.type)
+        for column in expected
+    )
+
+
+def _comparable(kind: pa.DataType) -> object:
+    """The type without the name and nullability of the elements of a vector, which the server chooses."""
+    return (kind.value_type, kind.list_size) if pa.types.is_fixed_size_list(kind) else kind
 
 
 class Names(NamedTuple):

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ...errors import CatalogError, CatalogSchemaError
 from ..migrations import needs_migration
@@ -117,9 +118,8 @@ class _Loading:
                 raise
             return done
         if version is None:
-            create(self._tables, clock, self._marker(0))
-            return 0
-        if version < VERSION:
+            create(self._tables, clock)
+        elif version < VERSION:
             raise needs_migration(self._tables.uri, version)
         with self._tables.transaction(clock) as rows:
             for table in ("files", "ingest_errors"):
@@ -144,7 +144,8 @@ class _Loading:
     def insert(self, number: int, table: str, page: pa.Table, clock: Clock) -> None:
         """Insert a page, unless an earlier attempt has stored it."""
         with self._tables.transaction(clock) as rows:
-            marker = self._read_marker(rows)
+            stored = self._read_versions(rows)
+            marker = stored.filter(pc.equal(stored["version"], INCOMPLETE))
             done = self._number(marker.to_pylist())
             if done >= number:  # by an earlier attempt whose response was lost, or by another process
                 return
@@ -154,7 +155,7 @@ class _Loading:
     def finish(self, versions: pa.Table, clock: Clock) -> None:
         """Replace the marker by the versions of the tables."""
         with self._tables.transaction(clock) as rows:
-            stored = self._read_marker(rows)
+            stored = self._read_versions(rows)
             if self._finished and stored.drop_columns(ROW_ID).cast(versions.schema).equals(versions):
                 return  # by an earlier attempt whose response was lost
             self._number(stored.to_pylist())
@@ -171,15 +172,16 @@ class _Loading:
         }
         return pa.Table.from_pylist([row], schema=TABLES["schema_version"])
 
-    def _read_marker(self, rows: Rows) -> pa.Table:
+    def _read_versions(self, rows: Rows) -> pa.Table:
         return rows.select("schema_version", _MARKER_COLUMNS, row_ids=True)
 
     def _number(self, stored: list[dict[str, Any]]) -> int:
         """The number of stored pages in the marker. Raises CatalogError if it is that of another load."""
         uri = self._tables.uri
-        if not any(row["version"] == INCOMPLETE for row in stored):
+        # A program that was creating the tables when the load began may have added the row of their version.
+        marker = next((row for row in stored if row["version"] == INCOMPLETE), None)
+        if marker is None:
             raise CatalogError(f"{uri} was restored by another process meanwhile; nothing more is stored")
-        (marker,) = stored
         if marker["inspector_version"] != self._name:
             raise CatalogError(
                 f"{uri} has a part of another backup; restore that one, or drop the catalog first: "
