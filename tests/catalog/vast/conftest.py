@@ -1,6 +1,6 @@
 """Catalogs on emulators, and their rows, read without the product."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 
 import pytest
@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from exr_inspector.catalog.vast import VastCatalog, coordination
 from exr_inspector.settings import VastConnection
-from tests.vastdb_emulator import Assumptions, Emulator
+from tests.vastdb_emulator import Assumptions, Emulator, LoggedRequest
 
 from ..conftest import BUCKET
 
@@ -24,13 +24,23 @@ def connection_to(emulator: Emulator, **options: object) -> VastConnection:
 
 
 def start(**assumptions: object) -> Emulator:
-    """An emulator with the keys of these tests."""
+    """An emulator with the keys of these tests. It rejects transactions that change tables and rows."""
     return Emulator(
         access_key="key",
         secret_key=SECRET,
         buckets=[BUCKET],
-        assumptions=Assumptions(**assumptions),  # type: ignore[arg-type]
+        assumptions=Assumptions(**{"mixed_transactions": False} | assumptions),  # type: ignore[arg-type]
     )
+
+
+READS = ("probe", "head_", "list_", "stats", "select")
+
+
+def moments_in(requests: Iterable[LoggedRequest]) -> list[int]:
+    """The numbers of the requests at which a kill is not equal to an earlier one: the first read of each kind, and
+    everything else."""
+    operations = [request.operation for request in requests]
+    return [n for n, one in enumerate(operations, 1) if not one.startswith(READS) or one not in operations[: n - 1]]
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from ..test_migrations import (
     persist_renamed,
 )
 from ..version_1 import Version1, fill
-from .conftest import SECRET, connection_to, start
+from .conftest import SECRET, connection_to, moments_in, start
 
 pytestmark = pytest.mark.slow
 
@@ -59,8 +59,10 @@ def version_1(server, uri=URI):
 
 @pytest.fixture(scope="module")
 def filled():
-    """A server with a catalog of version 1 with rows, to copy."""
-    with start() as emulator:
+    """A server with catalogs of version 1, with rows and without, to copy. That program creates them in one
+    transaction with the row of their version."""
+    with start(mixed_transactions=True) as emulator:
+        version_1(emulator, f"vast://{BUCKET}/empty").close()
         with version_1(emulator) as program:
             fill(program)
         yield emulator
@@ -71,6 +73,12 @@ def old(server, filled):
     """The tables of a catalog of version 1 with rows."""
     server.copy_schema(BUCKET, "shows", "shows", source=filled)
     return server.committed_tables(BUCKET, "shows")
+
+
+@pytest.fixture
+def empty(server, filled):
+    """A catalog of version 1 without rows."""
+    server.copy_schema(BUCKET, "empty", "shows", source=filled)
 
 
 def tables(server, schema="shows"):
@@ -104,7 +112,7 @@ def test_old_rows_are_equal_in_their_old_columns(server, old):
     assert sorted(versions) == [(1, None), (2, 1), (3, 1), (4, 1)]
 
 
-def test_old_rows_get_the_frames_of_this_program(server):
+def test_old_rows_get_the_frames_of_this_program(server, empty):
     with version_1(server) as program:
         persist_renamed(program)
     migrated(server)
@@ -113,7 +121,7 @@ def test_old_rows_get_the_frames_of_this_program(server):
     assert frames_in(found["ingest_errors"].to_pylist()) == UNREADABLE
 
 
-def test_uris_of_version_1_become_exact(server):
+def test_uris_of_version_1_become_exact(server, empty):
     with version_1(server) as program:
         program.persist(*ENCODED_NAMES)
     migrated(server)
@@ -147,7 +155,7 @@ def test_uris_that_version_1_stored_after_the_migration_become_exact(server, old
     assert state(tables(server)) == after
 
 
-def test_uris_of_sorted_tables_cannot_be_recomputed(server):
+def test_uris_of_sorted_tables_cannot_be_recomputed(server, empty):
     with version_1(server) as program:
         migrated(server)
         program.persist("s3://renders/50%41.exr")
@@ -162,6 +170,16 @@ def test_a_table_of_another_program_is_named(server, old):
         transaction.bucket(BUCKET).schema("shows").create_table("problems", columns)
     before = state(tables(server))
     with pytest.raises(CatalogSchemaError, match="version 2: problems; rename them"):
+        migrated(server)
+    assert state(tables(server)) == before
+
+
+def test_a_column_of_another_program_is_named(server, old):
+    with connection.Connection(connection_to(server)).transaction() as transaction:
+        column = pa.schema([pa.field("inode", pa.string())])
+        transaction.bucket(BUCKET).schema("shows").table("files").add_column(column)
+    before = state(tables(server))
+    with pytest.raises(CatalogSchemaError, match=r"version 2: files\.inode; rename them"):
         migrated(server)
     assert state(tables(server)) == before
 
@@ -220,15 +238,42 @@ def test_the_command_migrates_once(server, old, monkeypatch, capfd):
     assert "no catalog tables" in capfd.readouterr().err
 
 
-def test_ten_migrators_at_once(server, old, monkeypatch):
+@pytest.mark.parametrize("assumptions", [{}, {"row_conflicts": "commit"}, {"snapshot_isolation": False}])
+def test_ten_migrators_at_once(filled, monkeypatch, assumptions):
     """One applies each version, nine find it applied, though all began in the same millisecond."""
     monkeypatch.setattr(backend, "version_row", cache(backend.version_row))
+    with start(**assumptions) as server:
+        server.copy_schema(BUCKET, "shows", "shows", source=filled)
+        with ThreadPoolExecutor(10) as pool:
+            results = list(pool.map(lambda _: migrated(server), range(10)))
+        assert sorted(each.version for result in results for each in result.applied) == VERSIONS
+        assert all(result.version == VERSION for result in results if not result.applied)
+        assert tables(server)["schema_version"].num_rows == VERSION
+        opened(server).close()
+
+
+def test_ten_migrators_complete_a_migration_that_ended_between_its_transactions(server, old):
+    interrupt(server, migrated)
+    assert set(tables(server)) == {*old, *(step.table for step in STEPS if isinstance(step, AddTable))}
+    with pytest.raises(CatalogSchemaError, match="db migrate"):
+        opened(server)
     with ThreadPoolExecutor(10) as pool:
         results = list(pool.map(lambda _: migrated(server), range(10)))
     assert sorted(each.version for result in results for each in result.applied) == VERSIONS
-    assert all(result.version == VERSION for result in results if not result.applied)
     assert tables(server)["schema_version"].num_rows == VERSION
     opened(server).close()
+
+
+def interrupt(server, work):
+    """Lose every request of `work` from the first insert on, as after the end of the process."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(connection._ATTEMPTS, CatalogConnectionError, 1)
+        lost = server.fail("drop", operation="insert", times=0)
+        with pytest.raises(CatalogConnectionError):
+            work(server)
+        assert lost.hits
+    server.clear_faults()
+    server.expire_transactions()
 
 
 def single(steps):
@@ -239,7 +284,7 @@ def single(steps):
     )
 
 
-def test_a_running_writer_of_version_1_loses_nothing(server, monkeypatch):
+def test_a_running_writer_of_version_1_loses_nothing(server, empty, monkeypatch):
     """It persists in the middle of each step's transaction, and after it."""
     numbers = count()
     apply = backend._apply
@@ -278,17 +323,17 @@ def test_a_program_of_version_1_is_rejected_afterwards(server, old):
         version_1(server)
 
 
-READS = ("probe", "head_", "list_", "stats", "select")
-
-
 def moments(server, version):
-    """The numbers of a migration's requests that are not equal to an earlier kill: the first read of each kind, and
-    everything else."""
+    """The numbers of a migration's requests that are not equal to an earlier kill."""
     server.copy_schema(BUCKET, "shows", f"copy_{version}")
     server.reset_requests()
     migrated(server, f"vast://{BUCKET}/copy_{version}", to=version)
-    operations = [request.operation for request in server.requests]
-    return [n for n, one in enumerate(operations, 1) if not one.startswith(READS) or one not in operations[: n - 1]]
+    return moments_in(server.requests)
+
+
+def without_times(found):
+    """Tables for comparisons; the time of a version is that of its migration."""
+    return state(found | {"schema_version": found["schema_version"].drop_columns("applied_at")})
 
 
 def test_a_kill_at_any_request_leaves_one_version(server, old, monkeypatch):
@@ -297,28 +342,42 @@ def test_a_kill_at_any_request_leaves_one_version(server, old, monkeypatch):
     for migration in MIGRATIONS:
         before = tables(server)
         numbers = moments(server, migration.version)
+        after = without_times(tables(server, f"copy_{migration.version}"))
         assert len(numbers) > len(changes_of_tables(migration)) + 6
+        states = [before]
         for n in numbers:
+            schema = f"killed_{migration.version}_{n}"
+            server.copy_schema(BUCKET, "shows", schema)
             lost = server.fail("drop", nth=n, times=0, path="/*")
             with pytest.raises(CatalogConnectionError):
-                migrated(server, to=migration.version)
+                migrated(server, f"vast://{BUCKET}/{schema}", to=migration.version)
             assert lost.hits
             server.clear_faults()
             server.expire_transactions()
-            assert tables(server) == before, "it is new only after the commit"
+            left = tables(server, schema)
+            assert {name: left[name].select(table.column_names) for name, table in before.items()} == before
+            if left != states[-1]:
+                states.append(left)
+                completed = migrated(server, f"vast://{BUCKET}/{schema}", to=migration.version).applied
+                assert [each.version for each in completed] == [migration.version]
+                assert without_times(tables(server, schema)) == after
+        assert len(states) == 2, "before and after the tables were changed"
         assert [each.version for each in migrated(server, to=migration.version).applied] == [migration.version]
-        assert tables(server) != before
+        assert without_times(tables(server)) == after
     assert set(tables(server)) == set(TABLES)
     assert tables(server)["schema_version"].num_rows == VERSION
     assert migrated(server).applied == ()
     opened(server).close()
 
 
-@pytest.mark.parametrize("operation", ["begin", "select", "insert", "commit"])
+@pytest.mark.parametrize(
+    ("operation", "nth"),
+    [("begin", 2), ("begin", 3), ("select", 2), ("update", 1), ("insert", 1), ("commit", 2), ("commit", 3)],
+)
 @pytest.mark.parametrize("fault", [{"action": "drop"}, {"action": "drop", "after_effect": True}, {"action": 503}])
-def test_a_lost_request_is_repeated(server, old, operation, fault):
+def test_a_lost_request_is_repeated(server, old, operation, nth, fault):
     """And a migration whose response was lost is reported as applied."""
-    lost = server.fail(**fault, operation=operation, nth=2 if operation in ("begin", "select", "commit") else 1)
+    lost = server.fail(**fault, operation=operation, nth=nth)
     assert [each.version for each in migrated(server).applied] == VERSIONS
     assert lost.hits
     assert tables(server)["schema_version"].num_rows == VERSION
@@ -335,7 +394,8 @@ def test_columns_are_recomputed(server, old, monkeypatch):
     migrated(server, to=VERSION)
     server.reset_requests()
     assert [each.version for each in migrated(server).applied] == [VERSION + 1]
-    assert [request.operation for request in server.requests].count("update") == 1
+    updated = [request.path for request in server.requests if request.operation == "update"]
+    assert len([path for path in updated if "/files" in path]) == 1
     after = {row["file_id"]: row["file_path_normalized"] for row in tables(server)["files"].to_pylist()}
     assert after == {row["file_id"]: moved_path(row["file_path_normalized"]) for row in old["files"].to_pylist()}
     with pytest.raises(CatalogSchemaError, match=rf"supports table version {VERSION + 1}"):
