@@ -9,8 +9,9 @@ from exr_inspector import open_catalog
 from exr_inspector.catalog import load
 from exr_inspector.catalog.backup import backup, parquet, restore
 from exr_inspector.catalog.columns import typed
-from exr_inspector.catalog.schema import INCOMPLETE, TABLES
+from exr_inspector.catalog.schema import INCOMPLETE, TABLES, version_row
 from exr_inspector.catalog.vast import VastCatalog, connection
+from exr_inspector.catalog.vast.tables import tables_at
 from exr_inspector.errors import CatalogConnectionError, CatalogError, CatalogSchemaError
 from tests.support.exr_bytes import inspection, text
 
@@ -87,8 +88,8 @@ FAULTS = [{"action": "drop"}, {"action": "drop", "after_effect": True}, {"action
 
 @pytest.mark.parametrize("operation", ["begin", "select", "insert", "update", "commit"])
 def test_every_request_may_be_lost_once(server, saved, operation):
-    """Every fourth of these requests, by each fault in turn."""
-    faults = [server.fail(**FAULTS[n % 3], operation=operation, nth=2 + 4 * n) for n in range(25)]
+    """Every sixth of these requests, by each fault in turn: one attempt to begin has up to six."""
+    faults = [server.fail(**FAULTS[n % 3], operation=operation, nth=2 + 6 * n) for n in range(17)]
     folder, rows, _ = saved
     restored(server, folder)
     assert rows_of(server) == rows
@@ -103,6 +104,24 @@ def test_the_removal_of_the_marker_may_be_lost_once(server, saved, fault):
     restored(server, folder)
     assert rows_of(server) == rows
     assert lost.hits
+
+
+def test_a_version_that_another_program_adds_meanwhile_is_replaced(server, saved):
+    """That of a program which was creating the tables when the restore began."""
+    folder, rows, _ = saved
+    tables = tables_at(URI, connection_to(server))
+
+    def pages():
+        for number, page in enumerate(pages_of(folder)):
+            if number == 2:
+                with tables.transaction() as changing:
+                    changing.insert("schema_version", version_row())
+                with pytest.raises(CatalogSchemaError, match="is being restored"):
+                    VastCatalog(URI, connection=connection_to(server))
+            yield page
+
+    load(URI, pages(), "backup", connection=connection_to(server))
+    assert rows_of(server) == rows
 
 
 def test_a_part_of_another_backup_is_not_continued(server, saved, monkeypatch):
