@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from exr_inspector.errors import PolicyError, SettingsError
 from exr_inspector.findings.model import FileFrame, Finding, finding, grouped
 from exr_inspector.findings.rules import GAP, NOT_WHOLE, PADDING
+from exr_inspector.frames.names import parse_name
 from exr_inspector.frames.ranges import frame_range, numbers_of
+from exr_inspector.policy import waivers as waivers_module
 from exr_inspector.policy.load import load_policy
 from exr_inspector.policy.schema import waivers_schema
 from exr_inspector.policy.waivers import Waiver, WaiverEntry, apply_waivers, load_waivers, waivers_of
@@ -123,6 +125,21 @@ def test_each_frame_stays_in_one_finding(frames, waived, has_files):
     assert sorted(by_frame) == [(frame, first.get(frame)) for frame in frames]
     assert sum(each.frame_count for each in found) == len(frames)
     assert sum(len(each.files) for each in found) == (len(frames) if has_files else 0)
+
+
+def test_each_file_is_parsed_once_however_many_waivers_there_are(monkeypatch):
+    """Waivers that cover nothing, and those of findings about many files, are compared with all files."""
+    parsed: list[str] = []
+    monkeypatch.setattr(waivers_module, "parse_name", lambda uri: parsed.append(uri) or parse_name(uri))
+    waivers = [
+        replace(WAIVER, entry=replace(WAIVER.entry, id=f"W{n}", path=path), rule_id=rule, numbers=frozenset({n}))
+        for n in range(1, 6)
+        for path in (WAIVER.entry.path, "none.####.exr")
+        for rule in ("EXR102", "EXR301")
+    ]
+    found = apply_waivers(truncated(*range(1, 10)), waivers, TODAY, JUDGED)
+    assert [each.frame_count for each in found if each.rule_id == "EXR102"] == [4, 1, 1, 1, 1, 1]
+    assert sorted(parsed) == JUDGED
 
 
 def test_several_waivers_share_the_frames_of_a_sequence(tmp_path):

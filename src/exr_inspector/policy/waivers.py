@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cache
 from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
@@ -25,6 +26,7 @@ from .yaml_models import read_file, validated
 
 _LAST_FRAME = re.compile(r"#+(?=[^#/]*$)")  # in the pattern of a sequence
 _NAMES = {rule.name: rule_id for rule_id, rule in RULES.items()}
+_PathAndFrame = Callable[[str], tuple[str, Number | None]]  # of a URI
 
 
 def _is_range(frames: str | int) -> str | int:
@@ -119,7 +121,7 @@ def apply_waivers(
     A waiver whose last day is before `today` (in UTC) covers nothing. Expired waivers are findings too; so are unused
     ones that are about files among those that were `judged`, as URIs.
     """
-    judged = list(judged)
+    judged, named = list(judged), cache(_path_and_frame)  # each file is parsed once, however many waivers there are
     by_rule: dict[str, list[Finding]] = {}
     for each in findings:
         by_rule.setdefault(each.rule_id, []).append(each)
@@ -130,19 +132,25 @@ def apply_waivers(
         if entry.until < today:
             of_waivers.append(_about(waiver, WAIVER_EXPIRED, f"expired on {entry.until.isoformat()}"))
             continue
-        splits = [_split(each, waiver) for each in by_rule.get(waiver.rule_id, ())]
+        splits = [_split(each, waiver, named) for each in by_rule.get(waiver.rule_id, ())]
         by_rule[waiver.rule_id] = [rest for _, rest in splits if rest is not None]
         parts = [part for part, _ in splits if part is not None]
-        if not parts and _is_about(waiver, judged):
+        if not parts and any(_covers_file(waiver, named, judged)):
             of_waivers.append(_about(waiver, WAIVER_UNUSED, "covers no finding"))
         covered += parts
     return in_order([*(each for rest in by_rule.values() for each in rest), *covered, *of_waivers])
 
 
-def _is_about(waiver: Waiver, uris: Iterable[str]) -> bool:
-    """Whether a waiver could cover findings about some of the files."""
+def _path_and_frame(uri: str) -> tuple[str, Number | None]:
+    name = parse_name(uri)
+    return display_path(uri), None if name is None else frame_value(name.frame)
+
+
+def _covers_file(waiver: Waiver, named: _PathAndFrame, uris: Iterable[str]) -> Iterator[bool]:
+    """Of each file, whether its path and frame are among those that a waiver names."""
     matches, numbers = path_expression(waiver.entry.path).fullmatch, waiver.numbers
-    return any(matches(display_path(uri)) and (numbers is None or _number(uri) in numbers) for uri in uris)
+    for path, number in map(named, uris):
+        yield matches(path) is not None and (numbers is None or number in numbers)
 
 
 def _about(waiver: Waiver, rule: Rule, what: str) -> Finding:
@@ -151,38 +159,30 @@ def _about(waiver: Waiver, rule: Rule, what: str) -> Finding:
     return finding(rule, "warning", waiver.uri, message)
 
 
-def _split(about: Finding, waiver: Waiver) -> tuple[Finding | None, Finding | None]:
+def _split(about: Finding, waiver: Waiver, named: _PathAndFrame) -> tuple[Finding | None, Finding | None]:
     """The part of a finding that a waiver covers, with `waived_by`, and the rest."""
     entry = waiver.entry
     if entry.part is not None and about.part_index != entry.part:
         return None, about
     if entry.channel is not None and not matches_any((entry.channel,), about.channel_name):
         return None, about
-    covered, rest = _of_files(about, waiver) if about.files else _of_frames(about, waiver)
+    covered, rest = _of_files(about, waiver, named) if about.files else _of_frames(about, waiver)
     waived = Waived(waiver_id=entry.id, reason=entry.reason, owner=entry.by)
     return None if covered is None else replace(covered, waived_by=waived), rest
 
 
-def _of_files(about: Finding, waiver: Waiver) -> tuple[Finding | None, Finding | None]:
+def _of_files(about: Finding, waiver: Waiver, named: _PathAndFrame) -> tuple[Finding | None, Finding | None]:
     """As `_split`, for a finding about files: those whose path and frame the waiver names are covered."""
-    matches = path_expression(waiver.entry.path).fullmatch
-    covered: list[str] = []
-    rest: list[str] = []
-    for uri in about.files:
-        is_covered = bool(matches(display_path(uri))) and (waiver.numbers is None or _number(uri) in waiver.numbers)
-        (covered if is_covered else rest).append(uri)
-    return _with_files(about, covered), _with_files(about, rest)
+    parts: dict[bool, list[str]] = {True: [], False: []}
+    for uri, is_covered in zip(about.files, _covers_file(waiver, named, about.files), strict=True):
+        parts[is_covered].append(uri)
+    return _with_files(about, parts[True], named), _with_files(about, parts[False], named)
 
 
-def _number(uri: str) -> Number | None:
-    name = parse_name(uri)
-    return None if name is None else frame_value(name.frame)
-
-
-def _with_files(about: Finding, uris: list[str]) -> Finding | None:
+def _with_files(about: Finding, uris: list[str], named: _PathAndFrame) -> Finding | None:
     if not uris or len(uris) == len(about.files):
         return about if uris else None
-    numbers = {number for uri in uris if (number := _number(uri)) is not None} if about.frames else set()
+    numbers = {number for _, number in map(named, uris) if number is not None} if about.frames else set()
     return replace(about, files=tuple(uris), frames=frame_range(numbers), frame_count=len(numbers))
 
 
