@@ -13,8 +13,10 @@ import pytest
 import yaml
 
 from exr_inspector.errors import PolicyError, SettingsError
+from exr_inspector.policy import load, yaml_models
 from exr_inspector.policy.compile import compile_policy
 from exr_inspector.policy.load import builtin_names, builtin_text, load_policy, parse_policy
+from exr_inspector.policy.registry import suggestion
 from exr_inspector.policy.schema import policy_schema
 from exr_inspector.policy.yaml_marks import read_document
 from tests.policy.test_rules import flat, named
@@ -331,7 +333,41 @@ def test_all_errors_of_a_file_come_together():
     assert len(str(error).splitlines()) == len(positions)
     many = _error(f"policy: a\nversion: b\nselect: [{', '.join(f'no-{n}' for n in range(100))}]\n")
     assert len(many.others) == 50
-    assert many.others[-1].message == "50 more errors from here"
+    assert many.others[-1].message == "more errors; correct these first"
+
+
+_MANY = [f"framepading{number}: {{}}" for number in range(900)]
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        (f"rules: {{{', '.join(_MANY)}}}", 51),
+        (f"rules: {{range: {{{', '.join(_MANY)}}}}}", 51),
+        ("\n".join(_MANY), 51),
+        (f"select: [{', '.join(_MANY).replace(': {}', '')}]", 51),
+        (f"overrides: [{{when: {{path: a}}, rules: {{{', '.join(_MANY)}}}}}]", 51),
+        (f"rules: {{{', '.join(each.replace('g', str(n)) for n in range(2) for each in _MANY)}}}", 0),
+    ],
+)
+def test_work_is_bounded_however_many_errors_there_are(text, count, monkeypatch):
+    """Names are suggested only for errors that are reported; the last one stands for the others."""
+    suggested: list[str] = []
+
+    def counted(name: str, *known: Any, **also: Any) -> str:
+        suggested.append(name)
+        return suggestion(name, *known, **also)
+
+    for module in (load, yaml_models):
+        monkeypatch.setattr(module, "suggestion", counted)
+    error = _error(HEAD + text)
+    assert len(suggested) == count
+    if count:
+        assert [each.message for each in error.others][49:] == ["more errors; correct these first"]
+        assert "more errors" not in error.others[48].message
+    else:
+        assert error.message == "rules: expected at most 1000 items"
+        assert error.others == ()
 
 
 def test_an_error_of_a_custom_rule_hides_those_of_its_name():

@@ -6,6 +6,7 @@ import contextlib
 import os
 import posixpath
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import fields
 from importlib import resources
 from typing import Any, TypeVar
 
@@ -151,10 +152,10 @@ def _valid_file(document: Document, errors: Errors) -> PolicyFile:
     if not isinstance(value, dict) or not at_top:
         errors.check()
     valid: dict[str, Any] = {"policy": "x", "version": "x"}
-    for key, given in value.items():
+    for key in value.keys() & {each.name for each in fields(PolicyFile)}:
         with contextlib.suppress(PolicyError):
-            validated(document, (), {"policy": "x", "version": "x", key: given}, PolicyFile, _NESTED)
-            valid[key] = given
+            validated(document, (), {"policy": "x", "version": "x", key: value[key]}, PolicyFile, _NESTED)
+            valid[key] = value[key]
     return validated(document, (), valid, PolicyFile, _NESTED)
 
 
@@ -251,7 +252,7 @@ def _layer(
 ) -> Layer:
     """A step of a policy, which selects its `own` rules too; `inherited` are the parameters before it."""
     settings: dict[str, Mapping[str, Any]] = {}
-    names = {each.rule.name: rule_id for rule_id, each in custom.items()}
+    names = _custom_names(custom)
     for name, parameters in given.rules.items():
         at = (*path, "rules", name)
         rule = rule_named(name)
@@ -282,20 +283,31 @@ def _rule_ids(
     document: Document, path: Path, selectors: Iterable[str], custom: Mapping[str, CustomRule], errors: Errors
 ) -> frozenset[str]:
     found: set[str] = set()
+    names = _custom_names(custom)
     for at, selector in _items(path, selectors):
-        own = {rule_id for rule_id, each in custom.items() if selector in each.rule[:2]}
-        if not (rules := selected_rules(selector) | own):
-            errors.found.append(document.error(at, _no_rule(selector, custom)))
+        if not (rules := _selected(selector, custom, names)):
+            errors.add(document.error(at, _no_rule(selector, custom)))
         found |= rules
     return frozenset(found)
 
 
 def _unused_ignores(file: PolicyFile, layers: Iterable[Layer], custom: Mapping[str, CustomRule]) -> Iterator[str]:
     selected = frozenset().union(*(layer.select for layer in layers))
+    names = _custom_names(custom)
     for selector in (*file.ignore, *(item for override in file.overrides for item in override.ignore)):
-        own = {rule_id for rule_id, each in custom.items() if selector in each.rule[:2]}
-        if not (selected_rules(selector) | own) & selected:
+        if not _selected(selector, custom, names) & selected:
             yield selector
+
+
+def _custom_names(custom: Mapping[str, CustomRule]) -> dict[str, str]:
+    """The identifiers of a policy's own rules by their names."""
+    return {each.rule.name: rule_id for rule_id, each in custom.items()}
+
+
+def _selected(selector: str, custom: Mapping[str, CustomRule], names: Mapping[str, str]) -> frozenset[str]:
+    """The identifiers of the rules that a selector means."""
+    rule_id = names.get(selector, selector)
+    return selected_rules(selector).union((rule_id,) if rule_id in custom else ())
 
 
 def _no_rule(name: str, custom: Mapping[str, CustomRule]) -> str:

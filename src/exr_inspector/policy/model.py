@@ -15,6 +15,7 @@ from .rule import Parameters, PolicyRule, Severity, Texts
 
 CUSTOM_ID = re.compile(r"[A-Z][A-Z0-9_]{0,30}[0-9]")  # of rules of a policy's own; those of ours begin with EXR
 Sentence = Annotated[str, Field(max_length=1000, pattern=r"\S")]
+_Rules = Annotated[dict[str, dict[str, Any] | None], Field(max_length=1000)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 
 
@@ -27,7 +28,7 @@ class Override:
     when: Any  # a condition
     select: Texts = ()
     ignore: Texts = ()
-    rules: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    rules: _Rules = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +59,9 @@ class PolicyFile:
     extends: Texts = ()  # names of built-in policies, or paths
     select: Texts = ()  # identifiers, beginnings of identifiers such as EXR4, or names
     ignore: Texts = ()
-    rules: dict[str, dict[str, Any] | None] = field(default_factory=dict)
-    overrides: tuple[Override, ...] = ()
-    custom: tuple[CustomEntry, ...] = ()
+    rules: _Rules = field(default_factory=dict)
+    overrides: Annotated[tuple[Override, ...], Field(max_length=1000)] = ()
+    custom: Annotated[tuple[CustomEntry, ...], Field(max_length=1000)] = ()
     waivers: Annotated[str, Field(max_length=1000, pattern=r"\S")] | None = None  # a file, relative to this one
 
 

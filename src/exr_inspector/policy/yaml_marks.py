@@ -22,7 +22,7 @@ Scalar = str | int | float | bool | None
 
 MAX_BYTES = 1 << 20
 _MAX_DEPTH = 64
-_MAX_OTHERS = 49  # errors after the first that are reported
+_MAX_ERRORS = 50  # that are reported
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _WORDS: dict[str, Scalar] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -59,9 +59,16 @@ class Document:
 
 @dataclass(slots=True)
 class Errors:
-    """The errors of a policy, to be raised together."""
+    """The errors of a policy, to be raised together: as soon as there are more than are reported."""
 
-    found: list[PolicyError] = field(default_factory=list)
+    _found: dict[tuple[str, int, int], PolicyError] = field(default_factory=dict)  # by position
+
+    def add(self, error: PolicyError) -> None:
+        """Keep an error, unless there is one at its position. Raises PolicyError if there are too many."""
+        for each in (PolicyError(error.path, error.line, error.column, error.message), *error.others):
+            self._found.setdefault((each.path, each.line, each.column), each)
+        if len(self._found) > _MAX_ERRORS:
+            self.check()
 
     @contextmanager
     def caught(self) -> Iterator[None]:
@@ -69,18 +76,18 @@ class Errors:
         try:
             yield
         except PolicyError as error:
-            self.found += (PolicyError(error.path, error.line, error.column, error.message), *error.others)
+            self.add(error)
 
     def check(self) -> None:
         """Raise the errors as one, sorted by their positions, if there are any."""
-        by_position = {(each.path, each.line, each.column): each for each in reversed(self.found)}
-        if by_position:
-            first, *others = (by_position[position] for position in sorted(by_position))
-            more = len(others) - _MAX_OTHERS
-            if more > 0:
-                last = others[_MAX_OTHERS]
-                others[_MAX_OTHERS:] = [PolicyError(last.path, last.line, last.column, f"{more} more errors from here")]
-            raise PolicyError(first.path, first.line, first.column, first.message, tuple(others))
+        errors = [self._found[position] for position in sorted(self._found)]
+        if not errors:
+            return
+        if len(errors) > _MAX_ERRORS:
+            last = errors[_MAX_ERRORS]
+            errors[_MAX_ERRORS:] = [PolicyError(last.path, last.line, last.column, "more errors; correct these first")]
+        first, *others = errors
+        raise PolicyError(first.path, first.line, first.column, first.message, tuple(others))
 
 
 def read_document(source: str, data: bytes) -> Document:

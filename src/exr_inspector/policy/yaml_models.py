@@ -69,7 +69,7 @@ def validated(document: Document, path: Path, value: Any, model: type[Model], ne
     found = Errors()
     for each in errors:
         if each["type"] not in _MISSING or tuple(each["loc"][:-1]) not in unknown:  # it may be the one that is missing
-            found.found.append(_error(document, path, each, model, nested))
+            found.add(_error(document, path, each, model, nested))
     found.check()
     raise AssertionError("no error of pydantic is left")
 
@@ -108,6 +108,8 @@ def _message(error: Any) -> str:
         return f"expected {context['ge']:g} or more"
     if kind == "greater_than":
         return f"expected more than {context['gt']:g}"
+    if kind == "too_long":
+        return f"expected at most {context['max_length']} items"
     if kind == "string_too_long":
         return f"expected at most {context['max_length']} characters"
     if kind == "string_pattern_mismatch":
