@@ -109,14 +109,17 @@ def _embed(files: Sequence[Inspected]) -> tuple[dict[str, Embedding], list[Inspe
     embeddings: dict[str, Embedding] = {}
     errors: dict[str, EmbeddingError] = {}
     for file in files:
-        if file.inspection is None or file.inspection.file.file_id in embeddings.keys() | errors.keys():
+        if file.inspection is None:
+            continue
+        file_id = file.inspection.file.file_id
+        if file_id in embeddings or file_id in errors:
             continue
         log.debug("computing embeddings for %a", file.path)
         try:
-            embeddings[file.inspection.file.file_id] = vectors.embed(file.inspection)
+            embeddings[file_id] = vectors.embed(file.inspection)
         except EmbeddingError as error:
             log.error("the vectors of a file cannot be computed", exc_info=error)
-            errors[file.inspection.file.file_id] = error
+            errors[file_id] = error
 
     def checked(file: Inspected) -> Inspected:
         if file.inspection is None or file.inspection.file.file_id not in errors:
