@@ -205,7 +205,7 @@ def _validation(file: Persisted) -> dict[str, Any] | None:
     verdict = file.inspected.verdict
     if verdict is None or isinstance(verdict, ExrInspectorError):
         return None
-    counts = Counter(finding.severity for finding in verdict.findings)
+    counts = verdict.counts
     shown = [
         {name: _shown(getattr(finding, name)) for name in _OF_FINDING} for finding in verdict.findings[:_MAX_ENTRIES]
     ]
@@ -213,13 +213,14 @@ def _validation(file: Persisted) -> dict[str, Any] | None:
         "policy": verdict.policy,
         "version": verdict.version,
         "policy_hash": verdict.policy_hash,
-        "status": file.validation_status,
-        "errors": counts["error"],
-        "warnings": counts["warning"],
-        "infos": counts["info"],
+        "status": verdict.status,
+        "stored_status": file.validation_status,
+        "errors": counts.get("error", 0),
+        "warnings": counts.get("warning", 0),
+        "infos": counts.get("info", 0),
         "not_evaluated": len(verdict.not_evaluated),
         "findings": shown,
-        "finding_count": len(verdict.findings),
+        "finding_count": sum(counts.values()),
     }
 
 
