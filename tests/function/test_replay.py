@@ -83,7 +83,8 @@ def test_json_that_is_no_event_is_an_error(replayed, text):
 @pytest.mark.slow
 @pytest.mark.parametrize("events", [event("good.exr"), [event("good.exr"), event("other.exr")]])
 def test_a_document_has_one_event_or_a_list(replayed, catalog, events):
-    for text in (json.dumps(events, indent=1), yaml.safe_dump(events)):
+    lines = ",\n".join(map(json.dumps, events if isinstance(events, list) else [events]))
+    for text in (json.dumps(events, indent=1), json.dumps(events, indent=0), f"[\n{lines}\n]", yaml.safe_dump(events)):
         assert replayed(text)[0] == 0
     assert len(stored(catalog)) == (1 if isinstance(events, dict) else 2)
 
@@ -138,6 +139,21 @@ def test_a_damaged_first_line_is_one_error(replayed, catalog):
     assert (code, out) == (1, "2 events: 1 success, 0 skipped, 0 gone, 1 error, 0 pending\n")
     assert err == "FILE:1: error: the line is not JSON (event)\n"
     assert stored(catalog) == ["good.exr"]
+
+
+@pytest.mark.parametrize("number", [9, 50])
+def test_a_damaged_first_line_needs_no_memory_for_the_others(replayed, monkeypatch, number):
+    """They are not read as one document."""
+    monkeypatch.setattr("exr_inspector.function.local.replay.read_yaml", None)
+    code, out, _ = replayed("{\n" + '{"data": 1}\n' * number)
+    assert (code, out.partition(": ")[0]) == (1, f"{number + 1} events")
+
+
+@pytest.mark.parametrize("text", ['[{"data": {"path": "a.exr"}},', "data: [", "[" * 2000])
+def test_the_error_of_a_damaged_document_is_reported(replayed, text):
+    code, out, err = replayed(text)
+    assert (code, out) == (2, "")
+    assert "not a readable YAML or JSON file (" in err
 
 
 def test_an_event_is_pending_if_some_of_its_files_are_only_not_stored(replayed, monkeypatch):

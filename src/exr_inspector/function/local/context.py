@@ -128,7 +128,7 @@ def read_yaml(path: str) -> Any:
         return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror or 'cannot be read'}") from None
-    except (ValueError, yaml.YAMLError) as error:
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise SettingsError(f"{path}: not a readable YAML or JSON file ({type(error).__name__})") from None
 
 

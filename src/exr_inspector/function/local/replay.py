@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, BinaryIO
 
 from ...errors import EventError, RedeliveryError, SettingsError, SourceNotFoundError
@@ -15,6 +16,7 @@ from ..handler import handle
 from .context import read_yaml
 
 MAX_EVENT_BYTES = 1 << 20  # the platform's limit for a message
+_FIRST_LINES = 10  # that show whether a file has an event in each line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,29 +68,24 @@ def _texts(path: str) -> Iterator[tuple[int, bytes]]:
     """The JSON text of each event, with its number."""
     try:
         with open(path, "rb") as file:
-            lines = _lines(file)
-            is_first_event = _is_object(next(lines, (0, b""))[1])
-            documents = [] if is_first_event else _documents(path)
-            if is_first_event or (not documents and any(_is_object(line) for _, line in lines)):
+            if _has_json_lines(file):
                 file.seek(0)
                 yield from _lines(file)
                 return
     except OSError as error:
         raise SettingsError(f"{path}: not a readable file ({error.strerror})") from None
-    if not documents:
+    document = read_yaml(path)
+    events = document if isinstance(document, list) else [document]
+    if not events or not all(isinstance(event, dict) for event in events):
         raise SettingsError(f"{path}: expected events, as JSON lines, or as a JSON or YAML document")
-    for number, event in enumerate(documents, 1):
+    for number, event in enumerate(events, 1):
         yield number, json.dumps(event, default=str).encode()
 
 
-def _documents(path: str) -> list[dict[str, Any]]:
-    """The events of a JSON or YAML document; none if it is another one, or JSON lines of which the first is damaged."""
-    try:
-        document = read_yaml(path)
-    except (SettingsError, RecursionError):
-        return []
-    events = document if isinstance(document, list) else [document]
-    return events if all(isinstance(event, dict) for event in events) else []
+def _has_json_lines(file: BinaryIO) -> bool:
+    """Whether the first line is an object; or, if it is damaged, one of the next that nothing else encloses."""
+    objects = [_is_object(line) for _, line in islice(_lines(file), _FIRST_LINES)]
+    return objects[:1] == [True] or any(map(all, zip(objects, [*objects[1:], True], strict=False)))
 
 
 def _is_object(line: bytes) -> bool:
