@@ -19,10 +19,11 @@ def command_line(context: typer.Context) -> str:
     options: list[str] = []
     paths: list[str] = []
     for parameter in context.command.params:
-        source = context.get_parameter_source(parameter.name or "")
-        if source is None or source.name != "COMMANDLINE":
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if source is None or source.name != "COMMANDLINE" or name not in context.params:  # as -q and -v are not
             continue
-        texts = list(_texts(context.params[parameter.name or ""]))
+        texts = list(_texts(context.params[name]))
         if parameter.param_type_name == "argument":
             paths += texts
         else:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
@@ -96,14 +98,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return stop.exit_code
     except (typer.Abort, KeyboardInterrupt):
         result = ExitCode.INTERRUPTED
-    except typer.TyperException as error:
-        if debug:
-            raise
-        text = error.format_message() if hasattr(error, "format_message") else str(error)
-        if type(error).__name__ == "NoArgsIsHelpError":  # a private class of typer; its message is the help
-            sys.stderr.write(f"{text}\n")
-            return ExitCode.USAGE
-        return _fail(f"{text} Try --help." if text else "", ExitCode.USAGE)
     except (BrokenPipeError, SystemExit) as stop:
         if isinstance(stop, SystemExit) and not stop.code:  # after typer has printed completions
             return ExitCode.OK
@@ -111,24 +105,34 @@ def main(argv: Sequence[str] | None = None) -> int:
             return ExitCode.TERMINATED
         discard_stdout()  # its reader is gone, which typer turns into SystemExit; not an error
         return ExitCode.OK
-    except ExrInspectorError as error:
-        if debug:
-            raise
-        messages = error.lines if isinstance(error, PolicyError) else [str(error)]
-        for message in messages:
-            _fail(message, code_of(type(error)))
-        return code_of(type(error))
-    except OSError as error:
-        if debug:
-            raise
-        return _fail(f"reading or writing failed: {error.strerror or error}", ExitCode.FAILED)
     except Exception as error:
         if debug:
-            raise
-        return _fail(f"internal error: {type(error).__name__}: {error} (--debug shows the traceback)", ExitCode.FAILED)
+            traceback.print_exc()
+        if not isinstance(error.__cause__, KeyboardInterrupt):  # during an import; wrapped before Python 3.12
+            return _failed(error)
+        result = ExitCode.INTERRUPTED
     if result == ExitCode.INTERRUPTED:  # typer also returns this code
+        if argv is None:  # as a program: a second Ctrl-C does not interrupt the message
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         return _fail("interrupted", ExitCode.INTERRUPTED)
     return result if isinstance(result, int) else ExitCode.OK
+
+
+def _failed(error: Exception) -> int:
+    """Print the error that ended a command; returns the exit code."""
+    if isinstance(error, typer.TyperException):
+        text = error.format_message() if hasattr(error, "format_message") else str(error)
+        if type(error).__name__ == "NoArgsIsHelpError":  # a private class of typer; its message is the help
+            sys.stderr.write(f"{text}\n")
+            return ExitCode.USAGE
+        return _fail(f"{text} Try --help." if text else "", ExitCode.USAGE)
+    if isinstance(error, ExrInspectorError):
+        for message in error.lines if isinstance(error, PolicyError) else [str(error)]:
+            _fail(message, code_of(type(error)))
+        return code_of(type(error))
+    if isinstance(error, OSError):
+        return _fail(f"reading or writing failed: {error.strerror or error}", ExitCode.FAILED)
+    return _fail(f"internal error: {type(error).__name__}: {error} (--debug shows the traceback)", ExitCode.FAILED)
 
 
 @cache
