@@ -214,6 +214,7 @@ def test_what_holds_for_a_file(when, expected):
 
 
 def test_overrides_by_path_apply_to_unreadable_files():
+    """Those that test what the header says do not: a negated test would be true of each of these files."""
     policy = compile_policy(
         parse_policy(
             "show.yaml",
@@ -225,6 +226,10 @@ overrides:
   - when: {path: "**/wip/**", frame_number: {ge: 1001}}
     rules: {unreadable: {severity: info}}
     ignore: [compression]
+  - when: {not: {compression: ZIP}}
+    rules: {unreadable: {severity: warning}}
+  - when: {path: "**", size_bytes: null}
+    rules: {unreadable: {severity: warning}}
 """,
         )
     )

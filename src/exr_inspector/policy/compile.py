@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
@@ -14,7 +15,7 @@ from ..errors import PolicyError
 from ..exr import Channel
 from ..inspection.model import Inspection
 from ..settings import PATH_TEMPLATE
-from .condition_fields import TEMPLATE_FIELDS
+from .condition_fields import TEMPLATE_FIELDS, URI_FIELDS
 from .conditions import Condition, Predicate, predicate, tests_of
 from .custom import custom_rule
 from .model import Layer, Policy, RuleUse, merged_settings
@@ -94,6 +95,13 @@ class CompiledPolicy:
     def overrides_of(self, inspection: Inspection) -> tuple[bool, ...]:
         """Of the overrides, those that apply to a file."""
         return tuple(applies(inspection, None) for applies in self.conditions)
+
+    def rules_by_name(self, inspection: Inspection) -> RuleSet:
+        """The rules that apply to a file of which only the URI is known; overrides that test more do not apply."""
+        when = [layer.when for layer in self.policy.layers if layer.when is not None]
+        by_name = (all(test.field in URI_FIELDS for test in tests_of(each)) for each in when)
+        holds = self.overrides_of(inspection)
+        return self.rules_with(tuple(map(operator.and_, holds, by_name)))
 
     def rules_with(self, holds: tuple[bool, ...]) -> RuleSet:
         """The rules if these overrides apply; none applies without any."""

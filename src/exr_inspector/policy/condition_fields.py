@@ -55,6 +55,7 @@ _OF_PARTS: dict[str, Kind] = {
 }
 _OF_CHANNELS: dict[str, Kind] = {"channel_type": "text", "x_sampling": "integer", "y_sampling": "integer"}
 TEMPLATE_FIELDS = ("show", "shot", "task")
+URI_FIELDS = ("path", "sequence", "frame_number", *TEMPLATE_FIELDS)  # known without reading the file
 
 FIELDS = {
     field.name: field

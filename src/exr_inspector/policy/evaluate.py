@@ -125,7 +125,7 @@ def pixel_outcomes(checks: Sequence[Check], pixels: FilePixels | None) -> Iterat
 
 def unreadable(policy: CompiledPolicy, uri: str, reason: str) -> Verdict:
     """The verdict on a file whose header cannot be read: an error, and no other rule is evaluated."""
-    rules = policy.rules_for(_without_header(uri))
+    rules = policy.rules_by_name(_without_header(uri))
     undecided = {
         _not_evaluated(use, OF_SEQUENCES if use.rule.scope == "sequence" else NO_HEADER): None
         for use in rules.uses()
