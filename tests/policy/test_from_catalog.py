@@ -22,6 +22,7 @@ from exr_inspector.policy.load import builtin_names, parse_policy
 from exr_inspector.policy.registry import RULES
 from exr_inspector.policy.sequence_files import sequence_file, unreadable_file
 from exr_inspector.policy.stored_parts import AttributeRow, attribute_of
+from exr_inspector.policy.stored_structures import Structures
 from exr_inspector.policy.validate import compiled_policy
 from exr_inspector.sources.memory import MemorySource
 from tests.support import exr_writer as w
@@ -177,6 +178,26 @@ def test_pages_and_many_structures(monkeypatch):
     with filled(inspections) as catalog:
         expected = {one.file.file_path_normalized: comparable(evaluate(ALL, one)) for one in inspections}
         assert {uri: comparable(verdict) for uri, verdict in verdicts(catalog, ALL).items()} == expected
+
+
+@pytest.mark.slow
+def test_a_structure_that_is_used_again_is_kept(monkeypatch):
+    """With two files in a page and two structures that are kept, the first structure is in each page."""
+    read: list[str] = []
+    original = Structures._read
+
+    def counted(structures, new):
+        read.extend(facts.file_path_normalized for facts in new.values())
+        original(structures, new)
+
+    monkeypatch.setattr(Structures, "_read", counted)
+    monkeypatch.setattr("exr_inspector.policy.stored_structures._STRUCTURES_KEPT", 2)
+    monkeypatch.setattr("exr_inspector.policy.from_catalog._FILES_PER_PAGE", 2)
+    data = [w.build(w.part(compression=compression)).data for compression in (0, 1, 0, 2, 0, 3)]
+    inspections = [inspect(MemorySource(each, f"s3://s/{number}.exr")) for number, each in enumerate(data)]
+    with filled(inspections) as catalog:
+        verdicts(catalog, ALL)
+    assert read == ["s3://s/0.exr", "s3://s/1.exr", "s3://s/3.exr", "s3://s/5.exr"]
 
 
 @pytest.mark.slow

@@ -58,7 +58,10 @@ class Structures:
             new = new[:_STRUCTURES_AT_ONCE]
             self._read(dict(zip([keys[number] for number in new], file_facts(files.take(first[new])), strict=True)))
             numbers = numbers[:end]
-            yield files.slice(0, end), numbers, [self.known[key] for key in keys[: int(numbers.max()) + 1]]
+            used = keys[: int(numbers.max()) + 1]
+            for key in used:
+                self.known.move_to_end(key)
+            yield files.slice(0, end), numbers, [self.known[key] for key in used]
             while len(self.known) > _STRUCTURES_KEPT:
                 self.known.popitem(last=False)
             files = files.slice(end)
