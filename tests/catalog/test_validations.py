@@ -139,7 +139,7 @@ def test_persisting_returns_the_statuses_that_stay(catalog):
 
 @pytest.mark.slow
 def test_results_without_the_newest_statistics_are_in_doubt(catalog):
-    """Unless all rules were evaluated; and only of policies with rules about pixels, if pixels are asked."""
+    """If as many rules are undecided as without pixels; and only with rules about pixels, if pixels are asked."""
     plain = inspection("s3://s/a.exr")
     with_pixels = replace(plain, pixels=statistics_of(exr_bytes()))
     stat = FileStat(
@@ -150,13 +150,14 @@ def test_results_without_the_newest_statistics_are_in_doubt(catalog):
     def undecided(rules: PolicyRules, pixels="flat") -> int | None:
         return catalog.seen([stat], pixels=pixels, policy=rules)["s3://s/a.exr"].undecided
 
-    rules = PolicyRules("p", "1", reads_pixels=True)
+    rules = PolicyRules("p", "1", undecided_without_pixels=2)
     catalog.persist_rows(judged(plain, verdict(not_evaluated=3), rows=from_inspections([plain])))
     assert undecided(rules) is None  # without statistics the file is decoded anyway
     catalog.persist([with_pixels])
     assert [undecided(rules), undecided(PolicyRules("p", "1")), undecided(rules, None)] == [3, None, None]
     catalog.persist_rows(judged(plain, verdict(not_evaluated=2)))
     assert undecided(rules) == 2
+    assert undecided(rules._replace(undecided_without_pixels=3)) is None
     other = replace(with_pixels, file=replace(plain.file, file_id="f" * 64))
     catalog.persist_rows(judged(other, verdict(not_evaluated=2), rows=from_inspections([other])))
     assert undecided(rules) is None

@@ -190,6 +190,46 @@ def test_rules_about_pixels_are_judged_with_statistics(first, decoded):
     assert {row[-1] for row in stored()} == {"warned"}
 
 
+@pytest.fixture
+def inspected(monkeypatch) -> list[str]:
+    """The names of the files that are inspected."""
+    names = []
+
+    def recorded(path, **options):
+        names.append(Path(path).name)
+        return inspect(path, **options)
+
+    monkeypatch.setattr("exr_inspector.ingestion.inspect_file.inspect", recorded)
+    return names
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("overrides", ["", "overrides: [{when: {path: 'a.*.exr'}, ignore: [EXR102], select: [drift]}]"])
+def test_files_are_inspected_once_for_rules_about_pixels_and_sequences(inspected, decoded, overrides):
+    """Also if the verdict is stored later than the statistics, and a chunk cannot be decoded."""
+    Path("small.yaml").write_text(
+        'policy: small\nversion: "1"\ntitle: "Pixels"\nselect: [black-frame, nan, gap, EXR102, EXR606]\n'
+        + overrides
+    )
+    damaged(Path("show/bad.1001.exr"))
+    run(policy=None, stats=StatsOptions())
+    run(stats=StatsOptions())
+    inspected.clear(), decoded.clear()
+    assert {is_new for _, is_new in run(stats=StatsOptions()).validations} == {False}
+    assert (inspected, decoded) == ([], [])
+
+
+def damaged(path: Path) -> Path:
+    """A file whose second chunk cannot be decoded."""
+    write(path, size=(20, 40))
+    data = bytearray(path.read_bytes())
+    (chunks,) = located(bytes(data))
+    begin = chunks.leaders.offsets[1] + chunks.leaders.leader.size
+    data[begin : begin + 60] = b"\xff" * 60
+    path.write_bytes(data)
+    return path
+
+
 @pytest.mark.slow
 def test_unchanged_files_are_not_decoded_for_rules_about_headers(decoded):
     run(policy=None, stats=StatsOptions())
@@ -200,12 +240,7 @@ def test_unchanged_files_are_not_decoded_for_rules_about_headers(decoded):
 
 @pytest.mark.slow
 def test_damaged_pixels_are_reported_with_the_result_of_a_policy(capfd):
-    path = write(Path("show/bad.1001.exr"), size=(20, 40))
-    data = bytearray(path.read_bytes())
-    (chunks,) = located(bytes(data))
-    begin = chunks.leaders.offsets[1] + chunks.leaders.leader.size
-    data[begin : begin + 60] = b"\xff" * 60
-    path.write_bytes(data)
+    path = damaged(Path("show/bad.1001.exr"))
     words = ["ingest", str(path), "--catalog", CATALOG, "--stats"]
     write_policy("ZIP")
     assert [main(words), main([*words, "--policy", "small.yaml"]), main([*words, "--policy", "small.yaml"])] == [

@@ -57,11 +57,14 @@ class FileStat:
 
 
 class PolicyRules(NamedTuple):
-    """The name of a policy, the hash of its rules, and whether some of them are about pixels."""
+    """The name of a policy, the hash of its rules, and how many of them at least are undecided without pixels.
+
+    The number is 0 without rules about pixels.
+    """
 
     policy_id: str
     policy_hash: str
-    reads_pixels: bool = False
+    undecided_without_pixels: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +81,8 @@ class SeenFile:
     wants_deep: bool = False  # whether samples of deep parts are still to be decoded, if that was asked
     pixel_errors: tuple[str, ...] = ()  # the values of `part_stats.errors`, if that was asked
     validation_status: str | None = None  # by the rules of a policy, if that was asked; None: not validated by them
-    # With pixels and rules about them: the number of rules that were not evaluated, unless the result was stored with
-    # the newest statistics.
+    # If the file may have been judged without pixels, although statistics are stored and rules are about them: the
+    # number of rules that were not evaluated.
     undecided: int | None = None
 
 

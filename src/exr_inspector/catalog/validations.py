@@ -46,8 +46,10 @@ def status_now(stored: Row | None, policy: PolicyRules | None, statistics: int |
         return {}
     if is_older(stored["inspector_version"]):
         return {}
-    is_complete = not policy.reads_pixels or statistics is None or stored["batch_id"] == statistics
-    return {"validation_status": stored["status"], "undecided": None if is_complete else stored["not_evaluated"]}
+    least, undecided = policy.undecided_without_pixels, stored["not_evaluated"]
+    had_pixels = stored["batch_id"] == statistics or undecided < least
+    is_complete = not least or statistics is None or had_pixels
+    return {"validation_status": stored["status"], "undecided": None if is_complete else undecided}
 
 
 def with_validations(batch: RowBatch, validations: pa.Table, results: pa.Table) -> RowBatch:

@@ -183,7 +183,7 @@ def _pixels(options: IngestOptions) -> PixelLevel | None:
 
 def _rules(options: IngestOptions) -> PolicyRules | None:
     policy = options.policy
-    return None if policy is None else PolicyRules(policy.policy.name, policy.hash, policy.reads_pixels)
+    return None if policy is None else PolicyRules(policy.policy.name, policy.hash, policy.undecided_without_pixels)
 
 
 def _items_to_inspect(

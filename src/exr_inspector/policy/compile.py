@@ -83,10 +83,24 @@ class CompiledPolicy:
         return partial(CompiledPolicy, **{name: getattr(self, name) for name in names}), ()
 
     @property
-    def reads_pixels(self) -> bool:
-        """Whether rules about pixels apply to some files."""
-        selected = itertools.chain.from_iterable(layer.select for layer in self.policy.layers)
-        return any(self.rules[rule_id].scope == "pixels" for rule_id in selected)
+    def undecided_without_pixels(self) -> int:
+        """The least number of rules that are undecided for a file without pixels; 0 if no rule is about pixels.
+
+        A verdict on pixels leaves fewer undecided, unless overrides add rules about sequences for the file.
+        """
+        layers = self.policy.layers
+        selected = itertools.chain.from_iterable(layer.select for layer in layers)
+        if not any(self.rules[rule_id].scope == "pixels" for rule_id in selected):
+            return 0
+        overrides = [layer for layer in layers if layer.when is not None]
+        ignored = {rule_id for layer in overrides for rule_id in layer.ignore}
+        given = {rule_id for layer in overrides for rule_id in layer.settings}  # perhaps what a rule needs
+        uses = [use for use in self.rules_for().uses() if use.rule.rule_id not in ignored]
+        of_pixels = sum(use.rule.scope == "pixels" for use in uses)
+        of_sequences = sum(use.rule.scope == "sequence" for use in uses)
+        others = [use for use in uses if use.rule.scope not in ("pixels", "sequence")]
+        inactive = sum(bool(use.missing) and use.rule.rule_id not in given for use in others)
+        return inactive + of_sequences + max(of_pixels, 1)
 
     def rules_for(self, inspection: Inspection | None = None) -> RuleSet:
         """The rules that apply to a file; without one, those of files to which no override applies."""
