@@ -9,6 +9,7 @@ import OpenEXR
 import pytest
 
 from exr_inspector import check, inspect, outliers
+from exr_inspector.catalog import IngestError
 from exr_inspector.inspection.pixel_rows import pending_report
 from exr_inspector.pixels.model import DecodeError
 from exr_inspector.sequence import pixel_outliers
@@ -209,6 +210,20 @@ def test_frames_that_repeat(catalog, make):
     ]
     reported = [(name, (rule, numbers, message)) for rule, _, name, numbers, message in found(catalog, *files)]
     assert sorted(reported) == sorted((f"{name}/a.#.exr", finding) for name, (_, finding) in REPEATS.items() if finding)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", ["truncated", "unreadable"])
+def test_a_damaged_frame_is_between_others(damage, catalog, make):
+    """The frame after it does not have the pixels of the frame before."""
+    files = [make(f"a.{n}.exr", planes(R={(0, 0): 1 if n == 3 else n})) for n in (1, 3, 4, 5)]
+    if damage == "truncated":
+        files.append(make("a.2.exr", planes(), cut=10))
+    else:
+        known = {"size_bytes": 9, "mtime": None, "code": "truncated", "message": "cut", "byte_offset": 8}
+        catalog.record_errors([IngestError(file_path_normalized=f"{ROOT}a.2.exr", **known)])
+    (repeated,) = [each for each in found(catalog, *files) if each[0] in ("EXR906", "EXR919")]
+    assert (repeated[0], *repeated[3:]) == ("EXR919", "3", "the pixels are those of frame 1")
 
 
 @pytest.mark.slow

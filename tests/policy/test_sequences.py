@@ -293,8 +293,10 @@ def test_a_damaged_frame_is_not_compared():
     assert not verdict.findings
     assert not verdict.not_evaluated
     damaged = unreadable_file("file://" + NAME.format(2))
-    assert found([first, damaged, second], "frozen-frame") == []
-    assert found([first, damaged, second], "duplicate-frame") == [("EXR919", "warning", "3", "1")]
+    files = [first, damaged, second, replace(frame(4), content="other")]
+    assert found(files, "frozen-frame") == []
+    assert found(files, "duplicate-frame") == [("EXR919", "warning", "3", "1")]
+    assert found(files[:3], "duplicate-frame") == []  # half of the frames that are compared
 
 
 def test_time_codes_with_dropped_frames_follow():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from ..catalog import Catalog
+from ..catalog import OPEN_ERRORS, Catalog
 from .frames import CURRENT
 from .pixel_outliers import NEWEST
 
@@ -16,24 +16,27 @@ _REPEATING_SHARE = 3
 
 # Files whose channels are all constant, such as black frames, are equal without being the same picture.
 # Digests do not tell where the pixels are.
-_COMPARED = f"""
+_FRAMES = f"""
     WITH digests AS (
         SELECT file_id, string_agg(pixel_digest || ' ' || data_window, ' ' ORDER BY part_index) AS pixels
         FROM part_stats {NEWEST.format(table="part_stats")}
         JOIN (SELECT file_id, part_index, data_window FROM parts) USING (file_id, part_index)
         GROUP BY file_id HAVING count(*) = count(pixel_digest)
-    ), compared AS MATERIALIZED (
+    ), frames AS MATERIALIZED (
         SELECT sequence, frame, frame_number, file_path_normalized, file_id, pixels
-        FROM files JOIN digests USING (file_id)
+        FROM files LEFT JOIN digests USING (file_id)
         WHERE {CURRENT} AND sequence IS NOT NULL AND {{selected}}
+        UNION ALL
+        SELECT sequence, frame, frame_number, file_path_normalized, NULL, NULL
+        FROM ingest_errors WHERE {OPEN_ERRORS} AND sequence IS NOT NULL AND {{selected}}
     ), repeating AS (
-        SELECT sequence FROM compared GROUP BY sequence HAVING count(DISTINCT pixels) < count(*)
+        SELECT sequence FROM frames GROUP BY sequence HAVING count(DISTINCT pixels) < count(pixels)
     )
     SELECT sequence, frame, file_path_normalized, pixels,
            file_id IN (
                SELECT file_id FROM channel_stats {NEWEST.format(table="channel_stats")} WHERE min < max
            ) AS is_varied
-    FROM compared SEMI JOIN repeating USING (sequence)
+    FROM frames SEMI JOIN repeating USING (sequence)
     ORDER BY sequence, frame_number, frame, file_path_normalized
 """  # noqa: S608 (constants)
 
@@ -60,23 +63,24 @@ class Repeat(NamedTuple):
 def repeats(contents: Sequence[str | None]) -> list[Repeat]:
     """The frames that repeat, of the contents of all frames in order; none if more than a third of them do.
 
-    None: the content does not count as that of another frame.
+    None: the content is not known. Such a frame repeats no other, and does not count.
     """
     first: dict[str, int] = {}
     found = []
     for index, content in enumerate(contents):
         if content is not None and first.setdefault(content, index) != index:
             found.append(Repeat(index, first[content], contents[index - 1] == content))
-    return found if _REPEATING_SHARE * len(found) <= len(contents) else []
+    known = sum(content is not None for content in contents)
+    return found if _REPEATING_SHARE * len(found) <= known else []
 
 
 def repeated_pixels(catalog: Catalog, selected: str, parameters: Mapping[str, Any]) -> list[RepeatedPixels]:
     """The frames among the files that a condition selects that repeat, in sequences of which few frames do."""
-    rows = catalog.sql(_COMPARED.format(selected=selected), parameters).to_pylist()
+    rows = catalog.sql(_FRAMES.format(selected=selected), parameters).to_pylist()
     found = []
     for sequence, group in groupby(rows, key=lambda row: row["sequence"]):
         frames = list(group)
-        for repeat in repeats([row["pixels"] if row["is_varied"] else None for row in frames]):
+        for repeat in repeats([_content(row) for row in frames]):
             frame = frames[repeat.position]
             found.append(
                 RepeatedPixels(
@@ -88,3 +92,9 @@ def repeated_pixels(catalog: Catalog, selected: str, parameters: Mapping[str, An
                 )
             )
     return found
+
+
+def _content(row: Mapping[str, Any]) -> str | None:
+    """The pixels of a frame; of a constant image, a text that no other frame has; None if they are not known."""
+    pixels: str | None = row["pixels"]
+    return pixels if pixels is None or row["is_varied"] else row["file_path_normalized"]
