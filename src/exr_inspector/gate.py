@@ -93,7 +93,8 @@ def check_sequences(
 ) -> CheckResult:
     """What is wrong with sequences that are summarised already, and with the files that the patterns select."""
     shown = {summary.sequence: summary.pattern for summary in summaries}
-    selected = " OR ".join(MATCHES.replace("$pattern", f"$pattern_{number}") for number in range(len(patterns)))
+    matches = (MATCHES.replace("$pattern", f"$pattern_{number}") for number in range(len(patterns)))
+    selected = f"({' OR '.join(matches)})"  # other conditions come before and after it
     parameters = {f"pattern_{number}": sequence_condition(pattern) for number, pattern in enumerate(patterns)}
     suspects = catalog.sql(_FILES.format(selected=selected), parameters)
     (counts,) = catalog.sql(_COUNT.format(selected=selected), parameters).to_pylist()

@@ -10,6 +10,7 @@ import pytest
 
 from exr_inspector import check, inspect, outliers
 from exr_inspector.catalog import IngestError
+from exr_inspector.gate import check_sequences
 from exr_inspector.inspection.pixel_rows import pending_report
 from exr_inspector.pixels.model import DecodeError
 from exr_inspector.sequence import pixel_outliers
@@ -224,6 +225,15 @@ def test_a_damaged_frame_is_between_others(damage, catalog, make):
         catalog.record_errors([IngestError(file_path_normalized=f"{ROOT}a.2.exr", **known)])
     (repeated,) = [each for each in found(catalog, *files) if each[0] in ("EXR906", "EXR919")]
     assert (repeated[0], *repeated[3:]) == ("EXR919", "3", "the pixels are those of frame 1")
+
+
+@pytest.mark.slow
+def test_versions_that_are_not_current_have_no_findings(catalog, make):
+    """Whichever of several patterns selects the file."""
+    for value in (np.nan, 1):
+        catalog.persist([make("x.exr", planes(G={(3, 4): value}))])
+    for patterns in (["x.exr"], ["other.exr", "x.exr"]):
+        assert check_sequences(catalog, patterns, []).findings == ()
 
 
 @pytest.mark.slow
