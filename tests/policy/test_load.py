@@ -206,6 +206,29 @@ def test_later_layers_have_precedence(tmp_path):
     assert (padding.parameters.width, padding.severity) == (5, "warning")
 
 
+OVERRIDE = "rules: {part-count: {max: 9}}\noverrides: [{when: {path: a}, rules: {part-count: {min: 5}}}]"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "own", "position"),
+    [
+        ("rules: {part-count: {min: 5, max: 9}}", "rules: {part-count: {max: 4}}", "", "21: extends.1"),
+        (OVERRIDE, "rules: {part-count: {max: 4}}", "", "11: extends.0"),
+        ("title: a", OVERRIDE, "rules: {part-count: {max: 4}}", "21: extends.1"),
+    ],
+)
+def test_limits_of_several_policies_go_together(tmp_path, first, second, own, position):
+    """Also where the policy that extends them does not name the rule."""
+    for name, text in (("a", first), ("b", second), ("both", f"extends: [./a.yaml, ./b.yaml]\n{own}")):
+        (tmp_path / f"{name}.yaml").write_text(HEAD + text)
+    expected = f"both.yaml:3:{position}.part-count: min 5 is more than max 4; give both"
+    with pytest.raises(PolicyError, match=re.escape(expected)) as raised:
+        load_policy(tmp_path / "both.yaml")
+    assert raised.value.others == ()
+    (tmp_path / "both.yaml").write_text(f"{HEAD}extends: [./a.yaml, ./b.yaml]\nrules: {{part-count: {{max: 9}}}}")
+    load_policy(tmp_path / "both.yaml")
+
+
 def test_policies_do_not_extend_themselves(tmp_path):
     (tmp_path / "a.yaml").write_text(HEAD + "extends: [./b.yaml]\n")
     (tmp_path / "b.yaml").write_text(HEAD + "extends: [./a.yaml]\n")

@@ -15,7 +15,7 @@ from ..findings.rules import Rule
 from ..sources.uris import bucket_and_key, has_scheme, object_uri
 from .conditions import Condition, parse_condition
 from .model import CustomEntry, CustomRule, Layer, NamedWaivers, Override, Policy, PolicyFile, merged_settings
-from .registry import rule_named, selected_rules, suggestion
+from .registry import RULES, rule_named, selected_rules, suggestion
 from .rule import Parameters, PolicyRule
 from .rules_metadata import AttributeNeed
 from .yaml_marks import Document, Errors, Path, read_document
@@ -97,7 +97,7 @@ def _policy(source: str, data: bytes, above: tuple[str, ...], extended: list[str
     document = read_document(source, data)
     errors = Errors()
     file = _valid_file(document, errors)
-    bases: list[Policy] = []
+    bases: dict[Path, Policy] = {}
     custom: dict[str, CustomRule] = {}
     for path, name in _items(("extends",), file.extends):
         with errors.caught():
@@ -105,7 +105,7 @@ def _policy(source: str, data: bytes, above: tuple[str, ...], extended: list[str
             for rule in base.custom.values():
                 _check_distinct(document, path, rule, [other for other in custom.values() if other != rule])
             custom |= base.custom
-            bases.append(base)
+            bases[path] = base
     own = _custom_rules(document, file, errors)
     for path, rule in own.values():
         with errors.caught():
@@ -113,9 +113,11 @@ def _policy(source: str, data: bytes, above: tuple[str, ...], extended: list[str
     if not _names_are_known(document, bases, own):
         errors.check()  # rules that are missing because of them would be errors too
     custom |= {rule_id: rule for rule_id, (_, rule) in own.items()}
-    layers = [layer for base in bases for layer in base.layers]
-    layers.append(_layer(document, (), None, file, custom, _settings_of_all(layers), errors, own.keys()))
+    layers = [layer for base in bases.values() for layer in base.layers]
+    of_all_files = _layer(document, (), None, file, custom, _settings_of_all(layers), errors, own.keys())
+    layers.append(of_all_files)
     for_all = _settings_of_all(layers)
+    _check_bases(document, bases, of_all_files, for_all, errors)
     for number, override in enumerate(file.overrides):
         path = ("overrides", number)
         with errors.caught():
@@ -123,7 +125,7 @@ def _policy(source: str, data: bytes, above: tuple[str, ...], extended: list[str
             layers.append(_layer(document, path, when, override, custom, for_all, errors))
     errors.check()
     layers.sort(key=lambda layer: layer.when is not None)
-    waiver_files = {each.path: each for base in bases for each in base.waiver_files}
+    waiver_files = {each.path: each for base in bases.values() for each in base.waiver_files}
     if file.waivers is not None:
         given = NamedWaivers(_beside(source, file.waivers), source, *document.keys["waivers",])
         waiver_files.setdefault(given.path, given)
@@ -159,7 +161,7 @@ def _valid_file(document: Document, errors: Errors) -> PolicyFile:
     return validated(document, (), valid, PolicyFile, _NESTED)
 
 
-def _names_are_known(document: Document, bases: Collection[Policy], own: Collection[Any]) -> bool:
+def _names_are_known(document: Document, bases: Collection[Any], own: Collection[Any]) -> bool:
     """Whether all policies that are extended, and all custom rules, could be read."""
     given = [document.value.get(key) or [] for key in ("extends", "custom")]
     return all(
@@ -269,6 +271,29 @@ def _layer(
     selected = _rule_ids(document, (*path, "select"), given.select, custom, errors)
     ignored = _rule_ids(document, (*path, "ignore"), given.ignore, custom, errors)
     return Layer(when=when, select=selected.union(settings, own), ignore=ignored, settings=settings)
+
+
+def _check_bases(
+    document: Document,
+    bases: Mapping[Path, Policy],
+    own: Layer,
+    for_all: Mapping[str, Mapping[str, Any]],
+    errors: Errors,
+) -> None:
+    """Add the errors of limits that several policies give together, at the last of those that are extended."""
+    last: dict[str, Path] = {}
+    for path, base in bases.items():
+        for layer in base.layers:
+            for rule_id in layer.settings.keys() & RULES:
+                if layer.when is None:
+                    last[rule_id] = path
+                    continue
+                with errors.caught():
+                    settings = {**for_all.get(rule_id, {}), **layer.settings[rule_id]}
+                    _check_limits(document, (*path, RULES[rule_id].name), RULES[rule_id], settings)
+    for rule_id in last.keys() - own.settings:
+        with errors.caught():
+            _check_limits(document, (*last[rule_id], RULES[rule_id].name), RULES[rule_id], for_all[rule_id])
 
 
 def _check_limits(document: Document, at: Path, rule: PolicyRule, settings: Mapping[str, Any]) -> None:
