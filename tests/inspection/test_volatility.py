@@ -64,7 +64,7 @@ PER_FRAME = [
 @pytest.mark.parametrize(("name", "value"), PER_FRAME)
 def test_values_that_change_per_frame_do_not_count(name, value):
     """By name, or by value; the presence of the attribute counts."""
-    assert volatility(name, "string", value) is Volatility.VOLATILE
+    assert volatility(name, "string", lambda: value) is Volatility.VOLATILE
     assert with_attribute(w.text(name, value)) != with_attribute()
     other = value.translate(OTHER_DIGITS) if value != "yesterday" else "today"
     assert with_attribute(w.text(name, value)) == with_attribute(w.text(name, other))
@@ -93,14 +93,25 @@ def test_values_that_change_per_frame_do_not_count(name, value):
 )
 def test_constant_values_count(name, value, other):
     """A different value is a difference between frames."""
-    assert volatility(name, "string", value) is Volatility.CONSTANT
+    assert volatility(name, "string", lambda: value) is Volatility.CONSTANT
     assert with_attribute(w.text(name, value)) != with_attribute(w.text(name, other))
     assert vector_with(w.text(name, value)) != vector_with(w.text(name, other))
 
 
+def test_a_value_is_not_decoded_if_the_name_decides():
+    """It may be a manifest that takes much memory."""
+
+    def value() -> None:
+        pytest.fail("the value was read")
+
+    assert volatility("renderTime", "string", value) is Volatility.VOLATILE
+    assert volatility("frameRate", "float", value) is Volatility.CONSTANT
+    assert volatility("manifest", "idmanifest", value) is Volatility.VOLATILE
+
+
 def test_a_text_called_version_counts_in_the_structure_hash():
     """Vectors leave out the name: in multipart files it is the version of the data format."""
-    assert volatility("version", "string", "v012") is Volatility.CONSTANT
+    assert volatility("version", "string", lambda: "v012") is Volatility.CONSTANT
     assert with_attribute(w.text("version", "v012")) != with_attribute(w.text("version", "v012x"))
 
 
@@ -112,7 +123,7 @@ def test_a_text_called_version_counts_in_the_structure_hash():
     ],
 )
 def test_paths_and_commands_count_in_vectors_without_their_frame_numbers(value, other):
-    assert volatility("input", "string", value) is Volatility.UNCERTAIN
+    assert volatility("input", "string", lambda: value) is Volatility.UNCERTAIN
     assert with_attribute(w.text("input", value)) == with_attribute(w.text("input", other))
     assert vector_with(w.text("input", value)) == vector_with(w.text("input", other)) != vector_with()
 
@@ -131,7 +142,7 @@ def test_paths_and_commands_count_in_vectors_without_their_frame_numbers(value, 
 )
 def test_numbers(attribute, name, attr_type, value, expected):
     """A float that a person typed counts in vectors only: it may be animated."""
-    assert volatility(name, attr_type, value) is expected
+    assert volatility(name, attr_type, lambda: value) is expected
     other = attribute[:-1] + bytes([attribute[-1] ^ 1])
     assert (with_attribute(attribute) != with_attribute(other)) is (expected is Volatility.CONSTANT)
     plain = w.attribute(name, "unknown", b"")
@@ -217,5 +228,5 @@ def test_the_hash_keeps_the_bytes_of_constant_values_only(name, attr_type, raw):
     """For any bytes; the JSON form of the value decides, as for vectors and outliers."""
     value, note = decode(attr_type, raw)
     ((_, kept),) = structure_of([Attribute(name, attr_type, raw, value, note)])
-    is_constant = volatility(name, attr_type, json_value(attr_type, value)) is Volatility.CONSTANT
+    is_constant = volatility(name, attr_type, lambda: json_value(attr_type, value)) is Volatility.CONSTANT
     assert kept == (raw if is_constant else b"")

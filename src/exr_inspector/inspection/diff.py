@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..exr import Attribute, Channel
 from .inspector import inspect
-from .json_form import json_value
 from .model import Inspection, PartFacts
 from .value_text import differing_texts, plural, sampled_type
-from .volatility import LONGEST_VALUE, Volatility, volatility
+from .volatility import Volatility, value_of, volatility
 
 if TYPE_CHECKING:
     from ..sources import Source
@@ -143,8 +143,7 @@ def _compared(part: PartFacts) -> list[Attribute]:
 def _is_volatile(a: Attribute | None, b: Attribute | None) -> bool:
     if a is None or b is None or a.attr_type != b.attr_type:
         return False
-    values = (json_value(each.attr_type, each.value) if each.size_bytes <= LONGEST_VALUE else None for each in (a, b))
-    return any(volatility(a.attr_name, a.attr_type, value) is Volatility.VOLATILE for value in values)
+    return any(volatility(a.attr_name, a.attr_type, partial(value_of, each)) is Volatility.VOLATILE for each in (a, b))
 
 
 def _channel_text(channel: Channel | None) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from functools import lru_cache
 from typing import Any, cast
@@ -82,12 +82,13 @@ _TYPED_DIGITS = 4  # significant digits: a person types 0.015, a measurement giv
 _LARGEST_SETTING = 99_999
 
 
-def volatility(attr_name: str, attr_type: str, value: Any) -> Volatility:
+def volatility(attr_name: str, attr_type: str, value: Callable[[], Any]) -> Volatility:
     """Whether the value of an attribute changes from frame to frame.
 
-    `value` is the JSON form of the value; None if it is unknown or longer than LONGEST_VALUE.
+    `value` returns the JSON form of the value, None if it is unknown or longer than LONGEST_VALUE. It is called only if
+    the name does not decide: a short manifest can take as much memory as the budget of a file.
     """
-    return name_volatility(attr_name, attr_type) or value_volatility(attr_type, value)
+    return name_volatility(attr_name, attr_type) or value_volatility(attr_type, value())
 
 
 @lru_cache(maxsize=8192)
@@ -106,7 +107,7 @@ def name_volatility(attr_name: str, attr_type: str) -> Volatility | None:
 
 
 def value_volatility(attr_type: str, value: Any) -> Volatility:
-    """The volatility of a value whose name does not decide; `value` as for `volatility`."""
+    """The volatility of a value whose name does not decide; `value` is what that of `volatility` returns."""
     if isinstance(value, str):
         by_value = _text_volatility(value.strip(SPACES))
     elif isinstance(value, (int, float)):
@@ -181,6 +182,13 @@ def scalars(value: Any) -> Iterator[Any]:
         yield from scalars(item)
 
 
+def value_of(attribute: Attribute) -> Any:
+    """The value in its JSON form, as in a catalog; None if it is longer than LONGEST_VALUE."""
+    if attribute.size_bytes > LONGEST_VALUE:
+        return None
+    return json_value(attribute.attr_type, attribute.value)
+
+
 def stored_value(value_json: str | None, size_bytes: int) -> Any:
     """The value in a row of the table `attributes`; None if it is unknown or longer than LONGEST_VALUE."""
     return None if value_json is None or size_bytes > LONGEST_VALUE else json.loads(value_json)
@@ -195,11 +203,11 @@ def structure_of(attributes: Iterable[Attribute]) -> list[tuple[bytes, bytes]]:
 
 def _item(attr_name: str, attr_type: str, raw: bytes) -> tuple[bytes, bytes]:
     name = f"{attr_name}\0{attr_type}\0".encode()
-    found = name_volatility(attr_name, attr_type)
-    if found is None:  # no other value is decoded: a short manifest can take as much memory as the budget of a file
-        value = json_value(attr_type, decode(attr_type, raw)[0]) if len(raw) <= LONGEST_VALUE else None
-        found = value_volatility(attr_type, value)
-    kept = raw if found is Volatility.CONSTANT else b""
+
+    def value() -> Any:
+        return json_value(attr_type, decode(attr_type, raw)[0]) if len(raw) <= LONGEST_VALUE else None
+
+    kept = raw if volatility(attr_name, attr_type, value) is Volatility.CONSTANT else b""
     return b"%d:%b" % (len(name) + len(kept), name), kept  # the length, so that no value looks like two attributes
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from itertools import islice
 from typing import NamedTuple
@@ -16,10 +17,9 @@ from ..findings.model import Finding, finding
 from ..findings.rules import RULES, Rule
 from ..frames.names import parse_name
 from ..frames.ranges import Number, frame_range, frame_value
-from ..inspection.json_form import json_value
 from ..inspection.model import FileFacts, Inspection, PartFacts
 from ..inspection.pixel_rows import ChannelStatsRow, PartStatsRow, channel_stats_rows, part_stats_rows
-from ..inspection.volatility import LONGEST_VALUE, Volatility, volatility
+from ..inspection.volatility import Volatility, value_of, volatility
 from ..sequence.findings import findings_of
 from ..sequence.frames import MIP_MODES, TEXTURE_ATTRIBUTES, Frames
 from ..sequence.summary import SequenceSummary
@@ -234,8 +234,7 @@ def _fields(parts: Sequence[PartFacts]) -> Iterator[Field]:
     for part in parts:
         for attribute in part.attributes:
             name, attr_type, size = attribute.attr_name, attribute.attr_type, attribute.size_bytes
-            value = json_value(attr_type, attribute.value) if size <= LONGEST_VALUE else None
-            if volatility(name, attr_type, value) is Volatility.CONSTANT:
+            if volatility(name, attr_type, partial(value_of, attribute)) is Volatility.CONSTANT:
                 cells = cells_of(attribute)
                 yield part.part_index, name, cells.value_json or cells.value_text or f"{size} bytes"
 

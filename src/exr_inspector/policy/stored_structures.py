@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -108,7 +109,7 @@ def _varies(row: AttributeRow) -> bool:
 
 
 def _is_constant(row: AttributeRow) -> bool:
-    value = stored_value(row.value_json, row.size_bytes)
+    value = partial(stored_value, row.value_json, row.size_bytes)
     return volatility(row.attr_name, row.attr_type, value) is Volatility.CONSTANT
 
 

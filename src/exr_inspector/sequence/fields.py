@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..catalog import Catalog
@@ -123,7 +124,7 @@ def differences_by_sequence(
         return {}
     values: dict[str, dict[tuple[int, str], dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
     for row in _rows(catalog, pattern, differing, named):
-        value = stored_value(row["value_json"], row["size_bytes"])
+        value = partial(stored_value, row["value_json"], row["size_bytes"])
         if volatility(row["attr_name"], row["attr_type"], value) is Volatility.CONSTANT:
             by_hash = values[row["sequence"]][row["part_index"], row["attr_name"]]
             by_hash.update(dict.fromkeys(row["hashes"], row["value"]))

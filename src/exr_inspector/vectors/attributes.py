@@ -6,11 +6,8 @@ import re
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from ..exr import Attribute
-from ..inspection.json_form import json_value
 from ..inspection.text import DIGITS, LETTER_OR_DIGIT, SPACES, lower, parse_number, split_words, words_of_name
 from ..inspection.volatility import (
-    LONGEST_VALUE,
     SOFTWARE_WORDS,
     Volatility,
     is_path,
@@ -104,13 +101,6 @@ def _setting_weight(name_words: frozenset[str], prefix: str) -> float:
     if not words.SETTINGS.isdisjoint(name_words):
         return 1.0
     return _PROGRAM_SETTING if prefix in words.PROGRAM_PREFIXES else _UNKNOWN_SETTING
-
-
-def value_of(attribute: Attribute) -> Any:
-    """The value in its JSON form, as in a catalog; None if it is longer than LONGEST_VALUE."""
-    if attribute.size_bytes > LONGEST_VALUE:
-        return None
-    return json_value(attribute.attr_type, attribute.value)
 
 
 def tokens_of(kind: Kind, value: Any) -> AttributeTokens:

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, cast
 from ..exr import Attribute
 from ..exr.attributes import memory_of
 from ..exr.cache import Cache
-from .attributes import AttributeTokens, Kind, kind_of, tokens_of, value_of
+from ..inspection.volatility import value_of
+from .attributes import AttributeTokens, Kind, kind_of, tokens_of
 from .codes import CHANNEL_GROUPS, METADATA_GROUPS, Codes, Sums, Vector
 from .parts import PartChannels, PartShape, layer_tokens, structure_tokens
 
