@@ -48,12 +48,18 @@ def test_inspect_imports_no_database_and_no_decoder(options, tmp_path):
 
 
 @pytest.mark.slow
-def test_pixels_are_decoded_in_another_process(tmp_path):
+@pytest.mark.parametrize("options", [(), ("-q",), ("--debug", "-v")])
+def test_pixels_are_decoded_in_another_process(tmp_path, options):
     """The command itself imports neither the decoder nor numpy, nor another command."""
     (tmp_path / "a.exr").write_bytes(w.build(w.part()).data)
-    modules = imported("stats", "a.exr", "--format", "csv", cwd=tmp_path)
+    modules = imported(*options, "stats", "a.exr", "--format", "csv", cwd=tmp_path)
     assert not modules & HEAVY
     assert {name for name in modules if re.search("cli.*_commands?$", name)} == {"exr_inspector.cli.stats_command"}
+
+
+def test_help_before_a_command_lists_all(capfd):
+    assert main(["-q", "--help", "stats"]) == 0
+    assert "  inspect " in capfd.readouterr().out
 
 
 def test_the_package_itself_imports_nothing():

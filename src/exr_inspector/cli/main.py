@@ -42,6 +42,7 @@ _COMMANDS = {
     "deploy": "deploy_command.deploy",
     "odd": "catalog_commands.outliers",
 }
+_VERBOSITY = re.compile("-[qv]+|--quiet|--verbose")  # options that may precede a command
 _FORMER = ("odd",)  # names that are not in the help
 
 
@@ -92,7 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with verbosity():
             words = [arg for arg in args if arg != "--debug"]
-            program = _program(words[0] if words and words[0] in _COMMANDS else None)
+            first = next((word for word in words if not _VERBOSITY.fullmatch(word)), "")
+            program = _program(first if first in _COMMANDS else None)
             result = program.main(words, prog_name="exr-inspector", standalone_mode=False)
     except typer.Exit as stop:
         return stop.exit_code
