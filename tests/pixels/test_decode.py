@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import OpenEXR
 import OpenImageIO
@@ -9,7 +11,7 @@ import pytest
 
 from exr_inspector.exr import read_header
 from exr_inspector.pixels.cuts import NotDecodableError
-from exr_inspector.pixels.decode import FlatDecoder
+from exr_inspector.pixels.decode import FlatDecoder, PiecesStream
 from exr_inspector.pixels.model import PixelLimits
 from tests.support import corpus
 from tests.support.pixels import (
@@ -53,6 +55,24 @@ def test_levels_equal_those_of_openimageio(path):
         for index, name in enumerate(spec.channelnames):
             assert same_bits(planes[name], np.ascontiguousarray(expected[..., index])), (number, name)
     image.close()
+
+
+@pytest.mark.parametrize("pieces", [[b"abcdefgh"], [b"", b"abc", b"", b"", b"d", b"efgh", b""]])
+def test_pieces_are_read_as_one_file(pieces):
+    """From any offset, also beyond the end, any number of bytes, or the rest."""
+    stream, whole = PiecesStream(pieces), io.BytesIO(b"".join(pieces))
+    assert stream.readable()
+    assert stream.seekable()
+    for offset in range(11):
+        for size in (*range(11), -1, None):
+            assert stream.seek(offset) == whole.seek(offset)
+            assert (stream.read(size), stream.tell()) == (whole.read(size), whole.tell())
+            assert (stream.read(2), stream.tell()) == (whole.read(2), whole.tell())
+    for offset, whence in ((-3, io.SEEK_END), (1, io.SEEK_CUR), (2, io.SEEK_END)):
+        assert stream.seek(offset, whence) == whole.seek(offset, whence)
+    stream.seek(2)
+    data = bytearray(4)
+    assert (stream.readinto(data), bytes(data)) == (4, b"cdef")
 
 
 @pytest.mark.parametrize("kind", ["lines", "tiles", "decreasing"])

@@ -107,18 +107,29 @@ class FlatDecoder:
         return Band(box, channels)
 
 
-class _Stream(io.RawIOBase):
+class PiecesStream(io.BufferedIOBase):
     """A file in pieces, as the library reads it; a piece is copied when it is read, whole as a rule."""
 
     def __init__(self, pieces: Pieces) -> None:
         self._pieces, self._ends, self._at = pieces, list(accumulate(map(len, pieces))), 0
 
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def seekable(self) -> bool:
+        """True."""
+        return True
+
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to an offset, which may be beyond the end, and return it."""
         self._at = offset + (0, self._at, self._ends[-1])[whence]
         return self._at
 
-    def read(self, size: int = -1) -> bytes:
-        found, number, end = [], bisect_right(self._ends, self._at), min(self._at + size, self._ends[-1])
+    def read(self, size: int | None = -1) -> bytes:
+        """The next bytes: `size`, or the rest if it is negative or None; fewer at the end."""
+        end = self._ends[-1] if size is None or size < 0 else min(self._at + size, self._ends[-1])
+        found, number = [], bisect_right(self._ends, self._at)
         while self._at < end:
             piece = self._pieces[number]
             first = self._at - self._ends[number] + len(piece)
@@ -135,7 +146,7 @@ def decode_flat(small_exr: Pieces) -> dict[str, Any] | None:
     """
     openexr = _openexr()
     try:
-        with openexr.File(_Stream(small_exr), separate_channels=True, num_threads=0) as file:
+        with openexr.File(PiecesStream(small_exr), separate_channels=True, num_threads=0) as file:
             if len(file.parts) != 1:
                 return None
             return {name: channel.pixels for name, channel in file.parts[0].channels.items()}
