@@ -13,6 +13,7 @@ from functools import partial
 import pytest
 import vastdb
 from urllib3.connection import HTTPConnection
+from vastdb._internal import VastdbApi
 
 from exr_inspector import open_catalog
 from exr_inspector.catalog import FileStat
@@ -429,6 +430,19 @@ def test_a_select_leaves_no_objects_and_opens_no_connection(open_vast, monkeypat
         catalog.seen([FILE_STAT])
     assert number_of_partials() <= before
     assert len(connects) < 5
+
+
+def test_a_version_of_the_sdk_without_the_replaced_members_is_reported_once(open_vast, monkeypatch, caplog):
+    """The installed one has both."""
+    api = open_vast()._connection.session().api
+    assert "has no" not in caplog.text
+    with api.with_endpoint("http://other") as same:
+        assert same is api
+    assert api._backoff_decorator(takes) is takes
+    monkeypatch.delattr(VastdbApi, "with_endpoint")
+    for _ in range(2):
+        open_vast()._connection.session()
+    assert caplog.text.count("has no with_endpoint: selects take more time") == 1
 
 
 def number_of_partials() -> int:

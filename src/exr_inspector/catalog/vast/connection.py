@@ -14,8 +14,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import tenacity
 import vastdb
@@ -176,10 +176,10 @@ class Connection:
             config=SessionConfig(data_endpoints=self.data_endpoints),
         )
         # Each select applies this decorator, which keeps two more handlers for good and copies all; one try needs none.
-        session.api._backoff_decorator = lambda request: request
+        _replace(session.api, "_backoff_decorator", lambda request: request)
         if self.data_endpoints:
             # Each select would read the SDK's version from disk and open a connection of its own.
-            session.api.with_endpoint = lambda _endpoint: nullcontext(session.api)
+            _replace(session.api, "with_endpoint", lambda _endpoint: nullcontext(session.api))
         return session
 
     @contextmanager
@@ -296,6 +296,19 @@ class Connection:
             left=lambda: clock.left,
         )
         return retry(attempt)
+
+
+def _replace(api: object, name: str, value: Callable[[Any], object]) -> None:
+    """Replace a member of the SDK for one session, if this version has it."""
+    if hasattr(api, name):
+        setattr(api, name, value)
+    else:
+        _warn_missing(name)
+
+
+@cache
+def _warn_missing(name: str) -> None:
+    log.warning("vastdb %s has no %s: selects take more time, and memory that is not freed", vastdb.version(), name)
 
 
 def _kind(error: CatalogError) -> type[CatalogError]:
