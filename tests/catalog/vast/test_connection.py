@@ -432,6 +432,7 @@ def test_a_select_leaves_no_objects_and_opens_no_connection(open_vast, monkeypat
     assert len(connects) < 5
 
 
+@pytest.mark.slow
 def test_a_version_of_the_sdk_without_the_replaced_members_is_reported_once(open_vast, monkeypatch, caplog):
     """The installed one has both."""
     api = open_vast()._connection.session().api

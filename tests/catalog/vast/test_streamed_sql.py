@@ -444,6 +444,33 @@ def test_a_query_that_needs_more_memory_names_the_setting():
 
 
 @pytest.mark.slow
+def test_queries_in_a_row_move_rows_to_disk():
+    """150 MB of different texts; also the second query of a database, whose folder was deleted after the first one."""
+
+    def fetch(scan):
+        for page in range(30):
+            texts = pa.array([f"{page:04}{row:05}" + "x" * 500 for row in range(10_000)])
+            yield pa.record_batch([texts], names=["value_text"])
+
+    for _ in range(2):
+        result = run("SELECT count(*) AS n FROM (SELECT DISTINCT value_text FROM attributes)", None, fetch)
+        assert result.to_pylist() == [{"n": 300_000}]
+    assert streamed_sql._idle[MEMORY_MB]
+
+
+@pytest.mark.slow
+def test_few_databases_are_kept():
+    """Whatever the number of queries at one moment."""
+
+    def nested(depth):
+        if depth:
+            run("SELECT count(*) FROM files", None, lambda scan: nested(depth - 1) or [])
+
+    nested(4)
+    assert len(streamed_sql._idle[MEMORY_MB]) <= 2
+
+
+@pytest.mark.slow
 def test_memory_is_bounded():
     """A million rows, far larger than the limit, grow the process by less than twice that."""
     program = """

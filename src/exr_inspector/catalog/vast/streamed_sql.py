@@ -175,18 +175,19 @@ class _Database:
             self.connection.from_arrow(table).project(columns).create_view(table.name)
 
 
+_MOST_IDLE = 2  # databases by memory limit; each keeps some memory
 _idle: defaultdict[int, list[_Database]] = defaultdict(list)  # by memory limit
 
 
 @contextmanager
 def _database(memory_mb: int) -> Iterator[_Database]:
-    """A database for one query. It is kept for the next one, unless the query fails, as opening it takes long."""
+    """A database for one query. It is kept for the next one, as opening it takes long, unless the query fails."""
     try:
         database = _idle[memory_mb].pop()
     except IndexError:
         database = _Database(memory_mb)
-    database.folder.mkdir(mode=0o700)
     try:
+        database.folder.mkdir(mode=0o700)
         yield database
     except BaseException:
         database.connection.close()
@@ -195,7 +196,10 @@ def _database(memory_mb: int) -> Iterator[_Database]:
         shutil.rmtree(database.folder, ignore_errors=True)
     for table in database.tables:
         table.loaded = None
-    _idle[memory_mb].append(database)
+    idle = _idle[memory_mb]
+    idle.append(database)
+    if len(idle) > _MOST_IDLE:
+        idle.pop(0).connection.close()
 
 
 def _query_error(error: duckdb.Error, memory_mb: int) -> QueryError:
