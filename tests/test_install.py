@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import typer
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from exr_inspector.cli.main import app
 from tests.support.environments import PIP, install
@@ -28,12 +29,17 @@ def commands(group, *path):
 
 
 @pytest.fixture(scope="module")
-def bare(tmp_path_factory):
-    """The `bin` folder of an environment in which only the wheel and its required dependencies are installed."""
-    folder = tmp_path_factory.mktemp("bare")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
     subprocess.run([*PIP, "wheel", "--no-deps", "-w", folder, ROOT], check=True)
     (wheel,) = folder.glob("*.whl")
-    return install(folder / "env", Requirement("exr-inspector"), wheel)
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def bare(wheel, tmp_path_factory):
+    """The `bin` folder of an environment in which only the wheel and its required dependencies are installed."""
+    return install(tmp_path_factory.mktemp("bare") / "env", Requirement("exr-inspector"), wheel)
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +69,19 @@ print("\\n" + json.dumps(codes))"""
     done = run(programs, "python", "-c", program, cwd=cwd)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1]), done.stderr
+
+
+def test_pip_resolves_the_requirements_of_the_wheel(wheel, tmp_path):
+    """Those of one extra, in released versions; the environments of the other tests have links to this one's."""
+    report = tmp_path / "report.json"
+    command = [*PIP, "install", "--dry-run", "--ignore-installed", "--report", report]
+    subprocess.run([*command, f"exr-inspector[web] @ {wheel.as_uri()}"], check=True)
+    found = [each["metadata"] for each in json.loads(report.read_text("utf-8"))["install"]]
+    (own,) = [each for each in found if each["name"] == "exr-inspector"]
+    assert "web" in own["provides_extra"]
+    names = {canonicalize_name(each["name"]) for each in found}
+    assert names >= {"duckdb", "pyarrow", "numpy", "pydantic", "typer", "starlette", "uvicorn"}
+    assert not names & {"openexr", "obstore", "vastdb"}
 
 
 def test_no_optional_package_is_installed(bare):

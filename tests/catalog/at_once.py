@@ -18,6 +18,8 @@ from threading import Barrier
 REPOSITORY = Path(__file__).parent.parent.parent
 PATH = f"{REPOSITORY / 'src'}{os.pathsep}{REPOSITORY}"
 
+WAIT_S = 60  # for the other processes; one that dies must not leave them waiting
+
 ready: Barrier
 
 
@@ -28,6 +30,7 @@ def at_once(number: int, modules: str, *arguments: str, **environment: str) -> l
         env=os.environ | {"PYTHONPATH": PATH} | environment,
         capture_output=True,
         text=True,
+        timeout=4 * WAIT_S,
     )
     assert (done.returncode, done.stderr) == (0, "")
     return [(code, output) for code, output in json.loads(done.stdout)]
@@ -47,7 +50,7 @@ def main() -> None:
     for module in modules:
         importlib.import_module(module)
     fork = multiprocessing.get_context("fork")
-    ready = fork.Barrier(number)
+    ready = fork.Barrier(number, timeout=WAIT_S)
     with fork.Pool(number) as pool:
         print(json.dumps(pool.starmap(run, [(modules[0], sys.argv[3:])] * number, chunksize=1)))
 

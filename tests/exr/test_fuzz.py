@@ -133,7 +133,7 @@ def test_mutated_files_are_read_or_rejected(share):
 @pytest.mark.parametrize("share", range(8))
 def test_many_mutated_files_are_read_or_rejected(share):
     """The same with many more cases."""
-    run(max(CASES, 24_000) // 8, seed=1000 + share)
+    run(max(CASES, 40_000) // 8, seed=1000 + share)
 
 
 @pytest.mark.parametrize("path", corpus.DAMAGED)
