@@ -61,7 +61,7 @@ class Report:
     evaluated_at: datetime  # UTC
     findings: Sequence[Finding]
     patterns: Sequence[str]  # all sequences and files that were judged
-    title: str = ""  # that of the policy, if it has one
+    title: str = ""  # of the policy, or of the command without one
     policy: str = ""
     policy_version: str = ""
     policy_hash: str = ""

@@ -203,7 +203,7 @@ def make_app(
 def run(start: Start, *, host: str, port: int, token: str | None) -> None:
     """Serve until SIGTERM or Ctrl-C, then finish accepted events. Raises SettingsError, also if the port is in use.
 
-    After the signal, it ends by it within twice the deadline of an event and EXIT_S.
+    After the signal, it ends within twice the deadline of an event plus EXIT_S.
     """
     deadline_s = function_settings().deadline_s
     try:
