@@ -131,7 +131,7 @@ def _create(tables: Tables, clock: Clock, *, sort: bool) -> None:
 
 
 def _is_version_inserted(tables: Tables, clock: Clock) -> bool:
-    """Insert the row of the version if there is none, else leave one row for each version.
+    """Insert the row of the version if it is missing, else leave one row for each version.
 
     Two processes may insert it, as neither sees the other's row. The last one to commit sees all of them afterwards.
     """
