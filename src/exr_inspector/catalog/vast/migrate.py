@@ -213,8 +213,9 @@ def _change_tables(tables: Tables, migration: Migration, clock: Clock) -> None:
 
     Raises CatalogSchemaError if another program created them.
     """
+    names = {step.table for step in migration.steps if isinstance(step, (AddTable, AddColumns))}
     with _changing(tables, clock) as transaction:
-        present = tables.columns_in(transaction)  # before the versions, which another process may be committing
+        present = tables.columns_in(transaction, names)  # before the versions, which another process may be committing
         if _has_version(_stored_rows(tables.rows(transaction, clock)), migration.version):
             return
         todo = _steps_to_apply(tables.uri, migration, present)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from functools import cache
@@ -154,10 +154,10 @@ class Tables:
         with self.connection.transaction(clock, read_only=True) as transaction:
             return self.columns_in(transaction)
 
-    def columns_in(self, transaction: Transaction) -> dict[str, pa.Schema]:
-        """The columns of each table as a transaction sees them; without the schema, of none."""
+    def columns_in(self, transaction: Transaction, names: Collection[str] = TABLES.keys()) -> dict[str, pa.Schema]:
+        """The columns of those of the tables that a transaction sees, at one request each."""
         schema = transaction.bucket(self.bucket).schema(self.schema, fail_if_missing=False)
-        return {table.name: table.columns() for table in (schema.tables() if schema else ()) if table.name in TABLES}
+        return {table.name: table.columns() for table in (schema.tables() if schema else ()) if table.name in names}
 
     @without_sdk_warnings()
     def drop(self) -> None:
