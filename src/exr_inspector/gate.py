@@ -12,6 +12,7 @@ from .catalog import OPEN_ERRORS, Catalog
 from .exr.codes import FORMAT_ERRORS
 from .findings import files
 from .findings.model import FileFrame, Finding, grouped, in_order
+from .findings.report import ReportedFile
 from .findings.rules import NOT_READ
 from .frames.names import parse_name
 from .frames.ranges import Number, frame_range, numbers_of
@@ -51,6 +52,18 @@ _COUNT = f"""
         SELECT file_path_normalized, false FROM ingest_errors WHERE {OPEN_ERRORS}
     )
     SELECT count(*) AS files, count(*) FILTER (is_unjudged) AS unjudged FROM all_files WHERE {{selected}}
+"""  # noqa: S608 (constants)
+
+# Paths that could not be read were not judged.
+_JUDGED = f"""
+    WITH all_files AS (
+        SELECT coalesce(sequence, file_path_normalized) AS sequence, frame, file_path_normalized, size_bytes, header_hash
+        FROM files WHERE {CURRENT}
+        UNION ALL
+        SELECT coalesce(sequence, file_path_normalized), frame, file_path_normalized, NULL, NULL
+        FROM ingest_errors WHERE {OPEN_ERRORS} AND code IN ({", ".join(f"'{code}'" for code in FORMAT_ERRORS)})
+    )
+    SELECT * FROM all_files WHERE {{selected}} ORDER BY sequence, frame, file_path_normalized
 """  # noqa: S608 (constants)
 
 
@@ -93,9 +106,7 @@ def check_sequences(
 ) -> CheckResult:
     """What is wrong with sequences that are summarised already, and with the files that the patterns select."""
     shown = {summary.sequence: summary.pattern for summary in summaries}
-    matches = (MATCHES.replace("$pattern", f"$pattern_{number}") for number in range(len(patterns)))
-    selected = f"({' OR '.join(matches)})"  # other conditions come before and after it
-    parameters = {f"pattern_{number}": sequence_condition(pattern) for number, pattern in enumerate(patterns)}
+    selected, parameters = _selection(patterns)
     suspects = catalog.sql(_FILES.format(selected=selected), parameters)
     (counts,) = catalog.sql(_COUNT.format(selected=selected), parameters).to_pylist()
     of_files = grouped(
@@ -115,6 +126,23 @@ def check_sequences(
         unjudged=counts["unjudged"],
         unmeasured=statistics.unmeasured if statistics.row_count else 0,
     )
+
+
+def judged_files(
+    catalog: Catalog, patterns: Sequence[str | None], summaries: Sequence[SequenceSummary]
+) -> Iterator[ReportedFile]:
+    """The files that `check_sequences` judges, for a report."""
+    shown = {summary.sequence: summary.pattern for summary in summaries}
+    selected, parameters = _selection(patterns)
+    for batch in catalog.sql(_JUDGED.format(selected=selected), parameters).to_batches():
+        for row in batch.to_pylist():
+            yield ReportedFile(
+                shown.get(row["sequence"], row["sequence"]),
+                row["file_path_normalized"],
+                row["frame"] or "",
+                row["size_bytes"],
+                row["header_hash"],
+            )
 
 
 def with_unread(result: CheckResult, unread: Iterable[tuple[str, str]]) -> CheckResult:
@@ -141,6 +169,13 @@ def frames_to_render(findings: Iterable[Finding]) -> Iterator[tuple[str, str]]:
     for pattern, texts in ranges.items():
         numbers = (numbers_of(text) for text in texts if text)
         yield pattern, texts.pop() if len(texts) == 1 else frame_range(frozenset().union(*numbers))
+
+
+def _selection(patterns: Sequence[str | None]) -> tuple[str, dict[str, str | None]]:
+    """The SQL condition of files that one of the patterns selects, and its parameters."""
+    matches = (MATCHES.replace("$pattern", f"$pattern_{number}") for number in range(len(patterns)))
+    selected = f"({' OR '.join(matches)})"  # other conditions come before and after it
+    return selected, {f"pattern_{number}": sequence_condition(pattern) for number, pattern in enumerate(patterns)}
 
 
 def _file_findings(row: dict[str, Any], shown: Mapping[str, str]) -> Iterator[tuple[Finding, FileFrame]]:

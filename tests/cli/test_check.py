@@ -269,3 +269,22 @@ def test_output_is_written_to_a_file(capfd):
     assert main(["check", "show", "--format", "junit", "--output", "out.xml"]) == 1
     assert len(list(ElementTree.parse("out.xml").iter("testcase"))) == 2
     assert capfd.readouterr().out == ""
+
+
+@pytest.mark.slow
+def test_reports_list_files_that_pass(capfd):
+    """Also those without a frame number; from files and from a catalog."""
+    Path("fine.exr").write_bytes(GOOD)
+    main(["ingest", "fine.exr", "--catalog", CATALOG])
+    for given in ["fine.exr"], ["--catalog", CATALOG]:
+        capfd.readouterr()
+        assert main(["check", *given, "--format", "junit"]) == 0
+        cases = ElementTree.fromstring(capfd.readouterr().out.encode()).iter("testcase")
+        assert [(case.get("name"), len(case)) for case in cases] == [("fine.exr", 0)]
+        main(["check", *given, "--format", "markdown"])
+        text = capfd.readouterr().out
+        assert ("**PASS** · 1 file ·" in text, "| **PASS** | <code>fine.exr</code> |" in text) == (True, True)
+    main(["check", "show", "--format", "html"])
+    text = capfd.readouterr().out
+    assert "<dd>4 files, 2 sequences and files" in text
+    assert "<code>1001-1002,1004</code>" in text

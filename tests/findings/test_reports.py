@@ -113,6 +113,13 @@ def test_verdicts_are_those_of_findings_without_a_waiver():
     assert (passed.verdict, {each.verdict for each in passed.sequences()}) == ("PASS", {"PASS"})
 
 
+def test_columns_of_counts_that_are_zero_everywhere_are_left_out():
+    """Errors and warnings stay."""
+    text = html(replace(REPORT, findings=REPORT.findings[2:]), clean, clean).decode()
+    assert [title in text for title in (">Errors<", ">Warnings<", ">Notes<", ">Waived<")] == [True, True, False, False]
+    assert ">Waived<" in html(REPORT, clean, clean).decode()
+
+
 @pytest.mark.slow
 @given(TEXTS)
 def test_no_text_becomes_markup(text):

@@ -12,7 +12,7 @@ from ..sources.uris import normalize_path
 from .answering import answering_catalog
 from .command_line import command_line
 from .exit_codes import ExitCode, FailOn, exit_code, worst_of
-from .finding_formats import FindingFormat, write_findings
+from .finding_formats import REPORT_FORMATS, FindingFormat, write_findings
 from .options import (
     NO_FILES,
     CatalogUri,
@@ -60,7 +60,7 @@ def check(
     from .. import __version__
     from ..findings.report import Report
     from ..findings.rules import NOT_READ
-    from ..gate import check_sequences, with_unread
+    from ..gate import check_sequences, judged_files, with_unread
     from ..inspection.value_text import plural
     from .finding_lines import finding_lines
     from .output import data_stream, discard_stdout, is_terminal, print_message, print_to
@@ -70,6 +70,9 @@ def check(
     expected = expected_frames(frame_range, range_from)
     with answering_catalog(paths, catalog, wait_s=wait, vectors=False, stats=stats) as answering:
         result = check_sequences(answering.catalog, answering.patterns, answering.summaries(expected))
+        judged = []
+        if output_format in REPORT_FORMATS:
+            judged = list(judged_files(answering.catalog, answering.patterns, result.sequences))
     if result.unjudged:
         print_message(f"{result.unjudged:,} files were never judged by this version; ingest them with --rescan")
     if result.unmeasured:
@@ -93,13 +96,15 @@ def check(
                 print_to(stream, *finding_lines(result.findings, counts, len(unread), for_programs=for_programs))
         else:
             findings = with_unread(result, unread).findings
+            patterns = [summary.pattern for summary in result.sequences]
             report = Report(
                 command=command_line(context),
                 title="exr-inspector check",
                 version=__version__,
                 evaluated_at=datetime.now(timezone.utc),
                 findings=findings,
-                patterns=[summary.pattern for summary in result.sequences],
+                patterns=list(dict.fromkeys([*patterns, *(file.pattern for file in judged)])),
+                files=judged,
             )
             write_findings(report, output_format, output)
     except BrokenPipeError:  # the verdict counts all the same

@@ -26,6 +26,10 @@ class FindingFormat(str, Enum):
     HTML = "html"
 
 
+# Those that list what passes, too.
+REPORT_FORMATS = (FindingFormat.JUNIT, FindingFormat.MARKDOWN, FindingFormat.HTML)
+
+
 def write_findings(report: Report, output_format: FindingFormat, output: str | None) -> None:
     """Write findings in any format but the table."""
     from ..findings.model import as_arrow

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from typing import NamedTuple
@@ -53,7 +53,7 @@ def html(report: Report, path_of: Callable[[str], str], text_of: Callable[[str],
         f"<header><h1>{title}</h1>{_badge(report.verdict)}</header>",
         *_facts(report, len(judged), texts),
         "<h2>Verdicts</h2>",
-        *_verdicts(judged, texts),
+        *_verdicts(judged, report.counts, texts),
         *_findings(report, [*judged, *_of_waivers(report)], texts),
         *_waivers(report.findings, texts),
         *(_not_evaluated(report.not_evaluated, texts) if report.policy else ()),
@@ -86,12 +86,13 @@ def _facts(report: Report, judged: int, texts: _Texts) -> Iterator[str]:
     yield "</dl>"
 
 
-def _verdicts(judged: Sequence[JudgedPattern], texts: _Texts) -> Iterator[str]:
+def _verdicts(judged: Sequence[JudgedPattern], counts: Mapping[str, int], texts: _Texts) -> Iterator[str]:
+    kinds = [kind for kind in _COUNTS if counts[kind] or kind in ("error", "warning")]
     columns = [_Column("Verdict", "narrow"), _Column("Sequence or file"), _Column("Frames"), _Column("Files", "number")]
-    columns += [_Column(_TITLES[kind].capitalize(), "number") for kind in _COUNTS]
+    columns += [_Column(_TITLES[kind].capitalize(), "number") for kind in kinds]
     rows = (
         (_badge(each.verdict), texts.path(each.pattern), texts.code(each.frames), _number(len(each.files)),
-         *(_number(each.counts[kind]) for kind in _COUNTS))
+         *(_number(each.counts[kind]) for kind in kinds))
         for each in judged[:_MOST_SEQUENCES]
     )  # fmt: skip
     yield from _table(columns, rows, "verdicts")

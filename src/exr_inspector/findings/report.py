@@ -67,7 +67,7 @@ class Report:
     policy_hash: str = ""
     pixels: str = ""  # whether they were judged
     not_evaluated: Sequence[NotEvaluatedRule] = ()
-    files: Sequence[ReportedFile] = field(default=())  # empty if they are in a catalog
+    files: Sequence[ReportedFile] = field(default=())
 
     @property
     def counts(self) -> Mapping[str, int]:
