@@ -57,7 +57,8 @@ _COUNT = f"""
 # Paths that could not be read were not judged.
 _JUDGED = f"""
     WITH all_files AS (
-        SELECT coalesce(sequence, file_path_normalized) AS sequence, frame, file_path_normalized, size_bytes, header_hash
+        SELECT coalesce(sequence, file_path_normalized) AS sequence, frame, file_path_normalized, size_bytes,
+               header_hash
         FROM files WHERE {CURRENT}
         UNION ALL
         SELECT coalesce(sequence, file_path_normalized), frame, file_path_normalized, NULL, NULL

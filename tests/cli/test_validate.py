@@ -358,8 +358,11 @@ def test_tiles_have_no_gaps_and_no_expected_range(capfd, notation, folder):
     pattern = f"{folder}t.{notation}.exr"
     assert main(["validate", pattern, "--policy", "render", "--format", "json"]) == 0
     assert "EXR901" not in capfd.readouterr().out
-    assert main(["validate", pattern, "--range", "1001-1002"]) == 0
-    assert main(["check", pattern, "--range", "1001-1002"]) == 0
+    capfd.readouterr()
+    for command in "validate", "check", "sequences":
+        assert main([command, pattern, "--range", "1001-1002"]) == 2
+        shown = capfd.readouterr()
+        assert (shown.out, f"--range: {pattern} names tiles of a texture" in shown.err) == ("", True)
     assert main(["validate", "show/t.####.exr", "--policy", "render"]) == 1
     assert "EXR901" in capfd.readouterr().out
 

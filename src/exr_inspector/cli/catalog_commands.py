@@ -50,7 +50,7 @@ def sequences(
     from ..sequence import summary
     from .output import data_stream, is_terminal, print_note, print_to, write_table
 
-    expected = expected_frames(frame_range, range_from)
+    expected = expected_frames(frame_range, range_from, paths)
     with answering_catalog(paths, catalog, wait_s=wait, vectors=False) as answering:
         summaries = answering.summaries(expected)
     if problems_only:

@@ -67,7 +67,7 @@ def check(
 
     if frames and output_format is not FindingFormat.TABLE:
         raise SettingsError(f"--frames and --format {output_format.value} exclude each other; give one of them")
-    expected = expected_frames(frame_range, range_from)
+    expected = expected_frames(frame_range, range_from, paths)
     with answering_catalog(paths, catalog, wait_s=wait, vectors=False, stats=stats) as answering:
         result = check_sequences(answering.catalog, answering.patterns, answering.summaries(expected))
         judged = []

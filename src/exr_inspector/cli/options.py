@@ -231,16 +231,19 @@ class ExpectedFrames:
     timeline: dict[str, frozenset[Number]] | None = None  # by the sequence that a clip names
 
 
-def expected_frames(frame_range: str | None, range_from: str | None) -> ExpectedFrames:
-    """The frames of --range or --range-from. Raises SettingsError, MissingExtraError."""
+def expected_frames(frame_range: str | None, range_from: str | None, paths: Sequence[str] | None) -> ExpectedFrames:
+    """The frames of --range or --range-from for the files of `paths`. Raises SettingsError, MissingExtraError."""
     if frame_range is not None and range_from is not None:
         raise SettingsError("--range and --range-from exclude each other; give one of them")
     if range_from is not None:
         return ExpectedFrames(timeline=_timeline_frames(range_from))
     if frame_range is None:
         return ExpectedFrames()
+    from ..frames.patterns import names_tiles
     from ..frames.ranges import numbers_of
 
+    if tiles := [path for path in paths or () if names_tiles(path)]:
+        raise SettingsError(f"--range: {tiles[0]} names tiles of a texture, which have no range; leave out one of them")
     try:
         return ExpectedFrames(of_each=numbers_of(frame_range))
     except ValueError as error:

@@ -133,11 +133,11 @@ def validate(
         raise SettingsError("--chunks, --exclude and --include are for files that are read; leave them out")
     reject_stats(stats and from_catalog)
     ready = compiled_policy(policies[0] if policies else "base", path_template=path_template())
-    if frame_range is not None:
-        expected_frames(frame_range, None)  # an error names the option
-        ready = with_rule(ready, RANGE.rule_id, expected=frame_range)
     has_paths = bool(paths or files_from)
     given = given_paths(paths, files_from, nul_separated=nul_separated) if has_paths or not from_catalog else []
+    if frame_range is not None:
+        expected_frames(frame_range, None, given)  # an error names the option
+        ready = with_rule(ready, RANGE.rule_id, expected=frame_range)
     given_waivers = waivers_of(ready.policy) if waivers is None else load_waivers(waivers)
     outcome = _Outcome(ready, given_waivers, datetime.now(timezone.utc).date(), from_catalog)
     if from_catalog:
