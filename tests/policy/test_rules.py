@@ -324,6 +324,29 @@ def test_a_rule_finds_its_fault_and_nothing_else(case):
     assert (good.findings, good.not_evaluated) == ((), ())
 
 
+@pytest.mark.parametrize(
+    ("rule", "bad", "parameters", "message"),
+    [
+        ("EXR123", parts({}, {}), {}, "part-count: expected 1 part, is 2"),
+        ("EXR126", flat(w.fixed("dwaCompressionLevel", "float", 45)), {}, "dwaCompressionLevel is deprecated"),
+        ("EXR202", of_channels("R", "A"), {"channels": ["A"]}, "channels-forbidden: the channel A is forbidden"),
+        ("EXR450", aces(w.text("owner", "")), {}, "expected an ACES container, but the attribute owner is empty"),
+        ("EXR450", aces(compression=ZIPS), {}, "expected an ACES container with the compression NONE, is ZIPS"),
+        (
+            "EXR456",
+            flat(chromaticities(*AP0[:5], -0.0770001, *AP0[6:])),
+            {},
+            "expected a chromaticity blue y of -0.077, is -0.0770001",
+        ),
+        ("EXR458", aces(w.text("owner", "")), {}, "aces-empty-text: the attribute owner is empty"),
+        ("EXR602", flat(w.text("hostname", "farm1")), {"attributes": ["host*"]}, "the attribute hostname is forbidden"),
+        ("EXR608", flat(w.text("owner", "")), {}, "empty-text: the attribute owner is empty"),
+    ],
+)  # fmt: skip
+def test_messages_name_what_is_wrong(rule, bad, parameters, message):
+    assert verdict(bad, rule, parameters).findings[0].message.endswith(message)
+
+
 def test_every_rule_has_a_case():
     """EXR101 is in another test; EXR129 counts problems beyond the hundreds that are listed."""
     of_files = {rule_id for rule_id, rule in RULES.items() if rule.scope not in ("pixels", "sequence")}

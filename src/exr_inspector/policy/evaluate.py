@@ -225,6 +225,8 @@ def _finding(file: FileName, use: RuleUse, outcome: Violation, part_index: int |
     message = f"{use.rule.name}: expected {expected}, {is_text}"
     if outcome.is_sentence:
         message = f"{use.rule.name}: {expected}; {actual}"
+    elif outcome.text:
+        message = f"{use.rule.name}: {_cut(outcome.text)}"
     found = finding(
         use.rule.rule,
         use.severity or "error",

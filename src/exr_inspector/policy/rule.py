@@ -47,6 +47,7 @@ class Violation(NamedTuple):
     attr_name: str = ""
     part_index: int | None = None  # set for rules about files; for those about parts, the part is known
     is_sentence: bool = False  # what is expected is a message of its own
+    text: str = ""  # the message, if it is not "expected …, is …"
 
 
 class FileName(Protocol):

@@ -65,7 +65,7 @@ def aces_part(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
     if len(parts) != 1 or flags.multipart:
         yield Violation("one part", f"{len(parts)} parts in a {'multi' if flags.multipart else 'single'}-part file")
     elif parts[0].part_type != "scanlineimage" or flags.tiled or flags.deep:
-        yield Violation("scanlineimage", parts[0].part_type, part_index=0)
+        yield Violation("a part of type scanlineimage", parts[0].part_type, part_index=0)
 
 
 @part_rule(453, "error", _SOURCE, reads=())
@@ -74,7 +74,7 @@ def aces_channels(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     names = [channel[0] for channel in part.channels]
     if frozenset(names) not in _SETS:
         foreign = [name for name in names if name not in _ALL_NAMES]
-        expected = "B, G, R, also with A, and the same with left."
+        expected = "the channels B, G, R, or A, B, G, R (of a stereo file, also with the prefix left.)"
         yield Violation(expected, ", ".join(names), foreign[0] if len(foreign) == 1 else "")
 
 
@@ -83,18 +83,18 @@ def aces_pixel_type(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """Channels are HALF, sampled at every pixel, without the flag pLinear."""
     for name, channel_type, x, y, p_linear in part.channels:
         if channel_type != "HALF":
-            yield Violation("HALF", channel_type or "unknown", name)
+            yield Violation("channels of type HALF", channel_type or "unknown", name)
         elif x != 1 or y != 1:
-            yield Violation("sampling 1×1", f"{x}×{y}", name)
+            yield Violation("a sampling of 1×1", f"{x}×{y}", name)
         elif p_linear:
-            yield Violation("pLinear 0", str(p_linear), name)
+            yield Violation("the flag pLinear 0", str(p_linear), name)
 
 
 @part_rule(455, "error", _SOURCE, reads=("compression",))
 def aces_compression(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """There is no compression."""
     if part.compression != "NONE":
-        yield Violation("NONE", part.compression)
+        yield Violation("the compression NONE", part.compression)
 
 
 @part_rule(456, "error", _SOURCE, reads=("chromaticities",))
@@ -104,10 +104,11 @@ def aces_chromaticities(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     if values is None:
         yield Violation("the chromaticities of AP0", None, attr_name="chromaticities")
         return
-    for given, known in zip(values, GAMUTS["AP0"], strict=True):
-        for value, expected in zip(given, known, strict=True):
+    for point, given, known in zip(("red", "green", "blue", "white"), values, GAMUTS["AP0"], strict=True):
+        for axis, value, expected in zip("xy", given, known, strict=True):
             if pack("<f", value) != pack("<f", expected) and not value == expected == 0:
-                yield Violation(f"{expected:g}", str(shortest_single(value)), attr_name="chromaticities")
+                named, actual = f"a chromaticity {point} {axis} of {expected:g}", str(shortest_single(value))
+                yield Violation(named, actual, attr_name="chromaticities")
                 return
 
 
@@ -115,7 +116,7 @@ def aces_chromaticities(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
 def aces_line_order(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """Lines are in order."""
     if part.line_order not in ("INCREASING_Y", "DECREASING_Y"):
-        yield Violation("INCREASING_Y or DECREASING_Y", part.line_order, attr_name="lineOrder")
+        yield Violation("the line order INCREASING_Y or DECREASING_Y", part.line_order, attr_name="lineOrder")
 
 
 @part_rule(458, "error", _SOURCE, reads=_TEXTS)
@@ -123,7 +124,7 @@ def aces_empty_text(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """Standard texts are not empty."""
     for name in _TEXTS:
         if part.get(name) == "":
-            yield Violation("a text", name, attr_name=name)
+            yield Violation("a text", name, attr_name=name, text=f"the attribute {name} is empty")
 
 
 @part_rule(459, "error", _SOURCE, reads=("colorInteropID",))
@@ -131,7 +132,7 @@ def aces_interop_id(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """The color interop id, if there is one, is that of AP0."""
     interop_id = part.get("colorInteropID")
     if interop_id is not None and interop_id != "lin_ap0_scene":
-        yield Violation("lin_ap0_scene", str(interop_id), attr_name="colorInteropID")
+        yield Violation("the color interop id lin_ap0_scene", str(interop_id), attr_name="colorInteropID")
 
 
 @part_rule(460, "error", _SOURCE, reads=())
@@ -146,7 +147,7 @@ def aces_required(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
 def aces_header_size(inspection: Inspection, _: Parameters) -> Iterator[Outcome]:
     """The header has at most 1 MiB."""
     if inspection.file.header_bytes > _MAX_HEADER_BYTES:
-        yield Violation(f"at most {_MAX_HEADER_BYTES} bytes", str(inspection.file.header_bytes))
+        yield Violation(f"a header of at most {_MAX_HEADER_BYTES} bytes", str(inspection.file.header_bytes))
 
 
 @part_rule(462, "warning", "OpenEXR: Multi-View; ST 2065-4 has the right eye without a prefix", reads=("multiView",))
@@ -191,5 +192,7 @@ def aces_flag_untrue(inspection: Inspection, given: Parameters) -> Iterator[Outc
         if part.get(_FLAG) == 1:
             first = next(_outcomes(inspection, given), None)
             if isinstance(first, Violation):
-                yield first._replace(expected=f"an ACES container, with {first.expected}", part_index=part.part_index)
+                text = first.text and f"expected an ACES container, but {first.text}"
+                expected = f"an ACES container with {first.expected}"
+                yield first._replace(expected=expected, text=text, part_index=part.part_index)
             return

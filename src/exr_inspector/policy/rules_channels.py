@@ -75,7 +75,7 @@ def channels_forbidden(channels: ChannelList, given: Globs) -> Iterator[Outcome]
     """The part has none of these channels."""
     for name, *_ in channels:
         if matches_any(given.channels, name):
-            yield Violation("no such channel", name, name)
+            yield Violation("no such channel", name, name, text=f"the channel {name} is forbidden")
 
 
 @channels_rule(203, "error", "ACES container, for other sets", Sets, needs=("sets",))

@@ -136,7 +136,7 @@ def attribute_forbidden(part: PartFacts, given: Names) -> Iterator[Outcome]:
     is_forbidden = matcher(given.attributes)
     for name in part:
         if is_forbidden(name):
-            yield Violation("no such attribute", name, attr_name=name)
+            yield Violation("no such attribute", name, attr_name=name, text=f"the attribute {name} is forbidden")
 
 
 @file_rule(603, "error", "common practice in deliveries", reads=("timeCode",))
@@ -229,7 +229,8 @@ def empty_text(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """Standard texts are not empty."""
     for attribute in part.attributes:
         if attribute.attr_name in TEXTS and attribute.attr_type == "string" and not attribute.raw:
-            yield Violation("a text", attribute.attr_name, attr_name=attribute.attr_name)
+            name = attribute.attr_name
+            yield Violation("a text", name, attr_name=name, text=f"the attribute {name} is empty")
 
 
 @part_rule(609, "info", "OpenEXR: Standard Attributes", reads=("capDate",))

@@ -9,6 +9,7 @@ from typing import Literal
 from ..exr.part import PART_TYPES
 from ..findings.rules import NOT_WHOLE, RULE_OF_PROBLEM, RULES, UNREADABLE, WHOLENESS_UNKNOWN
 from ..inspection.model import Inspection, PartFacts
+from ..inspection.value_text import plural
 from .rule import (
     FILE,
     OF_HEADER,
@@ -77,7 +78,7 @@ def part_count(inspection: Inspection, given: Counts) -> Iterator[Outcome]:
     count = len(inspection.parts)
     if not given.min <= count <= given.max:
         expected = str(given.max) if given.min == given.max else f"{given.min} to {given.max}"
-        yield Violation(f"{expected} parts", str(count))
+        yield Violation(f"{expected} {plural(given.max, 'part')}", str(count))
 
 
 @file_rule(124, "warning", "ACES container (maxAcesHeaderSize)", HeaderSize, reads=OF_HEADER)
@@ -92,7 +93,7 @@ def deprecated_attribute(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """No attribute is deprecated; deep parts need maxSamplesPerPixel."""
     for name in _DEPRECATED:
         if name in part and not (part.is_deep and name == "maxSamplesPerPixel"):
-            yield Violation("no such attribute", name, attr_name=name)
+            yield Violation("no such attribute", name, attr_name=name, text=f"the attribute {name} is deprecated")
 
 
 @file_rule(
