@@ -247,6 +247,12 @@ def test_an_unreadable_frame_does_not_stop_the_others(folder, capfd):
     assert "  compression  ZIP → ZIPS  1003\n" in out
 
 
+def test_a_file_on_both_sides_is_reported_once(folder, capfd):
+    Path("a/v002/shot_v002.1002.exr").write_bytes(b"EXR?" + bytes(60))
+    code, out, err = diff(capfd, "a/v002", "a/v002")
+    assert (code, out, err.count("shot_v002.1002.exr")) == (1, "", 1)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [[], pytest.param(["--json"], marks=pytest.mark.slow)])
 def test_hostile_differences_do_not_control_a_terminal(folder, options):

@@ -104,6 +104,7 @@ class _Reader:
         self.s3 = s3
         self._limits, self._chunks = header_limits(), chunk_option(None)
         self.failed = self.unreadable = False
+        self._printed: set[str] = set()  # messages, as a file may be on both sides
 
     def inspections(self, a: str, b: str) -> tuple[Inspection, Inspection] | None:
         """Two files; None if one of them cannot be inspected."""
@@ -113,17 +114,22 @@ class _Reader:
     def fail(self, error: SourceError) -> None:
         """Print the error of a file that cannot be read."""
         self.failed = True
-        print_message(f"exr-inspector: {error}")
+        self._print(str(error))
 
     def _inspect(self, path: str) -> Inspection | None:
         try:
             return inspect(path, limits=self._limits, chunks=self._chunks, s3=self.s3)
         except ExrFormatError as error:
             self.unreadable = True
-            print_message(f"exr-inspector: {path}: {error}")
+            self._print(f"{path}: {error}")
         except SourceError as error:
             self.fail(error)
         return None
+
+    def _print(self, message: str) -> None:
+        if message not in self._printed:
+            self._printed.add(message)
+            print_message(f"exr-inspector: {message}")
 
 
 def _files(path: str, reader: _Reader) -> list[str]:
