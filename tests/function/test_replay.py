@@ -171,7 +171,7 @@ def test_a_missing_configuration_is_named(catalog, capfd):
     assert "none.yaml: No such file or directory" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["", "text", "[]", "[1]"])
+@pytest.mark.parametrize("text", ["text", "[]", "[1]"])
 def test_a_file_without_events_is_a_usage_error(replayed, text):
     code, out, err = replayed(text)
     assert (code, out) == (2, "")

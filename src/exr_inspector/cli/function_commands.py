@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,13 +12,13 @@ from .exit_codes import ExitCode
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from ..function.local.context import LocalContext
 
 _ERRORS = 400  # the first status of HTTP that is an error
 _MOST_BYTES = 1 << 20  # of the body of an error
-_SHOWN = 1000  # characters of a text that is not a result
+_SHOWN = 200  # characters of a text that is not a result
 
 function = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Run the serverless function on this machine.")
 
@@ -33,6 +34,7 @@ Config = Annotated[
     Any,
     typer.Option(
         "--config",
+        metavar="FILE",
         help="YAML file with `envs:` and `secrets:`, as for VAST DataEngine.",
         parser=_context,
         is_eager=True,
@@ -129,7 +131,7 @@ def invoke(
 
     from ..errors import SettingsError
     from ..sources.uris import local_path
-    from .output import data_stream
+    from .output import data_stream, print_message
 
     if [path, s3, event].count(None) != 2:
         raise SettingsError("give exactly one of --path, --s3 and --event")
@@ -146,12 +148,15 @@ def invoke(
         from ..function import handle
         from ..function.local.context import LocalContext
 
-        result: Any = handle(config or LocalContext(), payload)
+        with _without_log():
+            result: Any = handle(config or LocalContext(), payload)
     else:
         result, is_rejected = _post(url, payload, token)
     with data_stream(None, escape=True) as stream:
         stream.write(json.dumps(result, indent=2, ensure_ascii=False).encode() + b"\n")
     failed = is_rejected or (isinstance(result, dict) and result.get("status") == "error")
+    if failed:
+        print_message(f"exr-inspector: {_reason(result)}")
     return ExitCode.FAILED if failed else ExitCode.OK
 
 
@@ -180,13 +185,12 @@ def replay_events(
 
     counts: Counter[str] = Counter()
     try:
-        for event in replay(file, config or LocalContext()):
-            result = event.result
-            status = event.status
-            counts[status] += 1
-            if status != "success":
-                kind = f" ({result['category']})" if "category" in result else ""
-                print_message(f"{file}:{event.number}: {status}: {result['error'] or result['message']}{kind}")
+        with _without_log():
+            for event in replay(file, config or LocalContext()):
+                status = event.status
+                counts[status] += 1
+                if status != "success":
+                    print_message(f"{file}:{event.number}: {status}: {_reason(event.result)}")
     finally:
         close_catalogs()
     statuses = ", ".join(f"{counts[name]} {name}" for name in ("success", "skipped", "gone", "error", "pending"))
@@ -194,6 +198,26 @@ def replay_events(
     if counts["pending"]:
         return ExitCode.FAILED
     return ExitCode.FINDINGS if counts["error"] else ExitCode.OK
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Print the log with --verbose only: its errors are those of the results, which are printed."""
+    import logging
+
+    logger, handler = logging.getLogger("exr_inspector"), logging.NullHandler()
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+def _reason(result: Any) -> str:
+    """The error of a result, or why it has no files, with its category."""
+    if not isinstance(result, dict) or not (text := result.get("error") or result.get("message")):
+        return "the function failed without a message"
+    return f"{text} ({result['category']})" if "category" in result else str(text)
 
 
 def _object_created(uri: str) -> dict[str, Any]:
@@ -242,9 +266,9 @@ def _post(url: str, event: Mapping[str, Any], token: str | None) -> tuple[Any, b
     try:
         request = urllib.request.Request(url, body, headers)  # noqa: S310 (checked above)
         with urllib.request.urlopen(request, timeout=300) as response:  # noqa: S310
-            return _result(response.status, response.read()), False
+            return _result(url, response.status, response.read()), False
     except urllib.error.HTTPError as error:
-        return _result(error.code, error.read(_MOST_BYTES)), True
+        return _result(url, error.code, error.read(_MOST_BYTES)), True
     except (ValueError, InvalidURL):  # whose text may contain the token
         raise SettingsError(
             f"--url {url}: invalid, or the token has characters that no header may have; expected http://HOST:PORT/"
@@ -253,8 +277,8 @@ def _post(url: str, event: Mapping[str, Any], token: str | None) -> tuple[Any, b
         raise SourceConnectionError(url, f"unreachable ({getattr(error, 'reason', error)})") from None
 
 
-def _result(status: int, body: bytes) -> Any:
-    """The JSON of a response, or a result with its status and text."""
+def _result(url: str, status: int, body: bytes) -> Any:
+    """The JSON of a response, or a result with its status, and with its text if that is one line."""
     import json
 
     text = body.decode("utf-8", "replace").strip()
@@ -263,4 +287,6 @@ def _result(status: int, body: bytes) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        return {"status": "error", "message": f"HTTP {status}, not JSON: {text[:_SHOWN]}"}
+        shown = f" ({text[:_SHOWN]})" if text and text[0] != "<" and len(text.splitlines()) == 1 else ""
+        message = f"{url}: answered {status}{shown}, which is not a result of the function; expected the URL of "
+        return {"status": "error", "message": f"{message}`function serve` or of a deployed function"}

@@ -68,7 +68,9 @@ def _texts(path: str) -> Iterator[tuple[int, bytes]]:
     """The JSON text of each event, with its number."""
     try:
         with open(path, "rb") as file:
-            if _has_json_lines(file):
+            is_empty = next(_lines(file), None) is None
+            file.seek(0)
+            if is_empty or _has_json_lines(file):
                 file.seek(0)
                 yield from _lines(file)
                 return
