@@ -7,6 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -14,7 +15,7 @@ import pytest
 
 import exr_inspector.catalog as catalogs
 from exr_inspector import open_catalog
-from exr_inspector.catalog import IngestError
+from exr_inspector.catalog import IngestError, stored_version
 from exr_inspector.catalog.duckdb import statements
 from exr_inspector.catalog.duckdb.statements import create_table
 from exr_inspector.catalog.schema import TABLES, VERSION
@@ -167,6 +168,18 @@ def test_a_file_of_another_kind_is_not_changed(tmp_path, kind, read_only):
         open_catalog(f"duckdb:{path}", read_only=read_only)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("damage", ["header", "blocks", "changed"])
+def test_a_damaged_file_is_named_with_a_remedy(path, damage):
+    with closing(duckdb.connect(str(path))) as connection:
+        connection.execute("CREATE TABLE schema_version AS SELECT range AS version FROM range(9)")
+    data = path.read_bytes()
+    changed = data[:12_288] + bytes(255 - byte for byte in data[12_288:])
+    path.write_bytes({"header": data[:5000], "blocks": data[:300_000], "changed": changed}[damage])
+    for read in (partial(open_catalog, str(path), read_only=True), partial(stored_version, str(path))):
+        with pytest.raises(CatalogError, match=r"\.duckdb is damaged \([^;]+\); restore a backup"):
+            read()
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")

@@ -27,7 +27,6 @@ from ..persistence import (
     with_persist_columns,
 )
 from ..protocol import CatalogStatus, FileStat, IngestError, PersistOutcome, PixelLevel, PolicyRules, SeenFile
-from ..query_errors import as_query_error
 from ..results import later_results, with_pixels
 from ..rows import RowBatch, from_inspections, has_rows
 from ..schema import TABLES, TIME, VERSION, vector_dimensions
@@ -242,7 +241,7 @@ class DuckDBCatalog:
     ) -> pa.Table:
         """The result of a query, in a transaction that cannot write. Raises QueryError."""
         values: Any = dict(params) if isinstance(params, Mapping) else None if params is None else list(params)
-        with self._cursor(lambda error, _: as_query_error(error)) as connection:
+        with self._cursor(errors.of_query) as connection:
             for name, rows in tables.items():
                 connection.register(name, rows)
             statement = checked_query(connection, query)

@@ -11,7 +11,7 @@ import duckdb
 
 from ...errors import CatalogError, CatalogLockedError, CatalogSchemaError
 from .. import sandbox
-from ..query_errors import first_lines
+from ..query_errors import as_query_error, first_lines
 
 Translator = Callable[[duckdb.Error, Path], CatalogError]
 
@@ -32,6 +32,8 @@ _OTHER_KINDS = (
     "in-memory database in read-only mode",
     "Loading external extensions is disabled",
 )
+# Texts of errors for a database that is cut, or whose bytes have changed.
+_DAMAGE = ("Could not read enough bytes", "Corrupt database file", "checksum")
 
 
 def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -100,4 +102,18 @@ def as_catalog_error(error: duckdb.Error, path: Path) -> CatalogError:
         )
     if any(kind in text for kind in _OTHER_KINDS):
         return _not_a_database(path)
+    if _is_damage(text):
+        return CatalogError(
+            f"{path} is damaged ({text}); restore a backup with exr-inspector db restore, or ingest the files again, "
+            "into another file"
+        )
     return CatalogError(f"{path}: {text}")
+
+
+def of_query(error: duckdb.Error, path: Path) -> CatalogError:
+    """The QueryError for an error of a query, unless the file is damaged."""
+    return as_catalog_error(error, path) if _is_damage(str(error)) else as_query_error(error)
+
+
+def _is_damage(text: str) -> bool:
+    return any(damage in text for damage in _DAMAGE)

@@ -85,11 +85,13 @@ def _deleted_if_unchanged(copy: Path, connection: duckdb.DuckDBPyConnection, uri
 
 
 def stored_version(connection: duckdb.DuckDBPyConnection, uri: str) -> int | None:
-    """The version of the tables, None without tables. Raises CatalogSchemaError if it is too new."""
+    """The version of the tables, None without tables. Raises CatalogError, CatalogSchemaError if it is too new."""
     try:
         rows = connection.sql("SELECT * FROM schema_version").to_arrow_table().to_pylist()
     except duckdb.CatalogException:
         rows = []
+    except duckdb.Error as error:
+        raise errors.as_catalog_error(error, Path(uri.removeprefix("duckdb:"))) from error
     return current_version(uri, rows)
 
 
