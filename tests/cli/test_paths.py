@@ -149,3 +149,20 @@ def test_what_sequences_prints_can_be_given_back(capfd):
     for pattern in [*printed, *(row["pattern"] for row in rows), *(row["sequence"] for row in rows)]:
         for options in ([], CATALOG):
             assert len(sequences_of(capfd, pattern, *options)) == 1, pattern
+
+
+@pytest.mark.slow
+def test_no_catalog_is_created_for_paths_that_cannot_be_listed(tmp_path, monkeypatch, capfd):
+    """A mistyped path; that of an empty folder is not."""
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    catalog = ["--catalog", "duckdb:new.duckdb"]
+    for paths, code in ((["nothere"], 3), (["x.####.exr"], 2), (["nothere", "empty/x.*.exr"], 3)):
+        assert main(["ingest", *paths, *catalog]) == code
+        shown = capfd.readouterr()
+        assert (shown.out, len(shown.err.splitlines())) == ("", len(paths) + 1)
+        assert shown.err.endswith("no catalog was created, as none of the paths can be listed\n")
+    assert not Path("new.duckdb").exists()
+    assert main(["ingest", "nothere", "empty", *catalog]) == 3
+    assert Path("new.duckdb").exists()
+    assert capfd.readouterr().out.startswith("1 file: ")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import SettingsError
+from ..errors import NoMatchError, SettingsError, SourceError
+from ..inspection.value_text import plural
 from ..sources import store_of
 from ..sources.uris import display_path
 from .amounts import duration_s, files_or_percent
@@ -25,6 +27,7 @@ from .options import (
     NulSeparated,
     Paths,
     Wait,
+    chosen_catalog,
     chunk_option,
     given_paths,
     open_catalog,
@@ -35,6 +38,7 @@ from .options import (
 from .progress import progress_bar
 
 if TYPE_CHECKING:
+    from ..ingestion.run import IngestOptions
     from ..ingestion.summary import IngestSummary
 
 _LISTED_VANISHED = 20
@@ -103,6 +107,7 @@ def ingest(
     from ..ingestion.run import ingest as ingest_files
     from ..policy.validate import compiled_policy
     from ..settings import settings
+    from .output import print_message
 
     if max_gone is not None and not prune:
         raise SettingsError("--max-gone limits what --prune marks as deleted; give both or none")
@@ -128,6 +133,13 @@ def ingest(
         s3=store_of(given),
         selection=selection(exclude, include),
     )
+    unlisted = [] if _exists(chosen_catalog(catalog)[0]) else _unlisted(given, options)
+    if unlisted:
+        for error in unlisted:
+            print_message(str(error))
+        print_message("no catalog was created, as none of the paths can be listed")
+        is_usage = [isinstance(error, NoMatchError) for error in unlisted]
+        return exit_code(Severity.NONE, FailOn.NEVER, failed=not all(is_usage), misused=any(is_usage))
     with open_catalog(catalog, wait_s=wait) as opened, progress_bar() as update:
         summary = ingest_files(
             given, opened, options, lambda now: update(now.done, now.listed if now.is_listed else None)
@@ -139,6 +151,29 @@ def ingest(
     # A storage that does not show its files is one that could not be read; --fail-on does not change that.
     failed = len(misused) < len(failures) or summary.held_back is not None or bool(summary.emptied)
     return exit_code(worst, threshold, failed=failed, misused=bool(misused))
+
+
+def _exists(uri: str) -> bool:
+    """Whether there is the file of a catalog; those of other kinds are taken to exist."""
+    from ..catalog import duckdb_path, is_vast
+
+    return is_vast(uri) or Path(duckdb_path(uri)).expanduser().exists()
+
+
+def _unlisted(paths: Sequence[str], options: IngestOptions) -> list[SourceError]:
+    """The errors of the paths, if none of them can be listed; none for an empty folder."""
+    from ..sources.listing import list_files
+
+    errors: list[SourceError] = []
+    for path in paths:
+        known = len(errors)
+        for item in list_files([path], s3=options.s3, selection=options.selection):
+            if not isinstance(item, SourceError):
+                return []
+            errors.append(item)
+        if len(errors) == known:
+            return []
+    return errors
 
 
 def _worst(summary: IngestSummary, fail_on: IngestFailOn) -> tuple[Severity, FailOn]:
@@ -223,4 +258,4 @@ def print_summary(summary: IngestSummary, uri: str, pruned: Sequence[str] | None
         counts += [f"{statuses[status]:,} {status} {policy}" for status in reversed(STATUSES) if statuses[status]]
         if statuses["failed"] or statuses["warned"]:
             print_note("the findings: exr-inspector report validation-by-policy")
-    print_done(f"{summary.listed:,} files: {', '.join(counts)} → {uri}")
+    print_done(f"{summary.listed:,} {plural(summary.listed, 'file')}: {', '.join(counts)} → {uri}")
