@@ -56,8 +56,7 @@ def outliers(catalog: Catalog, pattern: str | os.PathLike[str] | None = None) ->
     ...         print(frame.file_path_normalized, frame.differs[0])
     file:///.../shows/beauty.1002.exr compression: "ZIP", usually "NONE"
 
-    `pattern` selects sequences as in `sequences()`. Frames whose vectors have another version are left out, and those
-    that are closer to the others than the median, unless their pixels are unlike those of the frames around them.
+    `pattern` selects sequences as in `sequences()`. Frames whose vectors have another version are left out.
     """
     expect_catalog(catalog)
     summaries = sequences(catalog, pattern)
@@ -141,7 +140,7 @@ def _outliers_in(summary: SequenceSummary, frames: pa.Table, pixels: Mapping[str
     found = []
     for row, (frame, path) in enumerate(zip(frames["frame"].to_pylist(), paths, strict=True)):
         fields = fields_of.get(frame_value(frame), [])
-        if is_distant[row] or path in pixels or (fields and similarities[row] <= usual):
+        if is_distant[row] or path in pixels or fields:
             groups = differing_groups(vectors[row], means[row]) if is_distant[row] else []
             found.append(
                 Outlier(
