@@ -166,3 +166,13 @@ def test_no_catalog_is_created_for_paths_that_cannot_be_listed(tmp_path, monkeyp
     assert main(["ingest", "nothere", "empty", *catalog]) == 3
     assert Path("new.duckdb").exists()
     assert capfd.readouterr().out.startswith("1 file: ")
+
+
+@pytest.mark.parametrize("command", ["inspect", "check", "ingest"])
+def test_an_empty_path_is_a_usage_error(command, capfd):
+    assert main([command, ""]) == 2
+    shown = capfd.readouterr()
+    assert (shown.out, shown.err) == (
+        "",
+        "exr-inspector: a path is empty; give files, folders, s3:// URIs or patterns\n",
+    )

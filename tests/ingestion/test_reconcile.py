@@ -229,7 +229,7 @@ def test_coverage_counts_what_the_catalog_has(capfd):
         ["changed", "1"],
         ["missing", "1"],
         ["young", "1"],
-        ["rate", "57.142%"],
+        ["rate", "57.143%"],
     ]
     assert lines[-3:] == [
         "missing: show/lost.exr",

@@ -112,8 +112,10 @@ def _lines(result: Coverage, paths: Sequence[str], catalog: str) -> Iterator[Tex
 
 
 def _percent(result: Coverage) -> str:
-    """The rate, never rounded up: 100 % only if all files are stored."""
-    return "–" if result.percent is None else f"{int(result.percent * 1000) / 1000:.3f}%"
+    """The rate; 100 % only if all files are stored."""
+    if result.percent is None:
+        return "–"
+    return f"{result.percent if result.stored == result.listed else min(result.percent, 99.999):.3f}%"
 
 
 def _as_arrow(result: Coverage) -> pa.Table:

@@ -47,9 +47,16 @@ T = TypeVar("T")
 AnyFormat = TypeVar("AnyFormat", bound=Enum)
 
 
+def _named(paths: list[str] | None) -> list[str] | None:
+    if "" in (paths or ()):
+        raise SettingsError("a path is empty; give files, folders, s3:// URIs or patterns")
+    return paths
+
+
 Paths = Annotated[
     list[str] | None,
     typer.Argument(
+        callback=_named,
         help="Files, folders, s3:// URIs, or patterns: shot.####.exr, shot.%04d.exr, 'shots/*/beauty.*.exr'.",
         show_default=False,
     ),
@@ -91,6 +98,7 @@ NulSeparated = Annotated[
 SequencePaths = Annotated[
     list[str] | None,
     typer.Argument(
+        callback=_named,
         help="Files, folders, s3:// URIs or patterns, which are read now. With --catalog: only sequences of the "
         "catalog whose path contains one of these texts or matches one of these patterns. Default: all of the catalog.",
         show_default=False,
