@@ -12,7 +12,7 @@ from exr_inspector import inspect
 from exr_inspector.catalog import IngestError
 from exr_inspector.demo import make_show
 from exr_inspector.frames.ranges import numbers_of
-from exr_inspector.gate import check, frames_to_render
+from exr_inspector.gate import check, frames_to_render, judged_files
 from exr_inspector.ingestion.run import ingest
 from tests.cli.test_inspect import CUT, GOOD
 from tests.support import exr_writer as w
@@ -48,7 +48,14 @@ def checked(catalog, files: dict[str, bytes], pattern: str | None = None, frames
 
 
 def test_sound_files_have_no_findings(catalog):
+    """A report lists them."""
     assert checked(catalog, {f"a.{number}.exr": GOOD for number in (1, 2, 3)} | {"single.exr": GOOD}) == ([], 4)
+    files = list(judged_files(catalog, [None], check(catalog).sequences))
+    assert [(Path(file.pattern).name, Path(file.uri).name, file.frame, file.size_bytes) for file in files] == [
+        *(("a.#.exr", f"a.{number}.exr", str(number), len(GOOD)) for number in (1, 2, 3)),
+        ("single.exr", "single.exr", "", len(GOOD)),
+    ]
+    assert {file.header_hash for file in files} == {inspect("single.exr").file.header_hash}
 
 
 @pytest.mark.slow
