@@ -208,8 +208,7 @@ def inspected(monkeypatch) -> list[str]:
 def test_files_are_inspected_once_for_rules_about_pixels_and_sequences(inspected, decoded, overrides):
     """Also if the verdict is stored later than the statistics, and a chunk cannot be decoded."""
     Path("small.yaml").write_text(
-        'policy: small\nversion: "1"\ntitle: "Pixels"\nselect: [black-frame, nan, gap, EXR102, EXR606]\n'
-        + overrides
+        'policy: small\nversion: "1"\ntitle: "Pixels"\nselect: [black-frame, nan, gap, EXR102, EXR606]\n' + overrides
     )
     damaged(Path("show/bad.1001.exr"))
     run(policy=None, stats=StatsOptions())
