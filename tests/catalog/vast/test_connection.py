@@ -435,14 +435,15 @@ def test_a_select_leaves_no_objects_and_opens_no_connection(open_vast, monkeypat
 @pytest.mark.slow
 def test_a_version_of_the_sdk_without_the_replaced_members_is_reported_once(open_vast, monkeypatch, caplog):
     """The installed one has both."""
-    api = open_vast()._connection.session().api
+    connection = open_vast()._connection
+    api = connection.session().api
     assert "has no" not in caplog.text
     with api.with_endpoint("http://other") as same:
         assert same is api
     assert api._backoff_decorator(takes) is takes
     monkeypatch.delattr(VastdbApi, "with_endpoint")
     for _ in range(2):
-        open_vast()._connection.session()
+        connection._connect()
     assert caplog.text.count("has no with_endpoint: selects take more time") == 1
 
 
