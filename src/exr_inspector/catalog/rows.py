@@ -137,13 +137,28 @@ def from_embeddable(
     inspections: Sequence[Inspection], *, cell_limit: int = CELL_LIMIT, vectors: bool = True
 ) -> tuple[RowBatch, list[EmbeddingError]]:
     """The rows of inspections whose vectors can be computed, and the errors of the others."""
-    errors: list[EmbeddingError] = []
-    while True:
+    embeddings, errors = embed_all(inspections) if vectors else ({}, {})
+    rejected = {error.path for error in errors.values()}
+    kept = (inspection for inspection in inspections if inspection.file.file_path_normalized not in rejected)
+    rows = from_inspections(kept, cell_limit=cell_limit, vectors=vectors, embeddings=embeddings)
+    return rows, list(errors.values())
+
+
+def embed_all(inspections: Iterable[Inspection]) -> tuple[dict[str, Embedding], dict[str, EmbeddingError]]:
+    """The vectors of inspections by file_id, and the errors of those whose vectors cannot be computed."""
+    from ..vectors import embed
+
+    embeddings: dict[str, Embedding] = {}
+    errors: dict[str, EmbeddingError] = {}
+    for inspection in inspections:
+        file_id = inspection.file.file_id
+        if file_id in embeddings or file_id in errors:
+            continue
         try:
-            return from_inspections(inspections, cell_limit=cell_limit, vectors=vectors), errors
+            embeddings[file_id] = embed(inspection)
         except EmbeddingError as error:
-            errors.append(error)
-            inspections = [i for i in inspections if i.file.file_path_normalized != error.path]
+            errors[file_id] = error
+    return embeddings, errors
 
 
 def _files(inspections: list[Inspection], vectors: bool, embeddings: Mapping[str, Embedding]) -> pa.Table:

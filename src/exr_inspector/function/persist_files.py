@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..catalog import Catalog, FileStat, IngestError, PixelLevel
+from ..catalog.rows import embed_all
 from ..errors import EmbeddingError, ExrFormatError, ExrInspectorError, SourceError
 from ..inspection.model import FileFacts, Inspection
 from ..inspection.pixel_rows import is_evaluated
@@ -104,22 +105,12 @@ def _persist_in(
 
 def _embed(files: Sequence[Inspected]) -> tuple[dict[str, Embedding], list[Inspected]]:
     """The vectors by file_id, and the files; those without vectors have an error in place of the inspection."""
-    from .. import vectors  # imports NumPy, which a function without a catalog does not need
-
-    embeddings: dict[str, Embedding] = {}
-    errors: dict[str, EmbeddingError] = {}
     for file in files:
-        if file.inspection is None:
-            continue
-        file_id = file.inspection.file.file_id
-        if file_id in embeddings or file_id in errors:
-            continue
-        log.debug("computing embeddings for %a", file.path)
-        try:
-            embeddings[file_id] = vectors.embed(file.inspection)
-        except EmbeddingError as error:
-            log.error("the vectors of a file cannot be computed", exc_info=error)
-            errors[file_id] = error
+        if file.inspection is not None:
+            log.debug("computing embeddings for %a", file.path)
+    embeddings, errors = embed_all(file.inspection for file in files if file.inspection is not None)
+    for error in errors.values():
+        log.error("the vectors of a file cannot be computed", exc_info=error)
 
     def checked(file: Inspected) -> Inspected:
         if file.inspection is None or file.inspection.file.file_id not in errors:
