@@ -693,33 +693,41 @@ def test_a_file_that_kills_its_worker_is_a_failure_and_all_others_are_stored(sta
     assert counts()["files"] == 201
 
 
+def stored_bytes() -> int:
+    """The size of the catalog, with what it has not yet moved into its file."""
+    total = 0
+    for path in ("catalog.duckdb", "catalog.duckdb.wal"):
+        with contextlib.suppress(FileNotFoundError):
+            total += Path(path).stat().st_size
+    return total
+
+
 @pytest.mark.slow
 def test_kills_at_any_moment_lose_and_duplicate_nothing(tmp_path, started):
-    """After a complete run, every table has the rows of an undisturbed run. Some kill leaves files that are stored."""
+    """After a complete run, every table has the rows of an undisturbed run. Some kill leaves files that are stored.
+
+    A run is killed when the catalog has grown: the time at which it begins to store files depends on the machine.
+    """
     make_many(tmp_path, 2000)
-    began = time.monotonic()
     started(tmp_path).communicate(timeout=LONG_S)
-    wait_s = 0.4 * (time.monotonic() - began)
     with open_catalog(CATALOG, read_only=True) as catalog:
         expected = catalog.status().row_counts
         file_ids = catalog.sql("SELECT file_id FROM files ORDER BY 1").to_pylist()
     assert expected["files"] == 2000
     Path("catalog.duckdb").unlink()
-    killed, left, least_s = 0, [], wait_s / 4
-    while killed < 6:
+    left = []
+    growths = [300_000, 900_000, 1_500_000, 2_000_000, 3_000_000]  # a transaction of 100 files is 0.7 to 1 MB
+    while len(left) < len(growths):
+        enough = stored_bytes() + growths[len(left)]
         process = started(tmp_path)
-        try:
-            process.communicate(timeout=wait_s * (1 + 0.1 * killed))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            killed += 1
-            wait_until(lambda process=process: not members(process))
-            left.append(counts()["files"] if Path("catalog.duckdb").exists() else 0)
-        else:  # the machine was busier at the first run, or earlier runs left little to do
-            Path("catalog.duckdb").unlink()
-            wait_s = max(0.8 * wait_s, least_s)
+        wait_until(lambda run=process, enough=enough: stored_bytes() >= enough or run.poll() is not None, LONG_S)
+        process.kill()
+        process.communicate()
         wait_until(lambda process=process: not members(process))
+        if process.returncode == -signal.SIGKILL:
+            left.append(counts()["files"])
+        else:  # it ended first
+            Path("catalog.duckdb").unlink()
     assert any(0 < files < 2000 for files in left), left
     process = started(tmp_path)
     _, err = process.communicate()
