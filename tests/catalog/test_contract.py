@@ -509,6 +509,7 @@ def seen_as(stored, *, is_unchanged: bool = True) -> SeenFile:
     file = stored.file
     return SeenFile(
         is_unchanged=is_unchanged,
+        file_id=file.file_id,
         completeness=file.completeness,
         problem_severity=file.problem_severity,
         chunks_checked=file.chunks_checked,
@@ -531,6 +532,7 @@ def test_a_file_is_seen_while_size_and_time_are_the_same(catalog):
     changed = {path_of(old): seen_as(old, is_unchanged=False)}
     assert catalog.seen([stat_of(new)]) == catalog.seen([larger]) == changed
     catalog.persist([new])
+    changed = {path_of(old): seen_as(new, is_unchanged=False)}
     assert catalog.seen([stat_of(old)]) == changed  # an old version is not what lies there
     assert catalog.seen([stat_of(new)]) == {path_of(new): seen_as(new)}
 

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from exr_inspector.catalog import FileStat, PolicyRules
+from exr_inspector.catalog import FileStat, PolicyRules, SeenFile
 from exr_inspector.catalog.rows import RowBatch, from_inspections
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.findings.model import FileFrame, Finding
@@ -147,14 +147,19 @@ def test_results_without_the_newest_statistics_are_in_doubt(catalog):
         etag=plain.file.etag,
     )  # fmt: skip
 
+    def seen_with(rules: PolicyRules, pixels="flat") -> SeenFile:
+        return catalog.seen([stat], pixels=pixels, policy=rules)["s3://s/a.exr"]
+
     def undecided(rules: PolicyRules, pixels="flat") -> int | None:
-        return catalog.seen([stat], pixels=pixels, policy=rules)["s3://s/a.exr"].undecided
+        return seen_with(rules, pixels).undecided
 
     rules = PolicyRules("p", "1", undecided_without_pixels=2)
     catalog.persist_rows(judged(plain, verdict(not_evaluated=3), rows=from_inspections([plain])))
     assert undecided(rules) is None  # without statistics the file is decoded anyway
+    assert [seen_with(each).pixels_not_judged for each in (rules, PolicyRules("p", "1"))] == [True, False]
     catalog.persist([with_pixels])
     assert [undecided(rules), undecided(PolicyRules("p", "1")), undecided(rules, None)] == [3, None, None]
+    assert not seen_with(rules).pixels_not_judged
     catalog.persist_rows(judged(plain, verdict(not_evaluated=2)))
     assert undecided(rules) == 2
     assert undecided(rules._replace(undecided_without_pixels=3)) is None

@@ -180,14 +180,59 @@ def test_rules_about_pixels_are_judged_with_statistics(first, decoded):
     run(**first)
     if first:
         assert sorted(decoded) == ["a.1001.exr", "a.1002.exr", "b.1001.exr"]
-        run()
+        decoded.clear()
+        summary = run()
+        assert ({status for status, _ in summary.validations}, summary.pixels_not_judged) == ({"warned"}, 0)
     assert {status for status, _ in run(stats=StatsOptions()).validations} == {"warned"}
+    assert decoded == ([] if first else ["a.1001.exr", "a.1002.exr", "b.1001.exr"])
     decoded.clear()
     for options in ({"stats": StatsOptions()}, {}, {"rescan": True}, {"stats": StatsOptions()}):
         assert dict(run(**options).validations) == {("warned", False): 3}
     assert decoded == []
     assert {row[1] for row in stored()} <= {"passed", "warned"}
     assert {row[-1] for row in stored()} == {"warned"}
+
+
+@pytest.mark.slow
+def test_files_that_are_inspected_again_are_judged_with_stored_statistics(decoded):
+    """Those that are not complete, and with --rescan all; the statistics of another content do not count."""
+    Path("small.yaml").write_text('policy: small\nversion: "1"\ntitle: "Not black"\nselect: [black-frame]\n')
+    damaged(cut := Path("show/cut.1001.exr"))
+    cut.write_bytes(cut.read_bytes()[:-10])
+    run(policy=None, stats=StatsOptions())
+    decoded.clear()
+    summary = run(rescan=True)
+    assert (summary.validations["warned", False], summary.pixels_not_judged) == (3, 0)
+    assert summary.validations["passed", False] == 1
+    Path("show/a.1001.exr").write_bytes(w.build(w.part(compression=4)).data)
+    assert (run().pixels_not_judged, run().pixels_not_judged, decoded) == (1, 1, [])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_read", [False, True])
+def test_the_stored_status_is_that_of_validate_from_catalog(capfd, is_read):
+    """Also of files that were judged before the statistics were stored."""
+    Path("small.yaml").write_text(
+        'policy: small\nversion: "1"\ntitle: "Not black"\n'
+        "select: [black-frame, nan]\nrules: {black-frame: {severity: error}}\n"
+    )
+    words = ["ingest", "show", "--catalog", CATALOG, "--policy", "small.yaml"]
+    if not is_read:
+        assert main(["ingest", "show", "--catalog", CATALOG, "--stats"]) == 0
+    else:
+        for _ in range(2):
+            assert main(words) == 0
+            captured = capfd.readouterr()
+            assert "3 passed small.yaml, 3 judged without pixels" in captured.out
+            assert "2 rules about pixels were not evaluated in 3 files: use --stats" in captured.err
+        assert main(["ingest", "show", "--catalog", CATALOG, "--stats"]) == 0
+    capfd.readouterr()
+    assert main(words) == 1
+    captured = capfd.readouterr()
+    assert "3 failed small.yaml →" in captured.out
+    assert "not evaluated" not in captured.err
+    assert main(["validate", "--from-catalog", "--catalog", CATALOG, "--policy", "small.yaml"]) == 1
+    assert {row[-1] for row in stored()} == {"failed"}
 
 
 @pytest.fixture

@@ -72,6 +72,7 @@ class SeenFile:
     """The last inspection of a file; without a completeness it failed, and `error` and `error_code` say why."""
 
     is_unchanged: bool  # whether the file has the size and etag, or else time, that it had then
+    file_id: str = ""
     completeness: str | None = None
     problem_severity: str | None = None  # None also in rows that version 1 stored
     chunks_checked: int = 0  # chunks whose leader was read
@@ -84,6 +85,7 @@ class SeenFile:
     # If the file may have been judged without pixels, although statistics are stored and rules are about them: the
     # number of rules that were not evaluated.
     undecided: int | None = None
+    pixels_not_judged: bool = False  # whether that status is without rules about pixels, for want of statistics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

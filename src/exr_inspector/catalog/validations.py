@@ -47,9 +47,13 @@ def status_now(stored: Row | None, policy: PolicyRules | None, statistics: int |
     if is_older(stored["inspector_version"]):
         return {}
     least, undecided = policy.undecided_without_pixels, stored["not_evaluated"]
-    had_pixels = stored["batch_id"] == statistics or undecided < least
+    had_pixels = undecided < least or (statistics is not None and stored["batch_id"] == statistics)
     is_complete = not least or statistics is None or had_pixels
-    return {"validation_status": stored["status"], "undecided": None if is_complete else undecided}
+    return {
+        "validation_status": stored["status"],
+        "undecided": None if is_complete else undecided,
+        "pixels_not_judged": bool(least) and statistics is None and not had_pixels,
+    }
 
 
 def with_validations(batch: RowBatch, validations: pa.Table, results: pa.Table) -> RowBatch:

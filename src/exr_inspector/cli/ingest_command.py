@@ -15,6 +15,7 @@ from ..sources import store_of
 from ..sources.uris import display_path
 from .amounts import duration_s, files_or_percent
 from .exit_codes import FailOn, IngestFailOn, Severity, exit_code, file_severity
+from .not_evaluated import USE_STATS, pixels_line
 from .options import (
     NO_FILES,
     CatalogUri,
@@ -144,6 +145,8 @@ def ingest(
         summary = ingest_files(
             given, opened, options, lambda now: update(now.done, now.listed if now.is_listed else None)
         )
+    if summary.pixels_not_judged and options.policy is not None:
+        print_message(pixels_line(len(options.policy.pixel_rules), summary.pixels_not_judged, USE_STATS))
     print_summary(summary, opened.uri, given if prune else None, policy)
     failures = [failure for failure in summary.failures if not failure.was_read]
     misused = [failure for failure in failures if failure.is_usage]
@@ -256,6 +259,8 @@ def print_summary(summary: IngestSummary, uri: str, pruned: Sequence[str] | None
         for validation, count in summary.validations.items():
             statuses[validation.status] += count
         counts += [f"{statuses[status]:,} {status} {policy}" for status in reversed(STATUSES) if statuses[status]]
+        if summary.pixels_not_judged:
+            counts.append(f"{summary.pixels_not_judged:,} judged without pixels")
         if statuses["failed"] or statuses["warned"]:
             print_note("the findings: exr-inspector report validation-by-policy")
     print_done(f"{summary.listed:,} {plural(summary.listed, 'file')}: {', '.join(counts)} → {uri}")

@@ -12,13 +12,16 @@ if TYPE_CHECKING:
     from ..policy.evaluate import NotEvaluated
 
 
+USE_STATS = "use --stats"
+
+
 def not_evaluated_rules(counts: Mapping[NotEvaluated, int], *, from_catalog: bool) -> list[NotEvaluatedRule]:
     """The rules with the numbers of their files; one entry for all rules in files whose header cannot be read."""
     from ..findings.report import NotEvaluatedRule
     from ..policy.evaluate import NO_HEADER
     from ..policy.rule import NO_STATISTICS
 
-    remedies = {NO_STATISTICS.reason: "`ingest --stats` stores them" if from_catalog else "use --stats"}
+    remedies = {NO_STATISTICS.reason: "`ingest --stats` stores them" if from_catalog else USE_STATS}
     rules = [
         NotEvaluatedRule(*rule, count, remedies.get(rule.reason, ""))
         for rule, count in sorted(counts.items())
@@ -40,16 +43,20 @@ def files_without_pixels(counts: Mapping[NotEvaluated, int]) -> int:
     )
 
 
+def pixels_line(rules: int, files: int, remedy: str) -> str:
+    """That rules about pixels were not evaluated in some files, with numbers of both."""
+    subject = f"{rules} {plural(rules, 'rule')} about pixels {'was' if rules == 1 else 'were'} not evaluated"
+    return f"{subject} in {files:,} {plural(files, 'file')}: {remedy}"
+
+
 def not_evaluated_lines(rules: list[NotEvaluatedRule]) -> Iterator[str]:
     """Lines for stderr; one for all rules that need statistics of pixels."""
     from ..policy.rule import NO_STATISTICS
 
     about_pixels = [rule for rule in rules if rule.reason == NO_STATISTICS.reason]
     if about_pixels:
-        count, remedy = len({rule.rule_id for rule in about_pixels}), about_pixels[0].remedy
-        files = max(rule.file_count for rule in about_pixels)
-        subject = f"{count} {plural(count, 'rule')} about pixels {'was' if count == 1 else 'were'} not evaluated"
-        yield f"{subject} in {files:,} {plural(files, 'file')}: {remedy}"
+        count = len({rule.rule_id for rule in about_pixels})
+        yield pixels_line(count, max(rule.file_count for rule in about_pixels), about_pixels[0].remedy)
     for rule in rules:
         if rule not in about_pixels:
             yield rule.text

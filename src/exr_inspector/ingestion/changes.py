@@ -6,10 +6,11 @@ import os
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Container, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from datetime import datetime, timezone
+from functools import partial
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..catalog import Catalog, FileStat, IngestError, PixelLevel, PolicyRules, SeenFile
 from ..errors import NoMatchError, SourceError, SourceNameError
@@ -18,6 +19,9 @@ from ..inspection.pixel_rows import undecodable_texts
 from ..sources.listing import ListedFile
 from ..sources.selection import Selection
 from ..sources.uris import local_path, name_below, normalize_path
+
+if TYPE_CHECKING:
+    from ..policy.stored_pixels import StoredPixels
 
 _FILES_PER_LOOKUP = 2000
 _MOST_AHEAD_S = 86_400  # of the clock of a storage
@@ -49,6 +53,27 @@ class Failure:
         return self.code in FORMAT_ERRORS
 
 
+@dataclass(frozen=True, slots=True)
+class FileToInspect(ListedFile):
+    """A listed file, and what the catalog has of this version of it."""
+
+    file_id: str = ""
+    check_all: bool = False  # whether to read all chunk leaders: some had been read when damage was found
+    has_failed: bool = False  # whether there is an error of it
+    has_stats: bool = False  # whether there are the statistics that are requested
+    wants_deep: bool = False  # whether there is a request for the samples of its deep parts
+    is_stored: bool = False  # whether it is stored, and only a policy is to judge it
+    status: str = ""  # by the policy, perhaps without statistics of pixels
+    undecided: int = 0  # the number of rules that this status leaves out
+    undecodable: str = ""  # what cannot be decoded
+    statistics: StoredPixels | None = None  # for the policy, if the pixels are not to be decoded
+
+    @classmethod
+    def of(cls, file: ListedFile, **stored: Any) -> FileToInspect:
+        """A listed file with what is stored of it."""
+        return cls(**{each.name: getattr(file, each.name) for each in fields(ListedFile)}, **stored)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedPage:
     """Some consecutive items of a listing, and what the catalog has of them."""
@@ -66,8 +91,9 @@ class ListedGroup:
     young: int  # files that were left alone
     unchanged: dict[str, Verdict]  # complete files that need no inspection, by URI
     validations: list[str]  # the statuses of unchanged files by the policy
+    pixels_not_judged: int  # of these files, those whose pixels were not judged
     known: set[str]  # URIs of files to inspect that the catalog has, in this version or another one
-    to_inspect: list[ListedFile | Failure]
+    to_inspect: list[FileToInspect | Failure]
     known_failures: list[Failure]  # unchanged files with an error in the catalog
     objects: list[str]  # the URIs of listed objects
 
@@ -101,7 +127,9 @@ def compare_listing(
     stored do not count as unchanged. Nor do those that were not validated by the rules of `policy`, or maybe without
     the statistics that they are about.
     """
-    for page in listed_pages(listing, catalog, min_age_s=min_age_s, pixels=pixels, policy=policy):
+    about_pixels = policy is not None and policy.undecided_without_pixels > 0
+    stored: PixelLevel | None = pixels or ("flat" if about_pixels else None)
+    for page in listed_pages(listing, catalog, min_age_s=min_age_s, pixels=stored, policy=policy):
         yield _compare(page, rescan, pixels, is_validated=policy is not None)
 
 
@@ -142,40 +170,47 @@ def _is_young(file: ListedFile, now: datetime, min_age_s: float) -> bool:
 def _compare(page: ListedPage, rescan: bool, pixels: PixelLevel | None, *, is_validated: bool) -> ListedGroup:
     known = page.seen
     unchanged: dict[str, Verdict] = {}
-    to_inspect: list[ListedFile | Failure] = []
+    to_inspect: list[FileToInspect | Failure] = []
     known_failures = []
     validations = []
+    pixels_not_judged = 0
     for item in page.items:
         if isinstance(item, SourceError):
             to_inspect.append(Failure(item.path, item.reason, is_usage=isinstance(item, NoMatchError)))
-        elif (seen := known.get(item.uri)) is None or not seen.is_unchanged:
-            to_inspect.append(item)
-        elif seen.error is not None and rescan:
-            to_inspect.append(replace(item, has_failed=True))
+            continue
+        seen = known.get(item.uri)
+        if seen is None or not seen.is_unchanged:
+            to_inspect.append(FileToInspect.of(item))
+            continue
+        stored_file = partial(FileToInspect.of, item, file_id=seen.file_id)
+        undecodable = undecodable_texts(seen.pixel_errors) if pixels else ""
+        if seen.error is not None and rescan:
+            to_inspect.append(stored_file(has_failed=True))
         elif seen.error is not None:
             known_failures.append(_known_failure(item.path, seen))
         elif seen.completeness != "complete":
             has_stats = seen.has_stats and not rescan
             to_inspect.append(
-                replace(item, check_all=seen.chunks_checked > 1, has_stats=has_stats, wants_deep=seen.wants_deep)
+                stored_file(check_all=seen.chunks_checked > 1, has_stats=has_stats, wants_deep=seen.wants_deep)
             )
         elif rescan or (pixels and not seen.has_stats):
-            to_inspect.append(replace(item, wants_deep=seen.wants_deep))
+            to_inspect.append(stored_file(wants_deep=seen.wants_deep))
         elif seen.problem_severity is None:  # an older program did not check for problems
-            to_inspect.append(replace(item, has_stats=seen.has_stats))
+            to_inspect.append(stored_file(has_stats=seen.has_stats))
         elif is_validated and (seen.validation_status is None or seen.undecided):
             to_inspect.append(
-                replace(
-                    item,
+                stored_file(
+                    has_stats=seen.has_stats,
                     is_stored=True,
                     status=seen.validation_status or "",
                     undecided=seen.undecided or 0,
-                    undecodable=undecodable_texts(seen.pixel_errors),
+                    undecodable=undecodable,
                 )
             )
         else:
-            unchanged[item.uri] = Verdict("complete", seen.problem_severity, undecodable_texts(seen.pixel_errors))
+            unchanged[item.uri] = Verdict("complete", seen.problem_severity, undecodable)
             validations += [seen.validation_status] if seen.validation_status else []
+            pixels_not_judged += seen.pixels_not_judged
     files = [*page.young, *(item for item in page.items if isinstance(item, ListedFile))]
     objects = [file.uri for file in files if file.is_remote]
     objects += [normalize_path(item.path) for item in page.items if isinstance(item, SourceNameError)]
@@ -184,6 +219,7 @@ def _compare(page: ListedPage, rescan: bool, pixels: PixelLevel | None, *, is_va
         young=len(page.young),
         unchanged=unchanged,
         validations=validations,
+        pixels_not_judged=pixels_not_judged,
         known={item.uri for item in to_inspect if isinstance(item, ListedFile) and item.uri in known},
         to_inspect=to_inspect,
         known_failures=known_failures,

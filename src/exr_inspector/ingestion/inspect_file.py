@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from ..catalog import IngestError
 from ..errors import ExrFormatError, MissingExtraError, SourceError
 from ..inspection.inspector import inspect
 from ..inspection.model import Inspection
-from ..sources.listing import ListedFile
-from .changes import Failure
+from .changes import Failure, FileToInspect
 
 if TYPE_CHECKING:
     from ..pixels.worker import PixelWorker
@@ -43,7 +41,7 @@ def closing_decoder(run: str) -> Iterator[None]:
             decoder.close()
 
 
-def inspect_item(item: ListedFile | Failure, options: IngestOptions, run: str) -> Inspection | Failure:
+def inspect_item(item: FileToInspect | Failure, options: IngestOptions, run: str) -> Inspection | Failure:
     """The inspection of a file, or why it could not be inspected; a failure of the listing stays one."""
     if isinstance(item, Failure):
         return item
@@ -52,12 +50,8 @@ def inspect_item(item: ListedFile | Failure, options: IngestOptions, run: str) -
         stats = None if item.has_stats else options.stats
         if stats is not None and item.wants_deep:
             stats = replace(stats, deep=True)
-        inspect_with = partial(inspect, item.path, limits=options.limits, chunks=chunks, s3=options.s3)
-        if item.is_stored and stats is not None:
-            inspection = inspect_with()
-            if not _needs_pixels(options, inspection, item):
-                return inspection
-        return inspect_with(stats=stats, decoder=None if stats is None else _decoder(run, options))
+        decoder = None if stats is None else _decoder(run, options)
+        return inspect(item.path, limits=options.limits, chunks=chunks, s3=options.s3, stats=stats, decoder=decoder)
     except MissingExtraError:  # without it, no file can be decoded
         raise
     except ExrFormatError as error:
@@ -68,19 +62,7 @@ def inspect_item(item: ListedFile | Failure, options: IngestOptions, run: str) -
         return Failure(item.path, f"internal error: {type(error).__name__}: {error}")
 
 
-def _needs_pixels(options: IngestOptions, inspection: Inspection, item: ListedFile) -> bool:
-    """Whether the policy is to judge the pixels of a stored file: it has rules about them, and has not done so.
-
-    More rules are undecided without pixels than in a result that judged them.
-    """
-    from ..policy.evaluate import evaluate
-
-    if options.policy is None or not options.policy.rules_for(inspection).of_pixels:
-        return False
-    return not item.status or len(evaluate(options.policy, inspection).not_evaluated) <= item.undecided
-
-
-def recorded_failure(file: ListedFile, code: str, message: str, offset: int | None = None) -> Failure:
+def recorded_failure(file: FileToInspect, code: str, message: str, offset: int | None = None) -> Failure:
     """A failure that the catalog records until the file changes."""
     error = IngestError(
         file_path_normalized=file.uri,

@@ -30,9 +30,9 @@ from ..inspection.model import Inspection
 from ..inspection.pixel_rows import undecodable_texts
 from ..settings import CELL_LIMIT
 from ..sources import store_of
-from ..sources.listing import ListedFile, list_files
+from ..sources.listing import list_files
 from ..sources.selection import Selection
-from .changes import Failure, ListedGroup, VanishedFiles, Verdict, compare_listing, find_vanished
+from .changes import Failure, FileToInspect, ListedGroup, VanishedFiles, Verdict, compare_listing, find_vanished
 from .inspect_file import closing_decoder, inspect_item, recorded_failure
 from .objects import ListedObjects
 from .summary import HeldBack, IngestSummary, Validation
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ..pixels.model import StatsOptions
     from ..policy.compile import CompiledPolicy
     from ..policy.evaluate import Verdict as PolicyVerdict
+    from ..policy.rules_pixels import FilePixels
     from ..settings import S3Access
 
 log = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ class _TaskResult:
     rows: RowBatch
     failures: list[Failure]
     unchanged: list[tuple[str, Verdict, Validation]] = field(default_factory=list)  # with URIs; only validated
+    pixels_not_judged: int = 0  # the number of files validated without statistics that rules are about
 
 
 def ingest(
@@ -111,6 +113,8 @@ def ingest(
     limit of `stats` are, by the next run.
 
     With `policy`, files are validated as they are inspected, and unchanged ones that were not validated by its rules.
+    Rules about pixels read the statistics in the catalog where pixels are not decoded; files without any are counted
+    in `pixels_not_judged`.
     The results are in the tables `validations` and `validation_results`.
 
     Memory use grows with the number of failures, damaged and vanished files, and given paths, not with the number of
@@ -135,6 +139,10 @@ def ingest(
     )
     with closing(ListedObjects()) as objects:
         items = _items_to_inspect(groups, summary, objects, known, progress)
+        if options.policy is not None and options.policy.pixel_rules:
+            from .stored_statistics import with_stored_statistics  # only with rules about pixels
+
+            items = with_stored_statistics(items, catalog, decodes=options.stats is not None)
         run = uuid4().hex
         run_task = partial(_run_task, options=options, run=run)
         on_death = partial(_result_of_dead_worker, options=options, run=run)
@@ -192,7 +200,7 @@ def _items_to_inspect(
     objects: ListedObjects,
     known: set[str],
     progress: Callable[[IngestSummary], None],
-) -> Iterator[ListedFile | Failure]:
+) -> Iterator[FileToInspect | Failure]:
     """The files to inspect and failures to report of all groups; adds the rest to the others."""
     for group in groups:
         summary.listed += group.file_count
@@ -201,6 +209,7 @@ def _items_to_inspect(
         for uri, verdict in group.unchanged.items():
             summary.add(uri, verdict, is_new=False)
         summary.validations.update(Validation(status, is_new=False) for status in group.validations)
+        summary.pixels_not_judged += group.pixels_not_judged
         summary.failures += group.known_failures
         objects.add(group.objects)
         known |= group.known
@@ -209,7 +218,7 @@ def _items_to_inspect(
     summary.is_listed = True
 
 
-def _result_of_dead_worker(item: ListedFile | Failure, cause: str, options: IngestOptions, run: str) -> _TaskResult:
+def _result_of_dead_worker(item: FileToInspect | Failure, cause: str, options: IngestOptions, run: str) -> _TaskResult:
     """The result for a file whose inspection ends every worker process."""
     message = f"each worker process that inspected it died ({cause}); inspect it alone to see why"
     # Not recorded, so that the next run inspects the file again: the system may have been out of memory.
@@ -217,9 +226,9 @@ def _result_of_dead_worker(item: ListedFile | Failure, cause: str, options: Inge
     return _run_task([failure], options, run)
 
 
-def _run_task(task: Sequence[ListedFile | Failure], options: IngestOptions, run: str) -> _TaskResult:
+def _run_task(task: Sequence[FileToInspect | Failure], options: IngestOptions, run: str) -> _TaskResult:
     inspected = partial(inspect_item, options=options, run=run)
-    if any(isinstance(item, ListedFile) and item.is_remote for item in task):
+    if any(isinstance(item, FileToInspect) and item.is_remote for item in task):
         outcomes: Iterable[Inspection | Failure] = _request_threads().map(inspected, task)
     else:
         outcomes = map(inspected, task)
@@ -252,24 +261,28 @@ def _combined(results: Sequence[_TaskResult]) -> _TaskResult:
         rows=RowBatch.concat([result.rows for result in results]),
         failures=[failure for result in results for failure in result.failures],
         unchanged=[file for result in results for file in result.unchanged],
+        pixels_not_judged=sum(result.pixels_not_judged for result in results),
     )
 
 
 def _result(
-    task: Sequence[ListedFile | Failure], outcomes: Sequence[Inspection | Failure], options: IngestOptions
+    task: Sequence[FileToInspect | Failure], outcomes: Sequence[Inspection | Failure], options: IngestOptions
 ) -> _TaskResult:
-    stored = {item.uri: item for item in task if isinstance(item, ListedFile) and item.is_stored}
+    items = {item.uri: item for item in task if isinstance(item, FileToInspect)}
+    stored = {uri: item for uri, item in items.items() if item.is_stored}
     inspected = [outcome for outcome in outcomes if isinstance(outcome, Inspection)]
     inspections = [one for one in inspected if one.file.file_path_normalized not in stored]
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     rows, embedding_errors = from_embeddable(inspections, cell_limit=options.cell_limit, vectors=options.vectors)
     for error in embedding_errors:
-        files = (item for item in task if isinstance(item, ListedFile) and item.uri == error.path)
+        files = (item for item in task if isinstance(item, FileToInspect) and item.uri == error.path)
         failures += [recorded_failure(file, error.category, error.reason) for file in files]
     unchanged = []
+    pixels_not_judged = 0
     if options.policy is not None:
         from ..policy.evaluate import evaluate  # only with a policy
         from ..policy.rows import with_verdicts
+        from ..policy.rule import NO_STATISTICS
 
         rejected = {error.path for error in embedding_errors}
         new = []
@@ -277,7 +290,8 @@ def _result(
             uri = one.file.file_path_normalized
             if uri in rejected:
                 continue
-            judged, item = evaluate(options.policy, one), stored.get(uri)
+            judged, item = evaluate(options.policy, one, _stored_pixels(items.get(uri), one)), stored.get(uri)
+            pixels_not_judged += any(rule.reason == NO_STATISTICS.reason for rule in judged.not_evaluated)
             is_new = item is None or _says_more(judged, item)
             if is_new:
                 new.append((one.file.file_id, judged))
@@ -285,10 +299,17 @@ def _result(
                 verdict = Verdict(one.completeness, one.problem_severity, item.undecodable)
                 unchanged.append((uri, verdict, Validation(judged.status if is_new else item.status, is_new)))
         rows = with_verdicts(rows, new)
-    return _TaskResult(rows=rows, failures=failures, unchanged=unchanged)
+    return _TaskResult(rows=rows, failures=failures, unchanged=unchanged, pixels_not_judged=pixels_not_judged)
 
 
-def _says_more(judged: PolicyVerdict, item: ListedFile) -> bool:
+def _stored_pixels(item: FileToInspect | None, inspection: Inspection) -> FilePixels | None:
+    """What rules about pixels need of the statistics in the catalog, if those are about the inspected content."""
+    if item is None or item.statistics is None or item.file_id != inspection.file.file_id:
+        return None
+    return item.statistics.figures(inspection.parts)
+
+
+def _says_more(judged: PolicyVerdict, item: FileToInspect) -> bool:
     """Whether the result of a policy replaces the stored one."""
     return not item.status or says_more(judged.status, len(judged.not_evaluated), item.status, item.undecided)
 
@@ -342,6 +363,7 @@ def _persist(catalog: Catalog, batch: list[_TaskResult], known: set[str], summar
         summary.unchanged += 1
         summary.add(uri, verdict, is_new=False)
         summary.validations[validation] += 1
+    summary.pixels_not_judged += sum(result.pixels_not_judged for result in batch)
     failures = [failure for result in batch for failure in result.failures]
     catalog.record_errors([failure.error for failure in failures if failure.error is not None])
     summary.failures += failures

@@ -49,6 +49,7 @@ class IngestSummary:
     known: int = 0  # inspected, but the catalog already had this version
     verdicts: Counter[Verdict] = field(default_factory=Counter)  # of all files but those that failed
     validations: Counter[Validation] = field(default_factory=Counter)  # with a policy: of the same files
+    pixels_not_judged: int = 0  # of these, files without the statistics that rules are about
     damaged: list[DamagedFile] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     vanished: list[str] = field(default_factory=list)

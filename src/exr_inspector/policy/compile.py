@@ -83,16 +83,20 @@ class CompiledPolicy:
         return partial(CompiledPolicy, **{name: getattr(self, name) for name in names}), ()
 
     @property
+    def pixel_rules(self) -> frozenset[str]:
+        """The identifiers of the rules about pixels that apply to some files."""
+        selected = itertools.chain.from_iterable(layer.select for layer in self.policy.layers)
+        return frozenset(rule_id for rule_id in selected if self.rules[rule_id].scope == "pixels")
+
+    @property
     def undecided_without_pixels(self) -> int:
         """The least number of rules that are undecided for a file without pixels; 0 if no rule is about pixels.
 
         A verdict on pixels leaves fewer undecided, unless overrides add rules about sequences for the file.
         """
-        layers = self.policy.layers
-        selected = itertools.chain.from_iterable(layer.select for layer in layers)
-        if not any(self.rules[rule_id].scope == "pixels" for rule_id in selected):
+        if not self.pixel_rules:
             return 0
-        overrides = [layer for layer in layers if layer.when is not None]
+        overrides = [layer for layer in self.policy.layers if layer.when is not None]
         ignored = {rule_id for layer in overrides for rule_id in layer.ignore}
         given = {rule_id for layer in overrides for rule_id in layer.settings}  # perhaps what a rule needs
         uses = [use for use in self.rules_for().uses() if use.rule.rule_id not in ignored]

@@ -61,8 +61,8 @@ class Verdict:
         return _STATUSES.get(self.severity, "passed")
 
 
-def evaluate(policy: CompiledPolicy, inspection: Inspection) -> Verdict:
-    """The verdict on an inspected file."""
+def evaluate(policy: CompiledPolicy, inspection: Inspection, stored: FilePixels | None = None) -> Verdict:
+    """The verdict on an inspected file; `stored` are its statistics, for an inspection without any."""
     rules = policy.rules_for(inspection)
     judged = VerdictBuilder()
     for check, outcome in name_outcomes(rules, inspection.file):
@@ -76,7 +76,8 @@ def evaluate(policy: CompiledPolicy, inspection: Inspection) -> Verdict:
                 judged.add(inspection.file, check, outcome, part.part_index)
         for check, outcome in rules.channel_outcomes(part.channels):
             judged.add(inspection.file, check, outcome, part.part_index)
-    for check, outcome in pixel_outcomes(rules.of_pixels, _pixels_of(inspection) if rules.of_pixels else None):
+    pixels = _pixels_of(inspection) or stored if rules.of_pixels else None
+    for check, outcome in pixel_outcomes(rules.of_pixels, pixels):
         judged.add(inspection.file, check, outcome, None)
     if inspection.problems or inspection.file.completeness != "complete":
         pattern = pattern_of(inspection.file.file_path_normalized)

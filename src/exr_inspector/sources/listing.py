@@ -34,14 +34,6 @@ class ListedFile:
     mtime: datetime | None  # None outside the years 1 to 9999: whether the file has changed is then unknown
     etag: str | None = None  # of an object
     is_remote: bool = False  # whether it is in an object store
-    check_all: bool = False  # whether to read all chunk leaders: some had been read when damage was found
-    has_failed: bool = False  # whether the catalog has an error of this version of the file
-    has_stats: bool = False  # whether the catalog has the statistics of this version of the file that are requested
-    wants_deep: bool = False  # whether the catalog has a request for the samples of its deep parts
-    is_stored: bool = False  # whether the catalog has this version of the file, which only a policy is to judge
-    status: str = ""  # by the policy, in the catalog, perhaps without statistics of pixels
-    undecided: int = 0  # the number of rules that this status leaves out
-    undecodable: str = ""  # what the catalog says cannot be decoded
 
 
 def list_files(

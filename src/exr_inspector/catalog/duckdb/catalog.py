@@ -196,6 +196,7 @@ class DuckDBCatalog:
         return {
             path: SeenFile(
                 is_unchanged=is_unchanged,
+                file_id=file_id,
                 completeness=completeness,
                 problem_severity=severity,
                 chunks_checked=checked,
@@ -206,7 +207,7 @@ class DuckDBCatalog:
                 pixel_errors=tuple(errors or ()),
                 **status_now(validation, policy, statistics),
             )
-            for (path, is_unchanged, completeness, severity, checked, error, code, *results) in found
+            for (path, is_unchanged, file_id, completeness, severity, checked, error, code, *results) in found
             for has_stats, wants_deep, errors, statistics, validation in (results,)
         }
 

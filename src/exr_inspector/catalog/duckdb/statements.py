@@ -189,13 +189,14 @@ def seen(pixels: PixelLevel | None, *, of_policy: bool) -> str:
             SELECT * FROM channel_stats WHERE file_id IN (SELECT file_id FROM files WHERE is_deep)
             QUALIFY batch_id = max(batch_id) OVER (PARTITION BY file_id)
         ), measured AS ({MEASURED})
-        SELECT path, {_is_unchanged("files")}, completeness, problem_severity, coalesce(chunks_checked, 0), NULL, NULL,
+        SELECT path, {_is_unchanged("files")}, files.file_id, completeness, problem_severity,
+               coalesce(chunks_checked, 0), NULL, NULL,
                {_HAS_STATS[pixels]}, {_WANTS_DEEP if pixels else "false"}, {_PIXEL_ERRORS if pixels else "NULL"},
                {_STATS_BATCH if pixels else "NULL"}, {_OF_POLICY if of_policy else "NULL"}
         FROM file_stats AS f JOIN files ON files.file_path_normalized = f.path
         WHERE files.is_current AND files.deleted_at IS NULL
         UNION ALL
-        SELECT path, {_is_unchanged("ingest_errors")}, NULL, NULL, 0, message, code, false, false, NULL, NULL, NULL
+        SELECT path, {_is_unchanged("ingest_errors")}, '', NULL, NULL, 0, message, code, false, false, NULL, NULL, NULL
         FROM file_stats AS f JOIN ingest_errors ON ingest_errors.file_path_normalized = f.path
         WHERE {OPEN_ERRORS}"""  # noqa: S608 (our names)
 

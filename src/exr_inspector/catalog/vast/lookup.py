@@ -50,8 +50,8 @@ def seen(
     paths = {file.file_path_normalized for file in file_stats}
     columns = ["file_path_normalized", "size_bytes", "mtime", "etag"]
     with tables.reading(clock) as rows:
-        selected = [*columns, "is_current", "deleted_at", "completeness", "problem_severity", "chunks_checked"]
-        selected += ["file_id", "is_deep"] if pixels else ["file_id"] if policy else []
+        selected = [*columns, "file_id", "is_current", "deleted_at", "completeness", "problem_severity"]
+        selected += ["chunks_checked", "is_deep"] if pixels else ["chunks_checked"]
         files = rows.select_in("files", selected, "file_path_normalized", paths)
         current = {row["file_path_normalized"]: row for row in files.to_pylist() if row["is_current"]}
         others = paths.difference(current)
@@ -67,13 +67,14 @@ def seen(
             if row["deleted_at"] is None:
                 seen[path] = SeenFile(
                     is_unchanged=_is_same(row, file),
+                    file_id=row["file_id"],
                     completeness=row["completeness"],
                     problem_severity=row["problem_severity"],
                     chunks_checked=row["chunks_checked"] or 0,
-                    has_stats=row.get("file_id") in stats.stored,
-                    wants_deep=row.get("file_id") in stats.wants_deep,
-                    pixel_errors=stats.errors.get(row.get("file_id"), ()),
-                    **status_now(validations.get(row.get("file_id")), policy, stats.batches.get(row.get("file_id"))),
+                    has_stats=row["file_id"] in stats.stored,
+                    wants_deep=row["file_id"] in stats.wants_deep,
+                    pixel_errors=stats.errors.get(row["file_id"], ()),
+                    **status_now(validations.get(row["file_id"]), policy, stats.batches.get(row["file_id"])),
                 )
         elif (error := failed.get(path)) is not None:
             is_same = _is_same(error, file)
