@@ -200,12 +200,12 @@ def test_policies_are_listed_shown_and_checked(capfd):
     assert main(["policy", "check", "show.yaml"]) == 0
     assert capfd.readouterr() == (
         "show.yaml: policy show version 1, 30 rules, 0 overrides\n",
-        "not evaluated: EXR404 colour-space-allowed: the policy gives no value for allowed\n",
+        "show.yaml:4:25: warning: not evaluated: EXR404 colour-space-allowed: the policy gives no value for allowed\n",
     )
     override = 'overrides: [{when: {path: "**/a/**"}, select: [fps-allowed]}]'
     Path("over.yaml").write_text(f'policy: over\nversion: "1"\n{override}\n')
     assert main(["policy", "check", "over.yaml"]) == 0
-    assert "not evaluated: EXR606 fps-allowed" in capfd.readouterr().err
+    assert "over.yaml:3:48: warning: not evaluated: EXR606 fps-allowed" in capfd.readouterr().err
     assert main(["policy", "schema"]) == 0
     assert "frame-padding" in json.loads(capfd.readouterr().out)["properties"]["rules"]["properties"]
     assert main(["policy", "rules", "show.yaml", "--format", "json"]) == 0
@@ -219,14 +219,18 @@ def test_policies_are_listed_shown_and_checked(capfd):
 def test_policies_that_do_nothing_are_reported(capfd):
     Path("none.yaml").write_text('policy: none\nversion: "1"\n')
     assert main(["policy", "check", "none.yaml"]) == 0
-    assert "warning: the policy selects no rule; add select, or extends: [base]\n" in capfd.readouterr().err
+    assert (
+        "none.yaml:1:1: warning: the policy selects no rule; add select, or extends: [base]\n" in capfd.readouterr().err
+    )
     assert main(["policy", "rules", "none.yaml"]) == 0
     for words in (["validate", "show"], ["ingest", "show", "--catalog", "duckdb:c.duckdb"]):
         assert main([*words, "--policy", "none.yaml"]) == 2
         assert "none.yaml:1:1: the policy selects no rule" in capfd.readouterr().err
-    Path("ignore.yaml").write_text(f"{POLICY}ignore: [EXR301, EXR8, drift]\n")
+    Path("ignore.yaml").write_text(f"ignore: [EXR301, EXR8, drift]\n{POLICY}")
     assert main(["policy", "check", "ignore.yaml"]) == 0
-    assert "no rule that is selected matches drift\n" in (text := capfd.readouterr().err)
+    assert "ignore.yaml:1:24: warning: ignore: no rule that is selected matches drift\n" in (
+        text := capfd.readouterr().err
+    )
     assert text.count("no rule that is selected") == 1
     assert main(["validate", "show", "--range", "1001-990"]) == 2
     assert "the smaller frame comes first: 990-1001" in capfd.readouterr().err

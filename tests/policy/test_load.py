@@ -349,10 +349,10 @@ overrides:
 
 
 def test_all_errors_of_a_file_come_together():
-    """Sorted by position; a missing key is none beside a key that is unknown and may be the misspelt one."""
+    """Sorted by position; a missing key is none beside an unknown one that may be its misspelling."""
     error = _error(SEVERAL)
     positions = [(each.line, each.column) for each in (error, *error.others)]
-    assert positions == [(1, 9), (2, 1), (3, 10), (5, 21), (5, 24), (6, 26), (8, 12), (10, 14)], str(error)
+    assert positions == [(1, 1), (1, 9), (2, 1), (3, 10), (5, 21), (5, 24), (6, 26), (8, 12), (10, 14)], str(error)
     assert len(str(error).splitlines()) == len(positions)
     many = _error(f"policy: a\nversion: b\nselect: [{', '.join(f'no-{n}' for n in range(100))}]\n")
     assert len(many.others) == 50
@@ -391,6 +391,67 @@ def test_work_is_bounded_however_many_errors_there_are(text, count, monkeypatch)
     else:
         assert error.message == "rules: expected at most 1000 items"
         assert error.others == ()
+
+
+OF_BOTH_KINDS = """\
+policy: a
+version: 1
+select: [compresion, OWN1, 3]
+rules:
+  gamut: 3
+  frame-pading: {}
+overrides:
+  - selct: [EXR1]
+    when: {pth: a, width: x}
+    ignore: [no-rule]
+  - 7
+  - when: {path: [a, 3], any: [{width: {le: x, most: 1}}, {compresion: ZIP}]}
+    rules: {part-count: {min: 5, max: 2}}
+custom:
+  - {id: OWN1, name: Own, require: {compresion: ZIP}, message: "", remedy: a}
+  - {id: EXR7, name: gap, require: {compresion: ZIP}, when: {pth: a}, message: a}
+"""
+
+
+def test_errors_of_types_and_of_names_come_together():
+    """Also of one override and of one custom rule; the name of a broken rule is not unknown."""
+    error = _error(OF_BOTH_KINDS)
+    lines = [f"{each.line}: {each.message.split('; ')[0]}" for each in (error, *error.others)]
+    assert lines == [
+        '2: version: expected a text: write "1"',
+        "3: no rule is called 'compresion'",
+        '3: select.2: expected a text: write "3"',
+        "5: rules.gamut: expected keys with values",
+        "6: no rule is called 'frame-pading'",
+        "8: overrides.0.selct: unknown",
+        "9: overrides.0.when.pth: unknown",
+        "9: overrides.0.when.width: expected an integer",
+        "10: no rule is called 'no-rule'",
+        "11: overrides.1: expected keys with values",
+        "12: overrides.2.when.path.1: expected a text",
+        "12: overrides.2.when.any.0.width.le: expected an integer",
+        "12: overrides.2.when.any.0.width.most: unknown",
+        "12: overrides.2.when.any.1.compresion: unknown",
+        "13: overrides.2.rules.part-count: min 5 is more than max 2",
+        "15: custom.0.name: expected a text like ^[a-z][a-z0-9-]*$",
+        "15: custom.0.require.compresion: unknown",
+        "15: custom.0.message: expected a text that is not empty",
+        "16: custom.1.remedy: missing",
+        "16: identifiers that begin with EXR are those of built-in rules",
+        "16: a built-in rule is called gap",
+        "16: custom.1.require.compresion: unknown",
+        "16: custom.1.when.pth: unknown",
+    ]
+    missing = _error("policy: a\nversion: b\ncustom: [{id: OWN1, nam: x}]\n")
+    assert [each.message for each in (missing, *missing.others)] == [
+        "custom.0.require, message, remedy: missing",
+        "custom.0.nam: unknown; expected id, name, require, message, remedy, scope, when, severity; did you mean name?",
+    ]
+
+
+def test_names_may_be_those_of_a_policy_that_could_not_be_read(tmp_path):
+    error = _error("policy: a\nversion: b\nextends: [./none.yaml]\nselect: [no-rule]\nrules: {gamut: 3}\n")
+    assert [each.line for each in (error, *error.others)] == [3, 5]
 
 
 def test_an_error_of_a_custom_rule_hides_those_of_its_name():

@@ -116,11 +116,13 @@ def schema(
 def check(given: GivenPolicy) -> None:
     """Check a policy and the waivers that it names: errors have file, line and column.
 
-    Rules that decide nothing, as policy or override gives no parameter that they need, are listed on stderr.
+    Warnings, on stderr, have them too: rules that decide nothing, as policy or override gives no parameter that they
+    need, and items of `ignore` that match no selected rule.
     """
     from ..inspection.value_text import plural
     from ..policy.compile import NO_RULE, compile_policy, selects_nothing
     from ..policy.load import load_policy
+    from ..policy.model import PolicyWarning
     from ..policy.waivers import waivers_of
     from .output import print_message, print_result
 
@@ -130,11 +132,15 @@ def check(given: GivenPolicy) -> None:
     overrides = range(len(ready.conditions))
     rule_sets = [rule_set, *(ready.rules_with(tuple(index == one for index in overrides)) for one in overrides)]
     if selects_nothing(ready):
-        print_message(f"{given}: warning: {NO_RULE}")
-    for selector in ready.policy.unused_ignores:
-        print_message(f"{given}: warning: ignore: no rule that is selected matches {selector}")
-    for use, reason in dict.fromkeys(inactive for rules in rule_sets for inactive in rules.inactive):
-        print_message(f"not evaluated: {use.rule.rule_id} {use.rule.name}: {reason}")
+        print_message(str(PolicyWarning(given, 1, 1, NO_RULE)))
+    undecided = dict.fromkeys(
+        (use.rule.rule_id, f"not evaluated: {use.rule.rule_id} {use.rule.name}: {reason}")
+        for rules in rule_sets
+        for use, reason in rules.inactive
+    )
+    warnings = [ready.policy.warning(*each) for each in undecided]
+    for warning in sorted((*ready.policy.unused_ignores, *warnings)):
+        print_message(str(warning))
     counts = [(len(rule_set.uses()), "rule"), (len(ready.conditions), "override")]
     counts += [(len(waivers), "waiver")] if ready.policy.waiver_files else []
     texts = ", ".join(f"{count} {plural(count, noun)}" for count, noun in counts)

@@ -21,7 +21,7 @@ from ..sources.uris import display_path
 from .condition_fields import FIELDS, TEMPLATE_FIELDS, Field
 from .registry import suggestion
 from .rule import matches_any, path_expression
-from .yaml_marks import Document, Path
+from .yaml_marks import Document, Errors, Path
 
 Value: TypeAlias = str | int | float | bool | None
 Predicate: TypeAlias = Callable[[Inspection, PartFacts | None], bool]  # without a part: on the file
@@ -88,8 +88,10 @@ Condition: TypeAlias = Test | Group | Not
 
 
 def parse_condition(document: Document, path: Path, value: Any) -> Condition:
-    """The condition at a path of a document. Raises PolicyError."""
-    condition = _parsed(document, path, value, 1)
+    """The condition at a path of a document. Raises PolicyError with all errors."""
+    errors = Errors()
+    condition = _parsed(document, path, value, 1, errors)
+    errors.check()
     tests = list(tests_of(condition))
     values = sum(len(check.values) for test in tests for check in test.checks)
     for count, most, noun in ((len(tests), MAX_TESTS, "tests"), (values, MAX_VALUES, "values")):
@@ -113,57 +115,71 @@ def _name(path: Path) -> str:
     return ".".join(map(str, path))
 
 
-def _parsed(document: Document, path: Path, value: Any, depth: int) -> Condition:
+def _parsed(document: Document, path: Path, value: Any, depth: int, errors: Errors) -> Condition:
+    """A condition without the entries that are invalid, whose errors are added."""
     if depth > MAX_DEPTH:
         raise document.error(path, f"{_name(path)}: nested more than {MAX_DEPTH} levels deep")
     if not isinstance(value, dict):
         raise document.error(path, f"{_name(path)}: expected keys with values")
-    conditions = tuple(_entry(document, (*path, key), key, item, depth) for key, item in value.items())
-    return conditions[0] if len(conditions) == 1 else Group("all", conditions)
+    conditions = []
+    for key, item in value.items():
+        with errors.caught():
+            conditions.append(_entry(document, (*path, key), key, item, depth, errors))
+    return conditions[0] if len(conditions) == 1 else Group("all", tuple(conditions))
 
 
-def _entry(document: Document, path: Path, key: str, value: Any, depth: int) -> Condition:
+def _entry(document: Document, path: Path, key: str, value: Any, depth: int, errors: Errors) -> Condition:
     """The condition of one key: of a group, or of a field."""
     if key == "not":
-        return Not(_parsed(document, path, value, depth + 1))
+        return Not(_parsed(document, path, value, depth + 1, errors))
     if key in _GROUPS:
         if not isinstance(value, list) or not value:
             raise document.error(path, f"{_name(path)}: expected a list of conditions")
-        parts = (_parsed(document, (*path, number), item, depth + 1) for number, item in enumerate(value))
+        parts = []
+        for number, item in enumerate(value):
+            with errors.caught():
+                parts.append(_parsed(document, (*path, number), item, depth + 1, errors))
         return Group("all" if key == "all" else "any", tuple(parts))
     field = FIELDS.get(key)
     if field is None:
         known = [*_GROUPS, "not", *FIELDS]
         hint = suggestion(key, known) or f"; expected {', '.join(known)}"
         raise document.error(path, f"{_name(path)}: unknown{hint}", at_key=True)
-    return Test(field.name, tuple(_checks(document, path, field, value)))
+    return Test(field.name, tuple(_checks(document, path, field, value, errors)))
 
 
-def _checks(document: Document, path: Path, field: Field, value: Any) -> Iterator[Check]:
+def _checks(document: Document, path: Path, field: Field, value: Any, errors: Errors) -> Iterator[Check]:
     if not isinstance(value, dict):
-        yield Check("in", _values(document, path, field, value))
+        yield Check("in", _values(document, path, field, value, errors))
         return
     if not value:
         raise document.error(path, f"{_name(path)}: expected {', '.join(OPERATORS[field.kind])}")
     for key, item in value.items():
-        at = (*path, key)
-        if key not in OPERATORS[field.kind]:
-            expected = f"unknown; expected {', '.join(OPERATORS[field.kind])}"
-            raise document.error(at, f"{_name(at)}: {expected}", at_key=True)
-        if key == "ne":
-            yield Check("ne", _values(document, at, field, item))
-        elif key == "glob":
-            yield Check("in", (_value(document, at, field, item),))
-        else:
-            yield Check(key, (_value(document, at, field, item),))
+        with errors.caught():
+            yield _operation(document, (*path, key), field, key, item, errors)
 
 
-def _values(document: Document, path: Path, field: Field, value: Any) -> tuple[Value, ...]:
+def _operation(document: Document, path: Path, field: Field, key: str, value: Any, errors: Errors) -> Check:
+    """The check of one operator and its value."""
+    if key not in OPERATORS[field.kind]:
+        expected = f"unknown; expected {', '.join(OPERATORS[field.kind])}"
+        raise document.error(path, f"{_name(path)}: {expected}", at_key=True)
+    if key == "ne":
+        return Check("ne", _values(document, path, field, value, errors))
+    of_one = (_value(document, path, field, value),)
+    return Check("in" if key == "glob" else key, of_one)  # type: ignore[arg-type]
+
+
+def _values(document: Document, path: Path, field: Field, value: Any, errors: Errors) -> tuple[Value, ...]:
     """A value, null, or a list of them."""
     if value == []:
         raise document.error(path, f"{_name(path)}: expected a value")
     items = [((*path, n), item) for n, item in enumerate(value)] if isinstance(value, list) else [(path, value)]
-    return tuple(None if item is None else _value(document, at, field, item) for at, item in items)
+    values: list[Value] = []
+    for at, item in items:
+        with errors.caught():
+            values.append(None if item is None else _value(document, at, field, item))
+    return tuple(values)
 
 
 def _value(document: Document, path: Path, field: Field, value: Any) -> Value:

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import posixpath
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any, TypeVar
 
-from ..errors import PolicyError, SettingsError
+from ..errors import SettingsError
 from ..findings.rules import Rule
 from ..sources.uris import bucket_and_key, has_scheme, object_uri
 from .conditions import Condition, parse_condition
-from .model import CustomEntry, CustomRule, Layer, NamedWaivers, Override, Policy, PolicyFile, merged_settings
+from .model import (
+    CustomEntry,
+    CustomRule,
+    Layer,
+    NamedWaivers,
+    Override,
+    Policy,
+    PolicyFile,
+    PolicyWarning,
+    merged_settings,
+)
 from .registry import RULES, rule_named, selected_rules, suggestion
 from .rule import Parameters, PolicyRule
 from .rules_metadata import AttributeNeed
-from .yaml_marks import Document, Errors, Path, read_document
-from .yaml_models import read_file, validated
+from .yaml_marks import Document, Errors, Mark, Path, read_document
+from .yaml_models import read_file, valid_parts, validated
 
 _ENDINGS = (".yaml", ".yml")
 _MAX_EXTENDED = 32  # policies that one extends, also through others
@@ -29,6 +38,9 @@ _NESTED = {
     "custom": CustomEntry,
     "attributes": AttributeNeed,
 }  # dataclasses in a field of this name
+_CUSTOM = {"id": "INVALID0", "name": "invalid", "require": {}, "message": "x", "remedy": "x"}
+# What stands for invalid values, so that the others are checked too.
+_PLACEHOLDERS = {"policy": "x", "version": "x", "when": {}, **_CUSTOM, "overrides": {"when": {}}, "custom": _CUSTOM}
 
 
 def builtin_names() -> list[str]:
@@ -96,7 +108,7 @@ def _policy(source: str, data: bytes, above: tuple[str, ...], extended: list[str
     """A policy; `above` are those that extend it, `extended` all that have been read because of them."""
     document = read_document(source, data)
     errors = Errors()
-    file = _valid_file(document, errors)
+    file = valid_parts(document, PolicyFile, _NESTED, _PLACEHOLDERS, errors)
     bases: dict[Path, Policy] = {}
     custom: dict[str, CustomRule] = {}
     for path, name in _items(("extends",), file.extends):
@@ -110,19 +122,19 @@ def _policy(source: str, data: bytes, above: tuple[str, ...], extended: list[str
     for path, rule in own.values():
         with errors.caught():
             _check_distinct(document, path, rule, custom.values())
-    if not _names_are_known(document, bases, own):
-        errors.check()  # rules that are missing because of them would be errors too
     custom |= {rule_id: rule for rule_id, (_, rule) in own.items()}
+    names = _names(document, bases, custom)
     layers = [layer for base in bases.values() for layer in base.layers]
-    of_all_files = _layer(document, (), None, file, custom, _settings_of_all(layers), errors, own.keys())
+    of_all_files = _layer(document, (), None, file, names, _settings_of_all(layers), errors, own)
     layers.append(of_all_files)
     for_all = _settings_of_all(layers)
     _check_bases(document, bases, of_all_files, for_all, errors)
     for number, override in enumerate(file.overrides):
         path = ("overrides", number)
+        when = None
         with errors.caught():
             when = parse_condition(document, (*path, "when"), override.when)
-            layers.append(_layer(document, path, when, override, custom, for_all, errors))
+        layers.append(_layer(document, path, when, override, names, for_all, errors))
     errors.check()
     layers.sort(key=lambda layer: layer.when is not None)
     waiver_files = {each.path: each for base in bases.values() for each in base.waiver_files}
@@ -136,37 +148,13 @@ def _policy(source: str, data: bytes, above: tuple[str, ...], extended: list[str
         layers=tuple(layers),
         custom=custom,
         waiver_files=tuple(waiver_files.values()),
-        unused_ignores=tuple(_unused_ignores(file, layers, custom)),
+        unused_ignores=tuple(_unused_ignores(document, file, layers, names)),
     )
 
 
 def _settings_of_all(layers: Iterable[Layer]) -> dict[str, Mapping[str, Any]]:
     """The parameters for files to which no override applies."""
     return merged_settings(layer for layer in layers if layer.when is None)
-
-
-def _valid_file(document: Document, errors: Errors) -> PolicyFile:
-    """The file; without the keys at its top whose values are invalid, if there are errors."""
-    value = document.value
-    with errors.caught():
-        return validated(document, (), value, PolicyFile, _NESTED)
-    at_top = {path[0] for path, mark in document.keys.items() if len(path) == 1}
-    if not isinstance(value, dict) or not at_top:
-        errors.check()
-    valid: dict[str, Any] = {"policy": "x", "version": "x"}
-    for key in value.keys() & {each.name for each in fields(PolicyFile)}:
-        with contextlib.suppress(PolicyError):
-            validated(document, (), {"policy": "x", "version": "x", key: value[key]}, PolicyFile, _NESTED)
-            valid[key] = value[key]
-    return validated(document, (), valid, PolicyFile, _NESTED)
-
-
-def _names_are_known(document: Document, bases: Collection[Any], own: Collection[Any]) -> bool:
-    """Whether all policies that are extended, and all custom rules, could be read."""
-    given = [document.value.get(key) or [] for key in ("extends", "custom")]
-    return all(
-        isinstance(each, list) and len(each) == len(known) for each, known in zip(given, (bases, own), strict=True)
-    )
 
 
 def _beside(source: str, name: str) -> str:
@@ -177,6 +165,40 @@ def _beside(source: str, name: str) -> str:
         return os.path.normpath(os.path.join(os.path.dirname(source), name))
     bucket, key = bucket_and_key(source)
     return object_uri(bucket, posixpath.normpath(posixpath.join(posixpath.dirname(key), name)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The rules that a policy may name: the built-in ones and `custom` ones, its own and those that it extends."""
+
+    custom: Mapping[str, CustomRule]  # by identifier
+    by_name: Mapping[str, str]  # the identifiers of these
+    broken: frozenset[str]  # identifiers and names of rules that could not be read
+    is_partial: bool  # whether a policy that is extended could not be read
+
+    def selected(self, selector: str) -> frozenset[str]:
+        """The identifiers of the rules that a selector means."""
+        rule_id = self.by_name.get(selector, selector)
+        return selected_rules(selector).union((rule_id,) if rule_id in self.custom else ())
+
+    def may_be_broken(self, name: str) -> bool:
+        """Whether an unknown name may be that of a rule that could not be read, which has an error of its own."""
+        return self.is_partial or name in self.broken
+
+    def unknown(self, name: str) -> str:
+        """The message about an unknown name."""
+        return f"no rule is called {name!r}{suggestion(name, also=self.by_name)}"
+
+
+def _names(document: Document, bases: Collection[Any], custom: Mapping[str, CustomRule]) -> _Names:
+    given = [rule.get(key) for rule in _given(document, "custom") if isinstance(rule, dict) for key in ("id", "name")]
+    extended = document.value.get("extends")
+    return _Names(
+        custom=custom,
+        by_name={each.rule.name: rule_id for rule_id, each in custom.items()},
+        broken=frozenset(name for name in given if isinstance(name, str)),
+        is_partial=bool(extended) and (not isinstance(extended, list) or len(extended) > len(bases)),
+    )
 
 
 def _items(path: Path, items: Iterable[_Item]) -> Iterator[tuple[Path, _Item]]:
@@ -213,24 +235,39 @@ def _extended(
 def _custom_rules(document: Document, file: PolicyFile, errors: Errors) -> dict[str, tuple[Path, CustomRule]]:
     """The valid ones of a policy's own rules with their paths, by identifier."""
     rules: dict[str, tuple[Path, CustomRule]] = {}
-    for path, entry in _items(("custom",), file.custom):
+    for (path, entry), given in zip(_items(("custom",), file.custom), _given(document, "custom"), strict=False):
         with errors.caught():
-            rules[entry.id] = path, _custom_rule(document, path, entry, [rule for _, rule in rules.values()])
+            rule = _custom_rule(document, path, entry, [rule for _, rule in rules.values()])
+            if isinstance(given, dict) and (given.get("id"), given.get("name")) == (entry.id, entry.name):
+                rules[entry.id] = path, rule
     return rules
 
 
+def _given(document: Document, key: str) -> list[Any]:
+    """The items of a list at the top of a document, as they are written."""
+    items = document.value.get(key)
+    return items if isinstance(items, list) else []
+
+
 def _custom_rule(document: Document, path: Path, entry: CustomEntry, before: Collection[CustomRule]) -> CustomRule:
+    errors = Errors()
     if entry.id.startswith("EXR"):
-        raise document.error((*path, "id"), "identifiers that begin with EXR are those of built-in rules")
+        errors.add(document.error((*path, "id"), "identifiers that begin with EXR are those of built-in rules"))
     if rule_named(entry.name) is not None:
-        raise document.error((*path, "name"), f"a built-in rule is called {entry.name}")
+        errors.add(document.error((*path, "name"), f"a built-in rule is called {entry.name}"))
     if any(entry.id == rule.rule.rule_id or entry.name == rule.rule.name for rule in before):
-        raise document.error(path, f"the identifier {entry.id} or the name {entry.name} is repeated")
+        errors.add(document.error(path, f"the identifier {entry.id} or the name {entry.name} is repeated"))
+    when = None
+    with errors.caught():
+        when = None if entry.when is None else parse_condition(document, (*path, "when"), entry.when)
+    with errors.caught():
+        require = parse_condition(document, (*path, "require"), entry.require)
+    errors.check()
     return CustomRule(
         rule=Rule(entry.id, entry.name, entry.message, entry.remedy),
         scope=entry.scope,
-        when=None if entry.when is None else parse_condition(document, (*path, "when"), entry.when),
-        require=parse_condition(document, (*path, "require"), entry.require),
+        when=when,
+        require=require,
         severity=entry.severity,
     )
 
@@ -247,30 +284,39 @@ def _layer(
     path: Path,
     when: Condition | None,
     given: PolicyFile | Override,
-    custom: Mapping[str, CustomRule],
+    names: _Names,
     inherited: Mapping[str, Mapping[str, Any]],
     errors: Errors,
     own: Iterable[str] = (),
 ) -> Layer:
     """A step of a policy, which selects its `own` rules too; `inherited` are the parameters before it."""
     settings: dict[str, Mapping[str, Any]] = {}
-    names = _custom_names(custom)
+    configured: dict[str, Mark] = {}
     for name, parameters in given.rules.items():
         at = (*path, "rules", name)
         rule = rule_named(name)
-        rule_id = rule.rule_id if rule else names.get(name, name)
+        rule_id = rule.rule_id if rule else names.by_name.get(name, name)
+        if rule is None and rule_id not in names.custom:
+            if not names.may_be_broken(name):
+                errors.add(document.error(at, names.unknown(name), at_key=True))
+            continue
         with errors.caught():
-            if rule is None and rule_id not in custom:
-                raise document.error(at, _no_rule(name, custom), at_key=True)
             if rule_id in settings:
                 raise document.error(at, f"the rule is given by its name and by {rule_id}", at_key=True)
             values = validated(document, at, parameters or {}, rule.parameters if rule else Parameters, _NESTED)
             settings[rule_id] = {key: getattr(values, key) for key in parameters or {}}
+            configured[rule_id] = document.keys[at]
             if rule:
                 _check_limits(document, at, rule, {**inherited.get(rule_id, {}), **settings[rule_id]})
-    selected = _rule_ids(document, (*path, "select"), given.select, custom, errors)
-    ignored = _rule_ids(document, (*path, "ignore"), given.ignore, custom, errors)
-    return Layer(when=when, select=selected.union(settings, own), ignore=ignored, settings=settings)
+    selected = _rule_ids(document, (*path, "select"), given.select, names, errors)
+    ignored = _rule_ids(document, (*path, "ignore"), given.ignore, names, errors)
+    return Layer(
+        when=when,
+        select=frozenset((*selected, *settings, *own)),
+        ignore=frozenset(ignored),
+        settings=settings,
+        selected_at={rule_id: (document.source, *mark) for rule_id, mark in (selected | configured).items()},
+    )
 
 
 def _check_bases(
@@ -305,35 +351,25 @@ def _check_limits(document: Document, at: Path, rule: PolicyRule, settings: Mapp
 
 
 def _rule_ids(
-    document: Document, path: Path, selectors: Iterable[str], custom: Mapping[str, CustomRule], errors: Errors
-) -> frozenset[str]:
-    found: set[str] = set()
-    names = _custom_names(custom)
+    document: Document, path: Path, selectors: Iterable[str], names: _Names, errors: Errors
+) -> dict[str, Mark]:
+    """The identifiers of the rules that selectors mean, with the position of the last one."""
+    found: dict[str, Mark] = {}
     for at, selector in _items(path, selectors):
-        if not (rules := _selected(selector, custom, names)):
-            errors.add(document.error(at, _no_rule(selector, custom)))
-        found |= rules
-    return frozenset(found)
+        rules = names.selected(selector)
+        if not rules and not names.may_be_broken(selector):
+            errors.add(document.error(at, names.unknown(selector)))
+        found |= dict.fromkeys(rules, document.values[at])
+    return found
 
 
-def _unused_ignores(file: PolicyFile, layers: Iterable[Layer], custom: Mapping[str, CustomRule]) -> Iterator[str]:
+def _unused_ignores(
+    document: Document, file: PolicyFile, layers: Iterable[Layer], names: _Names
+) -> Iterator[PolicyWarning]:
     selected = frozenset().union(*(layer.select for layer in layers))
-    names = _custom_names(custom)
-    for selector in (*file.ignore, *(item for override in file.overrides for item in override.ignore)):
-        if not _selected(selector, custom, names) & selected:
-            yield selector
-
-
-def _custom_names(custom: Mapping[str, CustomRule]) -> dict[str, str]:
-    """The identifiers of a policy's own rules by their names."""
-    return {each.rule.name: rule_id for rule_id, each in custom.items()}
-
-
-def _selected(selector: str, custom: Mapping[str, CustomRule], names: Mapping[str, str]) -> frozenset[str]:
-    """The identifiers of the rules that a selector means."""
-    rule_id = names.get(selector, selector)
-    return selected_rules(selector).union((rule_id,) if rule_id in custom else ())
-
-
-def _no_rule(name: str, custom: Mapping[str, CustomRule]) -> str:
-    return f"no rule is called {name!r}{suggestion(name, also=[each.rule.name for each in custom.values()])}"
+    of_overrides = [(("overrides", number, "ignore"), each.ignore) for number, each in enumerate(file.overrides)]
+    for path, selectors in ((("ignore",), file.ignore), *of_overrides):
+        for at, selector in _items(path, selectors):
+            if not names.selected(selector) & selected:
+                text = f"ignore: no rule that is selected matches {selector}"
+                yield PolicyWarning(document.source, *document.values[at], text)

@@ -73,6 +73,7 @@ class Layer:
     select: frozenset[str]
     ignore: frozenset[str]
     settings: Mapping[str, Mapping[str, Any]]
+    selected_at: Mapping[str, tuple[str, int, int]] = field(default_factory=dict)  # path, line and column
 
 
 def merged_settings(layers: Iterable[Layer]) -> dict[str, Mapping[str, Any]]:
@@ -104,6 +105,18 @@ class NamedWaivers(NamedTuple):
     column: int
 
 
+class PolicyWarning(NamedTuple):
+    """What is valid in a file of a policy but has no effect, and where."""
+
+    path: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}: warning: {self.message}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """A policy after names are resolved. Later layers have precedence; those with a condition come last."""
@@ -114,7 +127,12 @@ class Policy:
     layers: tuple[Layer, ...]
     custom: Mapping[str, CustomRule] = field(default_factory=dict)  # by identifier
     waiver_files: tuple[NamedWaivers, ...] = ()
-    unused_ignores: tuple[str, ...] = ()  # items of `ignore` that no selected rule matches
+    unused_ignores: tuple[PolicyWarning, ...] = ()  # items of `ignore` that no selected rule matches
+
+    def warning(self, rule_id: str, message: str) -> PolicyWarning:
+        """A warning about a rule, where it is selected last."""
+        positions = [layer.selected_at[rule_id] for layer in self.layers if rule_id in layer.selected_at]
+        return PolicyWarning(*positions[-1], message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,10 +21,13 @@ from ..sources.uris import display_path, normalize_path
 from .model import CUSTOM_ID, Name, Policy, Sentence
 from .registry import suggestion
 from .rule import Text, matches_any, path_expression
-from .yaml_marks import Document, read_document
-from .yaml_models import read_file, validated
+from .yaml_marks import Document, Errors, read_document
+from .yaml_models import read_file, valid_parts
 
 _LAST_FRAME = re.compile(r"#+(?=[^#/]*$)")  # in the pattern of a sequence
+# What stands for invalid values, so that the others are checked too.
+_ENTRY = {"id": "invalid-id", "rule": "gap", "path": "x", "reason": "x", "by": "x", "until": "9999-12-31"}
+_PLACEHOLDERS = {**_ENTRY, "waivers": _ENTRY}
 _NAMES = {rule.name: rule_id for rule_id, rule in RULES.items()}
 _PathAndFrame = Callable[[str], tuple[str, Number | None]]  # of a URI
 
@@ -76,13 +79,19 @@ def load_waivers(path: str | os.PathLike[str]) -> tuple[Waiver, ...]:
     """The waivers of a file. Raises SettingsError if it cannot be read, PolicyError if it is invalid."""
     source = os.fspath(path)
     document = read_document(source, read_file("waivers", source))
-    entries = validated(document, (), document.value, WaiversFile, {"waivers": WaiverEntry}).waivers
+    errors = Errors()
+    entries = valid_parts(document, WaiversFile, {"waivers": WaiverEntry}, _PLACEHOLDERS, errors).waivers
     known: set[str] = set()
+    found = []
     for number, entry in enumerate(entries):
         if entry.id in known:
-            raise document.error(("waivers", number, "id"), f"the identifier {entry.id} is repeated")
-        known.add(entry.id)
-    return tuple(_resolved(document, number, entry) for number, entry in enumerate(entries))
+            errors.add(document.error(("waivers", number, "id"), f"the identifier {entry.id} is repeated"))
+        elif entry.id != _PLACEHOLDERS["id"]:
+            known.add(entry.id)
+        with errors.caught():
+            found.append(_resolved(document, number, entry))
+    errors.check()
+    return tuple(found)
 
 
 def waivers_of(policy: Policy) -> tuple[Waiver, ...]:

@@ -6,7 +6,8 @@ import json
 import os
 import re
 import stat
-from collections.abc import Hashable, Mapping
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
 from typing import Any, TypeVar, cast
@@ -33,6 +34,8 @@ _EXPECTED = {
     "date_parsing": "expected a date, such as 2026-12-31",
     "date_from_datetime_parsing": "expected a date, such as 2026-12-31",
 }  # by type of pydantic's error
+_MAX_REPAIRS = 3  # of a value after which others are invalid
+_MAX_COMPARED = 10  # unknown keys, with a missing one
 Model = TypeVar("Model")
 
 
@@ -65,13 +68,72 @@ def validated(document: Document, path: Path, value: Any, model: type[Model], ne
         return adapter.validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
         errors = error.errors(include_url=False)
-    unknown = {tuple(each["loc"][:-1]) for each in errors if each["type"] in _UNKNOWN_KEY}
     found = Errors()
     for each in errors:
-        if each["type"] not in _MISSING or tuple(each["loc"][:-1]) not in unknown:  # it may be the one that is missing
+        if each["type"] not in _MISSING:
             found.add(_error(document, path, each, model, nested))
+    for loc, names in _missing(errors).items():
+        at = (*path, *loc)
+        found.add(document.error(_existing(document, at), f"{'.'.join((*map(str, at), ', '.join(names)))}: missing"))
     found.check()
     raise AssertionError("no error of pydantic is left")
+
+
+def _missing(errors: Sequence[Any]) -> dict[Path, list[str]]:
+    """The missing keys, by the path above them, but for those of which an unknown key may be a misspelling."""
+    unknown: dict[Path, list[str]] = defaultdict(list)
+    for each in errors:
+        if each["type"] in _UNKNOWN_KEY:
+            unknown[tuple(each["loc"][:-1])].append(str(each["loc"][-1]))
+    missing: dict[Path, list[str]] = defaultdict(list)
+    for *above, name in (each["loc"] for each in errors if each["type"] in _MISSING):
+        if not any(suggestion(given, [name]) for given in unknown[tuple(above)][:_MAX_COMPARED]):
+            missing[tuple(above)].append(name)
+    return missing
+
+
+def valid_parts(
+    document: Document,
+    model: type[Model],
+    nested: Mapping[str, type[Any]],
+    placeholders: Mapping[str, Any],
+    errors: Errors,
+) -> Model:
+    """A document as a dataclass. Errors of invalid values are added; those values are left out.
+
+    Where one is required, or an item of a list, it is replaced: `placeholders` has valid values by the names of keys
+    and lists.
+    """
+    with errors.caught():
+        return validated(document, (), document.value, model, nested)
+    value = json.loads(json.dumps(document.value))
+    for _ in range(_MAX_REPAIRS if isinstance(value, dict) else 0):
+        try:
+            return cast("Model", _adapter(cast("Hashable", model)).validate_json(json.dumps(value), strict=True))
+        except ValidationError as error:
+            for each in error.errors(include_url=False):
+                _repair(value, each, placeholders)
+    errors.check()
+    raise AssertionError("an invalid document has errors")
+
+
+def _repair(value: Any, error: Any, placeholders: Mapping[str, Any]) -> None:
+    """Replace or remove what an error of pydantic is about."""
+    above, at = value, value
+    path: list[Any] = []
+    for step in error["loc"]:
+        if not (step in at if isinstance(at, dict) else isinstance(at, list) and step in range(len(at))):
+            break
+        above, at = at, at[step]
+        path.append(step)
+    if error["type"] in _MISSING and isinstance(at, dict):
+        at[error["loc"][-1]] = placeholders.get(error["loc"][-1])
+    elif path and isinstance(above, list):
+        above[path[-1]] = placeholders.get(path[-2], "")
+    elif path and path[-1] in placeholders and error["type"] not in _UNKNOWN_KEY:
+        above[path[-1]] = placeholders[path[-1]]
+    elif path:
+        del above[path[-1]]
 
 
 def _error(
@@ -87,8 +149,6 @@ def _error(
         unknown = str(loc[-1])
         message = f"{prefix}unknown; expected {', '.join(known)}{suggestion(unknown, known)}"
         return document.error(at, message, at_key=True)
-    if first["type"] in _MISSING:
-        return document.error(at, f"{prefix}missing")
     if first["type"] in ("dataclass_type", "dict_type"):
         return document.error(at, f"{prefix}expected keys with values")
     message = _message(first)
