@@ -2,6 +2,7 @@
 
 import inspect as introspect
 import pickle
+import socket
 import struct
 
 import ibis.common.exceptions
@@ -150,6 +151,18 @@ def test_other_exceptions_of_the_sdk_are_translated(leak, kind, words):
     assert type(caught.value) is kind
     assert words in str(caught.value)
     assert caught.value.__cause__ is leak
+
+
+def test_the_host_of_the_endpoint_is_named_once(monkeypatch):
+    def unknown(*_, **__):
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    leak = pytest.raises(requests.exceptions.ConnectionError, requests.get, "http://host.invalid:1").value
+    with pytest.raises(CatalogConnectionError) as caught, translated("http://host.invalid:1"):
+        raise leak
+    reason = "cannot be reached ([Errno -2] Name or service not known)"
+    assert str(caught.value) == f"http://host.invalid:1: {reason}"
 
 
 def test_catalog_errors_and_interrupts_are_not_translated():

@@ -146,9 +146,11 @@ def _describe(error: Any) -> str:
 
 
 def _reason(cause: BaseException) -> str:
-    """The innermost reason of an HTTP client's error, as its own text contains addresses of objects."""
+    """The innermost reason of an HTTP client's error, as its own text contains the host and addresses of objects."""
     while True:
         inner = getattr(cause, "reason", None) or next((a for a in cause.args if isinstance(a, BaseException)), None)
+        if not isinstance(inner, BaseException):
+            inner = cause.__cause__
         if not isinstance(inner, BaseException):
             break
         cause = inner
