@@ -68,7 +68,9 @@ class ChunkLayout:
 
     def size_range(self, slot: int) -> tuple[int, int]:
         """The fewest and the most bytes of a chunk after its leader; of a deep chunk, of its sample table."""
-        return self._equal_range if self._has_equal_chunks and slot < self.count - 1 else self._range_of(slot)
+        if self._has_equal_chunks and slot < self.count - 1:
+            return self._equal_range
+        return (self.sizes[0][slot], self.sizes[1][slot]) if self.has_columns else self._range_of(slot)
 
     @cached_property
     def _equal_range(self) -> tuple[int, int]:
@@ -119,8 +121,8 @@ class ChunkLayout:
     def _size_ranges(self) -> Iterable[tuple[int, int]]:
         """The size ranges by slot."""
         if self._has_equal_chunks:
-            return chain(repeat(self.size_range(0), self.count - 1), [self.size_range(self.count - 1)])
-        return map(self.size_range, range(self.count))
+            return chain(repeat(self._equal_range, self.count - 1), [self._range_of(self.count - 1)])
+        return map(self._range_of, range(self.count))
 
     def _line_slot(self, coordinates: tuple[int, ...]) -> int | None:
         if self._first_line is None or self.lines is None:

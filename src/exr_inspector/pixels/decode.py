@@ -7,8 +7,11 @@ The only module that uses OpenEXR. It prints warnings on stdout and stderr: run 
 from __future__ import annotations
 
 import io
+import os
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
 
 RATIO = Fault("decode_failed", "the chunk's data cannot be the result of its compression")
 UNDECODABLE = Fault("decode_failed", "the chunk's data cannot be decompressed")
+_COPIED_BYTES = 4 << 20  # the largest file that is copied; larger ones have few chunks
+_OPEN_FILES = "/proc/self/fd"
+_idle_files: list[int] = []  # files in memory that no thread uses; their pages are used again
 _COPIES = 5  # of the data before compression, which the library allocates
 _DTYPES = {"HALF": ("f", 2), "FLOAT": ("f", 4), "UINT": ("u", 4)}  # kind and size; names take longer to look up
 
@@ -87,7 +93,7 @@ class FlatDecoder:
                 return chunk
             if len(chunk.data) < chunk.size:  # the file was shortened since its size was read
                 return MISSING
-            if exceeds_ratio(self._located.leaders.layout.compression, chunk.size, self._cutter.size_of(slot)):
+            if exceeds_ratio(self._located.leaders.layout.compression, chunk.size, self._longest(slot)):
                 return RATIO
             packed.append(chunk.data)
         decoded = decode_flat(self._cutter.small_exr(run, packed))
@@ -146,12 +152,48 @@ def decode_flat(small_exr: Pieces) -> dict[str, Any] | None:
     """
     openexr = _openexr()
     try:
-        with openexr.File(PiecesStream(small_exr), separate_channels=True, num_threads=0) as file:
+        with (
+            _opened(small_exr) as opened,
+            openexr.File(opened, separate_channels=True, num_threads=0) as file,
+        ):
             if len(file.parts) != 1:
                 return None
             return {name: channel.pixels for name, channel in file.parts[0].channels.items()}
     except (RuntimeError, ValueError, UnicodeDecodeError):
         return None
+
+
+@contextmanager
+def _opened(pieces: Pieces) -> Iterator[str | PiecesStream]:
+    """A file in pieces, as the library opens it: the path of a copy in memory, or a stream.
+
+    At each read from a stream, the library waits until no other thread runs Python code.
+    """
+    size = sum(map(len, pieces))
+    if size > _COPIED_BYTES or not _has_memory_files():
+        yield PiecesStream(pieces)
+        return
+    try:
+        file = _idle_files.pop()
+    except IndexError:
+        file = os.memfd_create("exr")
+    try:
+        if os.pwrite(file, b"".join(pieces), 0) < size:
+            raise MemoryError(size)
+        os.ftruncate(file, size)
+        yield f"{_OPEN_FILES}/{file}"
+    finally:
+        _idle_files.append(file)
+
+
+@cache
+def _has_memory_files() -> bool:
+    """Whether the system has files in memory that can be opened by a path, as Linux has."""
+    try:
+        with open(os.memfd_create("exr")) as file:
+            return os.path.exists(f"{_OPEN_FILES}/{file.fileno()}")
+    except (AttributeError, OSError):
+        return False
 
 
 def require_memory(size: int) -> None:

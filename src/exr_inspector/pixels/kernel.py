@@ -104,22 +104,13 @@ class Accumulator(ABC):
     def result(self) -> Figures:
         """The figures of all samples."""
 
-    def merge(self, other: Any) -> None:
-        """Add the samples of another accumulator of the same class."""
-        self._add_bins(other._bins)
-        self._set_first(other._first)
-
     def _count_codes(self, codes: NDArray[Any]) -> NDArray[np.int64]:
         """Count the samples by code. Returns the counts of these samples."""
         bins = np.bincount(codes.astype(np.intp))
-        self._add_bins(bins)
-        return bins
-
-    def _add_bins(self, bins: NDArray[np.int64]) -> None:
-        """Add the counts of the first codes; files with hundreds of channels have no room for all codes of each."""
-        if len(bins) > len(self._bins):
+        if len(bins) > len(self._bins):  # files with hundreds of channels have no room for all codes of each
             self._bins = np.pad(self._bins, (0, len(bins) - len(self._bins)))
         self._bins[: len(bins)] += bins
+        return bins
 
     def _all_bins(self) -> NDArray[np.int64]:
         """The samples by code, all codes."""
@@ -249,14 +240,6 @@ class FloatAccumulator(Accumulator):
         # Not `dot` or `einsum`, whose rounding depends on the processor.
         return _Moments(len(exact), mean, float(np.add.reduce(exact)))
 
-    def merge(self, other: FloatAccumulator) -> None:
-        """Add the samples of another accumulator."""
-        super().merge(other)
-        for limit, count in other._limits.items():
-            self._limits[limit] += count
-        self._blocks += other._blocks
-        self._min, self._max = min(self._min, other._min), max(self._max, other._max)
-
     def result(self) -> Figures:
         """The figures of all samples."""
         bins = self._all_bins()
@@ -322,13 +305,6 @@ class UintAccumulator(Accumulator):
         if high >> _SINGLE_BITS:  # else conversion to a float may round up
             values = np.where(values >> _SINGLE_BITS, values & 0xFFFFFF00, values)
         self._count_codes(values.astype(np.float32).view(np.uint32) >> 16)
-
-    def merge(self, other: UintAccumulator) -> None:
-        """Add the samples of another accumulator."""
-        super().merge(other)
-        for name in ("_count", "_zeros", "_maxima", "_above_one", "_sum", "_squares"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self._min, self._max = min(self._min, other._min), max(self._max, other._max)
 
     def result(self) -> Figures:
         """The figures of all samples."""

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from queue import SimpleQueue
+from threading import Lock
 from typing import Any, NamedTuple
 
 from ..exr import Channel, Header, Limits, Part
@@ -95,13 +95,6 @@ class _Measured:
             self.transparent[layer] += color_without_alpha(layer, band)
         return _Ordered(band.box, rows, band_uses(band, self._part.channels, self._part.tiles))
 
-    def merge(self, other: _Measured) -> None:
-        """Add the figures of other bands."""
-        for name, accumulator in other.accumulators.items():
-            self.accumulators[name].merge(accumulator)
-        for layer, count in other.transparent.items():
-            self.transparent[layer] += count
-
 
 def _locate(band: Band, channel: Channel) -> Locate:
     """Line and column of a sample of a channel in a band."""
@@ -124,8 +117,8 @@ def _flat_stats(source: ByteSource, located: LocatedPart, options: StatsOptions)
     assert window is not None  # or it is not decodable
     digest = PixelDigest(channels, window) if options.digest and options.stride == 1 else None
     used, errors = UsedWindow(window), ErrorList(located)
-    sets = [_Measured(part, channels, digest) for _ in range(options.threads)]
-    for result in _measure(decoder, sets, options):
+    measured = _Measured(part, channels, digest)
+    for result in _measure(decoder, measured, options):
         if isinstance(result, BandError):
             errors.add(result)
             digest = None
@@ -134,16 +127,13 @@ def _flat_stats(source: ByteSource, located: LocatedPart, options: StatsOptions)
             used.add(use)
         if digest:
             digest.add(result.box, result.rows)
-    total = sets[0]
-    for measured in sets[1:]:
-        total.merge(measured)
     is_whole = options.stride == 1 and not errors.result()
     used_window, empty_regions = used.result() if is_whole else (None, ())
-    stats = channel_stats(part, channels, total.accumulators, options.stride, digest)
+    stats = channel_stats(part, channels, measured.accumulators, options.stride, digest)
     return PartStats(
         part_index=part.part_index,
         channels=stats,
-        layers=tuple(_layer_stats(layer, stats, count) for layer, count in total.transparent.items()),
+        layers=tuple(_layer_stats(layer, stats, count) for layer, count in measured.transparent.items()),
         used_window=used_window,
         is_empty=used_window is None if is_whole else None,
         empty_regions=empty_regions,
@@ -232,33 +222,36 @@ def _layer_stats(layer: Layer, stats: Sequence[ChannelStats], count: int) -> Lay
     )
 
 
-def _measure(decoder: FlatDecoder, sets: list[_Measured], options: StatsOptions) -> Iterator[_Ordered | BandError]:
-    """Decode every run and add its bands to one of the sets; one thread for each set.
+def _measure(decoder: FlatDecoder, measured: _Measured, options: StatsOptions) -> Iterator[_Ordered | BandError]:
+    """Decode every run and add its bands to the figures.
 
     Returns what is left of the bands, and errors, from top to bottom.
     """
-    idle: SimpleQueue[_Measured] = SimpleQueue()
-    for measured in sets:
-        idle.put(measured)
+    # Decoding runs in parallel. Adding mostly does not: threads that add at the same time wait for the interpreter's
+    # lock after every call of numpy, which takes longer than to add one after the other.
+    adding = Lock()
 
     def measure(run: Run) -> list[_Ordered | BandError]:
-        measured = idle.get()
-        try:
-            return [band if isinstance(band, BandError) else measured.add(band) for band in decoder.decode(run)]
-        finally:
-            idle.put(measured)
+        results: list[_Ordered | BandError] = []
+        for band in decoder.decode(run):
+            if isinstance(band, BandError):
+                results.append(band)
+                continue
+            with adding:
+                results.append(measured.add(band))
+        return results
 
     runs = (run for number, run in enumerate(decoder.runs()) if number % options.stride == 0)
-    if len(sets) == 1:
+    if options.threads == 1:
         for run in runs:
             yield from measure(run)
         return
-    with ThreadPoolExecutor(len(sets)) as pool:
+    with ThreadPoolExecutor(options.threads) as pool:
         waiting: deque[Future[list[_Ordered | BandError]]] = deque()
         try:
             for run in runs:
                 waiting.append(pool.submit(copy_context().run, measure, run))
-                if len(waiting) > len(sets):
+                if len(waiting) > options.threads:
                     yield from waiting.popleft().result()
             while waiting:
                 yield from waiting.popleft().result()
