@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import OpenEXR
@@ -10,6 +12,7 @@ import OpenImageIO
 import pytest
 
 from exr_inspector.exr import read_header
+from exr_inspector.pixels import decode
 from exr_inspector.pixels.cuts import NotDecodableError
 from exr_inspector.pixels.decode import FlatDecoder, PiecesStream
 from exr_inspector.pixels.model import PixelLimits
@@ -73,6 +76,30 @@ def test_pieces_are_read_as_one_file(pieces):
     stream.seek(2)
     data = bytearray(4)
     assert (stream.readinto(data), bytes(data)) == (4, b"cdef")
+
+
+@pytest.mark.parametrize("kind", ["lines", "tiles"])
+def test_systems_without_files_in_memory(tmp_path, kind, monkeypatch):
+    path = write(tmp_path / "x.exr", kind, "ZIP")
+    planes, errors = decoded(path.read_bytes(), PixelLimits(band_bytes=3000))
+    monkeypatch.setattr(decode, "_has_memory_files", lambda: False)
+    others, _ = decoded(path.read_bytes(), PixelLimits(band_bytes=3000))
+    assert not errors
+    assert all(same_bits(others[name], plane) for name, plane in planes.items())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="files in memory are those of Linux")
+def test_a_forked_process_does_not_write_to_the_files_of_its_parent(tmp_path):
+    path = write(tmp_path / "x.exr", "tiles", "ZIP")
+    program = (
+        "import os, sys; from exr_inspector.pixels import decode; from tests.support.pixels import decoded; "
+        "decoded(open(sys.argv[1], 'rb').read()); files = [os.fstat(file).st_size for file in decode._idle_files]; "
+        "child = os.fork() or os._exit(len(decode._idle_files)); "
+        "print(min(files) > 0, os.waitpid(child, 0)[1])"
+    )
+    result = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["True", "0"]
 
 
 @pytest.mark.parametrize("kind", ["lines", "tiles", "decreasing"])

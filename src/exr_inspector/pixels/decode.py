@@ -35,7 +35,8 @@ RATIO = Fault("decode_failed", "the chunk's data cannot be the result of its com
 UNDECODABLE = Fault("decode_failed", "the chunk's data cannot be decompressed")
 _COPIED_BYTES = 4 << 20  # the largest file that is copied; larger ones have few chunks
 _OPEN_FILES = "/proc/self/fd"
-_idle_files: list[int] = []  # files in memory that no thread uses; their pages are used again
+_idle_files: list[int] = []  # descriptors of files in memory that no thread uses; their pages are used again
+os.register_at_fork(after_in_child=_idle_files.clear)  # or parent and child would write to the same files
 _COPIES = 5  # of the data before compression, which the library allocates
 _DTYPES = {"HALF": ("f", 2), "FLOAT": ("f", 4), "UINT": ("u", 4)}  # kind and size; names take longer to look up
 
