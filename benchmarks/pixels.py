@@ -33,7 +33,7 @@ from exr_inspector.exr.header import fetch_header
 from exr_inspector.exr.locate import locate_chunks
 from exr_inspector.pixels.decode import FlatDecoder
 from exr_inspector.pixels.model import PixelLimits, StatsOptions
-from exr_inspector.pixels.worker import PixelWorker
+from exr_inspector.pixels.worker import PixelWorker, decoder_environment
 from exr_inspector.sources import open_source
 from exr_inspector.sources.reader import Reader
 
@@ -156,9 +156,16 @@ def least(costs: list[Cost]) -> Cost:
     return Cost(min(c.cpu for c in costs), min(c.wall for c in costs), max(c.pss for c in costs))
 
 
-def decoding_seconds(path: Path) -> float:
+def decoding_cost(path: Path) -> float:
+    """CPU of reading and decoding a file in a process with the environment of the decoder, without its start."""
+    program = "import sys; from benchmarks.pixels import decode_bands; print(decode_bands(sys.argv[1]))"
+    command = [sys.executable, "-c", program, str(path)]
+    return float(subprocess.run(command, env=decoder_environment(), capture_output=True, check=True).stdout)
+
+
+def decode_bands(path: str) -> float:
     """CPU of reading and decoding a file in this process, without statistics."""
-    source = open_source(str(path))
+    source = open_source(path)
     header = fetch_header(Reader(source), Limits())
     located = locate_chunks(header, source.read, source.size_bytes)
     assert located is not None
@@ -175,7 +182,7 @@ def report(name: str, path: Path, runs: int) -> None:
     rounds = [
         (run([str(OIIOTOOL), "--stats", str(path)]), decode(path), run([*COMMAND, str(path)])) for _ in range(runs)
     ]
-    decoding = min(decoding_seconds(path) for _ in range(runs))
+    decoding = min(decoding_cost(path) for _ in range(runs))
     oiio, worker, command = (least(list(costs)) for costs in zip(*rounds, strict=True))
     seconds = seconds_by_threads(path, runs)
     print(

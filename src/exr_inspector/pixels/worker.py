@@ -152,7 +152,7 @@ class PixelWorker:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 pass_fds=(child_results.fileno(),),
-                env=_environment(),
+                env=decoder_environment(),
             )
         except OSError:
             _close(requests, results)
@@ -243,7 +243,7 @@ def _ended(path: str, code: int | None) -> PixelError:
     return PixelError(path, "decoder_ended", f"the decoder ended by {how}")
 
 
-def _environment() -> dict[str, str]:
+def decoder_environment() -> dict[str, str]:
     """The environment of the process: that of this one without keys."""
     kept = {
         name: value for name, value in os.environ.items() if name.startswith(_AMBIENT) or not _CREDENTIAL.search(name)
