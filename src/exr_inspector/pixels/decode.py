@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 RATIO = Fault("decode_failed", "the chunk's data cannot be the result of its compression")
 UNDECODABLE = Fault("decode_failed", "the chunk's data cannot be decompressed")
-_COPIED_BYTES = 4 << 20  # the largest file that is copied; larger ones have few chunks
+_COPIED_BYTES = 5 << 20  # the largest file that is copied: a band of the default size; larger ones have few chunks
 _OPEN_FILES = "/proc/self/fd"
 _idle_files: list[int] = []  # descriptors of files in memory that no thread uses; their pages are used again
 os.register_at_fork(after_in_child=_idle_files.clear)  # or parent and child would write to the same files
