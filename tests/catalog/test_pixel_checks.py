@@ -187,8 +187,8 @@ def test_a_flash_and_a_half_image_are_unlike_their_neighbours(catalog, make, mon
 
 
 REPEATS = {
-    "frozen": ("abcddefg", ("EXR906", "5", "the pixels are those of the frame before")),
-    "longer": ("abcdddefghi", ("EXR906", "5-6", "the pixels are those of the frame before")),
+    "frozen": ("abcddefg", ("EXR906", "5", "the pixels are those of frame 4, the frame before")),
+    "longer": ("abcdddefghi", ("EXR906", "5-6", "the pixels are those of frame 4, the frame before")),
     "duplicate": ("abcdefbg", ("EXR919", "7", "the pixels are those of frame 2")),
     "static": ("aaaaaa", None),
     "on_twos": ("aabbccdd", None),

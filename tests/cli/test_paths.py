@@ -68,7 +68,7 @@ def test_names_with_other_line_separators_come_from_a_file(inspected):
 
 @pytest.mark.parametrize("ends", ["\n", "\0"])
 def test_paths_come_from_a_file_or_standard_input(inspected, monkeypatch, ends):
-    text = ends.join(["show/a.1002.exr", "", "show/sub/b.1001.exr", ""])
+    text = ends.join(["show/a.1002.exr", "", " \t", "show/sub/b.1001.exr", ""])
     options = ["-0"] if ends == "\0" else []
     Path("list.txt").write_text(text)
     assert inspected("--files-from", "list.txt", *options) == ["show/a.1002.exr", "show/sub/b.1001.exr"]
@@ -168,9 +168,11 @@ def test_no_catalog_is_created_for_paths_that_cannot_be_listed(tmp_path, monkeyp
     assert capfd.readouterr().out.startswith("1 file: ")
 
 
-@pytest.mark.parametrize("command", ["inspect", "check", "ingest"])
-def test_an_empty_path_is_a_usage_error(command, capfd):
-    assert main([command, ""]) == 2
+@pytest.mark.parametrize(
+    "words", [["inspect", ""], ["check", ""], ["ingest", " "], ["diff", "", "show"], ["diff", "show", ""]]
+)
+def test_an_empty_path_is_a_usage_error(words, capfd):
+    assert main(words) == 2
     shown = capfd.readouterr()
     assert (shown.out, shown.err) == (
         "",

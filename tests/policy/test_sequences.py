@@ -131,7 +131,7 @@ def test_a_delivery_with_each_fault_once():
         ("EXR903", "error", "1001", "truncated"),
         ("EXR904", "error", "1003", '"x"'),
         ("EXR905", "warning", "", "4, 5"),
-        ("EXR906", "warning", "1012", ""),
+        ("EXR906", "warning", "1012", "1011"),
         ("EXR908", "error", "1009", "R"),
         ("EXR909", "warning", "1008", "+3 frames"),
         ("EXR911", "error", "1007", "25/1"),
@@ -169,9 +169,9 @@ CASES = {
     "drift, other fields": ([frame(1), frame(2), frame(3, compression=2)], {"fields": ["owner"]}, []),
     "padding-changes": ([frame("01"), frame("002")], {}, [("warning", "", "2, 3")]),
     "frozen-frame": (
-        [frame(n, code(max(n, 3)), compression=2) for n in (2, 3, 4, 5)],
+        [frame(n, code(max(n, 3)), compression=2) for n in (1, 3, 4, 5)],  # frame 2 is missing
         {},
-        [("warning", "3", "")],
+        [("warning", "3", "1")],
     ),
     "frozen-frame, static": ([frame(number, compression=2) for number in range(9)], {}, []),
     "mixed-versions": ([frame(1), *OLD], {}, [("error", "1-2", "v002, v003")]),

@@ -47,10 +47,15 @@ T = TypeVar("T")
 AnyFormat = TypeVar("AnyFormat", bound=Enum)
 
 
-def _named(paths: list[str] | None) -> list[str] | None:
-    if "" in (paths or ()):
+def named_path(path: str) -> str:
+    """The path of an argument. Raises SettingsError if it is empty."""
+    if not path.strip():
         raise SettingsError("a path is empty; give files, folders, s3:// URIs or patterns")
-    return paths
+    return path
+
+
+def _named(paths: list[str] | None) -> list[str] | None:
+    return None if paths is None else list(map(named_path, paths))
 
 
 Paths = Annotated[
@@ -300,7 +305,7 @@ def given_paths(paths: list[str] | None, files_from: str | None, *, nul_separate
             raise SettingsError(f"--files-from {files_from}: {error.strerror}") from error
         # splitlines() would also split at characters that names may contain, such as U+2028
         listed = text.split("\0") if nul_separated else text.replace("\r\n", "\n").split("\n")
-        given += filter(None, listed)
+        given += filter(str.strip, listed)  # lines that are empty are left out
     if not given:
         raise SettingsError("no path is given; give files, folders or s3:// URIs, or --files-from")
     return given

@@ -166,9 +166,10 @@ def frozen_frame(sequence: JudgedSequence, _: Parameters) -> _Outcomes:
     """No frame has the content of the frame before, unless many frames of the sequence repeat."""
     outcomes = list(_repeats(sequence))
     yield from (outcome for outcome in outcomes if isinstance(outcome, Undecided))
-    frozen = [outcome[1] for outcome in outcomes if not isinstance(outcome, Undecided) and outcome[0].is_frozen]
-    if frozen:
-        yield sequence.found("EXR906", "the content is that of the frame before", frozen)
+    frozen = [outcome for outcome in outcomes if not isinstance(outcome, Undecided) and outcome[0].is_frozen]
+    for before, files in _grouped((file, of) for _, file, of in frozen):
+        message = f"the content is that of frame {before}, the frame before"
+        yield sequence.found("EXR906", message, files, actual=before)
 
 
 def _repeats(sequence: JudgedSequence) -> Iterator[tuple[Repeat, SequenceFile, str] | Undecided]:
@@ -179,7 +180,7 @@ def _repeats(sequence: JudgedSequence) -> Iterator[tuple[Repeat, SequenceFile, s
     yield from _not_compared(compared)
     contents = [file.content if file.status == "complete" else None for file in sequence.files]
     for each in repeats(contents):
-        yield each, sequence.files[each.position], sequence.files[each.first].frame
+        yield each, sequence.files[each.position], sequence.files[each.of].frame
 
 
 def _not_compared(files: Sequence[SequenceFile]) -> Iterator[Undecided]:

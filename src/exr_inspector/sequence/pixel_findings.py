@@ -119,8 +119,9 @@ def _of_frames(
     for repeat in repeats:
         if repeat.sequence not in unordered:
             rule = FROZEN if repeat.is_frozen else DUPLICATE_FRAME
-            of = "the frame before" if repeat.is_frozen else f"frame {repeat.first_frame}"
-            about = finding(rule, "warning", repeat.sequence, f"the pixels are those of {of}")
+            before = ", the frame before" if repeat.is_frozen else ""
+            text = f"the pixels are those of frame {repeat.of_frame}{before}"
+            about = finding(rule, "warning", repeat.sequence, text)
             yield about, FileFrame(uri=repeat.file_path_normalized, frame=repeat.frame)
 
 

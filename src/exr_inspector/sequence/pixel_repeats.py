@@ -49,14 +49,14 @@ class RepeatedPixels:
     frame: str
     file_path_normalized: str
     is_frozen: bool  # the pixels are those of the frame before
-    first_frame: str  # with these pixels
+    of_frame: str  # with these pixels: if it is frozen, the one before the frozen frames, else the first one
 
 
 class Repeat(NamedTuple):
     """A frame with the content of an earlier frame, by their positions in the sequence."""
 
     position: int
-    first: int  # with this content
+    of: int  # with this content: if it is frozen, the one before the frozen frames, else the first one
     is_frozen: bool  # the content is that of the frame before
 
 
@@ -67,9 +67,12 @@ def repeats(contents: Sequence[str | None]) -> list[Repeat]:
     """
     first: dict[str, int] = {}
     found = []
+    held = 0  # the first of consecutive frames with this content
     for index, content in enumerate(contents):
+        is_frozen = index > 0 and contents[index - 1] == content
+        held = held if is_frozen else index
         if content is not None and first.setdefault(content, index) != index:
-            found.append(Repeat(index, first[content], contents[index - 1] == content))
+            found.append(Repeat(index, held if is_frozen else first[content], is_frozen))
     known = sum(content is not None for content in contents)
     return found if _REPEATING_SHARE * len(found) <= known else []
 
@@ -88,7 +91,7 @@ def repeated_pixels(catalog: Catalog, selected: str, parameters: Mapping[str, An
                     frame=frame["frame"],
                     file_path_normalized=frame["file_path_normalized"],
                     is_frozen=repeat.is_frozen,
-                    first_frame=frames[repeat.first]["frame"],
+                    of_frame=frames[repeat.of]["frame"],
                 )
             )
     return found
