@@ -52,6 +52,18 @@ def test_ingest_sequences_query_and_prune(uri, capsys):
 
 
 @pytest.mark.slow
+def test_no_tables_are_created_for_paths_that_cannot_be_listed(uri, capsys):
+    for _ in range(2):
+        assert main(["ingest", "nothere", "--catalog", uri]) == 3
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert shown.err.endswith("no catalog was created, as none of the paths can be listed\n")
+    assert main(["ingest", "show/c.1001.exr", "--catalog", uri]) == 0
+    assert main(["ingest", "nothere", "--catalog", uri]) == 3
+    assert capsys.readouterr().out.endswith(f"1 file: 0 new, 0 unchanged, 1 not read → {uri}\n")
+
+
+@pytest.mark.slow
 def test_create_schema_and_status(uri, emulator, capsys):  # noqa: F811
     assert main(["db", "status", "--catalog", uri]) == 3
     assert "create them with: exr-inspector db create-schema" in capsys.readouterr().err

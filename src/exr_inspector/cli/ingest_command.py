@@ -134,8 +134,9 @@ def ingest(
         s3=store_of(given),
         selection=selection(exclude, include),
     )
-    unlisted = [] if _exists(chosen_catalog(catalog)[0]) else _unlisted(given, options)
-    if unlisted:
+    uri = chosen_catalog(catalog)[0]
+    unlisted = _unlisted(given, options) if _may_be_missing(uri) else []
+    if unlisted and _is_missing(uri):
         for error in unlisted:
             print_message(str(error))
         print_message("no catalog was created, as none of the paths can be listed")
@@ -156,11 +157,19 @@ def ingest(
     return exit_code(worst, threshold, failed=failed, misused=bool(misused))
 
 
-def _exists(uri: str) -> bool:
-    """Whether there is the file of a catalog; those of other kinds are taken to exist."""
-    from ..catalog import duckdb_path, is_vast
+def _may_be_missing(uri: str) -> bool:
+    """Whether there may be no catalog; of one in a VAST Database it is not known without requests."""
+    from ..catalog import is_vast
 
-    return is_vast(uri) or Path(duckdb_path(uri)).expanduser().exists()
+    return is_vast(uri) or _is_missing(uri)
+
+
+def _is_missing(uri: str) -> bool:
+    """Whether there is no file, or no tables in a VAST Database. Raises CatalogError."""
+    from ..catalog import duckdb_path, is_vast
+    from ..environment import stored_version
+
+    return stored_version(uri) is None if is_vast(uri) else not Path(duckdb_path(uri)).expanduser().exists()
 
 
 def _unlisted(paths: Sequence[str], options: IngestOptions) -> list[SourceError]:
