@@ -27,7 +27,7 @@ _MIN_LENGTH = 8  # of a message; shorter ones are values
 # Functions that compose the text of an error, and the class that it gets.
 _COMPOSED = {
     ("frames/ranges.py", "numbers_in"): "SettingsError",
-    ("policy/load.py", "_no_rule"): "PolicyError",
+    ("policy/load.py", "unknown"): "PolicyError",
     ("policy/load.py", "_unknown"): "PolicyError",
     ("policy/yaml_models.py", "_error"): "PolicyError",
     ("sources/local.py", "not_a_file_reason"): "NotAFileError",

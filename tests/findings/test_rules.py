@@ -53,6 +53,7 @@ def test_identifiers_do_not_change():
         "EXR905": "padding-changes",
         "EXR906": "frozen-frame",
         "EXR912": "layers-same-range",
+        "EXR913": "shot-complete",
         "EXR914": "repeated-frame",
         "EXR918": "pixel-outlier",
         "EXR919": "duplicate-frame",

@@ -13,8 +13,10 @@ import pytest
 from exr_inspector import inspect
 from exr_inspector.catalog import open_catalog
 from exr_inspector.catalog.rows import from_inspections
+from exr_inspector.errors import PolicyError
 from exr_inspector.gate import check
 from exr_inspector.policy.compile import CompiledPolicy, compile_policy
+from exr_inspector.policy.evaluate import OF_SEQUENCES, evaluate
 from exr_inspector.policy.load import parse_policy
 from exr_inspector.policy.registry import RULES
 from exr_inspector.policy.sequence_files import sequence_file, unreadable_file
@@ -244,6 +246,47 @@ def test_a_rule_finds_its_fault(name):
 def test_every_rule_about_sequences_has_a_case():
     rules = {rule.name for rule in RULES.values() if rule.scope == "sequence"}
     assert {name.partition(",")[0] for name in CASES} == rules
+
+
+def shots(**names: str) -> list[SequenceFile]:
+    """A sequence for each layer of shots."""
+    path = "/film/sq01/{}/comp/{}/c.{{}}.exr"
+    return [frame(1, name=path.format(shot, layer)) for shot, layers in names.items() for layer in layers.split()]
+
+
+@pytest.mark.parametrize(
+    ("files", "parameters", "expected"),
+    [
+        (shots(sh010="beauty depth", sh020="depth beauty_v2"), {}, []),
+        (shots(sh010="beauty depth", sh020="beauty"), {}, [("file:///film/sq01/sh020", "error", "beauty", "depth")]),
+        (shots(sh010="depth", sh020="depth"), {"shots": ["sh020"], "severity": "warning"}, [
+            ("file:///film/sq01/sh020", "warning", "depth", "beauty*"),
+        ]),
+        (shots(sh010="beauty depth"), {"shots": ["sh010", "sh030"]}, [("sh030", "error", "", "")]),
+    ],
+)  # fmt: skip
+def test_each_shot_has_a_sequence_of_each_layer(files, parameters, expected):
+    given = policy(shot_complete={"layers": ["beauty*", "depth"], **parameters})
+    verdict = evaluate_sequences(given, files)
+    found = [
+        (each.pattern, each.severity, each.actual, each.message.partition("layers: ")[2]) for each in verdict.findings
+    ]
+    assert found == expected
+    assert all(each.rule_name == "shot-complete" and each.remedy and each.expected for each in verdict.findings)
+    assert not verdict.not_evaluated
+
+
+def test_shots_that_paths_do_not_name_are_not_judged():
+    given = policy(shot_complete={"layers": ["beauty"]})
+    ((rule, count),) = evaluate_sequences(given, [frame(1), frame(2)]).not_evaluated.items()
+    assert (rule.rule_name, rule.reason, count) == ("shot-complete", "the path template finds no shot in the paths", 2)
+    assert [each.reason for each in evaluate(given, inspect(w.build(w.part()).data)).not_evaluated] == [OF_SEQUENCES]
+    assert given.hash != compile_policy(given.policy, "{shot}/{layer}/*").hash
+    assert "EXR913" not in {use.rule.rule_id for use in policy("EXR9").rules_for().uses()}
+    override = {"when": {"path": "a"}, "select": ["EXR913"], "rules": {"shot-complete": {"layers": ["a"]}}}
+    with pytest.raises(PolicyError, match="the rule is about the shots of all files") as raised:
+        parse_policy("a.yaml", json.dumps({"policy": "a", "version": "1", "overrides": [override]}).encode())
+    assert len(raised.value.others) == 1
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,12 @@ POLICY_RULES = (
     ),
     (911, "fps-same", "The frames of a sequence have different frame rates.", _HEADER),
     (
+        913,
+        "shot-complete",
+        "A shot has no sequence of a layer that it must have.",
+        "render the layer; if it is there, correct the path template, which finds shots and layers in paths",
+    ),
+    (
         916,
         "stale-frame",
         "A file is much older than the others of its sequence.",

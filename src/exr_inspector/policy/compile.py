@@ -20,7 +20,7 @@ from .conditions import Condition, Predicate, predicate, tests_of
 from .custom import custom_rule
 from .model import Layer, Policy, RuleUse, merged_settings
 from .registry import RULES
-from .rule import Outcome, Parameters, PolicyRule, bounded
+from .rule import OF_SEVERAL, Outcome, Parameters, PolicyRule, bounded
 
 Check = tuple[RuleUse, Callable[[Any, Any], Iterator[Outcome]], Any]
 ChannelOutcomes = tuple[tuple[Check, Outcome], ...]
@@ -40,6 +40,7 @@ class RuleSet:
     of_channels: tuple[Check, ...]
     of_pixels: tuple[Check, ...]
     of_sequences: tuple[Check, ...]
+    of_shots: tuple[Check, ...]
     inactive: tuple[tuple[RuleUse, str], ...]  # selected rules without the parameters that they need; and why
     _of_lists: dict[int, tuple[Any, ChannelOutcomes]] = field(default_factory=dict, repr=False, compare=False)
 
@@ -61,7 +62,7 @@ class RuleSet:
     def uses(self) -> list[RuleUse]:
         """All rules, in the order of their identifiers."""
         of_headers = (*self.of_names, *self.of_files, *self.of_parts, *self.of_channels)
-        checks = (*of_headers, *self.of_pixels, *self.of_sequences)
+        checks = (*of_headers, *self.of_pixels, *self.of_sequences, *self.of_shots)
         found = [*self.problems.values(), *(check[0] for check in checks)]
         return sorted((*found, *(use for use, _ in self.inactive)), key=lambda use: use.rule.rule_id)
 
@@ -101,10 +102,10 @@ class CompiledPolicy:
         given = {rule_id for layer in overrides for rule_id in layer.settings}  # perhaps what a rule needs
         uses = [use for use in self.rules_for().uses() if use.rule.rule_id not in ignored]
         of_pixels = sum(use.rule.scope == "pixels" for use in uses)
-        of_sequences = sum(use.rule.scope == "sequence" for use in uses)
-        others = [use for use in uses if use.rule.scope not in ("pixels", "sequence")]
+        of_several = sum(use.rule.scope in OF_SEVERAL for use in uses)
+        others = [use for use in uses if use.rule.scope not in (*OF_SEVERAL, "pixels")]
         inactive = sum(bool(use.missing) and use.rule.rule_id not in given for use in others)
-        return inactive + of_sequences + max(of_pixels, 1)
+        return inactive + of_several + max(of_pixels, 1)
 
     def rules_for(self, inspection: Inspection | None = None) -> RuleSet:
         """The rules that apply to a file; without one, those of files to which no override applies."""
@@ -165,7 +166,9 @@ def compile_policy(policy: Policy, path_template: str = PATH_TEMPLATE) -> Compil
     ]
     conditions = [layer.when for layer in policy.layers if layer.when is not None]
     custom = {rule_id: asdict(rule) for rule_id, rule in policy.custom.items()}
-    template = path_template if any(map(_uses_template, _all_conditions(policy))) else None
+    of_shots = any(RULES[each].scope == "shots" for layer in policy.layers for each in layer.select & RULES.keys())
+    of_paths = of_shots or any(map(_uses_template, _all_conditions(policy)))
+    template = path_template if of_paths else None
     digest = hashlib.sha256(json.dumps([resolved, custom, template], sort_keys=True).encode()).hexdigest()
     return CompiledPolicy(
         policy=policy,
@@ -212,6 +215,7 @@ def _rule_set(policy: Policy, rules: Mapping[str, PolicyRule], holds: tuple[bool
         of_channels=_checks(active, "channels"),
         of_pixels=_checks(active, "pixels"),
         of_sequences=_checks(active, "sequence"),
+        of_shots=_checks(active, "shots"),
         inactive=tuple((use, f"the policy gives no value for {', '.join(use.missing)}") for use in uses if use.missing),
     )
 
@@ -221,7 +225,7 @@ def _use(rule: PolicyRule, settings: Mapping[str, Any]) -> RuleUse:
 
 
 def _checks(uses: list[RuleUse], scope: str) -> tuple[Check, ...]:
-    bound = bounded if scope != "sequence" else lambda check: check
+    bound = bounded if scope not in OF_SEVERAL else lambda check: check
     return tuple(
         (use, bound(use.rule.check), use.parameters)
         for use in uses

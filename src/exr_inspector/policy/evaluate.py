@@ -19,7 +19,7 @@ from ..inspection.model import SCHEMA_VERSION, FileFacts, Flags, Inspection
 from .compile import Check, CompiledPolicy, RuleSet
 from .model import RuleUse
 from .problems import problem_findings
-from .rule import MAX_VIOLATIONS, NO_STATISTICS, Excess, FileName, Outcome, Undecided, Violation
+from .rule import MAX_VIOLATIONS, NO_STATISTICS, OF_SEVERAL, Excess, FileName, Outcome, Undecided, Violation
 
 if TYPE_CHECKING:
     from .rules_pixels import FilePixels
@@ -103,7 +103,7 @@ def verdict_of(policy: CompiledPolicy, rules: RuleSet, file: FileName, judged: V
     """The verdict from the outcomes of all rules; adds those without parameters, and those about sequences."""
     for use, reason in rules.inactive:
         judged.undecided[_not_evaluated(use, reason)] = None
-    for use, _, _ in rules.of_sequences:
+    for use, _, _ in (*rules.of_sequences, *rules.of_shots):
         judged.undecided[_not_evaluated(use, OF_SEQUENCES)] = None
     shown = FileFrame(uri=file.file_path_normalized, frame=file.frame or "")
     return _verdict(policy, shown, judged)
@@ -128,7 +128,7 @@ def unreadable(policy: CompiledPolicy, uri: str, reason: str) -> Verdict:
     """The verdict on a file whose header cannot be read: an error, and no other rule is evaluated."""
     rules = policy.rules_by_name(_without_header(uri))
     undecided = {
-        _not_evaluated(use, OF_SEQUENCES if use.rule.scope == "sequence" else NO_HEADER): None
+        _not_evaluated(use, OF_SEQUENCES if use.rule.scope in OF_SEVERAL else NO_HEADER): None
         for use in rules.uses()
         if use.rule.rule_id != UNREADABLE.rule_id
     }

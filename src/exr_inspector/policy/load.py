@@ -53,6 +53,8 @@ def builtin_text(name: str) -> str:
     return (_FOLDER / f"{name}.yaml").read_text("utf-8")
 
 
+_OF_ALL_FILES = "the rule is about the shots of all files; select it outside of overrides"
+
 ReadFile = Callable[[str], bytes]  # raises SettingsError
 _Item = TypeVar("_Item")
 
@@ -301,6 +303,8 @@ def _layer(
                 errors.add(document.error(at, names.unknown(name), at_key=True))
             continue
         with errors.caught():
+            if rule and path and rule.scope == "shots":
+                raise document.error(at, _OF_ALL_FILES, at_key=True)
             if rule_id in settings:
                 raise document.error(at, f"the rule is given by its name and by {rule_id}", at_key=True)
             values = validated(document, at, parameters or {}, rule.parameters if rule else Parameters, _NESTED)
@@ -309,6 +313,9 @@ def _layer(
             if rule:
                 _check_limits(document, at, rule, {**inherited.get(rule_id, {}), **settings[rule_id]})
     selected = _rule_ids(document, (*path, "select"), given.select, names, errors)
+    for at, selector in _items((*path, "select"), given.select if path else ()):
+        if (rule := rule_named(selector)) and rule.scope == "shots":
+            errors.add(document.error(at, _OF_ALL_FILES))
     ignored = _rule_ids(document, (*path, "ignore"), given.ignore, names, errors)
     return Layer(
         when=when,

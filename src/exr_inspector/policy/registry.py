@@ -16,6 +16,7 @@ from . import (  # noqa: F401 (they fill the registry)
     rules_names,
     rules_pixels,
     rules_sequence,
+    rules_shots,
     rules_structure,
 )
 from .rule import REGISTRY, PolicyRule

@@ -31,9 +31,10 @@ Texts = Annotated[tuple[Text, ...], Field(max_length=1000)]
 Natural = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-# What a check takes; name: a FileName; channels: the list of a part; pixels, sequence: see rules_pixels.py,
-# rules_sequence.py.
-Scope = Literal["problem", "name", "file", "part", "channels", "pixels", "sequence"]
+# What a check takes; name: a FileName; channels: the list of a part; pixels, sequence, shots: see rules_pixels.py,
+# rules_sequence.py, rules_shots.py.
+Scope = Literal["problem", "name", "file", "part", "channels", "pixels", "sequence", "shots"]
+OF_SEVERAL = frozenset(("sequence", "shots"))  # scopes of rules that one file cannot decide
 _MAX_KEPT = 256  # characters of texts whose matches are kept: at most 64 MB in all
 AnyCheck = TypeVar("AnyCheck", bound=Callable[..., Iterator[Any]])
 
@@ -221,6 +222,7 @@ name_rule = _registering("name")
 channels_rule = _registering("channels")
 pixel_rule = _registering("pixels")
 sequence_rule = _registering("sequence")
+shots_rule = _registering("shots")
 
 
 @lru_cache(maxsize=128)

@@ -24,9 +24,11 @@ from ..sequence.frames import Frames
 from ..sequence.siblings import older_versions, other_views
 from ..sequence.summary import absent_pattern, summarized
 from ..sources.patterns import uri_condition
+from .conditions import template_expressions
 from .evaluate import NotEvaluated
 from .rule import Excess, PolicyRule, Undecided
 from .rules_sequence import Range
+from .rules_shots import Shot
 from .sequence_files import JudgedSequence, SequenceFile, Structure, frames_of
 
 if TYPE_CHECKING:
@@ -105,8 +107,37 @@ def evaluate_sequences(
                     severity = use.severity or outcome.severity
                     rule = {"rule_id": use.rule.rule_id, "rule_name": use.rule.name}
                     findings.append(_with_files(replace(outcome, severity=severity, **rule), sequence))
+    _judge_shots(policy, groups, findings, undecided)
     patterns = {name: sequence.summary.pattern for name, sequence in judged.items()}
     return SequenceVerdict(findings=tuple(findings), patterns=patterns, not_evaluated=undecided)
+
+
+def _judge_shots(
+    policy: CompiledPolicy,
+    groups: Mapping[str, Sequence[SequenceFile]],
+    findings: list[Finding],
+    undecided: Counter[NotEvaluated],
+) -> None:
+    """Add what the rules about shots find in all sequences, and those that cannot be decided; overrides have none."""
+    for use, check, parameters in policy.rules_for().of_shots:
+        outcomes: Iterator[Any] = check(_shots_of(groups, policy.path_template), parameters)
+        for outcome in outcomes:
+            if isinstance(outcome, Undecided):
+                rule = NotEvaluated(use.rule.rule_id, use.rule.name, outcome.reason)
+                undecided[rule] += sum(map(len, groups.values()))
+            else:
+                findings.append(replace(outcome, severity=use.severity or outcome.severity))
+
+
+def _shots_of(sequences: Iterable[str], path_template: str) -> list[Shot]:
+    """The shots that a path template finds in the URIs of sequences, sorted by folder."""
+    expressions = template_expressions(path_template)
+    layers: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for uri in sequences:
+        shot, layer = (expressions[name].search(uri) for name in ("shot", "layer"))
+        if shot is not None and shot[1]:
+            layers[uri[: shot.end(1)], shot[1]].update((layer[1],) if layer is not None and layer[1] else ())
+    return [Shot(folder=key[0], name=key[1], layers=frozenset(found)) for key, found in sorted(layers.items())]
 
 
 def _is_of_pixel_type(found: Finding, rules: RuleSet) -> bool:
