@@ -41,6 +41,7 @@ rules:
   name-template: {template: "{name}.{frame:4}.exr"}
   display-size: {sizes: [[1, 2]]}
   range: {expected: 1-9}
+  shot-complete: {layers: ["*a*b*"]}
 """,
     )
 )

@@ -47,21 +47,17 @@ T = TypeVar("T")
 AnyFormat = TypeVar("AnyFormat", bound=Enum)
 
 
-def named_path(path: str) -> str:
-    """The path of an argument. Raises SettingsError if it is empty."""
-    if not path.strip():
+def named(paths: str | list[str] | None) -> str | list[str] | None:
+    """The value of an argument, one path or several. Raises SettingsError if one is empty."""
+    if not all(path.strip() for path in ([paths] if isinstance(paths, str) else paths or ())):
         raise SettingsError("a path is empty; give files, folders, s3:// URIs or patterns")
-    return path
-
-
-def _named(paths: list[str] | None) -> list[str] | None:
-    return None if paths is None else list(map(named_path, paths))
+    return paths
 
 
 Paths = Annotated[
     list[str] | None,
     typer.Argument(
-        callback=_named,
+        callback=named,
         help="Files, folders, s3:// URIs, or patterns: shot.####.exr, shot.%04d.exr, 'shots/*/beauty.*.exr'.",
         show_default=False,
     ),
@@ -103,7 +99,7 @@ NulSeparated = Annotated[
 SequencePaths = Annotated[
     list[str] | None,
     typer.Argument(
-        callback=_named,
+        callback=named,
         help="Files, folders, s3:// URIs or patterns, which are read now. With --catalog: only sequences of the "
         "catalog whose path contains one of these texts or matches one of these patterns. Default: all of the catalog.",
         show_default=False,
