@@ -64,6 +64,19 @@ def test_no_tables_are_created_for_paths_that_cannot_be_listed(uri, capsys):
 
 
 @pytest.mark.slow
+def test_pixels_are_judged_by_stored_statistics(uri, capsys):
+    Path("p.yaml").write_text('policy: p\nversion: "1"\nrules: {value-limit: {limit: -1}}\n')
+    words = ["ingest", "show/c.1001.exr", "--catalog", uri]
+    assert main([*words, "--policy", "p.yaml"]) == 0
+    assert "1 passed p.yaml, 1 judged without pixels" in capsys.readouterr().out
+    assert main([*words, "--stats"]) == 0
+    assert main([*words, "--policy", "p.yaml"]) == 0
+    assert "1 unchanged, 1 warned p.yaml →" in capsys.readouterr().out
+    assert main(["validate", "--from-catalog", "--catalog", uri, "--policy", "p.yaml"]) == 0
+    assert "EXR806" in capsys.readouterr().out
+
+
+@pytest.mark.slow
 def test_create_schema_and_status(uri, emulator, capsys):  # noqa: F811
     assert main(["db", "status", "--catalog", uri]) == 3
     assert "create them with: exr-inspector db create-schema" in capsys.readouterr().err

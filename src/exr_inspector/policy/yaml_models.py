@@ -8,6 +8,7 @@ import re
 import stat
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import fields
 from functools import cache
 from typing import Any, TypeVar, cast
@@ -111,29 +112,40 @@ def valid_parts(
         try:
             return cast("Model", _adapter(cast("Hashable", model)).validate_json(json.dumps(value), strict=True))
         except ValidationError as error:
-            for each in error.errors(include_url=False):
-                _repair(value, each, placeholders)
+            for path, is_removed in _invalid_paths(value, error.errors(include_url=False)).items():
+                _repair(value, path, None if is_removed else placeholders)
     errors.check()
     raise AssertionError("an invalid document has errors")
 
 
-def _repair(value: Any, error: Any, placeholders: Mapping[str, Any]) -> None:
-    """Replace or remove what an error of pydantic is about."""
-    above, at = value, value
-    path: list[Any] = []
-    for step in error["loc"]:
-        if not (step in at if isinstance(at, dict) else isinstance(at, list) and step in range(len(at))):
-            break
-        above, at = at, at[step]
-        path.append(step)
-    if error["type"] in _MISSING and isinstance(at, dict):
-        at[error["loc"][-1]] = placeholders.get(error["loc"][-1])
-    elif path and isinstance(above, list):
-        above[path[-1]] = placeholders.get(path[-2], "")
-    elif path and path[-1] in placeholders and error["type"] not in _UNKNOWN_KEY:
-        above[path[-1]] = placeholders[path[-1]]
-    elif path:
-        del above[path[-1]]
+def _invalid_paths(value: Any, errors: Sequence[Any]) -> dict[tuple[Any, ...], bool]:
+    """The paths that errors are about, also of missing keys, and whether they are those of unknown keys."""
+    found: dict[tuple[Any, ...], bool] = {}
+    for each in errors:
+        at, path = value, []
+        for step in each["loc"]:  # its end may name a type of a union
+            if not (step in at if isinstance(at, dict) else isinstance(at, list) and step in range(len(at))):
+                break
+            at = at[step]
+            path.append(step)
+        path += each["loc"][-1:] if each["type"] in _MISSING else ()
+        found[tuple(path)] = each["type"] in _UNKNOWN_KEY
+    return found
+
+
+def _repair(value: Any, path: tuple[Any, ...], placeholders: Mapping[str, Any] | None) -> None:
+    """Replace what is at a path, or remove it without a placeholder; not if an error above it has removed it."""
+    *above, name = path or ("",)
+    at = value
+    for step in above:
+        at = at.get(step) if isinstance(at, dict) else at[step] if isinstance(at, list) else None
+    known = placeholders or {}
+    if isinstance(at, list):
+        at[name] = deepcopy(known.get(above[-1], ""))
+    elif isinstance(at, dict) and name in known:
+        at[name] = deepcopy(known[name])
+    elif isinstance(at, dict):
+        at.pop(name, None)
 
 
 def _error(
