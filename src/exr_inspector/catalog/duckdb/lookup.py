@@ -1,7 +1,8 @@
 """All rows of one file, found by its batch: DuckDB then reads few row groups, and no `file_id` of their other rows.
 
-Queries are short and rows are fetched as Python values: DuckDB takes more time to parse the names of columns, and to
-return a few rows as Arrow, than to read them.
+DuckDB takes more time to plan a query, by its number of columns, than to read the rows, and plans prepared statements
+again. So each table is read by one short query that was parsed before, and a few rows are fetched as Python values, of
+which one array is built: returning them as Arrow, or building an array for each column, takes longer.
 """
 
 from __future__ import annotations
@@ -11,11 +12,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ..results import has_results, newest
 from ..schema import HEADER_TABLES, RESULT_TABLES, TABLES
-from .statements import run
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,11 +26,14 @@ _SINCE_BATCH = "(batch_id >= $batch OR $batch IS NULL) AND file_id = $file"  # r
 _EVALUATED = frozenset({"validations", "validation_results"})  # also without another inspection
 _OWNER = ("file_id", "file_path", "batch_id")  # what child rows have from their file
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_EMPTY = {table: schema.empty_table() for table, schema in TABLES.items()}
+_ROW_TYPES = {table: pa.struct(list(schema)) for table, schema in TABLES.items()}
+_PARSED: dict[str, duckdb.Statement] = {}  # parsing takes a tenth of the time of a query
 
 
 def filled(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
     """The tables of results that have rows."""
-    return frozenset(table for (table,) in run(connection, _FILLED))
+    return frozenset(table for (table,) in connection.execute(_parsed(connection, _FILLED)).fetchall())
 
 
 def rows_of(connection: duckdb.DuckDBPyConnection, path: str, filled: Collection[str]) -> dict[str, pa.Table]:
@@ -40,37 +42,36 @@ def rows_of(connection: duckdb.DuckDBPyConnection, path: str, filled: Collection
     Of the tables of results only those in `filled` are read.
     """
     files = _rows(connection, "files", "file_path_normalized = $path AND is_current", {"path": path})
-    if not files.num_rows:
+    if not files:
         return {}
-    (file,) = files.select([*_OWNER, "multipart_count", "problem_severity"]).to_pylist()
-    (is_inspected_again,) = pc.greater(files["last_inspected"], files["inspection_timestamp"]).to_pylist()
+    (file,) = files
     batch = {"batch": file["batch_id"]}
     of_file = batch | {"file": file["file_id"]}
     # every file has parts, so one more part shows that others have the batch, as in rows of older programs
-    parts = _rows(connection, "parts", f"{_OF_BATCH} LIMIT {file['multipart_count'] + 1}", batch)
-    has_own_batch = parts["file_id"].to_pylist() == [file["file_id"]] * file["multipart_count"]
+    parts = _rows(connection, "parts", _OF_BATCH, batch, limit=file["multipart_count"] + 1)
+    has_own_batch = [part["file_id"] for part in parts] == [file["file_id"]] * file["multipart_count"]
+    found = {"files": files}
     if has_own_batch:
         given = {name: file[name] for name in _OWNER}
-        found = {
-            "files": files,
-            "parts": parts,
-            "channels": _rows(connection, "channels", _OF_BATCH, batch, given),
-            "attributes": _rows(connection, "attributes", _OF_BATCH, batch, given),
-        }
+        found["parts"] = parts
+        found["channels"] = _rows(connection, "channels", _OF_BATCH, batch, given)
+        found["attributes"] = _rows(connection, "attributes", _OF_BATCH, batch, given)
     else:
-        found = {"files": files} | {table: _rows(connection, table, _OF_FILE, of_file) for table in HEADER_TABLES}
+        found |= {table: _rows(connection, table, _OF_FILE, of_file) for table in HEADER_TABLES}
+    tables = {table: _table(table, rows) for table, rows in found.items()}
+    is_inspected_again = file["last_inspected"] > file["inspection_timestamp"]
     for table in RESULT_TABLES:
         if table not in filled or not has_results(table, file["problem_severity"]):
-            rows = TABLES[table].empty_table()
+            tables[table] = _EMPTY[table]
         elif is_inspected_again or table in _EVALUATED:
-            rows = _rows(connection, table, _SINCE_BATCH, of_file)
+            tables[table] = newest(table, _table(table, _rows(connection, table, _SINCE_BATCH, of_file)))
         elif has_own_batch:
             rows = _rows(connection, table, _OF_BATCH, batch)
-            rows = rows.filter(pc.equal(rows["file_id"], file["file_id"]))  # clocks can give a batch to two results
+            # clocks can give a batch to two results
+            tables[table] = _table(table, [row for row in rows if row["file_id"] == file["file_id"]])
         else:
-            rows = _rows(connection, table, _OF_FILE, of_file)
-        found[table] = newest(table, rows)
-    return found
+            tables[table] = _table(table, _rows(connection, table, _OF_FILE, of_file))
+    return tables
 
 
 def _rows(
@@ -79,16 +80,23 @@ def _rows(
     condition: str,
     params: Mapping[str, Any],
     given: Mapping[str, Any] = _NOTHING,
-) -> pa.Table:
+    limit: int | None = None,
+) -> list[dict[str, Any]]:
     """The rows of a table that meet a condition; columns in `given` are not read, and have that value."""
     selected = f"SELECT * EXCLUDE ({', '.join(given)}) FROM" if given else "FROM"
-    result = connection.execute(f"{selected} {table} WHERE {condition}", params)
+    result = connection.execute(_parsed(connection, f"{selected} {table} WHERE {condition}"), params)
     names = [column[0] for column in result.description]
-    rows = result.fetchall()
-    columns: dict[str, Any] = dict(zip(names, zip(*rows, strict=True), strict=False))  # without rows, no columns
-    columns |= {name: [value] * len(rows) for name, value in given.items()}
-    schema = TABLES[table]
-    return pa.Table.from_arrays(
-        [pa.array(columns.get(name, ()), type_) for name, type_ in zip(schema.names, schema.types, strict=True)],
-        schema=schema,
-    )
+    rows = result.fetchall() if limit is None else result.fetchmany(limit)
+    return [dict(zip(names, row, strict=True), **given) for row in rows]
+
+
+def _parsed(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
+    if query not in _PARSED:
+        (_PARSED[query],) = connection.extract_statements(query)
+    return _PARSED[query]
+
+
+def _table(table: str, rows: list[dict[str, Any]]) -> pa.Table:
+    if not rows:
+        return _EMPTY[table]
+    return pa.Table.from_batches([pa.RecordBatch.from_struct_array(pa.array(rows, _ROW_TYPES[table]))])
