@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -351,6 +352,18 @@ def test_rows_of_files_in_batches_of_older_programs(batch: str, read_only: bool,
                 stored = catalog.sql(query, [inspection.file.file_id]).to_pylist()
                 assert stored, table
                 assert sorted(rows[table].to_pylist(), key=str) == sorted(stored, key=str)
+
+
+@pytest.mark.slow
+def test_threads_look_up_files_at_the_same_time(tmp_path: Path) -> None:
+    uris = [FOLDER + name for name in FRAMES] * 10
+    with open_catalog(tmp_path / "catalog.duckdb") as catalog, ThreadPoolExecutor(4) as threads:
+        catalog.persist([made(name) for name in FRAMES])
+        for uri, rows in zip(uris, threads.map(catalog.rows_of, uris), strict=True):
+            assert rows["files"]["file_path_normalized"].to_pylist() == [uri]
+            assert {name for table in HEADER_TABLES for name in rows[table]["file_path"].to_pylist()} == {
+                rows["files"]["file_path"][0].as_py()
+            }
 
 
 @pytest.mark.slow
