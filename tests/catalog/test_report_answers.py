@@ -12,7 +12,7 @@ from exr_inspector import inspect
 from exr_inspector.catalog.queries.named import named_queries, named_query
 from exr_inspector.catalog.rows import RowBatch, from_inspections
 from exr_inspector.catalog.schema import batch_schema
-from exr_inspector.findings.model import FileFrame, Finding
+from exr_inspector.findings.model import Finding
 from exr_inspector.pixels.model import PartStats, PixelReport
 from exr_inspector.policy.evaluate import Verdict
 from exr_inspector.policy.rows import with_verdicts
@@ -231,7 +231,7 @@ def validated(catalog):
             for rule, severity in rules
         ]
         return Verdict(
-            policy=policy, version="2", policy_hash=policy_hash, file=FileFrame("", ""), findings=tuple(findings),
+            policy=policy, version="2", policy_hash=policy_hash, findings=tuple(findings),
             counts=Counter(each.severity for each in findings), not_evaluated=(),
         )  # fmt: skip
 

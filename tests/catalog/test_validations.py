@@ -12,7 +12,7 @@ import pytest
 from exr_inspector.catalog import FileStat, PolicyRules, SeenFile
 from exr_inspector.catalog.rows import RowBatch, from_inspections
 from exr_inspector.catalog.schema import TABLES
-from exr_inspector.findings.model import FileFrame, Finding
+from exr_inspector.findings.model import Finding
 from exr_inspector.policy.evaluate import NotEvaluated, Verdict
 from exr_inspector.policy.rows import with_verdicts
 from tests.support.exr_bytes import exr_bytes, inspection
@@ -36,7 +36,7 @@ def verdict(*severities: str, policy: str = "p", rules: str = "1", not_evaluated
     ]
     undecided = tuple(NotEvaluated(f"EXR{number}", "", "unknown") for number in range(not_evaluated))
     return Verdict(
-        policy=policy, version="1", policy_hash=rules, file=FileFrame("", ""), findings=tuple(findings),
+        policy=policy, version="1", policy_hash=rules, findings=tuple(findings),
         counts=Counter(severities), not_evaluated=undecided,
     )  # fmt: skip
 

@@ -40,9 +40,9 @@ def test_sidecars_hold_exactly(path):
 
 def _findings(policy: CompiledPolicy, paths: list[Path]) -> list[Finding]:
     """Those about files, grouped by sequence, and about the sequences."""
-    verdicts = [validate(path, policy) for path in paths]
-    of_files = grouped((found, verdict.file) for verdict in verdicts for found in verdict.findings)
     projected = [sequence_file(inspected(path)) for path in paths]
+    judged = zip(projected, (validate(path, policy) for path in paths), strict=True)
+    of_files = grouped((found, file) for file, verdict in judged for found in verdict.findings)
     return [*of_files, *evaluate_sequences(policy, projected).findings]
 
 

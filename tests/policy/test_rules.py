@@ -459,7 +459,7 @@ def test_a_file_that_is_not_an_exr_has_one_finding_and_no_rule_passes(tmp_path):
     path.write_bytes(b"GIF89a" + bytes(60))
     decided = validate(path, "base")
     assert [(finding.rule_id, finding.severity) for finding in decided.findings] == [("EXR101", "error")]
-    assert (decided.severity, decided.file.frame) == ("error", "1001")
+    assert decided.severity == "error"
     rules = {use.rule.rule_id for use in compiled_policy("base").rules_for().uses()}
     assert {each.rule_id for each in decided.not_evaluated} == rules - {"EXR101"}
 

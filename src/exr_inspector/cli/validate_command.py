@@ -45,7 +45,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..findings.model import FileFrame, Finding
+    from ..findings.model import Finding
     from ..findings.report import NotEvaluatedRule, Report
     from ..inspection.model import Inspection
     from ..policy.compile import CompiledPolicy
@@ -202,7 +202,7 @@ class _VerdictOfFiles(NamedTuple):
 
     verdict: Verdict
     name: str  # of the sequence, or the URI
-    files: list[FileFrame]
+    files: list[SequenceFile]
 
 
 def _sequence_files() -> SequenceFiles:
@@ -276,7 +276,7 @@ class _Outcome:
         known = self.verdicts.get(key)
         if known is None:
             known = self.verdicts[key] = _VerdictOfFiles(verdict, file.sequence or file.uri, [])
-        known.files.append(verdict.file)
+        known.files.append(file)
 
     def add_unmatched(self, pattern: str) -> None:
         """All frames of a sequence without any file are missing; other patterns without a file are wrong arguments."""
@@ -311,14 +311,13 @@ class _Outcome:
 
     def _findings(self, patterns: Mapping[str, str]) -> list[Finding]:
         from ..findings.files import not_read
-        from ..findings.model import FileFrame, grouped_files
+        from ..findings.model import grouped_files
         from ..policy.sequences import without_repeated
         from ..policy.waivers import apply_waivers
 
         judged = [(verdict.findings, name, files) for verdict, name, files in self.verdicts.values()]
         for file, reason in self.unread:
-            frames = [FileFrame(file.uri, file.frame)]
-            judged.append(((not_read(file.uri, reason),), file.sequence or file.uri, frames))
+            judged.append(((not_read(file.uri, reason),), file.sequence or file.uri, [file]))
         of_files = grouped_files(
             (replace(finding, pattern=patterns[name]), files) for found, name, files in judged for finding in found
         )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ..exr.codes import SEVERITIES
 from ..frames.ranges import frame_range, frame_value
@@ -46,8 +46,20 @@ class Finding:
     waived_by: Waived | None = None  # it does not count then
 
 
+class FrameFile(Protocol):
+    """A file of a sequence."""
+
+    @property
+    def uri(self) -> str:
+        """Normalized."""
+
+    @property
+    def frame(self) -> str:
+        """As it is written in the name; empty without a frame number."""
+
+
 class FileFrame(NamedTuple):
-    """A file of a sequence: its URI, and its frame as it is written in the name; empty without a frame number."""
+    """A file and its frame, as a `FrameFile`."""
 
     uri: str
     frame: str
@@ -67,14 +79,14 @@ def finding(rule: Rule, severity: str, pattern: str, message: str, *, expected: 
     )
 
 
-def grouped(violations: Iterable[tuple[Finding, FileFrame]]) -> list[Finding]:
+def grouped(violations: Iterable[tuple[Finding, FrameFile]]) -> list[Finding]:
     """Equal findings of several files of a sequence as one, with the range of their frames, in order of appearance."""
     return grouped_files((violation, [file]) for violation, file in violations)
 
 
-def grouped_files(violations: Iterable[tuple[Finding, list[FileFrame]]]) -> list[Finding]:
+def grouped_files(violations: Iterable[tuple[Finding, Sequence[FrameFile]]]) -> list[Finding]:
     """As `grouped`, with the files of each violation; findings often have the same list."""
-    lists: dict[Finding, list[list[FileFrame]]] = defaultdict(list)
+    lists: dict[Finding, list[Sequence[FrameFile]]] = defaultdict(list)
     for violation, files in violations:
         lists[violation].append(files)
     known: dict[tuple[int, ...], tuple[tuple[str, ...], str, int]] = {}

@@ -46,7 +46,7 @@ def display_pattern(sequence: str, frames: Sequence[str]) -> str:
 
 def frame_value(frame: str) -> Number:
     """The number of a frame; that of a sub-frame is not whole."""
-    return _simplest(Decimal(frame))
+    return int(frame) if frame.isdecimal() else _simplest(Decimal(frame))  # usual, and five times as fast
 
 
 def _simplest(value: Number) -> Number:

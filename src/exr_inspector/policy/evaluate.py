@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .. import __version__
 from ..exr.codes import SEVERITIES
 from ..findings import files
-from ..findings.model import FileFrame, Finding, finding
+from ..findings.model import Finding, finding
 from ..findings.rules import UNREADABLE
 from ..frames.names import parse_name
 from ..frames.ranges import display_pattern, padding
@@ -40,12 +40,11 @@ class NotEvaluated(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a policy says about one file."""
+    """What a policy says about a file, or about files that are alike."""
 
     policy: str
     version: str
     policy_hash: str
-    file: FileFrame  # which the findings do not repeat
     findings: tuple[Finding, ...]  # the worst first
     counts: Mapping[str, int]  # of all findings by severity, also of those that only a number stands for
     not_evaluated: tuple[NotEvaluated, ...]
@@ -65,7 +64,7 @@ def evaluate(policy: CompiledPolicy, inspection: Inspection, stored: FilePixels 
     """The verdict on an inspected file; `stored` are its statistics, for an inspection without any."""
     rules = policy.rules_for(inspection)
     judged = VerdictBuilder()
-    for check, outcome in name_outcomes(rules, inspection.file):
+    for check, outcome in name_outcomes(rules.of_names, inspection.file):
         judged.add(inspection.file, check, outcome, None)
     for check in rules.of_files:
         for outcome in check[1](inspection, check[2]):
@@ -82,12 +81,12 @@ def evaluate(policy: CompiledPolicy, inspection: Inspection, stored: FilePixels 
     if inspection.problems or inspection.file.completeness != "complete":
         pattern = pattern_of(inspection.file.file_path_normalized)
         judged.findings += findings_of_problems(rules, inspection, pattern)
-    return verdict_of(policy, rules, inspection.file, judged)
+    return verdict_of(policy, rules, judged)
 
 
-def name_outcomes(rules: RuleSet, file: FileName) -> list[tuple[Check, Outcome]]:
+def name_outcomes(checks: Sequence[Check], file: FileName) -> list[tuple[Check, Outcome]]:
     """The outcomes of rules about names."""
-    return [(check, outcome) for check in rules.of_names for outcome in check[1](file, check[2])]
+    return [(check, outcome) for check in checks for outcome in check[1](file, check[2])]
 
 
 def findings_of_problems(rules: RuleSet, inspection: Inspection, pattern: str) -> list[Finding]:
@@ -99,14 +98,13 @@ def findings_of_problems(rules: RuleSet, inspection: Inspection, pattern: str) -
     ]
 
 
-def verdict_of(policy: CompiledPolicy, rules: RuleSet, file: FileName, judged: VerdictBuilder) -> Verdict:
+def verdict_of(policy: CompiledPolicy, rules: RuleSet, judged: VerdictBuilder) -> Verdict:
     """The verdict from the outcomes of all rules; adds those without parameters, and those about sequences."""
     for use, reason in rules.inactive:
         judged.undecided[_not_evaluated(use, reason)] = None
     for use, _, _ in (*rules.of_sequences, *rules.of_shots):
         judged.undecided[_not_evaluated(use, OF_SEQUENCES)] = None
-    shown = FileFrame(uri=file.file_path_normalized, frame=file.frame or "")
-    return _verdict(policy, shown, judged)
+    return _verdict(policy, judged)
 
 
 def _pixels_of(inspection: Inspection) -> FilePixels | None:
@@ -134,7 +132,7 @@ def unreadable(policy: CompiledPolicy, uri: str, reason: str) -> Verdict:
     }
     found, use = files.unreadable(pattern_of(uri), reason), rules.problems.get(UNREADABLE.rule_id)
     found = replace(found, severity=(use and use.severity) or found.severity)
-    return _verdict(policy, file_frame(uri), VerdictBuilder([found], undecided))
+    return _verdict(policy, VerdictBuilder([found], undecided))
 
 
 def _without_header(uri: str) -> Inspection:
@@ -171,20 +169,13 @@ def _shown_pattern(sequence: str, digits: int) -> str:
     return display_pattern(sequence, ["0" * digits])
 
 
-def file_frame(uri: str) -> FileFrame:
-    """A file and the frame in its name."""
-    name = parse_name(uri)
-    return FileFrame(uri=uri, frame="" if name is None else name.frame)
-
-
-def _verdict(policy: CompiledPolicy, file: FileFrame, judged: VerdictBuilder) -> Verdict:
+def _verdict(policy: CompiledPolicy, judged: VerdictBuilder) -> Verdict:
     counts = judged.unlisted + Counter(found.severity for found in judged.findings)
     findings = sorted(_bounded(sorted(judged.findings, key=_order)), key=_order)
     return Verdict(
         policy=policy.policy.name,
         version=policy.policy.version,
         policy_hash=policy.hash,
-        file=file,
         findings=tuple(findings),
         counts=counts,
         not_evaluated=tuple(judged.undecided),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,18 +22,17 @@ from ..catalog import OPEN_ERRORS, Catalog
 from ..catalog.rows import from_inspections
 from ..exr import Problem
 from ..exr.codes import FORMAT_ERRORS, PROBLEMS
-from ..findings.rules import NOT_WHOLE, UNREADABLE, WHOLENESS_UNKNOWN
 from ..inspection.model import status_of
 from ..sequence.frames import CURRENT, MATCHES
 from ..sources.patterns import uri_condition
 from .compile import CompiledPolicy, RuleSet
 from .conditions_sql import SqlConditions
-from .evaluate import NotEvaluated, Verdict, unreadable
-from .row_numbers import Numbers, file_numbers, first_rows, joined, owners, row_numbers
+from .evaluate import Verdict, unreadable
+from .row_numbers import Numbers, file_numbers, first_rows, has_others, joined, name_numbers, owners, row_numbers
 from .rows import with_verdicts
-from .sequence_files import FileRow, SequenceFile, pixel_content, projection, unreadable_file, used_areas
-from .shared import Alike, StoredStructure, names_read
-from .stored_columns import FACTS, by_part, file_facts, shared_values, table_of, times, values
+from .sequence_files import SequenceFile, Structure, content_of, unreadable_file, with_pixels
+from .shared import Alike, NamesAlike, StoredStructure, names_alike, names_read
+from .stored_columns import FACTS, by_part, file_facts, first_texts, seconds, shared_values, table_of, values
 from .stored_parts import PART_COLUMNS, WINDOW, AttributeRow, StoredInspection, stored_inspection
 from .stored_pixels import StoredPixels, stored_pixels
 from .stored_structures import CELLS, PARTS_OF, Structures
@@ -41,8 +40,6 @@ from .stored_structures import CELLS, PARTS_OF, Structures
 _FILES_PER_PAGE = 100_000
 # Columns of parts that each file has its own values of, and that rules with FILE in `reads` only may read.
 _OF_EACH = frozenset({"timecode", "packed_bytes", "chunk_count", "chunks_present", "missing"})
-_OF_COMPLETENESS = {rule.rule_id for rule in (UNREADABLE, NOT_WHOLE, WHOLENESS_UNKNOWN)}
-_OLDER = "an older version inspected the file; inspect it again: exr-inspector ingest --rescan"
 
 _VARYING_OF = f"""
     SELECT {CELLS} FROM attributes SEMI JOIN wanted USING (file_id)
@@ -63,7 +60,7 @@ class StoredVerdict(NamedTuple):
     """A file of the catalog and its verdict."""
 
     file_id: str
-    verdict: Verdict
+    verdict: Verdict  # one object for many files
     file: SequenceFile  # as rules about sequences see it
 
 
@@ -153,24 +150,32 @@ class _Rows:
             found = joined(found, file_numbers(of_rows, owner, self.files.num_rows))
         return joined(found, of_rules)
 
-    def of_sequences(self) -> Iterator[tuple[FileRow, str | None, int]]:
-        """Each file as the rules about sequences see it, its time code, and the size of its chunks."""
+    def sequence_files(
+        self, structures: Sequence[Structure], overrides: Sequence[tuple[bool, ...]]
+    ) -> Iterator[SequenceFile]:
+        """Each file as the rules about sequences see it, without its pixels; with its structure and overrides."""
         files, parts = self.files, self.parts
-        names = ("file_path", "file_path_normalized", "sequence", "frame")
-        statuses = map(status_of, shared_values(files, "completeness"), shared_values(files, "problem_severity"))
-        others = (values(files, name) for name in ("header_hash", "chunk_hash", "size_bytes"))
-        of_names = (shared_values(files, name) for name in names)
-        columns = (*of_names, statuses, *others, times(files), values(files, "etag"))
         owner = owners(parts, files["file_id"])
-        packed = np.zeros(files.num_rows, np.int64)
-        np.add.at(packed, owner, pc.fill_null(parts["packed_bytes"], 0).to_numpy())
-        codes: list[str | None] = [None] * files.num_rows
-        if parts["timecode"].null_count < parts.num_rows:
-            last_first = np.argsort(-parts["part_index"].to_numpy(), kind="stable")
-            of_parts = parts["timecode"].take(last_first).to_pylist()
-            for at, code in zip(owner[last_first].tolist(), of_parts, strict=True):
-                codes[at] = code or codes[at]
-        return zip(map(FileRow._make, zip(*columns, strict=True)), codes, packed.tolist(), strict=True)
+        packed_bytes = np.zeros(files.num_rows, np.int64)
+        np.add.at(packed_bytes, owner, pc.fill_null(parts["packed_bytes"], 0).to_numpy())
+        hashes, sizes = values(files, "header_hash"), values(files, "size_bytes")
+        of_content = (structures, values(files, "etag"), hashes, values(files, "chunk_hash"), sizes)
+        columns = (
+            values(files, "file_path_normalized"),
+            [text or "" for text in shared_values(files, "sequence")],
+            [text or "" for text in shared_values(files, "frame")],
+            map(status_of, shared_values(files, "completeness"), shared_values(files, "problem_severity")),
+            structures,
+            hashes,
+            sizes,
+            seconds(files),
+            first_texts(parts["timecode"], owner, files.num_rows),
+            map(content_of, *of_content, packed_bytes.tolist()),
+            [False] * files.num_rows,
+            [None] * files.num_rows,
+            overrides,
+        )
+        return map(SequenceFile._make, zip(*columns, strict=True))
 
     def inspections(
         self, chosen: npt.NDArray[np.bool_], structures: Iterable[StoredStructure]
@@ -247,52 +252,61 @@ def _judged(
     ]
     differ = [structure.differ(of_files, policy.policy.custom) for structure, of_files in rules]
     is_single = np.array(differ)[of_rules] | _is_single(rows)
-    numbers = joined(rows.numbers(of_rules, rules), is_single.astype(np.int64))
-    has_others = np.bincount(numbers)[numbers] > 1
-    chosen = is_single.copy()
-    others = np.flatnonzero(~is_single)
-    chosen[others[first_rows(numbers[others])]] = True
-    of_chosen = [structures[number] for number in of_structures[chosen].tolist()]
-    inspections = zip(rows.inspections(chosen, of_chosen), of_chosen, strict=True)
-    judged: dict[int, tuple[Alike, StoredStructure]] = {}
+    numbers = rows.numbers(of_rules, rules)
+    numbers[is_single] = numbers.max() + 1 + np.arange(np.count_nonzero(is_single))
+    is_first = np.zeros(files.num_rows, np.bool_)
+    is_first[first_rows(numbers)] = True
+    of_first = [structures[number] for number in of_structures[is_first].tolist()]
+    inspections = zip(rows.inspections(is_first, of_first), of_first, strict=True)
+    group_numbers = joined(numbers, name_numbers(files))
+    judged: dict[int, Alike] = {}  # by number
+    groups: dict[int, NamesAlike] = {}
     each = zip(
         values(files, "file_id"),
-        rows.of_sequences(),
-        chosen.tolist(),
-        (~is_single & has_others).tolist(),
+        values(files, "file_path"),
+        rows.sequence_files(
+            [structures[number].of_sequences for number in of_structures.tolist()],
+            [held[number] for number in of_overrides.tolist()],
+        ),
         numbers.tolist(),
-        [held[number] for number in of_overrides.tolist()],
+        has_others(numbers).tolist(),
+        group_numbers.tolist(),
+        has_others(group_numbers).tolist(),
         strict=True,
     )
-    for file_id, (file, timecode, packed_bytes), is_chosen, is_shared, number, overrides in each:
-        content = areas = None
-        if is_chosen:
-            inspection, structure = next(inspections)
-            pixels = rows.pixels.get(file_id)
-            figures = None
-            if pixels is not None:
-                windows = inspection.windows
-                figures = pixels.figures(inspection.parts)
-                content = pixel_content(inspection.file, windows, pixels.channels, pixels.parts)
-                areas = used_areas(windows, pixels.parts)
-            alike = structure.judged(policy, inspection, policy.rules_with(overrides), figures)
-            if is_shared:
-                judged[number] = alike, structure
+    for file_id, path, of_sequences, number, is_shared, group_number, is_grouped in each:
+        file, group = of_sequences, groups.get(group_number)
+        if group is None:
+            alike = judged.get(number)
+            if alike is None:
+                inspection, structure = next(inspections)
+                figures = None
+                if pixels := rows.pixels.get(file_id):
+                    figures = pixels.figures(inspection.parts)
+                    file = with_pixels(file, inspection.file, inspection.windows, pixels.channels, pixels.parts)
+                alike = structure.judged(policy, inspection, policy.rules_with(file.overrides), figures)
+                if is_shared:
+                    judged[number] = alike
+            group = names_alike(alike, _name(path, file))
+            if is_grouped:
+                groups[group_number] = group
+            verdict = group.first
         else:
-            alike, structure = judged[number]
-        verdict = alike.verdict(file)
-        if alike.example.file.problem_severity is None:
-            verdict = _without_problems(alike.rules, verdict)
-        of_sequences = projection(
-            file,
-            structure.of_sequences,
-            timecode=timecode,
-            packed_bytes=packed_bytes,
-            pixels=content,
-            used_areas=areas,
-            overrides=overrides,
-        )
-        yield StoredVerdict(file_id, verdict, of_sequences)
+            verdict = group.verdict(_name(path, file)) if group.of_each else group.first
+        yield StoredVerdict(file_id, verdict, file)
+
+
+class _Name(NamedTuple):
+    """What rules about names read of a file."""
+
+    file_path: str
+    file_path_normalized: str
+    sequence: str | None
+    frame: str | None
+
+
+def _name(path: str, file: SequenceFile) -> _Name:
+    return _Name(path, file.uri, file.sequence or None, file.frame or None)
 
 
 def _is_single(rows: _Rows) -> npt.NDArray[np.bool_]:
@@ -313,10 +327,3 @@ def _problems(rows: pa.Table) -> dict[str, list[Problem]]:
     for file_id, *problem in zip(values(rows, "file_id"), *columns, strict=True):
         found[file_id].append(Problem(*problem))
     return found
-
-
-def _without_problems(rules: RuleSet, verdict: Verdict) -> Verdict:
-    """The verdict on a file whose problems are not known, but its completeness; `rules` are those that apply to it."""
-    of_problems = (use.rule for rule_id, use in rules.problems.items() if rule_id not in _OF_COMPLETENESS)
-    undecided = (NotEvaluated(rule.rule_id, rule.name, _OLDER) for rule in of_problems)
-    return replace(verdict, not_evaluated=(*verdict.not_evaluated, *undecided))

@@ -33,10 +33,30 @@ def _numbers(column: pa.Array | pa.ChunkedArray) -> Numbers:
     return numbers
 
 
+def name_numbers(files: pa.Table) -> Numbers:
+    """A number for each file: equal ones for those of one sequence whose paths differ in digits only."""
+    sequences = pc.coalesce(files["sequence"], files["file_path_normalized"])
+    return joined(_numbers(sequences), _numbers(_without_digits(files["file_path"].combine_chunks())))
+
+
+def _without_digits(texts: pa.StringArray) -> pa.StringArray:
+    """The texts with 0 for each decimal digit."""
+    valid, offsets, data = texts.buffers()
+    characters = np.frombuffer(data, np.uint8).copy()
+    characters[(characters >= ord("0")) & (characters <= ord("9"))] = ord("0")
+    return pa.StringArray.from_buffers(len(texts), offsets, pa.py_buffer(characters), valid, offset=texts.offset)
+
+
 def first_rows(numbers: Numbers) -> Numbers:
     """The first row with each number."""
     first: Numbers = np.unique(numbers, return_index=True)[1].astype(np.int64)
     return first
+
+
+def has_others(numbers: Numbers) -> npt.NDArray[np.bool_]:
+    """For each row, whether others have its number."""
+    shared: npt.NDArray[np.bool_] = np.bincount(numbers)[numbers] > 1
+    return shared
 
 
 def owners(rows: pa.Table, file_ids: pa.ChunkedArray) -> Numbers:

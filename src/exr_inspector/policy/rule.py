@@ -35,6 +35,9 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 # rules_sequence.py, rules_shots.py.
 Scope = Literal["problem", "name", "file", "part", "channels", "pixels", "sequence", "shots"]
 OF_SEVERAL = frozenset(("sequence", "shots"))  # scopes of rules that one file cannot decide
+# What the digits of a frame number decide of the outcomes of a rule about names: `texts` of violations, but not whether
+# the rule is violated.
+Digits = Literal["nothing", "texts", "anything"]
 _MAX_KEPT = 256  # characters of texts whose matches are kept: at most 64 MB in all
 AnyCheck = TypeVar("AnyCheck", bound=Callable[..., Iterator[Any]])
 
@@ -148,6 +151,7 @@ class PolicyRule:
     reads: tuple[str, ...] | None = None
     if_attribute: str = ""  # no file without this attribute violates it; empty: any may
     by_attribute: bool = False  # each attribute of a part violates it or not, whatever the others are
+    digits: Digits | Callable[[Any], Digits] = "anything"  # of a rule about names; may depend on its parameters
 
     @property
     def rule_id(self) -> str:
@@ -176,6 +180,7 @@ class _Register(Protocol):
         reads: tuple[str, ...] | None = None,
         if_attribute: str = "",
         by_attribute: bool = False,
+        digits: Digits | Callable[[Any], Digits] = "anything",
     ) -> Callable[[AnyCheck], AnyCheck]: ...
 
 
@@ -193,6 +198,7 @@ def _registering(scope: Scope) -> _Register:
         reads: tuple[str, ...] | None = () if scope in ("name", "channels") else None,
         if_attribute: str = "",
         by_attribute: bool = False,
+        digits: Digits | Callable[[Any], Digits] = "anything",
     ) -> Callable[[AnyCheck], AnyCheck]:
         def register(check: AnyCheck) -> AnyCheck:
             rule = RULES[f"EXR{number}"]
@@ -208,6 +214,7 @@ def _registering(scope: Scope) -> _Register:
                 reads=reads,
                 if_attribute=if_attribute,
                 by_attribute=by_attribute,
+                digits=digits,
             )
             return check
 

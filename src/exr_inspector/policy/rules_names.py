@@ -11,9 +11,10 @@ from functools import lru_cache, partial
 from ..frames.names import versions_in
 from ..sources.memory import UNNAMED
 from .name_template import NameTemplate, name_expression
-from .rule import FileName, Outcome, Parameters, Positive, Texts, Undecided, Violation, name_rule
+from .rule import Digits, FileName, Outcome, Parameters, Positive, Texts, Undecided, Violation, name_rule
 
-_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+_DECIMALS = "0123456789"
+_CHARACTERS = f"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz{_DECIMALS}._-"
 _MAX_NAME_BYTES = 255
 _DIGITS = re.compile("[0-9]+")
 
@@ -63,7 +64,7 @@ _NO_NAME = Undecided("the bytes have no file name")
 _NO_FRAME = Undecided("the name has no frame number")
 
 
-@name_rule(501, "warning", "common practice")
+@name_rule(501, "warning", "common practice", digits="nothing")
 def extension(file: FileName, _: Parameters) -> Iterator[Outcome]:
     """The name ends in .exr."""
     name = _name(file)
@@ -79,7 +80,11 @@ def _allowed(characters: str) -> frozenset[str]:
     return frozenset(characters)
 
 
-@name_rule(502, "error", "Netflix archival, ARRI DI conventions", Characters)
+def _digits_of_characters(given: Characters) -> Digits:
+    return "nothing" if _allowed(given.allowed).issuperset(_DECIMALS) else "anything"
+
+
+@name_rule(502, "error", "Netflix archival, ARRI DI conventions", Characters, digits=_digits_of_characters)
 def name_characters(file: FileName, given: Characters) -> Iterator[Outcome]:
     """The name has allowed characters only."""
     name = _name(file)
@@ -100,7 +105,7 @@ def name_template(file: FileName, given: Template) -> Iterator[Outcome]:
         yield Violation(given.template, name)
 
 
-@name_rule(504, "error", "ARRI DI conventions", Width)
+@name_rule(504, "error", "ARRI DI conventions", Width, digits="texts")
 def frame_padding(file: FileName, given: Width) -> Iterator[Outcome]:
     """The frame number has the expected number of digits."""
     frame = file.frame
@@ -110,7 +115,7 @@ def frame_padding(file: FileName, given: Width) -> Iterator[Outcome]:
         yield Violation(f"{given.width} digits", f"{digits} in {frame}")
 
 
-@name_rule(505, "warning", "ARRI DI conventions")
+@name_rule(505, "warning", "ARRI DI conventions", digits="texts")
 def frame_separator(file: FileName, _: Parameters) -> Iterator[Outcome]:
     """The frame number is between dots."""
     if file.sequence is None or file.frame is None:
@@ -119,7 +124,7 @@ def frame_separator(file: FileName, _: Parameters) -> Iterator[Outcome]:
         yield Violation("NAME.FRAME.exr", _name(file))
 
 
-@name_rule(506, "error", "ARRI DI conventions")
+@name_rule(506, "error", "ARRI DI conventions", digits="nothing")
 def version_token(file: FileName, _: Parameters) -> Iterator[Outcome]:
     """The name has a version, as v003."""
     name = _name(file)
@@ -129,7 +134,7 @@ def version_token(file: FileName, _: Parameters) -> Iterator[Outcome]:
         yield Violation("a version, such as v003", None)
 
 
-@name_rule(507, "warning", "limits of file systems", PathBytes)
+@name_rule(507, "warning", "limits of file systems", PathBytes, digits="nothing")
 def path_length(file: FileName, given: PathBytes) -> Iterator[Outcome]:
     """Name and path are not too long."""
     name = _name(file)
@@ -173,7 +178,7 @@ def _token(prefix: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![A-Za-z0-9]){re.escape(prefix)}[_-]?([0-9]{{1,10}})(?![A-Za-z0-9])", re.IGNORECASE)
 
 
-@name_rule(509, "warning", "ARRI DI conventions", by_name_only=True)
+@name_rule(509, "warning", "ARRI DI conventions", by_name_only=True, digits="texts")
 def lower_case(file: FileName, _: Parameters) -> Iterator[Outcome]:
     """The name has no capitals."""
     name = _name(file)
@@ -183,7 +188,7 @@ def lower_case(file: FileName, _: Parameters) -> Iterator[Outcome]:
         yield Violation(name.lower(), name)
 
 
-@name_rule(510, "warning", "names that differ between macOS and Linux")
+@name_rule(510, "warning", "names that differ between macOS and Linux", digits="texts")
 def unicode_form(file: FileName, _: Parameters) -> Iterator[Outcome]:
     """The name is in the normalization form C."""
     name = _name(file)

@@ -325,7 +325,7 @@ def repeated_frame(sequence: JudgedSequence, _: Parameters) -> _Outcomes:
 @sequence_rule(916, "warning", "common practice", Hours)
 def stale_frame(sequence: JudgedSequence, given: Hours) -> _Outcomes:
     """No file is much older than the others."""
-    dated = [(file, file.mtime.timestamp()) for file in sequence.files if file.mtime is not None]
+    dated = [(file, file.modified) for file in sequence.files if file.modified is not None]
     if len(dated) < _MIN_FILES:
         return
     usual = median(time for _, time in dated)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import partial
 from hashlib import sha256
 from itertools import islice
@@ -53,23 +52,7 @@ class Structure:
         }
 
 
-class FileRow(NamedTuple):
-    """The columns of a file of a catalog that its name decides, or that the rules about sequences read."""
-
-    file_path: str
-    file_path_normalized: str
-    sequence: str | None
-    frame: str | None
-    status: str
-    header_hash: str
-    chunk_hash: str | None
-    size_bytes: int
-    mtime: datetime | None
-    etag: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SequenceFile:
+class SequenceFile(NamedTuple):
     """A file as the rules about sequences see it, about 600 bytes: from an inspection or from rows of a catalog."""
 
     uri: str  # normalized
@@ -79,13 +62,12 @@ class SequenceFile:
     structure: Structure | None = None  # None: the file is unreadable, as for all that follow
     header_hash: str | None = None
     size_bytes: int | None = None
-    mtime: datetime | None = None
+    modified: float | None = None  # seconds since 1970
     timecode: str | None = None  # of the first part that has one, as `PartFacts.timecode`
     content: str | None = None  # equal for files with the same content, see `content_of`; None if it is not known
     has_pixels: bool = False  # the content is that of the pixels, not also of the header
-    used_areas: tuple[float | None, ...] | None = (
-        None  # by part, the share of the data window that is not zero; None: no statistics of pixels
-    )
+    # By part, the share of the data window that is not zero; None: no statistics of pixels.
+    used_areas: tuple[float | None, ...] | None = None
     overrides: tuple[bool, ...] = ()  # of the policy, those that apply: see `CompiledPolicy.overrides_of`
 
 
@@ -93,30 +75,9 @@ def sequence_file(inspection: Inspection, overrides: tuple[bool, ...] = ()) -> S
     """The projection of an inspected file."""
     file, parts, report = inspection.file, inspection.parts, inspection.pixels
     windows = [part.data_window for part in parts]
-    part_rows = [] if report is None else list(part_stats_rows(report))
-    return projection(
-        file,
-        _structure(inspection),
-        timecode=next((part.timecode for part in parts if part.timecode), None),
-        packed_bytes=sum(part.packed_bytes or 0 for part in parts),
-        pixels=None if report is None else pixel_content(file, windows, channel_stats_rows(parts, report), part_rows),
-        used_areas=None if report is None else used_areas(windows, part_rows),
-        overrides=overrides,
-    )
-
-
-def projection(
-    file: FileFacts | FileRow,
-    structure: Structure,
-    *,
-    timecode: str | None,
-    packed_bytes: int,
-    pixels: str | None,
-    used_areas: tuple[float | None, ...] | None,
-    overrides: tuple[bool, ...],
-) -> SequenceFile:
-    """The projection of a file; `pixels` is its `pixel_content`, if it is known."""
-    return SequenceFile(
+    packed_bytes = sum(part.packed_bytes or 0 for part in parts)
+    structure = _structure(inspection)
+    made = SequenceFile(
         uri=file.file_path_normalized,
         sequence=file.sequence or "",
         frame=file.frame or "",
@@ -124,21 +85,28 @@ def projection(
         structure=structure,
         header_hash=file.header_hash,
         size_bytes=file.size_bytes,
-        mtime=file.mtime,
-        timecode=timecode,
-        content=pixels
-        or content_of(
-            etag=file.etag,
-            header_hash=file.header_hash,
-            chunk_hash=file.chunk_hash,
-            size_bytes=file.size_bytes,
-            packed_bytes=packed_bytes,
-            is_compressed=structure.is_compressed,
-        ),
-        has_pixels=pixels is not None,
-        used_areas=used_areas,
+        modified=None if file.mtime is None else file.mtime.timestamp(),
+        timecode=next((part.timecode for part in parts if part.timecode), None),
+        content=content_of(structure, file.etag, file.header_hash, file.chunk_hash, file.size_bytes, packed_bytes),
         overrides=overrides,
     )
+    if report is None:
+        return made
+    return with_pixels(made, file, windows, channel_stats_rows(parts, report), list(part_stats_rows(report)))
+
+
+def with_pixels(
+    made: SequenceFile,
+    file: FileFacts,
+    windows: Sequence[str | None],
+    channels: Iterable[ChannelStatsRow],
+    parts: Sequence[PartStatsRow],
+) -> SequenceFile:
+    """The file with what its statistics of pixels tell; `windows` are the data windows of its parts."""
+    areas, content = used_areas(windows, parts), pixel_content(file, windows, channels, parts)
+    if content is None:
+        return made._replace(used_areas=areas)
+    return made._replace(used_areas=areas, content=content, has_pixels=True)
 
 
 def unreadable_file(uri: str, status: str = "unreadable") -> SequenceFile:
@@ -149,13 +117,12 @@ def unreadable_file(uri: str, status: str = "unreadable") -> SequenceFile:
 
 
 def content_of(
-    *,
+    structure: Structure,
     etag: str | None,
     header_hash: str,
     chunk_hash: str | None,
     size_bytes: int,
     packed_bytes: int,
-    is_compressed: bool,
 ) -> str | None:
     """A text that files with the same bytes share, and others do not, as far as is known without reading pixels.
 
@@ -164,7 +131,7 @@ def content_of(
     """
     if etag is not None and not etag.startswith(_LOCAL_ETAG):
         return f"{size_bytes} {etag}"
-    return f"{size_bytes} {packed_bytes} {header_hash} {chunk_hash}" if is_compressed else None
+    return f"{size_bytes} {packed_bytes} {header_hash} {chunk_hash}" if structure.is_compressed else None
 
 
 def pixel_content(

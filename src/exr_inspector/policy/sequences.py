@@ -69,7 +69,9 @@ class SequenceFiles:
                 self._structures[structure.structure_hash] = known
             structure = known
         sequence, overrides = self._one(file.sequence), self._one(file.overrides)
-        self.files.append(replace(file, structure=structure, sequence=sequence, overrides=overrides))
+        if not (structure is file.structure and sequence is file.sequence and overrides is file.overrides):
+            file = file._replace(structure=structure, sequence=sequence, overrides=overrides)
+        self.files.append(file)
 
     def _one(self, value: _Value) -> _Value:
         return cast("_Value", self._known.setdefault(value, value))

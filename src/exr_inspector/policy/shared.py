@@ -6,15 +6,16 @@ of the values that they read, and rules about names for each file. Files with eq
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, count
 from typing import Any
 
-from ..findings.model import FileFrame
+from ..findings.rules import NOT_WHOLE, UNREADABLE, WHOLENESS_UNKNOWN
 from ..inspection.model import Inspection
 from .compile import Check, CompiledPolicy, RuleSet
 from .evaluate import (
+    NotEvaluated,
     Verdict,
     VerdictBuilder,
     findings_of_problems,
@@ -32,6 +33,8 @@ from .stored_parts import AttributeRow, CutValueError, StoredInspection, StoredP
 
 _KEPT = 4096  # combinations of values, and of outcomes
 _MAX_TEXT = 4000  # characters of values whose outcomes are kept
+_OF_COMPLETENESS = {rule.rule_id for rule in (UNREADABLE, NOT_WHOLE, WHOLENESS_UNKNOWN)}
+_OLDER = "an older version inspected the file; inspect it again: exr-inspector ingest --rescan"
 _PATTERNS_KEPT = 256  # sequences whose findings are kept
 
 Varying = tuple[str, str]  # name and type of an attribute
@@ -127,6 +130,7 @@ class StoredStructure:
         outcomes += ((check, outcome, None) for check, outcome in pixel_outcomes(rules.of_pixels, figures))
         problems = inspection.problems
         key = (
+            inspection.file.problem_severity is None,
             tuple((id(check), outcome, part) for check, outcome, part in outcomes),
             tuple([problem[:4] for problem in problems]),
             inspection.windows if any(problem.code in OF_WINDOWS for problem in problems) else (),
@@ -213,34 +217,59 @@ class Alike:
     outcomes: _Outcomes
     number: int  # of the outcomes, in the plan
 
-    def verdict(self, file: FileName) -> Verdict:
-        """The verdict on the file with a name."""
-        pattern, of_name = pattern_of_file(file), name_outcomes(self.rules, file)
+    def verdict(self, file: FileName, of_name: Sequence[tuple[Check, Outcome]]) -> Verdict:
+        """The verdict on the file with a name; one object for those of a sequence whose names have equal outcomes."""
+        pattern = pattern_of_file(file)
         if self.example.file.completeness != "complete":  # each may lack other chunks
             return self._made(file, pattern, of_name)
         outcomes = tuple([(id(check), outcome) for check, outcome in of_name]) if of_name else ()
         key = self.number, pattern, file.sequence, outcomes
-        like = self.plan.verdicts.get(key)
-        if like is None:
-            like = self._made(file, pattern, of_name)
-            _keep(self.plan.verdicts, key, like, _KEPT)
-        return Verdict(
-            policy=like.policy,
-            version=like.version,
-            policy_hash=like.policy_hash,
-            file=FileFrame(file.file_path_normalized, file.frame or ""),
-            findings=like.findings,
-            counts=like.counts,
-            not_evaluated=like.not_evaluated,
-        )
+        known = self.plan.verdicts.get(key)
+        if known is None:
+            known = self._made(file, pattern, of_name)
+            _keep(self.plan.verdicts, key, known, _KEPT)
+        return known
 
-    def _made(self, file: FileName, pattern: str, of_name: list[tuple[Check, Outcome]]) -> Verdict:
+    def _made(self, file: FileName, pattern: str, of_name: Sequence[tuple[Check, Outcome]]) -> Verdict:
         judged = self.plan.judged(file, pattern)
         for check, outcome, part_index in (*((*named, None) for named in of_name), *self.outcomes):
             judged.add(file, check, outcome, part_index)
         if self.example.problems or self.example.file.completeness != "complete":
             judged.findings += findings_of_problems(self.rules, self.example, pattern)
-        return verdict_of(self.policy, self.rules, file, judged)
+        if self.example.file.problem_severity is None:  # its problems are not known, but its completeness
+            rules = (use.rule for rule_id, use in self.rules.problems.items() if rule_id not in _OF_COMPLETENESS)
+            judged.undecided |= {NotEvaluated(rule.rule_id, rule.name, _OLDER): None for rule in rules}
+        return verdict_of(self.policy, self.rules, judged)
+
+
+@dataclass(frozen=True, slots=True)
+class NamesAlike:
+    """Files that are alike, and whose names only differ in the digits of the frame."""
+
+    alike: Alike
+    first: Verdict  # on the first of them; on all, if nothing is to be evaluated for each
+    of_all: Sequence[tuple[Check, Outcome]]  # outcomes of rules about names
+    of_each: Sequence[Check]  # rules about names that are evaluated for each of the others
+
+    def verdict(self, file: FileName) -> Verdict:
+        """The verdict on another one of the files."""
+        return self.alike.verdict(file, (*self.of_all, *name_outcomes(self.of_each, file)))
+
+
+def names_alike(alike: Alike, first: FileName) -> NamesAlike:
+    """What the first of the files says about all of them."""
+    of_all, of_first = [], []
+    of_each = []
+    for check in alike.rules.of_names:
+        outcomes = name_outcomes((check,), first)
+        digits = check[0].rule.digits
+        decides = digits(check[2]) if callable(digits) else digits
+        if decides == "anything" or (decides == "texts" and outcomes):
+            of_each.append(check)
+            of_first += outcomes
+        else:
+            of_all += outcomes
+    return NamesAlike(alike, alike.verdict(first, (*of_all, *of_first)), of_all, of_each)
 
 
 def attributes_read(rule: PolicyRule, varying: Iterable[Varying]) -> tuple[str, ...] | None:

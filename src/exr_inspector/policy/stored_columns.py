@@ -8,7 +8,10 @@ from dataclasses import fields
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..inspection.model import FileFacts
 
@@ -27,6 +30,20 @@ def times(files: pa.Table) -> list[datetime | None]:
     """The modification times of files."""
     microseconds = files["mtime"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_pylist()
     return [None if each is None else _EPOCH + timedelta(microseconds=each) for each in microseconds]
+
+
+def seconds(files: pa.Table) -> list[float | None]:
+    """The modification times of files, in seconds since 1970."""
+    times = pc.divide(files["mtime"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).cast(pa.float64()), 1e6)
+    return list(times.to_pylist() if times.null_count else times.to_numpy().tolist())
+
+
+def first_texts(texts: pa.ChunkedArray, owner: npt.NDArray[np.int64], count: int) -> list[str | None]:
+    """For each of some owners of texts, the first one that is not empty."""
+    found = np.flatnonzero(pc.fill_null(pc.not_equal(texts, ""), False).to_numpy())[::-1]
+    at = np.full(count, -1)
+    at[owner[found]] = found  # the last assignment counts, which is that of the first text
+    return list(texts.take(pa.array(at, mask=at < 0)).to_numpy().tolist())
 
 
 def values(rows: pa.Table, name: str) -> list[Any]:
