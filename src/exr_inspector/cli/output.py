@@ -180,8 +180,8 @@ def print_to(stream: BinaryIO, *renderables: Any, whole: bool = False) -> None:
     terminal = is_terminal(stream)
     console = Console(width=terminal_width(), force_terminal=terminal, highlight=False, legacy_windows=False)
     for renderable in renderables:
-        if isinstance(renderable, Listing) and not terminal:  # line by line, as it may be large
-            for line in renderable.whole():
+        if not terminal and isinstance(renderable, (Listing, Text)):  # line by line, as a listing may be large
+            for line in renderable.whole() if isinstance(renderable, Listing) else (renderable,):
                 stream.write(f"{line.plain.rstrip()}\n".encode())
             continue
         console.file = io.StringIO()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timezone
@@ -144,8 +144,7 @@ def validate(
         with open_catalog(catalog, read_only=not persist, wait_s=wait) as opened:
             for path in unmatched_paths(opened, given):
                 outcome.add_unmatched(path)
-            for item in catalog_verdicts(opened, ready, given, persist=persist):
-                outcome.add_stored(item)
+            outcome.add_stored(catalog_verdicts(opened, ready, given, persist=persist))
     else:
         s3 = store_of(given)
         listing = list_files(given, s3=s3, selection=selection(exclude, include))
@@ -249,16 +248,17 @@ class _Outcome:
             return
         self._add_verdict(judged.verdict, judged.file)
 
-    def add_stored(self, item: StoredVerdict | Unread) -> None:
-        """Count a file of a catalog."""
+    def add_stored(self, items: Iterable[StoredVerdict | Unread]) -> None:
+        """Count files of a catalog."""
         from ..policy.from_catalog import Unread
         from .output import print_message
 
-        if isinstance(item, Unread):
-            print_message(f"{item.uri}: {item.reason}")
-            self._add_unread(item.uri, item.reason)
-        else:
-            self._add_verdict(item.verdict, item.file)
+        for item in items:
+            if isinstance(item, Unread):
+                print_message(f"{item.uri}: {item.reason}")
+                self._add_unread(item.uri, item.reason)
+            else:
+                self._add_verdict(item.verdict, item.file)
 
     def _add_unread(self, uri: str, reason: str) -> None:
         from ..policy.sequence_files import unreadable_file
