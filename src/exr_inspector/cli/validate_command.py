@@ -269,14 +269,14 @@ class _Outcome:
         self.files.add(file)
 
     def _add_verdict(self, verdict: Verdict, file: SequenceFile) -> None:
-        self.files.add(file)
+        kept = self.files.add(file)
         self.file_count += 1
         # Files of a sequence in a catalog share the tuples of findings.
         key = id(verdict.findings), id(verdict.not_evaluated)
         known = self.verdicts.get(key)
         if known is None:
-            known = self.verdicts[key] = _VerdictOfFiles(verdict, file.sequence or file.uri, [])
-        known.files.append(file)
+            known = self.verdicts[key] = _VerdictOfFiles(verdict, kept.sequence or kept.uri, [])
+        known.files.append(kept)
 
     def add_unmatched(self, pattern: str) -> None:
         """All frames of a sequence without any file are missing; other patterns without a file are wrong arguments."""

@@ -57,8 +57,8 @@ class SequenceFiles:
         self._structures: dict[str, Structure] = {}
         self._known: dict[object, object] = {}
 
-    def add(self, file: SequenceFile) -> None:
-        """Append a file."""
+    def add(self, file: SequenceFile) -> SequenceFile:
+        """Append a file, and return it as it is in the list."""
         structure = file.structure
         if structure is not None:
             known = self._structures.get(structure.structure_hash)
@@ -72,6 +72,7 @@ class SequenceFiles:
         if not (structure is file.structure and sequence is file.sequence and overrides is file.overrides):
             file = file._replace(structure=structure, sequence=sequence, overrides=overrides)
         self.files.append(file)
+        return file
 
     def _one(self, value: _Value) -> _Value:
         return cast("_Value", self._known.setdefault(value, value))
