@@ -28,7 +28,17 @@ from ..sources.patterns import uri_condition
 from .compile import CompiledPolicy, RuleSet
 from .conditions_sql import SqlConditions
 from .evaluate import Verdict, unreadable
-from .row_numbers import Numbers, file_numbers, first_rows, has_others, joined, name_numbers, owners, row_numbers
+from .row_numbers import (
+    Numbers,
+    file_numbers,
+    first_rows,
+    has_others,
+    in_order,
+    joined,
+    name_numbers,
+    owners,
+    row_numbers,
+)
 from .rows import with_verdicts
 from .sequence_files import SequenceFile, Structure, content_of, unreadable_file, with_pixels
 from .shared import Alike, NamesAlike, StoredStructure, names_alike, names_read
@@ -42,14 +52,20 @@ _FILES_PER_PAGE = 100_000
 _OF_EACH = frozenset({"timecode", "packed_bytes", "chunk_count", "chunks_present", "missing"})
 
 _VARYING_OF = f"""
-    SELECT {CELLS} FROM attributes SEMI JOIN wanted USING (file_id)
-    WHERE list_contains($names::VARCHAR[], attr_name) ORDER BY file_id, part_index, attr_index DESC
+    SELECT {CELLS}, attr_index FROM attributes SEMI JOIN wanted USING (file_id)
+    WHERE list_contains($names::VARCHAR[], attr_name)
 """  # noqa: S608 (constants)
 _PROBLEMS_OF = """
-    SELECT file_id, code, message, part_index, attr_name, byte_offset FROM problems SEMI JOIN wanted USING (file_id)
-    QUALIFY coalesce(batch_id, 0) = max(coalesce(batch_id, 0)) OVER (PARTITION BY file_id)
-    ORDER BY part_index, byte_offset, code, attr_name, message
+    SELECT file_id, code, message, part_index, attr_name, byte_offset FROM problems SEMI JOIN (
+        SELECT file_id, max(coalesce(batch_id, 0)) AS newest FROM problems SEMI JOIN wanted USING (file_id) GROUP BY ALL
+    ) AS of_newest ON of_newest.file_id = problems.file_id AND newest = coalesce(batch_id, 0)
 """
+_LAST_PATHS = f"""
+    SELECT file_path_normalized AS last FROM files WHERE {CURRENT} AND {MATCHES}
+    QUALIFY row_number() OVER (ORDER BY file_path_normalized) % $files_per_page = 0
+        OR lead(true) OVER (ORDER BY file_path_normalized) IS NULL
+    ORDER BY last
+"""  # noqa: S608 (constants)
 _ERRORS = f"""
     SELECT file_path_normalized AS uri, code, message, byte_offset FROM ingest_errors
     WHERE {OPEN_ERRORS} AND {MATCHES} ORDER BY uri
@@ -94,12 +110,13 @@ def validate_catalog(
     page, parameters = _page(policy)
     structures = Structures(catalog)
     after = ""
-    while (files := catalog.sql(page, {**parameters, **condition, "after": after})).num_rows:
+    for last in values(catalog.sql(_LAST_PATHS, {**condition, "files_per_page": _FILES_PER_PAGE}), "last"):
+        files = catalog.sql(page, {**parameters, **condition, "after": after, "last": last})
         for name in ("version_flags", "chunks_checked"):
             files = files.set_column(files.column_names.index(name), name, files[name].fill_null(0))
         for group in structures.groups(files):
             yield from _judged(catalog, policy, *group)
-        after = files["file_path_normalized"][-1].as_py()
+        after = last
 
 
 def store_verdicts(catalog: Catalog, judged: Sequence[StoredVerdict]) -> None:
@@ -109,15 +126,15 @@ def store_verdicts(catalog: Catalog, judged: Sequence[StoredVerdict]) -> None:
 
 
 def _page(policy: CompiledPolicy) -> tuple[str, Mapping[str, Any]]:
-    """The query of the next files, with the overrides that apply and violations of custom rules; its parameters."""
+    """The query of a page of files, with the overrides that apply and violations of custom rules; its parameters."""
     sql = SqlConditions(policy.path_template)
     conditions = [layer.when for layer in policy.policy.layers if layer.when is not None]
     overrides = [f"{sql.holds(when)} AS {name}" for when, name in zip(conditions, _overrides(policy), strict=True)]
     violations = " OR ".join(map(sql.is_violated, policy.policy.custom.values())) or "false"
     query = f"""
         SELECT {", ".join((*FACTS, "inspector_version", *overrides))}, {violations} AS violates_custom FROM files
-        WHERE {CURRENT} AND {MATCHES} AND file_path_normalized > $after
-        ORDER BY file_path_normalized LIMIT {_FILES_PER_PAGE}
+        WHERE {CURRENT} AND {MATCHES} AND file_path_normalized > $after AND file_path_normalized <= $last
+        ORDER BY file_path_normalized
     """  # noqa: S608 (constants; values are parameters)
     return query, sql.parameters
 
@@ -225,10 +242,20 @@ def _read(catalog: Catalog, policy: CompiledPolicy, files: pa.Table, structures:
     return _Rows(
         files=files,
         parts=catalog.sql(PARTS_OF, tables=wanted).sort_by([("part_index", "ascending")]),
-        attributes=catalog.sql(_VARYING_OF, {"names": names}, wanted) if names else None,
-        problems=problems.filter(pc.is_in(problems["code"], value_set=_KNOWN_PROBLEMS)),
+        attributes=_first_last(catalog.sql(_VARYING_OF, {"names": names}, wanted)) if names else None,
+        problems=in_order(
+            problems.filter(pc.is_in(problems["code"], value_set=_KNOWN_PROBLEMS)),
+            ("part_index", "byte_offset"),
+            ("code", "attr_name", "message"),
+        ),
         pixels=stored_pixels(catalog, wanted["wanted"]),
     )
+
+
+def _first_last(attributes: pa.Table) -> pa.Table:
+    """The rows in the order of parts, and the first one of a name in a part last."""
+    ordered = attributes.sort_by([("part_index", "ascending"), ("attr_index", "descending")])
+    return ordered.drop_columns(["attr_index"])
 
 
 _KNOWN_PROBLEMS = pa.array(sorted(PROBLEMS))  # a newer version may have stored others

@@ -65,6 +65,15 @@ def owners(rows: pa.Table, file_ids: pa.ChunkedArray) -> Numbers:
     return found
 
 
+def in_order(rows: pa.Table, numbers: Sequence[str], texts: Sequence[str]) -> pa.Table:
+    """The rows by columns of numbers, then by columns of texts of which few differ."""
+    of_texts = row_numbers([rows[name] for name in texts])
+    different = rows.take(first_rows(of_texts)).select(texts)
+    rank = np.argsort(pc.sort_indices(different, sort_keys=[(name, "ascending") for name in texts]))
+    keys = [pc.fill_null(rows[name], np.iinfo(np.int32).max).to_numpy() for name in numbers]
+    return rows.take(pa.array(np.lexsort((rank[of_texts], *reversed(keys)))))
+
+
 def file_numbers(of_rows: Numbers, owner: Numbers, count: int) -> Numbers:
     """A number for each file: equal ones for files that have rows with equal numbers in the same order."""
     order = np.argsort(owner, kind="stable")
