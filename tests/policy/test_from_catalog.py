@@ -201,6 +201,29 @@ def test_a_structure_that_is_used_again_is_kept(monkeypatch):
 
 
 @pytest.mark.slow
+def test_digits_of_names_that_decide_a_rule_are_read(monkeypatch):
+    """Names of a sequence, of which a folder, characters and a template forbid some."""
+    monkeypatch.setattr("exr_inspector.policy.from_catalog._FILES_PER_PAGE", 7)
+    of_rules = """
+policy: names
+version: "1"
+select: [EXR5]
+rules:
+  name-characters: {allowed: "asheqx.012345678-"}
+  name-template: {template: "sh{frame:1*}.exr"}
+"""
+    policy = compile_policy(parse_policy("names.yaml", of_rules.encode()))
+    data = w.build(w.part()).data
+    names = ("sh1000", "sh1001", "sh1009", "sh2001", "b", "b.9")
+    paths = [f"/s/sh1001/{name}.{extension}" for name in names for extension in ("exr", "EXR")]
+    paths += ["sh1001/../sh1003.exr", "/s/sh1001/b c.1001.exr", "file:///s/sh1001/b%20c.1002.exr", "s3://s/a-1.exr"]
+    inspections = [inspect(MemorySource(data, path)) for path in paths]
+    with filled(inspections) as catalog:
+        expected = {one.file.file_path_normalized: comparable(evaluate(policy, one)) for one in inspections}
+        assert {uri: comparable(verdict) for uri, verdict in verdicts(catalog, policy).items()} == expected
+
+
+@pytest.mark.slow
 def test_what_the_catalog_does_not_have_is_not_evaluated():
     """A text above the limit of a cell, and problems that the first version did not look for."""
     long = w.text("capDate", "x" * 5000)

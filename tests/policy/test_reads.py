@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from exr_inspector.catalog.cells import cells_of
+from exr_inspector.frames.names import parse_name
 from exr_inspector.inspection.model import Inspection, PartFacts
 from exr_inspector.policy.compile import RuleSet, compile_policy
 from exr_inspector.policy.load import parse_policy
@@ -163,3 +165,44 @@ def test_what_a_rule_declares_decides_its_case(case: Case):
     reads = RULES[case.rule].reads or ()
     good, bad = values_of(case.good), values_of(case.bad)
     assert any(matcher(reads)(name) for part, name in good if good[part, name] != bad[part, name])
+
+
+# Names with a frame number in many places, of which rules forbid some, and pairs of frames of one form.
+FOLDERS = ["a_v003", "sh0420", "Show 2026-01-01", "q\u0301"]
+NAMES = ["a_v003.{}.exr", "A v1.{}.EXR", "sh{}.exr", "Ä_{}_cam2.exr", "e\u0301-{}.exr", f"{'x' * 250}.{{}}.exr"]
+FRAMES = [("0", "7"), ("1001", "2938"), ("0420", "0421"), ("-05", "-91"), ("1001.25", "2399.71"), ("0012", "9999")]
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES.values() if rule.scope == "name"], ids=lambda rule: rule.name)
+def test_digits_decide_no_more_of_a_rule_about_names_than_it_declares(rule):
+    """From a catalog, it is evaluated once for all names that differ in the digits of the frame only."""
+    given = {"name-template": {"template": "{shot:a*}.{frame:1*}.exr"}}.get(rule.name, {})
+    (check,) = rules_of(rule.rule_id, json.dumps(given)).of_names
+    declared = rule.digits(check[2]) if callable(rule.digits) else rule.digits
+    differ = "nothing"
+    for folder, name, frames in itertools.product(FOLDERS, NAMES, FRAMES):
+        files = [of_name(f"/show/{folder}/{name.format(frame)}") for frame in frames]
+        if len({file.sequence for file in files}) == 1 and files[0].sequence:
+            first, other = (list(check[1](file, check[2])) for file in files)
+            if bool(first) != bool(other):
+                differ = "anything"
+            elif first != other and differ == "nothing":
+                differ = "texts"
+    assert differ == declared
+
+
+def test_digits_that_a_rule_forbids_decide_it():
+    (check,) = rules_of("EXR502", '{"allowed": "a.exr0123"}').of_names
+    assert check[0].rule.digits(check[2]) == "anything"
+
+
+class Name(NamedTuple):
+    file_path: str
+    file_path_normalized: str
+    sequence: str | None
+    frame: str | None
+
+
+def of_name(path: str) -> Name:
+    parsed = parse_name(path)
+    return Name(path, f"file://{path}", parsed and parsed.sequence, parsed and parsed.frame)

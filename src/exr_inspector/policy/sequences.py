@@ -238,15 +238,22 @@ def without_repeated(findings: Sequence[Finding], rules: Mapping[str, PolicyRule
 
     The cause is the same if both are about one attribute, in exactly the same files.
     """
+
+    def is_of_sequence(found: Finding) -> bool:
+        rule = rules.get(found.rule_id)
+        return rule is not None and rule.scope == "sequence"
+
+    attributes = {found.attr_name for found in findings if found.attr_name and is_of_sequence(found)}
     open_ones: dict[tuple[frozenset[str], str], list[Finding]] = defaultdict(list)
     for each in findings:
         rule = rules.get(each.rule_id)
         if each.waived_by is None and rule is not None and rule.scope != "sequence":
-            open_ones[frozenset(each.files), _attribute_of(each, rule)].append(each)
+            name = _attribute_of(each, rule)
+            if name in attributes:  # few; there may be many files
+                open_ones[frozenset(each.files), name].append(each)
 
     def is_repeated(found: Finding) -> bool:
-        rule = rules.get(found.rule_id)
-        if rule is None or rule.scope != "sequence" or found.waived_by or not (found.attr_name and found.files):
+        if found.attr_name not in attributes or found.waived_by or not found.files or not is_of_sequence(found):
             return False
         return any(
             each.part_index in (None, found.part_index)
