@@ -1,12 +1,10 @@
 """The function over HTTP under load: events per second, latencies, and the memory of the runtime.
 
     python -m benchmarks.function [OTHER_CHECKOUT] [--callers 20] [--seconds 20] [--rounds 2]
-    python -m benchmarks.function --memory 20000
 
 `function serve`, moto's S3 server, the VAST emulator and the callers run in their own processes on this machine. Each
 caller sends the next event as soon as the last one is answered, after the wait that a 503 asks for with --polite; a
-probe of /liveness runs meanwhile. The runtime of OTHER_CHECKOUT is measured in turn with that of this one. `--memory`
-sends so many events and shows the resident memory of the runtime on the way.
+probe of /liveness runs meanwhile. The runtime of OTHER_CHECKOUT is measured in turn with that of this one.
 """
 
 from __future__ import annotations
@@ -39,9 +37,14 @@ PERCENTILES = (50, 95, 99, 100)
 Answers = list[tuple[int, float]]  # status and seconds
 
 
+def key_of(number: int) -> str:
+    """The key of an object: each is a frame of a sequence of its own."""
+    return f"sh{number}/beauty.{number}.exr"
+
+
 def request_of(number: int, files: int) -> bytes:
     """The HTTP request with the event of an object, as a broker sends it."""
-    key = f"{number % files}.exr"
+    key = key_of(number % files)
     record = {"eventName": "ObjectCreated:Put", "eventSource": "vast:s3"}
     body = json.dumps({"Records": [record | {"s3": {"bucket": {"name": BUCKET}, "object": {"key": key}}}]}).encode()
     headers = {
@@ -153,17 +156,6 @@ def measure(checkout: Path, schema: str, options: argparse.Namespace, files: int
     print(f"  {1000 * cpu / max(len(done), 1):.1f} ms of processor time per event", flush=True)
 
 
-def measure_memory(schema: str, events: int, files: int) -> None:
-    """The memory of the runtime while so many events are handled."""
-    with runtime(ROOT, schema) as process:
-        step, began = max(events // 10, 1), time.monotonic()
-        for first in range(0, events, step):
-            answers = run_callers(20, 3600, first, step, files, polite=True)
-            counts = dict(Counter(status for status, _ in answers))
-            mib = resident_kib(process.pid) / 1024
-            print(f"{first + step:>8} events {time.monotonic() - began:7.0f} s {mib:8.1f} MiB {counts}", flush=True)
-
-
 def processes(pid: int) -> list[int]:
     """A process and its descendants."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
@@ -179,10 +171,10 @@ def cpu_seconds(pid: int) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def resident_kib(pid: int) -> int:
-    """Resident memory of a process and its descendants, without shared pages."""
+def resident_mib(pid: int) -> list[float]:
+    """Resident memory of a process and each of its descendants, without shared pages."""
     status = "\n".join(Path(f"/proc/{one}/status").read_text() for one in processes(pid))
-    return sum(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon"))
+    return [int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("RssAnon")]
 
 
 def main() -> None:
@@ -193,9 +185,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--polite", action="store_true")
-    parser.add_argument("--memory", type=int, metavar="EVENTS")
     options = parser.parse_args()
-    files = options.memory or 1500
+    files = 1500
     store = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-p", str(STORE)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -206,7 +197,7 @@ def main() -> None:
         client.create_bucket(Bucket=BUCKET)
 
         def put(number: int) -> None:
-            client.put_object(Bucket=BUCKET, Key=f"{number}.exr", Body=exr_bytes(text("note", str(number))))
+            client.put_object(Bucket=BUCKET, Key=key_of(number), Body=exr_bytes(text("note", str(number))))
 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(put, range(files)))
@@ -214,9 +205,6 @@ def main() -> None:
         os.environ |= {"VAST_DB_ACCESS_KEY": "key", "VAST_DB_SECRET_KEY": "not-a-real-secret", "VAST_DB_BUCKET": "b"}
         with emulator() as url:
             os.environ["VAST_DB_ENDPOINT"] = url
-            if options.memory:
-                measure_memory("memory", options.memory, files)
-                return
             for turn in range(options.rounds):
                 for checkout in filter(None, (options.other, ROOT)):
                     measure(checkout, f"{checkout.name}_{turn}", options, files)

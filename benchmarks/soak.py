@@ -28,7 +28,7 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from benchmarks.function import get, processes, request_of, resident_kib
+from benchmarks.function import get, key_of, processes, request_of, resident_mib
 from benchmarks.handler import BUCKET, wait_for
 from tests.support.s3_server import ACCESS_KEY, SECRET_KEY
 from tests.vastdb_emulator import STRICT, Emulator
@@ -180,7 +180,7 @@ def serve_store(files: int) -> None:
 
     server = S3Server()
     for number in range(files):
-        server.put(f"{number}.exr", exr_bytes(text("note", str(number))))
+        server.put(key_of(number), exr_bytes(text("note", str(number))))
     print(server.url, flush=True)
     signal.pause()
 
@@ -190,7 +190,7 @@ def faults(emulator: Emulator, files: int) -> list[str]:
     tables = emulator.committed_tables("b", "soak")
     current = tables["files"].filter(pc.field("is_current"))
     paths = Counter(current["file_path_normalized"].to_pylist())
-    wanted = {f"s3://{BUCKET}/{number}.exr" for number in range(files)}
+    wanted = {f"s3://{BUCKET}/{key_of(number)}" for number in range(files)}
     found = [f"{len(wanted - paths.keys())} objects without a row"] if wanted - paths.keys() else []
     found += [f"{path} has {count} rows" for path, count in paths.items() if count > 1]
     found += [f"{path} is no object" for path in paths.keys() - wanted]
@@ -237,7 +237,7 @@ def main() -> None:
                 happen()
                 share, happen = next(due, (2.0, farm.restart_database))
             if done % (options.events // 10) == 0:
-                memory = resident_kib(farm.runtimes[PORTS[3]].pid) / 1024
+                memory = sum(resident_mib(farm.runtimes[PORTS[3]].pid))
                 print(f"{done:>8} events {time.monotonic() - began:7.0f} s {memory:8.1f} MiB", flush=True)
         seconds = time.monotonic() - began
         for port in PORTS:

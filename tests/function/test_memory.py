@@ -7,8 +7,10 @@ import tracemalloc
 
 import pytest
 
-from exr_inspector import function
-from tests.support.exr_bytes import exr_bytes, text
+from exr_inspector import function, inspect
+from exr_inspector.catalog.rows import from_inspections
+from exr_inspector.sources import MemorySource
+from tests.support.exr_bytes import different_file, exr_bytes, text
 
 EVENTS, BATCH = 400, 100
 VALUE_BYTES = 15_000  # caches keep attributes up to 16 KiB
@@ -17,7 +19,7 @@ VALUE_BYTES = 15_000  # caches keep attributes up to 16 KiB
 @pytest.mark.slow
 @pytest.mark.parametrize("catalog", ["duckdb"], indirect=True)
 def test_values_that_differ_in_each_file_take_bounded_memory(tmp_path, catalog, ctx):
-    """What Python keeps after the events: caches of attributes, of which each has a limit of 8 MiB."""
+    """What Python keeps after the events: caches of attributes, of which each has a limit of 2 MiB."""
     paths = [tmp_path / f"{number}.exr" for number in range(EVENTS)]
     for number, path in enumerate(paths):
         path.write_bytes(exr_bytes(text("note", f"{number:0{VALUE_BYTES}}")))
@@ -33,4 +35,26 @@ def test_values_that_differ_in_each_file_take_bounded_memory(tmp_path, catalog, 
         kept, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert kept < 9 << 20
+    assert kept < 4 << 20
+
+
+@pytest.mark.slow
+def test_files_of_which_all_attributes_differ_take_bounded_memory():
+    """Short values, names and texts fill every cache of their decoded forms, rows and tokens."""
+
+    def rows(first: int) -> None:
+        files = [MemorySource(different_file(n), f"/sh{n}/beauty.{n}.exr") for n in range(first, first + BATCH)]
+        from_inspections(map(inspect, files))
+
+    rows(0)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        kept = []
+        for first in range(BATCH, 11 * BATCH, BATCH):
+            rows(first)
+            gc.collect()
+            kept.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert max(kept) < 12 << 20

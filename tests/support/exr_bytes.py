@@ -52,3 +52,20 @@ def inspection(
 def text(name: str, value: str) -> bytes:
     """A string attribute."""
     return attribute(name, "string", value.encode())
+
+
+def different_file(number: int) -> bytes:
+    """A file with nine attributes that no other file has, one of them by its name too."""
+    return exr_bytes(
+        text("artist", f"artist{number}"),
+        text(
+            "capDate", f"2026:03:{1 + number % 28:02} {number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}"
+        ),
+        text("comments", f"frame {number} of take {number * 7}"),
+        text("scene", f"/shows/harbor/sq{number}/sh{number * 7}/lighting_v{number % 30:03}.ma"),
+        text("software", f"Arnold 7.3.{number}.1 build {number * 13:x}"),
+        text(f"custom/setting{number}", "on"),
+        attribute("renderTime", "float", pack("<f", number / 8)),
+        attribute("seed", "int", pack("<i", number)),
+        attribute("worldToCamera", "m44f", pack("<16f", *(number + index / 16 for index in range(16)))),
+    )

@@ -30,7 +30,7 @@ BATCH_TABLES = ("files", *CHILD_TABLES)
 _FILE_COLUMNS = tuple(column.name for column in fields(FileFacts))
 _PART_COLUMNS = tuple(column.name for column in fields(PartFacts) if column.metadata.get("row", True))
 _file_values, _part_values = attrgetter(*_FILE_COLUMNS), attrgetter(*_PART_COLUMNS)
-_split_short = lru_cache(maxsize=4096)(split_name)
+_split_short = lru_cache(maxsize=2048)(split_name)
 _CACHED_CHARACTERS = 255  # of a channel's name; no library writes longer ones
 
 

@@ -32,7 +32,7 @@ _STRUCTURE, _VALUES = 0, 1  # indexes of the budgets
 
 # Frames of a sequence repeat nearly all of their attributes, byte for byte: those are decoded once. An entry has the
 # attribute, the objects that decoding it took, and the index of their budget.
-_CACHE: Cache[bytes, tuple[Attribute, int, int]] = Cache(8 << 20, lambda key, kept: len(key) + memory_of(kept[0]))
+_CACHE: Cache[bytes, tuple[Attribute, int, int]] = Cache(2 << 20, lambda key, kept: len(key) + memory_of(kept[0]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

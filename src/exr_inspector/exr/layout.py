@@ -160,7 +160,7 @@ def _memory_of(_key: tuple[object, ...], layout: ChunkLayout) -> int:
 
 
 # Frames of a sequence, and parts of a file, mostly have the same windows and channels.
-_KEPT: Cache[tuple[object, ...], ChunkLayout] = Cache(4 << 20, _memory_of)
+_KEPT: Cache[tuple[object, ...], ChunkLayout] = Cache(1 << 20, _memory_of)
 
 
 def layout_of(part: Part, multipart: bool, count: int) -> ChunkLayout:

@@ -28,13 +28,13 @@ def lower(text: str) -> str:
     return text.lower() if text.isascii() else text.translate(_LOWER)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def split_words(text: str) -> tuple[str, ...]:
     """The words in lower case, split at case, digits and punctuation: `AA_maxDepth2` gives aa, max, depth, 2."""
     return tuple(lower(word) for word in _WORD.findall(text))
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def words_of_name(name: str) -> frozenset[str]:
     """The words of a name, and its runs of letters unsplit: `hostName` gives host, name and hostname."""
     return frozenset(split_words(name)) | {lower(run) for run in _LETTERS.findall(name)}

@@ -24,7 +24,7 @@ _MATTE_COMPONENTS = frozenset("rgbaRGBA")
 _IDS = frozenset({"id", "ids", "objectid", "materialid", "instanceid", "primid", "assetid", "indexob", "indexma"})
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def split(channel_name: str) -> tuple[str, str]:
     """Layer and component, as `split_name`, of names that occur again and again."""
     return split_name(channel_name)
@@ -49,7 +49,7 @@ def has_colors(channels: Iterable[Channel]) -> bool:
     )
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def _words(text: str) -> tuple[str, ...]:
     words = " ".join(_WORD.findall(text)).lower()
     return tuple(_EFFECTS.sub("", words).split())
@@ -71,7 +71,7 @@ def is_id(channel_name: str) -> bool:
     return name.lower().replace("_", "") in _IDS
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def is_data(channel_name: str) -> bool:
     """Whether a channel holds depth, ids, normals, positions, motion or a Cryptomatte, and no color."""
     layer, component = split(channel_name)
@@ -86,7 +86,7 @@ def is_data(channel_name: str) -> bool:
     )
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def matte_of(channel_name: str) -> str:
     """The name that the Cryptomatte of a channel would have; empty if it cannot be of one."""
     layer, component = split(channel_name)

@@ -68,7 +68,7 @@ class Kind(NamedTuple):
     pattern: str  # the name in lower case, with AOVs and mattes replaced by *
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def kind_of(attr_name: str, attr_type: str) -> Kind | None:
     """The kind of an attribute; None for attributes without tokens."""
     if attr_name in _STRUCTURAL:
@@ -182,7 +182,7 @@ def _origin_tokens(text: str, trust: float) -> tuple[Token, ...]:
     return _word_tokens(lower(without_frames(text)), trust)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=512)
 def _word_tokens(text: str, trust: float) -> tuple[Token, ...]:
     weights: dict[str, float] = {}
     for identifier in _IDENTIFIER.findall(text)[:_MAX_WORDS]:

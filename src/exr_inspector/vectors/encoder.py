@@ -15,9 +15,9 @@ from .attributes import AttributeTokens, Kind, kind_of, tokens_of
 from .codes import CHANNEL_GROUPS, METADATA_GROUPS, Codes, Sums, Vector
 from .parts import PartChannels, PartShape, layer_tokens, structure_tokens
 
-_MAX_TOKENS = 20_000
-_MAX_NAMES = 16_384
-_MAX_CACHE_BYTES = 8 << 20  # for each of: attributes, layouts, vectors
+_MAX_TOKENS = 6000
+_MAX_NAMES = 2048
+_MAX_CACHE_BYTES = 1 << 20  # for each of: attributes, layouts, vectors
 _MAX_CACHED_ATTRIBUTE_BYTES = 1024  # manifests can have megabytes
 
 

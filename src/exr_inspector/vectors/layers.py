@@ -71,7 +71,7 @@ class ChannelName(NamedTuple):
     component: str  # R G B A X Y Z …, or "" if the name has none
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=2048)
 def channel_name(name: str, part_name: str, views: frozenset[str]) -> ChannelName:
     """Split a channel name. Without a layer, the part's name is the layer; words that are view names are dropped."""
     layer, component = _layer_and_component(name)
@@ -95,7 +95,7 @@ def _layer_and_component(name: str) -> tuple[str, str]:
     return name, ""
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=2048)
 def _common_words(layer: str, views: frozenset[str]) -> tuple[str, ...]:
     view_words = {lower(view) for view in views}
     words: set[str] = set()

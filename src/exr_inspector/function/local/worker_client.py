@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -20,6 +21,9 @@ _PROGRAM = (
     "import sys; sys.path[:] = sys.argv[2:]; "
     "from exr_inspector.function.local.worker import main; main(int(sys.argv[1]))"
 )
+# One heap for all threads: by default the allocators of glibc and Arrow have many, each with freed memory of its own.
+# Threads of Python rarely allocate at the same time.
+_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
 _ENDED = Answer(500, "the process that handles events has ended\n")
 
 
@@ -28,7 +32,9 @@ def start_worker(start: Start) -> tuple[subprocess.Popen[bytes], socket.socket]:
     ours, theirs = socket.socketpair()
     with theirs:
         arguments = [sys.executable, "-c", _PROGRAM, str(theirs.fileno()), *sys.path]
-        process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),))
+        process = subprocess.Popen(
+            arguments, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),), env=_ENVIRONMENT | os.environ
+        )
     ours.sendall(encoded(start))
     return process, ours
 
