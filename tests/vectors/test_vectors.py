@@ -332,7 +332,7 @@ def test_a_new_encoder_gives_the_same_bits(monkeypatch):
 def test_caches_are_bounded(monkeypatch):
     """Clearing them does not change vectors."""
     before = digest()
-    monkeypatch.setattr("exr_inspector.vectors.encoder._MAX_TOKENS", 200)
+    monkeypatch.setattr("exr_inspector.vectors.encoder._BYTES_PER_TOKEN", 5000)
     monkeypatch.setattr("exr_inspector.vectors.encoder._MAX_NAMES", 10)
     monkeypatch.setattr("exr_inspector.vectors.encoder._MAX_CACHE_BYTES", 50_000)
     assert digest() == before
@@ -344,7 +344,7 @@ def test_threads_get_the_same_bits(monkeypatch):
 
     expected = [[vector.tobytes() for vector in embed(inspect(data))] for data in SAMPLE]
     monkeypatch.setattr(vectors, "_encoder", vectors.Encoder())
-    monkeypatch.setattr("exr_inspector.vectors.encoder._MAX_TOKENS", 300)
+    monkeypatch.setattr("exr_inspector.vectors.encoder._BYTES_PER_TOKEN", 3500)
 
     def work(seed):
         order = random.Random(seed).sample(range(len(SAMPLE)), len(SAMPLE))

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 _Key = TypeVar("_Key", bound=Hashable)
 _Value = TypeVar("_Value")
+
+
+@dataclass(slots=True)
+class Limit:
+    """The most memory of a generation of one or more caches: small, but raised for values that need more."""
+
+    bytes: int
+    max_bytes: int
+
+    def raise_to(self, needed: int) -> None:
+        """Raise the limit to the needed bytes, at most to `max_bytes`."""
+        if needed > self.bytes:
+            self.bytes = min(needed, self.max_bytes)
 
 
 class Cache(Generic[_Key, _Value]):
@@ -16,10 +30,11 @@ class Cache(Generic[_Key, _Value]):
     do not evict those that all frames share. Threads may share a cache: at worst an entry is lost.
     """
 
-    __slots__ = ("_bytes", "_max_bytes", "_old", "_size_of", "new")
+    __slots__ = ("_bytes", "_limit", "_old", "_size_of", "new")
 
-    def __init__(self, max_bytes: int, size_of: Callable[[_Key, _Value], int]) -> None:
-        self._max_bytes = max_bytes // 2
+    def __init__(self, limit: int | Limit, size_of: Callable[[_Key, _Value], int]) -> None:
+        """`limit` is that of both generations, or a `Limit` that caches of the same values may share."""
+        self._limit = limit if isinstance(limit, Limit) else Limit(limit // 2, limit // 2)
         self._size_of = size_of  # estimated memory of an entry
         self.clear()
 
@@ -39,9 +54,9 @@ class Cache(Generic[_Key, _Value]):
     def put(self, key: _Key, value: _Value) -> None:
         """Store a value, unless it is larger than a generation."""
         size = self._size_of(key, value)
-        if size > self._max_bytes:
+        if size > self._limit.bytes:
             return
-        if self._bytes + size > self._max_bytes:
+        if self._bytes + size > self._limit.bytes:
             self._old, self.new, self._bytes = self.new, {}, 0
         self.new[key] = value
         self._bytes += size

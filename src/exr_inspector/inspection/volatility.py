@@ -91,7 +91,7 @@ def volatility(attr_name: str, attr_type: str, value: Callable[[], Any]) -> Vola
     return name_volatility(attr_name, attr_type) or value_volatility(attr_type, value())
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=4096)
 def name_volatility(attr_name: str, attr_type: str) -> Volatility | None:
     """The volatility that follows from name and type; None if it depends on the value."""
     if attr_name in STABLE_NAMES or attr_type in _STABLE_TYPES:
@@ -212,4 +212,4 @@ def _item(attr_name: str, attr_type: str, raw: bytes) -> tuple[bytes, bytes]:
 
 
 _CACHED_BYTES = 512  # manifests can have megabytes
-_cached_item = lru_cache(maxsize=2048)(_item)
+_cached_item = lru_cache(maxsize=4096)(_item)

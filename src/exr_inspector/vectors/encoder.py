@@ -10,14 +10,15 @@ from typing import Any, NamedTuple, cast
 from ..exr import Attribute
 from ..exr.attributes import memory_of
 from ..exr.cache import Cache
+from ..exr.header import ATTRIBUTES_LIMIT
 from ..inspection.volatility import value_of
 from .attributes import AttributeTokens, Kind, kind_of, tokens_of
 from .codes import CHANNEL_GROUPS, METADATA_GROUPS, Codes, Sums, Vector
 from .parts import PartChannels, PartShape, layer_tokens, structure_tokens
 
-_MAX_TOKENS = 6000
+_BYTES_PER_TOKEN = 200  # of the limit of attributes: the most tokens are proportional to it
 _MAX_NAMES = 2048
-_MAX_CACHE_BYTES = 1 << 20  # for each of: attributes, layouts, vectors
+_MAX_CACHE_BYTES = 1 << 20  # for each of: layouts, vectors
 _MAX_CACHED_ATTRIBUTE_BYTES = 1024  # manifests can have megabytes
 
 
@@ -69,7 +70,7 @@ class Encoder:
         # By identity, as the reader shares the Attribute objects of equal attributes: hashing bytes would take longer
         # than everything else. The entry keeps the object alive, so its id is not reused.
         self._attributes: Cache[int, tuple[Attribute, TokenSet | None]] = Cache(
-            _MAX_CACHE_BYTES, lambda _, entry: memory_of(entry[0])
+            ATTRIBUTES_LIMIT, lambda _, entry: memory_of(entry[0])
         )
         self._by_name: dict[str, tuple[str, TokenSet | None]] = {}  # attributes whose value does not count
         self._token_sets: dict[AttributeTokens, TokenSet] = {}  # never cleared, as token sets are compared by identity
@@ -79,7 +80,8 @@ class Encoder:
     @property
     def is_full(self) -> bool:
         """Whether the encoder should be replaced."""
-        return len(self._metadata) + len(self._fingerprint) + len(self._token_sets) > _MAX_TOKENS
+        tokens = len(self._metadata) + len(self._fingerprint) + len(self._token_sets)
+        return tokens > ATTRIBUTES_LIMIT.bytes // _BYTES_PER_TOKEN
 
     def token_sets(self, attributes: Iterable[Attribute]) -> set[TokenSet]:
         """The token sets of these attributes; attributes without tokens have none."""
