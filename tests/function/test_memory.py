@@ -9,7 +9,7 @@ import pytest
 
 from exr_inspector import function, inspect
 from exr_inspector.catalog.rows import from_inspections
-from exr_inspector.exr.header import ATTRIBUTES_LIMIT
+from exr_inspector.exr.cache import HEADERS_LIMIT
 from exr_inspector.sources import MemorySource
 from tests.support.exr_bytes import different_file, exr_bytes, text
 
@@ -21,13 +21,13 @@ VALUE_BYTES = 15_000  # caches keep attributes up to 16 KiB
 @pytest.fixture(autouse=True)
 def _new_process(monkeypatch):
     """Other tests read files with many attributes."""
-    monkeypatch.setattr(ATTRIBUTES_LIMIT, "bytes", GENERATION_BYTES)
+    monkeypatch.setattr(HEADERS_LIMIT, "bytes", GENERATION_BYTES)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("catalog", ["duckdb"], indirect=True)
 def test_values_that_differ_in_each_file_take_bounded_memory(tmp_path, catalog, ctx):
-    """What Python keeps after the events: caches of attributes, of which each has a limit of some MiB."""
+    """What Python keeps after the events: caches of attributes, with limits that large headers raise."""
     paths = [tmp_path / f"{number}.exr" for number in range(EVENTS)]
     for number, path in enumerate(paths):
         path.write_bytes(exr_bytes(text("note", f"{number:0{VALUE_BYTES}}")))

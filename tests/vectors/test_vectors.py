@@ -334,7 +334,7 @@ def test_caches_are_bounded(monkeypatch):
     before = digest()
     monkeypatch.setattr("exr_inspector.vectors.encoder._BYTES_PER_TOKEN", 5000)
     monkeypatch.setattr("exr_inspector.vectors.encoder._MAX_NAMES", 10)
-    monkeypatch.setattr("exr_inspector.vectors.encoder._MAX_CACHE_BYTES", 50_000)
+    monkeypatch.setattr("exr_inspector.vectors.encoder._MAX_VECTORS_BYTES", 50_000)
     assert digest() == before
 
 

@@ -23,6 +23,11 @@ class Limit:
             self.bytes = min(needed, self.max_bytes)
 
 
+# Of the caches of attributes and of what is computed from headers. Small, as files whose attributes all differ fill
+# them; large headers raise it, as a cache that holds less than one file has no hits.
+HEADERS_LIMIT = Limit(1 << 20, 4 << 20)
+
+
 class Cache(Generic[_Key, _Value]):
     """A cache of two generations: when the new one is full it replaces the old one.
 

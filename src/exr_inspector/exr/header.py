@@ -13,7 +13,7 @@ from typing import Protocol
 from ..errors import ExrFormatError
 from .attributes import SKIPPED, WITHOUT_VALUE, Attribute, LongAttribute, Note, decode, memory_of, objects_of
 from .budget import OBJECTS_OF_STRUCTURE, Budget
-from .cache import Cache, Limit
+from .cache import HEADERS_LIMIT, Cache
 from .channels import SHORT_NAME_BYTES
 from .checks import RECOMPUTED, REPLACED, check_flags, check_part, check_parts
 from .magic import name_format
@@ -31,15 +31,9 @@ _MEMORY_PER_BYTE = 100  # of a limit: attributes take up to 25 times their bytes
 _STRUCTURE, _VALUES = 0, 1  # indexes of the budgets
 
 
-# Of the caches of attributes and of what is computed from them. Small, as files whose attributes all differ fill them;
-# files with many attributes raise it, as a cache that holds less than one file has no hits.
-ATTRIBUTES_LIMIT = Limit(1 << 20, 4 << 20)
-
 # Frames of a sequence repeat nearly all of their attributes, byte for byte: those are decoded once. An entry has the
 # attribute, the objects that decoding it took, and the index of their budget.
-_CACHE: Cache[bytes, tuple[Attribute, int, int]] = Cache(
-    ATTRIBUTES_LIMIT, lambda key, kept: len(key) + memory_of(kept[0])
-)
+_CACHE: Cache[bytes, tuple[Attribute, int, int]] = Cache(HEADERS_LIMIT, lambda key, kept: len(key) + memory_of(kept[0]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +98,7 @@ def read_header(data: bytes, limits: Limits = Limits()) -> Header:
     if multipart:
         check_parts(parts, reader.problems)
     reader.check_long_values()
-    ATTRIBUTES_LIMIT.raise_to(_MEMORY_PER_BYTE * at)
+    HEADERS_LIMIT.raise_to(_MEMORY_PER_BYTE * at)
     return Header(version=version, flags=flags, parts=tuple(parts), header_bytes=at, problems=reader.problems.all())
 
 
