@@ -14,7 +14,7 @@ from exr_inspector.sources import MemorySource
 from tests.support.exr_bytes import different_file, exr_bytes, text
 
 EVENTS, BATCH = 400, 100
-GENERATION_BYTES = 1 << 20  # that each cache of attributes has two of, unless files need more
+GENERATION_BYTES = 512 << 10  # that each cache of attributes has two of, unless files need more
 VALUE_BYTES = 15_000  # caches keep attributes up to 16 KiB
 
 

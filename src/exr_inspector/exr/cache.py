@@ -25,7 +25,7 @@ class Limit:
 
 # Of the caches of attributes and of what is computed from headers. Small, as files whose attributes all differ fill
 # them; large headers raise it, as a cache that holds less than one file has no hits.
-HEADERS_LIMIT = Limit(1 << 20, 4 << 20)
+HEADERS_LIMIT = Limit(512 << 10, 4 << 20)
 
 
 class Cache(Generic[_Key, _Value]):
