@@ -128,7 +128,7 @@ _RULES = (
 )
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def _rules_for(attr_name: str) -> tuple[int, ...]:
     """The indices of the rules that match an attribute's name."""
     return tuple(number for number, rule in enumerate(_RULES) if rule.names.fullmatch(attr_name))

@@ -91,7 +91,7 @@ def volatility(attr_name: str, attr_type: str, value: Callable[[], Any]) -> Vola
     return name_volatility(attr_name, attr_type) or value_volatility(attr_type, value())
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def name_volatility(attr_name: str, attr_type: str) -> Volatility | None:
     """The volatility that follows from name and type; None if it depends on the value."""
     if attr_name in STABLE_NAMES or attr_type in _STABLE_TYPES:
