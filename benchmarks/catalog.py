@@ -21,8 +21,8 @@ from exr_inspector import inspect, open_catalog
 from exr_inspector.catalog import Catalog
 from exr_inspector.catalog.derived import DERIVED
 from exr_inspector.catalog.schema import CHILD_TABLES
+from exr_inspector.defaults import PATH_TEMPLATE
 from exr_inspector.sequence import derived
-from exr_inspector.settings import PATH_TEMPLATE
 from exr_inspector.sources.memory import MemorySource
 from tests.support.small_exr import FRAMES_PER_SEQUENCE, small_file
 

@@ -17,12 +17,10 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from .defaults import CELL_LIMIT, PATH_TEMPLATE, QUERY_MEMORY_MB
 from .errors import SettingsError
 from .exr import ChunkOption, Limits
 
-# Defaults that hold for callers without settings too.
-CELL_LIMIT, QUERY_MEMORY_MB = 64 * 1024, 128
-PATH_TEMPLATE = "{show}/{sequence:sq*}/{shot:sh*}/{task}[/{layer}]/**"
 _SHOWN = 40  # characters of an invalid value
 # Defaults of the connections to a VAST Database and to an object store.
 _REGION, _REQUEST_TIMEOUT_S, _VAST_DEADLINE_S = "us-east-1", 5.0, 30.0

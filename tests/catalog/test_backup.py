@@ -27,10 +27,11 @@ from exr_inspector.catalog.columns import typed
 from exr_inspector.catalog.persistence import children_of, with_persist_columns
 from exr_inspector.catalog.rows import from_inspections
 from exr_inspector.catalog.schema import CHILD_TABLES, TABLES, VERSION, version_row
+from exr_inspector.defaults import PATH_TEMPLATE
 from exr_inspector.errors import BackupError, CatalogError, SettingsError, SourceError
 from exr_inspector.search.reembed import reembed
 from exr_inspector.sequence import derived
-from exr_inspector.settings import PATH_TEMPLATE, vast_connection
+from exr_inspector.settings import vast_connection
 from tests.support.exr_bytes import inspection, text
 
 from .test_contract import error_at, row_count

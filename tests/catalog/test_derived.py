@@ -20,9 +20,9 @@ from exr_inspector.catalog import Catalog, IngestError, derived
 from exr_inspector.catalog.derived import DERIVED, MAX_VALUES
 from exr_inspector.catalog.duckdb import derived as duckdb_derived
 from exr_inspector.catalog.schema import CHILD_TABLES, HEADER_TABLES
+from exr_inspector.defaults import PATH_TEMPLATE
 from exr_inspector.search.reembed import reembed
 from exr_inspector.sequence.derived import keep_up, missing_tables, refresh
-from exr_inspector.settings import PATH_TEMPLATE
 from exr_inspector.sources.memory import MemorySource
 from tests.catalog.test_backup_increments import later_result
 from tests.support import exr_writer as w

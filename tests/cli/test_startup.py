@@ -73,3 +73,10 @@ def test_the_version_is_printed(capfd):
     """The version of the package."""
     assert main(["--version"]) == 0
     assert capfd.readouterr().out == f"exr-inspector {exr_inspector.__version__}\n"
+
+
+@pytest.mark.slow
+def test_a_worker_of_an_ingest_imports_no_settings():
+    code = "import sys, exr_inspector.ingestion.run; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(done.stdout.split()) & {"pydantic", "pydantic_settings", "duckdb", "exr_inspector.settings"}

@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..defaults import CELL_LIMIT, QUERY_MEMORY_MB
 from ..errors import SettingsError
-from ..settings import CELL_LIMIT, QUERY_MEMORY_MB, VastConnection
 from .protocol import (
     MEASURED,
     OPEN_ERRORS,
@@ -30,6 +30,7 @@ from .protocol import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ..settings import VastConnection
     from .migrations import Migrated
 
 __all__ = [

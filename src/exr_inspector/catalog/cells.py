@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+from ..defaults import CELL_LIMIT
 from ..exr import Attribute
 from ..exr.attributes import TimeCode, memory_of
 from ..exr.cache import HEADERS_LIMIT, Cache
 from ..exr.header import CACHED_BYTES
 from ..inspection.json_form import FLOAT32_TYPES, json_float, json_value
 from ..inspection.model import RAW_TYPES
-from ..settings import CELL_LIMIT
 
 # One encoder: json.dumps creates one per call with options, which took a third of the time of a cell.
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timezone
-from functools import cache, lru_cache
-from itertools import chain, repeat
+from functools import cache, lru_cache, partial
+from itertools import chain
 from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..defaults import CELL_LIMIT
 from ..errors import EmbeddingError
 from ..exr import Channel, Problem, split_name
 from ..inspection.model import FileFacts, Inspection, PartFacts
-from ..settings import CELL_LIMIT
 from ..sources.memory import UNNAMED
 from .cells import Cells, cells_of
 from .schema import CHILD_TABLES, batch_schema
@@ -196,35 +196,45 @@ def _parts(inspections: list[Inspection]) -> pa.Table:
 
 
 def _channels(inspections: list[Inspection]) -> pa.Table:
-    names = ("part_index", "channel_index", "channel_name", "layer_name", "component_name",
-             "channel_type", "x_sampling", "y_sampling", "p_linear")  # fmt: skip
-    rows = [
-        _channel_row(part.part_index, index, channel)
-        for inspection in inspections
-        for part in inspection.parts
-        for index, channel in enumerate(part.channels)
-    ]
-    counts = [sum(len(part.channels) for part in inspection.parts) for inspection in inspections]
-    return _table("channels", _columns(names, rows) | _owners(inspections, counts), len(rows))
+    names = ("channel_name", "layer_name", "component_name", "channel_type", "x_sampling", "y_sampling", "p_linear")
+    return _items(inspections, "channels", "channel_index", names, _channel_row)
 
 
-def _split(name: str) -> tuple[str, str]:
-    return _split_short(name) if len(name) <= _CACHED_CHARACTERS else split_name(name)
-
-
-def _channel_row(part_index: int, index: int, channel: Channel) -> tuple[Any, ...]:
+def _channel_row(channel: Channel) -> tuple[Any, ...]:
     name, channel_type, x_sampling, y_sampling, p_linear = channel
-    return (part_index, index, name, *_split(name), channel_type, x_sampling, y_sampling, bool(p_linear))
+    split = _split_short if len(name) <= _CACHED_CHARACTERS else split_name
+    return (name, *split(name), channel_type, x_sampling, y_sampling, bool(p_linear))
 
 
 def _attributes(inspections: list[Inspection], cell_limit: int) -> pa.Table:
-    parts = [part for inspection in inspections for part in inspection.parts]
-    cells = [cells_of(attribute, cell_limit) for part in parts for attribute in part.attributes]
-    counts = [sum(len(part.attributes) for part in inspection.parts) for inspection in inspections]
-    columns = _columns(Cells._fields, cells) | _owners(inspections, counts)
-    columns["part_index"] = _repeated((part.part_index, len(part.attributes)) for part in parts)
-    columns["attr_index"] = list(chain.from_iterable(range(len(part.attributes)) for part in parts))
-    return _table("attributes", columns, len(cells))
+    return _items(inspections, "attributes", "attr_index", Cells._fields, partial(cells_of, cell_limit=cell_limit))
+
+
+def _items(
+    inspections: list[Inspection],
+    table: str,
+    index: str,
+    names: Sequence[str],
+    cells_of_item: Callable[[Any], Sequence[Any]],
+) -> pa.Table:
+    """The rows of all items of the parts' field `table`, with their number in the part as `index`.
+
+    Frames of a sequence share most items: the cells of each object are converted once, for all of its rows.
+    """
+    of_files = [[getattr(part, table) for part in inspection.parts] for inspection in inspections]
+    of_parts = list(chain.from_iterable(of_files))
+    items = list(chain.from_iterable(of_parts))
+    distinct = {id(item): item for item in items}
+    positions = dict(zip(distinct, range(len(distinct)), strict=True))
+    rows = pa.array([positions[id(item)] for item in items], pa.int64())
+    cells = _columns(names, map(cells_of_item, distinct.values()))
+    schema, counts = batch_schema(table), list(map(len, of_parts))
+    columns: dict[str, Any] = {name: _array(cells[name], schema.field(name).type).take(rows) for name in cells}
+    columns |= _owners(inspections, [sum(map(len, of_file)) for of_file in of_files])
+    part_indexes = [part.part_index for inspection in inspections for part in inspection.parts]
+    columns["part_index"] = _repeated(part_indexes, pa.int64(), counts)
+    columns[index] = list(chain.from_iterable(map(range, counts)))
+    return _table(table, columns, len(items))
 
 
 def _problems(inspections: list[Inspection]) -> pa.Table:
@@ -264,18 +274,19 @@ def _stats(inspections: list[Inspection]) -> dict[str, pa.Table]:
     }
 
 
-def _owners(inspections: list[Inspection], counts: list[int]) -> dict[str, list[str]]:
+def _owners(inspections: list[Inspection], counts: list[int]) -> dict[str, pa.Array]:
     """The columns file_id and file_path, repeated for the number of rows of each inspection."""
-    ids = [inspection.file.file_id for inspection in inspections]
-    paths = [inspection.file.file_path for inspection in inspections]
     return {
-        "file_id": _repeated(zip(ids, counts, strict=True)),
-        "file_path": _repeated(zip(paths, counts, strict=True)),
+        "file_id": _repeated([inspection.file.file_id for inspection in inspections], pa.string(), counts),
+        "file_path": _repeated([inspection.file.file_path for inspection in inspections], pa.string(), counts),
     }
 
 
-def _repeated(values: Iterable[tuple[Any, int]]) -> list[Any]:
-    return list(chain.from_iterable(repeat(value, count) for value, count in values))
+def _repeated(values: list[Any], type_: pa.DataType, counts: list[int]) -> pa.Array:
+    """Each value as often as its count says."""
+    import numpy as np
+
+    return _array(values, type_).take(pa.array(np.repeat(np.arange(len(values)), counts)))
 
 
 def _columns(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> dict[str, Sequence[Any]]:

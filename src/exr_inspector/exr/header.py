@@ -86,12 +86,12 @@ def read_header(data: bytes, limits: Limits = Limits()) -> Header:
     at = 8
     while True:
         begin = at
-        attributes, at = reader.read_attributes(at, len(parts))
+        attributes, by_name, at = reader.read_attributes(at, len(parts))
         if multipart and parts and not attributes:
             break  # an empty header ends the list of headers
         if len(parts) == limits.parts:
             raise ExrFormatError("too_many_parts", begin, f"more parts than the limit of {limits.parts}")
-        parts.append(make_part(len(parts), attributes, flags))
+        parts.append(make_part(len(parts), attributes, by_name, flags))
         check_part(parts[-1], flags, reader.problems)
         if not multipart:
             break
@@ -174,18 +174,18 @@ class _HeaderReader:
         self._long_values: list[tuple[LongAttribute, int, int]] = []  # with part index and position of the value
         self.problems = ProblemList(limits.problems)
 
-    def read_attributes(self, at: int, part_index: int) -> tuple[list[Attribute], int]:
-        """The attributes of one part, and the position after the zero byte that ends its header."""
+    def read_attributes(self, at: int, part_index: int) -> tuple[list[Attribute], dict[str, Attribute], int]:
+        """The attributes of one part, the first of each name, and the position after the zero byte behind them."""
         data, budgets, header_bytes = self._data, self._budgets, self._limits.header_bytes
         attributes: list[Attribute] = []
-        seen: dict[str, Attribute] = {}
+        by_name: dict[str, Attribute] = {}
         find, length, cached = data.find, len(data), _CACHE.new.get
         while True:
             if at >= length:
                 raise HeaderCutError(length, "the header is not terminated", at + 1)
             if data[at] == 0:
                 self._attributes_left -= len(attributes)
-                return attributes, at + 1
+                return attributes, by_name, at + 1
             name_end = find(b"\0", at, at + 256)
             if name_end < 0:
                 raise _unterminated(data, at, "name of an attribute")
@@ -213,10 +213,10 @@ class _HeaderReader:
             name = attribute.attr_name
             if attribute.note is not None:
                 self._add_note(attribute, attribute.note, part_index, value_at)
-            if name in seen:
-                self._add_repeated(attribute, seen[name], part_index, at)
+            if name in by_name:
+                self._add_repeated(attribute, by_name[name], part_index, at)
             else:
-                seen[name] = attribute
+                by_name[name] = attribute
             if type_end - at > SHORT_NAME_BYTES and not self._long_names:
                 self._check_lengths(name, name_end - at, type_end - name_end - 1, part_index, at)
             at = end

@@ -58,9 +58,8 @@ class Part:
         return self.part_type in DEEP_TYPES
 
 
-def make_part(part_index: int, attributes: Sequence[Attribute], flags: int) -> Part:
-    """A part from its attributes and the version flags."""
-    by_name = {a.attr_name: a for a in reversed(attributes)}
+def make_part(part_index: int, attributes: Sequence[Attribute], by_name: Mapping[str, Attribute], flags: int) -> Part:
+    """A part from its attributes, the first of each name, and the version flags."""
     part_type = _part_type(by_name, flags)
     return Part(part_index=part_index, attributes=tuple(attributes), by_name=by_name, part_type=part_type)
 

@@ -11,9 +11,16 @@ HEAD_BYTES, TAIL_BYTES, _ADLER_BYTES = 4096, 64, 4
 _ZLIB_COMPRESSIONS = ("ZIP", "ZIPS", "PXR24")
 
 
+def is_zero(data: bytes) -> bool:
+    """Whether all bytes are zero."""
+    return data == bytes(len(data))
+
+
 def spread(order: array[int]) -> list[int]:
     """The last of these numbers, and 16 at equal distances from the first."""
     last = len(order) - 1
+    if last <= SAMPLES:
+        return list(order)
     return [order[position] for position in sorted({last, *(n * last // SAMPLES for n in range(SAMPLES))})]
 
 
@@ -34,7 +41,7 @@ def _mark_zero_head(part: PartLeaders, slot: int, read: Read) -> None:
         return
     leader_bytes, offset = part.leader.size, part.offsets[slot]
     data = read(offset, min(leader_bytes + HEAD_BYTES, part.ends[slot] - offset))
-    if not any(data[leader_bytes:]) and _is_smaller_than_its_pixels(part, slot):
+    if is_zero(data[leader_bytes:]) and _is_smaller_than_its_pixels(part, slot):
         part.states[slot] = ZERO_FILLED
 
 
@@ -45,7 +52,7 @@ def mark_zero_tail(part: PartLeaders, slot: int, read: Read) -> None:
     end = part.ends[slot]
     packed = end - part.offsets[slot] - part.leader.size
     length = min(packed, _ADLER_BYTES if part.layout.compression in _ZLIB_COMPRESSIONS else TAIL_BYTES)
-    if not any(read(end - length, length)) and _is_smaller_than_its_pixels(part, slot):
+    if is_zero(read(end - length, length)) and _is_smaller_than_its_pixels(part, slot):
         part.states[slot] = ZERO_FILLED
 
 

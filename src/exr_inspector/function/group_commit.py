@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from ..catalog import Catalog, PersistOutcome
 from ..catalog.rows import from_inspections
 from ..deadline import seconds_left
+from ..defaults import CELL_LIMIT
 from ..errors import CatalogConnectionError
-from ..settings import CELL_LIMIT
 from .errors import is_retryable
 
 if TYPE_CHECKING:

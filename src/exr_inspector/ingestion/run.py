@@ -23,12 +23,12 @@ from uuid import uuid4
 from ..catalog import Catalog, PixelLevel, PolicyRules, expect_catalog
 from ..catalog.rows import RowBatch, from_embeddable
 from ..catalog.validations import says_more
+from ..defaults import CELL_LIMIT
 from ..errors import CatalogError
 from ..exr import ChunkOption, Limits
 from ..findings.files import chunk_counts
 from ..inspection.model import Inspection
 from ..inspection.pixel_rows import undecodable_texts
-from ..settings import CELL_LIMIT
 from ..sources import store_of
 from ..sources.listing import list_files
 from ..sources.selection import Selection
@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 _FILES_PER_TASK, _FILES_PER_TASK_WITH_STATS = 128, 4
 _MIN_FILES_WITH_STATS = 8  # for worker processes
-_SECONDS_PER_BATCH = 5.0  # on a slow disk, files are persisted and reported before a batch is full
+_SECONDS_PER_BATCH = 2.0  # on a slow disk, files are persisted and reported before a batch is full
 _BYTES_PER_BATCH = 128 << 20  # of rows, which the database holds until the end of the transaction
 _MAX_HEADER_BYTES = 32 << 20  # of the inspections that a task holds before it makes rows of them
 _CONCURRENT_REQUESTS = 16  # per process, to an object store: most of the time is spent waiting for responses

@@ -7,6 +7,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from ..exr import Attribute, Part
+from ..exr.cache import Cache
 from .volatility import structure_of
 
 
@@ -17,13 +18,25 @@ def header_hash(header: bytes | memoryview) -> str:
 
 def structure_hash(parts: Sequence[Part] | Sequence[Sequence[Attribute]]) -> str:
     """SHA-256 of names, types and constant values of the attributes; equal for all frames that were written alike."""
+    structure = tuple([tuple(structure_of(part.attributes if isinstance(part, Part) else part)) for part in parts])
+    return _STRUCTURE_HASHES.get(structure) or _hash_of_structure(structure)
+
+
+_Structure = tuple[tuple[tuple[bytes, bytes], ...], ...]  # the items of each part
+# Frames that were written alike have the same structure, in the same order.
+_STRUCTURE_HASHES: Cache[_Structure, str] = Cache(
+    4 << 20, lambda structure, _: 256 + sum(256 + len(name) + len(value) for part in structure for name, value in part)
+)
+
+
+def _hash_of_structure(structure: _Structure) -> str:
     digest = sha256()
-    for part in parts:
-        attributes = part.attributes if isinstance(part, Part) else part
-        for name, value in sorted(structure_of(attributes)):
+    for part in structure:
+        for name, value in sorted(part):
             digest.update(name)
             digest.update(value)
         digest.update(b";")
+    _STRUCTURE_HASHES.put(structure, digest.hexdigest())
     return digest.hexdigest()
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from .. import __version__
@@ -24,7 +25,7 @@ from ..exr import (
     read_chunks,
     worst_severity,
 )
-from ..exr.attributes import Rational
+from ..exr.attributes import Box2i, Rational
 from ..exr.header import fetch_header
 from ..exr.part import DEEP, LONG_NAMES, MULTIPART, TILED
 from ..frames.names import parse_name
@@ -213,7 +214,7 @@ def _chunk_check(reader: Reader) -> ChunkCheck:
 def _inspection(source: ByteSource, reader: Reader, header: Header, chunks: ChunkReport) -> Inspection:
     header_digest = header_hash(memoryview(reader.prefix)[: header.header_bytes])
     name = parse_name(source.uri)
-    parts = tuple(_part_facts(part, c) for part, c in zip(header.parts, chunks.parts, strict=True))
+    parts = tuple([_part_facts(part, c) for part, c in zip(header.parts, chunks.parts, strict=True)])
     problems = header.problems + chunks.problems
     damage = None if chunks.completeness == "complete" else chunks.chunk_hash or chunks.completeness
     facts = FileFacts(
@@ -232,7 +233,7 @@ def _inspection(source: ByteSource, reader: Reader, header: Header, chunks: Chun
         multipart_count=len(parts),
         is_deep=any(part.is_deep for part in parts),
         is_tiled=any(part.is_tiled for part in parts),
-        channel_count=sum(len(part.channels) for part in parts),
+        channel_count=sum([len(part.channels) for part in parts]),
         sequence=name.sequence if name else None,
         frame_number=name.frame_number if name else None,
         frame=name.frame if name else None,
@@ -242,22 +243,26 @@ def _inspection(source: ByteSource, reader: Reader, header: Header, chunks: Chun
         chunks_checked=chunks.chunks_checked,
         problem_severity=worst_severity(problems),
     )
-    flags = Flags(
-        version=header.version,
-        tiled=bool(header.flags & TILED),
-        long_names=bool(header.flags & LONG_NAMES),
-        deep=bool(header.flags & DEEP),
-        multipart=bool(header.flags & MULTIPART),
-    )
     return Inspection(
         schema_version=SCHEMA_VERSION,
         inspector_version=__version__,
         file=facts,
-        flags=flags,
+        flags=_flags(header.version, header.flags),
         bytes_read=reader.bytes_read,
         reads=reader.reads,
         parts=parts,
         problems=problems,
+    )
+
+
+@lru_cache(maxsize=64)
+def _flags(version: int, flags: int) -> Flags:
+    return Flags(
+        version=version,
+        tiled=bool(flags & TILED),
+        long_names=bool(flags & LONG_NAMES),
+        deep=bool(flags & DEEP),
+        multipart=bool(flags & MULTIPART),
     )
 
 
@@ -278,8 +283,8 @@ def _part_facts(part: Part, chunks: PartChunks) -> PartFacts:
         display_height=display and display.yMax - display.yMin + 1,
         data_x_offset=data and data.xMin,
         data_y_offset=data and data.yMin,
-        data_window=data and _list_text(data),
-        display_window=display and _list_text(display),
+        data_window=data and _window_text(data),
+        display_window=display and _window_text(display),
         pixel_aspect_ratio=None if aspect is None or not math.isfinite(aspect) else shortest_single(aspect),
         line_order=part.value("lineOrder", "lineOrder"),
         compression=part.value("compression", "compression"),
@@ -304,6 +309,11 @@ def _part_facts(part: Part, chunks: PartChunks) -> PartFacts:
         channels=part.channels,
         attributes=part.attributes,
     )
+
+
+@lru_cache(maxsize=1024)
+def _window_text(window: Box2i) -> str:
+    return _list_text(window)
 
 
 def _list_text(numbers: Iterable[float]) -> str:

@@ -97,6 +97,8 @@ def shortest_single(value: float) -> float:
 
     Decimals of up to six digits have different normal 32-bit floats, so the search begins at six.
     """
+    if value.is_integer() and abs(value) < 1e6:
+        return value
     stored = _F32.pack(value)
     for digits in range(6 if abs(value) >= _SMALLEST_NORMAL else 1, 9):
         candidate = float(f"{value:.{digits}g}")

@@ -134,6 +134,15 @@ def _rules_for(attr_name: str) -> tuple[int, ...]:
     return tuple(number for number, rule in enumerate(_RULES) if rule.names.fullmatch(attr_name))
 
 
+def _candidates(names: tuple[str, ...]) -> list[tuple[int, str, int]]:
+    """The rules that match the names of attributes, each with the name and the position in `names`; the best first."""
+    return sorted((index, name, position) for position, name in enumerate(names) for index in _rules_for(name))
+
+
+_FEW_ATTRIBUTES = 100
+_candidates_of_few = lru_cache(maxsize=256)(_candidates)  # frames of a sequence have the same names
+
+
 def _text(attribute: Attribute) -> str:
     """The value as text, at most the characters to be searched."""
     if attribute.attr_type != "string" and attribute.size_bytes > _MAX_SEARCHED_CHARACTERS:
@@ -147,17 +156,17 @@ def renderer(attributes: Iterable[Attribute]) -> RendererEvidence | None:
 
     The order of the attributes does not matter.
     """
+    attributes = tuple(attributes)
+    find = _candidates_of_few if len(attributes) <= _FEW_ATTRIBUTES else _candidates
     best: tuple[int, str, str] | None = None
-    for attribute in attributes:
-        for index in _rules_for(attribute.attr_name):
-            if best is not None and (index, attribute.attr_name) > best[:2]:
-                break  # most attributes of a renderer match one rule, by their names
-            text = _text(attribute)
-            values = _RULES[index].values
-            if values is None or values.search(text):
-                match = (index, attribute.attr_name, text)
-                best = match if best is None else min(best, match)
-                break
+    for index, attr_name, position in find(tuple([attribute.attr_name for attribute in attributes])):
+        if best is not None and (index, attr_name) != best[:2]:
+            break
+        text = _text(attributes[position])
+        values = _RULES[index].values
+        if values is None or values.search(text):
+            match = (index, attr_name, text)
+            best = match if best is None else min(best, match)
     if best is None:
         return None
     index, attr_name, text = best

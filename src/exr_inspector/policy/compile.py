@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
 from typing import Any
 
+from ..defaults import PATH_TEMPLATE
 from ..errors import PolicyError
 from ..exr import Channel
 from ..inspection.model import Inspection
-from ..settings import PATH_TEMPLATE
 from .condition_fields import TEMPLATE_FIELDS, URI_FIELDS
 from .conditions import Condition, Predicate, predicate, tests_of
 from .custom import custom_rule

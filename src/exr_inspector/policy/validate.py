@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from ..defaults import PATH_TEMPLATE
 from ..errors import ExrFormatError
 from ..exr import ChunkOption, Limits
 from ..inspection.inspector import inspect
 from ..inspection.model import Inspection
-from ..settings import PATH_TEMPLATE
 from ..sources.uris import normalize_path
 from .compile import CompiledPolicy, compile_policy, expect_rules
 from .evaluate import Verdict, evaluate, unreadable

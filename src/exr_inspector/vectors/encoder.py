@@ -84,7 +84,7 @@ class Encoder:
 
     def token_sets(self, attributes: Iterable[Attribute]) -> set[TokenSet]:
         """The token sets of these attributes; attributes without tokens have none."""
-        cached, by_name = self._attributes.get, self._by_name.get
+        cached, by_name = self._attributes.new.get, self._by_name.get
         token_sets = set()
         for attribute in attributes:
             if (entry := cached(id(attribute))) is not None and entry[0] is attribute:
@@ -97,6 +97,9 @@ class Encoder:
         return cast("set[TokenSet]", token_sets)
 
     def _encode(self, attribute: Attribute) -> TokenSet | None:
+        entry = self._attributes.get(id(attribute))
+        if entry is not None and entry[0] is attribute:
+            return entry[1]
         kind = kind_of(attribute.attr_name, attribute.attr_type)
         if kind is None or not kind.value_counts:
             token_set = self._token_set(kind, None)

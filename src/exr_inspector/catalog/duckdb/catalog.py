@@ -15,8 +15,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ...defaults import CELL_LIMIT
 from ...errors import CatalogError, CatalogSchemaError
-from ...settings import CELL_LIMIT
 from ..migrations import CREATION
 from ..persistence import (
     children_of,

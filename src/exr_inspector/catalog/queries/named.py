@@ -21,8 +21,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from ...defaults import PATH_TEMPLATE
 from ...errors import SettingsError
-from ...settings import PATH_TEMPLATE
 from .computed import COMPLETIONS
 from .parameters import Parameter, bind, declared_parameters, head_lines
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from ...defaults import PATH_TEMPLATE
 from ...errors import SettingsError
-from ...settings import PATH_TEMPLATE
 from ...sources.patterns import uri_condition
 from ...sources.uris import normalize_path
 from .path_template import field_patterns

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ...defaults import CELL_LIMIT, QUERY_MEMORY_MB
 from ...errors import CatalogError
-from ...settings import CELL_LIMIT, QUERY_MEMORY_MB, VastConnection
+from ...settings import VastConnection
 from ...vectors import VERSION as EMBEDDING_VERSION
 from .. import similarity
 from ..migrations import needs_migration
