@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exr_inspector.exr.cache import Cache, Limit
+from exr_inspector.exr.cache import Cache
 
 
 def make(most: int) -> Cache[str, str]:
@@ -33,27 +33,3 @@ def test_nothing_is_kept_after_clear():
     cache.put("a", "b")
     cache.clear()
     assert cache.get("a") is None
-
-
-def test_a_raised_limit_applies_to_all_caches_that_share_it():
-    limit = Limit(100, 400)
-    caches = [Cache[int, str](limit, lambda _, value: len(value)) for _ in range(2)]
-
-    def is_hit(cache: Cache[int, str], number: int) -> bool:
-        if cache.get(number) is not None:
-            return True
-        cache.put(number, "x" * 10)
-        return False
-
-    def hits() -> list[int]:
-        """Of 30 values, of which only 20 fit into two generations, as in the frames of a sequence."""
-        return [sum(is_hit(cache, number) for number in range(30)) for cache in caches]
-
-    assert [hits(), hits()] == [[0, 0], [0, 0]]
-    limit.raise_to(300)
-    hits()
-    assert hits() == [30, 30]
-    limit.raise_to(1000)
-    assert limit.bytes == 400
-    limit.raise_to(10)
-    assert limit.bytes == 400

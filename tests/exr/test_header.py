@@ -518,7 +518,6 @@ def test_equal_attributes_of_files_share_an_object():
 
 
 def test_equal_attributes_of_files_with_many_share_an_object():
-    """They need more memory than the caches take for other files."""
     many = [w.text(f"aov{number}/lpe", f"C<.'aov{number}'>.*") for number in range(2600)]
     frames = [read_header(w.build(w.part(extra=[*many, w.text("note", str(n))])).data).parts[0] for n in range(3)]
     names = ["channels", *(f"aov{number}/lpe" for number in range(2600))]

@@ -329,13 +329,14 @@ def test_a_new_encoder_gives_the_same_bits(monkeypatch):
     assert digest() == before
 
 
-def test_caches_are_bounded(monkeypatch):
-    """Clearing them does not change vectors."""
-    before = digest()
-    monkeypatch.setattr("exr_inspector.vectors.encoder._BYTES_PER_TOKEN", 5000)
+def test_full_encoders_and_caches_give_the_same_bits(monkeypatch):
+    before, full = digest(), vectors._encoder
+    monkeypatch.setattr("exr_inspector.vectors.encoder._MAX_TOKENS", 200)
     monkeypatch.setattr("exr_inspector.vectors.encoder._MAX_NAMES", 10)
+    monkeypatch.setattr("exr_inspector.vectors.encoder._MAX_CACHE_BYTES", 50_000)
     monkeypatch.setattr("exr_inspector.vectors.encoder._MAX_VECTORS_BYTES", 50_000)
     assert digest() == before
+    assert vectors._encoder is not full
 
 
 @pytest.mark.slow
@@ -343,8 +344,9 @@ def test_threads_get_the_same_bits(monkeypatch):
     from concurrent.futures import ThreadPoolExecutor
 
     expected = [[vector.tobytes() for vector in embed(inspect(data))] for data in SAMPLE]
-    monkeypatch.setattr(vectors, "_encoder", vectors.Encoder())
-    monkeypatch.setattr("exr_inspector.vectors.encoder._BYTES_PER_TOKEN", 3500)
+    first = vectors.Encoder()
+    monkeypatch.setattr(vectors, "_encoder", first)
+    monkeypatch.setattr("exr_inspector.vectors.encoder._MAX_TOKENS", 300)
 
     def work(seed):
         order = random.Random(seed).sample(range(len(SAMPLE)), len(SAMPLE))
@@ -353,6 +355,7 @@ def test_threads_get_the_same_bits(monkeypatch):
     with ThreadPoolExecutor(8) as pool:
         for found in pool.map(work, range(16)):
             assert all(expected[index] == vector for index, vector in found)
+    assert vectors._encoder is not first
 
 
 def test_long_texts_of_digits_take_linear_time():

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ..defaults import CELL_LIMIT
 from ..exr import Attribute
 from ..exr.attributes import TimeCode, memory_of
-from ..exr.cache import HEADERS_LIMIT, Cache
+from ..exr.cache import Cache
 from ..exr.header import CACHED_BYTES
 from ..inspection.json_form import FLOAT32_TYPES, json_float, json_value
 from ..inspection.model import RAW_TYPES
@@ -51,7 +51,7 @@ def _kept_bytes(_: int, kept: tuple[Attribute, int, Cells]) -> int:
 # Frames of a sequence share Attribute objects (the reader keeps those of up to 16 KiB), so their cells are cached.
 # By identity: hashing the bytes of an attribute costs more than the rest of its row. The entry keeps the object
 # alive, so that its id is not reused.
-_CACHE: Cache[int, tuple[Attribute, int, Cells]] = Cache(HEADERS_LIMIT, _kept_bytes)
+_CACHE: Cache[int, tuple[Attribute, int, Cells]] = Cache(8 << 20, _kept_bytes)
 
 
 def _make_cells(attribute: Attribute, cell_limit: int) -> Cells:

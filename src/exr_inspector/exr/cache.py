@@ -3,29 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 _Key = TypeVar("_Key", bound=Hashable)
 _Value = TypeVar("_Value")
-
-
-@dataclass(slots=True)
-class Limit:
-    """The most memory of a generation of one or more caches: small, but raised for values that need more."""
-
-    bytes: int
-    max_bytes: int
-
-    def raise_to(self, needed: int) -> None:
-        """Raise the limit to the needed bytes, at most to `max_bytes`."""
-        if needed > self.bytes:
-            self.bytes = min(needed, self.max_bytes)
-
-
-# Of the caches of attributes and of what is computed from headers. Small, as files whose attributes all differ fill
-# them; large headers raise it, as a cache that holds less than one file has no hits.
-HEADERS_LIMIT = Limit(512 << 10, 4 << 20)
 
 
 class Cache(Generic[_Key, _Value]):
@@ -35,11 +16,10 @@ class Cache(Generic[_Key, _Value]):
     do not evict those that all frames share. Threads may share a cache: at worst an entry is lost.
     """
 
-    __slots__ = ("_bytes", "_limit", "_old", "_size_of", "new")
+    __slots__ = ("_bytes", "_max_bytes", "_old", "_size_of", "new")
 
-    def __init__(self, limit: int | Limit, size_of: Callable[[_Key, _Value], int]) -> None:
-        """`limit` is that of both generations, or a `Limit` that caches of the same values may share."""
-        self._limit = limit if isinstance(limit, Limit) else Limit(limit // 2, limit // 2)
+    def __init__(self, max_bytes: int, size_of: Callable[[_Key, _Value], int]) -> None:
+        self._max_bytes = max_bytes // 2
         self._size_of = size_of  # estimated memory of an entry
         self.clear()
 
@@ -59,9 +39,9 @@ class Cache(Generic[_Key, _Value]):
     def put(self, key: _Key, value: _Value) -> None:
         """Store a value, unless it is larger than a generation."""
         size = self._size_of(key, value)
-        if size > self._limit.bytes:
+        if size > self._max_bytes:
             return
-        if self._bytes + size > self._limit.bytes:
+        if self._bytes + size > self._max_bytes:
             self._old, self.new, self._bytes = self.new, {}, 0
         self.new[key] = value
         self._bytes += size

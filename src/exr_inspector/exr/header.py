@@ -13,7 +13,7 @@ from typing import Protocol
 from ..errors import ExrFormatError
 from .attributes import SKIPPED, WITHOUT_VALUE, Attribute, LongAttribute, Note, decode, memory_of, objects_of
 from .budget import OBJECTS_OF_STRUCTURE, Budget
-from .cache import HEADERS_LIMIT, Cache
+from .cache import Cache
 from .channels import SHORT_NAME_BYTES
 from .checks import RECOMPUTED, REPLACED, check_flags, check_part, check_parts
 from .magic import name_format
@@ -27,13 +27,12 @@ _I32 = Struct("<i").unpack_from
 
 CACHED_BYTES = 16 << 10  # of an attribute: the channel list of 50 AOVs has 1.5 KB, that of 500 has 16
 _LONG_VALUE = 4096  # objects; cached values have no more
-_MEMORY_PER_BYTE = 100  # of a limit: attributes take up to 25 times their bytes, and those of four files are cached
 _STRUCTURE, _VALUES = 0, 1  # indexes of the budgets
 
 
 # Frames of a sequence repeat nearly all of their attributes, byte for byte: those are decoded once. An entry has the
 # attribute, the objects that decoding it took, and the index of their budget.
-_CACHE: Cache[bytes, tuple[Attribute, int, int]] = Cache(HEADERS_LIMIT, lambda key, kept: len(key) + memory_of(kept[0]))
+_CACHE: Cache[bytes, tuple[Attribute, int, int]] = Cache(8 << 20, lambda key, kept: len(key) + memory_of(kept[0]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +97,6 @@ def read_header(data: bytes, limits: Limits = Limits()) -> Header:
     if multipart:
         check_parts(parts, reader.problems)
     reader.check_long_values()
-    HEADERS_LIMIT.raise_to(_MEMORY_PER_BYTE * at)
     return Header(version=version, flags=flags, parts=tuple(parts), header_bytes=at, problems=reader.problems.all())
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import chain, repeat
 from struct import Struct
 
-from .cache import HEADERS_LIMIT, Cache
+from .cache import Cache
 from .geometry import Level, chunk_sizes, levels, lines_per_chunk
 from .part import Part
 
@@ -160,7 +160,7 @@ def _memory_of(_key: tuple[object, ...], layout: ChunkLayout) -> int:
 
 
 # Frames of a sequence, and parts of a file, mostly have the same windows and channels.
-_KEPT: Cache[tuple[object, ...], ChunkLayout] = Cache(HEADERS_LIMIT, _memory_of)
+_KEPT: Cache[tuple[object, ...], ChunkLayout] = Cache(4 << 20, _memory_of)
 
 
 def layout_of(part: Part, multipart: bool, count: int) -> ChunkLayout:

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..exr import Attribute
+from ..exr.cache import Cache
 
 _MAX_VALUE_CHARACTERS = 120
 _MAX_SEARCHED_CHARACTERS = 64 << 10
@@ -134,13 +135,20 @@ def _rules_for(attr_name: str) -> tuple[int, ...]:
     return tuple(number for number, rule in enumerate(_RULES) if rule.names.fullmatch(attr_name))
 
 
+# The names that rules match, by the names of all attributes of a part: frames of a sequence have the same ones.
+_CANDIDATES: Cache[tuple[str, ...], list[tuple[int, str, int]]] = Cache(
+    2 << 20, lambda names, matching: 256 + sum(64 + len(name) for name in names) + 100 * len(matching)
+)
+
+
 def _candidates(names: tuple[str, ...]) -> list[tuple[int, str, int]]:
-    """The rules that match the names of attributes, each with the name and the position in `names`; the best first."""
-    return sorted((index, name, position) for position, name in enumerate(names) for index in _rules_for(name))
-
-
-_FEW_ATTRIBUTES = 100
-_candidates_of_few = lru_cache(maxsize=256)(_candidates)  # frames of a sequence have the same names
+    """The names that rules match, each with the first rule and the position in `names`; the best rule first."""
+    candidates = _CANDIDATES.get(names)
+    if candidates is None:
+        matching = ((_rules_for(name), name, position) for position, name in enumerate(names))
+        candidates = sorted((rules[0], name, position) for rules, name, position in matching if rules)
+        _CANDIDATES.put(names, candidates)
+    return candidates
 
 
 def _text(attribute: Attribute) -> str:
@@ -157,16 +165,17 @@ def renderer(attributes: Iterable[Attribute]) -> RendererEvidence | None:
     The order of the attributes does not matter.
     """
     attributes = tuple(attributes)
-    find = _candidates_of_few if len(attributes) <= _FEW_ATTRIBUTES else _candidates
     best: tuple[int, str, str] | None = None
-    for index, attr_name, position in find(tuple([attribute.attr_name for attribute in attributes])):
-        if best is not None and (index, attr_name) != best[:2]:
+    for first, attr_name, position in _candidates(tuple([attribute.attr_name for attribute in attributes])):
+        if best is not None and (first, attr_name) > best[:2]:
             break
         text = _text(attributes[position])
-        values = _RULES[index].values
-        if values is None or values.search(text):
-            match = (index, attr_name, text)
-            best = match if best is None else min(best, match)
+        for index in _rules_for(attr_name):
+            values = _RULES[index].values
+            if values is None or values.search(text):
+                match = (index, attr_name, text)
+                best = match if best is None else min(best, match)
+                break
     if best is None:
         return None
     index, attr_name, text = best

@@ -212,4 +212,4 @@ def _item(attr_name: str, attr_type: str, raw: bytes) -> tuple[bytes, bytes]:
 
 
 _CACHED_BYTES = 512  # manifests can have megabytes
-_cached_item = lru_cache(maxsize=4096)(_item)
+_cached_item = lru_cache(maxsize=8192)(_item)

@@ -9,15 +9,16 @@ from typing import Any, NamedTuple, cast
 
 from ..exr import Attribute
 from ..exr.attributes import memory_of
-from ..exr.cache import HEADERS_LIMIT, Cache
+from ..exr.cache import Cache
 from ..inspection.volatility import value_of
 from .attributes import AttributeTokens, Kind, kind_of, tokens_of
 from .codes import CHANNEL_GROUPS, METADATA_GROUPS, Codes, Sums, Vector
 from .parts import PartChannels, PartShape, layer_tokens, structure_tokens
 
-_BYTES_PER_TOKEN = 200  # of the limit of headers: the most tokens are proportional to it
+_MAX_TOKENS = 20_000
 _MAX_NAMES = 2048
-_MAX_VECTORS_BYTES = 1 << 20
+_MAX_CACHE_BYTES = 8 << 20  # for each of: attributes, layouts
+_MAX_VECTORS_BYTES = 4 << 20
 _MAX_CACHED_ATTRIBUTE_BYTES = 1024  # manifests can have megabytes
 
 
@@ -69,18 +70,17 @@ class Encoder:
         # By identity, as the reader shares the Attribute objects of equal attributes: hashing bytes would take longer
         # than everything else. The entry keeps the object alive, so its id is not reused.
         self._attributes: Cache[int, tuple[Attribute, TokenSet | None]] = Cache(
-            HEADERS_LIMIT, lambda _, entry: memory_of(entry[0])
+            _MAX_CACHE_BYTES, lambda _, entry: memory_of(entry[0])
         )
         self._by_name: dict[str, tuple[str, TokenSet | None]] = {}  # attributes whose value does not count
         self._token_sets: dict[AttributeTokens, TokenSet] = {}  # never cleared, as token sets are compared by identity
-        self._layouts: Cache[_LayoutKey, _Layout] = Cache(HEADERS_LIMIT, _layout_bytes)
+        self._layouts: Cache[_LayoutKey, _Layout] = Cache(_MAX_CACHE_BYTES, _layout_bytes)
         self._vectors: Cache[tuple[_Layout, frozenset[TokenSet]], Vector] = Cache(_MAX_VECTORS_BYTES, _vector_bytes)
 
     @property
     def is_full(self) -> bool:
         """Whether the encoder should be replaced."""
-        tokens = len(self._metadata) + len(self._fingerprint) + len(self._token_sets)
-        return tokens > HEADERS_LIMIT.bytes // _BYTES_PER_TOKEN
+        return len(self._metadata) + len(self._fingerprint) + len(self._token_sets) > _MAX_TOKENS
 
     def token_sets(self, attributes: Iterable[Attribute]) -> set[TokenSet]:
         """The token sets of these attributes; attributes without tokens have none."""
