@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
+import os
+import resource
 import subprocess
 import sys
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import OpenEXR
@@ -25,8 +29,10 @@ from tests.support.pixels import (
     located,
     oracle,
     same_bits,
+    statistics_of,
     subsampled,
     write,
+    write_deep,
     write_file,
 )
 
@@ -78,14 +84,74 @@ def test_pieces_are_read_as_one_file(pieces):
     assert (stream.readinto(data), bytes(data)) == (4, b"cdef")
 
 
-@pytest.mark.parametrize("kind", ["lines", "tiles"])
-def test_systems_without_files_in_memory(tmp_path, kind, monkeypatch):
-    path = write(tmp_path / "x.exr", kind, "ZIP")
-    planes, errors = decoded(path.read_bytes(), PixelLimits(band_bytes=3000))
-    monkeypatch.setattr(decode, "_has_memory_files", lambda: False)
-    others, _ = decoded(path.read_bytes(), PixelLimits(band_bytes=3000))
-    assert not errors
-    assert all(same_bits(others[name], plane) for name, plane in planes.items())
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="files in memory are those of Linux")
+def test_files_are_decoded_whatever_the_system_allows(tmp_path):
+    """In a process of its own, as limits are those of the whole process."""
+    flat, deep = write(tmp_path / "flat.exr", "tiles", "NO"), write_deep(tmp_path / "deep.exr")
+    decoder = multiprocessing.get_context("spawn").Process(target=_decode_under_limits, args=(flat, deep))
+    decoder.start()
+    decoder.join()
+    assert decoder.exitcode == 0
+
+
+def _decode_under_limits(flat, deep):
+    flat_data, deep_data = flat.read_bytes(), deep.read_bytes()
+    whole, expected = decoded(flat_data)[0], statistics_of(deep_data, deep=True)
+    assert decode._idle_files  # files in memory are used
+    for name, limits in _LIMITS.items():
+        for has_idle_file in (True, False):
+            while decode._idle_files:
+                os.close(decode._idle_files.pop())
+            if has_idle_file:
+                decoded(flat_data)
+            count = len(os.listdir("/proc/self/fd")) - len(decode._idle_files)
+            with limits():
+                planes, errors = decoded(flat_data)
+                report = statistics_of(deep_data, deep=True)
+            assert not errors, name
+            assert all(same_bits(planes[name], plane) for name, plane in whole.items()), name
+            assert report == expected, name
+            assert len(os.listdir("/proc/self/fd")) - len(decode._idle_files) == count, name  # all were closed
+
+
+@contextmanager
+def _limited(limit, value):
+    soft, hard = resource.getrlimit(limit)
+    resource.setrlimit(limit, (value, hard))
+    yield
+    resource.setrlimit(limit, (soft, hard))
+
+
+@contextmanager
+def _descriptors(free):
+    with _limited(resource.RLIMIT_NOFILE, 64):
+        taken = []
+        with suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        for file in taken[:free]:
+            os.close(file)
+        yield
+        for file in taken[free:]:
+            os.close(file)
+
+
+@contextmanager
+def _patched(change, *arguments):
+    with pytest.MonkeyPatch.context() as patch:
+        getattr(patch, change)(*arguments)
+        yield
+
+
+_LIMITS = {
+    "no descriptor": lambda: _descriptors(0),
+    "one descriptor": lambda: _descriptors(1),
+    "short files": lambda: _limited(resource.RLIMIT_FSIZE, 2000),
+    "empty files": lambda: _limited(resource.RLIMIT_FSIZE, 0),
+    "no /proc": lambda: _patched("setattr", decode, "_OPEN_FILES", "/nonexistent"),
+    "no files in memory": lambda: _patched("delattr", os, "memfd_create"),
+}
 
 
 @pytest.mark.slow

@@ -6,12 +6,12 @@ The only module that uses OpenEXR. It prints warnings on stdout and stderr: run 
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from bisect import bisect_right
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
+from contextlib import contextmanager, suppress
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 RATIO = Fault("decode_failed", "the chunk's data cannot be the result of its compression")
 UNDECODABLE = Fault("decode_failed", "the chunk's data cannot be decompressed")
-_COPIED_BYTES = 5 << 20  # the largest file that is copied: a band of the default size; larger ones have few chunks
+_MAX_MEMORY_FILE_BYTES = 5 << 20  # of a band of the default size; larger ones have few chunks
 _OPEN_FILES = "/proc/self/fd"
 _idle_files: list[int] = []  # descriptors of files in memory that no thread uses; their pages are used again
 os.register_at_fork(after_in_child=_idle_files.clear)  # or parent and child would write to the same files
@@ -151,12 +151,18 @@ def decode_flat(small_exr: Pieces) -> dict[str, Any] | None:
 
     The library does not raise for damaged chunks: it leaves out the part, with a warning on stdout.
     """
+    decoded = None
+    if sum(map(len, small_exr)) <= _MAX_MEMORY_FILE_BYTES:
+        with suppress(OSError), _memory_file(small_exr) as path:
+            decoded = _decoded(path)
+    # Data that seems damaged is decoded again: the library may have failed to open the path.
+    return _decoded(PiecesStream(small_exr)) if decoded is None else decoded
+
+
+def _decoded(exr: str | PiecesStream) -> dict[str, Any] | None:
     openexr = _openexr()
     try:
-        with (
-            _opened(small_exr) as opened,
-            openexr.File(opened, separate_channels=True, num_threads=0) as file,
-        ):
+        with openexr.File(exr, separate_channels=True, num_threads=0) as file:
             if len(file.parts) != 1:
                 return None
             return {name: channel.pixels for name, channel in file.parts[0].channels.items()}
@@ -165,36 +171,38 @@ def decode_flat(small_exr: Pieces) -> dict[str, Any] | None:
 
 
 @contextmanager
-def _opened(pieces: Pieces) -> Iterator[str | PiecesStream]:
-    """A file in pieces, as the library opens it: the path of a copy in memory, or a stream.
+def _memory_file(pieces: Pieces) -> Iterator[str]:
+    """The path of a copy in memory of a file in pieces. Raises OSError where the system or its limits allow none.
 
-    At each read from a stream, the library waits until no other thread runs Python code.
+    The library reads it while other threads run Python code; to read from a stream, it waits until none does.
     """
-    size = sum(map(len, pieces))
-    if size > _COPIED_BYTES or not _has_memory_files():
-        yield PiecesStream(pieces)
-        return
+    data = b"".join(pieces)
     try:
         file = _idle_files.pop()
     except IndexError:
-        file = os.memfd_create("exr")
+        file = _new_memory_file()
     try:
-        if os.pwrite(file, b"".join(pieces), 0) < size:
-            raise MemoryError(size)
-        os.ftruncate(file, size)
+        if os.pwrite(file, data, 0) < len(data):  # the limit of the size of files
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        os.ftruncate(file, len(data))
         yield f"{_OPEN_FILES}/{file}"
-    finally:
-        _idle_files.append(file)
+    except BaseException:
+        os.close(file)
+        raise
+    _idle_files.append(file)
 
 
-@cache
-def _has_memory_files() -> bool:
-    """Whether the system has files in memory that can be opened by a path, as Linux has."""
+def _new_memory_file() -> int:
+    """The descriptor of an empty file in memory, as Linux has, that can be opened by its path. Raises OSError."""
+    if not hasattr(os, "memfd_create"):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    file = os.memfd_create("exr")
     try:
-        with open(os.memfd_create("exr")) as file:
-            return os.path.exists(f"{_OPEN_FILES}/{file.fileno()}")
-    except (AttributeError, OSError):
-        return False
+        os.close(os.open(f"{_OPEN_FILES}/{file}", os.O_RDONLY))
+    except OSError:
+        os.close(file)
+        raise
+    return file
 
 
 def require_memory(size: int) -> None:
