@@ -16,10 +16,11 @@ from exr_inspector.catalog.rows import from_inspections
 from exr_inspector.cli.main import main
 from exr_inspector.inspection.json_form import json_value, value_of_json
 from exr_inspector.policy.compile import compile_policy
-from exr_inspector.policy.evaluate import OF_SEQUENCES, Verdict, evaluate, unreadable
+from exr_inspector.policy.evaluate import Verdict, evaluate, unreadable
 from exr_inspector.policy.from_catalog import StoredVerdict, Unread, validate_catalog
 from exr_inspector.policy.load import builtin_names, parse_policy
 from exr_inspector.policy.registry import RULES
+from exr_inspector.policy.rule import MULTI_FILE_SCOPES
 from exr_inspector.policy.sequence_files import sequence_file, unreadable_file
 from exr_inspector.policy.stored_parts import AttributeRow, attribute_of
 from exr_inspector.policy.stored_structures import Structures
@@ -231,7 +232,9 @@ def test_what_the_catalog_does_not_have_is_not_evaluated():
     with filled([one], cell_limit=4096) as catalog:
         verdict = verdicts(catalog, compiled_policy("render"))["s3://s/a.exr"]
     assert verdict.findings == ()
-    reasons = {each.rule_name: each.reason for each in verdict.not_evaluated if each.reason != OF_SEQUENCES}
+    reasons = {
+        each.rule_name: each.reason for each in verdict.not_evaluated if each.reason not in MULTI_FILE_SCOPES.values()
+    }
     assert reasons.pop("capdate") == "the catalog has the first part only of the attribute capDate"
     assert set(reasons.values()) == {"no statistics of pixels"}
     old = replace(one, file=replace(one.file, problem_severity=None, version_flags=None))

@@ -57,8 +57,9 @@ NAMES = [
 ]
 ATTRIBUTE_TYPES = [*w.LAYOUTS, "string", "stringvector", "floatvector", "preview", "timecode", "unknown"]
 VALUES = [b"", bytes(4), bytes(32), bytes(64), b"\xff" * 8, pack("<8f", *[float("nan"), float("inf")] * 4)]
-GOOD = sequence_file(inspect(w.build(w.part()).data, name="/a.1002.exr"))
-CUT = unreadable_file("file:///a.1003.exr")
+PATH = "/film/sq01/sh010/comp/aabb/a.{}.exr"
+GOOD = sequence_file(inspect(w.build(w.part()).data, name=PATH.format(1002)))
+CUT = unreadable_file(f"file://{PATH.format(1003)}")
 
 
 def test_every_rule_is_evaluated():
@@ -85,9 +86,10 @@ def test_attributes_of_any_type_make_no_rule_raise(seed):
 
 def _evaluate(data: bytes) -> None:
     try:
-        inspection = inspect(data, name="/a.1001.exr")
+        inspection = inspect(data, name=PATH.format(1001))
     except ExrInspectorError:
         return
-    of_sequence = evaluate_sequences(POLICY, [sequence_file(inspection), GOOD, CUT]).findings
-    found = (*evaluate(POLICY, inspection).findings, *of_sequence)
+    of_sequences = evaluate_sequences(POLICY, [sequence_file(inspection), GOOD, CUT])
+    assert "shot-complete" not in {rule.rule_name for rule in of_sequences.not_evaluated}
+    found = (*evaluate(POLICY, inspection).findings, *of_sequences.findings)
     assert all(finding.severity in ("error", "warning", "info") and finding.message for finding in found)

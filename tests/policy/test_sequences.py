@@ -13,10 +13,11 @@ import pytest
 from exr_inspector import inspect
 from exr_inspector.catalog import open_catalog
 from exr_inspector.catalog.rows import from_inspections
+from exr_inspector.defaults import PATH_TEMPLATE
 from exr_inspector.errors import PolicyError
 from exr_inspector.gate import check
 from exr_inspector.policy.compile import CompiledPolicy, compile_policy
-from exr_inspector.policy.evaluate import OF_SEQUENCES, evaluate
+from exr_inspector.policy.evaluate import evaluate
 from exr_inspector.policy.load import parse_policy
 from exr_inspector.policy.registry import RULES
 from exr_inspector.policy.sequence_files import sequence_file, unreadable_file
@@ -248,9 +249,9 @@ def test_every_rule_about_sequences_has_a_case():
     assert {name.partition(",")[0] for name in CASES} == rules
 
 
-def shots(**names: str) -> list[SequenceFile]:
+def shots(show: str = "/film", /, **names: str) -> list[SequenceFile]:
     """A sequence for each layer of shots."""
-    path = "/film/sq01/{}/comp/{}/c.{{}}.exr"
+    path = show + "/sq01/{}/comp/{}/c.{{}}.exr"
     return [frame(1, name=path.format(shot, layer)) for shot, layers in names.items() for layer in layers.split()]
 
 
@@ -259,10 +260,19 @@ def shots(**names: str) -> list[SequenceFile]:
     [
         (shots(sh010="beauty depth", sh020="depth beauty_v2"), {}, []),
         (shots(sh010="beauty depth", sh020="beauty"), {}, [("file:///film/sq01/sh020", "error", "beauty", "depth")]),
-        (shots(sh010="depth", sh020="depth"), {"shots": ["sh020"], "severity": "warning"}, [
+        (shots(sh010="depth", sh020="depth"), {"shots": ["sh?20"], "severity": "warning"}, [
             ("file:///film/sq01/sh020", "warning", "depth", "beauty*"),
         ]),
-        (shots(sh010="beauty depth"), {"shots": ["sh010", "sh030"]}, [("sh030", "error", "", "")]),
+        (shots(sh010="beauty depth"), {"shots": ["sh0*", "sh030", "sh[4-6]*"]}, [
+            ("file:///film/sq01/sh030", "error", "", ""),
+            ("file:///film/sq01/sh[4-6]*", "error", "", ""),
+        ]),
+        ([*shots("/film", sh010="beauty"), *shots("/mnt/film", sh010="depth")], {}, []),
+        ([*shots("/film", sh010="beauty"), *shots("/tv", sh010="depth")], {"shots": ["sh*", "sh030"]}, [
+            ("file:///film/sq01/sh010", "error", "beauty", "depth"),
+            ("file:///tv/sq01/sh010", "error", "depth", "beauty*"),
+            ("file:///sh030", "error", "", ""),
+        ]),
     ],
 )  # fmt: skip
 def test_each_shot_has_a_sequence_of_each_layer(files, parameters, expected):
@@ -276,17 +286,36 @@ def test_each_shot_has_a_sequence_of_each_layer(files, parameters, expected):
     assert not verdict.not_evaluated
 
 
-def test_shots_that_paths_do_not_name_are_not_judged():
+def test_a_layer_may_be_above_the_shots():
+    given = compile_policy(policy(shot_complete={"layers": ["beauty", "depth"]}).policy, "{show}/{layer}/{shot}/**")
+    names = ("beauty/sh010", "depth/sh010", "beauty/sh020")
+    (found,) = evaluate_sequences(given, [frame(1, name=f"/film/{name}/a.{{}}.exr") for name in names]).findings
+    assert (found.pattern, found.message) == ("file:///film/beauty/sh020", "no sequence of these layers: depth")
+
+
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [(PATH_TEMPLATE, "finds no shot in the paths"), ("{show}/{shot}/**", "finds no layer in the paths")],
+)
+def test_shots_that_paths_do_not_name_are_not_judged(template, reason):
+    given = compile_policy(policy(shot_complete={"layers": ["beauty"]}).policy, template)
+    verdict = evaluate_sequences(given, [frame(1, name=f"/film{NAME}"), frame(2, name=f"/film{NAME}")])
+    ((rule, count),) = verdict.not_evaluated.items()
+    assert (rule.rule_name, rule.reason, count) == ("shot-complete", f"the path template {reason}", 2)
+    assert verdict.findings == ()
+
+
+def test_what_a_policy_says_of_shots_is_about_all_files():
     given = policy(shot_complete={"layers": ["beauty"]})
-    ((rule, count),) = evaluate_sequences(given, [frame(1), frame(2)]).not_evaluated.items()
-    assert (rule.rule_name, rule.reason, count) == ("shot-complete", "the path template finds no shot in the paths", 2)
-    assert [each.reason for each in evaluate(given, inspect(w.build(w.part()).data)).not_evaluated] == [OF_SEQUENCES]
+    (rule,) = evaluate(given, inspect(w.build(w.part()).data)).not_evaluated
+    assert rule.reason == "needs all files of the shots"
     assert given.hash != compile_policy(given.policy, "{shot}/{layer}/*").hash
     assert "EXR913" not in {use.rule.rule_id for use in policy("EXR9").rules_for().uses()}
     override = {"when": {"path": "a"}, "select": ["EXR913"], "rules": {"shot-complete": {"layers": ["a"]}}}
+    override["ignore"] = ["shot-complete"]
     with pytest.raises(PolicyError, match="the rule is about the shots of all files") as raised:
         parse_policy("a.yaml", json.dumps({"policy": "a", "version": "1", "overrides": [override]}).encode())
-    assert len(raised.value.others) == 1
+    assert len(raised.value.others) == 2
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from exr_inspector.errors import PolicyError, SettingsError
 from exr_inspector.findings.model import FileFrame, Finding, finding, grouped
-from exr_inspector.findings.rules import GAP, NOT_WHOLE, PADDING
+from exr_inspector.findings.rules import GAP, NOT_WHOLE, PADDING, RULES
 from exr_inspector.frames.names import parse_name
 from exr_inspector.frames.ranges import frame_range, numbers_of
 from exr_inspector.policy import waivers as waivers_module
@@ -25,6 +25,7 @@ from exr_inspector.policy.waivers import Waiver, WaiverEntry, apply_waivers, loa
 
 TODAY = date(2026, 11, 28)
 SEQUENCE = "file:///show/sh010/a.####.exr"
+SHOT = [finding(RULES["EXR913"], "error", "file:///show/sh010", "no sequence of these layers: depth")]
 JUDGED = [f"file:///show/sh010/a.{number:04}.exr" for number in range(1, 10)]
 ENTRY: dict[str, Any] = {
     "id": "W1",
@@ -93,6 +94,9 @@ def missing(frames: str) -> list[Finding]:
         (truncated(1), {"until": "2026-11-27"}, [("EXR102", "1", None), ("EXR991", "", None)]),
         (missing("1-9x2"), {"rule": "gap"}, [("EXR901", "1-9x2", "W1")]),
         (missing("1-9x2"), {"rule": "gap", "frames": "3-6"}, [("EXR901", "1,7,9", None), ("EXR901", "3,5", "W1")]),
+        (SHOT, {"rule": "shot-complete", "path": "**/sh010/**"}, [("EXR913", "", "W1")]),
+        (SHOT, {"rule": "shot-complete", "path": "sh010"}, [("EXR913", "", "W1")]),
+        (SHOT, {"rule": "shot-complete", "path": "**/sh01/**"}, [("EXR913", "", None)]),
         (
             [finding(PADDING, "warning", SEQUENCE, "several paddings")],
             {"rule": "padding-changes", "frames": "1-9"},

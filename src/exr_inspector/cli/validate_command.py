@@ -290,7 +290,7 @@ class _Outcome:
 
     def result(self, patterns: Sequence[str]) -> _Result:
         """The result, when all files that the patterns select are known; evaluates the rules about sequences."""
-        from ..policy.evaluate import OF_SEQUENCES
+        from ..policy.rule import MULTI_FILE_SCOPES
         from ..policy.sequences import evaluate_sequences
 
         of_sequences = evaluate_sequences(self.policy, self.files.files, patterns)
@@ -298,7 +298,7 @@ class _Outcome:
         not_evaluated = Counter(of_sequences.not_evaluated)
         for verdict, _, files in self.verdicts.values():
             for undecided in verdict.not_evaluated:
-                if undecided.reason != OF_SEQUENCES:  # they were evaluated here
+                if undecided.reason not in MULTI_FILE_SCOPES.values():  # they were evaluated here
                     not_evaluated[undecided] += len(files)
         names = dict.fromkeys(file.sequence or file.uri for file in self.files.files)
         shown = {name: of_sequences.patterns.get(name, name) for name in names}

@@ -155,7 +155,7 @@ POLICY_RULES = (
         913,
         "shot-complete",
         "A shot has no sequence of a layer that it must have.",
-        "render the layer; if it is there, correct the path template, which finds shots and layers in paths",
+        "render what is missing; if it is there, correct the path template, which finds shots and layers in paths",
     ),
     (
         916,

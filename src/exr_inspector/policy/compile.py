@@ -20,7 +20,7 @@ from .conditions import Condition, Predicate, predicate, tests_of
 from .custom import custom_rule
 from .model import Layer, Policy, RuleUse, merged_settings
 from .registry import RULES
-from .rule import OF_SEVERAL, Outcome, Parameters, PolicyRule, bounded
+from .rule import MULTI_FILE_SCOPES, Outcome, Parameters, PolicyRule, bounded
 
 Check = tuple[RuleUse, Callable[[Any, Any], Iterator[Outcome]], Any]
 ChannelOutcomes = tuple[tuple[Check, Outcome], ...]
@@ -102,8 +102,8 @@ class CompiledPolicy:
         given = {rule_id for layer in overrides for rule_id in layer.settings}  # perhaps what a rule needs
         uses = [use for use in self.rules_for().uses() if use.rule.rule_id not in ignored]
         of_pixels = sum(use.rule.scope == "pixels" for use in uses)
-        of_several = sum(use.rule.scope in OF_SEVERAL for use in uses)
-        others = [use for use in uses if use.rule.scope not in (*OF_SEVERAL, "pixels")]
+        of_several = sum(use.rule.scope in MULTI_FILE_SCOPES for use in uses)
+        others = [use for use in uses if use.rule.scope not in (*MULTI_FILE_SCOPES, "pixels")]
         inactive = sum(bool(use.missing) and use.rule.rule_id not in given for use in others)
         return inactive + of_several + max(of_pixels, 1)
 
@@ -225,7 +225,7 @@ def _use(rule: PolicyRule, settings: Mapping[str, Any]) -> RuleUse:
 
 
 def _checks(uses: list[RuleUse], scope: str) -> tuple[Check, ...]:
-    bound = bounded if scope not in OF_SEVERAL else lambda check: check
+    bound = bounded if scope not in MULTI_FILE_SCOPES else lambda check: check
     return tuple(
         (use, bound(use.rule.check), use.parameters)
         for use in uses

@@ -19,13 +19,12 @@ from ..inspection.model import SCHEMA_VERSION, FileFacts, Flags, Inspection
 from .compile import Check, CompiledPolicy, RuleSet
 from .model import RuleUse
 from .problems import problem_findings
-from .rule import MAX_VIOLATIONS, NO_STATISTICS, OF_SEVERAL, Excess, FileName, Outcome, Undecided, Violation
+from .rule import MAX_VIOLATIONS, MULTI_FILE_SCOPES, NO_STATISTICS, Excess, FileName, Outcome, Undecided, Violation
 
 if TYPE_CHECKING:
     from .rules_pixels import FilePixels
 
 _SHOWN = 300  # characters of a value
-OF_SEQUENCES = "one file is not a sequence"  # the reason for rules about sequences
 NO_HEADER = "the header cannot be read"  # why no other rule is evaluated
 _STATUSES = {"error": "failed", "warning": "warned"}  # by the severity of the worst finding
 
@@ -103,7 +102,7 @@ def verdict_of(policy: CompiledPolicy, rules: RuleSet, judged: VerdictBuilder) -
     for use, reason in rules.inactive:
         judged.undecided[_not_evaluated(use, reason)] = None
     for use, _, _ in (*rules.of_sequences, *rules.of_shots):
-        judged.undecided[_not_evaluated(use, OF_SEQUENCES)] = None
+        judged.undecided[_not_evaluated(use, MULTI_FILE_SCOPES[use.rule.scope])] = None
     return _verdict(policy, judged)
 
 
@@ -126,7 +125,7 @@ def unreadable(policy: CompiledPolicy, uri: str, reason: str) -> Verdict:
     """The verdict on a file whose header cannot be read: an error, and no other rule is evaluated."""
     rules = policy.rules_by_name(_without_header(uri))
     undecided = {
-        _not_evaluated(use, OF_SEQUENCES if use.rule.scope in OF_SEVERAL else NO_HEADER): None
+        _not_evaluated(use, MULTI_FILE_SCOPES.get(use.rule.scope, NO_HEADER)): None
         for use in rules.uses()
         if use.rule.rule_id != UNREADABLE.rule_id
     }

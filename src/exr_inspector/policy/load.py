@@ -53,7 +53,7 @@ def builtin_text(name: str) -> str:
     return (_FOLDER / f"{name}.yaml").read_text("utf-8")
 
 
-_OF_ALL_FILES = "the rule is about the shots of all files; select it outside of overrides"
+_OF_ALL_FILES = "the rule is about the shots of all files; name it outside of overrides"
 
 ReadFile = Callable[[str], bytes]  # raises SettingsError
 _Item = TypeVar("_Item")
@@ -313,9 +313,10 @@ def _layer(
             if rule:
                 _check_limits(document, at, rule, {**inherited.get(rule_id, {}), **settings[rule_id]})
     selected = _rule_ids(document, (*path, "select"), given.select, names, errors)
-    for at, selector in _items((*path, "select"), given.select if path else ()):
-        if (rule := rule_named(selector)) and rule.scope == "shots":
-            errors.add(document.error(at, _OF_ALL_FILES))
+    for key, selectors in (("select", given.select), ("ignore", given.ignore)):
+        for at, selector in _items((*path, key), selectors if path else ()):
+            if (rule := rule_named(selector)) and rule.scope == "shots":
+                errors.add(document.error(at, _OF_ALL_FILES))
     ignored = _rule_ids(document, (*path, "ignore"), given.ignore, names, errors)
     return Layer(
         when=when,

@@ -34,7 +34,8 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 # What a check takes; name: a FileName; channels: the list of a part; pixels, sequence, shots: see rules_pixels.py,
 # rules_sequence.py, rules_shots.py.
 Scope = Literal["problem", "name", "file", "part", "channels", "pixels", "sequence", "shots"]
-OF_SEVERAL = frozenset(("sequence", "shots"))  # scopes of rules that one file cannot decide
+# Scopes of rules that one file cannot decide, and the reason.
+MULTI_FILE_SCOPES = {"sequence": "one file is not a sequence", "shots": "needs all files of the shots"}
 # What the digits of a frame number decide of the outcomes of a rule about names: `texts` of violations, but not whether
 # the rule is violated.
 Digits = Literal["nothing", "texts", "anything"]

@@ -133,14 +133,17 @@ def _judge_shots(
 
 
 def _shots_of(sequences: Iterable[str], path_template: str) -> list[Shot]:
-    """The shots that a path template finds in the URIs of sequences, sorted by folder."""
-    expressions = template_expressions(path_template)
-    layers: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for uri in sequences:
-        shot, layer = (expressions[name].search(uri) for name in ("shot", "layer"))
-        if shot is not None and shot[1]:
-            layers[uri[: shot.end(1)], shot[1]].update((layer[1],) if layer is not None and layer[1] else ())
-    return [Shot(folder=key[0], name=key[1], layers=frozenset(found)) for key, found in sorted(layers.items())]
+    """The shots that a path template finds in the URIs of sequences: those with equal shows, sequences and names."""
+    expressions = [template_expressions(path_template)[field] for field in ("show", "sequence", "shot", "layer")]
+    folders: dict[tuple[str, ...], str] = {}
+    layers: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for uri in sorted(sequences):
+        show, sequence, shot, layer = (expression.search(uri) for expression in expressions)
+        if shot and shot[1]:
+            key = tuple((match and match[1]) or "" for match in (show, sequence, shot))
+            folders.setdefault(key, uri[: shot.end(1)])
+            layers[key].update((layer[1],) if layer and layer[1] else ())
+    return [Shot(folder=folder, name=key[2], layers=frozenset(layers[key])) for key, folder in folders.items()]
 
 
 def _is_of_pixel_type(found: Finding, rules: RuleSet) -> bool:

@@ -196,11 +196,11 @@ def _with_files(about: Finding, uris: list[str], named: _PathAndFrame) -> Findin
 
 
 def _of_frames(about: Finding, waiver: Waiver) -> tuple[Finding | None, Finding | None]:
-    """As `_split`, for a finding about frames without files, or about a sequence as a whole."""
+    """As `_split`, for a finding about frames without files, or about a sequence or a folder as a whole."""
     matches = path_expression(waiver.entry.path).fullmatch
     path = display_path(about.pattern)
     a_frame = _LAST_FRAME.sub(lambda digits: "0" * len(digits[0]), path)
-    if not matches(path) and not matches(a_frame):
+    if not any(map(matches, (path, a_frame, f"{path}/"))):  # `shot/**` is about the folder `shot`, too
         return None, about
     if waiver.numbers is None:
         return about, None
