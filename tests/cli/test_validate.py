@@ -206,6 +206,10 @@ def test_policies_are_listed_shown_and_checked(capfd):
     Path("over.yaml").write_text(f'policy: over\nversion: "1"\n{override}\n')
     assert main(["policy", "check", "over.yaml"]) == 0
     assert "over.yaml:3:48: warning: not evaluated: EXR606 fps-allowed" in capfd.readouterr().err
+    override = 'overrides: [{when: {path: a}, rules: {fps-allowed: {allowed: ["24"]}}}]'  # the others have none
+    Path("over.yaml").write_text(f'policy: over\nversion: "1"\nselect: [fps-allowed]\n{override}\n')
+    assert main(["policy", "check", "over.yaml"]) == 0
+    assert capfd.readouterr().err.startswith("over.yaml:3:10: warning: not evaluated: EXR606 fps-allowed")
     assert main(["policy", "schema"]) == 0
     assert "frame-padding" in json.loads(capfd.readouterr().out)["properties"]["rules"]["properties"]
     assert main(["policy", "rules", "show.yaml", "--format", "json"]) == 0

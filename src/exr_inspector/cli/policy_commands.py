@@ -133,13 +133,8 @@ def check(given: GivenPolicy) -> None:
     rule_sets = [rule_set, *(ready.rules_with(tuple(index == one for index in overrides)) for one in overrides)]
     if selects_nothing(ready):
         print_message(str(PolicyWarning(given, 1, 1, NO_RULE)))
-    undecided = dict.fromkeys(
-        (use.rule.rule_id, f"not evaluated: {use.rule.rule_id} {use.rule.name}: {reason}")
-        for rules in rule_sets
-        for use, reason in rules.inactive
-    )
-    warnings = [ready.policy.warning(*each) for each in undecided]
-    for warning in sorted((*ready.policy.unused_ignores, *warnings)):
+    undecided = {warning for rules in rule_sets for warning in rules.warnings()}
+    for warning in sorted(undecided.union(ready.policy.unused_ignores)):
         print_message(str(warning))
     counts = [(len(rule_set.uses()), "rule"), (len(ready.conditions), "override")]
     counts += [(len(waivers), "waiver")] if ready.policy.waiver_files else []

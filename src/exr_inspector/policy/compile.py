@@ -18,7 +18,7 @@ from ..inspection.model import Inspection
 from .condition_fields import TEMPLATE_FIELDS, URI_FIELDS
 from .conditions import Condition, Predicate, predicate, tests_of
 from .custom import custom_rule
-from .model import Layer, Policy, RuleUse, merged_settings
+from .model import Layer, Policy, PolicyWarning, RuleUse, merged_settings
 from .registry import RULES
 from .rule import MULTI_FILE_SCOPES, Outcome, Parameters, PolicyRule, bounded
 
@@ -42,6 +42,7 @@ class RuleSet:
     of_sequences: tuple[Check, ...]
     of_shots: tuple[Check, ...]
     inactive: tuple[tuple[RuleUse, str], ...]  # selected rules without the parameters that they need; and why
+    layers: tuple[Layer, ...] = field(repr=False)  # those that apply
     _of_lists: dict[int, tuple[Any, ChannelOutcomes]] = field(default_factory=dict, repr=False, compare=False)
 
     def channel_outcomes(self, channels: Sequence[Channel]) -> ChannelOutcomes:
@@ -58,6 +59,13 @@ class RuleSet:
     def use_of(self, rule_id: str) -> RuleUse | None:
         """The rule about sequences with an identifier, if it applies."""
         return next((check[0] for check in self.of_sequences if check[0].rule.rule_id == rule_id), None)
+
+    def warnings(self) -> Iterator[PolicyWarning]:
+        """The rules without the parameters that they need, where they are selected last."""
+        for use, reason in self.inactive:
+            rule_id = use.rule.rule_id
+            *_, position = (layer.selected_at[rule_id] for layer in self.layers if rule_id in layer.selected_at)
+            yield PolicyWarning(*position, f"not evaluated: {rule_id} {use.rule.name}: {reason}")
 
     def uses(self) -> list[RuleUse]:
         """All rules, in the order of their identifiers."""
@@ -217,6 +225,7 @@ def _rule_set(policy: Policy, rules: Mapping[str, PolicyRule], holds: tuple[bool
         of_sequences=_checks(active, "sequence"),
         of_shots=_checks(active, "shots"),
         inactive=tuple((use, f"the policy gives no value for {', '.join(use.missing)}") for use in uses if use.missing),
+        layers=tuple(layers),
     )
 
 

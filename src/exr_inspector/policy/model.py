@@ -129,11 +129,6 @@ class Policy:
     waiver_files: tuple[NamedWaivers, ...] = ()
     unused_ignores: tuple[PolicyWarning, ...] = ()  # items of `ignore` that no selected rule matches
 
-    def warning(self, rule_id: str, message: str) -> PolicyWarning:
-        """A warning about a rule, where it is selected last."""
-        positions = [layer.selected_at[rule_id] for layer in self.layers if rule_id in layer.selected_at]
-        return PolicyWarning(*positions[-1], message)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleUse:
