@@ -449,6 +449,16 @@ def test_errors_of_types_and_of_names_come_together():
     ]
 
 
+@pytest.mark.parametrize("key", ["version", "overrides", "custom", "id", "when"])
+def test_rules_are_not_called_like_keys_of_policies(key):
+    """What is at a required key is replaced there only."""
+    error = _error(f"{HEAD}rules:\n  {key}: 3\n  frame-pading: {{}}\n")
+    assert [f"{each.line}: {each.message.split('; ')[0]}" for each in (error, *error.others)] == [
+        f"4: rules.{key}: expected keys with values",
+        "5: no rule is called 'frame-pading'",
+    ]
+
+
 def test_names_may_be_those_of_a_policy_that_could_not_be_read(tmp_path):
     error = _error("policy: a\nversion: b\nextends: [./none.yaml]\nselect: [no-rule]\nrules: {gamut: 3}\n")
     assert [each.line for each in (error, *error.others)] == [3, 5]

@@ -191,7 +191,9 @@ def test_each_key_that_is_required_or_repeated(tmp_path):
             load_waivers(path)
     with pytest.raises(PolicyError, match=r":8:7: the identifier W1 is repeated"):
         load_waivers(written(tmp_path / "w.yaml", {}, {}))
-    several = written(tmp_path / "w.yaml", {"rule": "gapp", "reason": " "}, {"rule": "gapp", "frames": {}})
+    with pytest.raises(PolicyError, match=r":8:7: the identifier invalid-id is repeated"):
+        load_waivers(written(tmp_path / "w.yaml", {"id": "invalid-id"}, {"id": "invalid-id"}))
+    several = written(tmp_path / "w.yaml", {"rule": "gapp", "reason": " "}, {"rule": "gapp", "frames": {"str": 1}})
     with pytest.raises(PolicyError) as raised:
         load_waivers(several)
     errors = [f"{each.line}: {each.message.split(';')[0]}" for each in (raised.value, *raised.value.others)]
@@ -200,7 +202,7 @@ def test_each_key_that_is_required_or_repeated(tmp_path):
         "5: waivers.0.reason: expected a text that is not empty",
         "8: the identifier W1 is repeated",
         "9: no rule is called 'gapp'",
-        "14: waivers.1.frames.str: expected a text",
+        "15: waivers.1.frames: expected a text",
     ]
     with pytest.raises(SettingsError, match=r"waivers .*none\.yaml: No such file"):
         load_waivers(tmp_path / "none.yaml")

@@ -28,7 +28,7 @@ from .registry import RULES, rule_named, selected_rules, suggestion
 from .rule import Parameters, PolicyRule
 from .rules_metadata import AttributeNeed
 from .yaml_marks import Document, Errors, Mark, Path, read_document
-from .yaml_models import read_file, valid_parts, validated
+from .yaml_models import Shape, read_file, valid_parts, validated
 
 _ENDINGS = (".yaml", ".yml")
 _MAX_EXTENDED = 32  # policies that one extends, also through others
@@ -40,7 +40,14 @@ _NESTED = {
 }  # dataclasses in a field of this name
 _CUSTOM = {"id": "INVALID0", "name": "invalid", "require": {}, "message": "x", "remedy": "x"}
 # What stands for invalid values, so that the others are checked too.
-_PLACEHOLDERS = {"policy": "x", "version": "x", "when": {}, **_CUSTOM, "overrides": {"when": {}}, "custom": _CUSTOM}
+_PLACEHOLDERS: dict[Shape, Any] = {
+    ("policy",): "x",
+    ("version",): "x",
+    ("overrides", int): {"when": {}},
+    ("overrides", int, "when"): {},
+    ("custom", int): _CUSTOM,
+    **{("custom", int, key): value for key, value in _CUSTOM.items()},
+}
 
 
 def builtin_names() -> list[str]:
@@ -193,7 +200,7 @@ class _Names:
 
 
 def _names(document: Document, bases: Collection[Any], custom: Mapping[str, CustomRule]) -> _Names:
-    given = [rule.get(key) for rule in _given(document, "custom") if isinstance(rule, dict) for key in ("id", "name")]
+    given = [rule.get(key) for rule in document.items("custom") if isinstance(rule, dict) for key in ("id", "name")]
     extended = document.value.get("extends")
     return _Names(
         custom=custom,
@@ -237,18 +244,12 @@ def _extended(
 def _custom_rules(document: Document, file: PolicyFile, errors: Errors) -> dict[str, tuple[Path, CustomRule]]:
     """The valid ones of a policy's own rules with their paths, by identifier."""
     rules: dict[str, tuple[Path, CustomRule]] = {}
-    for (path, entry), given in zip(_items(("custom",), file.custom), _given(document, "custom"), strict=False):
+    for (path, entry), given in zip(_items(("custom",), file.custom), document.items("custom"), strict=False):
         with errors.caught():
             rule = _custom_rule(document, path, entry, [rule for _, rule in rules.values()])
             if isinstance(given, dict) and (given.get("id"), given.get("name")) == (entry.id, entry.name):
                 rules[entry.id] = path, rule
     return rules
-
-
-def _given(document: Document, key: str) -> list[Any]:
-    """The items of a list at the top of a document, as they are written."""
-    items = document.value.get(key)
-    return items if isinstance(items, list) else []
 
 
 def _custom_rule(document: Document, path: Path, entry: CustomEntry, before: Collection[CustomRule]) -> CustomRule:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field
 
@@ -22,12 +22,16 @@ from .model import CUSTOM_ID, Name, Policy, Sentence
 from .registry import suggestion
 from .rule import Text, matches_any, path_expression
 from .yaml_marks import Document, Errors, read_document
-from .yaml_models import read_file, valid_parts
+from .yaml_models import Shape, read_file, valid_parts
 
 _LAST_FRAME = re.compile(r"#+(?=[^#/]*$)")  # in the pattern of a sequence
 # What stands for invalid values, so that the others are checked too.
 _ENTRY = {"id": "invalid-id", "rule": "gap", "path": "x", "reason": "x", "by": "x", "until": "9999-12-31"}
-_PLACEHOLDERS = {**_ENTRY, "waivers": _ENTRY}
+_PLACEHOLDERS: dict[Shape, Any] = {
+    ("waivers",): [],
+    ("waivers", int): _ENTRY,
+    **{("waivers", int, key): value for key, value in _ENTRY.items()},
+}
 _NAMES = {rule.name: rule_id for rule_id, rule in RULES.items()}
 _PathAndFrame = Callable[[str], tuple[str, Number | None]]  # of a URI
 
@@ -83,10 +87,10 @@ def load_waivers(path: str | os.PathLike[str]) -> tuple[Waiver, ...]:
     entries = valid_parts(document, WaiversFile, {"waivers": WaiverEntry}, _PLACEHOLDERS, errors).waivers
     known: set[str] = set()
     found = []
-    for number, entry in enumerate(entries):
-        if entry.id in known:
-            errors.add(document.error(("waivers", number, "id"), f"the identifier {entry.id} is repeated"))
-        elif entry.id != _PLACEHOLDERS["id"]:
+    for number, (entry, given) in enumerate(zip(entries, document.items("waivers"), strict=True)):
+        if isinstance(given, dict) and given.get("id") == entry.id:  # not a placeholder
+            if entry.id in known:
+                errors.add(document.error(("waivers", number, "id"), f"the identifier {entry.id} is repeated"))
             known.add(entry.id)
         with errors.caught():
             found.append(_resolved(document, number, entry))

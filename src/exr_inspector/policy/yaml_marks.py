@@ -49,6 +49,11 @@ class Document:
     keys: dict[Path, Mark] = field(default_factory=dict)
     values: dict[Path, Mark] = field(default_factory=dict)
 
+    def items(self, key: str) -> list[Any]:
+        """The items of a list at the top, as they are written; none if there is no list."""
+        items = self.value.get(key)
+        return items if isinstance(items, list) else []
+
     def error(self, path: Path, message: str, *, at_key: bool = False) -> PolicyError:
         """The error at a value, or at the key before it; else at the nearest one above."""
         for marks in (self.keys, self.values) if at_key else (self.values, self.keys):

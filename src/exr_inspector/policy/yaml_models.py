@@ -35,9 +35,9 @@ _EXPECTED = {
     "date_parsing": "expected a date, such as 2026-12-31",
     "date_from_datetime_parsing": "expected a date, such as 2026-12-31",
 }  # by type of pydantic's error
-_MAX_REPAIRS = 3  # of a value after which others are invalid
 _MAX_COMPARED = 10  # unknown keys, with a missing one
 Model = TypeVar("Model")
+Shape = tuple[str | type[int], ...]  # of a path: `int` for each number
 
 
 def read_file(kind: str, path: str) -> bytes:
@@ -63,19 +63,31 @@ def validated(document: Document, path: Path, value: Any, model: type[Model], ne
 
     Raises PolicyError with all errors.
     """
-    adapter: TypeAdapter[Model] = _adapter(cast("Hashable", model))
     try:
-        # JSON in between: there a list is a tuple, but a text is not a number.
-        return adapter.validate_json(json.dumps(value), strict=True)
+        return _parsed(value, model)
     except ValidationError as error:
         errors = error.errors(include_url=False)
+    _check(document, path, value, errors, model, nested)
+    raise AssertionError("no error of pydantic is left")
+
+
+def _parsed(value: Any, model: type[Model]) -> Model:
+    adapter: TypeAdapter[Model] = _adapter(cast("Hashable", model))
+    # JSON in between: there a list is a tuple, but a text is not a number.
+    return adapter.validate_json(json.dumps(value), strict=True)
+
+
+def _check(
+    document: Document, path: Path, value: Any, errors: Sequence[Any], model: type[Any], nested: Mapping[str, type[Any]]
+) -> None:
+    """Raise PolicyError with the errors of pydantic about the value at a path, if there are any."""
     found = Errors()
     for each in errors:
         if each["type"] not in _MISSING:
-            found.add(_error(document, path, each, model, nested))
+            found.add(_error(document, path, _path_of(value, each), each, model, nested))
     for loc, names in _missing(errors).items():
         at = (*path, *loc)
-        found.add(document.error(_existing(document, at), f"{'.'.join((*map(str, at), ', '.join(names)))}: missing"))
+        found.add(document.error(at, f"{'.'.join((*map(str, at), ', '.join(names)))}: missing"))
     found.check()
     raise AssertionError("no error of pydantic is left")
 
@@ -97,63 +109,62 @@ def valid_parts(
     document: Document,
     model: type[Model],
     nested: Mapping[str, type[Any]],
-    placeholders: Mapping[str, Any],
+    placeholders: Mapping[Shape, Any],
     errors: Errors,
 ) -> Model:
     """A document as a dataclass. Errors of invalid values are added; those values are left out.
 
-    Where one is required, or an item of a list, it is replaced: `placeholders` has valid values by the names of keys
-    and lists.
+    Where one is required, or an item of a list, it is replaced: `placeholders` has valid values by the shapes of their
+    paths; for other items, the empty text is valid.
     """
+    try:
+        return _parsed(document.value, model)
+    except ValidationError as error:
+        invalid = error.errors(include_url=False)
     with errors.caught():
-        return validated(document, (), document.value, model, nested)
-    value = json.loads(json.dumps(document.value))
-    for _ in range(_MAX_REPAIRS if isinstance(value, dict) else 0):
-        try:
-            return cast("Model", _adapter(cast("Hashable", model)).validate_json(json.dumps(value), strict=True))
-        except ValidationError as error:
-            for path, is_removed in _invalid_paths(value, error.errors(include_url=False)).items():
-                _repair(value, path, None if is_removed else placeholders)
-    errors.check()
-    raise AssertionError("an invalid document has errors")
+        _check(document, (), document.value, invalid, model, nested)
+    if not isinstance(document.value, dict):
+        errors.check()
+    value = deepcopy(document.value)
+    for path in [_path_of(value, each) for each in invalid]:
+        _repair(value, path, placeholders)
+    return _parsed(value, model)
 
 
-def _invalid_paths(value: Any, errors: Sequence[Any]) -> dict[tuple[Any, ...], bool]:
-    """The paths that errors are about, also of missing keys, and whether they are those of unknown keys."""
-    found: dict[tuple[Any, ...], bool] = {}
-    for each in errors:
-        at, path = value, []
-        for step in each["loc"]:  # its end may name a type of a union
-            if not (step in at if isinstance(at, dict) else isinstance(at, list) and step in range(len(at))):
-                break
-            at = at[step]
-            path.append(step)
-        path += each["loc"][-1:] if each["type"] in _MISSING else ()
-        found[tuple(path)] = each["type"] in _UNKNOWN_KEY
-    return found
+def _path_of(value: Any, error: Any) -> tuple[Any, ...]:
+    """The path that an error is about, also of a missing key."""
+    at, path = value, []
+    for step in error["loc"]:
+        if at == error["input"]:  # what follows is the name of a type of a union, or of the missing key
+            break
+        at = at[step]
+        path.append(step)
+    return (*path, *(error["loc"][-1:] if error["type"] in _MISSING else ()))
 
 
-def _repair(value: Any, path: tuple[Any, ...], placeholders: Mapping[str, Any] | None) -> None:
-    """Replace what is at a path, or remove it without a placeholder; not if an error above it has removed it."""
-    *above, name = path or ("",)
+def _repair(value: Any, path: tuple[Any, ...], placeholders: Mapping[Shape, Any]) -> None:
+    """Replace what is at a path, or remove it from its mapping; not if an error above it has removed it."""
+    *above, name = path
     at = value
     for step in above:
         at = at.get(step) if isinstance(at, dict) else at[step] if isinstance(at, list) else None
-    known = placeholders or {}
-    if isinstance(at, list):
-        at[name] = deepcopy(known.get(above[-1], ""))
-    elif isinstance(at, dict) and name in known:
-        at[name] = deepcopy(known[name])
-    elif isinstance(at, dict):
+    shape = tuple(int if isinstance(step, int) else step for step in path)
+    if isinstance(at, dict) and shape not in placeholders:
         at.pop(name, None)
+    elif isinstance(at, dict | list):
+        at[name] = deepcopy(placeholders.get(shape, ""))
 
 
 def _error(
-    document: Document, path: Path, first: Any, model: type[Any], nested: Mapping[str, type[Any]]
+    document: Document,
+    path: Path,
+    loc: tuple[Any, ...],
+    first: Any,
+    model: type[Any],
+    nested: Mapping[str, type[Any]],
 ) -> PolicyError:
-    loc = tuple(first["loc"])
-    at = _existing(document, (*path, *loc))
-    name = ".".join(map(str, (*path, *loc)))
+    at = (*path, *loc)
+    name = ".".join(map(str, at))
     prefix = f"{name}: " if name else ""
     if first["type"] in _UNKNOWN_KEY:
         owners = [nested[name] for name in loc[:-1] if name in nested]
@@ -188,10 +199,3 @@ def _message(error: Any) -> str:
         pattern = context["pattern"]
         return "expected a text that is not empty" if pattern == r"\S" else f"expected a text like {pattern}"
     return _EXPECTED.get(kind) or str(error["msg"]).removeprefix("Value error, ")
-
-
-def _existing(document: Document, path: Path) -> Path:
-    """A path without what is not in the document: the ends of unions, and missing keys."""
-    while path and path not in document.keys and path not in document.values:
-        path = path[:-1]
-    return path
