@@ -68,14 +68,18 @@ def test_names_with_other_line_separators_come_from_a_file(inspected):
 
 @pytest.mark.parametrize("ends", ["\n", "\0"])
 def test_paths_come_from_a_file_or_standard_input(inspected, monkeypatch, ends):
-    text = ends.join(["show/a.1002.exr", "", " \t", "show/sub/b.1001.exr", ""])
-    options = ["-0"] if ends == "\0" else []
+    """Blank lines are left out; with NUL characters, a blank text is a name."""
+    options, blanks = (["-0"], []) if ends == "\0" else ([], [" \t"])
+    text = ends.join(["show/a.1002.exr", "", *blanks, "show/sub/b.1001.exr", ""])
     Path("list.txt").write_text(text)
     assert inspected("--files-from", "list.txt", *options) == ["show/a.1002.exr", "show/sub/b.1001.exr"]
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(text.encode())))
     assert inspected("show/a.1001.exr", "--files-from", "-", *options) == [
         "show/a.1001.exr", "show/a.1002.exr", "show/sub/b.1001.exr"
     ]  # fmt: skip
+    Path(" ").write_bytes(Path("show/a.1001.exr").read_bytes())
+    Path("list.txt").write_text(f" {ends}")
+    assert main(["inspect", "--files-from", "list.txt", *options]) == (0 if options else 2)
 
 
 def test_without_any_path_the_command_says_what_it_needs(capfd):
@@ -176,5 +180,5 @@ def test_an_empty_path_is_a_usage_error(words, capfd):
     shown = capfd.readouterr()
     assert (shown.out, shown.err) == (
         "",
-        "exr-inspector: a path is empty; give files, folders, s3:// URIs or patterns\n",
+        "exr-inspector: a path is empty or blank; give files, folders, s3:// URIs or patterns\n",
     )

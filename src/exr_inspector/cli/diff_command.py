@@ -19,7 +19,7 @@ from ..sources import store_of
 from ..sources.listing import ListedFile, list_files
 from ..sources.uris import path_as_text
 from .exit_codes import ExitCode
-from .options import AsJson, Output, chunk_option, header_limits, named, one_format
+from .options import AsJson, Output, chunk_option, header_limits, one_format, reject_empty_paths
 from .output import data_stream, is_terminal, print_message, print_to, terminal_width
 
 if TYPE_CHECKING:
@@ -54,12 +54,14 @@ def diff(
     a: Annotated[
         str,
         typer.Argument(
-            callback=named,
+            callback=reject_empty_paths,
             help="A file, or a folder or pattern of files, such as shot.####.exr.",
             show_default=False,
         ),
     ],
-    b: Annotated[str, typer.Argument(callback=named, help="What A is compared with, likewise.", show_default=False)],
+    b: Annotated[
+        str, typer.Argument(callback=reject_empty_paths, help="What A is compared with, likewise.", show_default=False)
+    ],
     show_all: Annotated[
         bool, typer.Option("--all", help="Compare also attributes that change from frame to frame, such as time codes.")
     ] = False,

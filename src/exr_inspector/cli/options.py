@@ -47,17 +47,17 @@ T = TypeVar("T")
 AnyFormat = TypeVar("AnyFormat", bound=Enum)
 
 
-def named(paths: str | list[str] | None) -> str | list[str] | None:
-    """The value of an argument, one path or several. Raises SettingsError if one is empty."""
+def reject_empty_paths(paths: str | list[str] | None) -> str | list[str] | None:
+    """The value of an argument, one path or several. Raises SettingsError if one is empty or blank."""
     if not all(path.strip() for path in ([paths] if isinstance(paths, str) else paths or ())):
-        raise SettingsError("a path is empty; give files, folders, s3:// URIs or patterns")
+        raise SettingsError("a path is empty or blank; give files, folders, s3:// URIs or patterns")
     return paths
 
 
 Paths = Annotated[
     list[str] | None,
     typer.Argument(
-        callback=named,
+        callback=reject_empty_paths,
         help="Files, folders, s3:// URIs, or patterns: shot.####.exr, shot.%04d.exr, 'shots/*/beauty.*.exr'.",
         show_default=False,
     ),
@@ -99,7 +99,7 @@ NulSeparated = Annotated[
 SequencePaths = Annotated[
     list[str] | None,
     typer.Argument(
-        callback=named,
+        callback=reject_empty_paths,
         help="Files, folders, s3:// URIs or patterns, which are read now. With --catalog: only sequences of the "
         "catalog whose path contains one of these texts or matches one of these patterns. Default: all of the catalog.",
         show_default=False,
@@ -299,9 +299,10 @@ def given_paths(paths: list[str] | None, files_from: str | None, *, nul_separate
             text = os.fsdecode(sys.stdin.buffer.read() if files_from == "-" else Path(files_from).read_bytes())
         except OSError as error:
             raise SettingsError(f"--files-from {files_from}: {error.strerror}") from error
-        # splitlines() would also split at characters that names may contain, such as U+2028
-        listed = text.split("\0") if nul_separated else text.replace("\r\n", "\n").split("\n")
-        given += filter(str.strip, listed)  # lines that are empty are left out
+        if nul_separated:
+            given += filter(None, text.split("\0"))  # a name may be a space
+        else:  # splitlines() would also split at characters that names may contain, such as U+2028
+            given += filter(str.strip, text.replace("\r\n", "\n").split("\n"))
     if not given:
         raise SettingsError("no path is given; give files, folders or s3:// URIs, or --files-from")
     return given
