@@ -180,7 +180,7 @@ def _repeats(sequence: JudgedSequence) -> Iterator[tuple[Repeat, SequenceFile, s
     yield from _not_compared(compared)
     contents = [file.content if file.status == "complete" else None for file in sequence.files]
     for each in repeats(contents):
-        yield each, sequence.files[each.position], sequence.files[each.of].frame
+        yield each, sequence.files[each.position], sequence.files[each.same_as].frame
 
 
 def _not_compared(files: Sequence[SequenceFile]) -> Iterator[Undecided]:

@@ -120,7 +120,7 @@ def _of_frames(
         if repeat.sequence not in unordered:
             rule = FROZEN if repeat.is_frozen else DUPLICATE_FRAME
             before = ", the frame before" if repeat.is_frozen else ""
-            text = f"the pixels are those of frame {repeat.of_frame}{before}"
+            text = f"the pixels are those of frame {repeat.same_as_frame}{before}"
             about = finding(rule, "warning", repeat.sequence, text)
             yield about, FileFrame(uri=repeat.file_path_normalized, frame=repeat.frame)
 

@@ -49,14 +49,14 @@ class RepeatedPixels:
     frame: str
     file_path_normalized: str
     is_frozen: bool  # the pixels are those of the frame before
-    of_frame: str  # with these pixels: if it is frozen, the one before the frozen frames, else the first one
+    same_as_frame: str  # with these pixels: if it is frozen, the one before the frozen frames, else the first one
 
 
 class Repeat(NamedTuple):
     """A frame with the content of an earlier frame, by their positions in the sequence."""
 
     position: int
-    of: int  # with this content: if it is frozen, the one before the frozen frames, else the first one
+    same_as: int  # with this content: if it is frozen, the one before the frozen frames, else the first one
     is_frozen: bool  # the content is that of the frame before
 
 
@@ -91,7 +91,7 @@ def repeated_pixels(catalog: Catalog, selected: str, parameters: Mapping[str, An
                     frame=frame["frame"],
                     file_path_normalized=frame["file_path_normalized"],
                     is_frozen=repeat.is_frozen,
-                    of_frame=frames[repeat.of]["frame"],
+                    same_as_frame=frames[repeat.same_as]["frame"],
                 )
             )
     return found
