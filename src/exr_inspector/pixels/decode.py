@@ -6,7 +6,6 @@ The only module that uses OpenEXR. It prints warnings on stdout and stderr: run 
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 from bisect import bisect_right
@@ -183,7 +182,7 @@ def _memory_file(pieces: Pieces) -> Iterator[str]:
         file = _new_memory_file()
     try:
         if os.pwrite(file, data, 0) < len(data):  # the limit of the size of files
-            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+            raise OSError("the file is larger than the limit")
         os.ftruncate(file, len(data))
         yield f"{_OPEN_FILES}/{file}"
     except BaseException:
@@ -195,7 +194,7 @@ def _memory_file(pieces: Pieces) -> Iterator[str]:
 def _new_memory_file() -> int:
     """The descriptor of an empty file in memory, as Linux has, that can be opened by its path. Raises OSError."""
     if not hasattr(os, "memfd_create"):
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        raise OSError("the system has no files in memory")
     file = os.memfd_create("exr")
     try:
         os.close(os.open(f"{_OPEN_FILES}/{file}", os.O_RDONLY))
