@@ -16,6 +16,7 @@ $(STAMP): pyproject.toml
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3 python3-venv; \
 	  else echo "Python 3.10 or newer with venv is needed: apt-get install python3 python3-venv" >&2; exit 1; fi; }
+	@test ! -L $(VENV) || { echo "$(VENV) is a link to another environment, which would be emptied; remove it" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install -q --disable-pip-version-check -e '.[dev]'
 	@touch $@

@@ -112,6 +112,18 @@ def test_a_file_that_occurs_twice_has_its_other_rows_once():
     assert tables["parts"]["file_id"].to_pylist() == [one.file.file_id, other.file.file_id]
 
 
+def test_large_headers_are_converted_in_groups(monkeypatch):
+    """An Arrow array of texts has at most 2 GiB."""
+    made = [inspection(f"/{name}.exr", text("note", name * 1000)) for name in "abc"]
+    expected = from_inspections(made).tables
+    for header_bytes in (2 * made[0].file.header_bytes, 1):
+        monkeypatch.setattr("exr_inspector.catalog.rows._HEADER_BYTES", header_bytes)
+        tables = from_inspections(made).tables
+        assert tables["attributes"]["value_text"].num_chunks > 1
+        assert all(tables[table].equals(rows) for table, rows in expected.items())
+    assert from_inspections([]).tables["attributes"].num_rows == 0
+
+
 def test_tables_have_the_columns_of_the_schema():
     for batch in (from_inspections([]), from_inspections([inspection()])):
         assert set(batch.tables) == {"files", *CHILD_TABLES}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timezone
 from functools import cache, lru_cache, partial
@@ -32,6 +32,7 @@ _PART_COLUMNS = tuple(column.name for column in fields(PartFacts) if column.meta
 _file_values, _part_values = attrgetter(*_FILE_COLUMNS), attrgetter(*_PART_COLUMNS)
 _split_short = lru_cache(maxsize=2048)(split_name)
 _CACHED_CHARACTERS = 255  # of a channel's name; no library writes longer ones
+_HEADER_BYTES = 64 << 20  # of a group: an array of texts has at most 2 GiB, and JSON up to six times the bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +108,28 @@ def from_inspections(
         if kept is None or _has_more_pixels(inspection, kept):
             first[inspection.file.file_id] = inspection
     unique = list(first.values())
+    groups = list(_groups(unique))
     tables = {
         **_empty_tables(),
         "files": _files(inspections, vectors, embeddings),
         "parts": _parts(unique),
-        "channels": _channels(unique),
-        "attributes": _attributes(unique, cell_limit),
+        "channels": pa.concat_tables(map(_channels, groups)),
+        "attributes": pa.concat_tables(_attributes(group, cell_limit) for group in groups),
         "problems": _problems(unique),
         **_stats([inspection for inspection in unique if inspection.pixels is not None]),
     }
     return RowBatch(tables)
+
+
+def _groups(inspections: Sequence[Inspection]) -> Iterator[Sequence[Inspection]]:
+    """The inspections in order: in groups with headers of at most `_HEADER_BYTES`, or alone; at least one group."""
+    begin = size = 0
+    for index, inspection in enumerate(inspections):
+        size += inspection.file.header_bytes
+        if size > _HEADER_BYTES and index > begin:
+            yield inspections[begin:index]
+            begin, size = index, inspection.file.header_bytes
+    yield inspections[begin:]
 
 
 def _has_more_pixels(inspection: Inspection, kept: Inspection) -> bool:
@@ -195,7 +208,7 @@ def _parts(inspections: list[Inspection]) -> pa.Table:
     return _table("parts", columns | _owners(inspections, [len(i.parts) for i in inspections]), len(parts))
 
 
-def _channels(inspections: list[Inspection]) -> pa.Table:
+def _channels(inspections: Sequence[Inspection]) -> pa.Table:
     names = ("channel_name", "layer_name", "component_name", "channel_type", "x_sampling", "y_sampling", "p_linear")
     return _items(inspections, "channels", "channel_index", names, _channel_row)
 
@@ -206,12 +219,12 @@ def _channel_row(channel: Channel) -> tuple[Any, ...]:
     return (name, *split(name), channel_type, x_sampling, y_sampling, bool(p_linear))
 
 
-def _attributes(inspections: list[Inspection], cell_limit: int) -> pa.Table:
+def _attributes(inspections: Sequence[Inspection], cell_limit: int) -> pa.Table:
     return _items(inspections, "attributes", "attr_index", Cells._fields, partial(cells_of, cell_limit=cell_limit))
 
 
 def _items(
-    inspections: list[Inspection],
+    inspections: Sequence[Inspection],
     table: str,
     index: str,
     names: Sequence[str],
@@ -274,7 +287,7 @@ def _stats(inspections: list[Inspection]) -> dict[str, pa.Table]:
     }
 
 
-def _owners(inspections: list[Inspection], counts: list[int]) -> dict[str, pa.Array]:
+def _owners(inspections: Sequence[Inspection], counts: list[int]) -> dict[str, pa.Array]:
     """The columns file_id and file_path, repeated for the number of rows of each inspection."""
     return {
         "file_id": _repeated([inspection.file.file_id for inspection in inspections], pa.string(), counts),
@@ -303,9 +316,9 @@ def _table(table: str, columns: dict[str, Sequence[Any]], rows: int) -> pa.Table
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _array(values: Any, type_: pa.DataType) -> pa.Array:
+def _array(values: Any, type_: pa.DataType) -> pa.Array | pa.ChunkedArray:
     """The values; in texts "\u2400" stands for NUL, which a database may reject. `value_json` has it escaped."""
-    if isinstance(values, pa.Array):
+    if isinstance(values, (pa.Array, pa.ChunkedArray)):
         return values
     if pa.types.is_string(type_) and "\0" in "".join(filter(None, values)):
         values = [value and value.replace("\0", "\u2400") for value in values]

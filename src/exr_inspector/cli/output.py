@@ -181,8 +181,8 @@ def print_to(stream: BinaryIO, *renderables: Any, whole: bool = False) -> None:
     console = Console(width=terminal_width(), force_terminal=terminal, highlight=False, legacy_windows=False)
     for renderable in renderables:
         if not terminal and isinstance(renderable, (Listing, Text)):  # line by line, as a listing may be large
-            for line in renderable.whole() if isinstance(renderable, Listing) else (renderable,):
-                stream.write(f"{line.plain.rstrip()}\n".encode())
+            for line in renderable.whole() if isinstance(renderable, Listing) else [renderable]:
+                stream.write(_rstrip_lines(line.plain))
             continue
         console.file = io.StringIO()
         console.print(renderable, soft_wrap=whole or not terminal or isinstance(renderable, Text), crop=False)
@@ -191,7 +191,7 @@ def print_to(stream: BinaryIO, *renderables: Any, whole: bool = False) -> None:
 
 
 def _rstrip_lines(text: str) -> bytes:
-    return "".join(f"{line.rstrip()}\n" for line in text.splitlines()).encode()
+    return "".join(f"{line.rstrip()}\n" for line in text.splitlines() or [""]).encode()
 
 
 def print_message(text: str) -> None:

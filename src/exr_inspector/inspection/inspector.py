@@ -27,7 +27,6 @@ from ..exr import (
 )
 from ..exr.attributes import Box2i, Rational
 from ..exr.header import fetch_header
-from ..exr.part import DEEP, LONG_NAMES, MULTIPART, TILED
 from ..frames.names import parse_name
 from ..sources import open_source
 from ..sources.protocol import ByteSource, Storage
@@ -35,7 +34,7 @@ from ..sources.reader import Reader
 from ..sources.uris import path_as_text
 from .identity import file_id, header_hash, structure_hash
 from .json_form import shortest_single
-from .model import SCHEMA_VERSION, FileFacts, Flags, Inspection, PartFacts
+from .model import SCHEMA_VERSION, FileFacts, Inspection, PartFacts, version_flags
 from .renderer import renderer
 
 if TYPE_CHECKING:
@@ -247,22 +246,11 @@ def _inspection(source: ByteSource, reader: Reader, header: Header, chunks: Chun
         schema_version=SCHEMA_VERSION,
         inspector_version=__version__,
         file=facts,
-        flags=_flags(header.version, header.flags),
+        flags=version_flags(facts.version_flags),
         bytes_read=reader.bytes_read,
         reads=reader.reads,
         parts=parts,
         problems=problems,
-    )
-
-
-@lru_cache(maxsize=64)
-def _flags(version: int, flags: int) -> Flags:
-    return Flags(
-        version=version,
-        tiled=bool(flags & TILED),
-        long_names=bool(flags & LONG_NAMES),
-        deep=bool(flags & DEEP),
-        multipart=bool(flags & MULTIPART),
     )
 
 

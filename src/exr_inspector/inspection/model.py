@@ -15,6 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..exr import Attribute, Channel, Problem, split_name
+from ..exr.part import DEEP, LONG_NAMES, MULTIPART, TILED
 from ..exr.short_repr import short_repr
 from .json_form import base64_text, json_value
 from .value_text import plural
@@ -74,6 +75,18 @@ class Flags:
     long_names: bool
     deep: bool
     multipart: bool
+
+
+@lru_cache(maxsize=64)
+def version_flags(version_field: int) -> Flags:
+    """The version number and flags in a version field."""
+    return Flags(
+        version=version_field & 0xFF,
+        tiled=bool(version_field & TILED),
+        long_names=bool(version_field & LONG_NAMES),
+        deep=bool(version_field & DEEP),
+        multipart=bool(version_field & MULTIPART),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

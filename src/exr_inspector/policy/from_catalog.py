@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -177,22 +178,22 @@ class _Rows:
         np.add.at(packed_bytes, owner, pc.fill_null(parts["packed_bytes"], 0).to_numpy())
         hashes, sizes = values(files, "header_hash"), values(files, "size_bytes")
         of_content = (structures, values(files, "etag"), hashes, values(files, "chunk_hash"), sizes)
-        columns = (
-            values(files, "file_path_normalized"),
-            [text or "" for text in shared_values(files, "sequence")],
-            [text or "" for text in shared_values(files, "frame")],
-            map(status_of, shared_values(files, "completeness"), shared_values(files, "problem_severity")),
-            structures,
-            hashes,
-            sizes,
-            seconds(files),
-            first_texts(parts["timecode"], owner, files.num_rows),
-            map(content_of, *of_content, packed_bytes.tolist()),
-            [False] * files.num_rows,
-            [None] * files.num_rows,
-            overrides,
-        )
-        return map(SequenceFile._make, zip(*columns, strict=True))
+        columns = {
+            "uri": values(files, "file_path_normalized"),
+            "sequence": [text or "" for text in shared_values(files, "sequence")],
+            "frame": [text or "" for text in shared_values(files, "frame")],
+            "status": map(status_of, shared_values(files, "completeness"), shared_values(files, "problem_severity")),
+            "structure": structures,
+            "header_hash": hashes,
+            "size_bytes": sizes,
+            "modified": seconds(files),
+            "timecode": first_texts(parts["timecode"], owner, files.num_rows),
+            "content": map(content_of, *of_content, packed_bytes.tolist()),
+            "has_pixels": repeat(False, files.num_rows),
+            "used_areas": repeat(None, files.num_rows),
+            "overrides": overrides,
+        }
+        return map(SequenceFile._make, zip(*(columns[name] for name in SequenceFile._fields), strict=True))
 
     def inspections(
         self, chosen: npt.NDArray[np.bool_], structures: Iterable[StoredStructure]

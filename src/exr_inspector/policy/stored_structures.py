@@ -14,8 +14,7 @@ from .. import __version__
 from ..catalog import Catalog
 from ..exr import Channel
 from ..exr.channels import ChannelList
-from ..exr.part import DEEP, LONG_NAMES, MULTIPART, TILED
-from ..inspection.model import SCHEMA_VERSION, FileFacts, Flags, Inspection, PartFacts
+from ..inspection.model import SCHEMA_VERSION, FileFacts, Inspection, PartFacts, version_flags
 from ..inspection.volatility import Volatility, stored_value, volatility
 from .row_numbers import Numbers, first_rows, row_numbers
 from .sequence_files import Field, structure_of
@@ -121,18 +120,11 @@ def _fields(parts: Sequence[Sequence[AttributeRow]]) -> Iterator[Field]:
 
 
 def _inspection(facts: FileFacts, parts: tuple[PartFacts, ...]) -> Inspection:
-    flags = facts.version_flags
     return Inspection(
         schema_version=SCHEMA_VERSION,
         inspector_version=__version__,
         file=facts,
-        flags=Flags(
-            version=flags & 0xFF,
-            tiled=bool(flags & TILED),
-            long_names=bool(flags & LONG_NAMES),
-            deep=bool(flags & DEEP),
-            multipart=bool(flags & MULTIPART),
-        ),
+        flags=version_flags(facts.version_flags),
         bytes_read=0,
         reads=0,
         parts=parts,
