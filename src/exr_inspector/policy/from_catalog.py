@@ -243,7 +243,7 @@ def _read(catalog: Catalog, policy: CompiledPolicy, files: pa.Table, structures:
     return _Rows(
         files=files,
         parts=catalog.sql(PARTS_OF, tables=wanted).sort_by([("part_index", "ascending")]),
-        attributes=_first_last(catalog.sql(_VARYING_OF, {"names": names}, wanted)) if names else None,
+        attributes=_repeated_names_last(catalog.sql(_VARYING_OF, {"names": names}, wanted)) if names else None,
         problems=in_order(
             problems.filter(pc.is_in(problems["code"], value_set=_KNOWN_PROBLEMS)),
             ("part_index", "byte_offset"),
@@ -253,7 +253,7 @@ def _read(catalog: Catalog, policy: CompiledPolicy, files: pa.Table, structures:
     )
 
 
-def _first_last(attributes: pa.Table) -> pa.Table:
+def _repeated_names_last(attributes: pa.Table) -> pa.Table:
     """The rows in the order of parts, and the first one of a name in a part last."""
     ordered = attributes.sort_by([("part_index", "ascending"), ("attr_index", "descending")])
     return ordered.drop_columns(["attr_index"])
@@ -272,10 +272,10 @@ def _judged(
     rows = _read(catalog, policy, files, structures)
     columns = [files[name] for name in _overrides(policy)]
     of_overrides = row_numbers(columns) if columns else np.zeros(files.num_rows, np.int64)
-    held = [tuple(column[at].as_py() for column in columns) for at in first_rows(of_overrides).tolist()]
+    override_values = [tuple(column[at].as_py() for column in columns) for at in first_rows(of_overrides).tolist()]
     of_rules = joined(of_structures, of_overrides)
     rules = [
-        (structures[of_structures[at]], policy.rules_with(held[of_overrides[at]]))
+        (structures[of_structures[at]], policy.rules_with(override_values[of_overrides[at]]))
         for at in first_rows(of_rules).tolist()
     ]
     differ = [structure.differ(of_files, policy.policy.custom) for structure, of_files in rules]
@@ -289,12 +289,12 @@ def _judged(
     group_numbers = joined(numbers, name_numbers(files))
     judged: dict[int, Alike] = {}  # by number
     groups: dict[int, NamesAlike] = {}
-    each = zip(
+    numbered = zip(
         values(files, "file_id"),
         values(files, "file_path"),
         rows.sequence_files(
             [structures[number].of_sequences for number in of_structures.tolist()],
-            [held[number] for number in of_overrides.tolist()],
+            [override_values[number] for number in of_overrides.tolist()],
         ),
         numbers.tolist(),
         has_others(numbers).tolist(),
@@ -302,8 +302,8 @@ def _judged(
         has_others(group_numbers).tolist(),
         strict=True,
     )
-    for file_id, path, of_sequences, number, is_shared, group_number, is_grouped in each:
-        file, group = of_sequences, groups.get(group_number)
+    for file_id, path, without_pixels, number, is_shared, group_number, is_grouped in numbered:
+        file, group = without_pixels, groups.get(group_number)
         if group is None:
             alike = judged.get(number)
             if alike is None:
