@@ -67,6 +67,8 @@ def rules(text: str, inspection: Any = None) -> dict[str, Any]:
         ("overrides:\n  - when: {pth: a}", (4, 12), "overrides.0.when.pth: unknown; did you mean path"),
         ("overrides:\n  - select: [EXR1]", (4, 5), "overrides.0.when: missing"),
         ("overrides:\n  - when: {path: a}\n    ignore: [x]", (5, 14), "no rule is called 'x'"),
+        ("rules:\n  display-size: {sizes: [[4096]]}", (4, 26), "rules.display-size.sizes.0.1: missing"),
+        ("rules:\n  display-size: {sizes: [[4096]], sises: [7]}", (4, 26), "rules.display-size.sizes.0.1: missing"),
         ("title: 3", (3, 8), 'title: expected a text: write "3"'),
         ("rules:\n  part-count: {min: 2}", (4, 15), "rules.part-count: min 2 is more than max 1; give both"),
         (

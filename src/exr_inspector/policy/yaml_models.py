@@ -99,7 +99,8 @@ def _missing(errors: Sequence[Any]) -> dict[Path, list[str]]:
         if each["type"] in _UNKNOWN_KEY:
             unknown[tuple(each["loc"][:-1])].append(str(each["loc"][-1]))
     missing: dict[Path, list[str]] = defaultdict(list)
-    for *above, name in (each["loc"] for each in errors if each["type"] in _MISSING):
+    for *above, last in (each["loc"] for each in errors if each["type"] in _MISSING):
+        name = str(last)  # a number in a list that is too short
         if not any(suggestion(given, [name]) for given in unknown[tuple(above)][:_MAX_COMPARED]):
             missing[tuple(above)].append(name)
     return missing
