@@ -244,6 +244,17 @@ def test_a_rule_finds_its_fault(name):
     assert all(each.message and each.remedy for each in verdict.findings)
 
 
+def test_drift_of_names_that_no_header_has_is_not_evaluated():
+    """A misspelt one, and one whose values differ in each frame; patterns that match one are evaluated."""
+    files = [frame(1), frame(2), frame(3, compression=2)]
+    verdict = evaluate_sequences(policy(drift={"fields": ["compresion", "dataWindow", "comp*"]}), files)
+    assert [(each.attr_name, each.frames) for each in verdict.findings] == [("compression", "3")]
+    reason = "no header has the field {}, or its value may differ in each frame"
+    assert {each.reason: count for each, count in verdict.not_evaluated.items()} == {
+        reason.format(name): 3 for name in ("compresion", "dataWindow")
+    }
+
+
 def test_every_rule_about_sequences_has_a_case():
     rules = {rule.name for rule in RULES.values() if rule.scope == "sequence"}
     assert {name.partition(",")[0] for name in CASES} == rules

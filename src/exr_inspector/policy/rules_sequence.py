@@ -141,8 +141,14 @@ def bad_frame(sequence: JudgedSequence, _: Parameters) -> _Outcomes:
 def drift(sequence: JudgedSequence, given: Fields) -> _Outcomes:
     """No field that should be the same in all frames differs.
 
-    What another rule of the policy is about is left to it.
+    What another rule of the policy is about is left to it. Not decided for names that no header has.
     """
+    if given.fields:
+        structures = {structure.structure_hash: structure for _, structure in sequence.structures}
+        names = {name for structure in structures.values() for _, name in structure.fields}
+        for field in given.fields:
+            if not any(matches_any((field,), name) for name in names):
+                yield Undecided(f"no header has the field {field}, or its value may differ in each frame")
     others = {_RATE} if "EXR911" in sequence.rule_ids else set()
     if "EXR917" in sequence.rule_ids:
         others.update(SOFTWARE_NAMES)
