@@ -178,6 +178,36 @@ def test_pixels_that_cannot_be_decoded_count_as_damage(plate, capfd):
 
 
 @pytest.mark.slow
+def test_pixels_that_a_limit_leaves_out_are_a_warning(capfd, monkeypatch):
+    """Those of part 0, whose chunks are above it. Damage of another part counts too, although it is not stored."""
+    monkeypatch.setenv("EXR_INSPECTOR_MAX_CHUNK_PIXEL_BYTES", "65536")
+    plate = write(Path("show/good.exr"), "parts", size=(900, 40)).read_bytes()
+    data = bytearray(plate)
+    chunks = located(plate)[1]
+    begin = chunks.leaders.offsets[2] + chunks.leaders.leader.size
+    data[begin : begin + 60] = b"\xff" * 60
+    command = ["ingest", "show", "--catalog", CATALOG, "--stats"]
+    codes = {given: main([*command, "--fail-on", given]) for given in ("warning", "error", "new")}
+    assert codes == {"warning": 1, "error": 0, "new": 0}
+    shown = capfd.readouterr()
+    left_out = "pixels not decoded: all (chunk_too_large)"
+    assert shown.err.splitlines().count(f"show/good.exr: {left_out}") == 3
+    assert shown.out.splitlines()[0].startswith("1 file: 1 new, 0 unchanged, 1 with pixels not decoded →")
+    Path("show/bad.exr").write_bytes(data)
+    assert main(command) == 1
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[:3] == [
+        "show/bad.exr: undecodable: lines 32-39 (decode_failed)",
+        *(f"show/{name}.exr: {left_out}" for name in ("bad", "good")),
+    ]
+    monkeypatch.delenv("EXR_INSPECTOR_MAX_CHUNK_PIXEL_BYTES")
+    assert main([*command, "--fail-on", "warning"]) == 1
+    assert "show/bad.exr: undecodable: lines 32-39 (decode_failed)" in capfd.readouterr().err
+    Path("show/bad.exr").unlink()
+    assert main([*command, "--fail-on", "warning"]) == 0
+
+
+@pytest.mark.slow
 def test_check_counts_files_whose_pixels_are_not_measured(plate, capfd):
     """Where the catalog has statistics of others."""
     message = "not checked are the pixels of 2 files, "

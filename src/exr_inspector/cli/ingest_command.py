@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from ..ingestion.run import IngestOptions
     from ..ingestion.summary import IngestSummary
 
-_LISTED_VANISHED = 20
+_LISTED_UNDECODED, _LISTED_VANISHED = 20, 20
 _BY_STATUS = {"passed": Severity.NONE, "warned": Severity.WARNING, "failed": Severity.ERROR}
 
 
@@ -99,7 +99,8 @@ def ingest(
             "--fail-on",
             help="Exit with 1 on: error (a file is damaged, with --stats also its pixels, is not an EXR file, has an "
             "invalid header or an error by --policy), new (as error, but not for files that the catalog has in this "
-            "version), warning (also other problems of headers, and warnings by --policy), or never.",
+            "version), warning (also other problems of headers, with --stats pixels that are not decoded because of a "
+            "limit, and warnings by --policy), or never.",
         ),
     ] = IngestFailOn.ERROR,
 ) -> int:
@@ -201,12 +202,13 @@ def _worst(summary: IngestSummary, fail_on: IngestFailOn) -> tuple[Severity, Fai
         return Severity.ERROR, FailOn(fail_on.value)
     verdicts = ((verdict.completeness, verdict.problem_severity) for verdict in summary.verdicts)
     by_policy = (_BY_STATUS[validation.status] for validation in summary.validations)
-    worst = max((*by_policy, *(file_severity(*verdict) for verdict in verdicts)), default=Severity.NONE)
+    by_limit = [Severity.WARNING] if summary.undecoded else []
+    worst = max((*by_policy, *by_limit, *(file_severity(*verdict) for verdict in verdicts)), default=Severity.NONE)
     return worst, FailOn(fail_on.value)
 
 
 def print_summary(summary: IngestSummary, uri: str, pruned: Sequence[str] | None, policy: str | None = None) -> None:
-    """Print the damaged, failed and vanished files on stderr, and the counts on stdout.
+    """Print the damaged, undecoded, failed and vanished files on stderr, and the counts on stdout.
 
     `pruned` are the paths below which vanished files were to be marked as deleted.
     """
@@ -219,6 +221,13 @@ def print_summary(summary: IngestSummary, uri: str, pruned: Sequence[str] | None
     for file in summary.damaged:
         reason = f"{file.status}: {file.reason}" if file.reason else file.status
         print_message(f"{short_path(file.uri)}: {reason}{'' if file.is_new else ', unchanged'}")
+    for undecoded in summary.undecoded[:_LISTED_UNDECODED]:
+        print_message(f"{short_path(undecoded.uri)}: pixels not decoded: {undecoded.reason}")
+    if len(summary.undecoded) > _LISTED_UNDECODED:
+        print_message(f"… and {len(summary.undecoded) - _LISTED_UNDECODED:,} more files with pixels not decoded")
+    if summary.undecoded:
+        limits = "EXR_INSPECTOR_PIXEL_SECONDS and EXR_INSPECTOR_MAX_CHUNK_PIXEL_BYTES"
+        print_note(f"the next run with --stats decodes these files again; their limits are {limits}")
     for failure in summary.failures:
         print_message(f"{failure.path}: {failure.message}")
     for path in summary.vanished[:_LISTED_VANISHED]:
@@ -254,6 +263,8 @@ def print_summary(summary: IngestSummary, uri: str, pruned: Sequence[str] | None
         counts.append(f"{summary.young:,} too young")
     statuses = Counter(file.status for file in summary.damaged)
     counts += [f"{count:,} {status}" for status, count in sorted(statuses.items())]
+    if summary.undecoded:
+        counts.append(f"{len(summary.undecoded):,} with pixels not decoded")
     unreadable = sum(failure.was_read for failure in summary.failures)
     not_read = sum(not (failure.was_read or failure.is_usage) for failure in summary.failures)
     for count, meaning in ((unreadable, "unreadable"), (not_read, "not read")):

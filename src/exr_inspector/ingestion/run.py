@@ -28,14 +28,14 @@ from ..errors import CatalogError
 from ..exr import ChunkOption, Limits
 from ..findings.files import chunk_counts
 from ..inspection.model import Inspection
-from ..inspection.pixel_rows import undecodable_texts
+from ..inspection.pixel_rows import undecodable_texts, undecoded_texts
 from ..sources import store_of
 from ..sources.listing import list_files
 from ..sources.selection import Selection
 from .changes import Failure, FileToInspect, ListedGroup, VanishedFiles, Verdict, compare_listing, find_vanished
 from .inspect_file import closing_decoder, inspect_item, recorded_failure
 from .objects import ListedObjects
-from .summary import HeldBack, IngestSummary, Validation
+from .summary import HeldBack, IngestSummary, UndecodedFile, Validation
 from .workers import MIN_ITEMS_FOR_WORKERS, run_in_order
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ class _TaskResult:
     rows: RowBatch
     failures: list[Failure]
     unchanged: list[tuple[str, Verdict, Validation]] = field(default_factory=list)  # with URIs; only validated
+    undecoded: dict[str, tuple[str, str]] = field(default_factory=dict)  # by URI, as `undecoded_texts`
     pixels_not_judged: int = 0  # the number of files validated without statistics that rules are about
 
 
@@ -110,17 +111,17 @@ def ingest(
 
     With `stats`, the pixels of all files whose statistics are not in the catalog are decoded, also of unchanged ones.
     Files whose pixels are damaged have statistics that say so: they are not decoded again either. Those that exceed a
-    limit of `stats` are, by the next run.
+    limit of `stats` are, by the next run, and are in `undecoded`.
 
     With `policy`, files are validated as they are inspected, and unchanged ones that were not validated by its rules.
     Rules about pixels read the statistics in the catalog where pixels are not decoded; files without any are counted
     in `pixels_not_judged`.
     The results are in the tables `validations` and `validation_results`.
 
-    Memory use grows with the number of failures, damaged and vanished files, and given paths, not with the number of
-    files and objects below them; the URIs of objects are in a temporary file, of about 60 bytes for each. Raises
-    CatalogError, and MissingExtraError for `stats` without the extra `pixels`; files that cannot be inspected are
-    `failures`.
+    Memory use grows with the number of failures, damaged, undecoded and vanished files, and given paths, not with the
+    number of files and objects below them; the URIs of objects are in a temporary file, of about 60 bytes for each.
+    Raises CatalogError, and MissingExtraError for `stats` without the extra `pixels`; files that cannot be inspected
+    are `failures`.
     """
     expect_catalog(catalog)
     given = [os.fsdecode(path) for path in ((paths,) if isinstance(paths, (str, os.PathLike)) else paths)]
@@ -261,6 +262,7 @@ def _combined(results: Sequence[_TaskResult]) -> _TaskResult:
         rows=RowBatch.concat([result.rows for result in results]),
         failures=[failure for result in results for failure in result.failures],
         unchanged=[file for result in results for file in result.unchanged],
+        undecoded={uri: texts for result in results for uri, texts in result.undecoded.items()},
         pixels_not_judged=sum(result.pixels_not_judged for result in results),
     )
 
@@ -277,6 +279,11 @@ def _result(
     for error in embedding_errors:
         files = (item for item in task if isinstance(item, FileToInspect) and item.uri == error.path)
         failures += [recorded_failure(file, error.category, error.reason) for file in files]
+    undecoded = {
+        one.file.file_path_normalized: texts
+        for one in inspections
+        if one.pixels is not None and (texts := undecoded_texts(one.pixels)) is not None
+    }
     unchanged = []
     pixels_not_judged = 0
     if options.policy is not None:
@@ -299,7 +306,13 @@ def _result(
                 verdict = Verdict(one.completeness, one.problem_severity, item.undecodable)
                 unchanged.append((uri, verdict, Validation(judged.status if is_new else item.status, is_new)))
         rows = with_verdicts(rows, new)
-    return _TaskResult(rows=rows, failures=failures, unchanged=unchanged, pixels_not_judged=pixels_not_judged)
+    return _TaskResult(
+        rows=rows,
+        failures=failures,
+        unchanged=unchanged,
+        undecoded=undecoded,
+        pixels_not_judged=pixels_not_judged,
+    )
 
 
 def _stored_pixels(item: FileToInspect | None, inspection: Inspection) -> FilePixels | None:
@@ -346,15 +359,18 @@ def _persist(catalog: Catalog, batch: list[_TaskResult], known: set[str], summar
     names = ("file_id", "policy_id", "status")
     validations = zip(*(rows.tables["validations"][name].to_pylist() for name in names), strict=True)
     statuses = {file_id: (policy_id, status) for file_id, policy_id, status in validations}
+    undecoded = {uri: texts for result in batch for uri, texts in result.undecoded.items()}
     columns = ("file_path_normalized", "completeness", "problem_severity", "chunks_present", "chunk_count")
     files = zip(*(rows.tables["files"][name].to_pylist() for name in columns), strict=True)
     for outcome, (uri, completeness, severity, *chunks) in zip(outcomes, files, strict=True):
-        verdict = Verdict(completeness, severity, undecodable_texts(errors[outcome.file_id]))
+        damaged_pixels, left_out = undecoded.get(uri) or (undecodable_texts(errors[outcome.file_id]), "")
+        verdict = Verdict(completeness, severity, damaged_pixels)
         summary.known += not outcome.inserted
         summary.replaced += outcome.inserted and uri in known
         summary.inserted += outcome.inserted and uri not in known
         known.discard(uri)
         summary.add(uri, verdict, is_new=outcome.inserted, chunks=chunk_counts(*chunks))
+        summary.undecoded += [UndecodedFile(uri, left_out)] if left_out else []
         if outcome.file_id in statuses:
             policy_id, status = statuses[outcome.file_id]
             status = outcome.kept_statuses.get(policy_id, status)

@@ -28,6 +28,13 @@ class DamagedFile:
     is_new: bool
 
 
+class UndecodedFile(NamedTuple):
+    """A file whose pixels a limit, or the system, kept from being decoded: the next run decodes them again."""
+
+    uri: str
+    reason: str  # the lines or tiles, or `all`, with the code of the error
+
+
 @dataclass(frozen=True, slots=True)
 class HeldBack:
     """Why no file was marked as deleted: too many of the files that the catalog has below the paths are gone."""
@@ -51,6 +58,7 @@ class IngestSummary:
     validations: Counter[Validation] = field(default_factory=Counter)  # with a policy: of the same files
     pixels_not_judged: int = 0  # of these, files without the statistics that rules are about
     damaged: list[DamagedFile] = field(default_factory=list)
+    undecoded: list[UndecodedFile] = field(default_factory=list)  # may also be damaged
     failures: list[Failure] = field(default_factory=list)
     vanished: list[str] = field(default_factory=list)
     pruned: int = 0

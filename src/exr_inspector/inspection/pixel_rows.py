@@ -81,6 +81,9 @@ _SAMPLE_COUNTS = {
 _OF_FILE = frozenset({"chunk_missing", "bad_chunk", "decode_failed", "not_decodable", "decoder_crashed"})
 
 
+_MOST_ERRORS = 5  # of a file in one line
+
+
 def is_damage(error: DecodeError) -> bool:
     """Whether the file is the cause of an error."""
     return error.code in _OF_FILE
@@ -160,6 +163,22 @@ def undecodable_text(errors: str | None) -> str:
 def undecodable_texts(parts: Iterable[str | None]) -> str:
     """The same for the values of all parts of a file."""
     return "; ".join(filter(None, map(undecodable_text, parts)))
+
+
+def undecoded_texts(report: PixelReport) -> tuple[str, str] | None:
+    """Of a report that is not evaluated, what is damaged and what a limit left out, each in one line for people.
+
+    None if it is evaluated: its errors are rows then, for `undecodable_texts`. Lost chunks are damage of the file.
+    """
+    if is_evaluated(report):
+        return None
+    damaged = [error for error in report.errors if is_damage(error) and error.code != "chunk_missing"]
+    return _first_texts(damaged), _first_texts([error for error in report.errors if not is_damage(error)])
+
+
+def _first_texts(errors: Sequence[DecodeError]) -> str:
+    first = error_texts(errors[:_MOST_ERRORS])
+    return f"{first}; {len(errors) - _MOST_ERRORS:,} more" if len(errors) > _MOST_ERRORS else first
 
 
 def compact_json(value: Any) -> str:
