@@ -131,6 +131,29 @@ warning  line 4: the waiver W3 of EXR101 expired on 2020-12-31; it is by Bob (EX
     assert ("3 waivers\n" in capfd.readouterr().out) == named
 
 
+def test_waivers_of_rules_that_are_not_evaluated_are_not_unused(capfd):
+    """Rules about pixels without --stats, about sequences, and those of a file without a header."""
+    waivers = {
+        "W1": ("nan", "show/c.####.exr"),
+        "W2": ("drift", "show/c.####.exr"),
+        "W3": ("compression", "show/png.exr"),
+        "W4": ("compression", "show/c.1003.exr"),
+        "W5": ("gap", "show/c.####.exr"),
+    }
+    entries = ", ".join(
+        f'{{id: {name}, rule: {rule}, path: "{path}", reason: r, by: Ann, until: 2099-12-31}}'
+        for name, (rule, path) in waivers.items()
+    )
+    Path("w.yaml").write_text(f"waivers: [{entries}]")
+    rules = "nan: {}, drift: {fields: [none]}, compression: {allowed: [ZIP, NONE]}, gap: {}"
+    Path("a.yaml").write_text(f'policy: a\nversion: "1"\nrules: {{{rules}}}\n')
+    assert main(["validate", "show", "--policy", "a.yaml", "--waivers", "w.yaml", "--fail-on", "warning"]) == 1
+    shown = capfd.readouterr()
+    assert "1 rule about pixels was not evaluated in 3 files" in shown.err
+    assert "EXR904 drift in 3 files" in shown.err
+    assert [line.split(" of ")[0].split()[-1] for line in shown.out.splitlines() if "EXR990" in line] == ["W4", "W5"]
+
+
 def test_formats_of_programs(capfd):
     """All findings are in each."""
 

@@ -303,13 +303,25 @@ class _Outcome:
         names = dict.fromkeys(file.sequence or file.uri for file in self.files.files)
         shown = {name: of_sequences.patterns.get(name, name) for name in names}
         return _Result(
-            findings=self._findings(shown),
+            findings=self._findings(shown, of_sequences.undecided),
             not_evaluated=not_evaluated_rules(not_evaluated, from_catalog=self.from_catalog),
             files_without_pixels=files_without_pixels(not_evaluated) + len(self.unread),
             patterns=shown,
         )
 
-    def _findings(self, patterns: Mapping[str, str]) -> list[Finding]:
+    def _undecided(self, of_sequences: Mapping[str, set[str]]) -> Mapping[str, list[str]]:
+        """The URIs of the files for which a rule was not evaluated, by rule; `of_sequences` are rules by sequence."""
+        from ..policy.rule import MULTI_FILE_SCOPES
+
+        waived = {waiver.rule_id for waiver in self.waivers}
+        found = {rule_id: [file.uri for file, _ in self.unread] for rule_id in waived}
+        for verdict, name, files in self.verdicts.values() if waived else ():
+            of_files = {rule.rule_id for rule in verdict.not_evaluated if rule.reason not in MULTI_FILE_SCOPES.values()}
+            for rule_id in waived & (of_files | of_sequences.get(name, set())):
+                found[rule_id] += (file.uri for file in files)
+        return found
+
+    def _findings(self, patterns: Mapping[str, str], of_sequences: Mapping[str, set[str]]) -> list[Finding]:
         from ..findings.files import not_read
         from ..findings.model import grouped_files
         from ..policy.sequences import without_repeated
@@ -322,7 +334,8 @@ class _Outcome:
             (replace(finding, pattern=patterns[name]), files) for found, name, files in judged for finding in found
         )
         found = (*of_files, *self.of_sequences)
-        waived = apply_waivers(found, self.waivers, self.today, (file.uri for file in self.files.files))
+        uris = (file.uri for file in self.files.files)
+        waived = apply_waivers(found, self.waivers, self.today, uris, self._undecided(of_sequences))
         return without_repeated(waived, self.policy.rules)
 
 

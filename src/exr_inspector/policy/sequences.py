@@ -47,6 +47,7 @@ class SequenceVerdict:
     findings: tuple[Finding, ...]  # with frames and files; not those about single files
     patterns: Mapping[str, str]  # of all sequences: with one # for each digit of the frames, or <UDIM>
     not_evaluated: Mapping[NotEvaluated, int]  # with the number of files
+    undecided: Mapping[str, set[str]]  # by sequence, the identifiers of rules that are not evaluated for some files
 
 
 class SequenceFiles:
@@ -99,6 +100,7 @@ def evaluate_sequences(
     judged = _judged(groups, frames, rule_sets, _selects_tiles(patterns))
     findings: list[Finding] = []
     undecided: Counter[NotEvaluated] = Counter()
+    of_sequence: dict[str, set[str]] = defaultdict(set)
     for name, sequence in judged.items():
         for use, check, parameters in rule_sets[name].of_sequences:
             outcomes: Iterator[Any] = check(sequence, parameters)
@@ -106,13 +108,14 @@ def evaluate_sequences(
                 if isinstance(outcome, Undecided):
                     count = outcome.file_count or len(sequence.files)
                     undecided[NotEvaluated(use.rule.rule_id, use.rule.name, outcome.reason)] += count
+                    of_sequence[name].add(use.rule.rule_id)
                 elif not _is_of_pixel_type(outcome, rule_sets[name]):
                     severity = use.severity or outcome.severity
                     rule = {"rule_id": use.rule.rule_id, "rule_name": use.rule.name}
                     findings.append(_with_files(replace(outcome, severity=severity, **rule), sequence))
-    _judge_shots(policy, groups, findings, undecided)
+    _judge_shots(policy, groups, findings, undecided, of_sequence)
     patterns = {name: sequence.summary.pattern for name, sequence in judged.items()}
-    return SequenceVerdict(findings=tuple(findings), patterns=patterns, not_evaluated=undecided)
+    return SequenceVerdict(findings=tuple(findings), patterns=patterns, not_evaluated=undecided, undecided=of_sequence)
 
 
 def _judge_shots(
@@ -120,6 +123,7 @@ def _judge_shots(
     groups: Mapping[str, Sequence[SequenceFile]],
     findings: list[Finding],
     undecided: Counter[NotEvaluated],
+    of_sequence: Mapping[str, set[str]],
 ) -> None:
     """Add what the rules about shots find in all sequences, and those that cannot be decided; overrides have none."""
     for use, check, parameters in policy.rules_for().of_shots:
@@ -128,6 +132,8 @@ def _judge_shots(
             if isinstance(outcome, Undecided):
                 rule = NotEvaluated(use.rule.rule_id, use.rule.name, outcome.reason)
                 undecided[rule] += sum(map(len, groups.values()))
+                for name in groups:
+                    of_sequence[name].add(use.rule.rule_id)
             else:
                 findings.append(replace(outcome, severity=use.severity or outcome.severity))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
@@ -127,12 +127,17 @@ def _resolved(document: Document, number: int, entry: WaiverEntry) -> Waiver:
 
 
 def apply_waivers(
-    findings: Iterable[Finding], waivers: Sequence[Waiver], today: date, judged: Iterable[str]
+    findings: Iterable[Finding],
+    waivers: Sequence[Waiver],
+    today: date,
+    judged: Iterable[str],
+    undecided: Mapping[str, Iterable[str]] = {},
 ) -> list[Finding]:
     """The findings, with `waived_by` in those that a waiver covers; of a sequence also in some frames only.
 
     A waiver whose last day is before `today` (in UTC) covers nothing. Expired waivers are findings too; so are unused
-    ones that are about files among those that were `judged`, as URIs.
+    ones that are about files among those that were `judged`, as URIs, unless their rule was not evaluated for one of
+    them: `undecided` are these files by rule.
     """
     judged, named = list(judged), cache(_path_and_frame)  # each file is parsed once, however many waivers there are
     by_rule: dict[str, list[Finding]] = {}
@@ -148,7 +153,8 @@ def apply_waivers(
         splits = [_split(each, waiver, named) for each in by_rule.get(waiver.rule_id, ())]
         by_rule[waiver.rule_id] = [rest for _, rest in splits if rest is not None]
         parts = [part for part, _ in splits if part is not None]
-        if not parts and any(_covers_file(waiver, named, judged)):
+        is_undecided = any(_covers_file(waiver, named, undecided.get(waiver.rule_id, ())))
+        if not parts and not is_undecided and any(_covers_file(waiver, named, judged)):
             of_waivers.append(_about(waiver, WAIVER_UNUSED, "covers no finding"))
         covered += parts
     return in_order([*(each for rest in by_rule.values() for each in rest), *covered, *of_waivers])
