@@ -222,6 +222,19 @@ def test_uris_in_sarif_are_encoded_once(capfd):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("output_format", ["github", "junit"])
+def test_names_of_files_are_escaped_for_build_servers(output_format, capfd):
+    """On GitHub, the path of a name that is not UTF-8 is relative to the repository too."""
+    for name in (b"a\x01.exr", b"b\t.exr", "c\u202e.exr".encode(), b"d\xff.exr"):
+        Path(os.fsdecode(b"show/" + name)).write_bytes(b"")
+    assert main(["check", "show", "--format", output_format]) == 1
+    text = capfd.readouterr().out
+    assert not set(text) & set("\x01\t\u202e\ufffd")
+    assert [name in text for name in (r"show/a\x01.exr", r"show/b\x09.exr", r"show/c\u202e.exr")] == [True] * 3
+    assert output_format == "junit" or "file=show/d%25FF.exr," in text
+
+
+@pytest.mark.slow
 def test_formats_for_programs(capfd):
     """A file whose bytes could not be read is in all of them."""
     given = ["check", "show", "missing.exr", "--format"]

@@ -67,7 +67,7 @@ def test_a_table_has_a_row_for_each_finding():
 
 
 def test_junit_has_a_case_for_each_pattern():
-    document = ElementTree.fromstring(junit("check", ["file:///show/fine.exr", SEQUENCE], FINDINGS, str.upper))
+    document = ElementTree.fromstring(junit("check", ["file:///show/fine.exr", SEQUENCE], FINDINGS, str.upper, str))
     (suite,) = document
     assert (suite.get("tests"), suite.get("failures")) == ("3", "2")
     fine, sequence, unreadable = suite
@@ -85,10 +85,10 @@ def test_waived_findings_stay_visible_but_do_not_fail():
     findings = [replace(FINDINGS[0], waived_by=waiver), FINDINGS[1]]
     line = "1-2,5  truncated: 5 of 12 chunks (EXR102), waived by W1: agreed (Ann)"
     assert one_line(findings[0]) == line
-    (suite,) = ElementTree.fromstring(junit("check", [], findings, str))
+    (suite,) = ElementTree.fromstring(junit("check", [], findings, str, str))
     assert suite.get("failures") == "0"
     assert line in suite[0].find("system-out").text
-    assert github(findings, str).startswith(b"::notice ")
+    assert github(findings, str, str).startswith(b"::notice ")
     results = json.loads(sarif("1", findings, str, str))["runs"][0]["results"]
     suppression = {"kind": "external", "status": "accepted", "justification": "agreed (Ann, W1)"}
     assert [result["suppressions"] for result in results] == [[suppression], []]
@@ -138,7 +138,7 @@ def test_a_result_has_a_limited_number_of_locations():
 
 
 def test_github_gets_one_command_a_line():
-    lines = github(FINDINGS, str).decode().splitlines()
+    lines = github(FINDINGS, str, str).decode().splitlines()
     assert [line.split(" ")[0] for line in lines] == ["::error", "::warning", "::error"]
     assert f"file={SEQUENCE.replace(':', '%3A')},title=EXR102 not-whole::{SEQUENCE}  1-2,5  truncated" in lines[0]
     assert "50%25%2Ca%3Ab%0D%0A%3A%3Aerror%3A%3Ax" in lines[2]
@@ -202,7 +202,7 @@ def test_of_too_many_findings_sarif_has_the_most_severe_ones(monkeypatch):
 def test_junit_is_read_back():
     """By the library of build servers; rules that were not evaluated are skipped."""
     rules = [NotEvaluatedRule("EXR801", "nan", "no statistics <&>", 4)]
-    document = junit("check", ["file:///show/fine.exr"], [*FINDINGS, *many(10_000, "error")], str, rules)
+    document = junit("check", ["file:///show/fine.exr"], [*FINDINGS, *many(10_000, "error")], str, str, rules)
     (suite,) = junitparser.JUnitXml.fromstring(document)
     assert (suite.tests, suite.failures, suite.skipped) == (10_004, 10_002, 1)
     results = [case.result for case in suite]
@@ -212,7 +212,7 @@ def test_junit_is_read_back():
 
 def test_github_gets_ten_annotations_of_a_severity():
     """It shows no more; the others are lines of the log, which are not commands."""
-    lines = github([*many(10_000), *many(10, "error")], str).decode().splitlines()
+    lines = github([*many(10_000), *many(10, "error")], str, str).decode().splitlines()
     commands = [line for line in lines if line.startswith("::")]
     assert [command.split(" ")[0] for command in commands].count("::warning") == 10
     assert [command.split(" ")[0] for command in commands].count("::error") == 10
@@ -226,6 +226,6 @@ def test_github_gets_ten_annotations_of_a_severity():
 def test_any_text_gives_well_formed_documents(pattern, message):
     """Names and messages come from files."""
     finding = files.unreadable(pattern, message)
-    ElementTree.fromstring(junit("check", [pattern], [finding], str))
+    ElementTree.fromstring(junit("check", [pattern], [finding], str, str))
     json.loads(sarif("1", [finding], str, str))
-    assert github([finding], str).count(b"\n") == 1
+    assert github([finding], str, str).count(b"\n") == 1

@@ -76,7 +76,7 @@ def _document(report: Report, output_format: FindingFormat) -> bytes:
         from ..findings.junit import junit
 
         title = f"exr-inspector validate --policy {report.policy}" if report.policy else report.title
-        return junit(title, report.patterns, report.findings, short_path, report.not_evaluated, report.command)
+        return junit(title, report.patterns, report.findings, shown, clean, report.not_evaluated, report.command)
     if output_format is FindingFormat.SARIF:
         from ..findings.sarif import sarif
 
@@ -91,4 +91,9 @@ def _document(report: Report, output_format: FindingFormat) -> bytes:
         return html(report, shown, clean)
     from ..findings.github import github
 
-    return github(report.findings, short_path, report.not_evaluated)
+    def in_repository(uri: str) -> str:
+        """As `shown`; a name that is not UTF-8 as a relative reference too, as GitHub knows no other folder."""
+        path = short_path(uri)
+        return clean(uri_reference(uri) if path.startswith("file:") else path)
+
+    return github(report.findings, in_repository, clean, report.not_evaluated)

@@ -15,9 +15,12 @@ _COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 
 
 def github(
-    findings: Sequence[Finding], path_of: Callable[[str], str], not_evaluated: Sequence[NotEvaluatedRule] = ()
+    findings: Sequence[Finding],
+    path_of: Callable[[str], str],
+    text_of: Callable[[str], str],
+    not_evaluated: Sequence[NotEvaluatedRule] = (),
 ) -> bytes:
-    """One command a line. `path_of` gives the path of a pattern or URI as GitHub shows it.
+    """One command a line. `path_of` gives the path of a pattern or URI as GitHub shows it, and `text_of` a text.
 
     Rules that were not evaluated are one notice.
 
@@ -32,27 +35,27 @@ def github(
     for kind, finding in zip(kinds, findings, strict=True):
         if counts[kind] <= (limit := most.get(kind, _SHOWN)) or shown[kind] < limit - 1:
             shown[kind] += 1
-            commands.append(_command(kind, finding, path_of))
+            commands.append(_command(kind, finding, path_of, text_of))
         else:
-            lines.append(f"{kind}: {_data(_message(finding, path_of))}\n")
+            lines.append(f"{kind}: {_data(_message(finding, path_of, text_of))}\n")
     for kind in dict.fromkeys(kinds):
         if more := counts[kind] - shown[kind]:
             commands.append(f"::{kind} title=exr-inspector::{more:,} more; the log lists them\n")
     if not_evaluated:
-        text = _shortened("\n".join(rule.text for rule in not_evaluated))
+        text = _shortened("\n".join(text_of(rule.text) for rule in not_evaluated))
         commands.append(f"::notice title=exr-inspector::{_data(text)}\n")
     return "".join((*commands, *lines)).encode()
 
 
-def _command(kind: str, finding: Finding, path_of: Callable[[str], str]) -> str:
+def _command(kind: str, finding: Finding, path_of: Callable[[str], str], text_of: Callable[[str], str]) -> str:
     path = path_of(finding.files[0] if len(finding.files) == 1 else finding.pattern)
     title = f"{finding.rule_id} {finding.rule_name}"
-    message = _data(f"{_message(finding, path_of)}\n{finding.remedy}")
+    message = _data(f"{_message(finding, path_of, text_of)}\n{text_of(finding.remedy)}")
     return f"::{kind} file={_property(path)},title={_property(title)}::{message}\n"
 
 
-def _message(finding: Finding, path_of: Callable[[str], str]) -> str:
-    return _shortened(f"{path_of(finding.pattern)}  {one_line(finding)}")
+def _message(finding: Finding, path_of: Callable[[str], str], text_of: Callable[[str], str]) -> str:
+    return _shortened(f"{path_of(finding.pattern)}  {text_of(one_line(finding))}")
 
 
 def _shortened(text: str) -> str:

@@ -19,6 +19,7 @@ def junit(
     patterns: Iterable[str],
     findings: Iterable[Finding],
     path_of: Callable[[str], str],
+    text_of: Callable[[str], str],
     not_evaluated: Sequence[NotEvaluatedRule] = (),
     command: str = "",
 ) -> bytes:
@@ -26,7 +27,8 @@ def junit(
 
     Those without findings pass. Findings of severity `error` are failures; others, and those with a waiver, are the
     output of their case. Rules that were not evaluated are cases that are skipped. Characters that XML does not allow
-    are replaced. `path_of` gives the path of a pattern or URI; `command`, the command line, is a property.
+    are replaced. `path_of` gives the path of a pattern or URI, and `text_of` a text, without control characters;
+    `command`, the command line, is a property.
     """
     cases: dict[str, list[Finding]] = {pattern: [] for pattern in patterns}
     for finding in findings:
@@ -36,20 +38,21 @@ def junit(
     suite.set("failures", str(sum(bool(_errors(case)) for case in cases.values())))
     if command:
         properties = ElementTree.SubElement(suite, "properties")
-        ElementTree.SubElement(properties, "property", name="command", value=_xml(command))
+        ElementTree.SubElement(properties, "property", name="command", value=_xml(text_of(command)))
     for pattern, case in cases.items():
         element = ElementTree.SubElement(suite, "testcase", name=_xml(path_of(pattern)), classname=title)
         if errors := _errors(case):
             failure = ElementTree.SubElement(element, "failure", type=errors[0].rule_id)
-            failure.set("message", _xml(one_line(errors[0]) if len(errors) == 1 else f"{len(errors)} errors"))
-            failure.text = _lines(errors)
+            message = text_of(one_line(errors[0])) if len(errors) == 1 else f"{len(errors)} errors"
+            failure.set("message", _xml(message))
+            failure.text = _lines(errors, text_of)
         if others := [finding for finding in case if not _is_failure(finding)]:
-            ElementTree.SubElement(element, "system-out").text = _lines(others)
+            ElementTree.SubElement(element, "system-out").text = _lines(others, text_of)
     for rule in not_evaluated:
         name = f"{rule.rule_id} {rule.rule_name}".strip()
         element = ElementTree.SubElement(suite, "testcase", name=_xml(name), classname=f"{title}: not evaluated")
         message = f"{rule.file_count:,} {plural(rule.file_count, 'file')}: {rule.why}"
-        ElementTree.SubElement(element, "skipped", message=_xml(message))
+        ElementTree.SubElement(element, "skipped", message=_xml(text_of(message)))
     suites = ElementTree.Element("testsuites")
     suites.append(suite)
     ElementTree.indent(suites)
@@ -65,8 +68,8 @@ def _is_failure(finding: Finding) -> bool:
     return finding.severity == "error" and finding.waived_by is None
 
 
-def _lines(findings: Iterable[Finding]) -> str:
-    return _xml("\n".join(f"{one_line(finding)}\n  {finding.remedy}" for finding in findings))
+def _lines(findings: Iterable[Finding], text_of: Callable[[str], str]) -> str:
+    return _xml("\n".join(f"{text_of(one_line(each))}\n  {text_of(each.remedy)}" for each in findings))
 
 
 def _xml(text: str) -> str:
