@@ -261,7 +261,7 @@ def _rule_parameters(rule: PolicyRule) -> str:
     for field in dataclasses.fields(rule.parameters):
         if field.name not in common:
             default = list(field.default) if isinstance(field.default, tuple) else field.default
-            is_needed = field.name in rule.needs
+            is_needed = field.name in rule.needs and not field.default
             texts.append(f"`{field.name}`" if is_needed else f"`{field.name}: {json.dumps(default)}`")
     return ", ".join(texts)
 

@@ -18,7 +18,7 @@ from exr_inspector.errors import PolicyError
 from exr_inspector.exr import Channel
 from exr_inspector.inspection.model import Inspection
 from exr_inspector.policy.compile import compile_policy
-from exr_inspector.policy.condition_fields import FIELDS
+from exr_inspector.policy.condition_fields import FIELDS, Field
 from exr_inspector.policy.conditions import MAX_DEPTH, MAX_TESTS, MAX_VALUES, OPERATORS, parse_condition, predicate
 from exr_inspector.policy.conditions_sql import SqlConditions
 from exr_inspector.policy.evaluate import unreadable
@@ -84,11 +84,12 @@ def trees(draw: Any, depth: int = 3) -> dict[str, Any]:
     if kind != "test":
         return {kind: draw(st.lists(trees(depth - 1), min_size=1, max_size=3))}
     names = draw(st.lists(st.sampled_from(sorted(FIELDS)), max_size=2, unique=True))
-    return {name: draw(_tests(FIELDS[name].kind)) for name in names}
+    return {name: draw(_tests(FIELDS[name])) for name in names}
 
 
-def _tests(kind: str) -> st.SearchStrategy[Any]:
-    value = st.sampled_from(GIVEN[kind])
+def _tests(field: Field) -> st.SearchStrategy[Any]:
+    kind, of_known = field.kind, [*field.values, *(f"*{value[1:]}" for value in field.values), "*"]
+    value = st.sampled_from(of_known if field.values else GIVEN[kind])
     several = st.one_of(value, st.none(), st.lists(st.one_of(value, st.none()), min_size=1, max_size=3))
     checks = {name: several if name == "ne" else value for name in OPERATORS[kind]}
     some = st.sets(st.sampled_from(sorted(checks)), min_size=1, max_size=2)
@@ -102,14 +103,14 @@ def _values(table: str, chosen: random.Random) -> dict[str, Any]:
     for field in FIELDS.values():
         if field.table == table and field.column and field.kind != "path":
             is_null = TABLES[table].field(field.column).nullable and chosen.random() < 0.3
-            values[field.column] = None if is_null else chosen.choice(VALUES[field.kind])
+            values[field.column] = None if is_null else chosen.choice(field.values or VALUES[field.kind])
     return values
 
 
 def _inspection(number: int, example: Inspection, chosen: random.Random) -> Inspection:
     uri = chosen.choice(PATHS)
     of_file = {**_values("files", chosen), "file_id": str(number), "sequence": chosen.choice((None, uri))}
-    names, types = ["R", "a.R", "a.b.R", ".R", "ab.Z"], [None, "HALF", "ZIP"]
+    names, types = ["R", "a.R", "a.b.R", ".R", "ab.Z"], [None, "HALF", "UINT"]
     parts = []
     for index in range(chosen.randint(1, 3)):
         channels = [Channel(chosen.choice(names), chosen.choice(types), 1, 2, 0) for _ in range(chosen.randint(0, 2))]

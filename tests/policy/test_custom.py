@@ -88,7 +88,7 @@ def test_other_policies_select_and_change_them(tmp_path):
     ("change", "message"),
     [
         ({"id": "EXR001"}, "identifiers that begin with EXR are those of built-in rules"),
-        ({"id": "xyz"}, r"custom\.0\.id: expected a text like"),
+        ({"id": "xyz"}, r"custom\.0\.id: expected A-Z, 0-9 and _, beginning with a letter"),
         ({"name": "lossy"}, "a built-in rule is called lossy"),
         ({"scope": "channel"}, r"custom\.0\.scope: expected 'part' or 'file'"),
         ({"require": {"widht": 1}}, r"custom\.0\.require\.widht: unknown; did you mean width"),

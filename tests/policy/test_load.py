@@ -69,6 +69,20 @@ def rules(text: str, inspection: Any = None) -> dict[str, Any]:
         ("overrides:\n  - when: {path: a}\n    ignore: [x]", (5, 14), "no rule is called 'x'"),
         ("rules:\n  display-size: {sizes: [[4096]]}", (4, 26), "rules.display-size.sizes.0.1: missing"),
         ("rules:\n  display-size: {sizes: [[4096]], sises: [7]}", (4, 26), "rules.display-size.sizes.0.1: missing"),
+        ("select: [EXR2x]", (3, 10), "no rule is called 'EXR2x'; did you mean EXR2 or EXR201 or EXR202?"),
+        ("rules: {EXR2011: {}}", (3, 9), "no rule is called 'EXR2011'; did you mean EXR201?"),
+        ("waivers: ' '", (3, 10), "waivers: expected a text that is not empty"),
+        (
+            "rules: {attribute-required: {attributes: [{name: ''}]}}",
+            (3, 50),
+            "rules.attribute-required.attributes.0.name: expected a text that is not empty",
+        ),
+        (
+            "overrides:\n  - when: {compression: [ZIP, DWAX]}",
+            (4, 31),
+            "overrides.0.when.compression.1: expected NONE, RLE,",
+        ),
+        ("overrides:\n  - when: {compression: {ne: zip}}", (4, 30), "did you mean ZIP or ZIPS?"),
         ("title: 3", (3, 8), 'title: expected a text: write "3"'),
         ("rules:\n  part-count: {min: 2}", (4, 15), "rules.part-count: min 2 is more than max 1; give both"),
         (
@@ -300,6 +314,20 @@ def test_the_hash_changes_with_the_rules_and_not_with_comments():
     assert digest("select: [lossy]\nrules: {lossy: {severity: info}}") not in same
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        "compression: {allowed: []}",
+        "pixel-type: {types: []}",
+        "part-type: {types: []}",
+        'name-characters: {allowed: ""}',
+    ],
+)
+def test_a_rule_that_allows_nothing_is_not_evaluated(given):
+    (use,) = rules(f"rules: {{{given}}}").values()
+    assert use.missing == (given.split("{")[1].split(":")[0],)
+
+
 def test_unknown_names_have_a_suggestion():
     with pytest.raises(SettingsError, match=r"no built-in policy is called 'rendr'.*did you mean render"):
         load_policy("rendr")
@@ -435,7 +463,7 @@ def test_errors_of_types_and_of_names_come_together():
         "12: overrides.2.when.any.0.width.most: unknown",
         "12: overrides.2.when.any.1.compresion: unknown",
         "13: overrides.2.rules.part-count: min 5 is more than max 2",
-        "15: custom.0.name: expected a text like ^[a-z][a-z0-9-]*$",
+        "15: custom.0.name: expected a-z, 0-9 and -, beginning with a letter",
         "15: custom.0.require.compresion: unknown",
         "15: custom.0.message: expected a text that is not empty",
         "16: custom.1.remedy: missing",

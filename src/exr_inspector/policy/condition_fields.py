@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from ..exr.attributes import COMPRESSIONS, LEVEL_MODES, LINE_ORDERS, ROUNDING_MODES
+from ..exr.channels import PIXEL_TYPES
+from ..exr.codes import SEVERITIES
+
 Table = Literal["files", "parts", "channels"]
 Kind = Literal["path", "text", "integer", "number", "flag"]
 
@@ -15,6 +19,7 @@ class Field(NamedTuple):
     table: Table
     column: str  # empty: a field of the path template
     kind: Kind
+    values: tuple[str, ...] = ()  # all values that it can have; empty: any
 
 
 _OF_FILES: dict[str, Kind] = {
@@ -54,6 +59,15 @@ _OF_PARTS: dict[str, Kind] = {
     "packed_bytes": "integer",
 }
 _OF_CHANNELS: dict[str, Kind] = {"channel_type": "text", "x_sampling": "integer", "y_sampling": "integer"}
+_VALUES = {
+    "completeness": ("complete", "incomplete", "truncated", "corrupt", "unknown"),
+    "problem_severity": ("none", *SEVERITIES),
+    "line_order": LINE_ORDERS,
+    "compression": COMPRESSIONS,
+    "level_mode": LEVEL_MODES,
+    "rounding_mode": ROUNDING_MODES,
+    "channel_type": PIXEL_TYPES,
+}
 TEMPLATE_FIELDS = ("show", "shot", "task")
 URI_FIELDS = ("path", "sequence", "frame_number", *TEMPLATE_FIELDS)  # known without reading the file
 
@@ -63,11 +77,11 @@ FIELDS = {
         Field("path", "files", "file_path_normalized", "path"),
         Field("sequence", "files", "sequence", "path"),
         *(Field(name, "files", "", "text") for name in TEMPLATE_FIELDS),
-        *(Field(name, "files", name, kind) for name, kind in _OF_FILES.items()),
+        *(Field(name, "files", name, kind, _VALUES.get(name, ())) for name, kind in _OF_FILES.items()),
         Field("view", "parts", "view_name", "text"),
-        *(Field(name, "parts", name, kind) for name, kind in _OF_PARTS.items()),
+        *(Field(name, "parts", name, kind, _VALUES.get(name, ())) for name, kind in _OF_PARTS.items()),
         Field("channel", "channels", "channel_name", "text"),
         Field("layer", "channels", "layer_name", "text"),
-        *(Field(name, "channels", name, kind) for name, kind in _OF_CHANNELS.items()),
+        *(Field(name, "channels", name, kind, _VALUES.get(name, ())) for name, kind in _OF_CHANNELS.items()),
     )
 }

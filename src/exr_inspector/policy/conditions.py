@@ -189,6 +189,9 @@ def _value(document: Document, path: Path, field: Field, value: Any) -> Value:
         raise document.error(path, f"{_name(path)}: expected {expected}")
     if isinstance(value, str) and len(value) > (longest := _MAX_TEXT[field.kind]):
         raise document.error(path, f"{_name(path)}: expected at most {longest} characters")
+    if field.values and not any(matches_any((value,), known) for known in field.values):
+        expected = f"expected {', '.join(field.values)}{suggestion(value, field.values)}"
+        raise document.error(path, f"{_name(path)}: {expected}")
     given: Value = float(value) if field.kind == "number" else value
     return given
 

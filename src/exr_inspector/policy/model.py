@@ -14,9 +14,16 @@ from .conditions import Condition
 from .rule import Parameters, PolicyRule, Severity, Texts
 
 CUSTOM_ID = re.compile(r"[A-Z][A-Z0-9_]{0,30}[0-9]")  # of rules of a policy's own; those of ours begin with EXR
+_NAME, _CUSTOM_NAME, _CUSTOM_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", r"^[a-z][a-z0-9-]*$", rf"^{CUSTOM_ID.pattern}$"
+PATTERNS = {  # in words
+    r"\S": "a text that is not empty",
+    _NAME: "letters, digits, _, . and -, beginning with a letter or a digit",
+    _CUSTOM_NAME: "a-z, 0-9 and -, beginning with a letter",
+    _CUSTOM_ID: "A-Z, 0-9 and _, beginning with a letter and ending with a digit, at most 32 characters",
+}
 Sentence = Annotated[str, Field(max_length=1000, pattern=r"\S")]
 _Rules = Annotated[dict[str, dict[str, Any] | None], Field(max_length=1000)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
+Name = Annotated[str, Field(pattern=_NAME, max_length=100)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +44,8 @@ class CustomEntry:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    id: Annotated[str, Field(pattern=rf"^{CUSTOM_ID.pattern}$")]
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=100)]
+    id: Annotated[str, Field(pattern=_CUSTOM_ID)]
+    name: Annotated[str, Field(pattern=_CUSTOM_NAME, max_length=100)]
     require: Any  # a condition
     message: Sentence  # what files must be like
     remedy: Sentence

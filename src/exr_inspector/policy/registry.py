@@ -23,6 +23,7 @@ from .rule import REGISTRY, PolicyRule
 
 RULES = {rule_id: REGISTRY[rule_id] for rule_id in sorted(REGISTRY)}
 _BY_NAME = {rule.name: rule for rule in RULES.values()}
+_MOST_CHARACTERS = len("EXR000")
 _BEGINNING = re.compile(r"EXR[0-9]{0,2}")
 
 
@@ -43,8 +44,17 @@ def selected_rules(selector: str) -> frozenset[str]:
     )
 
 
+def _beginning(text: str) -> str:
+    """The longest beginning of a misspelt identifier that selects rules; empty if it has no digits that do."""
+    beginnings = (text[:end] for end in range(min(len(text), _MOST_CHARACTERS), len("EXR"), -1))
+    return next((each for each in beginnings if selected_rules(each)), "") if text.startswith("EXR") else ""
+
+
 def suggestion(text: str, known: Iterable[str] | None = None, *, also: Iterable[str] = ()) -> str:
     """The end of a message: the known names, by default those of rules, that are most like an unknown one."""
+    if known is None and (beginning := _beginning(text.upper())):
+        several = sorted(selected_rules(beginning))[:2]
+        return f"; did you mean {' or '.join(dict.fromkeys((beginning, *several)))}?"
     names = [*((*_BY_NAME, *RULES) if known is None else known), *also]
     by_text = {name.casefold(): name for name in names}
     closest = [by_text[match] for match in get_close_matches(text[:100].casefold(), by_text, cutoff=0.5)]

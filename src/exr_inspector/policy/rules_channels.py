@@ -86,7 +86,7 @@ def channels_exactly(channels: ChannelList, given: Sets) -> Iterator[Outcome]:
         yield Violation(one_of("/".join(allowed) for allowed in given.sets), "/".join(sorted(names)))
 
 
-@channels_rule(204, "error", "Netflix VFX delivery, Fox A11", PixelTypes)
+@channels_rule(204, "error", "Netflix VFX delivery, Fox A11", PixelTypes, needs=("types", "channels"))
 def pixel_type(channels: ChannelList, given: PixelTypes) -> Iterator[Outcome]:
     """The channels have allowed pixel types."""
     for name, channel_type, *_ in channels:

@@ -56,7 +56,7 @@ class Level(Parameters):
     max: Finite = 45
 
 
-@part_rule(301, "error", "Netflix VFX delivery, Fox A11", Compressions, reads=("compression",))
+@part_rule(301, "error", "Netflix VFX delivery, Fox A11", Compressions, needs=("allowed",), reads=("compression",))
 def compression(part: PartFacts, given: Compressions) -> Iterator[Outcome]:
     """The compression is allowed."""
     if part.compression is None:

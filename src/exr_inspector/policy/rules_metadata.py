@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import ceil, inf, isfinite
 from typing import Annotated
 
-from pydantic import AfterValidator, ConfigDict
+from pydantic import AfterValidator, ConfigDict, Field
 
 from ..exr.attributes import Preview, Rational, TimeCode
 from ..inspection.model import Inspection, PartFacts
@@ -47,7 +47,7 @@ class AttributeNeed:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    name: Text
+    name: Annotated[Text, Field(pattern=r"\S")]
     type: Text | None = None
     glob: Text | None = None
     min: Finite | None = None

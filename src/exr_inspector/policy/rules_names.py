@@ -84,7 +84,9 @@ def _digits_of_characters(given: Characters) -> Digits:
     return "nothing" if _allowed(given.allowed).issuperset(_DECIMALS) else "anything"
 
 
-@name_rule(502, "error", "Netflix archival, ARRI DI conventions", Characters, digits=_digits_of_characters)
+@name_rule(
+    502, "error", "Netflix archival, ARRI DI conventions", Characters, needs=("allowed",), digits=_digits_of_characters
+)
 def name_characters(file: FileName, given: Characters) -> Iterator[Outcome]:
     """The name has allowed characters only."""
     name = _name(file)

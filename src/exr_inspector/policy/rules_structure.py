@@ -63,7 +63,15 @@ class HeaderSize(Parameters):
     max: Natural = 1 << 20
 
 
-@part_rule(122, "error", "common practice; publishers convert tiles", Types, by_name_only=True, reads=("type",))
+@part_rule(
+    122,
+    "error",
+    "common practice; publishers convert tiles",
+    Types,
+    needs=("types",),
+    by_name_only=True,
+    reads=("type",),
+)
 def part_type(part: PartFacts, given: Types) -> Iterator[Outcome]:
     """The part has an allowed type."""
     if part.part_type not in PART_TYPES:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 from pydantic import TypeAdapter, ValidationError
 
 from ..errors import PolicyError, SettingsError
+from .model import PATTERNS
 from .registry import suggestion
 from .yaml_marks import MAX_BYTES, Document, Errors, Path
 
@@ -197,6 +198,5 @@ def _message(error: Any) -> str:
     if kind == "string_too_long":
         return f"expected at most {context['max_length']} characters"
     if kind == "string_pattern_mismatch":
-        pattern = context["pattern"]
-        return "expected a text that is not empty" if pattern == r"\S" else f"expected a text like {pattern}"
+        return f"expected {PATTERNS[context['pattern']]}"
     return _EXPECTED.get(kind) or str(error["msg"]).removeprefix("Value error, ")
