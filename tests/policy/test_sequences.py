@@ -176,6 +176,11 @@ CASES = {
         {},
         [("warning", "3", "1")],
     ),
+    "frozen-frame, one frame": (
+        [frame(n, code(int(n)), compression=2) for n in ("1001", "01001", "1002", "1003", "1004")],
+        {},
+        [],
+    ),
     "frozen-frame, static": ([frame(number, compression=2) for number in range(9)], {}, []),
     "mixed-versions": ([frame(1), *OLD], {}, [("error", "1-2", "v002, v003")]),
     "aov-missing": (

@@ -185,7 +185,7 @@ def _repeats(sequence: JudgedSequence) -> Iterator[tuple[Repeat, SequenceFile, s
     compared = [file for file in sequence.files if file.status == "complete"]
     yield from _not_compared(compared)
     contents = [file.content if file.status == "complete" else None for file in sequence.files]
-    for each in repeats(contents):
+    for each in repeats(contents, sequence.numbers):
         yield each, sequence.files[each.position], sequence.files[each.same_as].frame
 
 

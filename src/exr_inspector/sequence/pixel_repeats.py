@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from ..catalog import OPEN_ERRORS, Catalog
+from ..frames.ranges import Number, frame_value
 from .frames import CURRENT
 from .pixel_outliers import NEWEST
 
@@ -60,10 +61,10 @@ class Repeat(NamedTuple):
     is_frozen: bool  # the content is that of the frame before
 
 
-def repeats(contents: Sequence[str | None]) -> list[Repeat]:
-    """The frames that repeat, of the contents of all frames in order; none if more than a third of them do.
+def repeats(contents: Sequence[str | None], numbers: Sequence[Number]) -> list[Repeat]:
+    """The frames that repeat, of the contents and numbers of all frames in order; none if more than a third of them do.
 
-    None: the content is not known. Such a frame repeats no other, and does not count.
+    None: the content is not known. Such a frame repeats no other, and does not count. Nor do files of one frame.
     """
     first: dict[str, int] = {}
     found = []
@@ -72,7 +73,9 @@ def repeats(contents: Sequence[str | None]) -> list[Repeat]:
         is_frozen = index > 0 and contents[index - 1] == content
         held = held if is_frozen else index
         if content is not None and first.setdefault(content, index) != index:
-            found.append(Repeat(index, held if is_frozen else first[content], is_frozen))
+            same_as = held if is_frozen else first[content]
+            if numbers[same_as] != numbers[index]:
+                found.append(Repeat(index, same_as, is_frozen))
     known = sum(content is not None for content in contents)
     return found if _REPEATING_SHARE * len(found) <= known else []
 
@@ -83,7 +86,8 @@ def repeated_pixels(catalog: Catalog, selected: str, parameters: Mapping[str, An
     found = []
     for sequence, group in groupby(rows, key=lambda row: row["sequence"]):
         frames = list(group)
-        for repeat in repeats([_content(row) for row in frames]):
+        numbers = [frame_value(row["frame"]) for row in frames]
+        for repeat in repeats([_content(row) for row in frames], numbers):
             frame = frames[repeat.position]
             found.append(
                 RepeatedPixels(
