@@ -70,7 +70,7 @@ def in_order(rows: pa.Table, numbers: Sequence[str], texts: Sequence[str]) -> pa
     of_texts = row_numbers([rows[name] for name in texts])
     different = rows.take(first_rows(of_texts)).select(texts)
     rank = np.argsort(pc.sort_indices(different, sort_keys=[(name, "ascending") for name in texts]))
-    keys = [pc.fill_null(rows[name], np.iinfo(rows[name].type.to_pandas_dtype()).max).to_numpy() for name in numbers]
+    keys = [pc.fill_null(rows[name], np.iinfo(f"int{rows[name].type.bit_width}").max).to_numpy() for name in numbers]
     return rows.take(pa.array(np.lexsort((rank[of_texts], *reversed(keys)))))
 
 
