@@ -222,6 +222,10 @@ COLUMNS: dict[str, dict[str, str]] = {
         "not_evaluated": "Number of rules that could not be evaluated.",
         "evaluated_at": "When the file was validated, in UTC.",
         "inspector_version": "Version of exr-inspector that validated the file.",
+        "without_statistics": "Of these rules, those about pixels that had no statistics: identifiers, separated by "
+        "spaces; empty without any; null in rows of older programs.",
+        "partly_decoded": "Whether rules about pixels had statistics of a part of the pixels; null in rows of older "
+        "programs.",
     },
     "validation_results": {
         "file_id": _FILE_ID,

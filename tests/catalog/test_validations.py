@@ -9,12 +9,15 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from exr_inspector.catalog import FileStat, PolicyRules, SeenFile
+from exr_inspector.catalog import FileStat, PolicyResult, PolicyRules, SeenStatistics
 from exr_inspector.catalog.rows import RowBatch, from_inspections
 from exr_inspector.catalog.schema import TABLES
+from exr_inspector.catalog.validations import is_outdated
 from exr_inspector.findings.model import Finding
 from exr_inspector.policy.evaluate import NotEvaluated, Verdict
+from exr_inspector.pixels.model import DecodeError
 from exr_inspector.policy.rows import with_verdicts
+from exr_inspector.policy.rule import NO_STATISTICS, PARTLY_DECODED
 from tests.support.exr_bytes import exr_bytes, inspection
 from tests.support.pixels import statistics_of
 
@@ -55,7 +58,8 @@ def seen(catalog, one, policy="p", rules="1") -> str | None:
     stat = FileStat(
         file_path_normalized=file.file_path_normalized, size_bytes=file.size_bytes, mtime=file.mtime, etag=file.etag
     )
-    return catalog.seen([stat], policy=PolicyRules(policy, rules))[file.file_path_normalized].validation_status
+    result = catalog.seen([stat], policy=PolicyRules(policy, rules))[file.file_path_normalized].result
+    return None if result is None else result.status
 
 
 @pytest.mark.slow
@@ -138,34 +142,44 @@ def test_persisting_returns_the_statuses_that_stay(catalog):
 
 
 @pytest.mark.slow
-def test_results_without_the_newest_statistics_are_in_doubt(catalog):
-    """If as many rules are undecided as without pixels; and only with rules about pixels, if pixels are asked."""
+def test_a_result_is_outdated_by_statistics_that_it_had_not(catalog, read_table):
+    """Those of a part of the pixels, then those of all; each result with more of them is stored, and no other."""
     plain = inspection("s3://s/a.exr")
-    with_pixels = replace(plain, pixels=statistics_of(exr_bytes()))
+    whole = statistics_of(exr_bytes())
+    error = DecodeError(part_index=0, code="decode_timeout", where="all", chunk_count=1, message="")
+    partly = replace(whole, parts=(replace(whole.parts[0], errors=(error,)),))
     stat = FileStat(
         file_path_normalized="s3://s/a.exr", size_bytes=plain.file.size_bytes, mtime=plain.file.mtime,
         etag=plain.file.etag,
     )  # fmt: skip
+    rules = PolicyRules("p", "1", about_pixels=True)
 
-    def seen_with(rules: PolicyRules, pixels="flat") -> SeenFile:
-        return catalog.seen([stat], pixels=pixels, policy=rules)["s3://s/a.exr"]
+    def seen_now(policy: PolicyRules = rules) -> tuple[PolicyResult, SeenStatistics | None, bool]:
+        found = catalog.seen([stat], policy=policy)["s3://s/a.exr"]
+        return found.result, found.statistics, is_outdated(found.result, found.statistics)
 
-    def undecided(rules: PolicyRules, pixels="flat") -> int | None:
-        return seen_with(rules, pixels).undecided
+    def undecided(*reasons: str) -> Verdict:
+        return replace(verdict(), not_evaluated=tuple(NotEvaluated("EXR801", "nan", reason) for reason in reasons))
 
-    rules = PolicyRules("p", "1", undecided_without_pixels=2)
-    catalog.persist_rows(judged(plain, verdict(not_evaluated=3), rows=from_inspections([plain])))
-    assert undecided(rules) is None  # without statistics the file is decoded anyway
-    assert [seen_with(each).pixels_not_judged for each in (rules, PolicyRules("p", "1"))] == [True, False]
-    catalog.persist([with_pixels])
-    assert [undecided(rules), undecided(PolicyRules("p", "1")), undecided(rules, None)] == [3, None, None]
-    assert not seen_with(rules).pixels_not_judged
-    catalog.persist_rows(judged(plain, verdict(not_evaluated=2)))
-    assert undecided(rules) == 2
-    assert undecided(rules._replace(undecided_without_pixels=3)) is None
-    other = replace(with_pixels, file=replace(plain.file, file_id="f" * 64))
-    catalog.persist_rows(judged(other, verdict(not_evaluated=2), rows=from_inspections([other])))
-    assert undecided(rules) is None
+    missing, part, header = NO_STATISTICS.reason, PARTLY_DECODED.reason, "unknown"
+    catalog.persist_rows(judged(plain, undecided(header, missing), rows=from_inspections([plain])))
+    assert seen_now() == (("passed", 2, ("EXR801",), False), None, False)
+    stored = []
+    for pixels, given in ((partly, undecided(header, part)), (whole, undecided(header))):
+        catalog.persist([replace(plain, pixels=pixels)])
+        result, statistics, outdated = seen_now()
+        assert (statistics.is_whole, statistics.rows, outdated) == (pixels is whole, len(whole.parts[0].channels), True)
+        assert seen_now(rules._replace(about_pixels=False)) == (result, None, False)
+        tables = catalog.statistics({plain.file.file_id: statistics.batch_id})
+        counts = tables["channel_stats"].num_rows, tables["part_stats"].num_rows
+        assert counts == (statistics.rows, int(statistics.is_whole))
+        for _ in range(2):
+            catalog.persist_rows(judged(plain, given))
+            catalog.persist_rows(judged(plain, undecided(header, missing)))  # as of an event, which reads no statistics
+        assert not seen_now()[2]
+        stored.append(seen_now()[0])
+    assert stored == [("passed", 2, (), True), ("passed", 1, (), False)]
+    assert read_table(catalog, "validations").num_rows == 3
 
 
 def test_verdicts_on_files_that_are_not_stored_are_left_out(catalog, read_table):

@@ -23,8 +23,10 @@ from .protocol import (
     IngestError,
     PersistOutcome,
     PixelLevel,
+    PolicyResult,
     PolicyRules,
     SeenFile,
+    SeenStatistics,
 )
 
 if TYPE_CHECKING:
@@ -42,8 +44,10 @@ __all__ = [
     "IngestError",
     "PersistOutcome",
     "PixelLevel",
+    "PolicyResult",
     "PolicyRules",
     "SeenFile",
+    "SeenStatistics",
     "drop",
     "duckdb_path",
     "expect_catalog",

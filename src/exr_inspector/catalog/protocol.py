@@ -57,14 +57,28 @@ class FileStat:
 
 
 class PolicyRules(NamedTuple):
-    """The name of a policy, the hash of its rules, and how many of them at least are undecided without pixels.
-
-    The number is 0 without rules about pixels.
-    """
+    """The name of a policy, the hash of its rules, and whether some of them are about pixels."""
 
     policy_id: str
     policy_hash: str
-    undecided_without_pixels: int = 0
+    about_pixels: bool = False
+
+
+class PolicyResult(NamedTuple):
+    """What a policy found in a file: its status, and how much of it was not evaluated."""
+
+    status: str
+    not_evaluated: int  # rules
+    without_statistics: tuple[str, ...]  # of these, the identifiers of those that need statistics of pixels
+    partly_decoded: bool  # whether rules about pixels had statistics of a part of the pixels
+
+
+class SeenStatistics(NamedTuple):
+    """The newest statistics of the pixels of a file."""
+
+    batch_id: int
+    is_whole: bool  # whether all pixels were decoded that can be
+    rows: int  # of channels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +95,8 @@ class SeenFile:
     has_stats: bool = False  # whether its statistics are stored, if that was asked
     wants_deep: bool = False  # whether samples of deep parts are still to be decoded, if that was asked
     pixel_errors: tuple[str, ...] = ()  # the values of `part_stats.errors`, if that was asked
-    validation_status: str | None = None  # by the rules of a policy, if that was asked; None: not validated by them
-    # If the file may have been judged without pixels, although statistics are stored and rules are about them: the
-    # number of rules that were not evaluated.
-    undecided: int | None = None
-    pixels_not_judged: bool = False  # whether that status is without rules about pixels, for want of statistics
+    result: PolicyResult | None = None  # by the rules of a policy, if that was asked; None: not validated by them
+    statistics: SeenStatistics | None = None  # if a policy with rules about pixels was asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,8 +186,11 @@ class Catalog(Protocol):
 
         Deleted files are left out, so that they are inspected again when they come back. With `pixels`, also whether
         the statistics of the file are stored; `deep` also asks for those of the samples of deep parts. With `policy`,
-        also the status of the file, if the newest result of the policy was by the same rules and no older program.
+        also its newest result, if that was by the same rules and no older program.
         """
+
+    def statistics(self, batches: Mapping[str, int]) -> dict[str, pa.Table]:
+        """The rows of `channel_stats` and `part_stats` of files, by table; of each file_id those of its batch."""
 
     def current_paths(self, prefix: str) -> Iterator[list[str]]:
         """The normalized paths that begin with `prefix` and are current and not deleted, or have an open error.

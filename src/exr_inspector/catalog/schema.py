@@ -18,7 +18,7 @@ import pyarrow as pa
 from .. import __version__
 from ..errors import CatalogSchemaError
 
-VERSION = 4  # of the tables; `schema_version` of an inspection is the version of its JSON form
+VERSION = 5  # of the tables; `schema_version` of an inspection is the version of its JSON form
 
 # The oldest version whose programs can read and write these tables. Additions leave it as it is.
 READABLE_SINCE = 1
@@ -247,6 +247,8 @@ TABLES: dict[str, pa.Schema] = {
             "not_evaluated": INT,
             "evaluated_at": TIME,
             "inspector_version": TEXT,
+            "without_statistics?": TEXT,
+            "partly_decoded?": BOOL,
         }
     ),
     "validation_results": table_schema(

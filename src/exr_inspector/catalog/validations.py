@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .persistence import is_older
-from .protocol import PolicyRules
+from .protocol import PolicyResult, PolicyRules, SeenStatistics
 from .results import VALIDATION_TABLES
 from .rows import RowBatch
 from .schema import TABLES
@@ -22,7 +22,10 @@ from .schema import TABLES
 STATUSES = ("passed", "warned", "failed")
 
 # The columns of stored rows that decide whether another result is new.
-COLUMNS = ("file_id", "policy_id", "policy_hash", "status", "not_evaluated", "inspector_version", "batch_id")
+COLUMNS = (
+    "file_id", "policy_id", "policy_hash", "status", "not_evaluated", "without_statistics", "partly_decoded",
+    "inspector_version", "batch_id",
+)  # fmt: skip
 
 _KEY = ("file_id", "policy_id")
 
@@ -37,23 +40,26 @@ def worst(statuses: Iterable[str | None]) -> str | None:
     return max((status for status in statuses if status in STATUSES), key=STATUSES.index, default=None)
 
 
-def status_now(stored: Row | None, policy: PolicyRules | None, statistics: int | None) -> dict[str, Any]:
-    """The fields of SeenFile from the newest stored result of a policy; `statistics` is the batch of the newest ones.
-
-    Without a status if other rules judged, also those of an older program.
-    """
+def result_now(stored: Row | None, policy: PolicyRules | None) -> PolicyResult | None:
+    """The newest stored result of a policy; none if other rules judged, or an older program."""
     if stored is None or policy is None or stored["policy_hash"] != policy.policy_hash:
-        return {}
-    if is_older(stored["inspector_version"]):
-        return {}
-    least, undecided = policy.undecided_without_pixels, stored["not_evaluated"]
-    had_pixels = undecided < least or (statistics is not None and stored["batch_id"] == statistics)
-    is_complete = not least or statistics is None or had_pixels
-    return {
-        "validation_status": stored["status"],
-        "undecided": None if is_complete else undecided,
-        "pixels_not_judged": bool(least) and statistics is None and not had_pixels,
-    }
+        return None
+    return None if is_older(stored["inspector_version"]) else _result(stored)
+
+
+def is_outdated(result: PolicyResult, statistics: SeenStatistics | None) -> bool:
+    """Whether statistics of pixels are stored now that rules did not have."""
+    if statistics is None:
+        return False
+    return bool(result.without_statistics) or (result.partly_decoded and statistics.is_whole)
+
+
+def _result(row: Row) -> PolicyResult | None:
+    """The result in a row; none if its program did not store what was evaluated."""
+    if row["without_statistics"] is None:
+        return None
+    without = tuple(row["without_statistics"].split())
+    return PolicyResult(row["status"], row["not_evaluated"], without, bool(row["partly_decoded"]))
 
 
 def with_validations(batch: RowBatch, validations: pa.Table, results: pa.Table) -> RowBatch:
@@ -117,10 +123,12 @@ def _is_new(row: Row, stored: Row | None) -> bool:
         return True
     if is_older(stored["inspector_version"]):
         return True
-    return says_more(row["status"], row["not_evaluated"], stored["status"], stored["not_evaluated"])
+    result, earlier = _result(row), _result(stored)
+    return result is not None and (earlier is None or says_more(result, earlier))
 
 
-def says_more(status: str, undecided: int, stored_status: str, stored_undecided: int) -> bool:
+def says_more(result: PolicyResult, stored: PolicyResult) -> bool:
     """Whether a result by the same rules leaves fewer of them undecided, or as many but had more pixels to judge."""
-    is_worse = STATUSES.index(status) > STATUSES.index(stored_status)
+    undecided, stored_undecided = ((each.not_evaluated, len(each.without_statistics)) for each in (result, stored))
+    is_worse = STATUSES.index(result.status) > STATUSES.index(stored.status)
     return undecided < stored_undecided or (undecided == stored_undecided and is_worse)

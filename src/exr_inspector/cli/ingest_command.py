@@ -136,8 +136,7 @@ def ingest(
         selection=selection(exclude, include),
     )
     uri = chosen_catalog(catalog)[0]
-    unlisted = _unlisted(given, options) if _may_be_missing(uri) else []
-    if unlisted and _is_missing(uri):
+    if _is_missing(uri) and (unlisted := _unlisted(given, options)):
         for error in unlisted:
             print_message(str(error))
         print_message("no catalog was created, as none of the paths can be listed")
@@ -147,8 +146,8 @@ def ingest(
         summary = ingest_files(
             given, opened, options, lambda now: update(now.done, now.listed if now.is_listed else None)
         )
-    if summary.pixels_not_judged and options.policy is not None:
-        print_message(pixels_line(len(options.policy.pixel_rules), summary.pixels_not_judged, USE_STATS))
+    if summary.pixels_not_judged:
+        print_message(pixels_line(len(summary.rules_without_statistics), summary.pixels_not_judged, USE_STATS))
     print_summary(summary, opened.uri, given if prune else None, policy)
     failures = [failure for failure in summary.failures if not failure.was_read]
     misused = [failure for failure in failures if failure.is_usage]
@@ -156,13 +155,6 @@ def ingest(
     # A storage that does not show its files is one that could not be read; --fail-on does not change that.
     failed = len(misused) < len(failures) or summary.held_back is not None or bool(summary.emptied)
     return exit_code(worst, threshold, failed=failed, misused=bool(misused))
-
-
-def _may_be_missing(uri: str) -> bool:
-    """Whether there may be no catalog; of one in a VAST Database it is not known without requests."""
-    from ..catalog import is_vast
-
-    return is_vast(uri) or _is_missing(uri)
 
 
 def _is_missing(uri: str) -> bool:

@@ -32,31 +32,20 @@ def not_evaluated_rules(counts: Mapping[NotEvaluated, int], *, from_catalog: boo
     return rules
 
 
-def files_without_pixels(counts: Mapping[NotEvaluated, int]) -> int:
-    """The number of files whose pixels were not judged, without statistics or a header."""
-    from ..policy.evaluate import NO_HEADER
-    from ..policy.rule import NO_STATISTICS
-
-    return sum(
-        max((count for rule, count in counts.items() if rule.reason == reason), default=0)
-        for reason in (NO_STATISTICS.reason, NO_HEADER)
-    )
-
-
 def pixels_line(rules: int, files: int, remedy: str) -> str:
     """That rules about pixels were not evaluated in some files, with numbers of both."""
     subject = f"{rules} {plural(rules, 'rule')} about pixels {'was' if rules == 1 else 'were'} not evaluated"
     return f"{subject} in {files:,} {plural(files, 'file')}: {remedy}"
 
 
-def not_evaluated_lines(rules: list[NotEvaluatedRule]) -> Iterator[str]:
-    """Lines for stderr; one for all rules that need statistics of pixels."""
+def not_evaluated_lines(rules: list[NotEvaluatedRule], without_statistics: int) -> Iterator[str]:
+    """Lines for stderr; one for all rules that need statistics of pixels, which so many files do not have."""
     from ..policy.rule import NO_STATISTICS
 
     about_pixels = [rule for rule in rules if rule.reason == NO_STATISTICS.reason]
     if about_pixels:
         count = len({rule.rule_id for rule in about_pixels})
-        yield pixels_line(count, max(rule.file_count for rule in about_pixels), about_pixels[0].remedy)
+        yield pixels_line(count, without_statistics, about_pixels[0].remedy)
     for rule in rules:
         if rule not in about_pixels:
             yield rule.text

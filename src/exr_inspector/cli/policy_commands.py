@@ -120,7 +120,7 @@ def check(given: GivenPolicy) -> None:
     need, and items of `ignore` that match no selected rule.
     """
     from ..inspection.value_text import plural
-    from ..policy.compile import NO_RULE, compile_policy, selects_nothing
+    from ..policy.compile import NO_RULE, compile_policy
     from ..policy.load import load_policy
     from ..policy.model import PolicyWarning
     from ..policy.waivers import waivers_of
@@ -131,7 +131,7 @@ def check(given: GivenPolicy) -> None:
     rule_set = ready.rules_for()
     overrides = range(len(ready.conditions))
     rule_sets = [rule_set, *(ready.rules_with(tuple(index == one for index in overrides)) for one in overrides)]
-    if selects_nothing(ready):
+    if not ready.rule_ids:
         print_message(str(PolicyWarning(given, 1, 1, NO_RULE)))
     undecided = {warning for rules in rule_sets for warning in rules.warnings()}
     for warning in sorted(undecided.union(ready.policy.unused_ignores)):

@@ -20,7 +20,7 @@ from .command_line import command_line
 from .exit_codes import FailOn, exit_code, worst_of
 from .finding_formats import FindingFormat, write_findings
 from .inspected_files import InspectedFile, InspectOptions, inspected_files
-from .not_evaluated import files_without_pixels, not_evaluated_lines, not_evaluated_rules
+from .not_evaluated import not_evaluated_lines, not_evaluated_rules
 from .options import (
     NO_FILES,
     CatalogUri,
@@ -167,7 +167,7 @@ def validate(
         _write(outcome, result, output_format, output, command_line(context))
     except BrokenPipeError:  # the verdict counts all the same
         discard_stdout()
-    for line in not_evaluated_lines(result.not_evaluated):
+    for line in not_evaluated_lines(result.not_evaluated, result.without_statistics):
         print_message(line)
     counted = [finding for finding in result.findings if finding.waived_by is None]
     return exit_code(worst_of(counted), fail_on, failed=outcome.failed, misused=outcome.misused)
@@ -192,7 +192,8 @@ class _Result(NamedTuple):
 
     findings: list[Finding]  # grouped by sequence and frames, also those about files that could not be read
     not_evaluated: list[NotEvaluatedRule]
-    files_without_pixels: int
+    without_statistics: int  # files whose statistics of pixels rules need
+    without_pixels: int  # these, and files that could not be read
     patterns: dict[str, str]  # of what was judged, sequences and files without a frame: with # for digits, or <UDIM>
 
 
@@ -290,22 +291,27 @@ class _Outcome:
 
     def result(self, patterns: Sequence[str]) -> _Result:
         """The result, when all files that the patterns select are known; evaluates the rules about sequences."""
-        from ..policy.rule import MULTI_FILE_SCOPES
+        from ..policy.evaluate import NO_HEADER
+        from ..policy.rule import MULTI_FILE_SCOPES, NO_STATISTICS
         from ..policy.sequences import evaluate_sequences
 
         of_sequences = evaluate_sequences(self.policy, self.files.files, patterns)
         self.of_sequences += of_sequences.findings
         not_evaluated = Counter(of_sequences.not_evaluated)
+        by_reason = Counter[str]()
         for verdict, _, files in self.verdicts.values():
             for undecided in verdict.not_evaluated:
                 if undecided.reason not in MULTI_FILE_SCOPES.values():  # they were evaluated here
                     not_evaluated[undecided] += len(files)
+            for reason in {undecided.reason for undecided in verdict.not_evaluated}:
+                by_reason[reason] += len(files)
         names = dict.fromkeys(file.sequence or file.uri for file in self.files.files)
         shown = {name: of_sequences.patterns.get(name, name) for name in names}
         return _Result(
             findings=self._findings(shown, of_sequences.undecided),
             not_evaluated=not_evaluated_rules(not_evaluated, from_catalog=self.from_catalog),
-            files_without_pixels=files_without_pixels(not_evaluated) + len(self.unread),
+            without_statistics=by_reason[NO_STATISTICS.reason],
+            without_pixels=by_reason[NO_STATISTICS.reason] + by_reason[NO_HEADER] + len(self.unread),
             patterns=shown,
         )
 
@@ -379,7 +385,7 @@ def _report(outcome: _Outcome, result: _Result, command: str) -> Report:
         findings=result.findings,
         patterns=list(patterns.values()),
         not_evaluated=result.not_evaluated,
-        pixels=_pixels(outcome, result.files_without_pixels),
+        pixels=_pixels(outcome, result.without_pixels),
         files=[
             ReportedFile(patterns[file.sequence or file.uri], file.uri, file.frame, file.size_bytes, file.header_hash)
             for file in outcome.files.files

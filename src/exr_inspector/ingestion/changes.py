@@ -6,14 +6,14 @@ import os
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Container, Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timezone
-from functools import partial
 from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..catalog import Catalog, FileStat, IngestError, PixelLevel, PolicyRules, SeenFile
+from ..catalog import Catalog, FileStat, IngestError, PixelLevel, PolicyResult, PolicyRules, SeenFile
+from ..catalog.validations import is_outdated
 from ..errors import NoMatchError, SourceError, SourceNameError
 from ..exr.codes import FORMAT_ERRORS
 from ..inspection.pixel_rows import undecodable_texts
@@ -55,31 +55,50 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class FileToInspect(ListedFile):
+class FileToInspect:
     """A listed file, and what the catalog has of this version of it."""
 
-    file_id: str = ""
-    check_all: bool = False  # whether to read all chunk leaders: some had been read when damage was found
-    has_failed: bool = False  # whether there is an error of it
-    has_stats: bool = False  # whether there are the statistics that are requested
-    wants_deep: bool = False  # whether there is a request for the samples of its deep parts
-    is_stored: bool = False  # whether it is stored, and only a policy is to judge it
-    status: str = ""  # by the policy, perhaps without statistics of pixels
-    undecided: int = 0  # the number of rules that this status leaves out
-    undecodable: str = ""  # what cannot be decoded
-    statistics: StoredPixels | None = None  # for the policy, if the pixels are not to be decoded
+    file: ListedFile
+    stored: SeenFile | None = None
+    decodes: bool = True  # whether its pixels are decoded, if those of any file are
+    only_judge: bool = False  # whether only a policy is to judge it
+    statistics: StoredPixels | None = None  # for the policy, if the pixels are not decoded
 
-    @classmethod
-    def of(cls, file: ListedFile, **stored: Any) -> FileToInspect:
-        """A listed file with what is stored of it."""
-        return cls(*_listed_values(file), **stored)
+    @property
+    def file_id(self) -> str:
+        """Of the stored version; empty without one."""
+        return self.stored.file_id if self.stored else ""
+
+    @property
+    def result(self) -> PolicyResult | None:
+        """The stored result of the policy, by the same rules."""
+        return self.stored.result if self.stored else None
+
+    @property
+    def undecodable(self) -> str:
+        """What cannot be decoded, if that was asked."""
+        return undecodable_texts(self.stored.pixel_errors) if self.stored else ""
+
+    @property
+    def check_all(self) -> bool:
+        """Whether to read all chunk leaders: some had been read when damage was found."""
+        stored = self.stored
+        return stored is not None and stored.completeness != "complete" and stored.chunks_checked > 1
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return FileToInspect, _all_values(self)  # for workers; the default of dataclasses takes five times as long
+        """For workers; the default of dataclasses takes five times as long."""
+        stored = self.stored and _seen_values(self.stored)
+        return _restored, (_listed_values(self.file), stored, self.decodes, self.only_judge, self.statistics)
 
 
+_SEEN_FIELDS = tuple(each.name for each in fields(SeenFile))
+_seen_values = attrgetter(*_SEEN_FIELDS)
 _listed_values = attrgetter(*(each.name for each in fields(ListedFile)))
-_all_values = attrgetter(*(each.name for each in fields(FileToInspect)))
+
+
+def _restored(listed: tuple[Any, ...], stored: tuple[Any, ...] | None, *others: Any) -> FileToInspect:
+    seen = stored and SeenFile(**dict(zip(_SEEN_FIELDS, stored, strict=True)))
+    return FileToInspect(ListedFile(*listed), seen or None, *others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +117,7 @@ class ListedGroup:
     file_count: int
     young: int  # files that were left alone
     unchanged: dict[str, Verdict]  # complete files that need no inspection, by URI
-    validations: list[str]  # the statuses of unchanged files by the policy
-    pixels_not_judged: int  # of these files, those whose pixels were not judged
+    results: list[PolicyResult]  # of the policy, of unchanged files
     known: set[str]  # URIs of files to inspect that the catalog has, in this version or another one
     to_inspect: list[FileToInspect | Failure]
     known_failures: list[Failure]  # unchanged files with an error in the catalog
@@ -132,12 +150,10 @@ def compare_listing(
     """The items of a listing in groups, compared with the catalog; with `rescan` no file counts as unchanged.
 
     Files that changed less than `min_age_s` seconds ago are only counted. With `pixels`, files whose statistics are not
-    stored do not count as unchanged. Nor do those that were not validated by the rules of `policy`, or maybe without
-    the statistics that they are about.
+    stored do not count as unchanged. Nor do those that were not validated by the rules of `policy`, or without
+    statistics that are stored now.
     """
-    about_pixels = policy is not None and policy.undecided_without_pixels > 0
-    stored: PixelLevel | None = pixels or ("flat" if about_pixels else None)
-    for page in listed_pages(listing, catalog, min_age_s=min_age_s, pixels=stored, policy=policy):
+    for page in listed_pages(listing, catalog, min_age_s=min_age_s, pixels=pixels, policy=policy):
         yield _compare(page, rescan, pixels, is_validated=policy is not None)
 
 
@@ -180,45 +196,27 @@ def _compare(page: ListedPage, rescan: bool, pixels: PixelLevel | None, *, is_va
     unchanged: dict[str, Verdict] = {}
     to_inspect: list[FileToInspect | Failure] = []
     known_failures = []
-    validations = []
-    pixels_not_judged = 0
+    results = []
     for item in page.items:
         if isinstance(item, SourceError):
             to_inspect.append(Failure(item.path, item.reason, is_usage=isinstance(item, NoMatchError)))
             continue
         seen = known.get(item.uri)
         if seen is None or not seen.is_unchanged:
-            to_inspect.append(FileToInspect.of(item))
+            to_inspect.append(FileToInspect(item))
             continue
-        stored_file = partial(FileToInspect.of, item, file_id=seen.file_id)
-        undecodable = undecodable_texts(seen.pixel_errors) if pixels else ""
-        if seen.error is not None and rescan:
-            to_inspect.append(stored_file(has_failed=True))
-        elif seen.error is not None:
+        stored_file = FileToInspect(item, seen, decodes=rescan or not seen.has_stats)
+        if seen.error is not None and not rescan:
             known_failures.append(_known_failure(item.path, seen))
-        elif seen.completeness != "complete":
-            has_stats = seen.has_stats and not rescan
-            to_inspect.append(
-                stored_file(check_all=seen.chunks_checked > 1, has_stats=has_stats, wants_deep=seen.wants_deep)
-            )
-        elif rescan or (pixels and not seen.has_stats):
-            to_inspect.append(stored_file(wants_deep=seen.wants_deep))
-        elif seen.problem_severity is None:  # an older program did not check for problems
-            to_inspect.append(stored_file(has_stats=seen.has_stats))
-        elif is_validated and (seen.validation_status is None or seen.undecided):
-            to_inspect.append(
-                stored_file(
-                    has_stats=seen.has_stats,
-                    is_stored=True,
-                    status=seen.validation_status or "",
-                    undecided=seen.undecided or 0,
-                    undecodable=undecodable,
-                )
-            )
+        elif rescan or seen.completeness != "complete" or (pixels and not seen.has_stats):
+            to_inspect.append(stored_file)
+        elif seen.problem_severity is None:
+            to_inspect.append(stored_file)  # an older program did not check for problems
+        elif is_validated and (seen.result is None or is_outdated(seen.result, seen.statistics)):
+            to_inspect.append(replace(stored_file, only_judge=True))
         else:
-            unchanged[item.uri] = Verdict("complete", seen.problem_severity, undecodable)
-            validations += [seen.validation_status] if seen.validation_status else []
-            pixels_not_judged += seen.pixels_not_judged
+            unchanged[item.uri] = Verdict("complete", seen.problem_severity, undecodable_texts(seen.pixel_errors))
+            results += [seen.result] if seen.result else []
     files = [*page.young, *(item for item in page.items if isinstance(item, ListedFile))]
     objects = [file.uri for file in files if file.is_remote]
     objects += [normalize_path(item.path) for item in page.items if isinstance(item, SourceNameError)]
@@ -226,9 +224,8 @@ def _compare(page: ListedPage, rescan: bool, pixels: PixelLevel | None, *, is_va
         file_count=len(page.young) + sum(not isinstance(item, NoMatchError) for item in page.items),
         young=len(page.young),
         unchanged=unchanged,
-        validations=validations,
-        pixels_not_judged=pixels_not_judged,
-        known={item.uri for item in to_inspect if isinstance(item, ListedFile) and item.uri in known},
+        results=results,
+        known={item.file.uri for item in to_inspect if isinstance(item, FileToInspect)}.intersection(known),
         to_inspect=to_inspect,
         known_failures=known_failures,
         objects=objects,

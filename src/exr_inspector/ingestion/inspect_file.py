@@ -45,25 +45,27 @@ def inspect_item(item: FileToInspect | Failure, options: IngestOptions, run: str
     """The inspection of a file, or why it could not be inspected; a failure of the listing stays one."""
     if isinstance(item, Failure):
         return item
+    path = item.file.path
     try:
         chunks = "all" if item.check_all else options.chunks  # a weaker check would miss the damage
-        stats = None if item.has_stats else options.stats
-        if stats is not None and item.wants_deep:
+        stats = options.stats if item.decodes else None
+        if stats is not None and item.stored is not None and item.stored.wants_deep:
             stats = replace(stats, deep=True)
         decoder = None if stats is None else _decoder(run, options)
-        return inspect(item.path, limits=options.limits, chunks=chunks, s3=options.s3, stats=stats, decoder=decoder)
+        return inspect(path, limits=options.limits, chunks=chunks, s3=options.s3, stats=stats, decoder=decoder)
     except MissingExtraError:  # without it, no file can be decoded
         raise
     except ExrFormatError as error:
         return recorded_failure(item, error.code, error.message, error.offset)
     except SourceError as error:
-        return recorded_failure(item, error.code, error.reason) if error.permanent else Failure(item.path, error.reason)
+        return recorded_failure(item, error.code, error.reason) if error.permanent else Failure(path, error.reason)
     except Exception as error:  # a bug of this package: not recorded, so that the next run inspects the file again
-        return Failure(item.path, f"internal error: {type(error).__name__}: {error}")
+        return Failure(path, f"internal error: {type(error).__name__}: {error}")
 
 
-def recorded_failure(file: FileToInspect, code: str, message: str, offset: int | None = None) -> Failure:
+def recorded_failure(item: FileToInspect, code: str, message: str, offset: int | None = None) -> Failure:
     """A failure that the catalog records until the file changes."""
+    file = item.file
     error = IngestError(
         file_path_normalized=file.uri,
         size_bytes=file.size_bytes,
@@ -73,4 +75,5 @@ def recorded_failure(file: FileToInspect, code: str, message: str, offset: int |
         byte_offset=offset,
         etag=file.etag,
     )
-    return Failure(file.path, f"{message} ({code})", code=code, error=error, is_known=file.has_failed)
+    is_known = item.stored is not None and item.stored.error is not None
+    return Failure(file.path, f"{message} ({code})", code=code, error=error, is_known=is_known)

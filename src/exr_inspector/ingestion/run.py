@@ -20,7 +20,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from ..catalog import Catalog, PixelLevel, PolicyRules, expect_catalog
+from ..catalog import Catalog, PixelLevel, PolicyResult, PolicyRules, expect_catalog
 from ..catalog.rows import RowBatch, from_embeddable
 from ..catalog.validations import says_more
 from ..defaults import CELL_LIMIT
@@ -41,7 +41,6 @@ from .workers import MIN_ITEMS_FOR_WORKERS, run_in_order
 if TYPE_CHECKING:
     from ..pixels.model import StatsOptions
     from ..policy.compile import CompiledPolicy
-    from ..policy.evaluate import Verdict as PolicyVerdict
     from ..policy.rules_pixels import FilePixels
     from ..settings import S3Access
 
@@ -49,6 +48,7 @@ log = logging.getLogger(__name__)
 
 _FILES_PER_TASK, _FILES_PER_TASK_WITH_STATS = 128, 4
 _MIN_FILES_WITH_STATS = 8  # for worker processes
+_CHANNELS_PER_FILE = 10  # files with statistics of more channels count more than once
 _SECONDS_PER_BATCH = 2.0  # on a slow disk, files are persisted and reported before a batch is full
 _BYTES_PER_BATCH = 128 << 20  # of rows, which the database holds until the end of the transaction
 _MAX_HEADER_BYTES = 32 << 20  # of the inspections that a task holds before it makes rows of them
@@ -87,7 +87,7 @@ class _TaskResult:
     failures: list[Failure]
     unchanged: list[tuple[str, Verdict, Validation]] = field(default_factory=list)  # with URIs; only validated
     undecoded: dict[str, tuple[str, str]] = field(default_factory=dict)  # by URI, as `undecoded_texts`
-    pixels_not_judged: int = 0  # the number of files validated without statistics that rules are about
+    results: list[PolicyResult] = field(default_factory=list)  # of the policy, of all files
 
 
 def ingest(
@@ -140,7 +140,7 @@ def ingest(
     )
     with closing(ListedObjects()) as objects:
         items = _items_to_inspect(groups, summary, objects, known, progress)
-        if options.policy is not None and options.policy.pixel_rules:
+        if options.policy is not None and options.policy.is_about_pixels:
             from .stored_statistics import with_stored_statistics  # only with rules about pixels
 
             items = with_stored_statistics(items, catalog, decodes=options.stats is not None)
@@ -154,6 +154,7 @@ def ingest(
             workers=options.workers,
             batch_size=_FILES_PER_TASK_WITH_STATS if options.stats else _FILES_PER_TASK,
             min_items=_MIN_FILES_WITH_STATS if options.stats else MIN_ITEMS_FOR_WORKERS,
+            weight=_weight,
         )
         with closing_decoder(run), closing(tasks) as results:  # stops the workers before an error is raised
             for batch in _batches(results, options.batch_files or catalog.files_per_transaction):
@@ -192,7 +193,7 @@ def _pixels(options: IngestOptions) -> PixelLevel | None:
 
 def _rules(options: IngestOptions) -> PolicyRules | None:
     policy = options.policy
-    return None if policy is None else PolicyRules(policy.policy.name, policy.hash, policy.undecided_without_pixels)
+    return None if policy is None else PolicyRules(policy.policy.name, policy.hash, policy.is_about_pixels)
 
 
 def _items_to_inspect(
@@ -209,8 +210,8 @@ def _items_to_inspect(
         summary.young += group.young
         for uri, verdict in group.unchanged.items():
             summary.add(uri, verdict, is_new=False)
-        summary.validations.update(Validation(status, is_new=False) for status in group.validations)
-        summary.pixels_not_judged += group.pixels_not_judged
+        summary.validations.update(Validation(result.status, is_new=False) for result in group.results)
+        summary.add_without_statistics(group.results)
         summary.failures += group.known_failures
         objects.add(group.objects)
         known |= group.known
@@ -223,13 +224,20 @@ def _result_of_dead_worker(item: FileToInspect | Failure, cause: str, options: I
     """The result for a file whose inspection ends every worker process."""
     message = f"each worker process that inspected it died ({cause}); inspect it alone to see why"
     # Not recorded, so that the next run inspects the file again: the system may have been out of memory.
-    failure = item if isinstance(item, Failure) else Failure(item.path, f"{message} (worker_died)")
+    failure = item if isinstance(item, Failure) else Failure(item.file.path, f"{message} (worker_died)")
     return _run_task([failure], options, run)
+
+
+def _weight(item: FileToInspect | Failure) -> float:
+    """How many files an item counts for in a task, so that its statistics are of bounded size."""
+    if isinstance(item, Failure) or item.statistics is None:
+        return 1
+    return max(1, len(item.statistics.channels) / _CHANNELS_PER_FILE)
 
 
 def _run_task(task: Sequence[FileToInspect | Failure], options: IngestOptions, run: str) -> _TaskResult:
     inspected = partial(inspect_item, options=options, run=run)
-    if any(isinstance(item, FileToInspect) and item.is_remote for item in task):
+    if any(isinstance(item, FileToInspect) and item.file.is_remote for item in task):
         outcomes: Iterable[Inspection | Failure] = _request_threads().map(inspected, task)
     else:
         outcomes = map(inspected, task)
@@ -263,33 +271,32 @@ def _combined(results: Sequence[_TaskResult]) -> _TaskResult:
         failures=[failure for result in results for failure in result.failures],
         unchanged=[file for result in results for file in result.unchanged],
         undecoded={uri: texts for result in results for uri, texts in result.undecoded.items()},
-        pixels_not_judged=sum(result.pixels_not_judged for result in results),
+        results=[each for result in results for each in result.results],
     )
 
 
 def _result(
     task: Sequence[FileToInspect | Failure], outcomes: Sequence[Inspection | Failure], options: IngestOptions
 ) -> _TaskResult:
-    items = {item.uri: item for item in task if isinstance(item, FileToInspect)}
-    stored = {uri: item for uri, item in items.items() if item.is_stored}
+    items = {item.file.uri: item for item in task if isinstance(item, FileToInspect)}
+    stored = {uri: item for uri, item in items.items() if item.only_judge}
     inspected = [outcome for outcome in outcomes if isinstance(outcome, Inspection)]
     inspections = [one for one in inspected if one.file.file_path_normalized not in stored]
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     rows, embedding_errors = from_embeddable(inspections, cell_limit=options.cell_limit, vectors=options.vectors)
     for error in embedding_errors:
-        files = (item for item in task if isinstance(item, FileToInspect) and item.uri == error.path)
-        failures += [recorded_failure(file, error.category, error.reason) for file in files]
+        if error.path in items:
+            failures.append(recorded_failure(items[error.path], error.category, error.reason))
     undecoded = {
         one.file.file_path_normalized: texts
         for one in inspections
         if one.pixels is not None and (texts := undecoded_texts(one.pixels)) is not None
     }
     unchanged = []
-    pixels_not_judged = 0
+    results = []
     if options.policy is not None:
         from ..policy.evaluate import evaluate  # only with a policy
-        from ..policy.rows import with_verdicts
-        from ..policy.rule import NO_STATISTICS
+        from ..policy.rows import policy_result, with_verdicts
 
         rejected = {error.path for error in embedding_errors}
         new = []
@@ -298,21 +305,17 @@ def _result(
             if uri in rejected:
                 continue
             judged, item = evaluate(options.policy, one, _stored_pixels(items.get(uri), one)), stored.get(uri)
-            pixels_not_judged += any(rule.reason == NO_STATISTICS.reason for rule in judged.not_evaluated)
-            is_new = item is None or _says_more(judged, item)
-            if is_new:
+            result, earlier = policy_result(judged), None if item is None else item.result
+            if earlier is None or says_more(result, earlier):
                 new.append((one.file.file_id, judged))
+            else:
+                result = earlier
+            results.append(result)
             if item is not None:
                 verdict = Verdict(one.completeness, one.problem_severity, item.undecodable)
-                unchanged.append((uri, verdict, Validation(judged.status if is_new else item.status, is_new)))
+                unchanged.append((uri, verdict, Validation(result.status, is_new=result is not earlier)))
         rows = with_verdicts(rows, new)
-    return _TaskResult(
-        rows=rows,
-        failures=failures,
-        unchanged=unchanged,
-        undecoded=undecoded,
-        pixels_not_judged=pixels_not_judged,
-    )
+    return _TaskResult(rows=rows, failures=failures, unchanged=unchanged, undecoded=undecoded, results=results)
 
 
 def _stored_pixels(item: FileToInspect | None, inspection: Inspection) -> FilePixels | None:
@@ -320,11 +323,6 @@ def _stored_pixels(item: FileToInspect | None, inspection: Inspection) -> FilePi
     if item is None or item.statistics is None or item.file_id != inspection.file.file_id:
         return None
     return item.statistics.figures(inspection.parts)
-
-
-def _says_more(judged: PolicyVerdict, item: FileToInspect) -> bool:
-    """Whether the result of a policy replaces the stored one."""
-    return not item.status or says_more(judged.status, len(judged.not_evaluated), item.status, item.undecided)
 
 
 def _batches(results: Iterable[_TaskResult], max_files: int) -> Iterator[list[_TaskResult]]:
@@ -379,7 +377,7 @@ def _persist(catalog: Catalog, batch: list[_TaskResult], known: set[str], summar
         summary.unchanged += 1
         summary.add(uri, verdict, is_new=False)
         summary.validations[validation] += 1
-    summary.pixels_not_judged += sum(result.pixels_not_judged for result in batch)
+    summary.add_without_statistics(chain.from_iterable(result.results for result in batch))
     failures = [failure for result in batch for failure in result.failures]
     catalog.record_errors([failure.error for failure in failures if failure.error is not None])
     summary.failures += failures

@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
 
-import pyarrow as pa
-
-from ..catalog import Catalog
-from ..policy.stored_pixels import stored_pixels
+from ..catalog import Catalog, SeenStatistics
+from ..policy.stored_pixels import pixels_of_batches
 from .changes import Failure, FileToInspect
 
-_FILES_PER_LOOKUP = 500  # whose statistics are held in memory
+_FILES_PER_LOOKUP = 500
+_ROWS_PER_LOOKUP = 10_000  # of channels: about 12 MB in memory
+
+Item = FileToInspect | Failure
 
 
-def with_stored_statistics(
-    items: Iterable[FileToInspect | Failure], catalog: Catalog, *, decodes: bool
-) -> Iterator[FileToInspect | Failure]:
-    """The items, with the stored statistics of those whose pixels are not to be decoded.
+def with_stored_statistics(items: Iterable[Item], catalog: Catalog, *, decodes: bool) -> Iterator[Item]:
+    """The items, with the stored statistics of those whose pixels are not decoded; `decodes`: those of others are."""
+    page: list[Item] = []
+    rows = 0
+    for item in items:
+        page.append(item)
+        stored = _wanted(item, decodes)
+        rows += stored.rows if stored else 0
+        if len(page) >= _FILES_PER_LOOKUP or rows >= _ROWS_PER_LOOKUP:
+            yield from _looked_up(page, catalog, decodes)
+            page, rows = [], 0
+    yield from _looked_up(page, catalog, decodes)
 
-    `decodes` is whether pixels are decoded of files without the statistics that are requested.
-    """
-    iterator = iter(items)
-    while page := list(islice(iterator, _FILES_PER_LOOKUP)):
-        known = [item for item in page if isinstance(item, FileToInspect) and item.file_id]
-        wanted = [item.file_id for item in known if item.has_stats or not decodes]
-        found = stored_pixels(catalog, pa.table({"file_id": pa.array(wanted, pa.string())})) if wanted else {}
-        for item in page:
-            yield item if isinstance(item, Failure) else replace(item, statistics=found.get(item.file_id))
+
+def _looked_up(page: Sequence[Item], catalog: Catalog, decodes: bool) -> Iterator[Item]:
+    stored = {item.file_id: _wanted(item, decodes) for item in page if isinstance(item, FileToInspect)}
+    batches = {file_id: one.batch_id for file_id, one in stored.items() if one is not None}
+    found = pixels_of_batches(catalog, batches) if batches else {}
+    for item in page:
+        yield item if isinstance(item, Failure) else replace(item, statistics=found.get(item.file_id))
+
+
+def _wanted(item: Item, decodes: bool) -> SeenStatistics | None:
+    """The statistics that a policy reads; none if the file has none, or its pixels are decoded."""
+    if isinstance(item, Failure) or item.stored is None or (decodes and item.decodes):
+        return None
+    return item.stored.statistics

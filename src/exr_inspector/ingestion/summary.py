@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ..catalog import PolicyResult
 from ..findings.files import damage
 from ..inspection.model import status_of
 from .changes import Failure, Verdict
@@ -57,6 +59,7 @@ class IngestSummary:
     verdicts: Counter[Verdict] = field(default_factory=Counter)  # of all files but those that failed
     validations: Counter[Validation] = field(default_factory=Counter)  # with a policy: of the same files
     pixels_not_judged: int = 0  # of these, files without the statistics that rules are about
+    rules_without_statistics: set[str] = field(default_factory=set)  # the identifiers of these rules
     damaged: list[DamagedFile] = field(default_factory=list)
     undecoded: list[UndecodedFile] = field(default_factory=list)  # may also be damaged
     failures: list[Failure] = field(default_factory=list)
@@ -69,6 +72,12 @@ class IngestSummary:
     def done(self) -> int:
         """The number of files that are finished."""
         return self.unchanged + self.young + self.inserted + self.replaced + self.known + len(self.failures)
+
+    def add_without_statistics(self, results: Iterable[PolicyResult]) -> None:
+        """Count the files, and collect the rules, that were not evaluated for want of statistics of pixels."""
+        for result in results:
+            self.pixels_not_judged += bool(result.without_statistics)
+            self.rules_without_statistics.update(result.without_statistics)
 
     def add(self, uri: str, verdict: Verdict, *, is_new: bool, chunks: str = "") -> None:
         """Add the verdict on a file that was inspected, or is unchanged."""

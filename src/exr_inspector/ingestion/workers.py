@@ -42,18 +42,33 @@ def run_in_order(
     workers: int,
     batch_size: int,
     min_items: int = MIN_ITEMS_FOR_WORKERS,
+    weight: Callable[[Item], float] = lambda _: 1,
 ) -> Generator[Result]:
     """The results of `function` for batches of consecutive items, in order.
 
     In this process for less than `min_items` or one worker, otherwise as `run_batches`; 0 workers are one per core.
+    An item counts `weight` times.
     """
-    batches = iter(lambda: list(islice(items, batch_size)), [])
+    batches = _batches(items, batch_size, weight)
     first = list(islice(batches, -(-min_items // batch_size)))
     workers = workers or os.cpu_count() or 1
-    if workers == 1 or sum(map(len, first)) < min_items:
+    if workers == 1 or sum(map(weight, chain.from_iterable(first))) < min_items:
         yield from map(function, chain(first, batches))
     else:
         yield from run_batches(chain(first, batches), function, on_death, workers)
+
+
+def _batches(items: Iterable[Item], size: int, weight: Callable[[Item], float]) -> Iterator[list[Item]]:
+    batch: list[Item] = []
+    total = 0.0
+    for item in items:
+        batch.append(item)
+        total += weight(item)
+        if total >= size:
+            yield batch
+            batch, total = [], 0
+    if batch:
+        yield batch
 
 
 def run_batches(

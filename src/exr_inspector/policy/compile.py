@@ -92,28 +92,17 @@ class CompiledPolicy:
         return partial(CompiledPolicy, **{name: getattr(self, name) for name in names}), ()
 
     @property
-    def pixel_rules(self) -> frozenset[str]:
-        """The identifiers of the rules about pixels that apply to some files."""
-        selected = itertools.chain.from_iterable(layer.select for layer in self.policy.layers)
-        return frozenset(rule_id for rule_id in selected if self.rules[rule_id].scope == "pixels")
+    def rule_ids(self) -> frozenset[str]:
+        """The identifiers of the rules that may apply to some files."""
+        found: frozenset[str] = frozenset()
+        for layer in self.policy.layers:
+            found = (found if layer.when else found - layer.ignore) | (layer.select - layer.ignore)
+        return found
 
     @property
-    def undecided_without_pixels(self) -> int:
-        """The least number of rules that are undecided for a file without pixels; 0 if no rule is about pixels.
-
-        A verdict on pixels leaves fewer undecided, unless overrides add rules about sequences for the file.
-        """
-        if not self.pixel_rules:
-            return 0
-        overrides = [layer for layer in self.policy.layers if layer.when is not None]
-        ignored = {rule_id for layer in overrides for rule_id in layer.ignore}
-        given = {rule_id for layer in overrides for rule_id in layer.settings}  # perhaps what a rule needs
-        uses = [use for use in self.rules_for().uses() if use.rule.rule_id not in ignored]
-        of_pixels = sum(use.rule.scope == "pixels" for use in uses)
-        of_several = sum(use.rule.scope in MULTI_FILE_SCOPES for use in uses)
-        others = [use for use in uses if use.rule.scope not in (*MULTI_FILE_SCOPES, "pixels")]
-        inactive = sum(bool(use.missing) and use.rule.rule_id not in given for use in others)
-        return inactive + of_several + max(of_pixels, 1)
+    def is_about_pixels(self) -> bool:
+        """Whether rules about pixels may apply to some files."""
+        return any(self.rules[rule_id].scope == "pixels" for rule_id in self.rule_ids)
 
     def rules_for(self, inspection: Inspection | None = None) -> RuleSet:
         """The rules that apply to a file; without one, those of files to which no override applies."""
@@ -139,15 +128,9 @@ class CompiledPolicy:
         return rule_set
 
 
-def selects_nothing(policy: CompiledPolicy) -> bool:
-    """Whether no rule applies to any file: such a policy says nothing."""
-    of_some = any(layer.select - layer.ignore for layer in policy.policy.layers if layer.when is not None)
-    return not (of_some or policy.rules_for().uses())
-
-
 def expect_rules(given: str, policy: CompiledPolicy) -> CompiledPolicy:
     """The policy. Raises PolicyError if it selects nothing: all files would pass; `given` is its path or name."""
-    if selects_nothing(policy):
+    if not policy.rule_ids:
         raise PolicyError(given, 1, 1, NO_RULE)
     return policy
 

@@ -8,12 +8,24 @@ from datetime import datetime, timezone
 import pyarrow as pa
 
 from .. import __version__
+from ..catalog import PolicyResult
 from ..catalog.rows import RowBatch
 from ..catalog.schema import batch_schema
 from ..catalog.validations import with_validations
 from .evaluate import Verdict
+from .rule import NO_STATISTICS, PARTLY_DECODED
 
 _MAX_FINDINGS = 1000  # of a file that are stored, the worst first; `validations` counts all
+
+
+def policy_result(verdict: Verdict) -> PolicyResult:
+    """What decides whether a verdict replaces a stored one."""
+    return PolicyResult(
+        status=verdict.status,
+        not_evaluated=len(verdict.not_evaluated),
+        without_statistics=tuple(each.rule_id for each in verdict.not_evaluated if each.reason == NO_STATISTICS.reason),
+        partly_decoded=any(each.reason == PARTLY_DECODED.reason for each in verdict.not_evaluated),
+    )
 
 
 def with_verdicts(batch: RowBatch, verdicts: Iterable[tuple[str, Verdict]]) -> RowBatch:
@@ -29,16 +41,18 @@ def with_verdicts(batch: RowBatch, verdicts: Iterable[tuple[str, Verdict]]) -> R
             "policy_hash": verdict.policy_hash,
             "evaluated_at": evaluated_at,
         }
-        counts = verdict.counts
+        counts, result = verdict.counts, policy_result(verdict)
         validations.append(
             owner
             | {
-                "status": verdict.status,
+                "status": result.status,
                 "errors": counts.get("error", 0),
                 "warnings": counts.get("warning", 0),
                 "infos": counts.get("info", 0),
-                "not_evaluated": len(verdict.not_evaluated),
+                "not_evaluated": result.not_evaluated,
                 "inspector_version": __version__,
+                "without_statistics": " ".join(result.without_statistics),
+                "partly_decoded": result.partly_decoded,
             }
         )
         results += [

@@ -90,6 +90,7 @@ class Excess(NamedTuple):
 
 Outcome = Violation | Undecided | Excess
 NO_STATISTICS = Undecided("no statistics of pixels")
+PARTLY_DECODED = Undecided("not all pixels were decoded")
 MAX_VIOLATIONS = 100  # of a rule about one part, or about the file, that are listed
 
 

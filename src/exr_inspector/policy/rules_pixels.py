@@ -13,9 +13,7 @@ from ..inspection.pixel_rows import ChannelStatsRow, PartStatsRow, channel_stats
 from ..pixels.model import PixelReport
 from ..sequence.pixel_faults import Fault, Figures, PartFigures, colors_of, faults_of
 from .channel_names import split
-from .rule import Finite, Natural, Outcome, Parameters, Undecided, Violation, pixel_rule
-
-_INCOMPLETE = Undecided("not all pixels were decoded")
+from .rule import PARTLY_DECODED, Finite, Natural, Outcome, Parameters, Undecided, Violation, pixel_rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +63,7 @@ def file_pixels(channels: Sequence[ChannelStatsRow], parts: Mapping[int, PartFig
         channels=channels,
         colors=frozenset((each.part_index, each.channel_name) for each in colors_of(figures)),
         faults=list(faults_of(figures, parts, is_evaluated=is_whole)),
-        undecided=() if is_whole else (_INCOMPLETE,),
+        undecided=() if is_whole else (PARTLY_DECODED,),
     )
 
 

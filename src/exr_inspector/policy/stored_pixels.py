@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -15,10 +15,8 @@ from ..sequence.pixel_faults import PartFigures
 from .rules_pixels import FilePixels, file_pixels
 
 _NEWEST = "QUALIFY coalesce(batch_id, 0) = max(coalesce(batch_id, 0)) OVER (PARTITION BY file_id)"
-# Rows of versions that did not count errors do not tell whether all pixels were decoded.
 _CHANNELS = f"""
-    SELECT file_id, evaluated_at IS NOT NULL AS is_whole, decode_errors IS NOT NULL AS is_counted,
-           {", ".join(ChannelStatsRow._fields)}
+    SELECT file_id, evaluated_at, {", ".join(ChannelStatsRow._fields)}
     FROM channel_stats SEMI JOIN wanted USING (file_id) {_NEWEST}
     ORDER BY file_id, part_index, channel_name
 """  # noqa: S608 (constants)
@@ -48,20 +46,38 @@ class StoredPixels(NamedTuple):
 
 def stored_pixels(catalog: Catalog, wanted: pa.Table) -> dict[str, StoredPixels]:
     """The newest statistics of the files in a table of their file_id, for those that have any."""
-    parts: dict[str, list[PartStatsRow]] = defaultdict(list)
-    for file_id, *figures in _rows(catalog.sql(_PARTS, tables={"wanted": wanted})):
-        parts[file_id].append(PartStatsRow(*figures))
+    tables = {"wanted": wanted}
+    return _by_file(catalog.sql(_CHANNELS, tables=tables), catalog.sql(_PARTS, tables=tables))
+
+
+def pixels_of_batches(catalog: Catalog, batches: Mapping[str, int]) -> dict[str, StoredPixels]:
+    """The statistics of files in their batches, by file_id."""
+    found = catalog.statistics(batches)
+    order = ["file_id", "part_index", "channel_name"]
+    channels, parts = found["channel_stats"], found["part_stats"]
+    return _by_file(
+        channels.sort_by([(name, "ascending") for name in order]),
+        parts.sort_by([(name, "ascending") for name in order[:2]]),
+    )
+
+
+def _by_file(channels: pa.Table, parts: pa.Table) -> dict[str, StoredPixels]:
+    of_parts: dict[str, list[PartStatsRow]] = defaultdict(list)
+    for file_id, *figures in _rows(parts["file_id"], *(parts[name] for name in PartStatsRow._fields)):
+        of_parts[file_id].append(PartStatsRow(*figures))
     found: dict[str, StoredPixels] = {}
-    for file_id, is_whole, is_counted, *figures in _rows(catalog.sql(_CHANNELS, tables={"wanted": wanted})):
+    # Rows of versions that did not count errors do not tell whether all pixels were decoded.
+    shown = channels["file_id"], channels["evaluated_at"].is_valid(), channels["decode_errors"].is_valid()
+    for file_id, is_whole, is_counted, *figures in _rows(*shown, *(channels[name] for name in ChannelStatsRow._fields)):
         if not is_counted:
-            parts.pop(file_id, None)
+            of_parts.pop(file_id, None)
             continue
         if file_id not in found:
-            found[file_id] = StoredPixels([], parts.pop(file_id, []) if is_whole else [], is_whole)
+            found[file_id] = StoredPixels([], of_parts.pop(file_id, []) if is_whole else [], is_whole)
         found[file_id].channels.append(ChannelStatsRow(*figures))
     # What is left are files without channels: parts have rows if all pixels were decoded that can be.
-    return {file_id: StoredPixels([], of_file, True) for file_id, of_file in parts.items()} | found
+    return {file_id: StoredPixels([], of_file, True) for file_id, of_file in of_parts.items()} | found
 
 
-def _rows(table: pa.Table) -> list[tuple]:  # type: ignore[type-arg]
-    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+def _rows(*columns: pa.ChunkedArray) -> Iterator[tuple[Any, ...]]:
+    return zip(*(column.to_pylist() for column in columns), strict=True)

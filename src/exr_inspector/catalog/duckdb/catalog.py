@@ -31,8 +31,7 @@ from ..results import later_results, with_pixels
 from ..rows import RowBatch, from_inspections, has_rows
 from ..schema import TABLES, TIME, VERSION, vector_dimensions
 from ..user_sql import checked_condition, checked_query, result_table
-from ..validations import status_now
-from . import derived, errors, lookup, migrate, statements, whole_tables
+from . import derived, errors, last_inspections, lookup, migrate, statements, whole_tables
 from .derived import Change
 from .locks import lock_of
 from .statements import run as _run
@@ -178,38 +177,13 @@ class DuckDBCatalog:
         policy: PolicyRules | None = None,
     ) -> dict[str, SeenFile]:
         """The last inspection of each file that has one, by normalized path."""
-        table = pa.table(
-            {
-                "path": pa.array([file.file_path_normalized for file in file_stats], pa.string()),
-                "size_bytes": pa.array([file.size_bytes for file in file_stats], pa.int64()),
-                "mtime": pa.array([file.mtime for file in file_stats], TIME),
-                "etag": pa.array([file.etag for file in file_stats], pa.string()),
-            }
-        )
         with self._cursor() as connection:
-            connection.register("file_stats", table)
-            found = _run(
-                connection,
-                statements.seen(pixels, of_policy=policy is not None),
-                policy and {"policy_id": policy.policy_id},
-            )
-        return {
-            path: SeenFile(
-                is_unchanged=is_unchanged,
-                file_id=file_id,
-                completeness=completeness,
-                problem_severity=severity,
-                chunks_checked=checked,
-                error=error,
-                error_code=code,
-                has_stats=has_stats,
-                wants_deep=wants_deep,
-                pixel_errors=tuple(errors or ()),
-                **status_now(validation, policy, statistics),
-            )
-            for (path, is_unchanged, file_id, completeness, severity, checked, error, code, *results) in found
-            for has_stats, wants_deep, errors, statistics, validation in (results,)
-        }
+            return last_inspections.seen(connection, file_stats, pixels, policy)
+
+    def statistics(self, batches: Mapping[str, int]) -> dict[str, pa.Table]:
+        """The rows of `channel_stats` and `part_stats` of files, by table; of each file_id those of its batch."""
+        with self._cursor() as connection:
+            return last_inspections.statistics(connection, batches)
 
     def current_paths(self, prefix: str) -> Iterator[list[str]]:
         """The normalized paths that begin with `prefix` and are current and not deleted, or have an open error."""

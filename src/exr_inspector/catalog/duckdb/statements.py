@@ -168,16 +168,23 @@ _OF_POLICY = f"""(
 # Of `files`, that `seen` reads.
 _SEEN_COLUMNS = (
     "file_id", "file_path_normalized", "size_bytes", "mtime", "etag", "completeness", "problem_severity",
-    "chunks_checked", "is_deep", "is_current", "deleted_at",
+    "chunks_checked", "is_deep", "channel_count", "is_current", "deleted_at",
 )  # fmt: skip
 
-_STATS_BATCH = "(SELECT max(batch_id) FROM part_stats WHERE part_stats.file_id = files.file_id)"
+_NO_PARTS = "file_id NOT IN (SELECT file_id FROM part_stats)"  # of statistics that are not evaluated
+
+_STATISTICS = """
+            SELECT file_id, batch_id, bool_and(evaluated_at IS NOT NULL) AS is_whole FROM newest
+            WHERE decode_errors IS NOT NULL GROUP BY ALL
+            UNION ALL
+            SELECT file_id, max(batch_id), true FROM part_stats
+            WHERE file_id NOT IN (SELECT file_id FROM newest WHERE decode_errors IS NOT NULL) GROUP BY file_id"""
 
 
-def seen(pixels: PixelLevel | None, *, of_policy: bool) -> str:
+def seen(pixels: PixelLevel | None, *, of_policy: bool, about_pixels: bool) -> str:
     """The statement that selects the last inspections of `file_stats`, and what is stored of their pixels.
 
-    And the newest result of $policy_id.
+    And the newest result of $policy_id; if its rules are about pixels, also the newest statistics.
     """
     return f"""
         WITH files AS MATERIALIZED (
@@ -186,19 +193,29 @@ def seen(pixels: PixelLevel | None, *, of_policy: bool) -> str:
         ), part_stats AS MATERIALIZED (
             FROM main.part_stats WHERE file_id IN (SELECT file_id FROM files)
         ), newest AS (
-            SELECT * FROM channel_stats WHERE file_id IN (SELECT file_id FROM files WHERE is_deep)
+            SELECT * FROM channel_stats WHERE file_id IN (
+                SELECT file_id FROM files WHERE is_deep {f"OR {_NO_PARTS}" if about_pixels else ""}
+            )
             QUALIFY batch_id = max(batch_id) OVER (PARTITION BY file_id)
-        ), measured AS ({MEASURED})
+        ), measured AS ({MEASURED}), statistics AS ({_STATISTICS})
         SELECT path, {_is_unchanged("files")}, files.file_id, completeness, problem_severity,
                coalesce(chunks_checked, 0), NULL, NULL,
                {_HAS_STATS[pixels]}, {_WANTS_DEEP if pixels else "false"}, {_PIXEL_ERRORS if pixels else "NULL"},
-               {_STATS_BATCH if pixels else "NULL"}, {_OF_POLICY if of_policy else "NULL"}
+               {_OF_POLICY if of_policy else "NULL"},
+               {"statistics.batch_id, is_whole, channel_count" if about_pixels else "NULL, NULL, NULL"}
         FROM file_stats AS f JOIN files ON files.file_path_normalized = f.path
+        {"LEFT JOIN statistics ON statistics.file_id = files.file_id" if about_pixels else ""}
         WHERE files.is_current AND files.deleted_at IS NULL
         UNION ALL
-        SELECT path, {_is_unchanged("ingest_errors")}, '', NULL, NULL, 0, message, code, false, false, NULL, NULL, NULL
+        SELECT path, {_is_unchanged("ingest_errors")}, '', NULL, NULL, 0, message, code, false, false, NULL, NULL,
+               NULL, NULL, NULL
         FROM file_stats AS f JOIN ingest_errors ON ingest_errors.file_path_normalized = f.path
         WHERE {OPEN_ERRORS}"""  # noqa: S608 (our names)
+
+
+def statistics(table: str) -> str:
+    """The statement that selects the rows of the files in `wanted`, whose batches are between two."""
+    return f"SELECT * FROM {table} SEMI JOIN wanted USING (file_id, batch_id) WHERE batch_id BETWEEN ? AND ?"  # noqa: S608
 
 
 def later_rows(table: str) -> str:

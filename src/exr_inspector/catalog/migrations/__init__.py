@@ -15,6 +15,7 @@ from .steps import AddColumns, AddIndex, AddTable, Fill, Recompute, Step
 from .v2 import STEPS as V2
 from .v3 import STEPS as V3
 from .v4 import STEPS as V4
+from .v5 import STEPS as V5
 
 __all__ = [
     "CREATION",
@@ -74,6 +75,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         steps=V3,
     ),
     Migration(version=4, why="empty regions of images, and chunks that cannot be decoded", steps=V4),
+    Migration(version=5, why="the statistics of pixels that results of policies are without", steps=V5),
 )
 
 

@@ -139,6 +139,10 @@ class VastCatalog:
             return {}
         return self._connection.retried(lambda clock: lookup.seen(self.tables, clock, file_stats, pixels, policy))
 
+    def statistics(self, batches: Mapping[str, int]) -> dict[str, pa.Table]:
+        """The rows of `channel_stats` and `part_stats` of files, by table; of each file_id those of its batch."""
+        return self._connection.retried(lambda clock: lookup.statistics(self.tables, clock, batches))
+
     def current_paths(self, prefix: str) -> Iterator[list[str]]:
         """The normalized paths that begin with `prefix` and are current and not deleted, or have an open error."""
         self._check_open()

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..persistence import is_time
-from ..protocol import FileStat, PixelLevel, PolicyRules, SeenFile
+from ..protocol import FileStat, PixelLevel, PolicyRules, SeenFile, SeenStatistics
 from ..results import has_results, newest
-from ..schema import HEADER_TABLES, RESULT_TABLES, TABLES
-from ..validations import COLUMNS, status_now
+from ..schema import HEADER_TABLES, PIXEL_TABLES, RESULT_TABLES, TABLES
+from ..validations import COLUMNS, result_now
 from .conditions import Condition
 from .connection import Clock
 from .tables import Rows, Tables
@@ -51,12 +51,14 @@ def seen(
     columns = ["file_path_normalized", "size_bytes", "mtime", "etag"]
     with tables.reading(clock) as rows:
         selected = [*columns, "file_id", "is_current", "deleted_at", "completeness", "problem_severity"]
-        selected += ["chunks_checked", "is_deep"] if pixels else ["chunks_checked"]
+        about_pixels = policy is not None and policy.about_pixels
+        selected += ["chunks_checked", *(["is_deep", "channel_count"] if pixels or about_pixels else [])]
         files = rows.select_in("files", selected, "file_path_normalized", paths)
         current = {row["file_path_normalized"]: row for row in files.to_pylist() if row["is_current"]}
         others = paths.difference(current)
         errors = rows.select_in("ingest_errors", [*columns, "code", "message"], "file_path_normalized", others)
-        stats = _stats(rows, current.values(), pixels) if pixels else _Stats(set(), set(), {}, {})
+        with_stats = pixels or about_pixels
+        stats = _stats(rows, current.values(), pixels, about_pixels) if with_stats else _Stats(set(), set(), {}, {})
         validations = _validations(rows, current.values(), policy) if policy else {}
     failed = {row["file_path_normalized"]: row for row in errors.to_pylist()}
     seen: dict[str, SeenFile] = {}
@@ -74,7 +76,8 @@ def seen(
                     has_stats=row["file_id"] in stats.stored,
                     wants_deep=row["file_id"] in stats.wants_deep,
                     pixel_errors=stats.errors.get(row["file_id"], ()),
-                    **status_now(validations.get(row["file_id"]), policy, stats.batches.get(row["file_id"])),
+                    result=result_now(validations.get(row["file_id"]), policy),
+                    statistics=stats.newest.get(row["file_id"]),
                 )
         elif (error := failed.get(path)) is not None:
             is_same = _is_same(error, file)
@@ -115,15 +118,14 @@ class _Stats(NamedTuple):
     stored: set[str]
     wants_deep: set[str]
     errors: Mapping[str | None, tuple[str, ...]]  # the values of `part_stats.errors` by file_id
-    batches: Mapping[str | None, int]  # the batch of the newest statistics by file_id
+    newest: Mapping[str | None, SeenStatistics]  # by file_id
 
 
-def _stats(rows: Rows, files: Collection[dict[str, Any]], pixels: PixelLevel) -> _Stats:
-    """In DuckDB a part of `statements.seen`. One request, two with deep files."""
+def _stats(rows: Rows, files: Collection[dict[str, Any]], pixels: PixelLevel | None, about_pixels: bool) -> _Stats:
+    """In DuckDB a part of `statements.seen`. One request, two with deep files, or those without statistics."""
     part_columns = ("file_id", "batch_id", "part_index", "used_window", "empty_regions", "errors")
     parts = _newest(rows.select_in("part_stats", part_columns, "file_id", {row["file_id"] for row in files}))
     errors: dict[str | None, tuple[str, ...]] = {}
-    batches: dict[str | None, int] = {row["file_id"]: row["batch_id"] for row in parts}
     for row in sorted(parts, key=itemgetter("part_index")):
         if row["errors"] is not None:
             errors[row["file_id"]] = (*errors.get(row["file_id"], ()), row["errors"])
@@ -131,14 +133,35 @@ def _stats(rows: Rows, files: Collection[dict[str, Any]], pixels: PixelLevel) ->
     stored = {row["file_id"] for row in parts if row["empty_regions"] is not None or row["errors"] is not None}
     with_window = {row["file_id"] for row in parts if row["used_window"] is not None}
     stored |= {row["file_id"] for row in parts if row["file_id"] in deep} - with_window  # as MEASURED
-    if not deep:
-        return _Stats(stored, set(), errors, batches)
-    columns = ("file_id", "batch_id", "samples_total", "sample_count", "evaluated_at")
-    newest_rows = _newest(rows.select_in("channel_stats", columns, "file_id", deep))
-    pending = {row["file_id"] for row in newest_rows if row["evaluated_at"] is None}
-    counted = {row["file_id"] for row in newest_rows if row["samples_total"] and not row["sample_count"]}
-    wants_deep = {row["file_id"] for row in newest_rows if row["evaluated_at"] is None and row["samples_total"] == 0}
-    return _Stats(stored - pending - (counted if pixels == "deep" else set()), wants_deep, errors, batches)
+    partless = {row["file_id"] for row in files} - {row["file_id"] for row in parts} if about_pixels else set()
+    columns = ("file_id", "batch_id", "samples_total", "sample_count", "decode_errors", "evaluated_at")
+    channels = _newest(rows.select_in("channel_stats", columns, "file_id", deep | partless))
+    pending = {row["file_id"] for row in channels if row["evaluated_at"] is None}
+    counted = {row["file_id"] for row in channels if row["samples_total"] and not row["sample_count"]}
+    wants_deep = {row["file_id"] for row in channels if row["evaluated_at"] is None and row["samples_total"] == 0}
+    sizes = {row["file_id"]: row["channel_count"] for row in files}
+    newest: dict[str | None, SeenStatistics] = {}
+    if about_pixels:
+        batches = {row["file_id"]: row["batch_id"] for row in parts}
+        batches |= {row["file_id"]: row["batch_id"] for row in channels if row["decode_errors"] is not None}
+        newest = {
+            file_id: SeenStatistics(batch_id, file_id not in pending, sizes[file_id])
+            for file_id, batch_id in batches.items()
+        }
+    if pixels is None:
+        return _Stats(set(), set(), {}, newest)
+    return _Stats(stored - pending - (counted if pixels == "deep" else set()), wants_deep, errors, newest)
+
+
+def statistics(tables: Tables, clock: Clock, batches: Mapping[str, int]) -> dict[str, pa.Table]:
+    """The rows of the statistics of files, by table; of each file_id those of its batch."""
+    with tables.reading(clock) as rows:
+        found = {table: rows.select_in(table, TABLES[table].names, "file_id", batches) for table in PIXEL_TABLES}
+    file_ids, wanted = pa.array([*batches]), pa.array(batches.values(), pa.int64())
+    return {
+        table: stored.filter(pc.equal(stored["batch_id"], wanted.take(pc.index_in(stored["file_id"], file_ids))))
+        for table, stored in found.items()
+    }
 
 
 def _newest(rows: pa.Table) -> list[dict[str, Any]]:
