@@ -14,8 +14,8 @@ from exr_inspector.catalog.rows import RowBatch, from_inspections
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.catalog.validations import is_outdated
 from exr_inspector.findings.model import Finding
-from exr_inspector.policy.evaluate import NotEvaluated, Verdict
 from exr_inspector.pixels.model import DecodeError
+from exr_inspector.policy.evaluate import NotEvaluated, Verdict
 from exr_inspector.policy.rows import with_verdicts
 from exr_inspector.policy.rule import NO_STATISTICS, PARTLY_DECODED
 from tests.support.exr_bytes import exr_bytes, inspection

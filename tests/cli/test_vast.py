@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from exr_inspector import open_catalog
-from exr_inspector.catalog.schema import TABLES, VERSION
+from exr_inspector.catalog.schema import PIXEL_TABLES, TABLES, VERSION
 from exr_inspector.cli.main import main
+from exr_inspector.sources import listing
 from tests.catalog.conftest import BUCKET, emulator, vast_settings  # noqa: F401 (fixtures)
 from tests.cli.test_inspect import CUT
 from tests.support.exr_bytes import exr_bytes, text
@@ -74,6 +75,59 @@ def test_pixels_are_judged_by_stored_statistics(uri, capsys):
     assert "1 unchanged, 1 warned p.yaml →" in capsys.readouterr().out
     assert main(["validate", "--from-catalog", "--catalog", uri, "--policy", "p.yaml"]) == 0
     assert "EXR806" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_only_statistics_of_files_to_judge_are_read(uri, emulator, capsys):  # noqa: F811
+    """And none without rules about pixels; the truncated file, which is read again, has none."""
+    selected = {
+        "pixels": "select: [nan, fps-allowed]\n",
+        "others": "select: [nan, fps-allowed]\nignore: [EXR8]\n",
+    }
+    for name, rules in selected.items():
+        Path(f"{name}.yaml").write_text(f'policy: {name}\nversion: "1"\n{rules}')
+
+    def selects(name: str) -> dict[str, list[int]]:
+        """The sizes of the requests that select statistics."""
+        emulator.reset_requests()
+        assert main(["ingest", "show", "--catalog", uri, "--policy", f"{name}.yaml"]) == 1
+        of_tables: dict[str, list[int]] = {}
+        for request in emulator.requests:
+            table = request.path.split("?")[0].rsplit("/", 1)[-1]
+            if request.operation == "select" and table in PIXEL_TABLES:
+                of_tables.setdefault(table, []).append(request.body_bytes)
+        return of_tables
+
+    assert selects("others") == selects("others") == {}
+    main(["ingest", "show/c.1001.exr", "--catalog", uri, "--stats"])
+    first, again = selects("pixels"), selects("pixels")
+    assert {table: len(sizes) for table, sizes in first.items()} == {"part_stats": 2, "channel_stats": 2}
+    assert {table: len(sizes) for table, sizes in again.items()} == {"part_stats": 1, "channel_stats": 1}
+    capsys.readouterr()
+    main(["ingest", "show", "--catalog", uri, "--policy", "pixels.yaml"])
+    output = capsys.readouterr()
+    assert "4 judged without pixels" in output.out  # of five, and one is not an EXR file
+    main(["ingest", "show/c.1002.exr", "show/c.1004.exr", "show/c.1005.exr", "--catalog", uri, "--stats"])
+    last = selects("pixels")
+    for table in PIXEL_TABLES:
+        assert last[table][-1] > first[table][-1] + 64  # a condition on file_id: three of them, and one before
+    assert selects("others") == {}
+
+
+@pytest.mark.slow
+def test_paths_are_listed_once(uri, capsys, monkeypatch):
+    """If the catalog exists; a pattern is searched in the whole tree below its folder."""
+    assert main(["ingest", "show/c.1001.exr", "--catalog", uri]) == 0
+    listed, searched = [], listing.matching_paths
+
+    def matching_paths(*arguments):
+        listed.append(arguments[1])
+        return searched(*arguments)
+
+    monkeypatch.setattr(listing, "matching_paths", matching_paths)
+    assert main(["ingest", "show/**/c.1002.*", "--catalog", uri]) == 0
+    assert len(listed) == 1
+    assert "1 file: 1 new" in capsys.readouterr().out
 
 
 @pytest.mark.slow

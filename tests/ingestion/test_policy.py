@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from exr_inspector import IngestOptions, compiled_policy, ingest, open_catalog
+from exr_inspector.catalog.duckdb.catalog import DuckDBCatalog
 from exr_inspector.cli.main import main
+from exr_inspector.ingestion import run as run_module
 from exr_inspector.ingestion.workers import MIN_ITEMS_FOR_WORKERS
 from exr_inspector.inspection.inspector import inspect
-from exr_inspector.pixels.model import StatsOptions
+from exr_inspector.pixels.model import PixelLimits, StatsOptions
 from exr_inspector.pixels.worker import PixelWorker
 from exr_inspector.policy.evaluate import evaluate
 from tests.support import exr_writer as w
@@ -246,6 +249,114 @@ def inspected(monkeypatch) -> list[str]:
 
     monkeypatch.setattr("exr_inspector.ingestion.inspect_file.inspect", recorded)
     return names
+
+
+HEADER = "policy: small\nversion: '1'\ntitle: 'Pixels'\n"
+OF_SOME = """select: [EXR102]
+overrides: [{when: {path: 'a.*.exr'}, select: [nan]}, {when: {path: 'b.*.exr'}, select: [gap, infinity]}]
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rules", "counts", "judged"),
+    [
+        ("select: [nan, fps-allowed]\n", (1, 3), 3),  # no value for fps-allowed, and no rate in the files
+        ("select: [nan]\nrules: {fps-allowed: {allowed: ['24']}}\n", (1, 3), 3),
+        (OF_SOME, (2, 3), 3),
+        ("select: [nan, infinity, gap]\noverrides: [{when: {path: 'b.*.exr'}, ignore: [EXR8]}]\n", (2, 2), 2),
+        ("select: [nan, EXR102]\nignore: [EXR8]\n", None, 0),
+    ],
+)
+def test_runs_say_what_was_judged_without_pixels_as_often_as_needed(capfd, inspected, rules, counts, judged):
+    """The first run, later ones, and `validate`; statistics lead to one more judgement, of files that rules need."""
+    Path("small.yaml").write_text(HEADER + rules)
+    words = ["--catalog", CATALOG, "--policy", "small.yaml"]
+    line, count = "", ""
+    if counts is not None:
+        subject = ("1 rule about pixels was", "2 rules about pixels were")[counts[0] - 1]
+        line = f"{subject} not evaluated in {counts[1]} files: "
+        count = f"{counts[1]} judged without pixels"
+    for run_number in range(2):
+        assert main(["ingest", "show", *words]) == 0
+        out, err = capfd.readouterr()
+        assert (line in err, "about pixels" in err) == (True, bool(line))
+        assert (count in out, "without pixels" in out) == (True, bool(line))
+        assert len(inspected) == (0 if run_number else 3)
+        inspected.clear()
+    for given in (["show"], ["--from-catalog", "--catalog", CATALOG]):
+        assert main(["validate", *given, "--policy", "small.yaml"]) == 0
+        _, err = capfd.readouterr()
+        assert (line in err, "about pixels" in err) == (True, bool(line))
+    inspected.clear()
+    assert main(["ingest", "show", "--catalog", CATALOG, "--stats"]) == 0
+    for expected in (judged, 0):
+        inspected.clear()
+        assert main(["ingest", "show", *words]) == 0
+        assert "pixels" not in "".join(capfd.readouterr()).replace("small.yaml", "")
+        assert len(inspected) == expected
+
+
+@pytest.mark.slow
+def test_statistics_of_a_part_of_the_pixels_are_judged_once(capfd, inspected):
+    """Decoding that always exceeds a limit leads to no other judgement; that of all pixels to one more."""
+    Path("small.yaml").write_text(HEADER + "select: [nan, fps-allowed]\n")
+    limited = StatsOptions(limits=PixelLimits(chunk_bytes=1))
+    assert (run().pixels_not_judged, len(stored())) == (3, 3)
+    for stats, is_new in ((limited, True), (StatsOptions(), True)):
+        for _ in range(2):
+            run(policy=None, stats=stats)
+            inspected.clear()
+            summary = run()
+            assert (summary.pixels_not_judged, dict(summary.validations)) == (0, {("passed", is_new): 3})
+            assert len(inspected) == (3 if is_new else 0)
+            is_new = False
+        main(["validate", "--from-catalog", "--catalog", CATALOG, "--policy", "small.yaml"])
+        assert ("not all pixels were decoded" in capfd.readouterr().err) == (stats is limited)
+    assert len(stored()) == 9
+    assert run(stats=limited).validations == {("passed", False): 3}
+
+
+@pytest.mark.slow
+def test_results_of_the_former_table_version_are_judged_once(inspected):
+    """They do not say which statistics they had."""
+    Path("small.yaml").write_text(HEADER + "select: [nan, fps-allowed]\n")
+    run(policy=None, stats=StatsOptions())
+    run()
+    with duckdb.connect("catalog.duckdb") as catalog:
+        catalog.execute("UPDATE validations SET without_statistics = NULL, partly_decoded = NULL")
+    for expected in (3, 0):
+        inspected.clear()
+        assert run().pixels_not_judged == 0
+        assert len(inspected) == expected
+
+
+@pytest.mark.slow
+def test_statistics_are_held_by_numbers_of_channels(monkeypatch):
+    """Not by files: those of many channels are looked up, and sent to workers, in smaller groups."""
+    Path("small.yaml").write_text(HEADER + "select: [black-frame]\n")
+    for number in range(1, 7):
+        write(Path(f"show/c.{number:04}.exr"), size=(20, 40))
+    run(policy=None, stats=StatsOptions())
+    monkeypatch.setattr("exr_inspector.ingestion.stored_statistics._ROWS_PER_LOOKUP", 12)
+    monkeypatch.setattr(run_module, "_FILES_PER_TASK", 5)
+    monkeypatch.setattr(run_module, "_CHANNELS_PER_FILE", 3)
+    lookups, tasks = [], []
+    statistics, run_task = DuckDBCatalog.statistics, run_module._run_task
+
+    def looked_up(catalog, batches):
+        lookups.append(len(batches))
+        return statistics(catalog, batches)
+
+    def ran(task, *arguments, **options):
+        tasks.append(len(task))
+        return run_task(task, *arguments, **options)
+
+    monkeypatch.setattr(DuckDBCatalog, "statistics", looked_up)
+    monkeypatch.setattr(run_module, "_run_task", ran)
+    assert run().pixels_not_judged == 0
+    assert lookups == [4, 2, 2, 1]  # three files of three channels, and six of six
+    assert tasks == [4, 3, 2]
 
 
 @pytest.mark.slow
