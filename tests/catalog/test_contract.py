@@ -574,7 +574,7 @@ def test_a_failed_file_is_seen_with_its_error(catalog):
     grown = FileStat(file_path_normalized=path, size_bytes=8, mtime=NOON)
     failed = SeenFile(is_unchanged=True, error="it ends inside its header", error_code="truncated")
     assert catalog.seen([seen]) == {path: failed}
-    assert catalog.seen([grown]) == {path: replace(failed, is_unchanged=False)}
+    assert catalog.seen([grown]) == {path: failed._replace(is_unchanged=False)}
 
 
 def test_a_failed_file_of_unknown_size_has_changed(catalog):

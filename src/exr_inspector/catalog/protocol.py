@@ -81,8 +81,7 @@ class SeenStatistics(NamedTuple):
     rows: int  # of channels
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeenFile:
+class SeenFile(NamedTuple):
     """The last inspection of a file; without a completeness it failed, and `error` and `error_code` say why."""
 
     is_unchanged: bool  # whether the file has the size and etag, or else time, that it had then

@@ -308,19 +308,9 @@ SET_AT_PERSIST = frozenset(
 
 # The columns of `files` that a newer program judges again in a stored row, together with new rows of `problems`.
 JUDGED = (
-    "structure_hash",
-    "sequence",
-    "frame_number",
-    "frame",
-    "completeness",
-    "chunk_count",
-    "chunks_present",
-    "schema_version",
-    "inspector_version",
-    "version_flags",
-    "chunk_hash",
-    "problem_severity",
-)
+    "structure_hash", "sequence", "frame_number", "frame", "completeness", "chunk_count", "chunks_present",
+    "schema_version", "inspector_version", "version_flags", "chunk_hash", "problem_severity",
+)  # fmt: skip
 
 # The columns of `parts` that are judged again with it.
 JUDGED_PARTS = tuple(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from ..catalog import Catalog, SeenStatistics
 from ..policy.stored_pixels import pixels_of_batches
@@ -34,7 +33,7 @@ def _looked_up(page: Sequence[Item], catalog: Catalog, decodes: bool) -> Iterato
     batches = {file_id: one.batch_id for file_id, one in stored.items() if one is not None}
     found = pixels_of_batches(catalog, batches) if batches else {}
     for item in page:
-        yield item if isinstance(item, Failure) else replace(item, statistics=found.get(item.file_id))
+        yield item if isinstance(item, Failure) else item._replace(statistics=found.get(item.file_id))
 
 
 def _wanted(item: Item, decodes: bool) -> SeenStatistics | None:

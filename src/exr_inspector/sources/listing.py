@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import NoMatchError, NotAFileError, SourceError, SourceNameError, SourceNotFoundError
 from ..frames.patterns import compiled, is_pattern
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 _HINTED_NAMES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class ListedFile:
+class ListedFile(NamedTuple):
     """A file or object of a listing, with what shows whether it has changed."""
 
     path: str  # the path or URI as listed, without file://
