@@ -223,10 +223,10 @@ def test_files_that_are_decoded_are_stored_when_a_run_is_interrupted(plate):
     for name in "abc":
         Path(f"show/{name}.exr").write_bytes(plate)
 
-    def interrupt(path, options, run):
-        if path.path.endswith("c.exr"):
+    def interrupt(item, options, run):
+        if item.file.path.endswith("c.exr"):
             raise KeyboardInterrupt
-        return inspect_item(path, options, run)
+        return inspect_item(item, options, run)
 
     inspect_item = ingestion_run.inspect_item
     with pytest.MonkeyPatch.context() as patched, pytest.raises(KeyboardInterrupt):
