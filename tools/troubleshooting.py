@@ -203,7 +203,8 @@ SYMPTOMS = (
     (
         "lines in the log, but no rows",
         "`persistence=skipped`: no catalog is configured, or the file could not be read: the category of its result is "
-        "`not_allowed`, `file_not_found`, …",
+        "`not_allowed`, `file_not_found`, …; or the event has a form that is not supported: category `event`, "
+        "`names no file`",
         "the message of the result says which. Set `VAST_DB_BUCKET` and the secret; with "
         "`EXR_INSPECTOR_REQUIRE_CATALOG=true`, a missing catalog is an error. Otherwise see [errors](#errors) of "
         "the category",

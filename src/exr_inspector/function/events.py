@@ -17,6 +17,8 @@ from ..sources.uris import object_uri
 from .aws_messages import detail_of, message_of
 from .envelope import MAX_NESTING, decode_json, unwrapped
 
+_NO_FILE = "names no file: it has neither Records, nor a bucket and key, nor a path"
+
 # Fields of an event that name the database, each with the prefix vastdb_.
 DATABASE_FIELDS = ("endpoint", "access_key", "secret_key", "region", "bucket", "schema")
 
@@ -101,7 +103,7 @@ def from_direct_call(event: Any) -> list[FileEvent]:
     for payload in (decode_json(event.get("data")), event):
         if isinstance(payload, Mapping) and (files := _from_payload(payload, Kind.CREATED)):
             return files
-    return [_invalid("the event names no file: data.path is missing")]
+    return [_invalid(f"the event {_NO_FILE}")]
 
 
 def from_path(data: Mapping[str, Any]) -> FileEvent:
@@ -146,7 +148,9 @@ def from_cloud_event(attributes: Mapping[str, Any], data: Any) -> list[FileEvent
     for inner in (payload, payload.get("data")):
         if isinstance(inner, Mapping) and (files := _from_payload(inner, _by_subtype(subtype))):
             return files
-    return [_skipped(f"{_KIND_NAMES.get(kind, 'the event')} names no file")]
+    if kind in _KINDS_WITHOUT_FILE:
+        return [_skipped(f"{_KINDS_WITHOUT_FILE[kind]} names no file")]
+    return [_invalid("the element event names no file: elementpath is missing" if kind else f"the event {_NO_FILE}")]
 
 
 def from_platform_event(event: Any) -> list[FileEvent]:
@@ -218,7 +222,7 @@ def _from_message(message: Any, nesting: int) -> list[FileEvent]:
     if nesting == MAX_NESTING:
         return [_invalid("envelopes are nested too deeply")]
     files = _from_payload(message, Kind.CREATED, nesting + 1) if isinstance(message, Mapping) else []
-    return files or [_skipped("the message names no file")]
+    return files or [_invalid(f"the message {_NO_FILE}")]
 
 
 def _from_record(record: Any, nesting: int) -> list[FileEvent]:
@@ -291,13 +295,14 @@ def _unchanged(change: str) -> FileEvent:
     return _skipped("only tags changed" if "Tag" in change else "events of this type do not change files")
 
 
-_KIND_NAMES = {"Schedule": "a schedule event", "Function": "another function's event", "Element": "the element event"}
+# Kinds of events of the platform that need not name a file.
+_KINDS_WITHOUT_FILE = {"Schedule": "a schedule event", "Function": "another function's event"}
 
 
 def _vast_type(text: Any) -> tuple[str, str]:
     """Kind and subtype of `vastdata.com:Element.ElementCreated`; empty for any other type."""
     kind, _, subtype = str(text or "").removeprefix("vastdata.com:").partition(".")
-    return (kind, subtype) if kind in _KIND_NAMES else ("", "")
+    return (kind, subtype) if kind == "Element" or kind in _KINDS_WITHOUT_FILE else ("", "")
 
 
 def _call(event: Any, method: str) -> Any:

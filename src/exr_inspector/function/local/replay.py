@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from ...errors import EventError, RedeliveryError, SettingsError, SourceNotFoundError
 from .. import results
 from ..envelope import CloudEvent, from_http
-from ..events import Kind, event_id, from_direct_call
+from ..events import event_id
 from ..handler import handle
 from .context import read_yaml
 
@@ -123,9 +123,6 @@ def _event(text: bytes) -> CloudEvent:
         return from_http((), text)
     if isinstance(payload := event.get("payload"), str) and "topic" in event:
         return _from_kafka(event, payload)
-    files = from_direct_call(event)
-    if all(file.kind is Kind.INVALID for file in files):
-        raise EventError(files[0].reason)
     return CloudEvent({}, event)
 
 
