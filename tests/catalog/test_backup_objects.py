@@ -17,6 +17,7 @@ from exr_inspector.errors import (
     SettingsError,
     SourceConnectionError,
     SourceDeniedError,
+    SourceNotFoundError,
     SourceSystemError,
 )
 from exr_inspector.sources import s3_output
@@ -104,6 +105,12 @@ def test_an_upload_that_fails_leaves_no_backup(store, filled, code, error):
     assert store.client.list_multipart_uploads(Bucket=s3_server.BUCKET).get("Uploads") is None
     with pytest.raises(BackupError, match=r"manifest.json is missing"):
         check(PREFIX, store.access)
+
+
+def test_a_prefix_without_objects_is_not_a_backup(store):
+    """As a folder that does not exist: nothing is known about a backup."""
+    with pytest.raises(SourceNotFoundError, match=f"{PREFIX}/none: no such folder; check its name"):
+        check(f"{PREFIX}/none", store.access)
 
 
 def test_a_full_disk_is_an_error_and_leaves_no_backup(filled, tmp_path, monkeypatch):

@@ -116,7 +116,7 @@ def read_manifest(folder: str, s3: S3Access | None) -> tuple[Manifest, str]:
     try:
         source = open_source(below(folder, NAME), s3)
     except SourceNotFoundError:
-        if not is_object(folder) and not os.path.lexists(local_path(folder) or folder):
+        if not _exists(folder, s3):
             raise SourceNotFoundError(folder, "no such folder; check its name") from None
         raise BackupError(
             folder, f"incomplete: {NAME} is missing; give the folder of a backup that was completed"
@@ -137,3 +137,13 @@ def write_manifest(manifest: Manifest, folder: str, s3: S3Access | None) -> None
 def utc_now() -> str:
     """The time in UTC, in ISO 8601."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _exists(folder: str, s3: S3Access | None) -> bool:
+    """Whether there is a folder, or an object below its URI. Raises SourceError."""
+    if not is_object(folder):
+        return os.path.lexists(local_path(folder) or folder)
+    from ...sources.s3 import list_objects
+
+    assert s3 is not None
+    return any(True for _ in list_objects(folder, s3))
