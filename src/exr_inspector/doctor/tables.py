@@ -6,15 +6,16 @@ It is opened read-only, and only if its tables need no migration, which opening 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from shlex import quote
 
 import pyarrow as pa
 
-from ..catalog import Catalog, open_catalog, stored_version
+from ..catalog import Catalog, duckdb_path, open_catalog, stored_version
 from ..catalog.migrations import needs_migration
 from ..catalog.schema import TABLES, VECTOR_COLUMNS, VERSION, vector_dimensions
 from ..settings import VastConnection
-from .model import Check, Stage, Target, failed_by, failure, guarded, ok, skipped
+from .model import Check, Stage, Target, failed_by, failure, guarded, ok, skipped, warning
 from .rows import row_checks
 
 
@@ -28,6 +29,8 @@ def catalog_checks(target: Target, connection: VastConnection | None) -> Iterato
         remedy = f"exr-inspector db verify --catalog {quote(target.uri)}"
         yield skipped("rights", "the keys can list the bucket; writing is not tested here", remedy)
     stored = stored_version(target.uri, wait_s=target.wait_s, connection=connection)
+    if connection is None and target.stage is not Stage.AFTER:
+        yield _duckdb_rights(target, exists=stored is not None)
     if stored is None:
         yield _no_catalog(target)
         return
@@ -43,6 +46,19 @@ def catalog_checks(target: Target, connection: VastConnection | None) -> Iterato
 def _tables(catalog: Catalog, uri: str, version: int, columns: dict[str, pa.Schema]) -> Iterator[Check]:
     yield _schema(catalog, uri, version, columns)
     yield _dimensions(columns)
+
+
+def _duckdb_rights(target: Target, *, exists: bool) -> Check:
+    """A catalog that exists may be one that this user only reads."""
+    from ..catalog.duckdb.errors import not_writable
+
+    obstacle = not_writable(Path(duckdb_path(target.uri)).expanduser())
+    if obstacle is None:
+        return ok("rights", "this user can write to the file and its folder")
+    is_only_read = exists and target.stage is not Stage.BEFORE
+    what = f"{obstacle} is not writable by this user: every command that writes to the catalog fails"
+    remedy = "change its permissions, or give a catalog in another folder"
+    return warning("rights", what, remedy) if is_only_read else failure("rights", what, remedy)
 
 
 def _no_catalog(target: Target) -> Check:

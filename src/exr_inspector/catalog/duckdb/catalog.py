@@ -74,7 +74,7 @@ class DuckDBCatalog:
             try:
                 self._root = errors.connect(self._path, read_only=read_only)
             except CatalogError:
-                if self._path.is_file() and migrate.not_writable(self._path) is not None:
+                if self._path.is_file() and errors.not_writable(self._path) is not None:
                     migrate.migrate(self._path, self.uri)  # raises, naming the command, if the tables are older
                 raise
             try:

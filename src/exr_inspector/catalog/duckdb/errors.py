@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Callable
@@ -32,6 +33,8 @@ _OTHER_KINDS = (
     "in-memory database in read-only mode",
     "Loading external extensions is disabled",
 )
+# Texts of errors of the operating system for a file or a folder that this process may not use.
+_DENIED = ("Permission denied", "Read-only file system", "Operation not permitted")
 # Texts of errors for a database that is cut, or whose bytes have changed.
 _DAMAGE = ("Could not read enough bytes", "Corrupt database file", "checksum")
 
@@ -64,6 +67,12 @@ def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
 def does_not_exist(path: Path) -> CatalogError:
     """The error for a missing file, which is often a mistyped name."""
     return CatalogError(f"{path} does not exist; check its name, or {_how_to_create(path)}")
+
+
+def not_writable(path: Path) -> Path | None:
+    """The file, if it exists, or its folder, if this process cannot write to it. DuckDB writes a second file there."""
+    needed = (path, path.absolute().parent) if path.exists() else (path.absolute().parent,)
+    return next((one for one in needed if not os.access(one, os.W_OK)), None)
 
 
 def no_folder(path: Path) -> CatalogError:
@@ -107,6 +116,14 @@ def as_catalog_error(error: duckdb.Error, path: Path) -> CatalogError:
             f"{path} is damaged ({text}); restore a backup with exr-inspector db restore, or ingest the files again, "
             "into another file"
         )
+    denied = next((denied for denied in _DENIED if denied in text), None)
+    if denied is not None:
+        if path.exists() and not os.access(path, os.R_OK):
+            why = f"{path} is not readable"
+        else:
+            obstacle = not_writable(path)
+            why = denied.lower() if obstacle is None else f"{obstacle} is not writable"
+        return CatalogError(f"{path} cannot be opened: {why}; change the permissions, or give another path")
     return CatalogError(f"{path}: {text}")
 
 

@@ -46,7 +46,7 @@ def migrate(path: Path, uri: str, *, to: int | None = None, dry_run: bool = Fals
     """
     if not path.exists():
         raise errors.does_not_exist(path)
-    obstacle = not_writable(path)
+    obstacle = errors.not_writable(path)
     read_only = dry_run or obstacle is not None
     with lock_of(path), ExitStack() as until_closed, closing(_connected(path, read_only=read_only)) as connection:
         version = stored_version(connection, uri)
@@ -173,11 +173,6 @@ def _recompute(connection: duckdb.DuckDBPyConnection, step: Recompute) -> None:
                 connection,
                 f"UPDATE {step.table} SET {sets} FROM changes WHERE {step.table}.rowid = changes.rowid",  # noqa: S608
             )
-
-
-def not_writable(path: Path) -> Path | None:
-    """The file or its folder if this process cannot write to it."""
-    return next((needed for needed in (path, path.absolute().parent) if not os.access(needed, os.W_OK)), None)
 
 
 def _copy(file: BinaryIO, path: Path, version: int) -> Path:
