@@ -202,7 +202,9 @@ def test_an_invalid_output_is_a_usage_error(folder, capfd):
     """One line with its path."""
     assert main(["inspect", "good.exr", "--output", "no/such/folder.json"]) == 2
     err = capfd.readouterr().err
-    assert err == "exr-inspector: no/such/folder.json: cannot be written: No such file or directory\n"
+    assert (
+        err == "exr-inspector: no/such/folder.json: cannot be written: No such file or directory; give another path\n"
+    )
 
 
 @pytest.mark.parametrize("options", [[], ["--table"], ["--json"], ["--jsonl"]])

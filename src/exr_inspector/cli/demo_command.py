@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from ..errors import ExrInspectorError
 from .options import open_catalog
 
 
@@ -25,14 +24,12 @@ def demo(
     from ..search.similar import reference, similar
     from ..sequence.summary import sequences
     from .ingest_command import print_summary
-    from .output import data_stream, print_to
+    from .output import data_stream, naming_output, print_to
     from .tables import report_table, sequence_lines, similar_lines
 
     show, catalog = Path(folder, "show"), f"duckdb:{Path(folder, 'catalog.duckdb')}"
-    try:
+    with naming_output(str(show)):
         paths = make_show(show)
-    except OSError as error:
-        raise ExrInspectorError(f"cannot write the show: {error}") from None
     typer.echo(f"wrote {len(paths)} files below {show}")
     with open_catalog(catalog) as opened:
         summary = ingest([str(show)], opened)

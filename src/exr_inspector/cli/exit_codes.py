@@ -30,8 +30,9 @@ MEANINGS = {
     ExitCode.FINDINGS: "findings at or above `--fail-on`, such as an input that is not a whole EXR file; failed checks "
     "(`db verify`, `doctor`, `db coverage` below `--at-least`), a damaged backup, or differences (`diff`)",
     ExitCode.USAGE: "invalid arguments, settings or SQL, a pattern that matches nothing, with a catalog also a path "
-    "that no file of it matches, a folder of the result that is not empty, or a missing extra; for `check`, `validate` "
-    "and `db coverage`, also folders without EXR files, which other commands only mention",
+    "that no file of it matches, a file or folder of the result that cannot be created, a folder of it that is not "
+    "empty, or a missing extra; for `check`, `validate` and `db coverage`, also folders without EXR files, which other "
+    "commands only mention",
     ExitCode.FAILED: "the bytes of some input could not be read (a path that does not exist, denied, timeout), or the "
     "catalog or the function failed; also where there are findings",
     ExitCode.INTERRUPTED: "interrupted",

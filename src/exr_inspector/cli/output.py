@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from .tables import MakeListing
 
-_UNUSABLE_PATH = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
 _TO_QUOTE = re.compile('[",\r\n]')
 _ROWS_AT_ONCE = 1000  # as Python objects, which are larger than an Arrow table
 
@@ -72,7 +71,7 @@ class _RawFile(io.FileIO):
 
 @contextmanager
 def _output_file(path: str) -> Iterator[BinaryIO]:
-    with _naming_output(path):
+    with naming_output(path):
         mode = _mode(path)
     if mode is None or stat.S_ISREG(mode):
         with _removed_at_sigterm(), _replacing(path, mode) as stream:
@@ -98,7 +97,7 @@ def _replacing(path: str, mode: int | None) -> Iterator[BinaryIO]:
     try:
         with _written(path, unpredictable, "x") as stream:
             yield stream
-        with _naming_output(path):
+        with naming_output(path):
             if mode is not None:
                 os.chmod(unpredictable, stat.S_IMODE(mode) & 0o777)
             os.replace(unpredictable, target)
@@ -111,7 +110,7 @@ def _replacing(path: str, mode: int | None) -> Iterator[BinaryIO]:
 @contextmanager
 def _written(path: str, opened: str, mode: str) -> Iterator[BinaryIO]:
     """The file at `opened`; if it cannot be written, the error names `path`."""
-    with _naming_output(path):
+    with naming_output(path):
         raw = _RawFile(opened, mode)
     try:
         with io.BufferedWriter(raw) as stream:
@@ -123,7 +122,8 @@ def _written(path: str, opened: str, mode: str) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _naming_output(path: str) -> Iterator[None]:
+def naming_output(path: str) -> Iterator[None]:
+    """Around operations on an output: an OSError becomes an error that names it."""
     try:
         yield
     except OSError as error:
@@ -131,8 +131,11 @@ def _naming_output(path: str) -> Iterator[None]:
 
 
 def _output_error(path: str, error: OSError) -> ExrInspectorError:
-    kind = SettingsError if isinstance(error, _UNUSABLE_PATH) else ExrInspectorError
-    return kind(f"{path}: cannot be written: {error.strerror or error}")
+    from ..sources.output import is_unusable, unusable
+
+    if is_unusable(error):
+        return SettingsError(unusable(path, error))
+    return ExrInspectorError(f"{path}: cannot be written: {error.strerror or error}")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from collections.abc import Iterator
@@ -19,6 +20,17 @@ if TYPE_CHECKING:
 
 
 _NAMES = 100
+_UNUSABLE = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+
+
+def is_unusable(error: OSError) -> bool:
+    """Whether an output cannot be written as its path is wrong for this user, not as the disk is full or fails."""
+    return isinstance(error, _UNUSABLE) or error.errno == errno.EROFS
+
+
+def unusable(path: str, error: OSError) -> str:
+    """The text of the error for such an output."""
+    return f"{path}: cannot be written: {error.strerror or error}; give another path"
 
 
 def below(folder: str, name: str) -> str:
@@ -29,7 +41,7 @@ def below(folder: str, name: str) -> str:
 def create_folder(folder: str, s3: S3Access | None) -> list[str]:
     """Create a folder if it does not exist; the names in it, not more than a hundred. Raises SourceError.
 
-    Raises SettingsError for the path of a file.
+    Raises SettingsError for the path of a file, and of a folder that cannot be created.
     """
     if is_object(folder):
         from .s3 import list_objects
@@ -105,4 +117,6 @@ def _naming(folder: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if is_unusable(error):
+            raise SettingsError(unusable(folder, error)) from error
         raise SourceSystemError(folder, os_error_reason(error)) from error
