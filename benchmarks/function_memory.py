@@ -1,10 +1,10 @@
 """The memory of the function over many events of new files, whose attributes, folders and sequences all differ.
 
-    python -m benchmarks.function_memory [--events 102000] [--step 5000]
+    python -m benchmarks.function_memory [--events 107000] [--step 5000]
 
 `function serve`, an S3 server that makes each object when it is read, the VAST emulator and 20 callers run in their own
 processes on this machine. Shows the resident memory of the process that serves HTTP and of the one that handles
-events: after 2,000 events, which fill the caches, then after each step; at the end, the growth since the first line.
+events: after 7,000 events, which fill the caches, then after each step; at the end, the growth since the first line.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from benchmarks.vast import emulator
 from tests.support.exr_bytes import different_file
 
 STORE = 19000
-WARM_UP = 2000
+WARM_UP = 7000
 CALLERS = 20
 
 
@@ -60,7 +60,6 @@ def serve_objects() -> None:
 
 def send(first: int, count: int) -> Counter[int]:
     """Send events of new files; the number of answers by status."""
-
     with callers_process(CALLERS, 36_000, first, count, first + count, True) as callers:
         assert callers.stdout is not None
         return Counter(status for status, _ in pickle.loads(callers.stdout.read()))
