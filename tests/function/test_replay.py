@@ -171,8 +171,13 @@ def test_a_missing_configuration_is_named(catalog, capfd):
     assert "none.yaml: No such file or directory" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["text", "[]", "[1]"])
-def test_a_file_without_events_is_a_usage_error(replayed, text):
+@pytest.mark.parametrize("text", ["", "[]"])
+def test_a_file_without_events_has_nothing_to_do(replayed, text):
+    assert replayed(text) == (0, "0 events: 0 success, 0 skipped, 0 gone, 0 error, 0 pending\n", "")
+
+
+@pytest.mark.parametrize("text", ["text", "[1]"])
+def test_a_file_with_other_content_is_a_usage_error(replayed, text):
     code, out, err = replayed(text)
     assert (code, out) == (2, "")
     assert "expected events, as JSON lines, or as a JSON or YAML document" in err

@@ -33,10 +33,13 @@ MEANINGS = {
     "that no file of it matches, a file or folder of the result that cannot be created, a folder of it that is not "
     "empty, or a missing extra; for `check`, `validate` and `db coverage`, also folders without EXR files, which other "
     "commands only mention",
-    ExitCode.FAILED: "the bytes of some input could not be read (a path that does not exist, denied, timeout), or the "
-    "catalog or the function failed; also where there are findings",
+    ExitCode.FAILED: "the bytes of some input could not be read (a path that does not exist, denied, timeout), "
+    "also of a list of inputs (`--files-from`) or a file of events, or the catalog or the function failed; also where "
+    "there are findings. Files that configure a command (policies, waivers, `--config`, timelines, SQL) are "
+    "settings: 2",
     ExitCode.INTERRUPTED: "interrupted",
-    ExitCode.TERMINATED: "ended by SIGTERM while a file of `--output` was written; the file is as it was before",
+    ExitCode.TERMINATED: "ended by SIGTERM, as `function serve` after the events that it accepted; a file of `--output` is as it "
+    "was before",
 }
 
 

@@ -232,8 +232,12 @@ def _object_created(uri: str) -> dict[str, Any]:
 def _read_event(path: str) -> dict[str, Any]:
     from ..errors import SettingsError
     from ..function.local.context import read_yaml
+    from ..sources.local import unreadable
 
-    event = read_yaml(path)
+    try:
+        event = read_yaml(path)
+    except OSError as error:
+        raise unreadable(path, error) from None
     if not isinstance(event, dict):
         raise SettingsError(f"{path}: expected an event, a JSON object or YAML mapping")
     return event

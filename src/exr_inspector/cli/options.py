@@ -14,6 +14,7 @@ import typer
 
 from ..errors import CatalogLockedError, SettingsError
 from ..exr import CHUNK_OPTIONS, ChunkOption, Limits
+from ..sources.local import unreadable
 from ..sources.selection import Selection, select
 from .config_file import config_file
 from .exit_codes import FailOn
@@ -292,13 +293,13 @@ NO_FILES = "no file ends in .exr, .sxr or .mxr below the given paths; files with
 
 
 def given_paths(paths: list[str] | None, files_from: str | None, *, nul_separated: bool) -> list[str]:
-    """The paths of the arguments and of --files-from. Raises SettingsError without any."""
+    """The paths of the arguments and of --files-from. Raises SettingsError without any, SourceError."""
     given = list(paths or ())
     if files_from is not None:
         try:
             text = os.fsdecode(sys.stdin.buffer.read() if files_from == "-" else Path(files_from).read_bytes())
         except OSError as error:
-            raise SettingsError(f"--files-from {files_from}: {error.strerror}") from error
+            raise unreadable(files_from, error) from None
         if nul_separated:
             given += filter(None, text.split("\0"))  # a name may be a space
         else:  # splitlines() would also split at characters that names may contain, such as U+2028

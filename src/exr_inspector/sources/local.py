@@ -41,10 +41,8 @@ class LocalSource:
             # O_NONBLOCK: opening a FIFO would otherwise wait for a writer
             flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
             self._fd = os.open(local, flags) if fd is None else os.dup(fd)
-        except FileNotFoundError:
-            raise SourceNotFoundError(self.path, "no such file") from None
         except (OSError, ValueError) as error:
-            raise SourceSystemError(self.path, os_error_reason(error)) from None
+            raise unreadable(self.path, error) from None
         try:
             if roots:  # and after opening: a symbolic link may have changed in between
                 _check_root(self.path, _path_of(self._fd), roots)
@@ -99,6 +97,13 @@ def mtime_from_ns(nanoseconds: int) -> datetime | None:
         return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
     except OverflowError:  # file systems with 64-bit times allow any year
         return None
+
+
+def unreadable(path: str, error: OSError | ValueError) -> SourceError:
+    """The error for a file that cannot be opened."""
+    if isinstance(error, FileNotFoundError):
+        return SourceNotFoundError(path, "no such file")
+    return SourceSystemError(path, os_error_reason(error))
 
 
 def os_error_reason(error: OSError | ValueError) -> str:

@@ -104,7 +104,10 @@ def context_of(config: str) -> LocalContext:
 
     The format is that of `vastde functions localrun`. Raises SettingsError, without the content of the file.
     """
-    values = read_yaml(config) or {}
+    try:
+        values = read_yaml(config) or {}
+    except OSError as error:
+        raise SettingsError(f"{config}: {error.strerror or 'cannot be read'}") from None
     is_mapping = isinstance(values, dict)
     envs, secrets = (values.get(name) or {} for name in ("envs", "secrets")) if is_mapping else (None, None)
     if not isinstance(envs, dict) or not isinstance(secrets, dict):
@@ -121,13 +124,11 @@ def context_of(config: str) -> LocalContext:
 
 
 def read_yaml(path: str) -> Any:
-    """The content of a YAML or JSON file. Raises SettingsError, without the content of the file."""
+    """The content of a YAML or JSON file. Raises OSError, or SettingsError without its content."""
     import yaml
 
     try:
         return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{path}: {error.strerror or 'cannot be read'}") from None
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise SettingsError(f"{path}: not a readable YAML or JSON file ({type(error).__name__})") from None
 

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 from ...errors import EventError, RedeliveryError, SettingsError, SourceNotFoundError
+from ...sources.local import unreadable
 from .. import results
 from ..envelope import CloudEvent, from_http
 from ..events import event_id
@@ -42,7 +43,7 @@ class Replayed:
 def replay(path: str, ctx: Any) -> Iterator[Replayed]:
     """Handle the events of a file: JSON lines, or a JSON or YAML document with an event or a list of events.
 
-    Raises SettingsError if the file cannot be read or is another document.
+    Raises SourceError if the file cannot be read, SettingsError if it is another document.
     """
     for number, text in _texts(path):
         try:
@@ -74,11 +75,11 @@ def _texts(path: str) -> Iterator[tuple[int, bytes]]:
                 file.seek(0)
                 yield from _lines(file)
                 return
+        document = read_yaml(path)
     except OSError as error:
-        raise SettingsError(f"{path}: not a readable file ({error.strerror})") from None
-    document = read_yaml(path)
+        raise unreadable(path, error) from None
     events = document if isinstance(document, list) else [document]
-    if not events or not all(isinstance(event, dict) for event in events):
+    if not all(isinstance(event, dict) for event in events):
         raise SettingsError(f"{path}: expected events, as JSON lines, or as a JSON or YAML document")
     for number, event in enumerate(events, 1):
         yield number, json.dumps(event, default=str).encode()
