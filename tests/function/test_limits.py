@@ -251,4 +251,4 @@ def test_the_port_is_bound_before_anything_is_opened(tmp_path, capsys, monkeypat
         port = other.getsockname()[1]
         arguments = ["--host", "0.0.0.0", "--port", str(port), "--config", str(config)]
         assert main(["function", "serve", *arguments]) == 2
-    assert f"cannot listen on 0.0.0.0:{port}: Address already in use" in capsys.readouterr().err
+    assert f"cannot listen on 0.0.0.0:{port}: Address already in use; give another --port" in capsys.readouterr().err

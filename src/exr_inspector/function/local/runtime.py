@@ -275,7 +275,8 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+        reason = str(error.strerror).partition(" (while attempting")[0]  # Python adds the address
+        raise SettingsError(f"cannot listen on {host}:{port}: {reason}; give another --port or --host") from None
 
 
 def _ended(process: subprocess.Popen[bytes]) -> int:
