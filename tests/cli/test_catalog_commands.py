@@ -199,7 +199,7 @@ def test_vanished_files_are_reported_and_pruned_on_request(show, capfd):
     Path("show/c.1004.exr").unlink()
     main(["ingest", "show", "--catalog", CATALOG])
     shown = capfd.readouterr()
-    assert f"{Path.cwd()}/show/c.1004.exr: vanished\nvanished files are still current in the catalog" in shown.err
+    assert "\nshow/c.1004.exr: vanished\nvanished files are still current in the catalog" in shown.err
     assert "1 vanished" in shown.out
     main(["ingest", "show", "--catalog", CATALOG, "--prune"])
     assert "1 vanished, 1 marked deleted" in capfd.readouterr().out

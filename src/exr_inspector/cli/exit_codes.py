@@ -38,8 +38,8 @@ MEANINGS = {
     "there are findings. Files that configure a command (policies, waivers, `--config`, timelines, SQL) are "
     "settings: 2",
     ExitCode.INTERRUPTED: "interrupted",
-    ExitCode.TERMINATED: "ended by SIGTERM, as `function serve` after the events that it accepted; a file of `--output` is "
-    "as it was before",
+    ExitCode.TERMINATED: "ended by SIGTERM, as `function serve` after the events that it accepted; a file of "
+    "`--output` is as it was before",
 }
 
 

@@ -12,7 +12,6 @@ import typer
 from ..errors import NoMatchError, SettingsError, SourceError
 from ..inspection.value_text import plural
 from ..sources import store_of
-from ..sources.uris import display_path
 from .amounts import duration_s, files_or_percent
 from .exit_codes import FailOn, IngestFailOn, Severity, exit_code, file_severity
 from .not_evaluated import USE_STATS, pixels_line
@@ -223,7 +222,7 @@ def print_summary(summary: IngestSummary, uri: str, pruned: Sequence[str] | None
     for failure in summary.failures:
         print_message(f"{failure.path}: {failure.message}")
     for path in summary.vanished[:_LISTED_VANISHED]:
-        print_message(f"{display_path(path)}: vanished")
+        print_message(f"{short_path(path)}: vanished")
     if len(summary.vanished) > _LISTED_VANISHED:
         print_message(f"… and {len(summary.vanished) - _LISTED_VANISHED} more vanished files")
     if summary.vanished and pruned is None:
