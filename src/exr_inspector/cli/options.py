@@ -246,7 +246,12 @@ def expected_frames(frame_range: str | None, range_from: str | None, paths: Sequ
     if frame_range is not None and range_from is not None:
         raise SettingsError("--range and --range-from exclude each other; give one of them")
     if range_from is not None:
-        return ExpectedFrames(timeline=_timeline_frames(range_from))
+        from ..sequence.timeline import frames_in_timeline
+
+        kind, _, path = range_from.partition(":")
+        if kind != "otio" or not path:
+            raise SettingsError(f"--range-from {range_from}: expected otio:FILE")
+        return ExpectedFrames(timeline=frames_in_timeline(path))
     if frame_range is None:
         return ExpectedFrames()
     from ..frames.patterns import names_tiles
@@ -258,15 +263,6 @@ def expected_frames(frame_range: str | None, range_from: str | None, paths: Sequ
         return ExpectedFrames(of_each=numbers_of(frame_range))
     except ValueError as error:
         raise SettingsError(f"--range: {error}") from None
-
-
-def _timeline_frames(given: str) -> dict[str, frozenset[Number]]:
-    from ..sequence.timeline import frames_in_timeline
-
-    kind, _, path = given.partition(":")
-    if kind != "otio" or not path:
-        raise SettingsError(f"--range-from {given}: expected otio:FILE")
-    return frames_in_timeline(path)
 
 
 def chunk_option(given: Chunks | None) -> ChunkOption:
