@@ -157,7 +157,7 @@ def ingest(
 
 
 def _is_missing(uri: str) -> bool:
-    """Whether there is no file, or no tables in a VAST Database. Raises CatalogError."""
+    """Whether the file, or the tables in a VAST Database, do not exist. Raises CatalogError."""
     from ..catalog import duckdb_path, is_vast
     from ..environment import stored_version
 

@@ -39,6 +39,7 @@ _NESTED = {
     "attributes": AttributeNeed,
 }  # dataclasses in a field of this name
 _CUSTOM = {"id": "INVALID0", "name": "invalid", "require": {}, "message": "x", "remedy": "x"}
+_OF_ALL_FILES = "the rule is about the shots of all files; name it outside of overrides"
 # What stands for invalid values, so that the others are checked too.
 _PLACEHOLDERS: dict[Shape, Any] = {
     ("policy",): "x",
@@ -59,8 +60,6 @@ def builtin_text(name: str) -> str:
     """The file of a built-in policy."""
     return (_FOLDER / f"{name}.yaml").read_text("utf-8")
 
-
-_OF_ALL_FILES = "the rule is about the shots of all files; name it outside of overrides"
 
 ReadFile = Callable[[str], bytes]  # raises SettingsError
 _Item = TypeVar("_Item")

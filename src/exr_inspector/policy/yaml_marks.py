@@ -50,7 +50,7 @@ class Document:
     values: dict[Path, Mark] = field(default_factory=dict)
 
     def items(self, key: str) -> list[Any]:
-        """The items of a list at the top, as they are written; none if there is no list."""
+        """The items of a list at the top, as they are written; empty if the value is not a list."""
         items = self.value.get(key)
         return items if isinstance(items, list) else []
 
