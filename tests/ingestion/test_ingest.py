@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import tracemalloc
 import unicodedata
@@ -19,8 +20,11 @@ import pytest
 
 from exr_inspector import open_catalog, vectors
 from exr_inspector.catalog import OPEN_ERRORS
+from exr_inspector.catalog.duckdb.catalog import DuckDBCatalog
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.cli.main import main
+from exr_inspector.errors import CatalogError
+from exr_inspector.ingestion import tasks
 from exr_inspector.ingestion.run import IngestOptions, ingest
 from tests.support import exr_writer as w
 from tests.support.small_exr import small_file
@@ -275,12 +279,53 @@ def test_a_file_that_cannot_be_opened_is_inspected_by_the_next_run(monkeypatch, 
     assert (summary.failures, summary.inserted, summary.unchanged) == ([], 1, 1)
 
 
+def test_files_are_inspected_while_others_are_persisted(monkeypatch):
+    """Otherwise workers wait for the catalog."""
+    make("show/a.exr", "show/b.exr", data=GOOD)
+    is_inspected = threading.Event()
+    persist_rows, inspect_item = DuckDBCatalog.persist_rows, tasks.inspect_item
+
+    def persist(self, batch):
+        assert is_inspected.wait(30)
+        return persist_rows(self, batch)
+
+    def inspect(item, options, run):
+        if item.file.path.endswith("b.exr"):
+            is_inspected.set()
+        return inspect_item(item, options, run)
+
+    monkeypatch.setattr("exr_inspector.ingestion.run._FILES_PER_TASK", 1)
+    monkeypatch.setattr(DuckDBCatalog, "persist_rows", persist)
+    monkeypatch.setattr(tasks, "inspect_item", inspect)
+    assert run(batch_files=1).inserted == 2
+
+
+def test_an_error_of_the_catalog_ends_the_run(monkeypatch):
+    """Files that were persisted before are kept, and none after."""
+    make(*(f"show/{name}.exr" for name in "abcd"))
+    persist_rows = DuckDBCatalog.persist_rows
+    files = []
+
+    def persist(self, batch):
+        files.extend(batch.tables["files"]["file_path"].to_pylist())
+        if len(files) == 2:
+            raise CatalogError("the disk is full")
+        return persist_rows(self, batch)
+
+    monkeypatch.setattr("exr_inspector.ingestion.run._FILES_PER_TASK", 1)
+    monkeypatch.setattr(DuckDBCatalog, "persist_rows", persist)
+    with pytest.raises(CatalogError, match="the disk is full"):
+        run(batch_files=1)
+    assert rows("SELECT file_path FROM files") == [("show/a.exr",)]
+    assert files == ["show/a.exr", "show/b.exr"]
+
+
 @pytest.mark.slow
 def test_a_task_holds_few_large_headers(monkeypatch):
     """Their rows keep less of each attribute than the header does."""
     large = w.build(w.part(extra=[w.attribute("blob", "ourType", bytes(4 << 20))])).data
     make(*(f"show/{number}.exr" for number in range(12)), data=large)
-    monkeypatch.setattr("exr_inspector.ingestion.run._MAX_HEADER_BYTES", 8 << 20)
+    monkeypatch.setattr("exr_inspector.ingestion.tasks._MAX_HEADER_BYTES", 8 << 20)
     tracemalloc.start()
     summary = run()
     peak = tracemalloc.get_traced_memory()[1]

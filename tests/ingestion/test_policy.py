@@ -11,6 +11,7 @@ from exr_inspector import IngestOptions, compiled_policy, ingest, open_catalog
 from exr_inspector.catalog.duckdb.catalog import DuckDBCatalog
 from exr_inspector.cli.main import main
 from exr_inspector.ingestion import run as run_module
+from exr_inspector.ingestion import tasks
 from exr_inspector.ingestion.workers import MIN_ITEMS_FOR_WORKERS
 from exr_inspector.inspection.inspector import inspect
 from exr_inspector.pixels.model import PixelLimits, StatsOptions
@@ -340,23 +341,23 @@ def test_statistics_are_held_by_numbers_of_channels(monkeypatch):
     run(policy=None, stats=StatsOptions())
     monkeypatch.setattr("exr_inspector.ingestion.stored_statistics._ROWS_PER_LOOKUP", 12)
     monkeypatch.setattr(run_module, "_FILES_PER_TASK", 5)
-    monkeypatch.setattr(run_module, "_CHANNELS_PER_FILE", 3)
-    lookups, tasks = [], []
-    statistics, run_task = DuckDBCatalog.statistics, run_module._run_task
+    monkeypatch.setattr(tasks, "_CHANNELS_PER_FILE", 3)
+    lookups, ran_tasks = [], []
+    statistics, run_task = DuckDBCatalog.statistics, tasks.run_task
 
     def looked_up(catalog, batches):
         lookups.append(len(batches))
         return statistics(catalog, batches)
 
     def ran(task, *arguments, **options):
-        tasks.append(len(task))
+        ran_tasks.append(len(task))
         return run_task(task, *arguments, **options)
 
     monkeypatch.setattr(DuckDBCatalog, "statistics", looked_up)
-    monkeypatch.setattr(run_module, "_run_task", ran)
+    monkeypatch.setattr(run_module, "run_task", ran)
     assert run().pixels_not_judged == 0
     assert lookups == [4, 2, 2, 1]  # three files of three channels, and six of six
-    assert tasks == [4, 3, 2]
+    assert ran_tasks == [4, 3, 2]
 
 
 @pytest.mark.slow

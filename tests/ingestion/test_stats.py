@@ -9,6 +9,7 @@ import pytest
 from exr_inspector import open_catalog
 from exr_inspector.cli.main import main
 from exr_inspector.ingestion import run as ingestion_run
+from exr_inspector.ingestion import tasks
 from exr_inspector.ingestion.run import IngestOptions, ingest
 from exr_inspector.pixels import worker
 from exr_inspector.pixels.model import StatsOptions
@@ -228,10 +229,10 @@ def test_files_that_are_decoded_are_stored_when_a_run_is_interrupted(plate):
             raise KeyboardInterrupt
         return inspect_item(item, options, run)
 
-    inspect_item = ingestion_run.inspect_item
+    inspect_item = tasks.inspect_item
     with pytest.MonkeyPatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(ingestion_run, "_FILES_PER_TASK_WITH_STATS", 1)
-        patched.setattr(ingestion_run, "inspect_item", interrupt)
+        patched.setattr(tasks, "inspect_item", interrupt)
         run()
     assert decoders() == []
     assert digests("show/a.exr") == digests("show/b.exr") == [statistics_of(plate).parts[0].pixel_digest]

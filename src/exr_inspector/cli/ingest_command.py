@@ -40,6 +40,7 @@ from .progress import progress_bar
 if TYPE_CHECKING:
     from ..ingestion.run import IngestOptions
     from ..ingestion.summary import IngestSummary
+    from ..policy.compile import CompiledPolicy
 
 _LISTED_UNDECODED, _LISTED_VANISHED = 20, 20
 _BY_STATUS = {"passed": Severity.NONE, "warned": Severity.WARNING, "failed": Severity.ERROR}
@@ -106,7 +107,6 @@ def ingest(
     """Inspect files and folders and store the results in the catalog; unchanged files are skipped."""
     from ..ingestion.run import IngestOptions
     from ..ingestion.run import ingest as ingest_files
-    from ..policy.validate import compiled_policy
     from ..settings import settings
     from .output import print_message
 
@@ -130,7 +130,7 @@ def ingest(
         limits=values.limits,
         chunks=chunk_option(chunks),
         stats=stats_options(deep=deep, stride=1) if stats else None,
-        policy=None if policy is None else compiled_policy(policy, path_template=path_template()),
+        policy=None if policy is None else _compiled(policy),
         s3=store_of(given),
         selection=selection(exclude, include),
     )
@@ -154,6 +154,12 @@ def ingest(
     # A storage that does not show its files is one that could not be read; --fail-on does not change that.
     failed = len(misused) < len(failures) or summary.held_back is not None or bool(summary.emptied)
     return exit_code(worst, threshold, failed=failed, misused=bool(misused))
+
+
+def _compiled(policy: str) -> CompiledPolicy:
+    from ..policy.validate import compiled_policy  # only with a policy
+
+    return compiled_policy(policy, path_template=path_template())
 
 
 def _is_missing(uri: str) -> bool:
