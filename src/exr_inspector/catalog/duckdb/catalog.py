@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
@@ -69,6 +70,7 @@ class DuckDBCatalog:
         self._cell_limit = cell_limit
         self._closed = False
         self._filled: frozenset[str] | None = None
+        self._threads = ThreadPoolExecutor()  # of lookups; each starts when it is needed
         self._write_lock = lock_of(self._path)
         with self._write_lock:
             try:
@@ -228,10 +230,10 @@ class DuckDBCatalog:
         with self._cursor() as connection:
             _run(connection, "BEGIN TRANSACTION READ ONLY")
             if not self._read_only:
-                return lookup.rows_of(connection, path, lookup.filled(connection))
+                return lookup.rows_of(connection, self._cursor, self._threads, path, lookup.filled(connection))
             if self._filled is None:
                 self._filled = lookup.filled(connection)  # nobody writes to the file while it is open
-            return lookup.rows_of(connection, path, self._filled)
+            return lookup.rows_of(connection, self._cursor, self._threads, path, self._filled)
 
     def similar(
         self,
@@ -316,6 +318,7 @@ class DuckDBCatalog:
     def close(self) -> None:
         """Close the file, and release it for other processes. Closing twice does nothing."""
         self._closed = True
+        self._threads.shutdown()
         with self._write_lock:  # waits for the transaction of another thread
             self._root.close()
 
