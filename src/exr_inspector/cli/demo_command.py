@@ -23,7 +23,7 @@ def demo(
     from ..ingestion.run import ingest
     from ..search.similar import reference, similar
     from ..sequence.summary import sequences
-    from .ingest_command import print_summary
+    from .ingest_summary import print_summary
     from .output import data_stream, naming_output, print_to
     from .tables import report_table, sequence_lines, similar_lines
 

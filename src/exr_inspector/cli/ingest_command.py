@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,13 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import NoMatchError, SettingsError, SourceError
-from ..inspection.value_text import plural
 from ..sources import store_of
 from .amounts import duration_s, files_or_percent
 from .exit_codes import FailOn, IngestFailOn, Severity, exit_code, file_severity
 from .not_evaluated import USE_STATS, pixels_line
 from .options import (
-    NO_FILES,
     CatalogUri,
     ChunksOption,
     Deep,
@@ -42,7 +39,6 @@ if TYPE_CHECKING:
     from ..ingestion.summary import IngestSummary
     from ..policy.compile import CompiledPolicy
 
-_LISTED_UNDECODED, _LISTED_VANISHED = 20, 20
 _BY_STATUS = {"passed": Severity.NONE, "warned": Severity.WARNING, "failed": Severity.ERROR}
 
 
@@ -108,6 +104,7 @@ def ingest(
     from ..ingestion.run import IngestOptions
     from ..ingestion.run import ingest as ingest_files
     from ..settings import settings
+    from .ingest_summary import print_summary
     from .output import print_message
 
     if max_gone is not None and not prune:
@@ -202,82 +199,3 @@ def _worst(summary: IngestSummary, fail_on: IngestFailOn) -> tuple[Severity, Fai
     by_limit = [Severity.WARNING] if summary.undecoded else []
     worst = max((*by_policy, *by_limit, *(file_severity(*verdict) for verdict in verdicts)), default=Severity.NONE)
     return worst, FailOn(fail_on.value)
-
-
-def print_summary(summary: IngestSummary, uri: str, pruned: Sequence[str] | None, policy: str | None = None) -> None:
-    """Print the damaged, undecoded, failed and vanished files on stderr, and the counts on stdout.
-
-    `pruned` are the paths below which vanished files were to be marked as deleted.
-    """
-    from ..catalog.validations import STATUSES
-    from .output import print_done, print_message, print_note
-    from .text import short_path
-
-    if not summary.listed and not summary.failures:
-        print_message(NO_FILES)
-    for file in summary.damaged:
-        reason = f"{file.status}: {file.reason}" if file.reason else file.status
-        print_message(f"{short_path(file.uri)}: {reason}{'' if file.is_new else ', unchanged'}")
-    for undecoded in summary.undecoded[:_LISTED_UNDECODED]:
-        print_message(f"{short_path(undecoded.uri)}: pixels not decoded: {undecoded.reason}")
-    if len(summary.undecoded) > _LISTED_UNDECODED:
-        print_message(f"… and {len(summary.undecoded) - _LISTED_UNDECODED:,} more files with pixels not decoded")
-    if summary.undecoded:
-        limits = "EXR_INSPECTOR_PIXEL_SECONDS and EXR_INSPECTOR_MAX_CHUNK_PIXEL_BYTES"
-        print_note(f"the next run with --stats decodes these files again; their limits are {limits}")
-    for failure in summary.failures:
-        print_message(f"{failure.path}: {failure.message}")
-    for path in summary.vanished[:_LISTED_VANISHED]:
-        print_message(f"{short_path(path)}: vanished")
-    if len(summary.vanished) > _LISTED_VANISHED:
-        print_message(f"… and {len(summary.vanished) - _LISTED_VANISHED} more vanished files")
-    if summary.vanished and pruned is None:
-        print_note("vanished files are still current in the catalog; mark them as deleted with --prune")
-    elif (held_back := summary.held_back) is not None:
-        share_gone = 100 * held_back.gone / held_back.known
-        print_message(
-            f"nothing was marked as deleted: {held_back.gone:,} of {held_back.known:,} files of the catalog below the "
-            f"paths have vanished ({share_gone:.3g} %), more than --max-gone; check the storage, and if the files were "
-            "deleted, repeat with --max-gone 100%"
-        )
-    for folder in summary.emptied:
-        print_message(
-            f"{short_path(folder)}: not marked as deleted, as no file of the catalog is left below it; check that its "
-            "disk is mounted, and if the files were deleted, repeat with --max-gone 100%"
-        )
-    unread = (failure.path for failure in summary.failures if not (failure.was_read or failure.is_usage))
-    if pruned is not None and not {*pruned}.isdisjoint(unread):
-        print_message(
-            "below paths that could not be listed, nothing was marked as deleted; for a folder that was removed, give "
-            "the folder above it"
-        )
-    counts = [f"{summary.inserted:,} new", f"{summary.unchanged:,} unchanged"]
-    if summary.replaced:
-        counts.append(f"{summary.replaced:,} re-rendered")
-    if summary.known:
-        counts.append(f"{summary.known:,} inspected again")
-    if summary.young:
-        counts.append(f"{summary.young:,} too young")
-    statuses = Counter(file.status for file in summary.damaged)
-    counts += [f"{count:,} {status}" for status, count in sorted(statuses.items())]
-    if summary.undecoded:
-        counts.append(f"{len(summary.undecoded):,} with pixels not decoded")
-    unreadable = sum(failure.was_read for failure in summary.failures)
-    not_read = sum(not (failure.was_read or failure.is_usage) for failure in summary.failures)
-    for count, meaning in ((unreadable, "unreadable"), (not_read, "not read")):
-        if count:
-            counts.append(f"{count:,} {meaning}")
-    if summary.vanished:
-        counts.append(f"{len(summary.vanished):,} vanished")
-    if summary.pruned:
-        counts.append(f"{summary.pruned:,} marked deleted")
-    if policy is not None:
-        statuses = Counter[str]()
-        for validation, count in summary.validations.items():
-            statuses[validation.status] += count
-        counts += [f"{statuses[status]:,} {status} {policy}" for status in reversed(STATUSES) if statuses[status]]
-        if summary.pixels_not_judged:
-            counts.append(f"{summary.pixels_not_judged:,} judged without pixels")
-        if statuses["failed"] or statuses["warned"]:
-            print_note("the findings: exr-inspector report validation-by-policy")
-    print_done(f"{summary.listed:,} {plural(summary.listed, 'file')}: {', '.join(counts)} → {uri}")
