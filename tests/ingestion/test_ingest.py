@@ -300,6 +300,23 @@ def test_files_are_inspected_while_others_are_persisted(monkeypatch):
     assert run(batch_files=1).inserted == 2
 
 
+def test_ctrl_c_does_not_interrupt_a_transaction(monkeypatch):
+    make("show/a.exr", "show/b.exr")
+    persist_rows = DuckDBCatalog.persist_rows
+    interrupts = iter([signal.SIGINT])
+
+    def persist(self, batch):
+        for interrupt in interrupts:
+            signal.pthread_kill(threading.main_thread().ident, interrupt)
+        return persist_rows(self, batch)
+
+    monkeypatch.setattr("exr_inspector.ingestion.run._FILES_PER_TASK", 1)
+    monkeypatch.setattr(DuckDBCatalog, "persist_rows", persist)
+    with pytest.raises(KeyboardInterrupt):
+        run(batch_files=1)
+    assert ("show/a.exr",) in rows("SELECT file_path FROM files")
+
+
 def test_an_error_of_the_catalog_ends_the_run(monkeypatch):
     """Files that were persisted before are kept, and none after."""
     make(*(f"show/{name}.exr" for name in "abcd"))
