@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import tempfile
-import threading
 import time
 import tracemalloc
 import unicodedata
@@ -24,7 +23,6 @@ from exr_inspector.catalog.duckdb.catalog import DuckDBCatalog
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.cli.main import main
 from exr_inspector.errors import CatalogError
-from exr_inspector.ingestion import tasks
 from exr_inspector.ingestion.run import IngestOptions, ingest
 from tests.support import exr_writer as w
 from tests.support.small_exr import small_file
@@ -277,44 +275,6 @@ def test_a_file_that_cannot_be_opened_is_inspected_by_the_next_run(monkeypatch, 
     assert failure.message == error.strerror
     summary = run()
     assert (summary.failures, summary.inserted, summary.unchanged) == ([], 1, 1)
-
-
-def test_files_are_inspected_while_others_are_persisted(monkeypatch):
-    """Otherwise workers wait for the catalog."""
-    make("show/a.exr", "show/b.exr", data=GOOD)
-    is_inspected = threading.Event()
-    persist_rows, inspect_item = DuckDBCatalog.persist_rows, tasks.inspect_item
-
-    def persist(self, batch):
-        assert is_inspected.wait(30)
-        return persist_rows(self, batch)
-
-    def inspect(item, options, run):
-        if item.file.path.endswith("b.exr"):
-            is_inspected.set()
-        return inspect_item(item, options, run)
-
-    monkeypatch.setattr("exr_inspector.ingestion.run._FILES_PER_TASK", 1)
-    monkeypatch.setattr(DuckDBCatalog, "persist_rows", persist)
-    monkeypatch.setattr(tasks, "inspect_item", inspect)
-    assert run(batch_files=1).inserted == 2
-
-
-def test_ctrl_c_does_not_interrupt_a_transaction(monkeypatch):
-    make("show/a.exr", "show/b.exr")
-    persist_rows = DuckDBCatalog.persist_rows
-    interrupts = iter([signal.SIGINT])
-
-    def persist(self, batch):
-        for interrupt in interrupts:
-            signal.pthread_kill(threading.main_thread().ident, interrupt)
-        return persist_rows(self, batch)
-
-    monkeypatch.setattr("exr_inspector.ingestion.run._FILES_PER_TASK", 1)
-    monkeypatch.setattr(DuckDBCatalog, "persist_rows", persist)
-    with pytest.raises(KeyboardInterrupt):
-        run(batch_files=1)
-    assert ("show/a.exr",) in rows("SELECT file_path FROM files")
 
 
 def test_an_error_of_the_catalog_ends_the_run(monkeypatch):

@@ -9,9 +9,11 @@ from multiprocessing import active_children
 import pytest
 
 from exr_inspector.errors import ExrInspectorError
+from exr_inspector.ingestion import workers
 from exr_inspector.ingestion.workers import run_batches
 
 BATCHES = [list(range(start, start + 4)) for start in range(0, 32, 4)]
+BLOB = 1000
 
 
 def squares(batch):
@@ -30,6 +32,10 @@ def raise_at_thirteen(batch):
     return squares(batch)
 
 
+def blob(batch):
+    return bytes(BLOB)
+
+
 def report_death(item, how):
     return [f"{item}: {how}"]
 
@@ -45,6 +51,18 @@ class EndsTheProcessThatReceivesIt:
 @pytest.mark.slow
 def test_results_are_in_the_order_of_the_batches():
     assert list(run_batches(iter(BATCHES), squares, report_death, 2)) == [squares(batch) for batch in BATCHES]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("bytes_ahead", "most_ahead"), [(64 << 20, 18), (5 * BLOB, 6)])
+def test_fewer_batches_are_submitted_ahead_if_results_are_large(monkeypatch, bytes_ahead, most_ahead):
+    monkeypatch.setattr(workers, "_BYTES_AHEAD", bytes_ahead)
+    batches = iter(range(100))
+    results = run_batches(([number] for number in batches), blob, report_death, 1)
+    for _ in range(40):
+        next(results)
+    assert next(batches) - 40 == most_ahead
+    results.close()
 
 
 @pytest.mark.slow

@@ -1,15 +1,13 @@
-"""Persists the results of tasks in batches, each one transaction, while the next batch is collected."""
+"""Persists the results of tasks in batches, each one transaction."""
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import chain
 
-from ..catalog import Catalog, PersistOutcome
+from ..catalog import Catalog
 from ..catalog.rows import RowBatch
 from ..findings.files import chunk_counts
 from ..inspection.pixel_rows import undecodable_texts
@@ -21,32 +19,7 @@ _SECONDS_PER_BATCH = 2.0  # on a slow disk, files are persisted and reported bef
 _BYTES_PER_BATCH = 128 << 20  # of rows, which the database holds until the end of the transaction
 
 
-@dataclass(frozen=True, slots=True)
-class PersistedBatch:
-    """Results whose files and failures are in the catalog."""
-
-    results: list[TaskResult]
-    rows: RowBatch
-    outcomes: list[PersistOutcome]  # of the rows of `files`
-
-
-def persisted(results: Iterable[TaskResult], catalog: Catalog, max_files: int) -> Iterator[PersistedBatch]:
-    """Persist results in batches of about `max_files` files.
-
-    A thread persists a batch while the next one is collected, so that workers do not wait for the catalog. Ctrl-C does
-    not interrupt it. Raises CatalogError.
-    """
-    with ThreadPoolExecutor(1) as thread:  # waits for it at the end
-        running: Future[PersistedBatch] | None = None
-        for batch in _batches(results, max_files):
-            if running is not None:
-                yield running.result()
-            running = thread.submit(_persist, catalog, batch)
-        if running is not None:
-            yield running.result()
-
-
-def _batches(results: Iterable[TaskResult], max_files: int) -> Iterator[list[TaskResult]]:
+def in_batches(results: Iterable[TaskResult], max_files: int) -> Iterator[list[TaskResult]]:
     """Results in batches of about `max_files` files; a batch also ends by its bytes, and after some seconds."""
     batch: list[TaskResult] = []
     file_count, byte_count, started = 0, 0, 0.0
@@ -69,16 +42,13 @@ def _batches(results: Iterable[TaskResult], max_files: int) -> Iterator[list[Tas
         yield batch
 
 
-def _persist(catalog: Catalog, batch: list[TaskResult]) -> PersistedBatch:
+def persist(batch: list[TaskResult], catalog: Catalog, known: set[str], summary: IngestSummary) -> None:
+    """Persist a batch and add it to the summary. Raises CatalogError.
+
+    Its files are removed from `known`, the URIs that the catalog had in another version.
+    """
     rows = RowBatch.concat([result.rows for result in batch])
     outcomes = catalog.persist_rows(rows)
-    catalog.record_errors([failure.error for result in batch for failure in result.failures if failure.error])
-    return PersistedBatch(batch, rows, outcomes)
-
-
-def add_to(summary: IngestSummary, persisted: PersistedBatch, known: set[str]) -> None:
-    """Add a batch to a summary, and remove its files from `known`, the URIs that the catalog had in another version."""
-    batch, rows, outcomes = persisted.results, persisted.rows, persisted.outcomes
     errors: dict[str, list[str | None]] = defaultdict(list)
     for row in rows.tables["part_stats"].select(("file_id", "errors")).to_pylist():
         errors[row["file_id"]].append(row["errors"])
@@ -106,4 +76,6 @@ def add_to(summary: IngestSummary, persisted: PersistedBatch, known: set[str]) -
         summary.add(uri, verdict, is_new=False)
         summary.validations[validation] += 1
     summary.add_without_statistics(chain.from_iterable(result.results for result in batch))
-    summary.failures += (failure for result in batch for failure in result.failures)
+    failures = [failure for result in batch for failure in result.failures]
+    catalog.record_errors([failure.error for failure in failures if failure.error is not None])
+    summary.failures += failures

@@ -27,7 +27,7 @@ from ..sources.selection import Selection
 from .changes import Failure, FileToInspect, ListedGroup, VanishedFiles, compare_listing, find_vanished
 from .inspect_file import closing_decoder
 from .objects import ListedObjects
-from .persist import add_to, persisted
+from .persist import in_batches, persist
 from .summary import HeldBack, IngestSummary, Validation
 from .tasks import result_of_dead_worker, run_task, weight
 from .workers import MIN_ITEMS_FOR_WORKERS, run_in_order
@@ -132,8 +132,8 @@ def ingest(
             weight=weight,
         )
         with closing_decoder(run), closing(tasks) as results:  # stops the workers before an error is raised
-            for batch in persisted(results, catalog, options.batch_files or catalog.files_per_transaction):
-                add_to(summary, batch, known)
+            for batch in in_batches(results, options.batch_files or catalog.files_per_transaction):
+                persist(batch, catalog, known, summary)
                 progress(summary)
         failed = [failure.path for failure in summary.failures]
         vanished = list(find_vanished(given, catalog, failed=failed, objects=objects, selection=options.selection))

@@ -17,12 +17,15 @@ from itertools import chain, islice
 from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import ForkingPickler
 from queue import LifoQueue
 from typing import Any, Generic, TypeVar
 
 from ..errors import ExrInspectorError
 
-_BATCHES_PER_WORKER = 4  # submitted ahead, so that workers continue while results are persisted
+_BATCHES_PER_WORKER = 2  # one that runs, and the next one
+# More batches are submitted ahead, so that workers continue while the caller persists results; less if those are large.
+_BATCHES_AHEAD, _BYTES_AHEAD = 16, 64 << 20
 _START_ATTEMPTS = 3  # a worker may be killed while it starts; after this many, something else is the cause
 _GC_THRESHOLD = 20_000  # the objects of a batch are many, and have no cycles: collecting them took 8 % of the time
 _SPAWN = get_context("spawn")
@@ -88,23 +91,26 @@ def run_batches(
     for worker in pool:
         idle.put(worker)
 
-    def run(batch: Sequence[Item]) -> list[Result]:
+    def run(batch: Sequence[Item]) -> tuple[list[Result], int]:
         worker = idle.get()
         try:
-            return worker.run(batch)
+            return worker.run(batch), worker.received_bytes
         finally:
             idle.put(worker)
 
     resource_tracker.ensure_running()  # in this thread, because starting it unblocks SIGINT in the calling thread
     threads = ThreadPoolExecutor(workers, initializer=_block_sigint)
-    running: deque[Future[list[Result]]] = deque()
+    running: deque[Future[tuple[list[Result], int]]] = deque()
+    ahead = _BATCHES_AHEAD
     try:
         for batch in batches:
             running.append(threads.submit(run, batch))
-            if len(running) > _BATCHES_PER_WORKER * workers:
-                yield from running.popleft().result()
+            while len(running) > _BATCHES_PER_WORKER * workers + ahead:
+                results, size = running.popleft().result()
+                yield from results
+                ahead = min(_BATCHES_AHEAD, _BYTES_AHEAD // max(1, size))
         while running:
-            yield from running.popleft().result()
+            yield from running.popleft().result()[0]
     finally:
         for worker in pool:
             worker.stop()
@@ -124,6 +130,8 @@ class _WorkerDiedError(Exception):
 
 class _Worker(Generic[Item, Result]):
     """A process that runs a function; started for the first batch, restarted after its death."""
+
+    received_bytes = 0  # size of the last message from the process
 
     _process: BaseProcess | None = None
     _pipe: Connection[Any, Any]
@@ -193,10 +201,12 @@ class _Worker(Generic[Item, Result]):
         try:
             for message in messages:
                 self._pipe.send(message)
-            return self._pipe.recv()
+            received = self._pipe.recv_bytes()
         except (EOFError, OSError):
             code = self.reap()
             raise _WorkerDiedError(f"killed by signal {-code}" if code and code < 0 else f"exit code {code}") from None
+        self.received_bytes = len(received)
+        return ForkingPickler.loads(received)
 
 
 def _serve(pipe: Connection[Any, Any], function: Callable[[Any], Any]) -> None:
