@@ -80,3 +80,13 @@ def test_a_worker_of_an_ingest_imports_no_settings():
     code = "import sys, exr_inspector.ingestion.run; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not set(done.stdout.split()) & {"pydantic", "pydantic_settings", "duckdb", "exr_inspector.settings"}
+
+
+@pytest.mark.slow
+def test_numpy_starts_no_threads_in_a_command():
+    code = (
+        "import os, sys; sys.argv[1:] = ['--version']; from exr_inspector.cli.main import main; main(); "
+        "import numpy; print(len(os.listdir('/proc/self/task')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == "1"

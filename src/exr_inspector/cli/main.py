@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..defaults import NUMPY_ENVIRONMENT
 from ..errors import ExrInspectorError, PolicyError
 from .exit_codes import ExitCode, code_of
 from .output import discard_stdout, print_message
@@ -88,8 +89,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 (closed by the shell: >&-)
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
-    if argv is None:  # as a program; before numpy, of which each process would start a thread per core for nothing
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if argv is None:  # as a program, and for its worker processes
+        os.environ.update(NUMPY_ENVIRONMENT)
     args = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in args
     try:

@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ..deadline import seconds_left, time_limit
+from ..defaults import NUMPY_ENVIRONMENT
 from ..errors import ExrInspectorError, PixelError
 from ..exr import Limits
 from ..exr.header import fetch_header
@@ -36,13 +37,13 @@ if TYPE_CHECKING:
     from ..settings import S3Access
 
 # The environment of the process, which is read before its first line runs. With the settings of glibc's allocator,
-# bands reuse memory instead of mapping it anew. Without threads of its own, numpy needs less address space.
+# bands reuse memory instead of mapping it anew. Without threads, numpy also needs less address space.
 _ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
     "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
     "MALLOC_TOP_PAD_": str(64 << 20),
     "MALLOC_ARENA_MAX": "4",
-    "OPENBLAS_NUM_THREADS": "1",
+    **NUMPY_ENVIRONMENT,
 }
 _PROGRAM = (  # without collections of garbage, imports take less time
     "import gc, sys; gc.disable(); sys.path[:] = sys.argv[2:]; "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -230,10 +230,20 @@ class DuckDBCatalog:
         with self._cursor() as connection:
             _run(connection, "BEGIN TRANSACTION READ ONLY")
             if not self._read_only:
-                return lookup.rows_of(connection, self._cursor, self._threads, path, lookup.filled(connection))
+                filled = lookup.filled(connection)
+                return lookup.rows_of(connection, path, filled, lambda read: partial(read, connection))
             if self._filled is None:
-                self._filled = lookup.filled(connection)  # nobody writes to the file while it is open
-            return lookup.rows_of(connection, self._cursor, self._threads, path, self._filled)
+                self._filled = lookup.filled(connection)
+            return lookup.rows_of(connection, path, self._filled, self._start)
+
+    def _start(self, read: lookup.Read) -> Callable[[], lookup.Tables]:
+        """Read in a thread with another connection; of a read-only catalog, as nobody writes to its file meanwhile."""
+
+        def run() -> lookup.Tables:
+            with self._cursor() as connection:
+                return read(connection)
+
+        return self._threads.submit(run).result
 
     def similar(
         self,
@@ -318,9 +328,9 @@ class DuckDBCatalog:
     def close(self) -> None:
         """Close the file, and release it for other processes. Closing twice does nothing."""
         self._closed = True
-        self._threads.shutdown()
         with self._write_lock:  # waits for the transaction of another thread
             self._root.close()
+        self._threads.shutdown()
 
     def __enter__(self) -> Self:
         return self
@@ -330,21 +340,26 @@ class DuckDBCatalog:
     ) -> None:
         self.close()
 
+    def _closed_error(self) -> CatalogError:
+        return CatalogError(f"{self.uri} was closed; open it again")
+
     @contextmanager
     def _cursor(self, translate: errors.Translator = errors.as_catalog_error) -> Iterator[duckdb.DuckDBPyConnection]:
         """A new connection, so that threads run queries concurrently and do not share registered tables."""
         if self._closed:
-            raise CatalogError(f"{self.uri} was closed; open it again")
+            raise self._closed_error()
         try:
             connection = self._root.cursor()
             try:
                 yield connection
             finally:
                 connection.close()
-        except duckdb.Error as error:
-            raise translate(error, self._path) from error
-        except RuntimeError as error:  # DuckDB raises it for Ctrl-C
-            if "interrupted" in str(error):
+        except (duckdb.Error, RuntimeError) as error:
+            if self._closed:  # by another thread
+                raise self._closed_error() from error
+            if isinstance(error, duckdb.Error):
+                raise translate(error, self._path) from error
+            if "interrupted" in str(error):  # by Ctrl-C
                 raise KeyboardInterrupt from None
             raise
 

@@ -8,7 +8,7 @@ Python values, of which one array is built: returning them as Arrow, or building
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,11 +18,11 @@ from ..results import has_results, newest
 from ..schema import RESULT_TABLES, TABLES
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
-
     import duckdb
 
-_Row = Mapping[str, Any]
+Tables = dict[str, pa.Table]
+Read = Callable[["duckdb.DuckDBPyConnection"], Tables]
+_Row = Mapping[str, Any]  # also the parameters of a query
 
 _FILLED = " UNION ALL ".join(f"(SELECT '{table}' FROM {table} LIMIT 1)" for table in RESULT_TABLES)  # noqa: S608
 _EVALUATED = frozenset({"validations", "validation_results"})  # also without another inspection
@@ -45,44 +45,41 @@ def filled(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
 
 def rows_of(
     connection: duckdb.DuckDBPyConnection,
-    cursor: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]],
-    threads: ThreadPoolExecutor,
     path: str,
     filled: Collection[str],
-) -> dict[str, pa.Table]:
+    start: Callable[[Read], Callable[[], Tables]],
+) -> Tables:
     """The rows of the current version at a normalized path, by table; nothing without one.
 
-    Of the tables of results only those in `filled` are read. A thread reads `parts` and `attributes` in transactions of
-    its own: they were stored with the row in `files`.
+    Of the tables of results only those in `filled` are read. `start` begins to read some tables, with a connection to
+    the same state of the catalog, and returns a function that waits for their rows.
     """
     files = _rows(connection, "files", _Condition("file_path_normalized = $path AND is_current", {"path": path}))
     if not files:
         return {}
     (file,) = files
-    by_thread = threads.submit(_parts_and_attributes, cursor, file)
+    header = start(partial(_parts_and_attributes, file=file))
     channels = _own_rows(connection, "channels", file, file["channel_count"])
     stored_with = _of_file(file) if channels is None else _of_batch(file)
-    tables = {table: _results(connection, table, file, stored_with, filled) for table in RESULT_TABLES}
+    results = {table: _results(connection, table, file, stored_with, filled) for table in RESULT_TABLES}
     if channels is None:
         channels = _rows(connection, "channels", stored_with)
-    tables |= {"files": _table("files", files), "channels": _table("channels", channels)}
-    return tables | by_thread.result()
+    return {"files": _table("files", files), "channels": _table("channels", channels)} | header() | results
 
 
-def _parts_and_attributes(
-    cursor: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]], file: _Row
-) -> dict[str, pa.Table]:
-    with cursor() as connection:
-        parts = _own_rows(connection, "parts", file, file["multipart_count"])
-        if parts is None:
-            parts, attributes = (_rows(connection, table, _of_file(file)) for table in ("parts", "attributes"))
-        else:
-            attributes = _rows(connection, "attributes", _of_batch(file), _owner(file))
+def _parts_and_attributes(connection: duckdb.DuckDBPyConnection, file: _Row) -> Tables:
+    parts = _own_rows(connection, "parts", file, file["multipart_count"])
+    if parts is None:
+        parts, attributes = (_rows(connection, table, _of_file(file)) for table in ("parts", "attributes"))
+    else:
+        attributes = _rows(connection, "attributes", _of_batch(file), _owner(file))
     return {"parts": _table("parts", parts), "attributes": _table("attributes", attributes)}
 
 
 def _own_rows(connection: duckdb.DuckDBPyConnection, table: str, file: _Row, count: int) -> list[dict[str, Any]] | None:
     """The rows of a file that has `count` of them; None if others have its batch, as in catalogs of older programs."""
+    if file["batch_id"] is None:
+        return None
     rows = _rows(connection, table, _of_batch(file), _owner(file), limit=count + 1)
     return rows if len(rows) == count else None
 
@@ -92,10 +89,10 @@ def _results(
 ) -> pa.Table:
     if table not in filled or not has_results(table, file["problem_severity"]):
         return _EMPTY[table]
-    if table in _EVALUATED or file["last_inspected"] > file["inspection_timestamp"]:  # also later results
+    if table in _EVALUATED or file["last_inspected"] > file["inspection_timestamp"]:  # may have later results
         return newest(table, _table(table, _rows(connection, table, _since_batch(file))))
     rows = _rows(connection, table, stored_with)
-    # clocks can give a batch to two results
+    # results of two files can have one batch, if they were stored within the resolution of the clock
     return _table(table, [row for row in rows if row["file_id"] == file["file_id"]])
 
 
@@ -114,7 +111,7 @@ def _of_file(file: _Row) -> _Condition:
 
 
 def _since_batch(file: _Row) -> _Condition:
-    """Rows of a file in its batch and all later ones, which are read."""
+    """Rows of a file in its batch or a later one; reads all of these batches."""
     ids = {"batch": file["batch_id"], "file": file["file_id"]}
     return _Condition("(batch_id >= $batch OR $batch IS NULL) AND file_id = $file", ids)
 
