@@ -1,4 +1,4 @@
-"""Prints what an ingest did: the files to look at on stderr, and the counts on stdout."""
+"""Prints what an ingest did: damaged, undecoded, failed and vanished files on stderr, and the counts on stdout."""
 
 from __future__ import annotations
 
