@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
-from ..catalog import Catalog
+from ..catalog import Catalog, PersistOutcome
 from ..catalog.rows import RowBatch
 from ..findings.files import chunk_counts
 from ..inspection.pixel_rows import undecodable_texts
@@ -49,13 +49,31 @@ def persist(batch: list[TaskResult], catalog: Catalog, known: set[str], summary:
     """
     rows = RowBatch.concat([result.rows for result in batch])
     outcomes = catalog.persist_rows(rows)
+    failures = [failure for result in batch for failure in result.failures]
+    catalog.record_errors([failure.error for failure in failures if failure.error is not None])
+    undecoded = {uri: texts for result in batch for uri, texts in result.undecoded.items()}
+    _add_files(summary, rows, outcomes, undecoded, known)
+    for uri, verdict, validation in chain.from_iterable(result.unchanged for result in batch):
+        summary.unchanged += 1
+        summary.add(uri, verdict, is_new=False)
+        summary.validations[validation] += 1
+    summary.add_without_statistics(chain.from_iterable(result.results for result in batch))
+    summary.failures += failures
+
+
+def _add_files(
+    summary: IngestSummary,
+    rows: RowBatch,
+    outcomes: Sequence[PersistOutcome],
+    undecoded: Mapping[str, tuple[str, str]],
+    known: set[str],
+) -> None:
     errors: dict[str, list[str | None]] = defaultdict(list)
     for row in rows.tables["part_stats"].select(("file_id", "errors")).to_pylist():
         errors[row["file_id"]].append(row["errors"])
     names = ("file_id", "policy_id", "status")
     validations = zip(*(rows.tables["validations"][name].to_pylist() for name in names), strict=True)
     statuses = {file_id: (policy_id, status) for file_id, policy_id, status in validations}
-    undecoded = {uri: texts for result in batch for uri, texts in result.undecoded.items()}
     columns = ("file_path_normalized", "completeness", "problem_severity", "chunks_present", "chunk_count")
     files = zip(*(rows.tables["files"][name].to_pylist() for name in columns), strict=True)
     for outcome, (uri, completeness, severity, *chunks) in zip(outcomes, files, strict=True):
@@ -71,11 +89,3 @@ def persist(batch: list[TaskResult], catalog: Catalog, known: set[str], summary:
             policy_id, status = statuses[outcome.file_id]
             status = outcome.kept_statuses.get(policy_id, status)
             summary.validations[Validation(status, is_new=outcome.inserted)] += 1
-    for uri, verdict, validation in chain.from_iterable(result.unchanged for result in batch):
-        summary.unchanged += 1
-        summary.add(uri, verdict, is_new=False)
-        summary.validations[validation] += 1
-    summary.add_without_statistics(chain.from_iterable(result.results for result in batch))
-    failures = [failure for result in batch for failure in result.failures]
-    catalog.record_errors([failure.error for failure in failures if failure.error is not None])
-    summary.failures += failures
