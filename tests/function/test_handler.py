@@ -25,6 +25,7 @@ from exr_inspector import function, inspect, vectors
 from exr_inspector.errors import EmbeddingError, RedeliveryError, SourceChangedError
 from exr_inspector.exr import read_chunks
 from exr_inspector.function import inspect_files
+from exr_inspector.function.results import fitted
 from exr_inspector.inspection import inspector
 from exr_inspector.sources.uris import object_uri
 from tests.support import corpus
@@ -710,6 +711,14 @@ def test_a_summary_fits_into_a_message(handle, store, many):
     assert len(json.dumps(result)) < 64_000
     assert result["results"][-1 if many == 2 else 0]["category"] == "file_not_found"
     assert len(result["results"]) + result.get("results_left_out", 0) == many
+
+
+def test_the_lists_of_each_result_are_cut_before_results_are_left_out():
+    """Two files with 20 long findings each fit, with 10 findings each."""
+    files = [{"validation": {"findings": [{"message": "x" * 2000}] * 20}} for _ in range(2)]
+    result = fitted({"results": files})
+    assert [len(file["validation"]["findings"]) for file in result["results"]] == [10, 10]
+    assert "results_left_out" not in result
 
 
 @pytest.mark.slow

@@ -245,6 +245,8 @@ def _cut(value: Any, max_entries: int) -> Any:
             elif name not in result:
                 result[name] = _cut(item, max_entries)
         return result
+    if isinstance(value, list):
+        return [_cut(entry, max_entries) for entry in value]
     if isinstance(value, str):
         max_length = 256 * (max_entries + 1)
         return value if len(value) <= max_length else value[: max_length - 1] + "…"
