@@ -121,7 +121,7 @@ def _reference_lines() -> Iterator[str]:
     yield "## Settings"
     yield ""
     yield "Options of commands take precedence over environment variables, and these over a configuration file. An"
-    yield "empty variable of commands is one that is not set."
+    yield "empty variable counts as one that is not set."
     yield ""
     yield "| variable | default | meaning |"
     yield "|---|---|---|"

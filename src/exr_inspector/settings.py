@@ -1,4 +1,4 @@
-"""Settings from the environment (`EXR_INSPECTOR_…`, `VAST_DB_…`, `S3_…`), with defaults.
+"""Settings from the environment (`EXR_INSPECTOR_…`, `VAST_DB_…`, `S3_…`), with defaults, also for empty variables.
 
 Only entry points read settings (commands, the function, `open_source` without a store); they pass the values on.
 """
@@ -35,10 +35,7 @@ class CatalogSettings(BaseSettings):
 
 
 class Settings(CatalogSettings):
-    """Settings of the commands; the environment variable of a field is EXR_INSPECTOR_ and its name in upper case.
-
-    An empty variable is one that is not set.
-    """
+    """Settings of the commands; the environment variable of a field is EXR_INSPECTOR_ and its name in upper case."""
 
     workers: int = Field(0, ge=0, description="Worker processes of `ingest`, `inspect` and `stats`; 0: one per core.")
     batch_files: int | None = Field(
@@ -93,7 +90,7 @@ class Settings(CatalogSettings):
 class FunctionSettings(BaseSettings):
     """Settings of the function; the environment variable of a field is EXR_INSPECTOR_ and its name in upper case."""
 
-    model_config = SettingsConfigDict(env_prefix="EXR_INSPECTOR_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="EXR_INSPECTOR_", extra="ignore", env_ignore_empty=True, frozen=True)
 
     catalog: str = Field("", description="Catalog of the function; empty: the one of the `VAST_DB_` settings, if any.")
     deadline_s: float = Field(30.0, gt=0, description="Time limit for an event in seconds.")
@@ -143,7 +140,9 @@ class FunctionSettings(BaseSettings):
 class VastSettings(BaseSettings):
     """Settings of the VAST Database; the environment variable of a field is VAST_DB_ and its name in upper case."""
 
-    model_config = SettingsConfigDict(env_prefix="VAST_DB_", extra="ignore", str_strip_whitespace=True)
+    model_config = SettingsConfigDict(
+        env_prefix="VAST_DB_", extra="ignore", env_ignore_empty=True, str_strip_whitespace=True
+    )
 
     endpoint: str = Field("", description="URL of the VAST Database, such as http://vip-pool.cluster.example.com.")
     access_key: SecretStr = Field(SecretStr(""), description="Access key of the database.")
@@ -234,7 +233,9 @@ class S3Settings(BaseSettings):
     Without endpoint and keys here, those of the AWS_ variables are used; the two are never mixed.
     """
 
-    model_config = SettingsConfigDict(env_prefix="S3_", extra="ignore", str_strip_whitespace=True)
+    model_config = SettingsConfigDict(
+        env_prefix="S3_", extra="ignore", env_ignore_empty=True, str_strip_whitespace=True
+    )
 
     endpoint: str = Field("", description="URL of the object store, such as https://store.example:9000; empty: AWS.")
     access_key: SecretStr = Field(
