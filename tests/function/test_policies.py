@@ -16,6 +16,7 @@ from exr_inspector.function import results
 from exr_inspector.function.handler import readiness
 from exr_inspector.function.policies import Policies, assigned_policy, policy_access
 from exr_inspector.policy.evaluate import evaluate
+from exr_inspector.settings import s3_access
 from tests.support import exr_writer as w
 from tests.support.s3_server import BUCKET
 
@@ -158,6 +159,23 @@ def test_a_policy_that_cannot_be_used_is_an_error_and_the_file_is_stored(handle,
     assert (result["persistence"]["status"], result["inserted"], result["validation"]) == ("success", True, None)
     assert rows("validations") == []
     assert [row["validation_status"] for row in rows("files")] == [None]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("allowed", "policy"),
+    [
+        ("file://{folder}/policies", "{folder}/policies/strict.yaml"),
+        ("S3://{bucket}/policies", "s3://{bucket}/policies/strict.yaml"),
+        ("s3://{bucket}/50%41/", "s3://{bucket}/50%2541/strict.yaml"),
+    ],
+)
+def test_allowed_folders_and_prefixes_may_be_uris_as_policies_are(store, tmp_path, allowed, policy):
+    for key in ("policies", "50%41"):
+        store.put(f"{key}/strict.yaml", STRICT.encode())
+    names = {"folder": tmp_path, "bucket": BUCKET}
+    access = policy_access("", allowed.format(**names), s3_access(), is_delivered=False)
+    assert Policies().compiled(policy.format(**names), access).policy.name == "strict"
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ from ..errors import (
 from ..frames.patterns import is_pattern
 from ..settings import settings
 from ..sources import open_source
-from ..sources.uris import display_path, is_object, normalize_path, parse
+from ..sources.uris import display_path, is_object, local_path, normalize_path, parse
 from .error_log import ErrorLog
 from .errors import message
 from .stages import Inspected
@@ -66,8 +66,8 @@ def policy_access(
     entries = [entry.strip() for entry in allowed.split(",") if entry.strip()]
     return PolicyAccess(
         assigned=assigned,
-        folders=tuple(os.path.realpath(entry) for entry in entries if parse(entry)[0] != "s3"),
-        prefixes=tuple(entry.rstrip("/") + "/" for entry in entries if parse(entry)[0] == "s3"),
+        folders=tuple(os.path.realpath(path) for path in map(local_path, entries) if path is not None),
+        prefixes=tuple(normalize_path(entry).rstrip("/") + "/" for entry in entries if parse(entry)[0] == "s3"),
         store=store,
         is_delivered=is_delivered,
         error=error,
