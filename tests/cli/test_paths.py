@@ -59,6 +59,19 @@ def test_a_folder_that_has_only_subfolders_asks_for_recursive(capfd):
     assert main(["inspect", "show", "-r"]) == 0
 
 
+@pytest.mark.parametrize("layout", ["page", "table", "json", "jsonl"])
+def test_without_files_every_format_has_a_message(capfd, layout):
+    """And the table has no heading."""
+    Path("empty").mkdir()
+    assert main(["inspect", "empty", "--format", layout]) == 0
+    shown = capfd.readouterr()
+    assert shown.err.startswith("no file ends in .exr")
+    assert shown.out == ("[\n]\n" if layout == "json" else "")
+    Path("above/below").mkdir(parents=True)
+    assert main(["inspect", "above", "--format", layout]) == 2
+    assert "for subfolders give --recursive (-r)" in capfd.readouterr().err
+
+
 def test_names_with_other_line_separators_come_from_a_file(inspected):
     name = "show/a\u2028b\x0cc\x85.exr"
     Path(name).write_bytes(Path("show/a.1001.exr").read_bytes())

@@ -37,21 +37,12 @@ class Files(NamedTuple):
 
 
 def files_of(given: list[str], selected: Selection, *, recursive: bool, is_counted: bool) -> Files:
-    """The files below the given paths; if they are counted, all are listed before the first is inspected.
-
-    Raises SettingsError for a folder whose files are all in subfolders.
-    """
-    from .output import print_message
-
+    """The files below the given paths; if they are counted, all are listed before the first is inspected."""
     s3 = store_of(given)
     listing = _listing(given, recursive, s3, selected)
     if not is_counted:
         return Files(listing, s3, None, is_one_path=False)
     listed = list(listing)
-    if not listed:
-        if not recursive and any(map(_has_subfolders, given)):
-            raise SettingsError(f"no EXR file is directly in {', '.join(given)}; for subfolders give --recursive (-r)")
-        print_message(NO_FILES)
     return Files(iter(listed), s3, len(listed), is_one_path=_is_path_of_file(given, listed))
 
 
@@ -149,8 +140,17 @@ def _has_subfolders(path: str) -> bool:
 def _listing(
     paths: list[str], recursive: bool, s3: S3Access | None, selected: Selection
 ) -> Iterator[str | SourceError]:
+    """The files; prints a message without any. Raises SettingsError for folders whose files are all in subfolders."""
+    from .output import print_message
+
+    is_empty = True
     for item in list_files(paths, recursive=recursive, s3=s3, selection=selected):
+        is_empty = False
         yield item.path if isinstance(item, ListedFile) else item
+    if is_empty:
+        if not recursive and any(map(_has_subfolders, paths)):
+            raise SettingsError(f"no EXR file is directly in {', '.join(paths)}; for subfolders give --recursive (-r)")
+        print_message(NO_FILES)
 
 
 def _json_object(file: InspectedFile) -> bytes:

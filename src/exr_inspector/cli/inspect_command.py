@@ -184,6 +184,8 @@ def _table_printing(columns: str | None, *, wide: bool, stats: bool) -> Printing
 
     def write(stream: BinaryIO, files: Iterable[InspectedFile]) -> None:
         rows = [file.printed for file in files if file.printed is not None]
+        if not rows:
+            return
         print_to(stream, inspection_table(rows, names, known), whole=wide)
 
     return Printing(_table_row_with_stats if stats else table_row, write)
