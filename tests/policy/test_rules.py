@@ -324,6 +324,9 @@ def test_a_rule_finds_its_fault_and_nothing_else(case):
     assert (good.findings, good.not_evaluated) == ((), ())
 
 
+TAKE = flat(w.fixed("take", "int", 3))
+
+
 @pytest.mark.parametrize(
     ("rule", "bad", "parameters", "message"),
     [
@@ -339,6 +342,8 @@ def test_a_rule_finds_its_fault_and_nothing_else(case):
             "expected a chromaticity blue y of -0.077, is -0.0770001",
         ),
         ("EXR458", aces(w.text("owner", "")), {}, "aces-empty-text: the attribute owner is empty"),
+        ("EXR601", TAKE, {"attributes": [{"name": "take", "max": 2}]}, "expected a number of at most 2, is 3"),
+        ("EXR601", TAKE, {"attributes": [{"name": "take", "min": 4, "max": 9}]}, "of at least 4 and at most 9, is 3"),
         ("EXR602", flat(w.text("hostname", "farm1")), {"attributes": ["host*"]}, "the attribute hostname is forbidden"),
         ("EXR608", flat(w.text("owner", "")), {}, "empty-text: the attribute owner is empty"),
     ],

@@ -123,11 +123,10 @@ def attribute_required(part: PartFacts, given: Needs) -> Iterator[Outcome]:
             yield Violation(f"type {need.type}", attr_type, attr_name=need.name)
         if need.glob is not None and not (isinstance(value, str) and matches_any((need.glob,), value)):
             yield Violation(need.glob, _short(str(value)), attr_name=need.name)
-        if need.min is not None or need.max is not None:
-            low = -float("inf") if need.min is None else need.min
-            high = float("inf") if need.max is None else need.max
-            if not (isinstance(value, (int, float)) and low <= value <= high):
-                yield Violation(f"a number from {low:g} to {high:g}", _short(str(value)), attr_name=need.name)
+        low, high = -inf if need.min is None else need.min, inf if need.max is None else need.max
+        limits = [f"{words} {limit:g}" for words, limit in (("at least", low), ("at most", high)) if isfinite(limit)]
+        if limits and not (isinstance(value, (int, float)) and low <= value <= high):
+            yield Violation(f"a number of {' and '.join(limits)}", _short(str(value)), attr_name=need.name)
 
 
 @part_rule(602, "warning", "common practice", Names, needs=("attributes",), reads=())
