@@ -24,18 +24,18 @@ def demo(
     from ..search.similar import reference, similar
     from ..sequence.summary import sequences
     from .ingest_summary import print_summary
-    from .output import data_stream, naming_output, print_to
+    from .output import data_stream, naming_output, print_done, print_to
     from .tables import report_table, sequence_lines, similar_lines
 
     show, catalog = Path(folder, "show"), f"duckdb:{Path(folder, 'catalog.duckdb')}"
     with naming_output(str(show)):
         paths = make_show(show)
-    typer.echo(f"wrote {len(paths)} files below {show}")
+    print_done(f"wrote {len(paths)} files below {show}")
     with open_catalog(catalog) as opened:
         summary = ingest([str(show)], opened)
         print_summary(summary, opened.uri, None)
         summaries = sequences(opened)
-    typer.echo("")
+    print_done("")
     with data_stream(None) as stream:
         for sequence in summaries:
             print_to(stream, *sequence_lines(sequence, for_programs=False))
@@ -43,18 +43,23 @@ def demo(
     with open_catalog(catalog, read_only=True) as opened:
         files = similar(opened, reference(opened, beauty), k=3, per_sequence=True)
         rows = storage.run(opened, {})
-    typer.echo(f"\nRenders similar to {beauty}  (similar --per-sequence)")
+    print_done("")
+    print_done(f"Renders similar to {beauty}  (similar --per-sequence)")
     with data_stream(None) as stream:
         print_to(stream, *similar_lines(files, for_programs=False))
-    typer.echo(f"\n{storage.title}  (report storage)")
+    print_done("")
+    print_done(f"{storage.title}  (report storage)")
     with data_stream(None) as stream:
         print_to(stream, report_table(rows))
     command = sys.argv[0] if Path(sys.argv[0]).name == "exr-inspector" else f"{sys.executable} -m exr_inspector"
     program = "exr-inspector" if shutil.which("exr-inspector") else command
-    typer.echo(f"""
-Next, try:
-  {program} inspect {paths[0]}
-  {program} sequences --catalog {catalog}
-  {program} outliers --catalog {catalog}
-  {program} report shots --catalog {catalog}
-  {program} query "SELECT compression, count(*) FROM parts GROUP BY 1" --catalog {catalog}""")  # noqa: S608
+    for line in (
+        "",
+        "Next, try:",
+        f"  {program} inspect {paths[0]}",
+        f"  {program} sequences --catalog {catalog}",
+        f"  {program} outliers --catalog {catalog}",
+        f"  {program} report shots --catalog {catalog}",
+        f'  {program} query "SELECT compression, count(*) FROM parts GROUP BY 1" --catalog {catalog}',  # noqa: S608
+    ):
+        print_done(line)
