@@ -91,7 +91,7 @@ def _target(catalog: str | None, stage: Stage, *, deep: bool, wait_s: float) -> 
         deep=deep,
         wait_s=wait_s,
         from_file={name: value for name, value in from_file.items() if value},
-        file=str(file.path),
+        file=str(file.path or ""),
     )
 
 

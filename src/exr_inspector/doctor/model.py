@@ -47,7 +47,7 @@ class Target:
     deep: bool = False  # whether row checks read all rows
     wait_s: float = 0  # for another process that has the DuckDB file open
     from_file: Mapping[str, str] = field(default_factory=dict)  # settings of the configuration file
-    file: str = ""  # its path
+    file: str = ""  # its path; empty without one
 
 
 def ok(name: str, what: str, remedy: str = "") -> Check:
