@@ -8,6 +8,7 @@ import os
 import signal
 import stat
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -18,7 +19,7 @@ import pytest
 from exr_inspector import open_catalog
 from exr_inspector.cli.main import main
 from exr_inspector.cli.options import Format
-from exr_inspector.cli.output import data_stream, write_table
+from exr_inspector.cli.output import data_stream, print_done, write_table
 from exr_inspector.cli.text import clean, clean_lines
 from exr_inspector.errors import SettingsError
 from tests.support.terminal import COMMAND, on_terminal_in_turn
@@ -252,3 +253,12 @@ def test_an_error_of_what_is_read_does_not_name_the_output(tmp_path):
         stream.write(b"begun")
         raise OSError("input")
     assert names(tmp_path) == []
+
+
+def test_lines_precede_the_data_that_follows(monkeypatch):
+    """Also if stdout is a pipe, whose lines Python buffers."""
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO()))
+    print_done("line")
+    with data_stream(None) as stream:
+        stream.write(b"data\n")
+    assert sys.stdout.buffer.getvalue() == b"line\ndata\n"

@@ -51,6 +51,7 @@ def data_stream(path: str | None, *, escape: bool = False) -> Iterator[BinaryIO]
 
 @contextmanager
 def _stdout() -> Iterator[BinaryIO]:
+    sys.stdout.flush()  # lines that were printed before
     yield sys.stdout.buffer
     sys.stdout.buffer.flush()
 
