@@ -290,6 +290,11 @@ def test_a_traceback_only_with_debug(folder, capfd, monkeypatch):
     assert end.startswith("internal error: ")
 
 
+def test_what_follows_two_hyphens_is_a_path(folder, capfd):
+    assert main(["inspect", "--", "--debug"]) == 3
+    assert capfd.readouterr().err == "--debug: no such file\n"
+
+
 @pytest.mark.slow
 def test_an_error_has_a_traceback_with_debug(folder):
     """In a real process."""

@@ -92,10 +92,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:  # as a program, and for its worker processes
         os.environ.update(NUMPY_ENVIRONMENT)
     args = list(sys.argv[1:] if argv is None else argv)
-    debug = "--debug" in args
+    end = args.index("--") if "--" in args else len(args)  # what follows are paths
+    debug = "--debug" in args[:end]
     try:
         with verbosity():
-            words = [arg for arg in args if arg != "--debug"]
+            words = [arg for arg in args[:end] if arg != "--debug"] + args[end:]
             first = next((word for word in words if not _VERBOSITY.fullmatch(word)), "")
             program = _program(first if first in _COMMANDS else None)
             result = program.main(words, prog_name="exr-inspector", standalone_mode=False)
