@@ -82,7 +82,7 @@ def test_parameters_are_bound(folder, capfd, monkeypatch):
     ("words", "message"),
     [
         (["SELECT 1", "--param", "x=1"], "the query has no parameter 'x'; it has none"),
-        (["SELECT $x", "--param", "x"], "--param x: expected NAME=VALUE"),
+        (["SELECT $x", "--param", "x"], "--param: expected a name, = and a value"),
         (["\n-- param x integer: n\nSELECT $x"], "the query needs a value for x"),
         (
             ["\n-- param x integer: n\nSELECT $x", "--param", "x=a"],

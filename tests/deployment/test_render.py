@@ -108,7 +108,7 @@ def test_every_key_belongs_to_a_target_and_has_an_example_of_its_form():
         (["--set", "retries=many"], "retries: expected an integer"),
         (["--set", "memory=1g"], "memory: expected an amount of memory"),
         (["--set", "namespace="], "namespace: expected"),
-        (["--set", "namespace"], "expected KEY=VALUE"),
+        (["--set", "namespace"], "--set: expected a name, = and a value, such as --set namespace=renders"),
         (["--set", "namespace=a", "--set", "namespace=b"], "given twice"),
         ([], "missing values: s3_endpoint (URL of the object store, such as http"),
     ],

@@ -9,6 +9,7 @@ import typer
 
 from ..deployment.render import Target
 from ..errors import SettingsError
+from .assignments import assignments
 
 deploy = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Write the manifests of a deployment.")
 
@@ -34,7 +35,7 @@ def render_manifests(
     from ..deployment import render
     from .output import data_stream, print_done
 
-    files = render(target, _given(values or []))
+    files = render(target, assignments(values, "--set", "namespace=renders"))
     if output is None:
         with data_stream(None) as stream:
             for name, text in files.items():
@@ -49,15 +50,3 @@ def render_manifests(
         with data_stream(path) as stream:
             stream.write(text.encode())
         print_done(path)
-
-
-def _given(values: list[str]) -> dict[str, str]:
-    given: dict[str, str] = {}
-    for text in values:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise SettingsError("--set: expected KEY=VALUE, such as --set namespace=renders")
-        if name in given:
-            raise SettingsError(f"--set {name}: given twice; give each value once")
-        given[name] = value
-    return given

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import SettingsError
+from .assignments import assignments
 from .options import (
     CatalogUri,
     Columns,
@@ -79,7 +80,7 @@ def report(
         with data_stream(output, escape=True) as stream:
             stream.write(query.sql.encode())
         return
-    given = _assignments(param or [])
+    given = assignments(param, "--param", "at_least=2")
     parameters = query.bind({**given, **_path_text(query, paths, given)}, path_template=path_template())
     with open_catalog(catalog, read_only=True, wait_s=wait) as opened:
         if paths:
@@ -190,7 +191,7 @@ def query(
     from .output import print_note, write_table
 
     text = _sql_text(sql)
-    values = query_values(text, _assignments(param or []), path_template=path_template())
+    values = query_values(text, assignments(param, "--param", "at_least=2"), path_template=path_template())
     with open_catalog(catalog, read_only=True, wait_s=wait) as opened:
         computed = missing_tables(opened, text, path_template())
         if computed and isinstance(opened, StoresDerived):
@@ -209,13 +210,3 @@ def _sql_text(given: str) -> str:
         raise SettingsError(f"{given}: {error.strerror}; expected a file with SQL after the @") from None
     except UnicodeDecodeError:
         raise SettingsError(f"{given}: not UTF-8; expected a text file with SQL") from None
-
-
-def _assignments(texts: list[str]) -> dict[str, str]:
-    given = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise SettingsError(f"--param {text}: expected NAME=VALUE")
-        given[name] = value
-    return given
