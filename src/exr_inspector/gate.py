@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .catalog import OPEN_ERRORS, Catalog
+from .catalog import IS_NEWEST, OPEN_ERRORS, Catalog
 from .exr.codes import FORMAT_ERRORS
 from .findings import files
 from .findings.model import FileFrame, Finding, grouped, in_order
@@ -25,7 +25,7 @@ from .sequence.summary import SequenceSummary, sequences
 # The newest rows of `problems` of each file count. Rows that no version since the first has judged have no severity.
 _FILES = f"""
     WITH missing AS ({MISSING}), newest AS (
-        SELECT * FROM problems QUALIFY batch_id = max(batch_id) OVER (PARTITION BY file_id)
+        SELECT * FROM problems QUALIFY {IS_NEWEST}
     ), suspects AS (
         SELECT coalesce(sequence, file_path_normalized) AS sequence, frame, frame_number, file_path_normalized, file_id,
                completeness, problem_severity, chunk_count, chunks_present, NULL AS error, NULL AS error_code

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import duckdb
 import numpy as np
 import OpenEXR
 import pytest
 
-from exr_inspector import check, inspect, outliers
-from exr_inspector.catalog import IngestError
+from exr_inspector import check, inspect, open_catalog, outliers
+from exr_inspector.catalog import FileStat, IngestError, PolicyRules
+from exr_inspector.catalog.queries.named import named_query
 from exr_inspector.gate import check_sequences
 from exr_inspector.inspection.pixel_rows import pending_report
 from exr_inspector.pixels.model import DecodeError
 from exr_inspector.sequence import pixel_outliers
 from exr_inspector.sources.memory import MemorySource
+from tests.support import exr_writer as w
 from tests.support.pixels import picture, statistics_of, write_file
 
 ROOT = "s3://renders/"
@@ -261,3 +264,51 @@ def test_tiles_of_a_texture_are_not_compared(catalog, make):
     catalog.persist(files)
     assert {f.rule_id for f in check(catalog).findings} == {"EXR918", "EXR919"}
     assert check(catalog, "a.<UDIM>.exr").findings == ()
+
+
+def _answers(uri: str, stats: list[FileStat]):
+    """What the newest statistics and problems of files decide."""
+    with open_catalog(uri, read_only=True) as catalog:
+        seen = catalog.seen(stats, pixels="flat", policy=PolicyRules("render", "", about_pixels=True))
+        batches = {file.file_id: file.statistics.batch_id for file in seen.values() if file.statistics}
+        found = catalog.statistics(batches)
+        return (
+            check(catalog).findings,
+            [frame.pixels for frame in outliers(catalog)],
+            named_query("duplicates").run(catalog, {}).to_pylist(),
+            {path: (file.has_stats, file.pixel_errors) for path, file in seen.items()},
+            {table: rows.num_rows for table, rows in found.items()},
+        )
+
+
+@pytest.mark.slow
+def test_results_without_a_batch_count(make, tmp_path):
+    """`batch_id` is null in rows of table version 1."""
+    uri = f"duckdb:{tmp_path}/catalog.duckdb"
+    values = (1, 1.01, 1.02, 9, 1.03, 1.04, 1.05)
+    twice = w.build(w.part(extra=[w.fixed("focus", "float", 1)] * 2)).data
+    files = [
+        inspect(MemorySource(twice, ROOT + "twice.exr")),
+        make("nan.exr", planes(G={(3, 4): np.nan})),
+        make("damaged.exr", planes(), damage=40),
+        *(make(f"s.{number}.exr", planes(gain)) for number, gain in enumerate(values, 1)),
+        make("same.exr", planes()),
+    ]
+    with open_catalog(uri) as catalog:
+        catalog.persist(files)
+    stats = [
+        FileStat(
+            file_path_normalized=file.file.file_path_normalized,
+            size_bytes=file.file.size_bytes,
+            mtime=file.file.mtime,
+            etag=file.file.etag,
+        )
+        for file in files
+    ]
+    expected = _answers(uri, stats)
+    assert all(expected)
+    with duckdb.connect(f"{tmp_path}/catalog.duckdb") as database:
+        for table in ("problems", "channel_stats", "part_stats"):
+            (count,) = database.execute(f"UPDATE {table} SET batch_id = NULL").fetchone()
+            assert count
+    assert _answers(uri, stats) == expected

@@ -329,7 +329,10 @@ def test_the_path_template_is_a_setting(capfd, monkeypatch):
         (["storage", "--param", "level=shot"], "storage has no parameter 'level'; it has path, template"),
         (["storage", "--param", "level"], "--param: expected a name, = and a value"),
         (["storage", "--param", "=shot"], "--param: expected a name, = and a value"),
-        (["shots", "--param", "level=show", "--param", "level=shot"], "--param level: given twice; give each value once"),
+        (
+            ["shots", "--param", "level=show", "--param", "level=shot"],
+            "--param level: given twice; give each value once",
+        ),
         (["--columns", "name", "--wide"], "the list of reports does not take --columns, --wide"),
         (["storage", "fog", "--sql", "--param", "bad=1"], "--sql does not take paths, --param"),
         (["renders-like"], "renders-like needs a value for reference"),

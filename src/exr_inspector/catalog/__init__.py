@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ..defaults import CELL_LIMIT, QUERY_MEMORY_MB
 from ..errors import SettingsError
 from .protocol import (
+    IS_NEWEST,
     MEASURED,
     OPEN_ERRORS,
     Catalog,
@@ -27,6 +28,7 @@ from .protocol import (
     PolicyRules,
     SeenFile,
     SeenStatistics,
+    newest_rows,
 )
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from .migrations import Migrated
 
 __all__ = [
+    "IS_NEWEST",
     "MEASURED",
     "OPEN_ERRORS",
     "Catalog",
@@ -55,6 +58,7 @@ __all__ = [
     "load",
     "migrate",
     "name_of",
+    "newest_rows",
     "open_catalog",
     "repeat",
     "sort",

@@ -119,6 +119,16 @@ MEASURED = """
     SELECT file_id FROM part_stats JOIN (SELECT file_id FROM files WHERE is_deep) USING (file_id)
     GROUP BY file_id HAVING count(used_window) = 0"""
 
+# The newest batch of a file counts (SQL after QUALIFY). Batch ids are null in rows of table version 1, which are older.
+IS_NEWEST = "batch_id IS NOT DISTINCT FROM max(batch_id) OVER (PARTITION BY file_id)"
+
+
+def newest_rows(table: str) -> str:
+    """The rows of a table for which IS_NEWEST holds, as what follows FROM; for a whole table, with little memory."""
+    newest = f"SELECT file_id AS newest_of, max(batch_id) AS newest_batch FROM {table} GROUP BY file_id"  # noqa: S608
+    return f"{table} JOIN ({newest}) ON file_id = newest_of AND batch_id IS NOT DISTINCT FROM newest_batch"
+
+
 # The SQL condition for rows of ingest_errors whose path has no current version in files: open errors.
 OPEN_ERRORS = """NOT EXISTS (
         SELECT 1 FROM files WHERE files.file_path_normalized = ingest_errors.file_path_normalized AND files.is_current

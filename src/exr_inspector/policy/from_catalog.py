@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..catalog import OPEN_ERRORS, Catalog
+from ..catalog import IS_NEWEST, OPEN_ERRORS, Catalog
 from ..catalog.rows import from_inspections
 from ..exr import Problem
 from ..exr.codes import FORMAT_ERRORS, PROBLEMS
@@ -56,11 +56,10 @@ _VARYING_OF = f"""
     SELECT {CELLS}, attr_index FROM attributes SEMI JOIN wanted USING (file_id)
     WHERE list_contains($names::VARCHAR[], attr_name)
 """  # noqa: S608 (constants)
-_PROBLEMS_OF = """
-    SELECT file_id, code, message, part_index, attr_name, byte_offset FROM problems SEMI JOIN (
-        SELECT file_id, max(coalesce(batch_id, 0)) AS newest FROM problems SEMI JOIN wanted USING (file_id) GROUP BY ALL
-    ) AS of_newest ON of_newest.file_id = problems.file_id AND newest = coalesce(batch_id, 0)
-"""
+_PROBLEMS_OF = f"""
+    SELECT file_id, code, message, part_index, attr_name, byte_offset
+    FROM problems SEMI JOIN wanted USING (file_id) QUALIFY {IS_NEWEST}
+"""  # noqa: S608 (constants)
 _LAST_PATHS = f"""
     SELECT file_path_normalized AS last FROM files WHERE {CURRENT} AND {MATCHES}
     QUALIFY row_number() OVER (ORDER BY file_path_normalized) % $files_per_page = 0

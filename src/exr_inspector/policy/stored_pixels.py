@@ -8,20 +8,20 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from ..catalog import Catalog
+from ..catalog import IS_NEWEST, Catalog
 from ..inspection.model import PartFacts
 from ..inspection.pixel_rows import ChannelStatsRow, PartStatsRow
 from ..sequence.pixel_faults import PartFigures
 from .rules_pixels import FilePixels, file_pixels
 
-_NEWEST = "QUALIFY coalesce(batch_id, 0) = max(coalesce(batch_id, 0)) OVER (PARTITION BY file_id)"
 _CHANNELS = f"""
     SELECT file_id, evaluated_at, {", ".join(ChannelStatsRow._fields)}
-    FROM channel_stats SEMI JOIN wanted USING (file_id) {_NEWEST}
+    FROM channel_stats SEMI JOIN wanted USING (file_id) QUALIFY {IS_NEWEST}
     ORDER BY file_id, part_index, channel_name
 """  # noqa: S608 (constants)
 _PARTS = f"""
-    SELECT file_id, {", ".join(PartStatsRow._fields)} FROM part_stats SEMI JOIN wanted USING (file_id) {_NEWEST}
+    SELECT file_id, {", ".join(PartStatsRow._fields)}
+    FROM part_stats SEMI JOIN wanted USING (file_id) QUALIFY {IS_NEWEST}
     ORDER BY file_id, part_index
 """  # noqa: S608 (constants)
 

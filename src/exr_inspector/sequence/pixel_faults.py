@@ -10,10 +10,9 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from ..catalog import Catalog
+from ..catalog import IS_NEWEST, Catalog, newest_rows
 from ..pixels.model import ENDLESS_CHANNELS
 from .frames import CURRENT, MIP_MODES
-from .pixel_outliers import NEWEST
 
 # The color channels of a file are R, G and B, or Y, without a layer or in one with a usual name, of the first part with
 # such channels; other parts and layers may be empty. Backgrounds of depth channels may be infinitely far away.
@@ -90,16 +89,15 @@ _SUSPECTS = f"""
         UNION
         SELECT DISTINCT file_id FROM part_stats WHERE empty_regions <> '[]'
     ), part_results AS (
-        SELECT file_id, part_index, empty_regions, errors FROM part_stats {NEWEST.format(table="part_stats")}
+        SELECT file_id, part_index, empty_regions, errors FROM {newest_rows("part_stats")}
         WHERE errors IS NOT NULL OR empty_regions <> '[]'
     ), newest AS (
-        SELECT file_id, max(batch_id) AS batch_id FROM channel_stats SEMI JOIN suspects USING (file_id)
-        GROUP BY file_id
+        SELECT * FROM channel_stats SEMI JOIN suspects USING (file_id) QUALIFY {IS_NEWEST}
     )
     SELECT coalesce(sequence, file_path_normalized) AS sequence, frame, frame_number, file_path_normalized,
            {", ".join(Figures._fields)}, evaluated_at IS NOT NULL AS is_evaluated, level_mode,
            parts.chunk_count AS chunk_count, parts.chunks_present AS chunks_present, empty_regions, errors
-    FROM channel_stats JOIN newest USING (file_id, batch_id) JOIN files USING (file_id)
+    FROM newest JOIN files USING (file_id)
     LEFT JOIN (SELECT file_id, part_index, level_mode, chunk_count, chunks_present FROM parts) AS parts
     USING (file_id, part_index)
     LEFT JOIN part_results USING (file_id, part_index)

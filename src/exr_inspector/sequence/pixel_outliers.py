@@ -11,15 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ..catalog import MEASURED, Catalog
+from ..catalog import MEASURED, Catalog, newest_rows
 from .frames import CURRENT
 from .neighbours import Floats, unlike_neighbours
 
 _FIGURES = {"mean": "mean", "median": "p50", "stddev": "stddev"}  # by the name that is shown
 _ROWS_PER_QUERY = 2_000_000  # 300 MB
 _MOST_SHOWN = 4  # channels of a frame; renders have hundreds
-
-NEWEST = "JOIN (SELECT file_id, max(batch_id) AS batch_id FROM {table} GROUP BY file_id) USING (file_id, batch_id)"
 
 _FRAMES = f"""
     WITH frames AS (
@@ -37,7 +35,7 @@ _EXTENT = f"""
 # The values of Cryptomattes are numbers of objects.
 _CHANNELS = f"""{_FRAMES}
     SELECT file_id, part_index, channel_name, mean, p50, stddev, hash(number, part_index, channel_name) AS series
-    FROM channel_stats {NEWEST.format(table="channel_stats")} JOIN frames USING (file_id)
+    FROM {newest_rows("channel_stats")} JOIN frames USING (file_id)
     WHERE mean IS NOT NULL AND decode_errors = 0 AND evaluated_at IS NOT NULL
           AND NOT regexp_matches(channel_name, '(?i)crypto')
     ORDER BY series, frame_number, frame
@@ -47,7 +45,7 @@ _USED_AREAS = f"""{_FRAMES}, windows AS (
         SELECT file_id, part_index, hash(number, part_index) AS series, frame_number, frame,
                CAST(width AS DOUBLE) * height AS area,
                CAST(string_split(trim(used_window, '[]'), ',') AS DOUBLE[]) AS used
-        FROM part_stats {NEWEST.format(table="part_stats")} JOIN frames USING (file_id)
+        FROM {newest_rows("part_stats")} JOIN frames USING (file_id)
         JOIN (SELECT file_id, part_index, width, height FROM parts) USING (file_id, part_index)
         WHERE pixel_digest IS NOT NULL AND used_window <> '[]' AND width > 0 AND height > 0
     )

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from ..catalog import OPEN_ERRORS, Catalog
+from ..catalog import OPEN_ERRORS, Catalog, newest_rows
 from ..frames.ranges import Number, frame_value
 from .frames import CURRENT
-from .pixel_outliers import NEWEST
 
 # Sequences of which more than a third of the frames repeat are static, held (as animation on twos) or loops.
 _REPEATING_SHARE = 3
@@ -20,7 +19,7 @@ _REPEATING_SHARE = 3
 _FRAMES = f"""
     WITH digests AS (
         SELECT file_id, string_agg(pixel_digest || ' ' || data_window, ' ' ORDER BY part_index) AS pixels
-        FROM part_stats {NEWEST.format(table="part_stats")}
+        FROM {newest_rows("part_stats")}
         JOIN (SELECT file_id, part_index, data_window FROM parts) USING (file_id, part_index)
         GROUP BY file_id HAVING count(*) = count(pixel_digest)
     ), frames AS MATERIALIZED (
@@ -35,7 +34,7 @@ _FRAMES = f"""
     )
     SELECT sequence, frame, file_path_normalized, pixels,
            file_id IN (
-               SELECT file_id FROM channel_stats {NEWEST.format(table="channel_stats")} WHERE min < max
+               SELECT file_id FROM {newest_rows("channel_stats")} WHERE min < max
            ) AS is_varied
     FROM frames SEMI JOIN repeating USING (sequence)
     ORDER BY sequence, frame_number, frame, file_path_normalized

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from ..protocol import MEASURED, OPEN_ERRORS, PixelLevel
+from ..protocol import IS_NEWEST, MEASURED, OPEN_ERRORS, PixelLevel
 from ..schema import JUDGED, JUDGED_PARTS, PRIMARY_KEYS, TABLES
 from ..validations import COLUMNS
 
@@ -156,7 +156,6 @@ _WANTS_DEEP = "files.file_id IN (SELECT file_id FROM newest WHERE evaluated_at I
 _PIXEL_ERRORS = """(
             SELECT list(errors ORDER BY part_index) FROM part_stats AS p
             WHERE p.file_id = files.file_id AND errors IS NOT NULL
-                  AND p.batch_id = (SELECT max(batch_id) FROM part_stats AS newer WHERE newer.file_id = files.file_id)
         )"""
 
 
@@ -174,10 +173,10 @@ _SEEN_COLUMNS = (
 _NO_PARTS = "file_id NOT IN (SELECT file_id FROM part_stats)"  # of statistics that are not evaluated
 
 _STATISTICS = """
-            SELECT file_id, batch_id, bool_and(evaluated_at IS NOT NULL) AS is_whole FROM newest
-            WHERE decode_errors IS NOT NULL GROUP BY ALL
+            SELECT file_id, coalesce(batch_id, 0) AS batch_id, bool_and(evaluated_at IS NOT NULL) AS is_whole
+            FROM newest WHERE decode_errors IS NOT NULL GROUP BY ALL
             UNION ALL
-            SELECT file_id, max(batch_id), true FROM part_stats
+            SELECT file_id, coalesce(max(batch_id), 0), true FROM part_stats
             WHERE file_id NOT IN (SELECT file_id FROM newest WHERE decode_errors IS NOT NULL) GROUP BY file_id"""
 
 
@@ -191,12 +190,12 @@ def seen(pixels: PixelLevel | None, *, of_policy: bool, about_pixels: bool) -> s
             SELECT {", ".join(_SEEN_COLUMNS)} FROM main.files SEMI JOIN file_stats ON file_path_normalized = path
             WHERE is_current
         ), part_stats AS MATERIALIZED (
-            FROM main.part_stats WHERE file_id IN (SELECT file_id FROM files)
+            FROM main.part_stats WHERE file_id IN (SELECT file_id FROM files) QUALIFY {IS_NEWEST}
         ), newest AS (
             SELECT * FROM channel_stats WHERE file_id IN (
                 SELECT file_id FROM files WHERE is_deep {f"OR {_NO_PARTS}" if about_pixels else ""}
             )
-            QUALIFY batch_id = max(batch_id) OVER (PARTITION BY file_id)
+            QUALIFY {IS_NEWEST}
         ), measured AS ({MEASURED}), statistics AS ({_STATISTICS})
         SELECT path, {_is_unchanged("files")}, files.file_id, completeness, problem_severity,
                coalesce(chunks_checked, 0), NULL, NULL,
@@ -214,8 +213,11 @@ def seen(pixels: PixelLevel | None, *, of_policy: bool, about_pixels: bool) -> s
 
 
 def statistics(table: str) -> str:
-    """The statement that selects the rows of the files in `wanted`, whose batches are between two."""
-    return f"SELECT * FROM {table} SEMI JOIN wanted USING (file_id, batch_id) WHERE batch_id BETWEEN ? AND ?"  # noqa: S608
+    """The statement that selects the rows of the files in `wanted`, whose batches are between two; null is batch 0."""
+    return f"""
+        SELECT * FROM {table} SEMI JOIN wanted
+        ON wanted.file_id = {table}.file_id AND wanted.batch_id = coalesce({table}.batch_id, 0)
+        WHERE {table}.batch_id BETWEEN ? AND ? OR {table}.batch_id IS NULL"""  # noqa: S608 (our names)
 
 
 def later_rows(table: str) -> str:

@@ -14,7 +14,8 @@ WITH digests AS (
         count(*) AS parts
     FROM part_stats
     JOIN (SELECT file_id, part_index, data_window FROM parts) USING (file_id, part_index)
-    JOIN (SELECT file_id, max(batch_id) AS batch_id FROM part_stats GROUP BY file_id) USING (file_id, batch_id)
+    JOIN (SELECT file_id AS newest_of, max(batch_id) AS newest_batch FROM part_stats GROUP BY file_id)
+      ON file_id = newest_of AND batch_id IS NOT DISTINCT FROM newest_batch
     GROUP BY file_id
     HAVING count(*) = count(pixel_digest)  -- it is null if not all pixels were decoded
 ),

@@ -142,8 +142,8 @@ def _stats(rows: Rows, files: Collection[dict[str, Any]], pixels: PixelLevel | N
     sizes = {row["file_id"]: row["channel_count"] for row in files}
     newest: dict[str | None, SeenStatistics] = {}
     if about_pixels:
-        batches = {row["file_id"]: row["batch_id"] for row in parts}
-        batches |= {row["file_id"]: row["batch_id"] for row in channels if row["decode_errors"] is not None}
+        batches = {row["file_id"]: row["batch_id"] or 0 for row in parts}
+        batches |= {row["file_id"]: row["batch_id"] or 0 for row in channels if row["decode_errors"] is not None}
         newest = {
             file_id: SeenStatistics(batch_id, file_id not in pending, sizes[file_id])
             for file_id, batch_id in batches.items()
@@ -159,7 +159,9 @@ def statistics(tables: Tables, clock: Clock, batches: Mapping[str, int]) -> dict
         found = {table: rows.select_in(table, TABLES[table].names, "file_id", batches) for table in PIXEL_TABLES}
     file_ids, wanted = pa.array([*batches]), pa.array(batches.values(), pa.int64())
     return {
-        table: stored.filter(pc.equal(stored["batch_id"], wanted.take(pc.index_in(stored["file_id"], file_ids))))
+        table: stored.filter(
+            pc.equal(pc.fill_null(stored["batch_id"], 0), wanted.take(pc.index_in(stored["file_id"], file_ids)))
+        )
         for table, stored in found.items()
     }
 
