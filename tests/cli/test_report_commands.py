@@ -375,3 +375,4 @@ def test_duplicates_say_how_many_files_have_no_statistics(capfd):
     code, _, err = run(capfd, "duplicates")
     assert code == 0
     assert "no files with the same pixels; 3 files without statistics, which `exr-inspector ingest --stats`" in err
+    assert "; 1 file without statistics" in run(capfd, "duplicates", f"{SHOT}/fog")[2]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,6 +27,9 @@ from .options import (
 if TYPE_CHECKING:
     from ..catalog import Catalog
     from ..catalog.queries.named import NamedQuery
+
+# Of a file, by the parameter `path`.
+_IS_SELECTED = "starts_with(file_path_normalized, $path.prefix) AND regexp_matches(file_path_normalized, $path.regex)"
 
 Parameters = Annotated[
     list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="Set a parameter; may be repeated.")
@@ -86,7 +90,7 @@ def report(
         if paths:
             parameters["path"] = _path_value(opened, paths)
         rows = query.run_bound(opened, parameters)
-        empty = query.empty if rows.num_rows else f"{query.empty}{_unmeasured(opened, query)}"
+        empty = query.empty if rows.num_rows else f"{query.empty}{_unmeasured(opened, query, parameters)}"
     write_table(
         rows,
         output_format,
@@ -99,16 +103,16 @@ def report(
     )
 
 
-def _unmeasured(catalog: Catalog, query: NamedQuery) -> str:
-    """For a report about equal pixels: of how many files the catalog has no digest."""
+def _unmeasured(catalog: Catalog, query: NamedQuery, parameters: Mapping[str, Any]) -> str:
+    """For a report about equal pixels: how many of the selected files have no statistics in the catalog."""
     from ..inspection.value_text import plural
+    from ..sequence.pixel_outliers import statistics_extent
 
     if "pixel_digest" not in query.sql:
         return ""
-    (count,) = catalog.sql(
-        "SELECT count(*) AS n FROM files WHERE is_current AND deleted_at IS NULL "
-        "AND file_id NOT IN (SELECT file_id FROM part_stats)"
-    )["n"].to_pylist()
+    has_paths = isinstance(parameters.get("path"), dict)  # in reports of users it may be text
+    selected = (_IS_SELECTED, {"path": parameters["path"]}) if has_paths else ("true", {})
+    count = statistics_extent(catalog, *selected).unmeasured
     if not count:
         return ""
     return f"; {count:,} {plural(count, 'file')} without statistics, which `exr-inspector ingest --stats` computes"
@@ -151,9 +155,8 @@ def _path_value(catalog: Catalog, paths: list[str]) -> dict[str, str]:
     from ..catalog.queries.parameters import path_value
     from ..sources.uris import display_path
 
-    condition = "starts_with(file_path_normalized, $path.prefix) AND regexp_matches(file_path_normalized, $path.regex)"
     found = "SELECT 1 FROM (SELECT file_path_normalized FROM files UNION ALL SELECT file_path_normalized "
-    found += f"FROM ingest_errors) WHERE {condition} LIMIT 1"
+    found += f"FROM ingest_errors) WHERE {_IS_SELECTED} LIMIT 1"
     value = path_value(paths)
     if not catalog.sql(found, {"path": value}).num_rows:
         examples = catalog.sql("SELECT file_path_normalized AS uri FROM files WHERE is_current ORDER BY 1 LIMIT 1")
