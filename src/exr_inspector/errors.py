@@ -37,7 +37,7 @@ Every error keeps the arguments of its constructor in `args`, so that it can be 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
 class ExrInspectorError(Exception):
@@ -314,6 +314,21 @@ class MissingExtraError(ExrInspectorError):
 
     def __str__(self) -> str:
         return f"{self.needed_for} needs an optional package: pip install 'exr-inspector[{self.extra}]'"
+
+
+class Cause(NamedTuple):
+    """What catalogs and JSON have of the error of a file."""
+
+    code: str
+    message: str
+    byte_offset: int | None
+
+
+def cause_of(error: ExrInspectorError) -> Cause:
+    """The code of an error, its message without the path, and the position in the file if it has one."""
+    if isinstance(error, ExrFormatError):
+        return Cause(error.code, error.message, error.offset)
+    return Cause(getattr(error, "code", error.category), getattr(error, "reason", str(error)), None)
 
 
 def error_classes() -> set[type[ExrInspectorError]]:

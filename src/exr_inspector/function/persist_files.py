@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 from ..catalog import Catalog, FileStat, IngestError, PixelLevel
 from ..catalog.rows import embed_all
-from ..errors import EmbeddingError, ExrFormatError, ExrInspectorError, SourceError
+from ..errors import EmbeddingError, ExrFormatError, ExrInspectorError, SourceError, cause_of
 from ..inspection.model import FileFacts, Inspection
 from ..inspection.pixel_rows import is_evaluated
 from ..pixels.model import PENDING_DEEP
 from ..sources.uris import normalize_path
 from .catalogs import Catalogs
 from .credentials import Target
-from .errors import category, message
 from .group_commit import GroupCommit, Submission
 from .stages import Failed, Inspected, Persisted, Persistence
 
@@ -223,19 +222,11 @@ def _is_recorded(file: Inspected) -> bool:
 
 def _ingest_error(path: str, failed: Failed) -> IngestError:
     error = failed.error
-    code, text, offset = category(error), message(error), None
-    if isinstance(error, ExrFormatError):
-        code, text, offset = error.code, error.message, error.offset
-    elif isinstance(error, SourceError):
-        code, text = error.code, error.reason
-    elif isinstance(error, EmbeddingError):
-        text = error.reason
+    assert isinstance(error, ExrInspectorError)  # as of _is_recorded
     return IngestError(
         file_path_normalized=normalize_path(path),
         size_bytes=failed.size_bytes,
         mtime=failed.mtime,
-        code=code,
-        message=text,
-        byte_offset=offset,
+        **cause_of(error)._asdict(),
         etag=failed.etag,
     )

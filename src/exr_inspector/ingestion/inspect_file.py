@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..catalog import IngestError
-from ..errors import ExrFormatError, MissingExtraError, SourceError
+from ..errors import ExrFormatError, ExrInspectorError, MissingExtraError, SourceError, cause_of
 from ..inspection.inspector import inspect
 from ..inspection.model import Inspection
 from .changes import Failure, FileToInspect
@@ -56,24 +56,22 @@ def inspect_item(item: FileToInspect | Failure, options: IngestOptions, run: str
     except MissingExtraError:  # without it, no file can be decoded
         raise
     except ExrFormatError as error:
-        return recorded_failure(item, error.code, error.message, error.offset)
+        return recorded_failure(item, error)
     except SourceError as error:
-        return recorded_failure(item, error.code, error.reason) if error.permanent else Failure(path, error.reason)
+        return recorded_failure(item, error) if error.permanent else Failure(path, error.reason)
     except Exception as error:  # a bug of this package: not recorded, so that the next run inspects the file again
         return Failure(path, f"internal error: {type(error).__name__}: {error}")
 
 
-def recorded_failure(item: FileToInspect, code: str, message: str, offset: int | None = None) -> Failure:
+def recorded_failure(item: FileToInspect, error: ExrInspectorError) -> Failure:
     """A failure that the catalog records until the file changes."""
-    file = item.file
-    error = IngestError(
+    file, cause = item.file, cause_of(error)
+    recorded = IngestError(
         file_path_normalized=file.uri,
         size_bytes=file.size_bytes,
         mtime=file.mtime,
-        code=code,
-        message=message,
-        byte_offset=offset,
+        **cause._asdict(),
         etag=file.etag,
     )
     is_known = item.stored is not None and item.stored.error is not None
-    return Failure(file.path, f"{message} ({code})", code=code, error=error, is_known=is_known)
+    return Failure(file.path, f"{cause.message} ({cause.code})", code=cause.code, error=recorded, is_known=is_known)

@@ -104,7 +104,7 @@ def _result(
     rows, embedding_errors = from_embeddable(inspections, cell_limit=options.cell_limit, vectors=options.vectors)
     for error in embedding_errors:
         if error.path in items:
-            failures.append(recorded_failure(items[error.path], error.category, error.reason))
+            failures.append(recorded_failure(items[error.path], error))
     undecoded = {
         one.file.file_path_normalized: texts
         for one in inspections

@@ -7,7 +7,7 @@ from base64 import b64decode, b64encode
 from struct import Struct
 from typing import Any
 
-from ..errors import ExrFormatError, ExrInspectorError
+from ..errors import ExrInspectorError, cause_of
 from ..exr.attributes import Box2f, Box2i, Bytes, Chromaticities, KeyCode, Preview, Rational, TileDesc, TimeCode
 from ..exr.channels import Channel, ChannelList
 from ..exr.idmanifest import IdManifest
@@ -115,14 +115,7 @@ def shortest_single(value: float) -> float:
 
 def error_row(path: str, error: ExrInspectorError) -> dict[str, Any]:
     """The object for a file that could not be inspected."""
-    message = error.message if isinstance(error, ExrFormatError) else getattr(error, "reason", str(error))
-    row = {
-        "path": path_as_text(path),
-        "code": getattr(error, "code", error.category),
-        "message": message,
-        "byte_offset": error.offset if isinstance(error, ExrFormatError) else None,
-    }
-    return {"error": row}
+    return {"error": {"path": path_as_text(path), **cause_of(error)._asdict()}}
 
 
 def base64_text(raw: bytes) -> str:
