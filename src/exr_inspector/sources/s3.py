@@ -25,7 +25,7 @@ from ..errors import (
 )
 from ..settings import S3Access
 from .protocol import Storage
-from .s3_errors import RangeError, UnlistableKeyError, is_client_error, translate
+from .s3_errors import RangeError, UnlistableKeyError, is_client_error, translated
 from .s3_listing import Page, fetch_page
 from .uris import bucket_and_key, object_uri
 
@@ -218,22 +218,13 @@ def _request(send: Callable[[], T], uri: str, access: S3Access) -> T:
     if seconds_left() < access.request_timeout_s:
         raise SourceConnectionError(uri, f"no time left for a request to the object store at {access.url}")
 
-    def attempt() -> T:
-        try:
-            return send()
-        except BaseException as error:
-            if not is_client_error(error):
-                raise
-            translated = translate(error, uri, access)
-        raise translated  # outside of the handler: without the response's text as its context
-
     retry = retrying(
         lambda error: isinstance(error, SourceConnectionError),
         attempts=_ATTEMPTS,
         wait=_WAIT,
         left=lambda: seconds_left() - _TIMEOUT_MARGIN * access.request_timeout_s,
     )
-    return retry(attempt)
+    return retry(lambda: translated(send, uri, access))
 
 
 def client_library() -> Any:

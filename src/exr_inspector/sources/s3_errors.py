@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from http.client import HTTPException
+from typing import TypeVar
 
 from ..errors import (
     SourceChangedError,
@@ -14,6 +16,8 @@ from ..errors import (
     SourceStoreError,
 )
 from ..settings import S3Access
+
+T = TypeVar("T")
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w{1,64})</Code>")
@@ -50,7 +54,18 @@ def is_client_error(error: BaseException) -> bool:
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
-def translate(error: BaseException, uri: str, access: S3Access) -> SourceError:
+def translated(call: Callable[[], T], uri: str, access: S3Access) -> T:
+    """The result of a call of the client about `uri`. Raises SourceError."""
+    try:
+        return call()
+    except BaseException as error:
+        if not is_client_error(error):
+            raise
+        source_error = _translate(error, uri, access)
+    raise source_error  # outside of the handler: without the response's text as its context
+
+
+def _translate(error: BaseException, uri: str, access: S3Access) -> SourceError:
     """The SourceError for an error of a request about `uri`."""
     if isinstance(error, SourceError):
         return error

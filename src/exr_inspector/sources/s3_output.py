@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from .s3 import check_key, client_library, store_client
-from .s3_errors import is_client_error, translate
+from .s3_errors import translated
 from .uris import bucket_and_key
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ _PART_BYTES = 8 << 20
 _PARTS_AT_ONCE = 4
 _RETRIES = 3  # of a part, by the client
 
-T = TypeVar("T")
-
 
 @contextmanager
 def object_output(uri: str, access: S3Access) -> Iterator[BinaryIO]:
@@ -28,19 +26,10 @@ def object_output(uri: str, access: S3Access) -> Iterator[BinaryIO]:
     check_key(uri, key)
     store = store_client(access, bucket, retries=_RETRIES)
 
-    def translated(call: Callable[[], T]) -> T:
-        try:
-            return call()
-        except BaseException as error:
-            if not is_client_error(error):
-                raise
-            translated = translate(error, uri, access)
-        raise translated  # outside of the handler: without the response's text as its context
-
     writer = client_library().open_writer(store, key, buffer_size=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
     try:
-        yield cast(BinaryIO, _Output(writer, translated))
-        translated(writer.close)
+        yield cast(BinaryIO, _Output(writer, uri, access))
+        translated(writer.close, uri, access)
     except BaseException as error:
         with suppress(Exception):
             writer.__exit__(type(error), error, error.__traceback__)  # deletes the parts
@@ -50,8 +39,8 @@ def object_output(uri: str, access: S3Access) -> Iterator[BinaryIO]:
 class _Output(io.RawIOBase):
     """What is written to it; `close` does nothing, as an object that is closed exists."""
 
-    def __init__(self, writer: Any, translated: Callable[[Callable[[], Any]], Any]) -> None:
-        self._writer, self._translated = writer, translated
+    def __init__(self, writer: Any, uri: str, access: S3Access) -> None:
+        self._writer, self._uri, self._access = writer, uri, access
 
     def writable(self) -> bool:
         """Whether it can be written to."""
@@ -59,5 +48,5 @@ class _Output(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         """Write bytes; returns their number."""
-        self._translated(lambda: self._writer.write(bytes(data)))
+        translated(lambda: self._writer.write(bytes(data)), self._uri, self._access)
         return len(data)
