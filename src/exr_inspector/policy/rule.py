@@ -169,7 +169,12 @@ class PolicyRule:
 REGISTRY: dict[str, PolicyRule] = {}  # by identifier; filled by the modules rules_*.py
 
 
-class _Register(Protocol):
+@dataclass(frozen=True, slots=True)
+class _Registering:
+    """The decorator of checks with a scope."""
+
+    scope: Scope
+
     def __call__(
         self,
         number: int,
@@ -183,30 +188,15 @@ class _Register(Protocol):
         if_attribute: str = "",
         by_attribute: bool = False,
         digits: Digits | Callable[[Any], Digits] = "anything",
-    ) -> Callable[[AnyCheck], AnyCheck]: ...
-
-
-def _registering(scope: Scope) -> _Register:
-    """The decorator of checks with a scope."""
-
-    def of_number(
-        number: int,
-        severity: Severity,
-        source: str,
-        parameters: type[Parameters] = Parameters,
-        *,
-        needs: tuple[str, ...] = (),
-        by_name_only: bool = False,
-        reads: tuple[str, ...] | None = () if scope in ("name", "channels") else None,
-        if_attribute: str = "",
-        by_attribute: bool = False,
-        digits: Digits | Callable[[Any], Digits] = "anything",
     ) -> Callable[[AnyCheck], AnyCheck]:
+        if reads is None and self.scope in ("name", "channels"):
+            reads = ()
+
         def register(check: AnyCheck) -> AnyCheck:
             rule = RULES[f"EXR{number}"]
             REGISTRY[rule.rule_id] = PolicyRule(
                 rule=rule,
-                scope=scope,
+                scope=self.scope,
                 check=check,
                 severity=severity,
                 source=source,
@@ -222,16 +212,14 @@ def _registering(scope: Scope) -> _Register:
 
         return register
 
-    return of_number
 
-
-part_rule = _registering("part")
-file_rule = _registering("file")
-name_rule = _registering("name")
-channels_rule = _registering("channels")
-pixel_rule = _registering("pixels")
-sequence_rule = _registering("sequence")
-shots_rule = _registering("shots")
+part_rule = _Registering("part")
+file_rule = _Registering("file")
+name_rule = _Registering("name")
+channels_rule = _Registering("channels")
+pixel_rule = _Registering("pixels")
+sequence_rule = _Registering("sequence")
+shots_rule = _Registering("shots")
 
 
 @lru_cache(maxsize=128)
