@@ -12,7 +12,7 @@ import typer
 from ..errors import SettingsError
 from .exit_codes import FailOn
 from .file_results import Printing, files_of, json_printing, print_files
-from .inspected_files import InspectedFile, InspectOptions
+from .inspected_files import InspectedFile, inspect_options
 from .options import (
     AsJson,
     AsJsonl,
@@ -31,10 +31,8 @@ from .options import (
     Recursive,
     Stride,
     Wide,
-    chunk_option,
     column_names,
     given_paths,
-    header_limits,
     one_format,
     selection,
     stats_options,
@@ -116,11 +114,10 @@ def inspect(
         printing = _table_printing(columns, wide=wide, stats=stats)
     else:
         printing = json_printing(files, partial(_json_text, raw=raw), is_lines=is_lines)
-    options = InspectOptions(
-        limits=header_limits(),
-        chunks=chunk_option(chunks),
-        s3=files.s3,
-        printed=printing.of_file,
+    options = inspect_options(
+        files.s3,
+        printing.of_file,
+        chunks=chunks,
         stats=stats_options(deep=deep, stride=stride) if stats else None,
     )
     return print_files(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..pixels.model import StatsOptions
     from ..pixels.worker import PixelWorker
     from ..settings import S3Access
+    from .options import Chunks
 
 _FILES_PER_BATCH = 32
 _MAX_BATCH_BYTES = 16 << 20  # of text; the other files of a batch are then inspected by the parent, when it needs them
@@ -39,6 +40,19 @@ class InspectOptions:
     s3: S3Access | None
     printed: Callable[[Inspection], Any]
     stats: StatsOptions | None = None
+
+
+def inspect_options(
+    s3: S3Access | None,
+    printed: Callable[[Inspection], Any],
+    *,
+    chunks: Chunks | None = None,
+    stats: StatsOptions | None = None,
+) -> InspectOptions:
+    """The options with the limits of the settings; without `chunks`, those that the settings name are checked."""
+    from .options import chunk_option, header_limits  # not imported by worker processes
+
+    return InspectOptions(limits=header_limits(), chunks=chunk_option(chunks), s3=s3, printed=printed, stats=stats)
 
 
 class InspectedFile(NamedTuple):

@@ -11,7 +11,7 @@ import typer
 
 from .exit_codes import FailOn
 from .file_results import Printing, files_of, json_printing, print_files
-from .inspected_files import InspectedFile, InspectOptions
+from .inspected_files import InspectedFile, inspect_options
 from .options import (
     AsJson,
     AsJsonl,
@@ -29,10 +29,8 @@ from .options import (
     Recursive,
     Stride,
     Wide,
-    chunk_option,
     column_names,
     given_paths,
-    header_limits,
     one_format,
     selection,
     stats_options,
@@ -98,13 +96,7 @@ def stats(
         printing = _csv_printing(columns, raw=raw_csv)
     else:
         printing = _table_printing(columns, wide=wide)
-    options = InspectOptions(
-        limits=header_limits(),
-        chunks=chunk_option(None),
-        s3=files.s3,
-        printed=printing.of_file,
-        stats=stats_options(deep=deep, stride=stride),
-    )
+    options = inspect_options(files.s3, printing.of_file, stats=stats_options(deep=deep, stride=stride))
     return print_files(
         files,
         options,

@@ -19,7 +19,7 @@ from .catalog_verdicts import catalog_verdicts
 from .command_line import command_line
 from .exit_codes import FailOn, exit_code, worst_of
 from .finding_formats import FindingFormat, write_findings
-from .inspected_files import InspectedFile, InspectOptions, inspected_files
+from .inspected_files import InspectedFile, inspect_options, inspected_files
 from .not_evaluated import not_evaluated_lines, not_evaluated_rules
 from .options import (
     NO_FILES,
@@ -33,10 +33,8 @@ from .options import (
     Output,
     Paths,
     Wait,
-    chunk_option,
     expected_frames,
     given_paths,
-    header_limits,
     open_catalog,
     path_template,
     selection,
@@ -149,11 +147,10 @@ def validate(
         s3 = store_of(given)
         listing = list_files(given, s3=s3, selection=selection(exclude, include))
         files = [item.path if isinstance(item, ListedFile) else item for item in listing]
-        options = InspectOptions(
-            limits=header_limits(),
-            chunks=chunk_option(chunks),
-            s3=s3,
-            printed=partial(_judge, policy=ready),
+        options = inspect_options(
+            s3,
+            partial(_judge, policy=ready),
+            chunks=chunks,
             stats=stats_options(deep=False, stride=1) if stats else None,
         )
         with closing(inspected_files(iter(files), options, 1 if len(files) == 1 else worker_count())) as inspected:
