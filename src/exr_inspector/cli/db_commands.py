@@ -13,12 +13,10 @@ from .coverage_command import coverage
 from .exit_codes import ExitCode
 from .options import CatalogUri, Wait, catalog_uri, open_catalog, path_template
 from .output import data_stream, print_done, print_result
-from .verbosity import is_quiet
 
 if TYPE_CHECKING:
     from ..catalog import Catalog
     from ..catalog.migrations import Migrated
-    from ..search.reembed import ReembedProgress
 
 db = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Create, check and maintain a catalog.")
 
@@ -215,16 +213,11 @@ def reembed(
     everything: Annotated[bool, typer.Option("--all", help="Also vectors of the current version.")] = False,
 ) -> int:
     """Recompute vectors of older versions from the rows of the catalog, without reading files."""
-    import sys
-
     from ..search.reembed import reembed as recompute
+    from .progress import progress_bar
 
-    def show(progress: ReembedProgress) -> None:
-        if sys.stderr.isatty() and not is_quiet():
-            sys.stderr.write(f"\r{progress.done:,} of {progress.files:,} files")
-
-    with _existing_catalog(catalog, wait) as opened:
-        progress = recompute(opened, everything=everything, report=show)
+    with _existing_catalog(catalog, wait) as opened, progress_bar() as update:
+        progress = recompute(opened, everything=everything, report=lambda now: update(now.done + now.failed, now.files))
     print_done(f"{progress.done:,} of {progress.files:,} files have new vectors")
     if progress.failed:
         print_result(f"{progress.failed:,} files keep their vectors: new ones cannot be computed from their rows")

@@ -6,7 +6,6 @@ import json
 import os
 import re
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -84,12 +83,15 @@ def text_cell(value: Any) -> str:
 def uri_reference(uri: str) -> str:
     """The URI reference of a file or sequence (RFC 3986), relative if it is below the working folder."""
     scheme, name = parse(uri)
-    path = name.removeprefix(f"{os.getcwd()}/") if scheme == "file" else f"//{name}"
+    path = _relative(name) if scheme == "file" else f"//{name}"
     encoded = quote(os.fsencode(path))
     return encoded if scheme == "file" else f"{scheme}:{encoded}"
 
 
 def short_path(uri: str) -> str:
     """A local path without file://, relative if it is below the working folder; other URIs as they are."""
-    path = display_path(uri)
-    return path.removeprefix(f"{Path.cwd()}/")
+    return _relative(display_path(uri))
+
+
+def _relative(path: str) -> str:
+    return path.removeprefix(f"{os.getcwd()}/")
