@@ -74,7 +74,7 @@ def _reembed_batch(catalog: Catalog, file_ids: Sequence[str], progress: ReembedP
 
 
 def _rows_by_file(catalog: Catalog, table: str, file_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    placeholders = ", ".join("?" * len(file_ids))
+    placeholders = ", ".join("?" * len(file_ids))  # a VAST Database filters by a list, but not by a joined table
     query = f"SELECT {_COLUMNS[table]} FROM {table} WHERE file_id IN ({placeholders})"  # noqa: S608 (our names)
     by_file: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in _rows(catalog.sql(query, list(file_ids))):

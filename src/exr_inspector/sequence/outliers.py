@@ -110,7 +110,7 @@ def as_arrow(frames: Iterable[Outlier]) -> pa.Table:
 
 def _frames(catalog: Catalog, names: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
     """The current frames of each of these sequences, with their vectors."""
-    placeholders = ", ".join("?" * len(names))
+    placeholders = ", ".join("?" * len(names))  # a VAST Database filters by a list, but not by a joined table
     query = f"""
         SELECT sequence, frame, file_path_normalized, metadata_embedding AS vector FROM files
         WHERE is_current AND deleted_at IS NULL AND embedding_version = ? AND sequence IN ({placeholders})
