@@ -399,6 +399,14 @@ def test_frames_of_a_range_are_missing_or_there(filled, capfd):
     assert "\nmissing" not in shown
 
 
+def test_ranges_of_a_folder_do_not_count_against_a_range(tmp_path, capfd):
+    """--problems-only and `check` report nothing either."""
+    for name in ("a.1", "a.2", "b.1", "b.2", "b.3"):
+        (tmp_path / f"{name}.exr").write_bytes(GOOD)
+    assert main(["sequences", str(tmp_path / "*.exr"), "--range", "1-2"]) == 0
+    assert "\nranges" not in capfd.readouterr().out
+
+
 @pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("given", ["", "abc", "1-999999999", "1-2000000", "1001#1005"])
 def test_a_range_that_cannot_be_is_rejected(filled, capfd, given):

@@ -205,8 +205,8 @@ def _sequence_rows(sequence: SequenceSummary, for_programs: bool) -> Iterator[tu
         yield "missing", f"{sequence.missing} ({sequence.missing_count}){none}", "red"
     if not sequence.gaps_judged:
         yield "gaps", "not judged: the numbers span more than a million frames", "yellow"
-    if sequence.folder_range:
-        yield "ranges", f"differ: the sequences of this folder and version have {sequence.folder_range}", "yellow"
+    if folder_range := sequence.differing_range:
+        yield "ranges", f"differ: the sequences of this folder and version have {folder_range}", "yellow"
     if sequence.repeated:
         yield "repeated", f"{sequence.repeated}  several files have this frame", "yellow"
     if sequence.padding_changes:

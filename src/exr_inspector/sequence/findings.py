@@ -29,9 +29,9 @@ def findings_of(summary: SequenceSummary) -> Iterator[Finding]:
         yield _of_frames(finding(REPEATED, "warning", pattern, "several files have this frame"), summary.repeated)
     if summary.padding_changes:
         yield finding(PADDING, "warning", pattern, "frame numbers have several paddings")
-    if summary.folder_range and not summary.expected:
-        message = f"ranges differ: the sequences of this folder and version have {summary.folder_range}"
-        yield finding(LAYERS_RANGE, "warning", pattern, message, expected=summary.folder_range, actual=summary.frames)
+    if folder_range := summary.differing_range:
+        message = f"ranges differ: the sequences of this folder and version have {folder_range}"
+        yield finding(LAYERS_RANGE, "warning", pattern, message, expected=folder_range, actual=summary.frames)
     for outlier in summary.outliers:
         usual, value = outlier.usual or "", outlier.value or ""
         drift = finding(DRIFT, "warning", pattern, str(outlier), expected=usual, actual=value)

@@ -50,6 +50,11 @@ class SequenceSummary:
     splits: tuple[FieldSplit, ...]
 
     @property
+    def differing_range(self) -> str:
+        """`folder_range`, unless frames were expected, which then are the range that counts."""
+        return "" if self.expected else self.folder_range
+
+    @property
     def severity(self) -> str:
         """That of the worst of its findings, as `check` reports them, without those about pixels.
 
@@ -57,7 +62,7 @@ class SequenceSummary:
         """
         if self.missing or self.bad:
             return "error"
-        differs = self.repeated or self.padding_changes or (self.folder_range and not self.expected)
+        differs = self.repeated or self.padding_changes or self.differing_range
         differs = differs or not self.gaps_judged
         return "warning" if differs or self.header_warnings or self.outliers or self.splits else "none"
 
