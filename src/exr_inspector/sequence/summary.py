@@ -62,8 +62,7 @@ class SequenceSummary:
         """
         if self.missing or self.bad:
             return "error"
-        differs = self.repeated or self.padding_changes or self.differing_range
-        differs = differs or not self.gaps_judged
+        differs = bool(self.repeated or self.differing_range) or self.padding_changes or not self.gaps_judged
         return "warning" if differs or self.header_warnings or self.outliers or self.splits else "none"
 
 
