@@ -214,6 +214,7 @@ def test_parts_that_are_not_decoded(part, code):
     limits = PixelLimits(chunk_bytes=1 << 20)
     (stats,) = statistics_of(w.build(part).data, limits=limits).parts
     assert [(error.code, error.where) for error in stats.errors] == [(code, "all")]
+    assert bool(stats.decode_errors) == (code != "chunk_too_large")  # a limit is not damage
     assert not stats.channels
 
 

@@ -169,12 +169,10 @@ def _inspect_file(
         return InspectedFile(file, error=error)
     severity = file_severity(inspection.completeness, inspection.problem_severity)
     if inspection.pixels is not None:
-        from ..inspection.pixel_rows import is_damage
-
         severity = max(
             [
                 severity,
-                *(Severity.ERROR if is_damage(error) else Severity.WARNING for error in inspection.pixels.errors),
+                *(Severity.ERROR if error.is_damage else Severity.WARNING for error in inspection.pixels.errors),
             ]
         )
     return InspectedFile(file, severity, options.printed(inspection))

@@ -77,16 +77,7 @@ _SAMPLE_COUNTS = {
 }
 
 
-# Errors of the file. The others are limits of time and memory, or the system's: decoding the file again may succeed.
-_OF_FILE = frozenset({"chunk_missing", "bad_chunk", "decode_failed", "not_decodable", "decoder_crashed"})
-
-
 _MOST_ERRORS = 5  # of a file in one line
-
-
-def is_damage(error: DecodeError) -> bool:
-    """Whether the file is the cause of an error."""
-    return error.code in _OF_FILE
 
 
 def is_evaluated(report: PixelReport) -> bool:
@@ -94,13 +85,13 @@ def is_evaluated(report: PixelReport) -> bool:
 
     The file is to be decoded again then.
     """
-    return all(map(is_damage, report.errors))
+    return all(error.is_damage for error in report.errors)
 
 
 def channel_stats_rows(parts: Sequence[PartFacts], report: PixelReport) -> Iterator[ChannelStatsRow]:
     """The rows of the channels of the parts in a report, in file order."""
     for part in report.parts:
-        shared: dict[str, Any] = {"decode_errors": sum(error.chunk_count for error in part.errors if is_damage(error))}
+        shared: dict[str, Any] = {"decode_errors": part.decode_errors}
         if any(error.code == PENDING_DEEP for error in part.errors):
             shared["samples_total"] = 0  # as in no other row that is not evaluated
         if part.deep is not None:
@@ -172,8 +163,8 @@ def undecoded_texts(report: PixelReport) -> tuple[str, str] | None:
     """
     if is_evaluated(report):
         return None
-    damaged = [error for error in report.errors if is_damage(error) and error.code != "chunk_missing"]
-    return _first_texts(damaged), _first_texts([error for error in report.errors if not is_damage(error)])
+    damaged = [error for error in report.errors if error.is_damage and error.code != "chunk_missing"]
+    return _first_texts(damaged), _first_texts([error for error in report.errors if not error.is_damage])
 
 
 def _first_texts(errors: Sequence[DecodeError]) -> str:

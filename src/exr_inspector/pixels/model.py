@@ -137,6 +137,11 @@ class DecodeError:
     chunk_count: int  # 1 if the number is unknown, 0 if they are still to be decoded
     message: str
 
+    @property
+    def is_damage(self) -> bool:
+        """Whether the file is the cause: not a limit of time and memory, nor the system. Decoding again fails again."""
+        return self.code in _OF_FILE
+
 
 PENDING, PENDING_DEEP = "pending", "pending_deep"
 
@@ -155,6 +160,8 @@ DECODE_ERRORS = {
     "decoder_unusable": "The process that decodes cannot start, or not load its libraries.",
     "out_of_memory": "Decoding the file takes more memory than the limit.",
 }
+
+_OF_FILE = frozenset({"chunk_missing", "bad_chunk", "decode_failed", "not_decodable", "decoder_crashed"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,8 +188,8 @@ class PartStats:
 
     @property
     def decode_errors(self) -> int:
-        """Chunks that are missing or cannot be decoded."""
-        return sum(error.chunk_count for error in self.errors)
+        """Number of chunks that are missing or damaged, not those above a limit."""
+        return sum(error.chunk_count for error in self.errors if error.is_damage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
