@@ -22,9 +22,9 @@ from exr_inspector.policy.condition_fields import FIELDS, Field
 from exr_inspector.policy.conditions import MAX_DEPTH, MAX_TESTS, MAX_VALUES, OPERATORS, parse_condition, predicate
 from exr_inspector.policy.conditions_sql import SqlConditions
 from exr_inspector.policy.evaluate import unreadable
-from exr_inspector.policy.load import parse_policy
 from exr_inspector.policy.yaml_marks import read_document
 from tests.policy.test_rules import flat
+from tests.support.policies import parse_policy
 
 TEMPLATE = "{show}/{sequence:sq*}/{shot:sh*}/{task}/**"
 TEXTS = ["", "a", "b", "ab", "ba", "a-b", "a]b", "a*b", "A", "é", "a\nb", "ZIP"]

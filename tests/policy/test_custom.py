@@ -13,10 +13,11 @@ from exr_inspector.findings.model import FileFrame, grouped
 from exr_inspector.findings.sarif import sarif
 from exr_inspector.policy.compile import compile_policy
 from exr_inspector.policy.evaluate import evaluate
-from exr_inspector.policy.load import load_policy, parse_policy
+from exr_inspector.policy.load import load_policy
 from exr_inspector.policy.schema import policy_schema
 from tests.policy.test_rules import channels, file, named
 from tests.support import exr_writer as w
+from tests.support.policies import parse_policy
 
 RULE: dict[str, Any] = {
     "id": "XYZ001",

@@ -18,7 +18,7 @@ from exr_inspector.inspection.json_form import json_value, value_of_json
 from exr_inspector.policy.compile import compile_policy
 from exr_inspector.policy.evaluate import Verdict, evaluate, unreadable
 from exr_inspector.policy.from_catalog import StoredVerdict, Unread, validate_catalog
-from exr_inspector.policy.load import builtin_names, parse_policy
+from exr_inspector.policy.load import builtin_names
 from exr_inspector.policy.registry import RULES
 from exr_inspector.policy.rule import MULTI_FILE_SCOPES
 from exr_inspector.policy.sequence_files import sequence_file, unreadable_file
@@ -28,6 +28,7 @@ from exr_inspector.policy.validate import compiled_policy
 from exr_inspector.sources.memory import MemorySource
 from tests.support import exr_writer as w
 from tests.support.corpus import POLICY_SIDECARS, VALID_FILES, inspected, need_corpus, sidecar
+from tests.support.policies import parse_policy
 
 CATALOG = ("--catalog", "duckdb:catalog.duckdb")
 ALL = compile_policy(

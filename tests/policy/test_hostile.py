@@ -11,13 +11,13 @@ import pytest
 from exr_inspector import ExrInspectorError, inspect
 from exr_inspector.policy.compile import compile_policy
 from exr_inspector.policy.evaluate import evaluate
-from exr_inspector.policy.load import parse_policy
 from exr_inspector.policy.registry import RULES
 from exr_inspector.policy.sequence_files import sequence_file, unreadable_file
 from exr_inspector.policy.sequences import evaluate_sequences
 from exr_inspector.policy.standard_attributes import POSITIVE, TYPES
 from tests.support import exr_writer as w
 from tests.support.changed_headers import changed_headers
+from tests.support.policies import parse_policy
 
 POLICY = compile_policy(
     parse_policy(

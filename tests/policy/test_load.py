@@ -15,12 +15,13 @@ import yaml
 from exr_inspector.errors import PolicyError, SettingsError
 from exr_inspector.policy import load, yaml_models
 from exr_inspector.policy.compile import compile_policy
-from exr_inspector.policy.load import builtin_names, builtin_text, load_policy, parse_policy
+from exr_inspector.policy.load import builtin_names, builtin_text, load_policy
 from exr_inspector.policy.registry import suggestion
 from exr_inspector.policy.schema import policy_schema
 from exr_inspector.policy.yaml_marks import read_document
 from tests.policy.test_rules import flat, named
 from tests.support import exr_writer as w
+from tests.support.policies import parse_policy
 
 HEAD = 'policy: test\nversion: "1"\n'
 

@@ -15,10 +15,10 @@ from exr_inspector.catalog.cells import cells_of
 from exr_inspector.frames.names import parse_name
 from exr_inspector.inspection.model import Inspection, PartFacts
 from exr_inspector.policy.compile import RuleSet, compile_policy
-from exr_inspector.policy.load import parse_policy
 from exr_inspector.policy.registry import RULES
 from exr_inspector.policy.rule import FILE, HEADER, STRINGS, matcher
 from tests.policy.test_rules import CASES, Case
+from tests.support.policies import parse_policy
 
 _WINDOW = ("width", "height", "data_x_offset", "data_y_offset", "data_window")
 _TILES = ("tile_width", "tile_height", "level_mode", "rounding_mode")

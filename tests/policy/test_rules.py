@@ -17,9 +17,9 @@ from exr_inspector.exr.part import PART_TYPES
 from exr_inspector.policy.compile import compile_policy
 from exr_inspector.policy.evaluate import Verdict, evaluate
 from exr_inspector.policy.gamuts import GAMUTS
-from exr_inspector.policy.load import parse_policy
 from exr_inspector.policy.registry import RULES
 from tests.support import exr_writer as w
+from tests.support.policies import parse_policy
 
 HALF, FLOAT, UINT = w.HALF, w.FLOAT, w.UINT
 ZIPS, B44, DWAA, PXR24, HTJ2K32, LJ2K = 2, 6, 8, 5, 11, 12

@@ -18,11 +18,11 @@ from exr_inspector.errors import PolicyError
 from exr_inspector.gate import check
 from exr_inspector.policy.compile import CompiledPolicy, compile_policy
 from exr_inspector.policy.evaluate import evaluate
-from exr_inspector.policy.load import parse_policy
 from exr_inspector.policy.registry import RULES
 from exr_inspector.policy.sequence_files import sequence_file, unreadable_file
 from exr_inspector.policy.sequences import SequenceFile, SequenceFiles, evaluate_sequences
 from tests.support import exr_writer as w
+from tests.support.policies import parse_policy
 
 NAME = "/show/comp_v003/comp_v003.{}.exr"
 RATE = w.fixed("framesPerSecond", "rational", 24, 1)

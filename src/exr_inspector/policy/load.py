@@ -95,11 +95,6 @@ def _data(given: str, read: ReadFile) -> bytes:
     raise SettingsError(_unknown(given))
 
 
-def parse_policy(source: str, data: bytes) -> Policy:
-    """The policy in the bytes of a file; paths that it extends are relative to `source`. Raises PolicyError."""
-    return _policy(source, data, (), [], _read)
-
-
 def _is_path(text: str) -> bool:
     return "/" in text or os.sep in text or text.endswith(_ENDINGS)
 
