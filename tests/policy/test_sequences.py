@@ -172,9 +172,20 @@ CASES = {
     "drift, other fields": ([frame(1), frame(2), frame(3, compression=2)], {"fields": ["owner"]}, []),
     "padding-changes": ([frame("01"), frame("002")], {}, [("warning", "", "2, 3")]),
     "frozen-frame": (
-        [frame(n, code(max(n, 3)), compression=2) for n in (1, 3, 4, 5)],  # frame 2 is missing
+        [frame(n, code(max(n, 2)), compression=2) for n in (1, 2, 3, 4)],
+        {},
+        [("warning", "2", "1")],
+    ),
+    "frozen-frame, every second frame": (
+        [frame(n, code(max(n, 3)), compression=2) for n in (1, 3, 5, 7)],
         {},
         [("warning", "3", "1")],
+    ),
+    "frozen-frame, frame 2 is missing": ([frame(n, code(max(n, 3)), compression=2) for n in (1, 3, 4, 5)], {}, []),
+    "frozen-frame, frame 2 may be missing": (
+        [frame(n, code(max(min(n, 5), 3)), compression=2) for n in (1, 3, 4, 2_000_000)],
+        {},
+        [],
     ),
     "frozen-frame, one frame": (
         [frame(n, code(int(n)), compression=2) for n in ("1001", "01001", "1002", "1003", "1004")],
@@ -223,6 +234,11 @@ CASES = {
         [frame(n, code(2 if n == 5 else n), compression=2) for n in range(1, 7)],
         {},
         [("warning", "5", "2")],
+    ),
+    "duplicate-frame, frame 2 is missing": (
+        [frame(n, code(max(n, 3)), compression=2) for n in (1, 3, 4, 5)],
+        {},
+        [("warning", "3", "1")],
     ),
     "empty-region": (
         [frame(n)._replace(used_areas=(0.1 if n == 4 else 0.9,)) for n in range(1, 9)],

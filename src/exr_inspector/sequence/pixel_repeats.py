@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
 
 from ..catalog import OPEN_ERRORS, Catalog, newest_rows
-from ..frames.ranges import Number, frame_value
+from ..frames.ranges import Number, frame_value, missing_numbers
 from .frames import CURRENT
 
-# Sequences of which more than a third of the frames repeat are static, held (as animation on twos) or loops.
-_REPEATING_SHARE = 3
+# Sequences with fewer frames for each one that repeats are static, held (as animation on twos) or loops.
+_MIN_FRAMES_PER_REPEAT = 3
 
 # Files whose channels are all constant, such as black frames, are equal without being the same picture.
 # Digests do not tell where the pixels are.
@@ -63,32 +64,43 @@ class Repeat(NamedTuple):
 def repeats(contents: Sequence[str | None], numbers: Sequence[Number]) -> list[Repeat]:
     """The frames that repeat, of the contents and numbers of all frames in order; none if more than a third of them do.
 
-    None: the content is not known. Such a frame repeats no other, and does not count. Nor do files of one frame.
+    None: the content is not known. Such a frame repeats no other, and does not count. Nor do files of one frame. No
+    frame is frozen if frames are missing before it, or it is not known whether they are.
     """
+    known = [content for content in contents if content is not None]
+    if len(set(known)) == len(known):
+        return []
+    missing = missing_numbers(numbers)
     first: dict[str, int] = {}
-    found = []
-    held = 0  # the first of consecutive frames with this content
+    repeated = []
+    run_start = 0  # the first of consecutive frames with this content
     for index, content in enumerate(contents):
-        is_frozen = index > 0 and contents[index - 1] == content
-        held = held if is_frozen else index
+        is_frozen = (
+            index > 0 and contents[index - 1] == content and _are_adjacent(missing, numbers[index - 1], numbers[index])
+        )
+        run_start = run_start if is_frozen else index
         if content is not None and first.setdefault(content, index) != index:
-            same_as = held if is_frozen else first[content]
+            same_as = run_start if is_frozen else first[content]
             if numbers[same_as] != numbers[index]:
-                found.append(Repeat(index, same_as, is_frozen))
-    known = sum(content is not None for content in contents)
-    return found if _REPEATING_SHARE * len(found) <= known else []
+                repeated.append(Repeat(index, same_as, is_frozen))
+    return repeated if _MIN_FRAMES_PER_REPEAT * len(repeated) <= len(known) else []
+
+
+def _are_adjacent(missing: Sequence[Number] | None, before: Number, number: Number) -> bool:
+    """Whether no frame is missing between two frames that follow each other; `missing` as from `missing_numbers()`."""
+    return missing is not None and bisect(missing, before) == bisect(missing, number)
 
 
 def repeated_pixels(catalog: Catalog, selected: str, parameters: Mapping[str, Any]) -> list[RepeatedPixels]:
     """The frames among the files that a condition selects that repeat, in sequences of which few frames do."""
     rows = catalog.sql(_FRAMES.format(selected=selected), parameters).to_pylist()
-    found = []
+    repeated = []
     for sequence, group in groupby(rows, key=lambda row: row["sequence"]):
         frames = list(group)
         numbers = [frame_value(row["frame"]) for row in frames]
         for repeat in repeats([_content(row) for row in frames], numbers):
             frame = frames[repeat.position]
-            found.append(
+            repeated.append(
                 RepeatedPixels(
                     sequence=sequence,
                     frame=frame["frame"],
@@ -97,7 +109,7 @@ def repeated_pixels(catalog: Catalog, selected: str, parameters: Mapping[str, An
                     same_as_frame=frames[repeat.same_as]["frame"],
                 )
             )
-    return found
+    return repeated
 
 
 def _content(row: Mapping[str, Any]) -> str | None:
