@@ -10,11 +10,10 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import fileseq
 import numpy as np
 
 from ..catalog import Catalog, expect_catalog
-from ..frames.ranges import Number, frame_value
+from ..frames.ranges import Number, frame_value, numbers_in
 from ..search.similar import differing_groups
 from ..vectors import VERSION
 from .fields import FieldOutlier
@@ -164,6 +163,6 @@ def _distant(similarities: npt.NDArray[np.float64], usual: float) -> npt.NDArray
 def _fields_by_frame(field_outliers: Iterable[FieldOutlier]) -> dict[Number, list[FieldOutlier]]:
     by_frame: dict[Number, list[FieldOutlier]] = defaultdict(list)
     for outlier in field_outliers:
-        for number in fileseq.FrameSet(outlier.frames):
-            by_frame[frame_value(str(number))].append(outlier)
+        for number in numbers_in(outlier.frames):
+            by_frame[number].append(outlier)
     return by_frame
