@@ -26,7 +26,7 @@ TROUBLESHOOTING = Path(__file__).parent.parent / "docs" / "TROUBLESHOOTING.md"
 _MIN_LENGTH = 8  # of a message; shorter ones are values
 # Functions that compose the text of an error, and the class that it gets.
 _COMPOSED = {
-    ("frames/ranges.py", "numbers_in"): "SettingsError",
+    ("frames/ranges.py", "parse_long_range"): "SettingsError",
     ("policy/load.py", "unknown"): "PolicyError",
     ("policy/load.py", "_unknown"): "PolicyError",
     ("policy/yaml_models.py", "_error"): "PolicyError",

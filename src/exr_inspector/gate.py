@@ -15,7 +15,7 @@ from .findings.model import FileFrame, Finding, grouped, in_order
 from .findings.report import ReportedFile
 from .findings.rules import NOT_READ
 from .frames.names import parse_name
-from .frames.ranges import Number, frame_range, numbers_of
+from .frames.ranges import Number, frame_range, parse_range
 from .sequence.findings import findings_of
 from .sequence.frames import CURRENT, MATCHES, MISSING, sequence_condition
 from .sequence.pixel_findings import pixel_findings
@@ -168,7 +168,7 @@ def frames_to_render(findings: Iterable[Finding]) -> Iterator[tuple[str, str]]:
         if finding.severity == "error" and finding.rule_id != NOT_READ.rule_id:
             ranges[finding.pattern].add(finding.frames)
     for pattern, texts in ranges.items():
-        numbers = (numbers_of(text) for text in texts if text)
+        numbers = (parse_range(text) for text in texts if text)
         yield pattern, texts.pop() if len(texts) == 1 else frame_range(frozenset().union(*numbers))
 
 

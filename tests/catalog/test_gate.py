@@ -11,7 +11,7 @@ import pytest
 from exr_inspector import inspect
 from exr_inspector.catalog import IngestError
 from exr_inspector.demo import make_show
-from exr_inspector.frames.ranges import numbers_of
+from exr_inspector.frames.ranges import parse_range
 from exr_inspector.gate import check, frames_to_render, judged_files
 from exr_inspector.ingestion.run import ingest
 from tests.cli.test_inspect import CUT, GOOD
@@ -42,7 +42,7 @@ def checked(catalog, files: dict[str, bytes], pattern: str | None = None, frames
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_bytes(data)
     ingest(["."], catalog)
-    expected = numbers_of(frames) if frames else None
+    expected = parse_range(frames) if frames else None
     result = check(catalog, pattern, expected=lambda _: expected)
     return [(f.rule_id, f.severity, f.frames, f.message) for f in result.findings], result.file_count
 

@@ -16,9 +16,9 @@ from exr_inspector.frames.ranges import (
     frame_range,
     frame_value,
     missing_numbers,
-    numbers_of,
     padding,
     padding_changes,
+    parse_range,
 )
 
 
@@ -325,7 +325,7 @@ def test_frame_ranges_are_short():
 )
 def test_ranges_without_frames_and_with_too_many(text, message):
     with pytest.raises(ValueError, match=message):
-        numbers_of(text)
+        parse_range(text)
 
 
 def test_a_frame_range_has_sub_frames():

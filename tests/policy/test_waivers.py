@@ -17,7 +17,7 @@ from exr_inspector.errors import PolicyError, SettingsError
 from exr_inspector.findings.model import FileFrame, Finding, finding, grouped
 from exr_inspector.findings.rules import GAP, NOT_WHOLE, PADDING, RULES
 from exr_inspector.frames.names import parse_name
-from exr_inspector.frames.ranges import frame_range, numbers_of
+from exr_inspector.frames.ranges import frame_range, parse_range
 from exr_inspector.policy import waivers as waivers_module
 from exr_inspector.policy.load import load_policy
 from exr_inspector.policy.schema import waivers_schema
@@ -71,7 +71,7 @@ def truncated(*frames: int, **given: Any) -> list[Finding]:
 
 def missing(frames: str) -> list[Finding]:
     about = finding(GAP, "error", SEQUENCE, "missing")
-    return [replace(about, frames=frames, frame_count=len(numbers_of(frames)))]
+    return [replace(about, frames=frames, frame_count=len(parse_range(frames)))]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_each_frame_stays_in_one_finding(frames, waived, has_files):
     ]
     found = [each for each in apply_waivers([about], waivers, TODAY, about.files) if each.rule_id == about.rule_id]
     by_frame = [
-        (frame, each.waived_by and each.waived_by.waiver_id) for each in found for frame in numbers_of(each.frames)
+        (frame, each.waived_by and each.waived_by.waiver_id) for each in found for frame in parse_range(each.frames)
     ]
     first = {frame: f"W{n}" for n, numbers in reversed(list(enumerate(waived))) for frame in numbers}
     assert sorted(by_frame) == [(frame, first.get(frame)) for frame in frames]

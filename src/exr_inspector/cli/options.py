@@ -255,12 +255,12 @@ def expected_frames(frame_range: str | None, range_from: str | None, paths: Sequ
     if frame_range is None:
         return ExpectedFrames()
     from ..frames.patterns import names_tiles
-    from ..frames.ranges import numbers_of
+    from ..frames.ranges import parse_range
 
     if tiles := [path for path in paths or () if names_tiles(path)]:
         raise SettingsError(f"--range: {tiles[0]} names tiles of a texture, which have no range; leave out one of them")
     try:
-        return ExpectedFrames(of_each=numbers_of(frame_range))
+        return ExpectedFrames(of_each=parse_range(frame_range))
     except ValueError as error:
         raise SettingsError(f"--range: {error}") from None
 

@@ -68,9 +68,9 @@ def frame_range(numbers: Iterable[Number]) -> str:
     return str(fileseq.framesToFrameRange(ordered))
 
 
-def numbers_of(text: str) -> frozenset[Number]:
+def parse_range(text: str) -> frozenset[Number]:
     """The numbers of a frame range in fileseq notation: the inverse of `frame_range`. Raises ValueError."""
-    numbers = numbers_in(text)
+    numbers = parse_long_range(text)
     if len(numbers) > MAX_SPAN:
         raise ValueError(_too_many(text))
     return numbers
@@ -80,8 +80,8 @@ def _too_many(text: str) -> str:
     return f"{text!r} has more than a million frames"
 
 
-def numbers_in(text: str) -> frozenset[Number]:
-    """As `numbers_of`, for a range of any size, such as that of a sequence. Raises ValueError."""
+def parse_long_range(text: str) -> frozenset[Number]:
+    """As `parse_range`, for a range of any size, such as that of a sequence. Raises ValueError."""
     import fileseq
 
     message = f"{text!r} is not a frame range such as 1001-1100, 1-9x2 or 1-3,7"

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field
 
 from ..findings import rules as known
 from ..findings.model import Finding
-from ..frames.ranges import Number, frame_range, frame_value, numbers_of
+from ..frames.ranges import Number, frame_range, frame_value, parse_range
 from ..inspection.inspector import SOFTWARE_NAMES
 from ..inspection.value_text import plural
 from ..sequence.channel_lists import listed_names
@@ -40,7 +40,7 @@ _TIME_CODE = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})([:;])([0-9]{2})")
 def _frame_range(text: str) -> str:
     """The text, if it is a frame range. Raises ValueError."""
     if text:
-        numbers_of(text)
+        parse_range(text)
     return text
 
 
@@ -60,7 +60,7 @@ class Range(Parameters):
 
 @lru_cache(maxsize=16)
 def _with_handles(expected: str, handles: int) -> frozenset[Number]:
-    frames = numbers_of(expected)
+    frames = parse_range(expected)
     first, last = int(min(frames)), int(max(frames))
     return frames.union(range(first - handles, first), range(last + 1, last + handles + 1))
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from ..exr.codes import SEVERITIES
 from ..findings.model import Finding
 from ..frames.patterns import names_tiles
-from ..frames.ranges import Number, frame_value, numbers_of
+from ..frames.ranges import Number, frame_value, parse_range
 from ..sequence.channel_lists import changed_types
 from ..sequence.fields import differences_in
 from ..sequence.findings import findings_of
@@ -283,6 +283,6 @@ def _with_files(found: Finding, sequence: JudgedSequence) -> Finding:
     """The finding with the URIs of the files that have its frames; none have missing frames."""
     if found.files or not found.frames:
         return found
-    numbers = numbers_of(found.frames)
+    numbers = parse_range(found.frames)
     named = [file for file in sequence.files if frame_value(file.frame) in numbers]
     return replace(found, files=tuple(file.uri for file in named))

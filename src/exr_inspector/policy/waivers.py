@@ -16,7 +16,7 @@ from ..errors import PolicyError, SettingsError
 from ..findings.model import Finding, Waived, finding, in_order
 from ..findings.rules import RULES, WAIVER_EXPIRED, WAIVER_UNUSED, Rule
 from ..frames.names import parse_name
-from ..frames.ranges import Number, frame_range, frame_value, numbers_in, numbers_of
+from ..frames.ranges import Number, frame_range, frame_value, parse_long_range, parse_range
 from ..sources.uris import display_path, normalize_path
 from .model import CUSTOM_ID, Name, Policy, Sentence
 from .registry import suggestion
@@ -37,7 +37,7 @@ _PathAndFrame = Callable[[str], tuple[str, Number | None]]  # of a URI
 
 
 def _is_range(frames: str | int) -> str | int:
-    numbers_of(str(frames))  # raises ValueError
+    parse_range(str(frames))  # raises ValueError
     return frames
 
 
@@ -120,7 +120,7 @@ def _resolved(document: Document, number: int, entry: WaiverEntry) -> Waiver:
     return Waiver(
         entry=entry,
         rule_id=rule_id,
-        numbers=None if entry.frames is None else numbers_of(str(entry.frames)),
+        numbers=None if entry.frames is None else parse_range(str(entry.frames)),
         uri=normalize_path(document.source),
         line=document.values["waivers", number].line,
     )
@@ -216,7 +216,7 @@ def _of_frames(about: Finding, waiver: Waiver) -> tuple[Finding | None, Finding 
         return about, None
     if not about.frames:
         return None, about
-    numbers = numbers_in(about.frames)
+    numbers = parse_long_range(about.frames)
     return _with_numbers(about, numbers & waiver.numbers), _with_numbers(about, numbers - waiver.numbers)
 
 

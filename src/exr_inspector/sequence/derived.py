@@ -18,7 +18,7 @@ from ..catalog.protocol import StoresDerived
 from ..catalog.queries.path_template import field_patterns
 from ..catalog.user_sql import tables_in
 from ..errors import SettingsError
-from ..frames.ranges import Number, frame_range, frame_value, numbers_in
+from ..frames.ranges import Number, frame_range, frame_value, parse_long_range
 from .frames import CURRENT, IS_NAMED
 from .siblings import siblings
 from .summary import SequenceSummary, summaries_of
@@ -127,7 +127,7 @@ def _row(summary: SequenceSummary, outliers: Sequence[str], size: _Size) -> dict
 def _numbers(text: str) -> frozenset[Number]:
     if plain := _PLAIN_RANGE.fullmatch(text):  # usual, and a hundred times as fast
         return frozenset(range(int(plain[1]), int(plain[2]) + 1))
-    return numbers_in(text) if text else frozenset()
+    return parse_long_range(text) if text else frozenset()
 
 
 def _strip(

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..findings.model import Finding, finding
 from ..findings.rules import DRIFT, GAP, LAYERS_RANGE, PADDING, RANGE, REPEATED
-from ..frames.ranges import numbers_of
+from ..frames.ranges import parse_range
 from .summary import SequenceSummary
 
 _BEFORE_AND_AFTER = 2  # groups of frames
@@ -45,4 +45,4 @@ def findings_of(summary: SequenceSummary) -> Iterator[Finding]:
 
 
 def _of_frames(about: Finding, frames: str) -> Finding:
-    return replace(about, frames=frames, frame_count=len(numbers_of(frames)))
+    return replace(about, frames=frames, frame_count=len(parse_range(frames)))

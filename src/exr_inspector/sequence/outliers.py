@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..catalog import Catalog, expect_catalog
-from ..frames.ranges import Number, frame_value, numbers_in
+from ..frames.ranges import Number, frame_value, parse_long_range
 from ..search.similar import differing_groups
 from ..vectors import VERSION
 from .fields import FieldOutlier
@@ -163,6 +163,6 @@ def _distant(similarities: npt.NDArray[np.float64], usual: float) -> npt.NDArray
 def _fields_by_frame(field_outliers: Iterable[FieldOutlier]) -> dict[Number, list[FieldOutlier]]:
     by_frame: dict[Number, list[FieldOutlier]] = defaultdict(list)
     for outlier in field_outliers:
-        for number in numbers_in(outlier.frames):
+        for number in parse_long_range(outlier.frames):
             by_frame[number].append(outlier)
     return by_frame

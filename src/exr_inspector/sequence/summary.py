@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..catalog import Catalog, expect_catalog
 from ..frames.names import name_of
 from ..frames.patterns import UDIM, is_one_sequence, names_tiles, sequence_pattern
-from ..frames.ranges import Number, display_pattern, frame_range, numbers_of, padding, padding_changes
+from ..frames.ranges import Number, display_pattern, frame_range, padding, padding_changes, parse_range
 from ..sources.uris import normalize_path
 from .fields import Difference, FieldGroup, FieldOutlier, FieldSplit, differences_by_sequence
 from .frames import DamagedFrame, Frames, alone, frames_by_sequence
@@ -86,7 +86,7 @@ def sequences(
     """
     expect_catalog(catalog)
     if isinstance(expected, str):
-        required = numbers_of(expected)
+        required = parse_range(expected)
         return sequences(catalog, pattern, lambda _: required)
     pattern = None if pattern is None else os.fspath(pattern)
     return _summaries(catalog, pattern, expected)
@@ -147,7 +147,7 @@ def summarized(
 
 def without_missing(summary: SequenceSummary, present: Iterable[Number]) -> SequenceSummary:
     """The summary where these frames are not missing: their files exist, but could not be read."""
-    missing = numbers_of(summary.missing).difference(present) if summary.missing else frozenset()
+    missing = parse_range(summary.missing).difference(present) if summary.missing else frozenset()
     return replace(summary, missing=frame_range(missing), missing_count=len(missing))
 
 
