@@ -24,19 +24,20 @@ def padding(frames: Iterable[str]) -> int:
 
     001, 100, 101 have a padding of 3, and so have 998, 999, 1000.
     """
-    return min(map(len, _digits(frames)), default=1)
+    return min((len(frame_digits(frame)) for frame in frames), default=1)
 
 
 def padding_changes(frames: Iterable[str]) -> bool:
     """Whether frames have different paddings: 01 and 002 do, 0999 and 1000 do not."""
-    digits = _digits(frames)
+    digits = [frame_digits(frame) for frame in frames]
     padded = {len(frame) for frame in digits if frame.startswith("0") and len(frame) > 1}
     width = min(map(len, digits), default=1)
     return len(padded) > 1 or (len(padded) == 1 and width not in padded)
 
 
-def _digits(frames: Iterable[str]) -> list[str]:
-    return [frame if frame.isdigit() else frame.partition(".")[0].lstrip("-") for frame in frames]
+def frame_digits(frame: str) -> str:
+    """The digits of a frame without sign and sub-frame, with leading zeros: 002 of -002.5."""
+    return frame if frame.isdigit() else frame.partition(".")[0].lstrip("-")
 
 
 def display_pattern(sequence: str, frames: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from ..findings import files
 from ..findings.model import Finding, finding
 from ..findings.rules import UNREADABLE
 from ..frames.names import parse_name
-from ..frames.ranges import display_pattern, padding
+from ..frames.ranges import display_pattern, frame_digits
 from ..inspection.model import SCHEMA_VERSION, FileFacts, Flags, Inspection
 from .compile import Check, CompiledPolicy, RuleSet
 from .model import RuleUse
@@ -160,7 +160,7 @@ def pattern_of_file(file: FileName) -> str:
     """As `pattern_of`, for a file whose name is parsed already."""
     if file.sequence is None or file.frame is None:
         return file.file_path_normalized
-    return _shown_pattern(file.sequence, len(file.frame) if file.frame.isdigit() else padding((file.frame,)))
+    return _shown_pattern(file.sequence, len(frame_digits(file.frame)))
 
 
 @lru_cache(maxsize=1024)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 
 from ..frames.names import versions_in
+from ..frames.ranges import frame_digits
 from ..sources.memory import UNNAMED
 from .name_template import NameTemplate, name_expression
 from .rule import Digits, FileName, Outcome, Parameters, Positive, Texts, Undecided, Violation, name_rule
@@ -113,7 +114,7 @@ def frame_padding(file: FileName, given: Width) -> Iterator[Outcome]:
     frame = file.frame
     if frame is None:
         yield _NO_FRAME
-    elif (digits := len(frame.lstrip("-").partition(".")[0])) != given.width:
+    elif (digits := len(frame_digits(frame))) != given.width:
         yield Violation(f"{given.width} digits", f"{digits} in {frame}")
 
 

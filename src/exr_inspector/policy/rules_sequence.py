@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field
 
 from ..findings import rules as known
 from ..findings.model import Finding
-from ..frames.ranges import Number, frame_range, frame_value, parse_range
+from ..frames.ranges import Number, frame_digits, frame_range, frame_value, parse_range
 from ..inspection.inspector import SOFTWARE_NAMES
 from ..inspection.value_text import plural
 from ..sequence.channel_lists import listed_names
@@ -162,7 +162,7 @@ def drift(sequence: JudgedSequence, given: Fields) -> _Outcomes:
 @sequence_rule(905, "warning", "ARRI DI conventions")
 def padding_changes(sequence: JudgedSequence, _: Parameters) -> _Outcomes:
     """The frame numbers have one padding."""
-    widths = sorted({len(file.frame.partition(".")[0].lstrip("-")) for file in sequence.files})
+    widths = sorted({len(frame_digits(file.frame)) for file in sequence.files})
     for found in sequence.as_check(known.PADDING):
         yield replace(found, expected="one padding", actual=", ".join(map(str, widths)))
 
