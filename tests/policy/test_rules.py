@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from struct import pack
 from typing import Any, NamedTuple
 
@@ -457,6 +458,32 @@ def test_lossy_channels_depend_on_type_and_name(compression, kind, names, change
 def test_time_codes_exist_at_their_rate(numbers, drop, frame_rate, is_valid):
     found = verdict(flat(code(*numbers, drop=drop), rate(*frame_rate)), "EXR604").findings
     assert (found == ()) is is_valid
+
+
+@pytest.mark.parametrize(
+    ("text", "is_rounded", "has_drop_frames"),
+    [
+        ("24000/1001", False, False),
+        ("23.976", True, False),
+        ("23.98", True, False),
+        ("23.97", True, False),
+        ("30000/1001", False, True),
+        ("29.97", True, True),
+        ("29.98", True, True),
+        ("59.94", True, True),
+        ("23.99", False, False),
+        ("24", False, False),
+        ("25", False, False),
+        ("30", False, False),
+    ],
+)
+def test_rules_agree_which_rates_are_rounded(text, is_rounded, has_drop_frames):
+    frame_rate = rate(*map(int, text.split("/"))) if "/" in text else rate(round(float(text) * 1000), 1000)
+    inspection = flat(frame_rate, code(1, 10, 0, 0, drop=True))
+    assert bool(verdict(inspection, "fps-exact").findings) is is_rounded
+    assert bool(verdict(inspection, "timecode-range").findings) is not has_drop_frames
+    with pytest.raises(PolicyError, match="rounded") if is_rounded else nullcontext():
+        verdict(inspection, "fps-allowed", {"allowed": [text]})
 
 
 def test_a_file_that_is_not_an_exr_has_one_finding_and_no_rule_passes(tmp_path):

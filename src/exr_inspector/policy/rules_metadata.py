@@ -36,6 +36,7 @@ from .standard_attributes import POSITIVE, TEXTS, TYPES
 _CAPTURE_DATE = re.compile(r"[0-9]{4}:[0-9]{2}:[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 _PRIVATE_PATH = re.compile(r"/[^/\s]+/|[A-Za-z]:[\\/]|\\\\[^\\\s]+\\|file:", re.IGNORECASE)
 _NTSC_BASES = (24, 30, 48, 60, 120)
+_NTSC_TOLERANCE = 0.01  # rates are rounded, or cut, to two decimals: 23.98 and 23.97
 _DROP_FRAME_BASES = (30, 60)
 _SHOWN = 100  # characters of a text
 _RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?(/[0-9]{1,9}(\.[0-9]{1,9})?)?")
@@ -65,11 +66,16 @@ class Needs(Parameters):
     attributes: tuple[AttributeNeed, ...] = ()
 
 
+def _ntsc_base(rate: float) -> int | None:
+    """The whole rate that an NTSC rate is 1000/1001 of, such as 24 for 23.976; None for other rates."""
+    return next((base for base in _NTSC_BASES if abs(rate - base * 1000 / 1001) < _NTSC_TOLERANCE), None)
+
+
 def _is_rate(text: str) -> str:
     """The text, if it is a frame rate. Raises ValueError."""
     if not _RATE.fullmatch(text) or not 0 < (rate := _number(text)) < inf:
         raise ValueError(f"{text[:20]}: expected a frame rate as 24 or 24000/1001")
-    base = next((base for base in _NTSC_BASES if abs(rate - base * 1000 / 1001) < 1e-2), None)
+    base = _ntsc_base(rate)
     if base is not None and "/" not in text:
         raise ValueError(f"{text[:20]}: rounded; expected {base * 1000}/1001")
     return text
@@ -167,8 +173,8 @@ def timecode_range(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     elif code.frame >= ceil(rate - 1e-3):
         yield Violation(f"a frame below {ceil(rate - 1e-3)}", part.timecode, attr_name="timeCode")
     elif code.dropFrame:
-        base = next((base for base in _DROP_FRAME_BASES if abs(rate - base * 1000 / 1001) < 1e-3), None)
-        if base is None:
+        base = _ntsc_base(rate)
+        if base not in _DROP_FRAME_BASES:
             yield Violation("drop frame at 30000/1001 or 60000/1001 only", part.timecode, attr_name="timeCode")
         elif code.seconds == 0 and code.minutes % 10 and code.frame < base // 15:
             yield Violation("a frame number that is not dropped", part.timecode, attr_name="timeCode")
@@ -215,7 +221,7 @@ def fps_exact(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     rate = part.frames_per_second
     if rate is None:
         return
-    base = next((base for base in _NTSC_BASES if abs(rate - base * 1000 / 1001) < 5e-3), None)
+    base = _ntsc_base(rate)
     value = part.get("framesPerSecond")
     if base is None or not isinstance(value, Rational):
         return
