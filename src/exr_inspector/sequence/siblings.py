@@ -77,11 +77,18 @@ def _groups(sequences: Iterable[Frames], key: Callable[[str], Hashable]) -> Iter
 
 
 def _view_key(sequence: str) -> str | None:
-    """The sequence with %V in place of its view; None if it names no view, or both."""
-    views = {match["left"] is not None for match in _VIEW.finditer(sequence)}
-    if len(views) != 1:
+    """The sequence with %V in place of its view; None if it names no view, or both.
+
+    Folders named by a letter may be anything: they only count where nothing else names a view.
+    """
+    name_start = sequence.rfind("/") + 1
+    matches = list(_VIEW.finditer(sequence))
+    views = [match for match in matches if len(match[0]) > 1 or match.start() >= name_start] or matches
+    if len({match["left"] is not None for match in views}) != 1:
         return None
-    return _VIEW.sub(lambda match: "%V" if len(match[0]) > 1 else "%v", sequence)
+    for match in reversed(views):
+        sequence = f"{sequence[: match.start()]}{'%V' if len(match[0]) > 1 else '%v'}{sequence[match.end() :]}"
+    return sequence
 
 
 def _name_key(sequence: str) -> tuple[str, str] | None:
