@@ -80,7 +80,7 @@ def test_sound_pixels_have_no_findings(catalog, make):
     mip["tiles"].xSize = mip["tiles"].ySize = 32
     mip["tiles"].mode = OpenEXR.MIPMAP_LEVELS
     files = [
-        make("layers.exr", planes(**empty, A=filled(1), Z=filled(np.inf), **{"depth.Z": filled(np.inf)})),
+        make("layers.exr", planes(**empty, A=filled(1), **dict.fromkeys(("Z", "depth.Z", "left.Z"), filled(np.inf)))),
         make("parts.exr", planes(), color(0), {"Z": filled(1)}),
         make("matte.exr", {"R": filled(0)}),
         replace(make("unknown.exr", color(0)), pixels=None),
@@ -94,6 +94,7 @@ def test_each_fault_of_a_file(catalog, make):
         make("nan.exr", planes(G={(3, 4): np.nan, (5, 6): np.nan})),
         make("inf.exr", planes(R={(7, 8): -np.inf}, A=filled(1))),
         make("depth.exr", planes(Z=filled(-np.inf))),
+        make("vector.exr", planes(**{"P.X": filled(1), "P.Z": filled(np.inf)})),
         make("black.exr", {**planes(0), "A": filled(1), "N.X": filled(0.5)}),
         make("constant.exr", color(0.5)),
         make("luminance.exr", {"Y": filled(0.25)}),
@@ -115,6 +116,7 @@ def test_each_fault_of_a_file(catalog, make):
         ("EXR801", "error", "s.#.exr", "1-2", "B: 1–2 NaN; first NaN or infinity at 1, 2 of frame 1"),
         ("EXR802", "error", "s.#.exr", "2", "B: 1 infinite value; first NaN or infinity at 0, 0"),
         ("EXR804", "warning", "second.exr", "", "part 1: the color channels are zero"),
+        ("EXR802", "error", "vector.exr", "", "P.Z: 480 infinite values; first NaN or infinity at 0, 0"),
     ]
     (of_channel,) = check(catalog, "nan.exr").findings
     assert (of_channel.channel_name, of_channel.part_index) == ("G", 0)

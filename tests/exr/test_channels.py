@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exr_inspector.exr import split_name, view_of
-from exr_inspector.exr.channels import MAX_CHANNELS, decode_channels, samples_along
+from exr_inspector.exr.channels import MAX_CHANNELS, decode_channels, is_depth, samples_along
 from tests.support import exr_writer as w
 
 
@@ -61,6 +61,33 @@ def test_the_word_before_the_last_names_the_view(name, view):
 def test_a_part_without_views():
     """Without `multiView` no channel has a view."""
     assert view_of("R", []) == view_of("right.R", []) == ""
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Z", "z", "ZBack", "left.Z", "beauty.Z", "depth", "Depth.R", "zdepth", "VRayZDepth.r", "deep_zback"],
+)
+def test_names_of_depth(name):
+    """In any layer or view."""
+    assert is_depth(name, {"R", "G", "B", name})
+
+
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [
+        ("P.Z", ["P.X", "P.Y"]),
+        ("velocity.z", ["velocity.x"]),
+        ("Z", ["X", "Y"]),
+        ("worldNormals.Z", []),
+        ("depth_of_field_mask", []),
+        ("DepthOfField.R", []),
+        ("R", []),
+        ("buzz", []),
+    ],
+)
+def test_names_that_are_not_depth(name, others):
+    """Such as the Z of a vector."""
+    assert not is_depth(name, {name, *others})
 
 
 @pytest.mark.slow

@@ -180,7 +180,7 @@ def test_inconsistent_chunks_are_lost_alone(tmp_path, damage):
 def test_the_first_nan_of_tiles_side_by_side():
     """The block of samples begins with the lower lines of the first tile."""
     channels = [Channel("Z", "FLOAT", 1, 1, 0)]
-    accumulators = new_accumulators(channels)
+    accumulators = new_accumulators(channels, {"Z"})
     blocks = SampleBlocks(channels, accumulators)
     for x, nan_line in ((0, 1), (2, 0)):
         lines = [np.full(2, np.nan if line == nan_line else 1, "float32") for line in range(2)]

@@ -47,6 +47,13 @@ GOOD = color(A=RAMP)
 CASES = {
     "nan": (color(G=(NAN, 0, 0, 1)), {}, "G", "NaN"),
     "infinity": (color(R=(-INFINITY, 0, 0, 1), Z=(INFINITY, 1, 1, 1)), {}, "R", "infinity"),
+    "infinity, Z of a vector": (
+        color(**{"left.Z": (INFINITY, 1, 1, 1), "N.X": RAMP, "N.Z": (INFINITY, 1, 1, 1)}),
+        {},
+        "N.Z",
+        "infinity",
+    ),
+    "infinity, depth of field": (color(depth_of_field_mask=(INFINITY, 1, 1, 1)), {}, "depth_of_field_mask", "infinity"),
     "negative-color": (color(B=(-0.5, 0, 0, 1), depth=(-1, 0, 0, 1)), {}, "B", "negative"),
     "black-frame": (measured(), {}, "", "black"),
     "constant-frame": (decoded(dict.fromkeys("RGB", (0.5,) * WIDTH)), {}, "", "one color"),

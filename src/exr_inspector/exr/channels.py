@@ -1,4 +1,4 @@
-"""Channels: the value of a `chlist` attribute, and the layer and view in a channel's name.
+"""Channels: the value of a `chlist` attribute, and the layer, the view and depth in a channel's name.
 
 Sources: "OpenEXR File Layout", section Attribute Values (chlist); "Technical Introduction to OpenEXR",
 sections Layers and Multi-View OpenEXR.
@@ -6,9 +6,10 @@ sections Layers and Multi-View OpenEXR.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Container, Iterable, Sequence
+from functools import cached_property, lru_cache
 from struct import Struct
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ PIXEL_TYPES = ("UINT", "HALF", "FLOAT")
 SHORT_NAME_BYTES = 31  # the longest name without the long-names flag
 SAMPLE_BYTES = {"UINT": 4, "HALF": 2, "FLOAT": 4}
 
+_DEPTH = re.compile(r"depth(?![ ._-]*of[ ._-]*field)", re.IGNORECASE)
+_DEPTH_AXES = ("z", "zback")
 _FIXED = Struct("<iB3xii")  # pixel type, pLinear, reserved, x and y sampling
 
 
@@ -156,6 +159,23 @@ def view_of(channel_name: str, views: Sequence[str]) -> str:
     if len(words) == 1:
         return views[0] if views else ""
     return words[-2] if words[-2] in views else ""
+
+
+def is_depth(channel_name: str, names: Container[str]) -> bool:
+    """Whether a channel is depth; `names` are those of all channels of its part. The Z of a vector is not."""
+    if not _is_named_depth(channel_name):
+        return False
+    component = split_name(channel_name)[1]
+    prefix = channel_name.removesuffix(component)
+    return component.lower() not in _DEPTH_AXES or not any(prefix + axis in names for axis in "XYxy")
+
+
+@lru_cache(maxsize=4096)
+def _is_named_depth(channel_name: str) -> bool:
+    layer, component = split_name(channel_name)
+    if component.lower() in _DEPTH_AXES:
+        return not layer.lower().endswith(("normals", "normal"))
+    return component.lower().endswith("zback") or _DEPTH.search(channel_name) is not None
 
 
 def samples_along(first: int, last: int, sampling: int) -> int:

@@ -14,9 +14,6 @@ HISTOGRAM_BINS = len(HISTOGRAM_EDGES) + 3
 # The bins of `SampleCounts.histogram`: pixels with fewer samples than the first edge, from each edge to the next, …
 SAMPLE_COUNT_EDGES = (1, 2, 3, 4, 5, 6, 7, *(1 << power for power in range(3, 24)))
 
-# The names of channels whose values may be infinitely large: depth of backgrounds. Also valid in SQL.
-ENDLESS_CHANNELS = "(?i)^z$|zback$|depth"
-
 MAX_CHUNK_BYTES, MAX_SECONDS, _MAX_THREADS = (1 << 31) - 1, 1_000_000, 256
 _PROGRAM_BYTES, _THREAD_BYTES = 330 << 20, 70 << 20  # of a thread: its stack, and what the allocator reserves
 
@@ -96,7 +93,7 @@ class ChannelStats:
     p50: float | None
     p99: float | None
     p999: float | None
-    # Of the first NaN or infinity but +inf in ENDLESS_CHANNELS, in pixels of the image.
+    # Of the first NaN or infinity but +inf in depth channels, in pixels of the image.
     first_nonfinite_x: int | None
     first_nonfinite_y: int | None
     histogram: tuple[int, ...]  # see HISTOGRAM_EDGES

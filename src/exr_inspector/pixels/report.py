@@ -5,9 +5,8 @@ Run it through `worker.py`: native libraries that decode damaged files may print
 
 from __future__ import annotations
 
-import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from threading import Lock
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 
 from ..exr import Channel, Header, Limits, Part
 from ..exr.attributes import Box2i
+from ..exr.channels import is_depth
 from ..exr.leaders import NEVER_WRITTEN, PRESENT
 from ..exr.locate import LocatedPart, locate_chunks
 from ..exr.missing import describe_missing
@@ -25,7 +25,7 @@ from .deep import DeepDecoder
 from .digest import COUNTS, PixelDigest
 from .fetch import Fault
 from .kernel import ACCUMULATORS, Accumulator, Locate
-from .model import ENDLESS_CHANNELS, ChannelStats, DecodeError, LayerStats, PartStats, PixelReport, StatsOptions
+from .model import ChannelStats, DecodeError, LayerStats, PartStats, PixelReport, StatsOptions
 from .regions import BandUse, Layer, UsedWindow, band_uses, color_without_alpha, layers_with_alpha
 from .samples import SampleBlocks, SampleCounter, digest_rows
 
@@ -80,7 +80,7 @@ class _Measured:
 
     def __init__(self, part: Part, channels: Sequence[Channel], digest: PixelDigest | None) -> None:
         self._part, self.channels, self._digest = part, channels, digest
-        self.accumulators = new_accumulators(channels)
+        self.accumulators = new_accumulators(channels, _names(part))
         self.transparent = dict.fromkeys(layers_with_alpha(channels), 0)
 
     def add(self, band: Band) -> _Ordered:
@@ -151,7 +151,7 @@ def _deep_stats(source: ByteSource, located: LocatedPart, options: StatsOptions)
     digest = None
     if options.deep and options.digest and options.stride == 1:
         digest = PixelDigest([COUNTS, *channels], window)
-    accumulators = new_accumulators(channels)
+    accumulators = new_accumulators(channels, _names(part))
     counter, blocks, errors = SampleCounter(), SampleBlocks(channels, accumulators), ErrorList(located)
     for number, slots in enumerate(decoder.runs()):
         for band in decoder.decode(slots) if number % options.stride == 0 else ():
@@ -174,12 +174,17 @@ def _deep_stats(source: ByteSource, located: LocatedPart, options: StatsOptions)
     )
 
 
-def new_accumulators(channels: Sequence[Channel]) -> dict[str, Accumulator]:
-    """An accumulator for each channel, by name."""
+def _names(part: Part) -> set[str]:
+    return {channel.channel_name for channel in part.channels}
+
+
+def new_accumulators(channels: Sequence[Channel], names: Container[str]) -> dict[str, Accumulator]:
+    """An accumulator for each channel, by name; `names` are those of all channels of the part.
+
+    Depth of backgrounds may be infinite.
+    """
     return {
-        channel.channel_name: ACCUMULATORS[channel.channel_type or ""](
-            is_endless=re.search(ENDLESS_CHANNELS, channel.channel_name) is not None
-        )
+        channel.channel_name: ACCUMULATORS[channel.channel_type or ""](is_endless=is_depth(channel.channel_name, names))
         for channel in channels
     }
 

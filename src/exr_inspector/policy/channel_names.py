@@ -1,4 +1,4 @@
-"""What the names of channels mean: layers, depth, ids, Cryptomattes, and values that are not colors."""
+"""What the names of channels mean: layers, ids, Cryptomattes, and values that are not colors."""
 
 from __future__ import annotations
 
@@ -53,15 +53,6 @@ def has_colors(channels: Iterable[Channel]) -> bool:
 def _words(text: str) -> tuple[str, ...]:
     words = " ".join(_WORD.findall(text)).lower()
     return tuple(_EFFECTS.sub("", words).split())
-
-
-def is_depth(channel_name: str, layer: Iterable[str]) -> bool:
-    """Whether a channel is depth; `layer` are the components of its layer. The Z of a vector is not."""
-    name, component = split(channel_name)
-    if component in ("Z", "ZBack"):
-        components = frozenset(layer)
-        return not {"X", "Y"} & components and not name.lower().endswith(("normals", "normal"))
-    return "depth" in _words(channel_name)
 
 
 def is_id(channel_name: str) -> bool:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..cryptomatte import cryptomattes, file_channels
-from ..exr.channels import ChannelList
+from ..exr.channels import ChannelList, is_depth
 from ..inspection.model import Inspection, PartFacts
 from ..sequence.channel_lists import listed_names
-from .channel_names import COLORS, is_depth, is_id, layers_of, matte_names, matte_of, split
+from .channel_names import COLORS, is_id, layers_of, matte_names, matte_of, split
 from .rule import (
     Globs,
     Natural,
@@ -97,9 +97,9 @@ def pixel_type(channels: ChannelList, given: PixelTypes) -> Iterator[Outcome]:
 @channels_rule(205, "warning", "OpenEXR: Technical Introduction")
 def depth_type(channels: ChannelList, _: Parameters) -> Iterator[Outcome]:
     """Depth is FLOAT."""
-    layers = layers_of(channels)
+    names = {channel[0] for channel in channels}
     for name, channel_type, *_rest in channels:
-        if channel_type == "HALF" and is_depth(name, layers[split(name)[0]]):
+        if channel_type == "HALF" and is_depth(name, names):
             yield Violation("FLOAT", "HALF", name)
 
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple
 
 from ..catalog import IS_NEWEST, Catalog, newest_rows
-from ..pixels.model import ENDLESS_CHANNELS
+from ..exr.channels import is_depth
 from .frames import CURRENT, MIP_MODES
 
 # The color channels of a file are R, G and B, or Y, without a layer or in one with a usual name, of the first part with
-# such channels; other parts and layers may be empty. Backgrounds of depth channels may be infinitely far away.
+# such channels; other parts and layers may be empty.
 _COLOR = r"(?i)((.*\.)?(beauty|combined|rgba?)\.)?[RGBY]"
+_AXIS = r"(?i)(.*\.)?[XY]"  # beside it, Z is the Z of a vector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +104,7 @@ _SUSPECTS = f"""
     LEFT JOIN part_results USING (file_id, part_index)
     WHERE {CURRENT} AND {{selected}}
           AND (nan_count > 0 OR pos_inf_count > 0 OR neg_inf_count > 0 OR decode_errors > 0
-               OR empty_regions <> '[]' OR regexp_full_match(channel_name, '{_COLOR}'))
+               OR empty_regions <> '[]' OR regexp_full_match(channel_name, '{_COLOR}|{_AXIS}'))
     ORDER BY file_path_normalized, part_index, channel_name
 """  # noqa: S608 (constants)
 
@@ -112,11 +113,6 @@ _SUSPECTS = f"""
 def is_color(channel_name: str) -> bool:
     """Whether a channel is one that is seen, by its name."""
     return re.fullmatch(_COLOR, channel_name) is not None
-
-
-@lru_cache(maxsize=4096)
-def _is_depth(channel_name: str) -> bool:
-    return re.search(ENDLESS_CHANNELS, channel_name) is not None
 
 
 def colors_of(channels: Iterable[Figures]) -> list[Figures]:
@@ -129,11 +125,12 @@ def colors_of(channels: Iterable[Figures]) -> list[Figures]:
 def faults_of(channels: Iterable[Figures], parts: Mapping[int, PartFigures], *, is_evaluated: bool) -> Iterator[Fault]:
     """The faults of one file; `is_evaluated`: all pixels were decoded that can be."""
     channels = list(channels)
+    depths = _depths(channels)
     undecoded: dict[int, int] = defaultdict(int)
     for each in channels:
         about = (each.part_index, each.channel_name)
         where = (each.first_nonfinite_x, each.first_nonfinite_y)
-        infinite = each.neg_inf_count + (0 if _is_depth(each.channel_name) else each.pos_inf_count)
+        infinite = each.neg_inf_count + (0 if about in depths else each.pos_inf_count)
         if each.nan_count:
             yield Fault("nan", *about, each.nan_count, *where)
         if infinite:
@@ -153,6 +150,17 @@ def faults_of(channels: Iterable[Figures], parts: Mapping[int, PartFigures], *, 
         if part is None or part.level_mode not in MIP_MODES:
             is_black = all(each.zero_count == each.sample_count for each in colors)
             yield Fault("black" if is_black else "constant", colors[0].part_index)
+
+
+def _depths(channels: Sequence[Figures]) -> set[tuple[int, str]]:
+    """Part and name of the depth channels with infinite values: backgrounds may be infinitely far away."""
+    infinite = [each for each in channels if each.pos_inf_count]
+    names: dict[int, set[str]] = defaultdict(set)
+    for each in channels if infinite else ():
+        names[each.part_index].add(each.channel_name)
+    return {
+        (each.part_index, each.channel_name) for each in infinite if is_depth(each.channel_name, names[each.part_index])
+    }
 
 
 def _missing_chunks(part: PartFigures | None) -> int:
