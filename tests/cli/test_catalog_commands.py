@@ -395,7 +395,7 @@ def test_frames_of_a_range_are_missing_or_there(filled, capfd):
     assert "\nmissing     1003,1005 (2)\n" in capfd.readouterr().out
     assert main(["sequences", "c.#", "--range", "1001-1002,1004", "--catalog", CATALOG]) == 0
     shown = capfd.readouterr().out
-    assert "\nevery frame of 1001-1002,1004 is there\n" in shown
+    assert "\nall frames of 1001-1002,1004 are present\n" in shown
     assert "\nmissing" not in shown
 
 

@@ -45,7 +45,7 @@ def blocks(text: str) -> dict[str, list[str]]:
     """The rows below each first line, by its pattern."""
     found: dict[str, list[str]] = {}
     for line in text.splitlines():
-        if line.split()[0] in SEQUENCE_ROWS or line.startswith("every frame of "):
+        if line.split()[0] in SEQUENCE_ROWS or line.startswith("all frames of "):
             found[next(reversed(found))].append(line)
         else:
             found[line.split("  ")[0]] = []
@@ -80,7 +80,7 @@ def test_nothing_is_cut(show, capfd):
 
 
 def test_a_sound_sequence_has_none_of_the_words(show, capfd):
-    """Also if it has every frame of a range."""
+    """Also if it has all frames of a range."""
     assert main(["sequences", "show/a/sound.####.exr", "--range", "1001-1002"]) == 0
     assert not re.search("|".join(SEQUENCE_ROWS), capfd.readouterr().out)
 

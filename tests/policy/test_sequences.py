@@ -69,7 +69,7 @@ def test_drift_of_channels_is_readable_and_left_to_the_rule_about_pixel_types():
     files = [frame(1, **kept), frame(2, **kept), frame(3, **kept), frame(4, **other), frame(5, **only_types)]
     messages = [each.message for each in evaluate_sequences(policy("EXR904"), files).findings]
     assert messages == [
-        "channels: B FLOAT, usually HALF; A missing; Z usually not there",
+        "channels: B FLOAT, usually HALF; A missing; Z extra",
         "channels: A, B FLOAT, usually HALF",
     ]
     both = evaluate_sequences(policy("EXR904", "pixel-type", pixel_type={"types": ["HALF"]}), files).findings

@@ -201,7 +201,7 @@ def test_sequences_are_judged_by_a_timeline(capfd):
         "/edit/gone.#.exr\n"
         "missing     1001-1003 (3)  no file of this sequence exists\n"
         "farm/a/a.####.exr  1001-1003  (3 frames)\n"
-        "every frame of 1001-1003 is there\n"
+        "all frames of 1001-1003 are present\n"
         "farm/b/b.####.exr  1001,1003  (2 frames)\n"
         "missing     1004 (1)\n"
         "farm/f/free.####.exr  1001,1003-1004  (3 frames)\n"
@@ -223,9 +223,9 @@ def test_an_ambiguous_clip_is_a_usage_error(capfd):
     command = ["sequences", "--range-from", f"otio:{timeline((images('/edit', 'a.', 1001, span(0, 1)), None))}"]
     assert main([*command, "x", "y"]) == 2
     out, err = capfd.readouterr()
-    assert ("every frame" in out, "/edit/a.#.exr of the timeline may be " in err) == (False, True)
+    assert ("all frames" in out, "/edit/a.#.exr is ambiguous: " in err) == (False, True)
     assert main([*command, "y"]) == 0
-    assert "every frame of 1001 is there" in capfd.readouterr().out
+    assert "all frames of 1001 are present" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -84,8 +84,8 @@ class Answering:
         for name, candidate in matched.ambiguous:
             self.ambiguous = True
             print_message(
-                f"--range-from: {name} of the timeline may be {candidate}, but others end alike; neither is judged by "
-                "the timeline; give paths that leave one of them"
+                f"--range-from: {name} is ambiguous: several sequences end in the same path, such as {candidate}; it "
+                "is not checked against the timeline; give narrower paths, so that one remains"
             )
         return matched
 

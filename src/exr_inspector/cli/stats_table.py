@@ -110,7 +110,7 @@ def _number(value: float | None) -> str | None:
 def _samples_text(counts: SampleCounts) -> str:
     return (
         f"{counts.min:,} to {counts.max:,}, mean {counts.mean:.4g}, {counts.total:,} in all, most at "
-        f"{counts.max_x},{counts.max_y}, {counts.empty_pixels:,} pixels without"
+        f"{counts.max_x},{counts.max_y}, {counts.empty_pixels:,} pixels without samples"
     )
 
 

@@ -37,7 +37,7 @@ _VALUE_WIDTH = 60
 
 # The first words of the rows below a sequence.
 SEQUENCE_ROWS = {
-    "missing": "Frames that are not there: of `--range`, of the other view, else between the first and the last.",
+    "missing": "Missing frames of `--range`; without it, those between the first and the last, and of the other view.",
     "gaps": "It is not known which frames are missing.",
     "ranges": "The other sequences of this folder and version have another first or last frame.",
     "repeated": "Frames that several files have.",
@@ -191,7 +191,7 @@ def sequence_lines(sequence: SequenceSummary, *, for_programs: bool) -> list[Tex
     indent = "" if for_programs else "  "
     lines = [head]
     if sequence.expected and not sequence.missing:
-        lines.append(Text(f"{indent}every frame of {sequence.expected} is there"))
+        lines.append(Text(f"{indent}all frames of {sequence.expected} are present"))
     for word, text, style in _sequence_rows(sequence, for_programs):
         lines.append(Text(f"{indent}{word:<11} {text}", style=style))
     return lines
@@ -204,7 +204,7 @@ def _sequence_rows(sequence: SequenceSummary, for_programs: bool) -> Iterator[tu
         none = "" if sequence.frame_count else "  no file of this sequence exists"
         yield "missing", f"{sequence.missing} ({sequence.missing_count}){none}", "red"
     if not sequence.gaps_judged:
-        yield "gaps", "not judged: the numbers span more than a million frames", "yellow"
+        yield "gaps", "not checked: the frame numbers span more than a million", "yellow"
     if folder_range := sequence.differing_range:
         yield "ranges", f"differ: the sequences of this folder and version have {folder_range}", "yellow"
     if sequence.repeated:

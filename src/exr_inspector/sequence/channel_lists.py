@@ -11,7 +11,7 @@ _MOST_NAMES = 20
 
 
 def differing_channels(value: str | None, usual: str | None, where: str = "usually") -> str:
-    """As `B, G, R FLOAT, usually HALF; Z missing`, from the JSON of two lists; empty if their names and types agree.
+    """As `R FLOAT, usually HALF; Z missing; id extra`, from the JSON of two lists; empty if they agree.
 
     `where` are the words for the other list.
     """
@@ -26,7 +26,7 @@ def differing_channels(value: str | None, usual: str | None, where: str = "usual
         (
             *(f"{listed_names(names)} {now}, {where} {before}" for (now, before), names in changed.items()),
             *_listed(usual_types.keys() - types.keys(), "missing"),
-            *_listed(types.keys() - usual_types.keys(), f"{where} not there"),
+            *_listed(types.keys() - usual_types.keys(), "extra"),
         )
     )
 
