@@ -138,10 +138,10 @@ def test_a_rule_reads_what_it_declares(case: Case):
     for inspection in (case.good, case.bad):
         log: set[str] = set()
         of_file = recorded(inspection, log)
-        for check in rules.of_files:
+        for check in rules.file_checks:
             list(check[1](of_file, check[2]))
         for part in of_file.parts:
-            for check in rules.of_parts:
+            for check in rules.part_checks:
                 list(check[1](part, check[2]))
         if reads is None or FILE in reads:
             continue
@@ -177,7 +177,7 @@ FRAMES = [("0", "7"), ("1001", "2938"), ("0420", "0421"), ("-05", "-91"), ("1001
 def test_digits_decide_no_more_of_a_rule_about_names_than_it_declares(rule):
     """From a catalog, it is evaluated once for all names that differ in the digits of the frame only."""
     given = {"name-template": {"template": "{shot:a*}.{frame:1*}.exr"}}.get(rule.name, {})
-    (check,) = rules_of(rule.rule_id, json.dumps(given)).of_names
+    (check,) = rules_of(rule.rule_id, json.dumps(given)).name_checks
     declared = rule.digits(check[2]) if callable(rule.digits) else rule.digits
     differ = "nothing"
     for folder, name, frames in itertools.product(FOLDERS, NAMES, FRAMES):
@@ -192,7 +192,7 @@ def test_digits_decide_no_more_of_a_rule_about_names_than_it_declares(rule):
 
 
 def test_digits_that_a_rule_forbids_decide_it():
-    (check,) = rules_of("EXR502", '{"allowed": "a.exr0123"}').of_names
+    (check,) = rules_of("EXR502", '{"allowed": "a.exr0123"}').name_checks
     assert check[0].rule.digits(check[2]) == "anything"
 
 

@@ -518,7 +518,7 @@ def test_many_channels_are_judged_in_bounded_memory():
     policy = compile_policy(parse_policy("p.yaml", text))
     decided = evaluate(policy, inspection)
     kept = policy.rules_for(inspection).channel_outcomes(inspection.parts[0].channels)
-    assert len(kept) < 110 * len(policy.rules_for(inspection).of_channels)
+    assert len(kept) < 110 * len(policy.rules_for(inspection).channel_checks)
     assert decided.counts["error"] >= 3 * 3000
     assert len(decided.findings) < 1000
 

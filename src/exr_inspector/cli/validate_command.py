@@ -360,7 +360,7 @@ def _write(outcome: _Outcome, result: _Result, output_format: FindingFormat, out
 
 def _pixels(outcome: _Outcome, left_out: int) -> str:
     """Whether the pixels were judged; `left_out` is the number of files of which they were not."""
-    if left_out >= len(outcome.files.files) or not outcome.policy.rules_for().of_pixels:
+    if left_out >= len(outcome.files.files) or not outcome.policy.rules_for().pixel_checks:
         return "not judged"
     return f"judged, but not in {left_out:,} {plural(left_out, 'file')}" if left_out else "judged"
 

@@ -34,31 +34,31 @@ class RuleSet:
     """The rules that apply to some files, by what they are about."""
 
     problems: Mapping[str, RuleUse]  # by identifier
-    of_names: tuple[Check, ...]
-    of_files: tuple[Check, ...]
-    of_parts: tuple[Check, ...]
-    of_channels: tuple[Check, ...]
-    of_pixels: tuple[Check, ...]
-    of_sequences: tuple[Check, ...]
-    of_shots: tuple[Check, ...]
+    name_checks: tuple[Check, ...]
+    file_checks: tuple[Check, ...]
+    part_checks: tuple[Check, ...]
+    channel_checks: tuple[Check, ...]
+    pixel_checks: tuple[Check, ...]
+    sequence_checks: tuple[Check, ...]
+    shot_checks: tuple[Check, ...]
     inactive: tuple[tuple[RuleUse, str], ...]  # selected rules without the parameters that they need; and why
     layers: tuple[Layer, ...] = field(repr=False)  # those that apply
-    _of_lists: dict[int, tuple[Any, ChannelOutcomes]] = field(default_factory=dict, repr=False, compare=False)
+    _list_outcomes: dict[int, tuple[Any, ChannelOutcomes]] = field(default_factory=dict, repr=False, compare=False)
 
     def channel_outcomes(self, channels: Sequence[Channel]) -> ChannelOutcomes:
         """What the rules about channels yield for a channel list; kept for lists that are the same object."""
-        known = self._of_lists.get(id(channels))
+        known = self._list_outcomes.get(id(channels))
         if known is not None and known[0] is channels:
             return known[1]
-        outcomes = tuple((check, outcome) for check in self.of_channels for outcome in check[1](channels, check[2]))
-        if len(self._of_lists) >= _LISTS_KEPT:
-            self._of_lists.clear()
-        self._of_lists[id(channels)] = channels, outcomes
+        outcomes = tuple((check, outcome) for check in self.channel_checks for outcome in check[1](channels, check[2]))
+        if len(self._list_outcomes) >= _LISTS_KEPT:
+            self._list_outcomes.clear()
+        self._list_outcomes[id(channels)] = channels, outcomes
         return outcomes
 
     def use_of(self, rule_id: str) -> RuleUse | None:
         """The rule about sequences with an identifier, if it applies."""
-        return next((check[0] for check in self.of_sequences if check[0].rule.rule_id == rule_id), None)
+        return next((check[0] for check in self.sequence_checks if check[0].rule.rule_id == rule_id), None)
 
     def warnings(self) -> Iterator[PolicyWarning]:
         """The rules without the parameters that they need, where they are selected last."""
@@ -69,8 +69,8 @@ class RuleSet:
 
     def uses(self) -> list[RuleUse]:
         """All rules, in the order of their identifiers."""
-        of_headers = (*self.of_names, *self.of_files, *self.of_parts, *self.of_channels)
-        checks = (*of_headers, *self.of_pixels, *self.of_sequences, *self.of_shots)
+        of_headers = (*self.name_checks, *self.file_checks, *self.part_checks, *self.channel_checks)
+        checks = (*of_headers, *self.pixel_checks, *self.sequence_checks, *self.shot_checks)
         found = [*self.problems.values(), *(check[0] for check in checks)]
         return sorted((*found, *(use for use, _ in self.inactive)), key=lambda use: use.rule.rule_id)
 
@@ -200,13 +200,13 @@ def _rule_set(policy: Policy, rules: Mapping[str, PolicyRule], holds: tuple[bool
     active = [use for use in uses if not use.missing]
     return RuleSet(
         problems={use.rule.rule_id: use for use in active if use.rule.scope == "problem"},
-        of_names=_checks(active, "name"),
-        of_files=_checks(active, "file"),
-        of_parts=_checks(active, "part"),
-        of_channels=_checks(active, "channels"),
-        of_pixels=_checks(active, "pixels"),
-        of_sequences=_checks(active, "sequence"),
-        of_shots=_checks(active, "shots"),
+        name_checks=_checks(active, "name"),
+        file_checks=_checks(active, "file"),
+        part_checks=_checks(active, "part"),
+        channel_checks=_checks(active, "channels"),
+        pixel_checks=_checks(active, "pixels"),
+        sequence_checks=_checks(active, "sequence"),
+        shot_checks=_checks(active, "shots"),
         inactive=tuple((use, f"the policy gives no value for {', '.join(use.missing)}") for use in uses if use.missing),
         layers=tuple(layers),
     )

@@ -63,19 +63,19 @@ def evaluate(policy: CompiledPolicy, inspection: Inspection, stored: FilePixels 
     """The verdict on an inspected file; `stored` are its statistics, for an inspection without any."""
     rules = policy.rules_for(inspection)
     judged = VerdictBuilder()
-    for check, outcome in name_outcomes(rules.of_names, inspection.file):
+    for check, outcome in name_outcomes(rules.name_checks, inspection.file):
         judged.add(inspection.file, check, outcome, None)
-    for check in rules.of_files:
+    for check in rules.file_checks:
         for outcome in check[1](inspection, check[2]):
             judged.add(inspection.file, check, outcome, None)
     for part in inspection.parts:
-        for check in rules.of_parts:
+        for check in rules.part_checks:
             for outcome in check[1](part, check[2]):
                 judged.add(inspection.file, check, outcome, part.part_index)
         for check, outcome in rules.channel_outcomes(part.channels):
             judged.add(inspection.file, check, outcome, part.part_index)
-    pixels = _pixels_of(inspection) or stored if rules.of_pixels else None
-    for check, outcome in pixel_outcomes(rules.of_pixels, pixels):
+    pixels = _pixels_of(inspection) or stored if rules.pixel_checks else None
+    for check, outcome in pixel_outcomes(rules.pixel_checks, pixels):
         judged.add(inspection.file, check, outcome, None)
     if inspection.problems or inspection.file.completeness != "complete":
         pattern = pattern_of(inspection.file.file_path_normalized)
@@ -101,7 +101,7 @@ def verdict_of(policy: CompiledPolicy, rules: RuleSet, judged: VerdictBuilder) -
     """The verdict from the outcomes of all rules; adds those without parameters, and those about sequences."""
     for use, reason in rules.inactive:
         judged.undecided[_not_evaluated(use, reason)] = None
-    for use, _, _ in (*rules.of_sequences, *rules.of_shots):
+    for use, _, _ in (*rules.sequence_checks, *rules.shot_checks):
         judged.undecided[_not_evaluated(use, MULTI_FILE_SCOPES[use.rule.scope])] = None
     return _verdict(policy, judged)
 

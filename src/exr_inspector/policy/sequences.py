@@ -102,7 +102,7 @@ def evaluate_sequences(
     undecided: Counter[NotEvaluated] = Counter()
     of_sequence: dict[str, set[str]] = defaultdict(set)
     for name, sequence in judged.items():
-        for use, check, parameters in rule_sets[name].of_sequences:
+        for use, check, parameters in rule_sets[name].sequence_checks:
             outcomes: Iterator[Any] = check(sequence, parameters)
             for outcome in outcomes:
                 if isinstance(outcome, Undecided):
@@ -126,7 +126,7 @@ def _judge_shots(
     of_sequence: Mapping[str, set[str]],
 ) -> None:
     """Add what the rules about shots find in all sequences, and those that cannot be decided; overrides have none."""
-    for use, check, parameters in policy.rules_for().of_shots:
+    for use, check, parameters in policy.rules_for().shot_checks:
         outcomes: Iterator[Any] = check(_shots_of(groups, policy.path_template), parameters)
         for outcome in outcomes:
             if isinstance(outcome, Undecided):
@@ -170,7 +170,7 @@ def _reports_types(value: str, other: str, rules: RuleSet) -> bool:
         return False
     outcomes = [
         outcome
-        for use, check, parameters in rules.of_channels
+        for use, check, parameters in rules.channel_checks
         if use.rule.rule_id == "EXR204"
         for outcome in check(changed, parameters)
     ]
@@ -207,7 +207,7 @@ def _judged(
         summary.sequence: JudgedSequence(
             summary=summary,
             files=tuple(groups[summary.sequence]),
-            rule_ids=frozenset(use.rule.rule_id for use, _, _ in rule_sets[summary.sequence].of_sequences),
+            rule_ids=frozenset(use.rule.rule_id for use, _, _ in rule_sets[summary.sequence].sequence_checks),
             versions=versions.get(summary.sequence, ()),
         )
         for summary in summarized(frames, differences, expected.get, are_tiles=are_tiles)

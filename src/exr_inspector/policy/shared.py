@@ -127,7 +127,7 @@ class StoredStructure:
         """The outcomes of the rules that apply to a file, but for its name; `figures` are those of its pixels."""
         plan = self._plan(rules)
         outcomes = plan.outcomes(inspection)
-        outcomes += ((check, outcome, None) for check, outcome in pixel_outcomes(rules.of_pixels, figures))
+        outcomes += ((check, outcome, None) for check, outcome in pixel_outcomes(rules.pixel_checks, figures))
         problems = inspection.problems
         key = (
             inspection.file.problem_severity is None,
@@ -163,12 +163,12 @@ class StoredStructure:
         known = self._plans.get(id(rules))
         if known is not None:
             return known[1]
-        of_files, own_files, files = self._split(rules.of_files)
-        of_parts, own_parts, parts = self._split(rules.of_parts)
+        of_files, own_files, files = self._split(rules.file_checks)
+        of_parts, own_parts, parts = self._split(rules.part_checks)
         shared = _outcomes(self.example, files, parts)
         for part in self.example.parts:
             shared += ((check, outcome, part.part_index) for check, outcome in rules.channel_outcomes(part.channels))
-        alone = self._alone((*rules.of_files, *rules.of_parts), rules.problems.values())
+        alone = self._alone((*rules.file_checks, *rules.part_checks), rules.problems.values())
         plan = _Plan((own_files, own_parts), of_files, of_parts, shared, alone)
         self._plans[id(rules)] = rules, plan
         return plan
@@ -260,7 +260,7 @@ def names_alike(alike: Alike, first: FileName) -> NamesAlike:
     """What the first of the files says about all of them."""
     of_all, of_first = [], []
     of_each = []
-    for check in alike.rules.of_names:
+    for check in alike.rules.name_checks:
         outcomes = name_outcomes((check,), first)
         digits = check[0].rule.digits
         decides = digits(check[2]) if callable(digits) else digits
