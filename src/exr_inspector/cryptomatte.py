@@ -49,7 +49,7 @@ class Cryptomatte:
         return _RANKS_IN_A_LAYER * len(self.layers)
 
 
-class PartChannels(Protocol):
+class CryptomattePart(Protocol):
     """A part with its name and channels, such as `PartFacts`."""
 
     @property
@@ -61,7 +61,7 @@ class PartChannels(Protocol):
         """The channel list."""
 
 
-def file_channels(parts: Iterable[PartChannels]) -> list[Channel]:
+def file_channels(parts: Iterable[CryptomattePart]) -> list[Channel]:
     """The channels of all parts; in a part called as a layer (`CryptoObject00`), channels without a layer get its name.
 
     Writers put the attributes of a Cryptomatte in one part, often the beauty, and each layer in a part of its own.

@@ -21,7 +21,7 @@ from ..exr.leaders import Read
 from ..exr.locate import LocatedPart
 from ..exr.writer import Pieces
 from .cuts import Cutter, Run, exceeds_ratio
-from .fetch import MISSING, Chunk, Fault, fetch_chunks
+from .fetch import MISSING, Chunk, ChunkFault, fetch_chunks
 from .model import PixelLimits
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     Samples = NDArray[np.float16] | NDArray[np.float32] | NDArray[np.uint32]
 
-RATIO = Fault("decode_failed", "the chunk's data cannot be the result of its compression")
-UNDECODABLE = Fault("decode_failed", "the chunk's data cannot be decompressed")
+RATIO = ChunkFault("decode_failed", "the chunk's data cannot be the result of its compression")
+UNDECODABLE = ChunkFault("decode_failed", "the chunk's data cannot be decompressed")
 _MAX_MEMORY_FILE_BYTES = 5 << 20  # of a band of the default size; larger ones have few chunks
 _OPEN_FILES = "/proc/self/fd"
 _idle_files: list[int] = []  # descriptors of files in memory that no thread uses; their pages are used again
@@ -51,7 +51,7 @@ class BandError(NamedTuple):
     """Chunks that were not decoded."""
 
     slots: range
-    fault: Fault
+    fault: ChunkFault
 
 
 class FlatDecoder:
@@ -85,11 +85,11 @@ class FlatDecoder:
     def _longest(self, slot: int) -> int:
         return self._located.leaders.layout.size_range(slot)[1]
 
-    def _decode(self, run: Run, chunks: dict[int, Chunk | Fault]) -> Band | Fault:
+    def _decode(self, run: Run, chunks: dict[int, Chunk | ChunkFault]) -> Band | ChunkFault:
         packed = []
         for slot in run.slots:
             chunk = chunks[slot]
-            if isinstance(chunk, Fault):
+            if isinstance(chunk, ChunkFault):
                 return chunk
             if len(chunk.data) < chunk.size:  # the file was shortened since its size was read
                 return MISSING
@@ -99,7 +99,7 @@ class FlatDecoder:
         decoded = decode_flat(self._cutter.small_exr(run, packed))
         return UNDECODABLE if decoded is None else self._band(run.box, decoded)
 
-    def _band(self, box: Box2i, decoded: dict[str, Any]) -> Band | Fault:
+    def _band(self, box: Box2i, decoded: dict[str, Any]) -> Band | ChunkFault:
         """A band with the samples in the order of the channel list, if they have the expected types and sizes."""
         channels = {}
         for channel in self._channels:

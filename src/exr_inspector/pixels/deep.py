@@ -21,7 +21,7 @@ from ..exr.locate import LocatedPart
 from ..exr.writer import NewPart, file_pieces, flat_chunk, required_values
 from .cuts import MAX_RUN_CHUNKS, RAISE_LIMIT, NotDecodableError, check_channels, chunk_too_large, exceeds_ratio
 from .decode import RATIO, UNDECODABLE, BandError, decode_flat, require_memory
-from .fetch import MISSING, Chunk, Fault, fetch_chunks
+from .fetch import MISSING, Chunk, ChunkFault, fetch_chunks
 from .model import PixelLimits
 
 _COMPRESSIONS = ("NONE", "RLE", "ZIPS", "ZSTD")  # the library writes no others
@@ -29,13 +29,13 @@ _DTYPES: dict[str, np.dtype[Any]] = {"HALF": np.dtype("<f2"), "FLOAT": np.dtype(
 _TABLE = (Channel("counts", "UINT", 1, 1, 0),)
 _BYTES = (Channel("bytes", "HALF", 1, 1, 0),)  # pairs of bytes of any type
 
-COUNTS = Fault("decode_failed", "the sample counts are not consistent with the size of the chunk's samples")
-MIXED_TYPES = Fault("not_decodable", "tiles of several lines with ZSTD compression are not decoded")
+COUNTS = ChunkFault("decode_failed", "the sample counts are not consistent with the size of the chunk's samples")
+MIXED_TYPES = ChunkFault("not_decodable", "tiles of several lines with ZSTD compression are not decoded")
 
 
-def _too_large(limits: PixelLimits) -> Fault:
+def _too_large(limits: PixelLimits) -> ChunkFault:
     message = f"the chunk's samples have more than {limits.chunk_bytes} bytes before compression: {RAISE_LIMIT}"
-    return Fault("chunk_too_large", message)
+    return ChunkFault("chunk_too_large", message)
 
 
 class DeepBand(NamedTuple):
@@ -85,14 +85,14 @@ class DeepDecoder:
         chunks = fetch_chunks(self._read, self._located, slots, self._longest)
         for slot in slots:
             chunk = chunks.pop(slot)
-            result = chunk if isinstance(chunk, Fault) else self._decode(slot, chunk)
+            result = chunk if isinstance(chunk, ChunkFault) else self._decode(slot, chunk)
             yield result if isinstance(result, DeepBand) else BandError(range(slot, slot + 1), result)
 
     def _longest(self, slot: int) -> int:
         table = self._located.leaders.layout.size_range(slot)[1]
         return table + (0 if self._counts_only else self._limits.chunk_bytes)
 
-    def _decode(self, slot: int, chunk: Chunk) -> DeepBand | Fault:
+    def _decode(self, slot: int, chunk: Chunk) -> DeepBand | ChunkFault:
         box = self._box(slot)
         table, packed, unpacked = self._located.leaders.leader.unpack(chunk.leader)[-3:]
         if self._counts_only:
@@ -100,12 +100,12 @@ class DeepDecoder:
         if len(chunk.data) < chunk.size:
             return _too_large(self._limits) if unpacked > self._limits.chunk_bytes else MISSING
         counts = self._counts(box, chunk.data[:table], unpacked)
-        if isinstance(counts, Fault):
+        if isinstance(counts, ChunkFault):
             return counts
         if self._counts_only:
             return DeepBand(box, counts, {})
         lines = self._samples(counts, chunk.data[table : table + packed], unpacked)
-        return lines if isinstance(lines, Fault) else DeepBand(box, counts, lines)
+        return lines if isinstance(lines, ChunkFault) else DeepBand(box, counts, lines)
 
     def _box(self, slot: int) -> Box2i:
         window, layout, tiles = self._window, self._located.leaders.layout, self._located.leaders.part.tiles
@@ -116,7 +116,7 @@ class DeepDecoder:
         x, y = window.xMin + column * tiles.xSize, window.yMin + row * tiles.ySize
         return Box2i(x, y, min(x + tiles.xSize - 1, window.xMax), min(y + tiles.ySize - 1, window.yMax))
 
-    def _counts(self, box: Box2i, packed: memoryview, unpacked: int) -> NDArray[np.int64] | Fault:
+    def _counts(self, box: Box2i, packed: memoryview, unpacked: int) -> NDArray[np.int64] | ChunkFault:
         """The sample counts by line and column; they are stored as running totals of each line."""
         shape = (box.yMax - box.yMin + 1, box.xMax - box.xMin + 1)
         pixels = shape[0] * shape[1]
@@ -135,7 +135,7 @@ class DeepDecoder:
 
     def _samples(
         self, counts: NDArray[np.int64], packed: memoryview, unpacked: int
-    ) -> dict[str, list[NDArray[Any]]] | Fault:
+    ) -> dict[str, list[NDArray[Any]]] | ChunkFault:
         """The samples by channel and line."""
         if unpacked > self._limits.chunk_bytes:
             return _too_large(self._limits)

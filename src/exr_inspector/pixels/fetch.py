@@ -12,15 +12,15 @@ _MAX_GAP = 4 << 10  # bytes between chunks that are read with them
 _MAX_READ = 8 << 20  # longer reads begin anew at a gap
 
 
-class Fault(NamedTuple):
+class ChunkFault(NamedTuple):
     """Why a chunk is not decoded; `code` is a key of DECODE_ERRORS."""
 
     code: str
     message: str
 
 
-MISSING = Fault("chunk_missing", "the file does not contain all of the chunk; render or copy it again")
-INVALID = Fault("bad_chunk", "the chunk has an invalid leader or size, or overlaps another")
+MISSING = ChunkFault("chunk_missing", "the file does not contain all of the chunk; render or copy it again")
+INVALID = ChunkFault("bad_chunk", "the chunk has an invalid leader or size, or overlaps another")
 
 
 class Chunk(NamedTuple):
@@ -33,10 +33,10 @@ class Chunk(NamedTuple):
 
 def fetch_chunks(
     read: Read, located: LocatedPart, slots: Iterable[int], longest: Callable[[int], int]
-) -> dict[int, Chunk | Fault]:
+) -> dict[int, Chunk | ChunkFault]:
     """The chunks of some slots; `longest` bounds the bytes of a chunk after its leader."""
     leaders, rooms = located
-    result: dict[int, Chunk | Fault] = {}
+    result: dict[int, Chunk | ChunkFault] = {}
     present = []
     for slot in slots:
         if leaders.states[slot] == PRESENT:
@@ -70,7 +70,7 @@ def _extents(
         yield first, end, group
 
 
-def _chunk(located: LocatedPart, slot: int, data: memoryview, room: int) -> Chunk | Fault:
+def _chunk(located: LocatedPart, slot: int, data: memoryview, room: int) -> Chunk | ChunkFault:
     """The chunk at the start of `data`."""
     leaders = located.leaders
     at = leaders.leader.size

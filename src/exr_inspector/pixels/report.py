@@ -23,13 +23,13 @@ from .cuts import NotDecodableError, Run
 from .decode import Band, BandError, FlatDecoder
 from .deep import DeepDecoder
 from .digest import COUNTS, PixelDigest
-from .fetch import Fault
+from .fetch import ChunkFault
 from .kernel import ACCUMULATORS, Accumulator, Locate
 from .model import ChannelStats, DecodeError, LayerStats, PartStats, PixelReport, StatsOptions
 from .regions import BandUse, Layer, UsedWindow, band_uses, color_without_alpha, layers_with_alpha
 from .samples import SampleBlocks, SampleCounter, digest_rows
 
-_UNKNOWN = Fault(
+_UNKNOWN = ChunkFault(
     "not_decodable", "the file ends inside the offset table, or its number of chunks is undefined or above the limit"
 )
 
@@ -270,7 +270,7 @@ class ErrorList:
 
     def __init__(self, located: LocatedPart) -> None:
         self._leaders = located.leaders
-        self._states: dict[Fault, bytearray] = {}  # by slot, PRESENT for chunks without the error
+        self._states: dict[ChunkFault, bytearray] = {}  # by slot, PRESENT for chunks without the error
 
     def add(self, error: BandError) -> None:
         """Add the error of some chunks."""

@@ -22,8 +22,8 @@ from .model import Layer, Policy, PolicyWarning, RuleUse, merged_settings
 from .registry import RULES
 from .rule import MULTI_FILE_SCOPES, Outcome, Parameters, PolicyRule, bounded
 
-Check = tuple[RuleUse, Callable[[Any, Any], Iterator[Outcome]], Any]
-ChannelOutcomes = tuple[tuple[Check, Outcome], ...]
+BoundRule = tuple[RuleUse, Callable[[Any, Any], Iterator[Outcome]], Any]
+ChannelOutcomes = tuple[tuple[BoundRule, Outcome], ...]
 
 NO_RULE = "the policy selects no rule; add select, or extends: [base]"
 _LISTS_KEPT = 64  # channel lists whose results are kept
@@ -34,13 +34,13 @@ class RuleSet:
     """The rules that apply to some files, by what they are about."""
 
     problems: Mapping[str, RuleUse]  # by identifier
-    name_checks: tuple[Check, ...]
-    file_checks: tuple[Check, ...]
-    part_checks: tuple[Check, ...]
-    channel_checks: tuple[Check, ...]
-    pixel_checks: tuple[Check, ...]
-    sequence_checks: tuple[Check, ...]
-    shot_checks: tuple[Check, ...]
+    name_checks: tuple[BoundRule, ...]
+    file_checks: tuple[BoundRule, ...]
+    part_checks: tuple[BoundRule, ...]
+    channel_checks: tuple[BoundRule, ...]
+    pixel_checks: tuple[BoundRule, ...]
+    sequence_checks: tuple[BoundRule, ...]
+    shot_checks: tuple[BoundRule, ...]
     inactive: tuple[tuple[RuleUse, str], ...]  # selected rules without the parameters that they need; and why
     layers: tuple[Layer, ...] = field(repr=False)  # those that apply
     _list_outcomes: dict[int, tuple[Any, ChannelOutcomes]] = field(default_factory=dict, repr=False, compare=False)
@@ -216,7 +216,7 @@ def _use(rule: PolicyRule, settings: Mapping[str, Any]) -> RuleUse:
     return RuleUse(rule=rule, parameters=rule.parameters(**settings))
 
 
-def _checks(uses: list[RuleUse], scope: str) -> tuple[Check, ...]:
+def _checks(uses: list[RuleUse], scope: str) -> tuple[BoundRule, ...]:
     bound = bounded if scope not in MULTI_FILE_SCOPES else lambda check: check
     return tuple(
         (use, bound(use.rule.check), use.parameters)

@@ -54,7 +54,7 @@ _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Comparison:
     """A test of one value: whether it is `in` or not in (`ne`) several, or is less or greater than one."""
 
     operator: Literal["in", "ne", "lt", "le", "gt", "ge"]
@@ -66,7 +66,7 @@ class Test:
     """A test of a field: a value of it passes all checks."""
 
     field: str
-    checks: tuple[Check, ...]
+    checks: tuple[Comparison, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +148,9 @@ def _entry(document: Document, path: Path, key: str, value: Any, depth: int, err
     return Test(field.name, tuple(_checks(document, path, field, value, errors)))
 
 
-def _checks(document: Document, path: Path, field: Field, value: Any, errors: Errors) -> Iterator[Check]:
+def _checks(document: Document, path: Path, field: Field, value: Any, errors: Errors) -> Iterator[Comparison]:
     if not isinstance(value, dict):
-        yield Check("in", _values(document, path, field, value, errors))
+        yield Comparison("in", _values(document, path, field, value, errors))
         return
     if not value:
         raise document.error(path, f"{_name(path)}: expected {', '.join(OPERATORS[field.kind])}")
@@ -159,15 +159,15 @@ def _checks(document: Document, path: Path, field: Field, value: Any, errors: Er
             yield _operation(document, (*path, key), field, key, item, errors)
 
 
-def _operation(document: Document, path: Path, field: Field, key: str, value: Any, errors: Errors) -> Check:
+def _operation(document: Document, path: Path, field: Field, key: str, value: Any, errors: Errors) -> Comparison:
     """The check of one operator and its value."""
     if key not in OPERATORS[field.kind]:
         expected = f"unknown; expected {', '.join(OPERATORS[field.kind])}"
         raise document.error(path, f"{_name(path)}: {expected}", at_key=True)
     if key == "ne":
-        return Check("ne", _values(document, path, field, value, errors))
+        return Comparison("ne", _values(document, path, field, value, errors))
     of_one = (_value(document, path, field, value),)
-    return Check("in" if key == "glob" else key, of_one)  # type: ignore[arg-type]
+    return Comparison("in" if key == "glob" else key, of_one)  # type: ignore[arg-type]
 
 
 def _values(document: Document, path: Path, field: Field, value: Any, errors: Errors) -> tuple[Value, ...]:
@@ -257,14 +257,14 @@ def template_expressions(path_template: str) -> Mapping[str, re.Pattern[str]]:
     return {field: re.compile(text.removesuffix("$") + r"\Z") for field, text in field_patterns(path_template).items()}
 
 
-def _passes(field: Field, checks: tuple[Check, ...]) -> Callable[[Any], bool]:
+def _passes(field: Field, checks: tuple[Comparison, ...]) -> Callable[[Any], bool]:
     members = tuple(_check(field, check) for check in checks)
     if len(members) == 1:
         return members[0]
     return lambda value: all(passes(value) for passes in members)
 
 
-def _check(field: Field, check: Check) -> Callable[[Any], bool]:
+def _check(field: Field, check: Comparison) -> Callable[[Any], bool]:
     if check.operator in ("in", "ne"):
         is_in = _is_in(field, check.values)
         return is_in if check.operator == "in" else lambda value: not is_in(value)

@@ -10,7 +10,7 @@ from ..catalog.queries.path_template import field_patterns
 from ..frames.patterns import re2_expression as of_paths
 from ..sources.uris import has_scheme, normalize_path
 from .condition_fields import FIELDS, TEMPLATE_FIELDS, Field
-from .conditions import Check, Condition, Not, Test, Value
+from .conditions import Comparison, Condition, Not, Test, Value
 from .globs import re2_expression as of_texts
 from .model import CustomRule
 
@@ -84,7 +84,7 @@ def _column(field: Field, path_template: str, bind: Bind) -> str:
     return f"nullif({column}, 'NaN'::DOUBLE)" if field.kind == "number" else column
 
 
-def _check(field: Field, column: str, check: Check, bind: Bind) -> str:
+def _check(field: Field, column: str, check: Comparison, bind: Bind) -> str:
     if check.operator == "in":
         return _is_in(field, column, check.values, bind)
     if check.operator == "ne":

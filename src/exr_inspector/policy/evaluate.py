@@ -16,7 +16,7 @@ from ..findings.rules import UNREADABLE
 from ..frames.names import parse_name
 from ..frames.ranges import display_pattern, frame_digits
 from ..inspection.model import SCHEMA_VERSION, FileFacts, Flags, Inspection
-from .compile import Check, CompiledPolicy, RuleSet
+from .compile import BoundRule, CompiledPolicy, RuleSet
 from .model import RuleUse
 from .problems import problem_findings
 from .rule import MAX_VIOLATIONS, MULTI_FILE_SCOPES, NO_STATISTICS, Excess, FileName, Outcome, Undecided, Violation
@@ -83,7 +83,7 @@ def evaluate(policy: CompiledPolicy, inspection: Inspection, stored: FilePixels 
     return verdict_of(policy, rules, judged)
 
 
-def name_outcomes(checks: Sequence[Check], file: FileName) -> list[tuple[Check, Outcome]]:
+def name_outcomes(checks: Sequence[BoundRule], file: FileName) -> list[tuple[BoundRule, Outcome]]:
     """The outcomes of rules about names."""
     return [(check, outcome) for check in checks for outcome in check[1](file, check[2])]
 
@@ -112,7 +112,7 @@ def _pixels_of(inspection: Inspection) -> FilePixels | None:
     return None if inspection.pixels is None else pixels_of(inspection.parts, inspection.pixels)
 
 
-def pixel_outcomes(checks: Sequence[Check], pixels: FilePixels | None) -> Iterator[tuple[Check, Outcome]]:
+def pixel_outcomes(checks: Sequence[BoundRule], pixels: FilePixels | None) -> Iterator[tuple[BoundRule, Outcome]]:
     """The outcomes of rules about pixels, which are not decided without statistics, nor wholly by a part of them."""
     if not checks:
         return
@@ -193,7 +193,7 @@ class VerdictBuilder:
     undecided: dict[NotEvaluated, None] = field(default_factory=dict)
     unlisted: Counter[str] = field(default_factory=Counter)  # by severity, findings that the last one of a rule counts
 
-    def add(self, file: FileName, check: Check, outcome: Any, part_index: int | None) -> None:
+    def add(self, file: FileName, check: BoundRule, outcome: Any, part_index: int | None) -> None:
         """Add an outcome of a rule; `part_index` is that of the part that it judged."""
         if isinstance(outcome, Undecided):
             self.undecided[_not_evaluated(check[0], outcome.reason)] = None

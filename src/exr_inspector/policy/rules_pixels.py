@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ..inspection.model import PartFacts
 from ..inspection.pixel_rows import ChannelStatsRow, PartStatsRow, channel_stats_rows, is_evaluated, part_stats_rows
 from ..pixels.model import PixelReport
-from ..sequence.pixel_faults import Fault, Figures, PartFigures, colors_of, faults_of
+from ..sequence.pixel_faults import ChannelFigures, Fault, PartFigures, colors_of, faults_of
 from .channel_names import split
 from .rule import PARTLY_DECODED, Finite, Natural, Outcome, Parameters, Undecided, Violation, pixel_rule
 
@@ -58,7 +58,7 @@ def pixels_of(parts: Sequence[PartFacts], report: PixelReport) -> FilePixels:
 
 def file_pixels(channels: Sequence[ChannelStatsRow], parts: Mapping[int, PartFigures], *, is_whole: bool) -> FilePixels:
     """As `pixels_of`, from rows; `is_whole`: all pixels were decoded that can be."""
-    figures = [Figures(**{name: getattr(row, name) for name in Figures._fields}) for row in channels]
+    figures = [ChannelFigures(**{name: getattr(row, name) for name in ChannelFigures._fields}) for row in channels]
     return FilePixels(
         channels=channels,
         colors=frozenset((each.part_index, each.channel_name) for each in colors_of(figures)),

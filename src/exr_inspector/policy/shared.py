@@ -13,7 +13,7 @@ from typing import Any
 
 from ..findings.rules import NOT_WHOLE, UNREADABLE, WHOLENESS_UNKNOWN
 from ..inspection.model import Inspection
-from .compile import Check, CompiledPolicy, RuleSet
+from .compile import BoundRule, CompiledPolicy, RuleSet
 from .evaluate import (
     NotEvaluated,
     Verdict,
@@ -38,7 +38,7 @@ _OLDER = "an older version inspected the file; inspect it again: exr-inspector i
 _PATTERNS_KEPT = 256  # sequences whose findings are kept
 
 Varying = tuple[str, str]  # name and type of an attribute
-_Outcomes = list[tuple[Check, Outcome, int | None]]
+_Outcomes = list[tuple[BoundRule, Outcome, int | None]]
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class _Group:
     """Rules that read the same varying attributes, and their outcomes by the values of these."""
 
     names: tuple[str, ...]
-    checks: list[Check]
+    checks: list[BoundRule]
     known: dict[Any, _Outcomes] = field(default_factory=dict)
 
 
@@ -54,11 +54,11 @@ class _Group:
 class _Plan:
     """The rules that apply to files of a structure, by what decides them, and outcomes that are known."""
 
-    of_each: tuple[list[Check], list[Check]]  # about files, and about parts; with all that the header decides
+    of_each: tuple[list[BoundRule], list[BoundRule]]  # about files, and about parts; with all that the header decides
     of_files: list[_Group]
     of_parts: list[_Group]
     shared: _Outcomes
-    alone: Mapping[str, list[Check]]  # by attribute, the rules that read it, where no other attribute matters to them
+    alone: Mapping[str, list[BoundRule]]  # by attribute, the rules that read it and no other
     by_pattern: dict[str, VerdictBuilder] = field(default_factory=dict)
     numbers: dict[Any, int] = field(default_factory=dict)  # of outcomes
     next_number: Iterator[int] = field(default_factory=count)
@@ -173,8 +173,8 @@ class StoredStructure:
         self._plans[id(rules)] = rules, plan
         return plan
 
-    def _alone(self, checks: Iterable[Check], of_problems: Iterable[RuleUse]) -> Mapping[str, list[Check]]:
-        found: dict[str, list[Check]] = {name: [] for name, _ in self.varying}
+    def _alone(self, checks: Iterable[BoundRule], of_problems: Iterable[RuleUse]) -> Mapping[str, list[BoundRule]]:
+        found: dict[str, list[BoundRule]] = {name: [] for name, _ in self.varying}
         for use in of_problems:
             for name in names_of(use.rule, self.varying):
                 found.pop(name, None)
@@ -188,7 +188,7 @@ class StoredStructure:
                     found[name].append(check)
         return found
 
-    def _split(self, checks: Iterable[Check]) -> tuple[list[_Group], list[Check], list[Check]]:
+    def _split(self, checks: Iterable[BoundRule]) -> tuple[list[_Group], list[BoundRule], list[BoundRule]]:
         """The rules that some attributes decide, those that each file decides, and those that the structure decides."""
         groups: dict[tuple[str, ...], _Group] = {}
         of_each, of_structure = [], []
@@ -217,7 +217,7 @@ class Alike:
     outcomes: _Outcomes
     number: int  # of the outcomes, in the plan
 
-    def verdict(self, file: FileName, of_name: Sequence[tuple[Check, Outcome]]) -> Verdict:
+    def verdict(self, file: FileName, of_name: Sequence[tuple[BoundRule, Outcome]]) -> Verdict:
         """The verdict on the file with a name; one object for those of a sequence whose names have equal outcomes."""
         pattern = pattern_of_file(file)
         if self.example.file.completeness != "complete":  # each may lack other chunks
@@ -230,7 +230,7 @@ class Alike:
             _keep(self.plan.verdicts, key, known, _KEPT)
         return known
 
-    def _made(self, file: FileName, pattern: str, of_name: Sequence[tuple[Check, Outcome]]) -> Verdict:
+    def _made(self, file: FileName, pattern: str, of_name: Sequence[tuple[BoundRule, Outcome]]) -> Verdict:
         judged = self.plan.judged(file, pattern)
         for check, outcome, part_index in (*((*named, None) for named in of_name), *self.outcomes):
             judged.add(file, check, outcome, part_index)
@@ -248,8 +248,8 @@ class NamesAlike:
 
     alike: Alike
     first: Verdict  # on the first of them; on all, if nothing is to be evaluated for each
-    of_all: Sequence[tuple[Check, Outcome]]  # outcomes of rules about names
-    of_each: Sequence[Check]  # rules about names that are evaluated for each of the others
+    of_all: Sequence[tuple[BoundRule, Outcome]]  # outcomes of rules about names
+    of_each: Sequence[BoundRule]  # rules about names that are evaluated for each of the others
 
     def verdict(self, file: FileName) -> Verdict:
         """The verdict on another one of the files."""
@@ -301,7 +301,7 @@ def names_read(policy: CompiledPolicy, varying: Iterable[Varying]) -> frozenset[
     return frozenset(_matching(tuple(chain.from_iterable(names for names in reads if names)), varying))
 
 
-def _outcomes(inspection: Inspection, of_files: Iterable[Check], of_parts: Iterable[Check]) -> _Outcomes:
+def _outcomes(inspection: Inspection, of_files: Iterable[BoundRule], of_parts: Iterable[BoundRule]) -> _Outcomes:
     """The outcomes of rules; one that reads a value that the catalog does not have is not decided."""
     found: _Outcomes = [(check, outcome, None) for check, outcome in _judge(of_files, inspection)]
     if of_parts:
@@ -310,11 +310,11 @@ def _outcomes(inspection: Inspection, of_files: Iterable[Check], of_parts: Itera
     return found
 
 
-def _of_part(inspection: Inspection, index: int, checks: Iterable[Check]) -> _Outcomes:
+def _of_part(inspection: Inspection, index: int, checks: Iterable[BoundRule]) -> _Outcomes:
     return [(check, outcome, index) for check, outcome in _judge(checks, inspection.parts[index])]
 
 
-def _judge(checks: Iterable[Check], judged: Any) -> list[tuple[Check, Outcome]]:
+def _judge(checks: Iterable[BoundRule], judged: Any) -> list[tuple[BoundRule, Outcome]]:
     try:
         return [(check, outcome) for check in checks for outcome in check[1](judged, check[2])]
     except CutValueError:  # rare, so that each rule is guarded only then

@@ -48,7 +48,7 @@ class Fault(NamedTuple):
     detail: str | None = None
 
 
-class Figures(NamedTuple):
+class ChannelFigures(NamedTuple):
     """The statistics of a channel that decide, with the names that they have in the table `channel_stats`."""
 
     part_index: int
@@ -96,7 +96,7 @@ _SUSPECTS = f"""
         SELECT * FROM channel_stats SEMI JOIN suspects USING (file_id) QUALIFY {IS_NEWEST}
     )
     SELECT coalesce(sequence, file_path_normalized) AS sequence, frame, frame_number, file_path_normalized,
-           {", ".join(Figures._fields)}, evaluated_at IS NOT NULL AS is_evaluated, level_mode,
+           {", ".join(ChannelFigures._fields)}, evaluated_at IS NOT NULL AS is_evaluated, level_mode,
            parts.chunk_count AS chunk_count, parts.chunks_present AS chunks_present, empty_regions, errors
     FROM newest JOIN files USING (file_id)
     LEFT JOIN (SELECT file_id, part_index, level_mode, chunk_count, chunks_present FROM parts) AS parts
@@ -115,14 +115,16 @@ def is_color(channel_name: str) -> bool:
     return re.fullmatch(_COLOR, channel_name) is not None
 
 
-def colors_of(channels: Iterable[Figures]) -> list[Figures]:
+def colors_of(channels: Iterable[ChannelFigures]) -> list[ChannelFigures]:
     """The color channels: flat ones of the first part that has any."""
     colors = [each for each in channels if each.samples_total is None and is_color(each.channel_name)]
     first = min((each.part_index for each in colors), default=0)
     return [each for each in colors if each.part_index == first]
 
 
-def faults_of(channels: Iterable[Figures], parts: Mapping[int, PartFigures], *, is_evaluated: bool) -> Iterator[Fault]:
+def faults_of(
+    channels: Iterable[ChannelFigures], parts: Mapping[int, PartFigures], *, is_evaluated: bool
+) -> Iterator[Fault]:
     """The faults of one file; `is_evaluated`: all pixels were decoded that can be."""
     channels = list(channels)
     depths = _depths(channels)
@@ -152,7 +154,7 @@ def faults_of(channels: Iterable[Figures], parts: Mapping[int, PartFigures], *, 
             yield Fault("black" if is_black else "constant", colors[0].part_index)
 
 
-def _depths(channels: Sequence[Figures]) -> set[tuple[int, str]]:
+def _depths(channels: Sequence[ChannelFigures]) -> set[tuple[int, str]]:
     """Part and name of the depth channels with infinite values: backgrounds may be infinitely far away."""
     infinite = [each for each in channels if each.pos_inf_count]
     names: dict[int, set[str]] = defaultdict(set)
@@ -170,7 +172,7 @@ def _missing_chunks(part: PartFigures | None) -> int:
     return part.chunk_count - part.chunks_present
 
 
-def _is_one_color(colors: list[Figures]) -> bool:
+def _is_one_color(colors: list[ChannelFigures]) -> bool:
     if len(colors) < 3 and not any(each.channel_name.upper().endswith("Y") for each in colors):
         return False
     return all(
@@ -189,7 +191,7 @@ def pixel_faults(catalog: Catalog, selected: str, parameters: Mapping[str, Any])
     for path, of_file in groupby(rows, key=lambda row: row["file_path_normalized"]):
         channels = list(of_file)
         parts = {row["part_index"]: PartFigures(*(row[name] for name in PartFigures._fields)) for row in channels}
-        figures = [Figures(**{name: row[name] for name in Figures._fields}) for row in channels]
+        figures = [ChannelFigures(**{name: row[name] for name in ChannelFigures._fields}) for row in channels]
         first = channels[0]
         order = (first["frame_number"] or 0, first["frame"] or "", path)
         named = {"sequence": first["sequence"], "frame": first["frame"], "file_path_normalized": path}

@@ -21,7 +21,7 @@ _IGNORE_RULES = 256  # of all ignore files above a folder
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class SelectionRule:
     """A pattern for names, or for paths below the folder `base` of a listing."""
 
     base: str  # relative to the given path, with a slash at the end, or empty
@@ -40,8 +40,8 @@ class Rule:
 class Selection:
     """The rules of a listing, of which the last that matches decides."""
 
-    rules: tuple[Rule, ...] = ()  # of the caller
-    ignore_rules: tuple[Rule, ...] = ()  # of ignore files; those of the caller come after them
+    rules: tuple[SelectionRule, ...] = ()  # of the caller
+    ignore_rules: tuple[SelectionRule, ...] = ()  # of ignore files; those of the caller come after them
 
     def skips(self, path: str) -> bool:
         """Whether a file or folder, by its path relative to the given one, is left out."""
@@ -89,8 +89,8 @@ def has_exr_extension(name: str) -> bool:
     return name.lower().endswith(EXTENSIONS)
 
 
-def _rule(base: str, pattern: str, *, excludes: bool) -> Rule:
-    return Rule(base, compiled(pattern.lstrip("/")), "/" in pattern, excludes)
+def _rule(base: str, pattern: str, *, excludes: bool) -> SelectionRule:
+    return SelectionRule(base, compiled(pattern.lstrip("/")), "/" in pattern, excludes)
 
 
 def _text(path: str) -> str:
