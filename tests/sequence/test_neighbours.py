@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from exr_inspector.sequence.neighbours import unlike_neighbours
+from exr_inspector.sequence.neighbours import neighbour_outliers
 
 NOISE = np.random.default_rng(7).normal(0, 0.05, 400)
 FRAMES = np.arange(48)
 
 
 def unlike(values, level=0.2):
-    rows, lowest, highest = unlike_neighbours(
+    rows, lowest, highest = neighbour_outliers(
         np.array(values, np.float64), np.zeros(len(values), np.int64), np.full(len(values), level)
     )
     return list(zip(rows.tolist(), lowest.round(3).tolist(), highest.round(3).tolist(), strict=True))
@@ -62,4 +62,4 @@ def test_series_are_independent():
     """Each value is compared with its own series only."""
     values = np.array([*[0.1] * 6, *[0.9] * 6, *[0.1] * 3, 0.5, 0.1, 0.1, 0.9, 0.9, 0.9])
     series = np.repeat([4, 1, 7, 2], [6, 6, 6, 3])
-    assert unlike_neighbours(values, series, np.zeros(21)).rows.tolist() == [15]
+    assert neighbour_outliers(values, series, np.zeros(21)).rows.tolist() == [15]

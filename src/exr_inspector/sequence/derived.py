@@ -91,20 +91,20 @@ def sequence_rows(catalog: Catalog, changed: Iterable[str] | None) -> pa.Table:
         names = siblings(changed, stored["sequence"].to_pylist())
         named = pa.table({"sequence": pa.array(sorted(names), pa.string())})
     summaries = [summary for summary in summaries_of(catalog, named) if summary.frame_count]
-    unlike: dict[str, list[str]] = defaultdict(list)
+    outlier_frames: dict[str, list[str]] = defaultdict(list)
     for outlier in outliers_of(catalog, summaries):
-        unlike[outlier.sequence].append(outlier.frame)
+        outlier_frames[outlier.sequence].append(outlier.frame)
     query = _SIZES.format(is_named=IS_NAMED[named is not None])
     of_files = catalog.sql(query, None, {} if named is None else {"named": named})
     sizes = {row.pop("sequence"): _Size(**row) for row in of_files.to_pylist()}
-    rows = [_row(one, unlike.get(one.sequence, ()), sizes.get(one.sequence, _Size())) for one in summaries]
+    rows = [_row(one, outlier_frames.get(one.sequence, ()), sizes.get(one.sequence, _Size())) for one in summaries]
     return pa.Table.from_pylist(rows, DERIVED["sequences"])
 
 
 def _row(summary: SequenceSummary, outliers: Sequence[str], size: _Size) -> dict[str, Any]:
     present, missing = _numbers(summary.frames), _numbers(summary.missing)
     damaged = {frame_value(file.frame) for file in summary.bad}
-    unlike = {frame_value(frame) for frame in outliers}
+    outlier_numbers = {frame_value(frame) for frame in outliers}
     return {
         "sequence": summary.sequence,
         "pattern": summary.pattern,
@@ -116,10 +116,10 @@ def _row(summary: SequenceSummary, outliers: Sequence[str], size: _Size) -> dict
         "missing_count": summary.missing_count,
         "damaged": frame_range(damaged),
         "damaged_count": len(damaged),
-        "outliers": frame_range(unlike),
-        "outlier_count": len(unlike),
+        "outliers": frame_range(outlier_numbers),
+        "outlier_count": len(outlier_numbers),
         "severity": summary.severity,
-        "strip": " ".join(_strip(present, missing, damaged, unlike)),
+        "strip": " ".join(_strip(present, missing, damaged, outlier_numbers)),
         **size._asdict(),
     }
 
@@ -131,17 +131,17 @@ def _numbers(text: str) -> frozenset[Number]:
 
 
 def _strip(
-    present: Iterable[Number], missing: Iterable[Number], damaged: set[Number], unlike: set[Number]
+    present: Iterable[Number], missing: Iterable[Number], damaged: set[Number], outlier_numbers: set[Number]
 ) -> Iterator[str]:
     """The runs of frames in one state, in order: s for sound, m for missing, d for damaged, o for outliers."""
 
     def state(number: Number) -> str:
         if number in lacking:
             return "m"
-        return "d" if number in damaged else "o" if number in unlike else "s"
+        return "d" if number in damaged else "o" if number in outlier_numbers else "s"
 
     lacking = set(missing)
-    if not lacking and not damaged and not unlike:
+    if not lacking and not damaged and not outlier_numbers:
         yield f"s{len(set(present))}"
         return
     for letter, run in groupby(map(state, sorted(lacking.union(present)))):

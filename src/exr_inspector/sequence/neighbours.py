@@ -1,4 +1,4 @@
-"""Values of frames that are unlike those of the frames around them: flashes, but not fades, cuts, flicker and noise."""
+"""Frames whose values differ from those of the frames around them: flashes, not fades, cuts, flicker and noise."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 MIN_FRAMES = 5
 _NEIGHBOURS = 6  # three on each side; at the ends of a sequence, the nearest ones
-# A value is unlike its neighbours if it differs from their median by more than so many times the larger of their median
-# absolute deviation, which is large at cuts and in fades, and the third quartile of the differences of all frames of
-# the series from the medians of their neighbours, which is large for flicker and noise.
+# A value is an outlier if it differs from the median of its neighbours by more than so many times the larger of their
+# median absolute deviation, which is large at cuts and in fades, and the third quartile of the differences of all
+# frames of the series from the medians of their neighbours, which is large for flicker and noise.
 _DEVIATIONS = 4.0
 _MIN_SHARE = 0.1  # of the level of the neighbours; and at least
 _MIN_DIFFERENCE = 0.001
@@ -25,19 +25,19 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-class Unlike(NamedTuple):
-    """The rows whose values are unlike their neighbours, with the range of the half that agrees best."""
+class Outliers(NamedTuple):
+    """The rows whose values are outliers, with the range of the half of their neighbours that agrees best."""
 
     rows: Ints
     lowest: Floats
     highest: Floats
 
 
-def unlike_neighbours(values: Floats, series: npt.NDArray[np.uint64], levels: Floats) -> Unlike:
-    """The values that are unlike those of the six nearest rows of the same series.
+def neighbour_outliers(values: Floats, series: npt.NDArray[np.uint64], levels: Floats) -> Outliers:
+    """The values that differ from those of the six nearest rows of the same series.
 
     The rows of a series are adjacent and in order of frames. NaN is an unknown value; series with fewer than MIN_FRAMES
-    known values have no such values. A large difference is relative to the values of the neighbours, or to `levels` if
+    known values have no outliers. A large difference is relative to the values of the neighbours, or to `levels` if
     these are larger.
     """
     values = np.where(np.isfinite(values), values, np.inf)  # unknown values are sorted last
@@ -59,7 +59,7 @@ def unlike_neighbours(values: Floats, series: npt.NDArray[np.uint64], levels: Fl
     near = neighbours[:, rows]
     is_near = np.abs(near - medians[rows]) <= deviations[rows]
     lowest, highest = np.where(is_near, near, np.inf).min(axis=0), np.where(is_near, near, -np.inf).max(axis=0)
-    return Unlike(rows, lowest, highest)
+    return Outliers(rows, lowest, highest)
 
 
 def _neighbours(values: Floats, starts: Ints, ends: Ints) -> Floats:

@@ -73,7 +73,7 @@ def outliers_of(
 ) -> Iterator[Outlier]:
     """The outliers of sequences that are summarised already, as `outliers()` gives them.
 
-    `pixels` has what is unlike in the pixels of files, by normalized path.
+    `pixels` has what differs in the pixels of files, by normalized path.
     """
     for page in _pages(summaries):
         by_sequence = {summary.sequence: summary for summary in page}

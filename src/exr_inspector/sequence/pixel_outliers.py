@@ -1,4 +1,4 @@
-"""Frames whose pixels are unlike those of the frames around them, from the statistics in a catalog."""
+"""Frames whose pixels differ from those of the frames around them, from the statistics in a catalog."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from ..catalog import MEASURED, Catalog, newest_rows
 from .frames import CURRENT
-from .neighbours import Floats, unlike_neighbours
+from .neighbours import Floats, neighbour_outliers
 
 _FIGURES = {"mean": "mean", "median": "p50", "stddev": "stddev"}  # by the name that is shown
 _ROWS_PER_QUERY = 2_000_000  # 300 MB
@@ -54,14 +54,14 @@ _USED_AREAS = f"""{_FRAMES}, windows AS (
 """  # noqa: S608 (constants)
 
 _FILES = """
-    SELECT file_id, sequence, frame, frame_number, file_path_normalized FROM files JOIN unlike USING (file_id)
+    SELECT file_id, sequence, frame, frame_number, file_path_normalized FROM files JOIN outliers USING (file_id)
     ORDER BY sequence, frame_number, frame, file_path_normalized
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PixelOutlier:
-    """A frame with figures that are unlike those of its neighbours."""
+    """A frame with figures that differ from those of its neighbours."""
 
     sequence: str
     frame: str
@@ -71,7 +71,7 @@ class PixelOutlier:
     used_area: str  # the same of the part of the data window that is not empty, if it is smaller; else empty
 
     def texts(self) -> Iterator[str]:
-        """What is unlike in the part."""
+        """What differs in the part."""
         for text in filter(None, (*self.figures, self.used_area)):
             yield f"part {self.part_index}: {text}" if self.part_index else text
 
@@ -114,7 +114,7 @@ def pixel_outliers(
         parts[file_id].append(part_index)
     if not parts:
         return []
-    files = catalog.sql(_FILES, None, {"unlike": pa.table({"file_id": pa.array(list(parts), pa.string())})})
+    files = catalog.sql(_FILES, None, {"outliers": pa.table({"file_id": pa.array(list(parts), pa.string())})})
     return [
         PixelOutlier(
             **{name: file[name] for name in ("sequence", "frame", "file_path_normalized")},
@@ -137,16 +137,16 @@ class _Outliers(NamedTuple):
         """Add the outliers of one page of the sequences."""
         channels = catalog.sql(_CHANNELS.format(**of_query), parameters)
         for name, column in _FIGURES.items():
-            for key, row, unlike in _unlike(channels, column, "" if column == "stddev" else "stddev"):
+            for key, row, value in _outlying_rows(channels, column, "" if column == "stddev" else "stddev"):
                 channel = str(channels["channel_name"][row])
-                self.figures.setdefault(key, {}).setdefault(channel, f"{channel} {name} {unlike}")
+                self.figures.setdefault(key, {}).setdefault(channel, f"{channel} {name} {value}")
         areas = catalog.sql(_USED_AREAS.format(**of_query), parameters)
         for row, text in smaller_areas(_numbers(areas, "share"), areas["series"].to_numpy()):
             self.used_areas[_key(areas, row)] = text
 
 
 class _Value(NamedTuple):
-    """A value that is unlike those of its neighbours, and the range of most of them."""
+    """A value that differs from those of its neighbours, and the range of most of them."""
 
     value: float
     lowest: float
@@ -160,31 +160,31 @@ class _Value(NamedTuple):
 def smaller_areas(shares: Floats, series: npt.NDArray[np.uint64]) -> Iterator[tuple[int, str]]:
     """The rows whose share of the data window that is not zero is smaller than those of their neighbours, with a text.
 
-    Rows and series are those of `unlike_neighbours()`.
+    Rows and series are those of `neighbour_outliers()`.
     """
-    for row, unlike in _unlike_values(shares, series, np.zeros(len(shares))):
-        if unlike.value < unlike.lowest:
-            yield row, f"used area {unlike}"
+    for row, share in _outlying_values(shares, series, np.zeros(len(shares))):
+        if share.value < share.lowest:
+            yield row, f"used area {share}"
 
 
-def _unlike(table: pa.Table, column: str, level: str = "") -> Iterator[tuple[tuple[str, int], int, _Value]]:
-    """The values of a column that are unlike their neighbours, with file_id and part, and row.
+def _outlying_rows(table: pa.Table, column: str, level: str = "") -> Iterator[tuple[tuple[str, int], int, _Value]]:
+    """The values of a column that differ from their neighbours, with file_id and part, and row.
 
     Differences are also relative to the column `level`.
     """
     values = _numbers(table, column)
     levels = _numbers(table, level) if level else np.zeros(len(values))
-    for row, unlike in _unlike_values(values, table["series"].to_numpy(), levels):
-        yield _key(table, row), row, unlike
+    for row, value in _outlying_values(values, table["series"].to_numpy(), levels):
+        yield _key(table, row), row, value
 
 
 def _key(table: pa.Table, row: int) -> tuple[str, int]:
     return str(table["file_id"][row]), table["part_index"][row].as_py()
 
 
-def _unlike_values(values: Floats, series: npt.NDArray[np.uint64], levels: Floats) -> Iterator[tuple[int, _Value]]:
-    unlike = unlike_neighbours(values, series, levels)
-    for row, lowest, highest in zip(*(each.tolist() for each in unlike), strict=True):
+def _outlying_values(values: Floats, series: npt.NDArray[np.uint64], levels: Floats) -> Iterator[tuple[int, _Value]]:
+    outliers = neighbour_outliers(values, series, levels)
+    for row, lowest, highest in zip(*(column.tolist() for column in outliers), strict=True):
         yield row, _Value(values[row], lowest, highest)
 
 
