@@ -96,7 +96,7 @@ def test_errors_of_a_policy_name_file_line_and_column(capfd):
 WAIVERS = """\
 waivers:
   - {id: W1, rule: EXR102, path: show/c.####.exr, frames: 1003, reason: agreed, by: Ann, until: 2099-12-31}
-  - {id: W2, rule: compression, path: show/c.*.exr, frames: 1002-1010, reason: a test, by: Bob, until: 2099-12-31}
+  - {id: W2, rule: compression, path: show/c.*.exr, frames: 1002-1010, reason: ok, by: B, ticket: T1, until: 2099-12-31}
   - {id: W3, rule: unreadable, path: "show/**", reason: old, by: Bob, until: 2020-12-31}
 """
 
@@ -116,7 +116,7 @@ show/c.####.exr
 warning  1001  compression: expected NONE, is ZIP (EXR301)
            write the file again with other settings; the pixels need not be rendered again
 waived   1003  truncated: 7 of 8 chunks; missing line 7 (7 in part) (EXR102), waived by W1: agreed (Ann)
-waived   1002  compression: expected NONE, is ZIP (EXR301), waived by W2: a test (Bob)
+waived   1002  compression: expected NONE, is ZIP (EXR301), waived by W2: ok, ticket T1 (B)
 show/png.exr
 error    unreadable: not an EXR file: PNG signature (not_exr at byte 0) (EXR101)
            replace it with a whole EXR file

@@ -79,22 +79,24 @@ def test_junit_has_a_case_for_each_pattern():
     assert unreadable.get("name") == HOSTILE.upper().translate(dict.fromkeys((0, 27), "\ufffd"))
 
 
-def test_waived_findings_stay_visible_but_do_not_fail():
-    """In every format; in SARIF as suppressions, which all results have then."""
-    waiver = Waived(waiver_id="W1", reason="agreed", owner="Ann")
+@pytest.mark.parametrize(("ticket", "reason"), [("", "agreed"), ("PIPE-1", "agreed, ticket PIPE-1")])
+def test_waived_findings_stay_visible_but_do_not_fail(ticket, reason):
+    """In every format, with the ticket; in SARIF as suppressions, which all results have then."""
+    waiver = Waived(waiver_id="W1", reason="agreed", owner="Ann", ticket=ticket)
     findings = [replace(FINDINGS[0], waived_by=waiver), FINDINGS[1]]
-    line = "1-2,5  truncated: 5 of 12 chunks (EXR102), waived by W1: agreed (Ann)"
+    line = f"1-2,5  truncated: 5 of 12 chunks (EXR102), waived by W1: {reason} (Ann)"
     assert one_line(findings[0]) == line
     (suite,) = ElementTree.fromstring(junit("check", [], findings, str, str))
     assert suite.get("failures") == "0"
     assert line in suite[0].find("system-out").text
     assert github(findings, str, str).startswith(b"::notice ")
     results = json.loads(sarif("1", findings, str, str))["runs"][0]["results"]
-    suppression = {"kind": "external", "status": "accepted", "justification": "agreed (Ann, W1)"}
+    suppression = {"kind": "external", "status": "accepted", "justification": f"{reason} (Ann, W1)"}
     assert [result["suppressions"] for result in results] == [[suppression], []]
     assert "suppressions" not in json.loads(sarif("1", findings[1:], str, str))["runs"][0]["results"][0]
     table = as_arrow(findings).to_pylist()
-    assert [row["waived_by"] for row in table] == [{"waiver_id": "W1", "reason": "agreed", "owner": "Ann"}, None]
+    covered_by = {"waiver_id": "W1", "reason": "agreed", "owner": "Ann", "ticket": ticket or None}
+    assert [row["waived_by"] for row in table] == [covered_by, None]
 
 
 def test_sarif_names_rules_locations_and_parts():

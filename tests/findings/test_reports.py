@@ -30,10 +30,10 @@ def found(rule_id: str, severity: str, pattern: str, message: str, frame: str = 
     return grouped([(about, FileFrame(uri=pattern.replace("####", frame), frame=frame))])[0]
 
 
-WAIVER = Waived(waiver_id="W-1", reason="as agreed", owner=HOSTILE)
+WAIVER = Waived(waiver_id="W-1", reason="as agreed", owner=HOSTILE, ticket="PIPE-1")
 WAIVED = replace(
     found("EXR301", "error", SEQUENCE, "is ZIP", "1002"),
-    waived_by=Waived(waiver_id="W-1", reason="as agreed", owner=HOSTILE),
+    waived_by=WAIVER,
 )
 REPORT = Report(
     command="exr-inspector validate",
@@ -100,7 +100,15 @@ def test_the_page_has_all_that_a_signature_stands_for():
             "1001-1002",
             "render the frame again",
         ),
-        *("as agreed", "W-1", "EXR801", "no statistics of pixels", "cd" * 32, "1,234", REPORT.files_digest),
+        *(
+            "as agreed, ticket PIPE-1",
+            "W-1",
+            "EXR801",
+            "no statistics of pixels",
+            "cd" * 32,
+            "1,234",
+            REPORT.files_digest,
+        ),
         *("Name", "Date", "Signature"),
     ):
         assert part in text
@@ -156,6 +164,7 @@ def test_markdown_has_verdicts_findings_waivers_and_what_was_not_evaluated():
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Findings", "Waived", "Not evaluated"]
     assert text.splitlines()[2].startswith("**FAIL** · policy <code>delivery</code> version <code>1.2</code>")
     assert "1 error, 1 warning, 1 waived" in text
+    assert "| as agreed, ticket PIPE-1 |" in text
     assert "| <code>EXR801</code> | nan | 4 | no statistics of pixels |" in text
 
 

@@ -138,7 +138,7 @@ def _waivers(findings: Iterable[Finding], texts: _Texts) -> Iterator[str]:
             texts.code(waiver.waiver_id),
             _with_remark(f"{texts.words(each.message)} ({each.rule_id})", texts.path(each.pattern)),
             texts.code(each.frames),
-            texts.words(waiver.reason),
+            texts.words(waiver.justification),
             texts.words(waiver.owner),
         )
         for each in findings

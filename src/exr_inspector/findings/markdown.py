@@ -51,7 +51,7 @@ def markdown(report: Report, path_of: Callable[[str], str], text_of: Callable[[s
     lines += _section("Findings", ("severity", "sequence or file", "frames", "rule", "finding", "what to do"), rows)
     waived = (
         (code(each.waived_by.waiver_id), path(each.pattern), code(each.frames), code(each.rule_id),
-         words(each.message), words(each.waived_by.reason), words(each.waived_by.owner))
+         words(each.message), words(each.waived_by.justification), words(each.waived_by.owner))
         for each in report.findings
         if each.waived_by is not None
     )  # fmt: skip

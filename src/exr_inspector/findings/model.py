@@ -23,6 +23,12 @@ class Waived:
     waiver_id: str
     reason: str
     owner: str
+    ticket: str = ""
+
+    @property
+    def justification(self) -> str:
+        """The reason, with the ticket if there is one."""
+        return f"{self.reason}, ticket {self.ticket}" if self.ticket else self.reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,5 +131,8 @@ def as_arrow(findings: Iterable[Finding]) -> pa.Table:
         "waived_by": pa.struct([(column.name, pa.string()) for column in fields(Waived)]),
     }
     schema = pa.schema([(column.name, types.get(column.name, pa.string())) for column in fields(Finding)])
-    rows = [{name: None if value == "" else value for name, value in asdict(row).items()} for row in findings]
-    return pa.Table.from_pylist(rows, schema)
+    return pa.Table.from_pylist([asdict(row, dict_factory=_without_empty_texts) for row in findings], schema)
+
+
+def _without_empty_texts(items: Iterable[tuple[str, object]]) -> dict[str, object]:
+    return {name: None if value == "" else value for name, value in items}

@@ -115,7 +115,7 @@ def _result(
 
 def _suppressions(finding: Finding) -> Iterator[dict[str, str]]:
     if waiver := finding.waived_by:
-        justification = f"{waiver.reason} ({waiver.owner}, {waiver.waiver_id})"
+        justification = f"{waiver.justification} ({waiver.owner}, {waiver.waiver_id})"
         yield {"kind": "external", "status": "accepted", "justification": justification}
 
 

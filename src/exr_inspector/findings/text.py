@@ -14,7 +14,7 @@ def one_line(finding: Finding) -> str:
     """The frames and the message of a finding, with its rule: `1005-1007  missing (EXR901)`."""
     line = "  ".join(filter(None, (finding.frames, f"{finding.message} ({finding.rule_id})")))
     waiver = finding.waived_by
-    return line if waiver is None else f"{line}, waived by {waiver.waiver_id}: {waiver.reason} ({waiver.owner})"
+    return line if waiver is None else f"{line}, waived by {waiver.waiver_id}: {waiver.justification} ({waiver.owner})"
 
 
 def counts_text(counts: Mapping[str, int]) -> str:

@@ -186,7 +186,7 @@ def _split(about: Finding, waiver: Waiver, named: _PathAndFrame) -> tuple[Findin
     if entry.channel is not None and not matches_any((entry.channel,), about.channel_name):
         return None, about
     covered, rest = _of_files(about, waiver, named) if about.files else _of_frames(about, waiver)
-    waived = Waived(waiver_id=entry.id, reason=entry.reason, owner=entry.by)
+    waived = Waived(waiver_id=entry.id, reason=entry.reason, owner=entry.by, ticket=entry.ticket)
     return None if covered is None else replace(covered, waived_by=waived), rest
 
 
