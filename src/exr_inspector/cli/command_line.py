@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from ..inspection.value_text import shortened
+
 if TYPE_CHECKING:
     import typer
 
@@ -32,7 +34,7 @@ def command_line(context: typer.Context) -> str:
     line = shlex.join([*words, *paths[:_MOST_PATHS]])
     if (more := len(paths) - _MOST_PATHS) > 0:
         line += f" # and {more:,} more"
-    return line if len(line) <= _MOST_CHARACTERS else f"{line[:_MOST_CHARACTERS]}…"
+    return shortened(line, _MOST_CHARACTERS)
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from ..inspection.json_form import base64_text, json_float
 from ..inspection.model import timestamp_text
+from ..inspection.value_text import shortened
 from ..sources.uris import display_path, parse
 
 # Characters that control a terminal, reorder its text or are invisible: C0 and C1 controls, line separators, marks of
@@ -28,7 +29,7 @@ _FORMULA = re.compile("[=+\\-@\t\r\n＝＋－＠]")
 def clean(text: str, max_length: int = 0) -> str:
     """Text in one line without unsafe characters, which are escaped as in Python, cut to `max_length` characters."""
     text = _UNSAFE.sub(_escape, text)
-    return text if not max_length or len(text) <= max_length else text[: max_length - 1] + "…"
+    return shortened(text, max_length) if max_length else text
 
 
 def _escape(match: re.Match[str]) -> str:

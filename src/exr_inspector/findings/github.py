@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from ..inspection.value_text import shortened
 from .model import Finding
 from .report import NotEvaluatedRule
 from .text import one_line
@@ -42,7 +43,7 @@ def github(
         if more := counts[kind] - shown[kind]:
             commands.append(f"::{kind} title=exr-inspector::{more:,} more; the log lists them\n")
     if not_evaluated:
-        text = _shortened("\n".join(text_of(rule.text) for rule in not_evaluated))
+        text = shortened("\n".join(text_of(rule.text) for rule in not_evaluated), _MOST_CHARACTERS)
         commands.append(f"::notice title=exr-inspector::{_data(text)}\n")
     return "".join((*commands, *lines)).encode()
 
@@ -55,11 +56,7 @@ def _command(kind: str, finding: Finding, path_of: Callable[[str], str], text_of
 
 
 def _message(finding: Finding, path_of: Callable[[str], str], text_of: Callable[[str], str]) -> str:
-    return _shortened(f"{path_of(finding.pattern)}  {text_of(one_line(finding))}")
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
+    return shortened(f"{path_of(finding.pattern)}  {text_of(one_line(finding))}", _MOST_CHARACTERS)
 
 
 def _data(text: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ..exr.codes import SEVERITIES
+from ..inspection.value_text import shortened
 from .model import Finding
 from .report import NotEvaluatedRule
 from .rules import CHECKED, RULES, Rule
@@ -107,7 +108,7 @@ def _result(
         "ruleId": finding.rule_id,
         "ruleIndex": rule_index,
         "level": _LEVELS[finding.severity],
-        "message": {"text": message if len(message) <= _MOST_CHARACTERS else f"{message[:_MOST_CHARACTERS]}…"},
+        "message": {"text": shortened(message, _MOST_CHARACTERS)},
         "locations": [_location(finding, uri_of(uri)) for uri in uris],
         "properties": {"pattern": finding.pattern, "frames": finding.frames},
     }

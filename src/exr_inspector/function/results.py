@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import ExrFormatError, ExrInspectorError
 from ..inspection.model import Inspection, row_of
 from ..inspection.pixel_rows import is_evaluated
+from ..inspection.value_text import shortened
 from .errors import category, is_retryable, message
 from .stages import Persisted, Persistence, Status
 
@@ -248,8 +249,7 @@ def _cut(value: Any, max_entries: int) -> Any:
     if isinstance(value, list):
         return [_cut(entry, max_entries) for entry in value]
     if isinstance(value, str):
-        max_length = 256 * (max_entries + 1)
-        return value if len(value) <= max_length else value[: max_length - 1] + "…"
+        return shortened(value, 256 * (max_entries + 1))
     return value
 
 

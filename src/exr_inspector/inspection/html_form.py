@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
+from .value_text import shortened
+
 if TYPE_CHECKING:
     from .model import Inspection, PartFacts
 
@@ -40,4 +42,4 @@ def _limited(lines: Iterable[str], count: int, more: str) -> list[str]:
 
 
 def _text(text: str) -> str:
-    return escape(text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}…")
+    return escape(shortened(text, _MAX_CHARACTERS))

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from ..exr import Attribute
 from ..exr.cache import Cache
+from .value_text import shortened
 
 _MAX_VALUE_CHARACTERS = 120
 _MAX_SEARCHED_CHARACTERS = 64 << 10
@@ -182,5 +183,5 @@ def renderer(attributes: Iterable[Attribute]) -> RendererEvidence | None:
     rule = _RULES[index]
     named = rule.values.search(text) if rule.values is not None and "{}" in rule.renderer else None
     name = rule.renderer if named is None else rule.renderer.format(named[1][:_MAX_VALUE_CHARACTERS].strip())
-    value = text if len(text) <= _MAX_VALUE_CHARACTERS else text[:_MAX_VALUE_CHARACTERS] + "…"
+    value = shortened(text, _MAX_VALUE_CHARACTERS)
     return RendererEvidence(name, attr_name, value)

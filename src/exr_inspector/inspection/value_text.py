@@ -52,6 +52,11 @@ def whole_text(attribute: Attribute) -> str:
     return value_text(attribute)
 
 
+def shortened(text: str, max_length: int) -> str:
+    """The text, or its beginning and `…`: at most `max_length` characters."""
+    return text if len(text) <= max_length else f"{text[: max_length - 1]}…"
+
+
 def plural(count: int, noun: str) -> str:
     """The noun, as it stands after a count."""
     return noun if count == 1 else f"{noun}s"

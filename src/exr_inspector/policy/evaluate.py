@@ -16,6 +16,7 @@ from ..findings.rules import UNREADABLE
 from ..frames.names import parse_name
 from ..frames.ranges import display_pattern, frame_digits
 from ..inspection.model import SCHEMA_VERSION, FileFacts, Flags, Inspection
+from ..inspection.value_text import shortened
 from .compile import BoundRule, CompiledPolicy, RuleSet
 from .model import RuleUse
 from .problems import problem_findings
@@ -207,9 +208,9 @@ class VerdictBuilder:
 
 def _finding(file: FileName, use: RuleUse, outcome: Violation, part_index: int | None) -> Finding:
     index = outcome.part_index if part_index is None else part_index
-    channel, attribute = _cut(outcome.channel_name), _cut(outcome.attr_name)
-    actual = None if outcome.actual is None else _cut(outcome.actual)
-    expected = outcome.expected if outcome.is_sentence else _cut(outcome.expected)
+    channel, attribute = shortened(outcome.channel_name, _SHOWN), shortened(outcome.attr_name, _SHOWN)
+    actual = None if outcome.actual is None else shortened(outcome.actual, _SHOWN)
+    expected = outcome.expected if outcome.is_sentence else shortened(outcome.expected, _SHOWN)
     where = [f"part {index}"] if index else []
     where += [f"channel {channel}"] if channel and channel not in (actual, outcome.expected) else []
     is_text = "is missing" if actual is None else f"is {actual}"
@@ -217,7 +218,7 @@ def _finding(file: FileName, use: RuleUse, outcome: Violation, part_index: int |
     if outcome.is_sentence:
         message = f"{use.rule.name}: {expected}; {actual}"
     elif outcome.text:
-        message = f"{use.rule.name}: {_cut(outcome.text)}"
+        message = f"{use.rule.name}: {shortened(outcome.text, _SHOWN)}"
     found = finding(
         use.rule.rule,
         use.severity or "error",
@@ -227,10 +228,6 @@ def _finding(file: FileName, use: RuleUse, outcome: Violation, part_index: int |
         actual=actual or "",
     )
     return replace(found, part_index=index, channel_name=channel, attr_name=attribute)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
 def _order(found: Finding) -> tuple[int, str, int]:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from ..exr.attributes import Preview, Rational, TimeCode
 from ..inspection.model import Inspection, PartFacts
+from ..inspection.value_text import shortened
 from .rule import (
     OF_HEADER,
     STRINGS,
@@ -128,11 +129,11 @@ def attribute_required(part: PartFacts, given: Needs) -> Iterator[Outcome]:
         if need.type is not None and attr_type != need.type:
             yield Violation(f"type {need.type}", attr_type, attr_name=need.name)
         if need.glob is not None and not (isinstance(value, str) and matches_any((need.glob,), value)):
-            yield Violation(need.glob, _short(str(value)), attr_name=need.name)
+            yield Violation(need.glob, shortened(str(value), _SHOWN), attr_name=need.name)
         low, high = -inf if need.min is None else need.min, inf if need.max is None else need.max
         limits = [f"{words} {limit:g}" for words, limit in (("at least", low), ("at most", high)) if isfinite(limit)]
         if limits and not (isinstance(value, (int, float)) and low <= value <= high):
-            yield Violation(f"a number of {' and '.join(limits)}", _short(str(value)), attr_name=need.name)
+            yield Violation(f"a number of {' and '.join(limits)}", shortened(str(value), _SHOWN), attr_name=need.name)
 
 
 @part_rule(602, "warning", "common practice", Names, needs=("attributes",), reads=())
@@ -243,7 +244,7 @@ def capdate(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """The capture date has the standard form."""
     date = part.get("capDate")
     if isinstance(date, str) and not _CAPTURE_DATE.fullmatch(date):
-        yield Violation("YYYY:MM:DD hh:mm:ss", _short(date), attr_name="capDate")
+        yield Violation("YYYY:MM:DD hh:mm:ss", shortened(date, _SHOWN), attr_name="capDate")
 
 
 @part_rule(610, "info", "OpenEXR: Standard Attributes", reads=POSITIVE, by_attribute=True)
@@ -265,7 +266,7 @@ def software_allowed(part: PartFacts, given: Allowed) -> Iterator[Outcome]:
     if not software:
         yield Undecided("the software is unknown")
     elif not any(matches_any(given.allowed, text) for text in software):
-        yield Violation(one_of(given.allowed), _short(software[0]))
+        yield Violation(one_of(given.allowed), shortened(software[0], _SHOWN))
 
 
 @part_rule(612, "warning", "common practice", Owner, reads=("owner",))
@@ -273,7 +274,7 @@ def owner(part: PartFacts, given: Owner) -> Iterator[Outcome]:
     """The owner is the expected one."""
     text = part.get("owner")
     if not (isinstance(text, str) and matches_any((given.value,), text)):
-        actual = _short(text) if isinstance(text, str) else None
+        actual = shortened(text, _SHOWN) if isinstance(text, str) else None
         yield Violation("an owner" if given.value == "?*" else given.value, actual, attr_name="owner")
 
 
@@ -304,7 +305,7 @@ def private_path(part: PartFacts, given: PrivateTexts) -> Iterator[Outcome]:
         if attribute.attr_type != "string" or not isinstance(text := attribute.value, str):
             continue
         if _PRIVATE_PATH.match(text) or (given.also and matches_any(given.also, text)):
-            yield Violation("no paths of the studio", _short(text), attr_name=attribute.attr_name)
+            yield Violation("no paths of the studio", shortened(text, _SHOWN), attr_name=attribute.attr_name)
 
 
 @part_rule(618, "info", "OpenEXR: Standard Attributes", reads=OF_HEADER)
@@ -315,7 +316,3 @@ def camera_data(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     for name in ("worldToCamera", "worldToNDC"):
         if name not in part:
             yield Violation(name, None, attr_name=name)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
