@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ..pixels.model import StatsOptions
     from ..pixels.worker import PixelWorker
     from ..settings import S3Access
-    from .options import Chunks
 
 _FILES_PER_BATCH = 32
 _MAX_BATCH_BYTES = 16 << 20  # of text; the other files of a batch are then inspected by the parent, when it needs them
@@ -46,7 +45,7 @@ def inspect_options(
     s3: S3Access | None,
     printed: Callable[[Inspection], Any],
     *,
-    chunks: Chunks | None = None,
+    chunks: ChunkOption | None = None,
     stats: StatsOptions | None = None,
 ) -> InspectOptions:
     """The options with the limits of the settings; without `chunks`, those that the settings name are checked."""

@@ -191,18 +191,9 @@ Stride = Annotated[
 ]
 
 
-class Chunks(str, Enum):
-    """Chunk leaders that are checked."""
-
-    AUTO = "auto"
-    TABLE = "table"
-    SAMPLE = "sample"
-    ALL = "all"
-
-
 _CHUNK_OPTIONS = "; ".join(f"{option}: {meaning}" for option, meaning in CHUNK_OPTIONS.items())
 ChunksOption = Annotated[
-    Chunks | None,
+    ChunkOption | None,
     typer.Option(
         "--chunks",
         help=f"What is read to check chunks. {_CHUNK_OPTIONS}. Default: $EXR_INSPECTOR_CHUNKS, else auto.",
@@ -265,10 +256,10 @@ def expected_frames(frame_range: str | None, range_from: str | None, paths: Sequ
         raise SettingsError(f"--range: {error}") from None
 
 
-def chunk_option(given: Chunks | None) -> ChunkOption:
+def chunk_option(given: ChunkOption | None) -> ChunkOption:
     """The value of --chunks, or else that of the settings."""
     if given is not None:
-        return given.value
+        return given
     if "EXR_INSPECTOR_CHUNKS" not in os.environ:
         return "auto"  # importing pydantic takes longer than inspecting a file
     from ..settings import settings

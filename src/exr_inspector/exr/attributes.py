@@ -12,17 +12,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from struct import Struct, unpack_from
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from .budget import Budget, ValueTooLargeError
 from .channels import decode_channels
 from .idmanifest import decode_idmanifest
 from .short_repr import short_repr
 
-COMPRESSIONS = (
-    "NONE", "RLE", "ZIPS", "ZIP", "PIZ", "PXR24", "B44", "B44A", "DWAA", "DWAB",
-    "HTJ2K256", "HTJ2K32", "LJ2K", "ZSTD",
-)  # fmt: skip
+Compression = Literal[
+    "NONE", "RLE", "ZIPS", "ZIP", "PIZ", "PXR24", "B44", "B44A", "DWAA", "DWAB", "HTJ2K256", "HTJ2K32", "LJ2K", "ZSTD"
+]
+COMPRESSIONS: tuple[Compression, ...] = get_args(Compression)
 LINE_ORDERS = ("INCREASING_Y", "DECREASING_Y", "RANDOM_Y")
 LEVEL_MODES = ("ONE_LEVEL", "MIPMAP_LEVELS", "RIPMAP_LEVELS")
 ROUNDING_MODES = ("ROUND_DOWN", "ROUND_UP")

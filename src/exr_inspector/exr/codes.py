@@ -16,6 +16,7 @@ FORMAT_ERRORS = {
     "too_many_parts": "The file has more parts than the limit (a setting).",
 }
 
+COMPLETENESS = ("complete", "incomplete", "truncated", "corrupt", "unknown")
 SEVERITIES = ("info", "warning", "error")  # in ascending order
 
 

@@ -6,8 +6,8 @@ _RENDER = "render the file again with other settings"
 _ENCODE = "write the file again with other settings; the pixels need not be rendered again"
 _HEADER = "correct the header; the pixels can stay as they are"
 _RENAME = "rename the file"
-_RENDER_IF_WRONG = "see whether the image is meant to be so; if not, render the frame again"
-_RENDER_FRAMES = "render these frames with the settings of the others"
+RENDER_IF_WRONG = "see whether the image is meant to be so; if not, render the frame again"
+RENDER_FRAMES = "render these frames with the settings of the others"
 
 POLICY_RULES = (
     (122, "part-type", "The type of a part is not allowed.", _ENCODE),
@@ -116,14 +116,14 @@ POLICY_RULES = (
     (710, "part-windows", "Parts of one view have different data windows.", _ENCODE),
     (711, "tile-size", "A tile size is not a power of 2.", _ENCODE),
     (712, "mip-levels", "A texture has no mip levels.", _ENCODE),
-    (803, "negative-color", "A color channel has negative values.", _RENDER_IF_WRONG),
+    (803, "negative-color", "A color channel has negative values.", RENDER_IF_WRONG),
     (
         806,
         "value-limit",
         "A channel has values above a limit, or the largest number of its pixel type.",
-        _RENDER_IF_WRONG,
+        RENDER_IF_WRONG,
     ),
-    (807, "alpha-range", "An alpha channel has values below 0 or above 1.", _RENDER_IF_WRONG),
+    (807, "alpha-range", "An alpha channel has values below 0 or above 1.", RENDER_IF_WRONG),
     (808, "samples-per-pixel", "A pixel of a deep part has more samples than allowed.", _RENDER),
     (
         903,
@@ -137,7 +137,7 @@ POLICY_RULES = (
         "A folder has several versions of one name.",
         "leave the version that is meant, and move the others",
     ),
-    (908, "aov-missing", "Frames do not have the channels of most frames.", _RENDER_FRAMES),
+    (908, "aov-missing", "Frames do not have the channels of most frames.", RENDER_FRAMES),
     (
         909,
         "timecode-follows",
@@ -148,7 +148,7 @@ POLICY_RULES = (
         910,
         "size-outlier",
         "A file is much larger or smaller than the others of its sequence.",
-        _RENDER_IF_WRONG,
+        RENDER_IF_WRONG,
     ),
     (911, "fps-same", "The frames of a sequence have different frame rates.", _HEADER),
     (
@@ -163,7 +163,7 @@ POLICY_RULES = (
         "A file is much older than the others of its sequence.",
         "see whether the frame is of an earlier render; if so, render it again",
     ),
-    (917, "mixed-software", "The frames of a sequence are of different software.", _RENDER_FRAMES),
+    (917, "mixed-software", "The frames of a sequence are of different software.", RENDER_FRAMES),
     (
         921,
         "stereo-pair",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .policy_rules import POLICY_RULES
+from .policy_rules import POLICY_RULES, RENDER_FRAMES, RENDER_IF_WRONG
 
 
 class Rule(NamedTuple):
@@ -17,7 +17,6 @@ class Rule(NamedTuple):
 
 
 _RENDER_AGAIN = "render the frame again, or copy the file again"
-_RENDER_IF_WRONG = "see whether the image is meant to be so; if not, render the frame again"
 _WRITE_AGAIN = "write the file again with a current version of its software"
 
 NOT_READ = Rule(
@@ -43,9 +42,9 @@ NAN = Rule("EXR801", "nan", "A channel has values that are NaN.", _RENDER_AGAIN)
 INFINITY = Rule(
     "EXR802", "infinity", "A channel has infinite values; those of depth channels may be positive.", _RENDER_AGAIN
 )
-BLACK = Rule("EXR804", "black-frame", "The color channels R, G and B, or Y, are zero.", _RENDER_IF_WRONG)
+BLACK = Rule("EXR804", "black-frame", "The color channels R, G and B, or Y, are zero.", RENDER_IF_WRONG)
 CONSTANT = Rule(
-    "EXR805", "constant-frame", "The color channels R, G and B, or Y, have one value each.", _RENDER_IF_WRONG
+    "EXR805", "constant-frame", "The color channels R, G and B, or Y, have one value each.", RENDER_IF_WRONG
 )
 UNDECODABLE = Rule(
     "EXR809",
@@ -79,7 +78,7 @@ DRIFT = Rule(
     "EXR904",
     "drift",
     "The header of some frames of a sequence differs from that of the others in a value that should not change.",
-    "render these frames with the settings of the others",
+    RENDER_FRAMES,
 )
 PADDING = Rule(
     "EXR905",
@@ -103,13 +102,13 @@ FROZEN = Rule(
     "EXR906",
     "frozen-frame",
     "The pixels of a frame equal those of the frame before, though few frames of the sequence repeat.",
-    _RENDER_IF_WRONG,
+    RENDER_IF_WRONG,
 )
 PIXEL_OUTLIER = Rule(
     "EXR918",
     "pixel-outlier",
     "The mean, median or standard deviation of a channel is unlike those of the frames around it.",
-    _RENDER_IF_WRONG,
+    RENDER_IF_WRONG,
 )
 DUPLICATE_FRAME = Rule(
     "EXR919",

@@ -9,7 +9,7 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from ..exr import Problem
-from ..exr.codes import SEVERITIES
+from ..exr.codes import COMPLETENESS, SEVERITIES
 from ..pixels.model import DECODE_ERRORS, DecodeError, LayerStats
 from .model import SCHEMA_VERSION, AttributeRow, ChannelRow, FileFacts, Flags, PartFacts
 from .pixel_rows import ChannelStatsRow, PartStatsRow
@@ -27,7 +27,7 @@ _TYPES: dict[Any, dict[str, Any]] = {
 }
 # Constraints that a Python type does not express.
 _DETAILS: dict[str, dict[str, Any]] = {
-    "completeness": {"enum": ["complete", "incomplete", "truncated", "corrupt", "unknown"]},
+    "completeness": {"enum": [*COMPLETENESS]},
     "problem_severity": {"enum": ["none", *SEVERITIES]},
     "channel_type": {"enum": ["UINT", "HALF", "FLOAT", None]},
     "header_hash": {"pattern": "^[0-9a-f]{64}$"},

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from ..exr.attributes import COMPRESSIONS, LEVEL_MODES, LINE_ORDERS, ROUNDING_MODES
 from ..exr.channels import PIXEL_TYPES
-from ..exr.codes import SEVERITIES
+from ..exr.codes import COMPLETENESS, SEVERITIES
 
 Table = Literal["files", "parts", "channels"]
 Kind = Literal["path", "text", "integer", "number", "flag"]
@@ -60,7 +60,7 @@ _OF_PARTS: dict[str, Kind] = {
 }
 _OF_CHANNELS: dict[str, Kind] = {"channel_type": "text", "x_sampling": "integer", "y_sampling": "integer"}
 _VALUES = {
-    "completeness": ("complete", "incomplete", "truncated", "corrupt", "unknown"),
+    "completeness": COMPLETENESS,
     "problem_severity": ("none", *SEVERITIES),
     "line_order": LINE_ORDERS,
     "compression": COMPRESSIONS,

@@ -13,6 +13,7 @@ from ..inspection.json_form import shortest_single
 from ..inspection.model import Inspection, PartFacts
 from .gamuts import GAMUTS, chromaticities_of
 from .rule import HEADER, OF_HEADER, Outcome, Parameters, Violation, file_rule, part_rule
+from .standard_attributes import DEVICE_TEXTS
 
 _SOURCE = "ST 2065-4 as in exr2aces, OpenImageIO and aces_container"
 _FLAG = "acesImageContainerFlag"
@@ -20,10 +21,9 @@ _MONO = (frozenset("BGR"), frozenset("ABGR"))
 _STEREO = tuple(names | {f"left.{name}" for name in names} for names in _MONO)
 _SETS = (*_MONO, *_STEREO)
 _ALL_NAMES = frozenset().union(*_SETS)
-_DEVICE = ("FirmwareVersion", "Make", "Model", "SerialNumber")
 _TEXTS = (
     "cameraIdentifier", "cameraLabel", "lensAttributes", "comments", "creator", "owner", "reelName",
-    "storageMediaSerialNumber", *(f"{device}{name}" for device in ("camera", "lens", "recorder") for name in _DEVICE),
+    "storageMediaSerialNumber", *DEVICE_TEXTS,
 )  # fmt: skip
 _REQUIRED = (
     _FLAG, "channels", "chromaticities", "compression", "dataWindow", "displayWindow", "lineOrder", "pixelAspectRatio",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from ..exr import Channel
+from ..exr.attributes import Compression
 from ..inspection.model import Inspection, PartFacts
 from .channel_names import is_data, matte_names, matte_of, split
 from .rule import (
@@ -23,10 +23,7 @@ from .rule import (
     part_rule,
 )
 
-_Compression = Literal[
-    "NONE", "RLE", "ZIPS", "ZIP", "PIZ", "PXR24", "B44", "B44A", "DWAA", "DWAB", "HTJ2K256", "HTJ2K32", "LJ2K", "ZSTD"
-]
-_LOSSLESS: tuple[_Compression, ...] = ("NONE", "RLE", "ZIPS", "ZIP", "PIZ")
+_LOSSLESS: tuple[Compression, ...] = ("NONE", "RLE", "ZIPS", "ZIP", "PIZ")
 _CHANGED_TYPES = {"B44": ("HALF",), "B44A": ("HALF",), "PXR24": ("FLOAT",)}
 _DWA = ("DWAA", "DWAB")
 _CHANGED_BY_DWA = frozenset({"R", "G", "B", "Y", "BY", "RY"})  # internal_dwa_classifier.h, exactly so
@@ -39,7 +36,7 @@ _NEW = frozenset({"HTJ2K256", "HTJ2K32", "LJ2K", "ZSTD"})
 class Compressions(Parameters):
     """Compressions that are allowed."""
 
-    allowed: tuple[_Compression, ...] = _LOSSLESS
+    allowed: tuple[Compression, ...] = _LOSSLESS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-_DEVICE = ("FirmwareVersion", "Make", "Model", "SerialNumber")
+DEVICE_TEXTS = tuple(
+    f"{device}{name}"
+    for device in ("camera", "lens", "recorder")
+    for name in ("FirmwareVersion", "Make", "Model", "SerialNumber")
+)
 TEXTS = frozenset(
     (
         "cameraIdentifier", "cameraLabel", "lensAttributes", "comments", "creator", "owner", "reelName", "renderer",
         "storageMediaSerialNumber", "capDate", "ascFramingDecisionList", "colorInteropID",
-        *(f"{device}{name}" for device in ("camera", "lens", "recorder") for name in _DEVICE),
+        *DEVICE_TEXTS,
     )
 )  # fmt: skip
 POSITIVE = ("captureRate", "expTime", "aperture", "tStop", "isoSpeed", "focus", "nominalFocalLength")
