@@ -1,4 +1,4 @@
-"""exr-inspector reads OpenEXR headers without loss, checks that files are whole, and catalogs them.
+"""exr-inspector reads OpenEXR headers without loss, checks that files are complete, and catalogs them.
 
 >>> from exr_inspector import check, ingest, inspect, open_catalog
 >>> inspect("plate.1001.exr")

@@ -24,7 +24,7 @@
         CatalogTooLargeError           a row or request exceeds a limit of the database
         QueryError                     a query is invalid
       PixelError                     the pixels of a file cannot be decoded
-      BackupError                    a backup is not whole, is damaged, or does not fit
+      BackupError                    a backup is incomplete, is damaged, or does not fit
       EmbeddingError                 the vectors of a file cannot be computed
       SettingsError                  a setting, URI or option is invalid
         PolicyError                    a policy is invalid
@@ -227,7 +227,7 @@ class QueryError(CatalogError):
 
 
 class BackupError(ExrInspectorError):
-    """A backup is not whole, is damaged, needs a newer version, or does not fit the catalog."""
+    """A backup is incomplete, is damaged, needs a newer version, or does not fit the catalog."""
 
     category = "backup"
 

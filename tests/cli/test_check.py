@@ -28,7 +28,7 @@ error    1002  truncated: 7 of 8 chunks; missing line 7 (7 in part) (EXR102)
            render the frame again, or copy the file again
 show/png.exr
 error    unreadable: not an EXR file: PNG signature (not_exr) (EXR101)
-           replace it with a whole EXR file
+           replace it with a complete EXR file
 """
 
 

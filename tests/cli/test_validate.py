@@ -32,7 +32,7 @@ warning  1001-1002  compression: expected NONE, is ZIP (EXR301)
            write the file again with other settings; the pixels need not be rendered again
 show/png.exr
 error    unreadable: not an EXR file: PNG signature (not_exr at byte 0) (EXR101)
-           replace it with a whole EXR file
+           replace it with a complete EXR file
 4 files: 2 errors, 1 warning, 2 rules not evaluated
 """
 
@@ -119,7 +119,7 @@ waived   1003  truncated: 7 of 8 chunks; missing line 7 (7 in part) (EXR102), wa
 waived   1002  compression: expected NONE, is ZIP (EXR301), waived by W2: ok, ticket T1 (B)
 show/png.exr
 error    unreadable: not an EXR file: PNG signature (not_exr at byte 0) (EXR101)
-           replace it with a whole EXR file
+           replace it with a complete EXR file
 waivers/show.yaml
 warning  line 4: the waiver W3 of EXR101 expired on 2020-12-31; it is by Bob (EXR991)
            correct what it waived and remove it, or have it approved again with another date

@@ -27,7 +27,7 @@ class ExitCode(IntEnum):
 
 MEANINGS = {
     ExitCode.OK: "success",
-    ExitCode.FINDINGS: "findings at or above `--fail-on`, such as an input that is not a whole EXR file; failed checks "
+    ExitCode.FINDINGS: "findings at or above `--fail-on`, such as an input that is not a complete EXR file; failed checks "
     "(`db verify`, `doctor`, `db coverage` below `--at-least`), a damaged backup, or differences (`diff`)",
     ExitCode.USAGE: "invalid arguments, settings or SQL, a pattern that matches nothing, with a catalog also a path "
     "that no file of it matches, a file or folder of the result that cannot be created, a folder of it that is not "
@@ -82,7 +82,7 @@ def file_severity(completeness: str, problem_severity: str) -> Severity:
 
 def code_of(kind: type[ExrInspectorError]) -> ExitCode:
     """The exit code of a command that ends with an error."""
-    if issubclass(kind, (ExrFormatError, BackupError)):  # the bytes were read, and are not whole: not a failure
+    if issubclass(kind, (ExrFormatError, BackupError)):  # the bytes were read, and are not complete: not a failure
         return ExitCode.FINDINGS
     return ExitCode.USAGE if issubclass(kind, (SettingsError, QueryError, MissingExtraError)) else ExitCode.FAILED
 

@@ -105,7 +105,7 @@ class _Verdicts:
             error = file.error
             if error is not None:
                 print_message(str(error) if isinstance(error, SourceError) else f"{file.path}: {error}")
-            if isinstance(error, ExrFormatError):  # it was read, and is not a whole EXR file
+            if isinstance(error, ExrFormatError):  # it was read, and is not a complete EXR file
                 self.worst = Severity.ERROR
             elif error is not None:
                 self.misused |= isinstance(error, NoMatchError)

@@ -62,7 +62,7 @@ class ChunkReport:
 
     @property
     def chunks_present(self) -> int | None:
-        """Chunks that are whole, None where that is unknown for a part."""
+        """Chunks that are complete, None where that is unknown for a part."""
         return _sum([part.chunks_present for part in self.parts])
 
     @property

@@ -21,7 +21,7 @@ def unreadable(pattern: str, reason: str) -> Finding:
 def not_whole(pattern: str, completeness: str, chunks: str) -> Finding:
     """The finding of a file whose completeness is not `complete`; `chunks` is the text of `chunk_counts()`."""
     rule = WHOLENESS_UNKNOWN if completeness == "unknown" else NOT_WHOLE
-    status = "not known to be whole" if completeness == "unknown" else completeness
+    status = "of unknown completeness" if completeness == "unknown" else completeness
     return finding(
         rule, "error", pattern, f"{status}: {chunks}" if chunks else status, expected="complete", actual=completeness
     )

@@ -29,13 +29,13 @@ UNREADABLE = Rule(
     "EXR101",
     "unreadable",
     "The header of a file cannot be read, or it is not an EXR file.",
-    "replace it with a whole EXR file",
+    "replace it with a complete EXR file",
 )
 NOT_WHOLE = Rule("EXR102", "not-whole", "A file is incomplete, truncated or corrupt.", _RENDER_AGAIN)
 WHOLENESS_UNKNOWN = Rule(
     "EXR103",
     "wholeness-unknown",
-    "Whether a file is whole cannot be judged; it does not count as whole.",
+    "Whether a file is complete cannot be determined; it does not count as complete.",
     "see the problems of its header: `exr-inspector inspect`",
 )
 NAN = Rule("EXR801", "nan", "A channel has values that are NaN.", _RENDER_AGAIN)

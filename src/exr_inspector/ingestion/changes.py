@@ -49,7 +49,7 @@ class Failure:
 
     @property
     def was_read(self) -> bool:
-        """Whether the bytes could be had, and are not a whole EXR file."""
+        """Whether the bytes could be had, and are not a complete EXR file."""
         return self.code in FORMAT_ERRORS
 
 

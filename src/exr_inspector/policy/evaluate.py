@@ -90,7 +90,7 @@ def name_outcomes(checks: Sequence[BoundRule], file: FileName) -> list[tuple[Bou
 
 
 def findings_of_problems(rules: RuleSet, inspection: Inspection, pattern: str) -> list[Finding]:
-    """The findings about problems of the reader, and about a file that is not whole."""
+    """The findings about problems of the reader, and about a file that is not complete."""
     return [
         replace(found, severity=selected.severity or found.severity)
         for found in problem_findings(inspection, pattern)

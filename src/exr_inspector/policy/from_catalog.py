@@ -337,7 +337,7 @@ def _name(path: str, file: SequenceFile) -> _Name:
 
 
 def _is_single(rows: _Rows) -> npt.NDArray[np.bool_]:
-    """The files of which each is judged: those that violate a custom rule, are not whole, or have statistics."""
+    """The files of which each is judged: those that violate a custom rule, are not complete, or have statistics."""
     files = rows.files
     found: npt.NDArray[np.bool_] = pc.or_(
         files["violates_custom"], pc.not_equal(files["completeness"], "complete")

@@ -16,7 +16,7 @@ from ..inspection.model import Inspection, PartFacts
 
 
 def problem_findings(inspection: Inspection, pattern: str) -> Iterator[Finding]:
-    """The findings of all problems, and that of a file that is not whole."""
+    """The findings of all problems, and that of a file that is not complete."""
     file = inspection.file
     if file.completeness != "complete":
         missing = "; ".join(part.missing for part in inspection.parts if part.missing)
