@@ -10,8 +10,9 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from enum import Enum, EnumMeta
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Annotated, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import duckdb
 import pyarrow as pa
@@ -357,7 +358,7 @@ def _parameters(command: Callable[..., object]) -> Iterator[_Parameter]:
         if info.hidden:
             continue
         kinds = get_args(annotation) or (annotation,)
-        choices = "\\|".join(each.value for kind in kinds if isinstance(kind, EnumMeta) for each in kind)
+        choices = "\\|".join(chain.from_iterable(map(_choices, kinds)))
         value = info.metavar or choices or name.upper()
         if isinstance(info, typer.models.ArgumentInfo):
             usage = f"{value}..." if get_origin(annotation) is list else value
@@ -373,6 +374,13 @@ def _parameters(command: Callable[..., object]) -> Iterator[_Parameter]:
         shown = "" if default in (inspect.Parameter.empty, None, False, "") else f"`{default}`"
         meaning = (info.help or "").replace("|", "\\|")
         yield _Parameter(usage, f"| {given} | {shown} | {meaning} |")
+
+
+def _choices(kind: object) -> list[str]:
+    """The values of an enumeration or a Literal."""
+    if isinstance(kind, EnumMeta):
+        return [each.value for each in kind]
+    return list(get_args(kind)) if get_origin(kind) is Literal else []
 
 
 def _table(key: str, meanings: dict[str, str]) -> Iterator[str]:

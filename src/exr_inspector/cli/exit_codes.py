@@ -27,8 +27,8 @@ class ExitCode(IntEnum):
 
 MEANINGS = {
     ExitCode.OK: "success",
-    ExitCode.FINDINGS: "findings at or above `--fail-on`, such as an input that is not a complete EXR file; failed checks "
-    "(`db verify`, `doctor`, `db coverage` below `--at-least`), a damaged backup, or differences (`diff`)",
+    ExitCode.FINDINGS: "findings at or above `--fail-on`, such as an input that is not a complete EXR file; failed "
+    "checks (`db verify`, `doctor`, `db coverage` below `--at-least`), a damaged backup, or differences (`diff`)",
     ExitCode.USAGE: "invalid arguments, settings or SQL, a pattern that matches nothing, with a catalog also a path "
     "that no file of it matches, a file or folder of the result that cannot be created, a folder of it that is not "
     "empty, or a missing extra; for `check`, `validate` and `db coverage`, also folders without EXR files, which other "
