@@ -122,7 +122,7 @@ error    unreadable: not an EXR file: PNG signature (not_exr at byte 0) (EXR101)
            replace it with a complete EXR file
 waivers/show.yaml
 warning  line 4: the waiver W3 of EXR101 expired on 2020-12-31; it is by Bob (EXR991)
-           correct what it waived and remove it, or have it approved again with another date
+           fix what it waived and remove it, or renew it with a later date
 4 files: 1 error, 2 warnings, 2 waived, 2 rules not evaluated
 """
     )

@@ -164,7 +164,7 @@ RawCsv = Annotated[
     typer.Option(
         "--raw-csv",
         help="In CSV, leave text as it is. Otherwise an apostrophe is put before text that begins with =, +, -, @, a "
-        "tab or a line break, which spreadsheets take for a formula.",
+        "tab or a line break, which spreadsheets read as a formula.",
     ),
 ]
 FailOnOption = Annotated[

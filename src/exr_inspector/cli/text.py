@@ -22,7 +22,7 @@ _UNSAFE_RANGES = (
 )
 _UNSAFE = re.compile(f"[{_UNSAFE_RANGES}\ud800-\udfff]")
 _UNSAFE_IN_LINES = re.compile(f"(?![\n\t])[{_UNSAFE_RANGES}]")
-# What a spreadsheet takes for the beginning of a formula, after OWASP's page on CSV injection.
+# What a spreadsheet reads as the beginning of a formula, after OWASP's page on CSV injection.
 _FORMULA = re.compile("[=+\\-@\t\r\n＝＋－＠]")
 
 
@@ -50,7 +50,7 @@ def _json_escape(match: re.Match[str]) -> str:
 
 
 def without_formula(text: str) -> str:
-    """Text that no spreadsheet takes for a formula: an apostrophe is put before the beginning of one."""
+    """Text that no spreadsheet reads as a formula: an apostrophe is put before the beginning of one."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 

@@ -6,7 +6,7 @@ _RENDER = "render the file again with other settings"
 _ENCODE = "write the file again with other settings; the pixels need not be rendered again"
 _HEADER = "correct the header; the pixels can stay as they are"
 _RENAME = "rename the file"
-RENDER_IF_WRONG = "see whether the image is meant to be so; if not, render the frame again"
+RENDER_IF_WRONG = "check whether this is intended; if not, render the frame again"
 RENDER_FRAMES = "render these frames with the settings of the others"
 
 POLICY_RULES = (
@@ -20,7 +20,7 @@ POLICY_RULES = (
         "A file with several parts has `multiView`, or only its later parts have `view`.",
         _HEADER,
     ),
-    (201, "channels-required", "A channel that must be there is missing.", _RENDER),
+    (201, "channels-required", "A required channel is missing.", _RENDER),
     (202, "channels-forbidden", "A channel is forbidden.", _ENCODE),
     (203, "channels-exactly", "The channels of a part are not one of the allowed sets.", _ENCODE),
     (204, "pixel-type", "The pixel type of a channel is not allowed.", _ENCODE),
@@ -39,7 +39,7 @@ POLICY_RULES = (
     ),
     (213, "cryptomatte-manifest", "The manifest of a Cryptomatte is invalid.", _HEADER),
     (214, "channel-count", "A part has more channels than allowed.", _ENCODE),
-    (215, "aov-set", "A layer that must be there is missing, or a file has another one.", _RENDER),
+    (215, "aov-set", "A required layer is missing, or a file has a layer that is not listed.", _RENDER),
     (216, "subsampled", "A channel does not have a sample for every pixel.", _ENCODE),
     (217, "views-equal", "The views of a file have different channels.", _RENDER),
     (301, "compression", "The compression is not allowed.", _ENCODE),
@@ -69,14 +69,14 @@ POLICY_RULES = (
     (457, "aces-line-order", "The line order is not one of an ACES image container.", _ENCODE),
     (458, "aces-empty-text", "A text of an ACES image container is empty.", _HEADER),
     (459, "aces-interop-id", "The color interop id is not that of AP0.", _HEADER),
-    (460, "aces-required", "An attribute that an ACES image container must have is missing.", _HEADER),
+    (460, "aces-required", "A required attribute of an ACES image container is missing.", _HEADER),
     (461, "aces-header-size", "The header of an ACES image container is larger than 1 MiB.", _HEADER),
     (462, "aces-stereo", "The views of a stereo container are not right and left, in this order.", _HEADER),
     (463, "aces-keycode", "A number of the key code is out of range.", _HEADER),
     (501, "extension", "The extension is not `.exr` in lower case.", _RENAME),
     (502, "name-characters", "The file name has characters that are not allowed.", _RENAME),
-    (503, "name-template", "The file name does not have the form that the template says.", _RENAME),
-    (504, "frame-padding", "The frame number has another number of digits than expected.", _RENAME),
+    (503, "name-template", "The file name does not match the template.", _RENAME),
+    (504, "frame-padding", "The frame number does not have the expected number of digits.", _RENAME),
     (505, "frame-separator", "The frame number does not follow a dot.", _RENAME),
     (506, "version-token", "The file name has no version.", _RENAME),
     (507, "path-length", "The file name or the path is longer than allowed.", _RENAME),
@@ -95,7 +95,7 @@ POLICY_RULES = (
     (610, "positive-number", "A camera value that must be positive is not.", _HEADER),
     (611, "software-allowed", "The software that wrote the file is not allowed.", _RENDER),
     (612, "owner", "The owner is missing or not the expected one.", _HEADER),
-    (614, "standard-type", "A standard attribute has another type than the standard gives it.", _HEADER),
+    (614, "standard-type", "A standard attribute does not have its standard type.", _HEADER),
     (616, "preview-size", "The preview image is larger than allowed.", _HEADER),
     (617, "private-path", "A text is an absolute path or other information that should not leave the studio.", _HEADER),
     (618, "camera-data", "A rendered image has no matrices of its camera.", _RENDER),
@@ -135,7 +135,7 @@ POLICY_RULES = (
         907,
         "mixed-versions",
         "A folder has several versions of one name.",
-        "leave the version that is meant, and move the others",
+        "keep the intended version, and move the others",
     ),
     (908, "aov-missing", "Frames do not have the channels of most frames.", RENDER_FRAMES),
     (
@@ -154,20 +154,20 @@ POLICY_RULES = (
     (
         913,
         "shot-complete",
-        "A shot has no sequence of a layer that it must have.",
-        "render what is missing; if it is there, correct the path template, which finds shots and layers in paths",
+        "A shot has no sequence of a required layer.",
+        "render what is missing; if it exists, correct the path template, which finds shots and layers in paths",
     ),
     (
         916,
         "stale-frame",
         "A file is much older than the others of its sequence.",
-        "see whether the frame is of an earlier render; if so, render it again",
+        "check whether the frame is from an earlier render; if so, render it again",
     ),
-    (917, "mixed-software", "The frames of a sequence are of different software.", RENDER_FRAMES),
+    (917, "mixed-software", "The frames of a sequence were written by different software.", RENDER_FRAMES),
     (
         921,
         "stereo-pair",
         "The sequences of a stereo pair have different frames or channels.",
-        "render what one view has and the other has not",
+        "render the frames or channels that one view is missing",
     ),
 )

@@ -56,17 +56,19 @@ EMPTY_REGION = Rule(
     "EXR810",
     "empty-region",
     "The pixels that are not zero fill less of the data window than those of the frames around it.",
-    "see whether parts of the image are missing; if so, render the frame again",
+    "check whether parts of the image are missing; if so, render the frame again",
 )
 UNRENDERED = Rule(
     "EXR811",
     "unrendered-region",
     "Lines or tiles inside the image are zero in all channels, between others that are filled.",
-    "see whether buckets are missing; if so, render the frame again",
+    "check whether buckets are missing; if so, render the frame again",
 )
-GAP = Rule("EXR901", "gap", "Frames of a sequence are missing, or cannot be judged.", "render the missing frames")
+GAP = Rule(
+    "EXR901", "gap", "Frames of a sequence are missing, or it cannot be checked for gaps.", "render the missing frames"
+)
 RANGE = Rule(
-    "EXR902", "range", "Frames that a sequence must have are missing, or it has others.", "render the missing frames"
+    "EXR902", "range", "Expected frames of a sequence are missing, or it has other frames.", "render the missing frames"
 )
 INVALID_HEADER = Rule(
     "EXR130",
@@ -83,14 +85,14 @@ DRIFT = Rule(
 PADDING = Rule(
     "EXR905",
     "padding-changes",
-    "The frame numbers of a sequence have several paddings.",
-    "rename the files to one padding: software takes them for several sequences",
+    "The frame numbers of a sequence have different paddings.",
+    "rename the files to one padding: software reads them as several sequences",
 )
 LAYERS_RANGE = Rule(
     "EXR912",
     "layers-same-range",
     "Sequences of the same folder and version have different first or last frames.",
-    "render the frames that one has and the other has not, or give the frames with --range",
+    "render the frames that one of the sequences is missing, or give the frames with --range",
 )
 REPEATED = Rule(
     "EXR914",
@@ -107,14 +109,14 @@ FROZEN = Rule(
 PIXEL_OUTLIER = Rule(
     "EXR918",
     "pixel-outlier",
-    "The mean, median or standard deviation of a channel is unlike those of the frames around it.",
+    "The mean, median or standard deviation of a channel differs strongly from those of the frames around it.",
     RENDER_IF_WRONG,
 )
 DUPLICATE_FRAME = Rule(
     "EXR919",
     "duplicate-frame",
     "The pixels of a frame equal those of another frame, though few frames of the sequence repeat.",
-    "see whether a file has the name of another frame; if so, rename it or render the frame again",
+    "check whether a file has the name of another frame; if so, rename it or render the frame again",
 )
 
 WAIVER_UNUSED = Rule(
@@ -126,8 +128,8 @@ WAIVER_UNUSED = Rule(
 WAIVER_EXPIRED = Rule(
     "EXR991",
     "waiver-expired",
-    "The last day of a waiver is over, so it covers nothing.",
-    "correct what it waived and remove it, or have it approved again with another date",
+    "The waiver has expired and covers nothing.",
+    "fix what it waived and remove it, or renew it with a later date",
 )
 
 OF_WAIVERS = (WAIVER_UNUSED, WAIVER_EXPIRED)
