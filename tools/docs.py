@@ -63,8 +63,8 @@ everywhere; the other formats have the exact values. Control characters, line se
 invisible characters in names and values are escaped as in Python (`\\x1b`, `\\u2028`).
 
 `--format json` and `jsonl` have all fields: NaN and infinities are strings, bytes are in base64, times in ISO 8601. In
-CSV, text that a spreadsheet would read as a formula has an apostrophe before it, unless `--raw-csv` is given; rows end with
-LF.
+CSV, text that a spreadsheet would read as a formula has an apostrophe before it, unless `--raw-csv` is given; rows end
+with LF.
 
 The page of `inspect` is for people everywhere: `--full` prints whole values on it, `--attribute NAME` whole values for
 programs: lists of text, ID manifests and channel lists as JSON, other bytes in base64. There, a backslash is written as

@@ -183,7 +183,7 @@ def test_files_that_only_version_1_judged_are_counted(capfd):
         connection.execute("UPDATE files SET problem_severity = NULL WHERE completeness = 'complete'")
     capfd.readouterr()
     assert main(["check", "--catalog", CATALOG]) == 1
-    assert capfd.readouterr().err == "2 files were never judged by this version; ingest them with --rescan\n"
+    assert capfd.readouterr().err == "2 files were not checked by this version; ingest them with --rescan\n"
 
 
 @pytest.mark.slow

@@ -211,7 +211,7 @@ def test_pixels_that_a_limit_leaves_out_are_a_warning(capfd, monkeypatch):
 @pytest.mark.slow
 def test_check_counts_files_whose_pixels_are_not_measured(plate, capfd):
     """Where the catalog has statistics of others."""
-    message = "not checked are the pixels of 2 files, "
+    message = "the pixels of 2 files were not checked: "
     for name, options in (("a.exr", []), ("b.exr", ["--stats"]), ("c.exr", []), ("d.exr", [])):
         Path(f"show/{name}").write_bytes(plate)
         main(["ingest", f"show/{name}", "--catalog", CATALOG, *options])

@@ -74,11 +74,13 @@ def check(
         if output_format in REPORT_FORMATS:
             judged = list(judged_files(answering.catalog, answering.patterns, result.sequences))
     if result.unjudged:
-        print_message(f"{result.unjudged:,} files were never judged by this version; ingest them with --rescan")
+        files = "file was" if result.unjudged == 1 else "files were"
+        print_message(f"{result.unjudged:,} {files} not checked by this version; ingest them with --rescan")
     if result.unmeasured:
         print_message(
-            f"not checked are the pixels of {result.unmeasured:,} {plural(result.unmeasured, 'file')}, which are not "
-            "decoded, only in part, or by an earlier version; `exr-inspector ingest --stats` decodes those of a catalog"
+            f"the pixels of {result.unmeasured:,} {plural(result.unmeasured, 'file')} were not checked: not decoded, "
+            "only partly decoded, or decoded by an earlier version; `exr-inspector ingest --stats` decodes the files of a "
+            "catalog"
         )
     if not (result.file_count or result.findings or answering.unread):
         if not answering.misused:
