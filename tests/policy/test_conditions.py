@@ -162,9 +162,9 @@ def test_both_readings_are_equal(catalog, values):
     [
         ("{compresion: ZIP}", (1, 8), "when.compresion: unknown; did you mean compression"),
         ("{Q: ZIP}", (1, 8), "when.Q: unknown; expected all, any, not, path, sequence, show"),
-        ("{compression: 3}", (1, 21), "when.compression: expected a text"),
+        ("{compression: 3}", (1, 21), "when.compression: expected a string"),
         ("{compression: []}", (1, 21), "when.compression: expected a value"),
-        ("{compression: [ZIP, 3]}", (1, 27), "when.compression.1: expected a text"),
+        ("{compression: [ZIP, 3]}", (1, 27), "when.compression.1: expected a string"),
         ("{compression: {lt: a}}", (1, 22), "when.compression.lt: unknown; expected ne, glob"),
         ("{compression: {}}", (1, 21), "when.compression: expected ne, glob"),
         ("{width: 1.5}", (1, 15), "when.width: expected an integer"),

@@ -72,11 +72,11 @@ def rules(text: str, inspection: Any = None) -> dict[str, Any]:
         ("rules:\n  display-size: {sizes: [[4096]], sises: [7]}", (4, 26), "rules.display-size.sizes.0.1: missing"),
         ("select: [EXR2x]", (3, 10), "no rule is called 'EXR2x'; did you mean EXR2 or EXR201 or EXR202?"),
         ("rules: {EXR2011: {}}", (3, 9), "no rule is called 'EXR2011'; did you mean EXR201?"),
-        ("waivers: ' '", (3, 10), "waivers: expected a text that is not empty"),
+        ("waivers: ' '", (3, 10), "waivers: expected a string that is not empty"),
         (
             "rules: {attribute-required: {attributes: [{name: ''}]}}",
             (3, 50),
-            "rules.attribute-required.attributes.0.name: expected a text that is not empty",
+            "rules.attribute-required.attributes.0.name: expected a string that is not empty",
         ),
         (
             "overrides:\n  - when: {compression: [ZIP, DWAX]}",
@@ -84,7 +84,7 @@ def rules(text: str, inspection: Any = None) -> dict[str, Any]:
             "overrides.0.when.compression.1: expected NONE, RLE,",
         ),
         ("overrides:\n  - when: {compression: {ne: zip}}", (4, 30), "did you mean ZIP or ZIPS?"),
-        ("title: 3", (3, 8), 'title: expected a text: write "3"'),
+        ("title: 3", (3, 8), 'title: expected a string: write "3"'),
         ("rules:\n  part-count: {min: 2}", (4, 15), "rules.part-count: min 2 is more than max 1; give both"),
         (
             "rules: {part-count: {max: 4}}\noverrides:\n  - when: {path: a}\n    rules: {part-count: {min: 5}}",
@@ -449,9 +449,9 @@ def test_errors_of_types_and_of_names_come_together():
     error = _error(OF_BOTH_KINDS)
     lines = [f"{each.line}: {each.message.split('; ')[0]}" for each in (error, *error.others)]
     assert lines == [
-        '2: version: expected a text: write "1"',
+        '2: version: expected a string: write "1"',
         "3: no rule is called 'compresion'",
-        '3: select.2: expected a text: write "3"',
+        '3: select.2: expected a string: write "3"',
         "5: rules.gamut: expected keys with values",
         "6: no rule is called 'frame-pading'",
         "8: overrides.0.selct: unknown",
@@ -459,14 +459,14 @@ def test_errors_of_types_and_of_names_come_together():
         "9: overrides.0.when.width: expected an integer",
         "10: no rule is called 'no-rule'",
         "11: overrides.1: expected keys with values",
-        "12: overrides.2.when.path.1: expected a text",
+        "12: overrides.2.when.path.1: expected a string",
         "12: overrides.2.when.any.0.width.le: expected an integer",
         "12: overrides.2.when.any.0.width.most: unknown",
         "12: overrides.2.when.any.1.compresion: unknown",
         "13: overrides.2.rules.part-count: min 5 is more than max 2",
         "15: custom.0.name: expected a-z, 0-9 and -, beginning with a letter",
         "15: custom.0.require.compresion: unknown",
-        "15: custom.0.message: expected a text that is not empty",
+        "15: custom.0.message: expected a string that is not empty",
         "16: custom.1.remedy: missing",
         "16: identifiers that begin with EXR are those of built-in rules",
         "16: a built-in rule is called gap",

@@ -199,10 +199,10 @@ def test_each_key_that_is_required_or_repeated(tmp_path):
     errors = [f"{each.line}: {each.message.split(';')[0]}" for each in (raised.value, *raised.value.others)]
     assert errors == [
         "3: no rule is called 'gapp'",
-        "5: waivers.0.reason: expected a text that is not empty",
+        "5: waivers.0.reason: expected a string that is not empty",
         "8: the identifier W1 is repeated",
         "9: no rule is called 'gapp'",
-        "15: waivers.1.frames: expected a text",
+        "15: waivers.1.frames: expected a string",
     ]
     with pytest.raises(SettingsError, match=r"waivers .*none\.yaml: No such file"):
         load_waivers(tmp_path / "none.yaml")

@@ -54,7 +54,7 @@ def test_positions_count_characters_from_one():
         (b"a: !!python/object:os.system 1\n", (1, 4), "the tag tag:yaml.org,2002:python/object:os.system"),
         (b"a: 1\n---\nb: 2\n", (2, 1), "a second document"),
         (b"a: [1\nb: 2\n", (2, 2), "not valid YAML"),
-        (b"? [a]\n: 1\n", (1, 3), "a key is not a text"),
+        (b"? [a]\n: 1\n", (1, 3), "a key is not a string"),
         (b"a: 1\nb: \xff\n", (2, 4), "not UTF-8"),
         (b"a: 1\nb: x\x01\n", (2, 5), "a character that YAML does not allow"),
         (b"[" * 100, (1, 66), "nested more than 64 levels"),

@@ -79,8 +79,8 @@ def check(
     if result.unmeasured:
         print_message(
             f"the pixels of {result.unmeasured:,} {plural(result.unmeasured, 'file')} were not checked: not decoded, "
-            "only partly decoded, or decoded by an earlier version; `exr-inspector ingest --stats` decodes the files of a "
-            "catalog"
+            "only partly decoded, or decoded by an earlier version; `exr-inspector ingest --stats` decodes the files "
+            "of a catalog"
         )
     if not (result.file_count or result.findings or answering.unread):
         if not answering.misused:

@@ -117,7 +117,7 @@ def _checked(values: object, path: Path) -> ConfigFile:
         is_list = key == "exclude"
         texts = value if is_list and isinstance(value, list) else [value]
         if not all(isinstance(text, str) and text for text in texts) or (is_list and value is not texts):
-            raise SettingsError(f"{path}: {key}: expected {'a list of texts' if is_list else 'a text'}")
+            raise SettingsError(f"{path}: {key}: expected {'a list of strings' if is_list else 'a string'}")
     catalog = values.get("catalog")
     return ConfigFile(
         path=path,

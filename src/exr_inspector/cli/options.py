@@ -102,7 +102,8 @@ SequencePaths = Annotated[
     typer.Argument(
         callback=reject_empty_paths,
         help="Files, folders, s3:// URIs or patterns, which are read now. With --catalog: only sequences of the "
-        "catalog whose path contains one of these texts or matches one of these patterns. Default: all of the catalog.",
+        "catalog whose path contains one of these strings or matches one of these patterns. Default: all of the "
+        "catalog.",
         show_default=False,
     ),
 ]

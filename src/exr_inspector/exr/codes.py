@@ -43,7 +43,7 @@ PROBLEMS = {
     "empty_value": Kind("warning", "An attribute that is not required has no bytes; its value is null."),
     "skipped_value": Kind(
         "warning",
-        "The bytes of an enumeration or a list of texts that is not required, or of `tiles` in a file of scan lines, "
+        "The bytes of an enumeration or a list of strings that is not required, or of `tiles` in a file of scan lines, "
         "are not a value of its type; it is null.",
     ),
     "value_too_large": Kind(
@@ -53,12 +53,12 @@ PROBLEMS = {
     "text_encoding": Kind("warning", "A text or name is not UTF-8 and was decoded as Latin-1; the bytes are kept."),
     "attribute_type": Kind("error", "A required attribute has another type than the format requires."),
     "duplicate_attribute": Kind(
-        "warning", "An attribute that is not a text is repeated in a part, with the same type and value."
+        "warning", "An attribute that is not a string is repeated in a part, with the same type and value."
     ),
     "conflicting_attribute": Kind(
         "error",
-        "An attribute is repeated in a part, with another type or value, or it is a text. The first one is used; "
-        "libraries use the last one of numbers, and lose the attribute after a text.",
+        "An attribute is repeated in a part, with another type or value, or it is a string. The first one is used; "
+        "libraries use the last one of numbers, and lose the attribute after a string.",
     ),
     "missing_attribute": Kind("error", "A required attribute is missing. No default is used."),
     "no_version_or_count": Kind(

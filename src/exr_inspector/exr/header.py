@@ -234,7 +234,7 @@ class _HeaderReader:
         if attribute != first:
             code, message = "conflicting_attribute", "is repeated with another type or value; the first one is used"
         elif attribute.attr_type == "string":  # the libraries take its bytes for the next attribute
-            code, message = "conflicting_attribute", "is a text that is repeated"
+            code, message = "conflicting_attribute", "is a string that is repeated"
         else:
             code, message = "duplicate_attribute", "is repeated with the same value"
         self.problems.add(

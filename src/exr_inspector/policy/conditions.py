@@ -45,8 +45,8 @@ OPERATORS = {
     "flag": ("ne",),
 }
 _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
-    "path": ((str,), "a text"),
-    "text": ((str,), "a text"),
+    "path": ((str,), "a string"),
+    "text": ((str,), "a string"),
     "integer": ((int,), "an integer"),
     "number": ((int, float), "a number"),
     "flag": ((bool,), "true or false"),

@@ -16,7 +16,7 @@ from .rule import Parameters, PolicyRule, Severity, Texts
 CUSTOM_ID = re.compile(r"[A-Z][A-Z0-9_]{0,30}[0-9]")  # of rules of a policy's own; those of ours begin with EXR
 _NAME, _CUSTOM_NAME, _CUSTOM_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", r"^[a-z][a-z0-9-]*$", rf"^{CUSTOM_ID.pattern}$"
 PATTERNS = {  # in words
-    r"\S": "a text that is not empty",
+    r"\S": "a string that is not empty",
     _NAME: "letters, digits, _, . and -, beginning with a letter or a digit",
     _CUSTOM_NAME: "a-z, 0-9 and -, beginning with a letter",
     _CUSTOM_ID: "A-Z, 0-9 and _, beginning with a letter and ending with a digit, at most 32 characters",

@@ -124,7 +124,7 @@ def aces_empty_text(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     """Standard texts are not empty."""
     for name in _TEXTS:
         if part.get(name) == "":
-            yield Violation("a text", name, attr_name=name, text=f"the attribute {name} is empty")
+            yield Violation("a string that is not empty", name, attr_name=name, text=f"the attribute {name} is empty")
 
 
 @part_rule(459, "error", _SOURCE, reads=("colorInteropID",))

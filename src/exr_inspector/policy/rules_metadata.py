@@ -236,7 +236,7 @@ def empty_text(part: PartFacts, _: Parameters) -> Iterator[Outcome]:
     for attribute in part.attributes:
         if attribute.attr_name in TEXTS and attribute.attr_type == "string" and not attribute.raw:
             name = attribute.attr_name
-            yield Violation("a text", name, attr_name=name, text=f"the attribute {name} is empty")
+            yield Violation("a string that is not empty", name, attr_name=name, text=f"the attribute {name} is empty")
 
 
 @part_rule(609, "info", "OpenEXR: Standard Attributes", reads=("capDate",))

@@ -162,7 +162,7 @@ class _Reader:
         entries: dict[str, Any] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
-                raise self._error(event, "a key is not a text")
+                raise self._error(event, "a key is not a string")
             key = event.value
             if key in entries:
                 raise self._error(event, f"the key {key!r} is repeated; give it once")

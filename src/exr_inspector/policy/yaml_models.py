@@ -24,7 +24,7 @@ _QUOTED = re.compile("'([^']*)'")
 _MISSING = ("missing", "missing_argument", "missing_keyword_only_argument")
 _UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden")
 _EXPECTED = {
-    "string_type": "expected a text",
+    "string_type": "expected a string",
     "int_type": "expected an integer",
     "int_from_float": "expected an integer",
     "float_type": "expected a number",
@@ -186,7 +186,7 @@ def _message(error: Any) -> str:
     """What was expected, in plain words."""
     kind, context = error["type"], error.get("ctx", {})
     if kind == "string_type" and isinstance(error["input"], int | float):
-        return f'expected a text: write "{error["input"]}"'
+        return f'expected a string: write "{error["input"]}"'
     if kind == "literal_error":
         return f"expected {context['expected']}"
     if kind == "greater_than_equal":

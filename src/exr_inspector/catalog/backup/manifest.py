@@ -85,7 +85,7 @@ class Manifest:
             tables = {table: _checked(TableFile, entry) for table, entry in values["tables"].items()}
             superseded = tuple(values["superseded"])
             if not all(isinstance(file_id, str) for file_id in superseded):
-                raise ValueError("superseded has other values than texts")
+                raise ValueError("superseded has values that are not strings")
             manifest = _checked(cls, values | {"base": base, "tables": tables, "superseded": superseded})
             if manifest.schema_version < 1:
                 raise ValueError(f"schema_version is {manifest.schema_version}")
