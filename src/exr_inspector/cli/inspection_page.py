@@ -23,7 +23,7 @@ _SHOWN_ABOVE = frozenset(
 _GROUPS = {
     "image": "pixelAspectRatio screenWindowCenter screenWindowWidth chunkCount version preview envmap wrapmodes "
     "multiView xDensity dwaCompressionLevel deepImageState maxSamplesPerPixel",
-    "colour": "chromaticities whiteLuminance adoptedNeutral colorInteropID renderingTransform lookModTransform",
+    "color": "chromaticities whiteLuminance adoptedNeutral colorInteropID renderingTransform lookModTransform",
     "camera": "worldToCamera worldToNDC cameraModel cameraMake cameraSerialNumber lensModel focus focalLength "
     "nominalFocalLength aperture expTime isoSpeed shutterAngle tStop pinholeFocalLength effectiveFocalLength",
     "time": "framesPerSecond timeCode keyCode capDate utcOffset frame imageCounter",

@@ -171,7 +171,7 @@ def terminal_width() -> int:
 
 
 def print_to(stream: BinaryIO, *renderables: Any, whole: bool = False) -> None:
-    """Print rich renderables: coloured and tables in the width of a terminal, else plain in lines of any length.
+    """Print rich renderables: colored and tables in the width of a terminal, else plain in lines of any length.
 
     With `whole`, a terminal gets lines of any length, too. Text is wrapped by the terminal itself, as a path that is
     wrapped here could not be copied.

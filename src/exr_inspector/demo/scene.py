@@ -19,7 +19,7 @@ Plane = NDArray[np.float64]
 FAR = 1e10  # depth of the background, as in Blender and others
 FIRST_FRAME = 1001
 _LIGHT = (0.48, 0.64, 0.6)
-_STEPS = 256  # colours, normals, positions and depths are multiples of 1/256
+_STEPS = 256  # colors, normals, positions and depths are multiples of 1/256
 
 
 @dataclass(frozen=True, slots=True)

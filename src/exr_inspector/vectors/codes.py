@@ -46,7 +46,7 @@ METADATA_GROUPS = (
     Group("structure", 72, 0.22, 0.5, "compression, size, parts, tiles, windows"),
     Group("names", 56, 0.10, 0.5, "names of attributes"),
     Group("settings", 48, 0.12, 2.0, "values of attributes that do not change per frame"),
-    Group("colour", 24, 0.06, 0.5, "chromaticities and colour spaces"),
+    Group("colour", 24, 0.06, 0.5, "chromaticities and color spaces"),
     Group("origin", 48, 0.04, 1.0, "show, shot, scene, artist, camera"),
 )
 CHANNEL_GROUPS = (
