@@ -237,7 +237,7 @@ SYMPTOMS = (
     (
         "HTTP 500",
         "a transient error",
-        "nothing, unless it lasts",
+        "nothing, unless it persists",
     ),
     (
         "HTTP 503",

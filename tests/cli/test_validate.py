@@ -86,7 +86,7 @@ def test_errors_of_a_policy_name_file_line_and_column(capfd):
     assert main(["validate", "show", "--policy", "show.yaml"]) == 2
     assert capfd.readouterr() == (
         "",
-        "exr-inspector: show.yaml:4:25: no rule is called 'colour-space-alowed'; did you mean colour-space-allowed or "
+        "exr-inspector: show.yaml:4:25: unknown rule 'colour-space-alowed'; did you mean colour-space-allowed or "
         "colour-space or software-allowed?\n"
         "exr-inspector: show.yaml:6:17: rules.compression.alowed: unknown; expected severity, allowed; did you mean "
         "allowed?\n",

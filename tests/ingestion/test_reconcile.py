@@ -118,7 +118,7 @@ def test_the_command_says_how_many_are_gone_and_how_to_go_on(capfd):
     make("young.exr", age_s=0)
     capfd.readouterr()
     assert main(nightly) == 0
-    assert "3 unchanged, 1 too young →" in capfd.readouterr().out
+    assert "3 unchanged, 1 too recent →" in capfd.readouterr().out
     Path("show/a.exr").unlink()
     assert main([*nightly[:-2], "--fail-on", "never"]) == 3
     assert capfd.readouterr().err.splitlines()[-1] == (

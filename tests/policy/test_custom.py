@@ -107,7 +107,7 @@ def test_identifiers_and_names_are_not_repeated():
     for second in ({**RULE, "name": "b"}, {**RULE, "id": "XYZ002"}):
         with pytest.raises(PolicyError, match="is repeated"):
             parse_policy("test.yaml", policy(RULE, second))
-    with pytest.raises(PolicyError, match="no rule is called 'proxy-code'; did you mean proxy-codec"):
+    with pytest.raises(PolicyError, match="unknown rule 'proxy-code'; did you mean proxy-codec"):
         parse_policy("test.yaml", policy(RULE, ignore=["proxy-code"]))
 
 

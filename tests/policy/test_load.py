@@ -45,14 +45,14 @@ def rules(text: str, inspection: Any = None) -> dict[str, Any]:
     [
         ("selct: [EXR1]", (3, 1), "selct: unknown; expected policy, version, title, extends, select, ignore, rules"),
         ("selct: [EXR1]", (3, 1), "did you mean select"),
-        ("select: [EXR1, compresion]", (3, 16), "no rule is called 'compresion'; did you mean compression"),
-        ("ignore: [EXR77]", (3, 10), "no rule is called 'EXR77'"),
+        ("select: [EXR1, compresion]", (3, 16), "unknown rule 'compresion'; did you mean compression"),
+        ("ignore: [EXR77]", (3, 10), "unknown rule 'EXR77'"),
         (
             "rules:\n  frame-padding: {width: four}",
             (4, 26),
             "rules.frame-padding.width: expected an integer",
         ),
-        ("rules:\n  frame-pading: {width: 4}", (4, 3), "no rule is called 'frame-pading'; did you mean frame-padding"),
+        ("rules:\n  frame-pading: {width: 4}", (4, 3), "unknown rule 'frame-pading'; did you mean frame-padding"),
         (
             "rules:\n  frame-padding: {widht: 4}",
             (4, 19),
@@ -67,11 +67,11 @@ def rules(text: str, inspection: Any = None) -> dict[str, Any]:
         ("extends: [./none.yaml]", (3, 11), "No such file or directory"),
         ("overrides:\n  - when: {pth: a}", (4, 12), "overrides.0.when.pth: unknown; did you mean path"),
         ("overrides:\n  - select: [EXR1]", (4, 5), "overrides.0.when: missing"),
-        ("overrides:\n  - when: {path: a}\n    ignore: [x]", (5, 14), "no rule is called 'x'"),
+        ("overrides:\n  - when: {path: a}\n    ignore: [x]", (5, 14), "unknown rule 'x'"),
         ("rules:\n  display-size: {sizes: [[4096]]}", (4, 26), "rules.display-size.sizes.0.1: missing"),
         ("rules:\n  display-size: {sizes: [[4096]], sises: [7]}", (4, 26), "rules.display-size.sizes.0.1: missing"),
-        ("select: [EXR2x]", (3, 10), "no rule is called 'EXR2x'; did you mean EXR2 or EXR201 or EXR202?"),
-        ("rules: {EXR2011: {}}", (3, 9), "no rule is called 'EXR2011'; did you mean EXR201?"),
+        ("select: [EXR2x]", (3, 10), "unknown rule 'EXR2x'; did you mean EXR2 or EXR201 or EXR202?"),
+        ("rules: {EXR2011: {}}", (3, 9), "unknown rule 'EXR2011'; did you mean EXR201?"),
         ("waivers: ' '", (3, 10), "waivers: expected a string that is not empty"),
         (
             "rules: {attribute-required: {attributes: [{name: ''}]}}",
@@ -450,14 +450,14 @@ def test_errors_of_types_and_of_names_come_together():
     lines = [f"{each.line}: {each.message.split('; ')[0]}" for each in (error, *error.others)]
     assert lines == [
         '2: version: expected a string: write "1"',
-        "3: no rule is called 'compresion'",
+        "3: unknown rule 'compresion'",
         '3: select.2: expected a string: write "3"',
         "5: rules.gamut: expected keys with values",
-        "6: no rule is called 'frame-pading'",
+        "6: unknown rule 'frame-pading'",
         "8: overrides.0.selct: unknown",
         "9: overrides.0.when.pth: unknown",
         "9: overrides.0.when.width: expected an integer",
-        "10: no rule is called 'no-rule'",
+        "10: unknown rule 'no-rule'",
         "11: overrides.1: expected keys with values",
         "12: overrides.2.when.path.1: expected a string",
         "12: overrides.2.when.any.0.width.le: expected an integer",
@@ -486,7 +486,7 @@ def test_rules_are_not_called_like_keys_of_policies(key):
     error = _error(f"{HEAD}rules:\n  {key}: 3\n  frame-pading: {{}}\n")
     assert [f"{each.line}: {each.message.split('; ')[0]}" for each in (error, *error.others)] == [
         f"4: rules.{key}: expected keys with values",
-        "5: no rule is called 'frame-pading'",
+        "5: unknown rule 'frame-pading'",
     ]
 
 

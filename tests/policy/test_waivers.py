@@ -163,8 +163,8 @@ def test_counts_and_files_are_those_of_the_frames(tmp_path):
 @pytest.mark.parametrize(
     ("entry", "line", "column", "message"),
     [
-        ({"rule": "not-hole"}, 3, 9, "no rule is called 'not-hole'; did you mean not-whole"),
-        ({"rule": "EXR007"}, 3, 9, "no rule is called 'EXR007'"),
+        ({"rule": "not-hole"}, 3, 9, "unknown rule 'not-hole'; did you mean not-whole"),
+        ({"rule": "EXR007"}, 3, 9, "unknown rule 'EXR007'"),
         ({"frames": "1001-"}, 8, 11, "is not a frame range"),
         ({"frames": "1-2000000"}, 8, 11, "more than a million frames"),
         ({"until": "2026-13-01"}, 7, 10, "waivers.0.until: expected a date, such as 2026-12-31"),
@@ -198,10 +198,10 @@ def test_each_key_that_is_required_or_repeated(tmp_path):
         load_waivers(several)
     errors = [f"{each.line}: {each.message.split(';')[0]}" for each in (raised.value, *raised.value.others)]
     assert errors == [
-        "3: no rule is called 'gapp'",
+        "3: unknown rule 'gapp'",
         "5: waivers.0.reason: expected a string that is not empty",
         "8: the identifier W1 is repeated",
-        "9: no rule is called 'gapp'",
+        "9: unknown rule 'gapp'",
         "15: waivers.1.frames: expected a string",
     ]
     with pytest.raises(SettingsError, match=r"waivers .*none\.yaml: No such file"):

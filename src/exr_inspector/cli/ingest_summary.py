@@ -92,7 +92,7 @@ def _counts(summary: IngestSummary, policy: str | None) -> Iterator[str]:
     counts = [
         (summary.replaced, "re-rendered"),
         (summary.known, "inspected again"),
-        (summary.young, "too young"),
+        (summary.young, "too recent"),
         *((count, status) for status, count in sorted(statuses.items())),
         (len(summary.undecoded), "with pixels not decoded"),
         (unreadable, "unreadable"),

@@ -190,7 +190,7 @@ class _Names:
 
     def unknown(self, name: str) -> str:
         """The message about an unknown name."""
-        return f"no rule is called {name!r}{suggestion(name, also=self.by_name)}"
+        return f"unknown rule {name!r}{suggestion(name, also=self.by_name)}"
 
 
 def _names(document: Document, bases: Collection[Any], custom: Mapping[str, CustomRule]) -> _Names:

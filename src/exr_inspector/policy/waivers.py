@@ -115,7 +115,7 @@ def _resolved(document: Document, number: int, entry: WaiverEntry) -> Waiver:
     rule = entry.rule
     rule_id = _NAMES.get(rule, rule)
     if rule_id not in RULES and (rule.startswith("EXR") or not CUSTOM_ID.fullmatch(rule)):
-        message = f"no rule is called {rule!r}{suggestion(rule, [*_NAMES, *RULES])}"
+        message = f"unknown rule {rule!r}{suggestion(rule, [*_NAMES, *RULES])}"
         raise document.error(("waivers", number, "rule"), message)
     return Waiver(
         entry=entry,
