@@ -45,6 +45,8 @@ def results(tmp_path_factory):
         open_catalog(f"duckdb:{path}").close()
         path.chmod(mode)
     denied.chmod(0o555)
+    unlisted = folder / ".unlisted"  # not below what `ingest .` lists
+    unlisted.mkdir(0o000)
     words = [sys.executable, "-c", PROGRAM, json.dumps([command.split() for command in COMMANDS])]
     source = Path(__file__).parents[2] / "src"
     try:
@@ -54,6 +56,7 @@ def results(tmp_path_factory):
         )  # fmt: skip
     finally:
         denied.chmod(0o755)
+        unlisted.chmod(0o755)
     assert (done.returncode, done.stderr) == (0, "")
     return dict(zip(COMMANDS, json.loads(done.stdout), strict=True)), str(folder)
 
@@ -84,6 +87,12 @@ COMMANDS = {
         2, "denied/new: cannot be written: Permission denied",
     ),
     "db backup denied --catalog duckdb:denied/old.duckdb": (2, "denied: not empty"),
+    "check .unlisted/a.####.exr": (3, ".unlisted: Permission denied"),
+    "check .unlisted/a.####.exr --range 1001-1002": (3, ".unlisted: Permission denied"),
+    "inspect .unlisted/a.####.exr": (3, ".unlisted: Permission denied"),
+    "validate .unlisted/*.exr --policy aces-container": (3, ".unlisted: Permission denied"),
+    "diff .unlisted/a.####.exr .unlisted/b.####.exr": (3, ".unlisted: Permission denied"),
+    "ingest .unlisted/a.####.exr --catalog duckdb:empty.duckdb": (3, ".unlisted: Permission denied"),
     "demo denied/demo": (2, "denied/demo/show: cannot be written: Permission denied"),
 }  # fmt: skip
 

@@ -277,8 +277,9 @@ def test_a_missing_path_that_is_given_twice_is_one_error():
 
 
 def test_an_unreadable_folder_is_an_error_in_its_place():
-    """Runs as another user, because root may read everything."""
-    make("show/a/secret.exr", "show/b/b.exr")
+    """Also where a pattern needs its names. Runs as another user, because root may read everything."""
+    make("show/a/secret.1.exr", "show/b/b.1.exr")
+    Path("show/link").symlink_to("a")
     Path("show/a").chmod(0)
     Path.cwd().chmod(0o755)
     code = """if True:
@@ -286,12 +287,29 @@ def test_an_unreadable_folder_is_an_error_in_its_place():
         from exr_inspector.sources.listing import ListedFile, list_files
         if os.getuid() == 0:
             os.setuid(65534)
-        for item in list_files(["show"]):
-            print(item.path if isinstance(item, ListedFile) else item)
+        for path in ("", "/a/secret.#.exr", "/a/in/*.exr", "/**/*.exr", "/*/b.#.exr", "/?/in/#.exr"):
+            items = list_files([f"show{path}"])
+            print(*(item.path if isinstance(item, ListedFile) else item for item in items), sep=", ")
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     Path("show/a").chmod(0o755)
-    assert done.stdout.splitlines() == ["show/a: Permission denied", "show/b/b.exr"], done.stderr
+    assert done.stdout.splitlines() == [
+        "show/a: Permission denied, show/b/b.1.exr",
+        "show/a: Permission denied",
+        "show/a/in: Permission denied",
+        "show/a: Permission denied, show/b/b.1.exr",
+        "show/a: Permission denied, show/b/b.1.exr, show/link: Permission denied",
+        "show/a: Permission denied",
+    ], done.stderr
+
+
+def test_a_pattern_ignores_what_is_not_a_folder():
+    """Files, broken and looping links in the place of folders."""
+    make("show/a/x.1.exr", "show/file")
+    Path("show/broken").symlink_to("nowhere")
+    Path("show/loop").symlink_to("loop")
+    for pattern in ("show/*/x.#.exr", "show/*/../a/x.#.exr"):
+        assert [os.path.normpath(path) for path in listed_paths(pattern)] == ["show/a/x.1.exr"]
 
 
 @pytest.mark.parametrize(

@@ -747,6 +747,15 @@ def test_a_listing_with_unreadable_keys_has_the_errors_of_others(store, fault, k
     assert SECRET_KEY not in "".join(traceback.format_exception(raised.value)) + repr(raised.value.__context__)
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_pattern_whose_names_may_not_be_listed_is_denied(store, method):
+    """Not a pattern that matches nothing."""
+    store.put("show/a.1001.exr", TINY)
+    store.fault = lambda request, start: status(403)(request, start) if request.method == method else None
+    (error,) = list_files([f"s3://{BUCKET}/show/a.####.exr"], s3=store.access)
+    assert isinstance(error, SourceDeniedError)
+
+
 @pytest.mark.parametrize("token", ["", "session/token+="])
 def test_a_listing_with_unreadable_keys_is_signed_like_botocore_does(store, token):
     """botocore computes the same signature for the received request."""

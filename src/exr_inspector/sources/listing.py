@@ -89,7 +89,10 @@ def _list_matching(
         return
     is_empty = True
     for match in matching_paths(folder, below, selection.skips):
-        if os.path.isdir(match) or has_exr_extension(match):
+        if isinstance(match, SourceError):
+            is_empty = False
+            yield match
+        elif os.path.isdir(match) or has_exr_extension(match):
             is_empty = False
             yield from _list_local(match, recursive, selection, seen)
     if is_empty:

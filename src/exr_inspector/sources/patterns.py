@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from ..errors import SourceError
 from ..frames.patterns import compiled, is_pattern, literal_start, uri_expression, with_hashes
+from .local import os_error_reason
 from .uris import encode, has_scheme, normalize_path
 
 _ANY_FOLDERS = "**"
 _WILDCARDS = frozenset("*?[")
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # a broken or looping link is not a folder
 
 
 def split_pattern(path: str) -> tuple[str, str]:
@@ -33,11 +37,12 @@ def split_local(path: str) -> tuple[str, str]:
     return folder, below
 
 
-def matching_paths(folder: str, pattern: str, skips: Callable[[str], bool]) -> Iterator[str]:
+def matching_paths(folder: str, pattern: str, skips: Callable[[str], bool]) -> Iterator[str | SourceError]:
     """The files and folders below a local folder that match, sorted by name in each folder.
 
-    Folders that cannot be read are empty. `skips` says, by its path below the folder, which file or folder that a
-    wildcard matches is left out. Symbolic links to folders are followed where a name matches them, but not by `**`.
+    A folder that cannot be listed is a SourceError; one that does not exist is empty. `skips` says, by its path below
+    the folder, which file or folder that a wildcard matches is left out. Symbolic links to folders are followed where a
+    name matches them, but not by `**`.
     """
     parts: list[str] = []
     for part in pattern.split("/"):
@@ -47,18 +52,21 @@ def matching_paths(folder: str, pattern: str, skips: Callable[[str], bool]) -> I
     while waiting:
         below, at = waiting.pop()
         part, is_last = parts[at], at == len(parts) - 1
-        if part == _ANY_FOLDERS and not is_last:
-            names = [entry.name for entry in _entries(f"{folder}{below}") if entry.is_dir(follow_symlinks=False)]
-            waiting += [(f"{below}{name}/", at) for name in reversed(names) if not skips(f"{below}{name}")]
-            waiting.append((below, at + 1))
+        try:
+            if part == _ANY_FOLDERS and not is_last:
+                names = [entry.name for entry in _entries(f"{folder}{below}") if entry.is_dir(follow_symlinks=False)]
+                waiting += [(f"{below}{name}/", at) for name in reversed(names) if not skips(f"{below}{name}")]
+                waiting.append((below, at + 1))
+                continue
+            matches = _matches(folder, below, part, is_last, skips)
+        except (OSError, ValueError) as error:
+            if getattr(error, "errno", None) not in _ABSENT:
+                yield SourceError(f"{folder}{below}".rstrip("/") or folder or ".", os_error_reason(error))
             continue
-        for path in reversed(_matches(folder, below, part, is_last, skips)):
-            if is_last:
-                waiting.append((path, -1))
-            else:
-                waiting.append((f"{path}/", at + 1))
-        while waiting and waiting[-1][1] < 0:
-            yield folder + waiting.pop()[0]
+        if is_last:
+            yield from (f"{folder}{path}" for path in matches)
+        else:
+            waiting += [(f"{path}/", at + 1) for path in reversed(matches)]
 
 
 class UriCondition(NamedTuple):
@@ -98,21 +106,28 @@ def _condition(pattern: str) -> UriCondition:
 
 
 def _matches(folder: str, below: str, part: str, is_last: bool, skips: Callable[[str], bool]) -> list[str]:
-    """The paths in one folder that match one part of a pattern; folders only, unless it is the last part."""
+    """The paths in one folder that match one part of a pattern; unless it is the last part, folders and links only.
+
+    Raises OSError, ValueError.
+    """
     if not is_pattern(part):
-        return [f"{below}{part}"] if os.path.lexists(f"{folder}{below}{part}") else []
+        os.lstat(f"{folder}{below}{part}")
+        return [f"{below}{part}"]
     matches = compiled(part).fullmatch
     is_explicit = part.startswith(".")  # as in a shell, which matches hidden names only then
     return [
         f"{below}{entry.name}"
         for entry in _entries(f"{folder}{below}")
-        if matches(entry.name) and (is_last or entry.is_dir()) and (is_explicit or not skips(f"{below}{entry.name}"))
+        if matches(entry.name)
+        and (is_last or _may_be_folder(entry))
+        and (is_explicit or not skips(f"{below}{entry.name}"))
     ]
 
 
+def _may_be_folder(entry: os.DirEntry[str]) -> bool:
+    return entry.is_symlink() or entry.is_dir(follow_symlinks=False)
+
+
 def _entries(folder: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder or ".") as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except OSError:
-        return []
+    with os.scandir(folder or ".") as entries:
+        return sorted(entries, key=lambda entry: entry.name)
