@@ -87,6 +87,21 @@ spaces and the frames. The other lines begin with a word, which is only there wh
     exr-inspector sequences | awk '$1 ~ /[.]/ {pattern = $1} $1 == "missing" {print pattern, $2}'
 """
 
+PATTERNS = {
+    "####`, `@@@@`, `%04d`, `$F4": "a frame of at least four digits; likewise for other numbers of signs or digits",
+    "#`, `@`, `%d`, `$F": "any frame",
+    "<UDIM>`, `%(UDIM)d": "the four digits of a texture's tile",
+    "*`, `?": "any characters of one name; one character",
+    "[ab0-9]`, `[!ab]": "one of these characters; another character",
+    "**/": "any number of folders, also none",
+}
+PATTERNS_TEXT = """Quote a pattern, or the shell expands it. Frames may be negative (`-0004`) or sub-frames
+(`1001.25`); the first two notations of frames count, further ones stand for themselves. A pattern that is the path of a
+file or folder names that one. A pattern as it is printed names the files of its sequence: wildcards also stand for
+themselves, and so does all but the last run of `#`. Thus `x[####].exr` also matches `x[1001].exr`, and `x%04d.####.exr`
+also `x%04d.1001.exr`.
+"""
+
 
 def reference() -> str:
     """The page REFERENCE.md."""
@@ -108,6 +123,14 @@ def _reference_lines() -> Iterator[str]:
     yield ""
     yield from _table("exit code", {str(code.value): meaning for code, meaning in EXIT_CODE_MEANINGS.items()})
     yield from _commands(app(), "exr-inspector")
+    yield ""
+    yield "## Patterns"
+    yield ""
+    yield "Paths and URIs of files that are read may be patterns:"
+    yield ""
+    yield from _table("in a pattern", PATTERNS)
+    yield ""
+    yield from PATTERNS_TEXT.splitlines()
     yield ""
     yield from OUTPUT.splitlines()
     yield ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import unicodedata
@@ -12,9 +13,13 @@ from pathlib import Path
 import pytest
 
 from exr_inspector.errors import NoMatchError, NotAFileError, SourceError, SourceNotFoundError
+from exr_inspector.frames.names import parse_name
 from exr_inspector.frames.patterns import compiled
+from exr_inspector.frames.ranges import display_pattern
 from exr_inspector.sources.listing import ListedFile, list_files
+from exr_inspector.sources.patterns import uri_condition
 from exr_inspector.sources.selection import select
+from exr_inspector.sources.uris import normalize_path
 
 LEFT_OUT = [
     ".hidden.exr", "._a.exr", ".snapshot/a.exr", ".nfs0001.exr", "~a.exr", "a.tmp.exr", "a.part.exr", "a.exr~",
@@ -184,6 +189,24 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file():
     assert listed_paths("a.####.exr") == ["a.####.exr"]
     assert listed_paths("shot[1].0001.exr") == ["shot[1].0001.exr"]
     assert listed_paths("shot[1].####.exr") == ["shot1.0001.exr", "shot[1].0001.exr"]
+
+
+@pytest.mark.parametrize(
+    "name", ["x[{}].exr", "x%04d.{}.exr", "p@v1.{}.exr", "a#1.{}.exr", "x[@].{}.exr", "x*$F_{}_b.exr"]
+)
+def test_the_pattern_of_a_sequence_names_its_files(name):
+    """As it is printed: what looks like a notation or wildcard in the names stands for itself."""
+    files = [name.format(frame) for frame in (1001, 1002)]
+    make(*files)
+    frames = [parse_name(file) for file in files]
+    assert len({frame.sequence for frame in frames}) == 1
+    pattern = display_pattern(frames[0].sequence, [frame.frame for frame in frames])
+    assert pattern == name.format("####")
+    assert listed_paths(pattern) == files
+    for uris in (uri_condition([pattern]), uri_condition([f"./{pattern}"])):
+        for uri in map(normalize_path, (*files, frames[0].sequence)):
+            assert uri.startswith(uris.prefix)
+            assert re.search(uris.regex, uri)
 
 
 def test_a_named_file_needs_no_extension():

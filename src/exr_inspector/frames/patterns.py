@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 
 _TOKEN = re.compile(
@@ -59,18 +60,33 @@ def sequence_pattern(pattern: str) -> str:
 def compiled(pattern: str) -> re.Pattern[str]:
     """The regular expression that the names or paths of a pattern match in full.
 
-    Brackets, `*` and `?` also stand for themselves, as they may be part of a name that was printed.
+    Brackets, `*` and `?` also stand for themselves, as they may be part of a name that was printed; so does, for the
+    same reason, all but the last run of `#`.
     """
-    literally = _regex(pattern, wildcards=False)
+    literally = _literally(pattern)
     try:
         return re.compile(f"{_regex(pattern, wildcards=True)}|{literally}", re.DOTALL)
     except re.error:  # [z-a]
         return re.compile(literally, re.DOTALL)
 
 
+def _literally(pattern: str) -> str:
+    """The expression of a pattern whose wildcards stand for themselves, or all but the last run of `#`."""
+    readings = (_regex(pattern, wildcards=False), _as_printed(pattern, _token_regex))
+    return "|".join(filter(None, dict.fromkeys(readings)))
+
+
+def _as_printed(pattern: str, frame: Callable[[re.Match[str]], str]) -> str:
+    """The expression of a pattern of which only the last run of `#` is a notation; empty without one."""
+    start = len(pattern.rpartition("#")[0].rstrip("#"))
+    if (hashes := _TOKEN.match(pattern, start)) is None or not hashes["hashes"]:
+        return ""
+    return f"{re.escape(pattern[:start])}{frame(hashes)}{re.escape(pattern[hashes.end() :])}"
+
+
 def re2_expression(pattern: str) -> str:
     """The expression of RE2 that the names or paths of a pattern match in full, as `compiled`."""
-    literally = _regex(pattern, wildcards=False)
+    literally = _literally(pattern)
     wildly = "".join(before + "[^/]*".join(segments) for before, segments in _blocks(pattern, wildcards=True))
     try:
         re.compile(wildly)
@@ -84,13 +100,16 @@ def uri_expression(pattern: str) -> str:
 
     `*` matches slashes too. Wildcards and notations of frames also stand for themselves.
     """
-    literally = _uri_regex(pattern, wildcards=False)
+    readings = [_uri_regex(pattern, wildcards=False), _as_printed(pattern, _uri_frame)]
     wildly = _uri_regex(pattern, wildcards=True)
-    try:
+    with suppress(re.error):  # [z-a]
         re.compile(wildly)
-    except re.error:  # [z-a]
-        return f"(?:{literally})"
-    return f"(?:{wildly})" if wildly == literally else f"(?:{wildly}|{literally})"
+        readings.insert(0, wildly)
+    return f"(?:{'|'.join(filter(None, dict.fromkeys(readings)))})"
+
+
+def _uri_frame(match: re.Match[str]) -> str:
+    return f"(?:#|{_token_regex(match)}|{re.escape(match[0])})"
 
 
 def _uri_regex(pattern: str, *, wildcards: bool) -> str:
@@ -99,7 +118,7 @@ def _uri_regex(pattern: str, *, wildcards: bool) -> str:
             return re.escape(match[0])
         if match["glob"] in ("*", "**"):
             return ".*"
-        return _token_regex(match) if match["glob"] else f"(?:#|{_token_regex(match)}|{re.escape(match[0])})"
+        return _token_regex(match) if match["glob"] else _uri_frame(match)
 
     pieces, end = [], 0
     for match in _TOKEN.finditer(pattern):

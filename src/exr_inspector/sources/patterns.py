@@ -82,7 +82,9 @@ def uri_condition(patterns: Iterable[str]) -> UriCondition:
     A URI, an absolute path, and one that begins with `./` or `../`, selects the file or folder; a pattern (relative to
     any folder) what it matches, with `*` for slashes too; other text the URIs that contain it.
     """
-    conditions = [_condition(pattern) for pattern in patterns]
+    # `%` is encoded in URIs: as a notation it becomes `#` before, as part of a name it does not.
+    readings = [reading for pattern in patterns for reading in dict.fromkeys((with_hashes(pattern), pattern))]
+    conditions = [_condition(reading) for reading in readings]
     prefix = os.path.commonprefix([each.prefix for each in conditions])  # noqa: RUF071 (of texts)
     if not all(each.regex for each in conditions):
         return UriCondition(prefix, "")
@@ -92,7 +94,6 @@ def uri_condition(patterns: Iterable[str]) -> UriCondition:
 def _condition(pattern: str) -> UriCondition:
     if pattern in ("", "*", "**"):
         return UriCondition("", "")
-    pattern = with_hashes(pattern)
     if pattern.startswith(("/", "./", "../")) or pattern in (".", ".."):
         pattern = normalize_path(pattern)
     has_wildcards = not _WILDCARDS.isdisjoint(pattern)
