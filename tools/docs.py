@@ -35,6 +35,7 @@ from exr_inspector.exr import CHUNK_OPTIONS
 from exr_inspector.exr.attributes import DECODERS
 from exr_inspector.exr.codes import FORMAT_ERRORS, PROBLEMS
 from exr_inspector.findings.rules import CHECKED, OF_WAIVERS, rule_of_problem
+from exr_inspector.frames.patterns import UNSUPPORTED
 from exr_inspector.policy.registry import RULES
 from exr_inspector.policy.rule import Parameters, PolicyRule
 from exr_inspector.settings import FunctionSettings, S3Settings, Settings, VastSettings
@@ -100,6 +101,9 @@ PATTERNS_TEXT = """Quote a pattern, or the shell expands it. Frames may be negat
 file or folder names that one. A pattern as it is printed names the files of its sequence: wildcards also stand for
 themselves, and so does all but the last run of `#`. Thus `x[####].exr` also matches `x[1001].exr`, and `x%04d.####.exr`
 also `x%04d.1001.exr`.
+
+Notations of other programs that have no meaning:
+
 """
 
 
@@ -131,6 +135,10 @@ def _reference_lines() -> Iterator[str]:
     yield from _table("in a pattern", PATTERNS)
     yield ""
     yield from PATTERNS_TEXT.splitlines()
+    yield "| not supported | instead |"
+    yield "|---|---|"
+    for notation, (_, instead) in UNSUPPORTED.items():
+        yield f"| `{notation}` | {instead} |"
     yield ""
     yield from OUTPUT.splitlines()
     yield ""

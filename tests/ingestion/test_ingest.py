@@ -363,7 +363,7 @@ def test_a_path_that_is_not_a_file_is_a_failure_in_each_run_and_has_no_row():
         server.bind("show/socket.exr")
     for _ in range(2):
         assert [(f.path, f.message) for f in run("show", "missing.exr").failures] == [
-            ("show/broken.exr", "no such file"),
+            ("show/broken.exr", "no such file: the target of this symbolic link does not exist"),
             ("show/fifo.exr", "is a FIFO, expected a file"),
             ("show/loop.exr", "Too many levels of symbolic links"),
             ("show/socket.exr", "is a socket, expected a file"),

@@ -184,6 +184,36 @@ def test_a_pattern_that_matches_nothing_says_what_there_is(pattern, hint):
     assert hint in error.reason
 
 
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("x_%V.####.exr", "give `*` for the view; the working folder has no EXR files"),
+        ("x.%v.%04d.exr", "give `*` for the view"),
+        ("x.1001-1004#.exr", "give `#`, and the frames with `--range`"),
+        ("x.1001-1099x2%04d.exr", "give `#`, and the frames with `--range`"),
+        ("x.%4d.exr", "give `%04d`"),
+        ("x.<F4>.exr", "give `$F4`"),
+        ("x.<udim>.exr", "give `<UDIM>`"),
+        ("x.<UVTILE>.exr", "give `*`"),
+        ("{left,right}/x.####.exr", "give `*` or several paths"),
+    ],
+)
+def test_a_notation_that_is_not_supported_is_named(path, hint):
+    """Unless files have such names."""
+    (error,) = list_files([path])
+    assert isinstance(error, (NoMatchError, SourceNotFoundError))
+    assert hint in error.reason
+    make(path)
+    assert listed_paths(path) == [path]
+
+
+def test_a_link_without_a_target_is_named_as_one():
+    """It is there, unlike a path that does not exist."""
+    Path("broken.exr").symlink_to("nowhere")
+    (error,) = list_files(["broken.exr"])
+    assert str(error) == "broken.exr: no such file: the target of this symbolic link does not exist"
+
+
 def test_a_file_whose_name_looks_like_a_pattern_is_that_file():
     make("a.####.exr", "a.0001.exr", "shot[1].0001.exr", "shot1.0001.exr")
     assert listed_paths("a.####.exr") == ["a.####.exr"]

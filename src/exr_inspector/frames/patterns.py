@@ -18,6 +18,18 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 UDIM = "<UDIM>"
+UNSUPPORTED = {  # what other programs have, an expression that finds it, and what to write instead
+    "%V": ("%[Vv]", "`*` for the view"),
+    "1001-1004#": (
+        "[0-9]-[0-9]+(?:[xy:][0-9]+)?(?:#|@|%0?[0-9]?d)",
+        "`#`, and the frames with `--range` where the command has it",
+    ),
+    "%4d": ("%[1-9][0-9]?d", "`%04d`"),
+    "<F4>": ("<[Ff][0-9]?>", "`$F4` or `####`"),
+    "<udim>": ("<udim>", "`<UDIM>`"),
+    "<uvtile>": ("<(?:uvtile|UVTILE)>", "`*`"),
+    "{a,b}": (r"\{[^{}/]*,[^{}/]*\}", "`*` or several paths"),
+}
 _SPECIAL = re.compile(r"[\\\[\]^&~|]|-(?=-)")  # in a set of characters
 _MAX_FRAMES = 2  # in a pattern; further notations stand for themselves
 _MAX_DIGITS = 1000  # that RE2 counts; no frame has that many
@@ -130,6 +142,14 @@ def _uri_regex(pattern: str, *, wildcards: bool) -> str:
 def escaped_set(characters: str) -> str:
     """The characters of a set in brackets of a regular expression, with ranges such as `a-z`."""
     return _SPECIAL.sub(r"\\\g<0>", characters)
+
+
+def notation_hint(path: str) -> str:
+    """What to write for a notation of other programs that has no meaning here, after a semicolon; empty without one."""
+    for notation, (expression, instead) in UNSUPPORTED.items():
+        if re.search(expression, path):
+            return f"; {notation} is not supported: give {instead}"
+    return ""
 
 
 def literal_start(pattern: str) -> str:

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import NoMatchError, NotAFileError, SourceError, SourceNameError, SourceNotFoundError
-from ..frames.patterns import compiled, is_pattern
+from ..frames.patterns import compiled, is_pattern, notation_hint
 from . import environment_store
-from .local import mtime_from_ns, not_a_file_reason, os_error_reason
+from .local import mtime_from_ns, not_a_file_reason, not_found, os_error_reason
 from .patterns import matching_paths, split_local, split_pattern
 from .selection import IGNORE_FILE, Selection, has_exr_extension
 from .uris import bucket_and_key, encode, is_object, name_below, normalize_path, object_uri, parse
@@ -96,7 +96,7 @@ def _list_matching(
             is_empty = False
             yield from _list_local(match, recursive, selection, seen)
     if is_empty:
-        yield NoMatchError(path, f"no file matches; {_hint(folder)}")
+        yield NoMatchError(path, f"no file matches{notation_hint(pattern)}; {_hint(folder)}")
 
 
 def _hint(folder: str) -> str:
@@ -190,7 +190,7 @@ def _stat_file(path: str, entry: os.DirEntry[str] | None = None, folder_uri: str
     try:
         status = entry.stat() if entry is not None else os.stat(path)
     except FileNotFoundError:
-        return SourceNotFoundError(path, "no such file")
+        return not_found(path)
     except (OSError, ValueError) as error:
         return SourceError(path, os_error_reason(error))
     if not stat.S_ISREG(status.st_mode):
@@ -245,14 +245,15 @@ def _list_store(
             return
         del seen.prefixes[prefix]
         if not is_pattern(key):
-            yield SourceNotFoundError(uri, "no object has this name or a name below it")
+            yield SourceNotFoundError(uri, f"no object has this name or a name below it{notation_hint(key)}")
             return
         for item in _matching_objects(bucket, key, recursive, s3, selection, seen):
             is_empty = False
             if item is not None:
                 yield item
         if is_empty:
-            yield NoMatchError(uri, f"no object matches below {_prefix(bucket, split_pattern(key)[0])}")
+            searched = _prefix(bucket, split_pattern(key)[0])
+            yield NoMatchError(uri, f"no object below {searched} matches{notation_hint(key)}")
     except SourceError as error:
         yield error
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 from functools import cached_property
 
 from ..errors import NotAFileError, SourceError, SourceNotAllowedError, SourceNotFoundError, SourceSystemError
+from ..frames.patterns import notation_hint
 from .mounts import is_network_device
 from .protocol import Storage
 from .reader import first_read_bytes
@@ -102,8 +103,15 @@ def mtime_from_ns(nanoseconds: int) -> datetime | None:
 def unreadable(path: str, error: OSError | ValueError) -> SourceError:
     """The error for a file that cannot be opened."""
     if isinstance(error, FileNotFoundError):
-        return SourceNotFoundError(path, "no such file")
+        return not_found(path)
     return SourceSystemError(path, os_error_reason(error))
+
+
+def not_found(path: str) -> SourceNotFoundError:
+    """The error for a path that does not exist, or whose target does not."""
+    if os.path.islink(parse(path)[1]):
+        return SourceNotFoundError(path, "no such file: the target of this symbolic link does not exist")
+    return SourceNotFoundError(path, f"no such file{notation_hint(path)}")
 
 
 def os_error_reason(error: OSError | ValueError) -> str:
