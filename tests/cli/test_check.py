@@ -43,6 +43,20 @@ def show(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("list_of_paths", "options"), [("show/png.exr\n", []), ("show/c.1001.exr\0show/png.exr\0", ["-0"])]
+)
+def test_paths_may_be_in_a_file(capfd, list_of_paths, options):
+    """As for other commands; an empty list does not stand for a whole catalog."""
+    Path("list.txt").write_text(list_of_paths)
+    assert main(["check", "--files-from", "list.txt", *options]) == 1
+    assert capfd.readouterr().out.startswith("show/png.exr\nerror    unreadable")
+    Path("list.txt").write_text("")
+    assert main(["check", "--files-from", "list.txt", "--catalog", CATALOG]) == 2
+    assert "no path is given" in capfd.readouterr().err
+
+
+@pytest.mark.slow
 def test_findings_of_files_and_of_a_catalog_are_the_same(capfd):
     """In blocks whose rows begin with the severity; then what was checked."""
     assert main(["check", "show"]) == 1

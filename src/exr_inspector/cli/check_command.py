@@ -17,12 +17,15 @@ from .options import (
     NO_FILES,
     CatalogUri,
     FailOnOption,
+    FilesFrom,
     FrameRange,
+    NulSeparated,
     Output,
     RangeFrom,
     SequencePaths,
     Wait,
     expected_frames,
+    given_paths,
 )
 
 if TYPE_CHECKING:
@@ -52,6 +55,8 @@ def check(
             "statistics.",
         ),
     ] = False,
+    files_from: FilesFrom = None,
+    nul_separated: NulSeparated = False,
     output_format: Annotated[FindingFormat, typer.Option("--format", help="Output format.")] = FindingFormat.TABLE,
     output: Output = None,
     fail_on: FailOnOption = FailOn.ERROR,
@@ -67,6 +72,8 @@ def check(
 
     if frames and output_format is not FindingFormat.TABLE:
         raise SettingsError(f"--frames and --format {output_format.value} exclude each other; give one of them")
+    if files_from is not None:  # an empty list is not all of the catalog
+        paths = given_paths(paths, files_from, nul_separated=nul_separated)
     expected = expected_frames(frame_range, range_from, paths)
     with answering_catalog(paths, catalog, wait_s=wait, vectors=False, stats=stats) as answering:
         result = check_sequences(answering.catalog, answering.patterns, answering.summaries(expected))
