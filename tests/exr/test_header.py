@@ -165,6 +165,16 @@ def test_a_name_that_is_not_utf8_is_decoded_as_latin1():
     assert codes(header) == ["text_encoding"]
 
 
+def test_problems_of_attributes_name_them():
+    """Also those of values, of which a file may have several of a kind."""
+    extra = [w.attribute(name, "string", b"\xff") for name in ("owner", "shot")]
+    extra += [w.text("x" * 32, "a"), w.attribute("v", "v2i", b""), w.attribute(b"\xff", "string", b"a")]
+    header = read_header(w.build(w.part(extra=[*extra, w.attribute("w", "own", b"")])).data)
+    assert len(header.problems) == 6
+    for problem in header.problems:
+        assert problem.message.startswith(f"attribute {problem.attr_name!r}: ")
+
+
 def test_a_type_that_is_not_utf8_is_decoded_as_latin1():
     """The bytes of the value are kept, as of any unknown type."""
     data = w.build(w.part(extra=[b"x\0\xe9\0" + pack("<i", 1) + b"y"])).data

@@ -228,7 +228,7 @@ class _HeaderReader:
             code = "skipped_value"
         elif name in REPLACED and (code in SKIPPED or code == "value_too_large"):
             code = "attribute_value"  # nothing that depends on it can be checked
-        self.problems.add(Problem(code, note.message, part_index, name, value_at))
+        self.problems.add(Problem(code, f"attribute {name!r}: {note.message}", part_index, name, value_at))
 
     def _add_repeated(self, attribute: Attribute, first: Attribute, part_index: int, at: int) -> None:
         if attribute != first:
@@ -244,7 +244,10 @@ class _HeaderReader:
     def _check_lengths(self, name: str, name_bytes: int, type_bytes: int, part_index: int, at: int) -> None:
         for what, size in (("name", name_bytes), ("type", type_bytes)):
             if size > SHORT_NAME_BYTES:
-                message = f"{what} of {size} bytes without the long-names flag, expected at most {SHORT_NAME_BYTES}"
+                message = (
+                    f"attribute {name!r}: {what} of {size} bytes without the long-names flag, expected at most "
+                    f"{SHORT_NAME_BYTES}"
+                )
                 self.problems.add(Problem("long_name", message, part_index, name, at))
 
     def _size_error(self, at: int, name_end: int, type_end: int, size: int) -> ExrFormatError:
@@ -276,7 +279,7 @@ class _HeaderReader:
             name = data[at:name_end].decode()
         except UnicodeDecodeError:
             name = data[at:name_end].decode("latin-1")
-            note = Note("text_encoding", "the attribute's name is not UTF-8 and was decoded as Latin-1")
+            note = Note("text_encoding", "its name is not UTF-8 and was decoded as Latin-1")
         attr_type, raw = _text(data[name_end + 1 : type_end]), data[type_end + 5 : end]
         if objects_of(attr_type, raw) > _LONG_VALUE and attr_type != "chlist":
             long = LongAttribute(name, attr_type, raw, note)
