@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from exr_inspector.cli.main import main
+from exr_inspector.cli.options import NO_FILES
 from tests.support import exr_writer as w
 
 CATALOG = ["--catalog", "catalog.duckdb"]
@@ -152,6 +153,29 @@ def test_a_question_about_paths_that_cannot_be_read_fails(capfd):
     assert main(["sequences", "missing.exr"]) == 3
     assert main(["outliers", "missing.exr", "show/x.####.exr"]) == 3
     assert main(["outliers", "show"]) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("command", "all_clear"), [("sequences", "no sequences"), ("outliers", "no outliers")])
+def test_without_readable_files_nothing_is_called_clear(capfd, command, all_clear):
+    """But what is missing is printed, and errors alone."""
+    Path("empty").mkdir()
+    Path("empty.exr").touch()
+    Path("one.exr").write_bytes(Path("show/a.1001.exr").read_bytes())
+    cases = {
+        "one.exr": f"{all_clear}\n",
+        "empty": f"{NO_FILES}\n",
+        "missing.exr": "missing.exr: no such file\n",
+    }
+    if command == "outliers":
+        cases["empty.exr"] = (
+            "1 file cannot be read, and so cannot differ from others; `exr-inspector check` lists them\n"
+        )
+    for path, printed in cases.items():
+        assert main([command, path]) == (3 if path == "missing.exr" else 0)
+        assert capfd.readouterr() == ("", printed)
+    assert main([command, "empty", "--format", "json"]) == 0
+    assert capfd.readouterr() == ("[\n]\n", f"{NO_FILES}\n")
 
 
 @pytest.mark.slow

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from .answering import answering_catalog
+from .answering import Answering, answering_catalog
 from .exit_codes import FailOn, Severity, exit_code, worst_of
 from .options import (
+    NO_FILES,
     CatalogUri,
     FailOnOption,
     Format,
@@ -53,12 +54,13 @@ def sequences(
     expected = expected_frames(frame_range, range_from, paths)
     with answering_catalog(paths, catalog, wait_s=wait, vectors=False) as answering:
         summaries = answering.summaries(expected)
-    if problems_only:
-        summaries = [sequence for sequence in summaries if sequence.severity != "none"]
+        if problems_only:
+            summaries = [sequence for sequence in summaries if sequence.severity != "none"]
+        is_clear = not summaries and _all_are_read(answering, given=bool(paths) and catalog is None)
     if output_format is Format.TABLE:
         from .tables import sequence_lines
 
-        if not summaries:
+        if is_clear:
             print_note("no sequences with problems" if problems_only else "no sequences")
         with data_stream(output) as stream:
             for sequence in summaries:
@@ -78,8 +80,10 @@ def outliers(
     fail_on: FailOnOption = FailOn.NEVER,
 ) -> int:
     """List frames that differ from the rest of their sequence, with the fields and vector groups that differ."""
+    from ..inspection.value_text import plural
     from ..sequence import outliers as outliers_module
-    from .output import data_stream, is_terminal, print_note, print_to, write_table
+    from ..sequence.frames import unreadable_count
+    from .output import data_stream, is_terminal, print_message, print_note, print_to, write_table
 
     with answering_catalog(paths, catalog, wait_s=wait, vectors=True) as answering:
         found = {
@@ -87,11 +91,16 @@ def outliers(
             for pattern in answering.patterns
             for frame in outliers_module.outliers(answering.catalog, pattern)
         }
+        unreadable = sum(unreadable_count(answering.catalog, pattern) for pattern in answering.patterns)
+        is_clear = not found and _all_are_read(answering, given=bool(paths) and catalog is None) and not unreadable
+    if unreadable:
+        files = f"{unreadable:,} {plural(unreadable, 'file')}"
+        print_message(f"{files} cannot be read, and so cannot differ from others; `exr-inspector check` lists them")
     frames = list(found.values())
     if output_format is Format.TABLE:
         from .tables import outlier_lines
 
-        if not frames:
+        if is_clear:
             print_note("no outliers")
         with data_stream(output) as stream:
             print_to(stream, *outlier_lines(frames, for_programs=not is_terminal(stream)))
@@ -99,6 +108,19 @@ def outliers(
         write_table(outliers_module.as_arrow(frames), output_format, output, raw_csv=raw_csv)
     worst = Severity.WARNING if frames else Severity.NONE
     return exit_code(worst, fail_on, failed=answering.failed, misused=answering.misused)
+
+
+def _all_are_read(answering: Answering, *, given: bool) -> bool:
+    """Whether there are files, and all that are given could be read; prints on stderr that there are none."""
+    from ..sequence.frames import has_files
+    from .output import print_message
+
+    if answering.failed or answering.misused:  # the reasons are printed
+        return False
+    if any(has_files(answering.catalog, pattern) for pattern in answering.patterns):
+        return True
+    print_message(NO_FILES if given else "the catalog is empty")
+    return False
 
 
 def similar(

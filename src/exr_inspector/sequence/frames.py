@@ -72,6 +72,8 @@ _ANY = f"""
     LIMIT 1
 """  # noqa: S608 (constants)
 
+_UNREADABLE = f"SELECT file_path_normalized FROM ingest_errors WHERE {OPEN_ERRORS} AND {MATCHES}"  # noqa: S608 (constants)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DamagedFrame:
@@ -107,9 +109,14 @@ def sequence_names(catalog: Catalog, pattern: str | None) -> list[str]:
     return [str(name) for name in catalog.sql(_NAMES, {"pattern": sequence_condition(pattern)})["sequence"].to_pylist()]
 
 
-def has_files(catalog: Catalog, pattern: str) -> bool:
+def has_files(catalog: Catalog, pattern: str | None) -> bool:
     """Whether the pattern selects a file, or a path with an open error."""
     return bool(catalog.sql(_ANY, {"pattern": sequence_condition(pattern)}).num_rows)
+
+
+def unreadable_count(catalog: Catalog, pattern: str | None) -> int:
+    """The number of paths with an open error that the pattern selects."""
+    return int(catalog.sql(_UNREADABLE, {"pattern": sequence_condition(pattern)}).num_rows)
 
 
 def frames_by_sequence(catalog: Catalog, pattern: str | None, named: pa.Table | None = None) -> Iterator[Frames]:
