@@ -95,7 +95,7 @@ def outliers(
         is_clear = not found and _all_are_read(answering, given=bool(paths) and catalog is None) and not unreadable
     if unreadable:
         files = f"{unreadable:,} {plural(unreadable, 'file')}"
-        print_message(f"{files} cannot be read, and so cannot differ from others; `exr-inspector check` lists them")
+        print_message(f"not compared: {files} that cannot be read; see `exr-inspector check`")
     frames = list(found.values())
     if output_format is Format.TABLE:
         from .tables import outlier_lines
