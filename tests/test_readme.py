@@ -57,6 +57,16 @@ def test_the_python_example_runs(studio):
     exec(compile(example, "README.md", "exec"), {})
 
 
+def test_the_page_of_a_file_is_real(tmp_path, monkeypatch, capfd):
+    """Line by line."""
+    monkeypatch.chdir(tmp_path)
+    whole = w.build(w.part(width=32, height=24, channels=[(name, w.HALF, 1, 1, 0) for name in "BGR"]))
+    Path("plate_v2.1002.exr").write_bytes(whole.data[:3255])
+    command = "exr-inspector inspect plate_v2.1002.exr"
+    assert main(shlex.split(command)[1:]) == 1
+    assert shown_by(command) == capfd.readouterr().out.splitlines()
+
+
 @pytest.mark.slow
 def test_the_output_of_the_demo_is_real(tmp_path, monkeypatch, capfd):
     """The first screen shows lines that the demo prints."""
@@ -109,9 +119,14 @@ def test_times_of_rules_are_shortened_for_the_pipeline():
 
 def assert_shown(command, printed, without=()):
     """Every line of the command's block is in its output, but for durations, and for lines that begin as `without`."""
-    (shown,) = (block for _, block in BLOCKS if block.startswith(f"$ {command}\n"))
-    expected = {line for line in lines_of(shown)[1:] if not line.startswith(tuple(without))}
+    expected = {line for line in shown_by(command) if not line.startswith(tuple(without))}
     assert expected - {"", "…", "  …"} <= set(lines_of(printed))
+
+
+def shown_by(command):
+    """The lines that the README shows of a command's output, without durations."""
+    (shown,) = (block for _, block in BLOCKS if block.startswith(f"$ {command}\n"))
+    return lines_of(shown)[1:]
 
 
 def lines_of(text):

@@ -65,7 +65,8 @@ def _summary(inspection: Inspection) -> str:
     file = inspection.file
     items = [f"{file.size_bytes:,} bytes, header {file.header_bytes:,}"]
     if file.chunk_count is not None and file.chunks_present is not None:
-        checked = f" ({file.chunks_checked:,} checked)" if file.chunks_checked < file.chunk_count else ""
+        are_all = file.chunks_checked >= file.chunks_present
+        checked = "" if are_all else f" (leaders of {file.chunks_checked:,} checked)"
         items.append(f"{file.chunks_present:,} of {file.chunk_count:,} chunks{checked}")
     items.append(f"{file.multipart_count} {plural(file.multipart_count, 'part')}")
     items.append(f"{file.channel_count} channels")
