@@ -153,7 +153,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "part_index": _PART_INDEX,
         "channel_name": "The full name of the channel.",
         "sample_count": "Number of samples that were decoded; of a deep part 0 unless its samples were requested.",
-        "stride": "Of so many groups of chunks, one was decoded; 1: all.",
+        "stride": "Of so many runs of chunks, one was decoded; 1: all.",
         "min": "Smallest finite value.",
         "max": "Largest finite value.",
         "mean": "Mean of the finite values.",

@@ -93,7 +93,7 @@ def test_deep_layouts_and_counts(tmp_path):
 
 def test_no_digest_unless_all_pixels_were_decoded(tmp_path, planes):
     data = written(tmp_path / "x.exr", planes)
-    assert digests(data, stride=2) == (None, dict.fromkeys(planes))
+    assert digests(data, stride=2, limits=PixelLimits(band_bytes=1)) == (None, dict.fromkeys(planes))
     assert digests(data, digest=False) == (None, dict.fromkeys(planes))
     assert digests(data[:-100]) == (None, dict.fromkeys(planes))
     part, channels = digests(data, channels=["R"])

@@ -10,7 +10,7 @@ import pytest
 
 from exr_inspector.pixels.model import PixelLimits, StatsOptions
 from tests.support import exr_writer as w
-from tests.support.pixels import located, picture, statistics_of, write, write_file
+from tests.support.pixels import located, picture, statistics_of, write, write_deep, write_file
 
 ZIP = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
 SMALL = PixelLimits(band_bytes=40 << 10)
@@ -163,6 +163,15 @@ def test_stride_decodes_every_nth_run(tmp_path):
         assert 0 < after.sample_count < before.sample_count / 2
         assert after.stride == 3
         assert after.pixel_digest is None
+
+
+@pytest.mark.parametrize("is_deep", [False, True])
+def test_a_stride_that_leaves_out_nothing_is_as_none(tmp_path, is_deep):
+    """The part is one run."""
+    data = (write_deep if is_deep else write)(tmp_path / "x.exr").read_bytes()
+    report = statistics_of(data, stride=10, deep=True)
+    assert report == statistics_of(data, deep=True)
+    assert (report.stride, report.parts[0].pixel_digest is not None) == (1, True)
 
 
 def test_parts_and_channels_can_be_selected(tmp_path):

@@ -186,8 +186,8 @@ Stride = Annotated[
         "--stride",
         min=1,
         metavar="N",
-        help="Decode only every Nth group of chunks, which takes about an Nth of the time. There are no digests and no "
-        "used windows then.",
+        help="Decode only every Nth run of chunks, from the first: the chunks of about 4 MiB of pixels, at least one "
+        "chunk. A part that is one run is decoded whole; others have no digests and no used window.",
     ),
 ]
 

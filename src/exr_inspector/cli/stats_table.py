@@ -76,7 +76,7 @@ def _part_lines(inspection: Inspection, part: PartStats, rows: Sequence[ChannelS
         used_window="empty" if part.is_empty else part.used_window and "[{},{},{},{}]".format(*part.used_window),
         empty_regions="; ".join(map(region_text, part.empty_regions)) or None,
         samples_per_pixel=None if part.deep is None else _samples_text(part.deep),
-        stride=str(inspection.pixels.stride) if inspection.pixels and inspection.pixels.stride > 1 else None,
+        stride=str(part.stride) if part.stride > 1 else None,
         undecoded=error_texts(part.errors) or None,
     )
     if not rows and part.errors:

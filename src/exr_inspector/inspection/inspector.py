@@ -137,7 +137,8 @@ def statistics(
     """Decode the pixels of one EXR file, and return the figures of each channel. Needs the extra `pixels`.
 
     `source` and `s3` are as of `inspect`. `deep` also decodes the samples of deep parts, which are only counted
-    otherwise. Of `stride` groups of chunks, one is decoded; with more than 1, there are no digests and no used windows.
+    otherwise. Of `stride` runs of chunks, each of about 4 MiB of pixels, one is decoded; a part of which some are left
+    out has no digests and no used window.
 
     >>> from exr_inspector import statistics
     >>> report = statistics("plate.1001.exr")

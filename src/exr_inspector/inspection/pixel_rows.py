@@ -100,7 +100,7 @@ def channel_stats_rows(parts: Sequence[PartFacts], report: PixelReport) -> Itera
             yield ChannelStatsRow(**{name: getattr(channel, name) for name in _FIGURES}, **shared)
         if not part.channels:  # only the numbers of samples of a deep part are known, or nothing
             for name in dict.fromkeys(channel.channel_name for channel in parts[part.part_index].channels):
-                yield ChannelStatsRow(part.part_index, name, stride=report.stride, **shared)
+                yield ChannelStatsRow(part.part_index, name, stride=part.stride, **shared)
 
 
 def part_stats_rows(report: PixelReport) -> Iterator[PartStatsRow]:

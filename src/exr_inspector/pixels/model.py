@@ -175,6 +175,7 @@ class PartStats:
     # Windows of lines or tiles inside the used window that are zero, between others that are filled; the first 100.
     empty_regions: tuple[tuple[int, int, int, int], ...] = ()
     pixel_digest: str | None = None  # of all channels; None unless all samples were decoded
+    stride: int = 1  # of so many runs of chunks, one was decoded; 1: all
     errors: tuple[DecodeError, ...] = ()
 
     @classmethod
@@ -197,7 +198,11 @@ class PixelReport:
     mtime: datetime | None
     etag: str | None
     parts: tuple[PartStats, ...]
-    stride: int = 1
+
+    @property
+    def stride(self) -> int:
+        """Of so many runs of chunks of a part, one was decoded; 1: all of all parts."""
+        return max((part.stride for part in self.parts), default=1)
 
     @property
     def errors(self) -> tuple[DecodeError, ...]:

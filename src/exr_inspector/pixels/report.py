@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Container, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import replace
+from itertools import islice
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -63,8 +65,12 @@ def part_statistics(
         mtime=source.mtime,
         etag=source.etag,
         parts=tuple(parts),
-        stride=options.stride,
     )
+
+
+def _with_effective_stride(options: StatsOptions, runs: Iterator[object]) -> StatsOptions:
+    """The options without a stride that leaves out nothing, as of a part with a single run."""
+    return options if any(islice(runs, 1, 2)) else replace(options, stride=1)
 
 
 class _Ordered(NamedTuple):
@@ -112,6 +118,7 @@ def _locate(band: Band, channel: Channel) -> Locate:
 def _flat_stats(source: ByteSource, located: LocatedPart, options: StatsOptions) -> PartStats:
     part = located.leaders.part
     decoder = FlatDecoder(source.read, located, options.limits)
+    options = _with_effective_stride(options, decoder.runs())
     channels = selected(part, options)
     window = part.data_window
     assert window is not None  # or it is not decodable
@@ -138,6 +145,7 @@ def _flat_stats(source: ByteSource, located: LocatedPart, options: StatsOptions)
         is_empty=used_window is None if is_whole else None,
         empty_regions=empty_regions,
         pixel_digest=digest.part() if digest and len(channels) == len(part.channels) else None,
+        stride=options.stride,
         errors=errors.result(),
     )
 
@@ -145,6 +153,7 @@ def _flat_stats(source: ByteSource, located: LocatedPart, options: StatsOptions)
 def _deep_stats(source: ByteSource, located: LocatedPart, options: StatsOptions) -> PartStats:
     part = located.leaders.part
     decoder = DeepDecoder(source.read, located, options.limits, counts_only=not options.deep)
+    options = _with_effective_stride(options, decoder.runs())
     channels = selected(part, options) if options.deep else []
     window = part.data_window
     assert window is not None  # or it is not decodable
@@ -170,6 +179,7 @@ def _deep_stats(source: ByteSource, located: LocatedPart, options: StatsOptions)
         channels=channel_stats(part, channels, accumulators, options.stride, digest),
         deep=counter.result(),
         pixel_digest=digest.part() if digest and len(channels) == len(part.channels) else None,
+        stride=options.stride,
         errors=errors.result(),
     )
 
