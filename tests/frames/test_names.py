@@ -329,9 +329,17 @@ def test_ranges_without_frames_and_with_too_many(text, message):
 
 
 def test_a_frame_range_has_sub_frames():
-    assert frame_range(map(frame_value, ["1001.0", "1001.5", "1002.0", "1002.5"])) == "1001.0-1002.5x0.5"
-    numbers = [*map(frame_value, ["1001", "1002.0", "1002.25", "1002.50", "1003.0"])]
-    assert set(fileseq.FrameSet(frame_range(numbers))) == set(numbers)
+    assert frame_range(map(frame_value, ["1001.0", "1001.5", "1002.0", "1002.5"])) == "1001-1002.5x0.5"
+    assert frame_range(map(frame_value, ["1001.5", "1003", "1004", "1010"])) == "1001.5,1003-1004,1010"
+    assert frame_range(map(frame_value, ["1001", "1001.5", "1002", "1003"])) == "1001-1002x0.5,1003"
+
+
+@pytest.mark.slow
+@given(st.sets(st.integers(-40, 40).map(lambda quarters: frame_value(f"{quarters / 4}"))))
+def test_a_range_of_sub_frames_reads_back(numbers):
+    text = frame_range(numbers)
+    assert (numbers_of(text) if text else set()) == numbers
+    assert (set(fileseq.FrameSet(text)) if text else set()) == numbers
 
 
 @pytest.mark.parametrize(

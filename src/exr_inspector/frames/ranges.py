@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -64,9 +64,28 @@ def frame_range(numbers: Iterable[Number]) -> str:
         return f"{ordered[0]}-{ordered[-1]}"  # usual, and twenty times as fast
     if not ordered:
         return ""
+    if not all(isinstance(number, int) for number in ordered):
+        return ",".join(_sub_frame_ranges(ordered))
     import fileseq  # takes 60 ms, and few commands need it
 
     return str(fileseq.framesToFrameRange(ordered))
+
+
+def _sub_frame_ranges(ordered: Sequence[Number]) -> Iterator[str]:
+    """The ranges of sorted numbers. fileseq fails for some sub-frames, and writes 1003.0 for whole frames beside them."""
+    first = 0
+    while first < len(ordered):
+        last, step = first, 1 if first + 1 == len(ordered) else ordered[first + 1] - ordered[first]
+        while last + 1 < len(ordered) and ordered[last + 1] - ordered[last] == step:
+            last += 1
+        if last > first and step == 1:
+            yield f"{ordered[first]}-{ordered[last]}"
+        elif last > first + 1:
+            yield f"{ordered[first]}-{ordered[last]}x{_simplest(step)}"
+        else:
+            last = first
+            yield str(ordered[first])
+        first = last + 1
 
 
 def parse_range(text: str) -> frozenset[Number]:
