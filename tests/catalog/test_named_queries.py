@@ -99,6 +99,10 @@ def test_unknown_and_missing_parameters_and_reports_are_named():
         of_kind("text").bind({"q": "1", "p": "2"})
     with pytest.raises(SettingsError, match="needs a value for p"):
         of_kind("text").bind({})
+    with pytest.raises(
+        SettingsError, match=r"unknown report 'storag'; did you mean storage\?; the reports are anomalies, "
+    ):
+        named_query("storag")
     with pytest.raises(SettingsError, match="unknown report 'nothing'; the reports are anomalies, "):
         named_query("nothing")
 

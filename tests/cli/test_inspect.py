@@ -314,6 +314,15 @@ def test_an_interrupt_during_an_import_is_one(folder, capfd, monkeypatch):
     assert capfd.readouterr().err == "exr-inspector: interrupted\n"
 
 
+def test_the_page_and_errors_read_well(folder, capfd):
+    """One channel, and no words of libraries."""
+    Path("one.exr").write_bytes(w.build(w.part(channels=[("Y", w.HALF, 1, 1, 0)])).data)
+    assert main(["inspect", "one.exr"]) == 0
+    assert "1 part, 1 channel\n" in capfd.readouterr().out
+    assert main(["inspect", "one.exr", "--format", "csv"]) == 2
+    assert "Invalid value for '--format': 'csv' is not one of 'page'" in capfd.readouterr().err
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "options",

@@ -404,8 +404,8 @@ def test_header_cut_error_can_be_pickled():
         (b"random bytes", "not_exr", "72 61 6e 64"),
         (w.build(w.part(), version=1).data, "unsupported_version", "version 1"),
         (w.build(w.part(), version=3).data, "unsupported_version", "version 3"),
-        (b"v/1\x01\2", "truncated", "inside the version field"),
-        (b"v/1", "truncated", "inside the version field"),
+        (b"v/1\x01\2", "truncated", "the version field is cut off"),
+        (b"v/1", "truncated", "the version field is cut off"),
     ],
 )
 def test_other_formats_are_named(data, code, words):

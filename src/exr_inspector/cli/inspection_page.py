@@ -69,7 +69,7 @@ def _summary(inspection: Inspection) -> str:
         checked = "" if are_all else f" (leaders of {file.chunks_checked:,} checked)"
         items.append(f"{file.chunks_present:,} of {file.chunk_count:,} chunks{checked}")
     items.append(f"{file.multipart_count} {plural(file.multipart_count, 'part')}")
-    items.append(f"{file.channel_count} channels")
+    items.append(f"{file.channel_count} {plural(file.channel_count, 'channel')}")
     return ", ".join(items)
 
 

@@ -131,6 +131,7 @@ def _failed(error: Exception) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":  # a private class of typer; its message is the help
             sys.stderr.write(f"{text}\n")
             return ExitCode.USAGE
+        text = text.replace("Value error, ", "", 1)  # which pydantic puts before the reason
         return _fail(f"{text} Try --help." if text else "", ExitCode.USAGE)
     if isinstance(error, ExrInspectorError):
         for message in error.lines if isinstance(error, PolicyError) else [str(error)]:

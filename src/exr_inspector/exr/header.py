@@ -142,7 +142,7 @@ def _read_version(data: bytes) -> tuple[int, int]:
     if not data:
         raise ExrFormatError("empty_file", 0, "empty file (0 bytes)")
     if len(data) < 8:
-        raise HeaderCutError(len(data), "the file ends inside the version field", 8)
+        raise HeaderCutError(len(data), "the version field is cut off", 8)
     (word,) = _U32(data, 4)
     version, flags = word & 0xFF, word & ~0xFF
     if version != 2:

@@ -72,7 +72,7 @@ def frame_range(numbers: Iterable[Number]) -> str:
 
 
 def _sub_frame_ranges(ordered: Sequence[Number]) -> Iterator[str]:
-    """The ranges of sorted numbers. fileseq fails for some sub-frames, and writes 1003.0 for whole frames beside them."""
+    """The ranges of sorted numbers. fileseq fails for some sub-frames, and writes 1003.0 for whole frames with them."""
     first = 0
     while first < len(ordered):
         last, step = first, 1 if first + 1 == len(ordered) else ordered[first + 1] - ordered[first]

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
+from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -102,7 +103,9 @@ def named_query(name: str, own: Mapping[str, NamedQuery] = MappingProxyType({}))
     try:
         return queries[name]
     except KeyError:
-        raise SettingsError(f"unknown report {name!r}; the reports are {', '.join(queries)}") from None
+        closest = get_close_matches(name[:100], queries, n=1)
+        hint = f"; did you mean {closest[0]}?" if closest else ""
+        raise SettingsError(f"unknown report {name!r}{hint}; the reports are {', '.join(queries)}") from None
 
 
 def as_arrow(queries: Iterable[NamedQuery]) -> pa.Table:
