@@ -338,7 +338,7 @@ def test_a_frame_range_has_sub_frames():
 @given(st.sets(st.integers(-40, 40).map(lambda quarters: frame_value(f"{quarters / 4}"))))
 def test_a_range_of_sub_frames_reads_back(numbers):
     text = frame_range(numbers)
-    assert (numbers_of(text) if text else set()) == numbers
+    assert (parse_range(text) if text else set()) == numbers
     assert (set(fileseq.FrameSet(text)) if text else set()) == numbers
 
 
