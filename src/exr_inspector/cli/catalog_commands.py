@@ -111,7 +111,7 @@ def outliers(
 
 
 def _all_are_read(answering: Answering, *, given: bool) -> bool:
-    """Whether there are files, and all that are given could be read; prints on stderr that there are none."""
+    """Whether there are files, and all that are given could be read; prints on stderr that no file is there."""
     from ..sequence.frames import has_files
     from .output import print_message
 
