@@ -6,7 +6,15 @@ from collections.abc import Iterable
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
 
-from ..errors import BackupError, ExrFormatError, ExrInspectorError, MissingExtraError, QueryError, SettingsError
+from ..errors import (
+    BackupError,
+    ExrFormatError,
+    ExrInspectorError,
+    MissingExtraError,
+    NoMatchError,
+    QueryError,
+    SettingsError,
+)
 from ..inspection.model import status_of
 
 if TYPE_CHECKING:
@@ -84,7 +92,8 @@ def code_of(kind: type[ExrInspectorError]) -> ExitCode:
     """The exit code of a command that ends with an error."""
     if issubclass(kind, (ExrFormatError, BackupError)):  # the bytes were read, and are not complete: not a failure
         return ExitCode.FINDINGS
-    return ExitCode.USAGE if issubclass(kind, (SettingsError, QueryError, MissingExtraError)) else ExitCode.FAILED
+    is_usage = issubclass(kind, (SettingsError, QueryError, MissingExtraError, NoMatchError))
+    return ExitCode.USAGE if is_usage else ExitCode.FAILED
 
 
 def exit_code(worst: Severity, fail_on: FailOn, *, failed: bool = False, misused: bool = False) -> ExitCode:
