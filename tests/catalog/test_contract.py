@@ -624,13 +624,18 @@ def test_a_deleted_file_may_come_back(catalog):
     assert live_paths(catalog) == [path_of(A)]
 
 
-@pytest.mark.slow
-def test_a_deleted_path_has_no_error_any_more(catalog):
+def test_a_file_that_was_unreadable_when_it_was_deleted(catalog):
+    """Its newest version is the current one again, as of other deleted files, and it has no error any more."""
     catalog.persist([A])
+    catalog.persist([A_AGAIN])
     catalog.record_errors([error_at(path_of(A)), error_at("s3://renders/x.exr")])
     assert catalog.mark_deleted([path_of(A), "s3://renders/x.exr"]) == 2
     assert live_paths(catalog) == []
     assert row_count(catalog, "ingest_errors") == 0
+    assert current(catalog) == {path_of(A): A_AGAIN.file.file_id}
+    assert file_row(catalog, A_AGAIN)["deleted_at"] is not None
+    assert file_row(catalog, A)["deleted_at"] is None
+    assert catalog.mark_deleted([path_of(A)]) == 0
 
 
 # ── sql, status, schema ────────────────────────────────────────────────

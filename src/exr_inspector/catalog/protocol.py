@@ -204,13 +204,14 @@ class Catalog(Protocol):
     def current_paths(self, prefix: str) -> Iterator[list[str]]:
         """The normalized paths that begin with `prefix` and are current and not deleted, or have an open error.
 
-        In batches of bounded size. The prefix is plain text; end it with a slash for a folder.
+        Also those with versions, none of them current, and no error, which older programs did not mark as deleted. In
+        batches of bounded size. The prefix is plain text; end it with a slash for a folder.
         """
 
     def mark_deleted(self, paths: Sequence[str]) -> int:
         """Mark the files at normalized paths as deleted. Returns the number of paths with a file or error until now.
 
-        The rows of `files` stay, with `deleted_at`; rows of `ingest_errors` are deleted.
+        The rows of `files` stay, the newest one current and with `deleted_at`; rows of `ingest_errors` are deleted.
         """
 
     def sql(

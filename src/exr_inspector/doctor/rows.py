@@ -205,7 +205,7 @@ def _several_current() -> _RowCheck:
 
 
 def _none_current() -> _RowCheck:
-    """A file that failed last and was then deleted leaves such rows, too."""
+    """Older programs left such rows of a file that was unreadable when it was deleted."""
     return _RowCheck(
         name="lost versions",
         query="""
@@ -213,7 +213,7 @@ def _none_current() -> _RowCheck:
                 SELECT file_path_normalized AS path FROM files GROUP BY path HAVING NOT bool_or(is_current)
                 EXCEPT SELECT file_path_normalized FROM ingest_errors)""",
         fault="paths with versions, none of them current, and without an error",
-        remedy=f"unless the files were unreadable and then deleted: {_RESCAN}",
+        remedy="exr-inspector ingest --prune PATH {catalog}",
         what="every path has a current version or an error",
         status=Status.WARN,
     )

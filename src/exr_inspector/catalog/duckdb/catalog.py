@@ -204,11 +204,12 @@ class DuckDBCatalog:
         with self._transaction() as connection:
             connection.register("deleted", table)
             marked = _run(connection, statements.MARK_DELETED)
+            unreadable = _run(connection, statements.MARK_UNREADABLE_DELETED)
             errors = _run(connection, statements.DELETE_ERRORS)
             removed = (Change(file_id, batch_id, sequence, -1) for _, file_id, batch_id, sequence in marked)
             failed = (Change(None, None, sequence) for _, sequence in errors)
             derived.log(connection, deleted_at, chain(removed, failed))
-        return len({path for path, *_ in chain(marked, errors)})
+        return len({path for path, *_ in chain(marked, unreadable, errors)})
 
     def sql(
         self,

@@ -32,7 +32,7 @@ from .coordination import DeduplicationQueue, PathLocks
 from .duplicates import deduplicate_files
 from .errors import CatalogConflictError
 from .migrate import create
-from .persist_plan import COLUMNS, Plan, changed_rows, plan
+from .persist_plan import COLUMNS, Plan, changed_rows, deletable, plan
 from .stored_files import judge_parts, set_statuses
 from .tables import ROW_ID, Rows, no_tables, tables_at
 
@@ -307,6 +307,10 @@ class VastCatalog:
     def _current_paths(self, prefix: str) -> Iterator[str]:
         with self.tables.reading() as rows:
             failed = set(rows.select("ingest_errors", ["file_path_normalized"])["file_path_normalized"].to_pylist())
+            # Without an error if an older program marked the path as deleted after one.
+            for batch in rows.stream("files", ["file_path_normalized", "is_current"]):
+                replaced = pa.table(batch).filter(~pc.field("is_current"))["file_path_normalized"].to_pylist()
+                failed.update(path for path in replaced if path.startswith(prefix))
             for batch in rows.stream("files", ["file_path_normalized", "is_current", "deleted_at"]):
                 for row in batch.to_pylist():
                     if row["is_current"]:
@@ -319,10 +323,10 @@ class VastCatalog:
         with self.tables.transaction(clock) as rows:
             stored = rows.select_in("files", COLUMNS, "file_path_normalized", paths)
             done = {row["file_path_normalized"] for row in stored.to_pylist() if is_time(row["deleted_at"], deleted_at)}
-            current = [row for row in stored.to_pylist() if row["is_current"] and row["deleted_at"] is None]
-            changed = {row[ROW_ID]: row | {"deleted_at": deleted_at} for row in current}
+            gone = deletable(stored.to_pylist())
+            changed = {row[ROW_ID]: row | {"is_current": True, "deleted_at": deleted_at} for row in gone}
             rows.update("files", changed_rows(changed, stored.schema.field(ROW_ID).type))
-            deleted = {row["file_path_normalized"] for row in current}
+            deleted = {row["file_path_normalized"] for row in gone}
             return done | deleted | ingest_errors.delete_errors(rows, paths)
 
     def _sql(

@@ -96,6 +96,19 @@ def plan(incoming: pa.Table, stored: pa.Table, persisted_at: datetime) -> Plan:
     )
 
 
+def deletable(stored: Iterable[Row]) -> list[Row]:
+    """The versions to mark as deleted, given all of some paths: current ones, or the newest of an unreadable path."""
+    by_path: dict[str, list[Row]] = defaultdict(list)
+    for row in stored:
+        by_path[row["file_path_normalized"]].append(row)
+    chosen: list[Row] = []
+    for versions in by_path.values():
+        current = [row for row in versions if row["is_current"]]
+        newest = max(versions, key=lambda row: (row["last_inspected"], row[ROW_ID]))
+        chosen += [row for row in current if row["deleted_at"] is None] if current else [newest]
+    return chosen
+
+
 def most_checked(*rows: Row) -> int | None:
     """The largest number of chunks that were checked."""
     return max((row["chunks_checked"] for row in rows if row["chunks_checked"] is not None), default=None)
