@@ -53,6 +53,12 @@ def test_other_settings_have_a_source_too(tmp_path, monkeypatch, capfd):
     [
         ({"EXR_INSPECTOR_WORKERS": "many"}, "", "settings", "EXR_INSPECTOR_WORKERS: Input should be a valid integer"),
         ({"EXR_INSPECTOR_DEADLINE_S": "-1"}, "", "settings", "EXR_INSPECTOR_DEADLINE_S: "),
+        ({"EXR_INSPECTOR_PATH_TEMPLATE": "{sho"}, "", "path template", "'{sho': unbalanced {"),
+        ({}, "path_template = '{sho'", "path template", "'{sho': unbalanced {"),
+        ({"EXR_INSPECTOR_REPORTS": "missing"}, "", "reports", "missing: No such file or directory"),
+        ({"EXR_INSPECTOR_REPORTS": "."}, "", "reports", "broken.sql"),
+        ({"EXR_INSPECTOR_POLICY": "**=nope"}, "", "policy", "EXR_INSPECTOR_POLICY: **=nope: expected a policy"),
+        ({"EXR_INSPECTOR_TOKEN": ""}, "", "EXR_INSPECTOR_TOKEN", "is empty"),
         ({}, "catalogue = 'x'", "catalog setting", "unknown key 'catalogue'"),
         ({"EXR_INSPECTOR_CATALOG": "postgres://me:bearer-hidden@host"}, "", "catalog setting", "is not a catalog"),
     ],
@@ -61,6 +67,7 @@ def test_an_invalid_setting_is_a_result(tmp_path, monkeypatch, capfd, environmen
     """The other checks are made all the same."""
     monkeypatch.chdir(tmp_path)
     Path("exr-inspector.toml").write_text(file)
+    Path("broken.sql").write_text("SELECT 1")
     for variable, value in environment.items():
         monkeypatch.setenv(variable, value)
     assert main(["doctor", "--before"]) == 1

@@ -10,10 +10,14 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
 from ..catalog import duckdb_path, is_vast
+from ..catalog.queries.named import own_queries
+from ..catalog.queries.path_template import field_patterns
 from ..errors import SettingsError
 from ..function.local import INSECURE, TOKEN
+from ..function.policies import assignments
+from ..inspection.value_text import plural
 from ..settings import FunctionSettings, S3Settings, Settings, VastSettings, resolved, s3_access
-from .model import Check, Target, failed_by, failure, ok, warning
+from .model import Check, Target, failed_by, failure, guarded, ok, warning
 
 _SHOWN_CHARACTERS, _SHORTEST_SHOWN = 4, 16
 
@@ -21,7 +25,7 @@ _SHOWN_CHARACTERS, _SHORTEST_SHOWN = 4, 16
 def configuration(target: Target) -> Iterator[Check]:
     """The catalog, the settings that are not defaults, and the two pairs of keys."""
     yield _catalog(target)
-    yield _settings(target)
+    yield from _settings(target)
     yield from _unknown_variables()
     yield from _vast_keys(is_needed=is_vast(target.uri))
     yield _s3_keys()
@@ -43,14 +47,15 @@ def _catalog(target: Target) -> Check:
     return ok("catalog setting", f"{_without_password(uri)} ({target.uri_source})")
 
 
-def _settings(target: Target) -> Check:
-    """The values that are not defaults, but for endpoints and keys."""
+def _settings(target: Target) -> Iterator[Check]:
+    """The values that are not defaults, but for endpoints and keys; and those that a command rejects when it runs."""
     shown = []
     for kind in (Settings, FunctionSettings):
         try:
             values = resolved(kind)
         except SettingsError as error:
-            return failed_by("settings", error)
+            yield failed_by("settings", error)
+            return
         prefix = kind.model_config["env_prefix"]
         shown += [
             f"{prefix}{name.upper()}={_without_password(str(getattr(values, name)))} (environment)"
@@ -58,7 +63,38 @@ def _settings(target: Target) -> Check:
             if name != "catalog"
         ]
     shown += [f"{name}={value} ({target.file})" for name, value in target.from_file.items() if name != "catalog"]
-    return ok("settings", ", ".join(dict.fromkeys(shown)) or "defaults")
+    yield ok("settings", ", ".join(dict.fromkeys(shown)) or "defaults")
+    yield from guarded("path template", lambda: _path_template(target))
+    yield from guarded("reports", _reports)
+    yield from guarded("policy", _policy)
+    if os.environ.get(TOKEN) == "":
+        yield failure(TOKEN, "is empty, so function serve would admit every caller", "set a token, or unset it")
+
+
+def _path_template(target: Target) -> Iterator[Check]:
+    values = resolved(Settings)
+    of_file = None if "path_template" in values.model_fields_set else target.from_file.get("path_template")
+    template = of_file or values.path_template
+    field_patterns(template)
+    yield ok("path template", template)
+
+
+def _reports() -> Iterator[Check]:
+    folder = resolved(Settings).reports
+    if not folder:
+        return
+    queries, errors = own_queries(folder)
+    if errors:
+        yield failure("reports", f"invalid reports: {'; '.join(map(str, errors.values()))}", "correct these files")
+    else:
+        yield ok("reports", f"{folder} has {len(queries)} {plural(len(queries), 'report')}")
+
+
+def _policy() -> Iterator[Check]:
+    assigned = resolved(FunctionSettings).policy
+    if assigned:
+        assignments(assigned)
+        yield ok("policy", f"of delivered events: {assigned}")
 
 
 def _unknown_variables() -> Iterator[Check]:
