@@ -61,6 +61,17 @@ def test_a_new_database_is_ready_for_a_deployment(uri):
     assert set(wrong(uri, Stage.AFTER)) == {"schema"}
 
 
+def test_a_snapshot_that_is_missing_or_has_no_tables(uri, database):
+    """Neither can be created, so that is not advised."""
+    check = wrong(f"{uri}?snapshot=none", Stage.BEFORE)["catalog"]
+    assert f"no snapshot none of the bucket {BUCKET}" in check.what
+    assert check.remedy == "check both names"
+    database.take_snapshot(BUCKET, "early")
+    check = wrong(f"{uri}?snapshot=early", Stage.BEFORE)["schema"]
+    assert "has no catalog tables" in check.what
+    assert check.remedy == "give a later snapshot, or check the name of the schema"
+
+
 @pytest.mark.slow
 def test_rows_of_a_vast_catalog_are_checked_by_the_same_queries(uri):
     uri = f"{uri}_rows"

@@ -32,7 +32,7 @@ def catalog_checks(target: Target, connection: VastConnection | None) -> Iterato
     if connection is None and target.stage is not Stage.AFTER:
         yield _duckdb_rights(target, exists=stored is not None)
     if stored is None:
-        yield _no_catalog(target)
+        yield _no_catalog(target, connection)
         return
     if stored < VERSION:
         yield failed_by("schema", needs_migration(target.uri, stored, ", so no rows were checked"))
@@ -61,7 +61,13 @@ def _duckdb_rights(target: Target, *, exists: bool) -> Check:
     return warning("rights", what, remedy) if is_only_read else failure("rights", what, remedy)
 
 
-def _no_catalog(target: Target) -> Check:
+def _no_catalog(target: Target, connection: VastConnection | None) -> Check:
+    """A snapshot cannot be changed, so a deployment does not create its tables."""
+    if connection is not None:
+        from ..catalog.vast.tables import is_snapshot, no_tables
+
+        if is_snapshot(target.uri):
+            return failed_by("schema", no_tables(target.uri))
     what, remedy = (
         "there is no catalog",
         f"create it with: exr-inspector db create-schema --catalog {quote(target.uri)}",

@@ -126,7 +126,10 @@ def _of_schema(error: Exception, endpoint: str) -> CatalogError:
     if isinstance(error, sdk.MissingTransaction):
         return CatalogTransactionError(f"{endpoint}: the transaction does not exist any more")
     if isinstance(error, sdk.MissingBucket):
-        return CatalogSchemaError(f"{endpoint}: no bucket {error.bucket}; {_CREATE_TABLES}")
+        bucket, _, snapshot = error.bucket.partition("/.snapshot/")
+        if snapshot:
+            return CatalogSchemaError(f"{endpoint}: no snapshot {snapshot} of the bucket {bucket}; check both names")
+        return CatalogSchemaError(f"{endpoint}: no bucket {bucket}; {_CREATE_TABLES}")
     if isinstance(error, sdk.Exists):
         return CatalogConflictError(f"{endpoint}: another process was creating it")
     if isinstance(error, (UnsupportedServer, NotImplementedError, sdk.NotSupportedVersion)):
