@@ -12,10 +12,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from exr_inspector import inspect, open_catalog
 from exr_inspector.catalog.schema import VERSION
 from exr_inspector.cli.main import main
 from exr_inspector.doctor import Stage, Status, Target, diagnose
+from exr_inspector.sources.memory import MemorySource
 from tests.catalog.version_1 import CATALOG as VERSION_1
+from tests.support.exr_bytes import exr_bytes
 
 from .conftest import checks, fill, wrong
 
@@ -194,6 +197,48 @@ def test_parts_without_attributes(sound, tmp_path):
     found = wrong(f"duckdb:{path}", deep=True)
     assert set(found) == {"attributes"}
     assert found["attributes"].what == "parts without attributes: 1, such as s3://renders/a.1001.exr"
+
+
+@pytest.mark.slow
+def test_values_that_no_file_has(sound, tmp_path):
+    path = tmp_path / "faulty.duckdb"
+    shutil.copy(sound, path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"UPDATE files SET size_bytes = -5 WHERE {A}")
+        connection.execute("UPDATE files SET completeness = 'bogus' WHERE channel_count = 1")
+    found = wrong(f"duckdb:{path}", deep=True)
+    assert set(found) == {"values"}
+    assert (
+        "files with a size or completeness that no file has: 2, such as s3://renders/a.1001.exr" in found["values"].what
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", ["sequences", "attribute_values", "totals"])
+def test_an_emptied_derived_table_is_found_and_filled_again(sound, tmp_path, capfd, table):
+    """Although files changed since; the numbers of a query are right before, too."""
+    path = tmp_path / "faulty.duckdb"
+    shutil.copy(sound, path)
+    query = ["query", f"FROM {table} ORDER BY ALL", "--format", "csv", "--catalog", f"duckdb:{path}"]
+    assert main(["db", "refresh", "--catalog", f"duckdb:{path}"]) == 0
+    with open_catalog(path) as catalog:
+        catalog.persist([inspect(MemorySource(exr_bytes(channels="BGR"), "s3://renders/a.1003.exr"))])
+    assert wrong(f"duckdb:{path}") == {}
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"DELETE FROM {table}")
+    found = wrong(f"duckdb:{path}")
+    assert set(found) == {"derived tables"}
+    assert found["derived tables"].what == f"the rows of {table} do not count the current files"
+    assert found["derived tables"].remedy == f"exr-inspector db refresh --catalog duckdb:{path}"
+    capfd.readouterr()
+    assert main(query) == 0
+    rows = capfd.readouterr().out
+    assert len(rows.splitlines()) > 1
+    assert main(["db", "refresh", "--catalog", f"duckdb:{path}"]) == 0
+    assert wrong(f"duckdb:{path}") == {}
+    capfd.readouterr()
+    assert main(query) == 0
+    assert capfd.readouterr().out == rows
 
 
 @pytest.mark.slow

@@ -277,6 +277,9 @@ class StoresDerived(Protocol):
     def has_derived(self, show_pattern: str) -> bool:
         """Whether the derived tables are stored and right, with the shows that a pattern finds in paths."""
 
+    def faulty_derived(self) -> list[str]:
+        """The stored derived tables that should be right, and whose rows do not count the current files."""
+
     def refresh_derived(self, show_pattern: str | None, rows: SequenceRows, *, rebuild: bool = False) -> None:
         """Store the derived tables, or update stored ones; `rows` gives those of `sequences`. One transaction.
 

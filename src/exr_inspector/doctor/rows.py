@@ -14,11 +14,12 @@ from functools import partial
 from shlex import quote
 
 from ..catalog import OPEN_ERRORS, Catalog
+from ..catalog.protocol import StoresDerived
 from ..catalog.schema import CHILD_TABLES, PRIMARY_KEYS, RESULT_TABLES, TABLES, vector_dimensions
 from ..inspection.value_text import plural
 from ..search.reembed import OUTDATED
 from ..vectors import VERSION
-from .model import Check, Stage, Status, Target, guarded, ok, skipped, warning
+from .model import Check, Stage, Status, Target, failure, guarded, ok, skipped, warning
 
 _NEWEST = 1000
 _LONGEST_DEVIATION = 1e-6  # of the length of a vector from 1; of 100,000 files the largest is 1.4e-7
@@ -58,10 +59,14 @@ def row_checks(catalog: Catalog, target: Target, *, missing: Collection[str]) ->
         checks += [_several_current(), _none_current(), _counts("parts"), _counts("channels")]
         checks.append(_part_indexes(tables))
         if target.deep:
-            checks.append(_without_attributes())
+            checks += [_without_attributes(), _values()]
     for check in checks:
         named = TABLES.keys() & set(re.findall(r"\w+", check.query))
         yield from _with_tables(check.name, named, missing, partial(_run, catalog, check, option))
+    if target.stage is not Stage.AFTER and isinstance(catalog, StoresDerived):
+        yield from _with_tables(
+            "derived tables", {"files", "ingest_errors"}, missing, partial(_derived, catalog, option)
+        )
     errors = partial(_open_errors, catalog, now, option)
     yield from _with_tables("open errors", {"ingest_errors"}, missing, lambda: [errors()])
 
@@ -261,6 +266,28 @@ def _without_attributes() -> _RowCheck:
         remedy=_RESTORE,
         what="every part has attributes",
     )
+
+
+def _values() -> _RowCheck:
+    return _RowCheck(
+        name="values",
+        query="""
+            SELECT count(*) AS faults, min(file_path_normalized) AS example
+            FROM files WHERE size_bytes < 0
+                             OR completeness NOT IN ('complete', 'incomplete', 'truncated', 'corrupt', 'unknown')""",
+        fault="files with a size or completeness that no file has",
+        remedy=_RESTORE,
+        what="every file has a possible size and completeness",
+    )
+
+
+def _derived(catalog: StoresDerived, option: str) -> Iterator[Check]:
+    faulty = catalog.faulty_derived()
+    if faulty:
+        what = f"the rows of {', '.join(faulty)} do not count the current files"
+        yield failure("derived tables", what, f"exr-inspector db refresh {option}")
+    else:
+        yield ok("derived tables", "those that are stored count the current files")
 
 
 # ── age and errors ────────────────────────────────────────────────

@@ -289,6 +289,11 @@ class DuckDBCatalog:
                 derived.create(connection)
             derived.refresh(connection, show_pattern, rows, rebuild=rebuild)
 
+    def faulty_derived(self) -> list[str]:
+        """The derived tables whose rows do not count the current files, although no program wrote without them."""
+        with self._cursor() as connection:
+            return derived.faulty(connection)
+
     def stored_columns(self) -> dict[str, pa.Schema]:
         """The columns of each table as the database has them."""
         with self._cursor() as connection:

@@ -37,6 +37,22 @@ _CHANGED_FILES = """(
     SELECT files.*, sign FROM files
     JOIN (SELECT file_id, sum(sign) AS sign FROM derived_changes GROUP BY file_id HAVING sum(sign) <> 0) USING (file_id)
 )"""
+# The tables whose rows do not count the current files, those of the log left out.
+_FAULTY = """
+    WITH live AS (
+        SELECT count(*) AS files, count(sequence) AS named FROM files WHERE is_current AND deleted_at IS NULL
+    ), logged AS (
+        SELECT coalesce(sum(sign), 0) AS files, coalesce(sum(sign) FILTER (sequence IS NOT NULL), 0) AS named
+        FROM derived_changes
+    ), counted AS (
+        SELECT live.files - logged.files AS files, live.named - logged.named AS named FROM live, logged
+    )
+    SELECT 'sequences' FROM counted WHERE named <> (SELECT coalesce(sum(file_count), 0) FROM sequences)
+    UNION ALL
+    SELECT 'attribute_values' FROM counted WHERE files > 0 AND NOT EXISTS (FROM attribute_values)
+    UNION ALL
+    SELECT 'totals' FROM counted
+    WHERE files <> (SELECT coalesce(sum(file_count), 0) FROM totals WHERE dimension = 'show')"""
 _KEYS = "file_id, batch_id"  # with the batch, few row groups are read
 
 
@@ -94,7 +110,13 @@ def invalidate(connection: duckdb.DuckDBPyConnection) -> None:
 def are_valid(connection: duckdb.DuckDBPyConnection, show_pattern: str) -> bool:
     """Whether the derived tables are right but for the logged changes, with the shows that a pattern finds in paths."""
     states = run(connection, f"SELECT show_pattern FROM derived_state WHERE written_at >= ({_NEWEST})")  # noqa: S608
-    return states == [(show_pattern,)]
+    return states == [(show_pattern,)] and not faulty(connection)
+
+
+def faulty(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The derived tables whose rows do not count the current files, although all changes are logged."""
+    is_logged = exist(connection) and run(connection, f"SELECT 1 FROM derived_state WHERE written_at >= ({_NEWEST})")  # noqa: S608
+    return [table for (table,) in run(connection, _FAULTY)] if is_logged else []
 
 
 def are_current(connection: duckdb.DuckDBPyConnection, show_pattern: str) -> bool:

@@ -52,7 +52,9 @@ def is_snapshot(uri: str) -> bool:
 def no_tables(uri: str) -> CatalogSchemaError:
     """The error for a schema without tables."""
     if is_snapshot(uri):
-        return CatalogSchemaError(f"{uri} has no catalog tables; give a later snapshot, or check the name of the schema")
+        return CatalogSchemaError(
+            f"{uri} has no catalog tables; give a later snapshot, or check the name of the schema"
+        )
     return CatalogSchemaError(
         f"{uri} has no catalog tables; create them with: exr-inspector db create-schema --catalog {shlex.quote(uri)}"
     )
