@@ -17,6 +17,7 @@ import exr_inspector.catalog as catalogs
 from exr_inspector import open_catalog
 from exr_inspector.catalog import IngestError, stored_version
 from exr_inspector.catalog.duckdb import statements
+from exr_inspector.catalog.duckdb.errors import as_catalog_error
 from exr_inspector.catalog.duckdb.statements import create_table
 from exr_inspector.catalog.schema import TABLES, VERSION
 from exr_inspector.errors import CatalogError, CatalogLockedError, CatalogSchemaError, QueryError, SettingsError
@@ -180,6 +181,17 @@ def test_a_damaged_file_is_named_with_a_remedy(path, damage):
     for read in (partial(open_catalog, str(path), read_only=True), partial(stored_version, str(path))):
         with pytest.raises(CatalogError, match=r"\.duckdb is damaged \([^;]+\); restore a backup"):
             read()
+
+
+@pytest.mark.parametrize("reason", ["No space left on device", "Disk quota exceeded"])
+def test_a_full_disk_is_named_with_a_remedy(path, reason):
+    """With the text of DuckDB when a commit fails."""
+    text = f'TransactionContext Error: Failed to commit: Could not write file "{path}.wal": {reason}'
+    error = as_catalog_error(duckdb.TransactionException(text), path)
+    disk, _, remedy = str(error).removeprefix(f"{path} cannot be written: the disk at ").partition(" is full (")
+    assert os.path.ismount(disk)
+    assert path.is_relative_to(disk)
+    assert remedy.endswith("nothing of this transaction is stored; free space on it, and run the command again")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")

@@ -200,6 +200,27 @@ def test_parts_without_attributes(sound, tmp_path):
 
 
 @pytest.mark.slow
+def test_commands_name_a_missing_column(sound, tmp_path, capfd):
+    """Whatever their statements say; a column that no table has is an error of a query."""
+    path = tmp_path / "faulty.duckdb"
+    shutil.copy(sound, path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("ALTER TABLE parts DROP missing; ALTER TABLE parts DROP compression").fetchall()
+    option = ["--catalog", f"duckdb:{path}"]
+    advice = f"for what to do, run: exr-inspector doctor --catalog duckdb:{path}\n"
+    for words in (
+        ["db", "refresh"],
+        ["db", "backup", str(tmp_path / "saved")],
+        ["query", "SELECT compression FROM parts"],
+    ):
+        assert main([*words, *option]) == 3
+        missing = "missing columns: parts.compression, parts.missing"
+        assert capfd.readouterr().err == f"exr-inspector: duckdb:{path}: {missing}; {advice}"
+    assert main(["query", "SELECT colour FROM parts", *option]) != 0
+    assert "colour" in capfd.readouterr().err
+
+
+@pytest.mark.slow
 def test_values_that_no_file_has(sound, tmp_path):
     path = tmp_path / "faulty.duckdb"
     shutil.copy(sound, path)

@@ -12,6 +12,7 @@ from shlex import quote
 import pyarrow as pa
 
 from ..catalog import Catalog, duckdb_path, open_catalog, stored_version
+from ..catalog.columns import missing_columns
 from ..catalog.migrations import needs_migration
 from ..catalog.schema import TABLES, VECTOR_COLUMNS, VERSION, vector_dimensions
 from ..settings import VastConnection
@@ -76,17 +77,12 @@ def _no_catalog(target: Target, connection: VastConnection | None) -> Check:
 
 
 def _schema(catalog: Catalog, uri: str, version: int, columns: dict[str, pa.Schema]) -> Check:
-    faults = []
-    for table, expected in TABLES.items():
-        if table not in columns:
-            faults.append(f"{table} is missing")
-            continue
-        for column in expected:
-            index = columns[table].get_field_index(column.name)
-            if index < 0:
-                faults.append(f"{table}.{column.name} is missing")
-            elif column.name not in VECTOR_COLUMNS and columns[table].field(index).type != column.type:
-                faults.append(f"{table}.{column.name} is {columns[table].field(index).type}, not {column.type}")
+    faults = [f"{name} is missing" for name in missing_columns(columns)]
+    for table, stored in columns.items():
+        for column in TABLES[table]:
+            index = stored.get_field_index(column.name)
+            if index >= 0 and column.name not in VECTOR_COLUMNS and stored.field(index).type != column.type:
+                faults.append(f"{table}.{column.name} is {stored.field(index).type}, not {column.type}")
     if faults:
         what = f"tables of version {version} with other columns than it has: {', '.join(faults)}"
         return failure(

@@ -364,7 +364,9 @@ class DuckDBCatalog:
             if self._closed:  # by another thread
                 raise self._closed_error() from error
             if isinstance(error, duckdb.Error):
-                raise translate(error, self._path) from error
+                raise errors.of_columns(error, self._path, self.stored_columns) or translate(
+                    error, self._path
+                ) from error
             if "interrupted" in str(error):  # by Ctrl-C
                 raise KeyboardInterrupt from None
             raise

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from ...errors import CatalogError, CatalogLockedError, CatalogSchemaError
 from .. import sandbox
+from ..columns import missing_columns
 from ..query_errors import as_query_error, first_lines
 
 Translator = Callable[[duckdb.Error, Path], CatalogError]
@@ -35,6 +37,8 @@ _OTHER_KINDS = (
 )
 # Texts of errors of the operating system for a file or a folder that this process may not use.
 _DENIED = ("Permission denied", "Read-only file system", "Operation not permitted")
+# Texts of errors of the operating system for a disk on which nothing more can be written.
+_FULL = ("No space left on device", "Disk quota exceeded")
 # Texts of errors for a database that is cut, or whose bytes have changed.
 _DAMAGE = ("Could not read enough bytes", "Corrupt database file", "checksum")
 
@@ -116,6 +120,12 @@ def as_catalog_error(error: duckdb.Error, path: Path) -> CatalogError:
             f"{path} is damaged ({text}); restore a backup with exr-inspector db restore, or ingest the files again, "
             "into another file"
         )
+    full = next((full for full in _FULL if full in text), None)
+    if full is not None:
+        return CatalogError(
+            f"{path} cannot be written: the disk at {_mount(path)} is full ({full.lower()}), so nothing of this "
+            "transaction is stored; free space on it, and run the command again"
+        )
     denied = next((denied for denied in _DENIED if denied in text), None)
     if denied is not None:
         if path.exists() and not os.access(path, os.R_OK):
@@ -125,6 +135,25 @@ def as_catalog_error(error: duckdb.Error, path: Path) -> CatalogError:
             why = denied.lower() if obstacle is None else f"{obstacle} is not writable"
         return CatalogError(f"{path} cannot be opened: {why}; change the permissions, or give another path")
     return CatalogError(f"{path}: {text}")
+
+
+def _mount(path: Path) -> Path:
+    """Where the disk of a file is mounted."""
+    return next(folder for folder in path.absolute().parents if folder.is_mount())
+
+
+def of_columns(error: duckdb.Error, path: Path, stored: Callable[[], Mapping[str, pa.Schema]]) -> CatalogError | None:
+    """The error for a statement that names a column which the stored tables lack; None for any other error."""
+    if not isinstance(error, duckdb.BinderException):
+        return None
+    missing = list(missing_columns(stored()))
+    if not any(f'"{name.rpartition(".")[2]}"' in str(error) for name in missing):
+        return None
+    uri = f"duckdb:{path}"
+    return CatalogSchemaError(
+        f"{uri}: missing columns: {', '.join(missing)}; "
+        f"for what to do, run: exr-inspector doctor --catalog {shlex.quote(uri)}"
+    )
 
 
 def of_query(error: duckdb.Error, path: Path) -> CatalogError:
