@@ -53,6 +53,8 @@ ERROR = "INSERT INTO ingest_errors BY NAME SELECT 's3://renders/{}.exr' AS file_
 'no' AS message, last_inspected - INTERVAL {} HOURS AS first_seen, first_seen AS last_seen, 1 AS count FROM files \
 WHERE file_id = {}"
 
+_FIRST_BLOCK, _BLOCK_BYTES = 12_288, 262_144  # of a DuckDB file
+
 FAULTS = {
     "a long vector": (
         f"UPDATE files SET metadata_embedding = list_transform(metadata_embedding, lambda x: x * 1.001) WHERE {A}",
@@ -218,6 +220,28 @@ def test_commands_name_a_missing_column(sound, tmp_path, capfd):
         assert capfd.readouterr().err == f"exr-inspector: duckdb:{path}: {missing}; {advice}"
     assert main(["query", "SELECT colour FROM parts", *option]) != 0
     assert "colour" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", ["schema_version", "files", "attributes"])
+def test_damage_of_a_file_is_one_check(sound, tmp_path, table):
+    """The first that reads the block ends those of the tables, which could only say the same."""
+    path = tmp_path / "faulty.duckdb"
+    shutil.copy(sound, path)
+    with duckdb.connect(str(path)) as connection:
+        query = f"SELECT DISTINCT block_id FROM pragma_storage_info('{table}') WHERE block_id >= 0"
+        blocks = connection.execute(query).fetchall()
+    data = bytearray(path.read_bytes())
+    for (block,) in blocks:
+        start = _FIRST_BLOCK + block * _BLOCK_BYTES + 100
+        data[start : start + 1000] = bytes(255 - byte for byte in data[start : start + 1000])
+    path.write_bytes(data)
+    by_name = checks(f"duckdb:{path}", deep=True)
+    failed = {name: check for name, check in by_name.items() if check.status is Status.FAIL}
+    assert set(failed) == {"catalog"}
+    assert "is damaged (" in failed["catalog"].what
+    assert failed["catalog"].remedy.startswith("restore a backup")
+    assert by_name["s3 keys"].status is Status.OK
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from ..errors import ExrInspectorError, SettingsError
+from ..errors import CatalogError, CatalogSchemaError, ExrInspectorError, QueryError, SettingsError
 
 
 class Status(str, Enum):
@@ -81,10 +81,29 @@ def failed_by(name: str, error: ExrInspectorError) -> Check:
     return failure(name, what, remedy, is_conclusive=not error.retryable)
 
 
-def guarded(name: str, checks: Callable[[], Iterable[Check]]) -> Iterator[Check]:
-    """The results of checks; an error is the last of them, and hides no checks of others."""
+def of_tables(name: str, checks: Callable[[], Iterable[Check]]) -> Iterator[Check]:
+    """As `guarded`, for checks of tables. Raises CatalogError if the others would fail for the same reason.
+
+    So it does for a damaged file, or a lost connection, but not for a missing column.
+    """
+
+    def own() -> Iterator[Check]:
+        try:
+            yield from checks()
+        except (QueryError, CatalogSchemaError) as error:
+            yield failed_by(name, error)
+
+    yield from guarded(name, own, but=CatalogError)
+
+
+def guarded(
+    name: str, checks: Callable[[], Iterable[Check]], *, but: type[ExrInspectorError] | tuple[()] = ()
+) -> Iterator[Check]:
+    """The results of checks; an error is the last of them, and hides no checks of others. Raises those of `but`."""
     try:
         yield from checks()
+    except but:
+        raise
     except ExrInspectorError as error:
         yield failed_by(name, error)
     except Exception as error:  # its text is not shown, as it may contain a key

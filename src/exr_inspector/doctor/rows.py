@@ -19,7 +19,7 @@ from ..catalog.schema import CHILD_TABLES, PRIMARY_KEYS, RESULT_TABLES, TABLES, 
 from ..inspection.value_text import plural
 from ..search.reembed import OUTDATED
 from ..vectors import VERSION
-from .model import Check, Stage, Status, Target, failure, guarded, ok, skipped, warning
+from .model import Check, Stage, Status, Target, failure, of_tables, ok, skipped, warning
 
 _NEWEST = 1000
 _LONGEST_DEVIATION = 1e-6  # of the length of a vector from 1; of 100,000 files the largest is 1.4e-7
@@ -85,12 +85,12 @@ def fault_counts(catalog: Catalog) -> dict[str, int]:
 def _with_tables(
     name: str, tables: Collection[str], missing: Collection[str], checks: Callable[[], Iterable[Check]]
 ) -> Iterator[Check]:
-    """The results of checks that read tables, unless one of them is missing."""
+    """The results of checks that read tables, unless one of them is missing. Raises CatalogError as `of_tables`."""
     lacking = sorted(set(tables).intersection(missing))
     if lacking:
         yield skipped(name, f"not checked: table {', '.join(lacking)} is missing", _RESTORE)
     else:
-        yield from guarded(name, checks)
+        yield from of_tables(name, checks)
 
 
 def _run(catalog: Catalog, check: _RowCheck, option: str) -> Iterator[Check]:

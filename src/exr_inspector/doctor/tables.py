@@ -16,7 +16,7 @@ from ..catalog.columns import missing_columns
 from ..catalog.migrations import needs_migration
 from ..catalog.schema import TABLES, VECTOR_COLUMNS, VERSION, vector_dimensions
 from ..settings import VastConnection
-from .model import Check, Stage, Target, failed_by, failure, guarded, ok, skipped, warning
+from .model import Check, Stage, Target, failed_by, failure, of_tables, ok, skipped, warning
 from .rows import row_checks
 
 
@@ -40,7 +40,7 @@ def catalog_checks(target: Target, connection: VastConnection | None) -> Iterato
         return
     with open_catalog(target.uri, read_only=True, wait_s=target.wait_s, connection=connection) as catalog:
         columns = catalog.stored_columns()
-        yield from guarded("schema", lambda: _tables(catalog, target.uri, stored, columns))
+        yield from of_tables("schema", lambda: _tables(catalog, target.uri, stored, columns))
         yield from row_checks(catalog, target, missing=TABLES.keys() - columns.keys())
 
 
