@@ -223,7 +223,7 @@ def test_commands_name_a_missing_column(sound, tmp_path, capfd):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("table", ["schema_version", "files", "attributes"])
+@pytest.mark.parametrize("table", ["files", "attributes"])
 def test_damage_of_a_file_is_one_check(sound, tmp_path, table):
     """The first that reads the block ends those of the tables, which could only say the same."""
     path = tmp_path / "faulty.duckdb"
