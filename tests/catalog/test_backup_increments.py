@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from exr_inspector import open_catalog
-from exr_inspector.catalog.backup import backup, check, restore, write
+from exr_inspector.catalog.backup import backup, changed_since, check, restore, write
 from exr_inspector.catalog.persistence import unique_time
 from exr_inspector.catalog.rows import from_inspections
 from exr_inspector.catalog.schema import TABLES, TIME, vector_dimensions
@@ -89,6 +89,8 @@ def test_an_increment_has_all_that_changed_since(catalog, new_uri, tmp_path, mon
     assert [check(folder) for folder in folders] == [[], [], []]
     assert restored(folders[2], new_uri()) == content(catalog)
     assert restored(folders[1], new_uri()) == at_first
+    with pytest.raises(BackupError, match="not a whole backup"):
+        changed_since(catalog, folders[2])
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from ...errors import BackupError
 from ...inspection.value_text import plural
-from ..schema import CHILD_TABLES, TABLES
+from ..schema import CHILD_TABLES, TABLES, VERSION
 from .chain import Chain
 from .keys import where
 from .restore import without_superseded
@@ -38,11 +38,17 @@ def check(folder: str, s3: S3Access | None = None) -> list[str]:
 
 
 def changed_since(catalog: Catalog, folder: str, s3: S3Access | None = None) -> list[str]:
-    """The tables of a catalog that have changed since it was saved in a folder: in their rows, or newest times."""
+    """The tables of a catalog that have changed since the whole backup in a folder: in their rows, or newest times.
+
+    Raises BackupError for an increment, whose own rows are only some of the saved ones, and for another table version.
+    """
     chain = Chain(folder, s3)
+    manifest = chain.newest.manifest
+    if manifest.base is not None or manifest.schema_version != VERSION:
+        raise BackupError(folder, f"not a whole backup of table version {VERSION}; make one without --since")
     changed = []
     for table in TABLES:
-        entry = chain.newest.manifest.tables[table]
+        entry = manifest.tables[table]
         times = _TIMES.get(table, ())
         selected = ", ".join(["count(*) AS rows", *(f"max({time}) AS {time}" for time in times)])
         (stored,) = catalog.sql(f"SELECT {selected} FROM {table}").to_pylist()  # noqa: S608 (our names)
