@@ -11,6 +11,7 @@ from exr_inspector.catalog import FileStat
 from exr_inspector.catalog.schema import TABLES
 from exr_inspector.catalog.vast import VastCatalog
 from exr_inspector.catalog.vast.conditions import Condition
+from exr_inspector.catalog.vast.tables import ROW_ID, Tables
 from tests.support.exr_bytes import inspection, text
 
 from ..conftest import BUCKET
@@ -121,6 +122,20 @@ def test_other_operations_cost_few(open_vast, asked):
     assert asked(catalog.seen, [stat_of(A), stat_of(B)]) == ["begin", "select", "select", "commit"]
     assert asked(catalog.mark_deleted, [path_of(A)]) == ["begin", "select", "update", "select", "commit"]
     assert asked(catalog.status) == ["begin", *["stats"] * len(TABLES), "commit", "begin", "select", "commit"]
+
+
+@pytest.mark.slow
+def test_a_transaction_begins_while_another_thread_forgets_that_tables_are_sorted(open_vast, monkeypatch):
+    """As it does after a rejected request."""
+    catalog = open_vast()
+    catalog.persist([A])
+    answers = iter([True, None])
+    forgotten = property(lambda _: next(answers), lambda _, value: None)
+    with monkeypatch.context() as patched:
+        patched.setattr(Tables, "are_sorted", forgotten, raising=False)
+        with catalog.tables.reading() as rows:
+            found = rows.select("files", [], row_ids=True)
+    assert pa.types.is_decimal(found[ROW_ID].type)
 
 
 @pytest.mark.slow

@@ -112,9 +112,11 @@ class Tables:
 
     def rows(self, transaction: Transaction, clock: Clock | None) -> Rows:
         """The rows in a transaction that the caller began. The first time, one request more."""
-        if self.are_sorted is None:
-            self.are_sorted = all(map(self._rows(transaction, clock, False).is_sorted, SORTED_BY))
-        return self._rows(transaction, clock, self.are_sorted)
+        are_sorted = self.are_sorted  # another thread may forget it meanwhile
+        if are_sorted is None:
+            are_sorted = all(map(self._rows(transaction, clock, False).is_sorted, SORTED_BY))
+            self.are_sorted = are_sorted
+        return self._rows(transaction, clock, are_sorted)
 
     def _rows(self, transaction: Transaction, clock: Clock | None, are_sorted: bool) -> Rows:
         known = _known_tables(self.bucket, self.schema, are_sorted)
