@@ -47,7 +47,7 @@ def later_results(batch: RowBatch, known: Collection[str], stored: Mapping[str, 
     """The file_ids in `known` whose results of decoded pixels are to be stored; `stored` has their rows until now.
 
     Not those whose newest rows are the same, as after a second delivery of an event, nor those that say less.
-    But a request for the samples of deep parts takes the place of their numbers until they are decoded.
+    But a row that requests the samples of deep parts replaces one with their numbers, until they are decoded.
     """
     if not any(rows.num_rows for rows in stored.values()):
         return set(known)

@@ -178,7 +178,7 @@ def _items_to_inspect(
     known: set[str],
     progress: Callable[[IngestSummary], None],
 ) -> Iterator[FileToInspect | Failure]:
-    """The files to inspect and failures to report of all groups; adds the rest to the others."""
+    """The files to inspect, and failures of the listing, of all groups; adds the other files to `summary`."""
     for group in groups:
         summary.listed += group.file_count
         summary.unchanged += len(group.unchanged)

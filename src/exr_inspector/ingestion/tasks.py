@@ -1,4 +1,4 @@
-"""The work of a task, a few files, in this process or a worker: inspect them, make rows, and evaluate the policy."""
+"""Processes a task, a few files, in this process or a worker: inspects them, makes rows, and evaluates the policy."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def result_of_dead_worker(item: FileToInspect | Failure, cause: str, options: In
 
 
 def weight(item: FileToInspect | Failure) -> float:
-    """How many files an item counts for in a task, so that its statistics are of bounded size."""
+    """The number of files that an item counts as, which limits the size of the statistics in a task."""
     if isinstance(item, Failure) or item.statistics is None:
         return 1
     return max(1, len(item.statistics.channels) / _CHANNELS_PER_FILE)
