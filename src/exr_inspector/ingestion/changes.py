@@ -102,8 +102,8 @@ class ListedGroup:
     unchanged: dict[str, Verdict]  # complete files that need no inspection, by URI
     results: list[PolicyResult]  # of the policy, of unchanged files
     known: set[str]  # URIs of files to inspect that the catalog has, in this version or another one
-    to_inspect: list[FileToInspect | Failure]
-    known_failures: list[Failure]  # unchanged files with an error in the catalog
+    to_inspect: list[FileToInspect]
+    failures: list[Failure]  # of the listing, and unchanged files with an error in the catalog
     objects: list[str]  # the URIs of listed objects
 
 
@@ -177,12 +177,12 @@ def _is_young(file: ListedFile, now: datetime, min_age_s: float) -> bool:
 def _compare(page: ListedPage, rescan: bool, pixels: PixelLevel | None, *, is_validated: bool) -> ListedGroup:
     known = page.seen
     unchanged: dict[str, Verdict] = {}
-    to_inspect: list[FileToInspect | Failure] = []
-    known_failures = []
+    to_inspect: list[FileToInspect] = []
+    failures: list[Failure] = []
     results = []
     for item in page.items:
         if isinstance(item, SourceError):
-            to_inspect.append(Failure(item.path, item.reason, is_usage=isinstance(item, NoMatchError)))
+            failures.append(Failure(item.path, item.reason, is_usage=isinstance(item, NoMatchError)))
             continue
         seen = known.get(item.uri)
         if seen is None or not seen.is_unchanged:
@@ -190,7 +190,7 @@ def _compare(page: ListedPage, rescan: bool, pixels: PixelLevel | None, *, is_va
             continue
         stored_file = FileToInspect(item, seen, decodes=rescan or not seen.has_stats)
         if seen.error is not None and not rescan:
-            known_failures.append(_known_failure(item.path, seen))
+            failures.append(_known_failure(item.path, seen))
         elif rescan or seen.completeness != "complete" or (pixels and not seen.has_stats):
             to_inspect.append(stored_file)
         elif seen.problem_severity is None:
@@ -208,9 +208,9 @@ def _compare(page: ListedPage, rescan: bool, pixels: PixelLevel | None, *, is_va
         young=len(page.young),
         unchanged=unchanged,
         results=results,
-        known={item.file.uri for item in to_inspect if isinstance(item, FileToInspect)}.intersection(known),
+        known={item.file.uri for item in to_inspect}.intersection(known),
         to_inspect=to_inspect,
-        known_failures=known_failures,
+        failures=failures,
         objects=objects,
     )
 

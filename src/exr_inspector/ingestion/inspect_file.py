@@ -41,10 +41,8 @@ def closing_decoder(run: str) -> Iterator[None]:
             decoder.close()
 
 
-def inspect_item(item: FileToInspect | Failure, options: IngestOptions, run: str) -> Inspection | Failure:
-    """The inspection of a file, or why it could not be inspected; a failure of the listing stays one."""
-    if isinstance(item, Failure):
-        return item
+def inspect_item(item: FileToInspect, options: IngestOptions, run: str) -> Inspection | Failure:
+    """The inspection of a file, or why it could not be inspected."""
     path = item.file.path
     try:
         chunks = "all" if item.check_all else options.chunks  # a weaker check would miss the damage

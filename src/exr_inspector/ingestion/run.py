@@ -24,7 +24,7 @@ from ..exr import ChunkOption, Limits
 from ..sources import store_of
 from ..sources.listing import list_files
 from ..sources.selection import Selection
-from .changes import Failure, FileToInspect, ListedGroup, VanishedFiles, compare_listing, find_vanished
+from .changes import FileToInspect, ListedGroup, VanishedFiles, compare_listing, find_vanished
 from .inspect_file import closing_decoder
 from .objects import ListedObjects
 from .persist import in_batches, persist
@@ -125,7 +125,7 @@ def ingest(
         tasks = run_in_order(
             items,
             partial(run_task, options=options, run=run),
-            partial(result_of_dead_worker, options=options, run=run),
+            result_of_dead_worker,
             workers=options.workers,
             batch_size=_FILES_PER_TASK_WITH_STATS if options.stats else _FILES_PER_TASK,
             min_items=_MIN_FILES_WITH_STATS if options.stats else MIN_ITEMS_FOR_WORKERS,
@@ -177,8 +177,8 @@ def _items_to_inspect(
     objects: ListedObjects,
     known: set[str],
     progress: Callable[[IngestSummary], None],
-) -> Iterator[FileToInspect | Failure]:
-    """The files to inspect, and failures of the listing, of all groups; adds the other files to `summary`."""
+) -> Iterator[FileToInspect]:
+    """The files to inspect of all groups; adds the other files, and failures of the listing, to `summary`."""
     for group in groups:
         summary.listed += group.file_count
         summary.unchanged += len(group.unchanged)
@@ -187,7 +187,7 @@ def _items_to_inspect(
             summary.add(uri, verdict, is_new=False)
         summary.validations.update(Validation(result.status, is_new=False) for result in group.results)
         summary.add_without_statistics(group.results)
-        summary.failures += group.known_failures
+        summary.failures += group.failures
         objects.add(group.objects)
         known |= group.known
         yield from group.to_inspect

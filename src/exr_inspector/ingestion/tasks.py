@@ -9,7 +9,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from ..catalog import PolicyResult
-from ..catalog.rows import RowBatch, from_embeddable
+from ..catalog.rows import RowBatch, from_embeddable, from_inspections
 from ..catalog.validations import says_more
 from ..inspection.model import Inspection
 from ..inspection.pixel_rows import undecoded_texts
@@ -37,25 +37,25 @@ class TaskResult:
     results: list[PolicyResult] = field(default_factory=list)  # of the policy, of all files
 
 
-def result_of_dead_worker(item: FileToInspect | Failure, cause: str, options: IngestOptions, run: str) -> TaskResult:
+def result_of_dead_worker(item: FileToInspect, cause: str) -> TaskResult:
     """The result for a file whose inspection ends every worker process."""
     message = f"each worker process that inspected it died ({cause}); inspect it alone to see why"
     # Not recorded, so that the next run inspects the file again: the system may have been out of memory.
-    failure = item if isinstance(item, Failure) else Failure(item.file.path, f"{message} (worker_died)")
-    return run_task([failure], options, run)
+    failure = Failure(item.file.path, f"{message} (worker_died)")
+    return TaskResult(rows=from_inspections([], vectors=False), failures=[failure])
 
 
-def weight(item: FileToInspect | Failure) -> float:
+def weight(item: FileToInspect) -> float:
     """The number of files that an item counts as, which limits the size of the statistics in a task."""
-    if isinstance(item, Failure) or item.statistics is None:
+    if item.statistics is None:
         return 1
     return max(1, len(item.statistics.channels) / _CHANNELS_PER_FILE)
 
 
-def run_task(task: Sequence[FileToInspect | Failure], options: IngestOptions, run: str) -> TaskResult:
+def run_task(task: Sequence[FileToInspect], options: IngestOptions, run: str) -> TaskResult:
     """The result of a task of the run."""
     inspected = partial(inspect_item, options=options, run=run)
-    if any(isinstance(item, FileToInspect) and item.file.is_remote for item in task):
+    if any(item.file.is_remote for item in task):
         outcomes: Iterable[Inspection | Failure] = _request_threads().map(inspected, task)
     else:
         outcomes = map(inspected, task)
@@ -94,9 +94,9 @@ def _combined(results: Sequence[TaskResult]) -> TaskResult:
 
 
 def _result(
-    task: Sequence[FileToInspect | Failure], outcomes: Sequence[Inspection | Failure], options: IngestOptions
+    task: Sequence[FileToInspect], outcomes: Sequence[Inspection | Failure], options: IngestOptions
 ) -> TaskResult:
-    items = {item.file.uri: item for item in task if isinstance(item, FileToInspect)}
+    items = {item.file.uri: item for item in task}
     stored = {uri: item for uri, item in items.items() if item.only_judge}
     inspected = [outcome for outcome in outcomes if isinstance(outcome, Inspection)]
     inspections = [one for one in inspected if one.file.file_path_normalized not in stored]
