@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from .inspect_file import inspect_item, recorded_failure
 from .summary import Validation
 
 if TYPE_CHECKING:
+    from ..policy.compile import CompiledPolicy
     from ..policy.rules_pixels import FilePixels
     from .run import IngestOptions
 
@@ -97,43 +98,48 @@ def _result(
     task: Sequence[FileToInspect], outcomes: Sequence[Inspection | Failure], options: IngestOptions
 ) -> TaskResult:
     items = {item.file.uri: item for item in task}
-    stored = {uri: item for uri, item in items.items() if item.only_judge}
     inspected = [outcome for outcome in outcomes if isinstance(outcome, Inspection)]
-    inspections = [one for one in inspected if one.file.file_path_normalized not in stored]
+    only_judged = {uri for uri, item in items.items() if item.only_judge}
+    to_store = [each for each in inspected if each.file.file_path_normalized not in only_judged]
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
-    rows, embedding_errors = from_embeddable(inspections, cell_limit=options.cell_limit, vectors=options.vectors)
-    for error in embedding_errors:
-        if error.path in items:
-            failures.append(recorded_failure(items[error.path], error))
+    rows, embedding_errors = from_embeddable(to_store, cell_limit=options.cell_limit, vectors=options.vectors)
+    failures += [recorded_failure(items[error.path], error) for error in embedding_errors if error.path in items]
     undecoded = {
-        one.file.file_path_normalized: texts
-        for one in inspections
-        if one.pixels is not None and (texts := undecoded_texts(one.pixels)) is not None
+        inspection.file.file_path_normalized: texts
+        for inspection in to_store
+        if inspection.pixels is not None and (texts := undecoded_texts(inspection.pixels)) is not None
     }
-    unchanged = []
-    results = []
-    if options.policy is not None:
-        from ..policy.evaluate import evaluate  # only with a policy
-        from ..policy.rows import policy_result, with_verdicts
+    result = TaskResult(rows=rows, failures=failures, undecoded=undecoded)
+    if options.policy is None:
+        return result
+    rejected = {error.path for error in embedding_errors}
+    to_judge = [each for each in inspected if each.file.file_path_normalized not in rejected]
+    return _judged(result, to_judge, items, options.policy)
 
-        rejected = {error.path for error in embedding_errors}
-        new = []
-        for one in inspected:
-            uri = one.file.file_path_normalized
-            if uri in rejected:
-                continue
-            judged, item = evaluate(options.policy, one, _stored_pixels(items.get(uri), one)), stored.get(uri)
-            result, earlier = policy_result(judged), None if item is None else item.result
-            if earlier is None or says_more(result, earlier):
-                new.append((one.file.file_id, judged))
-            else:
-                result = earlier
-            results.append(result)
-            if item is not None:
-                verdict = Verdict(one.completeness, one.problem_severity, item.undecodable)
-                unchanged.append((uri, verdict, Validation(result.status, is_new=result is not earlier)))
-        rows = with_verdicts(rows, new)
-    return TaskResult(rows=rows, failures=failures, unchanged=unchanged, undecoded=undecoded, results=results)
+
+def _judged(
+    result: TaskResult, inspections: Iterable[Inspection], items: Mapping[str, FileToInspect], policy: CompiledPolicy
+) -> TaskResult:
+    """The result with the verdicts of the policy on the inspections; `items` are those of the task, by URI."""
+    from ..policy.evaluate import evaluate  # only with a policy
+    from ..policy.rows import policy_result, with_verdicts
+
+    verdicts, unchanged, results = [], [], []
+    for inspection in inspections:
+        uri = inspection.file.file_path_normalized
+        item = items.get(uri)
+        stored = item if item is not None and item.only_judge else None
+        verdict = evaluate(policy, inspection, _stored_pixels(item, inspection))
+        found = policy_result(verdict)
+        kept = stored.result if stored is not None else None
+        if kept is None or says_more(found, kept):
+            verdicts.append((inspection.file.file_id, verdict))
+            kept = found
+        results.append(kept)
+        if stored is not None:
+            completeness = Verdict(inspection.completeness, inspection.problem_severity, stored.undecodable)
+            unchanged.append((uri, completeness, Validation(kept.status, is_new=kept is found)))
+    return replace(result, rows=with_verdicts(result.rows, verdicts), unchanged=unchanged, results=results)
 
 
 def _stored_pixels(item: FileToInspect | None, inspection: Inspection) -> FilePixels | None:
