@@ -91,6 +91,17 @@ def test_ingest_prints_a_summary(show, capfd):
 
 
 @pytest.mark.slow
+def test_ingest_names_the_command_that_has_the_reason_of_an_unknown_file(tmp_path, monkeypatch, capfd):
+    """The chunks of a compression that is not known cannot be counted."""
+    monkeypatch.chdir(tmp_path)
+    unknown = w.part(replace={"compression": w.fixed("compression", "compression", 99)})
+    Path("new.exr").write_bytes(w.build(unknown).data)
+    assert main(["ingest", "new.exr", "--catalog", CATALOG]) == 1
+    line = "new.exr: unknown: the chunks cannot be checked; `exr-inspector inspect` has the reason\n"
+    assert capfd.readouterr().err == line
+
+
+@pytest.mark.slow
 def test_every_run_judges_unchanged_files_unless_only_new_ones_count(tmp_path, monkeypatch, capfd):
     """A truncated, an unreadable and an invalid file; `--fail-on new` is for a job that reports each of them once."""
     monkeypatch.chdir(tmp_path)

@@ -510,6 +510,14 @@ def test_completeness_is_unknown_above_the_limit_of_chunks():
     assert [problem.code for problem in inspection.problems] == ["too_many_chunks"]
 
 
+def test_a_file_that_ends_inside_its_offset_table_is_truncated_above_the_limit_of_chunks():
+    """A table of 2³⁰ entries that the file has no room for."""
+    window = w.fixed("dataWindow", "box2i", 0, 0, 15, 2**30 - 3)
+    inspection = inspect(w.build(w.part(replace={"dataWindow": window})).data)
+    assert (inspection.completeness, inspection.file.chunk_count) == ("truncated", 2**30 - 2)
+    assert [problem.code for problem in inspection.problems] == ["offset_table_cut"]
+
+
 def test_problems_above_the_limit_are_counted():
     """A few kilobytes of empty parts must not give a report of megabytes."""
     data = pack("<II", w.MAGIC, 2 | MULTIPART) + b"a\0b\0\0\0\0\0\0" * 500 + b"\0"

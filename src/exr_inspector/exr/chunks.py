@@ -106,18 +106,18 @@ def read_chunks(
         return ChunkReport(
             completeness=completeness, chunks_checked=0, parts=_unknown_parts(counts), problems=tuple(problems)
         )
-    if sum(known) > limits.chunks:
-        message = f"the file has {sum(known)} chunks; at most {limits.chunks} are checked"
-        problems.append(Problem("too_many_chunks", message))
-        return ChunkReport(
-            completeness="unknown", chunks_checked=0, parts=_unknown_parts(counts), problems=tuple(problems)
-        )
     data_start = header.header_bytes + 8 * sum(known)
     if size < data_start:
         message = f"the offset table should end at byte {data_start}, but the file ends at byte {size}"
         problems.append(Problem("offset_table_cut", message, byte_offset=header.header_bytes))
         absent = tuple(_absent_part(part, n) for part, n in zip(header.parts, known, strict=True))
         return ChunkReport(completeness="truncated", chunks_checked=0, parts=absent, problems=tuple(problems))
+    if sum(known) > limits.chunks:
+        message = f"the file has {sum(known)} chunks; at most {limits.chunks} are checked"
+        problems.append(Problem("too_many_chunks", message))
+        return ChunkReport(
+            completeness="unknown", chunks_checked=0, parts=_unknown_parts(counts), problems=tuple(problems)
+        )
     offset_table = read_table(header, known, read, size)
     raw_table, table, parts = offset_table
     if check == "all" or (check == "sample" and len(table) <= SAMPLES):

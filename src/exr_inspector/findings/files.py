@@ -29,6 +29,8 @@ def not_whole(pattern: str, completeness: str, chunks: str) -> Finding:
 
 def damage(status: str, chunks: str) -> str:
     """What is wrong with a file that is not sound, by its status and the text of `chunk_counts()`."""
+    if status == "unknown":
+        return "the chunks cannot be checked; `exr-inspector inspect` has the reason"
     return "the header has errors; `exr-inspector inspect` lists them" if status == "invalid" else chunks
 
 
