@@ -5,8 +5,8 @@ from __future__ import annotations
 # In the order of severity; the values of `files.completeness` and of the JSON field `completeness`.
 COMPLETENESS = {
     "complete": "Every chunk is present, and no problem was found in the offset table or the checked chunk leaders.",
-    "incomplete": "Some chunks were never written: their offsets are zero, or their bytes are, or the last 64 "
-    "bytes of a compressed chunk, as after an interrupted render.",
+    "incomplete": "Some chunks were never written, as after an interrupted render: their offsets or leaders are zero, "
+    "compressed data begins with 8 zero bytes, or that of the last chunk ends with 64, or with a checksum of zero.",
     "truncated": "The file ends before its last chunk does, as after an interrupted copy or on a full disk.",
     "corrupt": "Offsets or chunk leaders contradict the header or each other: chunks that overlap, are "
     "misplaced, or have invalid coordinates or sizes; or the chunks cannot be counted from the header.",

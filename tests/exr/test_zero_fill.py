@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exr_inspector import inspect
-from tests.exr.test_chunks import base_of
+from exr_inspector.exr import read_chunks, read_header
+from tests.exr.test_chunks import base_of, reader
 from tests.support.strategies import examples
 
 numpy = pytest.importorskip("numpy")
@@ -88,6 +89,31 @@ def test_a_hole_behind_the_leader_of_a_chunk_is_incomplete(compression):
             "incomplete",
             inspection.file.chunk_count - 1,
         )
+
+
+@pytest.mark.parametrize(("compression", "height"), [("ZIPS", 50), ("RLE", 50), ("PIZ", 1600)])
+@pytest.mark.parametrize("check", ["fast", "full"])
+def test_all_finds_the_zero_filled_begin_of_any_chunk(compression, height, check, monkeypatch):
+    """In files with more chunks than a sample has; leaders are valid, and only the first bytes of the data are zero."""
+    if check == "full":
+        monkeypatch.setattr("exr_inspector.exr.fast_check._MAX_CHUNKS", 0)
+    base = base_of(written(f"{compression}_COMPRESSION", dict.fromkeys("BGR", pixels(height, 90))))
+    for begin, _ in base.spans:
+        damaged = base.data[: begin + 8] + bytes(8) + base.data[begin + 16 :]
+        inspection = inspect(damaged, chunks="all")
+        assert (inspection.completeness, inspection.file.chunks_present) == ("incomplete", len(base.offsets) - 1)
+
+
+def test_all_reads_each_chunk_once():
+    """Each leader with the first bytes of the data, though the chunks are too large to be read in one piece."""
+    base = base_of(written("ZIP_COMPRESSION", dict.fromkeys("BGR", pixels(300, 2000))))
+    begin, end = base.spans[-2]
+    assert end - begin > 2 * 12 << 10
+    for data in (base.data, base.data[: begin + 8] + bytes(9) + base.data[begin + 17 :]):
+        ranges: list[tuple[int, int]] = []
+        report = read_chunks(read_header(data), reader(data, ranges), len(data))
+        assert report.chunks_present == len(base.offsets) - (data != base.data)
+        assert len(ranges) == 1 + len(base.offsets) + 1
 
 
 @pytest.mark.parametrize("compression", ["B44_COMPRESSION", "B44A_COMPRESSION"])

@@ -17,13 +17,12 @@ from .missing import describe_missing
 from .part import PART_TYPES, Part
 from .problems import Problem
 from .recovery import starts_with_a_chunk
-from .sampling import Prefetch, check_last_leader, check_sample
-from .zero_fill import SAMPLES
+from .sampling import SAMPLES, Prefetch, check_last_leader, check_sample
 
 ChunkCheck = Literal["table", "sample", "all"]  # which leaders are read
 ChunkOption = Literal["auto", "table", "sample", "all"]  # auto: depends on the storage
 CHUNK_OPTIONS: dict[ChunkOption, str] = {
-    "all": "the leader of every chunk",
+    "all": "the leader and the first bytes of every chunk",
     "sample": "the offset table, the leader of the last chunk, 16 others at equal distances, and up to 12 beside gaps "
     "between chunks: at most 32 reads",
     "table": "the offset table and the leader of the last chunk",
@@ -92,10 +91,10 @@ def read_chunks(
 ) -> ChunkReport:
     """Completeness of a file of `size` bytes, and its chunks by part.
 
-    Reads the offset table and leaders, 8 to 44 bytes each. With `all`, those of all chunks; chunks without an entry in
-    the table are found by their leaders. With `table`, only that of the last chunk in the file: a cut leaves all
-    chunks before that one whole. With `sample`, also 16 at equal distances and up to 12 beside gaps between chunks;
-    these reads are announced to `prefetch`. Changed bytes inside the data of a chunk are not detected.
+    Reads the offset table and leaders, with the first 8 bytes of the data. With `all`, those of all chunks; chunks
+    without an entry in the table are found by their leaders. With `table`, only that of the last chunk in the file: a
+    cut leaves all chunks before that one whole. With `sample`, also 16 at equal distances and up to 12 beside gaps
+    between chunks; these reads are announced to `prefetch`. Changed bytes inside the data of a chunk are not detected.
     """
     counts = chunk_counts(header.parts)
     known = [n for n in counts if n is not None]

@@ -60,6 +60,11 @@ class ChunkLayout:
             return None, 0
         return slot, table + packed
 
+    def sizes_in(self, leader: bytes) -> tuple[int, ...]:
+        """The sizes in a leader: that of the packed data; of a deep chunk, of table, packed and unpacked data."""
+        fields: tuple[int, ...] = self.leader.unpack_from(leader)
+        return fields[-3:] if self.is_deep else fields[-1:]
+
     def _size_is_valid(self, slot: int, packed: int) -> bool:
         smallest, largest = self.size_range(slot)
         if self.compression == "NONE" and self._size_of is not None:

@@ -12,6 +12,7 @@ from itertools import compress
 
 from .layout import ChunkLayout
 from .part import Part
+from .zero_fill import HEAD_BYTES, begins_with_zeros, ends_with_zeros
 
 Read = Callable[[int, int], bytes]  # (offset, length) → the bytes there, fewer at the end of the file
 
@@ -30,6 +31,7 @@ class PartLeaders:
     def __init__(self, part: Part, layout: ChunkLayout, offsets: memoryview[int], data_start: int, size: int) -> None:
         self.part, self.layout, self.offsets, self.data_start, self.size = part, layout, offsets, data_start, size
         self.leader = layout.leader
+        self.head_bytes = self.leader.size + HEAD_BYTES  # read of each chunk
         self.states = bytearray(len(offsets))
         self.misplaced = 0  # entries that point to the chunk of another entry
         self.unlisted = 0  # entries that are 0 or outside the file
@@ -58,59 +60,74 @@ class PartLeaders:
 
     def read_leaders(self, read: Read, slots: Iterable[int]) -> None:
         """Read the leaders of the chunks that are PRESENT by the table, and correct their states."""
-        displaced = array("Q")  # offset, packed size and own slot of each chunk found through another slot
+        displaced = array("Q")  # offset, packed size, own slot and zero fill of each chunk found through another slot
         leader_size, states = self.leader.size, self.states
         for slot in slots:
             if states[slot] != PRESENT:
                 continue
             offset, states[slot] = self.offsets[slot], NEVER_WRITTEN
-            leader = read(offset, leader_size)
+            data = read(offset, min(self.head_bytes, self.size - offset))
             self.checked += 1
-            if len(leader) < leader_size:  # the file was shortened since its size was read
+            if len(data) < leader_size:  # the file was shortened since its size was read
                 states[slot] = CUT
                 continue
-            own_slot, packed = self.parse(leader)
+            own_slot, packed = self.parse(data[:leader_size])
             if own_slot is None:
-                states[slot] = BROKEN if any(leader) else ZERO_FILLED
-            elif own_slot == slot:
-                self._add(slot, offset + leader_size, packed)
+                states[slot] = BROKEN if any(data[:leader_size]) else ZERO_FILLED
+                continue
+            is_zero_filled = begins_with_zeros(self.layout, own_slot, data)
+            if own_slot == slot:
+                self._add(slot, offset, packed, is_zero_filled)
             else:
-                displaced.extend((offset, min(packed, self.size), own_slot))
-        for offset, packed, slot in zip(displaced[::3], displaced[1::3], displaced[2::3], strict=True):
+                displaced.extend((offset, min(packed, self.size), own_slot, is_zero_filled))
+        for offset, packed, slot, zero_filled in zip(*(displaced[n::4] for n in range(4)), strict=True):
             if self.offsets[slot] or states[slot] != NEVER_WRITTEN:
                 self.misplaced += 1
             else:
                 self.offsets[slot] = offset
                 self.unlisted -= 1
-                self._add(slot, offset + leader_size, packed)
+                self._add(slot, offset, packed, bool(zero_filled))
 
     def parse(self, leader: bytes) -> tuple[int | None, int]:
         """Slot and packed size of a chunk; the slot is None if part number, coordinates or sizes are invalid."""
         return self.layout.parse(leader, self.part.part_index)
 
-    def accept(self, ends: array[int], packed_bytes: int) -> None:
-        """Set the ends of all chunks, whose leaders are valid and inside the file."""
+    def accept(self, ends: array[int], packed_bytes: int, zero_filled: Iterable[int]) -> None:
+        """Set the ends of all chunks, whose leaders are valid and inside the file; some have zero-filled data."""
         self.ends, self.packed_bytes, self.checked = ends, packed_bytes, len(ends)
+        for slot in zero_filled:
+            self.states[slot] = ZERO_FILLED
 
     def is_unlisted(self, slot: int) -> bool:
         """Whether an entry is 0 or outside the file."""
         return not self.data_start <= self.offsets[slot] < self.size
 
-    def add_unlisted(self, slot: int, offset: int, packed: int) -> None:
-        """Add a chunk that was found without its entry."""
+    def add_unlisted(self, slot: int, offset: int, data: bytes) -> None:
+        """Add a chunk that was found without its entry; `data` is its leader with the bytes that follow it."""
         if self.offsets[slot]:
             self.wrong_entries += 1
         self.unlisted -= 1
         self.recovered += 1
         self.checked += 1
         self.offsets[slot] = offset
-        self._add(slot, offset + self.leader.size, packed)
+        packed = self.parse(data[: self.leader.size])[1]
+        self._add(slot, offset, packed, begins_with_zeros(self.layout, slot, data))
 
-    def _add(self, slot: int, data_begin: int, packed: int) -> None:
+    def _add(self, slot: int, offset: int, packed: int, is_zero_filled: bool) -> None:
+        data_begin = offset + self.leader.size
         end = data_begin + packed
-        self.states[slot] = PRESENT if end <= self.size else CUT
+        self.states[slot] = CUT if end > self.size else ZERO_FILLED if is_zero_filled else PRESENT
         self.ends[slot] = end = min(end, self.size)
         self.packed_bytes += end - data_begin
+
+    def mark_zero_tail(self, slot: int, read: Read) -> None:
+        """Mark a chunk whose last bytes are zero."""
+        end = self.ends[slot]
+        packed = end - self.offsets[slot] - self.leader.size
+        if self.states[slot] == PRESENT and ends_with_zeros(
+            self.layout, slot, (packed,), lambda length: read(end - length, length)
+        ):
+            self.states[slot] = ZERO_FILLED
 
 
 def chunk_of(parts: list[PartLeaders], number: int) -> tuple[PartLeaders, int]:
@@ -120,6 +137,15 @@ def chunk_of(parts: list[PartLeaders], number: int) -> tuple[PartLeaders, int]:
             return part, number
         number -= len(part.offsets)
     raise IndexError(number)
+
+
+def mark_last_zero_tail(parts: list[PartLeaders], order: array[int], read: Read) -> None:
+    """Mark the last chunk of those present if its end is zero-filled; `order` has the numbers of chunks by offset."""
+    for number in reversed(order):
+        part, slot = chunk_of(parts, number)
+        if part.states[slot] == PRESENT:
+            part.mark_zero_tail(slot, read)
+            return
 
 
 def file_order(parts: list[PartLeaders], table: array[int], listed: bytes | None = None) -> array[int]:

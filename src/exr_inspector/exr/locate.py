@@ -11,11 +11,10 @@ from .fast_check import accept_leaders
 from .geometry import chunk_counts
 from .header import Header, Limits
 from .layout import layout_of
-from .leaders import PRESENT, PartLeaders, Read, file_order
+from .leaders import PRESENT, PartLeaders, Read, file_order, mark_last_zero_tail
 from .overlaps import mark_overlaps_and_zero_tails
 from .recovery import find_unlisted_chunks
 from .sampling import rooms_of
-from .zero_fill import mark_zero_fill
 
 _BLOCK_BYTES = 1 << 20  # read at once where many leaders are read
 
@@ -71,7 +70,7 @@ def read_table(header: Header, counts: list[int], read: Read, size: int) -> Offs
 
 
 def check_all(table: OffsetTable, read: Read) -> None:
-    """Read the leader of each chunk, and find chunks that the table does not list."""
+    """Read leader and first bytes of each chunk, and find chunks that the table does not list."""
     parts = table.parts
     order = accept_leaders(parts, table.offsets, read)
     if order is None:
@@ -80,7 +79,7 @@ def check_all(table: OffsetTable, read: Read) -> None:
         find_unlisted_chunks(parts, table.offsets, read)
         mark_overlaps_and_zero_tails(parts, table.offsets, read)
         order = file_order(parts, table.offsets)
-    mark_zero_fill(parts, order, read)
+    mark_last_zero_tail(parts, order, read)
 
 
 def _read_blocks(read: Read) -> Read:

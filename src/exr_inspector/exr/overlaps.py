@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from itertools import accumulate
 
 from .leaders import BROKEN, ZERO_FILLED, PartLeaders, Read, file_order
-from .zero_fill import mark_zero_tail
 
 _SlotInFile = tuple[int, int, PartLeaders]  # offset, slot, and the part it belongs to
 
@@ -25,7 +24,7 @@ def mark_overlaps_and_zero_tails(parts: list[PartLeaders], table: array[int], re
     for offset, slot, part in in_file_order(parts, table):
         if not part.ends[slot]:  # a zero-filled leader
             if last is not None:
-                mark_zero_tail(last[1], last[0], read)
+                last[1].mark_zero_tail(last[0], read)
             last = None
             continue
         if offset < end and widest is not None:

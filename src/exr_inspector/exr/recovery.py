@@ -19,7 +19,7 @@ def find_unlisted_chunks(parts: list[PartLeaders], table: array[int], read: Read
     left = sum(part.unlisted for part in parts)
     if not left:
         return
-    longest = _longest_leader(parts)
+    longest = _longest_head(parts)
     at = parts[0].data_start
     for offset, slot, part in in_file_order(parts, table):
         if at < offset:
@@ -30,11 +30,11 @@ def find_unlisted_chunks(parts: list[PartLeaders], table: array[int], read: Read
 
 def starts_with_a_chunk(parts: list[PartLeaders], read: Read) -> bool:
     """Whether a chunk follows the offset table."""
-    return _read_leader(parts, read, _longest_leader(parts), parts[0].data_start) is not None
+    return _read_leader(parts, read, _longest_head(parts), parts[0].data_start) is not None
 
 
-def _longest_leader(parts: list[PartLeaders]) -> int:
-    return max(part.leader.size for part in parts)
+def _longest_head(parts: list[PartLeaders]) -> int:
+    return max(part.head_bytes for part in parts)
 
 
 def _add_chunks_between(parts: list[PartLeaders], read: Read, longest: int, left: int, begin: int, end: int) -> int:
@@ -44,22 +44,24 @@ def _add_chunks_between(parts: list[PartLeaders], read: Read, longest: int, left
         chunk = _read_leader(parts, read, longest, at)
         if chunk is None:
             break
-        part, slot, packed = chunk
+        part, slot, packed, data = chunk
         next_at = at + part.leader.size + packed
         if not part.is_unlisted(slot) or (next_at > end and end < part.size):
             break
-        part.add_unlisted(slot, at, packed)
+        part.add_unlisted(slot, at, data)
         added += 1
         at = next_at
     return added
 
 
-def _read_leader(parts: list[PartLeaders], read: Read, longest: int, at: int) -> tuple[PartLeaders, int, int] | None:
-    """Part, slot and packed size of the chunk at an offset; None if its leader is invalid."""
-    leader = read(at, longest)
-    index = int.from_bytes(leader[:4], "little") if len(parts) > 1 else 0
-    if index >= len(parts) or len(leader) < parts[index].leader.size:
+def _read_leader(
+    parts: list[PartLeaders], read: Read, longest: int, at: int
+) -> tuple[PartLeaders, int, int, bytes] | None:
+    """Part, slot, packed size and first bytes of the chunk at an offset; None if its leader is invalid."""
+    data = read(at, min(longest, parts[0].size - at))
+    index = int.from_bytes(data[:4], "little") if len(parts) > 1 else 0
+    if index >= len(parts) or len(data) < parts[index].leader.size:
         return None
     part = parts[index]
-    slot, packed = part.parse(leader[: part.leader.size])
-    return None if slot is None else (part, slot, packed)
+    slot, packed = part.parse(data[: part.leader.size])
+    return None if slot is None else (part, slot, packed, data)

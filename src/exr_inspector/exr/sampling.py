@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import chain, islice
 
-from .leaders import BROKEN, PRESENT, PartLeaders, Read, file_order
-from .zero_fill import HEAD_BYTES, TAIL_BYTES, mark_zero_fill, spread
+from .leaders import BROKEN, PRESENT, PartLeaders, Read, file_order, mark_last_zero_tail
+from .zero_fill import TAIL_BYTES
 
 Prefetch = Callable[[int, int], None]  # (offset, length): announces a read
 
+SAMPLES = 16  # chunks at equal distances
 _GAPS = 6  # gaps between chunks, of which the leaders on both sides are read
 
 
@@ -27,12 +28,11 @@ def check_sample(parts: list[PartLeaders], table: array[int], read: Read, prefet
     if not order:
         return
     rooms = rooms_of(parts, table, order)
-    sample = spread(order)
+    sample = _spread(order)
     beside_gaps = set(_beside_gaps(parts, rooms, order)).difference(sample)
-    leader_bytes = max(part.leader.size for part in parts)
-    ranges = dict.fromkeys((table[number] for number in beside_gaps), leader_bytes)
-    ranges.update(dict.fromkeys((table[number] for number in sample), leader_bytes + HEAD_BYTES))
-    for offset, length in [*ranges.items(), (max(parts[0].size - TAIL_BYTES, 0), TAIL_BYTES)]:
+    size, head_bytes = parts[0].size, max(part.head_bytes for part in parts)
+    ranges = {table[number]: min(head_bytes, size - table[number]) for number in [*sample, *beside_gaps]}
+    for offset, length in [*ranges.items(), (max(size - TAIL_BYTES, 0), TAIL_BYTES)]:
         prefetch(offset, length)
 
     @cache
@@ -43,7 +43,15 @@ def check_sample(parts: list[PartLeaders], table: array[int], read: Read, prefet
         return whole_range(offset)[:length] if offset in ranges else read(offset, length)
 
     _read_leaders(parts, rooms, [*sample, *beside_gaps], order, read_ahead)
-    mark_zero_fill(parts, order, read_ahead)
+    mark_last_zero_tail(parts, order, read_ahead)
+
+
+def _spread(order: array[int]) -> list[int]:
+    """The last of these numbers, and 16 at equal distances from the first."""
+    last = len(order) - 1
+    if last <= SAMPLES:
+        return list(order)
+    return [order[position] for position in sorted({last, *(n * last // SAMPLES for n in range(SAMPLES))})]
 
 
 def _read_leaders(

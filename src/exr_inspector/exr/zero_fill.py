@@ -1,13 +1,18 @@
-"""Chunks whose leader is valid, but whose data is zero-filled: ends that were never written, and holes."""
+"""Zero-filled data of chunks: ends that were never written, and holes.
+
+Compressed data neither begins with 8 zero bytes nor ends with zeros. It begins with the header of a zlib or ZSTD stream
+or of DWA or HTJ2K, which is not zero, with a run of 3 or more bytes (RLE), with the least value and the largest one or
+their bits (PIZ), or with a block whose first value is above 0x03ff (B44).
+"""
 
 from __future__ import annotations
 
-from array import array
+from collections.abc import Callable, Sequence
 
-from .leaders import PRESENT, ZERO_FILLED, PartLeaders, Read, chunk_of
+from .layout import ChunkLayout
 
-SAMPLES = 16  # chunks at equal distances
-HEAD_BYTES, TAIL_BYTES, _ADLER_BYTES = 4096, 64, 4
+HEAD_BYTES = 8  # a multiple of the 4 bytes of a leader's fields
+TAIL_BYTES, _ADLER_BYTES = 64, 4
 _ZLIB_COMPRESSIONS = ("ZIP", "ZIPS", "PXR24")
 
 
@@ -16,47 +21,35 @@ def is_zero(data: bytes) -> bool:
     return data == bytes(len(data))
 
 
-def spread(order: array[int]) -> list[int]:
-    """The last of these numbers, and 16 at equal distances from the first."""
-    last = len(order) - 1
-    if last <= SAMPLES:
-        return list(order)
-    return [order[position] for position in sorted({last, *(n * last // SAMPLES for n in range(SAMPLES))})]
+def begins_with_zeros(layout: ChunkLayout, slot: int, data: bytes) -> bool:
+    """Whether the data of a chunk begins with zeros; `data` is its leader with the bytes that follow it."""
+    at = layout.leader.size
+    for begin, end in _packed_ranges(layout, slot, layout.sizes_in(data)):
+        length = min(end - begin, HEAD_BYTES)
+        head = data[at + begin : at + begin + length]
+        if len(head) == length and is_zero(head):
+            return True
+    return False
 
 
-def mark_zero_fill(parts: list[PartLeaders], order: array[int], read: Read) -> None:
-    """Mark chunks with zero-filled data: the begin of a sample of them is checked, and the end of the last one.
+def ends_with_zeros(layout: ChunkLayout, slot: int, sizes: Sequence[int], read_end: Callable[[int], bytes]) -> bool:
+    """Whether a chunk with these sizes in its leader ends with zeros; `read_end` returns its last bytes.
 
-    `order` has the numbers of the chunks by offset. The begin is read together with the leader.
+    The last bytes of a zlib stream are its checksum, by chance 0 in one of 2³².
     """
-    if not order:
-        return
-    for number in spread(order):
-        _mark_zero_head(*chunk_of(parts, number), read)
-    mark_zero_tail(*chunk_of(parts, order[-1]), read)
+    ranges = _packed_ranges(layout, slot, sizes)
+    if not ranges:
+        return False
+    begin, end = ranges[-1]
+    return is_zero(read_end(min(end - begin, _ADLER_BYTES if layout.compression in _ZLIB_COMPRESSIONS else TAIL_BYTES)))
 
 
-def _mark_zero_head(part: PartLeaders, slot: int, read: Read) -> None:
-    if part.states[slot] != PRESENT or not part.layout.zeros_are_damage:
-        return
-    leader_bytes, offset = part.leader.size, part.offsets[slot]
-    data = read(offset, min(leader_bytes + HEAD_BYTES, part.ends[slot] - offset))
-    if is_zero(data[leader_bytes:]) and _is_smaller_than_its_pixels(part, slot):
-        part.states[slot] = ZERO_FILLED
+def _packed_ranges(layout: ChunkLayout, slot: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
+    """Begin and end, behind the leader, of the compressed data of a chunk.
 
-
-def mark_zero_tail(part: PartLeaders, slot: int, read: Read) -> None:
-    """Mark a chunk whose last bytes are zero; those of a zlib stream are its checksum, by chance 0 in one of 2³²."""
-    if part.states[slot] != PRESENT or not part.layout.zeros_are_damage:
-        return
-    end = part.ends[slot]
-    packed = end - part.offsets[slot] - part.leader.size
-    length = min(packed, _ADLER_BYTES if part.layout.compression in _ZLIB_COMPRESSIONS else TAIL_BYTES)
-    if is_zero(read(end - length, length)) and _is_smaller_than_its_pixels(part, slot):
-        part.states[slot] = ZERO_FILLED
-
-
-def _is_smaller_than_its_pixels(part: PartLeaders, slot: int) -> bool:
-    """Whether the chunk is compressed; chunks that compression does not make smaller are stored as they are."""
-    packed = part.ends[slot] - part.offsets[slot] - part.leader.size
-    return 0 < packed < part.layout.size_range(slot)[1]
+    Data that compression does not make smaller is stored as it is.
+    """
+    if not layout.zeros_are_damage:
+        return []
+    (packed,) = sizes
+    return [(0, packed)] if 0 < packed < layout.size_range(slot)[1] else []
