@@ -1,6 +1,7 @@
 """Zero-filled ends and holes inside chunks whose leader is valid."""
 
 import io
+from struct import unpack_from
 
 import pytest
 from hypothesis import given
@@ -89,6 +90,55 @@ def test_a_hole_behind_the_leader_of_a_chunk_is_incomplete(compression):
             "incomplete",
             inspection.file.chunk_count - 1,
         )
+
+
+DEEP = ["NO", "RLE", "ZIPS", "ZSTD"]
+
+
+def deep(compression: str, width: int, tiles: tuple[int, int] | None = None) -> bytes:
+    """A deep file of 21 lines, some of them empty, whose samples are zero."""
+    header = {"compression": openexr.Compression.__members__[f"{compression}_COMPRESSION"]}
+    header["type"] = openexr.deepscanline
+    if tiles:
+        header |= {"type": openexr.deeptile, "tiles": openexr.TileDescription()}
+        header["tiles"].xSize, header["tiles"].ySize = tiles
+    counts = numpy.random.default_rng(5).integers(0, 9, (21, width))
+    counts[[0, 7, 8, 20]] = 0
+    counts[13] = 1
+    samples = numpy.empty(counts.shape, object)
+    for at in zip(*counts.nonzero(), strict=True):
+        samples[at] = numpy.zeros(counts[at], "float32")
+    file = io.BytesIO()
+    openexr.File(header, {"A": samples, "Z": samples}).write(file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("compression", DEEP)
+def test_deep_files_with_empty_lines_and_zero_samples_are_complete(compression):
+    """Lines and tiles at edges, and lines of one pixel, whose tables are stored as they are."""
+    for width, tiles in ((37, None), (1, None), (37, (16, 8)), (3, (1, 1))):
+        data = deep(compression, width, tiles)
+        for chunks in ("all", "sample", "table"):
+            inspection = inspect(data, chunks=chunks)
+            assert (inspection.completeness, inspection.problems) == ("complete", ()), (width, tiles, chunks)
+
+
+@pytest.mark.parametrize("compression", DEEP[1:])
+def test_zero_filled_tables_and_samples_of_deep_chunks_are_incomplete(compression):
+    """The begin of the table or of the samples of any chunk, and the end of the last one; leaders are valid."""
+    base = base_of(deep(compression, 37))
+    for begin, end in base.spans:
+        table, packed, unpacked = unpack_from("<3Q", base.data, begin + 4)
+        assert begin + 28 + table + packed == end
+        for at in [begin + 28, *([begin + 28 + table] if packed < unpacked else [])]:
+            damaged = base.data[:at] + bytes(min(8, end - at)) + base.data[min(at + 8, end) :]
+            inspection = inspect(damaged, chunks="all")
+            assert (inspection.completeness, inspection.file.chunks_present) == ("incomplete", len(base.offsets) - 1)
+    begin, end = base.spans[-1]
+    for length in (4 if compression == "ZIPS" else end - begin - 28, end - begin - 28):
+        for chunks in ("all", "sample"):
+            inspection = inspect(base.data[: end - length] + bytes(length), chunks=chunks)
+            assert (inspection.completeness, inspection.file.chunks_present) == ("incomplete", len(base.offsets) - 1)
 
 
 @pytest.mark.parametrize(("compression", "height"), [("ZIPS", 50), ("RLE", 50), ("PIZ", 1600)])

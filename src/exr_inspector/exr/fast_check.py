@@ -12,9 +12,9 @@ from itertools import repeat
 from operator import add, le
 from sys import byteorder
 
-from .layout import ChunkLayout
+from .layout import HEAD_BYTES, ChunkLayout
 from .leaders import PRESENT, PartLeaders, Read, file_order
-from .zero_fill import HEAD_BYTES, begins_with_zeros
+from .zero_fill import begins_with_zeros
 
 _MAX_CHUNKS = 1 << 16  # of a file; bounds the memory, about 200 bytes for each chunk
 _READ_BYTES = 128 << 10  # at once; more would need new pages of memory for each read

@@ -16,6 +16,9 @@ from .cache import Cache
 from .geometry import Level, chunk_sizes, levels, lines_per_chunk
 from .part import Part
 
+HEAD_BYTES = 8  # of packed data, read with the leader; a multiple of the 4 bytes of a leader's fields
+_MAX_TABLE = 64 << 10  # bytes of a deep chunk's sample table, read with the leader to reach the data behind it
+_DEEP_COMPRESSIONS = ("RLE", "ZIPS", "ZIP", "ZSTD")
 _MAX_SIZE, _MAX_LINE = (1 << 63) - 1, (1 << 31) - 1
 _MAX_COLUMN = 1 << 16  # slots; bounds the memory
 _CHANNEL_BYTES, _SLOT_BYTES = 200, 32  # estimates of the memory in a kept layout
@@ -43,6 +46,9 @@ class ChunkLayout:
             4 * part.tiles.xSize * part.tiles.ySize if part.is_deep and part.is_tiled and part.tiles else 0
         )
         self.zeros_are_damage = self._size_of is not None and _has_no_zero_runs(part)
+        self.head_bytes = self.leader.size + HEAD_BYTES  # read of each chunk
+        if self.is_deep and self.zeros_are_damage and self._size_of is not None:
+            self.head_bytes += min(self._size_of(0), _MAX_TABLE)
 
     def parse(self, leader: bytes, part_index: int) -> tuple[int | None, int]:
         """Slot and packed size of a chunk; the slot is None if part number, coordinates or sizes are invalid."""
@@ -157,7 +163,7 @@ def _has_no_zero_runs(part: Part) -> bool:
     compression = part.value("compression", "compression")
     if compression in ("B44", "B44A"):
         return all(channel.channel_type == "HALF" for channel in part.channels)
-    return compression != "NONE" and not part.is_deep
+    return compression in _DEEP_COMPRESSIONS if part.is_deep else compression != "NONE"
 
 
 def _memory_of(_key: tuple[object, ...], layout: ChunkLayout) -> int:

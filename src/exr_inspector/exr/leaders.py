@@ -12,7 +12,7 @@ from itertools import compress
 
 from .layout import ChunkLayout
 from .part import Part
-from .zero_fill import HEAD_BYTES, begins_with_zeros, ends_with_zeros
+from .zero_fill import begins_with_zeros, ends_with_zeros
 
 Read = Callable[[int, int], bytes]  # (offset, length) → the bytes there, fewer at the end of the file
 
@@ -31,7 +31,7 @@ class PartLeaders:
     def __init__(self, part: Part, layout: ChunkLayout, offsets: memoryview[int], data_start: int, size: int) -> None:
         self.part, self.layout, self.offsets, self.data_start, self.size = part, layout, offsets, data_start, size
         self.leader = layout.leader
-        self.head_bytes = self.leader.size + HEAD_BYTES  # read of each chunk
+        self.head_bytes = layout.head_bytes
         self.states = bytearray(len(offsets))
         self.misplaced = 0  # entries that point to the chunk of another entry
         self.unlisted = 0  # entries that are 0 or outside the file
@@ -121,12 +121,17 @@ class PartLeaders:
         self.packed_bytes += end - data_begin
 
     def mark_zero_tail(self, slot: int, read: Read) -> None:
-        """Mark a chunk whose last bytes are zero."""
-        end = self.ends[slot]
-        packed = end - self.offsets[slot] - self.leader.size
-        if self.states[slot] == PRESENT and ends_with_zeros(
-            self.layout, slot, (packed,), lambda length: read(end - length, length)
-        ):
+        """Mark a chunk whose last bytes are zero, if its leader was read."""
+        if self.states[slot] != PRESENT or not self.ends[slot]:
+            return
+        leader_size, offset, end = self.leader.size, self.offsets[slot], self.ends[slot]
+        sizes: tuple[int, ...] = (end - offset - leader_size,)
+        if self.layout.is_deep:
+            leader = read(offset, leader_size)
+            if len(leader) < leader_size:  # the file was shortened since its size was read
+                return
+            sizes = self.layout.sizes_in(leader)
+        if ends_with_zeros(self.layout, slot, sizes, lambda length: read(end - length, length)):
             self.states[slot] = ZERO_FILLED
 
 

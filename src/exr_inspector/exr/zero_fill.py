@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from .layout import ChunkLayout
+from .layout import HEAD_BYTES, ChunkLayout
 
-HEAD_BYTES = 8  # a multiple of the 4 bytes of a leader's fields
 TAIL_BYTES, _ADLER_BYTES = 64, 4
 _ZLIB_COMPRESSIONS = ("ZIP", "ZIPS", "PXR24")
 
@@ -22,9 +21,15 @@ def is_zero(data: bytes) -> bool:
 
 
 def begins_with_zeros(layout: ChunkLayout, slot: int, data: bytes) -> bool:
-    """Whether the data of a chunk begins with zeros; `data` is its leader with the bytes that follow it."""
-    at = layout.leader.size
-    for begin, end in _packed_ranges(layout, slot, layout.sizes_in(data)):
+    """Whether the data of a chunk, or the sample table of a deep one, begins with zeros.
+
+    `data` is its leader with the bytes that follow it. What is not in these bytes is not checked.
+    """
+    at, sizes = layout.leader.size, layout.sizes_in(data)
+    samples = at + sizes[0] if layout.is_deep else at
+    if data[at : at + 1] != b"\0" and data[samples : samples + 1] != b"\0":  # almost always
+        return False
+    for begin, end in _packed_ranges(layout, slot, sizes):
         length = min(end - begin, HEAD_BYTES)
         head = data[at + begin : at + begin + length]
         if len(head) == length and is_zero(head):
@@ -38,18 +43,22 @@ def ends_with_zeros(layout: ChunkLayout, slot: int, sizes: Sequence[int], read_e
     The last bytes of a zlib stream are its checksum, by chance 0 in one of 2³².
     """
     ranges = _packed_ranges(layout, slot, sizes)
-    if not ranges:
+    if not ranges or ranges[-1][1] < sum(sizes[:2]):  # of a deep chunk, data that is not compressed
         return False
     begin, end = ranges[-1]
     return is_zero(read_end(min(end - begin, _ADLER_BYTES if layout.compression in _ZLIB_COMPRESSIONS else TAIL_BYTES)))
 
 
 def _packed_ranges(layout: ChunkLayout, slot: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
-    """Begin and end, behind the leader, of the compressed data of a chunk.
+    """Begin and end, behind the leader, of compressed data: that of a flat chunk, or table and samples of a deep one.
 
     Data that compression does not make smaller is stored as it is.
     """
     if not layout.zeros_are_damage:
         return []
-    (packed,) = sizes
-    return [(0, packed)] if 0 < packed < layout.size_range(slot)[1] else []
+    first, unpacked = sizes[0], layout.size_range(slot)[1]
+    ranges = [(0, first)] if 0 < first < unpacked else []
+    if layout.is_deep:
+        packed, unpacked = sizes[1:]
+        ranges += [(first, first + packed)] if 0 < packed < unpacked else []
+    return ranges
