@@ -9,7 +9,8 @@ COMPLETENESS = {
     "compressed data begins with 8 zero bytes, or that of the last chunk ends with 64, or with a checksum of zero.",
     "truncated": "The file ends before its last chunk does, as after an interrupted copy or on a full disk.",
     "corrupt": "Offsets or chunk leaders contradict the header or each other: chunks that overlap, are "
-    "misplaced, or have invalid coordinates or sizes; or the chunks cannot be counted from the header.",
+    "misplaced, or have invalid coordinates or sizes, or less data than compression needs for their pixels; or the "
+    "chunks cannot be counted from the header.",
     "unknown": "The chunks cannot be checked: the compression or part type is unknown, there are more chunks than "
     "`EXR_INSPECTOR_MAX_CHUNKS`, or the offset table was never written and not all leaders are read.",
 }

@@ -212,7 +212,8 @@ def _reference_lines() -> Iterator[str]:
     yield ""
     yield (
         "No check decodes data: zeros and changed bytes inside that of a chunk, and at the end of any but the last "
-        "one, are not detected; `stats` decodes it. Nor are zeros in chunks without compression. "
+        "one, are not detected; `stats` decodes it. Nor are zeros in chunks without compression, or a leader with a "
+        "size that is too small but possible: files may have gaps between chunks. "
         "`table` and `sample` do not detect all damage in front of the last chunk; [Benchmarks](BENCHMARKS.md) has the "
         "shares by kind of damage. Where they find damage, `missing` lists only the chunks that were checked or that "
         "the offset table shows; `--chunks all` gives the whole list. `packed_bytes` is then computed from the offsets."

@@ -197,6 +197,24 @@ def test_the_last_chunk_has_fewer_lines_and_a_smaller_limit(size, is_valid):
     assert (inspection.completeness == "complete") == is_valid
 
 
+@pytest.mark.parametrize(("compression", "ratio"), [(1, 64), (2, 1032), (3, 1032), (5, 1376), (7, 11)])
+def test_a_chunk_with_less_data_than_compression_can_pack_is_corrupt(compression, ratio):
+    """By all checks: the header or the leader is wrong."""
+    for missing, completeness in ((0, "complete"), (1, "corrupt")):
+        fill = lambda n, m=missing: filled(-(-n // ratio) - m)  # noqa: E731
+        data = written(w.part(width=3000, compression=compression, pixels=fill))
+        for check in ("all", "sample", "table"):
+            assert inspect(data, chunks=check).completeness == completeness
+
+
+def test_deep_samples_that_compression_cannot_pack_are_corrupt():
+    """Their size before compression is in the leader."""
+    for missing, completeness in ((0, "complete"), (1, "corrupt")):
+        fill = lambda n, m=missing: filled(-(-n // 1032) - m)  # noqa: E731
+        data = written(w.part(width=3000, height=2, compression=2, deep=True, pixels=fill))
+        assert inspect(data).completeness == completeness
+
+
 def test_a_header_without_a_table_is_truncated(base):
     """Everything is missing."""
     inspection = inspect(base.data[: base.header_bytes])

@@ -102,5 +102,5 @@ def test_a_small_file_that_declares_a_huge_line(examine):
     data = file_bytes([NewPart(values, [deep_chunk(0, bytes(7000), bytes(7000), 7_000_000)])])
     (part,) = examine(data).parts
     assert [(error.code, error.message) for error in part.errors] == [
-        ("decode_failed", "the chunk's data cannot be the result of its compression")
+        ("bad_chunk", "the chunk has an invalid leader or size, or overlaps another")
     ]

@@ -155,13 +155,19 @@ def damaged_table(data: bytearray, chunks, slot: int) -> str:
 
 
 def damaged_size(data: bytearray, chunks, slot: int) -> str:
-    """Declare 3 GB of samples."""
-    at = chunks.leaders.offsets[slot] + chunks.leaders.leader.size - 8
-    data[at : at + 8] = (3 << 30).to_bytes(8, "little")
+    """Declare more samples than the table does."""
+    data[chunks.leaders.offsets[slot] + chunks.leaders.leader.size - 8] ^= 16
     return "not consistent"
 
 
-@pytest.mark.parametrize("damage", [damaged_table, damaged_size])
+def impossible_size(data: bytearray, chunks, slot: int) -> str:
+    """Declare 3 GB of samples."""
+    at = chunks.leaders.offsets[slot] + chunks.leaders.leader.size - 8
+    data[at : at + 8] = (3 << 30).to_bytes(8, "little")
+    return "invalid leader or size"
+
+
+@pytest.mark.parametrize("damage", [damaged_table, damaged_size, impossible_size])
 def test_inconsistent_chunks_are_lost_alone(tmp_path, damage):
     data = bytearray(write_deep(tmp_path / "x.exr", "lines", "RLE").read_bytes())
     (chunks,) = located(bytes(data))

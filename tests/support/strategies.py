@@ -57,7 +57,8 @@ def parts(draw: st.DrawFn, name: str | None = None, pixels: st.SearchStrategy[by
     compression, packed = draw(st.integers(0, 13)), draw(pixels)
 
     def fill(size: int) -> bytes:
-        return packed[:size] if compression else (packed * (size // len(packed) + 1))[:size]
+        length = min(max(len(packed), size // 8), size) if compression else size  # no method packs less in each chunk
+        return (packed * (length // len(packed) + 1))[:length]
 
     return w.part(
         name=name,

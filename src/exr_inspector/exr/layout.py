@@ -19,6 +19,10 @@ from .part import Part
 HEAD_BYTES = 8  # of packed data, read with the leader; a multiple of the 4 bytes of a leader's fields
 _MAX_TABLE = 64 << 10  # bytes of a deep chunk's sample table, read with the leader to reach the data behind it
 _DEEP_COMPRESSIONS = ("RLE", "ZIPS", "ZIP", "ZSTD")
+# The most bytes before compression for each packed byte. ZIP: deflate packs at most 258 bytes in 2 bits ("zlib
+# Technical Details"). PXR24: the same, of the 3 bytes that it keeps of the 4 of a FLOAT. RLE: runs of 128 bytes in 2.
+# B44A: blocks of 32 bytes in 3. The others have no useful limit.
+_MAX_RATIOS = {"ZIP": 1032, "ZIPS": 1032, "PXR24": 1376, "RLE": 64, "B44A": 11}
 _MAX_SIZE, _MAX_LINE = (1 << 63) - 1, (1 << 31) - 1
 _MAX_COLUMN = 1 << 16  # slots; bounds the memory
 _CHANNEL_BYTES, _SLOT_BYTES = 200, 32  # estimates of the memory in a kept layout
@@ -61,8 +65,8 @@ class ChunkLayout:
             slot, packed = self._slot_of(fields[:-1]), fields[-1]
             return (slot, packed) if slot is not None and self._size_is_valid(slot, packed) else (None, 0)
         slot, (table, packed, unpacked) = self._slot_of(fields[:-3]), fields[-3:]
-        samples_fit = packed == unpacked if self.compression == "NONE" else packed <= unpacked
-        if slot is None or not samples_fit or not self._size_is_valid(slot, table):
+        smallest = unpacked if self.compression == "NONE" else self._fewest_bytes(unpacked)
+        if slot is None or not smallest <= packed <= unpacked or not self._size_is_valid(slot, table):
             return None, 0
         return slot, table + packed
 
@@ -93,7 +97,12 @@ class ChunkLayout:
         unpacked = min(self._size_of(slot), _MAX_SIZE)  # hostile windows exceed 64 bits
         if self.compression == "NONE":
             return unpacked, max(unpacked, min(self._largest_raw_table, _MAX_SIZE))
-        return min(unpacked, 1), unpacked  # no bytes where subsampling leaves the lines without samples
+        return self._fewest_bytes(unpacked), unpacked
+
+    def _fewest_bytes(self, unpacked: int) -> int:
+        """The fewest bytes to which data can be packed: none if subsampling leaves lines without samples."""
+        ratio = _MAX_RATIOS.get(self.compression or "")
+        return min(unpacked, 1) if ratio is None else -(-unpacked // ratio)
 
     @cached_property
     def coordinates(self) -> tuple[array[int], ...]:

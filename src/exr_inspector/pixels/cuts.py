@@ -22,10 +22,6 @@ from .model import PixelLimits
 MAX_RUN_CHUNKS = 4096  # bounds the memory for chunks of a few bytes
 RAISE_LIMIT = "raise EXR_INSPECTOR_MAX_CHUNK_PIXEL_BYTES"
 
-# The most bytes before compression for each packed byte: the bound of deflate, also of the 3 bytes that PXR24 keeps of
-# a FLOAT; runs of 128 bytes in 2; blocks of 32 bytes in 3. Other methods have no useful bound.
-_MAX_RATIOS = {"ZIP": 1040, "ZIPS": 1040, "PXR24": 1390, "RLE": 70, "B44A": 12}
-
 
 class NotDecodableError(ValueError):
     """The pixels of a part cannot be decoded; `code` is a key of DECODE_ERRORS."""
@@ -60,12 +56,6 @@ def check_channels(part: Part) -> None:
         raise NotDecodableError("not_decodable", "the part has no channels, or channels of an unknown pixel type")
     if len(set(names)) < len(names):
         raise NotDecodableError("not_decodable", "channel names are repeated")
-
-
-def exceeds_ratio(compression: str | None, packed: int, unpacked: int) -> bool:
-    """Whether data of this size cannot be the result of the compression."""
-    ratio = _MAX_RATIOS.get(compression or "")
-    return ratio is not None and unpacked > ratio * packed
 
 
 def _is_utf8(raw: bytes) -> bool:

@@ -20,7 +20,7 @@ from ..exr.channels import samples_along
 from ..exr.leaders import Read
 from ..exr.locate import LocatedPart
 from ..exr.writer import Pieces
-from .cuts import Cutter, Run, exceeds_ratio
+from .cuts import Cutter, Run
 from .fetch import MISSING, Chunk, ChunkFault, fetch_chunks
 from .model import PixelLimits
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     Samples = NDArray[np.float16] | NDArray[np.float32] | NDArray[np.uint32]
 
-RATIO = ChunkFault("decode_failed", "the chunk's data cannot be the result of its compression")
 UNDECODABLE = ChunkFault("decode_failed", "the chunk's data cannot be decompressed")
 _MAX_MEMORY_FILE_BYTES = 5 << 20  # of a band of the default size; larger ones have few chunks
 _OPEN_FILES = "/proc/self/fd"
@@ -93,8 +92,6 @@ class FlatDecoder:
                 return chunk
             if len(chunk.data) < chunk.size:  # the file was shortened since its size was read
                 return MISSING
-            if exceeds_ratio(self._located.leaders.layout.compression, chunk.size, self._longest(slot)):
-                return RATIO
             packed.append(chunk.data)
         decoded = decode_flat(self._cutter.small_exr(run, packed))
         return UNDECODABLE if decoded is None else self._band(run.box, decoded)

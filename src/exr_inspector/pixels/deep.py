@@ -19,8 +19,8 @@ from ..exr.geometry import chunk_sizes
 from ..exr.leaders import Read
 from ..exr.locate import LocatedPart
 from ..exr.writer import NewPart, file_pieces, flat_chunk, required_values
-from .cuts import MAX_RUN_CHUNKS, RAISE_LIMIT, NotDecodableError, check_channels, chunk_too_large, exceeds_ratio
-from .decode import RATIO, UNDECODABLE, BandError, decode_flat, require_memory
+from .cuts import MAX_RUN_CHUNKS, RAISE_LIMIT, NotDecodableError, check_channels, chunk_too_large
+from .decode import UNDECODABLE, BandError, decode_flat, require_memory
 from .fetch import MISSING, Chunk, ChunkFault, fetch_chunks
 from .model import PixelLimits
 
@@ -120,8 +120,6 @@ class DeepDecoder:
         """The sample counts by line and column; they are stored as running totals of each line."""
         shape = (box.yMax - box.yMin + 1, box.xMax - box.xMin + 1)
         pixels = shape[0] * shape[1]
-        if exceeds_ratio(self._compression, len(packed), 4 * pixels):
-            return RATIO
         if self._compression == "NONE":
             packed = packed[: 4 * pixels]  # the library adds bytes to the tables of tiles at the edges
         decoded = self._line(_TABLE, pixels, packed)
@@ -139,8 +137,6 @@ class DeepDecoder:
         """The samples by channel and line."""
         if unpacked > self._limits.chunk_bytes:
             return _too_large(self._limits)
-        if exceeds_ratio(self._compression, len(packed), unpacked):
-            return RATIO
         totals = counts.sum(axis=1)
         if not unpacked:
             return {c.channel_name: [np.zeros(0, _DTYPES[c.channel_type or ""])] * len(totals) for c in self._channels}
