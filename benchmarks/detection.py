@@ -152,6 +152,15 @@ def size_wrong(file: Sound, choose: random.Random) -> bytes:
     return bytes(changed)
 
 
+def size_smaller(file: Sound, choose: random.Random) -> bytes | None:
+    changed, at = bytearray(file.data), choose.choice(file.offsets) + file.leader_bytes - 4
+    (size,) = unpack_from("<I", file.data, at)
+    if size < 16:  # of a deep chunk, the upper half of a field
+        return None
+    pack_into("<I", changed, at, size - choose.randint(1, 8))
+    return bytes(changed)
+
+
 def pixels_changed(file: Sound, choose: random.Random) -> bytes:
     changed, at = bytearray(file.data), choose.choice(file.offsets) + file.leader_bytes
     changed[at : at + 8] = choose.randbytes(8)
@@ -177,6 +186,7 @@ DAMAGES: dict[str, Callable[[Sound, random.Random], bytes | None]] = {
     "one offset wrong": offset_wrong,
     "one leader wrong": leader_wrong,
     "one size wrong": size_wrong,
+    "one size 1 to 8 bytes too small": size_smaller,
     "bytes of pixels changed": pixels_changed,
 }
 
