@@ -54,7 +54,7 @@ def make_files(folder: Path) -> dict[str, Path]:
 class SlowSource:
     """A byte source of this checkout or an older one, whose requests wait."""
 
-    mtime = etag = None
+    mtime = etag = inode = None
 
     def __init__(self, path: str, kind: str, latency_ms: float) -> None:
         self.path, self.uri, self.storage = path, f"file://{path}", kind
