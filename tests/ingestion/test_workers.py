@@ -54,7 +54,7 @@ def test_results_are_in_the_order_of_the_batches():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("bytes_ahead", "most_ahead"), [(64 << 20, 18), (5 * BLOB, 6)])
+@pytest.mark.parametrize(("bytes_ahead", "most_ahead"), [(64 << 20, 26), (5 * BLOB, 6)])
 def test_fewer_batches_are_submitted_ahead_if_results_are_large(monkeypatch, bytes_ahead, most_ahead):
     monkeypatch.setattr(workers, "_BYTES_AHEAD", bytes_ahead)
     batches = iter(range(100))

@@ -63,23 +63,21 @@ class RowBatch:
                 kept[table].append(rows)
         return cls({table: pa.concat_tables(tables) for table, tables in kept.items()})
 
-    def to_ipc(self) -> bytes:
-        """The tables as concatenated Arrow IPC streams."""
-        sink = pa.BufferOutputStream()
-        for table in BATCH_TABLES:
-            with pa.ipc.new_stream(sink, self.tables[table].schema) as writer:
-                writer.write_table(self.tables[table])
-        return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
-
-    @classmethod
-    def from_ipc(cls, data: bytes) -> RowBatch:
-        """The batch from the bytes of to_ipc()."""
-        source = pa.BufferReader(data)
-        return cls({table: pa.ipc.open_stream(source).read_all() for table in BATCH_TABLES})
-
     def __reduce__(self) -> tuple[Any, ...]:
         # pyarrow 23 pickles a vector column with nullable floats, which VAST rejects
-        return RowBatch.from_ipc, (self.to_ipc(),)
+        return _from_ipc, ({table: _to_ipc(rows) for table, rows in self.tables.items() if rows.num_rows},)
+
+
+def _to_ipc(rows: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_table(rows)
+    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+
+
+def _from_ipc(streams: Mapping[str, bytes]) -> RowBatch:
+    tables = {table: pa.ipc.open_stream(stream).read_all() for table, stream in streams.items()}
+    return RowBatch({table: tables.get(table) or batch_schema(table).empty_table() for table in BATCH_TABLES})
 
 
 def has_rows(batch: RowBatch) -> bool:

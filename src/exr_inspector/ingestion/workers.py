@@ -25,7 +25,7 @@ from ..errors import ExrInspectorError
 
 _BATCHES_PER_WORKER = 2  # one that runs, and the next one
 # More batches are submitted ahead, so that workers continue while the caller persists results; less if those are large.
-_BATCHES_AHEAD, _BYTES_AHEAD = 16, 64 << 20
+_BATCHES_AHEAD, _BYTES_AHEAD = 24, 64 << 20
 _START_ATTEMPTS = 3  # a worker may be killed while it starts; after this many, something else is the cause
 _GC_THRESHOLD = 20_000  # the objects of a batch are many, and have no cycles: collecting them took 8 % of the time
 _SPAWN = get_context("spawn")
