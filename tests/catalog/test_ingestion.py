@@ -6,11 +6,9 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-import duckdb
 import pytest
 
-from exr_inspector import inspect, open_catalog
-from exr_inspector.doctor import Check, Status, Target, diagnose
+from exr_inspector import inspect
 from exr_inspector.ingestion import inspect_file
 from exr_inspector.ingestion.run import IngestOptions, ingest
 from tests.support import exr_writer as w
@@ -108,36 +106,6 @@ def test_an_existing_version_stays_current_if_its_file_is_gone_when_it_is_opened
     assert [uri.rpartition("/")[2] for uri in summary.vanished] == ["b.exr"]
     assert current(catalog) == ["a.exr", "b.exr"]
     assert row_count(catalog, "ingest_errors") == 0
-
-
-def delete_errors(catalog):
-    """Delete all errors, which leaves nothing else of a file that was unreadable when an older program deleted it."""
-    if catalog.uri.startswith("vast:"):
-        with catalog.tables.transaction() as rows:
-            rows.delete("ingest_errors", rows.select("ingest_errors", [], row_ids=True)["$row_id"])
-    else:
-        with duckdb.connect(catalog.uri.removeprefix("duckdb:")) as connection:
-            connection.execute("DELETE FROM ingest_errors").fetchall()
-
-
-def test_a_deletion_that_an_older_program_did_not_store_is_stored_by_the_next_prune(new_uri, show):
-    """Doctor finds the file, and advises that command."""
-    uri, path = new_uri(), show / "a.exr"
-    with open_catalog(uri) as catalog:
-        run(catalog, show)
-        path.write_bytes(b"oops")
-        run(catalog, show)
-    delete_errors(catalog)
-    path.unlink()
-
-    def lost() -> Check:
-        checks = diagnose(Target(uri=uri, uri_source="--catalog"))
-        return next(check for check in checks if check.name == "lost versions")
-
-    assert (lost().status, lost().remedy) == (Status.WARN, f"exr-inspector ingest --prune PATH --catalog {uri}")
-    with open_catalog(uri) as catalog:
-        assert run(catalog, show, prune=True, prune_emptied=True).pruned == 1
-    assert lost().status is Status.OK
 
 
 @pytest.mark.slow

@@ -218,7 +218,7 @@ def _none_current() -> _RowCheck:
                 SELECT file_path_normalized AS path FROM files GROUP BY path HAVING NOT bool_or(is_current)
                 EXCEPT SELECT file_path_normalized FROM ingest_errors)""",
         fault="paths with versions, none of them current, and without an error",
-        remedy="exr-inspector ingest --prune PATH {catalog}",
+        remedy=f"{_RESCAN} if these files exist; if they were deleted, nothing: an older release left them so",
         what="every path has a current version or an error",
         status=Status.WARN,
     )

@@ -225,21 +225,12 @@ def later_rows(table: str) -> str:
     return f"SELECT * FROM {table} WHERE batch_id >= ? AND file_id IN (SELECT file_id FROM evaluated)"  # noqa: S608
 
 
-# Paths without a current version or an error are those that an older program marked as deleted after an error.
 CURRENT_PATHS = f"""
     SELECT file_path_normalized FROM files
     WHERE is_current AND deleted_at IS NULL AND starts_with(file_path_normalized, $prefix)
-    UNION ALL (
-        SELECT file_path_normalized FROM ingest_errors
-        WHERE starts_with(file_path_normalized, $prefix) AND {OPEN_ERRORS}
-        UNION
-        SELECT file_path_normalized FROM files
-        WHERE NOT is_current AND starts_with(file_path_normalized, $prefix)
-              AND NOT EXISTS (
-                  SELECT 1 FROM files AS others
-                  WHERE others.file_path_normalized = files.file_path_normalized AND others.is_current
-              )
-    )"""  # noqa: S608 (a constant)
+    UNION ALL
+    SELECT file_path_normalized FROM ingest_errors
+    WHERE starts_with(file_path_normalized, $prefix) AND {OPEN_ERRORS}"""  # noqa: S608 (a constant)
 
 MARK_DELETED = """
     UPDATE files SET deleted_at = (SELECT max(deleted_at) FROM deleted)

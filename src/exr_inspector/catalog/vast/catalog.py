@@ -307,10 +307,6 @@ class VastCatalog:
     def _current_paths(self, prefix: str) -> Iterator[str]:
         with self.tables.reading() as rows:
             failed = set(rows.select("ingest_errors", ["file_path_normalized"])["file_path_normalized"].to_pylist())
-            # Without an error if an older program marked the path as deleted after one.
-            for batch in rows.stream("files", ["file_path_normalized", "is_current"]):
-                replaced = pa.table(batch).filter(~pc.field("is_current"))["file_path_normalized"].to_pylist()
-                failed.update(path for path in replaced if path.startswith(prefix))
             for batch in rows.stream("files", ["file_path_normalized", "is_current", "deleted_at"]):
                 for row in batch.to_pylist():
                     if row["is_current"]:
