@@ -153,7 +153,7 @@ def _reference_lines() -> Iterator[str]:
     yield "## Settings"
     yield ""
     yield "Options of commands take precedence over environment variables, and these over a configuration file. An"
-    yield "empty variable counts as one that is not set."
+    yield "empty variable counts as one that is not set, but for `EXR_INSPECTOR_TOKEN`: an empty token is an error."
     yield ""
     yield "| variable | default | meaning |"
     yield "|---|---|---|"

@@ -220,6 +220,11 @@ def test_commands_name_a_missing_column(sound, tmp_path, capfd):
         assert capfd.readouterr().err == f"exr-inspector: duckdb:{path}: {missing}; {advice}"
     assert main(["query", "SELECT colour FROM parts", *option]) != 0
     assert "colour" in capfd.readouterr().err
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("ALTER TABLE ingest_errors DROP message").fetchall()
+    (tmp_path / "bad.exr").write_bytes(b"no EXR")
+    assert main(["ingest", str(tmp_path / "bad.exr"), *option]) == 3
+    assert f"ingest_errors.message; {advice}" in capfd.readouterr().err
 
 
 @pytest.mark.slow

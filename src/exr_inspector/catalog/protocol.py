@@ -204,8 +204,7 @@ class Catalog(Protocol):
     def current_paths(self, prefix: str) -> Iterator[list[str]]:
         """The normalized paths that begin with `prefix` and are current and not deleted, or have an open error.
 
-        Also those with versions, none of them current, and no error, which older programs did not mark as deleted. In
-        batches of bounded size. The prefix is plain text; end it with a slash for a folder.
+        In batches of bounded size. The prefix is plain text; end it with a slash for a folder.
         """
 
     def mark_deleted(self, paths: Sequence[str]) -> int:

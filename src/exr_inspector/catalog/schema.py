@@ -341,7 +341,6 @@ def child_key(table: str) -> tuple[str, ...]:
 
 
 @cache
-@cache
 def batch_schema(table: str) -> pa.Schema:
     """The columns of a table that come from inspections: all but those set at persist."""
     return pa.schema([column for column in TABLES[table] if column.name not in SET_AT_PERSIST])

@@ -82,7 +82,7 @@ def outliers(
     """List frames that differ from the rest of their sequence, with the fields and vector groups that differ."""
     from ..inspection.value_text import plural
     from ..sequence import outliers as outliers_module
-    from ..sequence.frames import unreadable_count
+    from ..sequence.frames import unreadable_paths
     from .output import data_stream, is_terminal, print_message, print_note, print_to, write_table
 
     with answering_catalog(paths, catalog, wait_s=wait, vectors=True) as answering:
@@ -91,10 +91,10 @@ def outliers(
             for pattern in answering.patterns
             for frame in outliers_module.outliers(answering.catalog, pattern)
         }
-        unreadable = sum(unreadable_count(answering.catalog, pattern) for pattern in answering.patterns)
+        unreadable = {path for pattern in answering.patterns for path in unreadable_paths(answering.catalog, pattern)}
         is_clear = not found and _all_are_read(answering, given=bool(paths) and catalog is None) and not unreadable
     if unreadable:
-        files = f"{unreadable:,} {plural(unreadable, 'file')}"
+        files = f"{len(unreadable):,} {plural(len(unreadable), 'file')}"
         print_message(f"not compared: {files} that cannot be read; see `exr-inspector check`")
     frames = list(found.values())
     if output_format is Format.TABLE:
@@ -119,7 +119,7 @@ def _all_are_read(answering: Answering, *, given: bool) -> bool:
         return False
     if any(has_files(answering.catalog, pattern) for pattern in answering.patterns):
         return True
-    print_message(NO_FILES if given else "the catalog is empty")
+    print_message(NO_FILES if given else "the catalog has no current files")
     return False
 
 

@@ -72,7 +72,7 @@ def check(
 
     if frames and output_format is not FindingFormat.TABLE:
         raise SettingsError(f"--frames and --format {output_format.value} exclude each other; give one of them")
-    if files_from is not None:  # an empty list is not all of the catalog
+    if files_from is not None or nul_separated:  # an empty list is not all of the catalog
         paths = given_paths(paths, files_from, nul_separated=nul_separated)
     expected = expected_frames(frame_range, range_from, paths)
     with answering_catalog(paths, catalog, wait_s=wait, vectors=False, stats=stats) as answering:

@@ -90,7 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 (closed by the shell: >&-)
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     if argv is None:  # as a program, and for its worker processes
-        os.environ.update(NUMPY_ENVIRONMENT)
+        for name, value in NUMPY_ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
     args = list(sys.argv[1:] if argv is None else argv)
     end = args.index("--") if "--" in args else len(args)  # what follows are paths
     debug = "--debug" in args[:end]
@@ -131,7 +132,7 @@ def _failed(error: Exception) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":  # a private class of typer; its message is the help
             sys.stderr.write(f"{text}\n")
             return ExitCode.USAGE
-        text = text.replace("Value error, ", "", 1)  # which pydantic puts before the reason
+        text = text.replace(": Value error, ", ": ", 1)  # pydantic puts it before the reason
         return _fail(f"{text} Try --help." if text else "", ExitCode.USAGE)
     if isinstance(error, ExrInspectorError):
         for message in error.lines if isinstance(error, PolicyError) else [str(error)]:

@@ -186,8 +186,9 @@ Stride = Annotated[
         "--stride",
         min=1,
         metavar="N",
-        help="Decode only every Nth run of chunks, from the first: the chunks of about 4 MiB of pixels, at least one "
-        "chunk. A part that is one run is decoded whole; others have no digests and no used window.",
+        help="Decode the first run of chunks of each part and every Nth after it; a run is consecutive chunks of about "
+        "4 MiB of pixels, at least one. A part that is one run is decoded whole; others have no digests and no used "
+        "window.",
     ),
 ]
 
@@ -283,6 +284,8 @@ NO_FILES = "no file ends in .exr, .sxr or .mxr below the given paths; files with
 def given_paths(paths: list[str] | None, files_from: str | None, *, nul_separated: bool) -> list[str]:
     """The paths of the arguments and of --files-from. Raises SettingsError without any, SourceError."""
     given = list(paths or ())
+    if nul_separated and files_from is None:
+        raise SettingsError("-0 is for the paths of --files-from; add it, or leave -0 out")
     if files_from is not None:
         try:
             text = os.fsdecode(sys.stdin.buffer.read() if files_from == "-" else Path(files_from).read_bytes())

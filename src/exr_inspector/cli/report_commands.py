@@ -106,13 +106,16 @@ def report(
 def _unmeasured(catalog: Catalog, query: NamedQuery, parameters: Mapping[str, Any]) -> str:
     """For a report about equal pixels: how many of the selected files have no statistics in the catalog."""
     from ..inspection.value_text import plural
-    from ..sequence.pixel_outliers import statistics_extent
 
     if "pixel_digest" not in query.sql:
         return ""
     has_paths = isinstance(parameters.get("path"), dict)  # in reports of users it may be text
-    selected = (_IS_SELECTED, {"path": parameters["path"]}) if has_paths else ("true", {})
-    count = statistics_extent(catalog, *selected).unmeasured
+    selected, values = (_IS_SELECTED, {"path": parameters["path"]}) if has_paths else ("true", {})
+    (count,) = catalog.sql(
+        f"SELECT count(*) AS n FROM files WHERE is_current AND deleted_at IS NULL AND {selected} "  # noqa: S608
+        "AND file_id NOT IN (SELECT file_id FROM part_stats)",
+        values,
+    )["n"].to_pylist()
     if not count:
         return ""
     return f"; {count:,} {plural(count, 'file')} without statistics, which `exr-inspector ingest --stats` computes"

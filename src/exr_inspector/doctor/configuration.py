@@ -68,7 +68,7 @@ def _settings(target: Target) -> Iterator[Check]:
     yield from guarded("reports", _reports)
     yield from guarded("policy", _policy)
     if os.environ.get(TOKEN) == "":
-        yield failure(TOKEN, "is empty, so function serve would admit every caller", "set a token, or unset it")
+        yield failure(TOKEN, "is empty, so `function serve` does not start", "set a token, or unset it")
 
 
 def _path_template(target: Target) -> Iterator[Check]:
@@ -94,7 +94,7 @@ def _policy() -> Iterator[Check]:
     assigned = resolved(FunctionSettings).policy
     if assigned:
         assignments(assigned)
-        yield ok("policy", f"of delivered events: {assigned}")
+        yield ok("policy", f"of delivered events, not read here: {assigned}")
 
 
 def _unknown_variables() -> Iterator[Check]:

@@ -275,7 +275,7 @@ def _values() -> _RowCheck:
             SELECT count(*) AS faults, min(file_path_normalized) AS example
             FROM files WHERE size_bytes < 0
                              OR completeness NOT IN ('complete', 'incomplete', 'truncated', 'corrupt', 'unknown')""",
-        fault="files with a size or completeness that no file has",
+        fault="files with an impossible size or completeness",
         remedy=_RESTORE,
         what="every file has a possible size and completeness",
     )
@@ -287,7 +287,7 @@ def _derived(catalog: StoresDerived, option: str) -> Iterator[Check]:
         what = f"the rows of {', '.join(faulty)} do not count the current files"
         yield failure("derived tables", what, f"exr-inspector db refresh {option}")
     else:
-        yield ok("derived tables", "those that are stored count the current files")
+        yield ok("derived tables", "those that are stored count the current files, if any")
 
 
 # ── age and errors ────────────────────────────────────────────────

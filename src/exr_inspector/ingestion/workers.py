@@ -101,7 +101,7 @@ def run_batches(
     resource_tracker.ensure_running()  # in this thread, because starting it unblocks SIGINT in the calling thread
     threads = ThreadPoolExecutor(workers, initializer=_block_sigint)
     running: deque[Future[tuple[list[Result], int]]] = deque()
-    ahead = _BATCHES_AHEAD
+    ahead = 0  # until the size of results is known
     try:
         for batch in batches:
             running.append(threads.submit(run, batch))

@@ -114,9 +114,9 @@ def has_files(catalog: Catalog, pattern: str | None) -> bool:
     return bool(catalog.sql(_ANY, {"pattern": sequence_condition(pattern)}).num_rows)
 
 
-def unreadable_count(catalog: Catalog, pattern: str | None) -> int:
-    """The number of paths with an open error that the pattern selects."""
-    return int(catalog.sql(_UNREADABLE, {"pattern": sequence_condition(pattern)}).num_rows)
+def unreadable_paths(catalog: Catalog, pattern: str | None) -> list[str]:
+    """The paths with an open error that the pattern selects."""
+    return catalog.sql(_UNREADABLE, {"pattern": sequence_condition(pattern)})["file_path_normalized"].to_pylist()  # type: ignore[no-any-return]
 
 
 def frames_by_sequence(catalog: Catalog, pattern: str | None, named: pa.Table | None = None) -> Iterator[Frames]:

@@ -49,7 +49,8 @@ _FAULTY = """
     )
     SELECT 'sequences' FROM counted WHERE named <> (SELECT coalesce(sum(file_count), 0) FROM sequences)
     UNION ALL
-    SELECT 'attribute_values' FROM counted WHERE files > 0 AND NOT EXISTS (FROM attribute_values)
+    SELECT 'attribute_values' FROM counted
+    WHERE files > 0 AND NOT EXISTS (FROM attribute_values) AND EXISTS (FROM attributes)
     UNION ALL
     SELECT 'totals' FROM counted
     WHERE files <> (SELECT coalesce(sum(file_count), 0) FROM totals WHERE dimension = 'show')"""

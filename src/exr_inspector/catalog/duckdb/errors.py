@@ -139,7 +139,7 @@ def as_catalog_error(error: duckdb.Error, path: Path) -> CatalogError:
 
 def _mount(path: Path) -> Path:
     """Where the disk of a file is mounted."""
-    return next(folder for folder in path.absolute().parents if folder.is_mount())
+    return next(folder for folder in path.resolve().parents if folder.is_mount())
 
 
 def of_columns(error: duckdb.Error, path: Path, stored: Callable[[], Mapping[str, pa.Schema]]) -> CatalogError | None:
@@ -147,7 +147,8 @@ def of_columns(error: duckdb.Error, path: Path, stored: Callable[[], Mapping[str
     if not isinstance(error, duckdb.BinderException):
         return None
     missing = list(missing_columns(stored()))
-    if not any(f'"{name.rpartition(".")[2]}"' in str(error) for name in missing):
+    names = "|".join(name.rpartition(".")[2] for name in missing)
+    if not missing or not re.search(rf'("|column )({names})\b', str(error)):
         return None
     uri = f"duckdb:{path}"
     return CatalogSchemaError(

@@ -1,8 +1,9 @@
 """All rows of one file, found by its batch: DuckDB then reads few row groups, and no `file_id` of their other rows.
 
 DuckDB takes more time to plan a query, by its number of columns, than to read the rows, and plans prepared statements
-again. So each table is read by one short query that was parsed before, two at a time, and a few rows are fetched as
-Python values, of which one array is built: returning them as Arrow, or building an array for each column, takes longer.
+again. So each table is read by one short query that was parsed before, in a read-only catalog two at a time, and a few
+rows are fetched as Python values, of which one array is built: returning them as Arrow, or building an array for each
+column, takes longer.
 """
 
 from __future__ import annotations

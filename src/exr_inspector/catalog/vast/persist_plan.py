@@ -104,7 +104,7 @@ def deletable(stored: Iterable[Row]) -> list[Row]:
     chosen: list[Row] = []
     for versions in by_path.values():
         current = [row for row in versions if row["is_current"]]
-        newest = max(versions, key=lambda row: (row["last_inspected"], row[ROW_ID]))
+        newest = max(versions, key=lambda row: (row["last_inspected"], row["batch_id"] or 0))
         chosen += [row for row in current if row["deleted_at"] is None] if current else [newest]
     return chosen
 
