@@ -184,6 +184,7 @@ _AGAIN = "Render or copy the file again."
 DECODE_REMEDIES = dict.fromkeys(DECODE_ERRORS, _AGAIN) | {
     "decoder_crashed": "Report it with the file: a fault in a library. The file is not decoded again until it changes.",
     "decoder_ended": "Decode it again; the system ended the decoder, for example for lack of memory.",
+    "not_supported": "Nothing; the header of the file is inspected.",
     "decoder_unusable": "`exr-inspector doctor`; install the extra `pixels` again.",
     "decode_timeout": "Raise `EXR_INSPECTOR_PIXEL_SECONDS`, or decode with `ingest --stats` instead of the function.",
     "out_of_memory": "Decode on a machine with more memory.",

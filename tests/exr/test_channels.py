@@ -68,8 +68,8 @@ def test_a_part_without_views():
     ["Z", "z", "ZBack", "left.Z", "beauty.Z", "depth", "Depth.R", "zdepth", "VRayZDepth.r", "deep_zback"],
 )
 def test_names_of_depth(name):
-    """In any layer or view."""
-    assert is_depth(name, {"R", "G", "B", name})
+    """In any layer or view, also beside luminance."""
+    assert is_depth(name, {"R", "G", "B", "Y", "left.Y", name})
 
 
 @pytest.mark.parametrize(

@@ -535,7 +535,7 @@ def test_without_a_walk_the_table_and_the_last_leader_decide(base):
     assert report.chunks_checked == 1
     table, leader = ranges
     assert table[0] + table[1] == base.data_start
-    assert (leader[0], leader[1] <= 44 + 8) == (base.spans[-1][0], True)
+    assert (leader[0], leader[1] <= 44 + 48) == (base.spans[-1][0], True)
     assert without_walk(base.with_offset(0, 0))[0].completeness == "incomplete"
     assert without_walk(base.with_offset(0, 3))[0].completeness == "corrupt"
     assert without_walk(base.data[: base.data_start])[0].completeness == "truncated"

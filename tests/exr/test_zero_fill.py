@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from exr_inspector import inspect
 from exr_inspector.exr import read_chunks, read_header
 from tests.exr.test_chunks import base_of, reader
+from tests.support import exr_writer as w
 from tests.support.strategies import examples
 
 numpy = pytest.importorskip("numpy")
@@ -152,6 +153,15 @@ def test_all_finds_the_zero_filled_begin_of_any_chunk(compression, height, check
         damaged = base.data[: begin + 8] + bytes(8) + base.data[begin + 16 :]
         inspection = inspect(damaged, chunks="all")
         assert (inspection.completeness, inspection.file.chunks_present) == ("incomplete", len(base.offsets) - 1)
+
+
+@pytest.mark.parametrize("chunks", ["table", "sample", "all"])
+def test_data_of_dwa_begins_with_its_version(chunks):
+    """Which may be 0; the sizes behind it are not all zero."""
+    file = w.build(w.part(compression=8, height=64, width=64, pixels=bytes(8) + bytes(range(92))))
+    assert inspect(file.data, chunks=chunks).completeness == "complete"
+    file = w.build(w.part(compression=8, height=64, width=64, pixels=bytes(48) + bytes(range(52))))
+    assert inspect(file.data, chunks=chunks).completeness == "incomplete"
 
 
 def test_all_reads_each_chunk_once():

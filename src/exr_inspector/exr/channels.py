@@ -167,7 +167,8 @@ def is_depth(channel_name: str, names: Container[str]) -> bool:
         return False
     component = split_name(channel_name)[1]
     prefix = channel_name.removesuffix(component)
-    return component.lower() not in _DEPTH_AXES or not any(prefix + axis in names for axis in "XYxy")
+    # Y alone is luminance
+    return component.lower() != "z" or not any(prefix + axis in names for axis in "Xx")
 
 
 @lru_cache(maxsize=4096)

@@ -91,7 +91,7 @@ def read_chunks(
 ) -> ChunkReport:
     """Completeness of a file of `size` bytes, and its chunks by part.
 
-    Reads the offset table and leaders, with the first 8 bytes of the data. With `all`, those of all chunks; chunks
+    Reads the offset table and leaders, with the first bytes of the data. With `all`, those of all chunks; chunks
     without an entry in the table are found by their leaders. With `table`, only that of the last chunk in the file: a
     cut leaves all chunks before that one whole. With `sample`, also 16 at equal distances and up to 12 beside gaps
     between chunks; these reads are announced to `prefetch`. Changed bytes inside the data of a chunk are not detected.

@@ -12,7 +12,7 @@ from itertools import repeat
 from operator import add, le
 from sys import byteorder
 
-from .layout import HEAD_BYTES, ChunkLayout
+from .layout import ChunkLayout
 from .leaders import PRESENT, PartLeaders, Read, file_order
 from .zero_fill import begins_with_zeros
 
@@ -27,12 +27,12 @@ def accept_leaders(parts: list[PartLeaders], table: array[int], read: Read) -> a
     Reads all leaders with the first bytes of the data, and marks chunks that begin with zeros. If the result is None,
     the parts are unchanged.
     """
-    leader_bytes = parts[0].leader.size
-    if len(table) > _MAX_CHUNKS or any(not _is_simple(part, leader_bytes) for part in parts):
+    leader_bytes, head_bytes = parts[0].leader.size, parts[0].head_bytes
+    if len(table) > _MAX_CHUNKS or any(not _is_simple(part, leader_bytes, head_bytes) for part in parts):
         return None
     order = file_order(parts, table)
     begins = array("Q", map(table.__getitem__, order))
-    heads = _read_heads(order, begins, leader_bytes + HEAD_BYTES, parts[0].size, read)
+    heads = _read_heads(order, begins, leader_bytes, head_bytes, parts[0].size, read)
     accepted, ends = [], array("Q")
     for part in parts:
         at = len(ends)
@@ -51,10 +51,11 @@ def accept_leaders(parts: list[PartLeaders], table: array[int], read: Read) -> a
     return order
 
 
-def _is_simple(part: PartLeaders, leader_bytes: int) -> bool:
-    """Whether the table lists all chunks, and leaders have the given size and 32-bit fields only."""
+def _is_simple(part: PartLeaders, leader_bytes: int, head_bytes: int) -> bool:
+    """Whether the table lists all chunks, and leaders and heads have the given sizes, with 32-bit fields only."""
     is_listed = part.states.count(PRESENT) == len(part.states)
-    return is_listed and not part.layout.is_deep and part.leader.size == leader_bytes
+    has_sizes = (part.leader.size, part.head_bytes) == (leader_bytes, head_bytes)
+    return is_listed and not part.layout.is_deep and has_sizes
 
 
 def _zero_filled(layout: ChunkLayout, heads: list[bytes], packed: array[int], first_words: array[int]) -> Sequence[int]:
@@ -64,7 +65,9 @@ def _zero_filled(layout: ChunkLayout, heads: list[bytes], packed: array[int], fi
     return [slot for slot, head in enumerate(heads) if begins_with_zeros(layout, slot, head)]
 
 
-def _read_heads(order: array[int], begins: array[int], head_bytes: int, size: int, read: Read) -> list[bytes]:
+def _read_heads(
+    order: array[int], begins: array[int], leader_bytes: int, head_bytes: int, size: int, read: Read
+) -> list[bytes]:
     """The first bytes of the chunks in the order of the table, leaders included.
 
     `order` and `begins` are numbers and offsets in the order of the file. Beyond its end, bytes are 0xff.
@@ -82,7 +85,7 @@ def _read_heads(order: array[int], begins: array[int], head_bytes: int, size: in
         else:
             data = read(begin, length)
             found += [data[offset - begin : offset - begin + head_bytes] for offset in offsets]
-    if len(found[-1]) >= head_bytes - HEAD_BYTES:
+    if len(found[-1]) >= leader_bytes:
         found[-1] = found[-1].ljust(head_bytes, b"\xff")
     heads = [b""] * len(order)
     for number, head in zip(order, found, strict=True):

@@ -16,7 +16,9 @@ from .cache import Cache
 from .geometry import Level, chunk_sizes, levels, lines_per_chunk
 from .part import Part
 
-HEAD_BYTES = 8  # of packed data, read with the leader; a multiple of the 4 bytes of a leader's fields
+# Bytes of packed data that are read with the leader; a multiple of the 4 bytes of a leader's fields. DWA begins with
+# its version, which may be 0, and sizes, of which one in 48 bytes is not.
+_HEAD_BYTES, _DWA_HEAD_BYTES = 8, 48
 _MAX_TABLE = 64 << 10  # bytes of a deep chunk's sample table, read with the leader to reach the data behind it
 _DEEP_COMPRESSIONS = ("RLE", "ZIPS", "ZIP", "ZSTD")
 # The most bytes before compression for each packed byte. ZIP: deflate packs at most 258 bytes in 2 bits ("zlib
@@ -50,7 +52,8 @@ class ChunkLayout:
             4 * part.tiles.xSize * part.tiles.ySize if part.is_deep and part.is_tiled and part.tiles else 0
         )
         self.zeros_are_damage = self._size_of is not None and _has_no_zero_runs(part)
-        self.head_bytes = self.leader.size + HEAD_BYTES  # read of each chunk
+        self.data_head_bytes = _DWA_HEAD_BYTES if self.compression in ("DWAA", "DWAB") else _HEAD_BYTES
+        self.head_bytes = self.leader.size + self.data_head_bytes  # read of each chunk
         if self.is_deep and self.zeros_are_damage and self._size_of is not None:
             self.head_bytes += min(self._size_of(0), _MAX_TABLE)
 

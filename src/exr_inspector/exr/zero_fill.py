@@ -1,15 +1,15 @@
 """Zero-filled data of chunks: ends that were never written, and holes.
 
-Compressed data neither begins with 8 zero bytes nor ends with zeros. It begins with the header of a zlib or ZSTD stream
-or of DWA or HTJ2K, which is not zero, with a run of 3 or more bytes (RLE), with the least value and the largest one or
-their bits (PIZ), or with a block whose first value is above 0x03ff (B44).
+Compressed data neither begins with 8 zero bytes, or 48 of DWA, nor ends with zeros. It begins with the header of a zlib
+or ZSTD stream or of HTJ2K, which is not zero, with a version and sizes (DWA), with a run of 3 or more bytes (RLE), with
+the least value and the largest one or their bits (PIZ), or with a block whose first value is above 0x03ff (B44).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from .layout import HEAD_BYTES, ChunkLayout
+from .layout import ChunkLayout
 
 TAIL_BYTES, _ADLER_BYTES = 64, 4
 _ZLIB_COMPRESSIONS = ("ZIP", "ZIPS", "PXR24")
@@ -30,7 +30,7 @@ def begins_with_zeros(layout: ChunkLayout, slot: int, data: bytes) -> bool:
     if data[at : at + 1] != b"\0" and data[samples : samples + 1] != b"\0":  # almost always
         return False
     for begin, end in _packed_ranges(layout, slot, sizes):
-        length = min(end - begin, HEAD_BYTES)
+        length = min(end - begin, layout.data_head_bytes)
         head = data[at + begin : at + begin + length]
         if len(head) == length and is_zero(head):
             return True

@@ -19,9 +19,9 @@ _TOKEN = re.compile(
 )
 UDIM = "<UDIM>"
 UNSUPPORTED = {  # what other programs have, an expression that finds it, and what to write instead
-    "%V": ("%[Vv]", "`*` for the view"),
+    "%V": ("%[Vv](?![A-Za-z])", "`*` for the view"),
     "1001-1004#": (
-        "[0-9]-[0-9]+(?:[xy:][0-9]+)?(?:#|@|%0?[0-9]?d)",
+        r"(?<![0-9-])-?[0-9]+-[0-9]+(?:[xy:][0-9]+)?(?:#|@|%0?[0-9]?d)",
         "`#`, and the frames with `--range` where the command has it",
     ),
     "%4d": ("%[1-9][0-9]?d", "`%04d`"),

@@ -30,7 +30,7 @@ _TABLE = (Channel("counts", "UINT", 1, 1, 0),)
 _BYTES = (Channel("bytes", "HALF", 1, 1, 0),)  # pairs of bytes of any type
 
 COUNTS = ChunkFault("decode_failed", "the sample counts are not consistent with the size of the chunk's samples")
-MIXED_TYPES = ChunkFault("not_decodable", "tiles of several lines with ZSTD compression are not decoded")
+MIXED_TYPES = ChunkFault("not_supported", "tiles of several lines with ZSTD compression are not decoded")
 
 
 def _too_large(limits: PixelLimits) -> ChunkFault:

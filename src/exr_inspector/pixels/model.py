@@ -151,6 +151,7 @@ DECODE_ERRORS = {
     "chunk_too_large": "The chunk takes more memory than the limit (a setting).",
     "decode_failed": "The chunk's data cannot be decompressed; of all chunks: the decoder fails.",
     "not_decodable": "The header does not define how the part's pixels are stored, or libraries reject it.",
+    "not_supported": "This program does not decode pixels that are stored in this way; the file may be sound.",
     "decode_timeout": "Decoding the file takes more time than the limit (a setting).",
     "decoder_crashed": "The process that decodes the file ended by a fault in a native library.",
     "decoder_ended": "The process that decodes was ended, for example by the system for lack of memory, or hangs.",

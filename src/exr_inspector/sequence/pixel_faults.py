@@ -17,7 +17,7 @@ from .frames import CURRENT, MIP_MODES
 # The color channels of a file are R, G and B, or Y, without a layer or in one with a usual name, of the first part with
 # such channels; other parts and layers may be empty.
 _COLOR = r"(?i)((.*\.)?(beauty|combined|rgba?)\.)?[RGBY]"
-_AXIS = r"(?i)(.*\.)?[XY]"  # beside it, Z is the Z of a vector
+_AXIS = r"(?i)(.*\.)?X"  # beside it, Z is the Z of a vector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from functools import partial
 
 from ..frames.names import versions_in, without_versions
 from ..frames.ranges import Number, missing_numbers
@@ -20,8 +21,8 @@ def missing_in(sequences: Sequence[Frames]) -> dict[str, list[Number] | None]:
     A frame that one view of a stereo pair lacks is missing.
     """
     missing = {frames.sequence: missing_numbers(frames.numbers) for frames in sequences}
-    for pair in _groups(sequences, _view_key):
-        if len(pair) < 2 or any(missing[frames.sequence] is None for frames in pair):
+    for pair in _pairs(sequences):
+        if any(missing[frames.sequence] is None for frames in pair):
             continue
         numbers = {number for frames in pair for number in frames.numbers}
         for frames in pair:
@@ -44,8 +45,8 @@ def folder_ranges(sequences: Sequence[Frames]) -> dict[str, str]:
 
 def other_views(sequences: Sequence[Frames]) -> dict[str, list[str]]:
     """The other views of each sequence that is one view of a stereo pair."""
-    pairs = ([frames.sequence for frames in pair] for pair in _groups(sequences, _view_key))
-    return {name: [other for other in pair if other != name] for pair in pairs if len(pair) > 1 for name in pair}
+    pairs = ([frames.sequence for frames in pair] for pair in _pairs(sequences))
+    return {name: [other for other in pair if other != name] for pair in pairs for name in pair}
 
 
 def older_versions(sequences: Sequence[Frames]) -> dict[str, tuple[str, ...]]:
@@ -76,19 +77,41 @@ def _groups(sequences: Iterable[Frames], key: Callable[[str], Hashable]) -> Iter
     return groups.values()
 
 
-def _view_key(sequence: str) -> str | None:
+def _pairs(sequences: Sequence[Frames]) -> Iterator[list[Frames]]:
+    """The two views of each stereo pair."""
+    for group in _groups(sequences, _view_key):
+        # more than two are several pairs, in folders that are named by a letter
+        pairs = _groups(group, partial(_view_key, replaces_letters=False)) if len(group) > 2 else [group]
+        for pair in pairs:
+            if len(pair) == 2 and _side(pair[0].sequence) != _side(pair[1].sequence):
+                yield pair
+
+
+def _view_key(sequence: str, *, replaces_letters: bool = True) -> str | None:
     """The sequence with %V in place of its view; None if it names no view, or both.
 
-    Folders named by a letter may be anything: they only count where nothing else names a view.
+    Folders named by a letter may be anything: where something else names the view, they need not agree with it.
     """
-    name_start = sequence.rfind("/") + 1
-    matches = list(_VIEW.finditer(sequence))
-    views = [match for match in matches if len(match[0]) > 1 or match.start() >= name_start] or matches
-    if len({match["left"] is not None for match in views}) != 1:
+    if _side(sequence) is None:
         return None
-    for match in reversed(views):
+    views, letters = _views(sequence)
+    for match in sorted([*views, *(letters if replaces_letters else ())], key=re.Match.start, reverse=True):
         sequence = f"{sequence[: match.start()]}{'%V' if len(match[0]) > 1 else '%v'}{sequence[match.end() :]}"
     return sequence
+
+
+def _side(sequence: str) -> str | None:
+    """The view that a sequence names; None if it names none, or both."""
+    sides = {"left" if match["left"] else "right" for match in _views(sequence)[0]}
+    return sides.pop() if len(sides) == 1 else None
+
+
+def _views(sequence: str) -> tuple[list[re.Match[str]], list[re.Match[str]]]:
+    """What names the view of a sequence, and the folders named by a letter beside it."""
+    name_start = sequence.rfind("/") + 1
+    matches = list(_VIEW.finditer(sequence))
+    views = [match for match in matches if len(match[0]) > 1 or match.start() >= name_start]
+    return (views, [match for match in matches if match not in views]) if views else (matches, [])
 
 
 def _name_key(sequence: str) -> tuple[str, str] | None:
