@@ -6,8 +6,8 @@ from __future__ import annotations
 COMPLETENESS = {
     "complete": "Every chunk is present, and no problem was found in the offset table or the checked chunk leaders.",
     "incomplete": "Some chunks were never written, as after an interrupted render: their offsets or leaders are zero, "
-    "the data of a compressed chunk begins with 8 zero bytes (DWA: 48), or that of the last chunk ends with 64 zero bytes or a "
-    "zero checksum.",
+    "the data of a compressed chunk begins with 8 zero bytes (DWA: 48), or that of the last chunk ends with 64 zero "
+    "bytes or a zero checksum.",
     "truncated": "The file ends before its last chunk does, as after an interrupted copy or on a full disk.",
     "corrupt": "Offsets or chunk leaders contradict the header or each other: chunks that overlap, are "
     "misplaced, or have invalid coordinates or sizes, or less data than compression needs for their pixels; or the "

@@ -54,6 +54,8 @@ def test_paths_may_be_in_a_file(capfd, list_of_paths, options):
     Path("list.txt").write_text("")
     assert main(["check", "--files-from", "list.txt", "--catalog", CATALOG]) == 2
     assert "no path is given" in capfd.readouterr().err
+    assert main(["check", "-0", "--catalog", CATALOG]) == 2
+    assert "-0 is for the paths of --files-from" in capfd.readouterr().err
 
 
 @pytest.mark.slow

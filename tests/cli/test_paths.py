@@ -177,6 +177,16 @@ def test_without_readable_files_nothing_is_called_clear(capfd, command, all_clea
 
 
 @pytest.mark.slow
+def test_unreadable_files_that_several_patterns_select_are_counted_once(capfd):
+    for name in ("bad.1001.exr", "bad.1002.exr"):
+        Path(f"show/sub/{name}").touch()
+    assert main(["ingest", "show", *CATALOG]) == 1
+    capfd.readouterr()
+    assert main(["outliers", "sub", "bad", *CATALOG]) == 0
+    assert "not compared: 2 files that cannot be read" in capfd.readouterr().err
+
+
+@pytest.mark.slow
 def test_what_sequences_prints_can_be_given_back(capfd):
     """In text and in JSON, with and without a catalog."""
     assert main(["sequences", "show"]) == 0
