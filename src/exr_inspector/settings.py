@@ -361,6 +361,11 @@ def settings() -> Settings:
     return resolved(Settings)
 
 
+def chosen_path_template(values: Settings, of_file: str | None) -> str:
+    """The path template of the environment, else of the configuration file, or the default."""
+    return (None if "path_template" in values.model_fields_set else of_file) or values.path_template
+
+
 _AnySettings = TypeVar("_AnySettings", bound=BaseSettings)
 _environment: ContextVar[frozenset[tuple[str, str]] | None] = ContextVar("environment", default=None)
 

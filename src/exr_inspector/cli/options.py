@@ -373,11 +373,9 @@ def waiting(wait_s: float, call: Callable[[float], T]) -> T:
 
 def path_template() -> str:
     """The path template of the environment, else of the configuration file, or the default."""
-    from ..settings import settings
+    from ..settings import chosen_path_template, settings
 
-    values = settings()
-    of_file = None if "path_template" in values.model_fields_set else config_file().path_template
-    return of_file or values.path_template
+    return chosen_path_template(settings(), config_file().path_template)
 
 
 def open_catalog(uri: str | None, *, read_only: bool = False, wait_s: float = 0) -> Catalog:

@@ -16,7 +16,15 @@ from ..errors import SettingsError
 from ..function.local import INSECURE, TOKEN
 from ..function.policies import assignments
 from ..inspection.value_text import plural
-from ..settings import FunctionSettings, S3Settings, Settings, VastSettings, resolved, s3_access
+from ..settings import (
+    FunctionSettings,
+    S3Settings,
+    Settings,
+    VastSettings,
+    chosen_path_template,
+    resolved,
+    s3_access,
+)
 from .model import Check, Target, failed_by, failure, guarded, ok, warning
 
 _SHOWN_CHARACTERS, _SHORTEST_SHOWN = 4, 16
@@ -72,9 +80,7 @@ def _settings(target: Target) -> Iterator[Check]:
 
 
 def _path_template(target: Target) -> Iterator[Check]:
-    values = resolved(Settings)
-    of_file = None if "path_template" in values.model_fields_set else target.from_file.get("path_template")
-    template = of_file or values.path_template
+    template = chosen_path_template(resolved(Settings), target.from_file.get("path_template"))
     field_patterns(template)
     yield ok("path template", template)
 

@@ -16,6 +16,7 @@ from shlex import quote
 from ..catalog import OPEN_ERRORS, Catalog
 from ..catalog.protocol import StoresDerived
 from ..catalog.schema import CHILD_TABLES, PRIMARY_KEYS, RESULT_TABLES, TABLES, vector_dimensions
+from ..exr.codes import COMPLETENESS
 from ..inspection.value_text import plural
 from ..search.reembed import OUTDATED
 from ..vectors import VERSION
@@ -271,10 +272,9 @@ def _without_attributes() -> _RowCheck:
 def _values() -> _RowCheck:
     return _RowCheck(
         name="values",
-        query="""
+        query=f"""
             SELECT count(*) AS faults, min(file_path_normalized) AS example
-            FROM files WHERE size_bytes < 0
-                             OR completeness NOT IN ('complete', 'incomplete', 'truncated', 'corrupt', 'unknown')""",
+            FROM files WHERE size_bytes < 0 OR completeness NOT IN {COMPLETENESS}""",  # noqa: S608 (constants)
         fault="files with an impossible size or completeness",
         remedy=_RESTORE,
         what="every file has a possible size and completeness",
