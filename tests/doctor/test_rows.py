@@ -149,15 +149,22 @@ FAULTS = {
 }
 
 
+def changed(sound: Path, folder: Path, *statements: str) -> Path:
+    """A copy of a catalog in a folder, changed by SQL."""
+    path = folder / "faulty.duckdb"
+    shutil.copy(sound, path)
+    with duckdb.connect(str(path)) as connection:
+        for statement in statements:
+            connection.execute(statement).fetchall()
+    return path
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_found(sound, tmp_path, fault):
     """By its check; others go on, and fail only where they read the same column."""
     statements, *expected = FAULTS[fault]
-    path = tmp_path / "faulty.duckdb"
-    shutil.copy(sound, path)
-    with duckdb.connect(str(path)) as connection:
-        connection.execute(statements).fetchall()
+    path = changed(sound, tmp_path, statements)
     before = path.read_bytes()
     found = wrong(f"duckdb:{path}")
     for name, status, what in expected:
@@ -179,11 +186,12 @@ def test_without_a_catalog_no_command_for_it_is_given():
 
 @pytest.mark.slow
 def test_rows_of_attributes_are_only_checked_deeply(sound, tmp_path):
-    path = tmp_path / "faulty.duckdb"
-    shutil.copy(sound, path)
-    with duckdb.connect(str(path)) as connection:
-        connection.execute("INSERT INTO attributes FROM attributes LIMIT 1")
-        connection.execute("INSERT INTO attributes SELECT * REPLACE ('x' AS file_id) FROM attributes LIMIT 1")
+    path = changed(
+        sound,
+        tmp_path,
+        "INSERT INTO attributes FROM attributes LIMIT 1",
+        "INSERT INTO attributes SELECT * REPLACE ('x' AS file_id) FROM attributes LIMIT 1",
+    )
     assert wrong(f"duckdb:{path}") == {}
     found = wrong(f"duckdb:{path}", deep=True)
     assert "attributes: " in found["duplicates"].what
@@ -192,10 +200,7 @@ def test_rows_of_attributes_are_only_checked_deeply(sound, tmp_path):
 
 @pytest.mark.slow
 def test_parts_without_attributes(sound, tmp_path):
-    path = tmp_path / "faulty.duckdb"
-    shutil.copy(sound, path)
-    with duckdb.connect(str(path)) as connection:
-        connection.execute(f"DELETE FROM attributes WHERE file_id = {ID_OF_A}")
+    path = changed(sound, tmp_path, f"DELETE FROM attributes WHERE file_id = {ID_OF_A}")
     found = wrong(f"duckdb:{path}", deep=True)
     assert set(found) == {"attributes"}
     assert found["attributes"].what == "parts without attributes: 1, such as s3://renders/a.1001.exr"
@@ -204,10 +209,7 @@ def test_parts_without_attributes(sound, tmp_path):
 @pytest.mark.slow
 def test_commands_name_a_missing_column(sound, tmp_path, capfd):
     """Whatever their statements say; a column that no table has is an error of a query."""
-    path = tmp_path / "faulty.duckdb"
-    shutil.copy(sound, path)
-    with duckdb.connect(str(path)) as connection:
-        connection.execute("ALTER TABLE parts DROP missing; ALTER TABLE parts DROP compression").fetchall()
+    path = changed(sound, tmp_path, "ALTER TABLE parts DROP missing; ALTER TABLE parts DROP compression")
     option = ["--catalog", f"duckdb:{path}"]
     advice = f"for what to do, run: exr-inspector doctor --catalog duckdb:{path}\n"
     for words in (
@@ -251,11 +253,12 @@ def test_damage_of_a_file_is_one_check(sound, tmp_path, table):
 
 @pytest.mark.slow
 def test_values_that_no_file_has(sound, tmp_path):
-    path = tmp_path / "faulty.duckdb"
-    shutil.copy(sound, path)
-    with duckdb.connect(str(path)) as connection:
-        connection.execute(f"UPDATE files SET size_bytes = -5 WHERE {A}")
-        connection.execute("UPDATE files SET completeness = 'bogus' WHERE channel_count = 1")
+    path = changed(
+        sound,
+        tmp_path,
+        f"UPDATE files SET size_bytes = -5 WHERE {A}",
+        "UPDATE files SET completeness = 'bogus' WHERE channel_count = 1",
+    )
     found = wrong(f"duckdb:{path}", deep=True)
     assert set(found) == {"values"}
     what = "files with an impossible size or completeness: 2, such as s3://renders/a.1001.exr"
@@ -292,10 +295,7 @@ def test_an_emptied_derived_table_is_found_and_filled_again(sound, tmp_path, cap
 
 @pytest.mark.slow
 def test_without_a_table_the_checks_of_others_are_made(sound, tmp_path, capfd):
-    path = tmp_path / "faulty.duckdb"
-    shutil.copy(sound, path)
-    with duckdb.connect(str(path)) as connection:
-        connection.execute("DROP TABLE channels")
+    path = changed(sound, tmp_path, "DROP TABLE channels")
     by_name = checks(f"duckdb:{path}")
     skipped = {name: check.what for name, check in by_name.items() if "not checked: table" in check.what}
     names = ["channel counts", "duplicates", "orphans", "part indexes"]
@@ -319,10 +319,7 @@ def test_where_no_catalog_can_be_created(tmp_path):
 @pytest.mark.slow
 def test_old_files_are_only_checked_deeply(tmp_path, monkeypatch, sound):
     monkeypatch.setattr("exr_inspector.doctor.rows._SINCE", "SELECT max(last_inspected) AS since FROM files")
-    path = tmp_path / "faulty.duckdb"
-    shutil.copy(sound, path)
-    with duckdb.connect(str(path)) as connection:
-        connection.execute(f"UPDATE files SET metadata_embedding = NULL, channel_fingerprint = NULL WHERE {A}")
+    path = changed(sound, tmp_path, f"UPDATE files SET metadata_embedding = NULL, channel_fingerprint = NULL WHERE {A}")
     assert wrong(f"duckdb:{path}") == {}
     assert set(wrong(f"duckdb:{path}", deep=True)) == {"vectors"}
 
