@@ -102,7 +102,7 @@ class PartLeaders:
         """Whether an entry is 0 or outside the file."""
         return not self.data_start <= self.offsets[slot] < self.size
 
-    def add_unlisted(self, slot: int, offset: int, data: bytes) -> None:
+    def add_unlisted(self, slot: int, offset: int, packed: int, data: bytes) -> None:
         """Add a chunk that was found without its entry; `data` is its leader with the bytes that follow it."""
         if self.offsets[slot]:
             self.wrong_entries += 1
@@ -110,7 +110,6 @@ class PartLeaders:
         self.recovered += 1
         self.checked += 1
         self.offsets[slot] = offset
-        packed = self.parse(data[: self.leader.size])[1]
         self._add(slot, offset, packed, begins_with_zeros(self.layout, slot, data))
 
     def _add(self, slot: int, offset: int, packed: int, is_zero_filled: bool) -> None:

@@ -48,7 +48,7 @@ def _add_chunks_between(parts: list[PartLeaders], read: Read, longest: int, left
         next_at = at + part.leader.size + packed
         if not part.is_unlisted(slot) or (next_at > end and end < part.size):
             break
-        part.add_unlisted(slot, at, data)
+        part.add_unlisted(slot, at, packed, data)
         added += 1
         at = next_at
     return added

@@ -83,7 +83,7 @@ def _pairs(sequences: Sequence[Frames]) -> Iterator[list[Frames]]:
         # more than two are several pairs, in folders that are named by a letter
         pairs = _groups(group, partial(_view_key, replaces_letters=False)) if len(group) > 2 else [group]
         for pair in pairs:
-            if len(pair) == 2 and _side(pair[0].sequence) != _side(pair[1].sequence):
+            if len(pair) == 2 and len({_side(_views(frames.sequence)[0]) for frames in pair}) == 2:
                 yield pair
 
 
@@ -92,17 +92,17 @@ def _view_key(sequence: str, *, replaces_letters: bool = True) -> str | None:
 
     Folders named by a letter may be anything: where something else names the view, they need not agree with it.
     """
-    if _side(sequence) is None:
-        return None
     views, letters = _views(sequence)
+    if _side(views) is None:
+        return None
     for match in sorted([*views, *(letters if replaces_letters else ())], key=re.Match.start, reverse=True):
         sequence = f"{sequence[: match.start()]}{'%V' if len(match[0]) > 1 else '%v'}{sequence[match.end() :]}"
     return sequence
 
 
-def _side(sequence: str) -> str | None:
-    """The view that a sequence names; None if it names none, or both."""
-    sides = {"left" if match["left"] else "right" for match in _views(sequence)[0]}
+def _side(views: list[re.Match[str]]) -> str | None:
+    """The view of these names; None without any, or if they are both."""
+    sides = {"left" if match["left"] else "right" for match in views}
     return sides.pop() if len(sides) == 1 else None
 
 
