@@ -60,8 +60,8 @@ def ingest(
             "--max-gone",
             metavar="SHARE",
             help="With --prune: if more than this share (10%) or number (500) of the files that the catalog has below "
-            "the paths have vanished, mark none of them and exit with 3. Default: no limit, but files below a path of "
-            "which no file is left are only marked with --max-gone 100%.",
+            "the paths have vanished, mark none of them and exit with 3. Default: no limit, but files below a path "
+            "with no file left are only marked with --max-gone 100%.",
             show_default=False,
         ),
     ] = None,

@@ -54,7 +54,7 @@ class IngestOptions:
     # none is marked as deleted.
     max_gone_files: int | None = None
     max_gone_percent: float = 100
-    prune_emptied: bool = False  # also mark files below paths of which no file is left; a disk may not be mounted
+    prune_emptied: bool = False  # also mark files below paths below which no file is left; a disk may not be mounted
     min_age_s: float = 0  # files that changed less than so many seconds ago are left alone
     batch_files: int | None = None  # per transaction; None: as many as suit the catalog
     cell_limit: int = CELL_LIMIT
