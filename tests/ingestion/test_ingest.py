@@ -277,6 +277,24 @@ def test_a_file_that_cannot_be_opened_is_inspected_by_the_next_run(monkeypatch, 
     assert (summary.failures, summary.inserted, summary.unchanged) == ([], 1, 1)
 
 
+@pytest.mark.parametrize(("seconds", "transactions"), [(-1, [1, 1, 1]), (3600, [3])])
+def test_files_of_a_slow_source_do_not_wait_for_a_full_transaction(monkeypatch, seconds, transactions):
+    """They are persisted after some seconds; those of a fast one together."""
+    make(*(f"show/{name}.exr" for name in "abc"))
+    persist_rows = DuckDBCatalog.persist_rows
+    counts = []
+
+    def persist(self, batch):
+        counts.append(batch.tables["files"].num_rows)
+        return persist_rows(self, batch)
+
+    monkeypatch.setattr("exr_inspector.ingestion.run._FILES_PER_TASK", 1)
+    monkeypatch.setattr("exr_inspector.ingestion.persist._SECONDS_PER_BATCH", seconds)
+    monkeypatch.setattr(DuckDBCatalog, "persist_rows", persist)
+    assert run().inserted == 3
+    assert counts == transactions
+
+
 def test_an_error_of_the_catalog_ends_the_run(monkeypatch):
     """Files that were persisted before are kept, and none after."""
     make(*(f"show/{name}.exr" for name in "abcd"))
